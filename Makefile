@@ -1,0 +1,29 @@
+# Every target that needs Python sets up .venv by itself; .ci/setup does nothing when it is ready.
+PYTHON := .venv/bin/python
+
+.PHONY: help setup report test lint lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+setup: ## make .venv ready (the other targets do it too)
+	@sh .ci/setup
+
+report: setup ## the main job on real data: results/euroeval/report.html
+	.venv/bin/hatstats report data/euroeval --out results/euroeval
+
+# One BLAS thread for each worker: more of them only wait for one another.
+test: setup ## the test suite, on all cores
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --dist loadfile
+
+lint: setup ## style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy hatstats analyses data
+
+lock: ## resolve the newest versions into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.12 \
+		--generate-hashes --no-emit-index-url --upgrade --quiet \
+		--custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove .venv and every cache, keep results
+	rm -rf .venv .venv-tools .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

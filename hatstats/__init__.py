@@ -1,0 +1,68 @@
+"""Hardness-adjusted transfer scores, and trends with honest uncertainty.
+
+Everything that users need is a name of this module. Names are imported when they are first asked
+for, so that ``import hatstats`` costs nothing and brings in no sampler, plotting or database.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from hatstats.errors import (
+    ConvergenceWarning,
+    DataError,
+    DegenerateDataWarning,
+    FitError,
+    HatstatsError,
+    NotIdentifiedError,
+)
+
+if TYPE_CHECKING:
+    from hatstats.hat import HatScores, TransferProfile, fit_profile, measures
+    from hatstats.study import Study, read_study, simulate_study, suspicious_cells
+    from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceWarning",
+    "DataError",
+    "DegenerateDataWarning",
+    "FitError",
+    "HatScores",
+    "HatstatsError",
+    "NotIdentifiedError",
+    "Study",
+    "TransferProfile",
+    "TrendFit",
+    "Verdict",
+    "evaluate_claims",
+    "fit_profile",
+    "fit_trend",
+    "measures",
+    "read_study",
+    "simulate_study",
+    "suspicious_cells",
+]
+
+# The room of each name; the imports for type checkers above say the same, and a test compares them.
+_ROOMS = {
+    "hatstats.study": ("Study", "read_study", "simulate_study", "suspicious_cells"),
+    "hatstats.hat": ("HatScores", "TransferProfile", "fit_profile", "measures"),
+    "hatstats.trends": ("TrendFit", "Verdict", "evaluate_claims", "fit_trend"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its room when it is first used."""
+    for room, names in _ROOMS.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(room), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
