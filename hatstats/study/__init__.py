@@ -1,0 +1,8 @@
+"""What was observed: the tables of a study, how they are read, checked and written."""
+
+from __future__ import annotations
+
+from hatstats.study.claims import StudyInfo
+from hatstats.study.study import Study, read_study
+
+__all__ = ["Study", "StudyInfo", "read_study"]

@@ -1,0 +1,426 @@
+"""`Study`: the counts of an evaluation with what is known of its models and benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hatstats.errors import DataError
+from hatstats.study.claims import StudyInfo, check_claims, read_head
+from hatstats.study.describe import Contents, level_of, study_html, study_text
+from hatstats.study.reading import (
+    DELIMITERS,
+    FORMATS,
+    read_table,
+    read_toml,
+    split_plain,
+    unused_note,
+    with_defaults,
+)
+from hatstats.study.tables import COUNTS, ITEMS, Sheet, conform, near, undeclared
+from hatstats.study.validate import Tables, source_languages, validate_study, warn_implausible
+from hatstats.study.writing import replace_folder, toml_text, write_csv
+
+
+def _no_items() -> pd.DataFrame:
+    return pd.DataFrame({column.name: pd.Series(dtype="str") for column in ITEMS})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """Counts of right answers per model, benchmark, language and item: what was observed.
+
+    Construction validates everything and brings the tables to the kinds given below, so that
+    later steps need no checks of their own.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        `model, benchmark, language, item, n_correct, n_trials, cluster, prompt, flag, evidence`.
+        One row per cell. An empty `item` marks an aggregate accuracy: then `n_correct` may be
+        fractional and `n_trials` an effective number. `cluster` is empty where an item is its
+        own cluster. `flag` names a suspicion and `evidence` gives its reason.
+    models : DataFrame
+        `model, family, release_date, params_total, params_active` and covariates. Sizes count
+        parameters in units. Unknown is NaN or NaT; an unknown `family` is empty text. The order
+        of these rows is the order of models everywhere.
+    benchmarks : DataFrame
+        `benchmark, source_language, chance` (a proportion, at least 0 and below 1).
+    items : DataFrame, optional
+        `benchmark, item, source_language, cluster`, where the source language differs by item.
+    info : StudyInfo, optional
+        Name, title, source, licence, citation, notes.
+    claims : tuple of dict
+        Registered claims, the tables ``[[claims]]`` of ``study.toml``.
+    files : tuple of path
+        The files that were read; empty for a study made in memory.
+
+    Raises
+    ------
+    DataError
+        When the tables contradict themselves or each other.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        For sizes that look like billions and counts that look like per cent.
+    """
+
+    counts: pd.DataFrame
+    models: pd.DataFrame
+    benchmarks: pd.DataFrame
+    items: pd.DataFrame = field(default_factory=_no_items)
+    info: StudyInfo = field(default_factory=lambda: StudyInfo("study"))
+    claims: tuple[dict[str, Any], ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Validate, and keep copies of the tables in their declared form."""
+        tables = validate_study(
+            Sheet.of("counts", self.counts),
+            Sheet.of("models", self.models),
+            Sheet.of("benchmarks", self.benchmarks),
+            Sheet.of("items", self.items),
+        )
+        warn_implausible(tables.counts, tables.models)
+        _fill(self, tables, self.info, check_claims(self.claims), tuple(self.files))
+
+    @property
+    def name(self) -> str:
+        """Short name of the study."""
+        return self.info.name
+
+    @property
+    def title(self) -> str:
+        """Title of the study, or its name."""
+        return self.info.title or self.info.name
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names of the models, in the order of `models`."""
+        return [str(name) for name in self.models["model"]]
+
+    @property
+    def benchmark_names(self) -> list[str]:
+        """Names of the benchmarks, in the order of `benchmarks`."""
+        return [str(name) for name in self.benchmarks["benchmark"]]
+
+    @property
+    def languages(self) -> list[str]:
+        """Names of the languages, in the order of their first row."""
+        return [str(name) for name in self.counts["language"].drop_duplicates()]
+
+    @property
+    def level(self) -> Literal["item", "aggregate", "mixed"]:
+        """Whether the rows are items, averages over items, or differ between benchmarks."""
+        return level_of(self.counts)
+
+    @property
+    def flagged(self) -> pd.DataFrame:
+        """The rows of the counts under suspicion, with flag and evidence."""
+        return self.counts[(self.counts["flag"] != "").to_numpy()].reset_index(drop=True)
+
+    @property
+    def source_language(self) -> pd.Series:
+        """Source language of each row of the counts: the item's own, else the benchmark's."""
+        return source_languages(self.counts, self.benchmarks, self.items)
+
+    @property
+    def is_source(self) -> npt.NDArray[np.bool_]:
+        """Mask (rows of counts,) of the rows in their source language; the others are targets."""
+        return (self.counts["language"] == self.source_language).to_numpy(dtype=bool)
+
+    def without_flagged(self) -> Study:
+        """Return the study without its flagged rows (itself where there are none).
+
+        Raises
+        ------
+        DataError
+            When a benchmark keeps no row in its source language.
+        """
+        keep = (self.counts["flag"] == "").to_numpy()
+        return self if keep.all() else self._keep(keep)
+
+    def select(
+        self,
+        models: str | Iterable[str] | None = None,
+        benchmarks: str | Iterable[str] | None = None,
+        languages: str | Iterable[str] | None = None,
+    ) -> Study:
+        """Return the study of some models, benchmarks or languages, in the order it had.
+
+        Parameters
+        ----------
+        models, benchmarks, languages : str or iterable of str, optional
+            What to keep; None keeps all. The source language must be among `languages`. Items
+            whose own source language is not kept are left out, and the notes say how many.
+
+        Raises
+        ------
+        DataError
+            For a name that the study does not have, or when nothing or no source row is left.
+        """
+        keep = np.ones(len(self.counts), dtype=bool)
+        for column, wanted, known in (
+            ("model", models, self.model_names),
+            ("benchmark", benchmarks, self.benchmark_names),
+            ("language", languages, self.languages),
+        ):
+            if wanted is None:
+                continue
+            names = [wanted] if isinstance(wanted, str) else list(wanted)
+            for name in names:
+                if name not in known:
+                    raise DataError(
+                        f"the study {self.name!r} has no {column} of this name.",
+                        column=column,
+                        value=name,
+                        mend=f"choose from {', '.join(known[:12])}"
+                        f"{', ...' if len(known) > 12 else '.'}{near(name, known)}",
+                    )
+            keep &= self.counts[column].isin(names).to_numpy()
+        return self._keep(keep)
+
+    def write(self, folder: str | Path, *, format: Literal["csv", "parquet"] = "csv") -> Path:
+        """Write the study folder; `read_study` gives back exactly the same study.
+
+        The folder is written as a temporary sibling and moved into place, so that an interrupted
+        run leaves an older study whole.
+
+        Parameters
+        ----------
+        folder : path
+            Where to write. A study already there is replaced; other files beside it stay.
+        format : {"csv", "parquet"}
+            Format of the counts; the other tables are always CSV.
+
+        Returns
+        -------
+        path
+            The folder.
+        """
+        if format not in ("csv", "parquet"):
+            raise DataError("the format is not known.", value=format, mend="use csv or parquet.")
+
+        def fill(new: Path) -> None:
+            info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
+            head = {key: value for key, value in info.items() if value or key == "name"}
+            text = toml_text(head, {"claims": self.claims})
+            (new / "study.toml").write_text(text, encoding="utf-8", newline="\n")
+            optional = [c.name for c in COUNTS if not c.required and c.name != "item"]
+            unused = [name for name in optional if not (self.counts[name] != "").any()]
+            counts = self.counts.drop(columns=unused)
+            if format == "csv":
+                write_csv(counts, new / "counts.csv")
+            else:
+                counts.to_parquet(new / "counts.parquet", index=False)
+            write_csv(self.models, new / "models.csv")
+            write_csv(self.benchmarks, new / "benchmarks.csv")
+            if len(self.items):
+                write_csv(self.items, new / "items.csv")
+
+        return replace_folder(Path(folder), fill)
+
+    def summary(self) -> str:
+        """Return a description in plain text, at most 80 columns wide."""
+        return study_text(self._contents())
+
+    def __repr__(self) -> str:
+        """Return one line: name, level and size."""
+        return (
+            f"Study({self.name!r}, {self.level} level: {len(self.models)} models, "
+            f"{len(self.benchmarks)} benchmarks, {len(self.languages)} languages, "
+            f"{len(self.counts)} rows)"
+        )
+
+    def _repr_html_(self) -> str:
+        return study_html(self._contents())
+
+    def _contents(self) -> Contents:
+        tables = Tables(self.counts, self.models, self.benchmarks, self.items)
+        return Contents(tables, self.info, self.claims)
+
+    def _keep(self, keep: npt.NDArray[np.bool_]) -> Study:
+        if not keep.any():
+            raise DataError(
+                f"no row of the study {self.name!r} is left.",
+                mend="keep at least one model, benchmark and language.",
+            )
+        counts, notes = self.counts[keep], []
+        items = self.items
+        if len(items):
+            there = counts[["benchmark", "language"]].drop_duplicates()
+            own = pd.MultiIndex.from_frame(items[["benchmark", "source_language"]])
+            known = own.isin(pd.MultiIndex.from_frame(there))
+            lost = items[~known & (items["source_language"] != "").to_numpy()]
+            if len(lost):
+                cells = pd.MultiIndex.from_frame(counts[["benchmark", "item"]])
+                gone = cells.isin(pd.MultiIndex.from_frame(lost[["benchmark", "item"]]))
+                counts, items = counts[~gone], items.drop(index=lost.index)
+                if gone.any():
+                    notes.append(
+                        "Items left out because their source language was: "
+                        f"{len(set(cells[gone]))}."
+                    )
+        models = self.models[self.models["model"].isin(counts["model"]).to_numpy()]
+        benchmarks = self.benchmarks[
+            self.benchmarks["benchmark"].isin(counts["benchmark"]).to_numpy()
+        ]
+        pairs = pd.MultiIndex.from_frame(counts[["benchmark", "item"]].drop_duplicates())
+        items = items[pd.MultiIndex.from_frame(items[["benchmark", "item"]]).isin(pairs)]
+        tables = validate_study(
+            *(
+                Sheet.of(f"{table} of {self.name}", frame)
+                for table, frame in (
+                    ("counts", counts),
+                    ("models", models),
+                    ("benchmarks", benchmarks),
+                    ("items", items),
+                )
+            )
+        )
+        study = object.__new__(Study)
+        _fill(study, tables, with_notes(self.info, notes), self.claims, self.files)
+        return study
+
+
+def read_study(path: str | Path, *, format: str | None = None) -> Study:
+    """Read a study folder, or one plain table of counts.
+
+    Parameters
+    ----------
+    path : path
+        A folder with ``study.toml``, ``counts.csv`` or ``counts.parquet``, ``models.csv``,
+        ``benchmarks.csv`` and, where needed, ``items.csv``; or a CSV, TSV or Parquet table with
+        the columns of the counts. Such a table may also have `family, release_date,
+        params_total, params_active, source_language, chance`. Without a source language English
+        is taken, without a chance level 0, and `info.notes` says so.
+    format : {"csv", "tsv", "parquet"}, optional
+        Format of the counts; by default the file's name says so.
+
+    Returns
+    -------
+    Study
+        The validated study, rows in the order of the file.
+
+    Raises
+    ------
+    DataError
+        For anything wrong in the files; the message names file, row, column, value and mend.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        For sizes that look like billions and counts that look like per cent.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise DataError(
+            "there is no such file or folder.",
+            file=place,
+            mend="correct the path to a study folder or a table of counts.",
+        )
+    if place.is_dir():
+        sheets, notes, info, claims, files = _read_folder(place, format)
+    else:
+        sheets, notes = split_plain(read_table(place, format=format))
+        info, claims, files = StudyInfo(place.stem), (), (place,)
+    tables = validate_study(**sheets)
+    warn_implausible(tables.counts, tables.models)
+    study = object.__new__(Study)
+    _fill(study, tables, with_notes(info, notes), claims, files)
+    return study
+
+
+def with_notes(info: StudyInfo, notes: Iterable[str]) -> StudyInfo:
+    """Append sentences to the notes of a study, each once."""
+    text = info.notes
+    for note in notes:
+        if note not in text:
+            text = f"{text} {note}".strip()
+    return replace(info, notes=text)
+
+
+def _fill(
+    study: Study,
+    tables: Tables,
+    info: StudyInfo,
+    claims: tuple[dict[str, Any], ...],
+    files: tuple[Path, ...],
+) -> None:
+    values = {
+        "counts": tables.counts,
+        "models": tables.models,
+        "benchmarks": tables.benchmarks,
+        "items": tables.items,
+        "info": with_notes(info, tables.notes),
+        "claims": claims,
+        "files": files,
+    }
+    for name, value in values.items():
+        object.__setattr__(study, name, value)
+
+
+def _read_folder(
+    folder: Path, format: str | None
+) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[dict[str, Any], ...], tuple[Path, ...]]:
+    path = _counts_file(folder, format)
+    files = [path]
+    head: dict[str, Any] = {}
+    if (toml := folder / "study.toml").exists():
+        head = read_toml(toml)
+        files.insert(0, toml)
+    info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
+    raw = read_table(path)
+    notes = unused_note(undeclared(raw, COUNTS))
+    counts = conform(raw, COUNTS)
+    found: dict[str, Sheet] = {}
+    for table in ("models", "benchmarks", "items"):
+        if (file := folder / f"{table}.csv").exists():
+            found[table] = read_table(file)
+            files.append(file)
+    if "models" not in found:
+        raise DataError(
+            "the file is missing.",
+            file=folder / "models.csv",
+            mend="write it with the columns model, family, release_date, "
+            "params_total, params_active (cells may be empty), or read the table of "
+            f"counts alone: read_study({str(path)!r}).",
+        )
+    by_item = "items" in found and "source_language" in found["items"].frame
+    found["benchmarks"], more = with_defaults(
+        found.get("benchmarks"), counts, constants, by_item=by_item
+    )
+    found.setdefault("items", Sheet.of("items.csv", _no_items()))
+    return {"counts": counts, **found}, [*notes, *more], info, claims, tuple(files)
+
+
+def _counts_file(folder: Path, format: str | None) -> Path:
+    if format is not None and format not in {*DELIMITERS, "parquet"}:
+        raise DataError("the format is not known.", value=format, mend="use csv, tsv or parquet.")
+    names = [f"counts.{format}"] if format else [f"counts{ending}" for ending in FORMATS]
+    there = [folder / name for name in names if (folder / name).exists()]
+    if not there:
+        inside = sorted(entry.name for entry in folder.iterdir())[:8]
+        raise DataError(
+            f"the folder has no {' or '.join(names[:1] if format else _USUAL)} (it "
+            f"has: {', '.join(inside) or 'nothing'}).",
+            file=folder,
+            mend="name the folder of a study, or a table of counts.",
+        )
+    if len(there) > 1:
+        raise DataError(
+            f"the folder has {' and '.join(path.name for path in there)}.",
+            file=folder,
+            mend="remove one, or choose with format='csv'.",
+        )
+    return there[0]
+
+
+_USUAL = ("counts.csv", "counts.parquet")
