@@ -1,0 +1,342 @@
+r"""Meta-regression by restricted maximum likelihood, with the full sampling covariance known.
+
+The model is
+
+.. math:: y \sim N\Bigl(X\beta,\; S(\tau^2)\Bigr), \qquad
+          S(\tau^2) = V + \sum_k \tau_k^2 Z_k Z_k',
+
+with ``V`` known (estimates that share items are correlated, so it is a full matrix) and one
+variance component per grouping of the rows. The restricted log-likelihood, in the convention of
+metafor (Viechtbauer 2010), is
+
+.. math:: \ell(\tau^2) = -\tfrac{n-k}{2}\log 2\pi + \tfrac12\log|X'X| - \tfrac12\log|S|
+          - \tfrac12\log|X'S^{-1}X| - \tfrac12 y'Py,
+
+with ``P = S^-1 - S^-1 X (X'S^-1 X)^-1 X'S^-1``; `restricted_likelihood` climbs it.
+
+Sources
+-------
+Viechtbauer (2010), Journal of Statistical Software 36(3).
+Higgins and Thompson (2002), Statistics in Medicine 21, 1539-1558 (I2, H2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, stats
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference import restricted_likelihood as reml
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_RANK_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Heterogeneity:
+    """How much the rows differ beyond their sampling errors.
+
+    Attributes
+    ----------
+    q : float
+        Cochran's Q_E: weighted residual sum of squares of the fixed-effect fit (weights ``V^-1``).
+        NaN when ``V`` is singular.
+    df : int
+        Its degrees of freedom, rows less coefficients.
+    p_value : float
+        Upper chi-square tail of ``q``; null: no heterogeneity.
+    i2 : float
+        Share of the total variance that is heterogeneity, in per cent.
+    h2 : float
+        Total variance over typical sampling variance.
+    typical_variance : float
+        Typical sampling variance, ``df / trace(P_V)``, in squared units of ``y``.
+    """
+
+    q: float
+    df: int
+    p_value: float
+    i2: float
+    h2: float
+    typical_variance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RemlFit:
+    """A meta-regression fitted by restricted maximum likelihood.
+
+    Attributes
+    ----------
+    y, X, V : ndarray, shapes (n,), (n, k), (n, n)
+        What was fitted.
+    codes : tuple of ndarray, each (n,)
+        The groupings as integer codes.
+    params : ndarray, shape (k,)
+        Generalised least squares coefficients at the estimated variance components.
+    cov : ndarray, shape (k, k)
+        ``(X' S^-1 X)^-1``, the model-based covariance.
+    variance_components : ndarray, shape (K,)
+        One tau^2 per grouping, in squared units of ``y``; exactly 0 at the boundary.
+    loglik : float
+        Restricted log-likelihood with metafor's constant.
+    residuals : ndarray, shape (n,)
+        ``y - X params``.
+    marginal, weights : ndarray, shape (n, n)
+        ``S`` and its inverse.
+    at_boundary : tuple of bool
+        Which variance components are zero.
+    n_iter : int
+        Steps of the climb that won.
+    """
+
+    y: FloatArray
+    X: FloatArray
+    V: FloatArray
+    codes: tuple[IntArray, ...]
+    params: FloatArray
+    cov: FloatArray
+    variance_components: FloatArray
+    loglik: float
+    residuals: FloatArray
+    marginal: FloatArray
+    weights: FloatArray
+    at_boundary: tuple[bool, ...]
+    n_iter: int
+
+    def heterogeneity(self) -> Heterogeneity:
+        r"""Q_E with its test, I2 and H2.
+
+        Returns
+        -------
+        Heterogeneity
+            ``I2 = 100 * sum(tau^2) / (sum(tau^2) + v)`` with the typical sampling variance
+            ``v = (n - k) / trace(P_V)``, ``P_V`` as ``P`` above with ``V`` for ``S``. With one
+            random effect per row and diagonal ``V`` these are the numbers that metafor's ``rma``
+            prints; with several groupings the sum of the components takes the place of tau^2.
+        """
+        n, k = self.X.shape
+        df = n - k
+        if df == 0:
+            return Heterogeneity(0.0, 0, np.nan, np.nan, np.nan, np.nan)
+        try:
+            factor = reml.factorise(self.V, self.y, self.X)
+        except linalg.LinAlgError:
+            # Some combination of rows is known without error: Q_E divides by zero.
+            return Heterogeneity(np.nan, df, np.nan, np.nan, np.nan, np.nan)
+        q = float(factor.whitened @ factor.whitened)
+        typical = df / float(np.trace(reml.projection(factor)))
+        tau2 = float(self.variance_components.sum())
+        return Heterogeneity(
+            q=q,
+            df=df,
+            p_value=float(stats.chi2.sf(q, df)),
+            i2=100.0 * tau2 / (tau2 + typical),
+            h2=(tau2 + typical) / typical,
+            typical_variance=typical,
+        )
+
+
+def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
+    """Fit ``y ~ N(X b, V + sum_k tau2_k Z_k Z_k')`` by restricted maximum likelihood.
+
+    Parameters
+    ----------
+    y : array_like, shape (n,)
+        Estimates.
+    X : array_like, shape (n, k)
+        Design matrix, of full column rank, constant included by the caller.
+    V : array_like, shape (n, n)
+        Known sampling covariance of ``y``; may be singular as long as ``S`` is not.
+    groupings : sequence of array_like, each (n,)
+        Labels (integers or strings); rows with equal labels share one random effect. Unique labels
+        give one random effect per row. Without groupings the fit is the fixed-effect one.
+
+    Returns
+    -------
+    RemlFit
+        Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1, ...))``.
+
+    Raises
+    ------
+    DataError
+        Wrong shapes, values that are not finite, columns of ``X`` that depend on each other, ``V``
+        not symmetric or not positive semi-definite, ``S`` singular whatever the components.
+    NotIdentifiedError
+        Fewer rows than coefficients, or variance components that the rows cannot tell apart.
+    FitError
+        No climb met the conditions of a maximum.
+    """
+    problem = _validated(y, X, V, groupings)
+    n, k = problem.X.shape
+    if problem.codes and n == k:
+        raise NotIdentifiedError(
+            f"{n} rows and as many coefficients leave nothing to tell variance components by"
+        )
+    peak = reml.maximise(problem) if problem.codes else reml.Peak(np.zeros(0), 0.0, 0)
+    S = reml.marginal(problem, peak.tau2)
+    factor = reml.factorise(S, problem.y, problem.X)
+    inner = linalg.solve_triangular(factor.triangle, np.eye(k), check_finite=False)
+    return RemlFit(
+        y=problem.y,
+        X=problem.X,
+        V=problem.V,
+        codes=problem.codes,
+        params=factor.params,
+        cov=inner @ inner.T,
+        variance_components=peak.tau2,
+        loglik=reml.loglik_at(problem, peak.tau2),
+        residuals=problem.y - problem.X @ factor.params,
+        marginal=S,
+        weights=reml.inverse(factor),
+        at_boundary=tuple(bool(value == 0) for value in peak.tau2),
+        n_iter=peak.n_iter,
+    )
+
+
+def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: Any) -> float:
+    """Restricted log-likelihood at given variance components (profiles, checks).
+
+    Parameters
+    ----------
+    y, X, V, groupings
+        As in `fit_reml`.
+    tau2 : array_like, shape (K,)
+        Variance components, not negative.
+
+    Returns
+    -------
+    float
+        The log-likelihood with metafor's constant; ``-inf`` where ``S`` is singular.
+    """
+    problem = _validated(y, X, V, groupings)
+    values = np.asarray(tau2, dtype=np.float64).reshape(-1)
+    if values.shape != (len(problem.codes),) or not (values >= 0).all():
+        raise DataError(
+            f"tau2 must hold {len(problem.codes)} values, none negative", value=values.tolist()
+        )
+    return reml.loglik_at(problem, values)
+
+
+# --- validation ---------------------------------------------------------------------------------
+
+
+def _validated(y: Any, X: Any, V: Any, groupings: Sequence[Any]) -> reml.Problem:
+    y, X, V = (np.array(value, dtype=np.float64) for value in (y, X, V))
+    if y.ndim != 1 or X.ndim != 2 or V.ndim != 2:
+        raise DataError(f"y, X, V must have 1, 2, 2 dimensions, not {y.ndim}, {X.ndim}, {V.ndim}")
+    n, k = X.shape
+    if y.shape != (n,) or V.shape != (n, n):
+        raise DataError(f"X has {n} rows, but y has shape {y.shape} and V {V.shape}")
+    if k == 0:
+        raise DataError("X has no columns", mend="give at least a constant")
+    finite = np.isfinite(y) & np.isfinite(X).all(axis=1) & np.isfinite(V).all(axis=1)
+    if not finite.all():
+        raise DataError(f"values that are not finite in rows {_listed(np.flatnonzero(~finite))}")
+    if n < k:
+        raise NotIdentifiedError(f"{n} rows cannot tell {k} coefficients; give at least {k} rows")
+    _check_columns(X)
+    _check_covariance(V)
+    codes = tuple(_coded(labels, n, position) for position, labels in enumerate(groupings))
+    _check_components(X, codes)
+    problem = reml.make_problem(y, X, V, codes)
+    total = reml.marginal(problem, np.full(len(codes), _scale(V) or 1.0))
+    if not _is_definite(total):
+        raise DataError(
+            f"V is singular in rows {_null_rows(total)} and no grouping gives them variance",
+            mend="add a random effect per row, or drop rows that repeat each other",
+        )
+    return problem
+
+
+def _coded(labels: Any, n: int, position: int) -> IntArray:
+    values = np.asarray(labels)
+    if values.shape != (n,):
+        raise DataError(f"grouping {position} has shape {values.shape}, not ({n},)")
+    missing = np.array([value is None or value != value for value in values.tolist()], dtype=bool)
+    if missing.any():
+        raise DataError(f"grouping {position} has no label in rows {_listed(np.where(missing)[0])}")
+    codes: IntArray = np.unique(values, return_inverse=True)[1].astype(np.intp)
+    return codes
+
+
+def _check_columns(X: FloatArray) -> None:
+    norms = np.linalg.norm(X, axis=0)
+    if (norms == 0).any():
+        raise DataError(f"columns {_listed(np.flatnonzero(norms == 0))} of X are all zero")
+    _, singular, vt = np.linalg.svd(X / norms, full_matrices=False)
+    null = vt[singular <= _RANK_TOLERANCE * singular[0]]
+    if null.size:
+        involved = np.flatnonzero(np.abs(null).max(axis=0) > 1e-6)
+        raise DataError(
+            f"columns {_listed(involved)} of X depend on each other",
+            mend="drop one of them",
+        )
+
+
+def _check_covariance(V: FloatArray) -> None:
+    scale = _scale(V)
+    skew = np.abs(V - V.T).max(axis=1)
+    if (skew > 1e-8 * scale).any():
+        raise DataError(
+            f"V is not symmetric in rows {_listed(np.flatnonzero(skew > 1e-8 * scale))}"
+        )
+    if scale and not _is_definite(V + 1e-10 * scale * np.eye(len(V))):
+        raise DataError(
+            f"V is not positive semi-definite: see rows {_null_rows(V)}",
+            mend="give a covariance matrix",
+        )
+
+
+def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
+    """Refuse components whose matrices, seen through the residuals, are linearly dependent."""
+    if not codes:
+        return
+    basis = np.linalg.qr(X)[0]
+    annihilator = np.eye(len(X)) - basis @ basis.T
+    gram = reml.cross_products(annihilator, codes)[0]
+    size = np.sqrt(np.diag(gram))
+    lost = np.flatnonzero(size <= 1e-8 * len(X) ** 0.5)
+    if lost.size:
+        raise NotIdentifiedError(
+            f"grouping {_listed(lost)} is absorbed by the columns of X: its variance component "
+            "leaves no trace in the residuals; drop the grouping or the columns"
+        )
+    values, vectors = np.linalg.eigh(gram / np.outer(size, size))
+    if values[0] <= 1e-9:
+        involved = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-6)
+        raise NotIdentifiedError(
+            f"groupings {_listed(involved)} cannot be told apart by these rows (they split the "
+            "rows alike once X is removed); keep one of them"
+        )
+
+
+def _scale(V: FloatArray) -> float:
+    return float(np.abs(np.diag(V)).max(initial=0.0))
+
+
+def _is_definite(matrix: FloatArray) -> bool:
+    scale = np.sqrt(np.diag(matrix).clip(min=0.0))
+    if not (scale > 0).all():
+        return False
+    try:
+        lower = np.linalg.cholesky(matrix / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.diag(lower).min() > 1e-7)
+
+
+def _null_rows(matrix: FloatArray) -> str:
+    vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
+    return _listed(np.flatnonzero(vector > 1e-3 * vector.max()))
+
+
+def _listed(indices: IntArray, limit: int = 10) -> str:
+    shown = ", ".join(str(index) for index in indices[:limit])
+    return f"{shown} and {len(indices) - limit} more" if len(indices) > limit else shown
