@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hatstats.study.claims import StudyInfo
-from hatstats.study.study import Study, read_study
+from hatstats.study.reading import read_study
+from hatstats.study.study import Study
 
 __all__ = ["Study", "StudyInfo", "read_study"]

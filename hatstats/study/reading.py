@@ -1,115 +1,134 @@
-"""Files to raw tables: text, Parquet and TOML, and one plain table split in four."""
+"""`read_study`: a study folder, or one plain table split into the tables of a study."""
 
 from __future__ import annotations
 
-import csv
-import io
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
+from hatstats.study.cells import warn_implausible
+from hatstats.study.claims import StudyInfo, read_head
+from hatstats.study.study import Study, assemble, with_notes
 from hatstats.study.tables import (
     BENCHMARKS,
     COUNTS,
-    ITEMS,
     MODELS,
     Column,
     Sheet,
     conform,
+    no_items,
     undeclared,
 )
+from hatstats.study.tabular import DELIMITERS, FORMATS, read_table, read_toml
+from hatstats.study.validate import validate_study
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}
-FORMATS = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-_DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _ENGLISH = frozenset({"en", "eng", "english"})
+_USUAL = ("counts.csv", "counts.parquet")
 
 
-def read_table(path: Path, *, format: str | None = None) -> Sheet:
-    """Read one table of text or Parquet without interpreting its cells.
+def read_study(path: str | Path, *, format: str | None = None) -> Study:
+    """Read a study folder, or one plain table of counts.
 
     Parameters
     ----------
     path : path
-        The file.
+        A folder with ``study.toml``, ``counts.csv`` or ``counts.parquet``, ``models.csv``,
+        ``benchmarks.csv`` and, where needed, ``items.csv``; or a CSV, TSV or Parquet table with
+        the columns of the counts. Such a table may also have `family, release_date,
+        params_total, params_active, source_language, chance`. Without a source language English
+        is taken, without a chance level 0, and `info.notes` says so.
     format : {"csv", "tsv", "parquet"}, optional
-        Its format; by default the ending of its name says so.
+        Format of the counts; by default the file's name says so.
 
     Returns
     -------
-    Sheet
-        The cells (text, or typed in Parquet) and the row of each line.
+    Study
+        The validated study, rows in the order of the file.
 
     Raises
     ------
     DataError
-        When the file cannot be read as such a table.
+        For anything wrong in the files; the message names file, row, column, value and mend.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        For sizes that look like billions and counts that look like per cent.
     """
-    kind = format or FORMATS.get(path.suffix.casefold())
-    if kind not in {*DELIMITERS, "parquet"}:
-        asked = f"the format {format!r}" if format else f"the ending {path.suffix!r}"
+    place = Path(path)
+    if not place.exists():
         raise DataError(
-            f"{asked} is not known.", file=path, mend="use csv, tsv or parquet, as in format='csv'."
+            "there is no such file or folder.",
+            file=place,
+            mend="correct the path to a study folder or a table of counts.",
         )
-    sheet = _read_parquet(path) if kind == "parquet" else _read_text(path, DELIMITERS[kind])
-    if not len(sheet.frame):
+    if place.is_dir():
+        sheets, notes, info, claims, files = _read_folder(place, format)
+    else:
+        sheets, notes = split_plain(read_table(place, format=format))
+        info, claims, files = StudyInfo(place.stem), (), (place,)
+    tables = validate_study(**sheets)
+    warn_implausible(tables.counts, tables.models)
+    return assemble(tables, with_notes(info, notes), claims, files)
+
+
+def _read_folder(
+    folder: Path, format: str | None
+) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[dict[str, Any], ...], tuple[Path, ...]]:
+    path = _counts_file(folder, format)
+    files = [path]
+    head: dict[str, Any] = {}
+    if (toml := folder / "study.toml").exists():
+        head = read_toml(toml)
+        files.insert(0, toml)
+    info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
+    raw = read_table(path)
+    notes = unused_note(undeclared(raw, COUNTS))
+    counts = conform(raw, COUNTS)
+    found: dict[str, Sheet] = {}
+    for table in ("models", "benchmarks", "items"):
+        if (file := folder / f"{table}.csv").exists():
+            found[table] = read_table(file)
+            files.append(file)
+    if "models" not in found:
         raise DataError(
-            "the file has a header but no rows.", file=path, mend="write one row per cell."
+            "the file is missing.",
+            file=folder / "models.csv",
+            mend="write it with the columns model, family, release_date, "
+            "params_total, params_active (cells may be empty), or read the table of "
+            f"counts alone: read_study({str(path)!r}).",
         )
-    return sheet
+    by_item = "items" in found and "source_language" in found["items"].frame
+    found["benchmarks"], more = with_defaults(
+        found.get("benchmarks"), counts, constants, by_item=by_item
+    )
+    found.setdefault("items", Sheet.of("items.csv", no_items()))
+    return {"counts": counts, **found}, [*notes, *more], info, claims, tuple(files)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file whole, or say why that is not possible."""
-    try:
-        return path.read_bytes()
-    except OSError as reason:
+def _counts_file(folder: Path, format: str | None) -> Path:
+    if format is not None and format not in {*DELIMITERS, "parquet"}:
+        raise DataError("the format is not known.", value=format, mend="use csv, tsv or parquet.")
+    names = [f"counts.{format}"] if format else [f"counts{ending}" for ending in FORMATS]
+    there = [folder / name for name in names if (folder / name).exists()]
+    if not there:
+        inside = sorted(entry.name for entry in folder.iterdir())[:8]
         raise DataError(
-            f"the file cannot be read ({reason.strerror or reason}).",
-            file=path,
-            mend="correct the path or the permissions.",
-        ) from None
-
-
-def decode(data: bytes, path: Path) -> str:
-    """Decode UTF-8 with or without a byte order mark; name the first byte that is not UTF-8."""
-    start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    try:
-        return data[start:].decode("utf-8")
-    except UnicodeDecodeError as reason:
-        at = reason.start + start
-        hint = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
+            f"the folder has no {' or '.join(names[:1] if format else _USUAL)} (it "
+            f"has: {', '.join(inside) or 'nothing'}).",
+            file=folder,
+            mend="name the folder of a study, or a table of counts.",
+        )
+    if len(there) > 1:
         raise DataError(
-            f"the text is not UTF-8: byte 0x{data[at]:02x} at byte position {at} "
-            f"(counted from 0). It may be {hint}.",
-            file=path,
-            row=data.count(b"\n", 0, at) + 1,
-            mend="save the file as UTF-8.",
-        ) from None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file, or say in which line it is wrong."""
-    try:
-        return tomllib.loads(decode(read_bytes(path), path))
-    except tomllib.TOMLDecodeError as reason:
-        raise DataError(
-            f"this is not valid TOML: {reason}.",
-            file=path,
-            mend="correct that line; text stands in double quotes.",
-        ) from None
+            f"the folder has {' and '.join(path.name for path in there)}.",
+            file=folder,
+            mend="remove one, or choose with format='csv'.",
+        )
+    return there[0]
 
 
 def split_plain(sheet: Sheet) -> tuple[dict[str, Sheet], list[str]]:
@@ -136,7 +155,7 @@ def split_plain(sheet: Sheet) -> tuple[dict[str, Sheet], list[str]]:
     _check_constant(everything, "model", MODELS[1:])
     _check_constant(everything, "benchmark", [c for c in BENCHMARKS if c.name == "chance"])
     models = _first_rows(everything, ["model"], [c.name for c in MODELS])
-    items = _empty_items(sheet.file)
+    items = Sheet.of(sheet.file, no_items())
     if "source_language" in given:
         own = frame.groupby("benchmark")["source_language"].nunique()
         if (own > 1).any():
@@ -224,10 +243,6 @@ def unused_note(names: Iterable[str]) -> list[str]:
     return [f"Columns not used: {listed}."] if listed else []
 
 
-def _empty_items(file: str) -> Sheet:
-    return Sheet.of(file, pd.DataFrame({c.name: pd.Series(dtype="str") for c in ITEMS}))
-
-
 def _first_rows(sheet: Sheet, key: list[str], columns: list[str]) -> Sheet:
     first = ~sheet.frame.duplicated(key).to_numpy()
     return Sheet(
@@ -251,80 +266,4 @@ def _check_constant(sheet: Sheet, key: str, columns: Iterable[Column]) -> None:
                 column.name,
                 at,
                 mend=f"write the same {column.name} in every row of one {key}.",
-            )
-
-
-def _read_parquet(path: Path) -> Sheet:
-    data = read_bytes(path)
-    if not data:
-        raise DataError("the file is empty.", file=path, mend="write the table again.")
-    try:
-        frame = pd.read_parquet(io.BytesIO(data))
-    except (OSError, ValueError) as reason:
-        raise DataError(
-            f"this is not a Parquet file ({str(reason).splitlines()[0]}).",
-            file=path,
-            mend="write the table again, or name its format, as in format='csv'.",
-        ) from None
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return Sheet.of(str(path), frame)
-
-
-def _read_text(path: Path, delimiter: str) -> Sheet:
-    text = decode(read_bytes(path), path)
-    if not text.strip():
-        raise DataError(
-            "the file is empty.", file=path, mend="write a header and one row per cell."
-        )
-    # Records, not physical lines, are what a spreadsheet counts as rows.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records: list[list[str]] = []
-    try:
-        records.extend(reader)
-    except csv.Error as reason:
-        raise DataError(
-            f"the text cannot be split into cells ({reason}).",
-            file=path,
-            row=len(records) + 1,
-            mend="close every double quote; inside a quoted cell write a double quote twice.",
-        ) from None
-    numbered = [(row, record) for row, record in enumerate(records, start=1) if any(record)]
-    top, header = numbered[0]
-    header = [name.strip() for name in header]
-    _check_delimiter(path, header, delimiter)
-    width = len(header)
-    for row, record in numbered:
-        if len(record) != width:
-            raise DataError(
-                f"the row has {len(record)} cells, the header has {width}.",
-                file=path,
-                row=row,
-                value=delimiter.join(record)[:60],
-                mend="give each row as many cells as the header; quote cells that contain "
-                f"{_DELIMITER_NAMES[delimiter]}.",
-            )
-    body = [(row, record) for row, record in numbered if row > top]
-    columns = list(zip(*(record for _, record in body), strict=True)) or [()] * width
-    series = [pd.Series(list(cells), dtype="str") for cells in columns]
-    frame = pd.concat(series, axis=1, keys=range(width))
-    frame.columns = pd.Index(header)
-    return Sheet(str(path), frame, np.array([row for row, _ in body], dtype=np.int64))
-
-
-def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:
-    if len(header) > 1:
-        return
-    for other, name in _DELIMITER_NAMES.items():
-        if other != delimiter and other in header[0]:
-            mend = f"save the file with {_DELIMITER_NAMES[delimiter]} between cells"
-            if other == "\t":
-                mend += ", or name it .tsv (format='tsv')"
-            if other == ",":
-                mend += ", or name it .csv (format='csv')"
-            raise DataError(
-                f"the cells are separated by {name}, not by {_DELIMITER_NAMES[delimiter]}.",
-                file=path,
-                row=1,
-                value=header[0][:60],
-                mend=mend + ".",
             )

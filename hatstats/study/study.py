@@ -12,24 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.claims import StudyInfo, check_claims, read_head
+from hatstats.study.cells import warn_implausible
+from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.describe import Contents, level_of, study_html, study_text
-from hatstats.study.reading import (
-    DELIMITERS,
-    FORMATS,
-    read_table,
-    read_toml,
-    split_plain,
-    unused_note,
-    with_defaults,
-)
-from hatstats.study.tables import COUNTS, ITEMS, Sheet, conform, near, undeclared
-from hatstats.study.validate import Tables, source_languages, validate_study, warn_implausible
+from hatstats.study.tables import COUNTS, Sheet, near, no_items
+from hatstats.study.validate import Tables, source_languages, validate_study
 from hatstats.study.writing import replace_folder, toml_text, write_csv
-
-
-def _no_items() -> pd.DataFrame:
-    return pd.DataFrame({column.name: pd.Series(dtype="str") for column in ITEMS})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +63,7 @@ class Study:
     counts: pd.DataFrame
     models: pd.DataFrame
     benchmarks: pd.DataFrame
-    items: pd.DataFrame = field(default_factory=_no_items)
+    items: pd.DataFrame = field(default_factory=no_items)
     info: StudyInfo = field(default_factory=lambda: StudyInfo("study"))
     claims: tuple[dict[str, Any], ...] = ()
     files: tuple[Path, ...] = ()
@@ -285,56 +273,15 @@ class Study:
                 )
             )
         )
-        study = object.__new__(Study)
-        _fill(study, tables, with_notes(self.info, notes), self.claims, self.files)
-        return study
+        return assemble(tables, with_notes(self.info, notes), self.claims, self.files)
 
 
-def read_study(path: str | Path, *, format: str | None = None) -> Study:
-    """Read a study folder, or one plain table of counts.
-
-    Parameters
-    ----------
-    path : path
-        A folder with ``study.toml``, ``counts.csv`` or ``counts.parquet``, ``models.csv``,
-        ``benchmarks.csv`` and, where needed, ``items.csv``; or a CSV, TSV or Parquet table with
-        the columns of the counts. Such a table may also have `family, release_date,
-        params_total, params_active, source_language, chance`. Without a source language English
-        is taken, without a chance level 0, and `info.notes` says so.
-    format : {"csv", "tsv", "parquet"}, optional
-        Format of the counts; by default the file's name says so.
-
-    Returns
-    -------
-    Study
-        The validated study, rows in the order of the file.
-
-    Raises
-    ------
-    DataError
-        For anything wrong in the files; the message names file, row, column, value and mend.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        For sizes that look like billions and counts that look like per cent.
-    """
-    place = Path(path)
-    if not place.exists():
-        raise DataError(
-            "there is no such file or folder.",
-            file=place,
-            mend="correct the path to a study folder or a table of counts.",
-        )
-    if place.is_dir():
-        sheets, notes, info, claims, files = _read_folder(place, format)
-    else:
-        sheets, notes = split_plain(read_table(place, format=format))
-        info, claims, files = StudyInfo(place.stem), (), (place,)
-    tables = validate_study(**sheets)
-    warn_implausible(tables.counts, tables.models)
+def assemble(
+    tables: Tables, info: StudyInfo, claims: tuple[dict[str, Any], ...], files: tuple[Path, ...]
+) -> Study:
+    """Make a study from tables that are validated already, without validating them again."""
     study = object.__new__(Study)
-    _fill(study, tables, with_notes(info, notes), claims, files)
+    _fill(study, tables, info, claims, files)
     return study
 
 
@@ -365,62 +312,3 @@ def _fill(
     }
     for name, value in values.items():
         object.__setattr__(study, name, value)
-
-
-def _read_folder(
-    folder: Path, format: str | None
-) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[dict[str, Any], ...], tuple[Path, ...]]:
-    path = _counts_file(folder, format)
-    files = [path]
-    head: dict[str, Any] = {}
-    if (toml := folder / "study.toml").exists():
-        head = read_toml(toml)
-        files.insert(0, toml)
-    info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
-    raw = read_table(path)
-    notes = unused_note(undeclared(raw, COUNTS))
-    counts = conform(raw, COUNTS)
-    found: dict[str, Sheet] = {}
-    for table in ("models", "benchmarks", "items"):
-        if (file := folder / f"{table}.csv").exists():
-            found[table] = read_table(file)
-            files.append(file)
-    if "models" not in found:
-        raise DataError(
-            "the file is missing.",
-            file=folder / "models.csv",
-            mend="write it with the columns model, family, release_date, "
-            "params_total, params_active (cells may be empty), or read the table of "
-            f"counts alone: read_study({str(path)!r}).",
-        )
-    by_item = "items" in found and "source_language" in found["items"].frame
-    found["benchmarks"], more = with_defaults(
-        found.get("benchmarks"), counts, constants, by_item=by_item
-    )
-    found.setdefault("items", Sheet.of("items.csv", _no_items()))
-    return {"counts": counts, **found}, [*notes, *more], info, claims, tuple(files)
-
-
-def _counts_file(folder: Path, format: str | None) -> Path:
-    if format is not None and format not in {*DELIMITERS, "parquet"}:
-        raise DataError("the format is not known.", value=format, mend="use csv, tsv or parquet.")
-    names = [f"counts.{format}"] if format else [f"counts{ending}" for ending in FORMATS]
-    there = [folder / name for name in names if (folder / name).exists()]
-    if not there:
-        inside = sorted(entry.name for entry in folder.iterdir())[:8]
-        raise DataError(
-            f"the folder has no {' or '.join(names[:1] if format else _USUAL)} (it "
-            f"has: {', '.join(inside) or 'nothing'}).",
-            file=folder,
-            mend="name the folder of a study, or a table of counts.",
-        )
-    if len(there) > 1:
-        raise DataError(
-            f"the folder has {' and '.join(path.name for path in there)}.",
-            file=folder,
-            mend="remove one, or choose with format='csv'.",
-        )
-    return there[0]
-
-
-_USUAL = ("counts.csv", "counts.parquet")

@@ -222,6 +222,11 @@ def conform(sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = Fals
     return Sheet(sheet.file, pd.DataFrame(done, index=pd.RangeIndex(n)), sheet.rows)
 
 
+def no_items() -> pd.DataFrame:
+    """Return the table of items of a study whose items all share their benchmark's source."""
+    return pd.DataFrame({column.name: pd.Series(dtype="str") for column in ITEMS})
+
+
 def undeclared(sheet: Sheet, columns: Sequence[Column]) -> list[str]:
     """Return the names of the columns that are not declared, in their order."""
     declared = {c.name for c in columns}
