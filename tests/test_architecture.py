@@ -1,0 +1,207 @@
+"""ARCHITECTURE.md is true: its rooms, layers, sizes and public names are checked in the code."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hatstats
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "hatstats"
+PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
+def section(title: str) -> str:
+    """Text of one section of the page."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"ARCHITECTURE.md has no section {title!r}"
+    return found.group(1)
+
+
+def rooms_of_the_page() -> dict[str, set[str]]:
+    """Room -> its modules, in the order of the table, which is the order of the floors."""
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", section("Rooms"), flags=re.MULTILINE)
+    return {room: set(re.findall(r"`([\w.]+)`", modules)) for room, modules in rows}
+
+
+ROOMS = rooms_of_the_page()
+FLOOR = {room: floor for floor, room in enumerate(ROOMS)}
+
+
+def dotted(path: Path) -> str:
+    """Name under which a file is imported: hatstats.study.tables, hatstats.study."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {dotted(path) for path in MODULES}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file, as far as it is a module of ours."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            module = node.module or ""
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                yield inner if inner in NAMES else module
+
+
+def ours(path: Path) -> list[str]:
+    return [name for name in imports(path) if name.split(".")[0] == "hatstats"]
+
+
+def functions() -> list[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [
+        (path, node)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def test_page_names_every_room_and_every_module() -> None:
+    on_disk: dict[str, set[str]] = {}
+    for path in MODULES:
+        inside = path.relative_to(PACKAGE).with_suffix("").parts
+        if inside[-1] == "__init__":
+            inside = inside[:-1]
+        if inside:
+            modules = on_disk.setdefault(inside[0], set())
+            if inside[1:]:
+                modules.add(".".join(inside[1:]))
+    assert len(on_disk) >= 6
+    assert on_disk == ROOMS
+
+
+def test_imports_only_go_down() -> None:
+    checked, offences = 0, []
+    for path in MODULES:
+        if path == PACKAGE / "__init__.py":
+            continue
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        for name in ours(path):
+            checked += 1
+            parts = name.split(".")
+            # The front page imports from every room, so a room that imports it looks upwards.
+            if len(parts) == 1 or FLOOR[parts[1]] > FLOOR[room]:
+                offences.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert checked > 20
+    assert offences == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {dotted(path): set(ours(path)) - {dotted(path)} for path in MODULES}
+    assert sum(map(len, graph.values())) > 20
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_sibling_estimators_do_not_import_each_other() -> None:
+    line = re.search(r"^- The estimators of `hat` \((.*?)\)", section("Who may import whom"), re.M)
+    assert line
+    siblings = {f"hatstats.hat.{name}" for name in re.findall(r"`(\w+)`", line.group(1))}
+    assert len(siblings) >= 3
+    assert siblings <= NAMES
+    offences = {
+        (dotted(path), name)
+        for path in MODULES
+        if dotted(path) in siblings
+        for name in ours(path)
+        if name in siblings
+    }
+    assert offences == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [("matplotlib", {"report"}), ("typer", {"cli"}), ("rich", {"cli", "report"})],
+)
+def test_a_library_of_the_upper_floors_stays_there(library: str, rooms: set[str]) -> None:
+    users = {
+        path.relative_to(PACKAGE).with_suffix("").parts[0]
+        for path in MODULES
+        for name in imports(path)
+        if name.split(".")[0] == library
+    }
+    assert users
+    assert users <= rooms
+
+
+def test_no_module_has_more_than_400_lines() -> None:
+    lines = {dotted(path): path.read_text(encoding="utf-8").count("\n") for path in MODULES}
+    assert len(lines) >= 20
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+
+
+def test_no_function_has_more_than_8_parameters() -> None:
+    def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+        arguments = function.args
+        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        rest = [extra for extra in (arguments.vararg, arguments.kwarg) if extra]
+        return [each.arg for each in [*named, *rest] if each.arg not in {"self", "cls"}]
+
+    found = [(f"{dotted(path)}.{node.name}", parameters(node)) for path, node in functions()]
+    assert len(found) >= 50
+    assert [(name, names) for name, names in found if len(names) > 8] == []
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    drawers = {"base", "common", "core", "helpers", "misc", "tools", "util", "utils"}
+    assert len(NAMES) >= 20
+    words = {name: set(re.split(r"[._]", name)) for name in NAMES}
+    assert {name for name in NAMES if drawers & words[name]} == set()
+
+
+def test_public_names_stand_on_the_page_and_can_be_imported() -> None:
+    assert len(hatstats.__all__) >= 12
+    assert set(re.findall(r"`(\w+)`", section("Public names"))) == set(hatstats.__all__)
+    assert list(hatstats.__all__) == sorted(hatstats.__all__)
+    for name in hatstats.__all__:
+        value = getattr(hatstats, name)
+        assert callable(value)
+        assert value.__doc__, f"{name} has no docstring"
+        assert value.__module__.startswith("hatstats.")
+    assert set(hatstats.__all__) <= set(dir(hatstats))
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'fit_everything'"):
+        hatstats.fit_everything  # noqa: B018
+
+
+def test_type_checkers_see_the_names_that_are_imported_when_asked_for() -> None:
+    declared = {
+        (node.module, alias.name)
+        for block in ast.walk(TREES[PACKAGE / "__init__.py"])
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    lazy = {(room, name) for room, names in hatstats._ROOMS.items() for name in names}
+    assert len(lazy) >= 10
+    assert declared == lazy
+
+
+def test_import_hatstats_is_light() -> None:
+    code = "import sys, hatstats; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "hatstats.errors" in loaded
+    heavy = {"arviz", "duckdb", "ibis", "matplotlib", "nutpie", "pandas", "pymc", "statsmodels"}
+    assert loaded & heavy == set()
