@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from hatstats.report.labels import mark_boxes, place_labels
 from hatstats.report.margins import legend_height, legend_under, note_height, note_under, wrapped
+from hatstats.report.rounding import parameters_text
 from hatstats.report.style import (
     BAND,
     COLUMN,
@@ -207,14 +208,6 @@ def year_text(value: float) -> str:
     """Write a decimal year as year and month."""
     months = round(value * 12.0)
     return f"{months // 12}-{months % 12 + 1:02d}"
-
-
-def parameters_text(value: float) -> str:
-    """Write a number of parameters short: 2.7e10 becomes 27B."""
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if value >= 0.9995 * size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
 
 
 def _margin_strip(margin: Axes, rows: pd.DataFrame, looks: dict[str, Look], axes: Axes) -> None:

@@ -1,0 +1,201 @@
+"""Which columns the tables of a run show, under which headings and captions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hatstats.report.results import Results
+from hatstats.report.tables import Column, Table, make_table
+
+SCORES = (
+    Column("model", "Model"),
+    Column("family", "Family"),
+    Column("params_total", "Parameters", "params"),
+    Column("release_date", "Released", "date"),
+    Column("source", "Source accuracy", "value"),
+    Column("estimate", "HAT", "value"),
+    Column("std_error", "SE", "value"),
+    Column("conf", "CI", "interval"),
+    Column("mark", "Note"),
+)
+TRENDS = (
+    Column("trend", "Trend"),
+    Column("term", "Term"),
+    Column("estimate", "Estimate", "value"),
+    Column("std_error", "SE", "value"),
+    Column("statistic", "t", "value", error=""),
+    Column("df", "df", "df"),
+    Column("p_value", "p", "p"),
+    Column("conf", "CI", "interval"),
+    Column("n_models", "Models", "count"),
+    Column("n_clusters", "Families", "count"),
+)
+COMPARISON = (
+    Column("trend", "Trend"),
+    Column("term", "Term"),
+    Column("method", "Standard error"),
+    Column("estimate", "Estimate", "value"),
+    Column("std_error", "SE", "value"),
+    Column("df", "df", "df"),
+    Column("p_value", "p", "p"),
+    Column("conf", "CI", "interval"),
+)
+CLAIMS = (
+    Column("claim", "Claim"),
+    Column("verdict", "Verdict"),
+    Column("estimate", "Estimate", "value"),
+    Column("threshold", "Threshold", "value"),
+    Column("std_error", "SE", "value"),
+    Column("df", "df", "df"),
+    Column("p_value", "p", "p"),
+    Column("conf", "CI", "interval"),
+    Column("n_models", "Models", "count"),
+    Column("n_clusters", "Families", "count"),
+)
+SPECIFICATION = (
+    Column("choice", "Choice"),
+    Column("claim", "Claim"),
+    Column("estimate", "Estimate", "value"),
+    Column("conf", "CI", "interval"),
+    Column("df", "df", "df"),
+    Column("p_value", "p", "p"),
+    Column("verdict", "Verdict"),
+)
+FLAGGED = (
+    Column("model", "Model"),
+    Column("benchmark", "Benchmark"),
+    Column("language", "Language"),
+    Column("accuracy", "Accuracy", "value", error=""),
+    Column("flag", "Flag"),
+    Column("evidence", "Evidence"),
+)
+LEFT_OUT = (
+    Column("analysis", "Analysis"),
+    Column("model", "Model"),
+    Column("reason", "Reason"),
+)
+_MEASURES = {"gap": "Gap", "ratio": "Ratio", "excess": "Excess"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table of a run with its name (of the file) and its caption."""
+
+    name: str
+    caption: str
+    table: Table
+
+
+def words(name: object) -> str:
+    """Write an identifier as words."""
+    return str(name).replace("_", " ")
+
+
+def scores_table(scores: pd.DataFrame) -> Table:
+    """Scores of all models, best first; models that are barely informed carry a note."""
+    mark = scores["informed"].map({True: "", False: "barely informed"})
+    return make_table(scores.assign(mark=mark), SCORES)
+
+
+def trends_table(trends: pd.DataFrame) -> Table:
+    """Terms of every trend; each term is a quantity of its own, so digits go by row."""
+    return make_table(trends, TRENDS, digits="row")
+
+
+def comparison_table(comparison: pd.DataFrame) -> Table:
+    """The trend terms under every kind of standard error."""
+    return make_table(comparison, COMPARISON, digits="row")
+
+
+def claims_table(claims: pd.DataFrame) -> Table:
+    """Verdicts with their numbers."""
+    return make_table(claims.assign(claim=claims["name"].map(words)), CLAIMS, digits="row")
+
+
+def specification_table(specification: pd.DataFrame) -> Table:
+    """The claims under every choice."""
+    rows = specification.assign(claim=specification["claim"].map(words))
+    return make_table(rows, SPECIFICATION, digits="row")
+
+
+def measures_table(measures: pd.DataFrame) -> Table:
+    """One row per model, one pair of columns (estimate, interval) per measure."""
+    wide: pd.DataFrame | None = None
+    columns = [Column("model", "Model")]
+    for term in measures["term"].drop_duplicates():
+        rows = measures[measures["term"] == term].set_index("model")
+        part = rows[["estimate", "std_error", "conf_low", "conf_high"]].add_prefix(f"{term}_")
+        wide = part if wide is None else wide.join(part, how="outer", sort=False)
+        heading, error = _MEASURES.get(str(term), words(term)), f"{term}_std_error"
+        columns.append(Column(f"{term}_estimate", heading, "value", error))
+        columns.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
+    if wide is None:
+        return make_table(measures, columns)
+    order = measures["model"].drop_duplicates()
+    return make_table(wide.loc[order].rename_axis("model").reset_index(), columns)
+
+
+def flagged_table(flagged: pd.DataFrame) -> Table:
+    """Cells under suspicion with their evidence."""
+    return make_table(flagged, FLAGGED)
+
+
+def left_out_table(left_out: pd.DataFrame) -> Table:
+    """Models that an analysis had to leave out, and why."""
+    return make_table(left_out, LEFT_OUT)
+
+
+def tables_of(results: Results) -> tuple[Shown, ...]:
+    """Every table of a run, in the order of the report."""
+    level = f"{100.0 * results.conf_level:g} %"
+    study = results.info.get("title") or results.info["name"]
+    made: list[tuple[str, str, Table]] = [
+        (
+            "scores",
+            f"HAT scores, {study}. Reference: {results.reference}; method: "
+            f"{results.facts['method']}; CI: {level}.",
+            scores_table(results.scores),
+        ),
+        (
+            "claims",
+            f"Registered claims, {study}. CI: {level}; df: Satterthwaite, families as clusters.",
+            claims_table(results.claims),
+        ),
+        (
+            "trends",
+            f"Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
+            f"Satterthwaite df; CI: {level}.",
+            trends_table(results.trends),
+        ),
+        (
+            "comparison",
+            f"The same trends under other standard errors, {study}. With few families all but "
+            "CR2 and CR3 reject too often.",
+            comparison_table(results.comparison),
+        ),
+        (
+            "measures",
+            f"Other measures of transfer, {study}. Gap: source minus target accuracy; ratio: "
+            f"target over source accuracy; excess: target accuracy over the panel's line; CI: "
+            f"{level}.",
+            measures_table(results.measures),
+        ),
+        (
+            "specification",
+            f"What changes: the claims under every choice of the analysis, {study}. CI: {level}.",
+            specification_table(results.specification),
+        ),
+        (
+            "flagged",
+            f"Cells flagged as suspicious and left out of the analysis, {study}.",
+            flagged_table(results.flagged),
+        ),
+        (
+            "left_out",
+            f"Models that an analysis could not use, {study}.",
+            left_out_table(results.left_out),
+        ),
+    ]
+    return tuple(Shown(name, caption, table) for name, caption, table in made if table.rows)

@@ -1,0 +1,77 @@
+"""Everything that a report shows, as tidy frames: the only thing that drawing and writing read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """The results of one analysis as plain values and frames.
+
+    Attributes
+    ----------
+    info : mapping of str to str
+        `name, title, source, licence, citation, notes` of the study.
+    facts : mapping of str to str, int or float
+        What the analysis was: `method, reference, estimand, seed, conf_level` and counts
+        (`models, families, languages, benchmarks, cells, flagged_cells`).
+    answer : tuple of str
+        The answer in at most ten plain lines.
+    scores : DataFrame
+        Tidy scores, best first, with `family, release_date, release_year, params_total,
+        params_active, informed, note`.
+    trends : DataFrame
+        Tidy terms of every trend, with `trend, formula, vcov, n_models, n_clusters`.
+    comparison : DataFrame
+        The same terms under OLS, HC, CR1, CR2 and CR3, with `trend`.
+    claims : DataFrame
+        One row per claim, see `hatstats.trends.Verdict`.
+    measures : DataFrame
+        Tidy rows of the other measures (`term` is gap, ratio or excess).
+    specification : DataFrame
+        Estimate of each claim under each choice: `choice, claim` and tidy columns.
+    points, curve : DataFrame
+        What :func:`hatstats.report.panels.target_against_source` draws.
+    profiles : DataFrame
+        What :func:`hatstats.report.panels.transfer_profiles` draws; empty for aggregates.
+    lines : mapping of str to DataFrame
+        Fitted trend by covariate (``size``, ``date``): `x, estimate, conf_low, conf_high`.
+    chance : mapping of str to float
+        Accuracy of blind guessing by benchmark.
+    flagged : DataFrame
+        Cells under suspicion: `model, benchmark, language, accuracy, flag, evidence`.
+    left_out : DataFrame
+        Models that an analysis had to leave out: `analysis, model, reason`.
+    """
+
+    info: Mapping[str, str]
+    facts: Mapping[str, str | int | float]
+    answer: tuple[str, ...]
+    scores: pd.DataFrame
+    trends: pd.DataFrame
+    comparison: pd.DataFrame
+    claims: pd.DataFrame
+    measures: pd.DataFrame
+    specification: pd.DataFrame
+    points: pd.DataFrame
+    curve: pd.DataFrame
+    profiles: pd.DataFrame
+    lines: Mapping[str, pd.DataFrame]
+    chance: Mapping[str, float]
+    flagged: pd.DataFrame
+    left_out: pd.DataFrame
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def reference(self) -> str:
+        """Name of the reference distribution."""
+        return str(self.facts["reference"])
+
+    @property
+    def conf_level(self) -> float:
+        """Level of all intervals."""
+        return float(self.facts["conf_level"])

@@ -1,0 +1,102 @@
+"""How numbers are written: as many digits as their standard error can carry, unknown as a dash."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+#: What stands for an unknown number.
+UNKNOWN = "–"
+#: Decimals where no standard error says how many.
+PLAIN_DECIMALS = 3
+_MOST_DECIMALS = 6
+
+
+def decimals(std_error: float) -> int:
+    """Decimals that a standard error justifies.
+
+    The rule of the Particle Data Group: two digits of the error if they are 35 or below, one
+    digit otherwise, so that rounding never costs more than a sixth of the error.
+
+    Parameters
+    ----------
+    std_error : float
+        Standard error in the units of the number. Without one (NaN, 0, infinite) the answer is
+        ``PLAIN_DECIMALS``.
+
+    Returns
+    -------
+    int
+        Between 0 and 6.
+    """
+    if not math.isfinite(std_error) or std_error <= 0.0:
+        return PLAIN_DECIMALS
+    order = math.floor(math.log10(std_error))
+    leading = round(std_error / 10.0 ** (order - 1))
+    return min(max(-order + (1 if leading <= 35 else 0), 0), _MOST_DECIMALS)
+
+
+def column_decimals(std_errors: ArrayLike) -> int:
+    """Decimals for a whole column: those of the median standard error."""
+    values = np.asarray(std_errors, dtype=float)
+    known = values[np.isfinite(values) & (values > 0.0)]
+    return decimals(float(np.median(known))) if known.size else PLAIN_DECIMALS
+
+
+def number_text(value: float, places: int = PLAIN_DECIMALS) -> str:
+    """Write a number with so many decimals, a true minus sign, and never ``-0``."""
+    if math.isnan(value):
+        return UNKNOWN
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value != 0.0 and abs(value) < 0.5 * 10.0**-places and places >= _MOST_DECIMALS:
+        return f"{value:.1e}".replace("-", "−")
+    text = f"{value:.{places}f}"
+    if float(text) == 0.0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def p_text(value: float) -> str:
+    """Write a p value with three decimals; smaller ones as ``<0.001``."""
+    if math.isnan(value):
+        return UNKNOWN
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def df_text(value: float) -> str:
+    """Write degrees of freedom with one decimal, or none where they are whole."""
+    if math.isnan(value):
+        return UNKNOWN
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+
+
+def count_text(value: float) -> str:
+    """Write a count."""
+    return UNKNOWN if math.isnan(value) else f"{value:.0f}"
+
+
+def parameters_text(value: float) -> str:
+    """Write a number of parameters short: 2.7e10 becomes 27B."""
+    if math.isnan(value):
+        return UNKNOWN
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= 0.9995 * size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def percent_text(value: float) -> str:
+    """Write a share in per cent without decimals."""
+    return UNKNOWN if math.isnan(value) else f"{100.0 * value:.0f} %"
+
+
+def date_text(value: object) -> str:
+    """Write a date as year, month and day."""
+    stamp = pd.Timestamp(value) if value is not None else pd.NaT  # type: ignore[arg-type]
+    return UNKNOWN if pd.isna(stamp) else f"{stamp:%Y-%m-%d}"

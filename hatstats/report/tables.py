@@ -1,0 +1,261 @@
+"""Tables for papers and pages: tidy frames become LaTeX (booktabs), Markdown or HTML.
+
+A table is first a grid of text (:class:`Table`), whose digits follow from the standard errors;
+then it is written in a format, which alone knows how to escape.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from hatstats.report.rounding import (
+    UNKNOWN,
+    column_decimals,
+    count_text,
+    date_text,
+    decimals,
+    df_text,
+    number_text,
+    p_text,
+    parameters_text,
+    percent_text,
+)
+
+#: A LaTeX table with more rows than this is broken over pages.
+LONG = 45
+
+Kind = Literal["text", "value", "interval", "p", "df", "count", "params", "date", "share"]
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    "p": p_text,
+    "df": df_text,
+    "count": count_text,
+    "params": parameters_text,
+    "share": percent_text,
+}
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "−": "$-$",
+    "∞": r"$\infty$",
+    "–": "--",
+    "—": "---",
+    "…": r"\dots{}",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "→": r"$\to$",
+    "·": r"$\cdot$",
+    "²": r"$^2$",
+    "β": r"$\beta$",
+    "τ": r"$\tau$",
+    "ρ": r"$\rho$",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: which column of the frame, under which heading, written how.
+
+    Parameters
+    ----------
+    name : str
+        Column of the frame; for an interval the stem (`conf` reads `conf_low`, `conf_high`).
+    heading : str
+    kind : str
+        ``value`` and ``interval`` are rounded by `error`; the other kinds have digits of their own.
+    error : str
+        Column with the standard error that sets the digits.
+    """
+
+    name: str
+    heading: str
+    kind: Kind = "text"
+    error: str = "std_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A grid of text, ready to be written in any format.
+
+    Attributes
+    ----------
+    headings : tuple of str
+    numeric : tuple of bool
+        Whether a column is aligned to the right.
+    rows : tuple of tuple of str
+    """
+
+    headings: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def make_table(
+    frame: pd.DataFrame, columns: Sequence[Column], *, digits: Literal["column", "row"] = "column"
+) -> Table:
+    """Write the cells of a frame as text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    columns : sequence of Column
+        Columns that the frame lacks are left out.
+    digits : {"column", "row"}
+        Whether one number of decimals serves the column (rows in the same units) or each row
+        has its own (rows that are different quantities).
+
+    Returns
+    -------
+    Table
+    """
+    present = [column for column in columns if _source(column) in frame.columns]
+    cells = [_cells(frame, column, digits) for column in present]
+    return Table(
+        headings=tuple(column.heading for column in present),
+        numeric=tuple(column.kind != "text" for column in present),
+        rows=tuple(zip(*cells, strict=True)) if cells else (),
+    )
+
+
+def _source(column: Column) -> str:
+    """Name of the (first) frame column that a table column reads."""
+    return f"{column.name}_low" if column.kind == "interval" else column.name
+
+
+def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
+    """Text of one column."""
+    if column.kind == "text":
+        return [
+            UNKNOWN if pd.isna(value) or value == "" else str(value) for value in frame[column.name]
+        ]
+    if column.kind == "date":
+        return [date_text(value) for value in frame[column.name]]
+    if column.kind in _WRITERS:
+        write = _WRITERS[column.kind]
+        return [write(float(value)) for value in frame[column.name].to_numpy(float)]
+    if column.error in frame.columns:
+        errors = frame[column.error].to_numpy(float)
+        common = column_decimals(errors)
+        places = [decimals(error) if digits == "row" else common for error in errors]
+    else:
+        places = [column_decimals([])] * len(frame)
+    if column.kind == "value":
+        values = frame[column.name].to_numpy(float)
+        return [number_text(value, place) for value, place in zip(values, places, strict=True)]
+    low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
+    return [interval_text(a, b, place) for a, b, place in zip(low, high, places, strict=True)]
+
+
+def interval_text(low: float, high: float, places: int) -> str:
+    """Write an interval in square brackets; a dash if both ends are unknown."""
+    if math.isnan(low) and math.isnan(high):
+        return UNKNOWN
+    return f"[{number_text(low, places)}, {number_text(high, places)}]"
+
+
+def escape_latex(text: str) -> str:
+    """Make a text safe for LaTeX: every special character prints as itself."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def to_latex(table: Table, *, caption: str, label: str) -> str:
+    r"""Write a booktabs table: floating, or broken over pages where it has very many rows.
+
+    Parameters
+    ----------
+    table : Table
+    caption, label : str
+        The caption is plain text and is escaped; the label is used as it is.
+
+    Returns
+    -------
+    str
+        Needs ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
+    """
+    alignment = "".join("r" if numeric else "l" for numeric in table.numeric)
+    head = [r"    \toprule", f"    {_latex_row(table.headings)}", r"    \midrule"]
+    rows = [f"    {_latex_row(row)}" for row in table.rows]
+    title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"
+    if len(rows) > LONG:
+        lines = [
+            rf"\begin{{longtable}}{{{alignment}}}",
+            rf"    {title}\\",
+            *head,
+            r"    \endfirsthead",
+            *head,
+            r"    \endhead",
+            r"    \bottomrule",
+            r"    \endlastfoot",
+            *rows,
+            r"\end{longtable}",
+        ]
+    else:
+        lines = [
+            r"\begin{table}",
+            r"  \centering",
+            f"  {title}",
+            rf"  \begin{{tabular}}{{{alignment}}}",
+            *head,
+            *rows,
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    # An opening bracket after \\ would be read as its optional argument.
+    text = " & ".join(escape_latex(cell) for cell in cells)
+    return (f"{{}}{text}" if text.startswith("[") else text) + r" \\"
+
+
+def to_markdown(table: Table) -> str:
+    """Write a pipe table."""
+    rules = ["---:" if numeric else ":---" for numeric in table.numeric]
+    rows = [[_escape_markdown(cell) for cell in row] for row in (table.headings, *table.rows)]
+    lines = [f"| {' | '.join(row)} |" for row in (rows[0], rules, *rows[1:])]
+    return "\n".join(lines) + "\n"
+
+
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\`*_|<\[\]])", r"\\\1", text)
+
+
+def to_html(table: Table, *, caption: str = "") -> str:
+    """Write an HTML table with row headers, for the report's style sheet."""
+    classes = ['class="number"' if numeric else 'class="text"' for numeric in table.numeric]
+    head = "".join(
+        f'<th scope="col" {kind}>{html.escape(text)}</th>'
+        for kind, text in zip(classes, table.headings, strict=True)
+    )
+    body = []
+    for row in table.rows:
+        first, *rest = row
+        cells = "".join(
+            f"<td {kind}>{html.escape(text)}</td>"
+            for kind, text in zip(classes[1:], rest, strict=True)
+        )
+        body.append(f'<tr><th scope="row" {classes[0]}>{html.escape(first)}</th>{cells}</tr>')
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    lines = "\n".join(body)
+    return f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
