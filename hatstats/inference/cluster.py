@@ -41,7 +41,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError
+from hatstats.inference.between_clusters import positive_part, shared_errors
+from hatstats.inference.small_sample import (
+    WaldTest,
+    cluster_covariances,
+    hotelling_df,
+    hotelling_test,
+    satterthwaite_df,
+    sole_clusters,
+)
+from hatstats.inference.validation import (
+    cluster_codes,
+    design_matrix,
+    finite_array,
+    is_definite,
+    null_rows,
+    symmetric_matrix,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -49,7 +66,6 @@ Kind = Literal["CR0", "CR1", "CR2", "CR3"]
 
 # Whitened residual variances lie between 0 and 1; below this one is a leverage of exactly one.
 _NULL = 1e-10
-_ESTIMABLE = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,17 +123,15 @@ class ClusterRobust:
             carried by one cluster (see `sole_cluster`) or has no variance.
         """
         contrasts = self._contrasts(L)
-        df = np.full(len(contrasts), np.nan)
-        for row, (contrast, sole) in enumerate(
-            zip(contrasts, self.sole_cluster(contrasts), strict=True)
-        ):
-            q = contrast @ self.loadings
-            P = _block_sums(self.residual_cov * np.outer(q, q), self.codes, self.n_clusters)
-            mean = float(np.trace(P)) + float(contrast @ self.between @ contrast)
-            spread = float((P**2).sum())
-            if sole < 0 and spread > 0:
-                df[row] = mean**2 / spread
-        return df
+        sole = self.sole_cluster(contrasts)
+        return np.array(
+            [
+                np.nan
+                if cluster >= 0
+                else satterthwaite_df(self._covariances(c[None])[0, 0], float(c @ self.between @ c))
+                for c, cluster in zip(contrasts, sole, strict=True)
+            ]
+        )
 
     def df(self, L: Any) -> FloatArray:
         """Degrees of freedom that go with this kind by default.
@@ -155,18 +169,7 @@ class ClusterRobust:
         ndarray of int, shape (q,)
             -1 where any one cluster can be spared, otherwise the first that cannot.
         """
-        contrasts = self._contrasts(L)
-        scale = np.linalg.norm(self.X, axis=0)
-        scaled = contrasts / scale  # the same contrasts for columns of unit length
-        lengths = np.linalg.norm(scaled, axis=1)
-        sole = np.full(len(contrasts), -1, dtype=np.intp)
-        for cluster in reversed(range(self.n_clusters)):
-            rest = self.X[self.codes != cluster] / scale
-            _, singular, vt = np.linalg.svd(rest, full_matrices=True)
-            rank = int((singular > _ESTIMABLE * singular[0]).sum())
-            lost = np.linalg.norm(scaled @ vt[rank:].T, axis=1) > _ESTIMABLE * lengths
-            sole[lost] = cluster
-        return sole
+        return sole_clusters(self.X, self.codes, self._contrasts(L))
 
     def reasons(self, L: Any) -> tuple[str, ...]:
         """Why a contrast has no degrees of freedom, in words; empty where it has.
@@ -187,6 +190,44 @@ class ClusterRobust:
             if sole >= 0
             else ""
             for sole in self.sole_cluster(L)
+        )
+
+    def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
+        """Joint test of ``L b = null`` by the approximate Hotelling distribution ("HTZ").
+
+        Parameters
+        ----------
+        params : array_like, shape (k,)
+            The coefficients ``b``.
+        L : array_like, shape (q, k) or (k,)
+            Linearly independent contrasts.
+        null : array_like, shape (q,) or scalar
+            Their values under the null hypothesis.
+
+        Returns
+        -------
+        WaldTest
+            As clubSandwich's ``Wald_test``; NaN with a reason where one cluster carries a contrast
+            or the clusters are too few for that many contrasts.
+        """
+        contrasts = self._contrasts(L)
+        count = len(contrasts)
+        if np.linalg.matrix_rank(contrasts) < count:
+            raise DataError("the contrasts of a joint test depend on each other")
+        reason = next((text for text in self.reasons(contrasts) if text), "")
+        known = contrasts @ self.between @ contrasts.T
+        nu = hotelling_df(self._covariances(contrasts), known)
+        distance = contrasts @ np.asarray(params, dtype=np.float64) - null
+        cov = contrasts @ self.cov @ contrasts.T
+        if not reason and np.linalg.matrix_rank(cov, hermitian=True) < count:
+            reason = f"the {self.n_clusters} clusters show no variance in some of the contrasts"
+        if reason:
+            return WaldTest(np.nan, count, np.nan, np.nan, reason)
+        return hotelling_test(float(distance @ np.linalg.solve(cov, distance)), count, nu)
+
+    def _covariances(self, contrasts: FloatArray) -> FloatArray:
+        return cluster_covariances(
+            contrasts @ self.loadings, self.residual_cov, self.codes, self.n_clusters
         )
 
     def _contrasts(self, L: Any) -> FloatArray:
@@ -240,15 +281,21 @@ def cluster_robust(
     """
     if kind not in get_args(Kind):
         raise DataError("unknown kind of cluster-robust covariance", value=kind)
-    X, e, W, T, labels, codes = _validated(X, residuals, weights, working, clusters)
+    X = design_matrix(X)
     n, k = X.shape
+    e = finite_array("residuals", residuals, (n,))
+    W = symmetric_matrix("weights", weights, n)
+    T = symmetric_matrix("working", working, n)
+    labels, codes = cluster_codes(clusters, n)
+    if not is_definite(T):
+        raise DataError(f"working is not positive definite: see rows {null_rows(T)}")
     E = np.linalg.solve(X.T @ W @ X, X.T @ W)
     _check_residuals(E, X, e)
     maker = np.eye(n) - X @ E
     residual_cov = maker @ T @ maker.T
     count = len(labels)
     same = codes[:, None] == codes[None, :]
-    shared = _shared_errors(X, T, same, codes)
+    shared = shared_errors(X, T, codes)
     remainder = T - X @ shared @ X.T
     loadings = np.empty((k, n))
     for cluster in range(count):
@@ -259,7 +306,7 @@ def cluster_robust(
         )
     parts = np.stack([loadings[:, codes == j] @ e[codes == j] for j in range(count)], axis=1)
     within = parts @ parts.T
-    between = _positive_part(shared + E @ np.where(same, 0.0, remainder) @ E.T, E @ T @ E.T)
+    between = positive_part(shared + E @ np.where(same, 0.0, remainder) @ E.T, E @ T @ E.T)
     return ClusterRobust(
         cov=within + between,
         kind=kind,
@@ -281,7 +328,7 @@ def _adjustment(
     if kind == "CR0":
         return np.eye(len(working))
     if kind == "CR1":
-        return np.sqrt(count / (count - 1)) * np.eye(len(working))
+        return float(np.sqrt(count / (count - 1))) * np.eye(len(working))
     if kind == "CR3":
         # A pseudo-inverse, because a cluster that alone identifies a direction has leverage one
         # there; contrasts that do not involve the direction are unaffected by the choice.
@@ -302,97 +349,6 @@ def _adjustment(
     factor = lower @ basis @ turn
     result: FloatArray = (factor / np.sqrt(seen)) @ factor.T
     return result
-
-
-def _shared_errors(
-    X: FloatArray, T: FloatArray, same: NDArray[np.bool_], codes: IntArray
-) -> FloatArray:
-    """``B`` by least squares of the entries of ``T`` between clusters on those of ``X B X'``."""
-    k = X.shape[1]
-    apart = np.where(same, 0.0, T)
-    if not apart.any():
-        return np.zeros((k, k))
-    # Orthonormal columns keep the normal equations well conditioned.
-    basis, triangle = np.linalg.qr(X)
-    groups = [basis[codes == cluster] for cluster in range(codes.max() + 1)]
-    grams = [g.T @ g for g in groups]
-    normal = np.eye(k * k) - np.sum([np.kron(gram, gram) for gram in grams], axis=0)
-    target = basis.T @ apart @ basis
-    inner = np.linalg.lstsq(normal, target.ravel(), rcond=1e-10)[0].reshape(k, k)
-    inner = (inner + inner.T) / 2
-    # What is left inside each cluster must stay a covariance.
-    worst = max(
-        float(linalg.eigvalsh(g @ inner @ g.T, T[np.ix_(rows, rows)])[-1])
-        for cluster, g in enumerate(groups)
-        for rows in [np.flatnonzero(codes == cluster)]
-    )
-    inner *= min(1.0, 0.95 / worst) if worst > 0 else 1.0
-    inverse = linalg.solve_triangular(triangle, np.eye(k))
-    result: FloatArray = inverse @ inner @ inverse.T
-    return result
-
-
-def _positive_part(known: FloatArray, model: FloatArray) -> FloatArray:
-    """Part of a symmetric matrix that adds variance, in coordinates where ``model`` is ``I``."""
-    if not known.any():
-        return known
-    lower = np.linalg.cholesky(model)
-    half = linalg.solve_triangular(lower, (known + known.T) / 2, lower=True)
-    values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, half.T, lower=True))
-    factor = lower @ vectors * np.sqrt(np.maximum(values, 0.0))
-    result: FloatArray = factor @ factor.T
-    return result
-
-
-def _block_sums(matrix: FloatArray, codes: IntArray, count: int) -> FloatArray:
-    rows = np.zeros((count, len(matrix)))
-    np.add.at(rows, codes, matrix)
-    sums = np.zeros((count, count))
-    np.add.at(sums, codes, rows.T)
-    return sums
-
-
-# --- validation ---------------------------------------------------------------------------------
-
-
-def _validated(
-    X: Any, residuals: Any, weights: Any, working: Any, clusters: Any
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, tuple[Any, ...], IntArray]:
-    X, e, W, T = (np.array(v, dtype=np.float64) for v in (X, residuals, weights, working))
-    labels = np.asarray(clusters)
-    if X.ndim != 2 or X.shape[1] == 0:
-        raise DataError(f"X must be a matrix with columns, not of shape {X.shape}")
-    n = len(X)
-    for name, value, shape in (
-        ("residuals", e, (n,)),
-        ("weights", W, (n, n)),
-        ("working", T, (n, n)),
-        ("clusters", labels, (n,)),
-    ):
-        if value.shape != shape:
-            raise DataError(f"{name} has shape {value.shape}, but X has {n} rows")
-    for name, value in (("X", X), ("residuals", e), ("weights", W), ("working", T)):
-        if not np.isfinite(value).all():
-            rows = np.flatnonzero(~np.isfinite(value.reshape(n, -1)).all(axis=1))
-            raise DataError(f"{name} is not finite in rows {rows.tolist()}")
-    if any(value is None or value != value for value in labels.tolist()):
-        raise DataError("clusters has missing labels", mend="name the cluster of every row")
-    for name, value in (("weights", W), ("working", T)):
-        if not np.allclose(value, value.T, rtol=1e-8, atol=1e-10 * np.abs(value).max()):
-            raise DataError(f"{name} is not symmetric")
-    names, codes = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise NotIdentifiedError(
-            f"cluster-robust inference needs at least two clusters; all {n} rows are in "
-            f"{names.tolist()}"
-        )
-    if np.linalg.matrix_rank(X / np.maximum(np.linalg.norm(X, axis=0), 1e-300)) < X.shape[1]:
-        raise DataError("columns of X depend on each other", mend="drop one of them")
-    try:
-        np.linalg.cholesky(T)
-    except np.linalg.LinAlgError:
-        raise DataError("the working covariance is not positive definite") from None
-    return X, e, W, T, tuple(names.tolist()), codes.astype(np.intp)
 
 
 def _check_residuals(E: FloatArray, X: FloatArray, e: FloatArray) -> None:

@@ -32,11 +32,18 @@ from scipy import linalg, stats
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference import restricted_likelihood as reml
+from hatstats.inference.validation import (
+    design_matrix,
+    finite_array,
+    is_definite,
+    label_codes,
+    listed,
+    null_rows,
+    symmetric_matrix,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-_RANK_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,70 +235,28 @@ def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: An
 
 
 def _validated(y: Any, X: Any, V: Any, groupings: Sequence[Any]) -> reml.Problem:
-    y, X, V = (np.array(value, dtype=np.float64) for value in (y, X, V))
-    if y.ndim != 1 or X.ndim != 2 or V.ndim != 2:
-        raise DataError(f"y, X, V must have 1, 2, 2 dimensions, not {y.ndim}, {X.ndim}, {V.ndim}")
+    X = design_matrix(X)
     n, k = X.shape
-    if y.shape != (n,) or V.shape != (n, n):
-        raise DataError(f"X has {n} rows, but y has shape {y.shape} and V {V.shape}")
-    if k == 0:
-        raise DataError("X has no columns", mend="give at least a constant")
-    finite = np.isfinite(y) & np.isfinite(X).all(axis=1) & np.isfinite(V).all(axis=1)
-    if not finite.all():
-        raise DataError(f"values that are not finite in rows {_listed(np.flatnonzero(~finite))}")
+    y = finite_array("y", y, (n,))
+    V = symmetric_matrix("V", V, n)
     if n < k:
         raise NotIdentifiedError(f"{n} rows cannot tell {k} coefficients; give at least {k} rows")
-    _check_columns(X)
-    _check_covariance(V)
-    codes = tuple(_coded(labels, n, position) for position, labels in enumerate(groupings))
+    scale = float(np.diag(V).max())
+    if V.any() and not is_definite(V + 1e-9 * scale * np.eye(n)):
+        raise DataError(f"V is not positive semi-definite: see rows {null_rows(V)}")
+    codes = tuple(
+        label_codes(f"grouping {position}", labels, n)[1]
+        for position, labels in enumerate(groupings)
+    )
     _check_components(X, codes)
     problem = reml.make_problem(y, X, V, codes)
-    total = reml.marginal(problem, np.full(len(codes), _scale(V) or 1.0))
-    if not _is_definite(total):
+    total = reml.marginal(problem, np.full(len(codes), scale or 1.0))
+    if not is_definite(total):
         raise DataError(
-            f"V is singular in rows {_null_rows(total)} and no grouping gives them variance",
+            f"V is singular in rows {null_rows(total)}, and no grouping gives them variance",
             mend="add a random effect per row, or drop rows that repeat each other",
         )
     return problem
-
-
-def _coded(labels: Any, n: int, position: int) -> IntArray:
-    values = np.asarray(labels)
-    if values.shape != (n,):
-        raise DataError(f"grouping {position} has shape {values.shape}, not ({n},)")
-    missing = np.array([value is None or value != value for value in values.tolist()], dtype=bool)
-    if missing.any():
-        raise DataError(f"grouping {position} has no label in rows {_listed(np.where(missing)[0])}")
-    codes: IntArray = np.unique(values, return_inverse=True)[1].astype(np.intp)
-    return codes
-
-
-def _check_columns(X: FloatArray) -> None:
-    norms = np.linalg.norm(X, axis=0)
-    if (norms == 0).any():
-        raise DataError(f"columns {_listed(np.flatnonzero(norms == 0))} of X are all zero")
-    _, singular, vt = np.linalg.svd(X / norms, full_matrices=False)
-    null = vt[singular <= _RANK_TOLERANCE * singular[0]]
-    if null.size:
-        involved = np.flatnonzero(np.abs(null).max(axis=0) > 1e-6)
-        raise DataError(
-            f"columns {_listed(involved)} of X depend on each other",
-            mend="drop one of them",
-        )
-
-
-def _check_covariance(V: FloatArray) -> None:
-    scale = _scale(V)
-    skew = np.abs(V - V.T).max(axis=1)
-    if (skew > 1e-8 * scale).any():
-        raise DataError(
-            f"V is not symmetric in rows {_listed(np.flatnonzero(skew > 1e-8 * scale))}"
-        )
-    if scale and not _is_definite(V + 1e-10 * scale * np.eye(len(V))):
-        raise DataError(
-            f"V is not positive semi-definite: see rows {_null_rows(V)}",
-            mend="give a covariance matrix",
-        )
 
 
 def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
@@ -305,38 +270,13 @@ def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
     lost = np.flatnonzero(size <= 1e-8 * len(X) ** 0.5)
     if lost.size:
         raise NotIdentifiedError(
-            f"grouping {_listed(lost)} is absorbed by the columns of X: its variance component "
+            f"grouping {listed(lost)} is absorbed by the columns of X: its variance component "
             "leaves no trace in the residuals; drop the grouping or the columns"
         )
     values, vectors = np.linalg.eigh(gram / np.outer(size, size))
     if values[0] <= 1e-9:
         involved = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-6)
         raise NotIdentifiedError(
-            f"groupings {_listed(involved)} cannot be told apart by these rows (they split the "
+            f"groupings {listed(involved)} cannot be told apart by these rows (they split the "
             "rows alike once X is removed); keep one of them"
         )
-
-
-def _scale(V: FloatArray) -> float:
-    return float(np.abs(np.diag(V)).max(initial=0.0))
-
-
-def _is_definite(matrix: FloatArray) -> bool:
-    scale = np.sqrt(np.diag(matrix).clip(min=0.0))
-    if not (scale > 0).all():
-        return False
-    try:
-        lower = np.linalg.cholesky(matrix / np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return False
-    return bool(np.diag(lower).min() > 1e-7)
-
-
-def _null_rows(matrix: FloatArray) -> str:
-    vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
-    return _listed(np.flatnonzero(vector > 1e-3 * vector.max()))
-
-
-def _listed(indices: IntArray, limit: int = 10) -> str:
-    shown = ", ".join(str(index) for index in indices[:limit])
-    return f"{shown} and {len(indices) - limit} more" if len(indices) > limit else shown

@@ -1,0 +1,182 @@
+r"""Degrees of freedom and tests for variances that are sums of few squares.
+
+A cluster-robust variance of contrasts ``C b`` is ``sum_j (C q_j)(C q_j)' + K``: one term per
+cluster, plus a known part K. Under a working model the terms have covariances
+``P_ij = Cov(C q_i, C q_j)``, arrays of shape (q, q) for each pair of clusters, from which follow
+the distribution of the variance and so the reference distribution of a test.
+
+Sources
+-------
+Satterthwaite (1946), Biometrics Bulletin 2, 110-114.
+Bell and McCaffrey (2002), Survey Methodology 28(2), 169-181.
+Pustejovsky and Tipton (2018), Journal of Business and Economic Statistics 36, 672-683
+(the approximate Hotelling test, "HTZ").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_ESTIMABLE = 1e-8
+
+
+def sole_clusters(X: FloatArray, codes: IntArray, contrasts: FloatArray) -> IntArray:
+    """First cluster without which each contrast could not be estimated, -1 where there is none.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, k)
+        Design of full column rank.
+    codes : ndarray, shape (n,)
+        Cluster of each row.
+    contrasts : ndarray, shape (q, k)
+        One contrast per row.
+
+    Returns
+    -------
+    ndarray of int, shape (q,)
+    """
+    scale = np.linalg.norm(X, axis=0)
+    scaled = contrasts / scale  # the same contrasts for columns of unit length
+    lengths = np.linalg.norm(scaled, axis=1)
+    sole = np.full(len(contrasts), -1, dtype=np.intp)
+    for cluster in reversed(range(int(codes.max()) + 1)):
+        _, singular, vt = np.linalg.svd(X[codes != cluster] / scale, full_matrices=True)
+        rank = int((singular > _ESTIMABLE * singular[0]).sum())
+        lost = np.linalg.norm(scaled @ vt[rank:].T, axis=1) > _ESTIMABLE * lengths
+        sole[lost] = cluster
+    return sole
+
+
+@dataclass(frozen=True, slots=True)
+class WaldTest:
+    """A joint test of several contrasts.
+
+    Attributes
+    ----------
+    statistic : float
+        ``F = (nu - q + 1) / (nu q) * Q`` with the Wald statistic Q; NaN when the test does not
+        apply.
+    df_num, df_denom : float
+        ``q`` and ``nu - q + 1``.
+    p_value : float
+        Upper tail of F; null: all contrasts equal their null values.
+    reason : str
+        Why the test does not apply, in words; empty when it does.
+    """
+
+    statistic: float
+    df_num: float
+    df_denom: float
+    p_value: float
+    reason: str = ""
+
+
+def cluster_covariances(
+    loadings: FloatArray, residual_cov: FloatArray, codes: IntArray, count: int
+) -> FloatArray:
+    """``P_ij`` for all pairs of clusters.
+
+    Parameters
+    ----------
+    loadings : ndarray, shape (q, n)
+        Row s holds the weights of contrast s on the residuals.
+    residual_cov : ndarray, shape (n, n)
+        Covariance of the residuals under the working model.
+    codes : ndarray, shape (n,)
+        Cluster of each row, 0 to count - 1.
+    count : int
+        Number of clusters G.
+
+    Returns
+    -------
+    ndarray, shape (q, q, G, G)
+        Entry [s, t, i, j] is the covariance of term s of cluster i and term t of cluster j.
+    """
+    member = codes == np.arange(count)[:, None]
+    split = loadings[:, None, :] * member[None, :, :]
+    result: FloatArray = np.einsum("sin,nm,tjm->stij", split, residual_cov, split, optimize=True)
+    return result
+
+
+def satterthwaite_df(P: FloatArray, known: float = 0.0) -> float:
+    """Degrees of freedom of one variance.
+
+    Parameters
+    ----------
+    P : ndarray, shape (G, G)
+        Covariances of the cluster terms.
+    known : float
+        Part of the variance that is not estimated.
+
+    Returns
+    -------
+    float
+        ``2 mean^2 / variance = (tr P + known)^2 / sum P_ij^2``; NaN without estimated variance.
+    """
+    spread = float((P**2).sum())
+    return (float(np.trace(P)) + known) ** 2 / spread if spread > 0 else np.nan
+
+
+def hotelling_df(P: FloatArray, known: FloatArray) -> float:
+    """Degrees of freedom ``nu`` of a covariance matrix, as in the test "HTZ".
+
+    Parameters
+    ----------
+    P : ndarray, shape (q, q, G, G)
+        From `cluster_covariances`.
+    known : ndarray, shape (q, q)
+        Part of the covariance that is not estimated.
+
+    Returns
+    -------
+    float
+        The ``nu`` at which a Wishart matrix has the same total variance, once the covariance is
+        standardised to a mean of I; with one contrast, `satterthwaite_df`.
+    """
+    count = len(P)
+    omega = np.einsum("stii->st", P) + known
+    values, vectors = np.linalg.eigh((omega + omega.T) / 2)
+    if values[0] <= 1e-12 * values[-1]:
+        return np.nan
+    root = (vectors / np.sqrt(values)) @ vectors.T
+    B = np.einsum("as,stij,tb->abij", root, P, root, optimize=True)
+    variance = np.einsum("stij,tsij->", B, B) + np.einsum("ssij,ttij->", B, B)
+    return float(count * (count + 1) / variance)
+
+
+def hotelling_test(statistic: float, count: int, nu: float) -> WaldTest:
+    """F test of a Wald statistic whose covariance has ``nu`` degrees of freedom.
+
+    Parameters
+    ----------
+    statistic : float
+        Wald statistic Q.
+    count : int
+        Number of contrasts q.
+    nu : float
+        Degrees of freedom of the covariance, from `hotelling_df`.
+
+    Returns
+    -------
+    WaldTest
+        NaN with a reason where ``nu <= q - 1``: fewer independent terms than contrasts.
+    """
+    denominator = nu - count + 1
+    if not denominator > 0:
+        return WaldTest(
+            np.nan,
+            count,
+            float(denominator),
+            np.nan,
+            f"{nu:.2f} degrees of freedom cannot carry a joint test of {count} contrasts",
+        )
+    F = denominator / (nu * count) * statistic
+    return WaldTest(F, count, denominator, float(stats.f.sf(F, count, denominator)))

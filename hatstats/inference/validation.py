@@ -1,0 +1,222 @@
+"""Checks of plain arrays, apart from the arithmetic that relies on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_RANK_TOLERANCE = 1e-10
+
+
+def listed(indices: Any, limit: int = 10) -> str:
+    """Write out the first few indices.
+
+    Parameters
+    ----------
+    indices : array_like of int
+        What to list.
+    limit : int
+        How many to write out.
+
+    Returns
+    -------
+    str
+        For example "3, 8 and 12 more".
+    """
+    values = np.asarray(indices).ravel().tolist()
+    shown = ", ".join(str(value) for value in values[:limit])
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
+
+
+def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Copy of an array of the given shape, all of it finite.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in a message.
+    value : array_like
+        The array.
+    shape : tuple of int
+        Its shape; -1 allows any size but zero.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    DataError
+        Another shape, or values that are not finite (rows are named).
+    """
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} is not an array of numbers: {error}") from error
+    fits = array.ndim == len(shape) and all(
+        (have > 0 if want < 0 else have == want)
+        for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = " x ".join("any" if size < 0 else str(size) for size in shape)
+        raise DataError(f"{name} has shape {array.shape}, not {wanted}")
+    bad = ~np.isfinite(array)
+    if bad.any():
+        rows = np.flatnonzero(bad.reshape(len(array), -1).any(axis=1))
+        raise DataError(f"{name} is not finite in rows {listed(rows)}")
+    return array
+
+
+def design_matrix(X: Any) -> FloatArray:
+    """Copy of a design matrix, or an error that names the columns that depend on each other.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, k)
+        The design; with fewer rows than columns only its shape and values are checked.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+    """
+    array = finite_array("X", X, (-1, -1))
+    norms = np.linalg.norm(array, axis=0)
+    if (norms == 0).any():
+        raise DataError(f"columns {listed(np.flatnonzero(norms == 0))} of X are all zero")
+    if array.shape[0] >= array.shape[1]:
+        _, singular, vt = np.linalg.svd(array / norms, full_matrices=False)
+        null = vt[singular <= _RANK_TOLERANCE * singular[0]]
+        if null.size:
+            involved = np.flatnonzero(np.abs(null).max(axis=0) > 1e-6)
+            raise DataError(
+                f"columns {listed(involved)} of X depend on each other", mend="drop one of them"
+            )
+    return array
+
+
+def symmetric_matrix(name: str, value: Any, n: int) -> FloatArray:
+    """Copy of a symmetric matrix.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in a message.
+    value : array_like, shape (n, n)
+        The matrix.
+    n : int
+        Its size.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Exactly symmetric.
+    """
+    array = finite_array(name, value, (n, n))
+    skew = np.abs(array - array.T).max(axis=1) > 1e-8 * np.abs(array).max()
+    if skew.any():
+        raise DataError(f"{name} is not symmetric in rows {listed(np.flatnonzero(skew))}")
+    result: FloatArray = (array + array.T) / 2
+    return result
+
+
+def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
+    """Distinct labels in sorted order, and the code of each row.
+
+    Parameters
+    ----------
+    name : str
+        What to call them in a message.
+    labels : array_like, shape (n,)
+        Integers or strings.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    tuple, ndarray of int
+        The labels, and codes 0, 1, ... of shape (n,).
+
+    Raises
+    ------
+    DataError
+        Another shape, or a missing label (rows are named).
+    """
+    values = np.asarray(labels)
+    if values.shape != (n,):
+        raise DataError(f"{name} has shape {values.shape}, not {n}")
+    missing = [row for row, value in enumerate(values.tolist()) if value is None or value != value]
+    if missing:
+        raise DataError(f"{name} has no label in rows {listed(missing)}")
+    names, codes = np.unique(values, return_inverse=True)
+    return tuple(names.tolist()), codes.astype(np.intp)
+
+
+def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
+    """Cluster labels and codes, at least two.
+
+    Parameters
+    ----------
+    clusters : array_like, shape (n,)
+        Labels.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    tuple, ndarray of int
+        Labels in sorted order, and the code of each row.
+    """
+    labels, codes = label_codes("clusters", clusters, n)
+    if len(labels) < 2:
+        raise NotIdentifiedError(
+            f"cluster-robust inference needs at least two clusters; all {n} rows are in "
+            f"{labels[0]!r}"
+        )
+    return labels, codes
+
+
+def is_definite(matrix: FloatArray) -> bool:
+    """Whether a symmetric matrix is positive definite, judged after scaling to unit diagonal.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, n)
+        Symmetric.
+
+    Returns
+    -------
+    bool
+        False also when a Cholesky pivot is below 1e-7, a correlation of one up to rounding.
+    """
+    diagonal = np.diag(matrix)
+    if not (diagonal > 0).all():
+        return False
+    scale = np.sqrt(diagonal)
+    try:
+        lower = np.linalg.cholesky(matrix / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return False
+    return bool(np.diag(lower).min() > 1e-7)
+
+
+def null_rows(matrix: FloatArray) -> str:
+    """Rows that take part in the smallest eigenvector of a symmetric matrix, as text.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, n)
+        Symmetric, singular or indefinite.
+
+    Returns
+    -------
+    str
+    """
+    vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
+    return listed(np.flatnonzero(vector > 1e-3 * vector.max()))
