@@ -5,5 +5,6 @@ from __future__ import annotations
 from hatstats.study.claims import StudyInfo
 from hatstats.study.reading import read_study
 from hatstats.study.study import Study
+from hatstats.study.suspicion import flag_cells, suspicious_cells
 
-__all__ = ["Study", "StudyInfo", "read_study"]
+__all__ = ["Study", "StudyInfo", "flag_cells", "read_study", "suspicious_cells"]
