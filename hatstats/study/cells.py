@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -34,54 +35,65 @@ def check_cells(counts: Sheet) -> None:
     _check_prompts(counts)
 
 
-def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame) -> None:
+def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame, benchmarks: pd.DataFrame) -> None:
     """Warn, without refusing, of numbers that are probably in another unit than they should be.
 
     Parameters
     ----------
-    counts, models : DataFrame
+    counts, models, benchmarks : DataFrame
         Validated tables.
 
     Warns
     -----
     DegenerateDataWarning
-        For model sizes that look like billions instead of units, and for accuracies that look
-        like per cent.
+        For model sizes that look like billions instead of units, and for counts that look like
+        per cent.
     """
+    for text in (*_odd_sizes(models), *_odd_accuracies(counts, benchmarks)):
+        warnings.warn(text, DegenerateDataWarning, stacklevel=3)
+
+
+def _odd_sizes(models: pd.DataFrame) -> Iterator[str]:
     for column in ("params_total", "params_active"):
         size = models[column].to_numpy()
         odd = np.flatnonzero((size < SMALLEST_SIZE) | (size > LARGEST_SIZE))
-        if len(odd):
-            first = models.iloc[odd[0]]
-            others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-            value = first[column]
-            mend = (
-                f"Billions? Then write {value:g}e9."
-                if value < SMALLEST_SIZE
-                else "Write the number of parameters in units, such as 4.3e9."
-            )
-            warnings.warn(
-                f"model {first['model']!r}{others}: {column} = {value:g} is no plausible number "
-                f"of parameters. {mend}",
-                DegenerateDataWarning,
-                stacklevel=3,
-            )
-    aggregate = counts[(counts["item"] == "").to_numpy()]
-    for benchmark, cells in aggregate.groupby("benchmark", sort=False):
-        correct, trials = cells["n_correct"].to_numpy(), cells["n_trials"].to_numpy()
-        fractional = bool((correct % 1 != 0).any())
+        if not len(odd):
+            continue
+        first = models.iloc[odd[0]]
+        others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        value = first[column]
+        mend = "Write the number of parameters in units, such as 4.3e9."
+        if value < SMALLEST_SIZE:
+            mend = f"Billions? Then write {value:g}e9."
+        yield (
+            f"model {first['model']!r}{others}: {column} = {value:g} is no plausible number of "
+            f"parameters. {mend}"
+        )
+
+
+def _odd_accuracies(counts: pd.DataFrame, benchmarks: pd.DataFrame) -> Iterator[str]:
+    chances = benchmarks.set_index("benchmark")["chance"]
+    cells = counts.groupby(["benchmark", "model", "language"], sort=False, as_index=False)[
+        ["n_correct", "n_trials"]
+    ].sum()
+    aggregate = counts.loc[(counts["item"] == "").to_numpy(), "benchmark"].unique()
+    for benchmark, rows in cells.groupby("benchmark", sort=False):
+        correct, trials = rows["n_correct"].to_numpy(), rows["n_trials"].to_numpy()
+        chance = float(chances[benchmark])
+        fractional = benchmark in aggregate and bool((correct % 1 != 0).any())
+        # A guesser's accuracy stays within four standard errors of chance.
+        low = chance - 4 * np.sqrt(chance * (1 - chance) / trials)
         if fractional and bool((trials == 100).all()):
             what = "every n_trials is 100"
-        elif fractional and len(cells) > 1 and correct.max() <= 100 and trials.min() > 200:
-            what = f"no n_correct is over 100 of at least {trials.min():g} trials"
+        elif fractional and len(rows) > 1 and correct.max() <= 100 and trials.min() > 200:
+            what = f"no n_correct is over 100, of at least {trials.min():g} trials"
+        elif bool((correct / trials < low).all()):
+            what = f"every accuracy is below chance ({chance:g}; is that right?)"
         else:
             continue
-        warnings.warn(
-            f"benchmark {benchmark!r}: {what}, so n_correct may be a percentage. If it is, write "
-            "n_correct = percentage / 100 * n_trials, with the number of items as n_trials: the "
-            "sampling errors follow from it.",
-            DegenerateDataWarning,
-            stacklevel=3,
+        yield (
+            f"benchmark {benchmark!r}: {what}. Is n_correct a percentage? Then write percentage / "
+            "100 * n_trials, with the number of items as n_trials: sampling errors follow from it."
         )
 
 

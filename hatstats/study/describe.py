@@ -108,7 +108,7 @@ def _facts(study: Contents) -> list[tuple[str, str]]:
         ("Level", _LEVELS[level_of(counts)]),
         (
             "Models",
-            f"{len(models)} in {families} families; size known for {sized}, "
+            f"{len(models)}; families: {families}; size known for {sized}, "
             f"release date for {dated}",
         ),
         ("Languages", f"{len(languages)}: {', '.join(languages)}"),
@@ -127,12 +127,7 @@ def _facts(study: Contents) -> list[tuple[str, str]]:
 def _benchmark_lines(study: Contents) -> list[str]:
     table = benchmark_table(study.tables)
     table["benchmark"] = [
-        textwrap.shorten(name, 26, placeholder="...")
-        if " " in name
-        else name
-        if len(name) <= 26
-        else name[:23] + "..."
-        for name in table["benchmark"]
+        name if len(name) <= 22 else name[:19] + "..." for name in table["benchmark"]
     ]
     table["source"] = [name if len(name) <= 12 else name[:9] + "..." for name in table["source"]]
     widths = {name: max(len(name), *(len(cell) for cell in table[name])) for name in table.columns}

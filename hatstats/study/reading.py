@@ -71,7 +71,7 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
         sheets, notes = split_plain(read_table(place, format=format))
         info, claims, files = StudyInfo(place.stem), (), (place,)
     tables = validate_study(**sheets)
-    warn_implausible(tables.counts, tables.models)
+    warn_implausible(tables.counts, tables.models, tables.benchmarks)
     return assemble(tables, with_notes(info, notes), claims, files)
 
 
@@ -209,6 +209,15 @@ def with_defaults(
             counts.rows[names.index.to_numpy()],
         )
     frame, notes = benchmarks.frame, []
+    for key, value in constants.items():
+        if key in frame:
+            raise DataError(
+                f"{key} is given here and in study.toml ({value!r}).",
+                file=benchmarks.file,
+                row=1,
+                column=key,
+                mend="remove one of the two.",
+            )
     if "chance" not in frame:
         frame = frame.assign(chance=constants.get("chance", 0.0))
         if "chance" not in constants:

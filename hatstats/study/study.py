@@ -76,7 +76,7 @@ class Study:
             Sheet.of("benchmarks", self.benchmarks),
             Sheet.of("items", self.items),
         )
-        warn_implausible(tables.counts, tables.models)
+        warn_implausible(tables.counts, tables.models, tables.benchmarks)
         _fill(self, tables, self.info, check_claims(self.claims), tuple(self.files))
 
     @property

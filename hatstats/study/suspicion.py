@@ -21,7 +21,7 @@ what the model's other languages and the other models in that language predict:
 - **Thresholds.** Both must be met. z <= -4: one accidental flag in 30,000 normal cells, but real
   residuals have heavier tails (of 2,898 cells of EuroEval's HellaSwag 15 lie below -4, and 19 above
   +4, where nothing can have failed). So also a drop >= 0.15 in accuracy: smaller dips are commonly
-  real, matter little to an average, and leaving them out would make transfer look better than it is.
+  real, matter little to an average, and leaving them out would make transfer look too good.
 """
 
 from __future__ import annotations

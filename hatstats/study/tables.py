@@ -253,6 +253,14 @@ def covariate(values: pd.Series) -> pd.Series:
 
 def _check_header(sheet: Sheet, columns: Sequence[Column]) -> None:
     names = [str(name) for name in sheet.frame.columns]
+    if any(not name.strip() for name in names):
+        raise DataError(
+            f"column {next(i for i, name in enumerate(names, 1) if not name.strip())} has no name.",
+            file=sheet.file,
+            row=1,
+            value="",
+            mend="name it or remove it (pandas leaves out its index with to_csv(index=False)).",
+        )
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
         raise DataError(

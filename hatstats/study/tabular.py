@@ -107,7 +107,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _read_parquet(path: Path) -> Sheet:
     data = read_bytes(path)
     if not data:
-        raise DataError("the file is empty.", file=path, mend="write the table again.")
+        raise _empty(path)
     try:
         frame = pd.read_parquet(io.BytesIO(data))
     except (OSError, ValueError) as reason:
@@ -123,9 +123,7 @@ def _read_parquet(path: Path) -> Sheet:
 def _read_text(path: Path, delimiter: str) -> Sheet:
     text = decode(read_bytes(path), path)
     if not text.strip():
-        raise DataError(
-            "the file is empty.", file=path, mend="write a header and one row per cell."
-        )
+        raise _empty(path)
     # Records, not physical lines, are what a spreadsheet counts as rows.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records: list[list[str]] = []
@@ -138,7 +136,14 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
             row=len(records) + 1,
             mend="close every double quote; inside a quoted cell write a double quote twice.",
         ) from None
-    numbered = [(row, record) for row, record in enumerate(records, start=1) if any(record)]
+    # Lines without anything, as spreadsheets leave at the end, are no rows, but they count.
+    numbered = [
+        (row, record)
+        for row, record in enumerate(records, start=1)
+        if any(cell.strip() for cell in record)
+    ]
+    if not numbered:
+        raise _empty(path)
     top, header = numbered[0]
     header = [name.strip() for name in header]
     _check_delimiter(path, header, delimiter)
@@ -159,6 +164,10 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
     frame = pd.concat(series, axis=1, keys=range(width))
     frame.columns = pd.Index(header)
     return Sheet(str(path), frame, np.array([row for row, _ in body], dtype=np.int64))
+
+
+def _empty(path: Path) -> DataError:
+    return DataError("the file is empty.", file=path, mend="write a header and one row per cell.")
 
 
 def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:

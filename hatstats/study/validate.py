@@ -258,16 +258,18 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
                 [at],
                 mend=f"correct the name or add the source rows.{near(source, present)}",
             )
-    for at, (name, item, source) in enumerate(
-        zip(*(items.frame[c] for c in ("benchmark", "item", "source_language")), strict=True)
-    ):
-        if source and source not in languages[name]:
-            raise items.error(
-                f"the source language of item {item!r} has no rows in {counts.file}",
-                "source_language",
-                [at],
-                mend=f"correct the name or add the source rows.{near(source, languages[name])}",
-            )
+    own = items.frame[(items.frame["source_language"] != "").to_numpy()]
+    pairs = pd.MultiIndex.from_frame(own[["benchmark", "source_language"]])
+    there = pd.MultiIndex.from_frame(frame[["benchmark", "language"]].drop_duplicates())
+    if (lost := ~pairs.isin(there)).any():
+        first = own[lost].iloc[0]
+        raise items.error(
+            f"the source language of item {first['item']!r} has no rows in {counts.file}",
+            "source_language",
+            own.index[lost].to_numpy(),
+            mend="correct the name or add the source rows."
+            + near(first["source_language"], languages[first["benchmark"]]),
+        )
     for at, name in enumerate(benchmarks.frame["benchmark"]):
         if not is_source[name]:
             raise benchmarks.error(

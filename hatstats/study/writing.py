@@ -60,8 +60,10 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
             fill(new)
             for entry in entries:
                 if entry.name not in STUDY_FILES:
-                    copy = shutil.copytree if entry.is_dir() else shutil.copy2
-                    copy(entry, new / entry.name)
+                    if entry.is_dir() and not entry.is_symlink():
+                        shutil.copytree(entry, new / entry.name, symlinks=True)
+                    else:
+                        shutil.copy2(entry, new / entry.name, follow_symlinks=False)
             if target.exists():
                 os.replace(target, temporary / "old")
             try:
