@@ -18,7 +18,7 @@ SCORES = (
     Column("estimate", "HAT", "value"),
     Column("std_error", "SE", "value"),
     Column("conf", "CI", "interval"),
-    Column("mark", "Note"),
+    Column("mark", "Note", "prose"),
 )
 TRENDS = (
     Column("trend", "Trend"),
@@ -69,12 +69,12 @@ FLAGGED = (
     Column("language", "Language"),
     Column("accuracy", "Accuracy", "value", error=""),
     Column("flag", "Flag"),
-    Column("evidence", "Evidence"),
+    Column("evidence", "Evidence", "prose"),
 )
 LEFT_OUT = (
     Column("analysis", "Analysis"),
     Column("model", "Model"),
-    Column("reason", "Reason"),
+    Column("reason", "Reason", "prose"),
 )
 _MEASURES = {"gap": "Gap", "ratio": "Ratio", "excess": "Excess"}
 
@@ -105,7 +105,7 @@ def trends_table(trends: pd.DataFrame) -> Table:
 
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
-    """The trend terms under every kind of standard error."""
+    """Show the trend terms under every kind of standard error."""
     return make_table(comparison, COMPARISON, digits="row")
 
 
@@ -115,7 +115,7 @@ def claims_table(claims: pd.DataFrame) -> Table:
 
 
 def specification_table(specification: pd.DataFrame) -> Table:
-    """The claims under every choice."""
+    """Show the claims under every choice."""
     rows = specification.assign(claim=specification["claim"].map(words))
     return make_table(rows, SPECIFICATION, digits="row")
 

@@ -33,6 +33,8 @@ from hatstats.report.style import (
 _NARROW = 12
 #: No more panels than this are drawn; the note says how many there would be.
 MOST_PANELS = 60
+#: Error bars are drawn up to this number of models.
+MOST_BARS = 60
 Dash = Literal["-"] | tuple[float, tuple[float, ...]]
 _DASHES: tuple[Dash, ...] = ("-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
 _SIDES = ("source_low", "source_high", "target_low", "target_high")
@@ -69,7 +71,8 @@ def target_against_source(
     side = min((width - left - 0.08 - gap * (columns - 1)) / columns, 1.6)
     rows = int(np.ceil(len(drawn) / columns))
     limits = _square_limits(points)
-    notes = _panel_notes(points, curve, chance, len(keys) - len(drawn))
+    bars = points["model"].nunique() <= MOST_BARS
+    notes = _panel_notes(points, curve, chance, len(keys) - len(drawn), bars)
     with house_style():
         lines = wrapped(notes, width - 0.2)
         legend = legend_height(width, list(looks.values()), 0.1)
@@ -85,7 +88,7 @@ def target_against_source(
                 side,
             )
             chosen = _pick(points, benchmark, language)
-            _panel(axes, chosen, looks, limits)
+            _panel(axes, chosen, looks, limits, bars)
             _panel_lines(axes, _pick(curve, benchmark, language), chance.get(str(benchmark), 0.0))
             name = f"{benchmark} · {language}" if several else str(language)
             axes.set_title(shorten(name, int(side * 17)), fontsize=6.5, pad=2.5, loc="left")
@@ -117,31 +120,44 @@ def _square_limits(points: pd.DataFrame) -> tuple[float, float]:
 
 
 def _panel(
-    axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], limits: tuple[float, float]
+    axes: Axes,
+    rows: pd.DataFrame,
+    looks: dict[str, Look],
+    limits: tuple[float, float],
+    bars: bool,
 ) -> None:
-    """Draw the models of one panel with their error bars."""
-    for _, row in rows.iterrows():
-        look, flagged = look_of(looks, row["family"]), bool(row["flagged"])
-        axes.errorbar(
-            [row["source"]],
-            [row["target"]],
-            xerr=[[row["source"] - row["source_low"]], [row["source_high"] - row["source"]]],
-            yerr=[[row["target"] - row["target_low"]], [row["target_high"] - row["target"]]],
-            color=look.colour,
-            marker=look.marker,
-            markersize=2.4,
-            markerfacecolor=PAPER if flagged else look.colour,
-            markeredgewidth=0.6,
-            elinewidth=0.45,
-            linestyle="",
-            gid="flagged" if flagged else "model",
-        )
+    """Draw the models of one panel, with error bars if there is room for them."""
+    names = [look_of(looks, family) for family in rows["family"]]
+    for look in dict.fromkeys(names):
+        own = rows[[name == look for name in names]]
+        for flagged, cells in own.groupby(own["flagged"].astype(bool)):
+            axes.errorbar(
+                cells["source"],
+                cells["target"],
+                xerr=_reach(cells, "source") if bars else None,
+                yerr=_reach(cells, "target") if bars else None,
+                color=look.colour,
+                marker=look.marker,
+                markersize=2.4 if bars else 1.6,
+                markerfacecolor=PAPER if flagged else look.colour,
+                markeredgewidth=0.6,
+                elinewidth=0.45,
+                linestyle="",
+                gid="flagged" if flagged else "model",
+            )
     axes.set_xlim(limits)
     axes.set_ylim(limits)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10], prune=None))
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10], prune=None))
     axes.grid(True)
     axes.tick_params(labelsize=5.8, pad=1.5)
+
+
+def _reach(cells: pd.DataFrame, side: str) -> np.ndarray:
+    """Lengths of the error bars below and above, shape (2, n)."""
+    value = cells[side].to_numpy(float)
+    low, high = (cells[f"{side}_{end}"].to_numpy(float) for end in ("low", "high"))
+    return np.stack([value - low, high - value])
 
 
 def _panel_lines(axes: Axes, curve: pd.DataFrame, chance: float) -> None:
@@ -179,7 +195,7 @@ def _shared_labels(
 
 
 def _panel_notes(
-    points: pd.DataFrame, curve: pd.DataFrame, chance: dict[str, float], left_out: int
+    points: pd.DataFrame, curve: pd.DataFrame, chance: dict[str, float], left_out: int, bars: bool
 ) -> str:
     """Explain the marks of the panels."""
     parts = ["Thin diagonal: nothing lost."]
@@ -188,7 +204,9 @@ def _panel_notes(
     levels = sorted({f"{value:g}" for value in chance.values() if value > 0.0})
     if levels:
         parts.append(f"Dotted: chance ({', '.join(levels)}).")
-    if points[list(_SIDES)].notna().to_numpy().any():
+    if not bars:
+        parts.append("Too many models for error bars.")
+    elif points[list(_SIDES)].notna().to_numpy().any():
         parts.append(f"Bars: {100.0 * float(points['conf_level'].iloc[0]):g} % intervals.")
     flagged = points[points["flagged"].astype(bool)]
     if len(flagged):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -24,6 +25,8 @@ class Results:
     scores : DataFrame
         Tidy scores, best first, with `family, release_date, release_year, params_total,
         params_active, informed, note`.
+    cov : DataFrame
+        Covariance of the scores, rows and columns named by model.
     trends : DataFrame
         Tidy terms of every trend, with `trend, formula, vcov, n_models, n_clusters`.
     comparison : DataFrame
@@ -46,12 +49,15 @@ class Results:
         Cells under suspicion: `model, benchmark, language, accuracy, flag, evidence`.
     left_out : DataFrame
         Models that an analysis had to leave out: `analysis, model, reason`.
+    files : tuple of Path
+        Files that the study was read from.
     """
 
     info: Mapping[str, str]
     facts: Mapping[str, str | int | float]
     answer: tuple[str, ...]
     scores: pd.DataFrame
+    cov: pd.DataFrame
     trends: pd.DataFrame
     comparison: pd.DataFrame
     claims: pd.DataFrame
@@ -64,7 +70,7 @@ class Results:
     chance: Mapping[str, float]
     flagged: pd.DataFrame
     left_out: pd.DataFrame
-    notes: tuple[str, ...] = field(default=())
+    files: tuple[Path, ...] = ()
 
     @property
     def reference(self) -> str:

@@ -189,11 +189,11 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def save_figure(figure: Figure, stem: Path) -> tuple[Path, ...]:
-    """Write `stem`.pdf, .svg and .png and return their paths."""
-    paths = []
+def save_figure(figure: Figure, stem: Path) -> dict[str, Path]:
+    """Write `stem`.pdf, .svg and .png and return their paths by kind."""
+    paths = {}
     for kind in FORMATS:
         path = stem.with_name(f"{stem.name}.{kind}")
         path.write_bytes(figure_bytes(figure, kind))
-        paths.append(path)
-    return tuple(paths)
+        paths[kind] = path
+    return paths

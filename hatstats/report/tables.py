@@ -31,7 +31,7 @@ from hatstats.report.rounding import (
 #: A LaTeX table with more rows than this is broken over pages.
 LONG = 45
 
-Kind = Literal["text", "value", "interval", "p", "df", "count", "params", "date", "share"]
+Kind = Literal["text", "prose", "value", "interval", "p", "df", "count", "params", "date", "share"]
 
 _WRITERS: dict[str, Callable[[float], str]] = {
     "p": p_text,
@@ -81,7 +81,8 @@ class Column:
         Column of the frame; for an interval the stem (`conf` reads `conf_low`, `conf_high`).
     heading : str
     kind : str
-        ``value`` and ``interval`` are rounded by `error`; the other kinds have digits of their own.
+        ``value`` and ``interval`` are rounded by `error`; the other kinds have digits of their
+        own. ``prose`` is text that may wrap and may be empty.
     error : str
         Column with the standard error that sets the digits.
     """
@@ -101,11 +102,14 @@ class Table:
     headings : tuple of str
     numeric : tuple of bool
         Whether a column is aligned to the right.
+    prose : tuple of bool
+        Whether a column holds sentences, which may wrap.
     rows : tuple of tuple of str
     """
 
     headings: tuple[str, ...]
     numeric: tuple[bool, ...]
+    prose: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -131,7 +135,8 @@ def make_table(
     cells = [_cells(frame, column, digits) for column in present]
     return Table(
         headings=tuple(column.heading for column in present),
-        numeric=tuple(column.kind != "text" for column in present),
+        numeric=tuple(column.kind not in ("text", "prose") for column in present),
+        prose=tuple(column.kind == "prose" for column in present),
         rows=tuple(zip(*cells, strict=True)) if cells else (),
     )
 
@@ -147,6 +152,8 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
         return [
             UNKNOWN if pd.isna(value) or value == "" else str(value) for value in frame[column.name]
         ]
+    if column.kind == "prose":
+        return ["" if pd.isna(value) else str(value) for value in frame[column.name]]
     if column.kind == "date":
         return [date_text(value) for value in frame[column.name]]
     if column.kind in _WRITERS:
@@ -243,7 +250,9 @@ def _escape_markdown(text: str) -> str:
 
 def to_html(table: Table, *, caption: str = "") -> str:
     """Write an HTML table with row headers, for the report's style sheet."""
-    classes = ['class="number"' if numeric else 'class="text"' for numeric in table.numeric]
+    names = ["number" if numeric else "text" for numeric in table.numeric]
+    names = ["prose" if p else name for p, name in zip(table.prose, names, strict=True)]
+    classes = [f'class="{name}"' for name in names]
     head = "".join(
         f'<th scope="col" {kind}>{html.escape(text)}</th>'
         for kind, text in zip(classes, table.headings, strict=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hatstats.report.results import Results
+
 FAMILIES = ("Gemma-3", "Gemma-4", "Gemini", "Claude", "Qwen3", "GPT-OSS", "Llama", "Mistral")
 
 
@@ -162,3 +164,129 @@ def profile_frame(models: int = 3, benchmarks: int = 1) -> pd.DataFrame:
         for i in range(models)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def trend_frame() -> pd.DataFrame:
+    """Tidy terms of two trends."""
+    return pd.DataFrame(
+        {
+            "trend": ["size", "size", "date"],
+            "term": ["Intercept", "log10(params_total)", "release_year"],
+            "estimate": [0.41, 0.0312, 0.0564],
+            "std_error": [0.1, 0.0121, 0.0203],
+            "statistic": [4.1, 2.579, 2.778],
+            "df": [3.2, 2.9, 4.0],
+            "p_value": [0.02, 0.084, 0.0004],
+            "conf_low": [0.1, -0.008, 0.0001],
+            "conf_high": [0.7, 0.0704, 0.1127],
+            "conf_level": 0.95,
+            "method": "CR2",
+            "formula": ["log10(params_total)", "log10(params_total)", "release_year"],
+            "vcov": "CR2",
+            "n_models": [15, 15, 20],
+            "n_clusters": [5, 5, 6],
+        }
+    )
+
+
+def claim_frame() -> pd.DataFrame:
+    """Three verdicts, one of each kind."""
+    return pd.DataFrame(
+        {
+            "name": ["small_models_not_broken", "slower_than_expected", "progress_over_time"],
+            "kind": ["non_inferiority", "slope_difference", "slope"],
+            "statement": ["Transfer in small models is not broken.", "", "Progress over time."],
+            "verdict": ["supported", "inconclusive", "refuted"],
+            "estimate": [-0.012, 0.021, -0.04],
+            "std_error": [0.011, 0.018, 0.01],
+            "df": [3.4, 2.9, 4.0],
+            "p_value": [0.021, 0.33, 0.0004],
+            "conf_low": [-0.045, -0.04, -0.07],
+            "conf_high": [0.02, 0.08, -0.01],
+            "conf_level": 0.95,
+            "threshold": [-0.05, 0.0, 0.0],
+            "rule": "supported if the lower limit is above the threshold",
+            "reason": "",
+            "method": "aggregate, CR2, Satterthwaite df",
+            "n_models": [11, 11, 20],
+            "n_clusters": [4, 4, 6],
+        }
+    )
+
+
+def measure_frame(scores: pd.DataFrame) -> pd.DataFrame:
+    """Gap, ratio and excess of every model."""
+    parts = []
+    for term, value in (("gap", 0.08), ("ratio", 0.9), ("excess", 0.01)):
+        part = scores[["model"]].assign(term=term, estimate=value + 0.01 * np.arange(len(scores)))
+        part = part.assign(std_error=0.004, statistic=np.nan, df=np.inf, p_value=np.nan)
+        part["conf_low"], part["conf_high"] = part["estimate"] - 0.008, part["estimate"] + 0.008
+        parts.append(part.assign(conf_level=0.95, method="aggregate"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
+    """Build everything that a report shows; `shift` moves the scores."""
+    scores = score_frame(models, families)
+    scores[["estimate", "conf_low", "conf_high"]] += shift
+    scores["release_date"] = pd.to_datetime("2024-07-01") + pd.to_timedelta(
+        30 * (np.arange(models) * 7 % 20), unit="D"
+    )
+    scores["source"] = 0.8
+    scores["note"] = np.where(scores["informed"], "", "at chance")
+    points = point_frame(models)
+    specification = specification_frame().assign(df=3.4, p_value=0.2)
+    return Results(
+        info={
+            "name": "toy_study",
+            "title": "A toy study: 50 % & more_of #it",
+            "source": "made from formulas",
+            "licence": "CC0-1.0",
+            "citation": "Nobody (2026)",
+            "notes": "",
+            "synthetic": "yes",
+        },
+        facts={
+            "method": "aggregate",
+            "reference": "pooled",
+            "estimand": "Expected target accuracy at the reference distribution of hardness.",
+            "seed": 1,
+            "conf_level": 0.95,
+            "models": models,
+            "families": families,
+            "languages": 10,
+            "benchmarks": 1,
+            "cells": 220,
+            "flagged_cells": 2,
+        },
+        answer=tuple(f"Line {place} of the answer, in plain words." for place in range(10)),
+        scores=scores.sort_values("estimate", ascending=False, ignore_index=True),
+        cov=pd.DataFrame(
+            np.diag(scores["std_error"] ** 2),
+            index=list(scores["model"]),
+            columns=list(scores["model"]),
+        ),
+        trends=trend_frame(),
+        comparison=trend_frame().assign(method=["OLS", "HC1", "CR3"]),
+        claims=claim_frame(),
+        measures=measure_frame(scores),
+        specification=specification,
+        points=points,
+        curve=curve_frame(points),
+        profiles=pd.DataFrame(),
+        lines={"size": trend_curve(1e9, 2e11, True), "date": trend_curve(2024.5, 2026.2)},
+        chance={"bench0": 0.25},
+        flagged=pd.DataFrame(
+            {
+                "model": ["A_1", "B&2"],
+                "benchmark": "bench0",
+                "language": ["l0", "l0"],
+                "accuracy": [0.191, 0.256],
+                "flag": "extraction-failure",
+                "evidence": "41 points under the model's other languages",
+            }
+        ),
+        left_out=pd.DataFrame(
+            {"analysis": "size", "model": ["Claude-3B"], "reason": "no known size"}
+        ),
+    )

@@ -1,0 +1,130 @@
+"""What a run was made from and what it wrote: arguments, versions, and hashes of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+#: Marks a manifest as that of a run folder; the number rises when the layout changes.
+SCHEMA, SCHEMA_VERSION = "hatstats-run", 1
+#: Packages whose version can move a number or a byte.
+PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib", "jinja2")
+#: Significant digits of stored numbers: below this, machines may differ in rounding.
+DIGITS = 10
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, hatstats and the packages that matter."""
+    found = {"python": platform.python_version()}
+    for name in ("hatstats", *PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            from hatstats import __version__
+
+            found[name] = __version__ if name == "hatstats" else "unknown"
+    return found
+
+
+def short_names(files: Iterable[Path]) -> dict[str, Path]:
+    """Name files by their place under their common folder, so that no machine's path is told."""
+    paths = [Path(file).resolve() for file in files]
+    if not paths:
+        return {}
+    root = Path(os.path.commonpath([path.parent for path in paths])).parent
+    return {path.relative_to(root).as_posix(): path for path in paths}
+
+
+def plain(value: Any) -> Any:
+    """Turn values and frames into what JSON knows.
+
+    A frame becomes a list of records, a date its ISO text. Unknown (NaN, NaT, None) becomes
+    ``null``; an infinite number, as the df of a normal distribution, the text ``"inf"``. Floats
+    keep ``DIGITS`` significant digits.
+    """
+    if isinstance(value, pd.DataFrame):
+        names = [str(name) for name in value.columns]
+        return [
+            dict(zip(names, map(plain, row), strict=True))
+            for row in value.itertuples(index=False, name=None)
+        ]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value.tolist()]
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if math.isinf(value):
+            return "inf" if value > 0 else "-inf"
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def json_text(value: Any) -> str:
+    """Write a value as JSON: two spaces, plain UTF-8, no NaN, one line feed at the end."""
+    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder was written by a run: its manifest says so."""
+    try:
+        head = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(head, dict) and head.get("schema") == SCHEMA
+
+
+def manifest_text(
+    folder: Path, *, arguments: Mapping[str, Any], seed: int, inputs: Mapping[str, Path]
+) -> str:
+    """Write the manifest of everything that now stands in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder, complete but for the manifest.
+    arguments : mapping
+        What the user asked for, without the place of the folder: that changes no number.
+    seed : int
+    inputs : mapping of str to Path
+        Files read, by the name to be told.
+    """
+    outputs = sorted(path for path in folder.rglob("*") if path.is_file())
+    return json_text(
+        {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "arguments": dict(arguments),
+            "seed": seed,
+            "versions": versions(),
+            "inputs": {name: sha256(path) for name, path in sorted(inputs.items())},
+            "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in outputs},
+        }
+    )
