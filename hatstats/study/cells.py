@@ -85,7 +85,7 @@ def _odd_accuracies(counts: pd.DataFrame, benchmarks: pd.DataFrame) -> Iterator[
         low = chance - 4 * np.sqrt(chance * (1 - chance) / trials)
         if fractional and bool((trials == 100).all()):
             what = "every n_trials is 100"
-        elif fractional and len(rows) > 1 and correct.max() <= 100 and trials.min() > 200:
+        elif fractional and len(rows) > 1 and correct.max() <= 100 and trials.min() >= 1000:
             what = f"no n_correct is over 100, of at least {trials.min():g} trials"
         elif bool((correct / trials < low).all()):
             what = f"every accuracy is below chance ({chance:g}; is that right?)"

@@ -64,13 +64,14 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
                         shutil.copytree(entry, new / entry.name, symlinks=True)
                     else:
                         shutil.copy2(entry, new / entry.name, follow_symlinks=False)
-            if target.exists():
-                os.replace(target, temporary / "old")
             try:
+                if target.exists():
+                    os.replace(target, temporary / "old")
                 os.replace(new, target)
-            except OSError:
-                if (temporary / "old").exists():
-                    os.replace(temporary / "old", target)
+            except BaseException:
+                # Also when the user interrupts: the old study goes back before anything else.
+                if (temporary / "old").exists() and not target.exists():
+                    os.rename(temporary / "old", target)
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
