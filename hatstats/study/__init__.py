@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from hatstats.study.claims import StudyInfo
 from hatstats.study.reading import read_study
+from hatstats.study.simulate import Shape, simulate_study, true_hat
 from hatstats.study.study import Study
 from hatstats.study.suspicion import flag_cells, suspicious_cells
 
-__all__ = ["Study", "StudyInfo", "flag_cells", "read_study", "suspicious_cells"]
+__all__ = [
+    "Shape",
+    "Study",
+    "StudyInfo",
+    "flag_cells",
+    "read_study",
+    "simulate_study",
+    "suspicious_cells",
+    "true_hat",
+]

@@ -1,0 +1,233 @@
+"""From a study's rows to the arrays that the estimators read."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """Counts of one item-level benchmark, aligned over models, items and languages.
+
+    Attributes
+    ----------
+    benchmark : str
+    chance : float
+        Accuracy of blind guessing.
+    models, languages : tuple of str
+        M models with rows here, L target languages.
+    items : ndarray of str, shape (N,)
+    clusters : ndarray of int, shape (N,)
+        Codes of independent groups of items; an item without a cluster is its own.
+    source_correct, source_trials : ndarray, shape (M, N)
+        Right answers and promptings in the item's source language; 0 trials where there are none.
+    target_correct, target_trials : ndarray, shape (M, N, L)
+        The same in each target language; an item's own source language has 0 trials.
+    """
+
+    benchmark: str
+    chance: float
+    models: tuple[str, ...]
+    languages: tuple[str, ...]
+    items: NDArray[np.str_]
+    clusters: NDArray[np.intp]
+    source_correct: Floats
+    source_trials: Floats
+    target_correct: Floats
+    target_trials: Floats
+
+    def source_accuracy(self) -> Floats:
+        """k/n in the source language, shape (M, N); NaN without promptings."""
+        return _ratio(self.source_correct, self.source_trials)
+
+    def target_accuracy(self) -> Floats:
+        """k/n in each target language, shape (M, N, L); NaN without promptings."""
+        return _ratio(self.target_correct, self.target_trials)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCounts:
+    """Accuracies of one benchmark known only per model and language.
+
+    Attributes
+    ----------
+    benchmark : str
+    chance : float
+    models, languages : tuple of str
+        M models, L target languages.
+    source_accuracy, source_trials : ndarray, shape (M,)
+    target_accuracy, target_trials : ndarray, shape (M, L)
+        NaN and 0 where a cell is missing.
+    """
+
+    benchmark: str
+    chance: float
+    models: tuple[str, ...]
+    languages: tuple[str, ...]
+    source_accuracy: Floats
+    source_trials: Floats
+    target_accuracy: Floats
+    target_trials: Floats
+
+
+def _ratio(correct: Floats, trials: Floats) -> Floats:
+    return np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
+
+
+def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
+    rows = study.counts[study.counts["benchmark"] == benchmark]
+    facts = study.benchmarks.set_index("benchmark").loc[benchmark]
+    return rows, str(facts["source_language"]), float(facts["chance"])
+
+
+def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
+    """Whether the rows of `benchmark` name items (else they are aggregate accuracies)."""
+    rows = study.counts.loc[study.counts["benchmark"] == benchmark, "item"]
+    return bool((rows != "").any())
+
+
+def _ordered(study: Study, rows: pd.DataFrame) -> list[str]:
+    present = set(rows["model"])
+    return [model for model in study.model_names if model in present]
+
+
+def item_counts(study: Study, benchmark: str) -> ItemCounts:
+    """Aligned arrays of one item-level benchmark; promptings of one cell are added up.
+
+    Parameters
+    ----------
+    study : Study
+    benchmark : str
+        Name of an item-level benchmark of the study.
+
+    Returns
+    -------
+    ItemCounts
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If a model has target rows of items that it was never asked in the source language: they
+        cannot enter its profile, and the warning says how many there are.
+    """
+    here = (study.counts["benchmark"] == benchmark).to_numpy()
+    rows, _, chance = _benchmark_rows(study, benchmark)
+    models = _ordered(study, rows)
+    item_code, items = pd.factorize(rows["item"], sort=True)
+    is_source = study.is_source[here]
+    language = rows["language"].to_numpy(dtype=object)
+    languages = sorted(set(language[~is_source]))
+    if not languages:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r} has rows in the source language only: "
+            "transfer needs at least one target language"
+        )
+    model_code = pd.Index(models).get_indexer(pd.Index(rows["model"]))
+    language_code = pd.Index(languages).get_indexer(pd.Index(language))
+    right = rows["n_correct"].to_numpy(dtype=float)
+    trials = rows["n_trials"].to_numpy(dtype=float)
+
+    shape = (len(models), len(items))
+    source = np.zeros((2, *shape))
+    target = np.zeros((2, *shape, len(languages)))
+    for layer, value in enumerate((right, trials)):
+        np.add.at(source[layer], (model_code[is_source], item_code[is_source]), value[is_source])
+        there = (model_code[~is_source], item_code[~is_source], language_code[~is_source])
+        np.add.at(target[layer], there, value[~is_source])
+    orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
+    if orphans.any():
+        worst = models[int(orphans.sum(axis=1).argmax())]
+        warnings.warn(
+            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows but no "
+            f"source row (most for {worst!r}); they cannot enter a transfer profile",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    return ItemCounts(
+        benchmark=benchmark,
+        chance=chance,
+        models=tuple(models),
+        languages=tuple(languages),
+        items=np.asarray(items, dtype=str),
+        clusters=_clusters(study, rows, item_code, items),
+        source_correct=source[0],
+        source_trials=source[1],
+        target_correct=target[0],
+        target_trials=target[1],
+    )
+
+
+def _clusters(
+    study: Study, rows: pd.DataFrame, item_code: NDArray[np.intp], items: pd.Index
+) -> NDArray[np.intp]:
+    """Cluster codes of items: from the items table or the rows, else each item its own."""
+    label = np.asarray(items, dtype=object).copy()
+    known = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
+    for table, place in (
+        (known, items.get_indexer(pd.Index(known["item"]))),
+        (rows, np.asarray(item_code)),
+    ):
+        given = (place >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
+        label[place[given]] = table["cluster"].to_numpy(dtype=object)[given]
+    return pd.factorize(label)[0].astype(np.intp)
+
+
+def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
+    """Accuracies and numbers of trials per model and language of one benchmark.
+
+    Item-level rows are added up over items, so that any study can be read this way.
+
+    Parameters
+    ----------
+    study : Study
+    benchmark : str
+
+    Returns
+    -------
+    AggregateCounts
+        Models without a source accuracy (its cell may have been set aside) are left out, with a
+        warning: nothing can be said of their transfer.
+    """
+    rows, source_language, chance = _benchmark_rows(study, benchmark)
+    cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()
+    right = cells["n_correct"].unstack("language")
+    trials = cells["n_trials"].unstack("language").fillna(0.0)
+    models = _ordered(study, rows)
+    if source_language not in right.columns:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r} has no accuracy in its source language {source_language!r}"
+        )
+    usable = trials[source_language] > 0
+    lost = [model for model in models if not usable[model]]
+    if lost:
+        warnings.warn(
+            f"benchmark {benchmark!r}: no source accuracy for {', '.join(lost)}; left out",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    models = [model for model in models if usable[model]]
+    languages = sorted(set(right.columns) - {source_language})
+    if not languages:
+        raise NotIdentifiedError(f"benchmark {benchmark!r} has no target language")
+    accuracy = (right / trials.where(trials > 0)).loc[models]
+    trials = trials.loc[models]
+    return AggregateCounts(
+        benchmark=benchmark,
+        chance=chance,
+        models=tuple(models),
+        languages=tuple(languages),
+        source_accuracy=accuracy[source_language].to_numpy(dtype=float),
+        source_trials=trials[source_language].to_numpy(dtype=float),
+        target_accuracy=accuracy[languages].to_numpy(dtype=float),
+        target_trials=trials[languages].to_numpy(dtype=float),
+    )

@@ -1,0 +1,96 @@
+"""`fit_profile`: one call for every estimator."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.hat.aggregate import fit_aggregate
+from hatstats.hat.counts import benchmark_is_item_level, item_counts
+from hatstats.hat.items import BenchmarkFit, ItemProfile
+from hatstats.hat.latent import fit_latent
+from hatstats.hat.observed import fit_observed
+from hatstats.hat.profile import TransferProfile
+from hatstats.study import Study
+
+Method = Literal["latent", "observed", "aggregate"]
+
+_ITEM_METHODS = {"latent": fit_latent, "observed": fit_observed}
+
+
+def fit_profile(
+    study: Study,
+    *,
+    method: Method | None = None,
+    slope: float | None = None,
+    correlation: float = 0.0,
+) -> TransferProfile:
+    """Fit transfer profiles: expected target accuracy given source accuracy.
+
+    Parameters
+    ----------
+    study : Study
+        Flagged cells are used if they are in it: call ``study.without_flagged()`` first to leave
+        them out.
+    method : {"latent", "observed", "aggregate"}, optional
+        ``latent`` conditions on an item's chance of a right answer, with the noise of few
+        promptings taken out; ``observed`` on the share of right answers seen; ``aggregate`` fits
+        a line between models and needs no items. The default is ``latent`` where every benchmark
+        has items, else ``aggregate``.
+    slope : float, optional
+        For ``aggregate``: hold the slope of target on source logits at this value.
+    correlation : float
+        For ``aggregate``: stated correlation of two models' accuracies on the same items.
+
+    Returns
+    -------
+    TransferProfile
+        With ``.hat(reference)``, ``.points()``, ``.curve()``, ``.tidy()``, ``.summary()``.
+
+    Raises
+    ------
+    DataError
+        For an unknown method, or an option that the method does not have.
+    NotIdentifiedError
+        If the study lacks what the method needs: items, promptings, languages or models.
+    """
+    levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
+    chosen = method or ("latent" if all(levels.values()) else "aggregate")
+    if chosen == "aggregate":
+        return fit_aggregate(study, slope=slope, correlation=correlation)
+    if chosen not in _ITEM_METHODS:
+        raise DataError(
+            "unknown method",
+            column="method",
+            value=chosen,
+            mend="use 'latent', 'observed' or 'aggregate'.",
+        )
+    if slope is not None or correlation != 0.0:
+        raise DataError(
+            f"slope and correlation belong to method 'aggregate', not {chosen!r}",
+            mend="leave them out.",
+        )
+    without = [name for name, has in levels.items() if not has]
+    if without:
+        raise NotIdentifiedError(
+            f"method {chosen!r} needs item-level counts, and {', '.join(without)} has only "
+            "accuracies per language; use method 'aggregate'"
+        )
+    fits = []
+    for name in study.benchmark_names:
+        counts = item_counts(study, name)
+        support, models = _ITEM_METHODS[chosen](counts)
+        for m, model in enumerate(counts.models):
+            asked = counts.source_trials[m] > 0
+            share = counts.source_correct[m][asked] / counts.source_trials[m][asked]
+            if share.min() == share.max() and share.min() in (0.0, 1.0):
+                warnings.warn(
+                    f"benchmark {name!r}: every source answer of {model!r} is "
+                    f"{'right' if share.min() == 1.0 else 'wrong'}; its profile is known at that "
+                    "end only, and elsewhere extrapolated",
+                    DegenerateDataWarning,
+                    stacklevel=2,
+                )
+        fits.append(BenchmarkFit(counts, support, tuple(models)))
+    return ItemProfile(study, chosen, tuple(fits))

@@ -1,0 +1,287 @@
+"""Item-level transfer profiles: learnt from items within each model, whatever the estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.hat.assemble import Label, ScoreBlock, assemble
+from hatstats.hat.counts import ItemCounts
+from hatstats.hat.profile import TransferProfile
+from hatstats.hat.reference import reference_mixture, reference_name
+from hatstats.hat.scores import HatScores
+from hatstats.inference.influence import influence_covariance
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Source accuracies at which the tidy table of an item-level profile shows it.
+SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
+_TAIL = 0.01
+
+
+class ModelFit(Protocol):
+    """What one model's item-level fit offers, whatever the estimator."""
+
+    @property
+    def distribution(self) -> Floats:
+        """Own distribution of source accuracy on the support, shape (Q,)."""
+
+    @property
+    def profile(self) -> Floats:
+        """Profile on the support, shape (L, Q)."""
+
+    def profile_influence(self, weights: Floats) -> Floats:
+        """Influence of items on ``sum_q weights_q T_l(q)``, shape (N, L)."""
+
+    def distribution_influence(self, values: Floats) -> Floats:
+        """Influence of items on ``sum_q g(q) values_qr``, shape (N, R)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BenchmarkFit:
+    """Item-level fits of all models of one benchmark on a common support."""
+
+    counts: ItemCounts
+    support: Floats
+    models: tuple[ModelFit, ...]
+
+    @property
+    def distributions(self) -> Floats:
+        """Own distributions of the models, shape (M, Q)."""
+        return np.array([fit.distribution for fit in self.models])
+
+    @property
+    def profiles(self) -> Floats:
+        """Profiles, shape (M, L, Q)."""
+        return np.array([fit.profile for fit in self.models])
+
+    def scores(self, reference: str | ArrayLike) -> tuple[Floats, Floats, Floats]:
+        """HAT per model and language under `reference`, and the items' influence on them.
+
+        Returns
+        -------
+        estimate : ndarray, shape (M, L)
+        influence : ndarray, shape (N, M, L)
+        weights : ndarray, shape (M, Q)
+            The reference distribution of each model.
+        """
+        mixture = reference_mixture(reference, self.counts.models, self.support)
+        weights = mixture.weights(self.distributions)
+        profiles = self.profiles
+        count, languages, _ = profiles.shape
+        influence = np.stack(
+            [fit.profile_influence(weights[m]) for m, fit in enumerate(self.models)], axis=1
+        )
+        # The reference is estimated too: its items move every model that is averaged over it.
+        for other, fit in enumerate(self.models):
+            moved = np.flatnonzero(mixture.mixing[:, other])
+            if moved.size == 0:
+                continue
+            values = profiles[moved].reshape(-1, self.support.size).T
+            shift = fit.distribution_influence(np.nan_to_num(values))
+            shift = shift.reshape(-1, moved.size, languages)
+            influence[:, moved] += mixture.mixing[moved, other][:, None] * shift
+        return np.einsum("mq,mlq->ml", weights, profiles), influence, weights
+
+    def source_influence(self) -> tuple[Floats, Floats]:
+        """Mean source accuracy (M,) and the items' influence on it (N, M)."""
+        accuracy = self.counts.source_accuracy()
+        asked = ~np.isnan(accuracy)
+        mean = np.nanmean(accuracy, axis=1)
+        centred = np.where(asked, np.nan_to_num(accuracy) - mean[:, None], 0.0)
+        return mean, (centred / asked.sum(axis=1, keepdims=True)).T
+
+    def overlap(self, weights: Floats) -> pd.DataFrame:
+        """How far the reference lies inside each model's own distribution."""
+        rows = []
+        items = (self.counts.source_trials > 0).sum(axis=1)
+        for m, (own, profile) in enumerate(zip(self.distributions, self.profiles, strict=True)):
+            reached = np.cumsum(own)
+            below = reached - own
+            inner = (reached > _TAIL) & (below < 1.0 - _TAIL)
+            outside = float(weights[m][~inner].sum())
+            ratio = np.divide(weights[m] ** 2, own, out=np.zeros_like(own), where=own > 0)
+            size = float(items[m] / ratio.sum()) if (own[weights[m] > 0] > 0).all() else 0.0
+            kept = np.where(inner, weights[m], 0.0)
+            mean = np.nanmean(profile, axis=0)
+            note = ""
+            if outside > 0.5:
+                note = (
+                    f"{self.counts.models[m]} on {self.counts.benchmark}: {outside:.0%} of the "
+                    "reference lies outside the model's own source accuracies; its score is "
+                    "mostly extrapolation."
+                )
+            rows.append(
+                {
+                    "model": self.counts.models[m],
+                    "benchmark": self.counts.benchmark,
+                    "outside": outside,
+                    "effective_size": size,
+                    "trimmed": float(kept @ mean / kept.sum()) if kept.sum() > 0 else np.nan,
+                    "note": note,
+                }
+            )
+        return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemProfile(TransferProfile):
+    """Transfer profiles learnt from items within each model.
+
+    Attributes
+    ----------
+    study : Study
+    method : str
+        ``latent`` or ``observed``.
+    fits : tuple of BenchmarkFit
+        One per benchmark.
+    """
+
+    study: Study
+    method: str
+    fits: tuple[BenchmarkFit, ...]
+
+    @property
+    def estimand(self) -> str:
+        """What HAT is here, in one sentence."""
+        given = (
+            "chance of a right answer in the source language"
+            if self.method == "latent"
+            else "observed share of right answers in the source language"
+        )
+        return (
+            f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
+            "over a reference distribution that is the same for all models; equal weights for "
+            "languages, then for benchmarks."
+        )
+
+    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
+        """HAT scores under a reference distribution of source accuracy.
+
+        ``H_mb = mean_l sum_x T_mbl(x) G_b(x)``; the covariance over models, benchmarks and
+        languages comes from influence values of items (or of item clusters), with the estimation
+        of G included where it depends on the data.
+
+        Parameters
+        ----------
+        reference : str or array_like
+            See `hatstats.hat.reference.reference_mixture`.
+
+        Returns
+        -------
+        HatScores
+            Models that lack a benchmark have cells but no score.
+
+        Raises
+        ------
+        DataError
+            For an unknown reference.
+        NotIdentifiedError
+            If no model has every benchmark, or models share no language.
+        """
+        label = Label(self.method, reference_name(reference), self.estimand)
+        return assemble(self.study, [_score_block(fit, reference) for fit in self.fits], label)
+
+    def points(self) -> pd.DataFrame:
+        """Mean accuracies per model, benchmark and language, with item standard errors."""
+        rows = []
+        families = dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
+        for fit in self.fits:
+            source, target = fit.counts.source_accuracy(), fit.counts.target_accuracy()
+            for m, model in enumerate(fit.counts.models):
+                for place, language in enumerate(fit.counts.languages):
+                    y = target[m, :, place]
+                    used = ~np.isnan(y) & ~np.isnan(source[m])
+                    if used.any():
+                        rows.append(
+                            {
+                                "model": model,
+                                "family": families[model],
+                                "benchmark": fit.counts.benchmark,
+                                "language": language,
+                                "source": source[m, used].mean(),
+                                "target": y[used].mean(),
+                                "source_se": _mean_se(source[m, used]),
+                                "target_se": _mean_se(y[used]),
+                            }
+                        )
+        return pd.DataFrame(rows)
+
+    def curve(self) -> pd.DataFrame:
+        """Fitted profiles: `model, benchmark, language, source, target` on the support."""
+        parts = []
+        for fit in self.fits:
+            for m, model in enumerate(fit.counts.models):
+                for place, language in enumerate(fit.counts.languages):
+                    parts.append(
+                        pd.DataFrame(
+                            {
+                                "model": model,
+                                "benchmark": fit.counts.benchmark,
+                                "language": language,
+                                "source": fit.support,
+                                "target": fit.profiles[m, place],
+                                "share": fit.distributions[m],
+                            }
+                        )
+                    )
+        return pd.concat(parts, ignore_index=True)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Profile at a few source accuracies, mean over shared languages, per model."""
+        parts = []
+        for level in SHOWN_AT:
+            rows = self.hat([level]).tidy(conf_level)
+            parts.append(rows.assign(term=f"T({level:g})"))
+        return pd.concat(parts, ignore_index=True).drop(columns="reference")
+
+    @property
+    def params(self) -> Floats:
+        """Profile at `SHOWN_AT`, models within level, as in `tidy`."""
+        return np.concatenate([self.hat([level]).params for level in SHOWN_AT])
+
+    def glance(self) -> pd.DataFrame:
+        """One row: numbers of models, benchmarks, languages, items, promptings."""
+        trials = np.concatenate([fit.counts.source_trials.ravel() for fit in self.fits])
+        return pd.DataFrame(
+            {
+                "method": [self.method],
+                "n_models": [len({m for fit in self.fits for m in fit.counts.models})],
+                "n_benchmarks": [len(self.fits)],
+                "n_languages": [len({x for fit in self.fits for x in fit.counts.languages})],
+                "n_items": [sum(fit.counts.items.size for fit in self.fits)],
+                "n_clusters": [sum(int(fit.counts.clusters.max()) + 1 for fit in self.fits)],
+                "median_promptings": [float(np.median(trials[trials > 0]))],
+            }
+        )
+
+
+def _mean_se(values: Floats) -> float:
+    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
+
+
+def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
+    estimate, influence, weights = fit.scores(reference)
+    there = ~np.isnan(estimate)
+    rows = np.argwhere(there)
+    cells = pd.DataFrame(
+        {
+            "model": [fit.counts.models[m] for m, _ in rows],
+            "benchmark": fit.counts.benchmark,
+            "language": [fit.counts.languages[place] for _, place in rows],
+            "estimate": estimate[there],
+        }
+    )
+    mean, source_influence = fit.source_influence()
+    both = np.concatenate([influence[:, there], source_influence], axis=1)
+    return ScoreBlock(
+        cells,
+        pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
+        influence_covariance(both, fit.counts.clusters),
+        fit.overlap(weights),
+    )

@@ -1,0 +1,118 @@
+"""The measures that HAT argues with, with intervals: gap, ratio, excess over the line."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.hat.aggregate import AggregateProfile, fit_aggregate
+from hatstats.hat.fitting import Method, fit_profile
+from hatstats.hat.scores import HatScores
+from hatstats.inference.coefficients import tidy_frame
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+
+def _raw(study: Study) -> HatScores:
+    """Raw target and source accuracies with their joint covariance (reference `own`)."""
+    with warnings.catch_warnings():
+        # One-sided profiles matter for HAT, not for plain means.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        method: Method = "observed" if study.level == "item" else "aggregate"
+        return fit_profile(study, method=method).hat("own")
+
+
+def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Target accuracy less the line's prediction at the model's source accuracy, and its SE.
+
+    The line is logit-linear over models with errors in both (`hatstats.hat.panel`); means over
+    languages with a cell, then benchmarks. The delta method takes in the model's own sampling
+    errors and the line's coefficients.
+    """
+    count = len(models)
+    total, variance = np.zeros(count), np.zeros(count)
+    for b, part in enumerate(profile.parts):
+        chance = part.counts.chance
+        beta = float(profile.panel.slopes()[b])
+        columns = profile.panel.intercept_columns(b, len(part.counts.languages))
+        intercepts = profile.panel.intercepts(b, len(part.counts.languages))
+        for m, model in enumerate(part.counts.models):
+            if model not in models:
+                continue
+            p, n = part.counts.target_accuracy[m], part.counts.target_trials[m]
+            used = np.flatnonzero(n > 0)
+            q = special.expit(intercepts[used] + beta * part.source[m])
+            slope = (1.0 - chance) * q * (1.0 - q) / used.size
+            gradient = np.zeros(profile.params.size)
+            gradient[columns[used]] = slope
+            if profile.panel.slope is None:
+                gradient[profile.panel.n_intercepts + b] = slope.sum() * part.source[m]
+            noise = (p[used] * (1.0 - p[used]) / n[used]).sum() / used.size**2
+            own = (beta * slope.sum()) ** 2 * part.source_var[m]
+            row = models.index(model)
+            total[row] += np.mean(p[used] - chance - (1.0 - chance) * q)
+            variance[row] += noise + own + gradient @ profile.cov @ gradient
+    return total / len(profile.parts), np.sqrt(variance) / len(profile.parts)
+
+
+def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
+    """Cross-lingual gap, ratio and excess over the line, per model.
+
+    * ``gap`` = acc(source) - acc(target), a difference of proportions;
+    * ``ratio`` = acc(target) / acc(source);
+    * ``excess`` = acc(target) less the accuracy that a logit line fitted over the study's models
+      predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021).
+
+    Accuracies are means over languages that every model has, then over benchmarks. All three move
+    when only source ability moves; they stand beside HAT, not in its place.
+
+    Parameters
+    ----------
+    study : Study
+    conf_level : float
+        Level of the intervals, inside (0, 1).
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows, `model` in front; standard errors by the delta method from item clusters where
+        there are items, else from binomial sampling. ``excess`` is NaN where the models are too
+        few to fit a line.
+    """
+    raw = _raw(study)
+    count = len(raw.models)
+    target, source = raw.params, raw.source
+    cov = raw.joint_cov
+    own_t, own_s = np.diag(cov)[:count], np.diag(cov)[count:]
+    both = np.diag(cov[:count, count:])
+    gap_se = np.sqrt(np.maximum(own_t + own_s - 2.0 * both, 0.0))
+    ratio = np.divide(target, source, out=np.full(count, np.nan), where=source > 0)
+    relative = own_t - 2.0 * ratio * both + ratio**2 * own_s
+    ratio_se = np.divide(
+        np.sqrt(np.maximum(relative, 0.0)), source, out=np.full(count, np.nan), where=source > 0
+    )
+    try:
+        excess, excess_se = _excess(fit_aggregate(study), raw.models)
+        how = "delta method, errors-in-variables line over models"
+    except NotIdentifiedError:
+        excess = excess_se = np.full(count, np.nan)
+        how = "not identified: too few models for a line"
+    names = {"model": list(raw.models)}
+    frames = [
+        tidy_frame(term, value, error, conf_level=conf_level, method=method, identifiers=names)
+        for term, value, error, method in (
+            ("gap", source - target, gap_se, "delta method"),
+            ("ratio", ratio, ratio_se, "delta method"),
+            ("excess", excess, excess_se, how),
+        )
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    # No null of interest for a ratio: 0 would be no transfer at all.
+    table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
+    return table

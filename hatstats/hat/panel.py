@@ -1,0 +1,308 @@
+"""Regression of target on source accuracy over models, with errors in both.
+
+Only accuracies per model and language are known here, on the logit scale after chance has been
+taken out: ``z = logit((p - c) / (1 - c))``. For model m and language l of a benchmark
+
+    z_ml = a_l + beta * eta_m + x_m' delta + family + model + cell effect + sampling error,
+
+with ``eta_m`` the model's true source logit, of which ``z_m = eta_m + error`` is seen. Regressing
+on z_m would pull beta towards 0. With ``eta_m ~ N(w_m' gamma, sigma^2)`` the regression on
+``E[eta_m | z_m, x_m]``, in which the covariates take part, is unbiased (regression calibration;
+Carroll et al. 2006, ch. 4; Fuller 1987, ch. 2), and the error left in eta_m joins the known
+covariance. Covariates stand in the same regression as source accuracy: residuals of a first line
+regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.errors import NotIdentifiedError
+from hatstats.hat.counts import AggregateCounts
+from hatstats.inference.metaregression import RemlFit, fit_reml
+
+Floats = NDArray[np.float64]
+
+#: A model is barely informed when its transfer effect has a larger standard error than this many
+#: logits: a 95 % interval then spans more than a factor of three in odds.
+BARELY = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """Chance-corrected accuracies of one benchmark on the logit scale.
+
+    Attributes
+    ----------
+    counts : AggregateCounts
+    source, source_var : ndarray, shape (M,)
+        Logits of the source accuracies and their sampling variances.
+    target, target_var : ndarray, shape (M, L)
+        The same of the target accuracies; NaN where a cell is missing.
+    barely_informed : ndarray of bool, shape (M,)
+        Models so near to chance or to the ceiling, or with so few trials, that their transfer
+        effect has a standard error above `BARELY`.
+    """
+
+    counts: AggregateCounts
+    source: Floats
+    source_var: Floats
+    target: Floats
+    target_var: Floats
+    barely_informed: NDArray[np.bool_]
+
+
+def chance_corrected_logit(
+    accuracy: Floats, trials: Floats, chance: float
+) -> tuple[Floats, Floats]:
+    """Logit of a chance-corrected accuracy, and its sampling variance.
+
+    ``q = (p - c) / (1 - c)`` has standard error ``sqrt(p (1 - p) / n) / (1 - c)`` (p shrunk by
+    half a trial, so that a perfect score keeps an error), and ``var z = se^2 / (q (1 - q))^2``.
+    An accuracy at or below chance has no logit: it is placed half a standard error inside, where
+    its own standard error is about 2 logits or more, so that it weighs next to nothing.
+
+    Parameters
+    ----------
+    accuracy, trials : ndarray
+        Proportions and (effective) numbers of trials; NaN and 0 where missing.
+    chance : float
+
+    Returns
+    -------
+    logit, variance : ndarray
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shrunk = (accuracy * trials + 0.5) / (trials + 1.0)
+        error = np.sqrt(shrunk * (1.0 - shrunk) / trials) / (1.0 - chance)
+        corrected = (accuracy - chance) / (1.0 - chance)
+        inside = np.clip(corrected, 0.5 * error, 1.0 - 0.5 * error)
+        logit = special.logit(inside)
+        variance = (error / (inside * (1.0 - inside))) ** 2
+        return logit, variance
+
+
+def to_logits(counts: AggregateCounts) -> Logits:
+    """Working logits of one benchmark, with the barely informed models marked."""
+    source, source_var = chance_corrected_logit(
+        counts.source_accuracy, counts.source_trials, counts.chance
+    )
+    target, target_var = chance_corrected_logit(
+        counts.target_accuracy, counts.target_trials, counts.chance
+    )
+    cells = (counts.target_trials > 0).sum(axis=1)
+    mean_var = np.nansum(target_var, axis=1) / np.maximum(cells, 1) ** 2
+    barely = np.sqrt(source_var + mean_var) > BARELY
+    return Logits(counts, source, source_var, target, target_var, barely | (cells == 0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """A fitted panel regression and the rows behind it.
+
+    Attributes
+    ----------
+    fit : RemlFit
+        Coefficients: intercepts a_bl, then slopes beta_b (unless fixed), then covariates.
+    terms : tuple of str
+        Their names.
+    n_intercepts, n_slopes : int
+    model, benchmark, language : ndarray, shape (n,)
+        Of each row: the model's name, positions of benchmark and language.
+    source_fit : tuple of RemlFit
+        Per benchmark, source logits on the constant and the covariates.
+    source_models : tuple of tuple of str
+        Models behind the rows of each `source_fit`.
+    components : dict
+        Variance components by name: family, model, benchmark, cell (logit squared).
+    slope : float or None
+        The slope that was held fixed, if any.
+    """
+
+    fit: RemlFit
+    terms: tuple[str, ...]
+    n_intercepts: int
+    n_slopes: int
+    model: NDArray[np.str_]
+    benchmark: NDArray[np.intp]
+    language: NDArray[np.intp]
+    source_fit: tuple[RemlFit, ...]
+    source_models: tuple[tuple[str, ...], ...]
+    components: dict[str, float]
+    slope: float | None
+
+    def intercept_columns(self, b: int, languages: int) -> NDArray[np.intp]:
+        """Column of each language's intercept in benchmark `b`, -1 where no cell was seen."""
+        seen = np.unique(np.column_stack([self.benchmark, self.language]), axis=0)
+        columns = np.full(languages, -1, dtype=np.intp)
+        here = np.flatnonzero(seen[:, 0] == b)
+        columns[seen[here, 1]] = here
+        return columns
+
+    def intercepts(self, b: int, languages: int) -> Floats:
+        """Intercepts of benchmark `b` by position of the language, NaN where no cell was seen."""
+        columns = self.intercept_columns(b, languages)
+        return np.where(columns >= 0, self.fit.params[columns], np.nan)
+
+    def slopes(self) -> Floats:
+        """Slope of each benchmark, shape (B,)."""
+        if self.slope is not None:
+            return np.full(len(self.source_fit), self.slope)
+        return self.fit.params[self.n_intercepts : self.n_intercepts + self.n_slopes]
+
+    def slope_variances(self) -> Floats:
+        """Model-based sampling variances of the slopes, shape (B,); 0 where fixed."""
+        if self.slope is not None:
+            return np.zeros(len(self.source_fit))
+        place = slice(self.n_intercepts, self.n_intercepts + self.n_slopes)
+        return np.diag(self.fit.cov)[place]
+
+
+def family_labels(models: Sequence[str], family_of: dict[str, str]) -> NDArray[np.str_]:
+    """Family of each model; a model of unknown family is a family of its own."""
+    return np.array([family_of.get(m) or f"({m})" for m in models], dtype=str)
+
+
+def _calibrated(
+    part: Logits, covariates: Floats, names: list[str]
+) -> tuple[Floats, Floats, RemlFit]:
+    """E[eta | z, x] of each model, the variance left in eta, and the source regression."""
+    count = len(names)
+    X = np.column_stack([np.ones(count), covariates])
+    if count <= X.shape[1]:
+        raise NotIdentifiedError(
+            f"benchmark {part.counts.benchmark!r}: {count} models cannot tell a line and its "
+            f"scatter apart ({X.shape[1]} coefficients); at least {X.shape[1] + 2} are needed"
+        )
+    fit = fit_reml(part.source, X, np.diag(part.source_var), [np.arange(count)])
+    spread = float(fit.variance_components[0])
+    reliability = spread / (spread + part.source_var)
+    expected = X @ fit.params
+    return (
+        expected + reliability * (part.source - expected),
+        reliability * part.source_var,
+        fit,
+    )
+
+
+def fit_panel(
+    parts: Sequence[Logits],
+    *,
+    family_of: dict[str, str],
+    covariates: dict[str, Floats] | None = None,
+    terms: Sequence[str] = (),
+    slope: float | None = None,
+) -> Panel:
+    """Fit the regression described at the top of this module by REML.
+
+    Parameters
+    ----------
+    parts : sequence of Logits
+        One per benchmark.
+    family_of : dict
+        Family by model name.
+    covariates : dict of ndarray, each (k,), optional
+        Row of covariates by model name, centred or not; models not named here are left out.
+    terms : sequence of str, length k
+        Names of the covariates.
+    slope : float, optional
+        Hold beta at this value instead of estimating it; 1 is a shift of logits.
+
+    Returns
+    -------
+    Panel
+
+    Raises
+    ------
+    NotIdentifiedError
+        With too few models for the coefficients.
+    """
+    width = len(terms)
+    rows: dict[str, list[np.ndarray]] = {"y": [], "x": [], "v": [], "left": [], "at": []}
+    source_fits, source_models, names = [], [], []
+    for b, part in enumerate(parts):
+        kept = [
+            m
+            for m, model in enumerate(part.counts.models)
+            if covariates is None or model in covariates
+        ]
+        models = [part.counts.models[m] for m in kept]
+        table = (
+            np.array([covariates[m] for m in models]) if covariates else np.zeros((len(kept), 0))
+        )
+        sub = Logits(
+            part.counts,
+            part.source[kept],
+            part.source_var[kept],
+            part.target[kept],
+            part.target_var[kept],
+            part.barely_informed[kept],
+        )
+        calibrated, left, source_fit = _calibrated(sub, table.reshape(len(kept), width), models)
+        source_fits.append(source_fit)
+        source_models.append(tuple(models))
+        m, place = np.nonzero(~np.isnan(sub.target))
+        rows["y"].append(sub.target[m, place])
+        rows["v"].append(sub.target_var[m, place])
+        used = calibrated if slope is None else sub.source
+        rows["x"].append(np.column_stack([used[m], table.reshape(len(kept), width)[m]]))
+        rows["left"].append((left if slope is None else sub.source_var)[m])
+        rows["at"].append(np.column_stack([np.full(m.size, b), place, m]))
+        names.extend(np.array(models, dtype=str)[m])
+    y, v, left = (np.concatenate(rows[key]) for key in ("y", "v", "left"))
+    x, at = np.concatenate(rows["x"]), np.concatenate(rows["at"])
+    model = np.array(names, dtype=str)
+
+    cell_key, cell = np.unique(at[:, :2], axis=0, return_inverse=True)
+    cell = cell.reshape(-1)
+    labels = [
+        f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[place]}]"
+        for b, place in cell_key
+    ]
+    design = [np.eye(len(labels))[cell]]
+    if slope is None:
+        design.append(np.eye(len(parts))[at[:, 0]] * x[:, :1])
+        labels += [f"source_logit[{part.counts.benchmark}]" for part in parts]
+    design.append(x[:, 1:])
+    X = np.column_stack(design)
+
+    family = family_labels(model, family_of)
+    groupings: dict[str, NDArray[np.str_]] = {}
+    if 1 < np.unique(family).size < np.unique(model).size:
+        groupings["family"] = family
+    groupings["model"] = model
+    if len(parts) > 1:
+        groupings["benchmark"] = np.array(
+            [f"{m}|{b}" for m, b in zip(model, at[:, 0], strict=True)]
+        )
+    groupings["cell"] = np.arange(y.size).astype(str)
+
+    # Rows of one model and benchmark share the error left in its source logit.
+    same = (model[:, None] == model) & (at[:, 0][:, None] == at[:, 0])
+    beta = np.full(len(parts), 1.0 if slope is None else slope)
+    goal = y if slope is None else y - slope * x[:, 0]
+    for _ in range(1 if slope is not None else 3):
+        shared = same * (beta[at[:, 0]] ** 2 * left)[:, None]
+        fit = fit_reml(goal, X, np.diag(v) + shared, list(groupings.values()))
+        if slope is None:
+            beta = fit.params[len(cell_key) : len(cell_key) + len(parts)]
+    return Panel(
+        fit=fit,
+        terms=(*labels, *terms),
+        n_intercepts=len(cell_key),
+        n_slopes=0 if slope is not None else len(parts),
+        model=model,
+        benchmark=at[:, 0],
+        language=at[:, 1],
+        source_fit=tuple(source_fits),
+        source_models=tuple(source_models),
+        components=dict(
+            zip(groupings, (float(value) for value in fit.variance_components), strict=True)
+        ),
+        slope=slope,
+    )

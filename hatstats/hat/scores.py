@@ -1,0 +1,315 @@
+"""HAT scores: one number per model, with the covariance over all models and cells."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError
+from hatstats.inference.coefficients import standard_errors, tidy_frame
+from hatstats.inference.intervals import check_level, logit_interval, wald_interval
+
+Floats = NDArray[np.float64]
+
+_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed", "note"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HatScores:
+    """Hardness Adjusted Transfer scores of several models.
+
+    Attributes
+    ----------
+    models : tuple of str, length M
+    params : ndarray, shape (M,)
+        HAT of each model: expected target accuracy (a proportion) at the reference distribution
+        of source accuracy, averaged over languages, then over benchmarks.
+    cov : ndarray, shape (M, M)
+        Full covariance: models share items, so their scores are correlated.
+    reference, method : str
+        Reference distribution and estimator.
+    estimand : str
+        What the number is, in one sentence.
+    covariates : DataFrame
+        The study's model table, one row per model in the order of `models`.
+    source : ndarray, shape (M,)
+        Mean source accuracy of each model, NaN if unknown.
+    joint_cov : ndarray, shape (2M, 2M)
+        Covariance of (params, source).
+    cells : DataFrame
+        HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error`.
+    cells_cov : ndarray, shape (C, C)
+        Covariance of the cells.
+    overlap : DataFrame
+        Per model and benchmark: `outside`, the share of the reference outside the central 98 % of
+        the model's own distribution; `effective_size`, the number of items that carry the
+        reweighted average; `trimmed`, HAT over the inner part only; `note`, a warning in words.
+    bounded : bool
+        Whether scores are proportions, so that intervals stay inside (0, 1).
+    """
+
+    models: tuple[str, ...]
+    params: Floats
+    cov: Floats
+    reference: str
+    method: str
+    estimand: str
+    covariates: pd.DataFrame
+    source: Floats
+    joint_cov: Floats
+    cells: pd.DataFrame
+    cells_cov: Floats
+    overlap: pd.DataFrame
+    bounded: bool = True
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors, shape (M,)."""
+        return standard_errors(self.cov)
+
+    @property
+    def nobs(self) -> int:
+        """Number of models."""
+        return len(self.models)
+
+    def conf_int(self, conf_level: float = 0.95) -> Floats:
+        """Confidence limits, shape (M, 2); on the logit scale for proportions."""
+        limits = logit_interval if self.bounded else wald_interval
+        return limits(self.params, self.bse, np.inf, conf_level)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """One row per model in the tidy schema."""
+        return tidy_frame(
+            "HAT",
+            self.params,
+            self.bse,
+            conf_level=conf_level,
+            method=self.method,
+            scale="logit" if self.bounded else "identity",
+            identifiers={"model": list(self.models), "reference": self.reference},
+        )
+
+    def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """One row per model, benchmark and language in the tidy schema."""
+        return tidy_frame(
+            "HAT",
+            self.cells["estimate"],
+            self.cells["std_error"],
+            conf_level=conf_level,
+            method=self.method,
+            scale="logit" if self.bounded else "identity",
+            identifiers={
+                "model": list(self.cells["model"]),
+                "benchmark": list(self.cells["benchmark"]),
+                "language": list(self.cells["language"]),
+                "reference": self.reference,
+            },
+        )
+
+    def contrast(self, a: str, b: str, conf_level: float = 0.95) -> pd.DataFrame:
+        """Difference of two models' scores, with their covariance taken into account.
+
+        Parameters
+        ----------
+        a, b : str
+            Names of two models.
+        conf_level : float
+
+        Returns
+        -------
+        DataFrame
+            One tidy row, term ``a - b``.
+
+        Raises
+        ------
+        DataError
+            If a name is not among the models.
+        """
+        weights = np.zeros(len(self.models))
+        for name, sign in ((a, 1.0), (b, -1.0)):
+            weights[self._place(name)] += sign
+        return tidy_frame(
+            f"{a} - {b}",
+            weights @ self.params,
+            float(np.sqrt(weights @ self.cov @ weights)),
+            conf_level=conf_level,
+            method=self.method,
+            identifiers={"reference": self.reference},
+        )
+
+    def _place(self, name: str) -> int:
+        if name not in self.models:
+            raise DataError(
+                "no such model in these scores",
+                column="model",
+                value=name,
+                mend=f"choose among {', '.join(self.models)}.",
+            )
+        return self.models.index(name)
+
+    def ranks(
+        self,
+        *,
+        rng: np.random.Generator | int | None = None,
+        n_draws: int = 10_000,
+        conf_level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Ranks with intervals, by drawing all scores together from N(params, cov).
+
+        Parameters
+        ----------
+        rng : Generator, int or None
+            Source of random numbers, normalised by ``numpy.random.default_rng``.
+        n_draws : int
+            Number of parametric bootstrap draws.
+        conf_level : float
+
+        Returns
+        -------
+        DataFrame
+            `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`; rank 1 is the
+            highest score.
+        """
+        tail = 0.5 * (1.0 - check_level(conf_level))
+        generator = np.random.default_rng(rng)
+        # The symmetric root is the same on every machine up to rounding; draws of a Cholesky
+        # factor would fail on a singular covariance.
+        value, vector = np.linalg.eigh(self.cov)
+        root = vector * np.sqrt(np.clip(value, 0.0, None))
+        noise = generator.standard_normal((n_draws, len(self.models)))
+        draws = self.params + noise @ root.T
+        ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1
+        return pd.DataFrame(
+            {
+                "model": list(self.models),
+                "rank": (-self.params).argsort().argsort() + 1,
+                "rank_low": np.quantile(ranks, tail, axis=0, method="inverted_cdf"),
+                "rank_high": np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf"),
+                "p_best": (ranks == 1).mean(axis=0),
+                "conf_level": conf_level,
+                "n_draws": n_draws,
+            }
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row of facts about the scores as a whole."""
+        return pd.DataFrame(
+            {
+                "method": [self.method],
+                "reference": [self.reference],
+                "n_models": [len(self.models)],
+                "n_cells": [len(self.cells)],
+                "mean": [float(np.mean(self.params))],
+                "sd_over_models": [float(np.std(self.params, ddof=1)) if self.nobs > 1 else np.nan],
+                "median_std_error": [float(np.median(self.bse))],
+            }
+        )
+
+    def summary(self, conf_level: float = 0.95) -> str:
+        """Scores from best to worst as plain text of at most 80 columns."""
+        limits = self.conf_int(conf_level)
+        lines = [
+            f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
+            *_wrap(self.estimand),
+        ]
+        width = min(max((len(name) for name in self.models), default=5), 44)
+        for place in np.argsort(-self.params, kind="stable"):
+            low, high = limits[place]
+            name = self.models[place]
+            name = name if len(name) <= width else name[: width - 1] + "…"
+            lines.append(f"  {name:<{width}}  {self.params[place]:.3f}  [{low:.3f}, {high:.3f}]")
+        for note in self.overlap["note"]:
+            if note:
+                lines.extend(_wrap(note))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<HatScores: {self.nobs} models, {self.method}, reference {self.reference}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+    @classmethod
+    def from_frame(cls, scores: pd.DataFrame, cov: pd.DataFrame) -> HatScores:
+        """Scores made elsewhere, so that trends and claims serve any measure.
+
+        Parameters
+        ----------
+        scores : DataFrame
+            Columns `model`, `estimate` and any covariates (`family`, `release_date`,
+            `params_total`, ...).
+        cov : DataFrame
+            Covariance of the estimates, rows and columns named by model.
+
+        Returns
+        -------
+        HatScores
+
+        Raises
+        ------
+        DataError
+            If a column is missing, a model is named twice or missing from `cov`, a number is not
+            finite, or `cov` is not symmetric and positive semi-definite.
+        """
+        for column in ("model", "estimate"):
+            if column not in scores.columns:
+                raise DataError("the table of scores lacks a column", column=column, mend="add it.")
+        names = [str(name) for name in scores["model"]]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DataError(
+                "a model has two scores", column="model", value=twice[0], mend="keep one row each."
+            )
+        absent = [name for name in names if name not in cov.index or name not in cov.columns]
+        if absent:
+            raise DataError(
+                "the covariance lacks a model",
+                column="model",
+                value=absent[0],
+                mend="index its rows and columns by model name.",
+            )
+        estimate = scores["estimate"].to_numpy(dtype=float)
+        matrix = cov.loc[names, names].to_numpy(dtype=float)
+        for place, name in enumerate(names):
+            if not (np.isfinite(estimate[place]) and np.isfinite(matrix[place]).all()):
+                raise DataError(
+                    "a score or its covariance is not a finite number",
+                    row=place + 2,
+                    column="estimate",
+                    value=name,
+                    mend="leave that model out, or give its numbers.",
+                )
+        scale = np.abs(matrix).max(initial=0.0)
+        if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
+            raise DataError("the covariance is not symmetric", mend="check rows against columns.")
+        if np.linalg.eigvalsh(matrix).min(initial=0.0) < -1e-9 * scale:
+            raise DataError(
+                "the covariance has a negative eigenvalue",
+                mend="estimate it from the same items for all models.",
+            )
+        count = len(names)
+        joint = np.full((2 * count, 2 * count), np.nan)
+        joint[:count, :count] = matrix
+        return cls(
+            models=tuple(names),
+            params=estimate,
+            cov=matrix,
+            reference="given",
+            method="given",
+            estimand="Scores given by the user.",
+            covariates=scores.drop(columns="estimate").reset_index(drop=True),
+            source=np.full(count, np.nan),
+            joint_cov=joint,
+            cells=pd.DataFrame(columns=["model", "benchmark", "language", "estimate", "std_error"]),
+            cells_cov=np.zeros((0, 0)),
+            overlap=pd.DataFrame(columns=_OVERLAP_COLUMNS),
+            bounded=False,
+        )
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="  ")

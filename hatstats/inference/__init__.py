@@ -1,0 +1,1 @@
+"""How sure are we: pure arrays, knows nothing of languages or models."""

@@ -1,0 +1,101 @@
+"""The only place where estimates and a covariance become tidy rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hatstats.inference.intervals import check_level, logit_interval, two_sided_p, wald_interval
+
+#: Columns of every tidy table, in order; identifying columns stand in front of them.
+TIDY_COLUMNS = (
+    "term",
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+    "method",
+)
+#: Identifying columns that a tidy table may have, in the order in which they stand.
+IDENTIFIERS = ("model", "benchmark", "language", "reference")
+
+
+def standard_errors(cov: ArrayLike) -> np.ndarray:
+    """Square roots of the diagonal of `cov` (k, k); a negative variance becomes NaN, not 0."""
+    variance = np.diag(np.asarray(cov, dtype=float))
+    return np.sqrt(np.where(variance >= 0.0, variance, np.nan))
+
+
+def tidy_frame(
+    term: str | Sequence[str],
+    estimate: ArrayLike,
+    std_error: ArrayLike,
+    *,
+    df: ArrayLike = np.inf,
+    conf_level: float = 0.95,
+    method: str | Sequence[str] = "",
+    scale: str = "identity",
+    identifiers: dict[str, Sequence[str] | str] | None = None,
+) -> pd.DataFrame:
+    """Rows of the one tidy schema.
+
+    Parameters
+    ----------
+    term : str or sequence of str, length k
+        Name of each estimate.
+    estimate, std_error : array_like, shape (k,)
+        Estimates and standard errors. NaN where unknown.
+    df : array_like, shape (k,) or scalar
+        Degrees of freedom; infinite for the normal distribution.
+    conf_level : float
+        Level of `conf_low` and `conf_high`.
+    method : str or sequence of str
+        How the row was made.
+    scale : {"identity", "logit"}
+        ``identity`` gives symmetric limits and a test of 0. ``logit`` is for
+        a proportion: limits symmetric on the logit scale, no test (0 is no null of interest), so
+        statistic and p value are NaN.
+    identifiers : dict, optional
+        Identifying columns (`model`, `benchmark`, `language`, `reference`).
+
+    Returns
+    -------
+    DataFrame
+        Columns `IDENTIFIERS` as given, then `TIDY_COLUMNS`.
+    """
+    check_level(conf_level)
+    value = np.atleast_1d(np.asarray(estimate, dtype=float))
+    error = np.broadcast_to(np.asarray(std_error, dtype=float), value.shape)
+    freedom = np.broadcast_to(np.asarray(df, dtype=float), value.shape)
+    if scale == "identity":
+        limits = wald_interval(value, error, freedom, conf_level)
+        statistic = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)
+        p_value = two_sided_p(statistic, freedom)
+    elif scale == "logit":
+        limits = logit_interval(value, error, freedom, conf_level)
+        statistic = p_value = np.full(value.shape, np.nan)
+    else:
+        raise ValueError(f"scale must be 'identity' or 'logit', not {scale!r}")
+    rows: dict[str, object] = dict(identifiers or {})
+    unknown = set(rows) - set(IDENTIFIERS)
+    if unknown:
+        raise ValueError(f"unknown identifying columns: {sorted(unknown)}")
+    columns = dict(
+        zip(
+            TIDY_COLUMNS,
+            (term, value, error, statistic, freedom, p_value, limits[:, 0], limits[:, 1]),
+            strict=False,
+        )
+    )
+    ordered = {name: rows[name] for name in IDENTIFIERS if name in rows}
+    return pd.DataFrame(
+        {**ordered, **columns, "conf_level": conf_level, "method": method},
+        index=range(value.size),
+    )

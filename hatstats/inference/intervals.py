@@ -1,0 +1,80 @@
+"""Confidence limits and p values from an estimate, its standard error and degrees of freedom.
+
+Student's t with infinite degrees of freedom is the normal distribution, so one function
+serves both. Upper tails come from ``sf``: ``1 - cdf`` would turn small p values into 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+Floats = NDArray[np.float64]
+
+
+def check_level(conf_level: float) -> float:
+    """Return `conf_level` as a float, or raise ``ValueError`` if it is not inside (0, 1)."""
+    level = float(conf_level)
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"conf_level must lie between 0 and 1, not {conf_level!r} (95 % is 0.95)")
+    return level
+
+
+def critical_value(df: ArrayLike, conf_level: float) -> Floats:
+    """Two-sided critical value of Student's t; ``df = inf`` gives the normal one, NaN stays NaN."""
+    tail = 0.5 * (1.0 - check_level(conf_level))
+    return np.asarray(stats.t.isf(tail, np.asarray(df, dtype=float)), dtype=float)
+
+
+def wald_interval(
+    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
+) -> Floats:
+    """Symmetric limits ``estimate -+ t * std_error``.
+
+    Parameters
+    ----------
+    estimate, std_error, df : array_like, shape (k,)
+        Estimates, standard errors in the same units, degrees of freedom.
+    conf_level : float
+        Coverage aimed at, inside (0, 1).
+
+    Returns
+    -------
+    ndarray, shape (k, 2)
+        Lower and upper limits.
+    """
+    centre = np.asarray(estimate, dtype=float)
+    half = critical_value(df, conf_level) * np.asarray(std_error, dtype=float)
+    return np.stack([centre - half, centre + half], axis=-1)
+
+
+def logit_interval(
+    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
+) -> Floats:
+    """Limits of a proportion, symmetric on the logit scale, so that they stay inside (0, 1).
+
+    The standard error on the logit scale is ``std_error / (p (1 - p))`` (delta method). An
+    estimate on the boundary has no finite logit: its limits are the Wald ones cut to [0, 1].
+    """
+    p = np.asarray(estimate, dtype=float)
+    se = np.asarray(std_error, dtype=float)
+    inside = (p > 0.0) & (p < 1.0)
+    safe = np.where(inside, p, 0.5)
+    limits = special.expit(
+        wald_interval(special.logit(safe), se / (safe * (1.0 - safe)), df, conf_level)
+    )
+    boundary = np.clip(wald_interval(p, se, df, conf_level), 0.0, 1.0)
+    return np.where(inside[..., None], limits, boundary)
+
+
+def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
+    """Two-sided p value of a t statistic (normal for infinite `df`)."""
+    t = np.abs(np.asarray(statistic, dtype=float))
+    return np.asarray(2.0 * stats.t.sf(t, np.asarray(df, dtype=float)), dtype=float)
+
+
+def upper_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
+    """One-sided p value against the alternative that the parameter is larger."""
+    t = np.asarray(statistic, dtype=float)
+    return np.asarray(stats.t.sf(t, np.asarray(df, dtype=float)), dtype=float)

@@ -1,0 +1,145 @@
+"""Source accuracy and transfer in one system, so that their slopes can be compared.
+
+Both equations have the same covariates. Each is fitted with its own variance components; the
+covariance between their coefficients comes from stacking them and clustering by family across
+both, so that whatever a family's source ability and transfer have in common is allowed for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import linalg, special
+
+from hatstats.errors import NotIdentifiedError
+from hatstats.hat.aggregate import AggregateProfile
+from hatstats.hat.panel import fit_panel
+from hatstats.hat.scores import HatScores
+from hatstats.inference.cluster import ClusterRobust, cluster_robust
+from hatstats.inference.metaregression import RemlFit, fit_reml
+from hatstats.trends.trend import TrendFit
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlopeDifference:
+    """Slope of source accuracy less slope of transfer, both per unit of one covariate.
+
+    Attributes
+    ----------
+    source_slope, transfer_slope : float
+        On the accuracy scale, at the mean of the covariates.
+    gradient : ndarray, shape (p,)
+        Of their difference, with respect to the stacked coefficients.
+    robust : ClusterRobust
+        Of the stacked coefficients.
+    """
+
+    source_slope: float
+    transfer_slope: float
+    gradient: Floats
+    robust: ClusterRobust
+
+    @property
+    def estimate(self) -> float:
+        """Source slope less transfer slope."""
+        return self.source_slope - self.transfer_slope
+
+    @property
+    def std_error(self) -> float:
+        """Cluster-robust standard error."""
+        return float(np.sqrt(self.gradient @ self.robust.cov @ self.gradient))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the difference."""
+        return float(self.robust.df(self.gradient)[0])
+
+
+def _stack(fits: list[RemlFit], clusters: list[list[str]], trend: TrendFit) -> ClusterRobust:
+    codes = pd.factorize(np.concatenate([np.array(labels) for labels in clusters]))[0]
+    return cluster_robust(
+        linalg.block_diag(*[fit.X for fit in fits]),
+        np.concatenate([fit.residuals for fit in fits]),
+        linalg.block_diag(*[fit.weights for fit in fits]),
+        linalg.block_diag(*[fit.marginal for fit in fits]),
+        codes,
+        kind=trend.robust.kind,
+    )
+
+
+def slope_difference(
+    scores: HatScores | AggregateProfile, trend: TrendFit, term: str
+) -> SlopeDifference:
+    """Compare how source accuracy and transfer change with one covariate.
+
+    Parameters
+    ----------
+    scores : HatScores or AggregateProfile
+        What `trend` was fitted to.
+    trend : TrendFit
+    term : str
+        A covariate term of the trend.
+
+    Returns
+    -------
+    SlopeDifference
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the scores come without source accuracies.
+    """
+    transfer, gradient = trend.slope(term)
+    of = dict(zip(trend.design.models, trend.clusters, strict=True))
+    column = 1 + trend.design.terms.index(term)
+    if isinstance(scores, AggregateProfile):
+        return _from_panel(scores, trend, column, (transfer, gradient))
+    kept = [scores.models.index(name) for name in trend.design.models]
+    if not np.isfinite(scores.source[kept]).all():
+        raise NotIdentifiedError(
+            "these scores come without source accuracies, so that the two slopes cannot be compared"
+        )
+    shift = len(scores.models)
+    cov = scores.joint_cov[np.ix_([shift + k for k in kept], [shift + k for k in kept])]
+    source = fit_reml(scores.source[kept], trend.reml.X, cov, list(trend.reml.codes))
+    labels = [of[name] for name in trend.design.models]
+    robust = _stack([source, trend.reml], [labels, labels], trend)
+    both = np.concatenate([np.zeros(source.params.size), -gradient])
+    both[column] = 1.0
+    return SlopeDifference(float(source.params[column]), transfer, both, robust)
+
+
+def _from_panel(
+    profile: AggregateProfile,
+    trend: TrendFit,
+    column: int,
+    transfer: tuple[float, Floats],
+) -> SlopeDifference:
+    of = dict(zip(trend.design.models, trend.clusters, strict=True))
+    panel = fit_panel(
+        profile.parts,
+        family_of=of,
+        covariates=dict(zip(trend.design.models, trend.design.matrix, strict=True)),
+        terms=trend.design.terms,
+        slope=profile.panel.slope,
+    )
+    mean = np.concatenate([[1.0], trend.design.matrix.mean(axis=0)])
+    slopes, pieces = [], []
+    for part, fit in zip(profile.parts, panel.source_fit, strict=True):
+        # Slope of c + (1 - c) expit(w' gamma) in one covariate, and its gradient.
+        q = float(special.expit(mean @ fit.params))
+        scale = (1.0 - part.counts.chance) * q * (1.0 - q)
+        slopes.append(scale * fit.params[column])
+        piece = scale * (1.0 - 2.0 * q) * fit.params[column] * mean
+        piece[column] += scale
+        pieces.append(piece / len(profile.parts))
+    labels = [[of[name] for name in names] for names in panel.source_models]
+    rows = [of[str(name)] for name in panel.model]
+    robust = _stack([*panel.source_fit, panel.fit], [*labels, rows], trend)
+    gradient = np.concatenate([*pieces, -transfer[1]])
+    return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust)

@@ -1,0 +1,77 @@
+"""Fitted accuracies as functions of the coefficients: value and gradient at given covariates.
+
+Everything that a trend says on the accuracy scale (a curve, a slope, a difference between small
+and large models) is a difference of such values, and gets its standard error and its
+Satterthwaite degrees of freedom from the difference of the gradients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+
+
+class Surface(Protocol):
+    """A fitted accuracy at a row of covariates."""
+
+    def at(self, row: Floats) -> tuple[float, Floats]:
+        """Value, and gradient with respect to the coefficients (p,), at covariates (k,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearSurface:
+    """``b_0 + x' b``: scores regressed on covariates directly.
+
+    Attributes
+    ----------
+    params : ndarray, shape (k + 1,)
+        Constant first.
+    """
+
+    params: Floats
+
+    def at(self, row: Floats) -> tuple[float, Floats]:
+        """Value and gradient at covariates (k,)."""
+        gradient = np.concatenate([[1.0], row])
+        return float(gradient @ self.params), gradient
+
+
+@dataclass(frozen=True, slots=True)
+class LogitSurface:
+    """Mean over logit lines of ``c + (1 - c) expit(line)``.
+
+    Each line has a fixed row of coefficients; covariates are added through the last k.
+
+    Attributes
+    ----------
+    params : ndarray, shape (p,)
+    base : ndarray, shape (R, p)
+        Row of each line without the covariates.
+    offset : ndarray, shape (R,)
+        Part of each line without a coefficient.
+    weight : ndarray, shape (R,)
+        Weights of the lines, sum 1.
+    chance : ndarray, shape (R,)
+    """
+
+    params: Floats
+    base: Floats
+    offset: Floats
+    weight: Floats
+    chance: Floats
+
+    def at(self, row: Floats) -> tuple[float, Floats]:
+        """Value and gradient at covariates (k,)."""
+        rows = self.base.copy()
+        if row.size:
+            rows[:, -row.size :] = row
+        q = special.expit(rows @ self.params + self.offset)
+        value = float(self.weight @ (self.chance + (1.0 - self.chance) * q))
+        slope = self.weight * (1.0 - self.chance) * q * (1.0 - q)
+        return value, slope @ rows

@@ -1,0 +1,465 @@
+"""Trends of transfer over models: regressions on size, date and other covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.hat.aggregate import AggregateProfile
+from hatstats.hat.panel import Panel, family_labels, fit_panel
+from hatstats.hat.profile import TransferProfile
+from hatstats.hat.scores import HatScores
+from hatstats.inference.cluster import ClusterRobust, cluster_robust
+from hatstats.inference.coefficients import standard_errors, tidy_frame
+from hatstats.inference.intervals import wald_interval
+from hatstats.inference.metaregression import RemlFit, fit_reml
+from hatstats.trends.covariates import Design, build_design
+from hatstats.trends.surface import LinearSurface, LogitSurface, Surface
+
+Floats = NDArray[np.float64]
+Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
+
+_KINDS = ("CR2", "CR3", "CR1", "CR0")
+_BINS = 41
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrendFit:
+    """A regression of transfer on covariates of models, with few-family inference.
+
+    Attributes
+    ----------
+    formula : str
+    terms : tuple of str, length p
+        Names of all coefficients.
+    reml : RemlFit
+        Point estimates and variance components, by restricted maximum likelihood.
+    robust : ClusterRobust
+        Covariance by `vcov` over the clusters.
+    components : dict
+        Variance components by name.
+    clusters : tuple of str
+        Cluster of each model in `design.models`.
+    cluster : str
+        Column that the clusters come from.
+    design : Design
+    surface : Surface
+        Expected accuracy at given covariates.
+    scale : {"accuracy", "logit"}
+        Scale of the coefficients.
+    collapsed : tuple of ndarray
+        One outcome and one design row per model, for plain least squares beside the rest.
+    """
+
+    formula: str
+    terms: tuple[str, ...]
+    reml: RemlFit
+    robust: ClusterRobust
+    components: dict[str, float]
+    clusters: tuple[str, ...]
+    cluster: str
+    design: Design
+    surface: Surface
+    scale: Literal["accuracy", "logit"]
+    collapsed: tuple[Floats, Floats]
+
+    @property
+    def params(self) -> Floats:
+        """Coefficients, shape (p,)."""
+        return self.reml.params
+
+    @property
+    def cov(self) -> Floats:
+        """Cluster-robust covariance of the coefficients, shape (p, p)."""
+        return self.robust.cov
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors, shape (p,)."""
+        return standard_errors(self.cov)
+
+    @property
+    def vcov(self) -> str:
+        """Kind of covariance."""
+        return self.robust.kind
+
+    @property
+    def df(self) -> Floats:
+        """Degrees of freedom of each coefficient: Satterthwaite for CR2, else G - 1."""
+        return self.robust.df(np.eye(self.params.size))
+
+    @property
+    def nobs(self) -> int:
+        """Number of models."""
+        return len(self.design.models)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters (families)."""
+        return len(set(self.clusters))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Models without a value of some covariate."""
+        return self.design.left_out
+
+    @property
+    def p_floor(self) -> float:
+        """Smallest p value that an enumerated sign-flip bootstrap over these clusters can give."""
+        return float(2.0 / 2.0**self.n_clusters)
+
+    @property
+    def method(self) -> str:
+        """How standard errors and degrees of freedom were made."""
+        freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
+        return f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
+
+    def _shown(self) -> list[int]:
+        return [i for i, term in enumerate(self.terms) if not term.startswith("intercept[")]
+
+    def conf_int(self, conf_level: float = 0.95) -> Floats:
+        """Limits of all coefficients, shape (p, 2)."""
+        return wald_interval(self.params, self.bse, self.df, conf_level)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Coefficients in the tidy schema, without the intercepts of languages."""
+        shown = self._shown()
+        return tidy_frame(
+            [self.terms[i] for i in shown],
+            self.params[shown],
+            self.bse[shown],
+            df=self.df[shown],
+            conf_level=conf_level,
+            method=self.method,
+        )
+
+    def slope(self, term: str) -> tuple[float, Floats]:
+        """Change of accuracy per unit of a covariate term, at the mean of the covariates.
+
+        Returns
+        -------
+        estimate : float
+        gradient : ndarray, shape (p,)
+        """
+        if term not in self.design.terms:
+            raise DataError(
+                "no such covariate in the trend",
+                column="term",
+                value=term,
+                mend=f"it has {', '.join(self.design.terms)}.",
+            )
+        row = self.design.matrix.mean(axis=0)
+        step = np.zeros(row.size)
+        step[self.design.terms.index(term)] = 0.5
+        return self._difference(row + step, row - step)
+
+    def difference(self, high: dict[str, float], low: dict[str, float]) -> tuple[float, Floats]:
+        """Expected accuracy at `high` covariates less that at `low`; others at their mean."""
+        return self._difference(self.design.at(high), self.design.at(low))
+
+    def _difference(self, high: Floats, low: Floats) -> tuple[float, Floats]:
+        above, below = self.surface.at(high), self.surface.at(low)
+        return above[0] - below[0], above[1] - below[1]
+
+    def accuracy_slopes(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Each covariate's slope on the accuracy scale, in the tidy schema."""
+        pairs = [self.slope(term) for term in self.design.terms]
+        gradients = np.array([gradient for _, gradient in pairs])
+        return tidy_frame(
+            self.design.terms,
+            [estimate for estimate, _ in pairs],
+            np.sqrt(np.einsum("ip,pq,iq->i", gradients, self.cov, gradients)),
+            df=self.robust.df(gradients),
+            conf_level=conf_level,
+            method=self.method.replace("logit scale", "accuracy scale"),
+        )
+
+    def comparison(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Each covariate's coefficient under other standard errors, in the tidy schema.
+
+        OLS, HC1 and HC3 ignore sampling covariances and families; REML trusts its variance
+        components; CR1, CR2 and CR3 hold against any dependence within clusters. With few
+        clusters only CR2 and CR3 keep their level (see README).
+        """
+        y, X = self.collapsed
+        width = len(self.design.terms)
+        ols = sm.OLS(y, X).fit()
+        rows = []
+        for name in ("OLS", "HC1", "HC3"):
+            plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
+            rows.append((name, plain.params[-width:], plain.bse[-width:], float(ols.df_resid)))
+        own = self.params[-width:]
+        model = standard_errors(self.reml.cov)[-width:]
+        rows.append(("REML", own, model, float(max(self.nobs - X.shape[1], 1))))
+        for kind in ("CR1", "CR2", "CR3"):
+            robust = _robust(self.reml, self.robust.codes, kind)
+            freedom = robust.df(np.eye(self.params.size))[-width:]
+            rows.append((kind, own, standard_errors(robust.cov)[-width:], freedom))
+        return pd.concat(
+            [
+                tidy_frame(
+                    self.design.terms,
+                    estimate,
+                    error,
+                    df=freedom,
+                    conf_level=conf_level,
+                    method=name,
+                )
+                for name, estimate, error, freedom in rows
+            ],
+            ignore_index=True,
+        )
+
+    def curve(self, covariate: str, conf_level: float = 0.95) -> pd.DataFrame:
+        """Expected HAT along a covariate, the others at their mean.
+
+        Returns
+        -------
+        DataFrame
+            `x, estimate, conf_low, conf_high, conf_level`, over the range of the models.
+        """
+        values = self.design.frame[covariate].astype(float)
+        low, high = float(values.min()), float(values.max())
+        log = covariate.startswith("params") and low > 0
+        x = np.geomspace(low, high, _BINS) if log else np.linspace(low, high, _BINS)
+        pairs = [self.surface.at(self.design.at({covariate: float(value)})) for value in x]
+        gradients = np.array([gradient for _, gradient in pairs])
+        estimate = np.array([value for value, _ in pairs])
+        error = np.sqrt(np.einsum("ip,pq,iq->i", gradients, self.cov, gradients))
+        limits = wald_interval(estimate, error, self.robust.df(gradients), conf_level)
+        return pd.DataFrame(
+            {
+                "x": x,
+                "estimate": estimate,
+                "conf_low": limits[:, 0],
+                "conf_high": limits[:, 1],
+                "conf_level": conf_level,
+            }
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: models, clusters, variance components, heterogeneity, floor of p."""
+        heterogeneity = self.reml.heterogeneity()
+        facts: dict[str, list[object]] = {
+            "formula": [self.formula],
+            "vcov": [self.vcov],
+            "n_models": [self.nobs],
+            "n_clusters": [self.n_clusters],
+            "n_left_out": [len(self.left_out)],
+        }
+        for name, value in self.components.items():
+            facts[f"variance_{name}"] = [value]
+        facts |= {
+            "log_likelihood": [self.reml.loglik],
+            "q": [heterogeneity.q],
+            "q_df": [heterogeneity.df],
+            "q_p_value": [heterogeneity.p_value],
+            "i_squared": [heterogeneity.i2],
+            "p_floor": [self.p_floor],
+        }
+        return pd.DataFrame(facts)
+
+    def summary(self, conf_level: float = 0.95) -> str:
+        """The fit in plain text of at most 80 columns."""
+        lines = [
+            f"Trend: {self.formula}  ({self.scale} scale)",
+            f"  {self.nobs} models in {self.n_clusters} {self.cluster} clusters, "
+            f"{self.vcov}; {len(self.left_out)} models left out",
+            f"  {'term':<26}{'estimate':>9}{'se':>8}{'df':>6}{'p':>8}  {conf_level:.0%} interval",
+        ]
+        for row in self.tidy(conf_level).itertuples():
+            lines.append(
+                f"  {str(row.term)[:25]:<26}{row.estimate:>9.3f}{row.std_error:>8.3f}{row.df:>6.1f}"
+                f"{row.p_value:>8.3f}  [{row.conf_low:.3f}, {row.conf_high:.3f}]"
+            )
+        spread = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
+        lines.append(f"  variance components: {spread}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<TrendFit: {self.formula}, {self.nobs} models, {self.n_clusters} clusters>"
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def _robust(fit: RemlFit, codes: NDArray[np.intp], kind: Vcov) -> ClusterRobust:
+    return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, codes, kind=kind)
+
+
+def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
+    """Cluster of each model; a model of unknown family is a cluster of its own.
+
+    Raises
+    ------
+    DataError
+        If the table of models lacks the column.
+    NotIdentifiedError
+        If there is one cluster only.
+    """
+    if cluster not in frame.columns:
+        raise DataError(
+            "the table of models lacks the column of clusters",
+            file="models.csv",
+            column=cluster,
+            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
+        )
+    known = {
+        str(model): str(value)
+        for model, value in zip(frame["model"], frame[cluster], strict=True)
+        if pd.notna(value)
+    }
+    labels = tuple(str(x) for x in family_labels([str(m) for m in frame["model"]], known))
+    if len(set(labels)) < 2:
+        raise NotIdentifiedError(
+            f"all {len(labels)} models are of one {cluster} ({labels[0]}): a trend over models "
+            "cannot be told from what that family has in common; models of at least two, and "
+            "better five, families are needed"
+        )
+    return labels
+
+
+def fit_trend(
+    scores: HatScores | TransferProfile,
+    formula: str,
+    *,
+    cluster: str = "family",
+    vcov: Vcov = "CR2",
+) -> TrendFit:
+    """Regress transfer on covariates of models.
+
+    Parameters
+    ----------
+    scores : HatScores or aggregate TransferProfile
+        `HatScores` gives two stages: ``H = X b + family + model + error``, the errors' full
+        covariance V known, by REML. An aggregate profile gives *one* regression of target logits
+        on source logits and the covariates together, with errors in both: residuals of a first
+        line regressed on covariates would attenuate the trend.
+    formula : str
+        Covariates over the study's table of models, such as
+        ``"log10(params_total) + release_year"``.
+    cluster : str
+        Column of the table of models whose values are the clusters.
+    vcov : {"CR2", "CR3", "CR1", "CR0"}
+        Cluster-robust covariance. CR2 with Satterthwaite degrees of freedom (Pustejovsky and
+        Tipton 2018) keeps its level with few clusters.
+
+    Returns
+    -------
+    TrendFit
+
+    Raises
+    ------
+    DataError
+        For an unknown `vcov`, cluster column or variable, or covariates that are constant or
+        collinear.
+    NotIdentifiedError
+        With one cluster, or too few models that have the covariates.
+    """
+    if vcov not in _KINDS:
+        raise DataError(
+            "unknown kind of covariance",
+            column="vcov",
+            value=vcov,
+            mend=f"use one of {', '.join(_KINDS)}.",
+        )
+    if isinstance(scores, AggregateProfile):
+        return _one_regression(scores, formula, cluster, vcov)
+    if isinstance(scores, TransferProfile):
+        scores = scores.hat()
+    return _two_stages(scores, formula, cluster, vcov)
+
+
+def _two_stages(scores: HatScores, formula: str, cluster: str, vcov: Vcov) -> TrendFit:
+    design = build_design(scores.covariates, formula)
+    labels = cluster_labels(design.frame, cluster)
+    kept = [scores.models.index(name) for name in design.models]
+    X = np.column_stack([np.ones(len(kept)), design.matrix])
+    groupings = {"model": np.array(design.models)}
+    if len(set(labels)) < len(labels):
+        groupings = {cluster: np.array(labels), **groupings}
+    y = scores.params[kept]
+    fit = fit_reml(y, X, scores.cov[np.ix_(kept, kept)], list(groupings.values()))
+    codes = pd.factorize(np.array(labels))[0]
+    return TrendFit(
+        formula=formula,
+        terms=("Intercept", *design.terms),
+        reml=fit,
+        robust=_robust(fit, codes, vcov),
+        components=dict(zip(groupings, map(float, fit.variance_components), strict=True)),
+        clusters=labels,
+        cluster=cluster,
+        design=design,
+        surface=LinearSurface(fit.params),
+        scale="accuracy",
+        collapsed=(y, X),
+    )
+
+
+def _one_regression(profile: AggregateProfile, formula: str, cluster: str, vcov: Vcov) -> TrendFit:
+    present = {name for part in profile.parts for name in part.counts.models}
+    table = profile.study.models
+    design = build_design(table[table["model"].isin(present)], formula)
+    labels = cluster_labels(design.frame, cluster)
+    of = dict(zip(design.models, labels, strict=True))
+    panel = fit_panel(
+        profile.parts,
+        family_of=of,
+        covariates=dict(zip(design.models, design.matrix, strict=True)),
+        terms=design.terms,
+        slope=profile.panel.slope,
+    )
+    codes = pd.factorize(np.array([of[str(name)] for name in panel.model]))[0]
+    return TrendFit(
+        formula=formula,
+        terms=panel.terms,
+        reml=panel.fit,
+        robust=_robust(panel.fit, codes, vcov),
+        components=panel.components,
+        clusters=labels,
+        cluster=cluster,
+        design=design,
+        surface=_panel_surface(profile, panel),
+        scale="logit",
+        collapsed=_collapse(panel, design.models),
+    )
+
+
+def _panel_surface(profile: AggregateProfile, panel: Panel) -> LogitSurface:
+    """Expected target accuracy at the pooled source accuracies, mean of languages, benchmarks."""
+    size = panel.fit.params.size
+    base, offset, weight, chance = [], [], [], []
+    for b, part in enumerate(profile.parts):
+        nodes = np.quantile(part.source, (np.arange(20) + 0.5) / 20)
+        columns = panel.intercept_columns(b, len(part.counts.languages))
+        columns = columns[columns >= 0]
+        for column in columns:
+            for node in nodes:
+                row = np.zeros(size)
+                row[column] = 1.0
+                if panel.slope is None:
+                    row[panel.n_intercepts + b] = node
+                base.append(row)
+                offset.append(0.0 if panel.slope is None else panel.slope * node)
+                weight.append(1.0 / (columns.size * nodes.size * len(profile.parts)))
+                chance.append(part.counts.chance)
+    return LogitSurface(
+        panel.fit.params, np.array(base), np.array(offset), np.array(weight), np.array(chance)
+    )
+
+
+def _collapse(panel: Panel, models: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Mean over a model's cells of the outcome less the intercepts, and of the other columns."""
+    first = panel.n_intercepts
+    fit = panel.fit
+    y = fit.y - fit.X[:, :first] @ fit.params[:first]
+    means = [(panel.model == name) for name in models]
+    outcome = np.array([y[rows].mean() for rows in means])
+    others = np.array([fit.X[rows, first:].mean(axis=0) for rows in means])
+    return outcome, np.column_stack([np.ones(len(models)), others])
