@@ -66,6 +66,7 @@ Kind = Literal["CR0", "CR1", "CR2", "CR3"]
 
 # Whitened residual variances lie between 0 and 1; below this one is a leverage of exactly one.
 _NULL = 1e-10
+_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,6 +220,8 @@ class ClusterRobust:
         nu = hotelling_df(self._covariances(contrasts), known)
         distance = contrasts @ np.asarray(params, dtype=np.float64) - null
         cov = contrasts @ self.cov @ contrasts.T
+        if not reason and count >= self.n_clusters:
+            reason = f"{self.n_clusters} clusters cannot carry a joint test of {count} contrasts"
         if not reason and np.linalg.matrix_rank(cov, hermitian=True) < count:
             reason = f"the {self.n_clusters} clusters show no variance in some of the contrasts"
         if reason:
@@ -352,9 +355,10 @@ def _adjustment(
 
 
 def _check_residuals(E: FloatArray, X: FloatArray, e: FloatArray) -> None:
-    """Residuals of the fit are those that the fit maps to zero."""
+    """Refuse residuals that are not those of the fit, which the fit maps to zero."""
     fitted = X @ (E @ e)
-    if np.linalg.norm(fitted) > 1e-6 * np.linalg.norm(e):
+    # A perfect fit leaves rounding errors, of which anything may be true.
+    if np.linalg.norm(fitted) > 1e-6 * np.linalg.norm(e) and np.abs(e).max() > _ROUNDING:
         raise DataError(
             "the residuals do not belong to this design and these weights",
             mend="pass y - X b with b from the same weights",

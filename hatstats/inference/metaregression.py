@@ -181,11 +181,7 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
         No climb met the conditions of a maximum.
     """
     problem = _validated(y, X, V, groupings)
-    n, k = problem.X.shape
-    if problem.codes and n == k:
-        raise NotIdentifiedError(
-            f"{n} rows and as many coefficients leave nothing to tell variance components by"
-        )
+    k = problem.X.shape[1]
     peak = reml.maximise(problem) if problem.codes else reml.Peak(np.zeros(0), 0.0, 0)
     S = reml.marginal(problem, peak.tau2)
     factor = reml.factorise(S, problem.y, problem.X)
@@ -248,6 +244,10 @@ def _validated(y: Any, X: Any, V: Any, groupings: Sequence[Any]) -> reml.Problem
         label_codes(f"grouping {position}", labels, n)[1]
         for position, labels in enumerate(groupings)
     )
+    if codes and n == k:
+        raise NotIdentifiedError(
+            f"{n} rows and as many coefficients leave nothing to tell variance components by"
+        )
     _check_components(X, codes)
     problem = reml.make_problem(y, X, V, codes)
     total = reml.marginal(problem, np.full(len(codes), scale or 1.0))

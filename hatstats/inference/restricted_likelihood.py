@@ -98,17 +98,30 @@ def marginal(problem: Problem, tau2: FloatArray) -> FloatArray:
     return S
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Point:
+    """The likelihood at one value of the components, with what its slope needs."""
+
+    tau2: FloatArray
+    loglik: float
+    factor: Factor
+
+
+def _evaluate(problem: Problem, tau2: FloatArray) -> _Point | None:
+    """Likelihood at ``tau2``; None where ``S`` is singular."""
+    try:
+        factor = factorise(marginal(problem, tau2), problem.y, problem.X)
+    except linalg.LinAlgError:
+        return None
+    logdet = np.log(np.diag(factor.lower)).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
+    loglik = float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
+    return _Point(tau2, loglik, factor) if np.isfinite(loglik) else None
+
+
 def loglik_at(problem: Problem, tau2: FloatArray) -> float:
     """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
-    try:
-        return _loglik(problem, factorise(marginal(problem, tau2), problem.y, problem.X))
-    except linalg.LinAlgError:
-        return -np.inf
-
-
-def _loglik(problem: Problem, factor: Factor) -> float:
-    logdet = np.log(np.diag(factor.lower)).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
-    return float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
+    point = _evaluate(problem, tau2)
+    return -np.inf if point is None else point.loglik
 
 
 def inverse(factor: Factor) -> FloatArray:
@@ -149,14 +162,12 @@ def cross_products(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slope:
-    loglik: float
     score: FloatArray
     expected: FloatArray
     observed: FloatArray
 
 
-def _slope(problem: Problem, tau2: FloatArray) -> _Slope:
-    factor = factorise(marginal(problem, tau2), problem.y, problem.X)
+def _slope(problem: Problem, factor: Factor) -> _Slope:
     Py = linalg.solve_triangular(
         factor.lower, factor.whitened, lower=True, trans="T", check_finite=False
     )
@@ -166,7 +177,7 @@ def _slope(problem: Problem, tau2: FloatArray) -> _Slope:
     quadratic = np.array(
         [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
     )
-    return _Slope(_loglik(problem, factor), score, 0.5 * traces, quadratic - 0.5 * traces)
+    return _Slope(score, 0.5 * traces, quadratic - 0.5 * traces)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,48 +219,53 @@ def residual_scale(problem: Problem) -> float:
 
 
 def _starts(problem: Problem) -> list[FloatArray]:
-    """Best point of each ray: one ray per component and one through the middle."""
+    """Summits along rays from the origin: one ray per component, and one through the middle.
+
+    Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
+    variance to above the largest: a peak can sit at the scale of any of them.
+    """
     count = len(problem.codes)
-    unit = residual_scale(problem) or float(np.diag(problem.V).mean()) or 1.0
+    known = np.diag(problem.V)
+    largest = max(residual_scale(problem), float(known.max())) or 1.0
+    smallest = float(known.min(initial=largest, where=known > 0))
+    low = np.clip(0.03 * smallest, 1e-8 * largest, 1e-3 * largest)
+    steps = 4 + int(np.ceil(2 * np.log10(largest / low)))
+    sizes = np.concatenate([[0.0], np.geomspace(low, 3.0 * largest, steps)])
     directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
-    sizes = (0.01, 0.1, 0.5, 1.0, 3.0)
-    starts = []
+    starts: list[FloatArray] = []
     for direction in directions:
-        # A little of every component, so that none starts at the edge by construction.
-        ray = [unit * size * (0.97 * direction + 0.03 / count) for size in sizes]
-        starts.append(max(ray, key=lambda point: loglik_at(problem, point)))
-    if count == 1:  # a second peak at zero is the usual one
-        starts.append(np.full(1, 1e-6 * unit))
+        # A little of every component, so that none but the origin starts at the edge.
+        ray = [size * (0.97 * direction + 0.03 / count) for size in sizes]
+        heights = np.array([loglik_at(problem, point) for point in ray])
+        padded = np.concatenate([[-np.inf], heights, [-np.inf]])
+        summits = (heights >= padded[:-2]) & (heights > padded[2:])
+        starts += [point for point, summit in zip(ray, summits, strict=True) if summit]
     return starts
 
 
 def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
     """Climb from one start; a peak already known ends the climb; None when it fails."""
-    tau2 = start
+    point = _evaluate(problem, start)
     unit = max(residual_scale(problem), float(np.diag(problem.V).mean()))
     for step_number in range(1, _MAX_STEPS + 1):
-        try:
-            slope = _slope(problem, tau2)
-        except linalg.LinAlgError:
+        if point is None:
             return None
-        free = (tau2 > 0) | (slope.score > 0)
+        for peak in known:
+            if np.allclose(point.tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit):
+                return peak
+        slope = _slope(problem, point.factor)
+        free = (point.tau2 > 0) | (slope.score > 0)
         if not free.any():
-            return Peak(tau2, slope.loglik, step_number)
+            return Peak(point.tau2, point.loglik, step_number)
         direction, newton = _direction(slope, free)
         if newton and slope.score @ direction < _DECREMENT:
             # So close that rounding hides the gain: take the full step unasked.
-            last = np.maximum(tau2 + direction, 0.0)
-            if ((last > 0) == (tau2 > 0)).all():
-                return Peak(last, loglik_at(problem, last), step_number)
-            tau2 = last
-            continue
-        moved = _step(problem, tau2, direction, slope)
-        if moved is None:
-            return None
-        tau2 = moved
-        for peak in known:
-            if np.allclose(tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit):
-                return peak
+            last = _evaluate(problem, np.maximum(point.tau2 + direction, 0.0))
+            if last is not None and ((last.tau2 > 0) == (point.tau2 > 0)).all():
+                return Peak(last.tau2, last.loglik, step_number)
+            point = last
+        else:
+            point = _step(problem, point, direction, slope)
     return None
 
 
@@ -268,18 +284,18 @@ def _direction(slope: _Slope, free: NDArray[np.bool_]) -> tuple[FloatArray, bool
     return direction, False
 
 
-def _step(
-    problem: Problem, tau2: FloatArray, direction: FloatArray, slope: _Slope
-) -> FloatArray | None:
+def _step(problem: Problem, point: _Point, direction: FloatArray, slope: _Slope) -> _Point | None:
     """Longest halved step along the projected direction that gains; None when none does."""
-    for way in (direction, np.where(direction != 0, slope.score / np.diag(slope.expected), 0.0)):
+    uphill = np.where(direction != 0, slope.score / np.diag(slope.expected), 0.0)
+    for way in (direction, uphill):
         size = 1.0
         for _ in range(_MAX_HALVINGS):
-            trial = np.maximum(tau2 + size * way, 0.0)
-            predicted = float(slope.score @ (trial - tau2))
+            tau2 = np.maximum(point.tau2 + size * way, 0.0)
+            predicted = float(slope.score @ (tau2 - point.tau2))
             if predicted <= 0:
                 break
-            if loglik_at(problem, trial) >= slope.loglik + 1e-4 * predicted:
+            trial = _evaluate(problem, tau2)
+            if trial is not None and trial.loglik >= point.loglik + 1e-4 * predicted:
                 return trial
             size *= 0.5
     return None
