@@ -81,13 +81,14 @@ class AggregateCounts:
 
 
 def _ratio(correct: Floats, trials: Floats) -> Floats:
-    return np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
+    ratio: Floats = np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
+    return ratio
 
 
 def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
     rows = study.counts[study.counts["benchmark"] == benchmark]
-    facts = study.benchmarks.set_index("benchmark").loc[benchmark]
-    return rows, str(facts["source_language"]), float(facts["chance"])
+    facts = study.benchmarks[study.benchmarks["benchmark"] == benchmark]
+    return rows, str(facts["source_language"].iloc[0]), float(facts["chance"].to_numpy()[0])
 
 
 def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
@@ -148,8 +149,8 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     if orphans.any():
         worst = models[int(orphans.sum(axis=1).argmax())]
         warnings.warn(
-            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows but no "
-            f"source row (most for {worst!r}); they cannot enter a transfer profile",
+            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows "
+            f"but no source row (most for {worst!r}); they cannot enter a transfer profile",
             DegenerateDataWarning,
             stacklevel=2,
         )

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.aggregate import fit_aggregate
-from hatstats.hat.counts import benchmark_is_item_level, item_counts
-from hatstats.hat.items import BenchmarkFit, ItemProfile
+from hatstats.hat.counts import ItemCounts, benchmark_is_item_level, item_counts
+from hatstats.hat.items import BenchmarkFit, ItemProfile, ModelFit
 from hatstats.hat.latent import fit_latent
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
 from hatstats.study import Study
 
+Floats = NDArray[np.float64]
 Method = Literal["latent", "observed", "aggregate"]
 
-_ITEM_METHODS = {"latent": fit_latent, "observed": fit_observed}
+_ITEM_METHODS: dict[str, Callable[[ItemCounts], tuple[Floats, Sequence[ModelFit]]]] = {
+    "latent": fit_latent,
+    "observed": fit_observed,
+}
 
 
 def fit_profile(

@@ -73,7 +73,7 @@ class BenchmarkFit:
         mixture = reference_mixture(reference, self.counts.models, self.support)
         weights = mixture.weights(self.distributions)
         profiles = self.profiles
-        count, languages, _ = profiles.shape
+        languages = profiles.shape[1]
         influence = np.stack(
             [fit.profile_influence(weights[m]) for m, fit in enumerate(self.models)], axis=1
         )

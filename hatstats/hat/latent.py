@@ -174,7 +174,7 @@ def _pattern_means(y: Floats, index: NDArray[np.intp], patterns: int) -> _Means 
 def _nonnegative(
     design: Floats, means: _Means, penalty: Floats, top: Floats
 ) -> tuple[Floats, Floats]:
-    """Penalised non-negative least squares with T(1) <= 1; returns weights and penalty rows used."""
+    """Penalised non-negative least squares with T(1) <= 1: weights, and penalty rows used."""
     root = np.sqrt(means.size)
     rows = np.vstack([root[:, None] * design, penalty])
     goal = np.concatenate([root * means.mean, np.zeros(penalty.shape[0])])

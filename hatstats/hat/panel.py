@@ -15,7 +15,7 @@ regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,9 +163,9 @@ class Panel:
         return np.diag(self.fit.cov)[place]
 
 
-def family_labels(models: Sequence[str], family_of: dict[str, str]) -> NDArray[np.str_]:
+def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArray[np.str_]:
     """Family of each model; a model of unknown family is a family of its own."""
-    return np.array([family_of.get(m) or f"({m})" for m in models], dtype=str)
+    return np.array([family_of.get(m) or f"({m})" for m in models], dtype=np.str_)
 
 
 def _calibrated(
@@ -224,7 +224,9 @@ def fit_panel(
     """
     width = len(terms)
     rows: dict[str, list[np.ndarray]] = {"y": [], "x": [], "v": [], "left": [], "at": []}
-    source_fits, source_models, names = [], [], []
+    source_fits: list[RemlFit] = []
+    source_models: list[tuple[str, ...]] = []
+    names: list[str] = []
     for b, part in enumerate(parts):
         kept = [
             m
@@ -253,10 +255,10 @@ def fit_panel(
         rows["x"].append(np.column_stack([used[m], table.reshape(len(kept), width)[m]]))
         rows["left"].append((left if slope is None else sub.source_var)[m])
         rows["at"].append(np.column_stack([np.full(m.size, b), place, m]))
-        names.extend(np.array(models, dtype=str)[m])
+        names.extend(models[place] for place in m)
     y, v, left = (np.concatenate(rows[key]) for key in ("y", "v", "left"))
     x, at = np.concatenate(rows["x"]), np.concatenate(rows["at"])
-    model = np.array(names, dtype=str)
+    model = np.array(names, dtype=np.str_)
 
     cell_key, cell = np.unique(at[:, :2], axis=0, return_inverse=True)
     cell = cell.reshape(-1)
@@ -280,17 +282,22 @@ def fit_panel(
         groupings["benchmark"] = np.array(
             [f"{m}|{b}" for m, b in zip(model, at[:, 0], strict=True)]
         )
-    groupings["cell"] = np.arange(y.size).astype(str)
+    groupings["cell"] = np.arange(y.size).astype(np.str_)
 
     # Rows of one model and benchmark share the error left in its source logit.
     same = (model[:, None] == model) & (at[:, 0][:, None] == at[:, 0])
     beta = np.full(len(parts), 1.0 if slope is None else slope)
+    slopes = slice(len(cell_key), len(cell_key) + len(parts))
     goal = y if slope is None else y - slope * x[:, 0]
-    for _ in range(1 if slope is not None else 3):
+    if slope is None:
+        # The slope enters the known covariance too; least squares is near enough to start from.
+        beta = np.linalg.lstsq(X, y, rcond=None)[0][slopes]
+    while True:
         shared = same * (beta[at[:, 0]] ** 2 * left)[:, None]
         fit = fit_reml(goal, X, np.diag(v) + shared, list(groupings.values()))
-        if slope is None:
-            beta = fit.params[len(cell_key) : len(cell_key) + len(parts)]
+        if slope is not None or np.allclose(fit.params[slopes], beta, rtol=0.05):
+            break
+        beta = fit.params[slopes]
     return Panel(
         fit=fit,
         terms=(*labels, *terms),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ def tidy_frame(
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
     scale: str = "identity",
-    identifiers: dict[str, Sequence[str] | str] | None = None,
+    identifiers: Mapping[str, Sequence[str] | str] | None = None,
 ) -> pd.DataFrame:
     """Rows of the one tidy schema.
 

@@ -49,4 +49,4 @@ def influence_covariance(
     groups = psi.shape[0]
     if groups < 2:
         return np.full((influence.shape[1],) * 2, np.nan)
-    return psi.T @ psi * (groups / (groups - 1.0))
+    return np.asarray(psi.T @ psi * (groups / (groups - 1.0)), dtype=float)

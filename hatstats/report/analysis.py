@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from hatstats.errors import HatstatsError, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
@@ -17,7 +16,8 @@ from hatstats.hat.scores import HatScores
 from hatstats.report.answer import plain_answer
 from hatstats.study import Study
 from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims
-from hatstats.trends.trend import TrendFit, fit_trend
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.trend import TrendFit
 
 #: Trends that every report tries: name and formula.
 TRENDS = {
@@ -107,9 +107,7 @@ class Analysis:
         return self.options.conf_level
 
 
-def _trend_input(
-    profile: TransferProfile, reference: str | ArrayLike
-) -> HatScores | TransferProfile:
+def _trend_input(profile: TransferProfile, reference: str) -> HatScores | TransferProfile:
     """What trends are fitted to: the aggregate profile itself, or item-level scores."""
     return profile if isinstance(profile, AggregateProfile) else profile.hat(reference)
 
@@ -127,35 +125,35 @@ def _trends(
     return fitted, reasons
 
 
-def _choices(study: Study, used: Study, options: Options) -> dict[str, Callable[[], object]]:
+TrendInput = HatScores | TransferProfile
+
+
+def _choices(study: Study, used: Study, options: Options) -> dict[str, Callable[[], TrendInput]]:
     """Other defensible choices, as calls that give what trends are fitted to."""
-    aggregate = fit_method(used, options) == "aggregate"
-    choices: dict[str, Callable[[], object]] = {}
+    choices: dict[str, Callable[[], TrendInput]] = {}
+    method, reference = fit_method(used, options), options.reference
+
+    def scores(other: Method, at: str, correlation: float = 0.0) -> Callable[[], TrendInput]:
+        return lambda: fit_profile(used, method=other, correlation=correlation).hat(at)
+
     if len(study.flagged) and not options.with_flagged:
         choices["flagged cells included"] = lambda: _trend_input(
-            fit_profile(study, method=options.method), options.reference
+            fit_profile(study, method=method), reference
         )
-    if aggregate:
+    if method == "aggregate":
         choices["slope of source accuracy held at 1"] = lambda: fit_profile(
             used, method="aggregate", slope=1.0
         )
-        choices["two stages: scores regressed afterwards"] = lambda: fit_profile(
-            used, method="aggregate"
-        ).hat(options.reference)
+        choices["two stages: scores regressed afterwards"] = scores("aggregate", reference)
         for correlation in (0.3, 0.6):
-            choices[f"two stages, items' correlation {correlation:g}"] = lambda r=correlation: (
-                fit_profile(used, method="aggregate", correlation=r).hat(options.reference)
-            )
+            name = f"two stages, correlation of items {correlation:g}"
+            choices[name] = scores("aggregate", reference, correlation)
         return choices
-    for reference in ("pooled", "uniform"):
-        if reference != options.reference:
-            choices[f"reference {reference}"] = lambda r=reference: fit_profile(
-                used, method=options.method
-            ).hat(r)
-    other: Method = "observed" if fit_method(used, options) == "latent" else "latent"
-    choices[f"conditioning {other}"] = lambda: fit_profile(used, method=other).hat(
-        options.reference
-    )
+    for other in ("pooled", "uniform"):
+        if other != reference:
+            choices[f"reference {other}"] = scores(method, other)
+    conditioning: Method = "observed" if method == "latent" else "latent"
+    choices[f"conditioning {conditioning}"] = scores(conditioning, reference)
     return choices
 
 
@@ -176,14 +174,14 @@ def _sensitivity(
         for name, make in _choices(study, used, options).items():
             step(name)
             try:
-                verdicts = evaluate_claims(make(), study.claims)  # type: ignore[arg-type]
+                verdicts = evaluate_claims(make(), study.claims)
             except NotIdentifiedError as error:
                 verdicts = tuple(_untestable(verdict, str(error)) for verdict in default)
             tables.append(claims_frame(verdicts).assign(choice=name))
         for vcov in ("CR3", "CR1"):
             step(vcov)
             source = _trend_input(fit_profile(used, method=options.method), options.reference)
-            verdicts = evaluate_claims(source, study.claims, vcov=vcov)  # type: ignore[arg-type]
+            verdicts = evaluate_claims(source, study.claims, vcov=vcov)
             tables.append(claims_frame(verdicts).assign(choice=f"standard errors {vcov}"))
     table = pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
     first = ["choice", "claim"]

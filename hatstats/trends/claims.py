@@ -9,7 +9,8 @@ two-sided 1 - 2 alpha interval of theta is above the threshold (a one-sided test
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.intervals import upper_p, wald_interval
+from hatstats.trends.regression import fit_trend
 from hatstats.trends.stacked import slope_difference
-from hatstats.trends.trend import TrendFit, Vcov, fit_trend
+from hatstats.trends.trend import TrendFit, Vcov
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
@@ -160,7 +162,9 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], TrendFit, Scores], _Quantity]] = 
 _DEFAULT_FORMULA = {"non_inferiority": "log10(params_total)"}
 
 
-def _verdict(claim: Mapping[str, Any], scores: Scores, cluster: str, vcov: Vcov) -> Verdict:
+def _verdict(
+    claim: Mapping[str, Any], scores: Scores, fitted: Callable[[str], TrendFit]
+) -> Verdict:
     level = float(claim.get("level", 0.05))
     if not 0.0 < level < 0.5:
         raise DataError(
@@ -172,36 +176,34 @@ def _verdict(claim: Mapping[str, Any], scores: Scores, cluster: str, vcov: Vcov)
         )
     formula = str(claim.get("formula") or _DEFAULT_FORMULA.get(claim["kind"]) or claim["term"])
     conf_level = 1.0 - 2.0 * level
-    shared = {
-        "name": str(claim["name"]),
-        "kind": str(claim["kind"]),
-        "statement": str(claim.get("statement", "")),
-        "conf_level": conf_level,
-        "rule": RULE.format(level=conf_level),
-    }
+    nan = float("nan")
+    blank = Verdict(
+        name=str(claim["name"]),
+        kind=str(claim["kind"]),
+        statement=str(claim.get("statement", "")),
+        quantity="",
+        estimate=nan,
+        std_error=nan,
+        df=nan,
+        conf_low=nan,
+        conf_high=nan,
+        conf_level=conf_level,
+        threshold=nan,
+        p_value=nan,
+        verdict="not testable",
+        rule=RULE.format(level=conf_level),
+        reason="",
+        method="",
+        n_models=0,
+        n_clusters=0,
+        p_floor=nan,
+    )
     try:
-        trend = fit_trend(scores, formula, cluster=cluster, vcov=vcov)
+        trend = fitted(formula)
         found = _KINDS[str(claim["kind"])](claim, trend, scores)
     except NotIdentifiedError as error:
         # A registered claim is answered even when the study cannot test it.
-        nan = float("nan")
-        return Verdict(
-            **shared,
-            quantity="",
-            estimate=nan,
-            std_error=nan,
-            df=nan,
-            conf_low=nan,
-            conf_high=nan,
-            threshold=nan,
-            p_value=nan,
-            verdict="not testable",
-            reason=str(error),
-            method="",
-            n_models=0,
-            n_clusters=0,
-            p_floor=nan,
-        )
+        return replace(blank, reason=str(error))
     limits = wald_interval(found.estimate, found.std_error, found.df, conf_level)
     low, high = float(limits[0]), float(limits[1])
     decision: Decision = "inconclusive"
@@ -212,8 +214,8 @@ def _verdict(claim: Mapping[str, Any], scores: Scores, cluster: str, vcov: Vcov)
     elif high < found.threshold:
         decision = "refuted"
     statistic = (found.estimate - found.threshold) / found.std_error
-    return Verdict(
-        **shared,
+    return replace(
+        blank,
         quantity=found.words,
         estimate=found.estimate,
         std_error=found.std_error,
@@ -272,7 +274,13 @@ def evaluate_claims(
                 value=claim.get("kind"),
                 mend=f"use one of {', '.join(_KINDS)}.",
             )
-    return tuple(_verdict(claim, scores, cluster, vcov) for claim in claims)
+
+    # Claims often share a formula; each is fitted once.
+    @cache
+    def fitted(formula: str) -> TrendFit:
+        return fit_trend(scores, formula, cluster=cluster, vcov=vcov)
+
+    return tuple(_verdict(claim, scores, fitted) for claim in claims)
 
 
 def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:

@@ -62,7 +62,8 @@ class Design:
             )
         row.update(values)
         table = self.spec.get_model_matrix(pd.DataFrame([row]), context=_FUNCTIONS)
-        return np.asarray(table[list(self.terms)], dtype=float)[0]
+        found: Floats = np.asarray(table[list(self.terms)], dtype=float)[0]
+        return found
 
 
 def with_release_year(models: pd.DataFrame) -> pd.DataFrame:

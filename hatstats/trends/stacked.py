@@ -16,7 +16,6 @@ from scipy import linalg, special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.panel import fit_panel
 from hatstats.hat.scores import HatScores
 from hatstats.inference.cluster import ClusterRobust, cluster_robust
 from hatstats.inference.metaregression import RemlFit, fit_reml
@@ -121,13 +120,8 @@ def _from_panel(
     transfer: tuple[float, Floats],
 ) -> SlopeDifference:
     of = dict(zip(trend.design.models, trend.clusters, strict=True))
-    panel = fit_panel(
-        profile.parts,
-        family_of=of,
-        covariates=dict(zip(trend.design.models, trend.design.matrix, strict=True)),
-        terms=trend.design.terms,
-        slope=profile.panel.slope,
-    )
+    panel = trend.panel
+    assert panel is not None
     mean = np.concatenate([[1.0], trend.design.matrix.mean(axis=0)])
     slopes, pieces = [], []
     for part, fit in zip(profile.parts, panel.source_fit, strict=True):

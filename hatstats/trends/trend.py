@@ -1,4 +1,4 @@
-"""Trends of transfer over models: regressions on size, date and other covariates."""
+"""`TrendFit`: a regression of transfer on covariates of models, with few-family inference."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ import pandas as pd
 import statsmodels.api as sm
 from numpy.typing import NDArray
 
-from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.panel import Panel, family_labels, fit_panel
-from hatstats.hat.profile import TransferProfile
-from hatstats.hat.scores import HatScores
+from hatstats.errors import DataError
+from hatstats.hat.panel import Panel
 from hatstats.inference.cluster import ClusterRobust, cluster_robust
 from hatstats.inference.coefficients import standard_errors, tidy_frame
 from hatstats.inference.intervals import wald_interval
-from hatstats.inference.metaregression import RemlFit, fit_reml
-from hatstats.trends.covariates import Design, build_design
-from hatstats.trends.surface import LinearSurface, LogitSurface, Surface
+from hatstats.inference.metaregression import RemlFit
+from hatstats.trends.covariates import Design
+from hatstats.trends.surface import Surface
 
 Floats = NDArray[np.float64]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
-_KINDS = ("CR2", "CR3", "CR1", "CR0")
 _BINS = 41
 
 
@@ -55,6 +51,8 @@ class TrendFit:
         Scale of the coefficients.
     collapsed : tuple of ndarray
         One outcome and one design row per model, for plain least squares beside the rest.
+    panel : Panel or None
+        The regression on the logit scale behind an aggregate trend.
     """
 
     formula: str
@@ -68,6 +66,7 @@ class TrendFit:
     surface: Surface
     scale: Literal["accuracy", "logit"]
     collapsed: tuple[Floats, Floats]
+    panel: Panel | None = None
 
     @property
     def params(self) -> Floats:
@@ -190,7 +189,7 @@ class TrendFit:
         y, X = self.collapsed
         width = len(self.design.terms)
         ols = sm.OLS(y, X).fit()
-        rows = []
+        rows: list[tuple[str, Floats, Floats, Floats | float]] = []
         for name in ("OLS", "HC1", "HC3"):
             plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
             rows.append((name, plain.params[-width:], plain.bse[-width:], float(ols.df_resid)))
@@ -198,7 +197,7 @@ class TrendFit:
         model = standard_errors(self.reml.cov)[-width:]
         rows.append(("REML", own, model, float(max(self.nobs - X.shape[1], 1))))
         for kind in ("CR1", "CR2", "CR3"):
-            robust = _robust(self.reml, self.robust.codes, kind)
+            robust = robust_covariance(self.reml, self.robust.codes, kind)
             freedom = robust.df(np.eye(self.params.size))[-width:]
             rows.append((kind, own, standard_errors(robust.cov)[-width:], freedom))
         return pd.concat(
@@ -289,177 +288,6 @@ class TrendFit:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
 
 
-def _robust(fit: RemlFit, codes: NDArray[np.intp], kind: Vcov) -> ClusterRobust:
+def robust_covariance(fit: RemlFit, codes: NDArray[np.intp], kind: Vcov) -> ClusterRobust:
+    """Sandwich of a restricted-likelihood fit over clusters given as codes (n,)."""
     return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, codes, kind=kind)
-
-
-def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
-    """Cluster of each model; a model of unknown family is a cluster of its own.
-
-    Raises
-    ------
-    DataError
-        If the table of models lacks the column.
-    NotIdentifiedError
-        If there is one cluster only.
-    """
-    if cluster not in frame.columns:
-        raise DataError(
-            "the table of models lacks the column of clusters",
-            file="models.csv",
-            column=cluster,
-            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
-        )
-    known = {
-        str(model): str(value)
-        for model, value in zip(frame["model"], frame[cluster], strict=True)
-        if pd.notna(value)
-    }
-    labels = tuple(str(x) for x in family_labels([str(m) for m in frame["model"]], known))
-    if len(set(labels)) < 2:
-        raise NotIdentifiedError(
-            f"all {len(labels)} models are of one {cluster} ({labels[0]}): a trend over models "
-            "cannot be told from what that family has in common; models of at least two, and "
-            "better five, families are needed"
-        )
-    return labels
-
-
-def fit_trend(
-    scores: HatScores | TransferProfile,
-    formula: str,
-    *,
-    cluster: str = "family",
-    vcov: Vcov = "CR2",
-) -> TrendFit:
-    """Regress transfer on covariates of models.
-
-    Parameters
-    ----------
-    scores : HatScores or aggregate TransferProfile
-        `HatScores` gives two stages: ``H = X b + family + model + error``, the errors' full
-        covariance V known, by REML. An aggregate profile gives *one* regression of target logits
-        on source logits and the covariates together, with errors in both: residuals of a first
-        line regressed on covariates would attenuate the trend.
-    formula : str
-        Covariates over the study's table of models, such as
-        ``"log10(params_total) + release_year"``.
-    cluster : str
-        Column of the table of models whose values are the clusters.
-    vcov : {"CR2", "CR3", "CR1", "CR0"}
-        Cluster-robust covariance. CR2 with Satterthwaite degrees of freedom (Pustejovsky and
-        Tipton 2018) keeps its level with few clusters.
-
-    Returns
-    -------
-    TrendFit
-
-    Raises
-    ------
-    DataError
-        For an unknown `vcov`, cluster column or variable, or covariates that are constant or
-        collinear.
-    NotIdentifiedError
-        With one cluster, or too few models that have the covariates.
-    """
-    if vcov not in _KINDS:
-        raise DataError(
-            "unknown kind of covariance",
-            column="vcov",
-            value=vcov,
-            mend=f"use one of {', '.join(_KINDS)}.",
-        )
-    if isinstance(scores, AggregateProfile):
-        return _one_regression(scores, formula, cluster, vcov)
-    if isinstance(scores, TransferProfile):
-        scores = scores.hat()
-    return _two_stages(scores, formula, cluster, vcov)
-
-
-def _two_stages(scores: HatScores, formula: str, cluster: str, vcov: Vcov) -> TrendFit:
-    design = build_design(scores.covariates, formula)
-    labels = cluster_labels(design.frame, cluster)
-    kept = [scores.models.index(name) for name in design.models]
-    X = np.column_stack([np.ones(len(kept)), design.matrix])
-    groupings = {"model": np.array(design.models)}
-    if len(set(labels)) < len(labels):
-        groupings = {cluster: np.array(labels), **groupings}
-    y = scores.params[kept]
-    fit = fit_reml(y, X, scores.cov[np.ix_(kept, kept)], list(groupings.values()))
-    codes = pd.factorize(np.array(labels))[0]
-    return TrendFit(
-        formula=formula,
-        terms=("Intercept", *design.terms),
-        reml=fit,
-        robust=_robust(fit, codes, vcov),
-        components=dict(zip(groupings, map(float, fit.variance_components), strict=True)),
-        clusters=labels,
-        cluster=cluster,
-        design=design,
-        surface=LinearSurface(fit.params),
-        scale="accuracy",
-        collapsed=(y, X),
-    )
-
-
-def _one_regression(profile: AggregateProfile, formula: str, cluster: str, vcov: Vcov) -> TrendFit:
-    present = {name for part in profile.parts for name in part.counts.models}
-    table = profile.study.models
-    design = build_design(table[table["model"].isin(present)], formula)
-    labels = cluster_labels(design.frame, cluster)
-    of = dict(zip(design.models, labels, strict=True))
-    panel = fit_panel(
-        profile.parts,
-        family_of=of,
-        covariates=dict(zip(design.models, design.matrix, strict=True)),
-        terms=design.terms,
-        slope=profile.panel.slope,
-    )
-    codes = pd.factorize(np.array([of[str(name)] for name in panel.model]))[0]
-    return TrendFit(
-        formula=formula,
-        terms=panel.terms,
-        reml=panel.fit,
-        robust=_robust(panel.fit, codes, vcov),
-        components=panel.components,
-        clusters=labels,
-        cluster=cluster,
-        design=design,
-        surface=_panel_surface(profile, panel),
-        scale="logit",
-        collapsed=_collapse(panel, design.models),
-    )
-
-
-def _panel_surface(profile: AggregateProfile, panel: Panel) -> LogitSurface:
-    """Expected target accuracy at the pooled source accuracies, mean of languages, benchmarks."""
-    size = panel.fit.params.size
-    base, offset, weight, chance = [], [], [], []
-    for b, part in enumerate(profile.parts):
-        nodes = np.quantile(part.source, (np.arange(20) + 0.5) / 20)
-        columns = panel.intercept_columns(b, len(part.counts.languages))
-        columns = columns[columns >= 0]
-        for column in columns:
-            for node in nodes:
-                row = np.zeros(size)
-                row[column] = 1.0
-                if panel.slope is None:
-                    row[panel.n_intercepts + b] = node
-                base.append(row)
-                offset.append(0.0 if panel.slope is None else panel.slope * node)
-                weight.append(1.0 / (columns.size * nodes.size * len(profile.parts)))
-                chance.append(part.counts.chance)
-    return LogitSurface(
-        panel.fit.params, np.array(base), np.array(offset), np.array(weight), np.array(chance)
-    )
-
-
-def _collapse(panel: Panel, models: tuple[str, ...]) -> tuple[Floats, Floats]:
-    """Mean over a model's cells of the outcome less the intercepts, and of the other columns."""
-    first = panel.n_intercepts
-    fit = panel.fit
-    y = fit.y - fit.X[:, :first] @ fit.params[:first]
-    means = [(panel.model == name) for name in models]
-    outcome = np.array([y[rows].mean() for rows in means])
-    others = np.array([fit.X[rows, first:].mean(axis=0) for rows in means])
-    return outcome, np.column_stack([np.ones(len(models)), others])
