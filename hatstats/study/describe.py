@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from hatstats.study.claims import StudyInfo
-from hatstats.study.validate import Tables
+from hatstats.study.validate import Tables, source_languages
 
 WIDTH = 80
 _LEVELS = {
@@ -78,14 +78,14 @@ def benchmark_table(tables: Tables) -> pd.DataFrame:
     """Return one row per benchmark: source, chance, languages, items and models, as text."""
     counts = tables.counts
     rows = []
-    for benchmark, source, chance in tables.benchmarks.itertuples(index=False):
+    for benchmark, _, chance in tables.benchmarks.itertuples(index=False):
         cells = counts[(counts["benchmark"] == benchmark).to_numpy()]
-        own = tables.items[(tables.items["benchmark"] == benchmark).to_numpy()]["source_language"]
+        sources = source_languages(cells, tables.benchmarks, tables.items).unique()
         n_items = cells["item"].nunique()
         rows.append(
             {
                 "benchmark": benchmark,
-                "source": "per item" if (own != "").any() else source,
+                "source": str(sources[0]) if len(sources) == 1 else "per item",
                 "chance": f"{chance:.3g}",
                 "languages": str(cells["language"].nunique()),
                 "items": "aggregate" if (cells["item"] == "").any() else str(n_items),

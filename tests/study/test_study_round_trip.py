@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.study import Study, StudyInfo, read_study
 
 MakeFolder = Callable[..., Path]
@@ -29,6 +31,10 @@ def same(one: Study, other: Study) -> None:
         pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table), check_exact=True)
     assert one.info == other.info
     assert one.claims == other.claims
+
+
+def study_of(frames: dict[str, pd.DataFrame]) -> Study:
+    return Study(frames["counts"], frames["models"], frames["benchmarks"])
 
 
 def item_study() -> Study:
@@ -340,6 +346,62 @@ def test_a_study_does_not_share_memory_with_what_it_was_made_from() -> None:
     counts.loc[:, "model"] = "other"
     assert made.counts["n_correct"].sum() == study.counts["n_correct"].sum() > 0
     assert made.model_names == study.model_names
+
+
+def test_frames_of_any_kind_of_column_become_the_same_study() -> None:
+    plain = {
+        "counts": pd.DataFrame(
+            {
+                "model": ["a", "a"], "benchmark": "q", "language": ["en", "sw"], "item": ["1", "1"],
+                "n_correct": [1.0, 0.0], "n_trials": [1.0, 1.0],
+            }
+        ),
+        "models": pd.DataFrame({"model": ["a"], "release_date": ["2025-01-02"], "open": [1.0]}),
+        "benchmarks": pd.DataFrame({"benchmark": ["q"], "source_language": "en", "chance": 0.0}),
+    }  # fmt: skip
+    arrow = {key: t.convert_dtypes(dtype_backend="pyarrow") for key, t in plain.items()}
+    objects = {key: t.astype(object).set_axis([7] * len(t)) for key, t in plain.items()}
+    typed = {
+        "counts": plain["counts"].astype(
+            {"language": "category", "item": "Int64", "n_correct": bool, "n_trials": "int8"}
+        ),
+        "models": plain["models"].assign(
+            release_date=pd.to_datetime(["2025-01-02T12:00Z"]), open=[True]
+        ),
+        "benchmarks": plain["benchmarks"].astype({"chance": "float32"}),
+    }
+    for frames in (arrow, objects, typed):
+        same(study_of(plain), study_of(frames))
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(["study.toml", "counts.csv", "models.csv", "benchmarks.csv"]),
+    place=st.floats(0, 1),
+    length=st.integers(0, 12),
+    new=st.one_of(
+        st.binary(max_size=3),
+        st.sampled_from([b"\n", b",", b'"', b"", b"1e400", b"-1", b"nan", b"alpha", b"0001-01-01"]),
+    ),
+)
+def test_a_damaged_file_is_read_or_refused_but_never_breaks(
+    make_folder: MakeFolder, name: str, place: float, length: int, new: bytes
+) -> None:
+    folder = make_folder()
+    data = (folder / name).read_bytes()
+    start = round(place * len(data))
+    (folder / name).write_bytes(data[:start] + new + data[start + length :])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        try:
+            study = read_study(folder)
+        except DataError as refused:
+            mend = refused.mend
+        else:
+            mend = "none needed"
+            same(study, read_study(study.write(folder.parent / "again")))
+            assert len(study.summary()) > 0
+    assert mend
 
 
 def test_a_study_can_be_sent_to_another_process() -> None:
