@@ -294,6 +294,8 @@ def wild_cluster_bootstrap(
     c = finite_array("contrast", contrast, (k,))
     if not c.any():
         raise DataError("the contrast is all zero")
+    if not np.isfinite(null):
+        raise DataError("null is not finite", value=null)
     W = _weight_matrix(weights, n)
     labels, codes = cluster_codes(clusters, n)
     count = len(labels)

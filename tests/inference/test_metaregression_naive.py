@@ -20,7 +20,7 @@ class Naive:
     def __init__(
         self, y: FloatArray, X: FloatArray, V: FloatArray, groupings: list[NDArray[np.intp]]
     ) -> None:
-        n, k = X.shape
+        k = X.shape[1]
         # Orthonormal contrasts: their density is metafor's restricted likelihood.
         self.K = np.linalg.svd(X)[0][:, k:]
         self.z = self.K.T @ y
@@ -39,11 +39,15 @@ class Naive:
     def maximum(self) -> tuple[FloatArray, float]:
         """Simplex search from many corners, on the square roots so that zero is inside."""
         count, best = len(self.Z), (np.zeros(len(self.Z)), -np.inf)
+
+        def loss(root: FloatArray) -> float:
+            return -self.loglik(root**2)
+
         for start in np.ndindex(*(3,) * count):
             root = np.array([0.0, 0.3, 1.2])[list(start)] + 0.01
             for _ in range(2):
                 found = optimize.minimize(
-                    lambda r: -self.loglik(r**2),
+                    loss,
                     root,
                     method="Nelder-Mead",
                     options={"xatol": 1e-10, "fatol": 1e-14, "maxiter": 4000, "maxfev": 4000},

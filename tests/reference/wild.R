@@ -29,7 +29,7 @@ enumerate <- function(y, X, cluster, null, weights) {
 set.seed(31)
 d <- twenty_models()
 cases <- list()
-for (effect in c(0, 0.4)) {
+for (effect in c(0, 1.5)) {
   y <- as.vector(d$X %*% c(0, 0.3, effect)) + rnorm(6, sd = 0.3)[d$family] + rnorm(d$n, sd = 0.3)
   w <- exp(rnorm(d$n, sd = 0.5))
   for (null in c(0, 0.25)) {
