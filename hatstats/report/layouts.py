@@ -18,14 +18,15 @@ SCORES = (
     Column("estimate", "HAT", "value"),
     Column("std_error", "SE", "value"),
     Column("conf", "CI", "interval"),
+    Column("ranks", "Rank"),
     Column("mark", "Note", "prose"),
 )
 TRENDS = (
     Column("trend", "Trend"),
     Column("term", "Term"),
+    Column("scale", "Scale"),
     Column("estimate", "Estimate", "value"),
     Column("std_error", "SE", "value"),
-    Column("statistic", "t", "value", error=""),
     Column("df", "df", "df"),
     Column("p_value", "p", "p"),
     Column("conf", "CI", "interval"),
@@ -36,21 +37,22 @@ COMPARISON = (
     Column("trend", "Trend"),
     Column("term", "Term"),
     Column("method", "Standard error"),
-    Column("estimate", "Estimate", "value"),
-    Column("std_error", "SE", "value"),
+    Column("estimate", "Estimate", "value", error="typical"),
+    Column("std_error", "SE", "value", error="typical"),
     Column("df", "df", "df"),
     Column("p_value", "p", "p"),
-    Column("conf", "CI", "interval"),
+    Column("conf", "CI", "interval", error="typical"),
 )
 CLAIMS = (
     Column("claim", "Claim"),
     Column("verdict", "Verdict"),
     Column("estimate", "Estimate", "value"),
-    Column("threshold", "Threshold", "value"),
+    Column("threshold", "Threshold", "plain"),
     Column("std_error", "SE", "value"),
     Column("df", "df", "df"),
     Column("p_value", "p", "p"),
     Column("conf", "CI", "interval"),
+    Column("conf_level", "Level", "share"),
     Column("n_models", "Models", "count"),
     Column("n_clusters", "Families", "count"),
 )
@@ -96,7 +98,11 @@ def words(name: object) -> str:
 def scores_table(scores: pd.DataFrame) -> Table:
     """Scores of all models, best first; models that are barely informed carry a note."""
     mark = scores["informed"].map({True: "", False: "barely informed"})
-    return make_table(scores.assign(mark=mark), SCORES)
+    shown = scores.assign(mark=mark)
+    if "rank_low" in scores:
+        ends = zip(scores["rank_low"].astype(int), scores["rank_high"].astype(int), strict=True)
+        shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]
+    return make_table(shown, SCORES)
 
 
 def trends_table(trends: pd.DataFrame) -> Table:
@@ -106,7 +112,12 @@ def trends_table(trends: pd.DataFrame) -> Table:
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
     """Show the trend terms under every kind of standard error."""
-    return make_table(comparison, COMPARISON, digits="row")
+    if comparison.empty:
+        return make_table(comparison, COMPARISON)
+    # One number of digits for the same estimate under every error, or they could not be compared.
+    typical = comparison.groupby(["trend", "term"])["std_error"].transform("median")
+    rows = comparison.assign(typical=typical).sort_values(["trend", "term"], kind="stable")
+    return make_table(rows, COMPARISON, digits="row")
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
@@ -160,13 +171,15 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "claims",
-            f"Registered claims, {study}. CI: {level}; df: Satterthwaite, families as clusters.",
+            f"Registered claims, {study}. Families are clusters; p values are one-sided, against "
+            "the threshold; the interval of the level shown decides.",
             claims_table(results.claims),
         ),
         (
             "trends",
             f"Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
-            f"Satterthwaite df; CI: {level}.",
+            f"Satterthwaite df; CI: {level}. Slopes are per unit of the term; on the accuracy "
+            "scale at the mean of the covariates.",
             trends_table(results.trends),
         ),
         (
@@ -184,7 +197,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "specification",
-            f"What changes: the claims under every choice of the analysis, {study}. CI: {level}.",
+            f"What changes: the claims under every choice of the analysis, {study}.",
             specification_table(results.specification),
         ),
         (

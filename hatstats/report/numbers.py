@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from hatstats.report.results import Results
-from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text
+from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text, plain_text
 from hatstats.report.tables import escape_latex
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -64,8 +64,7 @@ def macros(results: Results) -> dict[str, str]:
         add(f"{stem}Verdict", str(row["verdict"]))
         for ending, text in _numbers(row).items():
             add(stem + ending, text)
-        places = decimals(float(row["std_error"]))
-        add(f"{stem}Threshold", number_text(float(row["threshold"]), places))
+        add(f"{stem}Threshold", plain_text(float(row["threshold"])))
         add(f"{stem}Models", count_text(float(row["n_models"])))
         add(f"{stem}Families", count_text(float(row["n_clusters"])))
     for _, row in results.trends.iterrows():

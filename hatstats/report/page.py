@@ -13,7 +13,7 @@ from hatstats.report.figures import Drawn
 from hatstats.report.inline import inline_svg
 from hatstats.report.layouts import Shown, words
 from hatstats.report.results import Results
-from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text
+from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text, plain_text
 from hatstats.report.style import COLUMN
 from hatstats.report.tables import to_html
 
@@ -68,14 +68,18 @@ def claim_card(row: pd.Series) -> Card:
     if pd.isna(row["estimate"]):
         numbers = "No estimate."
     else:
+        quantity = _capital(str(row["quantity"] or "estimate"))
+        level = f"{100.0 * float(row['conf_level']):g} %"
         numbers = (
-            f"Estimate {estimate}, {100.0 * float(row['conf_level']):g} % CI {low} to {high}; "
-            f"threshold {number_text(float(row['threshold']), places)}; "
-            f"df {df_text(float(row['df']))}; p {_equals(p_text(float(row['p_value'])))}."
+            f"{quantity}: {estimate}, {level} CI {low} to {high}; "
+            f"threshold {plain_text(float(row['threshold']))}; df {df_text(float(row['df']))}; "
+            f"one-sided p {_equals(p_text(float(row['p_value'])))}."
         )
     basis = (
         f"{row['method']}; {count_text(float(row['n_models']))} models, "
-        f"{count_text(float(row['n_clusters']))} families."
+        f"{count_text(float(row['n_clusters']))} families. {_capital(str(row['rule']))}."
+        if row["method"]
+        else ""
     )
     return Card(
         title=words(row["name"]),
@@ -83,8 +87,12 @@ def claim_card(row: pd.Series) -> Card:
         verdict=str(row["verdict"]),
         numbers=numbers,
         basis=basis,
-        reason=str(row["reason"] or row["rule"] or ""),
+        reason=_capital(str(row["reason"] or "")),
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _equals(text: str) -> str:

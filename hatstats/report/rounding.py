@@ -60,6 +60,11 @@ def number_text(value: float, places: int = PLAIN_DECIMALS) -> str:
     return text.replace("-", "−")
 
 
+def plain_text(value: float) -> str:
+    """Write a number that is exact, such as a registered threshold, with the digits it has."""
+    return UNKNOWN if math.isnan(value) else f"{value:g}".replace("-", "−")
+
+
 def p_text(value: float) -> str:
     """Write a p value with three decimals; smaller ones as ``<0.001``."""
     if math.isnan(value):

@@ -26,14 +26,18 @@ from hatstats.report.rounding import (
     p_text,
     parameters_text,
     percent_text,
+    plain_text,
 )
 
 #: A LaTeX table with more rows than this is broken over pages.
 LONG = 45
 
-Kind = Literal["text", "prose", "value", "interval", "p", "df", "count", "params", "date", "share"]
+Kind = Literal[
+    "text", "prose", "value", "interval", "plain", "p", "df", "count", "params", "date", "share"
+]
 
 _WRITERS: dict[str, Callable[[float], str]] = {
+    "plain": plain_text,
     "p": p_text,
     "df": df_text,
     "count": count_text,
@@ -246,6 +250,23 @@ def to_markdown(table: Table) -> str:
 
 def _escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_|<\[\]])", r"\\\1", text)
+
+
+def to_text(table: Table, *, width: int = 80) -> str:
+    """Write plain text of at most `width` columns; a first column that is too wide is cut."""
+    rows = [table.headings, *table.rows]
+    if not table.headings:
+        return ""
+    sizes = [max(len(row[place]) for row in rows) for place in range(len(table.headings))]
+    sizes[0] = max(min(sizes[0], width - sum(sizes[1:]) - 2 * (len(sizes) - 1)), 8)
+    lines = []
+    for row in rows:
+        first = row[0] if len(row[0]) <= sizes[0] else f"{row[0][: sizes[0] - 1]}…"
+        cells = [first.ljust(sizes[0])]
+        for cell, size, numeric in zip(row[1:], sizes[1:], table.numeric[1:], strict=True):
+            cells.append(cell.rjust(size) if numeric else cell.ljust(size))
+        lines.append("  ".join(cells).rstrip()[:width])
+    return "\n".join(lines) + "\n"
 
 
 def to_html(table: Table, *, caption: str = "") -> str:

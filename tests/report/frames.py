@@ -181,6 +181,7 @@ def trend_frame() -> pd.DataFrame:
             "conf_high": [0.7, 0.0704, 0.1127],
             "conf_level": 0.95,
             "method": "CR2",
+            "scale": "accuracy",
             "formula": ["log10(params_total)", "log10(params_total)", "release_year"],
             "vcov": "CR2",
             "n_models": [15, 15, 20],
@@ -197,6 +198,7 @@ def claim_frame() -> pd.DataFrame:
             "kind": ["non_inferiority", "slope_difference", "slope"],
             "statement": ["Transfer in small models is not broken.", "", "Progress over time."],
             "verdict": ["supported", "inconclusive", "refuted"],
+            "quantity": "slope of HAT on release_year",
             "estimate": [-0.012, 0.021, -0.04],
             "std_error": [0.011, 0.018, 0.01],
             "df": [3.4, 2.9, 4.0],
@@ -233,6 +235,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
         30 * (np.arange(models) * 7 % 20), unit="D"
     )
     scores["source"] = 0.8
+    scores["rank_low"], scores["rank_high"] = np.arange(models) + 1, np.arange(models) + 2
     scores["note"] = np.where(scores["informed"], "", "at chance")
     points = point_frame(models)
     specification = specification_frame().assign(df=3.4, p_value=0.2)
@@ -258,6 +261,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "benchmarks": 1,
             "cells": 220,
             "flagged_cells": 2,
+            "flagged_cells_used": "no",
         },
         answer=tuple(f"Line {place} of the answer, in plain words." for place in range(10)),
         scores=scores.sort_values("estimate", ascending=False, ignore_index=True),
