@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
+from scipy.sparse import linalg as linalg_sparse
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -43,13 +44,22 @@ def shared_errors(X: FloatArray, T: FloatArray, codes: IntArray) -> FloatArray:
     apart = np.where(same, 0.0, T)
     if not apart.any():
         return np.zeros((k, k))
-    # Orthonormal columns keep the normal equations well conditioned.
+    # Orthonormal columns keep the normal equations well conditioned. They need not be solved to
+    # the last digit, as any B splits T exactly.
     basis, triangle = np.linalg.qr(X)
     rows = [np.flatnonzero(codes == cluster) for cluster in range(codes.max() + 1)]
     grams = [basis[row].T @ basis[row] for row in rows]
-    normal = np.eye(k * k) - np.sum([np.kron(gram, gram) for gram in grams], axis=0)
-    target = basis.T @ apart @ basis
-    inner = np.linalg.lstsq(normal, target.ravel(), rcond=1e-10)[0].reshape(k, k)
+
+    def normal(flat: FloatArray) -> FloatArray:
+        B = flat.reshape(k, k)
+        return (B - sum(gram @ B @ gram for gram in grams)).ravel()
+
+    inner = linalg_sparse.cg(
+        linalg_sparse.LinearOperator((k * k, k * k), matvec=normal, dtype=np.float64),
+        (basis.T @ apart @ basis).ravel(),
+        rtol=1e-13,
+        maxiter=500,
+    )[0].reshape(k, k)
     inner = (inner + inner.T) / 2
     worst = max(
         float(linalg.eigvalsh(basis[row] @ inner @ basis[row].T, T[np.ix_(row, row)])[-1])

@@ -294,8 +294,9 @@ def cluster_robust(
         raise DataError(f"working is not positive definite: see rows {null_rows(T)}")
     E = np.linalg.solve(X.T @ W @ X, X.T @ W)
     _check_residuals(E, X, e)
-    maker = np.eye(n) - X @ E
-    residual_cov = maker @ T @ maker.T
+    # (I - H) T (I - H)' in steps of n x n x k.
+    projected = X @ (E @ T)
+    residual_cov = T - projected - projected.T + X @ (E @ T @ E.T) @ X.T
     count = len(labels)
     same = codes[:, None] == codes[None, :]
     shared = shared_errors(X, T, codes)
@@ -304,8 +305,9 @@ def cluster_robust(
     for cluster in range(count):
         rows = np.flatnonzero(codes == cluster)
         block = np.ix_(rows, rows)
+        maker = np.eye(len(rows)) - X[rows] @ E[:, rows]
         loadings[:, rows] = E[:, rows] @ _adjustment(
-            kind, remainder[block], residual_cov[block], maker[block], count
+            kind, remainder[block], residual_cov[block], maker, count
         )
     parts = np.stack([loadings[:, codes == j] @ e[codes == j] for j in range(count)], axis=1)
     within = parts @ parts.T

@@ -132,8 +132,9 @@ class RemlFit:
         df = n - k
         if df == 0:
             return Heterogeneity(0.0, 0, np.nan, np.nan, np.nan, np.nan)
+        rows = reml.make_problem(self.y, self.X, self.V, ())
         try:
-            factor = reml.factorise(self.V, self.y, self.X)
+            factor = reml.factorise(rows.V, rows.blocks, rows.y, rows.X)
         except linalg.LinAlgError:
             # Some combination of rows is known without error: Q_E divides by zero.
             return Heterogeneity(np.nan, df, np.nan, np.nan, np.nan, np.nan)
@@ -180,24 +181,27 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
     FitError
         No climb met the conditions of a maximum.
     """
-    problem = _validated(y, X, V, groupings)
-    k = problem.X.shape[1]
-    peak = reml.maximise(problem) if problem.codes else reml.Peak(np.zeros(0), 0.0, 0)
-    S = reml.marginal(problem, peak.tau2)
-    factor = reml.factorise(S, problem.y, problem.X)
-    inner = linalg.solve_triangular(factor.triangle, np.eye(k), check_finite=False)
+    y, X, V, codes = _validated(y, X, V, groupings)
+    problem = _problem(y, X, V, codes)
+    peak = reml.maximise(problem) if codes else reml.Peak(np.zeros(0), np.nan, 0)
+    factor = reml.factorise(reml.marginal(problem, peak.tau2), problem.blocks, problem.y, problem.X)
+    inner = linalg.solve_triangular(factor.triangle, np.eye(X.shape[1]), check_finite=False)
+    weights, S = np.empty_like(V), V.copy()
+    weights[np.ix_(problem.order, problem.order)] = reml.inverse(factor)
+    for value, code in zip(peak.tau2, codes, strict=True):
+        S += value * (code[:, None] == code)
     return RemlFit(
-        y=problem.y,
-        X=problem.X,
-        V=problem.V,
-        codes=problem.codes,
+        y=y,
+        X=X,
+        V=V,
+        codes=codes,
         params=factor.params,
         cov=inner @ inner.T,
         variance_components=peak.tau2,
         loglik=reml.loglik_at(problem, peak.tau2),
-        residuals=problem.y - problem.X @ factor.params,
+        residuals=y - X @ factor.params,
         marginal=S,
-        weights=reml.inverse(factor),
+        weights=weights,
         at_boundary=tuple(bool(value == 0) for value in peak.tau2),
         n_iter=peak.n_iter,
     )
@@ -218,11 +222,11 @@ def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: An
     float
         The log-likelihood with metafor's constant; ``-inf`` where ``S`` is singular.
     """
-    problem = _validated(y, X, V, groupings)
+    problem = _problem(*_validated(y, X, V, groupings))
     values = np.asarray(tau2, dtype=np.float64).reshape(-1)
-    if values.shape != (len(problem.codes),) or not (values >= 0).all():
+    if values.shape != (len(problem.indicators),) or not (values >= 0).all():
         raise DataError(
-            f"tau2 must hold {len(problem.codes)} values, none negative", value=values.tolist()
+            f"tau2 must hold {len(problem.indicators)} values, none negative", value=values.tolist()
         )
     return reml.loglik_at(problem, values)
 
@@ -230,16 +234,15 @@ def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: An
 # --- validation ---------------------------------------------------------------------------------
 
 
-def _validated(y: Any, X: Any, V: Any, groupings: Sequence[Any]) -> reml.Problem:
+def _validated(
+    y: Any, X: Any, V: Any, groupings: Sequence[Any]
+) -> tuple[FloatArray, FloatArray, FloatArray, tuple[IntArray, ...]]:
     X = design_matrix(X)
     n, k = X.shape
     y = finite_array("y", y, (n,))
     V = symmetric_matrix("V", V, n)
     if n < k:
         raise NotIdentifiedError(f"{n} rows cannot tell {k} coefficients; give at least {k} rows")
-    scale = float(np.diag(V).max())
-    if V.any() and not is_definite(V + 1e-9 * scale * np.eye(n)):
-        raise DataError(f"V is not positive semi-definite: see rows {null_rows(V)}")
     codes = tuple(
         label_codes(f"grouping {position}", labels, n)[1]
         for position, labels in enumerate(groupings)
@@ -249,13 +252,26 @@ def _validated(y: Any, X: Any, V: Any, groupings: Sequence[Any]) -> reml.Problem
             f"{n} rows and as many coefficients leave nothing to tell variance components by"
         )
     _check_components(X, codes)
+    return y, X, V, codes
+
+
+def _problem(
+    y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
+) -> reml.Problem:
+    """Sort into blocks, and see that the covariance of each is one."""
     problem = reml.make_problem(y, X, V, codes)
+    scale = float(np.abs(np.diag(V)).max())
     total = reml.marginal(problem, np.full(len(codes), scale or 1.0))
-    if not is_definite(total):
-        raise DataError(
-            f"V is singular in rows {null_rows(total)}, and no grouping gives them variance",
-            mend="add a random effect per row, or drop rows that repeat each other",
-        )
+    for rows, known, block in zip(problem.blocks, problem.V, total, strict=True):
+        if known.any() and not is_definite(known + 1e-9 * scale * np.eye(len(known))):
+            where = null_rows(known, problem.order[rows])
+            raise DataError(f"V is not positive semi-definite: see rows {where}")
+        if not is_definite(block):
+            where = null_rows(block, problem.order[rows])
+            raise DataError(
+                f"V is singular in rows {where}, and no grouping gives them variance",
+                mend="add a random effect per row, or drop rows that repeat each other",
+            )
     return problem
 
 
@@ -265,7 +281,7 @@ def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
         return
     basis = np.linalg.qr(X)[0]
     annihilator = np.eye(len(X)) - basis @ basis.T
-    gram = reml.cross_products(annihilator, codes)[0]
+    gram = reml.cross_products(annihilator, tuple(map(reml.indicator, codes)))[0]
     size = np.sqrt(np.diag(gram))
     lost = np.flatnonzero(size <= 1e-8 * len(X) ** 0.5)
     if lost.size:

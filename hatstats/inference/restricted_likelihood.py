@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg, optimize, sparse
+from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
 
@@ -36,66 +37,133 @@ _DECREMENT = 1e-8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """Validated input of a restricted likelihood.
+    """Validated input of a restricted likelihood, its rows sorted into independent blocks.
 
     Attributes
     ----------
-    y, X, V : ndarray, shapes (n,), (n, k), (n, n)
-        Outcome, full-rank design, known covariance.
-    codes : tuple of ndarray, each (n,)
-        Integer codes 0, 1, ... of each grouping.
-    shared : tuple of ndarray, each (n, n)
-        ``Z_k Z_k'``: 1 where two rows share a group.
+    y, X : ndarray, shapes (n,), (n, k)
+        Outcome and full-rank design.
+    indicators : tuple of sparse array or None
+        ``Z_k'`` of each grouping, None for one random effect per row.
+    order : ndarray, shape (n,)
+        Where each row stood before sorting.
+    blocks : tuple of slice
+        Rows of each block: neither V nor a grouping joins rows of different blocks.
+    V : tuple of ndarray
+        Known covariance of each block.
+    shared : tuple of tuple of ndarray
+        ``Z_k Z_k'`` of each block: 1 where two rows share a group.
     constant : float
         Terms of the log-likelihood that do not depend on tau2.
     """
 
     y: FloatArray
     X: FloatArray
-    V: FloatArray
-    codes: tuple[IntArray, ...]
-    shared: tuple[FloatArray, ...]
+    indicators: tuple[sparse.csr_array | None, ...]
+    order: IntArray
+    blocks: tuple[slice, ...]
+    V: tuple[FloatArray, ...]
+    shared: tuple[tuple[FloatArray, ...], ...]
     constant: float
+
+    @property
+    def variances(self) -> FloatArray:
+        """Known sampling variances, shape (n,)."""
+        return np.concatenate([np.diag(V) for V in self.V])
 
 
 def make_problem(
     y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
 ) -> Problem:
-    """Prepare the parts that every evaluation shares."""
+    """Sort rows into blocks and prepare the parts that every evaluation shares."""
     n, k = X.shape
-    shared = tuple((code[:, None] == code[None, :]).astype(np.float64) for code in codes)
+    joined = V != 0
+    for code in codes:
+        joined |= code[:, None] == code
+    count, block = csgraph.connected_components(sparse.csr_array(joined), directed=False)
+    order = np.argsort(block, kind="stable")
+    ends = np.cumsum(np.bincount(block, minlength=count)).tolist()
+    blocks = tuple(slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
+    codes = tuple(code[order] for code in codes)
+    indicators = tuple(indicator(code) for code in codes)
+    shared = tuple(
+        tuple((code[rows][:, None] == code[rows]).astype(np.float64) for code in codes)
+        for rows in blocks
+    )
+    known = tuple(V[np.ix_(order[rows], order[rows])] for rows in blocks)
     constant = -0.5 * (n - k) * np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(X.T @ X)[1]
-    return Problem(y, X, V, codes, shared, float(constant))
+    return Problem(y[order], X[order], indicators, order, blocks, known, shared, float(constant))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Factor:
     """Generalised least squares at one covariance, through ``S = L L'`` and ``L^-1 X = Q R``."""
 
-    lower: FloatArray
+    blocks: tuple[slice, ...]
+    lower: tuple[FloatArray, ...]  # one for each block
     basis: FloatArray
     triangle: FloatArray
     params: FloatArray
     whitened: FloatArray  # L^-1 (y - X params)
 
 
-def factorise(S: FloatArray, y: FloatArray, X: FloatArray) -> Factor:
-    """Whiten by the Cholesky factor and regress; raises LinAlgError when ``S`` is singular."""
-    lower = linalg.cholesky(S, lower=True, check_finite=False)
-    white = linalg.solve_triangular(lower, np.column_stack([X, y]), lower=True, check_finite=False)
+def factorise(
+    S: tuple[FloatArray, ...], blocks: tuple[slice, ...], y: FloatArray, X: FloatArray
+) -> Factor:
+    """Whiten by the Cholesky factors and regress; raises LinAlgError when ``S`` is singular."""
+    lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
+    white = _solve(lower, blocks, np.column_stack([X, y]))
     basis, triangle = np.linalg.qr(white[:, :-1])
     coordinates = basis.T @ white[:, -1]
     params = linalg.solve_triangular(triangle, coordinates, check_finite=False)
-    return Factor(lower, basis, triangle, params, white[:, -1] - basis @ coordinates)
+    residual = white[:, -1] - basis @ coordinates
+    return Factor(blocks, lower, basis, triangle, params, residual)
 
 
-def marginal(problem: Problem, tau2: FloatArray) -> FloatArray:
-    """``S`` at the given components."""
-    S = problem.V.copy()
-    for value, shared in zip(tau2, problem.shared, strict=True):
-        if value > 0:
-            S += value * shared
-    return S
+def _solve(
+    lower: tuple[FloatArray, ...],
+    blocks: tuple[slice, ...],
+    right: FloatArray,
+    *,
+    transpose: bool = False,
+) -> FloatArray:
+    """``L^-1 right``, or ``L'^-1 right``, block by block."""
+    result = np.empty_like(right)
+    for triangle, rows in zip(lower, blocks, strict=True):
+        result[rows] = linalg.solve_triangular(
+            triangle, right[rows], lower=True, trans=1 if transpose else 0, check_finite=False
+        )
+    return result
+
+
+def inverse(factor: Factor) -> FloatArray:
+    """``S^-1``, shape (n, n), from its Cholesky factors."""
+    result = np.zeros((len(factor.basis), len(factor.basis)))
+    for lower, rows in zip(factor.lower, factor.blocks, strict=True):
+        half, info = linalg.lapack.dpotri(lower, lower=1)
+        if info != 0:
+            raise linalg.LinAlgError("inverse of a singular matrix")
+        result[rows, rows] = np.tril(half) + np.tril(half, -1).T
+    return result
+
+
+def projection(factor: Factor) -> FloatArray:
+    """``P`` of the module's formula, shape (n, n)."""
+    tail = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
+    result: FloatArray = inverse(factor) - tail @ tail.T
+    return result
+
+
+def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
+    """``S`` at the given components, block by block."""
+    parts = []
+    for V, shared in zip(problem.V, problem.shared, strict=True):
+        S = V.copy()
+        for value, same in zip(tau2, shared, strict=True):
+            if value > 0:
+                S += value * same
+        parts.append(S)
+    return tuple(parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,10 +178,11 @@ class _Point:
 def _evaluate(problem: Problem, tau2: FloatArray) -> _Point | None:
     """Likelihood at ``tau2``; None where ``S`` is singular."""
     try:
-        factor = factorise(marginal(problem, tau2), problem.y, problem.X)
+        factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
     except linalg.LinAlgError:
         return None
-    logdet = np.log(np.diag(factor.lower)).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
+    pivots = np.concatenate([np.diag(lower) for lower in factor.lower])
+    logdet = np.log(pivots).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
     loglik = float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
     return _Point(tau2, loglik, factor) if np.isfinite(loglik) else None
 
@@ -124,39 +193,20 @@ def loglik_at(problem: Problem, tau2: FloatArray) -> float:
     return -np.inf if point is None else point.loglik
 
 
-def inverse(factor: Factor) -> FloatArray:
-    """``S^-1`` from its Cholesky factor."""
-    half, info = linalg.lapack.dpotri(factor.lower, lower=1)
-    if info != 0:
-        raise linalg.LinAlgError("inverse of a singular matrix")
-    result: FloatArray = np.tril(half) + np.tril(half, -1).T
-    return result
-
-
-def projection(factor: Factor) -> FloatArray:
-    """``P`` of the module's formula."""
-    tail = linalg.solve_triangular(
-        factor.lower, factor.basis, lower=True, trans="T", check_finite=False
-    )
-    result: FloatArray = inverse(factor) - tail @ tail.T
-    return result
-
-
-def group_sums(matrix: FloatArray, code: IntArray) -> FloatArray:
-    """``Z' matrix`` without forming ``Z``: rows of equal code added up."""
-    order = np.argsort(code, kind="stable")
-    starts = np.flatnonzero(np.diff(code[order], prepend=-1))
-    result: FloatArray = np.add.reduceat(matrix[order], starts, axis=0)
-    return result
+def indicator(code: IntArray) -> sparse.csr_array | None:
+    """``Z'`` (groups, n) of a grouping; None where every row is a group, so that ``Z Z' = I``."""
+    n, count = len(code), int(code.max()) + 1
+    return sparse.csr_array((np.ones(n), (code, np.arange(n)))) if count < n else None
 
 
 def cross_products(
-    P: FloatArray, codes: tuple[IntArray, ...]
+    P: FloatArray, indicators: tuple[sparse.csr_array | None, ...]
 ) -> tuple[FloatArray, list[list[FloatArray]]]:
     """``tr(Z_k Z_k' P Z_l Z_l' P)`` for all pairs (K, K), and the blocks ``Z_k' P Z_l``."""
-    rows = [group_sums(P, code) for code in codes]
-    blocks = [[group_sums(row.T, code).T for code in codes] for row in rows]
-    traces = np.array([[float((block**2).sum()) for block in line] for line in blocks])
+    rows = [P if Z is None else Z @ P for Z in indicators]
+    # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')'.
+    blocks = [[row if Z is None else (Z @ row.T).T for Z in indicators] for row in rows]
+    traces = np.array([[np.vdot(block, block) for block in line] for line in blocks])
     return traces, blocks
 
 
@@ -168,11 +218,9 @@ class _Slope:
 
 
 def _slope(problem: Problem, factor: Factor) -> _Slope:
-    Py = linalg.solve_triangular(
-        factor.lower, factor.whitened, lower=True, trans="T", check_finite=False
-    )
-    traces, blocks = cross_products(projection(factor), problem.codes)
-    sums = [np.bincount(code, weights=Py) for code in problem.codes]
+    Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
+    traces, blocks = cross_products(projection(factor), problem.indicators)
+    sums = [Py if Z is None else Z @ Py for Z in problem.indicators]
     score = np.array([0.5 * (s @ s - np.trace(blocks[k][k])) for k, s in enumerate(sums)])
     quadratic = np.array(
         [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
@@ -224,8 +272,8 @@ def _starts(problem: Problem) -> list[FloatArray]:
     Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
     variance to above the largest: a peak can sit at the scale of any of them.
     """
-    count = len(problem.codes)
-    known = np.diag(problem.V)
+    count = len(problem.indicators)
+    known = problem.variances
     largest = max(residual_scale(problem), float(known.max())) or 1.0
     smallest = float(known.min(initial=largest, where=known > 0))
     low = np.clip(0.03 * smallest, 1e-8 * largest, 1e-3 * largest)
@@ -246,7 +294,7 @@ def _starts(problem: Problem) -> list[FloatArray]:
 def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
     """Climb from one start; a peak already known ends the climb; None when it fails."""
     point = _evaluate(problem, start)
-    unit = max(residual_scale(problem), float(np.diag(problem.V).mean()))
+    unit = max(residual_scale(problem), float(problem.variances.mean()))
     for step_number in range(1, _MAX_STEPS + 1):
         if point is None:
             return None

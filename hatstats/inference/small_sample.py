@@ -48,7 +48,9 @@ def sole_clusters(X: FloatArray, codes: IntArray, contrasts: FloatArray) -> IntA
     lengths = np.linalg.norm(scaled, axis=1)
     sole = np.full(len(contrasts), -1, dtype=np.intp)
     for cluster in reversed(range(int(codes.max()) + 1)):
-        _, singular, vt = np.linalg.svd(X[codes != cluster] / scale, full_matrices=True)
+        # The triangle of the other rows spans what they span, and is no larger than k x k.
+        triangle = np.linalg.qr(X[codes != cluster] / scale, mode="r")
+        _, singular, vt = np.linalg.svd(triangle, full_matrices=True)
         rank = int((singular > _ESTIMABLE * singular[0]).sum())
         lost = np.linalg.norm(scaled @ vt[rank:].T, axis=1) > _ESTIMABLE * lengths
         sole[lost] = cluster

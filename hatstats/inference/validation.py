@@ -206,17 +206,20 @@ def is_definite(matrix: FloatArray) -> bool:
     return bool(np.diag(lower).min() > 1e-7)
 
 
-def null_rows(matrix: FloatArray) -> str:
+def null_rows(matrix: FloatArray, rows: IntArray | None = None) -> str:
     """Rows that take part in the smallest eigenvector of a symmetric matrix, as text.
 
     Parameters
     ----------
     matrix : ndarray, shape (n, n)
         Symmetric, singular or indefinite.
+    rows : ndarray of int, shape (n,), optional
+        What to call its rows; by default 0 to n - 1.
 
     Returns
     -------
     str
     """
     vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
-    return listed(np.flatnonzero(vector > 1e-3 * vector.max()))
+    names = np.arange(len(matrix)) if rows is None else rows
+    return listed(np.sort(names[vector > 1e-3 * vector.max()]))

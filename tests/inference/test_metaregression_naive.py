@@ -59,7 +59,7 @@ class Naive:
 
 
 def small_data(
-    seed: int, n: int, k: int, effects: int
+    seed: int, n: int, k: int, effects: int, joined: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray, list[NDArray[np.intp]]]:
     rng = np.random.default_rng(seed)
     group = np.concatenate([np.arange(4), rng.integers(0, 4, n - 4)])
@@ -67,6 +67,8 @@ def small_data(
     X = np.column_stack([np.ones(n), rng.normal(size=(n, k - 1))])
     root = rng.normal(size=(n, n))
     V = 0.1 * root @ root.T / n + np.diag(rng.uniform(0.01, 0.2, n))
+    if not joined:  # groups become independent blocks
+        V = V * (group[:, None] == group)
     y = X.sum(axis=1) + rng.choice([0.0, 0.5, 1.0]) * rng.normal(size=4)[group]
     y += rng.choice([0.0, 0.5]) * rng.normal(size=n) + rng.multivariate_normal(np.zeros(n), V)
     return y, X, V, groupings
@@ -77,15 +79,16 @@ sizes = {
     "n": st.integers(8, 13),
     "k": st.integers(1, 3),
     "effects": st.integers(1, 2),
+    "joined": st.booleans(),
 }
 
 
 @settings(max_examples=60)
 @given(**sizes, where=st.lists(st.floats(0, 3), min_size=2, max_size=2))
 def test_loglik_at_given_components_against_naive(
-    seed: int, n: int, k: int, effects: int, where: list[float]
+    seed: int, n: int, k: int, effects: int, joined: bool, where: list[float]
 ) -> None:
-    y, X, V, groupings = small_data(seed, n, k, effects)
+    y, X, V, groupings = small_data(seed, n, k, effects, joined)
     tau2 = np.array(where[:effects])
     naive = Naive(y, X, V, groupings).loglik(tau2)
     assert restricted_loglik(y, X, V, groupings, tau2) == pytest.approx(naive, rel=1e-8, abs=1e-8)
@@ -93,8 +96,8 @@ def test_loglik_at_given_components_against_naive(
 
 @settings(max_examples=12)
 @given(**sizes)
-def test_estimates_against_naive(seed: int, n: int, k: int, effects: int) -> None:
-    y, X, V, groupings = small_data(seed, n, k, effects)
+def test_estimates_against_naive(seed: int, n: int, k: int, effects: int, joined: bool) -> None:
+    y, X, V, groupings = small_data(seed, n, k, effects, joined)
     fit = fit_reml(y, X, V, groupings)
     tau2, loglik = Naive(y, X, V, groupings).maximum()
     assert fit.loglik >= loglik - 1e-9
@@ -107,6 +110,7 @@ def test_estimates_against_naive(seed: int, n: int, k: int, effects: int) -> Non
     np.testing.assert_allclose(fit.params, cov @ X.T @ inverse @ y, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(fit.cov, cov, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(fit.marginal, S, rtol=1e-12)
+    np.testing.assert_allclose(fit.weights, inverse, rtol=1e-7, atol=1e-9)
 
 
 @settings(max_examples=40)
