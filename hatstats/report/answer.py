@@ -23,20 +23,25 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word if number == 1 else plural}"
 
 
+def _short(value: float, places: int = 3) -> str:
+    """A number without the zero before its decimal point."""
+    return f"{value:.{places}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{places}f}"
+
+
 def _score(scores: HatScores, place: int, conf_level: float, width: int = 34) -> str:
     low, high = scores.conf_int(conf_level)[place]
     name = scores.models[place]
     name = name if len(name) <= width else name[: width - 1] + "…"
-    return f"{name} {scores.params[place]:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{name} {_short(scores.params[place])} [{_short(low)}, {_short(high)}]"
 
 
 def _claim_line(verdict: Verdict) -> str:
     if verdict.verdict == "not testable":
         return _fit(f"{verdict.name}: not testable, {verdict.reason}")
     return _fit(
-        f"{verdict.name}: {verdict.verdict} ({verdict.estimate:.3f} "
-        f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], df {verdict.df:.1f}, "
-        f"p {verdict.p_value:.3f})"
+        f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
+        f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
+        f"p {_short(verdict.p_value)})"
     )
 
 
@@ -79,28 +84,29 @@ def plain_answer(
         At most ten lines of at most 80 characters.
     """
     families = scores.covariates["family"]
-    order = np.argsort(-scores.params, kind="stable")
+    noted = scores.overlap.loc[scores.overlap["note"] != "", "model"]
+    weak = [name for name in scores.models if name in set(noted)]
+    # A score that the data hardly inform is no candidate for best or worst.
+    order = [int(place) for place in np.argsort(-scores.params, kind="stable")]
+    order = [place for place in order if scores.models[place] not in weak] or order
     languages = scores.cells["language"].nunique()
     lines = [
-        f"{_count(scores.nobs, 'model')} in {_count(families.nunique(), 'family')}, "
-        f"{_count(len(study.benchmarks), 'benchmark')}, {_count(languages, 'target language')}; "
-        f"method {scores.method}, reference {scores.reference}."
+        f"{_count(scores.nobs, 'model')}, {_count(families.nunique(), 'family')}, "
+        f"{_count(len(study.benchmarks), 'benchmark')}, {_count(languages, 'language')} "
+        f"({scores.method}, {scores.reference} reference)."
     ]
-    best = int(order[0])
-    row = ranks.iloc[best]
+    row = ranks.iloc[order[0]]
     lines.append(
-        f"Highest HAT: {_score(scores, best, conf_level)}, "
+        f"Highest HAT: {_score(scores, order[0], conf_level)}, "
         f"rank {row['rank_low']:.0f} to {row['rank_high']:.0f}."
     )
-    if scores.nobs > 2:
-        lines.append(f"Next: {_score(scores, int(order[1]), conf_level)}.")
-    if scores.nobs > 1:
-        lines.append(f"Lowest: {_score(scores, int(order[-1]), conf_level)}.")
-    weak = [model for model, note in scores.overlap[["model", "note"]].to_numpy() if note]
+    if len(order) > 2:
+        lines.append(f"Next: {_score(scores, order[1], conf_level)}.")
+    if len(order) > 1:
+        lines.append(f"Lowest: {_score(scores, order[-1], conf_level)}.")
     if weak:
-        names = list(dict.fromkeys(weak))
-        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        lines.append(f"Barely informed, hence wide: {', '.join(names[:2])}{more}.")
+        more = f" and {len(weak) - 2} more" if len(weak) > 2 else ""
+        lines.append(f"Barely informed, set aside here: {', '.join(weak[:2])}{more}.")
     flagged = len(study.flagged)
     changed = _changes(sensitivity)
     room = 10 - len(lines) - (1 if flagged or len(sensitivity) > len(claims) else 0)
