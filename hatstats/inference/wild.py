@@ -20,7 +20,7 @@ Webb (2023), Canadian Journal of Economics 56, 839-858 (six-point weights).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -102,6 +102,33 @@ class WildBootstrap:
     reason: str
     pieces: Pieces
 
+    def at(self, null: float) -> WildBootstrap:
+        """Test another null with the same cluster weights.
+
+        Parameters
+        ----------
+        null : float
+            Value of ``c'b`` under the null hypothesis.
+
+        Returns
+        -------
+        WildBootstrap
+        """
+        if not np.isfinite(null):
+            raise DataError("null is not finite", value=null)
+        if self.reason:
+            return replace(self, null=float(null))
+        t, p_value, p_less, p_greater, draws = self.pieces.test(self.estimate - null)
+        return replace(
+            self,
+            null=float(null),
+            statistic=t,
+            p_value=p_value,
+            p_less=p_less,
+            p_greater=p_greater,
+            draws=draws,
+        )
+
     def conf_int(self, conf_level: float = 0.95) -> tuple[float, float]:
         """Values of ``c'b`` that the test does not reject, with the same cluster weights.
 
@@ -139,13 +166,7 @@ class WildBootstrap:
         return self.estimate + side * high
 
     def summary(self) -> str:
-        """One line in words.
-
-        Returns
-        -------
-        str
-            The p value with its floor, and how it was made.
-        """
+        """Say the p value, its floor and how it was made, in one line."""
         if self.reason:
             return f"no test: {self.reason}"
         patterns = f"all {self.n_draws} sign patterns"
@@ -244,13 +265,12 @@ def wild_cluster_bootstrap(
     clusters: Any,
     *,
     contrast: Any,
-    null: float = 0.0,
     weights: Any = None,
     kind: WeightKind | None = None,
     n_draws: int = 9_999,
     rng: Any = None,
 ) -> WildBootstrap:
-    """Test ``c'b = null`` by the wild cluster bootstrap with the null imposed.
+    """Test ``c'b = 0`` by the wild cluster bootstrap with the null imposed.
 
     Parameters
     ----------
@@ -262,8 +282,6 @@ def wild_cluster_bootstrap(
         Labels of the clusters.
     contrast : array_like, shape (k,)
         ``c``.
-    null : float
-        Value of ``c'b`` under the null hypothesis.
     weights : array_like, shape (n,) or (n, n), optional
         Regression weights; a matrix for generalised least squares. Default: all 1.
     kind : {"rademacher", "webb"}, optional
@@ -277,7 +295,8 @@ def wild_cluster_bootstrap(
     Returns
     -------
     WildBootstrap
-        With NaN and a reason where one cluster alone identifies the contrast.
+        `WildBootstrap.at` tests other nulls. NaN and a reason where one cluster alone identifies
+        the contrast.
 
     Raises
     ------
@@ -294,8 +313,6 @@ def wild_cluster_bootstrap(
     c = finite_array("contrast", contrast, (k,))
     if not c.any():
         raise DataError("the contrast is all zero")
-    if not np.isfinite(null):
-        raise DataError("null is not finite", value=null)
     W = _weight_matrix(weights, n)
     labels, codes = cluster_codes(clusters, n)
     count = len(labels)
@@ -328,31 +345,29 @@ def wild_cluster_bootstrap(
         2.0 / 2.0**count if chosen == "rademacher" else 0.0,
         0.0 if enumerated else 1.0 / (n_draws + 1),
     )
-    t, p_value, p_less, p_greater, studentised = pieces.test(estimate - null)
     reason = ""
     if sole >= 0:
         reason = f"cluster {labels[sole]!r} alone identifies the contrast"
-    elif np.isnan(t) or std_error == 0:
+    elif std_error == 0 or np.isnan(pieces.test(estimate)[0]):
         reason = "the clusters show no variance of the contrast"
-    if reason:
-        t = p_value = p_less = p_greater = std_error = np.nan
-    return WildBootstrap(
+    untested = WildBootstrap(
         estimate=estimate,
-        std_error=std_error,
-        null=float(null),
-        statistic=t,
-        p_value=p_value,
-        p_less=p_less,
-        p_greater=p_greater,
+        std_error=np.nan if reason else std_error,
+        null=0.0,
+        statistic=np.nan,
+        p_value=np.nan,
+        p_less=np.nan,
+        p_greater=np.nan,
         floor=floor,
         kind=chosen,
         enumerated=enumerated,
         n_draws=len(draws),
         n_clusters=count,
-        draws=studentised,
+        draws=np.full(len(draws), np.nan),
         reason=reason,
         pieces=pieces,
     )
+    return untested.at(0.0)
 
 
 def _weight_matrix(weights: Any, n: int) -> FloatArray:

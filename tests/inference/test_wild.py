@@ -78,9 +78,8 @@ def test_enumeration_against_R(name: str) -> None:
         given["X"],
         given["cluster"],
         contrast=[0.0, 0.0, 1.0],
-        null=given["null"],
         weights=given["weights"],
-    )
+    ).at(given["null"])
     assert found.enumerated
     assert found.n_draws == 64
     assert found.statistic == pytest.approx(expected["statistic"], rel=1e-8)
@@ -105,7 +104,7 @@ def test_enumeration_against_naive(seed: int, groups: int, null: float, full_wei
     root = rng.normal(size=(n, n))
     weights = root @ root.T / n + np.eye(n) if full_weights else rng.uniform(0.5, 2.0, n)
     c = np.array([0.0, 1.0, -0.5])
-    found = wild_cluster_bootstrap(y, X, codes, contrast=c, null=null, weights=weights)
+    found = wild_cluster_bootstrap(y, X, codes, contrast=c, weights=weights).at(null)
     W = weights if full_weights else np.diag(weights)
     t, draws = brute_force(y, X, W, codes, c, null)
     assert found.statistic == pytest.approx(t, rel=1e-8)
@@ -142,7 +141,7 @@ def test_sign_flips_of_a_mean_against_theory() -> None:
 def test_ties_are_counted_against_theory() -> None:
     """Two equal clusters: exchanging them changes nothing, and rounding must not break the tie."""
     y = np.array([0.3, 0.3, 0.1, 0.7, 0.1 + 0.2])
-    found = wild_cluster_bootstrap(y, np.ones((5, 1)), np.arange(5), contrast=[1.0], null=0.25)
+    found = wild_cluster_bootstrap(y, np.ones((5, 1)), np.arange(5), contrast=[1.0]).at(0.25)
     signs = np.array(list(itertools.product([1, -1], repeat=5)))
     sums = np.abs(signs @ (y - 0.25))
     assert found.p_value == (sums >= abs((y - 0.25).sum()) - 1e-12).mean()
@@ -171,8 +170,11 @@ def test_interval_holds_what_is_not_rejected_against_theory() -> None:
             (high - 1e-6 * width, True),
             (high + 1e-6 * width, False),
         ]:
-            again = wild_cluster_bootstrap(y, X, FAMILY, contrast=[0, 1], null=null, **options)
-            assert (again.p_value > 0.10005) == inside
+            assert (found.at(null).p_value > 0.10005) == inside
+            shifted = wild_cluster_bootstrap(
+                y - null * X[:, 1], X, FAMILY, contrast=[0, 1], **options
+            )
+            assert shifted.p_value == found.at(null).p_value
 
 
 def test_interval_is_unbounded_below_the_floor_degenerate() -> None:
@@ -252,16 +254,12 @@ def test_no_variance_degenerate() -> None:
 
 def test_draw_without_variance_counts_as_extreme_degenerate() -> None:
     """Two clusters, opposite by the null: flipping one leaves a deviation and no error."""
-    found = wild_cluster_bootstrap(
-        np.array([1.0, 1.0, -1.0, -1.0]), np.ones((4, 1)), [0, 0, 1, 1], contrast=[1.0], null=0.5
-    )
-    exact = wild_cluster_bootstrap(
-        np.array([1.0, 1.0, -1.0, -1.0]), np.ones((4, 1)), [0, 0, 1, 1], contrast=[1.0]
-    )
-    assert found.p_value == 1.0
+    y = np.array([1.0, 1.0, -1.0, -1.0])
+    exact = wild_cluster_bootstrap(y, np.ones((4, 1)), [0, 0, 1, 1], contrast=[1.0])
     assert np.isinf(exact.draws).sum() == 2
     assert exact.statistic == 0
     assert exact.p_value == 1.0
+    assert exact.at(0.5).p_value == 1.0
 
 
 def test_summary_prints_the_floor() -> None:
@@ -284,7 +282,6 @@ def test_summary_prints_the_floor() -> None:
         ({"kind": "webb", "n_draws": 0}, DataError, "n_draws must be at least 1"),
         ({"clusters": ["a"] * 20}, NotIdentifiedError, "at least two clusters"),
         ({"y": [np.nan] * 20}, DataError, "y is not finite in rows 0, 1"),
-        ({"null": np.nan}, DataError, "null is not finite"),
     ],
 )
 def test_arguments_bad_input(change: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -292,3 +289,9 @@ def test_arguments_bad_input(change: dict[str, Any], error: type[Exception], mes
     given = {"y": y, "X": X, "clusters": FAMILY, "contrast": [0.0, 1.0], **change}
     with pytest.raises(error, match=message):
         wild_cluster_bootstrap(**given)
+
+
+def test_null_bad_input() -> None:
+    y, X = few_families()
+    with pytest.raises(DataError, match="null is not finite"):
+        wild_cluster_bootstrap(y, X, FAMILY, contrast=[0, 1]).at(np.nan)
