@@ -72,10 +72,11 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             "the source language, mean over target languages.",
             f"Curves of {results.profiles['model'].nunique()} models: expected target accuracy "
             "rises with source accuracy, mostly below the diagonal.",
-            transfer_profiles(results.profiles),
+            transfer_profiles(results.profiles, chance=dict(results.chance)),
         )
-    yield _against(results, "size", "params_total", "total parameters")
-    yield _against(results, "date", "release_year", "release date")
+    for name, column, text in _COVARIATES:
+        if results.scores[column].notna().any():
+            yield _against(results, name, column, text)
     if len(results.specification):
         claims = [words(name) for name in results.specification["claim"].drop_duplicates()]
         yield Drawn(
@@ -86,6 +87,13 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             f"{results.specification['choice'].nunique()} choices; see the table for numbers.",
             what_changes(results.specification),
         )
+
+
+#: Trend figures: name, column of the scores, and what it is; drawn where any model has it.
+_COVARIATES = (
+    ("size", "params_total", "total parameters"),
+    ("date", "release_year", "release date"),
+)
 
 
 def _forest(results: Results) -> Drawn:
@@ -137,12 +145,19 @@ def _against(results: Results, name: str, column: str, text: str) -> Drawn:
         first, last = line["estimate"].iloc[0], line["estimate"].iloc[-1]
         alt += f"; the fitted trend goes from {number_text(first)} to {number_text(last)}"
     alt += f"; {unknown} models without it stand in the margin." if unknown else "."
+    caption = f"HAT score against {text}"
+    if line is None:
+        caption += "; no trend could be fitted."
+    else:
+        caption += (
+            f" with the fitted trend and its {100.0 * results.conf_level:g} % band (CR2, "
+            "Satterthwaite df, families as clusters)."
+        )
     draw = hat_against_size if name == "size" else hat_against_date
     return Drawn(
         f"hat_against_{name}",
         f"HAT against {text}",
-        f"HAT score against {text} with the fitted trend and its {100.0 * results.conf_level:g} % "
-        "band (CR2, Satterthwaite df, families as clusters).",
+        caption,
         alt,
         draw(rows, line),
     )

@@ -75,8 +75,9 @@ FLAGGED = (
 )
 LEFT_OUT = (
     Column("analysis", "Analysis"),
-    Column("model", "Model"),
     Column("reason", "Reason", "prose"),
+    Column("count", "Number", "count"),
+    Column("models", "Models", "prose"),
 )
 _MEASURES = {"gap": "Gap", "ratio": "Ratio", "excess": "Excess"}
 
@@ -98,7 +99,7 @@ def words(name: object) -> str:
 def scores_table(scores: pd.DataFrame) -> Table:
     """Scores of all models, best first; models that are barely informed carry a note."""
     mark = scores["informed"].map({True: "", False: "barely informed"})
-    shown = scores.assign(mark=mark)
+    shown = scores.assign(mark=mark) if (mark != "").any() else scores.copy()
     if "rank_low" in scores:
         ends = zip(scores["rank_low"].astype(int), scores["rank_high"].astype(int), strict=True)
         shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]
@@ -116,7 +117,9 @@ def comparison_table(comparison: pd.DataFrame) -> Table:
         return make_table(comparison, COMPARISON)
     # One number of digits for the same estimate under every error, or they could not be compared.
     typical = comparison.groupby(["trend", "term"])["std_error"].transform("median")
-    rows = comparison.assign(typical=typical).sort_values(["trend", "term"], kind="stable")
+    # Terms stay in their order; the kinds of error of one term stand together.
+    place = comparison.groupby(["trend", "term"], sort=False).ngroup()
+    rows = comparison.assign(typical=typical, place=place).sort_values("place", kind="stable")
     return make_table(rows, COMPARISON, digits="row")
 
 
@@ -154,8 +157,12 @@ def flagged_table(flagged: pd.DataFrame) -> Table:
 
 
 def left_out_table(left_out: pd.DataFrame) -> Table:
-    """Models that an analysis had to leave out, and why."""
-    return make_table(left_out, LEFT_OUT)
+    """Models that an analysis had to leave out, by reason."""
+    groups = left_out.groupby(["analysis", "reason"], sort=False)["model"]
+    rows = groups.agg(count="size", models=", ".join).reset_index()
+    # A trend that could not be fitted at all leaves out all models, not one called "all".
+    rows["count"] = rows["count"].astype(float).mask(rows["models"] == "all")
+    return make_table(rows, LEFT_OUT)
 
 
 def tables_of(results: Results) -> tuple[Shown, ...]:

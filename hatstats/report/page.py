@@ -77,7 +77,7 @@ def claim_card(row: pd.Series) -> Card:
         )
     basis = (
         f"{row['method']}; {count_text(float(row['n_models']))} models, "
-        f"{count_text(float(row['n_clusters']))} families. {_capital(str(row['rule']))}."
+        f"{count_text(float(row['n_clusters']))} families."
         if row["method"]
         else ""
     )
@@ -144,6 +144,7 @@ def report_page(
         info=results.info,
         facts=results.facts,
         cards=[claim_card(row) for _, row in results.claims.iterrows()],
+        rules=[f"{_capital(str(rule))}." for rule in results.claims["rule"].drop_duplicates()],
         pictures=pictures,
         tables=shown,
         vague=list(results.scores.loc[~results.scores["informed"].astype(bool), "model"]),

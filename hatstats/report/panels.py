@@ -164,10 +164,15 @@ def _panel_lines(axes: Axes, curve: pd.DataFrame, chance: float) -> None:
     """Draw the diagonal (nothing lost), the fitted relation and the chance level."""
     low, high = axes.get_xlim()
     axes.plot([low, high], [low, high], color=MUTED, linewidth=0.4, zorder=1.5, gid="diagonal")
-    if chance > 0.0:
-        axes.axhline(chance, color=INK, linewidth=0.6, linestyle=(0, (1, 1.5)), gid="chance")
+    _chance_line(axes, chance)
     if len(curve):
         axes.plot(curve["source"], curve["target"], color=TREND, linewidth=1.0, gid="fit")
+
+
+def _chance_line(axes: Axes, chance: float) -> None:
+    """Draw the accuracy of blind guessing, where that is not 0."""
+    if chance > 0.0:
+        axes.axhline(chance, color=INK, linewidth=0.6, linestyle=(0, (1, 1.5)), gid="chance")
 
 
 def _shared_labels(
@@ -217,7 +222,7 @@ def _panel_notes(
     return " ".join(parts)
 
 
-def transfer_profiles(profiles: pd.DataFrame) -> Figure:
+def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Figure:
     """Draw each model's transfer profile: expected target accuracy against source accuracy.
 
     Parameters
@@ -225,6 +230,8 @@ def transfer_profiles(profiles: pd.DataFrame) -> Figure:
     profiles : DataFrame
         Means over languages: `model, family, benchmark, source, target`, sorted by source
         within model and benchmark; optional `conf_low, conf_high` for a band.
+    chance : dict of str to float
+        Accuracy of blind guessing by benchmark; a dotted line where it is above 0.
 
     Returns
     -------
@@ -242,9 +249,12 @@ def transfer_profiles(profiles: pd.DataFrame) -> Figure:
     left, gap, head, under = 0.46, 0.12, 0.2 if len(benchmarks) > 1 else 0.05, 0.42
     side = 2.5 if columns == 1 else (COLUMN - left - gap - 0.1) / 2
     rows = int(np.ceil(len(benchmarks) / columns))
+    dotted = (
+        " Dotted: chance." if any(chance.get(str(name), 0.0) > 0.0 for name in benchmarks) else ""
+    )
     notes = (
-        "Thin diagonal: nothing lost. Each curve is the mean over target languages; it is best "
-        "known where the model has many items."
+        f"Thin diagonal: nothing lost.{dotted} Each curve is the mean over target languages; it is "
+        "best known where the model has many items."
     )
     with house_style():
         lines = wrapped(notes, COLUMN - 0.2)
@@ -256,6 +266,7 @@ def transfer_profiles(profiles: pd.DataFrame) -> Figure:
             top = 0.05 + head + row * (side + head)
             axes = add_axes(figure, left + column * (side + gap), top, side, side)
             _profile_panel(axes, profiles[profiles["benchmark"] == benchmark], looks, dashes)
+            _chance_line(axes, chance.get(str(benchmark), 0.0))
             if len(benchmarks) > 1:
                 axes.set_title(shorten(str(benchmark), 22), fontsize=6.5, pad=2.5, loc="left")
             axes.tick_params(labelleft=column == 0, labelbottom=index + columns >= len(benchmarks))
