@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import hatstats
+from hatstats.report.analysis import analyse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,7 +63,14 @@ def test_the_first_printed_result_stands_by_line_25() -> None:
     lines = README.splitlines()
     start = lines.index("```text") + 1
     assert start < 25
-    assert re.search(r"\d\.\d", lines[start] + lines[start + 1])
+    assert re.search(r"\.\d\d", lines[start] + lines[start + 1])
+
+
+def test_the_first_printed_result_is_what_the_main_job_answers() -> None:
+    """The README's numbers are the job's, not typed in: `make report` prints the lines to paste."""
+    assert blocks("text")
+    answer = analyse(hatstats.read_study(ROOT / "data" / "euroeval")).answer
+    assert blocks("text")[0].splitlines() == list(answer)
 
 
 def test_python_of_the_readme_runs(
