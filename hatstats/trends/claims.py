@@ -79,6 +79,10 @@ class Verdict:
     n_clusters: int
     p_floor: float
 
+    def row(self) -> dict[str, Any]:
+        """The fields as a row of a table."""
+        return asdict(self)
+
     def summary(self) -> str:
         """One sentence."""
         if self.verdict == "not testable":
@@ -204,7 +208,9 @@ def _verdict(
     except NotIdentifiedError as error:
         # A registered claim is answered even when the study cannot test it.
         return replace(blank, reason=str(error))
-    limits = wald_interval(found.estimate, found.std_error, found.df, conf_level)
+    # Without degrees of freedom a sandwich is too small, not just unknown.
+    std_error = found.std_error if np.isfinite(found.df) else nan
+    limits = wald_interval(found.estimate, std_error, found.df, conf_level)
     low, high = float(limits[0]), float(limits[1])
     decision: Decision = "inconclusive"
     if not np.isfinite(found.df):
@@ -213,12 +219,12 @@ def _verdict(
         decision = "supported"
     elif high < found.threshold:
         decision = "refuted"
-    statistic = (found.estimate - found.threshold) / found.std_error
+    statistic = (found.estimate - found.threshold) / std_error
     return replace(
         blank,
         quantity=found.words,
         estimate=found.estimate,
-        std_error=found.std_error,
+        std_error=std_error,
         df=found.df,
         conf_low=low,
         conf_high=high,
@@ -286,4 +292,4 @@ def evaluate_claims(
 def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """Verdicts as a table, one row each."""
     names = list(Verdict.__slots__)
-    return pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=names)
+    return pd.DataFrame([verdict.row() for verdict in verdicts], columns=names)

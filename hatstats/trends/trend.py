@@ -80,8 +80,8 @@ class TrendFit:
 
     @property
     def bse(self) -> Floats:
-        """Standard errors, shape (p,)."""
-        return standard_errors(self.cov)
+        """Standard errors, shape (p,); NaN where one cluster alone carries a coefficient."""
+        return np.where(np.isfinite(self.df), standard_errors(self.cov), np.nan)
 
     @property
     def vcov(self) -> str:
@@ -199,7 +199,8 @@ class TrendFit:
         for kind in ("CR1", "CR2", "CR3"):
             robust = robust_covariance(self.reml, self.robust.codes, kind)
             freedom = robust.df(np.eye(self.params.size))[-width:]
-            rows.append((kind, own, standard_errors(robust.cov)[-width:], freedom))
+            errors = np.where(np.isfinite(freedom), standard_errors(robust.cov)[-width:], np.nan)
+            rows.append((kind, own, errors, freedom))
         return pd.concat(
             [
                 tidy_frame(
