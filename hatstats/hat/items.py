@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hatstats.hat.assemble import Label, ScoreBlock, assemble
+from hatstats.hat.assemble import Label, ScoreBlock, assemble, model_weights
 from hatstats.hat.counts import ItemCounts
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.reference import reference_mixture, reference_name
 from hatstats.hat.scores import HatScores
+from hatstats.inference.coefficients import standard_errors, tidy_frame
 from hatstats.inference.influence import influence_covariance
 from hatstats.study import Study
 
@@ -232,18 +233,52 @@ class ItemProfile(TransferProfile):
                     )
         return pd.concat(parts, ignore_index=True)
 
-    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Profile at a few source accuracies, mean over shared languages, per model."""
-        parts = []
-        for level in SHOWN_AT:
-            rows = self.hat([level]).tidy(conf_level)
-            parts.append(rows.assign(term=f"T({level:g})"))
-        return pd.concat(parts, ignore_index=True).drop(columns="reference")
+    def _shown(self) -> tuple[tuple[str, ...], Floats, Floats]:
+        """Models, profile at `SHOWN_AT` (levels, M), and its covariance over both."""
+        models = self.hat([SHOWN_AT[0]]).models
+        cells, values, blocks = [], [], []
+        for fit in self.fits:
+            found = [fit.scores([level]) for level in SHOWN_AT]
+            there = ~np.isnan(found[0][0])
+            cells.append(_cells(fit, found[0][0]))
+            values.append(np.array([estimate[there] for estimate, _, _ in found]))
+            influence = np.concatenate([influence[:, there] for _, influence, _ in found], axis=1)
+            blocks.append(influence_covariance(influence, fit.counts.clusters))
+        weights = model_weights(pd.concat(cells, ignore_index=True), models)
+        levels, at = len(SHOWN_AT), 0
+        cov = np.zeros((levels * len(models),) * 2)
+        for part, block in zip(cells, blocks, strict=True):
+            spread = np.kron(np.eye(levels), weights[:, at : at + len(part)])
+            cov += spread @ block @ spread.T
+            at += len(part)
+        return models, np.concatenate(values, axis=1) @ weights.T, cov
 
     @property
     def params(self) -> Floats:
-        """Profile at `SHOWN_AT`, models within level, as in `tidy`."""
-        return np.concatenate([self.hat([level]).params for level in SHOWN_AT])
+        """Profile at `SHOWN_AT`, models within level, mean over shared languages."""
+        return self._shown()[1].ravel()
+
+    @property
+    def cov(self) -> Floats:
+        """Covariance of `params`."""
+        return self._shown()[2]
+
+    def conf_int(self, conf_level: float = 0.95) -> Floats:
+        """Limits of `params`, on the logit scale, shape (k, 2)."""
+        return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy(dtype=float)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Profile at a few source accuracies, mean over shared languages, per model."""
+        models, values, cov = self._shown()
+        return tidy_frame(
+            [f"T({level:g})" for level in SHOWN_AT for _ in models],
+            values.ravel(),
+            standard_errors(cov),
+            conf_level=conf_level,
+            method=self.method,
+            scale="logit",
+            identifiers={"model": list(models) * len(SHOWN_AT)},
+        )
 
     def glance(self) -> pd.DataFrame:
         """One row: numbers of models, benchmarks, languages, items, promptings."""
@@ -265,22 +300,26 @@ def _mean_se(values: Floats) -> float:
     return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
 
+def _cells(fit: BenchmarkFit, estimate: Floats) -> pd.DataFrame:
+    """Estimates (M, L) as rows, without the languages that a model was never asked in."""
+    m, place = np.nonzero(~np.isnan(estimate))
+    return pd.DataFrame(
+        {
+            "model": np.array(fit.counts.models)[m],
+            "benchmark": fit.counts.benchmark,
+            "language": np.array(fit.counts.languages)[place],
+            "estimate": estimate[m, place],
+        }
+    )
+
+
 def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
     estimate, influence, weights = fit.scores(reference)
     there = ~np.isnan(estimate)
-    rows = np.argwhere(there)
-    cells = pd.DataFrame(
-        {
-            "model": [fit.counts.models[m] for m, _ in rows],
-            "benchmark": fit.counts.benchmark,
-            "language": [fit.counts.languages[place] for _, place in rows],
-            "estimate": estimate[there],
-        }
-    )
     mean, source_influence = fit.source_influence()
     both = np.concatenate([influence[:, there], source_influence], axis=1)
     return ScoreBlock(
-        cells,
+        _cells(fit, estimate),
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
         influence_covariance(both, fit.counts.clusters),
         fit.overlap(weights),
