@@ -1,7 +1,10 @@
 # Every target that needs Python sets up .venv by itself; .ci/setup does nothing when it is ready.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup report test lint lock clean
+# The matrices are small: more than one BLAS thread for each process only wait for one another.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup report test lint bench lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -12,13 +15,15 @@ setup: ## make .venv ready (the other targets do it too)
 report: setup ## the main job on real data: results/euroeval/report.html
 	.venv/bin/hatstats report data/euroeval --out results/euroeval
 
-# One BLAS thread for each worker: more of them only wait for one another.
 test: setup ## the test suite, on all cores
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses auto --dist loadfile
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
 
 lint: setup ## style and types
 	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy hatstats analyses data
+	$(PYTHON) -m mypy hatstats analyses bench data
+
+bench: setup ## seconds of each stage of the main job, on every study in data/
+	$(PYTHON) -m bench.stages
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.12 \
