@@ -1,0 +1,55 @@
+"""Every analysis script runs on its own data and writes what its README row promises."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(
+    path.stem
+    for path in (ROOT / "analyses").glob("*.py")
+    if path.stem not in ("__init__", "script")
+)
+ROWS = {
+    match[1]: match[0]
+    for match in re.finditer(r"^\| `(\w+)` \|.*$", (ROOT / "analyses/README.md").read_text(), re.M)
+}
+
+
+def test_every_script_has_a_row_and_every_row_a_script() -> None:
+    assert len(SCRIPTS) >= 3
+    assert sorted(ROWS) == SCRIPTS
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_keeps_its_size(name: str) -> None:
+    lines = (ROOT / "analyses" / f"{name}.py").read_text().splitlines()
+    assert 40 <= len(lines) <= 80
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_writes_what_its_row_names(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"analyses.{name}")
+    module.run(ROOT / module.STUDY, tmp_path)
+    cells = [cell.strip() for cell in ROWS[name].strip("|").split("|")]
+    _, data, figures, tables, claims = cells
+    assert data == f"`{module.STUDY}`"
+    promised_figures = re.findall(r"`(\w+)`", figures)
+    promised_tables = re.findall(r"`(\w+)`", tables + claims)
+    assert promised_figures
+    assert promised_tables
+    for figure in promised_figures:
+        for ending in ("pdf", "svg", "png"):
+            assert (tmp_path / f"{figure}.{ending}").stat().st_size > 1000
+    for table in promised_tables:
+        assert len(pd.read_csv(tmp_path / f"{table}.csv")) > 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) > 5
+    assert max(len(line) for line in printed) <= 80
