@@ -1,7 +1,7 @@
 # Every target that needs Python sets up .venv by itself; .ci/setup does nothing when it is ready.
 PYTHON := .venv/bin/python
 
-# The matrices are small: more than one BLAS thread for each process only wait for one another.
+# The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help setup report test lint bench lock clean
