@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import linalg, special, stats
 from scipy.interpolate import BSpline
 
 from hatstats.errors import FitError
@@ -144,7 +144,7 @@ def _softmax(theta: Floats) -> Floats:
 def _maximise(
     likelihood: Floats, size: Floats, penalty: Floats, theta: Floats
 ) -> tuple[Floats, float]:
-    """Penalised maximum by Fisher scoring with step halving; returns theta and the objective."""
+    """Penalised maximum by Newton steps with halving; returns theta and the objective."""
 
     def objective(value: Floats) -> float:
         mixture = likelihood @ _softmax(value)
@@ -159,18 +159,23 @@ def _maximise(
         posterior = likelihood * density / mixture[:, None]
         scores = posterior @ _BASIS - density @ _BASIS
         gradient = size @ scores - penalty @ theta
-        information = (scores * (total * mixture)[:, None]).T @ scores + penalty
-        step = np.linalg.solve(information, gradient)
+        try:
+            factor = linalg.cho_factor(_curvature(likelihood, size, penalty, theta))
+        except linalg.LinAlgError:
+            # Not concave here; the expected information is definite everywhere.
+            information = (scores * (total * mixture)[:, None]).T @ scores + penalty
+            factor = linalg.cho_factor(information)
+        step = linalg.cho_solve(factor, gradient)
         length = 1.0
         while (proposed := objective(theta + length * step)) < current and length > 1e-10:
             length *= 0.5
         if proposed < current:
             return theta, current
         theta = theta + length * step
-        gain, current = proposed - current, proposed
-        if gain < 1e-10 * (1.0 + abs(current)):
+        current = proposed
+        if gradient @ step < 1e-9:
             return theta, current
-    raise FitError("the distribution of source accuracy did not converge in 200 scoring steps")
+    raise FitError("the distribution of source accuracy did not converge in 200 Newton steps")
 
 
 def _curvature(likelihood: Floats, size: Floats, penalty: Floats, theta: Floats) -> Floats:
@@ -207,7 +212,7 @@ def deconvolve(correct: Floats, trials: Floats, *, smoothing: float | None = Non
     Raises
     ------
     FitError
-        If scoring does not converge.
+        If the Newton steps do not converge.
     """
     patterns = count_patterns(correct, trials)
     likelihood = binomial_likelihood(patterns, _GRID)
