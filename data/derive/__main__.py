@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.derive import euroeval, euroeval_rows, mmlu_prox, winogrande
+from data.derive import euroeval, euroeval_rows, mmlu_prox, truthfulqa, winogrande
 from data.derive.evidence import split_numbers
 from data.derive.flags import constant_answers, flag_cells
 from data.derive.folder import (
@@ -46,6 +46,7 @@ def derive(raw: Path, out: Path) -> list[Written]:
         write_euroeval(raw, out / "euroeval_all", rows, {name: name for name in everyone}),
         write_mmlu_prox(raw, out / "mmlu_prox"),
         write_winogrande(raw, out / "winogrande_african"),
+        write_truthfulqa(raw, out / "truthfulqa_multi"),
     ]
 
 
@@ -121,6 +122,33 @@ def write_winogrande(raw: Path, folder: Path) -> Written:
     stems = items["cluster"].nunique()
     write_readme(
         folder.name, folder, {"means": means, "items": f"{len(items):,}", "stems": f"{stems:,}"}
+    )
+    return written
+
+
+def write_truthfulqa(raw: Path, folder: Path) -> Written:
+    """Write the study on TruthfulQA, one prompting per item."""
+    folder.mkdir(parents=True, exist_ok=True)
+    answers = truthfulqa.read_answers(raw)
+    counts = truthfulqa.counts(answers)
+    benchmarks = benchmark_table(truthfulqa.BENCHMARK, truthfulqa.CHANCE)
+    tables = Tables(counts, truthfulqa.models(raw), benchmarks)
+    written = write_tables(tables, folder, counts="parquet")
+    copy_licence(raw / "truthfulqa_multi/LICENSE", folder)
+    cell = ["model", "benchmark", "language"]
+    sums = counts.groupby(cell, sort=False)[["n_correct", "n_trials"]].sum().reset_index()
+    # No floor is known, so that nothing can be called a failed extraction: look, and report.
+    looked = flag_cells(Tables(sums.assign(item=""), tables.models, benchmarks), z=2.0, drop=0.07)
+    if (looked.counts["flag"] != "").any():
+        raise ValueError("a cell of TruthfulQA meets the rule for flags, which its text denies")
+    write_readme(
+        folder.name,
+        folder,
+        {
+            "means": truthfulqa.mean_table(counts),
+            "spared": bullets(looked.spared, none=NONE),
+            **truthfulqa.noise_numbers(answers),
+        },
     )
     return written
 
