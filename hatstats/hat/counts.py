@@ -119,7 +119,13 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     -----
     DegenerateDataWarning
         If a model has target rows of items that it was never asked in the source language: they
-        cannot enter its profile, and the warning says how many there are.
+        cannot enter its profile, and the warning says how many there are. A model without any
+        item in both is left out.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the benchmark has no target language, or no model has an item in both.
     """
     here = (study.counts["benchmark"] == benchmark).to_numpy()
     rows, _, chance = _benchmark_rows(study, benchmark)
@@ -145,6 +151,22 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         np.add.at(source[layer], (model_code[is_source], item_code[is_source]), value[is_source])
         there = (model_code[~is_source], item_code[~is_source], language_code[~is_source])
         np.add.at(target[layer], there, value[~is_source])
+    both = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
+    if not both.any():
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r}: no model was asked any item both in the source language and "
+            "in a target language, so that nothing links the two"
+        )
+    if not both.all():
+        lost = ", ".join(model for model, kept in zip(models, both, strict=True) if not kept)
+        warnings.warn(
+            f"benchmark {benchmark!r}: no item was asked both in the source language and in a "
+            f"target language for {lost}; left out",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+        models = [model for model, kept in zip(models, both, strict=True) if kept]
+        source, target = source[:, both], target[:, both]
     orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
     if orphans.any():
         worst = models[int(orphans.sum(axis=1).argmax())]
@@ -172,14 +194,15 @@ def _clusters(
     study: Study, rows: pd.DataFrame, item_code: NDArray[np.intp], items: pd.Index
 ) -> NDArray[np.intp]:
     """Cluster codes of items: from the items table or the rows, else each item its own."""
-    label = np.asarray(items, dtype=object).copy()
+    # A cluster may bear the name of an item that is not in it.
+    label = ("item " + items.astype(str)).to_numpy(dtype=object)
     known = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
     for table, place in (
         (known, items.get_indexer(pd.Index(known["item"]))),
         (rows, np.asarray(item_code)),
     ):
         given = (place >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
-        label[place[given]] = table["cluster"].to_numpy(dtype=object)[given]
+        label[place[given]] = ("cluster " + table["cluster"]).to_numpy(dtype=object)[given]
     return pd.factorize(label)[0].astype(np.intp)
 
 
@@ -196,8 +219,8 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     Returns
     -------
     AggregateCounts
-        Models without a source accuracy (its cell may have been set aside) are left out, with a
-        warning: nothing can be said of their transfer.
+        Models without a source accuracy, or without any target accuracy, are left out with a
+        warning (their cells may have been set aside): nothing can be said of their transfer.
     """
     rows, source_language, chance = _benchmark_rows(study, benchmark)
     cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()
@@ -208,20 +231,29 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r} has no accuracy in its source language {source_language!r}"
         )
-    usable = trials[source_language] > 0
-    lost = [model for model in models if not usable[model]]
-    if lost:
-        warnings.warn(
-            f"benchmark {benchmark!r}: no source accuracy for {', '.join(lost)}; left out",
-            DegenerateDataWarning,
-            stacklevel=2,
-        )
-    models = [model for model in models if usable[model]]
-    languages = sorted(set(right.columns) - {source_language})
-    if not languages:
+    targets = right.columns.difference([source_language])
+    if targets.empty:
         raise NotIdentifiedError(f"benchmark {benchmark!r} has no target language")
+    for what, there in (
+        ("source", trials[source_language] > 0),
+        ("target", (trials[targets] > 0).any(axis=1)),
+    ):
+        lost = [model for model in models if not there[model]]
+        if lost:
+            warnings.warn(
+                f"benchmark {benchmark!r}: no {what} accuracy for {', '.join(lost)}; left out",
+                DegenerateDataWarning,
+                stacklevel=2,
+            )
+        models = [model for model in models if there[model]]
+    if not models:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r}: no model has both a source and a target accuracy"
+        )
     accuracy = (right / trials.where(trials > 0)).loc[models]
     trials = trials.loc[models]
+    # A language that only models left out were asked in says nothing of the others.
+    languages = [str(name) for name in targets if (trials[name] > 0).any()]
     return AggregateCounts(
         benchmark=benchmark,
         chance=chance,
