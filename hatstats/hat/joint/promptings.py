@@ -1,0 +1,143 @@
+"""Probability of k right answers in n promptings, given an item's logit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptingTerms:
+    """Log-probabilities of count rows (K) at logits (..., M), and their derivatives.
+
+    Attributes
+    ----------
+    log_pmf, by_logit : ndarray, shape (..., K, M)
+    by_chance, by_spread : ndarray, shape (..., K, M), or None
+        Derivatives with respect to the chance level c and the overdispersion omega, if wanted.
+    """
+
+    log_pmf: Floats
+    by_logit: Floats
+    by_chance: Floats | None
+    by_spread: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountRows:
+    """Pairs (k, n) whose probability is asked for.
+
+    Attributes
+    ----------
+    correct, trials : ndarray, shape (K,)
+    """
+
+    correct: Floats
+    trials: Floats
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return self.correct.size
+
+    @property
+    def log_choose(self) -> Floats:
+        """Logarithm of the binomial coefficient, shape (K,)."""
+        k, n = self.correct, self.trials
+        return np.asarray(
+            special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+        )
+
+    def binomial(self, logit: Floats, chance: float, *, by_chance: bool) -> PromptingTerms:
+        """``k ~ Bin(n, c + (1 - c) expit(logit))``.
+
+        Parameters
+        ----------
+        logit : ndarray, shape (..., M)
+        chance : float
+            c, in [0, 1).
+        by_chance : bool
+            Whether the derivative with respect to c is wanted.
+
+        Returns
+        -------
+        PromptingTerms
+        """
+        right = special.expit(logit)
+        log_wrong = special.log_expit(-logit)
+        if chance == 0.0 and not by_chance:
+            # d log p / d logit is 1 - p, and d log(1 - p) / d logit is -p.
+            parts = np.stack([log_wrong + logit, log_wrong], axis=-2)
+            slopes = np.stack([1.0 - right, right], axis=-2)
+            share = right
+        else:
+            share = chance + (1.0 - chance) * right
+            parts = np.stack([np.log(share), log_wrong + np.log1p(-chance)], axis=-2)
+            rise = (1.0 - chance) * right * special.expit(-logit)
+            slopes = np.stack([rise / share, right], axis=-2)
+        k, wrong = self.correct, self.trials - self.correct
+        log_pmf = np.column_stack([k, wrong]) @ parts + self.log_choose[:, None]
+        by_logit = np.column_stack([k, -wrong]) @ slopes
+        moved = None
+        if by_chance:
+            lift = special.expit(-logit)[..., None, :] / share[..., None, :]
+            moved = k[:, None] * lift - (wrong / (1.0 - chance))[:, None]
+        return PromptingTerms(log_pmf, by_logit, moved, None)
+
+    def beta_binomial(self, logit: Floats, chance: float, omega: float) -> PromptingTerms:
+        """Promptings of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
+
+        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
+        prod_{r<n} (1 + r omega)``, which holds at omega = 0, where it is binomial (Griffiths
+        1973, Biometrics 29:637-648).
+
+        Parameters
+        ----------
+        logit : ndarray, shape (..., M)
+        chance : float
+        omega : float
+            Overdispersion, at least 0; ``omega / (1 + omega)`` is the correlation of two
+            promptings of one item.
+
+        Returns
+        -------
+        PromptingTerms
+        """
+        right, wrong = special.expit(logit), special.expit(-logit)
+        share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
+        r = omega * np.arange(int(self.trials.max()))
+        k = self.correct.astype(np.intp)
+        n = self.trials.astype(np.intp)
+        steps = np.arange(r.size, dtype=float)
+        up, down = _products(share, r, steps), _products(rest, r, steps)
+        total = _products(np.ones(1), r, steps)
+
+        def over(table: Floats, rows: NDArray[np.intp]) -> Floats:
+            return np.asarray(np.moveaxis(table[..., rows], -1, -2))
+
+        log_pmf = over(up[0], k) + over(down[0], n - k) - over(total[0], n)
+        by_share = over(up[1], k) - over(down[1], n - k)
+        by_omega = over(up[2], k) + over(down[2], n - k) - over(total[2], n)
+        return PromptingTerms(
+            log_pmf + self.log_choose[:, None],
+            by_share * (right * rest)[..., None, :],
+            by_share * wrong[..., None, :],
+            by_omega,
+        )
+
+
+def _products(value: Floats, r: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:
+    """Running sums over r of log(value + r), 1 / (value + r), step / (value + r), from 0."""
+    terms = value[..., None] + r
+    terms = np.maximum(terms, 1e-300)
+    empty = np.zeros((*value.shape, 1))
+    sums = [
+        np.concatenate([empty, np.cumsum(part, axis=-1)], axis=-1)
+        for part in (np.log(terms), 1.0 / terms, steps / terms)
+    ]
+    return sums[0], sums[1], sums[2]
