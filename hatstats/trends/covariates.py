@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula, model_matrix
+from formulaic import Formula, SimpleFormula, model_matrix
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
@@ -16,6 +16,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 Floats = NDArray[np.float64]
 
 _FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
+_EXAMPLE = "write it like 'log10(params_total) + release_year'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,23 +47,36 @@ class Design:
     spec: Any
 
     def at(self, values: dict[str, float]) -> Floats:
-        """Design row (k,) at given covariates, the others at their mean over models."""
-        row = {
-            name: self.frame[name].mean()
+        """Mean design row (k,) over the models, had all of them these values of the covariates."""
+        numeric = [
+            str(name)
             for name in self.frame.columns
             if pd.api.types.is_numeric_dtype(self.frame[name])
-        }
-        missing = set(values) - set(row)
+        ]
+        missing = sorted(set(values) - set(numeric))
         if missing:
             raise DataError(
                 "no numeric covariate of this name",
                 column="formula",
-                value=sorted(missing)[0],
-                mend=f"the covariates are {', '.join(sorted(row))}.",
+                value=missing[0],
+                mend=f"the covariates are {', '.join(sorted(numeric))}.",
             )
-        row.update(values)
-        table = self.spec.get_model_matrix(pd.DataFrame([row]), context=_FUNCTIONS)
-        found: Floats = np.asarray(table[list(self.terms)], dtype=float)[0]
+        try:
+            with np.errstate(all="ignore"):
+                table = self.spec.get_model_matrix(self.frame.assign(**values), context=_FUNCTIONS)
+        except FormulaicError as error:
+            # Splines, for instance, end where the models do.
+            raise NotIdentifiedError(
+                f"the trend {self.formula!r} does not reach {values} ({str(error).splitlines()[0]})"
+            ) from error
+        found: Floats = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
+        if not np.isfinite(found).all():
+            raise DataError(
+                "the covariates of the trend are not finite there",
+                column="formula",
+                value=values,
+                mend="ask for values inside the range of the models.",
+            )
         return found
 
 
@@ -75,6 +89,34 @@ def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
         length = np.where(date.dt.is_leap_year, 366.0, 365.0)
         frame["release_year"] = date.dt.year + (date - start).dt.days / length
     return frame
+
+
+def _formula_error(formula: str, message: str, mend: str) -> DataError:
+    return DataError(message, column="formula", value=formula, mend=mend)
+
+
+def _parsed(formula: str) -> SimpleFormula:
+    """The formula as formulaic reads it; one without sides or parts."""
+    try:
+        parsed = Formula(formula)
+        if isinstance(parsed, SimpleFormula):
+            return parsed
+        reason = "it has sides or parts, and a trend needs covariates alone"
+    except (FormulaicError, SyntaxError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+    raise _formula_error(formula, f"the formula cannot be read ({reason})", _EXAMPLE)
+
+
+def _evaluated(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> Any:
+    """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
+    try:
+        with np.errstate(all="ignore"):
+            return model_matrix(parsed, frame, context=_FUNCTIONS, na_action="ignore")
+    except FormulaicError as error:
+        reason = str(error).splitlines()[0]
+        raise _formula_error(
+            formula, f"the formula cannot be evaluated ({reason})", _EXAMPLE
+        ) from error
 
 
 def build_design(models: pd.DataFrame, formula: str) -> Design:
@@ -95,22 +137,14 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
     Raises
     ------
     DataError
-        If the formula cannot be read, names an unknown variable, or a column is constant or
-        depends on the others.
+        If the formula cannot be read or evaluated, or names an unknown variable.
     NotIdentifiedError
-        If fewer models than coefficients plus one have all variables.
+        If fewer models than coefficients plus one have all variables, or a column is constant or
+        depends on the others.
     """
     frame = with_release_year(models)
-    try:
-        parsed = Formula(formula)
-        needed = sorted(str(name) for name in parsed.required_variables)
-    except (FormulaicError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"the formula cannot be read ({str(error).splitlines()[0]})",
-            column="formula",
-            value=formula,
-            mend="write it like 'log10(params_total) + release_year'.",
-        ) from error
+    parsed = _parsed(formula)
+    needed = sorted(str(name) for name in parsed.required_variables)
     unknown = [name for name in needed if name not in frame.columns]
     if unknown:
         raise DataError(
@@ -119,14 +153,19 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
             column=unknown[0],
             mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
         )
+    dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    if dates:
+        raise _formula_error(formula, "a date is no number", "use release_year.")
     has_all = frame[needed].notna().all(axis=1) if needed else pd.Series(True, index=frame.index)
     kept = frame[has_all].reset_index(drop=True)
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
         raise NotIdentifiedError(f"no model has all of {', '.join(needed)}")
-    table = model_matrix(parsed, kept, context=_FUNCTIONS)
+    table = _evaluated(parsed, kept, formula)
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
+    if not terms:
+        raise _formula_error(formula, "the formula names no covariate", _EXAMPLE)
     matrix = np.asarray(table[terms], dtype=float)
     if len(kept) < len(terms) + 2:
         raise NotIdentifiedError(
@@ -145,22 +184,16 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
                 mend="correct the value, or leave it empty.",
             )
         if np.ptp(column) == 0.0:
-            raise DataError(
-                "the covariate is the same for every model, so that it has no trend",
-                file="models.csv",
-                column=name,
-                value=float(column[0]),
-                mend="drop it from the formula.",
+            raise NotIdentifiedError(
+                f"{name} is {column[0]:.6g} for every model, so that it has no trend; drop it from "
+                "the formula"
             )
     scaled = np.column_stack([np.ones(len(kept)), matrix - matrix.mean(axis=0)])
     scaled = scaled / np.linalg.norm(scaled, axis=0)
     if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
-        raise DataError(
-            "the covariates depend on each other over these models",
-            file="models.csv",
-            column="formula",
-            value=formula,
-            mend="drop one of them.",
+        raise NotIdentifiedError(
+            f"the covariates {', '.join(terms)} depend on each other over these {len(kept)} "
+            "models, so that their trends cannot be told apart; drop one of them"
         )
     names = tuple(str(name) for name in kept["model"])
     return Design(formula, tuple(terms), matrix, names, left_out, kept, spec)

@@ -85,10 +85,10 @@ def fit_trend(
     Raises
     ------
     DataError
-        For an unknown `vcov`, cluster column or variable, or covariates that are constant or
-        collinear.
+        For an unknown `vcov`, cluster column or variable, or a formula that cannot be read.
     NotIdentifiedError
-        With one cluster, or too few models that have the covariates.
+        With one cluster, too few models that have the covariates, or covariates that are constant
+        or collinear over them.
     """
     if vcov not in get_args(Vcov):
         raise DataError(

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from hatstats.hat.scores import HatScores
 from hatstats.study import Study
@@ -89,7 +88,3 @@ def aggregate_study(
         info=StudyInfo("made", synthetic=True),
         claims=claims,
     )
-
-
-def expit(x: ArrayLike) -> Floats:
-    return np.asarray(special.expit(x), dtype=float)
