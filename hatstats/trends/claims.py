@@ -21,6 +21,7 @@ from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.intervals import upper_p, wald_interval
+from hatstats.study.claims import CLAIM_KINDS
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.stacked import slope_difference
 from hatstats.trends.trend import TrendFit, Vcov
@@ -269,7 +270,8 @@ def evaluate_claims(
     Raises
     ------
     DataError
-        For an unknown kind or term, a margin that is not positive, or a level outside (0, 0.5).
+        For an unknown kind or term, a missing key, a margin that is not positive, or a level
+        outside (0, 0.5).
     """
     for claim in claims:
         if claim.get("kind") not in _KINDS:
@@ -280,6 +282,14 @@ def evaluate_claims(
                 value=claim.get("kind"),
                 mend=f"use one of {', '.join(_KINDS)}.",
             )
+        for key in CLAIM_KINDS[str(claim["kind"])].required:
+            if key not in claim:
+                raise DataError(
+                    f"claim {claim.get('name', 'without a name')!r} lacks a key",
+                    file="study.toml",
+                    column=key,
+                    mend=f"write {key} = ... in it: claims are registered in full.",
+                )
 
     # Claims often share a formula; each is fitted once.
     @cache
