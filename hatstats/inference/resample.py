@@ -1,0 +1,155 @@
+"""Bootstrap of estimates that are linear in the weights of clusters, and intervals from draws.
+
+An estimate with influence values psi moves, when cluster c gets weight w_c instead of 1, by
+``sum_c (w_c - 1) psi_c``: one Newton step from the estimate at equal weights. All draws of all
+estimates together are then one matrix product, and none can fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from hatstats.inference.intervals import check_level
+
+Floats = NDArray[np.float64]
+WeightKind = Literal["multinomial", "poisson", "exponential"]
+#: Kinds of bootstrap weights.
+WEIGHT_KINDS: tuple[str, ...] = get_args(WeightKind)
+
+# Draws are made so many weights at a time: the weights of one block stay in the cache.
+_BLOCK = 100_000
+
+
+def bootstrap_weights(
+    n_clusters: int, n_draws: int, *, kind: WeightKind, rng: np.random.Generator
+) -> Floats:
+    """Random weights of clusters with mean 1 in every draw.
+
+    Parameters
+    ----------
+    n_clusters, n_draws : int
+    kind : {"multinomial", "poisson", "exponential"}
+        ``multinomial``: how often each cluster is drawn when as many are drawn as there are, with
+        replacement (Efron's bootstrap). ``poisson`` and ``exponential``: independent weights with
+        mean and variance 1, divided by their mean; exponential weights leave out no cluster
+        (Bayesian bootstrap).
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (n_draws, n_clusters)
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind.
+    """
+    if kind == "multinomial":
+        drawn = rng.integers(n_clusters, size=(n_draws, n_clusters), dtype=np.int32)
+        codes = drawn + n_clusters * np.arange(n_draws)[:, None]
+        count = np.bincount(codes.ravel(), minlength=n_draws * n_clusters)
+        return count.reshape(n_draws, n_clusters).astype(float)
+    if kind == "poisson":
+        weights = rng.poisson(1.0, (n_draws, n_clusters)).astype(float)
+    elif kind == "exponential":
+        weights = rng.standard_exponential((n_draws, n_clusters))
+    else:
+        raise ValueError(f"kind must be one of {', '.join(WEIGHT_KINDS)}, not {kind!r}")
+    mean = weights.mean(axis=1, keepdims=True)
+    # Poisson weights of a handful of clusters can all be 0: such a draw is the equal-weight one.
+    even: Floats = np.divide(weights, mean, out=np.ones_like(weights), where=mean > 0)
+    return even
+
+
+def linear_draws(
+    estimate: Floats,
+    influence: Sequence[Floats],
+    n_draws: int,
+    *,
+    kind: WeightKind = "multinomial",
+    rng: np.random.Generator,
+) -> Floats:
+    """Bootstrap draws of estimates by one Newton step each.
+
+    ``draw = estimate + sum_s (w_s - 1) @ psi_s`` over independent strata s, each with weights of
+    its own, the same for every estimate: draws are paired.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (k,)
+    influence : sequence of ndarray, each (G_s, k)
+        Influence of each stratum's clusters, summing to about 0 over clusters.
+    n_draws : int
+    kind : {"multinomial", "poisson", "exponential"}
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (n_draws, k)
+    """
+    draws = np.repeat(np.asarray(estimate, dtype=float)[None, :], n_draws, axis=0)
+    for psi in influence:
+        total = psi.sum(axis=0)
+        step = max(1, _BLOCK // max(psi.shape[0], 1))
+        for start in range(0, n_draws, step):
+            part = draws[start : start + step]
+            weights = bootstrap_weights(psi.shape[0], part.shape[0], kind=kind, rng=rng)
+            part += weights @ psi - total
+    return draws
+
+
+def percentile_limits(draws: Floats, conf_level: float) -> Floats:
+    """Equal-tailed quantiles of draws (B, k), as limits (k, 2)."""
+    tail = 0.5 * (1.0 - check_level(conf_level))
+    return np.asarray(np.quantile(draws, [tail, 1.0 - tail], axis=0).T, dtype=float)
+
+
+def acceleration(influence: Sequence[Floats]) -> Floats:
+    """BCa acceleration ``sum psi^3 / (6 (sum psi^2)^(3/2))`` over all clusters, shape (k,).
+
+    NaN for an estimate on which no cluster has influence.
+    """
+    psi = np.concatenate(list(influence), axis=0)
+    spread = (psi**2).sum(axis=0) ** 1.5
+    skew: Floats = np.divide(
+        (psi**3).sum(axis=0), 6.0 * spread, out=np.full(psi.shape[1], np.nan), where=spread > 0
+    )
+    return skew
+
+
+def bca_limits(
+    draws: Floats, estimate: Floats, influence: Sequence[Floats], conf_level: float
+) -> Floats:
+    """Bias-corrected and accelerated limits (Efron 1987, JASA 82:171-185).
+
+    Parameters
+    ----------
+    draws : ndarray, shape (B, k)
+        Their median against the estimate gives the bias correction (ties count half).
+    estimate : ndarray, shape (k,)
+    influence : sequence of ndarray, each (G_s, k)
+        Gives the acceleration.
+    conf_level : float
+
+    Returns
+    -------
+    ndarray, shape (k, 2)
+        NaN where draws do not vary.
+    """
+    tail = 0.5 * (1.0 - check_level(conf_level))
+    skew = acceleration(influence)
+    below = (draws < estimate).mean(axis=0) + 0.5 * (draws == estimate).mean(axis=0)
+    bias = stats.norm.ppf(below)
+    limits = np.full((estimate.size, 2), np.nan)
+    for place in np.flatnonzero(
+        np.isfinite(skew) & np.isfinite(bias) & (np.ptp(draws, axis=0) > 0)
+    ):
+        z = bias[place] + stats.norm.ppf([tail, 1.0 - tail])
+        level = stats.norm.cdf(bias[place] + z / (1.0 - skew[place] * z))
+        limits[place] = np.quantile(draws[:, place], level)
+    return limits
