@@ -13,17 +13,21 @@ from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.hat.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.hat.items import BenchmarkFit, ItemProfile, ModelFit
+from hatstats.hat.joint.models import fit_joint
+from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.latent import fit_latent
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
-Method = Literal["latent", "observed", "aggregate"]
+Method = Literal["latent", "joint", "observed", "aggregate"]
 
-_ITEM_METHODS: dict[str, Callable[[ItemCounts], tuple[Floats, Sequence[ModelFit]]]] = {
-    "latent": fit_latent,
-    "observed": fit_observed,
+_Fitter = Callable[[ItemCounts, JointOptions | None], tuple[Floats, Sequence[ModelFit]]]
+_ITEM_METHODS: dict[str, _Fitter] = {
+    "latent": lambda counts, _: fit_latent(counts),
+    "joint": fit_joint,
+    "observed": lambda counts, _: fit_observed(counts),
 }
 
 
@@ -33,6 +37,7 @@ def fit_profile(
     method: Method | None = None,
     slope: float | None = None,
     correlation: float = 0.0,
+    joint: JointOptions | None = None,
 ) -> TransferProfile:
     """Fit transfer profiles: expected target accuracy given source accuracy.
 
@@ -41,15 +46,18 @@ def fit_profile(
     study : Study
         Flagged cells are used if they are in it: call ``study.without_flagged()`` first to leave
         them out.
-    method : {"latent", "observed", "aggregate"}, optional
+    method : {"latent", "joint", "observed", "aggregate"}, optional
         ``latent`` conditions on an item's chance of a right answer, with the noise of few
-        promptings taken out; ``observed`` on the share of right answers seen; ``aggregate`` fits
-        a line between models and needs no items. The default is ``latent`` where every benchmark
-        has items, else ``aggregate``.
+        promptings taken out; ``joint`` does so by a parametric model, which also serves one
+        prompting per item in two or more target languages; ``observed`` conditions on the share
+        of right answers seen; ``aggregate`` fits a line between models and needs no items. The
+        default is ``latent`` where every benchmark has items, else ``aggregate``.
     slope : float, optional
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
         For ``aggregate``: stated correlation of two models' accuracies on the same items.
+    joint : JointOptions, optional
+        For ``joint``: which parametric model.
 
     Returns
     -------
@@ -65,6 +73,8 @@ def fit_profile(
     """
     levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     chosen = method or ("latent" if all(levels.values()) else "aggregate")
+    if joint is not None and chosen != "joint":
+        raise DataError(f"options of 'joint' for method {chosen!r}", mend="leave them out.")
     if chosen == "aggregate":
         return fit_aggregate(study, slope=slope, correlation=correlation)
     if chosen not in _ITEM_METHODS:
@@ -72,7 +82,7 @@ def fit_profile(
             "unknown method",
             column="method",
             value=chosen,
-            mend="use 'latent', 'observed' or 'aggregate'.",
+            mend="use 'latent', 'joint', 'observed' or 'aggregate'.",
         )
     if slope is not None or correlation != 0.0:
         raise DataError(
@@ -88,7 +98,7 @@ def fit_profile(
     fits = []
     for name in study.benchmark_names:
         counts = item_counts(study, name)
-        support, models = _ITEM_METHODS[chosen](counts)
+        support, models = _ITEM_METHODS[chosen](counts, joint)
         for m, model in enumerate(counts.models):
             asked = counts.source_trials[m] > 0
             share = counts.source_correct[m][asked] / counts.source_trials[m][asked]

@@ -138,7 +138,7 @@ class ItemProfile(TransferProfile):
     ----------
     study : Study
     method : str
-        ``latent`` or ``observed``.
+        ``latent``, ``joint`` or ``observed``.
     fits : tuple of BenchmarkFit
         One per benchmark.
     """
@@ -150,11 +150,15 @@ class ItemProfile(TransferProfile):
     @property
     def estimand(self) -> str:
         """What HAT is here, in one sentence."""
-        given = (
-            "chance of a right answer in the source language"
-            if self.method == "latent"
-            else "observed share of right answers in the source language"
-        )
+        given = "chance of a right answer in the source language"
+        if self.method == "observed":
+            given = "observed share of right answers in the source language"
+        elif any(fit.counts.source_trials.max() < 2 for fit in self.fits):
+            # One prompting: what an item owes to its source language alone looks like noise.
+            given = (
+                "chance of a right answer in the source language as its common hardness over "
+                "languages gives it (one prompting per item)"
+            )
         return (
             f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
             "over a reference distribution that is the same for all models; equal weights for "

@@ -256,8 +256,9 @@ def fit_latent(counts: ItemCounts) -> tuple[Floats, tuple[LatentModel, ...]]:
             raise NotIdentifiedError(
                 f"benchmark {counts.benchmark!r}, model {model!r}: one prompting per item cannot "
                 "tell hard items from bad luck, so the latent profile is not identified. What is "
-                "missing: two or more promptings per item in the source language. The observed "
-                "profile (method='observed') can be computed, with its bias."
+                "missing: two or more promptings per item in the source language. With two or "
+                "more target languages use method='joint'; the observed profile "
+                "(method='observed') can be computed too, with its bias."
             )
         part = deconvolve(counts.source_correct[m], counts.source_trials[m])
         basis = monotone_basis(part.grid)

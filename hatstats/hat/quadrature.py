@@ -59,7 +59,7 @@ def normal_rule(spacing: float, accuracy: float) -> NormalRule:
     # Half a standard deviation more, since a likelihood can favour the tail.
     reach = float(-special.ndtri(0.5 * accuracy)) + 0.5
     half = max(int(np.ceil(reach / spacing)), 1)
-    nodes = spacing * np.arange(-half, half + 1)
+    nodes = np.arange(-half, half + 1, dtype=np.float64) * spacing
     weights = np.exp(-0.5 * nodes**2)
     return NormalRule(nodes, weights / weights.sum())
 

@@ -55,7 +55,7 @@ class JointCounts:
     @property
     def n_languages(self) -> int:
         """Number of target languages."""
-        return self.target.shape[1]
+        return int(self.target.shape[1])
 
     def indicator(self) -> Any:
         """Matrix (I, J + L K) that picks each pattern's rows of the stacked tables."""
@@ -83,9 +83,7 @@ def _rows(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
     return CountRows(pairs[:, 1], pairs[:, 0]), full
 
 
-def joint_counts(
-    source: tuple[Floats, Floats], target: tuple[Floats, Floats]
-) -> JointCounts:
+def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
     """Group items by their pattern of counts.
 
     Parameters

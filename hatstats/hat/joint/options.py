@@ -57,7 +57,7 @@ class JointOptions:
     beta_binomial: bool = False
     chance: Chance = "fixed"
     t_df: float | None = None
-    accuracy: float = 1e-6
+    accuracy: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.profile not in _SHAPES:
@@ -86,7 +86,7 @@ class JointOptions:
                 "the accuracy of the integrals lies between 1e-14 and 1e-2",
                 column="accuracy",
                 value=self.accuracy,
-                mend="leave it at 1e-6.",
+                mend="leave it at 1e-5.",
             )
 
     @property

@@ -110,10 +110,10 @@ class CountRows:
         """
         right, wrong = special.expit(logit), special.expit(-logit)
         share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
-        r = omega * np.arange(int(self.trials.max()))
+        r = np.arange(int(self.trials.max()), dtype=np.float64) * omega
         k = self.correct.astype(np.intp)
         n = self.trials.astype(np.intp)
-        steps = np.arange(r.size, dtype=float)
+        steps = np.arange(r.size, dtype=np.float64)
         up, down = _products(share, r, steps), _products(rest, r, steps)
         total = _products(np.ones(1), r, steps)
 

@@ -34,6 +34,12 @@ class Rules:
     factor: NormalRule = SINGLE
     residual: NormalRule = SINGLE
 
+    def no_finer_than(self, other: Rules) -> bool:
+        """Whether every rule has at most a tenth more nodes than that of `other`."""
+        mine = (self.ability, self.factor, self.residual)
+        theirs = (other.ability, other.factor, other.residual)
+        return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -100,9 +106,9 @@ class TableMaker:
             return self.chance
         return float(special.expit(self.layout.scalar(theta, "chance")))
 
-    def standard_ability(self) -> Floats:
-        """Standardised abilities at the nodes, shape (A,): the nodes, or their t quantiles."""
-        nodes = self.rules.ability.nodes
+    def standard_ability(self, rule: NormalRule) -> Floats:
+        """Standardised abilities at a rule's nodes, shape (A,): themselves, or t quantiles."""
+        nodes = rule.nodes
         if self.options.t_df is None:
             return nodes
         upper = special.stdtrit(self.options.t_df, special.ndtr(-np.abs(nodes)))
@@ -111,9 +117,9 @@ class TableMaker:
     def make(self, theta: Floats) -> Tables:
         """Tables at `theta`."""
         factors = self.rules.factor
-        z = self.standard_ability()
+        z = self.standard_ability(self.rules.ability)
         eta = self.layout.scalar(theta, "mu") + self.layout.scalar(theta, "sigma") * z
-        weight, weight_terms = self._weights(theta)
+        weight, weight_terms = self.weights(theta, self.rules.ability)
         source, source_terms = self._source(theta, eta, z)
         target, target_terms = self._target(theta, eta, z)
         repeat = factors.size
@@ -129,9 +135,9 @@ class TableMaker:
             target_terms=target_terms,
         )
 
-    def _weights(self, theta: Floats) -> tuple[Floats, dict[str, Floats]]:
+    def weights(self, theta: Floats, rule: NormalRule) -> tuple[Floats, dict[str, Floats]]:
         """Log-probabilities of abilities, the two point masses last, and their derivatives."""
-        smooth = np.log(self.rules.ability.weights)
+        smooth = np.log(rule.weights)
         if not self.options.point_masses:
             return smooth, {}
         logits = np.array(
@@ -227,9 +233,7 @@ class TableMaker:
             mixed[name] = mixed[name] + rest * step * guessed * base
         return mixed
 
-    def _target(
-        self, theta: Floats, eta: Floats, z: Floats
-    ) -> tuple[Floats, tuple[Term, ...]]:
+    def _target(self, theta: Floats, eta: Floats, z: Floats) -> tuple[Floats, tuple[Term, ...]]:
         """Target tables (L, K, Q) and their terms."""
         layout, factor = self.layout, self.rules.factor
         middle, slope, basis = self.line(theta, eta)
