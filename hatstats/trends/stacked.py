@@ -2,7 +2,9 @@
 
 Both equations have the same covariates. Each is fitted with its own variance components; the
 covariance between their coefficients comes from stacking them and clustering by family across
-both, so that whatever a family's source ability and transfer have in common is allowed for.
+both, so that whatever a family's source ability and transfer have in common is allowed for. What
+models of different families share, the luck of common items, enters through the known joint
+covariance of source accuracies and scores.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import linalg, special
+from scipy import linalg
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.cluster import ClusterRobust, cluster_robust
 from hatstats.inference.metaregression import RemlFit, fit_reml
+from hatstats.trends.surface import LogitSurface
 from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
@@ -50,8 +53,10 @@ class SlopeDifference:
 
     @property
     def std_error(self) -> float:
-        """Cluster-robust standard error."""
-        return float(np.sqrt(self.gradient @ self.robust.cov @ self.gradient))
+        """Cluster-robust standard error; 0 where the parts cancel up to rounding."""
+        parts = np.outer(self.gradient, self.gradient) * self.robust.cov
+        variance = float(parts.sum())
+        return float(np.sqrt(variance)) if variance > 1e-12 * np.abs(parts).sum() else 0.0
 
     @property
     def df(self) -> float:
@@ -59,13 +64,29 @@ class SlopeDifference:
         return float(self.robust.df(self.gradient)[0])
 
 
-def _stack(fits: list[RemlFit], clusters: list[list[str]], trend: TrendFit) -> ClusterRobust:
+# Share of the covariance between equations that is left out, so that the stacked covariance has
+# an inverse even where one equation repeats the other.
+_LEFT_OUT = 1e-6
+
+
+def _stack(
+    fits: list[RemlFit],
+    clusters: list[list[str]],
+    trend: TrendFit,
+    between: Floats | None = None,
+) -> ClusterRobust:
+    """Sandwich of stacked equations; `between` is the known covariance of the first two."""
     codes = pd.factorize(np.concatenate([np.array(labels) for labels in clusters]))[0]
+    working = linalg.block_diag(*[fit.marginal for fit in fits])
+    if between is not None:
+        count = len(between)
+        working[:count, count:] = (1.0 - _LEFT_OUT) * between
+        working[count:, :count] = working[:count, count:].T
     return cluster_robust(
         linalg.block_diag(*[fit.X for fit in fits]),
         np.concatenate([fit.residuals for fit in fits]),
         linalg.block_diag(*[fit.weights for fit in fits]),
-        linalg.block_diag(*[fit.marginal for fit in fits]),
+        working,
         codes,
         kind=trend.robust.kind,
     )
@@ -104,10 +125,12 @@ def slope_difference(
             "these scores come without source accuracies, so that the two slopes cannot be compared"
         )
     shift = len(scores.models)
-    cov = scores.joint_cov[np.ix_([shift + k for k in kept], [shift + k for k in kept])]
+    place = [shift + k for k in kept]
+    cov = scores.joint_cov[np.ix_(place, place)]
     source = fit_reml(scores.source[kept], trend.reml.X, cov, list(trend.reml.codes))
     labels = [of[name] for name in trend.design.models]
-    robust = _stack([source, trend.reml], [labels, labels], trend)
+    shared = scores.joint_cov[np.ix_(place, kept)]
+    robust = _stack([source, trend.reml], [labels, labels], trend, shared)
     both = np.concatenate([np.zeros(source.params.size), -gradient])
     both[column] = 1.0
     return SlopeDifference(float(source.params[column]), transfer, both, robust)
@@ -122,16 +145,22 @@ def _from_panel(
     of = dict(zip(trend.design.models, trend.clusters, strict=True))
     panel = trend.panel
     assert panel is not None
-    mean = np.concatenate([[1.0], trend.design.matrix.mean(axis=0)])
+    row = trend.design.matrix.mean(axis=0)
+    step = np.zeros(row.size)
+    step[column - 1] = 0.5
     slopes, pieces = [], []
     for part, fit in zip(profile.parts, panel.source_fit, strict=True):
-        # Slope of c + (1 - c) expit(w' gamma) in one covariate, and its gradient.
-        q = float(special.expit(mean @ fit.params))
-        scale = (1.0 - part.counts.chance) * q * (1.0 - q)
-        slopes.append(scale * fit.params[column])
-        piece = scale * (1.0 - 2.0 * q) * fit.params[column] * mean
-        piece[column] += scale
-        pieces.append(piece / len(profile.parts))
+        # The same half steps to either side as for transfer: both curves bend.
+        surface = LogitSurface(
+            fit.params,
+            base=np.eye(1, fit.params.size),
+            offset=np.zeros(1),
+            weight=np.ones(1),
+            chance=np.array([part.counts.chance]),
+        )
+        above, below = surface.at(row + step), surface.at(row - step)
+        slopes.append(above[0] - below[0])
+        pieces.append((above[1] - below[1]) / len(profile.parts))
     labels = [[of[name] for name in names] for names in panel.source_models]
     rows = [of[str(name)] for name in panel.model]
     robust = _stack([*panel.source_fit, panel.fit], [*labels, rows], trend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,12 @@ def test_constant_covariate_bad_input() -> None:
 def test_collinear_covariates_bad_input(formula: str) -> None:
     score = np.random.default_rng(1).normal(size=20)
     days = np.arange(20.0)
-    columns = {"score": score, "twice": 7 - 2 * score, "days": days, "date": 2024 + days / 365.25}
+    columns: dict[str, Any] = {
+        "score": score,
+        "twice": 7 - 2 * score,
+        "days": days,
+        "date": 2024 + days / 365.25,
+    }
     with pytest.raises(NotIdentifiedError, match="depend on each other over these 20 models"):
         fit_trend(some_scores(**columns), formula)
 
