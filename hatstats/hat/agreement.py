@@ -59,10 +59,10 @@ def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     if np.isnan(adjusted).all():
         return f"{check.capitalize()} cannot test the {method} profile: no difference has an SE."
     worst = int(np.nanargmax(np.abs(ratio)))
+    tested = int((~np.isnan(adjusted)).sum())
     facts = (
         f"largest difference in SEs {difference.params[worst]:+.3f} for {difference.models[worst]} "
-        f"({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} adjusted for {adjusted.size} "
-        "models)"
+        f"({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} adjusted for {tested} models)"
     )
     beyond = adjusted < LEVEL
     if not beyond.any():
