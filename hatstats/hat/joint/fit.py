@@ -16,9 +16,9 @@ from hatstats.hat.joint.tables import Rules, TableMaker
 
 Floats = NDArray[np.float64]
 
-#: Precision of a weak normal prior on every parameter. Its standard deviation of 10 leaves
+#: Precision of a weak normal prior on every parameter. Its standard deviation of 32 leaves
 #: ordinary fits alone and gives boundary cases (all right, all wrong) a finite answer.
-RIDGE = 0.01
+RIDGE = 0.001
 #: Largest error of the integrals, in units of the total log-likelihood, before they are refined.
 TOLERANCE = 1e-3
 _REFINE, _ATTEMPTS = 1.5, 5

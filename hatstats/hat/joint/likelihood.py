@@ -143,7 +143,14 @@ class JointLikelihood:
         return self.maker.layout
 
     def _posterior(self, tables: Tables) -> _Posterior:
-        stacked = np.concatenate([tables.source, tables.target.reshape(-1, tables.source.shape[1])])
+        stacked = np.concatenate(
+            [
+                tables.source,
+                tables.target.reshape(
+                    tables.target.shape[0] * tables.target.shape[1], tables.source.shape[1]
+                ),
+            ]
+        )
         joint = np.asarray(self.indicator @ stacked)
         joint += tables.log_weight
         top = joint.max(axis=1, keepdims=True)
@@ -263,14 +270,14 @@ class JointLikelihood:
             direction = np.zeros(layout.size)
             direction[place] = _STEP
             hessian[place] = hessian[:, place] = slope(direction)
-        for place in range(len(layout.local_names)):
-            at = slice(shared + place * count, shared + (place + 1) * count)
+        own = len(layout.local_names)
+        languages = np.arange(count)
+        for place in range(own):
+            here = shared + place * count + languages
             direction = np.zeros(layout.size)
-            direction[at] = _STEP
+            direction[here] = _STEP
             change = slope(direction)
-            for other in range(len(layout.local_names)):
-                rows = np.arange(count) + shared + other * count
-                hessian[rows, np.arange(at.start, at.stop)] = change[shared:].reshape(-1, count)[
-                    other
-                ]
+            for other in range(own):
+                there = shared + other * count + languages
+                hessian[there, here] = change[there]
         return 0.5 * (hessian + hessian.T)

@@ -204,7 +204,9 @@ class TableMaker:
         residual = self.rules.residual
         tau = theta[self.layout.place("tau")]
         logit = nodes[:, :, None] + tau[:, None, None] * residual.nodes
-        terms = self._promptings(self.target_rows, theta, logit.reshape(tau.size, -1))
+        terms = self._promptings(
+            self.target_rows, theta, logit.reshape(tau.size, nodes.shape[1] * residual.size)
+        )
         pmf = np.exp(terms.log_pmf)
         shape = (*pmf.shape[:2], nodes.shape[1], residual.size)
         weights = np.column_stack([residual.weights, residual.weights * residual.nodes])
@@ -242,7 +244,9 @@ class TableMaker:
             sides = [theta[layout.place(name)] for name in ("at_never", "at_always")]
             middle = np.column_stack([middle, *sides])
         nodes = middle[:, :, None] + layout.scalar(theta, "rho") * factor.nodes
-        means = self._residual_means(theta, nodes.reshape(nodes.shape[0], -1))
+        means = self._residual_means(
+            theta, nodes.reshape(len(nodes), middle.shape[1] * factor.size)
+        )
         table = np.maximum(means.pop("table"), _TINY)
         bases = {name: value / table for name, value in means.items()}
 
