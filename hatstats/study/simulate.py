@@ -8,99 +8,27 @@ moves, so that a score of transfer should not move either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo
+from hatstats.study.presets import COMMON, paper_study
 from hatstats.study.study import Study
+from hatstats.study.truth import PILED, PaperDesign, paper_truth
+from hatstats.study.worlds import WORLDS, Floats, World, WorldName, check_world, true_hat
 
-Floats = NDArray[np.float64]
-WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor"]
+__all__ = ["FAMILIES", "WORLDS", "Shape", "World", "WorldName", "simulate_study", "true_hat"]
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-# Line of the logit-normal worlds; the residual has standard deviation 1.
-_INTERCEPT, _SLOPE = -0.8, 0.9
-_SHARED = 0.7
-#: Share of an item's logit variance that all models have in common.
-_COMMON = 0.6
 #: Sizes of model families, used again and again for more models.
 FAMILIES = (6, 5, 3, 3, 2, 1)
-
-
-def _logit(p: Floats) -> Floats:
-    return np.asarray(special.logit(np.clip(p, 1e-9, 1.0 - 1e-9)), dtype=float)
-
-
-def _line(p: Floats, shift: float) -> Floats:
-    return _INTERCEPT + shift + _SLOPE * _logit(p)
-
-
-def _logit_normal_mean(p: Floats, shift: float) -> Floats:
-    grid = _line(p, shift)[..., None] + _NODES
-    return np.asarray(special.expit(grid) @ _WEIGHTS, dtype=float)
-
-
-def _draw_logit_normal(p: Floats, languages: int, shift: float, rng: np.random.Generator) -> Floats:
-    noise = rng.standard_normal((p.size, languages))
-    return np.asarray(special.expit(_line(p, shift)[:, None] + noise), dtype=float)
-
-
-def _draw_shared(p: Floats, languages: int, shift: float, rng: np.random.Generator) -> Floats:
-    own = rng.standard_normal((p.size, languages))
-    common = rng.standard_normal((p.size, 1))
-    noise = np.sqrt(_SHARED) * common + np.sqrt(1.0 - _SHARED) * own
-    return np.asarray(special.expit(_line(p, shift)[:, None] + noise), dtype=float)
-
-
-def _mixture_mean(p: Floats, shift: float) -> Floats:
-    return np.asarray(0.8 * special.expit(0.8 * _logit(p) + shift), dtype=float)
-
-
-def _draw_mixture(p: Floats, languages: int, shift: float, rng: np.random.Generator) -> Floats:
-    transfers = rng.random((p.size, languages)) < 0.8
-    return np.where(transfers, special.expit(0.8 * _logit(p) + shift)[:, None], 0.0)
-
-
-def _cubic_mean(p: Floats, shift: float) -> Floats:
-    return np.asarray(special.expit(_logit(p**3) + shift), dtype=float)
-
-
-def _draw_cubic(p: Floats, languages: int, shift: float, rng: np.random.Generator) -> Floats:
-    return np.repeat(_cubic_mean(p, shift)[:, None], languages, axis=1)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """How transfer behaves.
-
-    Attributes
-    ----------
-    profile : callable
-        ``profile(p, shift)``: the true transfer profile E[target | source = p].
-    draw : callable
-        ``draw(p, languages, shift, rng)``: target probabilities, shape (N, L).
-    """
-
-    profile: Callable[[Floats, float], Floats]
-    draw: Callable[[Floats, int, float, np.random.Generator], Floats]
-
-
-#: The worlds by name: residuals independent by language; transfer that happens or not; transfer
-#: of p^3; residuals that an item's languages share.
-WORLDS: dict[str, World] = {
-    "logit_normal": World(_logit_normal_mean, _draw_logit_normal),
-    "mixture": World(_mixture_mean, _draw_mixture),
-    "cubic": World(_cubic_mean, _draw_cubic),
-    "shared_factor": World(_logit_normal_mean, _draw_shared),
-}
+#: Studies that have a shape of their own.
+PRESETS = ("paper",)
+_ABILITIES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,32 +54,13 @@ class Shape:
     twins: bool = False
 
 
-def true_hat(
-    source_accuracy: ArrayLike, *, world: WorldName = "logit_normal", transfer: float = 0.0
-) -> float:
-    """True HAT of a world when the reference is the given source accuracies.
-
-    Parameters
-    ----------
-    source_accuracy : array_like
-        Source probabilities that stand for the reference distribution.
-    world : str
-    transfer : float
-        Shift of the target logit.
-
-    Returns
-    -------
-    float
-    """
-    p = np.asarray(source_accuracy, dtype=float).ravel()
-    return float(np.mean(WORLDS[world].profile(p, float(transfer))))
-
-
 def simulate_study(
-    source_ability: Sequence[float] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5),
+    source_ability: Sequence[float] | None = None,
     *,
     transfer: Sequence[float] | None = None,
     shape: Shape | None = None,
+    preset: str | None = None,
+    design: PaperDesign | None = None,
     world: WorldName = "logit_normal",
     rng: np.random.Generator | int | None = None,
 ) -> Study:
@@ -159,12 +68,20 @@ def simulate_study(
 
     Parameters
     ----------
-    source_ability : sequence of float, length M
-        Mean logit of a right source answer, one per model.
+    source_ability : sequence of float, length M, optional
+        Mean logit of a right source answer, one per model; six from -1 to 1.5 if not given.
     transfer : sequence of float, length M, optional
         Shift of each model's target logit; none if not given.
     shape : Shape, optional
         Numbers of items, languages and promptings.
+    preset : {"paper"}, optional
+        Simulate a study in the shape of a real one instead, of the models and benchmarks that it
+        had. ``paper``: twenty models on ECLeKTic (384 items in 12 languages, each item with its
+        own source), MGSM (250 in 11) and MMLU-ProX-Lite (658 in 29, chance .1), ten promptings.
+        Names, sizes and dates are real, counts are not; the truth is `paper_truth(design, world=)`
+        of `hatstats.study`.
+    design : PaperDesign, optional
+        What to change about the preset: promptings, piled-up abilities, number of items.
     world : {"logit_normal", "mixture", "cubic", "shared_factor"}
         How transfer behaves.
     rng : Generator, int or None
@@ -173,18 +90,27 @@ def simulate_study(
     Returns
     -------
     Study
-        Marked synthetic; models named ``model-01`` and so on, families of 6, 5, 3, 3, 2, 1.
+        Marked synthetic; models named ``model-01`` and so on, families of 6, 5, 3, 3, 2, 1, unless
+        a preset names them.
 
     Raises
     ------
     DataError
-        For an unknown world, or numbers of abilities and transfers that differ.
+        For an unknown world or preset, numbers of abilities and transfers that differ, or a
+        preset given together with abilities, transfers or a shape.
     """
-    if world not in WORLDS:
+    check_world(world)
+    if preset is not None:
+        settled = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
+        _check_preset(preset, [name for name, value in settled.items() if value is not None])
+        return paper_study(paper_truth(design, world=world), np.random.default_rng(rng))
+    if design is not None:
         raise DataError(
-            "unknown world", column="world", value=world, mend=f"use {', '.join(WORLDS)}."
+            "a design belongs to a preset",
+            column="design",
+            mend="give preset='paper' too, or a shape instead of the design.",
         )
-    ability = np.asarray(source_ability, dtype=float)
+    ability = np.asarray(_ABILITIES if source_ability is None else source_ability, dtype=float)
     shifts = np.zeros(ability.size) if transfer is None else np.asarray(transfer, dtype=float)
     if shifts.size != ability.size:
         raise DataError(
@@ -203,10 +129,10 @@ def simulate_study(
     frames = []
     for name, level, shift in zip(names, ability, shifts, strict=True):
         own = generator.standard_normal(size.n_items)
-        logit = level + size.spread * (np.sqrt(_COMMON) * hardness + np.sqrt(1.0 - _COMMON) * own)
+        logit = level + size.spread * (np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own)
         p = np.asarray(special.expit(logit), dtype=float)
         if size.piled > 0:
-            end = generator.beta(1.0, 30.0, size.n_items)
+            end = generator.beta(*PILED, size.n_items)
             high = generator.random(size.n_items) < special.expit(level)
             p = np.where(
                 generator.random(size.n_items) < size.piled, np.where(high, 1.0 - end, end), p
@@ -246,6 +172,20 @@ def simulate_study(
             synthetic=True,
         ),
     )
+
+
+def _check_preset(preset: str, given: list[str]) -> None:
+    """Refuse an unknown preset, or one together with arguments that it settles itself."""
+    if preset not in PRESETS:
+        raise DataError(
+            "unknown preset", column="preset", value=preset, mend=f"use {', '.join(PRESETS)}."
+        )
+    if given:
+        raise DataError(
+            f"the preset {preset!r} settles {', '.join(given)} itself",
+            column=given[0],
+            mend="leave that out, or leave out the preset; a design changes what it allows.",
+        )
 
 
 def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.DataFrame:
