@@ -210,11 +210,12 @@ def _verdict(
         # A registered claim is answered even when the study cannot test it.
         return replace(blank, reason=str(error))
     # Without degrees of freedom a sandwich is too small, not just unknown.
-    std_error = found.std_error if np.isfinite(found.df) else nan
+    known = np.isfinite(found.df) and found.std_error > 0.0
+    std_error = found.std_error if known else nan
     limits = wald_interval(found.estimate, std_error, found.df, conf_level)
     low, high = float(limits[0]), float(limits[1])
     decision: Decision = "inconclusive"
-    if not np.isfinite(found.df):
+    if not known:
         decision = "not testable"
     elif low > found.threshold:
         decision = "supported"
@@ -232,7 +233,7 @@ def _verdict(
         threshold=found.threshold,
         p_value=float(upper_p(statistic, found.df)),
         verdict=decision,
-        reason=found.reason,
+        reason=found.reason or ("" if known else "the clusters show no variation to judge it by"),
         method=trend.method.replace("logit scale", "accuracy scale"),
         n_models=trend.nobs,
         n_clusters=trend.n_clusters,

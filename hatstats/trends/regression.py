@@ -114,12 +114,11 @@ def _two_stages(scores: HatScores, formula: str, cluster: str, vcov: Vcov) -> Tr
         groupings = {cluster: np.array(labels), **groupings}
     y = scores.params[kept]
     fit = fit_reml(y, X, scores.cov[np.ix_(kept, kept)], list(groupings.values()))
-    codes = pd.factorize(np.array(labels))[0]
     return TrendFit(
         formula=formula,
         terms=("Intercept", *design.terms),
         reml=fit,
-        robust=robust_covariance(fit, codes, vcov),
+        robust=robust_covariance(fit, np.array(labels), vcov),
         components=dict(zip(groupings, map(float, fit.variance_components), strict=True)),
         clusters=labels,
         cluster=cluster,
@@ -143,12 +142,12 @@ def _one_regression(profile: AggregateProfile, formula: str, cluster: str, vcov:
         terms=design.terms,
         slope=profile.panel.slope,
     )
-    codes = pd.factorize(np.array([of[str(name)] for name in panel.model]))[0]
+    clusters = np.array([of[str(name)] for name in panel.model])
     return TrendFit(
         formula=formula,
         terms=panel.terms,
         reml=panel.fit,
-        robust=robust_covariance(panel.fit, codes, vcov),
+        robust=robust_covariance(panel.fit, clusters, vcov),
         components=panel.components,
         clusters=labels,
         cluster=cluster,

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import linalg
 
@@ -76,7 +75,6 @@ def _stack(
     between: Floats | None = None,
 ) -> ClusterRobust:
     """Sandwich of stacked equations; `between` is the known covariance of the first two."""
-    codes = pd.factorize(np.concatenate([np.array(labels) for labels in clusters]))[0]
     working = linalg.block_diag(*[fit.marginal for fit in fits])
     if between is not None:
         count = len(between)
@@ -87,7 +85,7 @@ def _stack(
         np.concatenate([fit.residuals for fit in fits]),
         linalg.block_diag(*[fit.weights for fit in fits]),
         working,
-        codes,
+        np.concatenate([np.array(labels) for labels in clusters]),
         kind=trend.robust.kind,
     )
 

@@ -196,8 +196,9 @@ class TrendFit:
         own = self.params[-width:]
         model = standard_errors(self.reml.cov)[-width:]
         rows.append(("REML", own, model, float(max(self.nobs - X.shape[1], 1))))
+        clusters = np.array(self.robust.labels)[self.robust.codes]
         for kind in ("CR1", "CR2", "CR3"):
-            robust = robust_covariance(self.reml, self.robust.codes, kind)
+            robust = robust_covariance(self.reml, clusters, kind)
             freedom = robust.df(np.eye(self.params.size))[-width:]
             errors = np.where(np.isfinite(freedom), standard_errors(robust.cov)[-width:], np.nan)
             rows.append((kind, own, errors, freedom))
@@ -289,6 +290,6 @@ class TrendFit:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
 
 
-def robust_covariance(fit: RemlFit, codes: NDArray[np.intp], kind: Vcov) -> ClusterRobust:
-    """Sandwich of a restricted-likelihood fit over clusters given as codes (n,)."""
-    return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, codes, kind=kind)
+def robust_covariance(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobust:
+    """Sandwich of a restricted-likelihood fit over clusters, named row by row (n,)."""
+    return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, clusters, kind=kind)

@@ -63,7 +63,8 @@ def centred(trend: TrendFit, name: str) -> TrendFit:
     X = trend.reml.X.copy()
     X[:, -len(centre) :] -= centre
     fit = fit_reml(trend.reml.y, X, trend.reml.V, trend.reml.codes)
-    robust = robust_covariance(fit, trend.robust.codes, trend.robust.kind)
+    labels = np.array(trend.robust.labels)[trend.robust.codes]
+    robust = robust_covariance(fit, labels, trend.robust.kind)
     return replace(trend, reml=fit, robust=robust)
 
 
