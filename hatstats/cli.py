@@ -6,6 +6,7 @@ Everything heavy is imported inside the verbs, so that ``hatstats --help`` answe
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import textwrap
 import traceback
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 WIDTH = 80
 #: Exit statuses: an analysis failed; the input or the arguments are wrong.
 FAILED, WRONG = 1, 2
+
+_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 app = typer.Typer(
     name="hatstats",
@@ -136,7 +144,7 @@ def _plain_messages(debug: bool) -> Iterator[None]:
             message = f"Error: {error}"
             trace = traceback.format_exc()
         except Exception as error:
-            if isinstance(error, typer.Exit):
+            if isinstance(error, typer.Exit | BrokenPipeError):
                 raise
             code = FAILED
             message = (
@@ -347,7 +355,7 @@ def measures(study: StudyPath, *, choice: Choice) -> None:
     from hatstats.report.layouts import measures_table
     from hatstats.report.tables import to_text
 
-    print(to_text(measures_table(rows), width=WIDTH), end="")
+    print(to_text(measures_table(rows, intervals=False), width=WIDTH), end="")
 
 
 @_verb()
@@ -378,4 +386,9 @@ def _suspicion_text(found: pd.DataFrame) -> str:
 
 def main() -> None:
     """Run the command line."""
+    # Matrices here are small: threads of the linear algebra library cost more than they bring (on
+    # a busy machine thirtyfold, spent in waiting), and one thread always sums in the same order.
+    # This must come before NumPy is imported; a user's own setting stands.
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
     app()

@@ -85,7 +85,9 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
     """Draw one claim."""
     default = rows[rows["choice"] == choices[0]]
     if len(default) and pd.notna(default["estimate"].iloc[0]):
-        axes.axvline(float(default["estimate"].iloc[0]), color=BAND, linewidth=1.0, gid="default")
+        axes.axvline(
+            float(default["estimate"].iloc[0]), color=BAND, linewidth=1.0, label="_default"
+        )
     threshold = rows["threshold"].dropna()
     if len(threshold):
         axes.axvline(
@@ -93,7 +95,7 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
             color=INK,
             linewidth=0.7,
             linestyle=(0, (1, 1.5)),
-            gid="threshold",
+            label="_threshold",
         )
     for _, row in rows.iterrows():
         height = float(choices.index(row["choice"]))
@@ -108,7 +110,7 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
                 color=MUTED,
                 ha="center",
                 va="center",
-                gid="not testable",
+                label="_not testable",
             )
             continue
         axes.plot(
@@ -117,7 +119,7 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
             color=colour,
             linewidth=1.0,
             solid_capstyle="butt",
-            gid="interval",
+            label="_interval",
         )
         axes.plot(
             [row["estimate"]],
@@ -128,7 +130,7 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
             markerfacecolor=PAPER if row["verdict"] == "inconclusive" else colour,
             markeredgewidth=0.8,
             linestyle="",
-            gid="estimate",
+            label="_estimate",
         )
     axes.set_ylim(len(choices) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(4))

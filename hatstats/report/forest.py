@@ -114,7 +114,7 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, shown: list[Look], dense: bool)
             linewidth=line,
             linestyle="-" if informed else (0, (2.0, 1.2)),
             solid_capstyle="butt",
-            gid="interval",
+            label="_interval",
         )
         axes.plot(
             [rows["estimate"][index]],
@@ -125,7 +125,7 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, shown: list[Look], dense: bool)
             markerfacecolor=look.colour if informed else PAPER,
             markeredgewidth=0.7,
             linestyle="",
-            gid="estimate" if informed else "estimate-barely-informed",
+            label="_estimate" if informed else "_estimate-barely-informed",
         )
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
@@ -151,7 +151,7 @@ def _forest_names(axes: Axes, named: list[int], names: list[str], left: float, d
             color=MUTED,
             linewidth=0.3,
             clip_on=False,
-            gid="leader",
+            label="_leader",
         )
 
 

@@ -130,12 +130,14 @@ def claims_table(claims: pd.DataFrame) -> Table:
 
 def specification_table(specification: pd.DataFrame) -> Table:
     """Show the claims under every choice."""
+    if specification.empty:
+        return make_table(specification, SPECIFICATION)
     rows = specification.assign(claim=specification["claim"].map(words))
     return make_table(rows, SPECIFICATION, digits="row")
 
 
-def measures_table(measures: pd.DataFrame) -> Table:
-    """One row per model, one pair of columns (estimate, interval) per measure."""
+def measures_table(measures: pd.DataFrame, *, intervals: bool = True) -> Table:
+    """One row per model; per measure its estimate with its interval, or else its error."""
     wide: pd.DataFrame | None = None
     columns = [Column("model", "Model")]
     for term in measures["term"].drop_duplicates():
@@ -144,7 +146,10 @@ def measures_table(measures: pd.DataFrame) -> Table:
         wide = part if wide is None else wide.join(part, how="outer", sort=False)
         heading, error = _MEASURES.get(str(term), words(term)), f"{term}_std_error"
         columns.append(Column(f"{term}_estimate", heading, "value", error))
-        columns.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
+        if intervals:
+            columns.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
+        else:
+            columns.append(Column(error, "SE", "value", error))
     if wide is None:
         return make_table(measures, columns)
     order = measures["model"].drop_duplicates()

@@ -66,7 +66,7 @@ def note_under(figure: Figure, lines: list[str], top: float, left: float) -> Non
             color=MUTED,
             va="top",
             linespacing=1.25,
-            gid="note",
+            label="_note",
         )
 
 

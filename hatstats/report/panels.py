@@ -143,7 +143,7 @@ def _panel(
                 markeredgewidth=0.6,
                 elinewidth=0.45,
                 linestyle="",
-                gid="flagged" if flagged else "model",
+                label="_flagged" if flagged else "_model",
             )
     axes.set_xlim(limits)
     axes.set_ylim(limits)
@@ -163,16 +163,16 @@ def _reach(cells: pd.DataFrame, side: str) -> np.ndarray:
 def _panel_lines(axes: Axes, curve: pd.DataFrame, chance: float) -> None:
     """Draw the diagonal (nothing lost), the fitted relation and the chance level."""
     low, high = axes.get_xlim()
-    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.4, zorder=1.5, gid="diagonal")
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.4, zorder=1.5, label="_diagonal")
     _chance_line(axes, chance)
     if len(curve):
-        axes.plot(curve["source"], curve["target"], color=TREND, linewidth=1.0, gid="fit")
+        axes.plot(curve["source"], curve["target"], color=TREND, linewidth=1.0, label="_fit")
 
 
 def _chance_line(axes: Axes, chance: float) -> None:
     """Draw the accuracy of blind guessing, where that is not 0."""
     if chance > 0.0:
-        axes.axhline(chance, color=INK, linewidth=0.6, linestyle=(0, (1, 1.5)), gid="chance")
+        axes.axhline(chance, color=INK, linewidth=0.6, linestyle=(0, (1, 1.5)), label="_chance")
 
 
 def _shared_labels(
@@ -283,7 +283,7 @@ def _profile_panel(
     axes: Axes, profiles: pd.DataFrame, looks: dict[str, Look], dashes: dict[str, Dash]
 ) -> None:
     """Draw the curves of one benchmark."""
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.4, gid="diagonal")
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.4, label="_diagonal")
     for model, rows in profiles.groupby("model", sort=False):
         look = look_of(looks, rows["family"].iloc[0])
         if "conf_low" in rows:
@@ -294,7 +294,7 @@ def _profile_panel(
                 color=look.colour,
                 alpha=0.14,
                 linewidth=0,
-                gid="band",
+                label="_band",
             )
         axes.plot(
             rows["source"],
@@ -302,7 +302,7 @@ def _profile_panel(
             color=look.colour,
             linestyle=dashes[str(model)],
             linewidth=1.1,
-            gid="profile",
+            label="_profile",
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)

@@ -138,9 +138,9 @@ def _trend_line(axes: Axes, curve: pd.DataFrame | None) -> None:
         return
     x = curve["x"].to_numpy(float)
     axes.fill_between(
-        x, curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55, linewidth=0, gid="band"
+        x, curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55, linewidth=0, label="_band"
     )
-    axes.plot(x, curve["estimate"], color=TREND, linewidth=1.2, gid="trend")
+    axes.plot(x, curve["estimate"], color=TREND, linewidth=1.2, label="_trend")
 
 
 def _score_points(axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look]) -> None:
@@ -158,7 +158,7 @@ def _score_points(axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str
             markeredgewidth=0.7,
             elinewidth=0.7,
             linestyle="",
-            gid="model",
+            label="_model",
         )
         if not informed:
             for bar in bars.lines[2]:

@@ -1,0 +1,205 @@
+"""The page: whole in one file, the answer first, and readable without eyes or network."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats.report.figures import figures_of
+from hatstats.report.inline import COLOURS, inline_svg
+from hatstats.report.layouts import tables_of
+from hatstats.report.page import Origin, claim_card, report_page
+from hatstats.report.results import Results
+from hatstats.report.style import figure_bytes
+from tests.report.frames import claim_frame, results
+
+ORIGIN = Origin(
+    command="hatstats report toy --out DIR",
+    seed=7,
+    versions={"python": "3.13", "hatstats": "0.1.0"},
+    inputs={"toy/counts.csv": "ab" * 32},
+)
+
+
+class Outline(HTMLParser):
+    """Tags, ids, headings and addresses of a page."""
+
+    void = frozenset({"meta", "br", "link", "img", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.tags: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        if tag not in self.void:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(str(value))
+            if name in ("href", "src", "xlink:href"):
+                self.addresses.append(str(value))
+        if tag == "svg":
+            self.pictures.append(dict(attrs))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and re.fullmatch(r"h[1-6]", self.open[-1]):
+            self.headings.append(f"{self.open[-1]} {data.strip()}")
+
+
+def page_of(shown: Results) -> str:
+    figures = [(drawn, figure_bytes(drawn.figure, "svg").decode()) for drawn in figures_of(shown)]
+    return report_page(shown, figures, tables_of(shown), ORIGIN)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return page_of(results(12))
+
+
+@pytest.fixture(scope="module")
+def outline(page: str) -> Outline:
+    found = Outline()
+    found.feed(page)
+    assert found.open == []
+    return found
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(page: str, outline: Outline) -> None:
+    assert len(outline.addresses) > 20
+    assert all(address.startswith("#") for address in outline.addresses)
+    assert "url(http" not in page
+    assert "@import" not in page
+    assert outline.tags["script"] == 0
+    assert outline.tags["link"] == 0
+
+
+def test_every_id_is_used_once_and_every_address_leads_somewhere(outline: Outline) -> None:
+    assert len(outline.ids) > 30
+    assert [name for name, times in Counter(outline.ids).items() if times > 1] == []
+    assert {address[1:] for address in outline.addresses} <= set(outline.ids)
+
+
+def test_every_figure_has_words_and_every_heading_its_level(outline: Outline) -> None:
+    assert len(outline.pictures) == 5
+    for picture in outline.pictures:
+        assert picture["role"] == "img"
+        assert len(picture["aria-label"] or "") > 40
+    levels = [int(heading[1]) for heading in outline.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+
+
+def test_the_answer_and_the_verdicts_come_first(page: str) -> None:
+    body = page[page.index("<body>") :]
+    order = [
+        body.index(text)
+        for text in (
+            "Line 0 of the answer",
+            "Line 9 of the answer",
+            "supported",
+            "df 3.4; one-sided p = 0.021",
+            'id="scores"',
+            'id="trends"',
+            'id="measures"',
+            'id="left-out"',
+            'id="changes"',
+            'id="method"',
+            'id="data"',
+            'id="again"',
+        )
+    ]
+    assert order == sorted(order)
+
+
+def test_data_licence_seed_versions_and_command_are_told(page: str) -> None:
+    for text in ("CC0-1.0", "Nobody (2026)", "made from formulas", "Seed 7", "python 3.13"):
+        assert text in page
+    assert ORIGIN.command in page
+    assert "ab" * 32 in page
+    assert "not known to us" in page
+    assert "simulated" in page
+
+
+def test_what_was_left_out_is_told(page: str) -> None:
+    assert "2 of 220 cells are flagged" in page
+    assert "41 points under the model&#x27;s other languages" in page
+    assert "no known size" in page
+    assert "the rank means little: GPT-OSS-x11B" in page
+
+
+def test_text_of_the_study_is_escaped() -> None:
+    plain = results(4)
+    info = {**plain.info, "title": "<script>alert(1)</script> & co"}
+    page = page_of(replace(plain, info=info, answer=("<b>",)))
+    assert "<script>" not in page
+    assert "<li>&lt;b&gt;</li>" in page
+
+
+def test_a_study_without_claims_trends_or_flags_degenerate() -> None:
+    plain = results(4)
+    bare = replace(
+        plain,
+        claims=claim_frame()[:0],
+        trends=pd.DataFrame(),
+        comparison=pd.DataFrame(),
+        specification=pd.DataFrame(),
+        flagged=plain.flagged[:0],
+        left_out=plain.left_out[:0],
+        lines={},
+        scores=plain.scores.assign(params_total=np.nan, informed=True),
+    )
+    page = page_of(bare)
+    for text in ("No cell of this study is flagged", "No claims are registered", "Every model"):
+        assert text in page
+    assert "hat_against_size" not in page
+    assert "no trend could be fitted" in page
+
+
+def test_card_of_a_claim_that_cannot_be_tested() -> None:
+    row = claim_frame().iloc[0].copy()
+    numbers = ["estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "threshold"]
+    row[numbers] = np.nan
+    row["verdict"], row["reason"], row["method"] = "not testable", "one family only", ""
+    card = claim_card(row)
+    assert card.numbers == "No estimate."
+    assert card.reason == "One family only"
+    assert card.basis == ""
+
+
+def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
+    (drawn, *_) = figures_of(results(4))
+    text = figure_bytes(drawn.figure, "svg").decode()
+    element = inline_svg(text, prefix="p", alt='a "quoted" <alt>')
+    assert element.startswith("<svg ")
+    assert "<metadata>" not in element
+    assert 'aria-label="a &quot;quoted&quot; &lt;alt&gt;"' in element
+    scales = re.findall(r"scale\([^)]*\)", text)
+    assert scales
+    assert re.findall(r"scale\([^)]*\)", element) == scales
+    bare = re.sub(r"var\(--[\w-]+, #\w+\)", "", element)
+    assert not any(colour in bare for colour in COLOURS)
+    assert all(name.startswith("p-") for name in re.findall(r'\bid="([^"]+)"', element))
+    with pytest.raises(ValueError, match="viewBox"):
+        inline_svg("<svg></svg>", prefix="p", alt="")

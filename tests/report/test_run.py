@@ -1,0 +1,347 @@
+"""The run folder: complete, whole or not at all, the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats.errors import DataError
+from hatstats.report import run as run_module
+from hatstats.report.analysis import Analysis, Options, analyse
+from hatstats.report.collect import collect, scores_frame
+from hatstats.report.folder import check_out, whole_folder
+from hatstats.report.manifest import is_run_folder, json_text, plain, sha256, short_names, versions
+from hatstats.report.run import command_line, write_csv, write_run
+from hatstats.study import read_study
+from tests.report.studies import aggregate_study, item_study
+
+ARGUMENTS = {"study": "data/small", "seed": 1, "quick": False}
+FILES = {
+    "results.json",
+    "scores.csv",
+    "trends.csv",
+    "claims.csv",
+    "measures.csv",
+    "specification.csv",
+    "numbers.tex",
+    "report.html",
+    "manifest.json",
+    *(
+        f"figures/{name}.{kind}"
+        for name in (
+            "forest",
+            "target_against_source",
+            "hat_against_size",
+            "hat_against_date",
+            "what_changes",
+        )
+        for kind in ("pdf", "svg", "png")
+    ),
+    *(
+        f"tables/{name}.tex"
+        for name in (
+            "scores",
+            "claims",
+            "trends",
+            "comparison",
+            "measures",
+            "specification",
+            "flagged",
+            "left_out",
+        )
+    ),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
+    place = tmp_path_factory.mktemp("study") / "small"
+    aggregate_study().write(place)
+    return analyse(read_study(place))
+
+
+@pytest.fixture(scope="module")
+def folder(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(analysis, tmp_path_factory.mktemp("run") / "out", arguments=ARGUMENTS)
+
+
+def test_the_folder_has_every_file_of_the_contract(folder: Path) -> None:
+    assert set(contents(folder)) == FILES
+    assert is_run_folder(folder)
+
+
+def test_same_seed_same_bytes_and_another_seed_other_numbers(
+    analysis: Analysis, folder: Path, tmp_path: Path
+) -> None:
+    again = analyse(analysis.study, Options(seed=1))
+    second = contents(write_run(again, tmp_path / "elsewhere", arguments=ARGUMENTS))
+    assert second == contents(folder)
+    write_csv(
+        scores_frame(analyse(analysis.study, Options(seed=2, quick=True))), tmp_path / "x.csv"
+    )
+    assert (tmp_path / "x.csv").read_bytes() != second["scores.csv"]
+    first_scores = pd.read_csv(folder / "scores.csv")
+    other_scores = pd.read_csv(tmp_path / "x.csv")
+    assert (first_scores["p_best"] != other_scores["p_best"]).any()
+    pd.testing.assert_series_equal(first_scores["estimate"], other_scores["estimate"])
+
+
+def test_manifest_tells_arguments_versions_and_true_hashes(
+    folder: Path, analysis: Analysis
+) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["schema"] == "hatstats-run"
+    assert manifest["schema_version"] == 1
+    assert manifest["arguments"] == ARGUMENTS
+    assert manifest["seed"] == 1
+    assert {"python", "hatstats", "numpy", "pandas", "matplotlib"} <= set(manifest["versions"])
+    assert manifest["versions"] == versions()
+    assert set(manifest["outputs"]) == FILES - {"manifest.json"}
+    for name, digest in manifest["outputs"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    inputs = {path.name: sha256(path) for path in analysis.study.files}
+    assert len(inputs) >= 4
+    assert manifest["inputs"] == {f"small/{name}": digest for name, digest in inputs.items()}
+
+
+def test_no_path_of_the_machine_and_no_time_is_told(folder: Path, analysis: Analysis) -> None:
+    roots = {str(folder.parent), str(analysis.study.files[0].parent), str(Path.home())}
+    for name, data in contents(folder).items():
+        if not name.endswith((".png", ".pdf")):
+            text = data.decode("utf-8")
+            assert not any(root in text for root in roots if root != "/"), name
+            assert not re.search(r"\d{2}:\d{2}:\d{2}", text), name
+
+
+def test_results_json_holds_the_numbers_of_the_analysis(folder: Path, analysis: Analysis) -> None:
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert content["schema_version"] == 1
+    assert content["answer"] == list(analysis.answer)
+    by_model = {row["model"]: row for row in content["scores"]}
+    for model, estimate in zip(analysis.scores.models, analysis.scores.params, strict=True):
+        assert by_model[model]["estimate"] == pytest.approx(estimate, rel=1e-9)
+    assert by_model["m_0"]["params_total"] is None
+    assert {row["df"] for row in content["scores"]} == {"inf"}
+    covariance = content["scores_covariance"]
+    assert covariance["models"] == list(analysis.scores.models)
+    np.testing.assert_allclose(covariance["cov"], analysis.scores.cov, rtol=1e-9)
+    assert [row["name"] for row in content["claims"]] == [
+        "small_models_not_broken",
+        "progress_over_time",
+    ]
+
+
+def test_csv_files_agree_with_the_analysis(folder: Path, analysis: Analysis) -> None:
+    claims = pd.read_csv(folder / "claims.csv")
+    assert claims["verdict"].tolist() == [each.verdict for each in analysis.claims]
+    np.testing.assert_allclose(claims["df"], [each.df for each in analysis.claims], rtol=1e-9)
+    specification = pd.read_csv(folder / "specification.csv")
+    assert list(specification.columns[:2]) == ["choice", "claim"]
+    assert specification["choice"].iloc[0] == "as reported"
+    assert specification["choice"].nunique() == analysis.sensitivity["choice"].nunique() > 4
+    trends = pd.read_csv(folder / "trends.csv")
+    assert set(trends["trend"]) == set(analysis.trends)
+    assert set(trends["scale"]) == {"accuracy", "logit"}
+    tidy = ["term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high"]
+    for name in ("scores", "trends", "measures"):
+        with (folder / f"{name}.csv").open(encoding="utf-8") as stream:
+            assert set(tidy) <= set(next(csv.reader(stream)))
+
+
+def test_flagged_cells_and_left_out_models_are_shown(analysis: Analysis) -> None:
+    shown = collect(analysis)
+    hollow = shown.points[shown.points["flagged"]]
+    assert hollow[["model", "language", "target"]].to_numpy().tolist() == [["m_8", "fi", 0.21]]
+    assert len(shown.points) == 27
+    assert shown.flagged[["model", "language"]].to_numpy().tolist() == [["m_8", "fi"]]
+    assert set(shown.left_out["model"]) == {"m_0"}
+    assert set(shown.left_out["reason"]) == {"unknown: params_total"}
+    assert shown.facts["flagged_cells_used"] == "no"
+    assert shown.points["language"].drop_duplicates().tolist() == ["de", "fi", "yo"]
+
+
+def test_flagged_cells_that_are_used_are_drawn_as_all_others(analysis: Analysis) -> None:
+    shown = collect(analyse(analysis.study, Options(with_flagged=True, quick=True)))
+    assert len(shown.points) == 27
+    assert not shown.points["flagged"].any()
+    assert shown.facts["flagged_cells_used"] == "yes"
+
+
+def test_a_flagged_source_cell_hides_no_point(analysis: Analysis) -> None:
+    study = analysis.study
+    counts = study.counts.copy()
+    source = (counts["model"] == "m_1") & (counts["language"] == "en")
+    counts.loc[source, ["flag", "evidence"]] = ["extraction-failure", "Broken."]
+    with pytest.warns(UserWarning, match="no source accuracy for m_1"):
+        shown = collect(analyse(replace(study, counts=counts), Options(quick=True)))
+    hollow = shown.points[shown.points["flagged"]]
+    assert sorted(set(hollow["model"])) == ["m_1", "m_8"]
+    assert "m_1" in set(shown.left_out.loc[shown.left_out["analysis"] == "scores", "model"])
+
+
+def test_item_level_studies_show_their_profiles(tmp_path: Path) -> None:
+    analysis = analyse(item_study(), Options(quick=True))
+    shown = collect(analysis)
+    assert shown.curve.empty
+    curve = analysis.profile.curve()
+    one = shown.profiles[shown.profiles["model"] == "m_1"].reset_index(drop=True)
+    rows = curve[curve["model"] == "m_1"]
+    de, yo = (rows.loc[rows["language"] == name, "target"].to_numpy() for name in ("de", "yo"))
+    np.testing.assert_allclose(one["target"], (de + yo) / 2)
+    names = set(contents(write_run(analysis, tmp_path / "out", arguments={})))
+    assert "figures/transfer_profiles.svg" in names
+    assert "tables/claims.tex" not in names
+    assert "figures/what_changes.svg" not in names
+
+
+def test_an_interrupted_run_leaves_the_old_folder_whole(
+    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = old_run(tmp_path / "out")
+    before = contents(out)
+    seen: list[str] = []
+
+    def interrupt(*_: object, **__: object) -> str:
+        seen.extend(path.name for path in tmp_path.rglob("scores.csv"))
+        raise KeyboardInterrupt
+
+    # The interrupt comes when numbers and tables are written already, and figures are not.
+    monkeypatch.setattr(run_module, "figures_of", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_run(analysis, out, arguments=ARGUMENTS)
+    assert seen == ["scores.csv"]
+    assert contents(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_move_that_fails_puts_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = old_run(tmp_path / "out")
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if "partial" in self.name:
+            raise OSError("disk full")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="disk full"), whole_folder(out) as fresh:
+        (fresh / "new.txt").write_text("new")
+    assert set(contents(out)) == {"manifest.json", "old.txt"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def old_run(place: Path) -> Path:
+    place.mkdir(parents=True)
+    (place / "manifest.json").write_text('{"schema": "hatstats-run"}')
+    (place / "old.txt").write_text("old")
+    return place
+
+
+def test_an_earlier_run_is_replaced_whole(tmp_path: Path) -> None:
+    out = old_run(tmp_path / "out")
+    with whole_folder(out) as fresh:
+        (fresh / "new.txt").write_text("new")
+        assert (out / "old.txt").exists()
+    assert set(contents(out)) == {"new.txt"}
+
+
+def test_missing_parents_and_an_empty_folder_are_fine(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "a" / "b" / "out") as fresh:
+        (fresh / "x").write_text("1")
+    assert (tmp_path / "a" / "b" / "out" / "x").exists()
+    (tmp_path / "empty").mkdir()
+    assert check_out(tmp_path / "empty") == (tmp_path / "empty").resolve()
+
+
+@pytest.mark.parametrize(
+    "manifest", [None, "not json", "[1, 2]", '{"schema": "something else"}', "\xff\xfe"]
+)
+def test_a_folder_that_is_no_run_is_never_replaced_bad_input(
+    tmp_path: Path, manifest: str | None
+) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.tex").write_text("years of work")
+    if manifest is not None:
+        (out / "manifest.json").write_bytes(manifest.encode("latin-1"))
+    before = contents(out)
+    with pytest.raises(DataError, match=r"other files.*Mend: choose another folder"):
+        check_out(out)
+    with pytest.raises(DataError), whole_folder(out):
+        pass
+    assert contents(out) == before
+
+
+def test_a_file_in_the_way_is_refused_bad_input(tmp_path: Path) -> None:
+    file = tmp_path / "file.txt"
+    file.write_text("x")
+    with pytest.raises(DataError, match="--out is a file"):
+        check_out(file)
+    with pytest.raises(DataError, match=r"file\.txt is a file"):
+        check_out(file / "deep" / "out")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="leads nowhere"):
+        check_out(link)
+    assert file.read_text() == "x"
+
+
+def test_json_writes_unknown_infinite_and_dates_plainly() -> None:
+    frame = pd.DataFrame(
+        {
+            "a": [1.0, np.nan],
+            "b": [np.inf, -np.inf],
+            "c": pd.to_datetime(pd.Series(["2025-01-02", None])),
+            "d": ["x", None],
+            "e": [True, False],
+        }
+    )
+    assert plain(frame) == [
+        {"a": 1.0, "b": "inf", "c": "2025-01-02", "d": "x", "e": True},
+        {"a": None, "b": "-inf", "c": None, "d": None, "e": False},
+    ]
+    assert plain({"x": np.float64(1 / 3), "y": (np.int64(2),), "z": Path("p")}) == {
+        "x": 0.3333333333,
+        "y": [2],
+        "z": "p",
+    }
+    assert json.loads(json_text({"é": np.array([1.5, np.nan])})) == {"é": [1.5, None]}
+
+
+def test_csv_writes_ten_digits_and_empty_cells(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    frame = pd.DataFrame(
+        {"a": [1 / 3, np.nan], "t": pd.to_datetime(pd.Series(["2025-01-02", None]))}
+    )
+    write_csv(frame, path)
+    assert path.read_bytes() == b"a,t\n0.3333333333,2025-01-02\n,\n"
+
+
+def test_inputs_are_named_without_the_machine(tmp_path: Path) -> None:
+    files = [tmp_path / "s" / "counts.csv", tmp_path / "s" / "sub" / "x.csv"]
+    assert list(short_names(files)) == ["s/counts.csv", "s/sub/x.csv"]
+    assert list(short_names([tmp_path / "table.csv"])) == [f"{tmp_path.name}/table.csv"]
+    assert short_names([]) == {}
+
+
+def test_the_command_can_be_typed_again() -> None:
+    text = command_line({"study": "my study", "seed": 3, "method": None, "with_flagged": True})
+    assert text == "hatstats report 'my study' --out DIR --seed 3 --with-flagged"

@@ -1,0 +1,307 @@
+"""Tables: digits by the standard error, and text that each format reads as it was meant."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hatstats.report.layouts import Shown, measures_table, scores_table, tables_of
+from hatstats.report.rounding import (
+    column_decimals,
+    date_text,
+    decimals,
+    df_text,
+    number_text,
+    p_text,
+    parameters_text,
+    percent_text,
+    plain_text,
+)
+from hatstats.report.tables import (
+    LONG,
+    Column,
+    Table,
+    escape_latex,
+    make_table,
+    to_html,
+    to_latex,
+    to_markdown,
+    to_text,
+)
+from tests.report.frames import measure_frame, results, score_frame
+
+NASTY = r"a_b & 50% #1 {x} ~ ^ \cmd $y$ <i> | * −1 ∞ β"
+
+
+@pytest.mark.parametrize(
+    ("std_error", "expected"),
+    [
+        (0.0119, 3),
+        (0.0351, 3),
+        (0.0359, 2),
+        (0.081, 2),
+        (0.0023, 4),
+        (0.99, 1),
+        (1.2, 1),
+        (12.0, 0),
+        (400.0, 0),
+        (0.000001, 6),
+        (0.0, 3),
+        (np.nan, 3),
+        (np.inf, 3),
+    ],
+)
+def test_decimals_against_theory(std_error: float, expected: int) -> None:
+    """The rule of the Particle Data Group: two digits up to 35, else one."""
+    assert decimals(std_error) == expected
+
+
+@given(st.floats(1e-5, 1e3))
+def test_rounding_costs_little_of_the_error(std_error: float) -> None:
+    assert 0.5 * 10.0 ** -decimals(std_error) <= max(std_error / 6.9, 0.5)
+
+
+def test_column_decimals_follow_the_median_and_ignore_the_unknown() -> None:
+    assert column_decimals([0.011, 0.012, 0.3, np.nan, 0.0]) == 3
+    assert column_decimals([np.nan]) == 3
+
+
+def test_numbers_are_written_plainly() -> None:
+    assert number_text(-0.0004, 2) == "0.00"
+    assert number_text(-1.25, 1) == "−1.2"
+    assert number_text(np.nan) == "–"
+    assert number_text(np.inf) == "∞"
+    assert number_text(-np.inf) == "−∞"
+    assert number_text(-1.234e-9, 6) == "−1.2e−09"
+    assert p_text(0.0004) == "<0.001"
+    assert p_text(0.0461) == "0.046"
+    assert p_text(np.nan) == "–"
+    assert [df_text(x) for x in (3.46, 4.0, np.inf, np.nan)] == ["3.5", "4", "∞", "–"]
+    assert [parameters_text(x) for x in (2.7e10, 9.9999e8, 1.5e12, 27.0, np.nan)] == [
+        "27B",
+        "1B",
+        "1.5T",
+        "27",
+        "–",
+    ]
+    assert percent_text(0.9) == "90 %"
+    assert plain_text(-0.05) == "−0.05"
+    assert date_text(pd.Timestamp("2025-06-17")) == "2025-06-17"
+    assert date_text(pd.NaT) == "–"
+
+
+def test_digits_go_by_column_or_by_row() -> None:
+    frame = pd.DataFrame(
+        {
+            "estimate": [0.12346, 12.345],
+            "std_error": [0.0012, 1.2],
+            "conf_low": [0.12, np.nan],
+            "conf_high": [0.13, np.nan],
+        }
+    )
+    columns = [Column("estimate", "E", "value"), Column("conf", "CI", "interval")]
+    assert make_table(frame, columns, digits="row").rows == (
+        ("0.1235", "[0.1200, 0.1300]"),
+        ("12.3", "–"),
+    )
+    assert [row[0] for row in make_table(frame, columns).rows] == ["0.1", "12.3"]
+
+
+def test_columns_that_the_frame_lacks_are_left_out() -> None:
+    table = make_table(pd.DataFrame({"a": ["x", ""]}), [Column("a", "A"), Column("b", "B", "p")])
+    assert table == Table(("A",), (False,), (False,), (("x",), ("–",)))
+    assert make_table(pd.DataFrame(), [Column("a", "A")]).rows == ()
+
+
+def unescaped(text: str) -> str:
+    """Text without escaped signs and commands."""
+    return re.sub(r"\\[A-Za-z]+\{\}|\\[A-Za-z]+|\\.", "", text)
+
+
+def test_every_special_character_is_escaped() -> None:
+    escaped = escape_latex(NASTY)
+    bare = unescaped(escaped)
+    assert not re.search(r"[&%#_~^]", bare)
+    assert bare.count("$") % 2 == 0
+    assert "{" not in bare
+    assert "}" not in bare
+    assert escape_latex("a_b") == r"a\_b"
+    assert escape_latex("\\") == r"\textbackslash{}"
+    assert escape_latex("−") == "$-$"
+
+
+@given(st.text(alphabet=st.sampled_from(list("ab \\&%$#_{}~^<>−∞…×"))))
+def test_escaping_leaves_no_special_character(text: str) -> None:
+    bare = unescaped(escape_latex(text))
+    assert not re.search(r"[&%#_~^{}<>\\−∞…×]", bare)
+    assert bare.count("$") % 2 == 0
+
+
+def balanced(text: str) -> bool:
+    depth = 0
+    for sign in re.sub(r"\\[{}]", "", text):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def check_latex(text: str, columns: int, rows: int) -> None:
+    """One table: environments closed in order, braces balanced, every row of the same width."""
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert stack == []
+    assert balanced(text)
+    (alignment,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
+    assert len(alignment) == columns
+    body = [
+        line
+        for line in text.splitlines()
+        if line.endswith(r"\\") and not line.lstrip().startswith(r"\caption")
+    ]
+    heads = 2 if "longtable" in text else 1
+    assert len(body) == rows + heads
+    for line in body:
+        assert len(re.findall(r"(?<!\\)&", line)) == columns - 1
+        # A bracket straight after a line's \\ would be its optional argument.
+        assert not line.lstrip().startswith("[")
+    assert text.count(r"\toprule") == heads
+    assert text.count(r"\bottomrule") == 1
+
+
+def test_latex_of_every_table_of_a_run() -> None:
+    shown = tables_of(results(20))
+    assert [each.name for each in shown] == [
+        "scores",
+        "claims",
+        "trends",
+        "comparison",
+        "measures",
+        "specification",
+        "flagged",
+        "left_out",
+    ]
+    for each in shown:
+        text = to_latex(each.table, caption=each.caption, label=f"tab:{each.name}")
+        check_latex(text, len(each.table.headings), len(each.table.rows))
+        assert rf"\label{{tab:{each.name}}}" in text
+
+
+def test_a_long_latex_table_is_broken_over_pages() -> None:
+    table = scores_table(score_frame(LONG + 1))
+    text = to_latex(table, caption=NASTY, label="t")
+    assert "longtable" in text
+    check_latex(text, len(table.headings), LONG + 1)
+    assert "longtable" not in to_latex(scores_table(score_frame(LONG)), caption="", label="t")
+
+
+def test_a_first_cell_with_a_bracket_is_protected() -> None:
+    table = make_table(pd.DataFrame({"a": ["[1, 2]"]}), [Column("a", "A")])
+    assert "    {}[1, 2] \\\\" in to_latex(table, caption="c", label="l").splitlines()
+
+
+def test_markdown_has_the_same_cells_in_every_row() -> None:
+    frame = pd.DataFrame({"a": [NASTY, "x"], "p_value": [0.2, np.nan]})
+    text = to_markdown(make_table(frame, [Column("a", "A"), Column("p_value", "p", "p")]))
+    lines = text.splitlines()
+    assert lines[1] == "| :--- | ---: |"
+    assert len(lines) == 4
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
+
+
+class Cells(HTMLParser):
+    """Texts of the cells of one table, row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.open = False
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.rows[-1][-1] += data
+
+
+def test_html_reads_back_as_the_table() -> None:
+    frame = pd.DataFrame({"a": [NASTY, "<b>"], "p_value": [0.0001, np.nan]})
+    table = make_table(frame, [Column("a", "A & B"), Column("p_value", "p", "p")])
+    parser = Cells()
+    parser.feed(to_html(table, caption="<&>"))
+    assert parser.rows == [list(table.headings), *(list(row) for row in table.rows)]
+
+
+def test_plain_text_fits_the_terminal() -> None:
+    table = measures_table(
+        measure_frame(score_frame(8)).assign(model=lambda rows: rows["model"] + "-long" * 9)
+    )
+    lines = to_text(table, width=80).splitlines()
+    assert len(lines) == 9
+    assert max(map(len, lines)) <= 80
+    assert "…" in lines[1]
+    assert to_text(Table((), (), (), ())) == ""
+
+
+def test_measures_stand_side_by_side() -> None:
+    scores = score_frame(5)
+    table = measures_table(measure_frame(scores))
+    assert table.headings == (
+        "Model",
+        "Gap",
+        "Gap: CI",
+        "Ratio",
+        "Ratio: CI",
+        "Excess",
+        "Excess: CI",
+    )
+    assert [row[0] for row in table.rows] == scores["model"].tolist()
+    assert table.rows[0][1:3] == ("0.080", "[0.072, 0.088]")
+
+
+def shown(name: str, models: int = 20) -> Shown:
+    (found,) = (each for each in tables_of(results(models)) if each.name == name)
+    return found
+
+
+def test_claims_table_prints_df_p_and_verdict() -> None:
+    table = shown("claims").table
+    row = dict(zip(table.headings, table.rows[0], strict=True))
+    assert row["Claim"] == "small models not broken"
+    assert row["Verdict"] == "supported"
+    assert (row["df"], row["p"], row["Threshold"]) == ("3.4", "0.021", "−0.05")
+    assert row["CI"] == "[−0.045, 0.020]"
+    assert dict(zip(table.headings, table.rows[2], strict=True))["p"] == "<0.001"
+
+
+def test_scores_table_marks_the_barely_informed() -> None:
+    table = shown("scores").table
+    notes = [row[table.headings.index("Note")] for row in table.rows]
+    assert sorted(set(notes)) == ["", "barely informed"]
+    assert notes.count("barely informed") == 1
+    ranks = [row[table.headings.index("Rank")] for row in table.rows]
+    assert all(re.fullmatch(r"\d+–\d+", rank) for rank in ranks)
+
+
+def test_left_out_models_are_grouped_by_reason() -> None:
+    table = shown("left_out").table
+    assert table.rows == (("size", "no known size", "1", "Claude-3B"),)

@@ -1,0 +1,390 @@
+"""The command line: exit statuses, one clear message, nothing written when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import hatstats
+from hatstats import cli
+from hatstats.errors import DegenerateDataWarning, FitError
+from hatstats.report import analysis as analysis_module
+from tests.report.studies import aggregate_study, item_study
+
+ROOT = Path(__file__).parents[1]
+VERBS = ("report", "score", "trend", "claims", "measures", "check")
+
+
+@pytest.fixture(autouse=True)
+def _rich_may_number_its_links() -> Iterator[None]:
+    """The library that prints usage errors draws ids of links from Python's global generator."""
+    state = random.getstate()
+    yield
+    random.setstate(state)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("study") / "small"
+    aggregate_study().write(place)
+    return place
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.app, [str(each) for each in arguments])
+
+
+def fails(done: Result, code: int) -> str:
+    """The one message of a run that must have failed; it stands on stderr, and is no traceback."""
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert lines
+    assert len([line for line in lines if line.startswith("Error: ")]) == 1
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def reported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("run") / "out"
+    return out, run("report", small, "--out", out, "--seed", "3")
+
+
+def test_report_writes_the_folder_and_ends_with_the_answer(reported: tuple[Path, Result]) -> None:
+    out, done = reported
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    content = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert lines[: len(content["answer"])] == content["answer"]
+    assert 4 <= len(content["answer"]) <= 10
+    assert lines[-1] == f"Report: {out / 'report.html'}"
+    assert done.stderr == ""
+    for claim in ("small_models_not_broken", "progress_over_time"):
+        (line,) = (line for line in lines if line.startswith(claim))
+        assert "df " in line
+
+
+def test_report_records_what_was_asked_for(reported: tuple[Path, Result]) -> None:
+    out, _ = reported
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["seed"] == 3
+    assert manifest["arguments"] == {
+        "study": "small",
+        "seed": 3,
+        "conf_level": 0.95,
+        "reference": "pooled",
+        "method": None,
+        "with_flagged": False,
+        "quick": False,
+    }
+
+
+def test_report_as_json_is_the_results_file(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run("report", small, "--out", out, "--quick", "--json", "--conf-level", "0.8")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert done.stdout == (out / "results.json").read_text(encoding="utf-8")
+    assert {row["conf_level"] for row in content["scores"]} == {0.8}
+    assert {row["choice"] for row in content["specification"]} == {"as reported"}
+
+
+def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def stop(_: object, options: object, **__: object) -> None:
+        seen.append(options)
+        raise FitError("stopped here")
+
+    monkeypatch.setattr(analysis_module, "analyse", stop)
+    given = ("--reference", "uniform", "--method", "aggregate", "--with-flagged", "--quick")
+    fails(run("report", small, "--out", small.parent / "x", *given, "--seed", "9"), 1)
+    (options,) = seen
+    assert options == analysis_module.Options(
+        method="aggregate", reference="uniform", seed=9, with_flagged=True, quick=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("score",), "m_7"),
+        (("score", "--reference", "uniform", "--method", "aggregate"), "uniform"),
+        (("trend",), "log10(params_total)"),
+        (("trend", "--formula", "release_year", "--vcov", "CR3"), "CR3"),
+        (("claims",), "progress_over_time: "),
+        (("measures",), "Gap"),
+        (("check",), "suspicious cell"),
+    ],
+)
+def test_every_verb_prints_at_most_80_columns(
+    small: Path, arguments: tuple[str, ...], shown: str
+) -> None:
+    done = run(arguments[0], small, *arguments[1:])
+    assert done.exit_code == 0, done.output
+    assert shown in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_the_report_prints_at_most_80_columns(reported: tuple[Path, Result]) -> None:
+    lines = [line for line in reported[1].stdout.splitlines() if not line.startswith("Report: ")]
+    assert len(lines) >= 5
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "report"])
+def test_every_verb_prints_json(small: Path, verb: str) -> None:
+    done = run(verb, small, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)
+
+
+def test_the_verbs_agree_with_the_library(small: Path) -> None:
+    study = hatstats.read_study(small).without_flagged()
+    profile = hatstats.fit_profile(study)
+    scores = json.loads(run("score", small, "--json").stdout)["scores"]
+    expected = dict(zip(profile.hat().models, profile.hat().params, strict=True))
+    assert {row["model"]: row["estimate"] for row in scores} == pytest.approx(expected, rel=1e-9)
+    claims = json.loads(run("claims", small, "--json").stdout)
+    verdicts = hatstats.evaluate_claims(profile, study.claims)
+    assert [row["verdict"] for row in claims] == [verdict.verdict for verdict in verdicts]
+    flagged = json.loads(run("score", small, "--json", "--with-flagged").stdout)["scores"]
+    assert flagged != scores
+
+
+def test_item_level_studies_go_through_every_verb(tmp_path: Path) -> None:
+    item_study().write(tmp_path / "items")
+    for verb in ("score", "measures", "check"):
+        assert run(verb, tmp_path / "items").exit_code == 0
+    assert "latent" in run("score", tmp_path / "items").stdout
+    done = run("claims", tmp_path / "items")
+    assert done.exit_code == 0
+    assert "No claims are registered" in done.stdout
+    done = run("report", tmp_path / "items", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "figures" / "transfer_profiles.svg").exists()
+
+
+def broken(small: Path, place: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    """Copy a study with its counts changed."""
+    place.mkdir()
+    for file in small.iterdir():
+        (place / file.name).write_bytes(file.read_bytes())
+    change(pd.read_csv(place / "counts.csv")).to_csv(place / "counts.csv", index=False)
+    return place
+
+
+def too_many(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(n_correct=rows["n_correct"].where(rows.index != 4, 5000.0))
+
+
+def twice(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows, rows.iloc[[2]]])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("change", [too_many, twice])
+def test_wrong_data_exit_2_with_one_message_bad_input(
+    small: Path, tmp_path: Path, verb: str, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    place = broken(small, tmp_path / "broken", change)
+    out = tmp_path / "out"
+    message = fails(run(verb, place, *(("--out", out) if verb == "report" else ())), 2)
+    assert "counts.csv" in message
+    assert "row " in message
+    assert "Mend: " in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
+
+
+def test_a_study_that_is_not_there_bad_input(tmp_path: Path) -> None:
+    message = fails(run("report", tmp_path / "nowhere", "--out", tmp_path / "out"), 2)
+    assert "nowhere" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_analysis_that_fails_exits_1(tmp_path: Path) -> None:
+    aggregate_study(count=9, families=1).write(tmp_path / "study")
+    message = fails(run("trend", tmp_path / "study"), 1)
+    assert "family" in message
+    assert "Mend" not in message
+
+
+def test_one_family_still_has_a_report_with_the_reason(tmp_path: Path) -> None:
+    aggregate_study(count=9, families=1).write(tmp_path / "study")
+    done = run("report", tmp_path / "study", "--out", tmp_path / "out", "--quick")
+    assert done.exit_code == 0, done.output
+    claims = pd.read_csv(tmp_path / "out" / "claims.csv")
+    assert set(claims["verdict"]) == {"not testable"}
+    assert claims["reason"].str.contains("family").all()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "not testable" in page
+
+
+@pytest.mark.parametrize("kind", ["file", "under a file", "other folder"])
+def test_an_out_that_cannot_be_written_stops_before_the_work_bad_input(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the analysis was started")
+
+    monkeypatch.setattr(analysis_module, "analyse", never)
+    file = tmp_path / "thesis.tex"
+    file.write_text("years of work")
+    out = {"file": file, "under a file": file / "run", "other folder": tmp_path}[kind]
+    message = fails(run("report", small, "--out", out), 2)
+    assert "--out" in message
+    assert file.read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "{small}"),
+        ("score",),
+        ("score", "{small}", "--conf-level", "95"),
+        ("score", "{small}", "--method", "magic"),
+        ("report", "{small}", "--out", "x", "--seed", "-1"),
+        ("trend", "{small}", "--vcov", "HC9"),
+        ("dance", "{small}"),
+        ("score", "{small}", "--no-such-option"),
+    ],
+)
+def test_wrong_arguments_exit_2_bad_input(small: Path, arguments: tuple[str, ...]) -> None:
+    done = run(*(each.format(small=small) for each in arguments))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) > 20
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "{small}", "--reference", "model:nobody"),
+        ("score", "{small}", "--reference", "nonsense"),
+        ("trend", "{small}", "--formula", "no_such_column"),
+        ("trend", "{small}", "--formula", "log10("),
+        ("trend", "{small}", "--cluster", "no_such_column"),
+    ],
+)
+def test_wrong_values_exit_2_with_a_mend_bad_input(small: Path, arguments: tuple[str, ...]) -> None:
+    message = fails(run(*(each.format(small=small) for each in arguments)), 2)
+    assert "Mend: " in message
+
+
+def test_debug_shows_the_traceback_and_keeps_the_status(tmp_path: Path) -> None:
+    done = run("score", tmp_path / "nowhere", "--debug")
+    assert done.exit_code == 2
+    assert "Traceback" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1].startswith("Error: ")
+
+
+def test_a_fault_of_ours_is_one_message_too(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("hatstats.hat.fit_profile", fault)
+    message = fails(run("score", small), 1)
+    assert "ZeroDivisionError: oops" in message
+    assert "--debug" in message
+
+
+def test_warnings_are_one_line_each_and_said_once(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = hatstats.fit_profile
+
+    def warning(*given: object, **options: object) -> object:
+        for _ in range(3):
+            warnings.warn("few\n  items", DegenerateDataWarning, stacklevel=1)
+        warnings.warn("noise of a library", RuntimeWarning, stacklevel=1)
+        return fit(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("hatstats.hat.fit_profile", warning)
+    before = warnings.filters[:]
+    done = run("score", small)
+    assert done.exit_code == 0
+    assert done.stderr == "Warning: few items\n"
+    assert warnings.filters == before
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from hatstats.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys\nfrom hatstats.cli import main\ntry:\n    main()\nfinally:\n"
+        "    heavy = {'numpy', 'pandas', 'scipy', 'matplotlib', 'statsmodels', 'pymc', 'jinja2'}\n"
+        "    assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for verb in VERBS:
+        assert verb in done.stdout
+
+
+def test_version_and_threads() -> None:
+    done = command("--version")
+    assert done.stdout == f"hatstats {hatstats.__version__}\n"
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    environment.pop("OPENBLAS_NUM_THREADS", None)
+    code = (
+        "import os\nfrom hatstats.cli import main\ntry:\n    main()\nfinally:\n"
+        "    print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert done.stdout.splitlines()[-1] == "2 1"
+
+
+def test_a_pipe_that_closes_is_no_fault_of_ours(small: Path) -> None:
+    code = "from hatstats.cli import main; main()"
+    done = subprocess.run(
+        f'"{sys.executable}" -c "{code}" check "{small}" | head -n 1',
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "A small study\n"
+    assert "Error" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_verb_the_help_is_shown() -> None:
+    done = run()
+    assert done.exit_code == 2
+    assert "report" in done.output
