@@ -19,7 +19,18 @@ from hatstats.errors import (
 )
 
 if TYPE_CHECKING:
-    from hatstats.hat import HatScores, TransferProfile, fit_profile, measures
+    from hatstats.hat import (
+        HatScores,
+        TransferProfile,
+        bootstrap_hat,
+        count_table,
+        fit_profile,
+        item_report,
+        measures,
+        resample_promptings,
+        split_half,
+        thin_promptings,
+    )
     from hatstats.study import Study, read_study, simulate_study, suspicious_cells
     from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
 
@@ -37,19 +48,36 @@ __all__ = [
     "TransferProfile",
     "TrendFit",
     "Verdict",
+    "bootstrap_hat",
+    "count_table",
     "evaluate_claims",
     "fit_profile",
     "fit_trend",
+    "item_report",
     "measures",
     "read_study",
+    "resample_promptings",
     "simulate_study",
+    "split_half",
     "suspicious_cells",
+    "thin_promptings",
 ]
 
 # The room of each name; the imports for type checkers above say the same, and a test compares them.
 _ROOMS = {
     "hatstats.study": ("Study", "read_study", "simulate_study", "suspicious_cells"),
-    "hatstats.hat": ("HatScores", "TransferProfile", "fit_profile", "measures"),
+    "hatstats.hat": (
+        "HatScores",
+        "TransferProfile",
+        "bootstrap_hat",
+        "count_table",
+        "fit_profile",
+        "item_report",
+        "measures",
+        "resample_promptings",
+        "split_half",
+        "thin_promptings",
+    ),
     "hatstats.trends": ("TrendFit", "Verdict", "evaluate_claims", "fit_trend"),
 }
 

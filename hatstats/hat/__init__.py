@@ -1,8 +1,25 @@
 """How strong is transfer: profiles, HAT scores, and the measures they compete with."""
 
+from hatstats.hat.bootstrap import bootstrap_hat
+from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
+from hatstats.hat.item_report import item_report
 from hatstats.hat.measures import measures
 from hatstats.hat.profile import TransferProfile
+from hatstats.hat.promptings import resample_promptings
 from hatstats.hat.scores import HatScores
+from hatstats.hat.split_half import split_half
+from hatstats.hat.thinning import thin_promptings
 
-__all__ = ["HatScores", "TransferProfile", "fit_profile", "measures"]
+__all__ = [
+    "HatScores",
+    "TransferProfile",
+    "bootstrap_hat",
+    "count_table",
+    "fit_profile",
+    "item_report",
+    "measures",
+    "resample_promptings",
+    "split_half",
+    "thin_promptings",
+]
