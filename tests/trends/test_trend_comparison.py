@@ -1,0 +1,152 @@
+"""The table that sets standard errors side by side: each row against where it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from hatstats.hat.aggregate import fit_aggregate
+from hatstats.inference.cluster import cluster_robust
+from hatstats.inference.coefficients import TIDY_COLUMNS
+from hatstats.trends import TrendFit, fit_trend
+from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
+
+METHODS = ["OLS", "HC1", "HC3", "REML", "CR1", "CR2", "CR3"]
+
+
+@pytest.fixture(scope="module")
+def trends() -> dict[str, TrendFit]:
+    rng = np.random.default_rng(12)
+    accuracy = rng.uniform(0.3, 0.9, (20, 3))
+    accuracy[2, 1] = np.nan
+    study = aggregate_study(table_of_models(12), accuracy)
+    return {
+        "two stages": fit_trend(some_scores(12), FORMULA),
+        "one regression": fit_trend(fit_aggregate(study), FORMULA),
+    }
+
+
+KINDS = ["two stages", "one regression"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_methods_stand_in_order(kind: str, trends: dict[str, TrendFit]) -> None:
+    table = trends[kind].comparison(conf_level=0.9)
+    assert list(table.columns) == list(TIDY_COLUMNS)
+    assert list(table["method"]) == [name for name in METHODS for _ in range(2)]
+    assert list(table["term"]) == ["log10(params_total)", "release_year"] * len(METHODS)
+    assert set(table["conf_level"]) == {0.9}
+    half = stats.t.ppf(0.95, table["df"]) * table["std_error"]
+    np.testing.assert_allclose(table["conf_high"] - table["estimate"], half)
+    p = 2 * stats.t.sf(abs(table["estimate"] / table["std_error"]), table["df"])
+    np.testing.assert_allclose(table["p_value"], p)
+    assert table["std_error"].notna().all()
+
+
+def outcome(trend: TrendFit) -> tuple[np.ndarray, np.ndarray]:
+    """One outcome and one row of regressors per model, written down again."""
+    panel = trend.panel
+    if panel is None:
+        return trend.reml.y, np.column_stack([np.ones(20), trend.design.matrix])
+    y, X = np.zeros(20), np.zeros((20, 4))
+    for place, name in enumerate(trend.design.models):
+        rows = np.flatnonzero(panel.model == name)
+        intercepts = panel.fit.params[panel.language[rows]]
+        y[place] = np.mean(panel.fit.y[rows] - intercepts)
+        X[place] = [1.0, panel.fit.X[rows[0], 2], *trend.design.matrix[place]]
+    return y, X
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ordinary_rows_against_naive(kind: str, trends: dict[str, TrendFit]) -> None:
+    trend = trends[kind]
+    y, X = outcome(trend)
+    table = trend.comparison().set_index(["method", "term"])
+    bread = np.linalg.inv(X.T @ X)
+    params = bread @ X.T @ y
+    e = y - X @ params
+    n, k = X.shape
+    leverage = np.einsum("ip,pq,iq->i", X, bread, X)
+    by_hand = {
+        "OLS": e @ e / (n - k) * bread,
+        "HC1": n / (n - k) * bread @ (X.T * e**2) @ X @ bread,
+        "HC3": bread @ (X.T * (e / (1 - leverage)) ** 2) @ X @ bread,
+    }
+    fits = {name: sm.OLS(y, X).fit(cov_type=name, use_t=True) for name in ("HC1", "HC3")}
+    fits["OLS"] = sm.OLS(y, X).fit()
+    assert set(by_hand) == set(fits)
+    for name, cov in by_hand.items():
+        for place, term in ((k - 2, "log10(params_total)"), (k - 1, "release_year")):
+            row = table.loc[(name, term)]
+            assert row["estimate"] == pytest.approx(params[place], rel=1e-6)
+            assert row["std_error"] == pytest.approx(np.sqrt(cov[place, place]), rel=1e-5)
+            assert row["std_error"] == pytest.approx(fits[name].bse[place], rel=1e-5)
+            assert row["p_value"] == pytest.approx(fits[name].pvalues[place], rel=1e-5)
+            assert row["df"] == n - k
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_model_based_row_against_theory(kind: str, trends: dict[str, TrendFit]) -> None:
+    trend = trends[kind]
+    X, S = trend.reml.X, trend.reml.marginal
+    cov = np.linalg.inv(X.T @ np.linalg.solve(S, X))
+    rows = trend.comparison().query("method == 'REML'")
+    np.testing.assert_allclose(rows["std_error"], np.sqrt(np.diag(cov))[-2:], rtol=1e-5)
+    np.testing.assert_allclose(rows["estimate"], trend.params[-2:])
+    assert set(rows["df"]) == {17.0 if kind == "two stages" else 16.0}
+
+
+@pytest.mark.parametrize("method", ["CR1", "CR2", "CR3"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_cluster_rows_against_the_kernel(
+    kind: str, method: str, trends: dict[str, TrendFit]
+) -> None:
+    trend = trends[kind]
+    fit = trend.reml
+    family = dict(zip(trend.design.models, trend.clusters, strict=True))
+    names = trend.design.models if trend.panel is None else trend.panel.model
+    robust = cluster_robust(
+        fit.X,
+        fit.residuals,
+        np.linalg.inv(fit.marginal),
+        fit.marginal,
+        [family[str(name)] for name in names],
+        kind=method,  # type: ignore[arg-type]
+    )
+    rows = trend.comparison().query("method == @method")
+    np.testing.assert_allclose(rows["estimate"], trend.params[-2:])
+    np.testing.assert_allclose(rows["std_error"], np.sqrt(np.diag(robust.cov))[-2:], rtol=1e-5)
+    freedom = robust.satterthwaite(np.eye(len(robust.cov)))[-2:] if method == "CR2" else [5, 5]
+    np.testing.assert_allclose(rows["df"], freedom, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_row_of_the_chosen_vcov_is_the_fit_itself(
+    kind: str, trends: dict[str, TrendFit]
+) -> None:
+    trend = trends[kind]
+    own = trend.tidy().set_index("term").loc[list(trend.design.terms)]
+    rows = trend.comparison().query("method == 'CR2'").set_index("term")
+    for column in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
+        np.testing.assert_allclose(rows[column], own[column], rtol=1e-7)
+
+
+def test_comparison_does_not_depend_on_the_vcov_of_the_fit() -> None:
+    scores = some_scores(12)
+    second, third = (fit_trend(scores, FORMULA, vcov=kind) for kind in ("CR2", "CR3"))
+    left, right = second.comparison(), third.comparison()
+    assert left.equals(right)
+    assert not np.allclose(second.bse, third.bse)
+
+
+def test_as_many_models_as_can_be_fitted_degenerate() -> None:
+    """One degree of freedom in the ordinary rows, or none: numbers or NaN, never a warning."""
+    rng = np.random.default_rng(3)
+    table = table_of_models(3, np.array([0, 1, 1, 2]))
+    study = aggregate_study(table, rng.uniform(0.4, 0.9, (4, 4)))
+    trend = fit_trend(fit_aggregate(study), "release_year")
+    table = trend.comparison().set_index("method")
+    assert table.loc["OLS", "df"] == 1
+    assert list(table.index) == METHODS
