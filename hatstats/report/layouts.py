@@ -19,7 +19,7 @@ SCORES = (
     Column("std_error", "SE", "value"),
     Column("conf", "CI", "interval"),
     Column("ranks", "Rank"),
-    Column("mark", "Note", "prose"),
+    Column("mark", "Note", "note"),
 )
 TRENDS = (
     Column("trend", "Trend"),

@@ -33,7 +33,18 @@ from hatstats.report.rounding import (
 LONG = 45
 
 Kind = Literal[
-    "text", "prose", "value", "interval", "plain", "p", "df", "count", "params", "date", "share"
+    "text",
+    "note",
+    "prose",
+    "value",
+    "interval",
+    "plain",
+    "p",
+    "df",
+    "count",
+    "params",
+    "date",
+    "share",
 ]
 
 _WRITERS: dict[str, Callable[[float], str]] = {
@@ -86,7 +97,7 @@ class Column:
     heading : str
     kind : str
         ``value`` and ``interval`` are rounded by `error`; the other kinds have digits of their
-        own. ``prose`` is text that may wrap and may be empty.
+        own. ``note`` is text that may be empty, ``prose`` sentences that may wrap besides.
     error : str
         Column with the standard error that sets the digits.
     """
@@ -139,7 +150,7 @@ def make_table(
     cells = [_cells(frame, column, digits) for column in present]
     return Table(
         headings=tuple(column.heading for column in present),
-        numeric=tuple(column.kind not in ("text", "prose") for column in present),
+        numeric=tuple(column.kind not in ("text", "note", "prose") for column in present),
         prose=tuple(column.kind == "prose" for column in present),
         rows=tuple(zip(*cells, strict=True)) if cells else (),
     )
@@ -156,7 +167,7 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
         return [
             UNKNOWN if pd.isna(value) or value == "" else str(value) for value in frame[column.name]
         ]
-    if column.kind == "prose":
+    if column.kind in ("note", "prose"):
         return ["" if pd.isna(value) else str(value) for value in frame[column.name]]
     if column.kind == "date":
         return [date_text(value) for value in frame[column.name]]
@@ -202,7 +213,14 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     str
         Needs ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
     """
-    alignment = "".join("r" if numeric else "l" for numeric in table.numeric)
+    letters = ["r" if numeric else "l" for numeric in table.numeric]
+    # Sentences wrap in columns that share what the others, about an eighth of the line each, leave.
+    sentences = sum(table.prose)
+    room = max(0.9 - 0.12 * (len(letters) - sentences), 0.3)
+    share = rf"p{{{room / max(sentences, 1):.2f}\linewidth}}"
+    alignment = "".join(
+        share if prose else letter for prose, letter in zip(table.prose, letters, strict=True)
+    )
     head = [r"    \toprule", f"    {_latex_row(table.headings)}", r"    \midrule"]
     rows = [f"    {_latex_row(row)}" for row in table.rows]
     title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"

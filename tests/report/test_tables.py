@@ -162,8 +162,9 @@ def check_latex(text: str, columns: int, rows: int) -> None:
             assert stack.pop() == name
     assert stack == []
     assert balanced(text)
-    (alignment,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{([lr]+)\}", text)
-    assert len(alignment) == columns
+    (alignment,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{(.+)\}$", text, re.MULTILINE)
+    letters = re.sub(r"p\{[\d.]+\\linewidth\}", "p", alignment)
+    assert re.fullmatch(f"[lrp]{{{columns}}}", letters)
     body = [
         line
         for line in text.splitlines()
