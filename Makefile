@@ -22,8 +22,9 @@ lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
 
-bench: setup ## seconds of each stage of the main job, on every study in data/
+bench: setup ## seconds of each stage of the main job, and of the bootstrap beside SciPy's
 	$(PYTHON) -m bench.stages
+	$(PYTHON) -m bench.bootstrap
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.12 \

@@ -53,7 +53,8 @@ class Thinning:
     path : DataFrame
         `model, benchmark, promptings, observed, std_error, implied, used`: the observed HAT with
         so many promptings in the source language, what the profile implies for it, and whether
-        the extrapolation uses it.
+        the extrapolation uses it. In the rows of infinitely many promptings `observed` is the
+        quadratic's limit and `implied` the profile's own HAT.
     limit, implied : ModelScores
         Quadratic extrapolation of the observed and of the implied path to 1/n = 0.
     score : ModelScores
@@ -93,14 +94,15 @@ class Thinning:
 
     def glance(self) -> pd.DataFrame:
         """One row: promptings, largest drift of the observed score, largest difference."""
-        top = self.path.groupby(["model", "benchmark"], sort=False)["promptings"].transform("max")
-        full = self.path[self.path["promptings"] == top]
+        path = self.path[np.isfinite(self.path["promptings"])]
+        top = path.groupby(["model", "benchmark"], sort=False)["promptings"].transform("max")
+        full = path[path["promptings"] == top]
         raw = full.groupby("model")["observed"].mean().loc[list(self.models)].to_numpy(dtype=float)
         return pd.DataFrame(
             {
                 "method": [self.method],
                 "reference": [self.reference],
-                "promptings": [int(self.path["promptings"].max())],
+                "promptings": [int(path["promptings"].max())],
                 "largest_drift": [float(np.abs(raw - self.limit.params).max())],
                 "largest_difference": [float(np.abs(self.limit.less(self.implied).params).max())],
                 "left_out": [self.left_out],
@@ -158,7 +160,7 @@ def _added(end: CellScores | None, part: CellScores, weight: float) -> CellScore
 def _path_rows(
     profile: ItemProfile,
     fit: BenchmarkFit,
-    kept: int,
+    kept: float,
     found: tuple[CellScores, CellScores],
     used: bool,
 ) -> pd.DataFrame:
@@ -167,7 +169,7 @@ def _path_rows(
         {
             "model": list(observed.models),
             "benchmark": fit.counts.benchmark,
-            "promptings": kept,
+            "promptings": float(kept),
             "observed": observed.params,
             "std_error": standard_errors(observed.cov),
             "implied": implied.params,
@@ -218,6 +220,8 @@ def thin_promptings(profile: TransferProfile, reference: str | ArrayLike = "pool
         assert ends[1] is not None
         limits.append(ends[0])
         implied.append(ends[1])
+        score = CellScores(*fit.scores(reference)[:2])
+        rows.append(_path_rows(items, fit, np.inf, (ends[0], score), False))
     return Thinning(
         path=pd.concat(rows, ignore_index=True),
         limit=average_cells(items, limits),
