@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -59,17 +61,17 @@ def what_changes(specification: pd.DataFrame) -> Figure:
     with house_style():
         probe = new_figure(1.0, 1.0)
         left = 0.14 + max(text_width(probe, name, 6.0) for name in names)
-        gap, head, height = 0.14, 0.24, 0.165 * len(choices) + 0.08
+        gap, head, height = 0.14, 0.32, 0.165 * len(choices) + 0.08
         side = (width - left - 0.1 - gap * (len(claims) - 1)) / len(claims)
-        lines = wrapped(notes, width - 0.2)
+        note = wrapped(notes, width - 0.2)
         body = 0.05 + head + height
-        figure = new_figure(width, body + 0.4 + 0.2 + note_height(lines) + 0.08)
+        figure = new_figure(width, body + 0.4 + 0.2 + note_height(note) + 0.08)
         for index, claim in enumerate(claims):
             axes = add_axes(figure, left + index * (side + gap), 0.05 + head, side, height)
             rows = specification[specification["claim"] == claim]
             _claim_panel(axes, rows, choices)
-            title = str(claim).replace("_", " ")
-            axes.set_title(shorten(title, int(side * 15)), fontsize=6.5, pad=3, loc="left")
+            lines = textwrap.wrap(str(claim).replace("_", " "), max(int(side * 16), 8))[:2]
+            axes.set_title("\n".join(lines), fontsize=6.5, pad=3, loc="left")
             if index == 0:
                 axes.yaxis.set_major_locator(FixedLocator([float(i) for i in range(len(names))]))
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: names[round(value)]))
@@ -77,7 +79,7 @@ def what_changes(specification: pd.DataFrame) -> Figure:
             else:
                 axes.set_yticks([])
         _verdict_legend(figure, specification, body + 0.38)
-        note_under(figure, lines, body + 0.38 + 0.2, 0.1)
+        note_under(figure, note, body + 0.38 + 0.2, 0.1)
     return figure
 
 

@@ -86,7 +86,7 @@ def collect(analysis: Analysis) -> Results:
 
 
 def scores_frame(analysis: Analysis) -> pd.DataFrame:
-    """Tidy scores, best first, with the covariates of the models and what weakens each score."""
+    """Tidy scores with covariates and what weakens each: best first, barely informed last."""
     scores = analysis.scores
     facts = with_release_year(scores.covariates).set_index("model")
     rows = scores.tidy(analysis.conf_level)
@@ -99,7 +99,9 @@ def scores_frame(analysis: Analysis) -> pd.DataFrame:
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
     rows["informed"] = rows["note"] == ""
-    return rows.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+    return rows.sort_values(
+        ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
+    )
 
 
 def points_frame(analysis: Analysis) -> pd.DataFrame:

@@ -32,7 +32,7 @@ _REACH = 0.34
 
 
 def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
-    """Draw the scores with their intervals, best first, one row per model.
+    """Draw the scores with their intervals, best first, barely informed ones apart at the foot.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
         One row per model up to ``ALL_ROWS`` models; beyond, thin rows at a fixed height with
         ``SOME_ROWS`` names: the best, the last and evenly spaced ones between.
     """
-    rows = scores.sort_values("estimate", ascending=True, kind="stable", ignore_index=True)
+    rows = scores.sort_values(["informed", "estimate"], kind="stable", ignore_index=True)
     count, dense = len(rows), len(rows) > ALL_ROWS
     looks = family_looks(rows["family"])
     shown = [look_of(looks, family) for family in rows["family"]]
@@ -96,7 +96,7 @@ def _forest_notes(rows: pd.DataFrame, named: int) -> str:
     level = 100.0 * float(rows["conf_level"].iloc[0])
     parts = [f"Bars: {level:g} % intervals."]
     if not rows["informed"].all():
-        parts.append("Hollow, dashed: barely informed by the data.")
+        parts.append("Under the line, hollow and dashed: barely informed by the data.")
     if named < len(rows):
         parts.append(f"{named} of {len(rows)} models are named; scores.csv has all.")
     return " ".join(parts)
@@ -127,6 +127,9 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, shown: list[Look], dense: bool)
             linestyle="",
             label="_estimate" if informed else "_estimate-barely-informed",
         )
+    vague = int((~rows["informed"].astype(bool)).sum())
+    if 0 < vague < len(rows):
+        axes.axhline(vague - 0.5, color=MUTED, linewidth=0.5, label="_divide")
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 

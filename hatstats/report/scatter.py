@@ -30,6 +30,9 @@ from hatstats.report.style import (
     shorten,
 )
 
+#: Up to so many models, those that are barely informed get their wide bars too.
+MOST_WIDE_BARS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Across:
@@ -79,14 +82,15 @@ def scores_against(
     known = scores[scores[across.column].notna()]
     unknown = scores[scores[across.column].isna()].sort_values("model", ignore_index=True)
     looks = family_looks(scores["family"])
-    strip = 0.42 if len(unknown) else 0.0
+    strip, apart = (0.42, 0.1) if len(unknown) else (0.0, 0.0)
     left, height, under = 0.5, 2.25, 0.42
     with house_style():
         legend = legend_height(COLUMN, list(looks.values()), 0.1)
         figure = new_figure(COLUMN, 3.6)
-        axes = add_axes(figure, left, 0.08, COLUMN - left - 0.1 - strip, height)
+        axes = add_axes(figure, left, 0.08, COLUMN - left - 0.1 - strip - apart, height)
         _trend_line(axes, curve)
-        _score_points(axes, known, known[across.column].to_numpy(float), looks)
+        crowded = _crowded(scores)
+        _score_points(axes, known, known[across.column].to_numpy(float), looks, crowded)
         axes.set_ylabel("HAT score")
         axes.set_xlabel(across.label)
         axes.yaxis.grid(True)
@@ -95,14 +99,14 @@ def scores_against(
         margin = None
         if len(unknown):
             margin = add_axes(figure, COLUMN - 0.06 - strip, 0.08, strip, height)
-            _margin_strip(margin, unknown, looks, axes)
+            _margin_strip(margin, unknown, looks, axes, crowded)
         drawn = len(place_names(axes, known, across.column, curve))
         notes = _trend_notes(known, unknown, across, curve is not None, len(known) - drawn)
         lines = wrapped(notes, COLUMN - 0.2)
         total = 0.08 + height + under + legend + 0.05 + note_height(lines) + 0.04
         figure.set_size_inches(COLUMN, total)
         for part, x, wide in (
-            (axes, left, COLUMN - left - 0.1 - strip),
+            (axes, left, COLUMN - left - 0.1 - strip - apart),
             (margin, COLUMN - 0.06 - strip, strip),
         ):
             if part is not None:
@@ -143,14 +147,17 @@ def _trend_line(axes: Axes, curve: pd.DataFrame | None) -> None:
     axes.plot(x, curve["estimate"], color=TREND, linewidth=1.2, label="_trend")
 
 
-def _score_points(axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look]) -> None:
+def _score_points(
+    axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look], crowded: bool
+) -> None:
     """Draw points with error bars in the look of their family."""
     for place, (_, row) in zip(x, rows.iterrows(), strict=True):
         look, informed = look_of(looks, row["family"]), bool(row["informed"])
+        reach = [[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]]
         bars = axes.errorbar(
             [place],
             [row["estimate"]],
-            yerr=[[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]],
+            yerr=reach if informed or not crowded else None,
             color=look.colour,
             marker=look.marker,
             markersize=3.4,
@@ -160,9 +167,14 @@ def _score_points(axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str
             linestyle="",
             label="_model",
         )
-        if not informed:
+        if not informed and not crowded:
             for bar in bars.lines[2]:
                 bar.set_linestyle((0, (2.0, 1.2)))
+
+
+def _crowded(scores: pd.DataFrame) -> bool:
+    """Whether there are so many models that wide bars would hide the narrow ones."""
+    return len(scores) > MOST_WIDE_BARS
 
 
 def _score_limits(axes: Axes, scores: pd.DataFrame, curve: pd.DataFrame | None) -> None:
@@ -210,11 +222,13 @@ def year_text(value: float) -> str:
     return f"{months // 12}-{months % 12 + 1:02d}"
 
 
-def _margin_strip(margin: Axes, rows: pd.DataFrame, looks: dict[str, Look], axes: Axes) -> None:
+def _margin_strip(
+    margin: Axes, rows: pd.DataFrame, looks: dict[str, Look], axes: Axes, crowded: bool
+) -> None:
     """Draw the models without the covariate in a strip at the right, in the same units of HAT."""
     order = rows.sort_values("estimate", kind="stable")
     spread = np.resize([0.3, 0.5, 0.7], len(order))
-    _score_points(margin, order, spread, looks)
+    _score_points(margin, order, spread, looks, crowded)
     margin.set_xlim(0, 1)
     margin.set_ylim(axes.get_ylim())
     margin.set_yticks([])
@@ -236,10 +250,12 @@ def _trend_notes(
     if not fitted:
         parts.append("No trend could be fitted.")
     if not rows["informed"].all():
-        parts.append("Hollow: barely informed; its bar may leave the frame.")
+        bar = "drawn without its bar" if _crowded(rows) else "its bar may leave the frame"
+        parts.append(f"Hollow: barely informed; {bar}.")
     if unnamed:
         parts.append(f"{unnamed} of {len(known)} points have no room for a name.")
     if len(unknown):
-        names = name_some([str(name) for name in unknown["model"]], 12)
+        all_names = [shorten(str(name), 32) for name in unknown["model"]]
+        names = name_some(all_names, 12 if len(all_names) <= 12 else 6)
         parts.append(f"In the margin, {across.unknown} ({len(unknown)}): {names}.")
     return " ".join(parts)

@@ -95,13 +95,16 @@ def test_forest_has_one_interval_per_model_best_on_top() -> None:
     assert len(marked(axes, "interval")) == 20
     assert len(marked(axes, "estimate")) == 19
     names = [label.get_text() for label in axes.get_yticklabels()]
-    expected = scores.sort_values("estimate")["model"].tolist()
-    assert names == expected
+    # The last model of the frame is barely informed: it stands at the foot, under a line.
+    expected = scores[:-1].sort_values("estimate")["model"].tolist()
+    assert names == [scores["model"].iloc[-1], *expected]
+    (divide,) = marked(axes, "divide")
+    assert set(y_of(divide)) == {0.5}
     assert "model:X" in axes.get_xlabel()
 
 
 def test_forest_draws_the_numbers_of_the_frame() -> None:
-    scores = score_frame(20).sort_values("estimate", ignore_index=True)
+    scores = score_frame(20).sort_values(["informed", "estimate"], ignore_index=True)
     (axes,) = forest(scores, reference="pooled").axes
     drawn = [x_of(line) for line in axes.lines if line.get_label() == "_interval"]
     np.testing.assert_array_equal(np.array(drawn), scores[["conf_low", "conf_high"]].to_numpy())
@@ -130,7 +133,8 @@ def test_forest_of_190_models_stays_on_a_page_and_names_do_not_touch() -> None:
     assert len(marked(axes, "interval")) == 190
     assert len(axes.texts) == SOME_ROWS == len(marked(axes, "leader"))
     named = {text.get_text() for text in axes.texts}
-    ranked = score_frame(190, 14).sort_values("estimate")["model"].tolist()
+    scores = score_frame(190, 14)
+    ranked = scores.sort_values(["informed", "estimate"])["model"].tolist()
     assert {*ranked[:3], *ranked[-3:]} <= named
     for one, other in itertools.pairwise(sorted(boxes(axes.texts), key=lambda box: box.bottom)):
         assert one.top <= other.bottom
