@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import hatstats
+from hatstats.cli import app
 from hatstats.report.analysis import analyse
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,33 @@ def test_python_of_the_readme_runs(
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
     assert capsys.readouterr().out.strip()
+
+
+def test_every_call_and_verb_of_the_readme_exists() -> None:
+    owners: dict[str, object] = {
+        "": hatstats,
+        "hs": hatstats,
+        "profile": hatstats.TransferProfile,
+        "scores": hatstats.HatScores,
+        "HatScores": hatstats.HatScores,
+        "trend": hatstats.TrendFit,
+    }
+    calls = re.findall(r"`(?:(\w+)\.)?(\w+)\(", README)
+    assert len(calls) >= 12
+    assert [(owner, name) for owner, name in calls if not hasattr(owners[owner], name)] == []
+    verbs = set(re.findall(r"\bhatstats ([a-z]+) [A-Z]", README))
+    assert "report" in verbs
+    assert verbs <= {command.name for command in app.registered_commands}
+
+
+def test_every_study_of_the_project_stands_in_the_readme_with_its_licence() -> None:
+    studies = sorted((ROOT / "data").glob("*/study.toml"))
+    assert len(studies) >= 4
+    for study in studies:
+        row = re.search(rf"^\| `data/{study.parent.name}` \|.*\|$", README, flags=re.MULTILINE)
+        assert row, study.parent.name
+        licence = tomllib.loads(study.read_text(encoding="utf-8"))["licence"]
+        assert licence.split(" (")[0] in row.group(), study.parent.name
 
 
 def test_gate_runs_the_test_command_of_the_readme() -> None:
