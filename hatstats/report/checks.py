@@ -78,6 +78,8 @@ def _panels(
             draw(axes, frame[(frame["model"] == name).to_numpy(dtype=bool)])
             axes.set_title(shorten(name, int(side * 17)), fontsize=6.5, pad=2.5, loc="left")
             axes.tick_params(labelleft=column == 0, labelbottom=index + columns >= len(names))
+            axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], prune="upper"))
+            axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.grid(True)
             drawn.append(axes)
         _same_limits(drawn)
@@ -85,11 +87,12 @@ def _panels(
         middle = left + 0.5 * (columns * (side + gap) - gap)
         figure.text(middle / wide, 1.0 - (body + 0.3) / high, labels[0], fontsize=7.5, ha="center")
         figure.text(
-            0.02,
+            0.008,
             1.0 - 0.5 * (body + head) / high,
             labels[1],
             fontsize=7.5,
             rotation=90,
+            ha="left",
             va="center",
         )
         note_under(figure, lines, body + under, 0.1)
@@ -145,8 +148,6 @@ def thinning(path: pd.DataFrame, *, reference: str, benchmark: str | None = None
                 clip_on=False,
                 gid="limit" if limit else "thinned",
             )
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
 
     note = (
         f"Benchmark {name}. Points: observed score with 95 % intervals when promptings are "
