@@ -252,7 +252,9 @@ def _trend_notes(
     if not rows["informed"].all():
         bar = "drawn without its bar" if _crowded(rows) else "its bar may leave the frame"
         parts.append(f"Hollow: barely informed; {bar}.")
-    if unnamed:
+    if unnamed and unnamed == len(known):
+        parts.append("There is no room for names.")
+    elif unnamed:
         parts.append(f"{unnamed} of {len(known)} points have no room for a name.")
     if len(unknown):
         all_names = [shorten(str(name), 32) for name in unknown["model"]]
