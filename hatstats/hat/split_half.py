@@ -129,6 +129,16 @@ class _Line:
         return by_y, away, by_x, -slope * away
 
 
+def _solved(line: _Line, centre: Floats) -> tuple[Floats, Floats, tuple[Floats, ...]]:
+    """Heights, slopes and derivatives of the lines; 0 in place of what has no variance of x."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        height, slope, gradient = line.value(centre), line.slope(), line.gradient(centre)
+    slope, *gradient_parts = (
+        np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in (slope, *gradient)
+    )
+    return height, slope, tuple(gradient_parts)
+
+
 def _squares(correct: Floats, trials: Floats) -> Floats:
     """Unbiased x^2 of each item from its promptings; NaN with fewer than two."""
     two = trials > 1
@@ -159,9 +169,7 @@ def _observed(fit: BenchmarkFit, mixing: Floats, fixed: Floats) -> CellScores:
     mean_y, cross, mean_x, mean_square = means
     line = _Line(mean_y, cross, mean_x, mean_square, own)
     centre = mixing @ own + fixed
-    with np.errstate(divide="ignore", invalid="ignore"):
-        estimate, gradient = line.value(centre), line.gradient(centre)
-        slope = line.slope()
+    estimate, slope, gradient = _solved(line, centre)
     influence = np.zeros((y.shape[1], *number.shape))
     for value, average, weight in zip(moments, means, gradient, strict=True):
         part = (value - average[:, None, :]) * (weight / np.maximum(number, 1))[:, None, :]
@@ -185,23 +193,21 @@ def _implied(fit: BenchmarkFit, mixing: Floats, fixed: Floats) -> CellScores:
         square=np.repeat((g @ x**2)[:, None], shape[1], axis=1),
         own=own,
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        estimate, gradient = line.value(centre), line.gradient(centre)
-        slope = line.slope()
+    estimate, slope, gradient = _solved(line, centre)
     influence = np.zeros((fit.counts.items.size, *shape))
     for m, model in enumerate(fit.models):
         by_y, by_cross, by_x, by_square = (part[m] for part in gradient)
-        if not np.isfinite(by_cross).any():
+        if not by_cross.any() and not by_y.any():
             continue
         # The line's weights on T rest on g alone, so that they are the same in every language.
-        place = int(np.flatnonzero(np.isfinite(by_cross))[0])
+        place = int(np.flatnonzero(by_y)[0])
         weights = g[m] * (by_y[place] + by_cross[place] * x)
         values = profile[m].T * (by_y + np.outer(x, by_cross))
         values += np.outer(x, by_x) + np.outer(x**2, by_square)
         influence[:, m] = model.profile_influence(weights)
         influence[:, m] += model.distribution_influence(np.nan_to_num(values))
     shift = np.stack([model.distribution_influence(x[:, None])[:, 0] for model in fit.models], 1)
-    influence += (shift @ mixing.T)[:, :, None] * np.nan_to_num(slope)[None]
+    influence += (shift @ mixing.T)[:, :, None] * slope[None]
     return CellScores(estimate, influence)
 
 
