@@ -147,6 +147,7 @@ def report_page(
         rules=[f"{_capital(str(rule))}." for rule in results.claims["rule"].drop_duplicates()],
         pictures=pictures,
         tables=shown,
-        vague=list(results.scores.loc[~results.scores["informed"].astype(bool), "model"]),
+        vague=results.scores[~results.scores["informed"].astype(bool)].to_dict("records"),
+        compared=results.specification.get("choice", pd.Series(dtype="str")).nunique() > 1,
         origin=origin,
     )

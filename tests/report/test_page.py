@@ -147,6 +147,7 @@ def test_what_was_left_out_is_told(page: str) -> None:
     assert "41 points under the model&#x27;s other languages" in page
     assert "no known size" in page
     assert "the rank means little: GPT-OSS-x11B" in page
+    assert "<li>at chance</li>" in page
 
 
 def test_text_of_the_study_is_escaped() -> None:
