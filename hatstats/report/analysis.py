@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from hatstats.errors import HatstatsError, NotIdentifiedError
+from hatstats.errors import FitError, HatstatsError, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.fitting import Method, fit_profile
 from hatstats.hat.measures import measures
@@ -166,6 +166,7 @@ def _sensitivity(
     study: Study,
     used: Study,
     options: Options,
+    source: TrendInput,
     default: tuple[Verdict, ...],
     step: Callable[[str], None],
 ) -> pd.DataFrame:
@@ -175,12 +176,11 @@ def _sensitivity(
             step(name)
             try:
                 verdicts = evaluate_claims(make(), study.claims)
-            except NotIdentifiedError as error:
+            except (NotIdentifiedError, FitError) as error:
                 verdicts = tuple(_untestable(verdict, str(error)) for verdict in default)
             tables.append(claims_frame(verdicts).assign(choice=name))
         for vcov in ("CR3", "CR1"):
             step(vcov)
-            source = _trend_input(fit_profile(used, method=options.method), options.reference)
             verdicts = evaluate_claims(source, study.claims, vcov=vcov)
             tables.append(claims_frame(verdicts).assign(choice=f"standard errors {vcov}"))
     table = pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
@@ -264,8 +264,16 @@ def analyse(
     claims = evaluate_claims(source, study.claims)
     step("measures")
     rivals = measures(used, conf_level=options.conf_level)
-    sensitivity = _sensitivity(study, used, options, claims, step)
-    answer = plain_answer(study, scores, ranks, claims, sensitivity, conf_level=options.conf_level)
+    sensitivity = _sensitivity(study, used, options, source, claims, step)
+    answer = plain_answer(
+        study,
+        scores,
+        ranks,
+        claims,
+        sensitivity,
+        conf_level=options.conf_level,
+        with_flagged=options.with_flagged,
+    )
     if progress is not None:
         progress("done", 1.0)
     return Analysis(

@@ -28,6 +28,10 @@ def _short(value: float, places: int = 3) -> str:
     return f"{value:.{places}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{places}f}"
 
 
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else _short(value)
+
+
 def _score(scores: HatScores, place: int, conf_level: float, width: int = 34) -> str:
     low, high = scores.conf_int(conf_level)[place]
     name = scores.models[place]
@@ -41,18 +45,47 @@ def _claim_line(verdict: Verdict) -> str:
     return _fit(
         f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
-        f"p {_short(verdict.p_value)})"
+        f"p {_p(verdict.p_value)})"
     )
 
 
-def _changes(sensitivity: pd.DataFrame, choice: str | None = None) -> int:
-    """Number of claims whose verdict differs from the reported one (under one choice, or any)."""
+def _changes(sensitivity: pd.DataFrame) -> int:
+    """Number of claims whose verdict differs from the reported one under some other choice."""
     reported = sensitivity[sensitivity["choice"] == "as reported"].set_index("claim")["verdict"]
     others = sensitivity[sensitivity["choice"] != "as reported"]
-    if choice is not None:
-        others = others[others["choice"] == choice]
     differs = others["verdict"].to_numpy() != others["claim"].map(reported).to_numpy()
     return int(others.loc[differs, "claim"].nunique())
+
+
+def _head(study: Study, scores: HatScores) -> str:
+    families = scores.covariates["family"]
+    languages = scores.cells["language"].nunique()
+    counts = (
+        f"{_count(scores.nobs, 'model')}, "
+        f"{_count(families[families.fillna('') != ''].nunique(), 'family')}, "
+        f"{_count(len(study.benchmarks), 'benchmark')}, {_count(languages, 'language')}"
+    )
+    line = f"{counts} ({scores.method}, {scores.reference} reference)."
+    return line if len(line) <= _WIDTH else f"{counts} ({scores.method}, {scores.reference})."
+
+
+def _weak(names: Sequence[str]) -> str:
+    line = f"Barely informed, set aside here: {', '.join(names)}."
+    if len(line) <= _WIDTH:
+        return line
+    return f"Barely informed, set aside here: {len(names)} models, such as {names[0]}."
+
+
+def _caveats(study: Study, sensitivity: pd.DataFrame, claims: int, with_flagged: bool) -> str:
+    """What was left out and what else would change the verdicts; empty if neither was tried."""
+    parts = []
+    if len(study.flagged):
+        what = "used" if with_flagged else "left out"
+        parts.append(f"{_count(len(study.flagged), 'suspicious cell')} {what}")
+    if len(sensitivity) > claims:
+        parts.append(f"other choices change {_changes(sensitivity)} of {claims} verdicts")
+    line = "; ".join(parts)
+    return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
 def plain_answer(
@@ -63,6 +96,7 @@ def plain_answer(
     sensitivity: pd.DataFrame,
     *,
     conf_level: float,
+    with_flagged: bool = False,
 ) -> tuple[str, ...]:
     """Say who transfers best and what became of each claim.
 
@@ -77,24 +111,20 @@ def plain_answer(
     sensitivity : DataFrame
         See `hatstats.report.analysis.Analysis`.
     conf_level : float
+    with_flagged : bool
+        Whether the flagged cells were used.
 
     Returns
     -------
     tuple of str
         At most ten lines of at most 80 characters.
     """
-    families = scores.covariates["family"]
     noted = scores.overlap.loc[scores.overlap["note"] != "", "model"]
     weak = [name for name in scores.models if name in set(noted)]
     # A score that the data hardly inform is no candidate for best or worst.
     order = [int(place) for place in np.argsort(-scores.params, kind="stable")]
     order = [place for place in order if scores.models[place] not in weak] or order
-    languages = scores.cells["language"].nunique()
-    lines = [
-        f"{_count(scores.nobs, 'model')}, {_count(families.nunique(), 'family')}, "
-        f"{_count(len(study.benchmarks), 'benchmark')}, {_count(languages, 'language')} "
-        f"({scores.method}, {scores.reference} reference)."
-    ]
+    lines = [_head(study, scores)]
     row = ranks.iloc[order[0]]
     lines.append(
         f"Highest HAT: {_score(scores, order[0], conf_level)}, "
@@ -105,20 +135,13 @@ def plain_answer(
     if len(order) > 1:
         lines.append(f"Lowest: {_score(scores, order[-1], conf_level)}.")
     if weak:
-        more = f" and {len(weak) - 2} more" if len(weak) > 2 else ""
-        lines.append(f"Barely informed, set aside here: {', '.join(weak[:2])}{more}.")
-    flagged = len(study.flagged)
-    changed = _changes(sensitivity)
-    room = 10 - len(lines) - (1 if flagged or len(sensitivity) > len(claims) else 0)
+        lines.append(_weak(weak))
+    caveats = _caveats(study, sensitivity, len(claims), with_flagged)
+    room = 10 - len(lines) - (1 if caveats else 0)
     shown = list(claims)[:room] if len(claims) <= room else list(claims)[: room - 1]
     lines.extend(_claim_line(verdict) for verdict in shown)
     if len(shown) < len(claims):
         lines.append(f"{len(claims) - len(shown)} more claims stand in the report.")
-    if flagged:
-        lines.append(
-            f"{_count(flagged, 'suspicious cell')} left out; other choices change "
-            f"{changed} of {len(claims)} verdicts."
-        )
-    elif len(sensitivity) > len(claims):
-        lines.append(f"Other defensible choices change {changed} of {len(claims)} verdicts.")
+    if caveats:
+        lines.append(caveats)
     return tuple(_fit(line) for line in lines[:10])

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
@@ -206,7 +206,7 @@ def _verdict(
     try:
         trend = fitted(formula)
         found = _KINDS[str(claim["kind"])](claim, trend, scores)
-    except NotIdentifiedError as error:
+    except (NotIdentifiedError, FitError) as error:
         # A registered claim is answered even when the study cannot test it.
         return replace(blank, reason=str(error))
     # Without degrees of freedom a sandwich is too small, not just unknown.

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hatstats.errors import NotIdentifiedError
+from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.hat.scores import HatScores
-from hatstats.trends import Verdict, evaluate_claims, fit_trend
+from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
+from hatstats.trends import claims as module
 from hatstats.trends.claims import claims_frame
 from tests.trends.makers import (
     FAMILY,
@@ -257,6 +258,16 @@ def test_no_variation_is_not_testable() -> None:
     assert verdict.verdict == "not testable"
     assert verdict.reason == "the clusters show no variation to judge it by"
     assert np.isnan(verdict.p_value)
+
+
+def test_a_fit_that_fails_is_not_testable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: Any, **__: Any) -> TrendFit:
+        raise FitError("no climb met the conditions of a maximum")
+
+    monkeypatch.setattr(module, "fit_trend", failing)
+    verdict = judge(some_scores(), slope())
+    assert verdict.verdict == "not testable"
+    assert verdict.reason == "no climb met the conditions of a maximum"
 
 
 def test_every_claim_of_a_study_is_answered_even_if_none_can_be_tested() -> None:

@@ -1,0 +1,375 @@
+"""The main job on real and on small studies: complete, repeatable, and honest about gaps."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.hat.aggregate import AggregateProfile
+from hatstats.report import analysis as module
+from hatstats.report.analysis import TRENDS, Analysis, Options, analyse
+from hatstats.study import Study, read_study
+from hatstats.study.simulate import Shape, simulate_study
+from hatstats.trends import evaluate_claims, fit_trend
+from tests.report.studies import aggregate_study, item_study
+
+DATA = Path(__file__).parents[2] / "data"
+QUICK = {"mmlu_prox", "winogrande_african"}
+STUDIES = ("euroeval", *sorted(QUICK))
+
+
+@pytest.fixture(scope="module")
+def analyses() -> dict[str, Analysis]:
+    return {
+        name: analyse(read_study(DATA / name), Options(quick=name in QUICK)) for name in STUDIES
+    }
+
+
+def changed(study: Study, **columns: Any) -> Study:
+    """The same study with other columns of its table of models."""
+    models = study.models.assign(**columns)
+    return Study(study.counts, models, study.benchmarks, study.items, study.info, study.claims)
+
+
+# --- real studies -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_answer_fits_a_terminal(name: str, analyses: dict[str, Analysis]) -> None:
+    answer = analyses[name].answer
+    assert 4 <= len(answer) <= 10
+    assert max(map(len, answer)) <= 80
+    claims = [claim.name for claim in analyses[name].claims]
+    said = [line.split(":")[0] for line in answer if line.split(":")[0] in claims]
+    assert said == claims
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Analysis]) -> None:
+    analysis = analyses[name]
+    weak = set(analysis.scores.overlap.query("note != ''")["model"])
+    known = [place for place, model in enumerate(analysis.scores.models) if model not in weak]
+    best = max(known, key=lambda place: analysis.scores.params[place])
+    assert analysis.answer[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
+    assert list(analysis.ranks["model"]) == list(analysis.scores.models)
+
+
+@pytest.mark.parametrize("name", ["euroeval", "mmlu_prox"])
+def test_claims_and_trends_rest_on_the_one_regression(
+    name: str, analyses: dict[str, Analysis]
+) -> None:
+    analysis = analyses[name]
+    assert isinstance(analysis.profile, AggregateProfile)
+    assert list(analysis.trends) == list(TRENDS)
+    assert analysis.not_fitted == {}
+    assert all(trend.panel is not None for trend in analysis.trends.values())
+    assert analysis.claims == evaluate_claims(analysis.profile, analysis.study.claims)
+    size = analysis.trends["size"]
+    assert set(size.left_out) == set(
+        analysis.study.models.loc[analysis.study.models["params_total"].isna(), "model"]
+    )
+    assert set(analysis.measures["term"]) == {"gap", "ratio", "excess"}
+
+
+def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Analysis]) -> None:
+    analysis = analyses["euroeval"]
+    flagged = len(analysis.study.flagged)
+    assert flagged == 2
+    assert len(analysis.used.counts) == len(analysis.study.counts) - flagged
+    assert len(analysis.used.flagged) == 0
+    assert analysis.answer[-1].startswith("2 suspicious cells left out; other choices change ")
+    assert "flagged cells included" in set(analysis.sensitivity["choice"])
+
+
+def test_flagged_cells_can_be_used(analyses: dict[str, Analysis]) -> None:
+    default = analyses["euroeval"]
+    study = default.study
+    with_them = analyse(study, Options(quick=True, with_flagged=True))
+    assert with_them.used is study
+    assert with_them.answer[-1] == "2 suspicious cells used."
+    cells = study.flagged
+    moved = with_them.scores.params - default.scores.params
+    touched = [model in set(cells["model"]) for model in default.scores.models]
+    # A broken cell lowers its own model, and hardly moves the others.
+    assert any(touched)
+    assert (moved[touched] < -0.005).all()
+    assert np.abs(moved[~np.array(touched)]).max() < np.abs(moved[touched]).min()
+    # The sensitivity table of the default analysis has the same numbers.
+    row = default.sensitivity.query("choice == 'flagged cells included'").set_index("claim")
+    for claim in with_them.claims:
+        assert row.loc[claim.name, "estimate"] == pytest.approx(claim.estimate, rel=1e-9)
+        assert row.loc[claim.name, "verdict"] == claim.verdict
+
+
+def test_one_family_has_scores_but_no_trend(analyses: dict[str, Analysis]) -> None:
+    analysis = analyses["winogrande_african"]
+    assert analysis.trends == {}
+    assert set(analysis.not_fitted) == set(TRENDS)
+    assert "one family (GPT)" in analysis.not_fitted["date"]
+    assert "no model has all of params_total" in analysis.not_fitted["size"]
+    assert analysis.scores.nobs == 3
+    assert analysis.scores.method == "latent"
+    assert (analysis.claims, len(analysis.sensitivity)) == ((), 0)
+
+
+def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Analysis]) -> None:
+    analysis = analyses["euroeval"]
+    table = analysis.sensitivity
+    names = [claim.name for claim in analysis.claims]
+    assert len(names) == 4
+    assert list(table.columns)[:2] == ["choice", "claim"]
+    choices = list(dict.fromkeys(table["choice"]))
+    assert choices == [
+        "as reported",
+        "flagged cells included",
+        "slope of source accuracy held at 1",
+        "two stages: scores regressed afterwards",
+        "two stages, correlation of items 0.3",
+        "two stages, correlation of items 0.6",
+        "standard errors CR3",
+        "standard errors CR1",
+    ]
+    assert list(table["claim"]) == names * len(choices)
+    for claim, row in zip(analysis.claims, table.itertuples(), strict=False):
+        assert (row.choice, row.claim, row.verdict) == ("as reported", claim.name, claim.verdict)
+        for field in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
+            assert getattr(row, field) == getattr(claim, field)
+
+
+def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Analysis]) -> None:
+    analysis = analyses["euroeval"]
+    table = analysis.sensitivity.set_index(["choice", "claim"])
+    (claim,) = [dict(c) for c in analysis.study.claims if c["name"] == "small_models_not_broken"]
+    profile = analysis.profile
+    by_hand = {
+        "standard errors CR3": evaluate_claims(profile, [claim], vcov="CR3"),
+        "two stages: scores regressed afterwards": evaluate_claims(profile.hat(), [claim]),
+        "slope of source accuracy held at 1": evaluate_claims(
+            module.fit_profile(analysis.used, method="aggregate", slope=1.0), [claim]
+        ),
+        "two stages, correlation of items 0.6": evaluate_claims(
+            module.fit_profile(analysis.used, method="aggregate", correlation=0.6).hat(), [claim]
+        ),
+    }
+    for choice, (verdict,) in by_hand.items():
+        row = table.loc[(choice, claim["name"])]
+        assert row["estimate"] == pytest.approx(verdict.estimate, rel=1e-9)
+        assert row["std_error"] == pytest.approx(verdict.std_error, rel=1e-9)
+    estimates = table.xs(claim["name"], level="claim")["estimate"]
+    assert estimates.nunique() >= 4
+
+
+# --- seeds --------------------------------------------------------------------------------------
+
+
+def test_same_seed_same_ranks_other_seed_other_ranks() -> None:
+    study = aggregate_study()
+    options = Options(quick=True, seed=3)
+    first, again = analyse(study, options), analyse(study, options)
+    pd.testing.assert_frame_equal(first.ranks, again.ranks, check_exact=True)
+    assert first.answer == again.answer
+    other = analyse(study, replace(options, seed=4))
+    drawn = ["rank_low", "rank_high", "p_best"]
+    assert not first.ranks[drawn].equals(other.ranks[drawn])
+    # Only what is drawn depends on the seed.
+    np.testing.assert_array_equal(first.scores.params, other.scores.params)
+    np.testing.assert_array_equal(first.ranks["rank"], other.ranks["rank"])
+    assert first.claims == other.claims
+    assert (first.seed, other.seed) == (3, 4)
+
+
+def test_global_random_state_is_untouched() -> None:
+    numpy, python = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
+    analyse(aggregate_study(), Options(quick=True, seed=11))
+    np.testing.assert_equal(np.random.get_state(legacy=False), numpy)  # noqa: NPY002
+    assert random.getstate() == python
+
+
+def test_level_reaches_every_interval_but_those_of_claims() -> None:
+    study = aggregate_study()
+    wide, narrow = (analyse(study, Options(quick=True, conf_level=x)) for x in (0.95, 0.5))
+    assert (wide.conf_level, narrow.conf_level) == (0.95, 0.5)
+    assert set(narrow.ranks["conf_level"]) == set(narrow.measures["conf_level"]) == {0.5}
+    width = [
+        (one.measures["conf_high"] - one.measures["conf_low"]).mean() for one in (narrow, wide)
+    ]
+    assert width[0] < 0.5 * width[1]
+    assert narrow.answer[1] != wide.answer[1]
+    assert narrow.claims == wide.claims
+
+
+# --- progress -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("make", [aggregate_study, item_study])
+def test_progress_rises_to_one(make: Any, quick: bool) -> None:
+    calls: list[tuple[str, float]] = []
+    analyse(make(), Options(quick=quick), progress=lambda what, share: calls.append((what, share)))
+    shares = [share for _, share in calls]
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert shares == sorted(shares)
+    assert max(shares[:-1]) < 1.0
+    assert calls[-1][0] == "done"
+    assert all(what for what, _ in calls)
+    assert len(calls) >= 6
+
+
+def test_quick_leaves_out_only_the_other_choices() -> None:
+    study = aggregate_study()
+    quick, full = analyse(study, Options(quick=True)), analyse(study)
+    assert set(quick.sensitivity["choice"]) == {"as reported"}
+    assert len(full.sensitivity) > len(quick.sensitivity)
+    assert quick.claims == full.claims
+    assert quick.answer[:-1] == full.answer[:-1]
+    assert not any("choices" in line for line in quick.answer)
+    assert "choices" in full.answer[-1]
+
+
+# --- studies that cannot say everything ---------------------------------------------------------
+
+
+def test_one_family_makes_claims_untestable() -> None:
+    analysis = analyse(changed(aggregate_study(), family="Gemma"))
+    assert analysis.trends == {}
+    for name in TRENDS:
+        assert "one family (Gemma)" in analysis.not_fitted[name]
+    assert len(analysis.claims) == 2
+    for claim in analysis.claims:
+        assert claim.verdict == "not testable"
+        assert "one family (Gemma)" in claim.reason
+    assert set(analysis.sensitivity["verdict"]) == {"not testable"}
+    assert sum("not testable, all" in line for line in analysis.answer) == 2
+    assert analysis.scores.nobs == 9
+
+
+def test_studies_without_sizes() -> None:
+    analysis = analyse(changed(aggregate_study(), params_total=np.nan, params_active=np.nan))
+    assert list(analysis.trends) == ["date"]
+    assert set(analysis.not_fitted) == {"size", "size and date"}
+    by_name = {claim.name: claim for claim in analysis.claims}
+    assert by_name["small_models_not_broken"].verdict == "not testable"
+    assert by_name["small_models_not_broken"].reason == "no model has all of params_total"
+    assert by_name["progress_over_time"].verdict != "not testable"
+    assert any("not testable, no model has all of params_total" in x for x in analysis.answer)
+
+
+def test_studies_without_dates() -> None:
+    analysis = analyse(changed(aggregate_study(), release_date=pd.NaT), Options(quick=True))
+    assert list(analysis.trends) == ["size"]
+    assert analysis.claims[1].reason == "no model has all of release_year"
+
+
+def test_models_of_one_day_or_one_size() -> None:
+    """A covariate that is the same everywhere is a finding about the study, not a wrong file."""
+    same = changed(
+        aggregate_study(),
+        release_date=pd.Timestamp("2025-02-03"),
+        params_total=7e9,
+        params_active=np.nan,
+    )
+    analysis = analyse(same)
+    assert analysis.trends == {}
+    assert [claim.verdict for claim in analysis.claims] == ["not testable"] * 2
+    assert "is 9.8451 for every model" in analysis.claims[0].reason
+    assert "release_year is 2025.09 for every model" in analysis.claims[1].reason
+    assert set(analysis.sensitivity["verdict"]) == {"not testable"}
+
+
+def test_a_study_without_claims() -> None:
+    study = aggregate_study()
+    silent = Study(study.counts, study.models, study.benchmarks, info=study.info)
+    analysis = analyse(silent)
+    assert (analysis.claims, len(analysis.sensitivity)) == ((), 0)
+    assert analysis.answer[-1] == "1 suspicious cell left out."
+    assert list(analysis.trends) == list(TRENDS)
+
+
+def test_too_few_models_for_a_line_bad_input() -> None:
+    study = aggregate_study().select(models=["m_1", "m_2"])
+    with pytest.raises(NotIdentifiedError, match="2 models cannot tell a line"):
+        analyse(study)
+
+
+def test_a_wrong_claim_stops_the_job_bad_input() -> None:
+    study = aggregate_study()
+    claim = {"name": "x", "kind": "slope", "term": "hight", "threshold": 0.0}
+    wrong = Study(study.counts, study.models, study.benchmarks, claims=(claim,))
+    with pytest.raises(DataError, match="hight"):
+        analyse(wrong, Options(quick=True))
+
+
+def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = module.fit_profile
+
+    def failing(study: Study, **options: Any) -> Any:
+        if options.get("slope") == 1.0:
+            raise FitError("the climb did not end")
+        if options.get("correlation") == 0.6:
+            raise NotIdentifiedError("too few models")
+        return fit(study, **options)
+
+    monkeypatch.setattr(module, "fit_profile", failing)
+    analysis = analyse(aggregate_study())
+    table = analysis.sensitivity.set_index("choice")
+    for choice, reason in (
+        ("slope of source accuracy held at 1", "the climb did not end"),
+        ("two stages, correlation of items 0.6", "too few models"),
+    ):
+        rows = table.loc[[choice]]
+        assert set(rows["verdict"]) == {"not testable"}
+        assert set(rows["reason"]) == {reason}
+        assert rows["estimate"].isna().all()
+        assert len(rows) == 2
+    assert table.loc["two stages, correlation of items 0.3", "estimate"].notna().all()
+
+
+# --- item level ---------------------------------------------------------------------------------
+
+
+def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
+    made = simulate_study(
+        np.linspace(-0.8, 1.2, 12), shape=Shape(n_items=50, n_languages=2, n_promptings=5), rng=2
+    )
+    claims = (
+        {"name": "rise", "kind": "slope_difference", "term": "release_year", "threshold": 0.0},
+        {"name": "date", "kind": "slope", "term": "release_year", "threshold": 0.0},
+    )
+    study = Study(made.counts, made.models, made.benchmarks, info=made.info, claims=claims)
+    analysis = analyse(study)
+    assert analysis.scores.method == "latent"
+    assert list(dict.fromkeys(analysis.sensitivity["choice"])) == [
+        "as reported",
+        "reference uniform",
+        "conditioning observed",
+        "standard errors CR3",
+        "standard errors CR1",
+    ]
+    assert all(trend.panel is None for trend in analysis.trends.values())
+    direct = fit_trend(analysis.scores, "release_year").tidy().set_index("term")
+    assert analysis.claims[1].estimate == pytest.approx(direct.loc["release_year", "estimate"])
+    assert analysis.claims[0].verdict != "not testable"
+    observed = module.fit_profile(study, method="observed").hat("pooled")
+    row = analysis.sensitivity.query("choice == 'conditioning observed' and claim == 'date'")
+    expected = evaluate_claims(observed, [claims[1]])[0]
+    assert row["estimate"].item() == pytest.approx(expected.estimate)
+    assert row["std_error"].item() == pytest.approx(expected.std_error)
+
+
+def test_options_choose_method_and_reference() -> None:
+    study = item_study(4, 2)
+    analysis = analyse(study, Options(quick=True, method="observed", reference="uniform"))
+    assert (analysis.scores.method, analysis.scores.reference) == ("observed", "uniform")
+    assert "(observed, uniform reference)" in analysis.answer[0]
+    summed = analyse(study, Options(quick=True, method="aggregate"))
+    assert isinstance(summed.profile, AggregateProfile)

@@ -1,0 +1,213 @@
+"""The answer in ten lines: what it says, what it must not say, and that it fits a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats.hat.scores import HatScores
+from hatstats.report.answer import plain_answer
+from hatstats.study import Study
+from hatstats.trends.claims import Verdict, claims_frame
+from tests.report.studies import aggregate_study
+
+NAN = float("nan")
+
+
+def verdict(name: str = "claim", decision: Any = "supported", **more: Any) -> Verdict:
+    values: dict[str, Any] = {
+        "name": name,
+        "kind": "slope",
+        "statement": "",
+        "quantity": "slope of HAT on release_year",
+        "estimate": 0.0214,
+        "std_error": 0.01,
+        "df": 3.25,
+        "conf_low": -0.0411,
+        "conf_high": 0.0841,
+        "conf_level": 0.9,
+        "threshold": 0.0,
+        "p_value": 0.0402,
+        "verdict": decision,
+        "rule": "",
+        "reason": "",
+        "method": "CR2",
+        "n_models": 20,
+        "n_clusters": 6,
+        "p_floor": 0.03125,
+    }
+    return Verdict(**{**values, **more})
+
+
+def scores_of(
+    study: Study, estimate: list[float], notes: dict[str, str] | None = None
+) -> HatScores:
+    names = study.model_names[: len(estimate)]
+    count = len(names)
+    scores = HatScores.from_frame(
+        study.models.iloc[:count].assign(estimate=estimate),
+        pd.DataFrame(1e-4 * np.eye(count), index=names, columns=names),
+    )
+    cells = pd.DataFrame({"model": names, "benchmark": "bench", "language": "de"})
+    overlap = pd.DataFrame(
+        {"model": names, "benchmark": "bench", "note": [(notes or {}).get(n, "") for n in names]}
+    )
+    return replace(
+        scores, method="aggregate", reference="pooled", cells=cells, overlap=overlap, bounded=True
+    )
+
+
+def sensitivity_of(claims: list[Verdict], **others: list[str]) -> pd.DataFrame:
+    """The reported verdicts, then the verdicts of further choices."""
+    tables = [claims_frame(claims).assign(choice="as reported")]
+    for choice, decisions in others.items():
+        table = claims_frame(claims).assign(choice=choice)
+        tables.append(table.assign(verdict=decisions))
+    return pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
+
+
+def answer(
+    scores: HatScores | None = None,
+    claims: list[Verdict] | None = None,
+    *,
+    study: Study | None = None,
+    others: dict[str, list[str]] | None = None,
+    with_flagged: bool = False,
+) -> tuple[str, ...]:
+    study = study or aggregate_study()
+    scores = scores or scores_of(study, [0.5, 0.7, 0.6, 0.4])
+    told = claims if claims is not None else [verdict()]
+    lines = plain_answer(
+        study,
+        scores,
+        scores.ranks(rng=1, n_draws=200),
+        told,
+        sensitivity_of(told, **(others or {})),
+        conf_level=0.95,
+        with_flagged=with_flagged,
+    )
+    assert 1 <= len(lines) <= 10
+    assert max(map(len, lines)) <= 80
+    return lines
+
+
+def test_the_answer_line_by_line() -> None:
+    lines = answer(others={"CR3": ["inconclusive"], "CR1": ["supported"]})
+    assert lines == (
+        "4 models, 4 families, 1 benchmark, 1 language (aggregate, pooled reference).",
+        "Highest HAT: m_1 .700 [.680, .719], rank 1 to 1.",
+        "Next: m_2 .600 [.580, .619].",
+        "Lowest: m_3 .400 [.381, .420].",
+        "claim: supported (.021 [-.041, .084], df 3.2, p .040)",
+        "1 suspicious cell left out; other choices change 1 of 1 verdicts.",
+    )
+
+
+def test_models_that_are_barely_informed_are_neither_best_nor_worst() -> None:
+    study = aggregate_study()
+    scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})
+    lines = answer(scores, study=study)
+    assert lines[1].startswith("Highest HAT: m_2")
+    assert lines[2] == "Lowest: m_0 .500 [.480, .520]."
+    assert lines[3] == "Barely informed, set aside here: m_1, m_3."
+    everyone = {name: "few trials" for name in study.model_names}
+    all_weak = answer(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
+    assert all_weak[1].startswith("Highest HAT: m_1")
+
+
+@pytest.mark.parametrize("length", [10, 40, 200])
+def test_many_barely_informed_models_are_counted(length: int) -> None:
+    study = aggregate_study()
+    names = [f"{name}-{'x' * length}" for name in study.model_names]
+    long = Study(
+        study.counts.assign(model=[f"{name}-{'x' * length}" for name in study.counts["model"]]),
+        study.models.assign(model=names),
+        study.benchmarks,
+    )
+    notes = dict.fromkeys(names[:7], "near the ceiling")
+    lines = answer(scores_of(long, list(np.linspace(0.3, 0.8, 9)), notes), study=long)
+    (line,) = [line for line in lines if line.startswith("Barely informed")]
+    assert line.startswith("Barely informed, set aside here: 7 models, such as m_0-xxx")
+
+
+def test_cells_that_were_used_are_not_called_left_out() -> None:
+    assert answer()[-1] == "1 suspicious cell left out."
+    assert answer(with_flagged=True)[-1] == "1 suspicious cell used."
+    clean = aggregate_study().without_flagged()
+    assert answer(study=clean)[-1].startswith("claim: supported")
+
+
+def test_choices_that_were_not_tried_change_nothing_and_are_not_mentioned() -> None:
+    clean = aggregate_study().without_flagged()
+    assert not any("choices" in line for line in answer(study=clean))
+    tried = answer(study=clean, others={"CR3": ["supported"]})
+    assert tried[-1] == "Other choices change 0 of 1 verdicts."
+
+
+def test_a_claim_counts_once_however_many_choices_change_it() -> None:
+    claims = [verdict("a"), verdict("b", "refuted"), verdict("c", "inconclusive")]
+    others = {
+        "first": ["inconclusive", "refuted", "inconclusive"],
+        "second": ["refuted", "refuted", "inconclusive"],
+        "third": ["supported", "refuted", "not testable"],
+    }
+    assert answer(claims=claims, others=others)[-1].endswith("change 2 of 3 verdicts.")
+
+
+def test_untestable_claims_say_why() -> None:
+    nothing = dict.fromkeys(("estimate", "std_error", "df", "conf_low", "conf_high"), NAN)
+    claim = verdict("size", "not testable", reason="no model has all of params_total", **nothing)
+    assert "size: not testable, no model has all of params_total" in answer(claims=[claim])
+    long = replace(claim, reason="all 20 models are of one family " + "x" * 100)
+    (line,) = [line for line in answer(claims=[long]) if line.startswith("size")]
+    assert len(line) == 80
+    assert line.endswith("…")
+
+
+def test_more_claims_than_lines_are_counted() -> None:
+    claims = [verdict(f"claim {place}") for place in range(12)]
+    lines = answer(claims=claims)
+    assert len(lines) == 10
+    shown = [line for line in lines if line.startswith("claim ")]
+    assert f"{12 - len(shown)} more claims stand in the report." in lines
+    assert lines[-1] == "1 suspicious cell left out."
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0004, "p < .001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
+)
+def test_small_p_values_are_not_zero(value: float, shown: str) -> None:
+    assert answer(claims=[verdict(p_value=value)])[-2].endswith(f"{shown})")
+
+
+def test_unknown_families_are_not_a_family() -> None:
+    study = aggregate_study()
+    scores = scores_of(study, [0.5, 0.7, 0.6, 0.4])
+    for unknown in ("", None):
+        table = scores.covariates.assign(family=["A", "A", unknown, unknown])
+        line = answer(replace(scores, covariates=table), study=study)[0]
+        assert line.startswith("4 models, 1 family, 1 benchmark")
+
+
+def test_long_names_are_cut_and_say_so() -> None:
+    study = aggregate_study()
+    scores = scores_of(study, [0.5, 0.7, 0.6, 0.4])
+    long = replace(scores, models=tuple(f"{name}-{'y' * 90}" for name in scores.models))
+    lines = answer(long, study=study)
+    assert lines[1].startswith("Highest HAT: m_1-yyy")
+    assert "… .700 [.680, .719], rank 1 to 1." in lines[1]
+    far = answer(replace(scores, reference="model:" + "z" * 90), study=study)
+    assert far[0].endswith("…")
+
+
+def test_one_model_is_only_the_highest() -> None:
+    study = aggregate_study()
+    lines = answer(scores_of(study, [0.6]), [], study=study)
+    assert lines[0].startswith("1 model, 1 family, 1 benchmark, 1 language")
+    assert [line for line in lines if line.startswith(("Next", "Lowest"))] == []
+    two = answer(scores_of(study, [0.6, 0.5]), [], study=study)
+    assert [line.split(":")[0] for line in two[1:3]] == ["Highest HAT", "Lowest"]
