@@ -60,7 +60,7 @@ class Patterns:
     correct, trials : ndarray, shape (J,)
         The pairs, in order of k / n.
     size : ndarray, shape (J,)
-        Number of items with each pair.
+        Number of items with each pair, or their weights added up.
     index : ndarray of int, shape (N,)
         The pair of each item; -1 for an item without trials.
     """
@@ -71,24 +71,23 @@ class Patterns:
     index: NDArray[np.intp]
 
 
-def count_patterns(correct: Floats, trials: Floats) -> Patterns:
+def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
     """Group items by their pair of right answers and trials.
 
     Parameters
     ----------
     correct, trials : ndarray, shape (N,)
         Counts per item; items with 0 trials are not grouped.
+    weights : ndarray, shape (N,), optional
+        Weights of the items, which `size` adds up; 1 each if not given.
 
     Returns
     -------
     Patterns
     """
     there = trials > 0
-    pairs, index, size = np.unique(
-        np.column_stack([correct[there], trials[there]]),
-        axis=0,
-        return_inverse=True,
-        return_counts=True,
+    pairs, index = np.unique(
+        np.column_stack([correct[there], trials[there]]), axis=0, return_inverse=True
     )
     order = np.lexsort((pairs[:, 1], pairs[:, 0] / pairs[:, 1]))
     rank = np.empty_like(order)
@@ -96,7 +95,9 @@ def count_patterns(correct: Floats, trials: Floats) -> Patterns:
     full = np.full(correct.shape, -1, dtype=np.intp)
     full[there] = rank[index.reshape(-1)]
     pairs = pairs[order]
-    return Patterns(pairs[:, 0], pairs[:, 1], size[order].astype(float), full)
+    items = np.ones(correct.shape) if weights is None else weights
+    size = np.bincount(full[there], weights=items[there])
+    return Patterns(pairs[:, 0], pairs[:, 1], size, full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,9 @@ class Deconvolution:
         Columns B of the exponential family ``g = softmax(B theta)``.
     theta_influence : ndarray, shape (J, p)
         Influence on theta of one item with each pattern (centred over items).
+    theta_shape : ndarray, shape (p, p)
+        ``H^-1 P H^-1``, H the Hessian and P the penalty: covariance of the bias of theta if log g
+        were drawn from the prior that the penalty stands for.
     smoothing : float
         Penalty weight chosen.
     log_likelihood : float
@@ -127,6 +131,7 @@ class Deconvolution:
     patterns: Patterns
     basis: Floats
     theta_influence: Floats
+    theta_shape: Floats
     smoothing: float
     log_likelihood: float
 
@@ -192,7 +197,13 @@ def _curvature(likelihood: Floats, size: Floats, penalty: Floats, theta: Floats)
     return np.asarray(size.sum() * prior - within + penalty, dtype=float)
 
 
-def deconvolve(correct: Floats, trials: Floats, *, smoothing: float | None = None) -> Deconvolution:
+def deconvolve(
+    correct: Floats,
+    trials: Floats,
+    *,
+    smoothing: float | None = None,
+    weights: Floats | None = None,
+) -> Deconvolution:
     """Distribution of item probabilities behind counts of right answers.
 
     Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
@@ -204,6 +215,8 @@ def deconvolve(correct: Floats, trials: Floats, *, smoothing: float | None = Non
     smoothing : float, optional
         Weight of the roughness penalty. Chosen from the data by the Laplace approximation of the
         marginal likelihood if not given.
+    weights : ndarray, shape (N,), optional
+        Non-negative weights of the items (a bootstrap's); 1 each if not given.
 
     Returns
     -------
@@ -214,7 +227,7 @@ def deconvolve(correct: Floats, trials: Floats, *, smoothing: float | None = Non
     FitError
         If the Newton steps do not converge.
     """
-    patterns = count_patterns(correct, trials)
+    patterns = count_patterns(correct, trials, weights)
     likelihood = binomial_likelihood(patterns, _GRID)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
@@ -243,6 +256,7 @@ def deconvolve(correct: Floats, trials: Floats, *, smoothing: float | None = Non
         patterns=patterns,
         basis=_BASIS,
         theta_influence=np.linalg.solve(curvature, scores.T).T,
+        theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
         smoothing=weight,
         log_likelihood=float(patterns.size @ np.log(mixture)),
     )
