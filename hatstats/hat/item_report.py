@@ -14,6 +14,7 @@ discoveries are controlled over all items and languages of the report (Benjamini
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -27,6 +28,14 @@ from hatstats.errors import DataError
 from hatstats.hat.averaging import item_profile
 from hatstats.hat.items import BenchmarkFit
 from hatstats.hat.profile import TransferProfile
+from hatstats.inference.count_sums import (
+    Table,
+    beta_binomial,
+    dispersion,
+    normal_approximation,
+    normal_scores,
+    sum_distribution,
+)
 
 Floats = NDArray[np.float64]
 By = Literal["pooled", "model"]
@@ -41,8 +50,6 @@ ALL_LANGUAGES = "all languages"
 _MOST_EXACT = 400
 # Quartiles of the standard normal distribution are this far apart.
 _QUARTILES = 1.3489795
-# Dispersion above this would be a two-point distribution, whose beta parameters vanish.
-_MOST_DISPERSED = 0.98
 # Items found in one pass are left out of dispersion and spread in the next.
 _PASSES = 3
 
@@ -84,91 +91,31 @@ def _expected(fit: BenchmarkFit) -> _Expected:
     return _Expected(source, target)
 
 
-def dispersion(right: Floats, trials: Floats, mean: Floats) -> float:
-    """Correlation of promptings within items that a beta-binomial needs, by moments.
+def _together(fit: BenchmarkFit, expected: _Expected) -> _Expected:
+    """Expected target accuracy of items when all models' source counts are known.
 
-    ``Var(k/n) = f (1 - f) (1/n + (1 - 1/n) rho)`` given the mean f of each item.
-
-    Parameters
-    ----------
-    right, trials, mean : ndarray, shape (n,)
-
-    Returns
-    -------
-    float
-        Between 0 and nearly 1; 0 where no item has two promptings.
+    An item that every model gets right is easier than any one model's count says, and residuals of
+    all models would point the same way. They are moved along their least-squares line, through the
+    origin, on raw less shrunken source accuracy, language by language.
     """
-    even = mean * (1.0 - mean)
-    excess = (right / trials - mean) ** 2 - even / trials
-    room = (even * (1.0 - 1.0 / trials)).sum()
-    return float(np.clip(excess.sum() / room, 0.0, _MOST_DISPERSED)) if room > 0 else 0.0
-
-
-def count_table_of(trials: int, means: Floats, rho: float) -> Floats:
-    """Beta-binomial probabilities of 0 ... `trials`, one row for each mean."""
-    # A mean of exactly 0 or 1 would leave no room for what was seen.
-    inner = np.clip(means, 1e-4, 1.0 - 1e-4)[:, None]
-    levels = np.arange(trials + 1)
-    if rho < 1e-6:
-        return np.asarray(stats.binom.pmf(levels, trials, inner), dtype=float)
-    size = (1.0 - rho) / rho
-    table = stats.betabinom.pmf(levels, trials, inner * size, (1.0 - inner) * size)
-    return np.asarray(table, dtype=float)
-
-
-def _sum_distribution(tables: list[tuple[NDArray[np.intp], Floats]], n_items: int) -> Floats:
-    """Distribution of sums of independent counts: P(S = s) of each item, shape (N, total + 1).
-
-    `tables` holds, for each count, the row of each item (-1: not asked), and probabilities by row.
-    """
-    total = sum(rows.shape[1] - 1 for _, rows in tables)
-    current = np.zeros((n_items, total + 1))
-    current[:, 0] = 1.0
-    top = 0
-    for index, rows in tables:
-        own = np.where((index >= 0)[:, None], rows[index], 0.0)
-        own[index < 0, 0] = 1.0
-        following = np.zeros_like(current)
-        for right in range(rows.shape[1]):
-            following[:, right : right + top + 1] += own[:, right, None] * current[:, : top + 1]
-        current, top = following, top + rows.shape[1] - 1
-    return current
-
-
-def _normal_approximation(
-    observed: NDArray[np.intp], tables: list[tuple[NDArray[np.intp], Floats]]
-) -> Floats:
-    """Observed sums less their mean, in standard deviations."""
-    mean, variance = np.zeros(observed.size), np.zeros(observed.size)
-    for index, rows in tables:
-        levels = np.arange(rows.shape[1])
-        first, second = rows @ levels, rows @ levels**2
-        mean += np.where(index >= 0, first[index], 0.0)
-        variance += np.where(index >= 0, (second - first**2)[index], 0.0)
-    ratio: Floats = np.divide(
-        observed - mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > 0
-    )
-    return ratio
-
-
-def normal_scores(observed: NDArray[np.intp], distribution: Floats) -> Floats:
-    """Normal score of each observed sum by its mid-p value; accurate far into both tails."""
-    rows = np.arange(observed.size)
-    here = 0.5 * distribution[rows, observed]
-    ladder = np.cumsum(distribution, axis=1)
-    upper_ladder = np.cumsum(distribution[:, ::-1], axis=1)[:, ::-1]
-    low = ladder[rows, observed] - here
-    # ladder - here cancels for the largest sums, where the upper tail is the accurate one.
-    high = upper_ladder[rows, observed] - here
-    tiny = np.finfo(float).tiny
-    below = stats.norm.ppf(np.maximum(low, tiny))
-    above = stats.norm.isf(np.maximum(high, tiny))
-    return np.asarray(np.where(low < high, below, above), dtype=float)
+    if len(fit.models) < 2:
+        return expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of items that were never asked
+        easier = np.nanmean(fit.counts.source_accuracy() - expected.source, axis=0)
+        residual = np.nanmean(fit.counts.target_accuracy() - expected.target, axis=0)
+    easier = np.nan_to_num(easier)
+    known = ~np.isnan(residual)
+    top = (easier[:, None] * np.nan_to_num(residual)).sum(axis=0)
+    bottom = (easier[:, None] ** 2 * known).sum(axis=0)
+    slope = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+    moved = expected.target + np.outer(easier, slope)
+    return _Expected(expected.source, np.clip(moved, 0.0, 1.0))
 
 
 def _tables(
     fit: BenchmarkFit, mean: Floats, cell: tuple[int, int], usual: NDArray[np.bool_]
-) -> list[tuple[NDArray[np.intp], Floats]]:
+) -> list[Table]:
     """Null distributions of the counts of one model in one language, by number of promptings."""
     m, place = cell
     f, n = mean[m, :, place], fit.counts.target_trials[m, :, place].astype(int)
@@ -182,7 +129,7 @@ def _tables(
         means, row = np.unique(f[same], return_inverse=True)
         index = np.full(f.size, -1, dtype=np.intp)
         index[same] = row.reshape(-1)
-        tables.append((index, count_table_of(size, means, rho)))
+        tables.append((index, beta_binomial(size, means, rho)))
     return tables
 
 
@@ -215,9 +162,9 @@ def _scores(
         ]
         observed = right.round().astype(np.intp)
         if sum(rows.shape[1] - 1 for _, rows in tables) > _MOST_EXACT:
-            z = _normal_approximation(observed, tables)
+            z = normal_approximation(observed, tables)
         else:
-            z = normal_scores(observed, _sum_distribution(tables, n_items))
+            z = normal_scores(observed, sum_distribution(tables, n_items))
         low, high = np.quantile(z[seen & usual[:, column]], [0.25, 0.75])
         scores[seen, column] = z[seen] / max(1.0, (high - low) / _QUARTILES)
     return scores
@@ -361,6 +308,8 @@ def item_report(
     blocks = []
     for fit in items.fits:
         expected = _expected(fit)
+        if by == "pooled":
+            expected = _together(fit, expected)
         everyone = list(range(len(fit.models)))
         places = list(range(len(fit.counts.languages)))
         groups = [[place] for place in places] if languages == "each" else [places]

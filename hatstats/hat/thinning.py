@@ -210,7 +210,7 @@ def thin_promptings(profile: TransferProfile, reference: str | ArrayLike = "pool
         weights = dict(zip(steps[used].tolist(), shares.tolist(), strict=True))
         ends: list[CellScores | None] = [None, None]
         for kept in steps.tolist():
-            found = thinned_scores(fit, reference, kept, data)
+            found = thinned_scores(fit, reference, kept, data, kept in weights)
             rows.append(_path_rows(items, fit, kept, found, kept in weights))
             if kept in weights:
                 ends = [
