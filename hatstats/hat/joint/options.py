@@ -31,7 +31,8 @@ class JointOptions:
     ----------
     profile : {"linear", "quadratic", "spline"}
         Target logit as a function of the source logit. ``spline`` is a linear spline with
-        smoothed knots: it adds ``log(1 + exp(eta - knot))`` at each of `KNOTS`.
+        smoothed knots: it adds ``2 log(2 cosh((eta - knot) / 2))``, a rounded absolute value,
+        at each of `KNOTS`.
     shared_factor : bool
         Whether the languages of an item share a residual, besides each one's own.
     transfer_or_not : bool
@@ -171,6 +172,7 @@ def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats]:
         return np.array([one, eta]), np.array([zero, one])
     if shape == "quadratic":
         return np.array([one, eta, eta**2]), np.array([zero, one, 2.0 * eta])
-    bends = [np.logaddexp(0.0, eta - knot) for knot in KNOTS]
-    slopes = [np.exp(-np.logaddexp(0.0, knot - eta)) for knot in KNOTS]
+    # 2 log cosh(x / 2) is |x| with a rounded tip.
+    bends = [np.logaddexp(0.5 * (eta - knot), 0.5 * (knot - eta)) * 2.0 for knot in KNOTS]
+    slopes = [np.tanh(0.5 * (eta - knot)) for knot in KNOTS]
     return np.array([one, eta, *bends]), np.array([zero, one, *slopes])
