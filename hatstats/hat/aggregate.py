@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from hatstats.errors import DataError
 from hatstats.hat.assemble import Label, ScoreBlock, assemble
 from hatstats.hat.counts import aggregate_counts
 from hatstats.hat.line import line_scores
@@ -256,11 +257,26 @@ def fit_aggregate(
 
     Raises
     ------
+    DataError
+        For a correlation outside [0, 1), or a slope that is not finite.
     NotIdentifiedError
-        With fewer than four models, or no target language.
+        With fewer than three models (two if the slope is given), models of one source accuracy,
+        or no target language.
     """
     if not 0.0 <= correlation < 1.0:
-        raise ValueError(f"correlation must lie in [0, 1), not {correlation!r}")
+        raise DataError(
+            "the correlation of two models on the same items must lie in [0, 1)",
+            column="correlation",
+            value=correlation,
+            mend="0 is the default, 0.3 and 0.6 show how much it matters.",
+        )
+    if slope is not None and not np.isfinite(slope):
+        raise DataError(
+            "a slope that is held fixed must be a finite number",
+            column="slope",
+            value=slope,
+            mend="1 is a shift of logits; leave it out to estimate it.",
+        )
     parts = tuple(to_logits(aggregate_counts(study, name)) for name in study.benchmark_names)
     families = dict(zip(study.models["model"], study.models["family"], strict=True))
     panel = fit_panel(parts, family_of=families, slope=slope)

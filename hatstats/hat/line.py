@@ -84,7 +84,8 @@ def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, 
     target = part.target.copy()
     count, languages = target.shape
     intercepts = panel.intercepts(b, languages)
-    scatter = panel.components["cell"]
+    # With one cell per model, the scatter of cells is part of the finest effect there is.
+    scatter = list(panel.components.values())[-1]
     weights = np.zeros((count, languages, languages))
     extra = np.zeros((count, languages))
     for m in range(count):

@@ -15,6 +15,7 @@ regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.errors import NotIdentifiedError
+from hatstats.errors import ConvergenceWarning, NotIdentifiedError
 from hatstats.hat.counts import AggregateCounts
 from hatstats.inference.metaregression import RemlFit, fit_reml
 
@@ -31,6 +32,7 @@ Floats = NDArray[np.float64]
 #: A model is barely informed when its transfer effect has a larger standard error than this many
 #: logits: a 95 % interval then spans more than a factor of three in odds.
 BARELY = 0.3
+_ROUNDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +171,26 @@ def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArra
 
 
 def _calibrated(
-    part: Logits, covariates: Floats, names: list[str]
+    part: Logits, covariates: Floats, slope: float | None
 ) -> tuple[Floats, Floats, RemlFit]:
     """E[eta | z, x] of each model, the variance left in eta, and the source regression."""
-    count = len(names)
+    count = part.source.size
     X = np.column_stack([np.ones(count), covariates])
-    if count <= X.shape[1]:
+    coefficients = X.shape[1] + (slope is None)
+    if count <= coefficients:
         raise NotIdentifiedError(
             f"benchmark {part.counts.benchmark!r}: {count} models cannot tell a line and its "
-            f"scatter apart ({X.shape[1]} coefficients); at least {X.shape[1] + 2} are needed"
+            f"scatter apart ({coefficients} coefficients); at least {coefficients + 1} are needed"
         )
     fit = fit_reml(part.source, X, np.diag(part.source_var), [np.arange(count)])
     spread = float(fit.variance_components[0])
+    if spread == 0.0 and slope is None:
+        given = " beyond what the covariates say" if covariates.size else ""
+        raise NotIdentifiedError(
+            f"benchmark {part.counts.benchmark!r}: the source accuracies of the models differ by "
+            f"no more than their sampling errors{given}, so that the slope of target on source "
+            "cannot be told; hold it fixed (slope=1 is a shift of logits), or add models"
+        )
     reliability = spread / (spread + part.source_var)
     expected = X @ fit.params
     return (
@@ -188,6 +198,33 @@ def _calibrated(
         reliability * part.source_var,
         fit,
     )
+
+
+def _groupings(
+    model: NDArray[np.str_],
+    benchmark: NDArray[np.intp],
+    family: NDArray[np.str_],
+    width: int,
+    slope: float | None,
+) -> dict[str, NDArray[np.str_]]:
+    """Random effects that the rows can tell apart, from coarse to fine."""
+    nested = {
+        "family": family,
+        "model": model,
+        "benchmark": np.array([f"{m}|{b}" for m, b in zip(model, benchmark, strict=True)]),
+        "cell": np.arange(model.size).astype(np.str_),
+    }
+    size = {name: np.unique(labels).size for name, labels in nested.items()}
+    # What varies between models beyond intercept, slope and covariates must feed two components.
+    left = size["model"] - 1 - (slope is None) - width
+    if not (1 < size["family"] < size["model"] and left > 1):
+        del nested["family"]
+    # Each is nested in the one before; one that splits no further is the same effect again.
+    if size["benchmark"] == size["model"]:
+        del nested["benchmark"]
+    if size["cell"] == size["benchmark"]:
+        del nested["cell"]
+    return nested
 
 
 def fit_panel(
@@ -220,7 +257,12 @@ def fit_panel(
     Raises
     ------
     NotIdentifiedError
-        With too few models for the coefficients.
+        With too few models for the coefficients, or source accuracies that do not differ.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If slope and covariance do not settle.
     """
     width = len(terms)
     rows: dict[str, list[np.ndarray]] = {"y": [], "x": [], "v": [], "left": [], "at": []}
@@ -245,7 +287,7 @@ def fit_panel(
             part.target_var[kept],
             part.barely_informed[kept],
         )
-        calibrated, left, source_fit = _calibrated(sub, table.reshape(len(kept), width), models)
+        calibrated, left, source_fit = _calibrated(sub, table.reshape(len(kept), width), slope)
         source_fits.append(source_fit)
         source_models.append(tuple(models))
         m, place = np.nonzero(~np.isnan(sub.target))
@@ -273,16 +315,7 @@ def fit_panel(
     design.append(x[:, 1:])
     X = np.column_stack(design)
 
-    family = family_labels(model, family_of)
-    groupings: dict[str, NDArray[np.str_]] = {}
-    if 1 < np.unique(family).size < np.unique(model).size:
-        groupings["family"] = family
-    groupings["model"] = model
-    if len(parts) > 1:
-        groupings["benchmark"] = np.array(
-            [f"{m}|{b}" for m, b in zip(model, at[:, 0], strict=True)]
-        )
-    groupings["cell"] = np.arange(y.size).astype(np.str_)
+    groupings = _groupings(model, at[:, 0], family_labels(model, family_of), width, slope)
 
     # Rows of one model and benchmark share the error left in its source logit.
     same = (model[:, None] == model) & (at[:, 0][:, None] == at[:, 0])
@@ -292,12 +325,29 @@ def fit_panel(
     if slope is None:
         # The slope enters the known covariance too; least squares is near enough to start from.
         beta = np.linalg.lstsq(X, y, rcond=None)[0][slopes]
-    while True:
+    damping, before = np.ones(len(parts)), np.zeros(len(parts))
+    for _ in range(_ROUNDS):
         shared = same * (beta[at[:, 0]] ** 2 * left)[:, None]
-        fit = fit_reml(goal, X, np.diag(v) + shared, list(groupings.values()))
+        try:
+            fit = fit_reml(goal, X, np.diag(v) + shared, list(groupings.values()))
+        except NotIdentifiedError as error:
+            raise NotIdentifiedError(
+                f"{y.size} cells of {np.unique(model).size} models cannot tell apart the effects "
+                f"of {', '.join(groupings)} from the line; add models or languages ({error})"
+            ) from error
         if slope is not None or np.allclose(fit.params[slopes], beta, rtol=0.05):
             break
-        beta = fit.params[slopes]
+        move = fit.params[slopes] - beta
+        # Where source accuracies hardly differ, full steps can swing between two slopes for ever.
+        damping = np.where(move * before < 0, 0.5 * damping, damping)
+        beta, before = beta + damping * move, move
+    else:
+        warnings.warn(
+            f"the slope and the covariance that rests on it did not settle in {_ROUNDS} rounds; "
+            "the source accuracies hardly tell the models apart",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     return Panel(
         fit=fit,
         terms=(*labels, *terms),

@@ -42,7 +42,7 @@ def test_influence_gives_the_covariance_of_the_scores(method: str, reference: st
 
 def test_standard_errors_against_scipy() -> None:
     shape = Shape(n_items=500, n_languages=2, n_promptings=3)
-    race = paired_bootstrap(hs.simulate_study(ABILITY, shape=shape, rng=1), draws=6000)
+    race = paired_bootstrap(hs.simulate_study(ABILITY, shape=shape, rng=1), draws=5000)
     assert race.our_errors.shape == (3,)
     assert race.disagreement < 0.03
     # The bar of the project is 100 at its full size, which `make bench` runs.
@@ -120,13 +120,13 @@ def test_tidy_ranks_and_seeds(observed: hs.TransferProfile) -> None:
 def test_promptings_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
     """The mean of k/n over these very items has variance sum p (1 - p) / n over cells squared."""
     study = observed.study
-    drawn = hs.resample_promptings(observed, "own", n_draws=40, rng=1)
+    drawn = hs.resample_promptings(observed, "own", n_draws=30, rng=1)
     rows = study.counts[(study.counts["language"] != "src").to_numpy()]
     share = rows["n_correct"] / rows["n_trials"]
     unbiased = share * (1.0 - share) / (rows["n_trials"] - 1.0)
     expected = unbiased.groupby(rows["model"]).sum() ** 0.5 / (200 * 3)
     assert drawn.scale == pytest.approx(np.sqrt(4 / 3))
-    np.testing.assert_allclose(drawn.bse, expected, rtol=0.3)
+    np.testing.assert_allclose(drawn.bse, expected, rtol=0.35)
     assert (drawn.bse < 0.5 * observed.hat("own").bse).all()
     assert drawn.unit == "promptings"
     assert drawn.n_failed == 0

@@ -84,15 +84,16 @@ def test_implied_line_against_least_squares() -> None:
         assert check.implied.params[m] == pytest.approx(intercept + 0.3 * slope, abs=1e-8)
 
 
-@pytest.mark.parametrize("part", ["line", "implied"])
-@pytest.mark.parametrize("reference", ["pooled", "uniform"])
+@pytest.mark.parametrize(
+    ("reference", "part"), [("pooled", "line"), ("pooled", "implied"), ("uniform", "implied")]
+)
 def test_influence_against_naive(reference: str, part: str) -> None:
     def scores(profile: hs.TransferProfile) -> ModelScores:
         found = getattr(hs.split_half(profile, reference), part)
         assert isinstance(found, ModelScores)
         return found
 
-    slow, computed = slow_influence(profile_of("observed", twins=True), scores, [0, 40, 99])
+    slow, computed = slow_influence(profile_of("observed", twins=True), scores, [0, 99])
     np.testing.assert_allclose(slow, computed, atol=0.03 * np.abs(computed).max())
 
 
@@ -118,10 +119,10 @@ def test_a_straight_profile_against_theory() -> None:
 
 
 def test_verdict_on_a_right_and_on_a_wrong_profile() -> None:
-    latent = hs.split_half(profile_of("latent", n_items=3000), "uniform")
+    latent = hs.split_half(profile_of("latent", n_items=2000), "uniform")
     assert "NOT compatible" not in latent.summary()
     assert "variance of items' chances" in " ".join(latent.summary().split())
-    observed = hs.split_half(profile_of("observed", n_items=3000), [0.1])
+    observed = hs.split_half(profile_of("observed", n_items=2000), [0.1])
     assert "NOT compatible" in observed.summary()
     table = latent.tidy()
     assert list(table["term"].unique()) == ["line", "implied line", "difference"]

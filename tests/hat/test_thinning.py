@@ -65,7 +65,7 @@ def test_thinned_path_against_naive(reference: str) -> None:
     source = (study.counts["language"] == "src").to_numpy()
     right = study.counts["n_correct"].to_numpy()[source].astype(int)
     found = []
-    for _ in range(4):
+    for _ in range(3):
         counts = study.counts.copy()
         kept = rng.hypergeometric(right, 5 - right, 2)
         counts.loc[source, "n_correct"] = kept.astype(float)
@@ -77,21 +77,22 @@ def test_thinned_path_against_naive(reference: str) -> None:
     np.testing.assert_allclose(np.mean(found, axis=0), exact, atol=0.004)
 
 
-@pytest.mark.parametrize("part", ["limit", "implied"])
-@pytest.mark.parametrize("reference", ["pooled", "uniform"])
+@pytest.mark.parametrize(
+    ("reference", "part"), [("pooled", "limit"), ("pooled", "implied"), ("uniform", "implied")]
+)
 def test_influence_against_naive(reference: str, part: str) -> None:
     def scores(profile: hs.TransferProfile) -> ModelScores:
         found = getattr(hs.thin_promptings(profile, reference), part)
         assert isinstance(found, ModelScores)
         return found
 
-    slow, computed = slow_influence(profile_of("observed", twins=True), scores, [0, 40, 99])
+    slow, computed = slow_influence(profile_of("observed", twins=True), scores, [0, 99])
     np.testing.assert_allclose(slow, computed, atol=0.03 * np.abs(computed).max())
 
 
-@pytest.mark.parametrize("world", ["logit_normal", "mixture", "cubic"])
+@pytest.mark.parametrize("world", ["logit_normal", "cubic"])
 def test_limit_is_nearer_the_truth_than_the_observed_score(world: str) -> None:
-    shape = Shape(n_items=6000, n_languages=2, n_promptings=10)
+    shape = Shape(n_items=4000, n_languages=2, n_promptings=10)
     study = hs.simulate_study((-2.0, 2.0), shape=shape, world=world, rng=2)  # type: ignore[arg-type]
     profile = hs.fit_profile(study, method="observed")
     area = (np.arange(2000) + 0.5) / 2000
@@ -103,9 +104,9 @@ def test_limit_is_nearer_the_truth_than_the_observed_score(world: str) -> None:
 
 
 def test_verdict_on_a_right_and_on_a_wrong_profile() -> None:
-    latent = hs.thin_promptings(profile_of("latent", n_items=3000), "uniform")
+    latent = hs.thin_promptings(profile_of("latent", n_items=2000), "uniform")
     assert "latent profile is compatible with thinning" in " ".join(latent.summary().split())
-    observed = hs.thin_promptings(profile_of("observed", n_items=3000), "uniform")
+    observed = hs.thin_promptings(profile_of("observed", n_items=2000), "uniform")
     assert "NOT compatible" in observed.summary()
     table = latent.tidy()
     assert list(table["term"].unique()) == ["limit", "implied limit", "difference", "HAT"]
