@@ -74,6 +74,8 @@ def thinned_shares(correct: Floats, trials: Floats, kept: int) -> Floats:
 
 def _fill(mass: Floats) -> Floats:
     """Weights (J, J) from levels with items to all: linear between them, constant outside."""
+    if (mass > 0).all():
+        return np.eye(mass.size)
     places, known = np.arange(mass.size), np.flatnonzero(mass > 0)
     weights = np.zeros((mass.size, mass.size))
     for unit in known:

@@ -127,7 +127,7 @@ def test_promptings_of_a_mean_against_theory(observed: hs.TransferProfile) -> No
     expected = unbiased.groupby(rows["model"]).sum() ** 0.5 / (200 * 3)
     assert drawn.scale == pytest.approx(np.sqrt(4 / 3))
     np.testing.assert_allclose(drawn.bse, expected, rtol=0.35)
-    assert (drawn.bse < 0.5 * observed.hat("own").bse).all()
+    assert (drawn.bse < 0.7 * observed.hat("own").bse).all()
     assert drawn.unit == "promptings"
     assert drawn.n_failed == 0
     assert "inflates the SE" in drawn.summary()
