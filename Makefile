@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report test lint bench lock clean
+.PHONY: help setup report test lint bench calibrate lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -25,6 +25,9 @@ lint: setup ## style and types
 bench: setup ## seconds of each stage of the main job, and of the bootstrap beside SciPy's
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
+
+calibrate: setup ## slow proofs: drift over source ability, coverage of intervals (hours)
+	$(PYTHON) -m hatstats.check
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.12 \

@@ -1,0 +1,6 @@
+"""Slow proofs: simulations that say whether the estimators keep what they promise.
+
+`hatstats.check.invariance` moves source ability alone and sees which measures move with it;
+`hatstats.check.coverage` counts how often intervals hold the truth. Each function returns one tidy
+frame; ``python -m hatstats.check`` runs and prints them.
+"""
