@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -269,18 +270,24 @@ class TrendFit:
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
         lines = [
-            f"Trend: {self.formula}  ({self.scale} scale)",
+            *textwrap.wrap(f"Trend: {self.formula} ({self.scale} scale)", 80),
             f"  {self.nobs} models in {self.n_clusters} {self.cluster} clusters, "
             f"{self.vcov}; {len(self.left_out)} models left out",
-            f"  {'term':<26}{'estimate':>9}{'se':>8}{'df':>6}{'p':>8}  {conf_level:.0%} interval",
+            f"  {'term':<21}{'estimate':>10}{'se':>10}{'df':>6}{'p':>7}  {conf_level:.0%} interval",
         ]
         for row in self.tidy(conf_level).itertuples():
+            term = str(row.term)
+            term = term if len(term) <= 21 else f"{term[:20]}…"
+            estimate, error, low, high = (
+                f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
+                for value in (row.estimate, row.std_error, row.conf_low, row.conf_high)
+            )
             lines.append(
-                f"  {str(row.term)[:25]:<26}{row.estimate:>9.3f}{row.std_error:>8.3f}{row.df:>6.1f}"
-                f"{row.p_value:>8.3f}  [{row.conf_low:.3f}, {row.conf_high:.3f}]"
+                f"  {term:<21}{estimate:>10}{error:>10}{row.df:>6.1f}{row.p_value:>7.3f}"
+                f"  [{low}, {high}]"
             )
         spread = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
-        lines.append(f"  variance components: {spread}")
+        lines.extend(textwrap.wrap(f"  variance components: {spread}", 80))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,7 @@ def test_claims_bad_input(change: dict[str, object], message: str) -> None:
 
 def test_every_refusal_is_one_of_ours_bad_input() -> None:
     """The item-level study of three models of one family: every trend says why it cannot be."""
-    study = read_study("data/winogrande_african")
+    study = read_study(Path(__file__).parents[2] / "data" / "winogrande_african")
     assert set(study.models["family"]) == {"GPT"}
     scores = scores_of(study.models, [0.5, 0.6, 0.7], np.full(3, 1e-4))
     for formula in ("release_year", "log10(params_total)"):

@@ -1,0 +1,112 @@
+"""What a trend shows: tables, summaries, and that they fit where they are read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hatstats.hat.aggregate import fit_aggregate
+from hatstats.hat.fitting import fit_profile
+from hatstats.inference.coefficients import TIDY_COLUMNS
+from hatstats.study.simulate import Shape, simulate_study
+from hatstats.trends import TrendFit, fit_trend
+from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
+
+
+@pytest.fixture(scope="module")
+def panel_trend() -> TrendFit:
+    accuracy = np.random.default_rng(21).uniform(0.3, 0.9, (20, 4))
+    return fit_trend(fit_aggregate(aggregate_study(table_of_models(21), accuracy)), FORMULA)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        FORMULA,
+        "release_year * log10(params_total) + a_covariate_whose_name_is_longer_than_its_column",
+        "narrow",
+    ],
+)
+def test_summary_fits_eighty_columns(formula: str) -> None:
+    scores = some_scores(
+        a_covariate_whose_name_is_longer_than_its_column=np.arange(20.0) % 7,
+        narrow=np.linspace(2024, 2024.0001, 20),
+    )
+    trend = fit_trend(scores, formula)
+    lines = trend.summary().splitlines()
+    assert max(map(len, lines)) <= 80
+    body = lines[-1 - len(trend.terms) : -1]
+    assert [line.split()[0].rstrip("…") for line in body] == [
+        term[: 20 if len(term) > 21 else 21] for term in trend.terms
+    ]
+    # Columns never run into each other.
+    assert all(len(line.split()) == 7 for line in body)
+
+
+def test_summary_says_what_a_reader_needs(panel_trend: TrendFit) -> None:
+    text = panel_trend.summary(conf_level=0.9)
+    assert "(logit scale)" in text
+    assert "20 models in 6 family clusters, CR2; 0 models left out" in text
+    assert "90% interval" in text
+    assert "intercept[" not in text
+    for name in ("family", "model", "cell"):
+        assert f"{name} {panel_trend.components[name]:.4g}" in text
+
+
+def test_tidy_leaves_out_the_intercepts_of_languages(panel_trend: TrendFit) -> None:
+    table = panel_trend.tidy(conf_level=0.8)
+    assert list(table.columns) == list(TIDY_COLUMNS)
+    assert list(table["term"]) == ["source_logit[b]", "log10(params_total)", "release_year"]
+    hidden = [term for term in panel_trend.terms if term.startswith("intercept[b, ")]
+    assert len(hidden) == 3
+    assert len(panel_trend.terms) == 6
+    shown = table.set_index("term")
+    place = panel_trend.terms.index("release_year")
+    row = shown.loc["release_year"]
+    low, high = panel_trend.conf_int(0.8)[place]
+    assert (row["conf_low"], row["conf_high"]) == pytest.approx((low, high))
+    half = stats.t.ppf(0.9, panel_trend.df[place]) * panel_trend.bse[place]
+    assert (high - low) / 2 == pytest.approx(half)
+    assert set(table["method"]) == {"CR2 by family, Satterthwaite df, logit scale"}
+
+
+def test_glance_is_one_row_of_facts(panel_trend: TrendFit) -> None:
+    table = panel_trend.glance()
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert (row["formula"], row["vcov"]) == (FORMULA, "CR2")
+    assert (row["n_models"], row["n_clusters"], row["n_left_out"]) == (20, 6, 0)
+    for name, value in panel_trend.components.items():
+        assert row[f"variance_{name}"] == value
+    assert 0 <= row["i_squared"] <= 100
+    assert row["q_df"] == 60 - 6
+    assert row["q_p_value"] == pytest.approx(stats.chi2.sf(row["q"], row["q_df"]))
+
+
+def test_a_trend_shows_itself(panel_trend: TrendFit) -> None:
+    assert repr(panel_trend) == f"<TrendFit: {FORMULA}, 20 models, 6 clusters>"
+    assert "release_year" in panel_trend._repr_html_()
+    assert panel_trend.vcov == "CR2"
+    assert panel_trend.method == "CR2 by family, Satterthwaite df, logit scale"
+    assert fit_trend(some_scores(), FORMULA, vcov="CR1").method.startswith("CR1 by family, G - 1")
+
+
+@pytest.mark.parametrize("vcov", ["CR0", "CR1", "CR3"])
+def test_other_covariances_have_one_df_less_than_clusters(vcov: str) -> None:
+    trend = fit_trend(some_scores(), FORMULA, vcov=vcov)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(trend.df, [5, 5, 5])
+    default = fit_trend(some_scores(), FORMULA)
+    np.testing.assert_array_equal(trend.params, default.params)
+    assert not np.allclose(trend.bse, default.bse)
+
+
+def test_an_item_level_profile_is_fitted_by_its_pooled_scores() -> None:
+    study = simulate_study(
+        np.linspace(-0.8, 1.2, 9), shape=Shape(n_items=40, n_languages=2, n_promptings=4), rng=5
+    )
+    profile = fit_profile(study, method="observed")
+    whole, staged = (fit_trend(x, "release_year") for x in (profile, profile.hat("pooled")))
+    np.testing.assert_array_equal(whole.params, staged.params)
+    np.testing.assert_array_equal(whole.cov, staged.cov)
+    assert (whole.scale, whole.panel) == ("accuracy", None)
