@@ -42,7 +42,7 @@ class CountTable:
     ----------
     table : DataFrame
         `model, benchmark, right, promptings, items, items_expected, target, target_expected`;
-        target accuracies are means over languages.
+        target accuracies are means over languages, NaN for counts that no item has.
     tests : DataFrame
         `model, benchmark, term, statistic, df, p_value, distance`. Term ``source counts``:
         distance is the share of items that would have to move to another count; term ``target
