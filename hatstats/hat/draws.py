@@ -17,7 +17,7 @@ from hatstats.inference.resample import bca_limits, percentile_limits
 
 Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "bca"]
-#: Full refits differ from their Newton steps by less than so many standard errors, or it is said.
+#: Root mean square of refits less Newton steps, in standard errors, beyond which it is said.
 STEP_TOLERANCE = 0.5
 
 
@@ -199,11 +199,11 @@ class BootstrapScores:
             "Newton step per draw; a draw in this form cannot fail."
         )
         if len(self.refits):
-            size = self.largest_step_error
+            size = float(np.sqrt((self.refits["difference"] ** 2).mean()))
             verdict = "steps can be trusted" if size < STEP_TOLERANCE else "steps are rough here"
             text += (
-                f" {self.refits['draw'].nunique()} full refits differ from their steps by at most "
-                f"{size:.2f} SE: {verdict}."
+                f" {self.refits['draw'].nunique()} full refits differ from their steps by "
+                f"{size:.2f} SE (root mean square), at most {self.largest_step_error:.2f} SE: {verdict}."
             )
         if self.n_failed:
             text += f" {self.n_failed} refits failed."

@@ -142,8 +142,9 @@ def _top(fit: BenchmarkFit) -> int:
     top = min(int(np.quantile(trials, 0.1, method="lower")) for trials in asked)
     if top < _FEWEST:
         raise NotIdentifiedError(
-            f"benchmark {fit.counts.benchmark!r}: thinning from {top} prompting(s) leaves fewer than "
-            f"three points, and the bend of the path cannot be seen. What is missing: {_FEWEST} or "
+            f"benchmark {fit.counts.benchmark!r}: thinning from {top} prompting(s) leaves fewer "
+            "than three points, and the bend of the path cannot be seen. What is missing: "
+            f"{_FEWEST} or "
             "more promptings per item in the source language."
         )
     return top
