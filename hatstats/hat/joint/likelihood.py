@@ -7,6 +7,7 @@ zeros and ones adds their logarithms up for every distinct pattern of counts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -218,6 +219,22 @@ class JointLikelihood:
                 out[place, asked] += moved[language, target[asked, language]]
         return out
 
+    def scores(self, theta: Floats) -> Floats:
+        """Derivative of the log-likelihood of one item with each pattern, shape (I, P)."""
+        tables = self.maker.make(theta)
+        posterior = self._posterior(tables)
+        scores = np.zeros((self.counts.weight.size, self.layout.size))
+        for rows in self._blocks(tables):
+            slopes = self._derivatives(tables, rows)
+            scores[rows] = np.einsum("piq,iq->ip", slopes, posterior.nodes[rows])
+        return scores
+
+    def _blocks(self, tables: Tables) -> Iterator[slice]:
+        """Patterns in blocks whose derivatives fit in memory together."""
+        step = max(1, _BLOCK // (self.layout.size * tables.log_weight.size))
+        for start in range(0, self.counts.weight.size, step):
+            yield slice(start, start + step)
+
     def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats]:
         """Scores of one item with each pattern, and the observed information.
 
@@ -235,12 +252,10 @@ class JointLikelihood:
         tables = self.maker.make(theta)
         posterior = self._posterior(tables)
         layout, weight = self.layout, self.counts.weight
-        size, nodes = layout.size, tables.log_weight.size
+        size = layout.size
         hessian = self._complete_hessian(theta, self._mass(posterior))
         scores = np.zeros((weight.size, size))
-        step = max(1, _BLOCK // (size * nodes))
-        for start in range(0, weight.size, step):
-            rows = slice(start, start + step)
+        for rows in self._blocks(tables):
             slopes = self._derivatives(tables, rows)
             chance = posterior.nodes[rows]
             scores[rows] = np.einsum("piq,iq->ip", slopes, chance)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,23 +35,26 @@ class CountRows:
     Attributes
     ----------
     correct, trials : ndarray, shape (K,)
+    log_choose : ndarray, shape (K,)
+        Logarithm of the binomial coefficient.
     """
 
     correct: Floats
     trials: Floats
+    log_choose: Floats = field(init=False)
+    _signs: tuple[Floats, Floats] = field(init=False)
+
+    def __post_init__(self) -> None:
+        k, n = self.correct, self.trials
+        choose = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+        object.__setattr__(self, "log_choose", np.asarray(choose))
+        signs = np.column_stack([k, n - k]), np.column_stack([k, k - n])
+        object.__setattr__(self, "_signs", signs)
 
     @property
     def size(self) -> int:
         """Number of rows."""
-        return self.correct.size
-
-    @property
-    def log_choose(self) -> Floats:
-        """Logarithm of the binomial coefficient, shape (K,)."""
-        k, n = self.correct, self.trials
-        return np.asarray(
-            special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
-        )
+        return int(self.correct.size)
 
     def binomial(self, logit: Floats, chance: float, *, by_chance: bool) -> PromptingTerms:
         """``k ~ Bin(n, c + (1 - c) expit(logit))``.
@@ -69,24 +72,27 @@ class CountRows:
         PromptingTerms
         """
         right = special.expit(logit)
-        log_wrong = special.log_expit(-logit)
+        parts = np.empty((*logit.shape[:-1], 2, logit.shape[-1]))
+        slopes = np.empty_like(parts)
+        parts[..., 1, :] = special.log_expit(-logit)
+        slopes[..., 1, :] = share = right
         if chance == 0.0 and not by_chance:
             # d log p / d logit is 1 - p, and d log(1 - p) / d logit is -p.
-            parts = np.stack([log_wrong + logit, log_wrong], axis=-2)
-            slopes = np.stack([1.0 - right, right], axis=-2)
-            share = right
+            np.add(parts[..., 1, :], logit, out=parts[..., 0, :])
+            np.subtract(1.0, right, out=slopes[..., 0, :])
         else:
             share = chance + (1.0 - chance) * right
-            parts = np.stack([np.log(share), log_wrong + np.log1p(-chance)], axis=-2)
-            rise = (1.0 - chance) * right * special.expit(-logit)
-            slopes = np.stack([rise / share, right], axis=-2)
-        k, wrong = self.correct, self.trials - self.correct
-        log_pmf = np.column_stack([k, wrong]) @ parts + self.log_choose[:, None]
-        by_logit = np.column_stack([k, -wrong]) @ slopes
+            parts[..., 0, :] = np.log(share)
+            parts[..., 1, :] += np.log1p(-chance)
+            slopes[..., 0, :] = (1.0 - chance) * right * special.expit(-logit) / share
+        log_pmf = self._signs[0] @ parts
+        log_pmf += self.log_choose[:, None]
+        by_logit = self._signs[1] @ slopes
         moved = None
         if by_chance:
             lift = special.expit(-logit)[..., None, :] / share[..., None, :]
-            moved = k[:, None] * lift - (wrong / (1.0 - chance))[:, None]
+            wrong = self.trials - self.correct
+            moved = self.correct[:, None] * lift - (wrong / (1.0 - chance))[:, None]
         return PromptingTerms(log_pmf, by_logit, moved, None)
 
     def beta_binomial(self, logit: Floats, chance: float, omega: float) -> PromptingTerms:

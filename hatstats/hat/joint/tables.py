@@ -104,7 +104,8 @@ class TableMaker:
         """Accuracy of blind guessing under `theta`."""
         if not self.layout.has("chance"):
             return self.chance
-        return float(special.expit(self.layout.scalar(theta, "chance")))
+        # Below 1, so that a search that strays to certain guessing finds its way back.
+        return min(float(special.expit(self.layout.scalar(theta, "chance"))), 1.0 - 1e-9)
 
     def standard_ability(self, rule: NormalRule) -> Floats:
         """Standardised abilities at a rule's nodes, shape (A,): themselves, or t quantiles."""
@@ -123,6 +124,9 @@ class TableMaker:
         source, source_terms = self._source(theta, eta, z)
         target, target_terms = self._target(theta, eta, z)
         repeat = factors.size
+        if repeat == 1:
+            terms = tuple(source_terms)
+            return Tables(weight, source, target, weight_terms, terms, target_terms)
         return Tables(
             log_weight=(weight[:, None] + np.log(factors.weights)).ravel(),
             source=np.repeat(source, repeat, axis=1),
@@ -252,6 +256,8 @@ class TableMaker:
 
         def chain(over_ability: Floats) -> Floats:
             """Derivative of the middle by node: none of the line's parameters move the ends."""
+            if not ends and factor.size == 1:
+                return over_ability
             width = [(0, 0)] * (over_ability.ndim - 1) + [(0, ends)]
             return np.repeat(np.pad(over_ability, width), factor.size, axis=-1)
 
