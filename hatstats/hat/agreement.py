@@ -61,8 +61,8 @@ def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     worst = int(np.nanargmax(np.abs(ratio)))
     tested = int((~np.isnan(adjusted)).sum())
     facts = (
-        f"largest difference, in SEs, {difference.params[worst]:+.3f} for {difference.models[worst]} "
-        f"({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} adjusted for {tested} models)"
+        f"largest difference, in SEs, {difference.params[worst]:+.3f} for "
+        f"{difference.models[worst]} ({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} adjusted for {tested} models)"
     )
     beyond = adjusted < LEVEL
     if not beyond.any():

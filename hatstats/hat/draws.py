@@ -203,7 +203,8 @@ class BootstrapScores:
             verdict = "steps can be trusted" if size < STEP_TOLERANCE else "steps are rough here"
             text += (
                 f" {self.refits['draw'].nunique()} full refits differ from their steps by "
-                f"{size:.2f} SE (root mean square), at most {self.largest_step_error:.2f} SE: {verdict}."
+                f"{size:.2f} SE (root mean square), at most {self.largest_step_error:.2f} SE: "
+                f"{verdict}."
             )
         if self.n_failed:
             text += f" {self.n_failed} refits failed."
