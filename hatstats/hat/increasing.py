@@ -25,6 +25,10 @@ _SPLINES = 12
 _ROUGHNESS_WEIGHT, _RIDGE, _SPREAD = 0.1, 0.01, 2.0
 # Log odds of floor and rest against the increments: median .018, 95 % range .0004 to .5.
 _END_CENTRE, _END_SD = -4.0, 2.0
+# n promptings cannot tell x = .99 from 1, yet the logit scale has room for a jump between them.
+# So bending costs too: the squared change of slope (per unit of x) along arcsin sqrt x, the scale
+# on which a proportion's noise is even. A straight line costs nothing, x^3 about one unit.
+_BENDING_WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,14 @@ class IncreasingFamily:
         Prior precision of the parameters.
     centre : ndarray, shape (p,)
         Prior mean; the last two are the log odds of floor and rest.
+    roughness : ndarray, shape (Q, Q)
+        Prior precision of the function itself: ``T' roughness T`` is its weighted bending.
     """
 
     columns: Floats
     penalty: Floats
     centre: Floats
+    roughness: Floats
 
     def _shares(self, theta: Floats) -> tuple[Floats, Floats]:
         """Probabilities of the cells (L, C), and of floor, increments and rest (L, 3)."""
@@ -95,6 +102,15 @@ class IncreasingFamily:
         return hessian
 
 
+def _bending_cost(grid: Floats) -> Floats:
+    """Quadratic form (Q, Q) of the squared second derivative along ``arcsin sqrt x``."""
+    angle = np.arcsin(np.sqrt(grid))
+    slope = np.diff(np.eye(grid.size), axis=0) / np.diff(grid)[:, None]
+    step = np.diff(0.5 * (angle[1:] + angle[:-1]))
+    rows = np.diff(slope, axis=0) / np.sqrt(step)[:, None]
+    return np.asarray(_BENDING_WEIGHT * rows.T @ rows, dtype=float)
+
+
 def increasing_family(grid: Floats) -> IncreasingFamily:
     """Family of increasing functions on a grid.
 
@@ -118,4 +134,5 @@ def increasing_family(grid: Floats) -> IncreasingFamily:
     penalty[:_SPLINES, :_SPLINES] += _ROUGHNESS_WEIGHT * differences.T @ differences
     places = np.array([knots[k + 1 : k + 4].mean() for k in range(_SPLINES)])
     parabola = -0.5 * (places / _SPREAD) ** 2
-    return IncreasingFamily(columns, penalty, np.r_[parabola, _END_CENTRE, _END_CENTRE])
+    centre = np.r_[parabola, _END_CENTRE, _END_CENTRE]
+    return IncreasingFamily(columns, penalty, centre, _bending_cost(grid))

@@ -75,19 +75,28 @@ class _Equations:
     working: Floats
 
     def objective(self, theta: Floats) -> Floats:
-        fitted = self.family.curves(theta) @ self.posterior.T
+        curve = self.family.curves(theta)
         off = theta - self.family.centre
-        loss = (self.working * (self.means.mean - fitted) ** 2).sum(axis=1)
+        loss = (self.working * (self.means.mean - curve @ self.posterior.T) ** 2).sum(axis=1)
+        loss += ((curve @ self.family.roughness) * curve).sum(axis=1)
         return np.asarray(0.5 * (loss + ((off @ self.family.penalty) * off).sum(axis=1)))
 
     def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian (L, p, p) of the loss."""
-        miss = self.working * (self.means.mean - self.family.curves(theta) @ self.posterior.T)
-        design = self.posterior @ self.family.slopes(theta)
-        gradient = (miss[:, None, :] @ design)[:, 0]
+        curve, slopes = self.family.curves(theta), self.family.slopes(theta)
+        miss = self.working * (self.means.mean - curve @ self.posterior.T)
+        design = self.posterior @ slopes
+        bent = curve @ self.family.roughness
+        gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
         gradient -= (theta - self.family.centre) @ self.family.penalty
-        near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design + self.family.penalty
-        return gradient, near - self.family.bending(theta, miss @ self.posterior), near
+        near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design
+        near += self.prior(slopes)
+        return gradient, near - self.family.bending(theta, miss @ self.posterior - bent), near
+
+    def prior(self, slopes: Floats) -> Floats:
+        """Prior precision of theta where T has these slopes, shape (L, p, p)."""
+        rough = slopes.swapaxes(1, 2) @ (self.family.roughness @ slopes)
+        return np.asarray(rough + self.family.penalty, dtype=float)
 
     def rows(self, keep: NDArray[np.intp]) -> _Equations:
         return _Equations(self.family, self.posterior, self.means.rows(keep), self.working[keep])
@@ -116,7 +125,7 @@ def _minimise(equations: _Equations, theta: Floats) -> Floats:
         # without end, rounding hides what is left.
         decrement = (gradient * step).sum(axis=1) * (1.0 + damping[open_])
         damping[open_] *= np.where(better, 0.1, 10.0)
-        done = (decrement < 1e-10) | (damping[open_] > 1e12)
+        done = (decrement < 1e-8) | (damping[open_] > 1e12)
         open_ = open_[~done]
         if open_.size == 0:
             return theta
@@ -150,7 +159,7 @@ class LatentModel:
         Working weight of one item of each count pattern.
     bread : ndarray, shape (L, p, p)
         Inverse of the Gauss-Newton Hessian of the penalised loss.
-    penalty : ndarray, shape (p, p)
+    penalty : ndarray, shape (L, p, p)
     carry : ndarray, shape (L, p, r)
         Derivative of the estimating equations with respect to the deconvolution's theta.
     target : ndarray, shape (N, L)
@@ -221,7 +230,7 @@ class LatentModel:
         where it dominates, the number is extrapolation. Languages are taken to err alike.
         """
         directions = self._directions(weights)
-        own = np.sqrt(np.einsum("lp,pq,lq->l", directions, self.penalty, directions))
+        own = np.sqrt(np.einsum("lp,lpq,lq->l", directions, self.penalty, directions))
         carried = np.einsum("lp,lpr->lr", directions, self.carry)
         return np.asarray(
             np.outer(own, own) + carried @ self.deconvolution.theta_shape @ carried.T, dtype=float
@@ -279,7 +288,7 @@ def _fit_model(part: Deconvolution, target: Floats, items: Floats) -> LatentMode
         slopes=full(family.slopes(linear)),
         working=full(each),
         bread=full(np.linalg.inv(near)),
-        penalty=family.penalty,
+        penalty=full(equations.prior(family.slopes(linear))),
         carry=full(_carry(equations, part, theta, linear)),
         target=target,
     )
