@@ -185,15 +185,22 @@ class TrendFit:
 
         OLS, HC1 and HC3 ignore sampling covariances and families; REML trusts its variance
         components; CR1, CR2 and CR3 hold against any dependence within clusters. With few
-        clusters only CR2 and CR3 keep their level (see README).
+        clusters only CR2 and CR3 keep their level (see README). A standard error is NaN where the
+        models leave nothing to estimate it by: no residual degree of freedom, a model that alone
+        carries a coefficient (HC3), or a cluster that does (CR).
         """
         y, X = self.collapsed
         width = len(self.design.terms)
         ols = sm.OLS(y, X).fit()
+        left = float(ols.df_resid)
+        sole = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
         rows: list[tuple[str, Floats, Floats, Floats | float]] = []
         for name in ("OLS", "HC1", "HC3"):
-            plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
-            rows.append((name, plain.params[-width:], plain.bse[-width:], float(ols.df_resid)))
+            estimate, error = ols.params[-width:], np.full(width, np.nan)
+            if left > 0 and not (name == "HC3" and sole):
+                plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
+                error = plain.bse[-width:]
+            rows.append((name, estimate, error, left if left > 0 else np.nan))
         own = self.params[-width:]
         model = standard_errors(self.reml.cov)[-width:]
         rows.append(("REML", own, model, float(max(self.nobs - X.shape[1], 1))))

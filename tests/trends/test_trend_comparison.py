@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -10,6 +11,7 @@ from scipy import stats
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.inference.cluster import cluster_robust
 from hatstats.inference.coefficients import TIDY_COLUMNS
+from hatstats.study import Study
 from hatstats.trends import TrendFit, fit_trend
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
@@ -142,11 +144,38 @@ def test_comparison_does_not_depend_on_the_vcov_of_the_fit() -> None:
 
 
 def test_as_many_models_as_can_be_fitted_degenerate() -> None:
-    """One degree of freedom in the ordinary rows, or none: numbers or NaN, never a warning."""
+    """One degree of freedom in the ordinary rows."""
     rng = np.random.default_rng(3)
     table = table_of_models(3, np.array([0, 1, 1, 2]))
     study = aggregate_study(table, rng.uniform(0.4, 0.9, (4, 4)))
     trend = fit_trend(fit_aggregate(study), "release_year")
-    table = trend.comparison().set_index("method")
-    assert table.loc["OLS", "df"] == 1
-    assert list(table.index) == METHODS
+    rows = trend.comparison().set_index("method")
+    assert rows.loc["OLS", "df"] == 1
+    assert list(rows.index) == METHODS
+
+
+def test_as_many_coefficients_as_models_degenerate() -> None:
+    """Each benchmark has a slope of its own, so that five models leave plain least squares none."""
+    rng = np.random.default_rng(4)
+    table = table_of_models(3, np.array([0, 0, 1, 1, 2]))
+    one = aggregate_study(table, rng.uniform(0.4, 0.9, (5, 4)))
+    counts, benchmarks = [one.counts], [one.benchmarks]
+    for name in ("b2", "b3"):
+        other = aggregate_study(table, rng.uniform(0.4, 0.9, (5, 4)))
+        counts.append(other.counts.assign(benchmark=name))
+        benchmarks.append(other.benchmarks.assign(benchmark=name))
+    study = Study(pd.concat(counts), one.models, pd.concat(benchmarks))
+    trend = fit_trend(fit_aggregate(study), "release_year")
+    assert trend.collapsed[1].shape == (5, 5)
+    rows = trend.comparison().set_index("method")
+    plain = rows.loc[["OLS", "HC1", "HC3"], ["std_error", "df", "p_value"]]
+    assert plain.isna().all(axis=None)
+    assert rows["estimate"].notna().all()
+
+
+def test_a_model_that_alone_carries_a_coefficient_degenerate() -> None:
+    """HC3 divides by one less leverage, which is zero there."""
+    alone = fit_trend(some_scores(only=(np.arange(20) == 3).astype(float)), "only")
+    rows = alone.comparison().set_index("method")["std_error"]
+    assert rows[["HC3", "CR1", "CR2", "CR3"]].isna().all()
+    assert rows[["OLS", "HC1", "REML"]].notna().all()
