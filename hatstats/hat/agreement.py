@@ -62,7 +62,8 @@ def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     tested = int((~np.isnan(adjusted)).sum())
     facts = (
         f"largest difference, in SEs, {difference.params[worst]:+.3f} for "
-        f"{difference.models[worst]} ({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} adjusted for {tested} models)"
+        f"{difference.models[worst]} ({abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} "
+        f"adjusted for {tested} models)"
     )
     beyond = adjusted < LEVEL
     if not beyond.any():

@@ -71,9 +71,14 @@ def test_size_of_the_tests_coverage() -> None:
 
 def test_verdict_on_a_right_and_on_a_wrong_profile() -> None:
     latent = hs.count_table(profile_of("latent", n_items=2000))
-    assert "NOT compatible" not in latent.summary()
     observed = hs.count_table(profile_of("observed", n_items=2000))
     assert "NOT compatible with numbers of items" in " ".join(observed.summary().split())
+    assert "NOT compatible with numbers of items" not in " ".join(latent.summary().split())
+    # Smoothing leaves a little of the profile's bend; taking k/n for the chance leaves far more.
+    for term in ("source counts", "target means"):
+        right, wrong = (check.tests[check.tests["term"] == term] for check in (latent, observed))
+        assert right["distance"].max() < wrong["distance"].max()
+        assert right["p_value"].min() > 100 * wrong["p_value"].min()
     assert max(map(len, observed.summary().splitlines())) <= 80
     table = latent.tidy()
     assert tuple(table.columns) == ("model", "benchmark", *TIDY_COLUMNS)
