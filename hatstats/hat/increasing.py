@@ -28,7 +28,7 @@ _END_CENTRE, _END_SD = -4.0, 2.0
 # n promptings cannot tell x = .99 from 1, yet the logit scale has room for a jump between them.
 # So bending costs too: the squared change of slope (per unit of x) along arcsin sqrt x, the scale
 # on which a proportion's noise is even. A straight line costs nothing, x^3 about one unit.
-_BENDING_WEIGHT = 0.2
+_BENDING_WEIGHT = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,15 @@ class IncreasingFamily:
         Prior precision of the parameters.
     centre : ndarray, shape (p,)
         Prior mean; the last two are the log odds of floor and rest.
-    roughness : ndarray, shape (Q, Q)
-        Prior precision of the function itself: ``T' roughness T`` is its weighted bending.
+    bends : ndarray, shape (Q - 2, Q)
+        ``|bends T|^2`` is the weighted bending of the function. Kept as rows: squared beforehand
+        they would lose half the digits between grid points that lie close together.
     """
 
     columns: Floats
     penalty: Floats
     centre: Floats
-    roughness: Floats
+    bends: Floats
 
     def _shares(self, theta: Floats) -> tuple[Floats, Floats]:
         """Probabilities of the cells (L, C), and of floor, increments and rest (L, 3)."""
@@ -102,13 +103,13 @@ class IncreasingFamily:
         return hessian
 
 
-def _bending_cost(grid: Floats) -> Floats:
-    """Quadratic form (Q, Q) of the squared second derivative along ``arcsin sqrt x``."""
+def _bends(grid: Floats) -> Floats:
+    """Rows (Q - 2, Q) of the weighted second derivative along ``arcsin sqrt x``."""
     angle = np.arcsin(np.sqrt(grid))
     slope = np.diff(np.eye(grid.size), axis=0) / np.diff(grid)[:, None]
     step = np.diff(0.5 * (angle[1:] + angle[:-1]))
     rows = np.diff(slope, axis=0) / np.sqrt(step)[:, None]
-    return np.asarray(_BENDING_WEIGHT * rows.T @ rows, dtype=float)
+    return np.asarray(np.sqrt(_BENDING_WEIGHT) * rows, dtype=float)
 
 
 def increasing_family(grid: Floats) -> IncreasingFamily:
@@ -135,4 +136,4 @@ def increasing_family(grid: Floats) -> IncreasingFamily:
     places = np.array([knots[k + 1 : k + 4].mean() for k in range(_SPLINES)])
     parabola = -0.5 * (places / _SPREAD) ** 2
     centre = np.r_[parabola, _END_CENTRE, _END_CENTRE]
-    return IncreasingFamily(columns, penalty, centre, _bending_cost(grid))
+    return IncreasingFamily(columns, penalty, centre, _bends(grid))

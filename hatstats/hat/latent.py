@@ -78,7 +78,7 @@ class _Equations:
         curve = self.family.curves(theta)
         off = theta - self.family.centre
         loss = (self.working * (self.means.mean - curve @ self.posterior.T) ** 2).sum(axis=1)
-        loss += ((curve @ self.family.roughness) * curve).sum(axis=1)
+        loss += ((curve @ self.family.bends.T) ** 2).sum(axis=1)
         return np.asarray(0.5 * (loss + ((off @ self.family.penalty) * off).sum(axis=1)))
 
     def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
@@ -86,7 +86,7 @@ class _Equations:
         curve, slopes = self.family.curves(theta), self.family.slopes(theta)
         miss = self.working * (self.means.mean - curve @ self.posterior.T)
         design = self.posterior @ slopes
-        bent = curve @ self.family.roughness
+        bent = curve @ self.family.bends.T @ self.family.bends
         gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
         gradient -= (theta - self.family.centre) @ self.family.penalty
         near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design
@@ -95,8 +95,8 @@ class _Equations:
 
     def prior(self, slopes: Floats) -> Floats:
         """Prior precision of theta where T has these slopes, shape (L, p, p)."""
-        rough = slopes.swapaxes(1, 2) @ (self.family.roughness @ slopes)
-        return np.asarray(rough + self.family.penalty, dtype=float)
+        bends = self.family.bends @ slopes
+        return np.asarray(bends.swapaxes(1, 2) @ bends + self.family.penalty, dtype=float)
 
     def rows(self, keep: NDArray[np.intp]) -> _Equations:
         return _Equations(self.family, self.posterior, self.means.rows(keep), self.working[keep])
@@ -111,11 +111,13 @@ def _minimise(equations: _Equations, theta: Floats) -> Floats:
     for _ in range(_STEPS):
         part = equations.rows(open_)
         gradient, hessian, near = part.expand(theta[open_])
-        bent = np.linalg.eigvalsh(hessian)[:, 0] <= 0
-        hessian[bent] = near[bent]
-        size = np.diagonal(near, axis1=1, axis2=2)
-        damped = hessian + (damping[open_, None] * size)[:, :, None] * np.eye(size.shape[1])
-        step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
+        # In units of the Gauss-Newton diagonal; a direction that bends downward is walked by the
+        # size of its bend, which leaves a saddle as fast as it nears a minimum.
+        unit = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
+        value, vector = np.linalg.eigh(hessian / (unit[:, :, None] * unit[:, None, :]))
+        value = np.maximum(np.abs(value), 1e-10) + damping[open_, None]
+        along = (vector.swapaxes(1, 2) @ (gradient / unit)[:, :, None])[:, :, 0] / value
+        step = (vector @ along[:, :, None])[:, :, 0] / unit
         proposed = part.objective(theta[open_] + step)
         better = proposed <= current[open_]
         theta[open_[better]] += step[better]
@@ -124,7 +126,7 @@ def _minimise(equations: _Equations, theta: Floats) -> Floats:
         # damping shortens the step and must not pass for convergence. Where damping has grown
         # without end, rounding hides what is left.
         decrement = (gradient * step).sum(axis=1) * (1.0 + damping[open_])
-        damping[open_] *= np.where(better, 0.1, 10.0)
+        damping[open_] = np.maximum(damping[open_] * np.where(better, 0.1, 10.0), 1e-12)
         done = (decrement < 1e-8) | (damping[open_] > 1e12)
         open_ = open_[~done]
         if open_.size == 0:
