@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import special, stats
 from scipy.interpolate import BSpline
 
 from hatstats.errors import FitError
@@ -164,13 +164,14 @@ def _maximise(
         posterior = likelihood * density / mixture[:, None]
         scores = posterior @ _BASIS - density @ _BASIS
         gradient = size @ scores - penalty @ theta
-        try:
-            factor = linalg.cho_factor(_curvature(likelihood, size, penalty, theta))
-        except linalg.LinAlgError:
-            # Not concave here; the expected information is definite everywhere.
-            information = (scores * (total * mixture)[:, None]).T @ scores + penalty
-            factor = linalg.cho_factor(information)
-        step = linalg.cho_solve(factor, gradient)
+        # In units of the expected information, which is definite everywhere; a direction that
+        # bends upward is walked by the size of its bend, so that saddles are left at once.
+        information = (scores * (total * mixture)[:, None]).T @ scores + penalty
+        unit = np.sqrt(np.diag(information))
+        curvature = _curvature(likelihood, size, penalty, theta) / np.outer(unit, unit)
+        value, vector = np.linalg.eigh(curvature)
+        bend = np.maximum(np.abs(value), 1e-10)
+        step = vector @ (vector.T @ (gradient / unit) / bend) / unit
         length = 1.0
         while (proposed := objective(theta + length * step)) < current and length > 1e-10:
             length *= 0.5
