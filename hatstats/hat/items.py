@@ -71,6 +71,8 @@ class BenchmarkFit:
         weights : ndarray, shape (M, Q)
             The reference distribution of each model.
         """
+        if isinstance(reference, str) and reference == "own":
+            return *self.target_influence(), self.distributions
         mixture = reference_mixture(reference, self.counts.models, self.support)
         weights = mixture.weights(self.distributions)
         profiles = self.profiles
@@ -96,6 +98,21 @@ class BenchmarkFit:
         mean = np.nanmean(accuracy, axis=1)
         centred = np.where(asked, np.nan_to_num(accuracy) - mean[:, None], 0.0)
         return mean, (centred / asked.sum(axis=1, keepdims=True)).T
+
+    def target_influence(self) -> tuple[Floats, Floats]:
+        """Mean target accuracy (M, L) and the items' influence on it (N, M, L).
+
+        This is HAT under the reference `own`: any profile that fits, averaged over the items it
+        was learnt from, is their mean. Items differ by language where some are missing, or where
+        each has a source language of its own, so that no single distribution would do.
+        """
+        accuracy = self.counts.target_accuracy()
+        used = ~np.isnan(accuracy) & (self.counts.source_trials > 0)[:, :, None]
+        size = used.sum(axis=1).astype(float)
+        total = np.where(used, np.nan_to_num(accuracy), 0.0)
+        mean = np.divide(total.sum(axis=1), size, out=np.full(size.shape, np.nan), where=size > 0)
+        centred = np.where(used, total - np.nan_to_num(mean)[:, None, :], 0.0)
+        return mean, (centred / np.maximum(size, 1.0)[:, None, :]).swapaxes(0, 1)
 
     def overlap(self, weights: Floats) -> pd.DataFrame:
         """How far the reference lies inside each model's own distribution."""

@@ -73,8 +73,8 @@ def reference_mixture(
     ----------
     reference : str or array_like
         ``pooled`` (equal mixture of the models' own distributions), ``uniform`` (area under the
-        profile), ``own`` (each model's own: gives its raw target accuracy), ``model:NAME``, or
-        source accuracies in [0, 1] that stand for the reference distribution.
+        profile), ``own`` (each model's own, language by language: its raw target accuracy),
+        ``model:NAME``, or source accuracies in [0, 1] that stand for the reference distribution.
     models : sequence of str, length M
     support : ndarray, shape (Q,)
 
@@ -91,14 +91,17 @@ def reference_mixture(
     nothing, zeros = np.zeros((count, count)), np.zeros(support.size)
     name = reference_name(reference)
     if not isinstance(reference, str):
-        values = np.asarray(reference, dtype=float).ravel()
+        odd: object = "nothing"
+        try:
+            values = np.asarray(reference, dtype=float).ravel()
+        except (TypeError, ValueError):
+            values, odd = np.zeros(0), reference
         wrong = ~((values >= 0.0) & (values <= 1.0))
         if values.size == 0 or wrong.any():
-            bad = values[wrong][0] if values.size else "nothing"
             raise DataError(
                 "a reference distribution holds source accuracies between 0 and 1",
                 column="reference",
-                value=bad,
+                value=float(values[wrong][0]) if wrong.any() else odd,
                 mend="give proportions, not per cent, without NaN.",
             )
         return Mixture(name, nothing, _interpolation_weights(values, support))
