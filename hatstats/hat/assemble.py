@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.errors import NotIdentifiedError
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import standard_errors
+from hatstats.inference.intervals import NO_SPREAD
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -97,6 +99,23 @@ def _stacked(blocks: Sequence[ScoreBlock]) -> Floats:
     return cov
 
 
+def _warn_of_no_spread(cells: pd.DataFrame) -> None:
+    """Say why a cell has no interval: its items do not differ, or there is one item only."""
+    error = cells["std_error"].to_numpy(dtype=float)
+    for found, reason in (
+        (error <= NO_SPREAD, "their answers are alike, so that no item moves them"),
+        (np.isnan(error), "one item or item cluster tells nothing of spread over items"),
+    ):
+        if found.any():
+            places = cells.loc[found, ["model", "benchmark", "language"]].agg(", ".join, axis=1)
+            more = f" and {found.sum() - 3} more" if found.sum() > 3 else ""
+            warnings.warn(
+                f"no interval for {'; '.join(places[:3])}{more}: {reason}",
+                DegenerateDataWarning,
+                stacklevel=4,
+            )
+
+
 def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatScores:
     """Average cells over shared languages, then benchmarks, with the full covariance.
 
@@ -116,6 +135,11 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
     ------
     NotIdentifiedError
         If no model has every benchmark, or the models of one share no language.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        For cells without an interval: a standard error of 0 is no certainty.
     """
     cells = pd.concat([block.cells for block in blocks], ignore_index=True)
     source = pd.concat([block.source for block in blocks], ignore_index=True)
@@ -135,6 +159,8 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
     values = weights @ np.concatenate([cells["estimate"], source["estimate"]])
     joint = weights @ cov @ weights.T
     facts = study.models.set_index("model", drop=False).loc[models]
+    cells = cells.assign(std_error=standard_errors(cov[:total, :total]))
+    _warn_of_no_spread(cells)
     return HatScores(
         models=tuple(models),
         params=values[:count],
@@ -145,7 +171,7 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
         covariates=facts.reset_index(drop=True),
         source=values[count:],
         joint_cov=joint,
-        cells=cells.assign(std_error=standard_errors(cov[:total, :total])),
+        cells=cells,
         cells_cov=cov[:total, :total],
         overlap=pd.concat([block.overlap for block in blocks], ignore_index=True),
     )

@@ -135,7 +135,8 @@ class HatScores:
         return tidy_frame(
             f"{a} - {b}",
             weights @ self.params,
-            float(np.sqrt(weights @ self.cov @ weights)),
+            # Of two equal models the variance of the difference may round to below 0.
+            float(np.sqrt(np.maximum(weights @ self.cov @ weights, 0.0))),
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
@@ -172,18 +173,18 @@ class HatScores:
         -------
         DataFrame
             `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`; rank 1 is the
-            highest score.
+            highest score. Limits are NaN where the covariance is unknown.
         """
         tail = 0.5 * (1.0 - check_level(conf_level))
         generator = np.random.default_rng(rng)
         # The symmetric root is the same on every machine up to rounding; draws of a Cholesky
         # factor would fail on a singular covariance.
-        value, vector = np.linalg.eigh(self.cov)
+        value, vector = np.linalg.eigh(np.nan_to_num(self.cov))
         root = vector * np.sqrt(np.clip(value, 0.0, None))
         noise = generator.standard_normal((n_draws, len(self.models)))
         draws = self.params + noise @ root.T
         ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "model": list(self.models),
                 "rank": (-self.params).argsort().argsort() + 1,
@@ -194,6 +195,9 @@ class HatScores:
                 "n_draws": n_draws,
             }
         )
+        if not np.isfinite(self.cov).all():
+            table[["rank_low", "rank_high", "p_best"]] = np.nan
+        return table
 
     def glance(self) -> pd.DataFrame:
         """One row of facts about the scores as a whole."""
@@ -252,8 +256,8 @@ class HatScores:
         Raises
         ------
         DataError
-            If a column is missing, a model is named twice or missing from `cov`, a number is not
-            finite, or `cov` is not symmetric and positive semi-definite.
+            If a column is missing, a model is named twice or missing from `cov`, something is not
+            a finite number, or `cov` is not symmetric and positive semi-definite.
         """
         for column in ("model", "estimate"):
             if column not in scores.columns:
@@ -272,8 +276,17 @@ class HatScores:
                 value=absent[0],
                 mend="index its rows and columns by model name.",
             )
-        estimate = scores["estimate"].to_numpy(dtype=float)
-        matrix = cov.loc[names, names].to_numpy(dtype=float)
+        for labels in (cov.index, cov.columns):
+            if (double := labels[labels.duplicated()].intersection(names)).size:
+                raise DataError(
+                    "the covariance names a model twice",
+                    column="model",
+                    value=double[0],
+                    mend="keep one row and one column each.",
+                )
+        estimate = pd.to_numeric(scores["estimate"], errors="coerce").to_numpy(dtype=float)
+        numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
+        matrix = numbers.to_numpy(dtype=float)
         for place, name in enumerate(names):
             if not (np.isfinite(estimate[place]) and np.isfinite(matrix[place]).all()):
                 raise DataError(

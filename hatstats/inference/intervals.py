@@ -12,6 +12,9 @@ from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
+#: A standard error of a proportion up to this is rounding: nothing was seen to vary.
+NO_SPREAD = 1e-12
+
 
 def check_level(conf_level: float) -> float:
     """Return `conf_level` as a float, or raise ``ValueError`` if it is not inside (0, 1)."""
@@ -56,6 +59,8 @@ def logit_interval(
 
     The standard error on the logit scale is ``std_error / (p (1 - p))`` (delta method). An
     estimate on the boundary has no finite logit: its limits are the Wald ones cut to [0, 1].
+    Without spread (a standard error of 0) there is no interval: its limits are NaN, for an
+    interval of length 0 would pretend to certainty.
     """
     p = np.asarray(estimate, dtype=float)
     se = np.asarray(std_error, dtype=float)
@@ -65,7 +70,8 @@ def logit_interval(
         wald_interval(special.logit(safe), se / (safe * (1.0 - safe)), df, conf_level)
     )
     boundary = np.clip(wald_interval(p, se, df, conf_level), 0.0, 1.0)
-    return np.where(inside[..., None], limits, boundary)
+    limits = np.where(inside[..., None], limits, boundary)
+    return np.where((se > NO_SPREAD)[..., None], limits, np.nan)
 
 
 def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
