@@ -14,6 +14,7 @@ from hatstats.hat.measures import measures
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.report.answer import plain_answer
+from hatstats.report.item_checks import ItemChecks, run_item_checks
 from hatstats.study import Study
 from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims
 from hatstats.trends.regression import fit_trend
@@ -79,6 +80,8 @@ class Analysis:
     sensitivity : DataFrame
         `choice, claim`, then the estimate, interval, threshold and verdict of each claim under
         each choice; the default analysis first.
+    checks : ItemChecks or None
+        Checks that need no model, where scores were learnt from items and their noise undone.
     answer : tuple of str
         The results in at most ten plain lines.
     """
@@ -94,6 +97,7 @@ class Analysis:
     claims: tuple[Verdict, ...]
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
+    checks: ItemChecks | None
     answer: tuple[str, ...]
 
     @property
@@ -265,6 +269,10 @@ def analyse(
     step("measures")
     rivals = measures(used, conf_level=options.conf_level)
     sensitivity = _sensitivity(study, used, options, source, claims, step)
+    checks = None
+    if scores.method in ("latent", "joint"):
+        step("checks")
+        checks = run_item_checks(profile, options.reference, options.conf_level)
     answer = plain_answer(
         study,
         scores,
@@ -288,5 +296,6 @@ def analyse(
         claims=claims,
         measures=rivals,
         sensitivity=sensitivity,
+        checks=checks,
         answer=answer,
     )

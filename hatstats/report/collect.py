@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
 from hatstats.report.analysis import Analysis
+from hatstats.report.item_checks import ItemChecks
 from hatstats.report.results import Results
 from hatstats.study import Study
 from hatstats.study.suspicion import cell_accuracies
@@ -82,7 +84,20 @@ def collect(analysis: Analysis) -> Results:
         flagged=flagged_frame(study),
         left_out=left_out_frame(analysis),
         files=study.files,
+        **_check_frames(analysis.checks),
     )
+
+
+def _check_frames(checks: ItemChecks | None) -> dict[str, Any]:
+    """Fields of the results that only item-level profiles have."""
+    if checks is None:
+        return {}
+    return {
+        "checks": pd.concat([checks.conditionings, checks.rows], ignore_index=True),
+        "check_words": checks.words,
+        "thinning": checks.path,
+        "items": checks.items,
+    }
 
 
 def scores_frame(analysis: Analysis) -> pd.DataFrame:

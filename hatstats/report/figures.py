@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from hatstats.report.checks import thinning
 from hatstats.report.choices import what_changes
 from hatstats.report.forest import forest
 from hatstats.report.layouts import words
@@ -73,6 +74,16 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             f"Curves of {results.profiles['model'].nunique()} models: expected target accuracy "
             "rises with source accuracy, mostly below the diagonal.",
             transfer_profiles(results.profiles, chance=dict(results.chance)),
+        )
+    if len(results.thinning):
+        yield Drawn(
+            "thinning",
+            "Thinning",
+            "Observed score when promptings are dropped at random, its limit for infinitely many, "
+            "and what the latent profile implies.",
+            f"Observed scores of {results.thinning['model'].nunique()} models against the "
+            "reciprocal of the number of promptings; see the table of checks for numbers.",
+            thinning(results.thinning, reference=results.reference),
         )
     for name, column, text in _COVARIATES:
         if results.scores[column].notna().any():

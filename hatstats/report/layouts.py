@@ -65,6 +65,28 @@ SPECIFICATION = (
     Column("p_value", "p", "p"),
     Column("verdict", "Verdict"),
 )
+CHECKS = (
+    Column("method", "Method"),
+    Column("term", "Quantity"),
+    Column("model", "Model"),
+    Column("estimate", "Estimate", "value"),
+    Column("std_error", "SE", "value"),
+    Column("p_value", "p", "p"),
+    Column("conf", "CI", "interval"),
+)
+ITEMS = (
+    Column("benchmark", "Benchmark"),
+    Column("item", "Item"),
+    Column("language", "Language"),
+    Column("source_shrunken", "Source", "value", error=""),
+    Column("expected", "Expected", "value", error=""),
+    Column("target", "Target", "value", error=""),
+    Column("elsewhere", "Elsewhere", "value", error=""),
+    Column("q_value", "q", "p"),
+    Column("verdict", "Verdict"),
+)
+#: Items that the report lists; the rest stand in items.csv.
+LISTED_ITEMS = 30
 FLAGGED = (
     Column("model", "Model"),
     Column("benchmark", "Benchmark"),
@@ -170,6 +192,16 @@ def left_out_table(left_out: pd.DataFrame) -> Table:
     return make_table(rows, LEFT_OUT)
 
 
+def checks_table(checks: pd.DataFrame) -> Table:
+    """HAT under both conditionings, and the checks that need no model."""
+    return make_table(checks, CHECKS)
+
+
+def items_table(items: pd.DataFrame) -> Table:
+    """The items that depart most certainly from what the profile expects of them."""
+    return make_table(items.head(LISTED_ITEMS), ITEMS)
+
+
 def tables_of(results: Results) -> tuple[Shown, ...]:
     """Every table of a run, in the order of the report."""
     level = f"{100.0 * results.conf_level:g} %"
@@ -211,6 +243,19 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             "specification",
             f"What changes: the claims under every choice of the analysis, {study}.",
             specification_table(results.specification),
+        ),
+        (
+            "checks",
+            f"HAT by latent and by observed conditioning, and checks that need no model, {study}. "
+            f"A difference is tested against 0; CI: {level}.",
+            checks_table(results.checks),
+        ),
+        (
+            "items",
+            f"Items that transfer far worse or better than the profile says, {study}: q is "
+            "adjusted for all items and languages; elsewhere is the item's mean residual in the "
+            f"other languages. The first {LISTED_ITEMS}; all stand in items.csv.",
+            items_table(results.items),
         ),
         (
             "flagged",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -51,6 +51,14 @@ class Results:
         Models that an analysis had to leave out: `analysis, model, reason`.
     files : tuple of Path
         Files that the study was read from.
+    checks : DataFrame
+        Tidy rows of the checks of an item-level profile, and of HAT by observed conditioning.
+    check_words : tuple of str
+        What each check says.
+    thinning : DataFrame
+        What :func:`hatstats.report.checks.thinning` draws.
+    items : DataFrame
+        Items that transfer far worse or better than their profile says.
     """
 
     info: Mapping[str, str]
@@ -71,6 +79,10 @@ class Results:
     flagged: pd.DataFrame
     left_out: pd.DataFrame
     files: tuple[Path, ...] = ()
+    checks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    check_words: tuple[str, ...] = ()
+    thinning: pd.DataFrame = field(default_factory=pd.DataFrame)
+    items: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:

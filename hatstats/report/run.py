@@ -96,6 +96,8 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "measures": results.measures,
         "specification": results.specification,
     }
+    if results.check_words:
+        frames |= {"checks": results.checks, "items": results.items}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     content = {
@@ -103,6 +105,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "study": dict(results.info),
         "analysis": dict(results.facts),
         "answer": results.answer,
+        "check_words": results.check_words,
         **frames,
         "scores_covariance": {
             "models": list(results.cov.columns),

@@ -1,0 +1,88 @@
+"""Checks of item-level scores that need no model, run beside the scores of the main job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hatstats.errors import NotIdentifiedError
+from hatstats.hat.count_table import count_table
+from hatstats.hat.fitting import fit_profile
+from hatstats.hat.item_report import item_report
+from hatstats.hat.profile import TransferProfile
+from hatstats.hat.split_half import split_half
+from hatstats.hat.thinning import thin_promptings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemChecks:
+    """What thinning, split halves and the count table say of an item-level profile.
+
+    Attributes
+    ----------
+    conditionings : DataFrame
+        Tidy HAT by the profile's own method and by observed conditioning.
+    rows : DataFrame
+        Tidy rows of thinning and split halves; the term ``difference`` is tested against 0.
+    words : tuple of str
+        What each check says; why, where one cannot be made.
+    path : DataFrame
+        Observed scores with fewer and fewer promptings, for the figure; empty if not to be had.
+    items : DataFrame
+        The items that transfer far worse or better than the profile says, most certain first.
+    """
+
+    conditionings: pd.DataFrame
+    rows: pd.DataFrame
+    words: tuple[str, ...]
+    path: pd.DataFrame
+    items: pd.DataFrame
+
+
+def _paragraph(summary: str) -> str:
+    """The sentences under the table of a check's summary."""
+    lines = summary.splitlines()[1:]
+    return " ".join(line for line in lines if not line.startswith("  "))
+
+
+def run_item_checks(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+    """Run every check that the profile allows.
+
+    Parameters
+    ----------
+    profile : TransferProfile
+        Learnt from items by method ``latent`` or ``joint``.
+    reference : str
+    conf_level : float
+
+    Returns
+    -------
+    ItemChecks
+    """
+    scores = [profile.hat(reference).tidy(conf_level)]
+    observed = fit_profile(profile.study, method="observed").hat(reference)
+    words, rows = [], []
+    path = pd.DataFrame()
+    try:
+        thinned = thin_promptings(profile, reference)
+        path = thinned.path
+        rows.append(thinned.tidy(conf_level))
+        words.append(_paragraph(thinned.summary()))
+    except NotIdentifiedError as error:
+        words.append(f"Thinning: {error}.")
+    try:
+        halves = split_half(profile, reference)
+        rows.append(halves.tidy(conf_level))
+        words.append(_paragraph(halves.summary()))
+    except NotIdentifiedError as error:
+        words.append(f"Split halves: {error}.")
+    words.append(_paragraph(count_table(profile).summary()))
+    found = item_report(profile)
+    return ItemChecks(
+        conditionings=pd.concat([*scores, observed.tidy(conf_level)], ignore_index=True),
+        rows=pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
+        words=tuple(text for text in words if text),
+        path=path,
+        items=found[found["verdict"] != ""].reset_index(drop=True),
+    )
