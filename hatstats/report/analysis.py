@@ -247,7 +247,8 @@ def analyse(
     """
     options = options or Options()
     choices = 0 if options.quick or not study.claims else 7
-    total, done = 5 + choices, 0
+    learnt_from_items = fit_method(study, options) in ("latent", "joint")
+    total, done = 5 + choices + learnt_from_items, 0
 
     def step(what: str) -> None:
         nonlocal done
@@ -270,7 +271,7 @@ def analyse(
     rivals = measures(used, conf_level=options.conf_level)
     sensitivity = _sensitivity(study, used, options, source, claims, step)
     checks = None
-    if scores.method in ("latent", "joint"):
+    if learnt_from_items:
         step("checks")
         checks = run_item_checks(profile, options.reference, options.conf_level)
     answer = plain_answer(

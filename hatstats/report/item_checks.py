@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from hatstats.errors import NotIdentifiedError
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.item_report import item_report
@@ -60,6 +61,15 @@ def run_item_checks(profile: TransferProfile, reference: str, conf_level: float)
     -------
     ItemChecks
     """
+    # What a check warns of belongs beside its numbers, not before them on the terminal.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DegenerateDataWarning)
+        made = _checked(profile, reference, conf_level)
+    said = dict.fromkeys(str(warning.message) for warning in caught)
+    return replace(made, words=(*made.words, *(f"{text[0].upper()}{text[1:]}." for text in said)))
+
+
+def _checked(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
     scores = [profile.hat(reference).tidy(conf_level)]
     observed = fit_profile(profile.study, method="observed").hat(reference)
     words, rows = [], []
