@@ -1,0 +1,297 @@
+"""The latent profile against loops, another optimiser, differences and full refits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+
+from hatstats.hat import latent
+from hatstats.hat.counts import ItemCounts, item_counts
+from hatstats.hat.increasing import IncreasingFamily, increasing_family
+from hatstats.hat.items import BenchmarkFit
+from hatstats.hat.latent import LatentModel, fit_latent
+from hatstats.study import simulate_study
+from hatstats.study.simulate import Shape
+from tests.hat import twins
+
+FAMILY = increasing_family(twins.GRID)
+PARAMETERS = FAMILY.centre.size
+
+
+def curve(family: IncreasingFamily, theta: np.ndarray) -> np.ndarray:
+    """A floor, increments that add up, and a rest, by loops."""
+    raw = [math.exp(row @ theta[:-2]) for row in family.columns]
+    low, high = math.exp(theta[-2]), math.exp(theta[-1])
+    floor, span = low / (low + 1 + high), 1 / (low + 1 + high)
+    values, reached = [floor], 0.0
+    for cell in raw:
+        reached += cell / sum(raw)
+        values.append(floor + span * reached)
+    return np.array(values)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6))
+def test_the_family_of_increasing_functions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    theta = FAMILY.centre + rng.standard_normal(PARAMETERS)
+    (found,) = FAMILY.curves(theta[None])
+    np.testing.assert_allclose(found, curve(FAMILY, theta), atol=1e-12)
+    assert (np.diff(found) >= 0).all()
+    assert 0 < found[0] < found[-1] < 1
+    (slopes,) = FAMILY.slopes(theta[None])
+    by_steps = twins.jacobian(lambda t: curve(FAMILY, t), theta)
+    np.testing.assert_allclose(slopes, by_steps, atol=1e-8)
+    weights = rng.standard_normal(twins.GRID.size)
+    (bending,) = FAMILY.bending(theta[None], weights[None])
+    by_steps = twins.jacobian(lambda t: weights @ FAMILY.slopes(t[None])[0], theta)
+    np.testing.assert_allclose(bending, by_steps, atol=1e-6)
+
+
+# --- the fit --------------------------------------------------------------------------------------
+
+
+def random_counts(seed: int, *, n_items: int = 25, languages: int = 2) -> ItemCounts:
+    """One model, unequal numbers of promptings, cells missing."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(1.5, 1.2, n_items)
+    source = rng.integers(1, 5, n_items).astype(float)
+    source[0] = 3.0
+    target = rng.integers(0, 4, (n_items, languages)).astype(float)
+    target[0] = 2.0
+    return ItemCounts(
+        benchmark="quiz",
+        chance=0.0,
+        models=("a",),
+        languages=tuple("xyz"[:languages]),
+        items=np.arange(n_items).astype(str),
+        clusters=np.arange(n_items),
+        source_correct=rng.binomial(source.astype(int), p)[None].astype(float),
+        source_trials=source[None],
+        target_correct=rng.binomial(target.astype(int), p[:, None] ** 1.5)[None].astype(float),
+        target_trials=target[None],
+    )
+
+
+def means_by_pattern(
+    y: np.ndarray, pattern: np.ndarray, patterns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    size, mean, variance = np.zeros(patterns), np.zeros(patterns), np.zeros(patterns)
+    for j in range(patterns):
+        values = [value for value, at in zip(y, pattern, strict=True) if at == j and value == value]
+        if values:
+            size[j], mean[j] = len(values), sum(values) / len(values)
+            variance[j] = sum((value - mean[j]) ** 2 for value in values) / len(values)
+    return size, mean, variance
+
+
+def working_weights(size: np.ndarray, variance: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+    shape = [value * (1 - value) + latent._VARIANCE_FLOOR for value in fitted]
+    within = sum(n * v for n, v in zip(size, variance, strict=True))
+    expected = sum(max(n - 1, 0.0) * s for n, s in zip(size, shape, strict=True))
+    dispersion = max(within / expected if expected > 0 else 1.0, latent._LEAST_DISPERSION)
+    return np.array([n / (dispersion * s) for n, s in zip(size, shape, strict=True)])
+
+
+def loss(theta: np.ndarray, posterior: np.ndarray, mean: np.ndarray, working: np.ndarray) -> float:
+    values = curve(FAMILY, theta)
+    total = 0.0
+    for row, goal, weight in zip(posterior, mean, working, strict=True):
+        total += 0.5 * weight * (goal - sum(p * t for p, t in zip(row, values, strict=True))) ** 2
+    for row in FAMILY.bends:
+        total += 0.5 * (row @ values) ** 2
+    off = theta - FAMILY.centre
+    return float(total + 0.5 * off @ FAMILY.penalty @ off)
+
+
+def downhill(
+    theta: np.ndarray, posterior: np.ndarray, mean: np.ndarray, working: np.ndarray
+) -> np.ndarray:
+    values, slopes = curve(FAMILY, theta), FAMILY.slopes(theta[None])[0]
+    gradient = FAMILY.penalty @ (theta - FAMILY.centre)
+    for row, goal, weight in zip(posterior, mean, working, strict=True):
+        gradient = gradient - weight * (goal - row @ values) * (row @ slopes)
+    for row in FAMILY.bends:
+        gradient = gradient + (row @ values) * (row @ slopes)
+    return np.asarray(gradient)
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 10**6))
+def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
+    counts = random_counts(seed)
+    _, (model,) = fit_latent(counts)
+    part = model.deconvolution
+    # P(x | k, n) of each pattern, from the density.
+    table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
+    posterior = table / table.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(part.posterior, posterior, atol=1e-9)
+    agreed = 0
+    for place in range(2):
+        y = np.full(25, np.nan)
+        for i in range(25):
+            if counts.target_trials[0, i, place] > 0:
+                y[i] = counts.target_correct[0, i, place] / counts.target_trials[0, i, place]
+        size, mean, variance = means_by_pattern(y, part.patterns.index, len(posterior))
+        fitted = np.full(mean.size, size @ mean / size.sum())
+        theta = FAMILY.centre
+        for _ in range(2):
+            working = working_weights(size, variance, fitted)
+            arguments = (posterior, mean, working)
+            found = optimize.minimize(
+                loss, theta, args=arguments, jac=downhill, method="BFGS", options={"gtol": 1e-7}
+            )
+            theta = twins.polish(found.x, lambda t, a=arguments: downhill(t, *a), steps=3)
+            fitted = posterior @ curve(FAMILY, theta)
+        np.testing.assert_allclose(model.working[place] * size, working, rtol=1e-3)
+        reached = loss(model.theta[place], *arguments)
+        assert reached <= loss(theta, *arguments) + 1e-5
+        if abs(reached - loss(theta, *arguments)) < 1e-5:
+            agreed += 1
+            np.testing.assert_allclose(posterior @ model.profile[place], fitted, atol=1e-4)
+        # Whatever way led there, it is a minimum: Newton steps stay.
+        own_weights = (posterior, mean, model.working[place] * size)
+        settled = twins.polish(model.theta[place], lambda t, a=own_weights: downhill(t, *a))
+        np.testing.assert_allclose(
+            posterior @ curve(FAMILY, settled), posterior @ model.profile[place], atol=1e-8
+        )
+    assert agreed
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
+    counts = random_counts(seed, languages=1)
+    _, (model,) = fit_latent(counts)
+    part = model.deconvolution
+    y = counts.target_accuracy()[0, :, 0]
+    size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
+    working = model.working[0] * size
+    slopes = model.slopes[0]
+    normal = FAMILY.penalty.copy()
+    for row in FAMILY.bends:
+        normal += np.outer(row @ slopes, row @ slopes)
+    np.testing.assert_allclose(model.penalty[0], normal, rtol=1e-9, atol=1e-9)
+    for row, weight in zip(part.posterior, working, strict=True):
+        normal += weight * np.outer(row @ slopes, row @ slopes)
+    np.testing.assert_allclose(model.bread[0] @ normal, np.eye(PARAMETERS), atol=1e-6)
+
+    table = twins.likelihood(part.patterns.correct, part.patterns.trials)
+
+    def equations(theta: np.ndarray) -> np.ndarray:
+        after = table * twins.density_of(theta)
+        after /= after.sum(axis=1, keepdims=True)
+        total = np.zeros(PARAMETERS)
+        for row, goal, weight in zip(after, mean, working, strict=True):
+            total += weight * (goal - row @ model.profile[0]) * (row @ slopes)
+        return total
+
+    by_steps = twins.jacobian(equations, twins.theta_of(part.density))
+    scale = np.abs(by_steps).max()
+    np.testing.assert_allclose(model.carry[0], by_steps, atol=1e-5 * scale)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6))
+def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
+    counts = random_counts(seed, languages=1)
+    _, (model,) = fit_latent(counts)
+    part = model.deconvolution
+    weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
+    direction = model.bread[0] @ (weights @ model.slopes[0])
+    y = counts.target_accuracy()[0, :, 0]
+    own = np.full(25, np.nan)
+    for i, j in enumerate(part.patterns.index):
+        if y[i] == y[i]:
+            design = part.posterior[j] @ model.slopes[0]
+            leverage = model.working[0, j] * design @ model.bread[0] @ design
+            residual = (y[i] - part.posterior[j] @ model.profile[0]) / max(1 - leverage, 1e-3)
+            own[i] = model.working[0, j] * (design @ direction) * residual
+    own = np.nan_to_num(own - np.nanmean(own))
+    first = np.array(
+        [part.theta_influence[j] @ (direction @ model.carry[0]) for j in part.patterns.index]
+    )
+    np.testing.assert_allclose(model.profile_influence(weights)[:, 0], own + first, atol=1e-10)
+
+
+# --- influence against refits ---------------------------------------------------------------------
+
+
+def simulated(n_items: int, promptings: int, abilities: tuple[float, ...], seed: int) -> ItemCounts:
+    shape = Shape(n_items=n_items, n_languages=2, n_promptings=promptings)
+    return item_counts(simulate_study(abilities, shape=shape, rng=seed), "simulated")
+
+
+def scores(
+    counts: ItemCounts, reference: str | list[float], weights: np.ndarray | None = None
+) -> np.ndarray:
+    support, models = fit_latent(counts, weights=weights)
+    return BenchmarkFit(counts, support, models).scores(reference)[0].mean(axis=1)
+
+
+@pytest.mark.parametrize("reference", ["pooled", [0.3, 0.5, 0.7]])
+def test_influence_is_what_an_items_weight_does(reference: str | list[float]) -> None:
+    """Near, not equal: residuals are left-out ones, and working weights are held as they are."""
+    counts = simulated(400, 8, (0.0, 0.8), 3)
+    support, models = fit_latent(counts)
+    _, influence, _ = BenchmarkFit(counts, support, models).scores(reference)
+    computed = influence.mean(axis=2)
+    chosen = np.argsort(-np.abs(computed).sum(axis=1))[::20]
+    step, found = 0.2, []
+    for item in chosen:
+        ends = []
+        for sign in (1.0, -1.0):
+            weights = np.full(400, 1.0 - sign * step / 399)
+            weights[item] = 1.0 + sign * step
+            ends.append(scores(counts, reference, weights))
+        found.append((ends[0] - ends[1]) / (2 * step))
+    slopes = np.array(found) * 399 / 400
+    for m in range(2):
+        assert np.corrcoef(slopes[:, m], computed[chosen, m])[0, 1] > 0.95
+        assert np.polyfit(computed[chosen, m], slopes[:, m], 1)[0] == pytest.approx(1.0, abs=0.06)
+
+
+@pytest.mark.parametrize("reference", ["pooled", [0.3, 0.5, 0.7]])
+def test_standard_errors_are_those_of_a_bootstrap_of_full_refits(
+    reference: str | list[float],
+) -> None:
+    counts = simulated(300, 8, (0.0, 0.8), 4)
+    support, models = fit_latent(counts)
+    _, influence, _ = BenchmarkFit(counts, support, models).scores(reference)
+    psi = influence.mean(axis=2)
+    cov = psi.T @ psi
+    rng = np.random.default_rng(5)
+    draws = np.array([scores(counts, reference, rng.exponential(size=300)) for _ in range(100)])
+    bootstrap = np.cov(draws.T)
+    # The error of a standard deviation from 100 draws is 7 %.
+    np.testing.assert_allclose(np.sqrt(np.diag(cov)), np.sqrt(np.diag(bootstrap)), rtol=0.2)
+    contrast = np.array([1.0, -1.0])
+    found, expected = (np.sqrt(contrast @ matrix @ contrast) for matrix in (cov, bootstrap))
+    assert found == pytest.approx(expected, rel=0.2)
+    assert cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1]) == pytest.approx(
+        np.corrcoef(draws.T)[0, 1], abs=0.2
+    )
+
+
+def test_a_language_never_asked_leaves_the_others_alone() -> None:
+    counts = random_counts(1)
+    trials = counts.target_trials.copy()
+    trials[0, :, 1] = 0.0
+    lost = replace(
+        counts, target_trials=trials, target_correct=np.minimum(trials, counts.target_correct)
+    )
+    (both,), (one,) = fit_latent(counts)[1], fit_latent(lost)[1]
+    np.testing.assert_allclose(one.profile[0], both.profile[0], atol=1e-8)
+    assert np.isnan(one.profile[1]).all()
+    weights = one.distribution
+    assert isinstance(one, LatentModel)
+    np.testing.assert_allclose(
+        one.profile_influence(weights)[:, 0], both.profile_influence(weights)[:, 0], atol=1e-8
+    )
+    assert (one.profile_influence(weights)[:, 1] == 0).all()
