@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hatstats.errors import ConvergenceWarning, DataError, DegenerateDataWarning, HatstatsError
+from hatstats.errors import (
+    ConvergenceWarning,
+    DataError,
+    DegenerateDataWarning,
+    HatstatsError,
+    NotIdentifiedError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Method = Literal["latent", "observed", "aggregate"]
+Method = Literal["latent", "joint", "observed", "aggregate"]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 
@@ -140,7 +146,7 @@ def _plain_messages(debug: bool) -> Iterator[None]:
         try:
             yield
         except HatstatsError as error:
-            code = WRONG if isinstance(error, DataError) else FAILED
+            code = WRONG if isinstance(error, DataError | NotIdentifiedError) else FAILED
             message = f"Error: {error}"
             trace = traceback.format_exc()
         except Exception as error:

@@ -213,11 +213,28 @@ def test_a_study_that_is_not_there_bad_input(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_analysis_that_fails_exits_1(tmp_path: Path) -> None:
+def test_an_analysis_that_fails_exits_1(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_to_fit(*_: object, **__: object) -> None:
+        raise FitError("no maximum was found")
+
+    monkeypatch.setattr("hatstats.hat.fit_profile", fails_to_fit)
+    assert "no maximum was found" in fails(run("score", small), 1)
+
+
+def test_one_family_has_no_trend_bad_input(tmp_path: Path) -> None:
     aggregate_study(count=9, families=1).write(tmp_path / "study")
-    message = fails(run("trend", tmp_path / "study"), 1)
-    assert "family" in message
-    assert "Mend" not in message
+    message = fails(run("trend", tmp_path / "study"), 2)
+    assert "models are of one family" in message
+    assert "families are needed" in message
+
+
+@pytest.mark.parametrize("verb", ["report", "score", "trend"])
+def test_one_model_only_bad_input(tmp_path: Path, verb: str) -> None:
+    aggregate_study(count=1, families=1).write(tmp_path / "study")
+    out = ("--out", tmp_path / "out") if verb == "report" else ()
+    message = fails(run(verb, tmp_path / "study", *out), 2)
+    assert "1 model" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_family_still_has_a_report_with_the_reason(tmp_path: Path) -> None:

@@ -179,8 +179,9 @@ def _calibrated(
     coefficients = X.shape[1] + (slope is None)
     if count <= coefficients:
         raise NotIdentifiedError(
-            f"benchmark {part.counts.benchmark!r}: {count} models cannot tell a line and its "
-            f"scatter apart ({coefficients} coefficients); at least {coefficients + 1} are needed"
+            f"benchmark {part.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot tell a "
+            f"line and its scatter apart ({coefficients} coefficients); at least "
+            f"{coefficients + 1} are needed"
         )
     fit = fit_reml(part.source, X, np.diag(part.source_var), [np.arange(count)])
     spread = float(fit.variance_components[0])

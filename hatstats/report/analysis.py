@@ -183,10 +183,10 @@ def _sensitivity(
             except (NotIdentifiedError, FitError) as error:
                 verdicts = tuple(_untestable(verdict, str(error)) for verdict in default)
             tables.append(claims_frame(verdicts).assign(choice=name))
-        for vcov in ("CR3", "CR1"):
-            step(vcov)
-            verdicts = evaluate_claims(source, study.claims, vcov=vcov)
-            tables.append(claims_frame(verdicts).assign(choice=f"standard errors {vcov}"))
+        # CR3 keeps its level with few families, as CR2 does; CR1 does not, and is no choice.
+        step("CR3")
+        verdicts = evaluate_claims(source, study.claims, vcov="CR3")
+        tables.append(claims_frame(verdicts).assign(choice="standard errors CR3"))
     table = pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
     first = ["choice", "claim"]
     kept = [
@@ -246,7 +246,7 @@ def analyse(
         the result, with reasons.
     """
     options = options or Options()
-    choices = 0 if options.quick or not study.claims else 7
+    choices = 0 if options.quick or not study.claims else 6
     learnt_from_items = fit_method(study, options) in ("latent", "joint")
     total, done = 5 + choices + learnt_from_items, 0
 

@@ -150,9 +150,9 @@ def thinning(path: pd.DataFrame, *, reference: str, benchmark: str | None = None
             )
 
     note = (
-        f"Benchmark {name}, reference: {reference}. Points: observed score with 95 % intervals when "
-        "promptings are dropped at random; hollow: not used by the extrapolation. Diamond at 0: its limit for "
-        "infinitely many promptings. Line: what the profile implies."
+        f"Benchmark {name}, reference: {reference}. Points: observed score with 95 % intervals "
+        "when promptings are dropped at random; hollow: not used by the extrapolation. Diamond at "
+        "0: its limit for infinitely many promptings. Line: what the profile implies."
     )
     labels = ("1 / promptings in the source language", "Observed HAT")
     return _panels(frame, draw, labels, note)

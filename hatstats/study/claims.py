@@ -195,9 +195,9 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
 
 
 def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
-    if not 0 < claim.get("level", 0.05) < 1:
+    if not 0 < claim.get("level", 0.05) < 0.5:
         raise DataError(
-            f"{place}: level lies between 0 and 1.",
+            f"{place}: the level of a one-sided test lies between 0 and 0.5.",
             file=file,
             column="level",
             value=claim["level"],

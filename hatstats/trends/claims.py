@@ -57,7 +57,7 @@ class Verdict:
         Rule of decision; why a claim is not testable; how errors were computed.
     n_models, n_clusters : int
     p_floor : float
-        Smallest p value an enumerated bootstrap over these clusters could give.
+        Smallest two-sided p value an enumerated bootstrap over these clusters could give.
     """
 
     name: str

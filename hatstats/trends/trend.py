@@ -111,7 +111,7 @@ class TrendFit:
 
     @property
     def p_floor(self) -> float:
-        """Smallest p value that an enumerated sign-flip bootstrap over these clusters can give."""
+        """Smallest two-sided p value of an enumerated sign-flip bootstrap over these clusters."""
         return float(2.0 / 2.0**self.n_clusters)
 
     @property

@@ -134,7 +134,6 @@ def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Analysis]) -
         "two stages, correlation of items 0.3",
         "two stages, correlation of items 0.6",
         "standard errors CR3",
-        "standard errors CR1",
     ]
     assert list(table["claim"]) == names * len(choices)
     for claim, row in zip(analysis.claims, table.itertuples(), strict=False):
@@ -353,7 +352,6 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
         "reference uniform",
         "conditioning observed",
         "standard errors CR3",
-        "standard errors CR1",
     ]
     assert all(trend.panel is None for trend in analysis.trends.values())
     direct = fit_trend(analysis.scores, "release_year").tidy().set_index("term")

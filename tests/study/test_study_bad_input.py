@@ -167,7 +167,7 @@ CASES = (
     Case("claim with text for a number", (("study.toml", "level = 0.05", 'level = "5 %"'),), T,
          None, "level", "5 %", "should be a number", "level = a number"),
     Case("level in per cent", (("study.toml", "level = 0.05", "level = 5"),), T, None, "level", 5,
-         "between 0 and 1", "0.05 for 5 %"),
+         "between 0 and 0.5", "0.05 for 5 %"),
     # Files as such.
     Case("empty file", (), C, None, None, None, "the file is empty", "a header and one row",
          texts={"counts_csv": b""}),
