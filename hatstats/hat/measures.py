@@ -18,6 +18,8 @@ from hatstats.study import Study
 
 Floats = NDArray[np.float64]
 
+_NO_RATIO = "not defined: no right answer in the source language"
+
 
 def _raw(study: Study) -> HatScores:
     """Raw target and source accuracies with their joint covariance (reference `own`)."""
@@ -37,6 +39,8 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
     """
     count = len(models)
     total, variance = np.zeros(count), np.zeros(count)
+    # Benchmarks share models, so that their coefficients err together.
+    gradient = np.zeros((count, profile.params.size))
     for b, part in enumerate(profile.parts):
         chance = part.counts.chance
         beta = float(profile.panel.slopes()[b])
@@ -49,15 +53,15 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
             used = np.flatnonzero(n > 0)
             q = special.expit(intercepts[used] + beta * part.source[m])
             slope = (1.0 - chance) * q * (1.0 - q) / used.size
-            gradient = np.zeros(profile.params.size)
-            gradient[columns[used]] = slope
+            row = models.index(model)
+            gradient[row, columns[used]] = slope
             if profile.panel.slope is None:
-                gradient[profile.panel.n_intercepts + b] = slope.sum() * part.source[m]
+                gradient[row, profile.panel.n_intercepts + b] = slope.sum() * part.source[m]
             noise = (p[used] * (1.0 - p[used]) / n[used]).sum() / used.size**2
             own = (beta * slope.sum()) ** 2 * part.source_var[m]
-            row = models.index(model)
             total[row] += np.mean(p[used] - chance - (1.0 - chance) * q)
-            variance[row] += noise + own + gradient @ profile.cov @ gradient
+            variance[row] += noise + own
+    variance += np.einsum("mp,pq,mq->m", gradient, profile.cov, gradient)
     return total / len(profile.parts), np.sqrt(variance) / len(profile.parts)
 
 
@@ -69,8 +73,10 @@ def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
     * ``excess`` = acc(target) less the accuracy that a logit line fitted over the study's models
       predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021).
 
-    Accuracies are means over languages that every model has, then over benchmarks. All three move
-    when only source ability moves; they stand beside HAT, not in its place.
+    Accuracies are means over languages that every model has, then over benchmarks; in a table of
+    means, a missing cell counts with what the model's other languages predict (``excess`` takes
+    the cells that are there). All three move when only source ability moves; they stand beside
+    HAT, not in its place.
 
     Parameters
     ----------
@@ -82,8 +88,13 @@ def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         Tidy rows, `model` in front; standard errors by the delta method from item clusters where
-        there are items, else from binomial sampling. ``excess`` is NaN where the models are too
-        few to fit a line.
+        there are items, else from binomial sampling. ``excess`` is NaN where the models tell no
+        line (too few, or equal sources), ``ratio`` where no source answer is right.
+
+    Raises
+    ------
+    NotIdentifiedError
+        For a table of means whose models tell no line, or without a target language.
     """
     raw = _raw(study)
     count = len(raw.models)
@@ -102,13 +113,18 @@ def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
         how = "delta method, errors-in-variables line over models"
     except NotIdentifiedError:
         excess = excess_se = np.full(count, np.nan)
-        how = "not identified: too few models for a line"
+        how = "not identified: no line over these models"
     names = {"model": list(raw.models)}
     frames = [
         tidy_frame(term, value, error, conf_level=conf_level, method=method, identifiers=names)
         for term, value, error, method in (
             ("gap", source - target, gap_se, "delta method"),
-            ("ratio", ratio, ratio_se, "delta method"),
+            (
+                "ratio",
+                ratio,
+                ratio_se,
+                ["delta method" if value > 0 else _NO_RATIO for value in source],
+            ),
             ("excess", excess, excess_se, how),
         )
     ]
