@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat.assemble import model_weights
-from hatstats.hat.items import BenchmarkFit, ItemProfile
+from hatstats.hat.items import BenchmarkFit, ItemProfile, cells_frame
 from hatstats.hat.profile import TransferProfile
 from hatstats.inference.influence import cluster_sums
 
@@ -85,19 +85,6 @@ def complete_models(profile: ItemProfile) -> tuple[str, ...]:
     """Models that have every benchmark, in the study's order."""
     names = [set(fit.counts.models) for fit in profile.fits]
     return tuple(name for name in profile.study.model_names if all(name in one for one in names))
-
-
-def cells_frame(fit: BenchmarkFit, estimate: Floats) -> pd.DataFrame:
-    """`model, benchmark, language, estimate` of the cells that have a value, models first."""
-    m, place = np.nonzero(~np.isnan(estimate))
-    return pd.DataFrame(
-        {
-            "model": np.array(fit.counts.models)[m],
-            "benchmark": fit.counts.benchmark,
-            "language": np.array(fit.counts.languages)[place],
-            "estimate": estimate[m, place],
-        }
-    )
 
 
 def average_cells(

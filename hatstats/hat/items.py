@@ -261,7 +261,7 @@ class ItemProfile(TransferProfile):
         for fit in self.fits:
             found = [fit.scores([level]) for level in SHOWN_AT]
             there = ~np.isnan(found[0][0])
-            cells.append(_cells(fit, found[0][0]))
+            cells.append(cells_frame(fit, found[0][0]))
             values.append(np.array([estimate[there] for estimate, _, _ in found]))
             influence = np.concatenate([influence[:, there] for _, influence, _ in found], axis=1)
             blocks.append(influence_covariance(influence, fit.counts.clusters))
@@ -321,7 +321,7 @@ def _mean_se(values: Floats) -> float:
     return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
 
-def _cells(fit: BenchmarkFit, estimate: Floats) -> pd.DataFrame:
+def cells_frame(fit: BenchmarkFit, estimate: Floats) -> pd.DataFrame:
     """Estimates (M, L) as rows, without the languages that a model was never asked in."""
     m, place = np.nonzero(~np.isnan(estimate))
     return pd.DataFrame(
@@ -340,7 +340,7 @@ def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
     mean, source_influence = fit.source_influence()
     both = np.concatenate([influence[:, there], source_influence], axis=1)
     return ScoreBlock(
-        _cells(fit, estimate),
+        cells_frame(fit, estimate),
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
         influence_covariance(both, fit.counts.clusters),
         fit.overlap(weights),
