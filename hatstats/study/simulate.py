@@ -53,6 +53,21 @@ class Shape:
     piled: float = 0.0
     twins: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none."""
+        whole = "give a whole number of 1 or more."
+        for name, fine, mend in (
+            ("n_items", self.n_items >= 1 and self.n_items % 1 == 0, whole),
+            ("n_languages", self.n_languages >= 1 and self.n_languages % 1 == 0, whole),
+            ("n_promptings", self.n_promptings >= 1 and self.n_promptings % 1 == 0, whole),
+            ("spread", 0.0 <= self.spread < np.inf, "give a standard deviation, 0 for none."),
+            ("piled", 0.0 <= self.piled <= 1.0, "give a share between 0 and 1."),
+        ):
+            if not fine:
+                raise DataError(
+                    "the shape cannot be.", column=name, value=getattr(self, name), mend=mend
+                )
+
 
 def simulate_study(
     source_ability: Sequence[float] | None = None,
@@ -96,8 +111,8 @@ def simulate_study(
     Raises
     ------
     DataError
-        For an unknown world or preset, numbers of abilities and transfers that differ, or a
-        preset given together with abilities, transfers or a shape.
+        For an unknown world or preset, numbers of abilities and transfers that differ or are not
+        finite, or a preset given together with abilities, transfers or a shape.
     """
     check_world(world)
     if preset is not None:
@@ -118,6 +133,14 @@ def simulate_study(
             column="transfer",
             mend="give one per model.",
         )
+    for column, values in (("source_ability", ability), ("transfer", shifts)):
+        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+            raise DataError(
+                "logits of one or more models are needed, each a finite number",
+                column=column,
+                value=values.tolist(),
+                mend="0 is a chance of one half, 2 one of .88.",
+            )
     size = shape or Shape()
     generator = np.random.default_rng(rng)
     hardness = generator.standard_normal(size.n_items)
@@ -194,7 +217,8 @@ def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.D
     family = np.repeat([f"family-{place + 1}" for place in range(sizes.size)], sizes)[: len(names)]
     days = np.round(rng.uniform(0, 730, len(names))).astype(int)
     start = np.datetime64("2024-06-01")
-    exponent = 9.5 + 0.5 * ability + rng.normal(0.0, 0.3, len(names))
+    # Between 10 million and 10 trillion, however weak or strong.
+    exponent = np.clip(9.5 + 0.5 * ability + rng.normal(0.0, 0.3, len(names)), 7.0, 13.0)
     return pd.DataFrame(
         {
             "model": names,

@@ -129,6 +129,18 @@ def true_hat(
     Returns
     -------
     float
+
+    Raises
+    ------
+    DataError
+        For an unknown world, or source accuracies outside [0, 1].
     """
+    check_world(world)
     p = np.asarray(source_accuracy, dtype=float).ravel()
+    if p.size == 0 or not ((p >= 0.0) & (p <= 1.0)).all():
+        raise DataError(
+            "a reference holds source accuracies between 0 and 1",
+            column="source_accuracy",
+            mend="give one proportion or more, without NaN.",
+        )
     return float(np.mean(WORLDS[world].profile(p, float(transfer))))
