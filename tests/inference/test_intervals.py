@@ -1,0 +1,105 @@
+"""Limits and p values against SciPy's distributions and textbook numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from hatstats.inference.intervals import (
+    NO_SPREAD,
+    check_level,
+    critical_value,
+    logit_interval,
+    two_sided_p,
+    upper_p,
+    wald_interval,
+)
+
+
+def test_critical_values_against_tables() -> None:
+    assert critical_value(np.inf, 0.95) == pytest.approx(1.959963985)
+    assert critical_value(3.5, 0.95) == pytest.approx(stats.t.ppf(0.975, 3.5))
+    assert critical_value([1.0, 10.0], 0.99) == pytest.approx([63.656741, 3.169273])
+    assert np.isnan(critical_value([np.nan, 5.0], 0.9)[0])
+
+
+@given(st.floats(-50, 50), st.floats(0.001, 20), st.floats(1, 200), st.floats(0.01, 0.99))
+def test_wald_interval_against_scipy(estimate: float, se: float, df: float, level: float) -> None:
+    low, high = wald_interval(estimate, se, df, level)
+    expected = stats.t.interval(level, df, loc=estimate, scale=se)
+    assert (low, high) == pytest.approx(expected, rel=1e-9)
+
+
+def test_wald_interval_keeps_shapes() -> None:
+    assert wald_interval(0.3, 0.1, np.inf, 0.95).shape == (2,)
+    limits = wald_interval(np.zeros((4, 3)), np.ones(3), np.inf, 0.95)
+    assert limits.shape == (4, 3, 2)
+    np.testing.assert_allclose(limits[..., 0], -limits[..., 1])
+
+
+@given(st.floats(1e-6, 1 - 1e-6), st.floats(1e-6, 0.4), st.floats(0.5, 0.999))
+def test_logit_interval_against_theory(p: float, se: float, level: float) -> None:
+    low, high = logit_interval(p, se, np.inf, level)
+    assert 0.0 <= low <= p <= high <= 1.0
+    half = stats.norm.isf((1 - level) / 2) * se / (p * (1 - p))
+    odds = p / (1 - p)
+    if half < 30:
+        assert low == pytest.approx(odds * np.exp(-half) / (1 + odds * np.exp(-half)), rel=1e-6)
+        assert high == pytest.approx(odds * np.exp(half) / (1 + odds * np.exp(half)), rel=1e-6)
+    # Right and wrong are mirror images.
+    mirrored = logit_interval(1 - p, se, np.inf, level)
+    assert mirrored == pytest.approx([1 - high, 1 - low], abs=1e-9)
+
+
+def test_logit_interval_of_small_errors_is_walds() -> None:
+    np.testing.assert_allclose(
+        logit_interval([0.2, 0.5], 1e-4, 8.0, 0.9),
+        wald_interval([0.2, 0.5], 1e-4, 8.0, 0.9),
+        atol=1e-7,
+    )
+
+
+def test_logit_interval_at_the_boundary_degenerate() -> None:
+    limits = logit_interval([0.0, 1.0], [0.1, 0.1], np.inf, 0.95)
+    half = 0.1 * 1.959963985
+    np.testing.assert_allclose(limits, [[0.0, half], [1.0 - half, 1.0]])
+
+
+@pytest.mark.parametrize("se", [0.0, NO_SPREAD, np.nan])
+@pytest.mark.parametrize("p", [0.0, 0.4, 1.0])
+def test_no_interval_of_length_zero_degenerate(p: float, se: float) -> None:
+    """Nothing was seen to vary: an interval would pretend to certainty."""
+    limits = logit_interval([p, 0.5], [se, 0.1], np.inf, 0.95)
+    assert np.isnan(limits[0]).all()
+    assert np.isfinite(limits[1]).all()
+
+
+@given(st.floats(-40, 40), st.floats(1, 500))
+def test_p_values_against_scipy(t: float, df: float) -> None:
+    assert two_sided_p(t, df) == pytest.approx(2 * stats.t.sf(abs(t), df))
+    assert upper_p(t, df) == pytest.approx(stats.t.sf(t, df))
+    assert upper_p(t, df) + upper_p(-t, df) == pytest.approx(1.0)
+    assert two_sided_p(t, df) <= 1.0
+
+
+def test_small_p_values_do_not_become_zero() -> None:
+    assert two_sided_p(12.0, np.inf) == pytest.approx(3.552964e-33, rel=1e-6)
+    assert upper_p(30.0, np.inf) > 0.0
+    assert np.isnan(two_sided_p(np.nan, 5.0))
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.1, 1.5, 95, np.nan])
+def test_levels_bad_input(level: float) -> None:
+    with pytest.raises(ValueError, match=r"95 % is 0\.95"):
+        check_level(level)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        wald_interval(0.0, 1.0, np.inf, level)
+
+
+def test_a_level_as_text_is_read() -> None:
+    assert check_level(0.9) == 0.9
+    with pytest.raises(ValueError, match="could not convert"):
+        check_level("many")  # type: ignore[arg-type]
