@@ -31,6 +31,11 @@ _ITEM_METHODS: dict[str, _Fitter] = {
 }
 
 
+def default_method(study: Study) -> Method:
+    """``latent`` where every benchmark has items, else ``aggregate``."""
+    return "latent" if study.level == "item" else "aggregate"
+
+
 def fit_profile(
     study: Study,
     *,
@@ -72,7 +77,7 @@ def fit_profile(
         If the study lacks what the method needs: items, promptings, languages or models.
     """
     levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
-    chosen = method or ("latent" if all(levels.values()) else "aggregate")
+    chosen = method or default_method(study)
     if joint is not None and chosen != "joint":
         raise DataError(f"options of 'joint' for method {chosen!r}", mend="leave them out.")
     if chosen == "aggregate":

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hatstats.errors import FitError, HatstatsError, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.fitting import Method, fit_profile
+from hatstats.hat.fitting import Method, default_method, fit_profile
 from hatstats.hat.measures import measures
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
@@ -163,7 +163,7 @@ def _choices(study: Study, used: Study, options: Options) -> dict[str, Callable[
 
 def fit_method(study: Study, options: Options) -> Method:
     """The estimator that an analysis uses."""
-    return options.method or ("latent" if study.level == "item" else "aggregate")
+    return options.method or default_method(study)
 
 
 def _sensitivity(

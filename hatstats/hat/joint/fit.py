@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -281,8 +281,3 @@ def _signed(layout: Layout, summit: _Summit) -> tuple[Floats, Floats]:
     """Scores and information in the coordinates of non-negative standard deviations."""
     sign = np.where(_upright(layout, summit.theta) == summit.theta, 1.0, -1.0)
     return summit.scores * sign, summit.information * np.outer(sign, sign)
-
-
-def with_accuracy(options: JointOptions, accuracy: float) -> JointOptions:
-    """The same model with other integrals."""
-    return replace(options, accuracy=accuracy)
