@@ -1,0 +1,181 @@
+"""The application: how a verb is registered, options that verbs share, errors as plain messages."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+import typer
+
+from hatstats.errors import (
+    ConvergenceWarning,
+    DataError,
+    DegenerateDataWarning,
+    HatstatsError,
+    NotIdentifiedError,
+)
+
+#: Exit statuses: an analysis failed; the input or the arguments are wrong.
+FAILED, WRONG = 1, 2
+
+_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+app = typer.Typer(
+    name="hatstats",
+    help="Hardness-adjusted transfer scores and trends, with honest uncertainty.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Method = Literal["latent", "joint", "observed", "aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Options that several verbs share."""
+
+    seed: int = 1
+    conf_level: float = 0.95
+    reference: str = "pooled"
+    method: Method | None = None
+    with_flagged: bool = False
+    quick: bool = False
+    json: bool = False
+    debug: bool = False
+
+
+def _inside(value: float) -> float:
+    if not 0.0 < value < 1.0:
+        raise typer.BadParameter(f"{value:g} does not lie between 0 and 1 (95 % is 0.95).")
+    return value
+
+
+_OPTIONS: dict[str, Any] = {
+    "seed": Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")],
+    "conf_level": Annotated[float, typer.Option(callback=_inside, help="Level of intervals.")],
+    "reference": Annotated[
+        str, typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME.")
+    ],
+    "method": Annotated[
+        Method | None, typer.Option(help="Estimator; by what the study offers if not given.")
+    ],
+    "with_flagged": Annotated[
+        bool, typer.Option("--with-flagged", help="Use the flagged cells too.")
+    ],
+    "quick": Annotated[
+        bool, typer.Option("--quick", help="Leave out what changes under other choices.")
+    ],
+    "json": Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
+}
+_DEFAULTS = {field.name: field.default for field in fields(Choice)}
+
+
+def verb(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a verb with the shared options `names`, which it receives as one `Choice`."""
+    shared = (*names, "json", "debug")
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(function, eval_str=True)
+        own = [each for each in signature.parameters.values() if each.name != "choice"]
+        more = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=_DEFAULTS[name],
+                annotation=_OPTIONS[name],
+            )
+            for name in shared
+        ]
+
+        def run(**values: Any) -> None:
+            choice = Choice(**{name: values.pop(name) for name in shared})
+            with _plain_messages(choice.debug):
+                function(**values, choice=choice)
+
+        run.__doc__ = function.__doc__
+        run.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
+        run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
+        app.command(name=function.__name__)(run)
+        return function
+
+    return register
+
+
+@contextmanager
+def _plain_messages(debug: bool) -> Iterator[None]:
+    """Turn errors into one message and an exit status, and warnings into one line each."""
+    noted: dict[str, None] = {}
+
+    def note(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        noted[" ".join(str(message).split())] = None
+
+    code = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if debug else "ignore")
+        for category in (ConvergenceWarning, DegenerateDataWarning):
+            warnings.filterwarnings("always", category=category)
+        warnings.showwarning = note
+        try:
+            yield
+        except HatstatsError as error:
+            code = WRONG if isinstance(error, DataError | NotIdentifiedError) else FAILED
+            message = f"Error: {error}"
+            trace = traceback.format_exc()
+        except Exception as error:
+            if isinstance(error, typer.Exit | BrokenPipeError):
+                raise
+            code = FAILED
+            message = (
+                f"Error: unexpected {type(error).__name__}: {error}. This is a fault of hatstats; "
+                "--debug shows where."
+            )
+            trace = traceback.format_exc()
+    for text in noted:
+        print(f"Warning: {text}", file=sys.stderr)
+    if code:
+        if debug:
+            print(trace, file=sys.stderr)
+        print(message, file=sys.stderr)
+        raise typer.Exit(code)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from hatstats import __version__
+
+        print(f"hatstats {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _front(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    # Matrices here are small: threads of the linear algebra library cost more than they bring (on
+    # a busy machine thirtyfold, spent in waiting), and one thread always sums in the same order.
+    # This must come before NumPy is imported; a user's own setting stands.
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+    app()

@@ -1,0 +1,32 @@
+"""What verbs work on: a study as it is and as it is to be used, and what trends are fitted to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hatstats.cli.front import Choice
+
+if TYPE_CHECKING:
+    from hatstats.hat import HatScores, TransferProfile
+    from hatstats.study import Study
+
+StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]
+
+
+def read(path: Path, choice: Choice) -> tuple[Study, Study]:
+    """Read a study; give it as it is, and as it is to be used."""
+    from hatstats.study import read_study
+
+    study = read_study(path)
+    return study, study if choice.with_flagged else study.without_flagged()
+
+
+def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
+    """Give what trends are fitted to: an aggregate profile, or item-level scores."""
+    from hatstats.hat import fit_profile
+
+    profile = fit_profile(study, method=choice.method)
+    return profile if profile.method == "aggregate" else profile.hat(choice.reference)

@@ -1,0 +1,42 @@
+"""What a person sees at a terminal: a bar while something runs, wrapped text, JSON."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+WIDTH = 80
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """Give a callable (what, share from 0 to 1) that moves a bar, if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda what, share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<40.40}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON: frames as lists of rows, unknown numbers as null."""
+    from hatstats.report.manifest import json_text
+
+    print(json_text(value), end="")
+
+
+def say(text: str) -> None:
+    """Print paragraphs wrapped to the width of a terminal; indented lines stay as they are."""
+    for line in text.splitlines():
+        print(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, subsequent_indent="  "))

@@ -1,0 +1,65 @@
+"""Verbs about many models: `trend`, `claims`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from hatstats.cli.front import Choice, verb
+from hatstats.cli.inputs import StudyPath, read, trend_source
+from hatstats.cli.terminal import print_json, say
+
+Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
+
+
+@verb("conf_level", "reference", "method", "with_flagged")
+def trend(
+    study: StudyPath,
+    *,
+    formula: Annotated[
+        str, typer.Option(help="Covariates of the models.")
+    ] = "log10(params_total) + release_year",
+    cluster: Annotated[str, typer.Option(help="Column of the clusters.")] = "family",
+    vcov: Annotated[Vcov, typer.Option(help="Cluster-robust covariance.")] = "CR2",
+    choice: Choice,
+) -> None:
+    """Print the trend of transfer over model size, release date or other covariates."""
+    _, used = read(study, choice)
+    from hatstats.trends import fit_trend
+
+    fit = fit_trend(trend_source(used, choice), formula, cluster=cluster, vcov=vcov)
+    if choice.json:
+        print_json(
+            {
+                "formula": fit.formula,
+                "scale": fit.scale,
+                "terms": fit.tidy(choice.conf_level),
+                "accuracy_slopes": fit.accuracy_slopes(choice.conf_level),
+                "comparison": fit.comparison(choice.conf_level),
+                "left_out": fit.left_out,
+            }
+        )
+        return
+    say(fit.summary(choice.conf_level))
+    if fit.left_out:
+        say(f"Left out for want of a covariate: {', '.join(fit.left_out)}.")
+
+
+@verb("reference", "method", "with_flagged")
+def claims(study: StudyPath, *, choice: Choice) -> None:
+    """Print the verdict on every claim that the study registers."""
+    data, used = read(study, choice)
+    from hatstats.trends import evaluate_claims
+    from hatstats.trends.claims import claims_frame
+
+    if not data.claims:
+        print("No claims are registered: study.toml has no [[claims]].")
+        return
+    verdicts = evaluate_claims(trend_source(used, choice), data.claims)
+    if choice.json:
+        print_json(claims_frame(verdicts))
+        return
+    for verdict in verdicts:
+        say(verdict.summary())
+    say(f"Rule: {verdicts[0].rule}.")
