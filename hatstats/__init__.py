@@ -21,6 +21,8 @@ from hatstats.errors import (
 if TYPE_CHECKING:
     from hatstats.hat import (
         HatScores,
+        JointOptions,
+        LatentOptions,
         TransferProfile,
         bootstrap_hat,
         count_table,
@@ -43,6 +45,8 @@ __all__ = [
     "FitError",
     "HatScores",
     "HatstatsError",
+    "JointOptions",
+    "LatentOptions",
     "NotIdentifiedError",
     "Study",
     "TransferProfile",
@@ -68,6 +72,8 @@ _ROOMS = {
     "hatstats.study": ("Study", "read_study", "simulate_study", "suspicious_cells"),
     "hatstats.hat": (
         "HatScores",
+        "JointOptions",
+        "LatentOptions",
         "TransferProfile",
         "bootstrap_hat",
         "count_table",

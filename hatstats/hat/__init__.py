@@ -4,6 +4,8 @@ from hatstats.hat.bootstrap import bootstrap_hat
 from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.item_report import item_report
+from hatstats.hat.joint.options import JointOptions
+from hatstats.hat.latent import LatentOptions
 from hatstats.hat.measures import measures
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.promptings import resample_promptings
@@ -13,6 +15,8 @@ from hatstats.hat.thinning import thin_promptings
 
 __all__ = [
     "HatScores",
+    "JointOptions",
+    "LatentOptions",
     "TransferProfile",
     "bootstrap_hat",
     "count_table",
