@@ -153,6 +153,8 @@ class AggregateProfile(TransferProfile):
                 "outside": np.nan,
                 "effective_size": np.nan,
                 "trimmed": np.nan,
+                "shape_error": np.nan,
+                "informed": [not reason for reason in notes],
                 "note": notes,
             }
         )

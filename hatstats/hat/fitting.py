@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.hat.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.hat.items import BenchmarkFit, ItemProfile, ModelFit
+from hatstats.hat.items import BenchmarkFit, ItemProfile
 from hatstats.hat.joint.models import fit_joint
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.latent import LatentOptions, fit_latent
+from hatstats.hat.model_fit import ModelFit
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
 from hatstats.study import Study

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.hat.assemble import Label, ScoreBlock, assemble, model_weights
 from hatstats.hat.counts import ItemCounts
+from hatstats.hat.model_fit import ModelFit, shape_error
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.reference import reference_mixture, reference_name
 from hatstats.hat.scores import HatScores
@@ -23,24 +23,10 @@ Floats = NDArray[np.float64]
 #: Source accuracies at which the tidy table of an item-level profile shows it.
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 _TAIL = 0.01
-
-
-class ModelFit(Protocol):
-    """What one model's item-level fit offers, whatever the estimator."""
-
-    @property
-    def distribution(self) -> Floats:
-        """Own distribution of source accuracy on the support, shape (Q,)."""
-
-    @property
-    def profile(self) -> Floats:
-        """Profile on the support, shape (L, Q)."""
-
-    def profile_influence(self, weights: Floats) -> Floats:
-        """Influence of items on ``sum_q weights_q T_l(q)``, shape (N, L)."""
-
-    def distribution_influence(self, values: Floats) -> Floats:
-        """Influence of items on ``sum_q g(q) values_qr``, shape (N, R)."""
+# Shares beyond which a score carries a warning in words: of the reference outside the model's own
+# accuracies, and of the shape error in the standard error (an interval 2 SE wide on either side
+# that is off by half an SE holds the truth in 92 % of cases instead of 95 %).
+_MOSTLY, _SHAPE_SHARE = 0.5, 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,11 +100,22 @@ class BenchmarkFit:
         centred = np.where(used, total - np.nan_to_num(mean)[:, None, :], 0.0)
         return mean, (centred / np.maximum(size, 1.0)[:, None, :]).swapaxes(0, 1)
 
-    def overlap(self, weights: Floats) -> pd.DataFrame:
-        """How far the reference lies inside each model's own distribution."""
+    def overlap(self, weights: Floats, errors: Floats, *, smooth: bool = True) -> pd.DataFrame:
+        """How far the reference lies inside each model's own distribution, and what shape adds.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (M, Q)
+            Reference of each model.
+        errors : ndarray, shape (M,)
+            Standard errors of the models' scores on this benchmark.
+        smooth : bool
+            Whether scores rest on the fitted shape; raw accuracies (reference `own`) do not.
+        """
         rows = []
         items = (self.counts.source_trials > 0).sum(axis=1)
-        for m, (own, profile) in enumerate(zip(self.distributions, self.profiles, strict=True)):
+        for m, fit in enumerate(self.models):
+            own = fit.distribution
             reached = np.cumsum(own)
             below = reached - own
             inner = (reached > _TAIL) & (below < 1.0 - _TAIL)
@@ -126,14 +123,8 @@ class BenchmarkFit:
             ratio = np.divide(weights[m] ** 2, own, out=np.zeros_like(own), where=own > 0)
             size = float(items[m] / ratio.sum()) if (own[weights[m] > 0] > 0).all() else 0.0
             kept = np.where(inner, weights[m], 0.0)
-            mean = np.nanmean(profile, axis=0)
-            note = ""
-            if outside > 0.5:
-                note = (
-                    f"{self.counts.models[m]} on {self.counts.benchmark}: {outside:.0%} of the "
-                    "reference lies outside the model's own source accuracies; its score is "
-                    "mostly extrapolation."
-                )
+            mean = np.nanmean(fit.profile, axis=0)
+            shape = shape_error(fit, weights[m]) if smooth else 0.0
             rows.append(
                 {
                     "model": self.counts.models[m],
@@ -141,10 +132,27 @@ class BenchmarkFit:
                     "outside": outside,
                     "effective_size": size,
                     "trimmed": float(kept @ mean / kept.sum()) if kept.sum() > 0 else np.nan,
-                    "note": note,
+                    "shape_error": shape,
+                    "informed": outside <= _MOSTLY,
+                    "note": self._note(self.counts.models[m], outside, shape, float(errors[m])),
                 }
             )
         return pd.DataFrame(rows)
+
+    def _note(self, model: str, outside: float, shape: float, error: float) -> str:
+        """What weakens a score, in words; empty if nothing does."""
+        where = f"{model} on {self.counts.benchmark}"
+        if outside > _MOSTLY:
+            return (
+                f"{where}: {outside:.0%} of the reference lies outside the model's own source "
+                "accuracies; its score is mostly extrapolation."
+            )
+        if shape > _SHAPE_SHARE * error:
+            return (
+                f"{where}: the assumed smoothness may hide {shape:.3f} either way, beside a "
+                f"standard error of {error:.3f}; its interval may be too short."
+            )
+        return ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -342,9 +350,16 @@ def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
     there = ~np.isnan(estimate)
     mean, source_influence = fit.source_influence()
     both = np.concatenate([influence[:, there], source_influence], axis=1)
+    cov = influence_covariance(both, fit.counts.clusters)
+    # Mean over each model's languages, on this benchmark alone.
+    averages = np.where(there, 1.0, 0.0) / there.sum(axis=1, keepdims=True)
+    spread = np.zeros((len(fit.models), int(there.sum())))
+    owner, _ = np.nonzero(there)
+    spread[owner, np.arange(owner.size)] = averages[there]
+    errors = standard_errors(spread @ cov[: owner.size, : owner.size] @ spread.T)
     return ScoreBlock(
         cells_frame(fit, estimate),
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
-        influence_covariance(both, fit.counts.clusters),
-        fit.overlap(weights),
+        cov,
+        fit.overlap(weights, errors, smooth=reference_name(reference) != "own"),
     )

@@ -15,7 +15,22 @@ from hatstats.inference.intervals import check_level, logit_interval, wald_inter
 
 Floats = NDArray[np.float64]
 
-_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed", "note"]
+_OVERLAP_COLUMNS = [
+    "model",
+    "benchmark",
+    "outside",
+    "effective_size",
+    "trimmed",
+    "shape_error",
+    "informed",
+]
+_OVERLAP_COLUMNS += ["note"]
+
+
+_SHAPE_WORDS = (
+    "shape: what the assumed smoothness may hide (one standard deviation), beside the interval and "
+    "not in it; more promptings make it smaller, more items do not."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +62,9 @@ class HatScores:
     overlap : DataFrame
         Per model and benchmark: `outside`, the share of the reference outside the central 98 % of
         the model's own distribution; `effective_size`, the number of items that carry the
-        reweighted average; `trimmed`, HAT over the inner part only; `note`, a warning in words.
+        reweighted average; `trimmed`, HAT over the inner part only; `shape_error`, the standard
+        deviation of what the smoothness of a latent profile may hide; `informed`, False where the
+        data hardly inform the score; `note`, a warning in words.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
     """
@@ -70,6 +87,24 @@ class HatScores:
     def bse(self) -> Floats:
         """Standard errors, shape (M,)."""
         return standard_errors(self.cov)
+
+    @property
+    def shape_error(self) -> Floats:
+        """What the assumed smoothness may hide of each score, a standard deviation, shape (M,).
+
+        Beside the standard error, not in it: it does not shrink with the number of items, only
+        with that of promptings. Benchmarks err independently. NaN where the method assumes none.
+        """
+        errors = self.overlap.groupby("model")["shape_error"]
+        total = errors.agg(lambda each: float(np.sqrt((each**2).sum(skipna=False)) / len(each)))
+        found = total.reindex(list(self.models)).to_numpy(dtype=float)
+        return np.asarray(found, dtype=float)
+
+    @property
+    def barely_informed(self) -> tuple[str, ...]:
+        """Models whose score the data hardly inform on some benchmark."""
+        weak = set(self.overlap.loc[~self.overlap["informed"].astype(bool), "model"])
+        return tuple(name for name in self.models if name in weak)
 
     @property
     def nobs(self) -> int:
@@ -220,12 +255,18 @@ class HatScores:
             f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
             *_wrap(self.estimand),
         ]
-        width = min(max((len(name) for name in self.models), default=5), 44)
+        shape = self.shape_error
+        width = min(max((len(name) for name in self.models), default=5), 40)
         for place in np.argsort(-self.params, kind="stable"):
             low, high = limits[place]
             name = self.models[place]
             name = name if len(name) <= width else name[: width - 1] + "…"
-            lines.append(f"  {name:<{width}}  {self.params[place]:.3f}  [{low:.3f}, {high:.3f}]")
+            beside = "" if np.isnan(shape[place]) else f"  shape {shape[place]:.3f}"
+            lines.append(
+                f"  {name:<{width}}  {self.params[place]:.3f}  [{low:.3f}, {high:.3f}]{beside}"
+            )
+        if not np.isnan(shape).all():
+            lines.extend(_wrap(_SHAPE_WORDS))
         for note in self.overlap["note"]:
             if note:
                 lines.extend(_wrap(note))

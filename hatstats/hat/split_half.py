@@ -24,7 +24,8 @@ from scipy import stats
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.agreement import agreement_frame, agreement_words
 from hatstats.hat.averaging import CellScores, ModelScores, average_cells, item_profile
-from hatstats.hat.items import BenchmarkFit, ModelFit
+from hatstats.hat.items import BenchmarkFit
+from hatstats.hat.model_fit import ModelFit
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.reference import reference_mixture, reference_name
 from hatstats.hat.thinned import thinned_shares

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from hatstats.hat.averaging import CellScores
-from hatstats.hat.items import BenchmarkFit, ModelFit
+from hatstats.hat.items import BenchmarkFit
+from hatstats.hat.model_fit import ModelFit
 from hatstats.hat.reference import Mixture, reference_mixture
 
 Floats = NDArray[np.float64]

@@ -119,8 +119,7 @@ def plain_answer(
     tuple of str
         At most ten lines of at most 80 characters.
     """
-    noted = scores.overlap.loc[scores.overlap["note"] != "", "model"]
-    weak = [name for name in scores.models if name in set(noted)]
+    weak = scores.barely_informed
     # A score that the data hardly inform is no candidate for best or worst.
     order = [int(place) for place in np.argsort(-scores.params, kind="stable")]
     order = [place for place in order if scores.models[place] not in weak] or order

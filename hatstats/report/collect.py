@@ -113,7 +113,8 @@ def scores_frame(analysis: Analysis) -> pd.DataFrame:
         rows[name] = ranks[name].to_numpy()
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
-    rows["informed"] = rows["note"] == ""
+    rows["informed"] = ~rows["model"].isin(scores.barely_informed)
+    rows["shape_error"] = scores.shape_error
     return rows.sort_values(
         ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
     )

@@ -18,6 +18,7 @@ SCORES = (
     Column("estimate", "HAT", "value"),
     Column("std_error", "SE", "value"),
     Column("conf", "CI", "interval"),
+    Column("shape_error", "Shape", "value", error=""),
     Column("ranks", "Rank"),
     Column("mark", "Note", "note"),
 )
@@ -118,10 +119,21 @@ def words(name: object) -> str:
     return str(name).replace("_", " ")
 
 
+def _shape_words(scores: pd.DataFrame) -> str:
+    if scores["shape_error"].isna().all():
+        return ""
+    return (
+        " Shape: what the assumed smoothness may hide (one standard deviation), beside the "
+        "interval and not in it."
+    )
+
+
 def scores_table(scores: pd.DataFrame) -> Table:
     """Scores of all models, best first; models that are barely informed carry a note."""
     mark = scores["informed"].map({True: "", False: "barely informed"})
     shown = scores.assign(mark=mark) if (mark != "").any() else scores.copy()
+    if shown["shape_error"].isna().all():
+        shown = shown.drop(columns="shape_error")
     if "rank_low" in scores:
         ends = zip(scores["rank_low"].astype(int), scores["rank_high"].astype(int), strict=True)
         shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]
@@ -210,7 +222,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         (
             "scores",
             f"HAT scores, {study}. Reference: {results.reference}; method: "
-            f"{results.facts['method']}; CI: {level}.",
+            f"{results.facts['method']}; CI: {level}.{_shape_words(results.scores)}",
             scores_table(results.scores),
         ),
         (

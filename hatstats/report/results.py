@@ -24,7 +24,7 @@ class Results:
         The answer in at most ten plain lines.
     scores : DataFrame
         Tidy scores, best first, with `family, release_date, release_year, params_total,
-        params_active, informed, note`.
+        params_active, shape_error, informed, note`.
     cov : DataFrame
         Covariance of the scores, rows and columns named by model.
     trends : DataFrame

@@ -37,6 +37,7 @@ def score_frame(count: int = 20, families: int = 6) -> pd.DataFrame:
             "method": "aggregate",
             "params_total": np.where(index % 4 == 3, np.nan, params),
             "release_year": 2024.5 + (index * 7 % 20) / 11,
+            "shape_error": np.nan,
             "informed": index != count - 1,
         }
     )

@@ -54,7 +54,12 @@ def scores_of(
     )
     cells = pd.DataFrame({"model": names, "benchmark": "bench", "language": "de"})
     overlap = pd.DataFrame(
-        {"model": names, "benchmark": "bench", "note": [(notes or {}).get(n, "") for n in names]}
+        {
+            "model": names,
+            "benchmark": "bench",
+            "informed": [n not in (notes or {}) for n in names],
+            "note": [(notes or {}).get(n, "") for n in names],
+        }
     )
     return replace(
         scores, method="aggregate", reference="pooled", cells=cells, overlap=overlap, bounded=True
