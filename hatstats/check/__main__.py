@@ -9,9 +9,10 @@ from typing import get_args
 
 import pandas as pd
 
-from hatstats.check.coverage import INSIDE, CoverageDesign, coverage
+from hatstats.check.coverage import CoverageDesign, coverage
 from hatstats.check.invariance import Drift, drift
 from hatstats.hat.fitting import Method
+from hatstats.hat.latent import LatentOptions
 from hatstats.study.simulate import WorldName
 
 _WORLDS: tuple[WorldName, ...] = get_args(WorldName)
@@ -19,8 +20,19 @@ _PILED = (0.0, 0.35)
 
 
 def _show(title: str, table: pd.DataFrame) -> None:
-    print(f"\n{title}\n")
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"), flush=True)
+    """Print a table as Markdown, which a terminal shows as well as a page."""
+    cells = [[str(name) for name in table.columns]]
+    cells += [
+        [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row]
+        for row in table.itertuples(index=False)
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "| " + " | ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
+    print(f"\n### {title}\n", *lines, sep="\n", flush=True)
 
 
 def show_drift(designs: Sequence[Drift], methods: Sequence[Method], seeds: int, seed: int) -> None:
@@ -41,29 +53,32 @@ def show_drift(designs: Sequence[Drift], methods: Sequence[Method], seeds: int, 
     _show("Bias of HAT by source ability, mean over seeds", wide.reset_index())
 
 
-def show_coverage(replicates: int, seed: int) -> None:
-    """Print coverage in the worlds with normal abilities."""
-    designs = [
-        CoverageDesign(world, items, languages, n)
-        for world in _WORLDS
-        for items, languages, n in ((250, 1, 10), (660, 1, 10), (250, 10, 10), (250, 1, 5))
+def show_coverage(replicates: int, seed: int, jobs: int) -> None:
+    """Print coverage in the worlds with normal abilities, then where it cannot be promised."""
+    sizes = ((250, 1, 10), (660, 1, 10), (250, 10, 10), (250, 1, 5))
+    designs = [CoverageDesign(world, *size) for world in _WORLDS for size in sizes]
+    designs += [
+        CoverageDesign("shared_factor", 660, 10, 5),
+        CoverageDesign("mixture", 660, 10, 5),
+        CoverageDesign("logit_normal", 250, 1, 10, twins=True),
     ]
-    designs.append(CoverageDesign("shared_factor", 660, 10, 5))
-    designs.append(CoverageDesign("logit_normal", 250, 1, 10, twins=True))
-    designs += [CoverageDesign(world, 660, abilities=(-2.0, 3.0)) for world in _WORLDS]
-    for design in designs:
-        parts = [
-            coverage(design, reference, n_replicates=replicates, rng=seed)
-            for reference in ("uniform", "pooled", INSIDE)
+    elsewhere = [CoverageDesign(world, 660, abilities=(-2.0, 3.0)) for world in _WORLDS]
+    elsewhere += [CoverageDesign(world, 660, piled=0.35) for world in _WORLDS]
+    elsewhere.append(CoverageDesign("mixture", options=LatentOptions(roughness=None)))
+    columns = ["quantity", "reference", "ability", "bias", "sd", "mean_se", "coverage"]
+    for design in [*designs, *elsewhere]:
+        table = coverage(design, n_replicates=replicates, n_jobs=jobs, rng=seed)
+        facts = [
+            design.world,
+            f"{design.n_items} items",
+            f"{design.n_languages} languages",
+            f"{design.n_promptings} promptings",
+            *(["twins"] if design.twins else []),
+            *([f"{design.piled:.0%} piled up at 0 and 1"] if design.piled else []),
+            *(["roughness by cross-validation"] if design.options else []),
         ]
-        title = (
-            f"Coverage: {design.world}, {design.n_items} items, {design.n_languages} languages, "
-            f"{design.n_promptings} promptings{', twins' if design.twins else ''}; "
-            f"{replicates} replicates"
-        )
-        columns = ["quantity", "reference", "ability", "bias", "sd", "mean_se", "coverage"]
-        columns += ["mean_se_shape", "coverage_shape", "mc_error"]
-        _show(title, pd.concat(parts, ignore_index=True)[columns])
+        title = f"Coverage: {', '.join(facts)}; {replicates} replicates"
+        _show(title, table[[*columns, "coverage_shape", "noted", "mc_error"]])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--promptings", type=int, nargs="+", default=[10, 5, 3])
     parser.add_argument("--methods", nargs="+", default=["latent", "joint", "observed"])
     parser.add_argument("--replicates", type=int, default=500, help="0 leaves coverage out")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes, all cores by default")
     given = parser.parse_args(arguments)
     if given.seeds > 0:
         designs = [
@@ -89,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         show_drift(designs, given.methods, given.seeds, given.seed)
     if given.replicates > 0:
-        show_coverage(given.replicates, given.seed)
+        show_coverage(given.replicates, given.seed, given.jobs)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from hatstats.check.invariance import true_score
 from hatstats.errors import DegenerateDataWarning
-from hatstats.hat.fitting import Method, fit_profile
-from hatstats.hat.items import ItemProfile
-from hatstats.hat.latent import LatentModel
+from hatstats.hat.fitting import ItemOptions, Method, fit_profile
 from hatstats.hat.reference import reference_name
 from hatstats.hat.scores import HatScores
 from hatstats.study import simulate_study
@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 #: Source accuracies inside the support of models of middling ability.
 INSIDE = (0.2, 0.4, 0.6, 0.8)
+#: A reference: its name, or source accuracies.
+Reference = str | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class CoverageDesign:
     abilities : tuple of float
         Mean source logits; transfer is the same, so that every contrast is truly 0.
     method : str
+    options : LatentOptions or JointOptions, optional
+    piled : float
+        Share of items near 0 or 1.
     """
 
     world: WorldName = "logit_normal"
@@ -47,51 +52,69 @@ class CoverageDesign:
     twins: bool = False
     abilities: tuple[float, ...] = (-1.0, 0.0, 1.0)
     method: Method = "latent"
+    options: ItemOptions | None = None
+    piled: float = 0.0
 
 
-def shape_error(profile: ItemProfile, reference: str | ArrayLike) -> Floats:
-    """Standard deviation of what the prior shape may hide of each model's score, (M,).
-
-    Zero for estimators that have no such prior; one benchmark.
-    """
-    fit = profile.fits[0]
-    _, _, weights = fit.scores(reference)
-    return np.array(
-        [
-            np.sqrt(model.shape_covariance(weights[m]).mean())
-            if isinstance(model, LatentModel)
-            else 0.0
-            for m, model in enumerate(fit.models)
-        ]
+def _intervals(scores: HatScores, level: float) -> Floats:
+    """Estimate, standard error and limits of each score, then of neighbours' contrasts."""
+    rows = np.column_stack([scores.params, scores.bse, scores.conf_int(level)])
+    columns = ["estimate", "std_error", "conf_low", "conf_high"]
+    pairs = zip(scores.models[:-1], scores.models[1:], strict=True)
+    return np.vstack(
+        [rows, *(scores.contrast(a, b, level)[columns].to_numpy(dtype=float) for a, b in pairs)]
     )
 
 
-def _intervals(scores: HatScores, level: float) -> list[tuple[float, float, float, float]]:
-    """Estimate, standard error and limits of each score, then of neighbours' contrasts."""
-    limits = scores.conf_int(level)
-    rows = [
-        (float(value), float(error), float(low), float(high))
-        for value, error, (low, high) in zip(scores.params, scores.bse, limits, strict=True)
-    ]
-    for a, b in zip(scores.models[:-1], scores.models[1:], strict=True):
-        row = scores.contrast(a, b, level)
-        rows.append(
-            (
-                float(row["estimate"].iloc[0]),
-                float(row["std_error"].iloc[0]),
-                float(row["conf_low"].iloc[0]),
-                float(row["conf_high"].iloc[0]),
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """One replicate under one reference: intervals, the same with the shape error, warnings."""
+
+    plain: Floats
+    shaped: Floats
+    noted: NDArray[np.bool_]
+
+
+def _replicate(
+    design: CoverageDesign,
+    references: Sequence[Reference],
+    level: float,
+    rng: np.random.Generator,
+) -> list[_Drawn]:
+    shape = Shape(
+        n_items=design.n_items,
+        n_languages=design.n_languages,
+        n_promptings=design.n_promptings,
+        piled=design.piled,
+        twins=design.twins,
+    )
+    study = simulate_study(design.abilities, shape=shape, world=design.world, rng=rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        profile = fit_profile(study, method=design.method, options=design.options)
+    drawn = []
+    for reference in references:
+        scores = profile.hat(reference)
+        wider = scores.cov + np.diag(np.nan_to_num(scores.shape_error) ** 2)
+        notes = (scores.overlap["note"] != "").to_numpy()
+        # A contrast is warned of where either of its models is.
+        drawn.append(
+            _Drawn(
+                _intervals(scores, level),
+                _intervals(replace(scores, cov=wider), level),
+                np.r_[notes, notes[:-1] | notes[1:]],
             )
         )
-    return rows
+    return drawn
 
 
 def coverage(
     design: CoverageDesign,
-    reference: str | ArrayLike = "uniform",
+    references: Sequence[Reference] = ("uniform", "pooled", INSIDE),
     *,
     n_replicates: int = 500,
     conf_level: float = 0.95,
+    n_jobs: int = 1,
     rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
     """Bias, spread, standard error and coverage of HAT and of contrasts between neighbours.
@@ -99,72 +122,67 @@ def coverage(
     Parameters
     ----------
     design : CoverageDesign
-    reference : str or array_like
-        ``uniform``, ``pooled`` or source accuracies.
+    references : sequence
+        Each ``uniform``, ``pooled`` or a tuple of source accuracies.
     n_replicates : int
         Number of studies drawn.
     conf_level : float
+    n_jobs : int
+        Processes (joblib); the numbers are the same for any.
     rng : Generator, int or None
 
     Returns
     -------
     DataFrame
-        One row per model and per contrast: `quantity` (HAT or contrast), the design, `reference,
-        ability, truth, bias, sd, mean_se, coverage`; `mean_se_shape, coverage_shape`, the same
-        with the shape error (`shape_error`) added to the covariance, models independently;
-        `mc_error` of a coverage at its nominal level; `n_replicates`.
+        One row per reference and per model or contrast: `quantity` (HAT or contrast), the design,
+        `reference, ability, truth, bias, sd, mean_se, coverage`; `coverage_shape`, the same with
+        the shape errors added to the covariance, models independently; `noted`, the share of
+        replicates whose output carries a warning in words for a model involved; `mc_error` of a
+        coverage at its nominal level; `n_replicates`.
     """
-    plain, shaped = [], []
-    for child in np.random.default_rng(rng).spawn(n_replicates):
-        study = simulate_study(
-            design.abilities,
-            shape=Shape(
-                n_items=design.n_items,
-                n_languages=design.n_languages,
-                n_promptings=design.n_promptings,
-                twins=design.twins,
-            ),
-            world=design.world,
-            rng=child,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateDataWarning)
-            profile = fit_profile(study, method=design.method)
-        assert isinstance(profile, ItemProfile)
-        scores = profile.hat(reference)
-        plain.append(_intervals(scores, conf_level))
-        wider = scores.cov + np.diag(shape_error(profile, reference) ** 2)
-        shaped.append(_intervals(replace(scores, cov=wider), conf_level))
-    if isinstance(reference, str):
-        truth = true_score(design.world, reference, design.abilities)
-    else:
-        truth = true_hat(reference, world=design.world)
-    models = len(design.abilities)
-    true = np.r_[np.full(models, truth), np.zeros(models - 1)]
-    table, other = np.array(plain), np.array(shaped)
-
-    def hit(rows: Floats) -> Floats:
-        return np.asarray(((rows[:, :, 2] <= true) & (true <= rows[:, :, 3])).mean(axis=0))
-
-    return pd.DataFrame(
-        {
-            "quantity": ["HAT"] * models + ["contrast"] * (models - 1),
-            "world": design.world,
-            "n_items": design.n_items,
-            "n_languages": design.n_languages,
-            "n_promptings": design.n_promptings,
-            "twins": design.twins,
-            "method": design.method,
-            "reference": reference_name(reference),
-            "ability": [*design.abilities, *design.abilities[:-1]],
-            "truth": true,
-            "bias": table[:, :, 0].mean(axis=0) - true,
-            "sd": table[:, :, 0].std(axis=0, ddof=1),
-            "mean_se": table[:, :, 1].mean(axis=0),
-            "coverage": hit(table),
-            "mean_se_shape": other[:, :, 1].mean(axis=0),
-            "coverage_shape": hit(other),
-            "mc_error": np.sqrt(conf_level * (1.0 - conf_level) / n_replicates),
-            "n_replicates": n_replicates,
-        }
+    children = np.random.default_rng(rng).spawn(n_replicates)
+    run = delayed(_replicate)
+    drawn = Parallel(n_jobs=n_jobs)(
+        run(design, references, conf_level, child) for child in children
     )
+    models = len(design.abilities)
+    frames = []
+    for place, reference in enumerate(references):
+        if isinstance(reference, str):
+            truth = true_score(design.world, reference, design.abilities, design.piled)
+        else:
+            truth = true_hat(reference, world=design.world)
+        true = np.r_[np.full(models, truth), np.zeros(models - 1)]
+        parts = [each[place] for each in drawn]
+        plain, shaped = np.array([x.plain for x in parts]), np.array([x.shaped for x in parts])
+        frames.append(
+            pd.DataFrame(
+                {
+                    "quantity": ["HAT"] * models + ["contrast"] * (models - 1),
+                    "world": design.world,
+                    "piled": design.piled,
+                    "n_items": design.n_items,
+                    "n_languages": design.n_languages,
+                    "n_promptings": design.n_promptings,
+                    "twins": design.twins,
+                    "method": design.method,
+                    "reference": reference_name(reference),
+                    "ability": [*design.abilities, *design.abilities[:-1]],
+                    "truth": true,
+                    "bias": plain[:, :, 0].mean(axis=0) - true,
+                    "sd": plain[:, :, 0].std(axis=0, ddof=1),
+                    "mean_se": plain[:, :, 1].mean(axis=0),
+                    "coverage": _hits(plain, true),
+                    "coverage_shape": _hits(shaped, true),
+                    "noted": np.mean([x.noted for x in parts], axis=0),
+                    "mc_error": np.sqrt(conf_level * (1.0 - conf_level) / n_replicates),
+                    "n_replicates": n_replicates,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _hits(rows: Floats, true: Floats) -> Floats:
+    """Share of replicates whose limits hold the truth."""
+    return np.asarray(((rows[:, :, 2] <= true) & (true <= rows[:, :, 3])).mean(axis=0))

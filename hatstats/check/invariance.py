@@ -109,9 +109,9 @@ def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Fl
         profile = fit_profile(study, method=method)
         for reference in _REFERENCES:
             values[f"HAT, {method}", reference] = profile.hat(reference).params
-    table = measures(study)
-    for term in ("gap", "ratio"):
-        values[term, ""] = table.loc[table["term"] == term, "estimate"].to_numpy(dtype=float)
+    for term, rows in measures(study).groupby("term", sort=False):
+        by_model = rows.set_index("model")["estimate"]
+        values[str(term), ""] = by_model.reindex(study.model_names).to_numpy(dtype=float)
     values["conditional transfer", ""] = conditional_transfer(study)
     return values
 

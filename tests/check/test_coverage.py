@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from hatstats.check.__main__ import main
-from hatstats.check.coverage import INSIDE, CoverageDesign, coverage, shape_error
+from hatstats.check.coverage import INSIDE, CoverageDesign, coverage
 from hatstats.hat.fitting import fit_profile
-from hatstats.hat.items import ItemProfile
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
 
@@ -15,7 +14,7 @@ from hatstats.study.simulate import Shape
 def test_intervals_hold_the_truth_coverage() -> None:
     # 40 replicates: a coverage of .95 has standard error .034, so .8 is over 4 of them away.
     design = CoverageDesign("shared_factor", n_items=250, n_languages=1, abilities=(0.0, 1.0))
-    table = coverage(design, INSIDE, n_replicates=40, rng=2)
+    table = coverage(design, [INSIDE], n_replicates=40, rng=2)
     assert list(table["quantity"]) == ["HAT", "HAT", "contrast"]
     assert (table["coverage"] > 0.8).all()
     assert (table["coverage_shape"] >= table["coverage"]).all()
@@ -26,21 +25,35 @@ def test_intervals_hold_the_truth_coverage() -> None:
 def test_same_seed_same_table() -> None:
     design = CoverageDesign(n_items=60, abilities=(0.0, 1.0))
     first, again, other = (
-        coverage(design, "pooled", n_replicates=3, rng=seed) for seed in (4, 4, 5)
+        coverage(design, ["pooled"], n_replicates=3, rng=seed) for seed in (4, 4, 5)
     )
     pd.testing.assert_frame_equal(first, again)
     assert not np.allclose(first["bias"], other["bias"])
 
 
+def test_every_replicate_of_an_extrapolated_score_is_noted() -> None:
+    design = CoverageDesign(n_items=120, n_promptings=5, abilities=(-2.5, 0.0))
+    table = coverage(design, [(0.98,), (0.5,)], n_replicates=4, rng=7)
+    noted = table.set_index(["reference", "quantity", "ability"])["noted"]
+    assert len(table) == 6
+    far = table.iloc[:3]
+    assert (far.loc[far["ability"] == -2.5, "noted"] == 1.0).all()
+    assert noted.iloc[4] < 1.0
+
+
+def test_processes_do_not_change_the_numbers() -> None:
+    design = CoverageDesign(n_items=60, abilities=(0.0, 1.0))
+    one, two = (coverage(design, n_replicates=4, n_jobs=jobs, rng=3) for jobs in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
+
+
 def test_shape_error_grows_where_a_model_has_no_items() -> None:
     study = simulate_study((-2.0, 0.0), shape=Shape(n_items=250, n_languages=1), rng=6)
-    profile = fit_profile(study)
-    assert isinstance(profile, ItemProfile)
-    weak, middling = shape_error(profile, "uniform")
+    weak, middling = fit_profile(study).hat("uniform").shape_error
     assert weak > 2.0 * middling > 0.0
-    observed = fit_profile(study, method="observed")
-    assert isinstance(observed, ItemProfile)
-    np.testing.assert_array_equal(shape_error(observed, "uniform"), 0.0)
+    # Raw accuracies rest on no shape, observed profiles on none that is known.
+    np.testing.assert_array_equal(fit_profile(study).hat("own").shape_error, 0.0)
+    assert np.isnan(fit_profile(study, method="observed").hat("uniform").shape_error).all()
 
 
 def test_command_line_prints_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
