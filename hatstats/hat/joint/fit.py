@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import linalg
 
 from hatstats.hat.joint.likelihood import JointCounts, JointLikelihood
 from hatstats.hat.joint.options import JointOptions, Layout
@@ -23,12 +24,17 @@ RIDGE = 0.001
 BEND_RIDGE = 0.1
 #: Largest error of the integrals, in units of the total log-likelihood, before they are refined.
 TOLERANCE = 1e-3
-_REFINE, _ATTEMPTS = 1.5, 5
+_REFINE, _ATTEMPTS = 1.5, 8
 #: Newton decrement (twice the gain still to be had in log-likelihood) at which a fit is done.
-_DONE = 1e-10
-#: Decrement from which one Newton step lands at the maximum; theta moves by a hundredth of a
-#: standard error, so that the information before the step serves.
-_NEAR = 1e-4
+_DONE = 1e-7
+#: Decrement above which a step may leave the reach of the quadrature.
+_FAR = 1.0
+_STEPS, _STRIDE = 60, 2.0
+#: Loss of log-likelihood per item that is rounding.
+_SLACK = 1e-13
+#: Largest standard deviation of a logit. With 6 two items in three have a probability outside
+#: (.05, .95): beyond, answers are all or nothing, and a steeper line tells nothing of the middle.
+STEEPEST = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +49,9 @@ class JointFit:
         At the quadrature that was found fine enough.
     log_likelihood : float
         Without the weak prior.
-    n_parameters : int
-        Parameters that were free.
+    held : ndarray of bool, shape (P,)
+        Parameters that were not free: standard deviations at `STEEPEST`, and residuals of
+        languages with one prompting per item.
     scores : ndarray, shape (I, P)
         Derivative of the log-likelihood of one item with each pattern.
     information : ndarray, shape (P, P)
@@ -58,7 +65,7 @@ class JointFit:
     theta: Floats
     likelihood: JointLikelihood
     log_likelihood: float
-    n_parameters: int
+    held: NDArray[np.bool_]
     scores: Floats
     information: Floats
     quadrature_error: float
@@ -84,17 +91,31 @@ class JointFit:
         """Akaike's criterion, ``2 P - 2 log L``."""
         return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of free parameters."""
+        return int((~self.held).sum())
+
     def pattern_influence(self) -> Floats:
-        """Influence on theta of one item with each pattern, shape (I, P)."""
+        """Influence on theta of one item with each pattern, shape (I, P); 0 on what was held."""
         weight = self.likelihood.counts.weight
-        centred = self.scores - weight @ self.scores / weight.sum()
-        return np.asarray(np.linalg.solve(self.information, centred.T).T)
+        free = ~self.held
+        centred = self.scores[:, free] - weight @ self.scores[:, free] / weight.sum()
+        influence = np.zeros(self.scores.shape)
+        information = self.information[np.ix_(free, free)]
+        influence[:, free] = np.linalg.solve(information, centred.T).T
+        return influence
 
 
 def make_likelihood(
-    counts: JointCounts, options: JointOptions, chance: float, rules: Rules
+    counts: JointCounts,
+    options: JointOptions,
+    chance: float,
+    rules: Rules,
+    *,
+    indicator: Any = None,
 ) -> JointLikelihood:
-    """Likelihood of `counts` with a given quadrature."""
+    """Likelihood of `counts` with a given quadrature; their `indicator` is made if not given."""
     maker = TableMaker(
         options,
         Layout.of(options, counts.n_languages),
@@ -103,7 +124,7 @@ def make_likelihood(
         counts.target_rows,
         rules,
     )
-    return JointLikelihood(counts, maker, counts.indicator())
+    return JointLikelihood(counts, maker, counts.indicator() if indicator is None else indicator)
 
 
 def prior_centre(layout: Layout) -> Floats:
@@ -122,85 +143,78 @@ def prior_precision(layout: Layout) -> Floats:
     return precision
 
 
-def _climb(likelihood: JointLikelihood, theta: Floats) -> Floats:
-    """L-BFGS from `theta` to near the maximum of the penalised log-likelihood.
-
-    The search runs in coordinates in which the outer product of the scores (Berndt, Hall, Hall
-    and Hausman 1974), which estimates the information, is the identity.
-    """
-    centre, precision = prior_centre(likelihood.layout), prior_precision(likelihood.layout)
-    scores = likelihood.scores(theta)
-    outer = (scores * likelihood.counts.weight[:, None]).T @ scores
-    # In directions of which the data say little, a unit step is still a unit of the parameter.
-    outer += np.eye(theta.size)
-    root = np.linalg.cholesky(outer)
-    stretch = linalg.solve_triangular(root, np.eye(theta.size), lower=True)
-
-    def objective(steps: Floats) -> tuple[float, Floats]:
-        value = theta + steps @ stretch
-        fit, gradient = likelihood.value_and_gradient(value)
-        away = value - centre
-        fit -= 0.5 * float(away @ (precision * away))
-        return -fit, -(stretch @ (gradient - precision * away))
-
-    found = optimize.minimize(
-        objective,
-        np.zeros(theta.size),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 500, "maxcor": 20, "ftol": 1e-9, "gtol": 1e-2},
-    )
-    return np.asarray(theta + found.x @ stretch, dtype=float)
-
-
 @dataclass(frozen=True, slots=True)
 class _Summit:
+    """Where a search ended: theta, log-likelihood, scores, information, Newton decrement."""
+
     theta: Floats
+    log_likelihood: float
     scores: Floats
     information: Floats
     decrement: float
+    held: NDArray[np.bool_]
 
 
-def _polish(likelihood: JointLikelihood, theta: Floats) -> _Summit:
-    """Newton steps with halving until the decrement is negligible."""
-    centre, precision = prior_centre(likelihood.layout), prior_precision(likelihood.layout)
-    weight = likelihood.counts.weight
+def _bounds(layout: Layout) -> Floats:
+    """Largest size of each parameter, shape (P,)."""
+    bound = np.full(layout.size, np.inf)
+    for name in ("sigma", "tau", "rho"):
+        if layout.has(name):
+            bound[layout.place(name)] = STEEPEST
+    return bound
 
-    def penalised(value: Floats) -> float:
-        fit = float(weight @ likelihood.by_pattern(value))
-        return fit - 0.5 * float((value - centre) @ (precision * (value - centre)))
 
-    for _ in range(30):
-        scores, information = likelihood.scores_and_information(theta)
+def _climb(likelihood: JointLikelihood, theta: Floats, suits: Callable[[Floats], bool]) -> _Summit:
+    """Newton steps with halving to the maximum of the penalised log-likelihood.
+
+    Standard deviations stay within `STEEPEST`. A step is never longer than `_STRIDE` in any
+    parameter, and goes uphill where the likelihood is not concave. The search stops early where
+    the quadrature no longer `suits` theta, which it asks while it is far from the maximum.
+    """
+    layout, weight = likelihood.layout, likelihood.counts.weight
+    centre, precision = prior_centre(layout), prior_precision(layout)
+    bound = _bounds(layout)
+    best, step, decrement = -np.inf, np.zeros(theta.size), np.inf
+    for _ in range(_STEPS):
+        there = np.clip(theta + step, -bound, bound)
+        each, scores, information = likelihood.scores_and_information(there)
+        away = there - centre
+        fit = float(weight @ each)
+        value = fit - 0.5 * float(away @ (precision * away))
+        if not value >= best - _SLACK * weight.sum():
+            step = 0.5 * step
+            continue
+        theta, best = there, value
         information = information + np.diag(precision)
-        gradient = weight @ scores - precision * (theta - centre)
-        value, vector = np.linalg.eigh(information)
-        step = vector @ ((vector.T @ gradient) / np.maximum(np.abs(value), RIDGE))
-        decrement = float(gradient @ step)
-        if decrement < _DONE:
-            return _Summit(theta, scores, information, decrement)
-        theta, moved = _halving(penalised, theta, step, 1e-13 * weight.sum())
-        if not moved:
+        gradient = weight @ scores - precision * away
+        held = (np.abs(theta) >= bound) & (gradient * theta > 0.0)
+        outer = (scores * weight[:, None]).T @ scores
+        step, decrement = _newton(gradient, information, outer, held)
+        summit = _Summit(theta, fit, scores, information, decrement, held)
+        if decrement < _DONE or (decrement > _FAR and not suits(theta)):
             break
-        if decrement < _NEAR:
-            scores = likelihood.scores(theta)
-            gradient = weight @ scores - precision * (theta - centre)
-            decrement = float(gradient @ (vector @ ((vector.T @ gradient) / np.abs(value))))
-            return _Summit(theta, scores, information, decrement)
-    scores, information = likelihood.scores_and_information(theta)
-    return _Summit(theta, scores, information + np.diag(precision), decrement)
+        step = step * min(1.0, _STRIDE / np.abs(step).max())
+    return summit
 
 
-def _halving(
-    objective: Callable[[Floats], float], theta: Floats, step: Floats, slack: float
-) -> tuple[Floats, bool]:
-    """Longest of the steps 1, 1/2, 1/4, ... that does not lose; whether there was one."""
-    here = objective(theta)
-    for _ in range(30):
-        if objective(theta + step) >= here - slack:
-            return theta + step, True
-        step = 0.5 * step
-    return theta, False
+def _newton(
+    gradient: Floats, information: Floats, outer: Floats, held: NDArray[np.bool_]
+) -> tuple[Floats, float]:
+    """Newton step in the parameters not held and its decrement.
+
+    Where the likelihood is not concave the `outer` product of the scores, which estimates the
+    information, takes its place (Berndt, Hall, Hall and Hausman 1974): it is uphill everywhere.
+    """
+    free = np.flatnonzero(~held)
+    step = np.zeros(gradient.size)
+    here = np.ix_(free, free)
+    try:
+        factor = linalg.cho_factor(information[here])
+    except linalg.LinAlgError:
+        # In directions of which the data say little, a unit step is still one of the parameter.
+        factor = linalg.cho_factor(outer[here] + np.eye(free.size))
+    step[free] = linalg.cho_solve(factor, gradient[free])
+    return step, float(gradient @ step)
 
 
 def _upright(layout: Layout, theta: Floats) -> Floats:
@@ -210,21 +224,6 @@ def _upright(layout: Layout, theta: Floats) -> Floats:
         if layout.has(name):
             theta[layout.place(name)] = np.abs(theta[layout.place(name)])
     return theta
-
-
-def _settled(
-    counts: JointCounts, options: JointOptions, chance: float, theta: Floats, refine: float
-) -> tuple[Floats, JointLikelihood]:
-    """Climb until the quadrature suits the theta that it led to."""
-    for _ in range(4):
-        likelihood = make_likelihood(
-            counts, options, chance, rules_for(theta, counts, options, refine=refine)
-        )
-        theta = _climb(likelihood, theta)
-        wanted = rules_for(theta, counts, options, refine=refine)
-        if wanted.no_finer_than(likelihood.maker.rules):
-            break
-    return theta, likelihood
 
 
 def fit_joint_counts(
@@ -253,24 +252,34 @@ def fit_joint_counts(
     """
     layout = Layout.of(options, counts.n_languages)
     theta = first_theta(counts, layout, chance) if start is None else start
-    refine = 1.0
+    refine, error = 1.0, np.inf
+    rules = rules_for(theta, counts, options)
+    indicator = counts.indicator()
+
+    def suits(theta: Floats) -> bool:
+        return rules_for(theta, counts, options, refine=refine).no_finer_than(rules)
+
     for attempt in range(_ATTEMPTS):
-        theta, likelihood = _settled(counts, options, chance, theta, refine)
-        summit = _polish(likelihood, theta)
+        likelihood = make_likelihood(counts, options, chance, rules, indicator=indicator)
+        summit = _climb(likelihood, theta, suits)
         theta = _upright(layout, summit.theta)
+        if attempt < _ATTEMPTS - 1 and not suits(theta):
+            rules = rules_for(theta, counts, options, refine=refine)
+            continue
         finer = rules_for(theta, counts, options, refine=refine * _REFINE)
-        value = float(counts.weight @ likelihood.by_pattern(theta))
-        check = make_likelihood(counts, options, chance, finer)
-        error = abs(float(counts.weight @ check.by_pattern(theta)) - value)
-        if error <= TOLERANCE or attempt == _ATTEMPTS - 1:
+        check = make_likelihood(counts, options, chance, finer, indicator=indicator)
+        error = abs(float(counts.weight @ check.by_pattern(theta)) - summit.log_likelihood)
+        if error <= TOLERANCE:
             break
         refine *= _REFINE
-    held = int((largest_trials(counts) <= 1).sum())
+        rules = finer
+    held = summit.held.copy()
+    held[layout.place("tau")] |= largest_trials(counts) <= 1
     return JointFit(
         theta,
         likelihood,
-        value,
-        layout.size - held,
+        summit.log_likelihood,
+        held,
         *_signed(layout, summit),
         quadrature_error=error,
         decrement=summit.decrement,

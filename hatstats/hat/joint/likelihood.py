@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hatstats.hat.joint.curvature import complete_hessian
 from hatstats.hat.joint.options import Layout
 from hatstats.hat.joint.promptings import CountRows
 from hatstats.hat.joint.tables import TableMaker, Tables
@@ -24,8 +25,8 @@ Ints = NDArray[np.intp]
 
 #: Numbers of a block of derivatives held in memory at once.
 _BLOCK = 4_000_000
-#: Relative step of the central differences in the complete-data gradient.
-_STEP = 1e-4
+#: Probability of a node given a pattern below which it adds nothing.
+_NEGLIGIBLE = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ class JointLikelihood:
         joint /= total
         return _Posterior((np.log(total) + top)[:, 0], joint)
 
-    def _gradient(self, tables: Tables, mass: Floats) -> Floats:
+    def gradient(self, tables: Tables, mass: Floats) -> Floats:
         """Derivative of ``sum mass * log table``, shape (P,).
 
         `mass` (J + L K, Q) is the number of items expected at each row and node.
@@ -195,104 +196,79 @@ class JointLikelihood:
         tables = self.maker.make(theta)
         posterior = self._posterior(tables)
         value = float(self.counts.weight @ posterior.log_likelihood)
-        return value, self._gradient(tables, self._mass(posterior))
+        return value, self.gradient(tables, self._mass(posterior))
 
     def by_pattern(self, theta: Floats) -> Floats:
         """Log-likelihood of one item with each pattern, shape (I,)."""
         return self._posterior(self.maker.make(theta)).log_likelihood
 
-    def _derivatives(self, tables: Tables, rows: slice) -> Floats:
-        """Derivatives of the complete-data log-likelihood by pattern, node: (P, I, Q)."""
+    def _derivatives(self, tables: Tables, pattern: Ints, node: Ints) -> Floats:
+        """Derivatives of the complete-data log-likelihood of patterns at nodes (n,): (P, n)."""
         layout, counts = self.layout, self.counts
-        source, target = counts.source[rows], counts.target[rows]
-        out = np.zeros((layout.size, source.size, tables.log_weight.size))
+        out = np.zeros((layout.size, pattern.size))
         for name, slope in tables.weight_terms.items():
-            out[layout.place(name)] += slope
+            out[layout.place(name)] += slope[node]
+        row = counts.source[pattern]
+        picked: dict[int, Floats] = {}
         for term in tables.source_terms:
-            out[layout.place(term.name)] += (term.base * term.chain)[source]
+            if id(term.base) not in picked:
+                picked[id(term.base)] = term.base[row, node]
+            out[layout.place(term.name)] += picked[id(term.base)] * term.chain[node]
+        rows = counts.target[pattern].T
+        language = np.arange(counts.n_languages)[:, None]
         for term in tables.target_terms:
-            at = layout.place(term.name)
-            moved = term.base * np.broadcast_to(term.chain, term.base.shape[::2])[:, None, :]
-            for language in range(counts.n_languages):
-                asked = target[:, language] >= 0
-                place = at.start if term.name in layout.global_names else at.start + language
-                out[place, asked] += moved[language, target[asked, language]]
+            if id(term.base) not in picked:
+                moved = term.base[language, rows, node]
+                moved[rows < 0] = 0.0
+                picked[id(term.base)] = moved
+            each = picked[id(term.base)] * term.chain[..., node]
+            in_all = term.name in layout.global_names
+            out[layout.place(term.name)] += each.sum(axis=0) if in_all else each
         return out
 
-    def scores(self, theta: Floats) -> Floats:
-        """Derivative of the log-likelihood of one item with each pattern, shape (I, P)."""
-        tables = self.maker.make(theta)
-        posterior = self._posterior(tables)
-        scores = np.zeros((self.counts.weight.size, self.layout.size))
-        for rows in self._blocks(tables):
-            slopes = self._derivatives(tables, rows)
-            scores[rows] = np.einsum("piq,iq->ip", slopes, posterior.nodes[rows])
-        return scores
-
-    def _blocks(self, tables: Tables) -> Iterator[slice]:
-        """Patterns in blocks whose derivatives fit in memory together."""
-        step = max(1, _BLOCK // (self.layout.size * tables.log_weight.size))
-        for start in range(0, self.counts.weight.size, step):
-            yield slice(start, start + step)
-
-    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Scores of one item with each pattern, and the observed information.
+    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log-likelihood and scores of one item with each pattern, and the observed information.
 
         By Louis (1982, JRSS B 44:226-233): the information is that of the complete data less the
-        variance of the complete-data score given the counts. The first part needs the tables
-        only and is differenced from their exact gradient, all languages at once; the second is
-        exact.
+        variance of the complete-data score given the counts.
 
         Returns
         -------
+        log_likelihood : ndarray, shape (I,)
         scores : ndarray, shape (I, P)
         information : ndarray, shape (P, P)
             Negative Hessian of the log-likelihood.
         """
-        tables = self.maker.make(theta)
+        tables = self.maker.make(theta, curvature=True)
         posterior = self._posterior(tables)
-        layout, weight = self.layout, self.counts.weight
-        size = layout.size
-        hessian = self._complete_hessian(theta, self._mass(posterior))
-        scores = np.zeros((weight.size, size))
-        for rows in self._blocks(tables):
-            slopes = self._derivatives(tables, rows)
-            chance = posterior.nodes[rows]
-            scores[rows] = np.einsum("piq,iq->ip", slopes, chance)
-            slopes *= np.sqrt(chance * weight[rows, None])
-            flat = slopes.reshape(size, -1)
-            hessian += flat @ flat.T
+        weight = self.counts.weight
+        mass = self._mass(posterior)
+        rows = self.counts.source_rows.size
+
+        def gradient(step: Floats) -> Floats:
+            return self.gradient(self.maker.make(theta + step), mass)
+
+        parts = mass[:rows], mass[rows:].reshape(tables.target.shape)
+        hessian = complete_hessian(self.layout, tables, parts, gradient)
+        scores = np.zeros((weight.size, self.layout.size))
+        pattern, node = np.nonzero(posterior.nodes > _NEGLIGIBLE)
+        first = np.searchsorted(pattern, np.arange(weight.size + 1))
+        for start, stop in self._blocks(first):
+            pairs = slice(first[start], first[stop])
+            slopes = self._derivatives(tables, pattern[pairs], node[pairs])
+            chance = posterior.nodes[pattern[pairs], node[pairs]]
+            here = first[start:stop] - first[start]
+            scores[start:stop] = np.add.reduceat(slopes * chance, here, axis=1).T
+            slopes *= np.sqrt(chance * weight[pattern[pairs]])
+            hessian += slopes @ slopes.T
         hessian -= (scores * weight[:, None]).T @ scores
-        return scores, -hessian
+        return posterior.log_likelihood, scores, -hessian
 
-    def _complete_hessian(self, theta: Floats, mass: Floats) -> Floats:
-        """Second derivatives of ``sum mass * log table`` at fixed `mass`, shape (P, P).
-
-        Parameters of different languages do not meet in any table, so that one step moves a
-        local parameter of all languages together (Curtis, Powell and Reid 1974).
-        """
-        layout = self.layout
-        shared = len(layout.global_names)
-        count = layout.n_languages
-        hessian = np.zeros((layout.size, layout.size))
-
-        def slope(direction: Floats) -> Floats:
-            ahead = self._gradient(self.maker.make(theta + direction), mass)
-            behind = self._gradient(self.maker.make(theta - direction), mass)
-            return (ahead - behind) / (2.0 * _STEP)
-
-        for place in range(shared):
-            direction = np.zeros(layout.size)
-            direction[place] = _STEP
-            hessian[place] = hessian[:, place] = slope(direction)
-        own = len(layout.local_names)
-        languages = np.arange(count)
-        for place in range(own):
-            here = shared + place * count + languages
-            direction = np.zeros(layout.size)
-            direction[here] = _STEP
-            change = slope(direction)
-            for other in range(own):
-                there = shared + other * count + languages
-                hessian[there, here] = change[there]
-        return 0.5 * (hessian + hessian.T)
+    def _blocks(self, first: Ints) -> Iterator[tuple[int, int]]:
+        """Runs of patterns whose derivatives fit in memory together; `first` pair of each."""
+        start, most = 0, max(_BLOCK // self.layout.size, 1)
+        while start < first.size - 1:
+            stop = int(np.searchsorted(first, first[start] + most, side="right")) - 1
+            stop = max(stop, start + 1)
+            yield start, stop
+            start = stop

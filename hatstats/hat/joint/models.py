@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.counts import ItemCounts
-from hatstats.hat.joint.fit import JointFit, fit_joint_counts
+from hatstats.hat.joint.fit import STEEPEST, JointFit, fit_joint_counts
 from hatstats.hat.joint.likelihood import JointCounts, joint_counts
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.joint.profile import JointModel, source_grid
@@ -94,6 +94,17 @@ def _remarks(fit: JointFit, where: str) -> Iterator[Warning]:
             f"{where}: the joint likelihood stopped short of its maximum (gain left "
             f"{0.5 * fit.decrement:.2g}, error of the integrals {fit.quadrature_error:.2g}, in "
             "units of log-likelihood)"
+        )
+    steep = [
+        name
+        for name in ("sigma", "tau", "rho")
+        if fit.layout.has(name) and (fit.theta[fit.layout.place(name)] >= STEEPEST).any()
+    ]
+    if steep:
+        yield DegenerateDataWarning(
+            f"{where}: answers look all or nothing ({' and '.join(steep)} held at {STEEPEST:g} "
+            "logits), which this parametric model describes badly; compare_joint says whether "
+            "beta_binomial, point_masses or an estimated chance level fits better"
         )
     items = int(fit.likelihood.counts.weight.sum())
     if items == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -118,6 +118,14 @@ class Layout:
     global_names: tuple[str, ...]
     local_names: tuple[str, ...]
     n_languages: int
+    _places: dict[str, slice] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {name: slice(at, at + 1) for at, name in enumerate(self.global_names)}
+        for at, name in enumerate(self.local_names):
+            first = len(self.global_names) + at * self.n_languages
+            places[name] = slice(first, first + self.n_languages)
+        object.__setattr__(self, "_places", places)
 
     @classmethod
     def of(cls, options: JointOptions, n_languages: int) -> Layout:
@@ -144,11 +152,7 @@ class Layout:
 
     def place(self, name: str) -> slice:
         """Where a parameter stands: one element for a global one, L for a local one."""
-        if name in self.global_names:
-            at = self.global_names.index(name)
-            return slice(at, at + 1)
-        at = len(self.global_names) + self.local_names.index(name) * self.n_languages
-        return slice(at, at + self.n_languages)
+        return self._places[name]
 
     def has(self, name: str) -> bool:
         """Whether the model has this parameter."""
@@ -165,14 +169,22 @@ class Layout:
         return theta[first : first + count * self.n_languages].reshape(count, self.n_languages)
 
 
-def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats]:
-    """Basis of the target logit at source logits `eta` (A,), and its slope: each (D, A)."""
+def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats, Floats]:
+    """Basis of the target logit at source logits `eta` (A,), its slope and bend: each (D, A)."""
     one, zero = np.ones_like(eta), np.zeros_like(eta)
     if shape == "linear":
-        return np.array([one, eta]), np.array([zero, one])
+        return np.array([one, eta]), np.array([zero, one]), np.array([zero, zero])
     if shape == "quadratic":
-        return np.array([one, eta, eta**2]), np.array([zero, one, 2.0 * eta])
-    # 2 log cosh(x / 2) is |x| with a rounded tip.
-    bends = [np.logaddexp(0.5 * (eta - knot), 0.5 * (knot - eta)) * 2.0 for knot in KNOTS]
-    slopes = [np.tanh(0.5 * (eta - knot)) for knot in KNOTS]
-    return np.array([one, eta, *bends]), np.array([zero, one, *slopes])
+        return (
+            np.array([one, eta, eta**2]),
+            np.array([zero, one, 2.0 * eta]),
+            np.array([zero, zero, 2.0 * one]),
+        )
+    # 2 log(2 cosh(x / 2)) is |x| with a rounded tip; its slope is tanh(x / 2).
+    away = eta - np.array(KNOTS)[:, None]
+    rise = np.tanh(0.5 * away)
+    return (
+        np.array([one, eta, *2.0 * np.logaddexp(0.5 * away, -0.5 * away)]),
+        np.array([zero, one, *rise]),
+        np.array([zero, zero, *0.5 * (1.0 - rise**2)]),
+    )
