@@ -15,6 +15,7 @@ from hatstats.hat.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.hat.items import BenchmarkFit, ItemProfile, ModelFit
 from hatstats.hat.joint.models import fit_joint
 from hatstats.hat.joint.options import JointOptions
+from hatstats.hat.joint.profile import JointModel
 from hatstats.hat.latent import fit_latent
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
@@ -54,9 +55,10 @@ def fit_profile(
     method : {"latent", "joint", "observed", "aggregate"}, optional
         ``latent`` conditions on an item's chance of a right answer, with the noise of few
         promptings taken out; ``joint`` does so by a parametric model, which also serves one
-        prompting per item in two or more target languages; ``observed`` conditions on the share
-        of right answers seen; ``aggregate`` fits a line between models and needs no items. The
-        default is ``latent`` where every benchmark has items, else ``aggregate``.
+        prompting per item, in two or more target languages or of several models; ``observed``
+        conditions on the share of right answers seen; ``aggregate`` fits a line between models
+        and needs no items. The default is ``latent`` where every benchmark has items, else
+        ``aggregate``.
     slope : float, optional
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
@@ -115,5 +117,6 @@ def fit_profile(
                     DegenerateDataWarning,
                     stacklevel=2,
                 )
-        fits.append(BenchmarkFit(counts, support, tuple(models)))
+        together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
+        fits.append(BenchmarkFit(counts, support, tuple(models), together))
     return ItemProfile(study, chosen, tuple(fits))

@@ -171,7 +171,7 @@ def _compared(
         except NotIdentifiedError as reason:
             row["note"] = str(reason)
             continue
-        fit = fit_joint_counts(part, chosen, chance)
+        fit = fit_joint_counts(part, replace(chosen, hardness="own"), chance)
         scores = held_out_scores(part, fit, chance, fold)
         base = scores if base is None else base
         gain, gain_se = _gain(scores, base, clusters)

@@ -144,7 +144,8 @@ class JointLikelihood:
         """Where each parameter stands."""
         return self.maker.layout
 
-    def _posterior(self, tables: Tables) -> _Posterior:
+    def joint_log(self, tables: Tables) -> Floats:
+        """Log-probability of each pattern together with each node, shape (I, Q)."""
         stacked = np.concatenate(
             [
                 tables.source,
@@ -155,6 +156,10 @@ class JointLikelihood:
         )
         joint = np.asarray(self.indicator @ stacked)
         joint += tables.log_weight
+        return joint
+
+    def _posterior(self, tables: Tables) -> _Posterior:
+        joint = self.joint_log(tables)
         top = joint.max(axis=1, keepdims=True)
         joint -= top
         np.exp(joint, out=joint)
@@ -242,14 +247,7 @@ class JointLikelihood:
         tables = self.maker.make(theta, curvature=True)
         posterior = self._posterior(tables)
         weight = self.counts.weight
-        mass = self._mass(posterior)
-        rows = self.counts.source_rows.size
-
-        def gradient(step: Floats) -> Floats:
-            return self.gradient(self.maker.make(theta + step), mass)
-
-        parts = mass[:rows], mass[rows:].reshape(tables.target.shape)
-        hessian = complete_hessian(self.layout, tables, parts, gradient)
+        hessian = self._complete(theta, tables, self._mass(posterior))
         scores = np.zeros((weight.size, self.layout.size))
         pattern, node = np.nonzero(posterior.nodes > _NEGLIGIBLE)
         first = np.searchsorted(pattern, np.arange(weight.size + 1))
@@ -263,6 +261,57 @@ class JointLikelihood:
             hessian += slopes @ slopes.T
         hessian -= (scores * weight[:, None]).T @ scores
         return posterior.log_likelihood, scores, -hessian
+
+    def _complete(self, theta: Floats, tables: Tables, mass: Floats) -> Floats:
+        """Second derivatives (P, P) of the complete-data log-likelihood at `mass` (J + L K, Q)."""
+        rows = self.counts.source_rows.size
+
+        def gradient(step: Floats) -> Floats:
+            return self.gradient(self.maker.make(theta + step), mass)
+
+        parts = mass[:rows], mass[rows:].reshape(tables.target.shape)
+        return complete_hessian(self.layout, tables, parts, gradient)
+
+    def given_hardness(
+        self, theta: Floats, tables: Tables, own: Floats, mass: Floats
+    ) -> tuple[Floats, Floats]:
+        """What a model adds to the second derivatives where its hardness is known.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (P,)
+        tables : Tables
+            At B nodes of hardness times U of the model's own part.
+        own : ndarray, shape (I, B, U)
+            Probabilities of the own part given pattern and hardness.
+        mass : ndarray, shape (I, B)
+            Items expected at each pattern and hardness.
+
+        Returns
+        -------
+        hessian : ndarray, shape (P, P)
+            Of the complete-data log-likelihood, plus the variance of its derivative over the own
+            part.
+        means : ndarray, shape (P, I, B)
+            Mean over the own part of that derivative.
+        """
+        patterns, nodes, parts = own.shape
+        full = (mass[:, :, None] * own).reshape(patterns, nodes * parts)
+        hessian = self._complete(theta, tables, np.asarray(self.indicator.T @ full))
+        means = np.zeros((self.layout.size, patterns, nodes))
+        each = np.arange(nodes * parts)
+        step = max(1, _BLOCK // (self.layout.size * each.size))
+        for start in range(0, patterns, step):
+            here = np.arange(start, min(start + step, patterns))
+            slopes = self._derivatives(tables, np.repeat(here, each.size), np.tile(each, here.size))
+            chance = own[here].reshape(-1)
+            mean = (slopes * chance).reshape(-1, here.size, nodes, parts).sum(axis=3)
+            means[:, here] = mean
+            slopes *= np.sqrt(full[here].reshape(-1))
+            hessian += slopes @ slopes.T
+            mean = (mean * np.sqrt(mass[here])).reshape(self.layout.size, -1)
+            hessian -= mean @ mean.T
+        return hessian, means
 
     def _blocks(self, first: Ints) -> Iterator[tuple[int, int]]:
         """Runs of patterns whose derivatives fit in memory together; `first` pair of each."""

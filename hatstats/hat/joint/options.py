@@ -13,6 +13,7 @@ from hatstats.errors import DataError
 Floats = NDArray[np.float64]
 ProfileShape = Literal["linear", "quadratic", "spline"]
 Chance = Literal["fixed", "estimated"]
+Hardness = Literal["auto", "own", "common"]
 
 #: Knots, in logits of source accuracy, at which a ``spline`` profile bends.
 KNOTS = (-2.0, 0.0, 2.0)
@@ -49,6 +50,11 @@ class JointOptions:
         Degrees of freedom of Student-t abilities; None for normal ones.
     accuracy : float
         Relative accuracy of each item's integral.
+    hardness : {"auto", "own", "common"}
+        Whether each model has items of its own hardness and is fitted by itself, or an item's
+        hardness is common to all models up to a part of each one's own and they are fitted
+        together, which identifies one prompting per item in one target language. ``auto`` takes
+        the first where it identifies every model of a benchmark.
     """
 
     profile: ProfileShape = "linear"
@@ -59,6 +65,7 @@ class JointOptions:
     chance: Chance = "fixed"
     t_df: float | None = None
     accuracy: float = 1e-5
+    hardness: Hardness = "auto"
 
     def __post_init__(self) -> None:
         if self.profile not in _SHAPES:
@@ -74,6 +81,13 @@ class JointOptions:
                 column="chance",
                 value=self.chance,
                 mend="use fixed or estimated.",
+            )
+        if self.hardness not in ("auto", "own", "common"):
+            raise DataError(
+                "unknown treatment of hardness",
+                column="hardness",
+                value=self.hardness,
+                mend="use auto, own or common.",
             )
         if self.t_df is not None and not self.t_df >= 1.0:
             raise DataError(
@@ -100,6 +114,7 @@ class JointOptions:
         words += ["beta-binomial"] if self.beta_binomial else []
         words += ["chance estimated"] if self.chance == "estimated" else []
         words += [f"t abilities ({self.t_df:g} df)"] if self.t_df is not None else []
+        words += ["common hardness"] if self.hardness == "common" else []
         return ", ".join(words) or "logit-normal"
 
 
@@ -131,6 +146,7 @@ class Layout:
     def of(cls, options: JointOptions, n_languages: int) -> Layout:
         """Layout of the model that `options` describe."""
         shared = ["mu", "sigma"]
+        shared += ["common"] if options.hardness == "common" else []
         shared += ["rho"] if options.shared_factor else []
         shared += ["chance"] if options.chance == "estimated" else []
         shared += ["spread"] if options.beta_binomial else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -10,7 +12,7 @@ from hatstats.hat.joint.likelihood import JointCounts
 from hatstats.hat.joint.options import JointOptions, Layout, profile_basis
 from hatstats.hat.joint.promptings import CountRows
 from hatstats.hat.joint.tables import Rules
-from hatstats.hat.quadrature import SINGLE, normal_rule, spacing_for
+from hatstats.hat.quadrature import SINGLE, NormalRule, normal_rule, spacing_for
 
 Floats = NDArray[np.float64]
 
@@ -114,12 +116,34 @@ def first_theta(counts: JointCounts, layout: Layout, chance: float) -> Floats:
     theta[layout.place("alpha")] = special.ndtri(target) * target_scale - beta * mu
     theta[layout.place("beta")] = beta
     theta[layout.place("tau")] = np.where(several.any(axis=0), rest, 0.0)
+    if layout.has("common"):
+        theta[layout.place("sigma")] = theta[layout.place("common")] = np.sqrt(0.5 * variance)
     for name, value in _FIRST.items():
         if layout.has(name):
             theta[layout.place(name)] = value
     if layout.has("chance"):
         theta[layout.place("chance")] = special.logit(max(chance, 0.05))
     return theta
+
+
+def _told(tau: Floats, trials: Floats) -> Floats:
+    """Most that each language's count tells of its logit without the residual, shape (L,).
+
+    A prompting informs a logit by at most 1/4; a language by less than its residual allows.
+    """
+    return np.asarray(1.0 / (tau**2 + 4.0 / np.maximum(trials, 1e-8)))
+
+
+def _known(theta: Floats, counts: JointCounts, options: JointOptions) -> tuple[float, float]:
+    """Most that an item's counts tell of its source logit, and the steepest line, at least 1."""
+    layout = Layout.of(options, counts.n_languages)
+    spread = np.hypot(layout.scalar(theta, "sigma"), layout.scalar(theta, "common"))
+    at = layout.scalar(theta, "mu") + spread * np.array([-1.0, 0.0, 1.0])
+    slopes = layout.coefficients(theta).T @ profile_basis(options.profile, at)[1]
+    slope = np.abs(slopes).max(axis=1)
+    told = _told(theta[layout.place("tau")], largest_trials(counts))
+    known = 0.25 * counts.source_rows.trials.max() + slope**2 @ told
+    return float(known), max(1.0, float(slope.max(initial=0.0)))
 
 
 def rules_for(
@@ -140,27 +164,55 @@ def rules_for(
     Rules
     """
     layout = Layout.of(options, counts.n_languages)
-    mu, sigma = layout.scalar(theta, "mu"), layout.scalar(theta, "sigma")
-    at = mu + sigma * np.array([-1.0, 0.0, 1.0])
-    slopes = layout.coefficients(theta).T @ profile_basis(options.profile, at)[1]
-    slope = np.abs(slopes).max(axis=1)
+    sigma, rho = layout.scalar(theta, "sigma"), layout.scalar(theta, "rho")
     tau, trials = theta[layout.place("tau")], largest_trials(counts)
-    rho = layout.scalar(theta, "rho")
-    # A prompting informs a logit by at most 1/4; a language by less than its residual allows.
-    told = 1.0 / (tau**2 + 4.0 / np.maximum(trials, 1e-8))
-    information = sigma**2 * float(0.25 * counts.source_rows.trials.max() + slope**2 @ told)
+    known, steepest = _known(theta, counts, options)
 
     def rule(information: float, steepness: float) -> float:
         return spacing_for(information, steepness, options.accuracy) / refine
 
     accuracy = options.accuracy / refine**4
-    steep = abs(sigma) * max(1.0, float(slope.max(initial=0.0)))
-    ability = normal_rule(rule(information, steep), accuracy)
+    ability = normal_rule(rule(sigma**2 * known, abs(sigma) * steepest), accuracy)
     factor, residual = SINGLE, SINGLE
     if options.shared_factor:
-        factor = normal_rule(rule(rho**2 * float(told.sum()), rho), accuracy)
+        told = float(_told(tau, trials).sum())
+        factor = normal_rule(rule(rho**2 * told, rho), accuracy)
     if tau.any():
         widest = float(np.abs(tau).max())
         sharpest = float((0.25 * trials * tau**2).max())
         residual = normal_rule(rule(sharpest, widest), accuracy)
     return Rules(ability, factor, residual)
+
+
+def hardness_rule(
+    thetas: Sequence[Floats],
+    parts: Sequence[JointCounts],
+    options: JointOptions,
+    *,
+    refine: float = 1.0,
+) -> NormalRule:
+    """Quadrature of the hardness that several models have in common.
+
+    Parameters
+    ----------
+    thetas : sequence of ndarray
+        Of each model.
+    parts : sequence of JointCounts
+    options : JointOptions
+    refine : float
+        See `rules_for`.
+
+    Returns
+    -------
+    NormalRule
+    """
+    told, steepest = 0.0, 0.0
+    for theta, counts in zip(thetas, parts, strict=True):
+        layout = Layout.of(options, counts.n_languages)
+        loading, own = layout.scalar(theta, "common"), layout.scalar(theta, "sigma")
+        known, steep = _known(theta, counts, options)
+        # What a model's answers tell of it is blurred by the model's own part.
+        told += loading**2 / (own**2 + 1.0 / known)
+        steepest = max(steepest, abs(loading) * steep)
+    spacing = spacing_for(told, steepest, options.accuracy) / refine
+    return normal_rule(spacing, options.accuracy / refine**4)

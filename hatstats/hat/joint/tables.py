@@ -29,16 +29,21 @@ _TINY = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Quadrature of the three latent variables: ability, shared factor, own residual."""
+    """Quadrature of the latent variables: ability, shared factor, own residual, hardness.
+
+    The last is common to several models, and not integrated over here: each of its nodes has
+    nodes of ability, all of equal weight over the hardness.
+    """
 
     ability: NormalRule
     factor: NormalRule = SINGLE
     residual: NormalRule = SINGLE
+    common: NormalRule = SINGLE
 
     def no_finer_than(self, other: Rules) -> bool:
         """Whether every rule has at most a tenth more nodes than that of `other`."""
-        mine = (self.ability, self.factor, self.residual)
-        theirs = (other.ability, other.factor, other.residual)
+        mine = (self.ability, self.factor, self.residual, self.common)
+        theirs = (other.ability, other.factor, other.residual, other.common)
         return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
 
 
@@ -169,13 +174,20 @@ class TableMaker:
     def _abilities(self, theta: Floats) -> _Abilities:
         z = self.standard_ability(self.rules.ability)
         moves = {"mu": np.ones(z.size), "sigma": z}
-        eta = self.layout.scalar(theta, "mu") + self.layout.scalar(theta, "sigma") * z
+        if self.layout.has("common"):
+            hardness = self.rules.common.nodes
+            moves = {name: np.tile(move, hardness.size) for name, move in moves.items()}
+            moves["common"] = np.repeat(hardness, z.size)
+        eta = np.zeros(moves["mu"].size)
+        for name, move in moves.items():
+            eta += self.layout.scalar(theta, name) * move
         return _Abilities(eta, moves, 2 if self.options.point_masses else 0)
 
     def make(self, theta: Floats, *, curvature: bool = False) -> Tables:
         """Tables at `theta`, with second derivatives if `curvature` is wanted."""
         abilities, repeat = self._abilities(theta), self.rules.factor.size
         weight, weight_terms = self.weights(theta, self.rules.ability)
+        weight = np.tile(weight, self.rules.common.size)
 
         def spread(over_ability: Floats, *, ends: int = abilities.ends) -> Floats:
             """Repeat over the shared factor; no parameter of the line moves the point masses."""
