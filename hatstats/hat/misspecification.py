@@ -124,6 +124,11 @@ class MisspecificationTest:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
 
 
+def _name(profile: ItemProfile) -> str:
+    together = any(fit.together for fit in profile.fits)
+    return f"{profile.method} over models" if together else profile.method
+
+
 def _same_items(one: ItemProfile, other: ItemProfile) -> bool:
     pairs = zip(one.fits, other.fits, strict=False)
     return len(one.fits) == len(other.fits) and all(
@@ -144,7 +149,9 @@ def misspecification_test(
     Parameters
     ----------
     parametric, robust : TransferProfile
-        Profiles of the same items, by methods ``joint`` and ``latent`` for instance.
+        Profiles of the same items, by methods ``joint`` and ``latent`` for instance. With one
+        prompting per item, ``joint`` with a hardness common to the models can be set against
+        ``joint`` one model at a time, which assumes other things.
     reference : str or array_like
         See `hatstats.hat.reference.reference_mixture`. Under ``own`` both are the raw target
         accuracy, and nothing is tested.
@@ -158,7 +165,8 @@ def misspecification_test(
     NotIdentifiedError
         If a profile was not learnt from items.
     DataError
-        If the profiles are of different items or models, or the reference is ``own``.
+        If the profiles are of different items or models, both by one method, or the reference is
+        ``own``.
     """
     first = item_profile(parametric, "a misspecification test")
     second = item_profile(robust, "a misspecification test")
@@ -174,9 +182,15 @@ def misspecification_test(
             "the profiles are of different models or items, so that their difference is no test",
             mend="fit both to one study.",
         )
+    names = _name(first), _name(second)
+    if names[0] == names[1]:
+        raise DataError(
+            f"both profiles are by method {names[0]!r}, so that their difference tests nothing",
+            mend="fit one of them by another method.",
+        )
     return MisspecificationTest(
         score_influence(first, reference),
         score_influence(second, reference),
-        (first.method, second.method),
+        names,
         reference_name(reference),
     )

@@ -8,6 +8,7 @@ import pytest
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat import fit_profile
 from hatstats.hat.averaging import score_influence
+from hatstats.hat.joint import JointOptions
 from hatstats.hat.misspecification import MisspecificationTest, misspecification_test
 from hatstats.study.simulate import Shape, WorldName, simulate_study
 
@@ -59,12 +60,16 @@ def test_difference_and_its_covariance_are_those_of_the_influence_values() -> No
     assert "F(2, 98)" in found.summary()
 
 
-def test_a_profile_less_itself_is_nothing() -> None:
-    study = simulate_study((0.0,), shape=Shape(100, 1, 5), rng=4)
-    profile = fit_profile(study, method="joint")
-    found = misspecification_test(profile, profile)
-    assert np.isnan(found.glance()["p_value"].iloc[0])
-    assert "cannot test" in found.summary()
+def test_two_ways_of_one_prompting_agree_in_their_world() -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(2000, 3, 1), rng=4)
+    common, own = (
+        fit_profile(study, method="joint", joint=JointOptions(hardness=hardness))
+        for hardness in ("common", "own")
+    )
+    found = misspecification_test(common, own)
+    assert found.methods == ("joint over models", "joint")
+    assert found.glance()["p_value"].iloc[0] > 0.01
+    assert found.tidy()["term"].nunique() == 3
 
 
 def test_bad_input() -> None:
@@ -73,6 +78,8 @@ def test_bad_input() -> None:
     joint = fit_profile(study, method="joint")
     with pytest.raises(DataError, match="different models or items"):
         misspecification_test(joint, fit_profile(other, method="latent"))
+    with pytest.raises(DataError, match="both profiles are by method 'joint'"):
+        misspecification_test(joint, joint)
     with pytest.raises(DataError, match="raw target accuracy"):
         misspecification_test(joint, joint, "own")
     panel = simulate_study((-1.0, 0.0, 1.0, 2.0), shape=Shape(60, 2, 5), rng=5)
