@@ -166,6 +166,9 @@ def _compared(
             "note": "",
         }
         rows.append(row)
+        if chosen.hardness == "common":
+            row["note"] = "of all models together, and this table is of one model at a time"
+            continue
         try:
             check_identified(part, chosen, chosen.label)
         except NotIdentifiedError as reason:

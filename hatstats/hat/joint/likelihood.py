@@ -207,28 +207,58 @@ class JointLikelihood:
         """Log-likelihood of one item with each pattern, shape (I,)."""
         return self._posterior(self.maker.make(theta)).log_likelihood
 
-    def _derivatives(self, tables: Tables, pattern: Ints, node: Ints) -> Floats:
+    def _shared_slopes(self, tables: Tables) -> dict[str, Floats]:
+        """Derivative of each pattern's complete-data log-likelihood in the global parameters.
+
+        Each (I, Q), by name.
+        """
+        layout, rows = self.layout, self.counts.source_rows.size
+        moved: dict[str, Floats] = {}
+        nodes = tables.log_weight.size
+        for term in (*tables.source_terms, *tables.target_terms):
+            if term.name not in layout.global_names:
+                continue
+            if term.name not in moved:
+                size = rows + layout.n_languages * self.counts.target_rows.size
+                moved[term.name] = np.zeros((size, nodes))
+            if term.base.ndim == 2:
+                moved[term.name][:rows] = term.base * term.chain
+            else:
+                chain = term.chain if term.chain.ndim == 1 else term.chain[:, None]
+                moved[term.name][rows:] = (term.base * chain).reshape(-1, nodes)
+        slopes = {name: np.asarray(self.indicator @ table) for name, table in moved.items()}
+        for name, slope in tables.weight_terms.items():
+            slopes[name] = slopes.get(name, 0.0) + np.broadcast_to(
+                slope, (self.counts.weight.size, nodes)
+            )
+        return slopes
+
+    def _derivatives(
+        self, tables: Tables, shared: dict[str, Floats], pattern: Ints, node: Ints
+    ) -> Floats:
         """Derivatives of the complete-data log-likelihood of patterns at nodes (n,): (P, n)."""
         layout, counts = self.layout, self.counts
         out = np.zeros((layout.size, pattern.size))
-        for name, slope in tables.weight_terms.items():
-            out[layout.place(name)] += slope[node]
-        row = counts.source[pattern]
+        nodes = tables.log_weight.size
+        for name, slope in shared.items():
+            out[layout.place(name)] = slope.take(pattern * nodes + node)
+        # Places of (language, count, node) in a flat table; a language not asked has none.
+        rows = counts.target.T[:, pattern]
+        first = counts.target_rows.size * np.arange(counts.n_languages)[:, None]
+        place = (first + np.maximum(rows, 0)) * nodes + node
+        missing = rows < 0 if (counts.target < 0).any() else None
         picked: dict[int, Floats] = {}
-        for term in tables.source_terms:
-            if id(term.base) not in picked:
-                picked[id(term.base)] = term.base[row, node]
-            out[layout.place(term.name)] += picked[id(term.base)] * term.chain[node]
-        rows = counts.target[pattern].T
-        language = np.arange(counts.n_languages)[:, None]
         for term in tables.target_terms:
+            if term.name in layout.global_names:
+                continue
             if id(term.base) not in picked:
-                moved = term.base[language, rows, node]
-                moved[rows < 0] = 0.0
+                moved = term.base.take(place)
+                if missing is not None:
+                    moved[missing] = 0.0
                 picked[id(term.base)] = moved
-            each = picked[id(term.base)] * term.chain[..., node]
-            in_all = term.name in layout.global_names
-            out[layout.place(term.name)] += each.sum(axis=0) if in_all else each
+            np.multiply(
+                picked[id(term.base)], term.chain[..., node], out=out[layout.place(term.name)]
+            )
         return out
 
     def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
@@ -251,9 +281,10 @@ class JointLikelihood:
         scores = np.zeros((weight.size, self.layout.size))
         pattern, node = np.nonzero(posterior.nodes > _NEGLIGIBLE)
         first = np.searchsorted(pattern, np.arange(weight.size + 1))
+        shared = self._shared_slopes(tables)
         for start, stop in self._blocks(first):
             pairs = slice(first[start], first[stop])
-            slopes = self._derivatives(tables, pattern[pairs], node[pairs])
+            slopes = self._derivatives(tables, shared, pattern[pairs], node[pairs])
             chance = posterior.nodes[pattern[pairs], node[pairs]]
             here = first[start:stop] - first[start]
             scores[start:stop] = np.add.reduceat(slopes * chance, here, axis=1).T
@@ -300,10 +331,12 @@ class JointLikelihood:
         hessian = self._complete(theta, tables, np.asarray(self.indicator.T @ full))
         means = np.zeros((self.layout.size, patterns, nodes))
         each = np.arange(nodes * parts)
+        shared = self._shared_slopes(tables)
         step = max(1, _BLOCK // (self.layout.size * each.size))
         for start in range(0, patterns, step):
             here = np.arange(start, min(start + step, patterns))
-            slopes = self._derivatives(tables, np.repeat(here, each.size), np.tile(each, here.size))
+            pairs = np.repeat(here, each.size), np.tile(each, here.size)
+            slopes = self._derivatives(tables, shared, *pairs)
             chance = own[here].reshape(-1)
             mean = (slopes * chance).reshape(-1, here.size, nodes, parts).sum(axis=3)
             means[:, here] = mean
