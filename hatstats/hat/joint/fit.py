@@ -40,6 +40,9 @@ class JointFit:
         residuals of languages with one prompting per item.
     influence : ndarray, shape (I, P)
         Influence on theta of one item of each kind; 0 on what was held.
+    information : ndarray, shape (P, P)
+        Negative Hessian in theta, the weak prior's included; that of one model's block where all
+        are fitted together.
     index : ndarray of int, shape (N,)
         Kind of each item; -1 for an item that moves nothing.
     quadrature_error : float
@@ -57,6 +60,7 @@ class JointFit:
     n_parameters: int
     held: NDArray[np.bool_]
     influence: Floats
+    information: Floats
     index: NDArray[np.intp]
     quadrature_error: float
     decrement: float
@@ -168,6 +172,7 @@ def fit_joint_counts(
         int((~summit.held).sum()),
         summit.held,
         summit.influence(counts.weight) * sign,
+        summit.information * np.outer(sign, sign),
         counts.index,
         quadrature_error=error,
         decrement=summit.decrement,

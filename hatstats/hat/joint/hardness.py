@@ -235,14 +235,17 @@ def fit_common(
         likelihood = finer
     influence = summit.influence(weight)
     fits = []
-    for part, own, moved, held in zip(
+    places = np.split(np.arange(theta.size), sizes)
+    for part, own, moved, held, place in zip(
         likelihood.parts,
         np.split(theta, sizes),
         np.split(influence, sizes, axis=1),
         np.split(summit.held, sizes),
+        places,
         strict=True,
     ):
         straight = upright(part.layout, own)
+        sign = np.where(straight == own, 1.0, -1.0)
         fits.append(
             JointFit(
                 straight,
@@ -250,7 +253,8 @@ def fit_common(
                 summit.log_likelihood,
                 int((~summit.held).sum()),
                 held,
-                moved * np.where(straight == own, 1.0, -1.0),
+                moved * sign,
+                summit.information[np.ix_(place, place)] * np.outer(sign, sign),
                 np.arange(weight.size),
                 quadrature_error=error,
                 decrement=summit.decrement,

@@ -185,22 +185,24 @@ class Layout:
         return theta[first : first + count * self.n_languages].reshape(count, self.n_languages)
 
 
-def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats, Floats]:
-    """Basis of the target logit at source logits `eta` (A,), its slope and bend: each (D, A)."""
+def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats]:
+    """Basis of the target logit at source logits `eta` (A,), and its slope: each (D, A)."""
     one, zero = np.ones_like(eta), np.zeros_like(eta)
     if shape == "linear":
-        return np.array([one, eta]), np.array([zero, one]), np.array([zero, zero])
+        return np.array([one, eta]), np.array([zero, one])
     if shape == "quadratic":
-        return (
-            np.array([one, eta, eta**2]),
-            np.array([zero, one, 2.0 * eta]),
-            np.array([zero, zero, 2.0 * one]),
-        )
-    # 2 log(2 cosh(x / 2)) is |x| with a rounded tip; its slope is tanh(x / 2).
+        return np.array([one, eta, eta**2]), np.array([zero, one, 2.0 * eta])
+    # 2 log(2 cosh(x / 2)) is |x| with a rounded tip.
     away = eta - np.array(KNOTS)[:, None]
-    rise = np.tanh(0.5 * away)
-    return (
-        np.array([one, eta, *2.0 * np.logaddexp(0.5 * away, -0.5 * away)]),
-        np.array([zero, one, *rise]),
-        np.array([zero, zero, *0.5 * (1.0 - rise**2)]),
-    )
+    rounded = 2.0 * np.logaddexp(0.5 * away, -0.5 * away)
+    return np.array([one, eta, *rounded]), np.array([zero, one, *np.tanh(0.5 * away)])
+
+
+def profile_bends(shape: ProfileShape, eta: Floats) -> Floats:
+    """Second derivative of the basis of `profile_basis`, shape (D, A)."""
+    bends = np.zeros((len(_SHAPES[shape]), eta.size))
+    if shape == "quadratic":
+        bends[2] = 2.0
+    if shape == "spline":
+        bends[2:] = 0.5 * (1.0 - np.tanh(0.5 * (eta - np.array(KNOTS)[:, None])) ** 2)
+    return bends

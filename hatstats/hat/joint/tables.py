@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.hat.joint.options import JointOptions, Layout, profile_basis
+from hatstats.hat.joint.options import JointOptions, Layout, profile_basis, profile_bends
 from hatstats.hat.joint.promptings import CountRows, PromptingTerms
 from hatstats.hat.quadrature import SINGLE, NormalRule
 
@@ -274,13 +274,14 @@ class TableMaker:
 
     def line(self, theta: Floats, eta: Floats) -> tuple[Floats, Floats, Floats]:
         """Target logits (L, A) at source logits `eta`, their slopes (L, A), the basis (D, A)."""
-        basis, slope, _ = profile_basis(self.options.profile, eta)
+        basis, slope = profile_basis(self.options.profile, eta)
         coefficients = self.layout.coefficients(theta)
         return coefficients.T @ basis, coefficients.T @ slope, basis
 
     def _bends(self, theta: Floats, eta: Floats) -> tuple[Floats, dict[str, Floats]]:
         """Second derivative of the line (L, A), and the slope of each basis function (A,)."""
-        _, slopes, bends = profile_basis(self.options.profile, eta)
+        _, slopes = profile_basis(self.options.profile, eta)
+        bends = profile_bends(self.options.profile, eta)
         # The profile's coefficients come first among the local names.
         named = dict(zip(self.layout.local_names, slopes, strict=False))
         return self.layout.coefficients(theta).T @ bends, named
