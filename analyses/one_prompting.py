@@ -60,7 +60,7 @@ def profiles(study: Study) -> dict[str, hs.TransferProfile]:
     """Profiles by what one prompting allows: `joint` model by model, and over all of them."""
     found = {way: hs.fit_profile(study, method=way) for way in ("observed", "aggregate", "joint")}
     together = hs.JointOptions(hardness="common")
-    return found | {"joint_models": hs.fit_profile(study, method="joint", joint=together)}
+    return found | {"joint_models": hs.fit_profile(study, method="joint", options=together)}
 
 
 def simulated(out: Path, shape: Shape) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hatstats.hat import (
         HatScores,
         JointOptions,
+        LatentOptions,
         TransferProfile,
         bootstrap_hat,
         compare_joint,
@@ -47,6 +48,7 @@ __all__ = [
     "HatScores",
     "HatstatsError",
     "JointOptions",
+    "LatentOptions",
     "NotIdentifiedError",
     "Study",
     "TransferProfile",
@@ -75,6 +77,7 @@ _ROOMS = {
     "hatstats.hat": (
         "HatScores",
         "JointOptions",
+        "LatentOptions",
         "TransferProfile",
         "bootstrap_hat",
         "compare_joint",

@@ -5,6 +5,7 @@ from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.item_report import item_report
 from hatstats.hat.joint import JointOptions, compare_joint
+from hatstats.hat.latent import LatentOptions
 from hatstats.hat.measures import measures
 from hatstats.hat.misspecification import misspecification_test
 from hatstats.hat.profile import TransferProfile
@@ -16,6 +17,7 @@ from hatstats.hat.thinning import thin_promptings
 __all__ = [
     "HatScores",
     "JointOptions",
+    "LatentOptions",
     "TransferProfile",
     "bootstrap_hat",
     "compare_joint",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from hatstats.hat.items import BenchmarkFit, ItemProfile, ModelFit
 from hatstats.hat.joint.models import fit_joint
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.joint.profile import JointModel
-from hatstats.hat.latent import fit_latent
+from hatstats.hat.latent import LatentOptions, fit_latent
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
 from hatstats.study import Study
@@ -24,12 +24,20 @@ from hatstats.study import Study
 Floats = NDArray[np.float64]
 Method = Literal["latent", "joint", "observed", "aggregate"]
 
-_Fitter = Callable[[ItemCounts, JointOptions | None], tuple[Floats, Sequence[ModelFit]]]
-_ITEM_METHODS: dict[str, _Fitter] = {
-    "latent": lambda counts, _: fit_latent(counts),
-    "joint": fit_joint,
-    "observed": lambda counts, _: fit_observed(counts),
-}
+ItemOptions = LatentOptions | JointOptions
+
+
+_OPTIONS: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
+
+
+def _fit_items(
+    counts: ItemCounts, method: Method, options: ItemOptions | None
+) -> tuple[Floats, Sequence[ModelFit]]:
+    if method == "joint":
+        return fit_joint(counts, cast("JointOptions | None", options))
+    if method == "latent":
+        return fit_latent(counts, cast("LatentOptions | None", options))
+    return fit_observed(counts)
 
 
 def default_method(study: Study) -> Method:
@@ -43,7 +51,7 @@ def fit_profile(
     method: Method | None = None,
     slope: float | None = None,
     correlation: float = 0.0,
-    joint: JointOptions | None = None,
+    options: ItemOptions | None = None,
 ) -> TransferProfile:
     """Fit transfer profiles: expected target accuracy given source accuracy.
 
@@ -63,8 +71,9 @@ def fit_profile(
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
         For ``aggregate``: stated correlation of two models' accuracies on the same items.
-    joint : JointOptions, optional
-        For ``joint``: which parametric model.
+    options : LatentOptions or JointOptions, optional
+        For ``latent``: whether profiles increase, and what roughness costs; for ``joint``: which
+        parametric model.
 
     Returns
     -------
@@ -80,11 +89,15 @@ def fit_profile(
     """
     levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     chosen = method or default_method(study)
-    if joint is not None and chosen != "joint":
-        raise DataError(f"options of 'joint' for method {chosen!r}", mend="leave them out.")
+    if options is not None and not isinstance(options, _OPTIONS.get(chosen, ())):
+        raise DataError(
+            f"{type(options).__name__} for method {chosen!r}",
+            column="options",
+            mend="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
+        )
     if chosen == "aggregate":
         return fit_aggregate(study, slope=slope, correlation=correlation)
-    if chosen not in _ITEM_METHODS:
+    if chosen not in ("latent", "joint", "observed"):
         raise DataError(
             "unknown method",
             column="method",
@@ -105,7 +118,7 @@ def fit_profile(
     fits = []
     for name in study.benchmark_names:
         counts = item_counts(study, name)
-        support, models = _ITEM_METHODS[chosen](counts, joint)
+        support, models = _fit_items(counts, chosen, options)
         for m, model in enumerate(counts.models):
             asked = counts.source_trials[m] > 0
             share = counts.source_correct[m][asked] / counts.source_trials[m][asked]
@@ -119,4 +132,13 @@ def fit_profile(
                 )
         together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
         fits.append(BenchmarkFit(counts, support, tuple(models), together))
-    return ItemProfile(study, chosen, tuple(fits))
+    return ItemProfile(study, chosen, tuple(fits), options)
+
+
+def fit_like(profile: ItemProfile, study: Study) -> TransferProfile:
+    """Fit another study as a profile was fitted: by the same method with the same options."""
+    return fit_profile(
+        study,
+        method=cast("Method", profile.method),
+        options=cast("ItemOptions | None", profile.options),
+    )

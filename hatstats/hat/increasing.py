@@ -14,21 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.interpolate import BSpline
+
+from hatstats.hat.roughness import LogitSplines, bend_rows
 
 Floats = NDArray[np.float64]
 
-_SPLINES = 12
-# Third differences of the spline coefficients have standard deviation 1 / sqrt(.1) = 3.2, which
+# Third differences of the spline coefficients have standard deviation 1 / sqrt(.3) = 1.8, which
 # lets x^3 or a kink through. The ridge (standard deviation 10) about the parabola of a normal
 # with standard deviation 2 logits matters only where a model has hardly any items.
-_ROUGHNESS_WEIGHT, _RIDGE, _SPREAD = 0.1, 0.01, 2.0
-# Log odds of floor and rest against the increments: median .018, 95 % range .0004 to .5.
-_END_CENTRE, _END_SD = -4.0, 2.0
-# n promptings cannot tell x = .99 from 1, yet the logit scale has room for a jump between them.
-# So bending costs too: the squared change of slope (per unit of x) along arcsin sqrt x, the scale
-# on which a proportion's noise is even. A straight line costs nothing, x^3 about one unit.
-_BENDING_WEIGHT = 0.005
+_ROUGHNESS_WEIGHT, _RIDGE, _SPREAD = 0.3, 0.01, 2.0
+# Log odds of floor and rest against the increments: median .018, 95 % range .0001 to .71.
+_END_CENTRE, _END_SD = -4.0, 2.5
+# Where the data put floor or rest near 0, their log odds have no slope and a delta method would
+# call them known. Its derivatives are taken with odds of at least exp(-3), a share of .047.
+_LEAST_END = -3.0
+
+
+def _softmax(values: Floats) -> Floats:
+    """Softmax of rows; scipy's spends ten times as long on arrays of this size."""
+    shares = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,7 @@ class IncreasingFamily:
     centre : ndarray, shape (p,)
         Prior mean; the last two are the log odds of floor and rest.
     bends : ndarray, shape (Q - 2, Q)
-        ``|bends T|^2`` is the weighted bending of the function. Kept as rows: squared beforehand
-        they would lose half the digits between grid points that lie close together.
+        ``|bends T|^2`` is the weighted bending of the function.
     """
 
     columns: Floats
@@ -55,9 +59,8 @@ class IncreasingFamily:
 
     def _shares(self, theta: Floats) -> tuple[Floats, Floats]:
         """Probabilities of the cells (L, C), and of floor, increments and rest (L, 3)."""
-        cells = special.softmax(theta[:, :-2] @ self.columns.T, axis=1)
         odds = np.column_stack([theta[:, -2], np.zeros(theta.shape[0]), theta[:, -1]])
-        return cells, special.softmax(odds, axis=1)
+        return _softmax(theta[:, :-2] @ self.columns.T), _softmax(odds)
 
     def curves(self, theta: Floats) -> Floats:
         """Functions on the grid, shape (L, Q), from parameters (L, p)."""
@@ -76,6 +79,12 @@ class IncreasingFamily:
         slopes[:, :, -2] = parts[:, :1] * (1.0 - curve)
         slopes[:, :, -1] = -parts[:, 2:] * curve
         return slopes
+
+    def held_slopes(self, theta: Floats) -> Floats:
+        """Derivatives with floor and rest held off 0, shape (L, Q, p)."""
+        held = theta.copy()
+        held[:, -2:] = np.maximum(held[:, -2:], _LEAST_END)
+        return self.slopes(held)
 
     def bending(self, theta: Floats, weights: Floats) -> Floats:
         """Second derivatives of ``sum_q weights_q T(q)``, shape (L, p, p), for weights (L, Q).
@@ -103,37 +112,27 @@ class IncreasingFamily:
         return hessian
 
 
-def _bends(grid: Floats) -> Floats:
-    """Rows (Q - 2, Q) of the weighted second derivative along ``arcsin sqrt x``."""
-    angle = np.arcsin(np.sqrt(grid))
-    slope = np.diff(np.eye(grid.size), axis=0) / np.diff(grid)[:, None]
-    step = np.diff(0.5 * (angle[1:] + angle[:-1]))
-    rows = np.diff(slope, axis=0) / np.sqrt(step)[:, None]
-    return np.asarray(np.sqrt(_BENDING_WEIGHT) * rows, dtype=float)
-
-
-def increasing_family(grid: Floats) -> IncreasingFamily:
+def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
     """Family of increasing functions on a grid.
 
     Parameters
     ----------
     grid : ndarray, shape (Q,)
         Increasing, from 0 to 1.
+    roughness : float
+        Multiplies the cost of roughness and of bending.
 
     Returns
     -------
     IncreasingFamily
         With 14 parameters.
     """
+    splines = LogitSplines.over(grid)
     inner = special.logit(grid[1:-1])
-    low, high = inner[0], inner[-1]
-    cells = np.concatenate([[low], 0.5 * (inner[1:] + inner[:-1]), [high]])
-    knots = np.concatenate([[low] * 3, np.linspace(low, high, _SPLINES - 2), [high] * 3])
-    columns = BSpline.design_matrix(cells, knots, 3).toarray()
-    differences = np.diff(np.eye(_SPLINES), 3, axis=0)
-    penalty = np.diag(np.r_[np.full(_SPLINES, _RIDGE), np.full(2, _END_SD**-2.0)])
-    penalty[:_SPLINES, :_SPLINES] += _ROUGHNESS_WEIGHT * differences.T @ differences
-    places = np.array([knots[k + 1 : k + 4].mean() for k in range(_SPLINES)])
-    parabola = -0.5 * (places / _SPREAD) ** 2
+    cells = np.concatenate([inner[:1], 0.5 * (inner[1:] + inner[:-1]), inner[-1:]])
+    count = splines.places.size
+    penalty = np.diag(np.r_[np.full(count, _RIDGE), np.full(2, _END_SD**-2.0)])
+    penalty[:count, :count] += roughness * _ROUGHNESS_WEIGHT * splines.rough
+    parabola = -0.5 * (splines.places / _SPREAD) ** 2
     centre = np.r_[parabola, _END_CENTRE, _END_CENTRE]
-    return IncreasingFamily(columns, penalty, centre, _bends(grid))
+    return IncreasingFamily(splines.columns(cells), penalty, centre, bend_rows(grid, roughness))

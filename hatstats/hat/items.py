@@ -162,11 +162,14 @@ class ItemProfile(TransferProfile):
         ``latent``, ``joint`` or ``observed``.
     fits : tuple of BenchmarkFit
         One per benchmark.
+    options : object or None
+        Options of the method, as they were given.
     """
 
     study: Study
     method: str
     fits: tuple[BenchmarkFit, ...]
+    options: object | None = None
 
     @property
     def estimand(self) -> str:

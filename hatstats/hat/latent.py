@@ -1,19 +1,17 @@
 """The `latent` profile: T(x) = E[p_target | p_source = x] with the noise of k/n taken out.
 
-Two steps, neither with a model of residuals or of dependence between languages:
+Three steps, none with a model of residuals or of dependence between languages:
 
 1. g, the distribution of an item's source probability x, by deconvolution of the source counts;
-2. T, an increasing function, by penalised least squares on the conditional means that the data
-   identify: ``E[k_t / n_t | k_s] = sum_x T(x) P_g(x | k_s)``.
+2. the profile of an item's mean over languages, by penalised least squares on the conditional
+   means that the data identify: ``E[k_t / n_t | k_s] = sum_x T(x) P_g(x | k_s)``;
+3. the profile T of each language in the same way, its prior centred on the shared one. An average
+   over languages is known better than each of them, and must not keep the bias of a penalty that
+   suits one language.
 
-T is one of a smooth family of increasing functions (`hatstats.hat.increasing`) in which no
-constraint can bind, so that both steps are smooth estimating equations: the influence of an item on
-any functional of T or g is a look-up by its source count, and carries the first step's uncertainty
-into the second.
-
-The penalty is a fixed prior, not chosen from the data: n promptings identify n + 1 functionals of
-T, and what the shape adds beyond them stays the same whatever the sample. `shape_covariance` says
-how much that is.
+T is one of a smooth family (`increasing`, or `unrestricted`) in which no constraint can bind, so
+that all steps are smooth estimating equations: the influence of an item on any functional of T or g
+is a look-up by its source count, and carries the earlier steps' uncertainty into the later ones.
 """
 
 from __future__ import annotations
@@ -23,124 +21,56 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat.counts import ItemCounts
 from hatstats.hat.deconvolution import Deconvolution, deconvolve
-from hatstats.hat.increasing import IncreasingFamily, increasing_family
+from hatstats.hat.increasing import increasing_family
+from hatstats.hat.layers import Layer, fit_layer
+from hatstats.hat.penalised import Family, Prior
+from hatstats.hat.unrestricted import unrestricted_family
+from hatstats.inference.influence import cluster_sums
 
 Floats = NDArray[np.float64]
 
-# Variance of an item's target accuracy given its source count is modelled as
-# dispersion * (mean * (1 - mean) + _VARIANCE_FLOOR): a working weight, which the sandwich checks.
-_VARIANCE_FLOOR, _LEAST_DISPERSION = 0.01, 0.01
-# Where the data put floor or rest near 0, their log odds have no slope and a delta method would
-# call them known. Derivatives are taken with odds of at least exp(-3), a share of .047.
-_LEAST_END = -3.0
-_STEPS = 200
+#: Multiples of the default cost of roughness among which cross-validation chooses.
+ROUGHNESS_TRIED = (0.01, 0.1, 1.0, 10.0, 100.0)
+_LEAST_LEFT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class _Means:
-    """Target means by source-count pattern, each (L, J): weight of items, mean, variance."""
+class LatentOptions:
+    """What the latent profile assumes.
 
-    size: Floats
-    mean: Floats
-    variance: Floats
+    Attributes
+    ----------
+    monotone : bool
+        Whether items that a model answers more surely in the source language are answered no worse
+        in the target language, on average. True by default.
+    roughness : float or None
+        Multiple of the default cost of roughness, the same for all models. None chooses one for
+        each model among `ROUGHNESS_TRIED` by leave-one-item-out cross-validation; intervals then
+        do not carry the choice. The default is 1: n promptings identify n + 1 functionals of T
+        whatever the number of items, and what the prior shape adds beyond them stays the same.
+    """
 
-    def rows(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> _Means:
-        return _Means(self.size[keep], self.mean[keep], self.variance[keep])
+    monotone: bool = True
+    roughness: float | None = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse a cost that is not positive."""
+        if self.roughness is not None and not 0.0 < self.roughness < np.inf:
+            raise DataError(
+                "the cost of roughness must be positive",
+                column="roughness",
+                value=self.roughness,
+                mend="give a number above 0, or None to choose one by cross-validation.",
+            )
 
-def _pattern_means(target: Floats, index: NDArray[np.intp], items: Floats, patterns: int) -> _Means:
-    rows = []
-    for y in target.T:
-        used = (index >= 0) & ~np.isnan(y)
-        level, weight, value = index[used], items[used], y[used]
-        size = np.bincount(level, weights=weight, minlength=patterns)
-        safe = np.where(size > 0, size, 1.0)
-        mean = np.bincount(level, weights=weight * value, minlength=patterns) / safe
-        square = np.bincount(level, weights=weight * (value - mean[level]) ** 2, minlength=patterns)
-        rows.append((size, mean, square / safe))
-    size, mean, variance = (np.array(part) for part in zip(*rows, strict=True))
-    return _Means(size, mean, variance)
-
-
-@dataclass(frozen=True, slots=True)
-class _Equations:
-    """Penalised least squares of L languages: posterior (J, Q), means, working weights (L, J)."""
-
-    family: IncreasingFamily
-    posterior: Floats
-    means: _Means
-    working: Floats
-
-    def objective(self, theta: Floats) -> Floats:
-        curve = self.family.curves(theta)
-        off = theta - self.family.centre
-        loss = (self.working * (self.means.mean - curve @ self.posterior.T) ** 2).sum(axis=1)
-        loss += ((curve @ self.family.bends.T) ** 2).sum(axis=1)
-        return np.asarray(0.5 * (loss + ((off @ self.family.penalty) * off).sum(axis=1)))
-
-    def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian (L, p, p) of the loss."""
-        curve, slopes = self.family.curves(theta), self.family.slopes(theta)
-        miss = self.working * (self.means.mean - curve @ self.posterior.T)
-        design = self.posterior @ slopes
-        bent = curve @ self.family.bends.T @ self.family.bends
-        gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
-        gradient -= (theta - self.family.centre) @ self.family.penalty
-        near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design
-        near += self.prior(slopes)
-        return gradient, near - self.family.bending(theta, miss @ self.posterior - bent), near
-
-    def prior(self, slopes: Floats) -> Floats:
-        """Prior precision of theta where T has these slopes, shape (L, p, p)."""
-        bends = self.family.bends @ slopes
-        return np.asarray(bends.swapaxes(1, 2) @ bends + self.family.penalty, dtype=float)
-
-    def rows(self, keep: NDArray[np.intp]) -> _Equations:
-        return _Equations(self.family, self.posterior, self.means.rows(keep), self.working[keep])
-
-
-def _minimise(equations: _Equations, theta: Floats) -> Floats:
-    """Damped Newton steps for all languages at once, each with its own damping."""
-    theta = theta.copy()
-    damping = np.full(theta.shape[0], 1e-3)
-    open_ = np.arange(theta.shape[0])
-    current = equations.objective(theta)
-    for _ in range(_STEPS):
-        part = equations.rows(open_)
-        gradient, hessian, near = part.expand(theta[open_])
-        # In units of the Gauss-Newton diagonal; a direction that bends downward is walked by the
-        # size of its bend, which leaves a saddle as fast as it nears a minimum.
-        unit = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
-        value, vector = np.linalg.eigh(hessian / (unit[:, :, None] * unit[:, None, :]))
-        value = np.maximum(np.abs(value), 1e-10) + damping[open_, None]
-        along = (vector.swapaxes(1, 2) @ (gradient / unit)[:, :, None])[:, :, 0] / value
-        step = (vector @ along[:, :, None])[:, :, 0] / unit
-        proposed = part.objective(theta[open_] + step)
-        better = proposed <= current[open_]
-        theta[open_[better]] += step[better]
-        current[open_[better]] = proposed[better]
-        # The Newton decrement is what the objective can still gain, in squared standard errors;
-        # damping shortens the step and must not pass for convergence. Where damping has grown
-        # without end, rounding hides what is left.
-        decrement = (gradient * step).sum(axis=1) * (1.0 + damping[open_])
-        damping[open_] = np.maximum(damping[open_] * np.where(better, 0.1, 10.0), 1e-12)
-        done = (decrement < 1e-8) | (damping[open_] > 1e12)
-        open_ = open_[~done]
-        if open_.size == 0:
-            return theta
-    raise FitError(f"a latent profile did not converge in {_STEPS} steps")
-
-
-def _working_weights(means: _Means, fitted: Floats) -> Floats:
-    """Inverse variances of the pattern means: dispersion times binomial, (L, J)."""
-    shape = fitted * (1.0 - fitted) + _VARIANCE_FLOOR
-    within = (means.size * means.variance).sum(axis=1)
-    expected = (np.maximum(means.size - 1.0, 0.0) * shape).sum(axis=1)
-    ratio = np.divide(within, expected, out=np.ones(within.size), where=expected > 0)
-    return means.size / (np.maximum(ratio, _LEAST_DISPERSION)[:, None] * shape)
+    def families(self, grid: Floats) -> dict[float, Family]:
+        """Families of curves to choose from, by their cost of roughness."""
+        make = increasing_family if self.monotone else unrestricted_family
+        tried = ROUGHNESS_TRIED if self.roughness is None else (self.roughness,)
+        return {roughness: make(grid, roughness) for roughness in tried}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,67 +80,54 @@ class LatentModel:
     Attributes
     ----------
     deconvolution : Deconvolution
-    theta : ndarray, shape (L, p)
-        Parameters of the increments of T; NaN for a language in which the model was never asked,
-        as in every array below.
-    profile : ndarray, shape (L, Q)
-        T on the grid.
-    slopes : ndarray, shape (L, Q, p)
-        Derivatives of T, with floor and rest held off 0.
-    working : ndarray, shape (L, J)
-        Working weight of one item of each count pattern.
-    bread : ndarray, shape (L, p, p)
-        Inverse of the Gauss-Newton Hessian of the penalised loss.
-    penalty : ndarray, shape (L, p, p)
-    carry : ndarray, shape (L, p, r)
-        Derivative of the estimating equations with respect to the deconvolution's theta.
-    target : ndarray, shape (N, L)
+    languages : Layer
+        One curve per target language.
+    shared : Layer or None
+        The curve of the mean over an item's languages, which the languages' prior is centred on;
+        None where the model was asked in one target language.
+    roughness : float
+        Multiple of the default cost of roughness.
     """
 
     deconvolution: Deconvolution
-    theta: Floats
-    profile: Floats
-    slopes: Floats
-    working: Floats
-    bread: Floats
-    penalty: Floats
-    carry: Floats
-    target: Floats
+    languages: Layer
+    shared: Layer | None
+    roughness: float
 
     @property
     def distribution(self) -> Floats:
         """Distribution g of source accuracy on the grid, shape (Q,)."""
         return self.deconvolution.density
 
-    def _directions(self, weights: Floats) -> Floats:
-        """What one unit of each equation does to ``sum_x weights_x T_l(x)``, shape (L, p)."""
-        return np.asarray((self.bread @ (weights @ self.slopes)[:, :, None])[:, :, 0], dtype=float)
+    @property
+    def profile(self) -> Floats:
+        """T on the grid, shape (L, Q)."""
+        return self.languages.curve
+
+    def _through_shared(self, own: Floats, shared: Layer) -> Floats:
+        """What one unit of the shared equations does to each language's functional, (L, p)."""
+        family = shared.prior.family
+        bends = family.bends @ self.languages.slopes
+        towards = bends.swapaxes(1, 2) @ (family.bends @ shared.slopes[0]) + family.penalty
+        return np.asarray((own[:, None, :] @ towards)[:, 0] @ shared.bread[0], dtype=float)
 
     def profile_influence(self, weights: Floats) -> Floats:
-        """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L).
-
-        An item's residual is the one from all the other items, ``r / (1 - leverage)``: where few
-        items carry the score, the plain residual understates what each of them does.
-        """
-        part = self.deconvolution
+        """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L)."""
+        part, layer = self.deconvolution, self.languages
         index = part.patterns.index
-        influence = np.zeros(self.target.shape)
         asked = index >= 0
-        for place, direction in enumerate(self._directions(weights)):
-            if np.isnan(direction).any():
-                continue
-            design = part.posterior @ self.slopes[place]
-            each = self.working[place]
-            leverage = each * np.einsum("jp,pq,jq->j", design, self.bread[place], design)
-            gain = each * (design @ direction) / np.maximum(1.0 - leverage, 1e-3)
-            fitted = part.posterior @ self.profile[place]
-            y = self.target[:, place]
-            used = asked & ~np.isnan(y)
-            level = index[used]
-            own = gain[level] * (y[used] - fitted[level])
-            influence[used, place] = own - own.mean()
-            first_step = part.theta_influence @ (direction @ self.carry[place])
-            influence[asked, place] += first_step[index[asked]]
+        own = layer.directions(weights)
+        known = np.flatnonzero(~np.isnan(own).any(axis=1))
+        carried = (own[:, None, :] @ layer.carry)[:, 0]
+        influence = np.zeros(layer.target.shape)
+        for place in known.tolist():
+            influence[:, [place]] += layer.own_influence(part, place, own[[place]])
+        if self.shared is not None:
+            through = self._through_shared(own, self.shared)
+            carried += through @ self.shared.carry[0]
+            influence[:, known] += self.shared.own_influence(part, 0, through[known])
+        first_step = part.theta_influence @ carried[known].T
+        influence[np.ix_(asked, known)] += first_step[index[asked]]
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
@@ -226,78 +143,74 @@ class LatentModel:
     def shape_covariance(self, weights: Floats) -> Floats:
         """What the smoothness of T and g may hide of ``sum_x weights_x T_l(x)``, shape (L, L).
 
-        Were log densities drawn from the prior that the penalties stand for, the bias of a
-        penalised fit would have covariance ``H^-1 P H^-1`` (Nychka 1988, JASA 83:1134-1143), H
-        the Hessian and P the penalty. Sampling covariance plus this is the prior's honest error;
-        where it dominates, the number is extrapolation. Languages are taken to err alike.
+        Were curves and log densities drawn from the priors that the penalties stand for, the bias
+        of a penalised fit would have covariance ``H^-1 P H^-1`` (Nychka 1988, JASA 83:1134-1143),
+        H the Hessian and P the penalty. Sampling covariance plus this is the prior's honest error;
+        where it dominates, the number is extrapolation. Languages err alike in what they share and
+        independently in what is their own.
         """
-        directions = self._directions(weights)
-        own = np.sqrt(np.einsum("lp,lpq,lq->l", directions, self.penalty, directions))
-        carried = np.einsum("lp,lpr->lr", directions, self.carry)
-        return np.asarray(
-            np.outer(own, own) + carried @ self.deconvolution.theta_shape @ carried.T, dtype=float
-        )
+        layer = self.languages
+        own = layer.directions(weights)
+        bias = np.diag(np.einsum("lp,lpq,lq->l", own, layer.penalty, own))
+        carried = (own[:, None, :] @ layer.carry)[:, 0]
+        if self.shared is not None:
+            through = self._through_shared(own, self.shared)
+            carried = carried + through @ self.shared.carry[0]
+            bias = bias + through @ self.shared.penalty[0] @ through.T
+        return np.asarray(bias + carried @ self.deconvolution.theta_shape @ carried.T, dtype=float)
 
 
-def _carry(equations: _Equations, part: Deconvolution, theta: Floats, linear: Floats) -> Floats:
-    """Derivative of the equations (L, p) with respect to the deconvolution's theta, (L, p, r).
+def _left_out_loss(
+    layer: Layer, working: Floats, part: Deconvolution, clusters: NDArray[np.intp]
+) -> float:
+    """Weighted squared error of every item, predicted from other clusters' items.
 
-    Derivatives of ``E[. | pattern]`` are covariances with the columns B under P(x | pattern).
+    One step from the fit to all items, exact for a linear smoother: ``r / (1 - leverage)``, with
+    the leverage of the whole cluster.
     """
-    curve, slopes = equations.family.curves(theta), equations.family.slopes(linear)
-    posterior, basis, working = part.posterior, part.basis, equations.working
-    fitted, design = curve @ posterior.T, posterior @ slopes
-    mean = posterior @ basis
-    miss = working * (equations.means.mean - fitted)
-    of_fit = (posterior * curve[:, None, :]) @ basis - fitted[:, :, None] * mean
-    of_design = slopes.swapaxes(1, 2) @ ((miss @ posterior)[:, :, None] * basis)
-    of_design -= (design * miss[:, :, None]).swapaxes(1, 2) @ mean
-    return np.asarray(of_design - (design * working[:, :, None]).swapaxes(1, 2) @ of_fit)
+    index, y = part.patterns.index, layer.target[:, 0]
+    used = (index >= 0) & ~np.isnan(y)
+    level = index[used]
+    each = np.zeros((y.size, 1))
+    each[used, 0] = layer.leverage(part)[0][level]
+    together = cluster_sums(each, clusters)[clusters[used], 0]
+    residual = y[used] - (part.posterior @ layer.curve[0])[level]
+    left = residual / np.maximum(1.0 - together, _LEAST_LEFT)
+    return float(working[level] @ left**2)
 
 
-def _fit_model(part: Deconvolution, target: Floats, items: Floats) -> LatentModel:
-    """Profiles of one model in all languages at once; target (N, L), item weights (N,)."""
-    family = increasing_family(part.grid)
-    patterns = part.patterns.size.size
-    means = _pattern_means(target, part.patterns.index, items, patterns)
-    there = np.flatnonzero(means.size.sum(axis=1) > 0)
-    known = means.rows(there)
-    # Equal variances first; then variances that go with the fitted means.
-    level = (known.size * known.mean).sum(axis=1) / known.size.sum(axis=1)
-    fitted = np.repeat(level[:, None], patterns, axis=1)
-    theta = np.tile(family.centre, (there.size, 1))
-    for _ in range(2):
-        equations = _Equations(family, part.posterior, known, _working_weights(known, fitted))
-        theta = _minimise(equations, theta)
-        fitted = family.curves(theta) @ part.posterior.T
-    each = np.divide(
-        equations.working, known.size, out=np.zeros(known.size.shape), where=known.size > 0
-    )
-    # Curvature without second derivatives of T, which noise can bend the wrong way.
-    linear = theta.copy()
-    linear[:, -2:] = np.maximum(linear[:, -2:], _LEAST_END)
-    _, _, near = equations.expand(linear)
-
-    def full(values: Floats) -> Floats:
-        out = np.full((target.shape[1], *values.shape[1:]), np.nan)
-        out[there] = values
-        return out
-
+def _fit_model(
+    part: Deconvolution,
+    target: Floats,
+    items: Floats,
+    families: dict[float, Family],
+    clusters: NDArray[np.intp],
+) -> LatentModel:
+    """Profiles of one model in all languages; target (N, L), item weights (N,)."""
+    seen = ~np.isnan(target)
+    several = int(seen.any(axis=0).sum()) > 1
+    total, count = np.where(seen, target, 0.0).sum(axis=1), seen.sum(axis=1)
+    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)[:, None]
+    fits = {
+        cost: fit_layer(Prior.of(family), part, mean, items) for cost, family in families.items()
+    }
+    best = next(iter(fits))
+    if len(fits) > 1:
+        # The same working weights for all, so that their losses can be compared.
+        working = fits[1.0].working[0]
+        best = min(fits, key=lambda cost: _left_out_loss(fits[cost], working, part, clusters))
+    shared = fits[best]
+    prior = Prior.about(families[best], shared.theta[0]) if several else Prior.of(families[best])
     return LatentModel(
         deconvolution=part,
-        theta=full(theta),
-        profile=full(family.curves(theta)),
-        slopes=full(family.slopes(linear)),
-        working=full(each),
-        bread=full(np.linalg.inv(near)),
-        penalty=full(equations.prior(family.slopes(linear))),
-        carry=full(_carry(equations, part, theta, linear)),
-        target=target,
+        languages=shared if seen.shape[1] == 1 else fit_layer(prior, part, target, items),
+        shared=shared if several else None,
+        roughness=best,
     )
 
 
 def fit_latent(
-    counts: ItemCounts, *, weights: Floats | None = None
+    counts: ItemCounts, options: LatentOptions | None = None, *, weights: Floats | None = None
 ) -> tuple[Floats, tuple[LatentModel, ...]]:
     """Latent profiles of every model of a benchmark.
 
@@ -305,6 +218,7 @@ def fit_latent(
     ----------
     counts : ItemCounts
         At least two promptings per item in the source language for some items.
+    options : LatentOptions, optional
     weights : ndarray, shape (N,), optional
         Non-negative weights of the items, for bootstraps of full refits; 1 each if not given.
 
@@ -319,9 +233,11 @@ def fit_latent(
     NotIdentifiedError
         If a model has one prompting per item: the spread of x cannot be told from noise then.
     """
+    chosen = options or LatentOptions()
     fitted = []
     target = counts.target_accuracy()
     items = np.ones(counts.items.size) if weights is None else np.asarray(weights, dtype=float)
+    families: dict[float, Family] = {}
     for m, model in enumerate(counts.models):
         if counts.source_trials[m].max() < 2:
             raise NotIdentifiedError(
@@ -332,5 +248,6 @@ def fit_latent(
                 "(method='observed') can be computed too, with its bias."
             )
         part = deconvolve(counts.source_correct[m], counts.source_trials[m], weights=weights)
-        fitted.append(_fit_model(part, target[m], items))
+        families = families or chosen.families(part.grid)
+        fitted.append(_fit_model(part, target[m], items, families, counts.clusters))
     return fitted[0].deconvolution.grid, tuple(fitted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.hat.averaging import ModelScores
 from hatstats.hat.counts import ItemCounts
-from hatstats.hat.fitting import Method, fit_profile
+from hatstats.hat.fitting import fit_like
 from hatstats.hat.items import ItemProfile
 from hatstats.inference.coefficients import standard_errors
 from hatstats.inference.resample import bootstrap_weights
@@ -31,7 +30,7 @@ def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike)
         # A drawn study may sit at a boundary; what matters here is the score.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         try:
-            fitted = fit_profile(study, method=cast("Method", profile.method)).hat(reference)
+            fitted = fit_like(profile, study).hat(reference)
         except (FitError, NotIdentifiedError):
             return None
     return fitted.params

@@ -49,7 +49,7 @@ def test_the_right_option_serves_its_world_and_wins_the_comparison(
     world: WorldName, options: JointOptions
 ) -> None:
     study = simulate_study((-1.0, 2.0), shape=Shape(1500, 3, 10), world=world, rng=11)
-    scores = fit_profile(study, method="joint", joint=options).hat("uniform")
+    scores = fit_profile(study, method="joint", options=options).hat("uniform")
     truth = true_hat(UNIFORM, world=world)
     # A parabola on the logit scale is near p^3, not equal to it.
     slack = 0.02 if world == "cubic" else 0.0
@@ -224,7 +224,7 @@ def test_influence_is_the_effect_of_reweighting_an_item(
 def test_scores_are_the_same_however_fine_the_integrals() -> None:
     study = simulate_study((0.5,), shape=Shape(300, 3, 10), rng=51)
     found = [
-        fit_profile(study, method="joint", joint=JointOptions(accuracy=accuracy)).hat("uniform")
+        fit_profile(study, method="joint", options=JointOptions(accuracy=accuracy)).hat("uniform")
         for accuracy in (1e-4, 1e-9)
     ]
     np.testing.assert_allclose(found[0].params, found[1].params, atol=1e-4)

@@ -42,8 +42,8 @@ def test_label_names_every_option_that_is_on() -> None:
 @pytest.mark.parametrize("method", ["latent", "observed", "aggregate", None])
 def test_options_of_joint_with_another_method(method: Any) -> None:
     study = simulate_study((0.0, 1.0), shape=Shape(20, 2, 3), rng=1)
-    with pytest.raises(DataError, match="options of 'joint'"):
-        fit_profile(study, method=method, joint=JointOptions())
+    with pytest.raises(DataError, match="JointOptions for method"):
+        fit_profile(study, method=method, options=JointOptions())
 
 
 def test_options_of_aggregate_with_joint() -> None:

@@ -161,7 +161,7 @@ def test_options_that_the_data_cannot_tell(
 ) -> None:
     study = simulate_study((0.0,), shape=shape, rng=1)
     with pytest.raises(NotIdentifiedError, match=missing):
-        fit_profile(study, method="joint", joint=options)
+        fit_profile(study, method="joint", options=options)
 
 
 def test_comparison_says_what_cannot_be_told() -> None:

@@ -160,7 +160,7 @@ def test_gradient_and_information_equal_differences(options: JointOptions, promp
 def test_hat_does_not_move_with_one_prompting_of_several_models(languages: int) -> None:
     """The spread was .017 in one language and .017 in two; SEs at the ends were .010 to .017."""
     study = simulate_study((-2.0, 0.0, 1.0, 3.0), shape=Shape(20_000, languages, 1), rng=2)
-    scores = fit_profile(study, method="joint", joint=COMMON).hat("uniform")
+    scores = fit_profile(study, method="joint", options=COMMON).hat("uniform")
     assert np.ptp(scores.params) <= 0.03
     assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
 
@@ -182,7 +182,7 @@ def test_two_models_are_enough_and_are_taken_together_without_being_told() -> No
 def test_own_and_common_agree_where_both_are_identified() -> None:
     study = simulate_study((-0.5, 0.5), shape=Shape(1500, 2, 8), rng=5)
     own, common = (
-        fit_profile(study, method="joint", joint=JointOptions(hardness=hardness)).hat("pooled")
+        fit_profile(study, method="joint", options=JointOptions(hardness=hardness)).hat("pooled")
         for hardness in ("own", "common")
     )
     assert (np.abs(own.params - common.params) < 0.5 * own.bse).all()
@@ -245,7 +245,7 @@ def test_one_model_names_the_second_as_missing() -> None:
     with pytest.raises(NotIdentifiedError, match="or a second model asked the same items"):
         fit_profile(study, method="joint")
     with pytest.raises(NotIdentifiedError, match="or a second model asked the same items"):
-        fit_profile(study, method="joint", joint=COMMON)
+        fit_profile(study, method="joint", options=COMMON)
 
 
 def test_bad_input() -> None:
@@ -253,9 +253,9 @@ def test_bad_input() -> None:
     with pytest.raises(DataError, match="auto, own or common"):
         JointOptions(hardness="shared")  # type: ignore[arg-type]
     with pytest.raises(NotIdentifiedError, match="has no point_masses, t_df"):
-        fit_profile(study, method="joint", joint=JointOptions(point_masses=True, t_df=5.0))
+        fit_profile(study, method="joint", options=JointOptions(point_masses=True, t_df=5.0))
     with pytest.raises(NotIdentifiedError, match="beta_binomial"):
-        fit_profile(study, method="joint", joint=JointOptions(beta_binomial=True))
+        fit_profile(study, method="joint", options=JointOptions(beta_binomial=True))
     notes = compare_joint(study, [JointOptions(), COMMON], rng=1)["note"].tolist()
     assert "one target language" in notes[0]
     assert "one model at a time" in notes[1]

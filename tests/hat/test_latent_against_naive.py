@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from hatstats.hat import latent
+from hatstats.hat import deconvolution, penalised
 from hatstats.hat.counts import ItemCounts, item_counts
+from hatstats.hat.deconvolution import Deconvolution
 from hatstats.hat.increasing import IncreasingFamily, increasing_family
 from hatstats.hat.items import BenchmarkFit
 from hatstats.hat.latent import LatentModel, fit_latent
+from hatstats.hat.layers import Layer
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
 from tests.hat import twins
@@ -92,37 +94,93 @@ def means_by_pattern(
 
 
 def working_weights(size: np.ndarray, variance: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-    shape = [value * (1 - value) + latent._VARIANCE_FLOOR for value in fitted]
+    shape = [value * (1 - value) + penalised._VARIANCE_FLOOR for value in fitted]
     within = sum(n * v for n, v in zip(size, variance, strict=True))
     expected = sum(max(n - 1, 0.0) * s for n, s in zip(size, shape, strict=True))
-    dispersion = max(within / expected if expected > 0 else 1.0, latent._LEAST_DISPERSION)
+    dispersion = max(within / expected if expected > 0 else 1.0, penalised._LEAST_DISPERSION)
     return np.array([n / (dispersion * s) for n, s in zip(size, shape, strict=True)])
 
 
-def loss(theta: np.ndarray, posterior: np.ndarray, mean: np.ndarray, working: np.ndarray) -> float:
+def loss(
+    theta: np.ndarray,
+    posterior: np.ndarray,
+    mean: np.ndarray,
+    working: np.ndarray,
+    centre: np.ndarray,
+    straight: np.ndarray,
+) -> float:
     values = curve(FAMILY, theta)
     total = 0.0
     for row, goal, weight in zip(posterior, mean, working, strict=True):
         total += 0.5 * weight * (goal - sum(p * t for p, t in zip(row, values, strict=True))) ** 2
     for row in FAMILY.bends:
-        total += 0.5 * (row @ values) ** 2
-    off = theta - FAMILY.centre
+        total += 0.5 * (row @ (values - straight)) ** 2
+    off = theta - centre
     return float(total + 0.5 * off @ FAMILY.penalty @ off)
 
 
 def downhill(
-    theta: np.ndarray, posterior: np.ndarray, mean: np.ndarray, working: np.ndarray
+    theta: np.ndarray,
+    posterior: np.ndarray,
+    mean: np.ndarray,
+    working: np.ndarray,
+    centre: np.ndarray,
+    straight: np.ndarray,
 ) -> np.ndarray:
     values, slopes = curve(FAMILY, theta), FAMILY.slopes(theta[None])[0]
-    gradient = FAMILY.penalty @ (theta - FAMILY.centre)
+    gradient = FAMILY.penalty @ (theta - centre)
     for row, goal, weight in zip(posterior, mean, working, strict=True):
         gradient = gradient - weight * (goal - row @ values) * (row @ slopes)
     for row in FAMILY.bends:
-        gradient = gradient + (row @ values) * (row @ slopes)
+        gradient = gradient + (row @ (values - straight)) * (row @ slopes)
     return np.asarray(gradient)
 
 
-@settings(max_examples=12)
+def accuracies(counts: ItemCounts) -> np.ndarray:
+    """Target accuracies of the one model, (N, L), by loops."""
+    y = np.full(counts.target_trials.shape[1:], np.nan)
+    for i, place in np.ndindex(y.shape):
+        if counts.target_trials[0, i, place] > 0:
+            y[i, place] = counts.target_correct[0, i, place] / counts.target_trials[0, i, place]
+    return y
+
+
+def check_minimum(layer: Layer, y: np.ndarray, part: Deconvolution, prior: np.ndarray) -> bool:
+    """Whether another optimiser ends at the layer's only curve; a minimum it must be anyway."""
+    straight = np.zeros(twins.GRID.size) if prior is FAMILY.centre else curve(FAMILY, prior)
+    posterior = part.posterior
+    size, mean, variance = means_by_pattern(y, part.patterns.index, len(posterior))
+    fitted = np.full(mean.size, size @ mean / size.sum())
+    theta = prior
+    for _ in range(2):
+        working = working_weights(size, variance, fitted)
+        arguments = (posterior, mean, working, prior, straight)
+        found = optimize.minimize(
+            loss, theta, args=arguments, jac=downhill, method="BFGS", options={"gtol": 1e-7}
+        )
+        theta = twins.polish(found.x, lambda t, a=arguments: downhill(t, *a), steps=3)
+        fitted = posterior @ curve(FAMILY, theta)
+    np.testing.assert_allclose(layer.working[0] * size, working, rtol=1e-3)
+    reached = loss(layer.theta[0], *arguments)
+    assert reached <= loss(theta, *arguments) + 1e-5
+    agreed = abs(reached - loss(theta, *arguments)) < 1e-5
+    if agreed:
+        np.testing.assert_allclose(posterior @ layer.curve[0], fitted, atol=1e-4)
+    # Whatever way led there, it is a minimum: Newton steps stay.
+    own_weights = (posterior, mean, layer.working[0] * size, prior, straight)
+    settled = twins.polish(layer.theta[0], lambda t, a=own_weights: downhill(t, *a))
+    np.testing.assert_allclose(
+        posterior @ curve(FAMILY, settled), posterior @ layer.curve[0], atol=1e-8
+    )
+    return agreed
+
+
+def one_curve(layer: Layer, place: int) -> Layer:
+    arrays = ("theta", "curve", "slopes", "working", "bread", "carry")
+    return replace(layer, **{name: getattr(layer, name)[[place]] for name in arrays})
+
+
+@settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
@@ -130,37 +188,14 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     part = model.deconvolution
     # P(x | k, n) of each pattern, from the density.
     table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
-    posterior = table / table.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(part.posterior, posterior, atol=1e-9)
-    agreed = 0
+    np.testing.assert_allclose(part.posterior, table / table.sum(axis=1, keepdims=True), atol=1e-9)
+    y = accuracies(counts)
+    mean = np.array([np.mean(row[row == row]) if (row == row).any() else np.nan for row in y])
+    assert model.shared is not None
+    agreed = check_minimum(model.shared, mean, part, FAMILY.centre)
     for place in range(2):
-        y = np.full(25, np.nan)
-        for i in range(25):
-            if counts.target_trials[0, i, place] > 0:
-                y[i] = counts.target_correct[0, i, place] / counts.target_trials[0, i, place]
-        size, mean, variance = means_by_pattern(y, part.patterns.index, len(posterior))
-        fitted = np.full(mean.size, size @ mean / size.sum())
-        theta = FAMILY.centre
-        for _ in range(2):
-            working = working_weights(size, variance, fitted)
-            arguments = (posterior, mean, working)
-            found = optimize.minimize(
-                loss, theta, args=arguments, jac=downhill, method="BFGS", options={"gtol": 1e-7}
-            )
-            theta = twins.polish(found.x, lambda t, a=arguments: downhill(t, *a), steps=3)
-            fitted = posterior @ curve(FAMILY, theta)
-        np.testing.assert_allclose(model.working[place] * size, working, rtol=1e-3)
-        reached = loss(model.theta[place], *arguments)
-        assert reached <= loss(theta, *arguments) + 1e-5
-        if abs(reached - loss(theta, *arguments)) < 1e-5:
-            agreed += 1
-            np.testing.assert_allclose(posterior @ model.profile[place], fitted, atol=1e-4)
-        # Whatever way led there, it is a minimum: Newton steps stay.
-        own_weights = (posterior, mean, model.working[place] * size)
-        settled = twins.polish(model.theta[place], lambda t, a=own_weights: downhill(t, *a))
-        np.testing.assert_allclose(
-            posterior @ curve(FAMILY, settled), posterior @ model.profile[place], atol=1e-8
-        )
+        layer = one_curve(model.languages, place)
+        agreed |= check_minimum(layer, y[:, place], part, model.shared.theta[0])
     assert agreed
 
 
@@ -172,15 +207,15 @@ def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
     part = model.deconvolution
     y = counts.target_accuracy()[0, :, 0]
     size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
-    working = model.working[0] * size
-    slopes = model.slopes[0]
+    working = model.languages.working[0] * size
+    slopes = model.languages.slopes[0]
     normal = FAMILY.penalty.copy()
     for row in FAMILY.bends:
         normal += np.outer(row @ slopes, row @ slopes)
-    np.testing.assert_allclose(model.penalty[0], normal, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(model.languages.penalty[0], normal, rtol=1e-9, atol=1e-9)
     for row, weight in zip(part.posterior, working, strict=True):
         normal += weight * np.outer(row @ slopes, row @ slopes)
-    np.testing.assert_allclose(model.bread[0] @ normal, np.eye(PARAMETERS), atol=1e-6)
+    np.testing.assert_allclose(model.languages.bread[0] @ normal, np.eye(PARAMETERS), atol=1e-6)
 
     table = twins.likelihood(part.patterns.correct, part.patterns.trials)
 
@@ -194,7 +229,7 @@ def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
 
     by_steps = twins.jacobian(equations, twins.theta_of(part.density))
     scale = np.abs(by_steps).max()
-    np.testing.assert_allclose(model.carry[0], by_steps, atol=1e-5 * scale)
+    np.testing.assert_allclose(model.languages.carry[0], by_steps, atol=1e-5 * scale)
 
 
 @settings(max_examples=8)
@@ -204,20 +239,72 @@ def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     _, (model,) = fit_latent(counts)
     part = model.deconvolution
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
-    direction = model.bread[0] @ (weights @ model.slopes[0])
+    direction = model.languages.bread[0] @ (weights @ model.languages.slopes[0])
     y = counts.target_accuracy()[0, :, 0]
     own = np.full(25, np.nan)
     for i, j in enumerate(part.patterns.index):
         if y[i] == y[i]:
-            design = part.posterior[j] @ model.slopes[0]
-            leverage = model.working[0, j] * design @ model.bread[0] @ design
+            design = part.posterior[j] @ model.languages.slopes[0]
+            leverage = model.languages.working[0, j] * design @ model.languages.bread[0] @ design
             residual = (y[i] - part.posterior[j] @ model.profile[0]) / max(1 - leverage, 1e-3)
-            own[i] = model.working[0, j] * (design @ direction) * residual
+            own[i] = model.languages.working[0, j] * (design @ direction) * residual
     own = np.nan_to_num(own - np.nanmean(own))
     first = np.array(
-        [part.theta_influence[j] @ (direction @ model.carry[0]) for j in part.patterns.index]
+        [
+            part.theta_influence[j] @ (direction @ model.languages.carry[0])
+            for j in part.patterns.index
+        ]
     )
     np.testing.assert_allclose(model.profile_influence(weights)[:, 0], own + first, atol=1e-10)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6))
+def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -> None:
+    """Deconvolution, the shared curve and two languages, stacked; slopes held as the fit holds."""
+    counts = random_counts(seed)
+    _, (model,) = fit_latent(counts)
+    part, shared, layer = model.deconvolution, model.shared, model.languages
+    assert shared is not None
+    index, y = part.patterns.index, accuracies(counts)
+    mean = np.array([np.mean(row[row == row]) if (row == row).any() else np.nan for row in y])
+    r, p = part.basis.shape[1], PARAMETERS
+    stack = np.eye(r + 3 * p)
+    scores = np.zeros((25, r + 3 * p))
+    scores[:, :r] = part.theta_influence[index]
+    curves = [
+        (shared.bread[0], shared.carry[0], shared.slopes[0], shared.working[0], shared.curve[0]),
+        *zip(layer.bread, layer.carry, layer.slopes, layer.working, layer.curve, strict=True),
+    ]
+    for k, (bread, carry, slopes, working, values) in enumerate(curves):
+        block = slice(r + k * p, r + (k + 1) * p)
+        stack[block, block] = np.linalg.inv(bread)
+        stack[block, :r] = -carry
+        if k:
+            # The prior term alone moves with the shared parameters.
+            def pulled(theta: np.ndarray, own: np.ndarray = slopes) -> np.ndarray:
+                moved = shared.slopes[0] @ (theta - shared.theta[0])
+                return FAMILY.penalty @ theta + (FAMILY.bends @ own).T @ (FAMILY.bends @ moved)
+
+            stack[block, r : r + p] = -twins.jacobian(pulled, shared.theta[0])
+        outcome = mean if k == 0 else y[:, k - 1]
+        for i in range(25):
+            if outcome[i] == outcome[i]:
+                design = part.posterior[index[i]] @ slopes
+                each = working[index[i]]
+                left = max(1 - each * design @ bread @ design, 1e-3)
+                residual = (outcome[i] - part.posterior[index[i]] @ values) / left
+                scores[i, block] = each * residual * design
+        known = outcome == outcome
+        scores[known, block] -= scores[known, block].mean(axis=0)
+    psi = np.linalg.solve(stack, scores.T).T
+    weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
+    found = model.profile_influence(weights)
+    for place in range(2):
+        block = slice(r + (place + 1) * p, r + (place + 2) * p)
+        expected = psi[:, block] @ (weights @ layer.slopes[place])
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found[:, place], expected, atol=1e-7 * scale)
 
 
 # --- influence against refits ---------------------------------------------------------------------
@@ -245,9 +332,12 @@ def influence(counts: ItemCounts) -> np.ndarray:
     return np.stack([fit.scores(reference)[1].mean(axis=2) for reference in REFERENCES], axis=1)
 
 
-def test_influence_is_what_an_items_weight_does() -> None:
+@pytest.mark.parametrize("seed", [3, 4])
+def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near, not equal: residuals are left-out ones, and working weights are held as they are."""
-    counts = simulated(400, 8, (0.0, 0.8), 3)
+    # The cost of roughness of g jumps from one value tried to the next, which is no derivative.
+    monkeypatch.setattr(deconvolution, "_SMOOTHING", (10.0,))
+    counts = simulated(400, 8, (0.0, 0.8), seed)
     computed = influence(counts)
     chosen = np.argsort(-np.abs(computed).sum(axis=(1, 2)))[::20]
     step, found = 0.2, []
@@ -259,11 +349,14 @@ def test_influence_is_what_an_items_weight_does() -> None:
             ends.append(scores(counts, weights))
         found.append((ends[0] - ends[1]) / (2 * step))
     slopes = np.array(found) * 399 / 400
+    ratios = []
     for reference in range(2):
         for m in range(2):
             x, y = computed[chosen, reference, m], slopes[:, reference, m]
-            assert np.corrcoef(x, y)[0, 1] > 0.95
-            assert np.polyfit(x, y, 1)[0] == pytest.approx(1.0, abs=0.1)
+            assert np.corrcoef(x, y)[0, 1] > 0.98
+            ratios.append(np.polyfit(x, y, 1)[0])
+    np.testing.assert_allclose(ratios, 1.0, atol=0.15)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.05)
 
 
 def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
@@ -285,17 +378,22 @@ def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
 
 def test_a_language_never_asked_leaves_the_others_alone() -> None:
     counts = random_counts(1)
-    trials = counts.target_trials.copy()
-    trials[0, :, 1] = 0.0
-    lost = replace(
-        counts, target_trials=trials, target_correct=np.minimum(trials, counts.target_correct)
+    never = np.zeros((1, 25, 1))
+    wider = replace(
+        counts,
+        languages=(*counts.languages, "z"),
+        target_trials=np.concatenate([counts.target_trials, never], axis=2),
+        target_correct=np.concatenate([counts.target_correct, never], axis=2),
     )
-    (both,), (one,) = fit_latent(counts)[1], fit_latent(lost)[1]
-    np.testing.assert_allclose(one.profile[0], both.profile[0], atol=1e-8)
-    assert np.isnan(one.profile[1]).all()
+    (without,), (one,) = fit_latent(counts)[1], fit_latent(wider)[1]
+    np.testing.assert_allclose(one.profile[:2], without.profile, atol=1e-8)
+    assert np.isnan(one.profile[2]).all()
     weights = one.distribution
     assert isinstance(one, LatentModel)
     np.testing.assert_allclose(
-        one.profile_influence(weights)[:, 0], both.profile_influence(weights)[:, 0], atol=1e-8
+        one.profile_influence(weights)[:, :2], without.profile_influence(weights), atol=1e-8
     )
-    assert (one.profile_influence(weights)[:, 1] == 0).all()
+    assert (one.profile_influence(weights)[:, 2] == 0).all()
+    shape = one.shape_covariance(weights)
+    np.testing.assert_allclose(shape[:2, :2], without.shape_covariance(weights), atol=1e-8)
+    assert np.isnan(shape[2]).all()

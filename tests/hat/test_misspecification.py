@@ -63,7 +63,7 @@ def test_difference_and_its_covariance_are_those_of_the_influence_values() -> No
 def test_two_ways_of_one_prompting_agree_in_their_world() -> None:
     study = simulate_study((0.0, 1.0), shape=Shape(2000, 3, 1), rng=4)
     common, own = (
-        fit_profile(study, method="joint", joint=JointOptions(hardness=hardness))
+        fit_profile(study, method="joint", options=JointOptions(hardness=hardness))
         for hardness in ("common", "own")
     )
     found = misspecification_test(common, own)

@@ -1,0 +1,141 @@
+"""Fitted curves of one model, linearised: what influence values and shape errors are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.hat.deconvolution import Deconvolution
+from hatstats.hat.penalised import (
+    Equations,
+    Means,
+    Prior,
+    minimise,
+    pattern_means,
+    working_weights,
+)
+
+Floats = NDArray[np.float64]
+
+_LEAST_LEFT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Fitted curves with what their uncertainty needs; L curves, J patterns, p parameters.
+
+    Attributes
+    ----------
+    prior : Prior
+    target : ndarray, shape (N, L)
+        Target accuracies that the curves were fitted to, NaN where there are none.
+    theta : ndarray, shape (L, p)
+        NaN for a curve without any target, as in every array below.
+    curve : ndarray, shape (L, Q)
+    slopes : ndarray, shape (L, Q, p)
+        Derivatives of the curves, held off where a delta method would break down.
+    working : ndarray, shape (L, J)
+        Working weight of one item of each count pattern.
+    bread : ndarray, shape (L, p, p)
+        Inverse of the Gauss-Newton Hessian of the penalised loss.
+    carry : ndarray, shape (L, p, r)
+        Derivative of the estimating equations with respect to the deconvolution's theta.
+    """
+
+    prior: Prior
+    target: Floats
+    theta: Floats
+    curve: Floats
+    slopes: Floats
+    working: Floats
+    bread: Floats
+    carry: Floats
+
+    @property
+    def penalty(self) -> Floats:
+        """Prior precision at the solution, shape (L, p, p)."""
+        return self.prior.precision(self.slopes)
+
+    def directions(self, weights: Floats) -> Floats:
+        """What one unit of each equation does to ``sum_x weights_x T_l(x)``, shape (L, p)."""
+        return np.asarray((self.bread @ (weights @ self.slopes)[:, :, None])[:, :, 0], dtype=float)
+
+    def leverage(self, part: Deconvolution) -> Floats:
+        """Leverage of one item of each pattern on its own fitted value, shape (L, J)."""
+        design = part.posterior @ self.slopes
+        return self.working * ((design @ self.bread) * design).sum(axis=2)
+
+    def own_influence(self, part: Deconvolution, place: int, directions: Floats) -> Floats:
+        """Influence of items through the equations of one curve, shape (N, K), directions (K, p).
+
+        An item's residual is the one from all the other items, ``r / (1 - leverage)``: where few
+        items carry the score, the plain residual understates what each of them does.
+        """
+        index, y = part.patterns.index, self.target[:, place]
+        used = (index >= 0) & ~np.isnan(y)
+        level = index[used]
+        left = np.maximum(1.0 - self.leverage(part)[place], _LEAST_LEFT)
+        residual = (y[used] - (part.posterior @ self.curve[place])[level]) / left[level]
+        gain = self.working[place][:, None] * (part.posterior @ self.slopes[place] @ directions.T)
+        moved = gain[level] * residual[:, None]
+        influence = np.zeros((y.size, directions.shape[0]))
+        influence[used] = moved - moved.mean(axis=0)
+        return influence
+
+
+def fit_layer(prior: Prior, part: Deconvolution, target: Floats, items: Floats) -> Layer:
+    """Fit one curve per column of target accuracies.
+
+    Parameters
+    ----------
+    prior : Prior
+    part : Deconvolution
+    target : ndarray, shape (N, L)
+    items : ndarray, shape (N,)
+        Weights of the items.
+
+    Returns
+    -------
+    Layer
+
+    Raises
+    ------
+    FitError
+        If a curve does not converge.
+    """
+    family = prior.family
+    every = pattern_means(target, part.patterns.index, items, part.patterns.size.size)
+    there = np.flatnonzero(every.size.sum(axis=1) > 0)
+    means = every.rows(there)
+    # Equal variances first; then variances that go with the fitted means.
+    level = (means.size * means.mean).sum(axis=1) / means.size.sum(axis=1)
+    fitted = np.repeat(level[:, None], means.size.shape[1], axis=1)
+    theta = np.tile(prior.theta, (there.size, 1))
+    for _ in range(2):
+        equations = Equations(prior, part.posterior, means, working_weights(means, fitted))
+        theta = minimise(equations, theta)
+        fitted = family.curves(theta) @ part.posterior.T
+    # Curvature without second derivatives of T, which noise can bend the wrong way.
+    slopes = family.held_slopes(theta)
+
+    def full(values: Floats) -> Floats:
+        out = np.full((target.shape[1], *values.shape[1:]), np.nan)
+        out[there] = values
+        return out
+
+    return Layer(
+        prior=prior,
+        target=target,
+        theta=full(theta),
+        curve=full(family.curves(theta)),
+        slopes=full(slopes),
+        working=full(_each_item(equations.working, means)),
+        bread=full(np.linalg.inv(equations.curvature(slopes))),
+        carry=full(equations.carry(part, theta, slopes)),
+    )
+
+
+def _each_item(working: Floats, means: Means) -> Floats:
+    return np.divide(working, means.size, out=np.zeros(working.shape), where=means.size > 0)

@@ -1,0 +1,242 @@
+"""Penalised least squares on conditional means, for one curve per language.
+
+What the data identify of a profile T are the means ``E[k_t / n_t | k_s] = sum_x T(x) P(x | k_s)``.
+T is a member of a smooth family of curves, and least squares on those means is penalised by how far
+it bends away from a prior curve. All languages are solved at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.errors import FitError
+from hatstats.hat.deconvolution import Deconvolution
+
+Floats = NDArray[np.float64]
+
+# Variance of an item's target accuracy given its source count is modelled as
+# dispersion * (mean * (1 - mean) + _VARIANCE_FLOOR): a working weight, which the sandwich checks.
+_VARIANCE_FLOOR, _LEAST_DISPERSION = 0.01, 0.01
+_STEPS = 200
+
+
+class Family(Protocol):
+    """A smooth family of curves on a grid of Q points, with p parameters."""
+
+    @property
+    def penalty(self) -> Floats:
+        """Prior precision of the parameters, shape (p, p)."""
+
+    @property
+    def centre(self) -> Floats:
+        """Prior mean of the parameters, shape (p,)."""
+
+    @property
+    def bends(self) -> Floats:
+        """Rows (Q - 2, Q); ``|bends T|^2`` is the weighted bending of a curve."""
+
+    def curves(self, theta: Floats) -> Floats:
+        """Curves on the grid, shape (L, Q), from parameters (L, p)."""
+
+    def slopes(self, theta: Floats) -> Floats:
+        """Derivatives of the curves, shape (L, Q, p)."""
+
+    def held_slopes(self, theta: Floats) -> Floats:
+        """Derivatives for a delta method: what is at 0 or 1 is not called known."""
+
+    def bending(self, theta: Floats, weights: Floats) -> Floats:
+        """Second derivatives of ``sum_q weights_q T(q)``, shape (L, p, p), weights (L, Q)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Where curves are drawn to.
+
+    Attributes
+    ----------
+    family : Family
+    theta : ndarray, shape (p,)
+        Parameters that cost nothing.
+    curve : ndarray, shape (Q,)
+        Curve whose bends cost nothing.
+    """
+
+    family: Family
+    theta: Floats
+    curve: Floats
+
+    @classmethod
+    def of(cls, family: Family) -> Prior:
+        """The family's own prior; straight lines cost no bending."""
+        return cls(family, family.centre, np.zeros(family.bends.shape[1]))
+
+    @classmethod
+    def about(cls, family: Family, theta: Floats) -> Prior:
+        """The same precision about a curve of the family, parameters (p,)."""
+        return cls(family, theta, family.curves(theta[None])[0])
+
+    def precision(self, slopes: Floats) -> Floats:
+        """Prior precision of theta where curves have these slopes, shape (L, p, p)."""
+        bends = self.family.bends @ slopes
+        return np.asarray(bends.swapaxes(1, 2) @ bends + self.family.penalty, dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Target means by source-count pattern, each (L, J): weight of items, mean, variance."""
+
+    size: Floats
+    mean: Floats
+    variance: Floats
+
+    def rows(self, keep: NDArray[np.intp]) -> Means:
+        """The means of some languages."""
+        return Means(self.size[keep], self.mean[keep], self.variance[keep])
+
+
+def pattern_means(target: Floats, index: NDArray[np.intp], items: Floats, patterns: int) -> Means:
+    """Means of target accuracies (N, L) over the items of each pattern.
+
+    Parameters
+    ----------
+    target : ndarray, shape (N, L)
+        NaN where an item was not asked.
+    index : ndarray of int, shape (N,)
+        Pattern of each item, -1 for none.
+    items : ndarray, shape (N,)
+        Weights of the items.
+    patterns : int
+        Number J of patterns.
+
+    Returns
+    -------
+    Means
+    """
+    rows = []
+    for y in target.T:
+        used = (index >= 0) & ~np.isnan(y)
+        level, weight, value = index[used], items[used], y[used]
+        size = np.bincount(level, weights=weight, minlength=patterns)
+        safe = np.where(size > 0, size, 1.0)
+        mean = np.bincount(level, weights=weight * value, minlength=patterns) / safe
+        square = np.bincount(level, weights=weight * (value - mean[level]) ** 2, minlength=patterns)
+        rows.append((size, mean, square / safe))
+    size, mean, variance = (np.array(part) for part in zip(*rows, strict=True))
+    return Means(size, mean, variance)
+
+
+def working_weights(means: Means, fitted: Floats) -> Floats:
+    """Inverse variances of the pattern means, (L, J): dispersion times binomial."""
+    shape = fitted * (1.0 - fitted) + _VARIANCE_FLOOR
+    within = (means.size * means.variance).sum(axis=1)
+    expected = (np.maximum(means.size - 1.0, 0.0) * shape).sum(axis=1)
+    ratio = np.divide(within, expected, out=np.ones(within.size), where=expected > 0)
+    return means.size / (np.maximum(ratio, _LEAST_DISPERSION)[:, None] * shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Equations:
+    """Estimating equations of L curves: prior, posterior (J, Q), means, working weights (L, J)."""
+
+    prior: Prior
+    posterior: Floats
+    means: Means
+    working: Floats
+
+    def objective(self, theta: Floats) -> Floats:
+        """Half the penalised loss of each curve, shape (L,)."""
+        curve = self.prior.family.curves(theta)
+        off = theta - self.prior.theta
+        bent = (curve - self.prior.curve) @ self.prior.family.bends.T
+        loss = (self.working * (self.means.mean - curve @ self.posterior.T) ** 2).sum(axis=1)
+        loss += (bent**2).sum(axis=1) + ((off @ self.prior.family.penalty) * off).sum(axis=1)
+        return np.asarray(0.5 * loss)
+
+    def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian (L, p, p) of the loss."""
+        family = self.prior.family
+        curve, slopes = family.curves(theta), family.slopes(theta)
+        miss = self.working * (self.means.mean - curve @ self.posterior.T)
+        design = self.posterior @ slopes
+        bent = (curve - self.prior.curve) @ family.bends.T @ family.bends
+        gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
+        gradient -= (theta - self.prior.theta) @ family.penalty
+        near = self.curvature(slopes)
+        return gradient, near - family.bending(theta, miss @ self.posterior - bent), near
+
+    def curvature(self, slopes: Floats) -> Floats:
+        """Gauss-Newton Hessian where curves have these slopes, shape (L, p, p)."""
+        design = self.posterior @ slopes
+        near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design
+        return np.asarray(near + self.prior.precision(slopes), dtype=float)
+
+    def carry(self, part: Deconvolution, theta: Floats, slopes: Floats) -> Floats:
+        """Derivative of the equations (L, p) with respect to the deconvolution's theta, (L, p, r).
+
+        Derivatives of ``E[. | pattern]`` are covariances with the columns B under P(x | pattern).
+        """
+        curve = self.prior.family.curves(theta)
+        posterior, basis = self.posterior, part.basis
+        fitted, design = curve @ posterior.T, posterior @ slopes
+        mean = posterior @ basis
+        miss = self.working * (self.means.mean - fitted)
+        of_fit = (posterior * curve[:, None, :]) @ basis - fitted[:, :, None] * mean
+        of_design = slopes.swapaxes(1, 2) @ ((miss @ posterior)[:, :, None] * basis)
+        of_design -= (design * miss[:, :, None]).swapaxes(1, 2) @ mean
+        return np.asarray(of_design - (design * self.working[:, :, None]).swapaxes(1, 2) @ of_fit)
+
+    def rows(self, keep: NDArray[np.intp]) -> Equations:
+        """The equations of some languages."""
+        return Equations(self.prior, self.posterior, self.means.rows(keep), self.working[keep])
+
+
+def minimise(equations: Equations, theta: Floats) -> Floats:
+    """Damped Newton steps for all languages at once, each with its own damping.
+
+    Parameters
+    ----------
+    equations : Equations
+    theta : ndarray, shape (L, p)
+        Where to start.
+
+    Returns
+    -------
+    ndarray, shape (L, p)
+
+    Raises
+    ------
+    FitError
+        If a curve does not converge.
+    """
+    theta = theta.copy()
+    damping = np.full(theta.shape[0], 1e-3)
+    open_ = np.arange(theta.shape[0])
+    current = equations.objective(theta)
+    for _ in range(_STEPS):
+        part = equations.rows(open_)
+        gradient, hessian, near = part.expand(theta[open_])
+        # In units of the Gauss-Newton diagonal; a direction that bends downward is walked by the
+        # size of its bend, which leaves a saddle as fast as it nears a minimum.
+        unit = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
+        value, vector = np.linalg.eigh(hessian / (unit[:, :, None] * unit[:, None, :]))
+        value = np.maximum(np.abs(value), 1e-10) + damping[open_, None]
+        along = (vector.swapaxes(1, 2) @ (gradient / unit)[:, :, None])[:, :, 0] / value
+        step = (vector @ along[:, :, None])[:, :, 0] / unit
+        proposed = part.objective(theta[open_] + step)
+        better = proposed <= current[open_]
+        theta[open_[better]] += step[better]
+        current[open_[better]] = proposed[better]
+        # The Newton decrement is what the objective can still gain, in squared standard errors;
+        # damping shortens the step and must not pass for convergence. Where damping has grown
+        # without end, rounding hides what is left.
+        decrement = (gradient * step).sum(axis=1) * (1.0 + damping[open_])
+        damping[open_] = np.maximum(damping[open_] * np.where(better, 0.1, 10.0), 1e-12)
+        done = (decrement < 1e-8) | (damping[open_] > 1e12)
+        open_ = open_[~done]
+        if open_.size == 0:
+            return theta
+    raise FitError(f"a latent profile did not converge in {_STEPS} steps")
