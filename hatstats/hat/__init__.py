@@ -4,9 +4,10 @@ from hatstats.hat.bootstrap import bootstrap_hat
 from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.item_report import item_report
-from hatstats.hat.joint.options import JointOptions
+from hatstats.hat.joint import JointOptions, compare_joint
 from hatstats.hat.latent import LatentOptions
 from hatstats.hat.measures import measures
+from hatstats.hat.misspecification import misspecification_test
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.promptings import resample_promptings
 from hatstats.hat.scores import HatScores
@@ -19,10 +20,12 @@ __all__ = [
     "LatentOptions",
     "TransferProfile",
     "bootstrap_hat",
+    "compare_joint",
     "count_table",
     "fit_profile",
     "item_report",
     "measures",
+    "misspecification_test",
     "resample_promptings",
     "split_half",
     "thin_promptings",

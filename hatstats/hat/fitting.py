@@ -15,6 +15,7 @@ from hatstats.hat.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.hat.items import BenchmarkFit, ItemProfile
 from hatstats.hat.joint.models import fit_joint
 from hatstats.hat.joint.options import JointOptions
+from hatstats.hat.joint.profile import JointModel
 from hatstats.hat.latent import LatentOptions, fit_latent
 from hatstats.hat.model_fit import ModelFit
 from hatstats.hat.observed import fit_observed
@@ -63,9 +64,10 @@ def fit_profile(
     method : {"latent", "joint", "observed", "aggregate"}, optional
         ``latent`` conditions on an item's chance of a right answer, with the noise of few
         promptings taken out; ``joint`` does so by a parametric model, which also serves one
-        prompting per item in two or more target languages; ``observed`` conditions on the share
-        of right answers seen; ``aggregate`` fits a line between models and needs no items. The
-        default is ``latent`` where every benchmark has items, else ``aggregate``.
+        prompting per item, in two or more target languages or of several models; ``observed``
+        conditions on the share of right answers seen; ``aggregate`` fits a line between models
+        and needs no items. The default is ``latent`` where every benchmark has items, else
+        ``aggregate``.
     slope : float, optional
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
@@ -129,7 +131,8 @@ def fit_profile(
                     DegenerateDataWarning,
                     stacklevel=2,
                 )
-        fits.append(BenchmarkFit(counts, support, tuple(models)))
+        together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
+        fits.append(BenchmarkFit(counts, support, tuple(models), together))
     return ItemProfile(study, chosen, tuple(fits), options)
 
 

@@ -31,11 +31,15 @@ _MOSTLY, _SHAPE_SHARE = 0.5, 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchmarkFit:
-    """Item-level fits of all models of one benchmark on a common support."""
+    """Item-level fits of all models of one benchmark on a common support.
+
+    `together` says that the models were fitted together, with an item hardness in common.
+    """
 
     counts: ItemCounts
     support: Floats
     models: tuple[ModelFit, ...]
+    together: bool = False
 
     @property
     def distributions(self) -> Floats:
@@ -181,11 +185,12 @@ class ItemProfile(TransferProfile):
         given = "chance of a right answer in the source language"
         if self.method == "observed":
             given = "observed share of right answers in the source language"
-        elif any(fit.counts.source_trials.max() < 2 for fit in self.fits):
+        elif any(fit.together or fit.counts.source_trials.max() < 2 for fit in self.fits):
             # One prompting: what an item owes to its source language alone looks like noise.
+            over = "models and languages" if any(fit.together for fit in self.fits) else "languages"
             given = (
-                "chance of a right answer in the source language as its common hardness over "
-                "languages gives it (one prompting per item)"
+                f"chance of a right answer in the source language as its common hardness over "
+                f"{over} gives it (one prompting per item)"
             )
         return (
             f"HAT: expected accuracy in the target languages given an item's {given}, averaged "

@@ -208,7 +208,8 @@ def test_information_equals_differences_of_the_gradient(
     rng = np.random.default_rng(2)
     likelihood = random_likelihood(options, chance, rng, spacing=0.8)
     theta = random_theta(likelihood.layout, rng)
-    scores, information = likelihood.scores_and_information(theta)
+    each, scores, information = likelihood.scores_and_information(theta)
+    np.testing.assert_allclose(each, likelihood.by_pattern(theta), rtol=0, atol=1e-12)
     step = 1e-5
     numeric = [
         (

@@ -166,12 +166,15 @@ def _compared(
             "note": "",
         }
         rows.append(row)
+        if chosen.hardness == "common":
+            row["note"] = "of all models together, and this table is of one model at a time"
+            continue
         try:
             check_identified(part, chosen, chosen.label)
         except NotIdentifiedError as reason:
             row["note"] = str(reason)
             continue
-        fit = fit_joint_counts(part, chosen, chance)
+        fit = fit_joint_counts(part, replace(chosen, hardness="own"), chance)
         scores = held_out_scores(part, fit, chance, fold)
         base = scores if base is None else base
         gain, gain_se = _gain(scores, base, clusters)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hatstats.hat.joint.curvature import complete_hessian
 from hatstats.hat.joint.options import Layout
 from hatstats.hat.joint.promptings import CountRows
 from hatstats.hat.joint.tables import TableMaker, Tables
@@ -24,8 +25,8 @@ Ints = NDArray[np.intp]
 
 #: Numbers of a block of derivatives held in memory at once.
 _BLOCK = 4_000_000
-#: Relative step of the central differences in the complete-data gradient.
-_STEP = 1e-4
+#: Probability of a node given a pattern below which it adds nothing.
+_NEGLIGIBLE = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ class JointLikelihood:
         """Where each parameter stands."""
         return self.maker.layout
 
-    def _posterior(self, tables: Tables) -> _Posterior:
+    def joint_log(self, tables: Tables) -> Floats:
+        """Log-probability of each pattern together with each node, shape (I, Q)."""
         stacked = np.concatenate(
             [
                 tables.source,
@@ -154,6 +156,10 @@ class JointLikelihood:
         )
         joint = np.asarray(self.indicator @ stacked)
         joint += tables.log_weight
+        return joint
+
+    def _posterior(self, tables: Tables) -> _Posterior:
+        joint = self.joint_log(tables)
         top = joint.max(axis=1, keepdims=True)
         joint -= top
         np.exp(joint, out=joint)
@@ -161,7 +167,7 @@ class JointLikelihood:
         joint /= total
         return _Posterior((np.log(total) + top)[:, 0], joint)
 
-    def _gradient(self, tables: Tables, mass: Floats) -> Floats:
+    def gradient(self, tables: Tables, mass: Floats) -> Floats:
         """Derivative of ``sum mass * log table``, shape (P,).
 
         `mass` (J + L K, Q) is the number of items expected at each row and node.
@@ -195,104 +201,156 @@ class JointLikelihood:
         tables = self.maker.make(theta)
         posterior = self._posterior(tables)
         value = float(self.counts.weight @ posterior.log_likelihood)
-        return value, self._gradient(tables, self._mass(posterior))
+        return value, self.gradient(tables, self._mass(posterior))
 
     def by_pattern(self, theta: Floats) -> Floats:
         """Log-likelihood of one item with each pattern, shape (I,)."""
         return self._posterior(self.maker.make(theta)).log_likelihood
 
-    def _derivatives(self, tables: Tables, rows: slice) -> Floats:
-        """Derivatives of the complete-data log-likelihood by pattern, node: (P, I, Q)."""
-        layout, counts = self.layout, self.counts
-        source, target = counts.source[rows], counts.target[rows]
-        out = np.zeros((layout.size, source.size, tables.log_weight.size))
+    def _shared_slopes(self, tables: Tables) -> dict[str, Floats]:
+        """Derivative of each pattern's complete-data log-likelihood in the global parameters.
+
+        Each (I, Q), by name.
+        """
+        layout, rows = self.layout, self.counts.source_rows.size
+        moved: dict[str, Floats] = {}
+        nodes = tables.log_weight.size
+        for term in (*tables.source_terms, *tables.target_terms):
+            if term.name not in layout.global_names:
+                continue
+            if term.name not in moved:
+                size = rows + layout.n_languages * self.counts.target_rows.size
+                moved[term.name] = np.zeros((size, nodes))
+            if term.base.ndim == 2:
+                moved[term.name][:rows] = term.base * term.chain
+            else:
+                chain = term.chain if term.chain.ndim == 1 else term.chain[:, None]
+                moved[term.name][rows:] = (term.base * chain).reshape(-1, nodes)
+        slopes = {name: np.asarray(self.indicator @ table) for name, table in moved.items()}
         for name, slope in tables.weight_terms.items():
-            out[layout.place(name)] += slope
-        for term in tables.source_terms:
-            out[layout.place(term.name)] += (term.base * term.chain)[source]
+            slopes[name] = slopes.get(name, 0.0) + np.broadcast_to(
+                slope, (self.counts.weight.size, nodes)
+            )
+        return slopes
+
+    def _derivatives(
+        self, tables: Tables, shared: dict[str, Floats], pattern: Ints, node: Ints
+    ) -> Floats:
+        """Derivatives of the complete-data log-likelihood of patterns at nodes (n,): (P, n)."""
+        layout, counts = self.layout, self.counts
+        out = np.zeros((layout.size, pattern.size))
+        nodes = tables.log_weight.size
+        for name, slope in shared.items():
+            out[layout.place(name)] = slope.take(pattern * nodes + node)
+        # Places of (language, count, node) in a flat table; a language not asked has none.
+        rows = counts.target.T[:, pattern]
+        first = counts.target_rows.size * np.arange(counts.n_languages)[:, None]
+        place = (first + np.maximum(rows, 0)) * nodes + node
+        missing = rows < 0 if (counts.target < 0).any() else None
+        picked: dict[int, Floats] = {}
         for term in tables.target_terms:
-            at = layout.place(term.name)
-            moved = term.base * np.broadcast_to(term.chain, term.base.shape[::2])[:, None, :]
-            for language in range(counts.n_languages):
-                asked = target[:, language] >= 0
-                place = at.start if term.name in layout.global_names else at.start + language
-                out[place, asked] += moved[language, target[asked, language]]
+            if term.name in layout.global_names:
+                continue
+            if id(term.base) not in picked:
+                moved = term.base.take(place)
+                if missing is not None:
+                    moved[missing] = 0.0
+                picked[id(term.base)] = moved
+            np.multiply(
+                picked[id(term.base)], term.chain[..., node], out=out[layout.place(term.name)]
+            )
         return out
 
-    def scores(self, theta: Floats) -> Floats:
-        """Derivative of the log-likelihood of one item with each pattern, shape (I, P)."""
-        tables = self.maker.make(theta)
-        posterior = self._posterior(tables)
-        scores = np.zeros((self.counts.weight.size, self.layout.size))
-        for rows in self._blocks(tables):
-            slopes = self._derivatives(tables, rows)
-            scores[rows] = np.einsum("piq,iq->ip", slopes, posterior.nodes[rows])
-        return scores
-
-    def _blocks(self, tables: Tables) -> Iterator[slice]:
-        """Patterns in blocks whose derivatives fit in memory together."""
-        step = max(1, _BLOCK // (self.layout.size * tables.log_weight.size))
-        for start in range(0, self.counts.weight.size, step):
-            yield slice(start, start + step)
-
-    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Scores of one item with each pattern, and the observed information.
+    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log-likelihood and scores of one item with each pattern, and the observed information.
 
         By Louis (1982, JRSS B 44:226-233): the information is that of the complete data less the
-        variance of the complete-data score given the counts. The first part needs the tables
-        only and is differenced from their exact gradient, all languages at once; the second is
-        exact.
+        variance of the complete-data score given the counts.
 
         Returns
         -------
+        log_likelihood : ndarray, shape (I,)
         scores : ndarray, shape (I, P)
         information : ndarray, shape (P, P)
             Negative Hessian of the log-likelihood.
         """
-        tables = self.maker.make(theta)
+        tables = self.maker.make(theta, curvature=True)
         posterior = self._posterior(tables)
-        layout, weight = self.layout, self.counts.weight
-        size = layout.size
-        hessian = self._complete_hessian(theta, self._mass(posterior))
-        scores = np.zeros((weight.size, size))
-        for rows in self._blocks(tables):
-            slopes = self._derivatives(tables, rows)
-            chance = posterior.nodes[rows]
-            scores[rows] = np.einsum("piq,iq->ip", slopes, chance)
-            slopes *= np.sqrt(chance * weight[rows, None])
-            flat = slopes.reshape(size, -1)
-            hessian += flat @ flat.T
+        weight = self.counts.weight
+        hessian = self._complete(theta, tables, self._mass(posterior))
+        scores = np.zeros((weight.size, self.layout.size))
+        pattern, node = np.nonzero(posterior.nodes > _NEGLIGIBLE)
+        first = np.searchsorted(pattern, np.arange(weight.size + 1))
+        shared = self._shared_slopes(tables)
+        for start, stop in self._blocks(first):
+            pairs = slice(first[start], first[stop])
+            slopes = self._derivatives(tables, shared, pattern[pairs], node[pairs])
+            chance = posterior.nodes[pattern[pairs], node[pairs]]
+            here = first[start:stop] - first[start]
+            scores[start:stop] = np.add.reduceat(slopes * chance, here, axis=1).T
+            slopes *= np.sqrt(chance * weight[pattern[pairs]])
+            hessian += slopes @ slopes.T
         hessian -= (scores * weight[:, None]).T @ scores
-        return scores, -hessian
+        return posterior.log_likelihood, scores, -hessian
 
-    def _complete_hessian(self, theta: Floats, mass: Floats) -> Floats:
-        """Second derivatives of ``sum mass * log table`` at fixed `mass`, shape (P, P).
+    def _complete(self, theta: Floats, tables: Tables, mass: Floats) -> Floats:
+        """Second derivatives (P, P) of the complete-data log-likelihood at `mass` (J + L K, Q)."""
+        rows = self.counts.source_rows.size
 
-        Parameters of different languages do not meet in any table, so that one step moves a
-        local parameter of all languages together (Curtis, Powell and Reid 1974).
+        def gradient(step: Floats) -> Floats:
+            return self.gradient(self.maker.make(theta + step), mass)
+
+        parts = mass[:rows], mass[rows:].reshape(tables.target.shape)
+        return complete_hessian(self.layout, tables, parts, gradient)
+
+    def given_hardness(
+        self, theta: Floats, tables: Tables, own: Floats, mass: Floats
+    ) -> tuple[Floats, Floats]:
+        """What a model adds to the second derivatives where its hardness is known.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (P,)
+        tables : Tables
+            At B nodes of hardness times U of the model's own part.
+        own : ndarray, shape (I, B, U)
+            Probabilities of the own part given pattern and hardness.
+        mass : ndarray, shape (I, B)
+            Items expected at each pattern and hardness.
+
+        Returns
+        -------
+        hessian : ndarray, shape (P, P)
+            Of the complete-data log-likelihood, plus the variance of its derivative over the own
+            part.
+        means : ndarray, shape (P, I, B)
+            Mean over the own part of that derivative.
         """
-        layout = self.layout
-        shared = len(layout.global_names)
-        count = layout.n_languages
-        hessian = np.zeros((layout.size, layout.size))
+        patterns, nodes, parts = own.shape
+        full = (mass[:, :, None] * own).reshape(patterns, nodes * parts)
+        hessian = self._complete(theta, tables, np.asarray(self.indicator.T @ full))
+        means = np.zeros((self.layout.size, patterns, nodes))
+        each = np.arange(nodes * parts)
+        shared = self._shared_slopes(tables)
+        step = max(1, _BLOCK // (self.layout.size * each.size))
+        for start in range(0, patterns, step):
+            here = np.arange(start, min(start + step, patterns))
+            pairs = np.repeat(here, each.size), np.tile(each, here.size)
+            slopes = self._derivatives(tables, shared, *pairs)
+            chance = own[here].reshape(-1)
+            mean = (slopes * chance).reshape(-1, here.size, nodes, parts).sum(axis=3)
+            means[:, here] = mean
+            slopes *= np.sqrt(full[here].reshape(-1))
+            hessian += slopes @ slopes.T
+            mean = (mean * np.sqrt(mass[here])).reshape(self.layout.size, -1)
+            hessian -= mean @ mean.T
+        return hessian, means
 
-        def slope(direction: Floats) -> Floats:
-            ahead = self._gradient(self.maker.make(theta + direction), mass)
-            behind = self._gradient(self.maker.make(theta - direction), mass)
-            return (ahead - behind) / (2.0 * _STEP)
-
-        for place in range(shared):
-            direction = np.zeros(layout.size)
-            direction[place] = _STEP
-            hessian[place] = hessian[:, place] = slope(direction)
-        own = len(layout.local_names)
-        languages = np.arange(count)
-        for place in range(own):
-            here = shared + place * count + languages
-            direction = np.zeros(layout.size)
-            direction[here] = _STEP
-            change = slope(direction)
-            for other in range(own):
-                there = shared + other * count + languages
-                hessian[there, here] = change[there]
-        return 0.5 * (hessian + hessian.T)
+    def _blocks(self, first: Ints) -> Iterator[tuple[int, int]]:
+        """Runs of patterns whose derivatives fit in memory together; `first` pair of each."""
+        start, most = 0, max(_BLOCK // self.layout.size, 1)
+        while start < first.size - 1:
+            stop = int(np.searchsorted(first, first[start] + most, side="right")) - 1
+            stop = max(stop, start + 1)
+            yield start, stop
+            start = stop

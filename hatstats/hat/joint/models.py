@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.counts import ItemCounts
+from hatstats.hat.joint.ascent import STEEPEST
 from hatstats.hat.joint.fit import JointFit, fit_joint_counts
+from hatstats.hat.joint.hardness import fit_common
 from hatstats.hat.joint.likelihood import JointCounts, joint_counts
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.joint.profile import JointModel, source_grid
@@ -64,7 +67,8 @@ def check_identified(part: JointCounts, options: JointOptions, where: str) -> No
         raise NotIdentifiedError(
             f"{where}: one prompting per item and one target language cannot tell hard items from "
             "bad luck. What is missing: two or more promptings per item in the source language, "
-            "or items asked in two or more target languages."
+            "or items asked in two or more target languages, or a second model asked the same "
+            "items."
         )
     if options.shared_factor and (single or not linked.any()):
         raise NotIdentifiedError(
@@ -77,6 +81,10 @@ def check_identified(part: JointCounts, options: JointOptions, where: str) -> No
             f"{where}: one prompting per item cannot tell items that are always answered from "
             "lucky ones. What is missing: two or more promptings per item for point_masses."
         )
+    _check_promptings(part, options, where)
+
+
+def _check_promptings(part: JointCounts, options: JointOptions, where: str) -> None:
     if (
         options.beta_binomial
         and max(part.source_rows.trials.max(), part.target_rows.trials.max(initial=0.0)) < 2
@@ -87,6 +95,56 @@ def check_identified(part: JointCounts, options: JointOptions, where: str) -> No
         )
 
 
+def _alone(part: JointCounts) -> bool:
+    """Whether one prompting per item in one target language is all that a model has."""
+    several = ((part.target >= 0).sum(axis=1) >= 2).any()
+    return bool(part.source_rows.trials.max() < 2 and not several)
+
+
+def _together(parts: Sequence[JointCounts], options: JointOptions) -> bool:
+    """Whether models are fitted together: as told, or since one cannot be by itself."""
+    if options.hardness != "auto":
+        return options.hardness == "common"
+    return len(parts) > 1 and any(_alone(part) for part in parts)
+
+
+def check_common(parts: Sequence[JointCounts], options: JointOptions, where: str) -> None:
+    """Refuse a common hardness that the counts cannot tell, and name what is missing.
+
+    Raises
+    ------
+    NotIdentifiedError
+    """
+    answered = np.array([part.index >= 0 for part in parts])
+    alone = np.array([_alone(part) for part in parts])
+    for place in np.flatnonzero(alone):
+        others = np.delete(answered, place, axis=0)
+        if not (answered[place] & others).any():
+            raise NotIdentifiedError(
+                f"{where}: one prompting per item and one target language cannot tell hard items "
+                "from bad luck, and no second model was asked the same items. What is missing: "
+                "two or more promptings per item in the source language, or items asked in two "
+                "or more target languages, or a second model asked the same items."
+            )
+    odd = [
+        name
+        for name, has in (
+            ("shared_factor", options.shared_factor),
+            ("point_masses", options.point_masses),
+            ("t_df", options.t_df is not None),
+        )
+        if has
+    ]
+    if odd:
+        raise NotIdentifiedError(
+            f"{where}: a hardness common to the models is normal and has no {', '.join(odd)}. "
+            "What is missing: two or more promptings per item, with which each model is fitted "
+            "by itself."
+        )
+    for part in parts:
+        _check_promptings(part, options, where)
+
+
 def _remarks(fit: JointFit, where: str) -> Iterator[Warning]:
     """What a reader of this fit should be told."""
     if not fit.converged:
@@ -95,12 +153,24 @@ def _remarks(fit: JointFit, where: str) -> Iterator[Warning]:
             f"{0.5 * fit.decrement:.2g}, error of the integrals {fit.quadrature_error:.2g}, in "
             "units of log-likelihood)"
         )
+    steep = [
+        name
+        for name in ("sigma", "common", "tau", "rho")
+        if fit.layout.has(name) and (fit.theta[fit.layout.place(name)] >= STEEPEST).any()
+    ]
+    if steep:
+        yield DegenerateDataWarning(
+            f"{where}: answers look all or nothing ({' and '.join(steep)} held at {STEEPEST:g} "
+            "logits), which this parametric model describes badly; compare_joint says whether "
+            "beta_binomial, point_masses or an estimated chance level fits better"
+        )
     items = int(fit.likelihood.counts.weight.sum())
+    spread = np.hypot(fit.layout.scalar(fit.theta, "sigma"), fit.layout.scalar(fit.theta, "common"))
     if items == 1:
         yield DegenerateDataWarning(
             f"{where}: a single item; its profile is the weak prior's, and no standard error exists"
         )
-    elif fit.layout.scalar(fit.theta, "sigma") < _NO_SPREAD:
+    elif spread < _NO_SPREAD:
         yield DegenerateDataWarning(
             f"{where}: all items look equally hard (spread of source logits 0), so that the "
             "profile is known at one source accuracy only, and elsewhere extrapolated"
@@ -121,7 +191,9 @@ def fit_joint(
     ----------
     counts : ItemCounts
         One prompting per item is enough where items are asked in two or more target languages;
-        the profile then conditions on the hardness that an item has in common over languages.
+        the profile then conditions on the hardness that an item has in common over languages. It
+        is enough in one language, too, where several models answer the same items: they are then
+        fitted together, with a hardness in common (`hatstats.hat.joint.hardness`).
     options : JointOptions, optional
         The logit-normal model if not given.
 
@@ -134,7 +206,7 @@ def fit_joint(
     Raises
     ------
     NotIdentifiedError
-        If promptings or languages are too few for the model.
+        If promptings, languages or models are too few.
 
     Warns
     -----
@@ -146,14 +218,21 @@ def fit_joint(
     chosen = options or JointOptions()
     places = [f"benchmark {counts.benchmark!r}, model {model!r}" for model in counts.models]
     parts = [model_counts(counts, m) for m in range(len(counts.models))]
-    for (part, _), where in zip(parts, places, strict=True):
-        check_identified(part, chosen, where)
+    joined = [part for part, _ in parts]
+    if _together(joined, chosen):
+        chosen = replace(chosen, hardness="common")
+        check_common(joined, chosen, f"benchmark {counts.benchmark!r}")
+        fits = fit_common(joined, chosen, counts.chance)
+    else:
+        for part, where in zip(joined, places, strict=True):
+            check_identified(part, chosen, where)
+        own = replace(chosen, hardness="own")
 
-    def run(part: JointCounts) -> JointFit:
-        return fit_joint_counts(part, chosen, counts.chance)
+        def run(part: JointCounts) -> JointFit:
+            return fit_joint_counts(part, own, counts.chance)
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        fits = list(pool.map(run, [part for part, _ in parts]))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            fits = list(pool.map(run, joined))
     # With an estimated floor the models' grids would differ: theirs runs from 0.
     grid = source_grid(0.0 if chosen.chance == "estimated" else counts.chance)
     for fit, where in zip(fits, places, strict=True):

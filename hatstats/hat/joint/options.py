@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from hatstats.errors import DataError
 Floats = NDArray[np.float64]
 ProfileShape = Literal["linear", "quadratic", "spline"]
 Chance = Literal["fixed", "estimated"]
+Hardness = Literal["auto", "own", "common"]
 
 #: Knots, in logits of source accuracy, at which a ``spline`` profile bends.
 KNOTS = (-2.0, 0.0, 2.0)
@@ -49,6 +50,11 @@ class JointOptions:
         Degrees of freedom of Student-t abilities; None for normal ones.
     accuracy : float
         Relative accuracy of each item's integral.
+    hardness : {"auto", "own", "common"}
+        Whether each model has items of its own hardness and is fitted by itself, or an item's
+        hardness is common to all models up to a part of each one's own and they are fitted
+        together, which identifies one prompting per item in one target language. ``auto`` takes
+        the first where it identifies every model of a benchmark.
     """
 
     profile: ProfileShape = "linear"
@@ -59,6 +65,7 @@ class JointOptions:
     chance: Chance = "fixed"
     t_df: float | None = None
     accuracy: float = 1e-5
+    hardness: Hardness = "auto"
 
     def __post_init__(self) -> None:
         if self.profile not in _SHAPES:
@@ -74,6 +81,13 @@ class JointOptions:
                 column="chance",
                 value=self.chance,
                 mend="use fixed or estimated.",
+            )
+        if self.hardness not in ("auto", "own", "common"):
+            raise DataError(
+                "unknown treatment of hardness",
+                column="hardness",
+                value=self.hardness,
+                mend="use auto, own or common.",
             )
         if self.t_df is not None and not self.t_df >= 1.0:
             raise DataError(
@@ -100,6 +114,7 @@ class JointOptions:
         words += ["beta-binomial"] if self.beta_binomial else []
         words += ["chance estimated"] if self.chance == "estimated" else []
         words += [f"t abilities ({self.t_df:g} df)"] if self.t_df is not None else []
+        words += ["common hardness"] if self.hardness == "common" else []
         return ", ".join(words) or "logit-normal"
 
 
@@ -118,11 +133,20 @@ class Layout:
     global_names: tuple[str, ...]
     local_names: tuple[str, ...]
     n_languages: int
+    _places: dict[str, slice] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {name: slice(at, at + 1) for at, name in enumerate(self.global_names)}
+        for at, name in enumerate(self.local_names):
+            first = len(self.global_names) + at * self.n_languages
+            places[name] = slice(first, first + self.n_languages)
+        object.__setattr__(self, "_places", places)
 
     @classmethod
     def of(cls, options: JointOptions, n_languages: int) -> Layout:
         """Layout of the model that `options` describe."""
         shared = ["mu", "sigma"]
+        shared += ["common"] if options.hardness == "common" else []
         shared += ["rho"] if options.shared_factor else []
         shared += ["chance"] if options.chance == "estimated" else []
         shared += ["spread"] if options.beta_binomial else []
@@ -144,11 +168,7 @@ class Layout:
 
     def place(self, name: str) -> slice:
         """Where a parameter stands: one element for a global one, L for a local one."""
-        if name in self.global_names:
-            at = self.global_names.index(name)
-            return slice(at, at + 1)
-        at = len(self.global_names) + self.local_names.index(name) * self.n_languages
-        return slice(at, at + self.n_languages)
+        return self._places[name]
 
     def has(self, name: str) -> bool:
         """Whether the model has this parameter."""
@@ -172,7 +192,17 @@ def profile_basis(shape: ProfileShape, eta: Floats) -> tuple[Floats, Floats]:
         return np.array([one, eta]), np.array([zero, one])
     if shape == "quadratic":
         return np.array([one, eta, eta**2]), np.array([zero, one, 2.0 * eta])
-    # 2 log cosh(x / 2) is |x| with a rounded tip.
-    bends = [np.logaddexp(0.5 * (eta - knot), 0.5 * (knot - eta)) * 2.0 for knot in KNOTS]
-    slopes = [np.tanh(0.5 * (eta - knot)) for knot in KNOTS]
-    return np.array([one, eta, *bends]), np.array([zero, one, *slopes])
+    # 2 log(2 cosh(x / 2)) is |x| with a rounded tip.
+    away = eta - np.array(KNOTS)[:, None]
+    rounded = 2.0 * np.logaddexp(0.5 * away, -0.5 * away)
+    return np.array([one, eta, *rounded]), np.array([zero, one, *np.tanh(0.5 * away)])
+
+
+def profile_bends(shape: ProfileShape, eta: Floats) -> Floats:
+    """Second derivative of the basis of `profile_basis`, shape (D, A)."""
+    bends = np.zeros((len(_SHAPES[shape]), eta.size))
+    if shape == "quadratic":
+        bends[2] = 2.0
+    if shape == "spline":
+        bends[2:] = 0.5 * (1.0 - np.tanh(0.5 * (eta - np.array(KNOTS)[:, None])) ** 2)
+    return bends

@@ -128,13 +128,18 @@ def _abilities(maker: TableMaker, theta: Floats) -> _Abilities:
     layout = maker.layout
     chance = maker.chance_level(theta)
     z = maker.standard_ability(_ABILITY)
-    right = special.expit(layout.scalar(theta, "mu") + layout.scalar(theta, "sigma") * z)
+    parts = [name for name in ("sigma", "common") if layout.has(name)]
+    spread = float(np.hypot.reduce([layout.scalar(theta, name) for name in parts]))
+    right = special.expit(layout.scalar(theta, "mu") + spread * z)
     log_weight, weight_terms = maker.weights(theta, _ABILITY)
     weight = np.exp(log_weight)
     ends = weight.size - z.size
     right = np.concatenate([right, [0.0, 1.0][:ends]])
     steep = (1.0 - chance) * right * (1.0 - right)
-    slopes = {"mu": steep, "sigma": steep * np.pad(z, (0, ends))}
+    slopes = {"mu": steep}
+    for name in parts:
+        share = layout.scalar(theta, name) / max(spread, 1e-300)
+        slopes[name] = share * steep * np.pad(z, (0, ends))
     if layout.has("chance"):
         slopes["chance"] = chance * (1.0 - chance) * (1.0 - right)
     return _Abilities(
@@ -172,7 +177,6 @@ class JointModel:
     profile: Floats = field(init=False)
     _curve: Curve = field(init=False)
     _abilities: _Abilities = field(init=False)
-    _influence: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         maker, theta = self.fit.likelihood.maker, self.fit.theta
@@ -188,7 +192,6 @@ class JointModel:
             ("distribution", distribution),
             ("_curve", curve),
             ("_abilities", abilities),
-            ("_influence", self.fit.pattern_influence()),
         ):
             object.__setattr__(self, name, value)
 
@@ -200,9 +203,9 @@ class JointModel:
 
     def _by_item(self, gradient: Floats) -> Floats:
         """Influence of items (N, R) on functionals whose derivative in theta is (P, R)."""
-        index = self.fit.likelihood.counts.index
+        index = self.fit.index
         influence = np.zeros((index.size, gradient.shape[1]))
-        influence[index >= 0] = (self._influence @ gradient)[index[index >= 0]]
+        influence[index >= 0] = (self.fit.influence @ gradient)[index[index >= 0]]
         return influence
 
     def profile_influence(self, weights: Floats) -> Floats:
@@ -213,7 +216,7 @@ class JointModel:
             at = layout.place(name)
             moved = slopes @ weights
             gradient[at] = moved if name in layout.global_names else np.diag(moved)
-        influence = np.zeros((self.fit.likelihood.counts.index.size, self.n_languages))
+        influence = np.zeros((self.fit.index.size, self.n_languages))
         influence[:, self.asked] = self._by_item(gradient)
         return influence
 

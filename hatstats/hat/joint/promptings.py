@@ -18,12 +18,15 @@ class PromptingTerms:
     Attributes
     ----------
     log_pmf, by_logit : ndarray, shape (..., K, M)
+    bend : ndarray, shape (..., K, M), or None
+        Second derivative with respect to the logit, if wanted.
     by_chance, by_spread : ndarray, shape (..., K, M), or None
         Derivatives with respect to the chance level c and the overdispersion omega, if wanted.
     """
 
     log_pmf: Floats
     by_logit: Floats
+    bend: Floats | None
     by_chance: Floats | None
     by_spread: Floats | None
 
@@ -56,7 +59,9 @@ class CountRows:
         """Number of rows."""
         return int(self.correct.size)
 
-    def binomial(self, logit: Floats, chance: float, *, by_chance: bool) -> PromptingTerms:
+    def binomial(
+        self, logit: Floats, chance: float, *, by_chance: bool, bend: bool = False
+    ) -> PromptingTerms:
         """``k ~ Bin(n, c + (1 - c) expit(logit))``.
 
         Parameters
@@ -66,6 +71,8 @@ class CountRows:
             c, in [0, 1).
         by_chance : bool
             Whether the derivative with respect to c is wanted.
+        bend : bool
+            Whether the second derivative with respect to the logit is wanted.
 
         Returns
         -------
@@ -88,14 +95,22 @@ class CountRows:
         log_pmf = self._signs[0] @ parts
         log_pmf += self.log_choose[:, None]
         by_logit = self._signs[1] @ slopes
+        curved = None
+        if bend:
+            bends = np.empty_like(parts)
+            bends[..., 1, :] = -right * special.expit(-logit)
+            bends[..., 0, :] = slopes[..., 0, :] * (1.0 - 2.0 * right - slopes[..., 0, :])
+            curved = self._signs[0] @ bends
         moved = None
         if by_chance:
             lift = special.expit(-logit)[..., None, :] / share[..., None, :]
             wrong = self.trials - self.correct
             moved = self.correct[:, None] * lift - (wrong / (1.0 - chance))[:, None]
-        return PromptingTerms(log_pmf, by_logit, moved, None)
+        return PromptingTerms(log_pmf, by_logit, curved, moved, None)
 
-    def beta_binomial(self, logit: Floats, chance: float, omega: float) -> PromptingTerms:
+    def beta_binomial(
+        self, logit: Floats, chance: float, omega: float, *, bend: bool = False
+    ) -> PromptingTerms:
         """Promptings of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
 
         Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
@@ -109,6 +124,8 @@ class CountRows:
         omega : float
             Overdispersion, at least 0; ``omega / (1 + omega)`` is the correlation of two
             promptings of one item.
+        bend : bool
+            Whether the second derivative with respect to the logit is wanted.
 
         Returns
         -------
@@ -129,21 +146,26 @@ class CountRows:
         log_pmf = over(up[0], k) + over(down[0], n - k) - over(total[0], n)
         by_share = over(up[1], k) - over(down[1], n - k)
         by_omega = over(up[2], k) + over(down[2], n - k) - over(total[2], n)
+        lift = (right * rest)[..., None, :]
+        curved = None
+        if bend:
+            curved = by_share * lift * (wrong - right)[..., None, :]
+            curved -= (over(up[3], k) + over(down[3], n - k)) * lift**2
         return PromptingTerms(
             log_pmf + self.log_choose[:, None],
-            by_share * (right * rest)[..., None, :],
+            by_share * lift,
+            curved,
             by_share * wrong[..., None, :],
             by_omega,
         )
 
 
-def _products(value: Floats, r: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:
-    """Running sums over r of log(value + r), 1 / (value + r), step / (value + r), from 0."""
+def _products(value: Floats, r: Floats, steps: Floats) -> list[Floats]:
+    """Running sums from 0: log(value + r), 1 / (value + r), step / (value + r), 1 / (...)^2."""
     terms = value[..., None] + r
-    terms = np.maximum(terms, 1e-300)
+    terms = np.maximum(terms, 1e-150)
     empty = np.zeros((*value.shape, 1))
-    sums = [
+    return [
         np.concatenate([empty, np.cumsum(part, axis=-1)], axis=-1)
-        for part in (np.log(terms), 1.0 / terms, steps / terms)
+        for part in (np.log(terms), 1.0 / terms, steps / terms, 1.0 / terms**2)
     ]
-    return sums[0], sums[1], sums[2]

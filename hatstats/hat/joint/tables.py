@@ -9,13 +9,14 @@ residual integrated out:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.hat.joint.options import JointOptions, Layout, profile_basis
+from hatstats.hat.joint.options import JointOptions, Layout, profile_basis, profile_bends
 from hatstats.hat.joint.promptings import CountRows, PromptingTerms
 from hatstats.hat.quadrature import SINGLE, NormalRule
 
@@ -28,16 +29,21 @@ _TINY = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Quadrature of the three latent variables: ability, shared factor, own residual."""
+    """Quadrature of the latent variables: ability, shared factor, own residual, hardness.
+
+    The last is common to several models, and not integrated over here: each of its nodes has
+    nodes of ability, all of equal weight over the hardness.
+    """
 
     ability: NormalRule
     factor: NormalRule = SINGLE
     residual: NormalRule = SINGLE
+    common: NormalRule = SINGLE
 
     def no_finer_than(self, other: Rules) -> bool:
         """Whether every rule has at most a tenth more nodes than that of `other`."""
-        mine = (self.ability, self.factor, self.residual)
-        theirs = (other.ability, other.factor, other.residual)
+        mine = (self.ability, self.factor, self.residual, self.common)
+        theirs = (other.ability, other.factor, other.residual, other.common)
         return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
 
 
@@ -58,6 +64,34 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Curvature:
+    """Second derivatives of the log-tables by source logit, target logit and own residual.
+
+    Attributes
+    ----------
+    source : ndarray, shape (J, Q)
+        Twice by the source logit.
+    target : ndarray, shape (3, L, K, Q)
+        Twice by the target logit; by it and tau; twice by tau.
+    moves : dict of str to ndarray, shape (Q,)
+        Derivative of the source logit in each parameter that it has.
+    middle : dict of str to ndarray, shape (Q,) or (L, Q)
+        Derivative of the target logit in each parameter that it has.
+    line : ndarray, shape (L, Q)
+        Second derivative of the target logit by the source logit.
+    basis : dict of str to ndarray, shape (Q,)
+        Derivative of each basis function of the profile by the source logit.
+    """
+
+    source: Floats
+    target: Floats
+    moves: dict[str, Floats]
+    middle: dict[str, Floats]
+    line: Floats
+    basis: dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """Log-probabilities at the Q nodes, and how each parameter moves them.
 
@@ -69,6 +103,8 @@ class Tables:
     target : ndarray, shape (L, K, Q)
     weight_terms : dict of str to ndarray, shape (Q,)
     source_terms, target_terms : tuple of Term
+    curvature : Curvature or None
+        If asked for.
     """
 
     log_weight: Floats
@@ -77,6 +113,26 @@ class Tables:
     weight_terms: dict[str, Floats]
     source_terms: tuple[Term, ...]
     target_terms: tuple[Term, ...]
+    curvature: Curvature | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Abilities:
+    """Source logits at the nodes of ability (A,), point masses last, and their derivatives."""
+
+    eta: Floats
+    moves: dict[str, Floats]
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """Target tables (L, K, Q), their terms and, if asked for, second derivatives."""
+
+    table: Floats
+    terms: tuple[Term, ...]
+    bends: Floats | None
+    middle: dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +171,51 @@ class TableMaker:
         upper = special.stdtrit(self.options.t_df, special.ndtr(-np.abs(nodes)))
         return np.asarray(-np.sign(nodes) * upper)
 
-    def make(self, theta: Floats) -> Tables:
-        """Tables at `theta`."""
-        factors = self.rules.factor
+    def _abilities(self, theta: Floats) -> _Abilities:
         z = self.standard_ability(self.rules.ability)
-        eta = self.layout.scalar(theta, "mu") + self.layout.scalar(theta, "sigma") * z
+        moves = {"mu": np.ones(z.size), "sigma": z}
+        if self.layout.has("common"):
+            hardness = self.rules.common.nodes
+            moves = {name: np.tile(move, hardness.size) for name, move in moves.items()}
+            moves["common"] = np.repeat(hardness, z.size)
+        eta = np.zeros(moves["mu"].size)
+        for name, move in moves.items():
+            eta += self.layout.scalar(theta, name) * move
+        return _Abilities(eta, moves, 2 if self.options.point_masses else 0)
+
+    def make(self, theta: Floats, *, curvature: bool = False) -> Tables:
+        """Tables at `theta`, with second derivatives if `curvature` is wanted."""
+        abilities, repeat = self._abilities(theta), self.rules.factor.size
         weight, weight_terms = self.weights(theta, self.rules.ability)
-        source, source_terms = self._source(theta, eta, z)
-        target, target_terms = self._target(theta, eta, z)
-        repeat = factors.size
-        if repeat == 1:
-            terms = tuple(source_terms)
-            return Tables(weight, source, target, weight_terms, terms, target_terms)
+        weight = np.tile(weight, self.rules.common.size)
+
+        def spread(over_ability: Floats, *, ends: int = abilities.ends) -> Floats:
+            """Repeat over the shared factor; no parameter of the line moves the point masses."""
+            if ends:
+                width = [(0, 0)] * (over_ability.ndim - 1) + [(0, ends)]
+                over_ability = np.pad(over_ability, width)
+            return over_ability if repeat == 1 else np.repeat(over_ability, repeat, axis=-1)
+
+        source, terms, bend = self._source(theta, abilities, curvature=curvature)
+        target = self._target(theta, abilities, spread, curvature=curvature)
+        if repeat > 1:
+            weight = (weight[:, None] + np.log(self.rules.factor.weights)).ravel()
+            weight_terms = {name: np.repeat(v, repeat) for name, v in weight_terms.items()}
+            source = spread(source, ends=0)
+            terms = [Term(t.name, spread(t.base, ends=0), spread(t.chain, ends=0)) for t in terms]
+        curved = None
+        if bend is not None and target.bends is not None:
+            line, slopes = self._bends(theta, abilities.eta)
+            curved = Curvature(
+                spread(bend, ends=0),
+                target.bends,
+                {name: spread(move) for name, move in abilities.moves.items()},
+                target.middle,
+                spread(line),
+                {name: spread(slope) for name, slope in slopes.items()},
+            )
         return Tables(
-            log_weight=(weight[:, None] + np.log(factors.weights)).ravel(),
-            source=np.repeat(source, repeat, axis=1),
-            target=target,
-            weight_terms={name: np.repeat(v, repeat) for name, v in weight_terms.items()},
-            source_terms=tuple(
-                Term(t.name, np.repeat(t.base, repeat, axis=1), np.repeat(t.chain, repeat))
-                for t in source_terms
-            ),
-            target_terms=target_terms,
+            weight, source, target.table, weight_terms, tuple(terms), target.terms, curved
         )
 
     def weights(self, theta: Floats, rule: NormalRule) -> tuple[Floats, dict[str, Floats]]:
@@ -156,12 +235,14 @@ class TableMaker:
             terms[name][smooth.size + place - 1] += 1.0
         return weight, terms
 
-    def _promptings(self, rows: CountRows, theta: Floats, logit: Floats) -> PromptingTerms:
+    def _promptings(
+        self, rows: CountRows, theta: Floats, logit: Floats, *, bend: bool = False
+    ) -> PromptingTerms:
         chance = self.chance_level(theta)
         if self.options.beta_binomial:
             omega = self.layout.scalar(theta, "spread") ** 2
-            return rows.beta_binomial(logit, chance, omega)
-        return rows.binomial(logit, chance, by_chance=self.layout.has("chance"))
+            return rows.beta_binomial(logit, chance, omega, bend=bend)
+        return rows.binomial(logit, chance, by_chance=self.layout.has("chance"), bend=bend)
 
     def _shared_terms(
         self, theta: Floats, terms: PromptingTerms
@@ -175,20 +256,21 @@ class TableMaker:
             found.append(("spread", terms.by_spread, 2.0 * self.layout.scalar(theta, "spread")))
         return found
 
-    def _source(self, theta: Floats, eta: Floats, z: Floats) -> tuple[Floats, list[Term]]:
-        """Source table over abilities (J, A) and its terms."""
-        certain = np.array([-CERTAIN, CERTAIN]) if self.options.point_masses else np.zeros(0)
-        at = np.concatenate([eta, certain])
-        terms = self._promptings(self.source_rows, theta, at)
-        inside = np.concatenate([np.ones(eta.size), np.zeros(certain.size)])
-        stretched = np.concatenate([z, np.zeros(certain.size)])
+    def _source(
+        self, theta: Floats, abilities: _Abilities, *, curvature: bool
+    ) -> tuple[Floats, list[Term], Floats | None]:
+        """Source table over abilities (J, A), its terms, and its second derivative by the logit."""
+        certain = np.array([-CERTAIN, CERTAIN])[: abilities.ends]
+        at = np.concatenate([abilities.eta, certain])
+        terms = self._promptings(self.source_rows, theta, at, bend=curvature)
+        still = np.zeros(certain.size)
         found = [
-            Term("mu", terms.by_logit, inside),
-            Term("sigma", terms.by_logit, stretched),
+            Term(name, terms.by_logit, np.concatenate([move, still]))
+            for name, move in abilities.moves.items()
         ]
         for name, base, slope in self._shared_terms(theta, terms):
             found.append(Term(name, base, np.full(at.size, slope)))
-        return terms.log_pmf, found
+        return terms.log_pmf, found, terms.bend
 
     def line(self, theta: Floats, eta: Floats) -> tuple[Floats, Floats, Floats]:
         """Target logits (L, A) at source logits `eta`, their slopes (L, A), the basis (D, A)."""
@@ -196,7 +278,17 @@ class TableMaker:
         coefficients = self.layout.coefficients(theta)
         return coefficients.T @ basis, coefficients.T @ slope, basis
 
-    def _residual_means(self, theta: Floats, nodes: Floats) -> dict[str, Floats]:
+    def _bends(self, theta: Floats, eta: Floats) -> tuple[Floats, dict[str, Floats]]:
+        """Second derivative of the line (L, A), and the slope of each basis function (A,)."""
+        _, slopes = profile_basis(self.options.profile, eta)
+        bends = profile_bends(self.options.profile, eta)
+        # The profile's coefficients come first among the local names.
+        named = dict(zip(self.layout.local_names, slopes, strict=False))
+        return self.layout.coefficients(theta).T @ bends, named
+
+    def _residual_means(
+        self, theta: Floats, nodes: Floats, *, curvature: bool
+    ) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
         Parameters
@@ -204,22 +296,25 @@ class TableMaker:
         theta : ndarray, shape (P,)
         nodes : ndarray, shape (L, Q)
             Target logits without the own residual.
+        curvature : bool
+            Whether ``bends`` (L, K, Q, 3) is wanted: second derivatives, see `Curvature`.
         """
         residual = self.rules.residual
         tau = theta[self.layout.place("tau")]
         logit = nodes[:, :, None] + tau[:, None, None] * residual.nodes
-        terms = self._promptings(
-            self.target_rows, theta, logit.reshape(tau.size, nodes.shape[1] * residual.size)
-        )
+        logit = logit.reshape(tau.size, nodes.shape[1] * residual.size)
+        terms = self._promptings(self.target_rows, theta, logit, bend=curvature)
         pmf = np.exp(terms.log_pmf)
         shape = (*pmf.shape[:2], nodes.shape[1], residual.size)
-        weights = np.column_stack([residual.weights, residual.weights * residual.nodes])
-        moved = (pmf * terms.by_logit).reshape(shape) @ weights
+        powers = residual.nodes[:, None] ** np.arange(3) * residual.weights[:, None]
+        moved = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
         means = {
             "table": pmf.reshape(shape) @ residual.weights,
             "middle": moved[..., 0],
             "tau": moved[..., 1],
         }
+        if terms.bend is not None:
+            means["bends"] = (pmf * (terms.by_logit**2 + terms.bend)).reshape(shape) @ powers
         for name, base, step in self._shared_terms(theta, terms):
             means[name] = step * ((pmf * base).reshape(shape) @ residual.weights)
         if self.layout.has("transfers"):
@@ -232,47 +327,56 @@ class TableMaker:
         share, rest = special.expit(logit), special.expit(-logit)
         terms = self._promptings(self.target_rows, theta, np.array([-CERTAIN]))
         guessed = np.exp(terms.log_pmf)
+        bends = means.pop("bends", None)
         mixed = {name: share * value for name, value in means.items()}
         mixed["transfers"] = share * rest * (means["table"] - guessed)
         mixed["table"] = mixed["table"] + rest * guessed
         for name, base, step in self._shared_terms(theta, terms):
             mixed[name] = mixed[name] + rest * step * guessed * base
+        if bends is not None:
+            mixed["bends"] = share[..., None] * bends
         return mixed
 
-    def _target(self, theta: Floats, eta: Floats, z: Floats) -> tuple[Floats, tuple[Term, ...]]:
-        """Target tables (L, K, Q) and their terms."""
+    def _target(
+        self,
+        theta: Floats,
+        abilities: _Abilities,
+        spread: Callable[[Floats], Floats],
+        *,
+        curvature: bool,
+    ) -> _Targets:
         layout, factor = self.layout, self.rules.factor
-        middle, slope, basis = self.line(theta, eta)
-        ends = 2 if self.options.point_masses else 0
-        if ends:
+        middle, slope, basis = self.line(theta, abilities.eta)
+        if abilities.ends:
             sides = [theta[layout.place(name)] for name in ("at_never", "at_always")]
             middle = np.column_stack([middle, *sides])
         nodes = middle[:, :, None] + layout.scalar(theta, "rho") * factor.nodes
         means = self._residual_means(
-            theta, nodes.reshape(len(nodes), middle.shape[1] * factor.size)
+            theta,
+            nodes.reshape(len(nodes), middle.shape[1] * factor.size),
+            curvature=curvature,
         )
         table = np.maximum(means.pop("table"), _TINY)
+        bends = means.pop("bends", None)
         bases = {name: value / table for name, value in means.items()}
-
-        def chain(over_ability: Floats) -> Floats:
-            """Derivative of the middle by node: none of the line's parameters move the ends."""
-            if not ends and factor.size == 1:
-                return over_ability
-            width = [(0, 0)] * (over_ability.ndim - 1) + [(0, ends)]
-            return np.repeat(np.pad(over_ability, width), factor.size, axis=-1)
-
         by_middle = bases.pop("middle")
-        found = [Term("mu", by_middle, chain(slope)), Term("sigma", by_middle, chain(slope * z))]
+        chains = {name: spread(slope * move) for name, move in abilities.moves.items()}
         # The profile's coefficients come first among the local names.
         for name, column in zip(layout.local_names, basis, strict=False):
-            found.append(Term(name, by_middle, chain(column)))
+            chains[name] = spread(column)
         if layout.has("rho"):
-            found.append(Term("rho", by_middle, np.tile(factor.nodes, middle.shape[1])))
-        if ends:
+            chains["rho"] = np.tile(factor.nodes, middle.shape[1])
+        if abilities.ends:
             for place, name in ((-2, "at_never"), (-1, "at_always")):
                 at = np.zeros(middle.shape[1])
                 at[place] = 1.0
-                found.append(Term(name, by_middle, np.repeat(at, factor.size)))
+                chains[name] = np.repeat(at, factor.size)
+        found = [Term(name, by_middle, chain) for name, chain in chains.items()]
         ones = np.ones(table.shape[2])
         found += [Term(name, base, ones) for name, base in bases.items()]
-        return np.log(table), tuple(found)
+        curved = None
+        if bends is not None:
+            by_tau = bases["tau"]
+            curved = np.moveaxis(bends, -1, 0) / table
+            curved -= np.array([by_middle**2, by_middle * by_tau, by_tau**2])
+        return _Targets(np.log(table), tuple(found), curved, chains)
