@@ -46,7 +46,7 @@ def test_conditional_transfer_against_naive() -> None:
 
 def test_latent_drifts_less_than_what_it_replaces() -> None:
     design = Drift("logit_normal", n_items=4_000, abilities=(-1.0, 2.0))
-    table = drift(design, methods=("latent", "observed"), n_seeds=2, rng=8)
+    table = drift(design, methods=("latent", "observed"), n_seeds=4, rng=8)
     spread = table.drop_duplicates(["measure", "reference"]).set_index(["measure", "reference"])
     moved = spread["spread_of_means"]
     assert moved["HAT, latent", "uniform"] < 0.02
