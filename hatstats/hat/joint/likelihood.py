@@ -77,12 +77,14 @@ class JointCounts:
 def _rows(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
     """Distinct pairs (k, n) and the pair of each element; -1 without trials."""
     there = trials > 0
-    pairs, index = np.unique(
-        np.column_stack([trials[there], correct[there]]), axis=0, return_inverse=True
+    k, n = correct[there], trials[there]
+    # Rows of two numbers are sorted as one number, which is many times faster.
+    _, first, index = np.unique(
+        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
     )
     full = np.full(trials.shape, -1, dtype=np.intp)
-    full[there] = index.reshape(-1)
-    return CountRows(pairs[:, 1], pairs[:, 0]), full
+    full[there] = index
+    return CountRows(k[first], n[first]), full
 
 
 def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
