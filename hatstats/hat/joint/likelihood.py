@@ -87,6 +87,18 @@ def _rows(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
     return CountRows(k[first], n[first]), full
 
 
+def _distinct(codes: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct rows of codes of -1 and more, in order, the row of each element, and their sizes."""
+    index = np.zeros(codes.shape[0], dtype=np.intp)
+    # One column after another as one number each: sorting rows as such is many times slower.
+    for column in codes.T:
+        _, index = np.unique(index * (column.max(initial=0) + 2) + column, return_inverse=True)
+    _, first, index, size = np.unique(
+        index, return_index=True, return_inverse=True, return_counts=True
+    )
+    return codes[first], index, size
+
+
 def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
     """Group items by their pattern of counts.
 
@@ -105,9 +117,9 @@ def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -
     target_rows, target_index = _rows(*target)
     used = source_index >= 0
     codes = np.column_stack([source_index, target_index])[used]
-    patterns, index, weight = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    patterns, index, weight = _distinct(codes)
     full = np.full(used.shape, -1, dtype=np.intp)
-    full[used] = index.reshape(-1)
+    full[used] = index
     return JointCounts(
         source_rows,
         target_rows,
