@@ -25,6 +25,7 @@ lint: setup ## style and types
 bench: setup ## seconds of the main job; bootstrap beside SciPy, joint fit beside lme4
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
+	$(PYTHON) -m bench.latent
 	$(PYTHON) -m bench.joint
 
 calibrate: setup ## slow proofs: drift over source ability, coverage of intervals (hours)

@@ -81,7 +81,7 @@ class Analysis:
         `choice, claim`, then the estimate, interval, threshold and verdict of each claim under
         each choice; the default analysis first.
     checks : ItemChecks or None
-        Checks that need no model, where scores were learnt from items and their noise undone.
+        Checks of the profile, where scores were learnt from items and their noise undone.
     answer : tuple of str
         The results in at most ten plain lines.
     """

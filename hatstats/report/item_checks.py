@@ -1,4 +1,7 @@
-"""Checks of item-level scores that need no model, run beside the scores of the main job."""
+"""Checks of item-level scores, run beside the scores of the main job.
+
+Three need no model; the fourth sets the parametric profile beside the semiparametric one.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.item_report import item_report
+from hatstats.hat.misspecification import misspecification_test
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.split_half import split_half
 from hatstats.hat.thinning import thin_promptings
@@ -18,14 +22,16 @@ from hatstats.hat.thinning import thin_promptings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemChecks:
-    """What thinning, split halves and the count table say of an item-level profile.
+    """What thinning, split halves, the count table and the other method say of a profile.
 
     Attributes
     ----------
     conditionings : DataFrame
-        Tidy HAT by the profile's own method and by observed conditioning.
+        Tidy HAT by the profile's own method, by the other of ``latent`` and ``joint``, and by
+        observed conditioning.
     rows : DataFrame
-        Tidy rows of thinning and split halves; the term ``difference`` is tested against 0.
+        Tidy rows of thinning, split halves and the misspecification test of ``joint`` against
+        ``latent``; the term ``difference`` is tested against 0.
     words : tuple of str
         What each check says; why, where one cannot be made.
     path : DataFrame
@@ -74,6 +80,20 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
     observed = fit_profile(profile.study, method="observed").hat(reference)
     words, rows = [], []
     path = pd.DataFrame()
+    if reference != "own":
+        # Under its own distribution every method gives the raw target accuracy.
+        try:
+            other = fit_profile(
+                profile.study, method="joint" if profile.method == "latent" else "latent"
+            )
+            joint, latent = (other, profile) if profile.method == "latent" else (profile, other)
+            tested = misspecification_test(joint, latent, reference)
+            scores.append(other.hat(reference).tidy(conf_level))
+            difference = tested.tidy(conf_level)
+            rows.append(difference[difference["term"] == "difference"])
+            words.append(_paragraph(tested.summary()))
+        except (NotIdentifiedError, FitError) as error:
+            words.append(f"Misspecification: {error}.")
     try:
         thinned = thin_promptings(profile, reference)
         path = thinned.path

@@ -205,7 +205,7 @@ def left_out_table(left_out: pd.DataFrame) -> Table:
 
 
 def checks_table(checks: pd.DataFrame) -> Table:
-    """HAT under both conditionings, and the checks that need no model."""
+    """HAT by each conditioning, and the checks of the profile."""
     return make_table(checks, CHECKS)
 
 
@@ -258,7 +258,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "checks",
-            f"HAT by latent and by observed conditioning, and checks that need no model, {study}. "
+            f"HAT by latent, joint and observed conditioning, and checks of the profile, {study}. "
             f"A difference is tested against 0; CI: {level}.",
             checks_table(results.checks),
         ),

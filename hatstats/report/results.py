@@ -52,7 +52,7 @@ class Results:
     files : tuple of Path
         Files that the study was read from.
     checks : DataFrame
-        Tidy rows of the checks of an item-level profile, and of HAT by observed conditioning.
+        Tidy rows of the checks of an item-level profile, and of HAT by other conditionings.
     check_words : tuple of str
         What each check says.
     thinning : DataFrame
