@@ -22,9 +22,10 @@ from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.intervals import upper_p, wald_interval
 from hatstats.study.claims import CLAIM_KINDS
+from hatstats.trends.comparison import Vcov
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.stacked import slope_difference
-from hatstats.trends.trend import TrendFit, Vcov
+from hatstats.trends.trend import TrendFit
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
