@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,7 +16,8 @@ from hatstats.hat.scores import HatScores
 from hatstats.report.answer import plain_answer
 from hatstats.report.item_checks import ItemChecks, run_item_checks
 from hatstats.study import Study
-from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims
+from hatstats.study.registry import registration
+from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims, untestable
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 
@@ -181,7 +182,7 @@ def _sensitivity(
             try:
                 verdicts = evaluate_claims(make(), study.claims)
             except (NotIdentifiedError, FitError) as error:
-                verdicts = tuple(_untestable(verdict, str(error)) for verdict in default)
+                verdicts = tuple(untestable(claim, str(error)) for claim in study.claims)
             tables.append(claims_frame(verdicts).assign(choice=name))
         # CR3 keeps its level with few families, as CR2 does; CR1 does not, and is no choice.
         step("CR3")
@@ -205,21 +206,6 @@ def _sensitivity(
         "reason",
     ]
     return table[[*first, *kept]]
-
-
-def _untestable(verdict: Verdict, reason: str) -> Verdict:
-    nan = float("nan")
-    return replace(
-        verdict,
-        estimate=nan,
-        std_error=nan,
-        df=nan,
-        conf_low=nan,
-        conf_high=nan,
-        p_value=nan,
-        verdict="not testable",
-        reason=reason,
-    )
 
 
 def analyse(
@@ -266,7 +252,7 @@ def analyse(
     source = profile if isinstance(profile, AggregateProfile) else scores
     trends, not_fitted = _trends(source)
     step("claims")
-    claims = evaluate_claims(source, study.claims)
+    claims = evaluate_claims(source, study.claims, registration=registration(study))
     step("measures")
     rivals = measures(used, conf_level=options.conf_level)
     sensitivity = _sensitivity(study, used, options, source, claims, step)
