@@ -144,4 +144,4 @@ def rejections(
 
 
 def _mc_error(share: pd.Series, count: pd.Series | int) -> pd.Series:
-    return np.sqrt(share * (1.0 - share) / count)
+    return pd.Series(np.sqrt(share * (1.0 - share) / count))

@@ -89,7 +89,7 @@ def claims(
     for verdict in verdicts:
         say(verdict.summary())
     if margins:
-        from hatstats.report.layouts import margins_table
+        from hatstats.report.claim_tables import margins_table
         from hatstats.report.tables import to_text
 
         print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")

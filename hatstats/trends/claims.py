@@ -23,15 +23,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.inference.intervals import upper_p, wald_interval
+from hatstats.inference.intervals import holm, upper_p, wald_interval
 from hatstats.study.claims import check_claims
 from hatstats.study.registry import Registration
 from hatstats.trends.comparison import Vcov
 from hatstats.trends.quantities import Quantity, Scores, check_models, quantity
-from hatstats.trends.regression import fit_trend
+from hatstats.trends.regression import Link, fit_trend
 from hatstats.trends.trend import TrendFit
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
@@ -244,12 +243,6 @@ def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
     return p_value, chance
 
 
-def _holm(p_values: Sequence[float]) -> list[float]:
-    if not p_values:
-        return []
-    return [float(value) for value in multipletests(p_values, method="holm")[1]]
-
-
 def adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Adjust verdicts for one another by Holm's method, in each status and direction by itself.
 
@@ -263,11 +256,11 @@ def adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
             if one.status == status and one.verdict != "not testable"
         ]
         few = [done[place].df < LEAST_DF for place in at]
-        support = _holm([1.0 if f else done[p].p_value for p, f in zip(at, few, strict=True)])
-        refute = _holm([1.0 if f else 1.0 - done[p].p_value for p, f in zip(at, few, strict=True)])
+        support = holm([1.0 if f else done[p].p_value for p, f in zip(at, few, strict=True)])
+        refute = holm([1.0 if f else 1.0 - done[p].p_value for p, f in zip(at, few, strict=True)])
         for place, yes, no in zip(at, support, refute, strict=True):
             one = done[place]
-            done[place] = replace(one, p_holm=yes, verdict=decide(one, yes, no))
+            done[place] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
     return tuple(done)
 
 
@@ -277,6 +270,7 @@ def evaluate_claims(
     *,
     cluster: str = "family",
     vcov: Vcov = "CR2",
+    link: Link = "identity",
     registration: Registration | None = None,
     models: Collection[str] | None = None,
 ) -> tuple[Verdict, ...]:
@@ -295,7 +289,7 @@ def evaluate_claims(
         ``contrast`` (`model`, `other`, `threshold`: HAT of one model exceeds that of another by
         more than the threshold). Optional: `formula`, `level` (one-sided, 0.05), `direction`
         (``"less"`` turns a claim round), `statement`.
-    cluster, vcov : str
+    cluster, vcov, link : str
         See `fit_trend`.
     registration : Registration, optional
         Which claims are confirmatory, see `hatstats.study.registry`; none if not given.
@@ -321,7 +315,7 @@ def evaluate_claims(
     # Claims often share a formula; each is fitted once.
     @cache
     def fitted(formula: str) -> TrendFit:
-        return fit_trend(scores, formula, cluster=cluster, vcov=vcov, models=models)
+        return fit_trend(scores, formula, cluster=cluster, vcov=vcov, link=link, models=models)
 
     used = None if models is None else frozenset(models)
     verdicts = []

@@ -13,11 +13,13 @@ import pytest
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
+from hatstats.hat.fitting import fit_profile
 from hatstats.report import analysis as module
 from hatstats.report.analysis import TRENDS, Analysis, Options, analyse
 from hatstats.study import Study, read_study
 from hatstats.study.simulate import Shape, simulate_study
 from hatstats.trends import evaluate_claims, fit_trend
+from hatstats.trends import specification as tried
 from tests.report.studies import aggregate_study, item_study
 
 DATA = Path(__file__).parents[2] / "data"
@@ -133,7 +135,11 @@ def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Analysis]) -
         "two stages: scores regressed afterwards",
         "two stages, correlation of items 0.3",
         "two stages, correlation of items 0.6",
+        "two stages, logits of scores",
+        "chance level not taken out",
         "standard errors CR3",
+        "active parameters",
+        *(f"without family {name}" for name in dict.fromkeys(analysis.study.models["family"])),
     ]
     assert list(table["claim"]) == names * len(choices)
     for claim, row in zip(analysis.claims, table.itertuples(), strict=False):
@@ -151,10 +157,10 @@ def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Analysis]
         "standard errors CR3": evaluate_claims(profile, [claim], vcov="CR3"),
         "two stages: scores regressed afterwards": evaluate_claims(profile.hat(), [claim]),
         "slope of source accuracy held at 1": evaluate_claims(
-            module.fit_profile(analysis.used, method="aggregate", slope=1.0), [claim]
+            fit_profile(analysis.used, method="aggregate", slope=1.0), [claim]
         ),
         "two stages, correlation of items 0.6": evaluate_claims(
-            module.fit_profile(analysis.used, method="aggregate", correlation=0.6).hat(), [claim]
+            fit_profile(analysis.used, method="aggregate", correlation=0.6).hat(), [claim]
         ),
     }
     for choice, (verdict,) in by_hand.items():
@@ -309,7 +315,7 @@ def test_a_wrong_claim_stops_the_job_bad_input() -> None:
 def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fit = module.fit_profile
+    fit = tried.fit_profile
 
     def failing(study: Study, **options: Any) -> Any:
         if options.get("slope") == 1.0:
@@ -318,7 +324,7 @@ def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
             raise NotIdentifiedError("too few models")
         return fit(study, **options)
 
-    monkeypatch.setattr(module, "fit_profile", failing)
+    monkeypatch.setattr(tried, "fit_profile", failing)
     analysis = analyse(aggregate_study())
     table = analysis.sensitivity.set_index("choice")
     for choice, reason in (
@@ -351,13 +357,17 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
         "as reported",
         "reference uniform",
         "conditioning observed",
+        "logits of scores",
         "standard errors CR3",
+        "without family family-1",
+        "without family family-2",
+        "without family family-3",
     ]
     assert all(trend.panel is None for trend in analysis.trends.values())
     direct = fit_trend(analysis.scores, "release_year").tidy().set_index("term")
     assert analysis.claims[1].estimate == pytest.approx(direct.loc["release_year", "estimate"])
     assert analysis.claims[0].verdict != "not testable"
-    observed = module.fit_profile(study, method="observed").hat("pooled")
+    observed = fit_profile(study, method="observed").hat("pooled")
     row = analysis.sensitivity.query("choice == 'conditioning observed' and claim == 'date'")
     expected = evaluate_claims(observed, [claims[1]])[0]
     assert row["estimate"].item() == pytest.approx(expected.estimate)

@@ -39,7 +39,9 @@ def study_folder(folder: Path, *claims: dict[str, Any]) -> Study:
 
 def test_hash_is_of_the_content() -> None:
     turned = dict(reversed(CLAIM.items()))
-    assert claims_hash([CLAIM]) == claims_hash([turned]) == claims_hash([{**CLAIM, "threshold": 0.0}])
+    assert (
+        claims_hash([CLAIM]) == claims_hash([turned]) == claims_hash([{**CLAIM, "threshold": 0.0}])
+    )
     assert len(claims_hash([])) == 64
     others = [
         [{**CLAIM, "threshold": 0.01}],

@@ -1,0 +1,82 @@
+"""Tables of claims: margins, shares of specifications, families left out, decompositions."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hatstats.report.rounding import words
+from hatstats.report.tables import Column, Table, make_table
+
+MARGINS = (
+    Column("claim", "Claim"),
+    Column("margin", "Margin", "value", error="step"),
+    Column("mark", "Registered", "note"),
+    Column("verdict", "Verdict"),
+    Column("p_value", "p", "p"),
+    Column("p_equivalence", "p (TOST)", "p"),
+    Column("p_in_margin", "P(within)", "value", error="cent"),
+)
+SHARES = (
+    Column("claim", "Claim"),
+    Column("verdict", "Verdict"),
+    Column("count", "Specifications", "count"),
+    Column("percent", "Share", "share"),
+)
+LEFT_OUT = (
+    Column("trend", "Trend"),
+    Column("without", "Without"),
+    Column("term", "Term"),
+    Column("estimate", "Estimate", "value"),
+    Column("std_error", "SE", "value"),
+    Column("df", "df", "df"),
+    Column("p_value", "p", "p"),
+    Column("conf", "CI", "interval"),
+    Column("n_models", "Models", "count"),
+    Column("percent", "Leverage", "share"),
+)
+DECOMPOSITIONS = (
+    Column("comparison", "From, to"),
+    Column("term", "Part"),
+    Column("estimate", "Accuracy", "value"),
+    Column("std_error", "SE", "value"),
+    Column("conf", "CI", "interval"),
+)
+#: Rows of a table of margins: about every so many of the curve's.
+_EVERY = 10
+
+
+def margins_table(margins: pd.DataFrame) -> Table:
+    """Verdicts of non-inferiority for some margins, the registered one among them."""
+    if margins.empty:
+        return make_table(margins, MARGINS)
+    place = margins.groupby("claim", sort=False).cumcount()
+    rows = margins[margins["registered"].astype(bool) | (place % _EVERY == _EVERY - 1)]
+    rows = rows.assign(
+        claim=rows["claim"].map(words),
+        mark=rows["registered"].map({True: "registered", False: ""}),
+        step=0.01,
+        cent=0.01,
+    )
+    return make_table(rows, MARGINS)
+
+
+def shares_table(shares: pd.DataFrame) -> Table:
+    """How many specifications give each verdict."""
+    if shares.empty:
+        return make_table(shares, SHARES)
+    return make_table(
+        shares.assign(claim=shares["claim"].map(words), percent=shares["share"]), SHARES
+    )
+
+
+def left_out_families_table(rows: pd.DataFrame) -> Table:
+    """Coefficients without each family, and each family's partial leverage."""
+    if rows.empty:
+        return make_table(rows, LEFT_OUT)
+    shown = rows.assign(without=rows["without"].replace("", "none"), percent=rows["share"])
+    return make_table(shown, LEFT_OUT, digits="row")
+
+
+def decompositions_table(rows: pd.DataFrame) -> Table:
+    """Parts of a change in raw target accuracy."""
+    return make_table(rows, DECOMPOSITIONS)
