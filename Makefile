@@ -26,7 +26,7 @@ bench: setup ## seconds of each stage of the main job, and of the bootstrap besi
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
 
-calibrate: setup ## slow proofs: drift over source ability, coverage of intervals (hours)
+calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
 	$(PYTHON) -m hatstats.check
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)

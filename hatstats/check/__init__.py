@@ -4,3 +4,7 @@
 `hatstats.check.coverage` counts how often intervals hold the truth. Each function returns one tidy
 frame; ``python -m hatstats.check`` runs and prints them.
 """
+
+from hatstats.check.stress import stress_test
+
+__all__ = ["stress_test"]

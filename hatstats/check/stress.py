@@ -72,6 +72,36 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
     return models, found
 
 
+def stress_test(
+    study: Study | None = None,
+    design: StressDesign | None = None,
+    *,
+    methods: tuple[Method, ...] = ("latent", "observed"),
+    n_seeds: int = 2,
+    rng: np.random.Generator | int | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """How far HAT and every other measure are moved by source ability alone.
+
+    Parameters
+    ----------
+    study : Study, optional
+        Real items to thin, see `thinned`; simulated if not given, see `simulated`.
+    design : StressDesign, optional
+        What to simulate.
+    methods, n_seeds, rng, progress
+        As in `simulated`.
+
+    Returns
+    -------
+    DataFrame
+        `measure, world, piled, n_promptings, by_ability, by_transfer, leakage, mc_error, n_seeds`.
+    """
+    if study is not None:
+        return thinned(study, methods=methods, rng=rng)
+    return simulated(design, methods=methods, n_seeds=n_seeds, rng=rng, progress=progress)
+
+
 def simulated(
     design: StressDesign | None = None,
     *,
@@ -129,8 +159,6 @@ def simulated(
         leakage = ability / transfer if transfer > 0 else np.nan
         case = (chosen.world, chosen.piled, chosen.n_promptings)
         rows.append((name, *case, ability, transfer, leakage, float(error), n_seeds))
-    if progress is not None:
-        progress("done", 1.0)
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 

@@ -137,8 +137,8 @@ def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
 
 
 def _order(values: Floats, upper: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDArray[np.int8]:
-    """Sign of each pair of models, shape (B, pairs)."""
-    return np.sign(values[:, upper[0]] - values[:, upper[1]]).astype(np.int8)
+    """Sign of each pair of models, shape (B, pairs); an undefined value ties with all others."""
+    return np.sign(np.nan_to_num(values[:, upper[0]] - values[:, upper[1]])).astype(np.int8)
 
 
 def _tau(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:

@@ -80,3 +80,20 @@ def left_out_families_table(rows: pd.DataFrame) -> Table:
 def decompositions_table(rows: pd.DataFrame) -> Table:
     """Parts of a change in raw target accuracy."""
     return make_table(rows, DECOMPOSITIONS)
+
+
+def stress_table(rows: pd.DataFrame) -> Table:
+    """How far each measure is moved by source ability and by transfer, least leakage first."""
+    shown = rows.sort_values("leakage", kind="stable").assign(
+        measure=rows["measure"].map(words), cent=0.005
+    )
+    return make_table(
+        shown,
+        (
+            Column("measure", "Measure"),
+            Column("by_ability", "By ability", "value", "cent"),
+            Column("by_transfer", "By transfer", "value", "cent"),
+            Column("leakage", "Leakage", "share"),
+            Column("mc_error", "MC error", "share"),
+        ),
+    )

@@ -187,3 +187,22 @@ def words(spec: Specification) -> str:
         f"without {spec.without.replace(':', ' ')}" if spec.without else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def all_specifications(
+    study: Study, base: Specification, *, cross: bool = True
+) -> dict[str, Specification]:
+    """Every specification by name, the base first.
+
+    Parameters
+    ----------
+    study : Study
+    base : Specification
+    cross : bool
+        Whether to add all combinations of the choices that bear on scores, size and scale.
+    """
+    found = {"as reported": base, **dict(one_at_a_time(study, base)), **dict(dropped(study, base))}
+    if cross:
+        known = set(found.values())
+        found |= {name: spec for name, spec in crossed(study, base) if spec not in known}
+    return found

@@ -35,6 +35,8 @@ from hatstats.trends.trend import TrendFit
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
+#: An unknown number.
+UNKNOWN = float("nan")
 #: Fewest degrees of freedom at which a verdict is given.
 LEAST_DF = 2.0
 
@@ -139,7 +141,7 @@ class Verdict:
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
     """A claim that the study cannot test, with the reason."""
     level = float(claim.get("level", 0.05))
-    nan = float("nan")
+    nan = UNKNOWN
     return Verdict(
         name=str(claim["name"]),
         kind=str(claim["kind"]),
@@ -176,7 +178,7 @@ def _alone(claim: Mapping[str, Any], found: Quantity, status: str) -> Verdict:
     blank = untestable(claim, found.reason, status)
     # Without degrees of freedom a sandwich is too small, not just unknown.
     known = not found.reason and not np.isnan(found.df) and found.std_error > 0.0
-    std_error = found.std_error if known else float("nan")
+    std_error = found.std_error if known else UNKNOWN
     limits = wald_interval(found.estimate, std_error, found.df, blank.conf_level)
     sign = 1.0 if blank.direction == "greater" else -1.0
     statistic = sign * (found.estimate - found.threshold) / std_error

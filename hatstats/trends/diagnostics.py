@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
-from hatstats.hat.aggregate import AggregateProfile
+from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import tidy_frame
 from hatstats.inference.leverage import (
@@ -230,7 +230,7 @@ def joint_ellipse(
 
 
 def within_between(
-    scores: HatScores | AggregateProfile,
+    scores: HatScores | TransferProfile,
     covariate: str,
     *,
     cluster: str = "family",

@@ -14,13 +14,7 @@ from hatstats.hat.fitting import fit_profile
 from hatstats.hat.scores import HatScores
 from hatstats.study import Study
 from hatstats.study.registry import Registration
-from hatstats.trends.choices import (
-    Specification,
-    crossed,
-    default_specification,
-    dropped,
-    one_at_a_time,
-)
+from hatstats.trends.choices import Specification, all_specifications, default_specification
 from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims, untestable
 from hatstats.trends.quantities import Scores
 
@@ -156,12 +150,7 @@ def specification_table(
     """
     asked = study.claims if claims is None else claims
     if specifications is None:
-        base = default_specification(study)
-        specifications = {"as reported": base}
-        specifications |= dict(one_at_a_time(study, base)) | dict(dropped(study, base))
-        if cross:
-            known = set(specifications.values())
-            specifications |= {n: s for n, s in crossed(study, base) if s not in known}
+        specifications = all_specifications(study, default_specification(study), cross=cross)
     status = {} if registration is None else registration.status
     made: dict[Specification, Scores | NoScores] = {}
     tables = []
@@ -188,8 +177,6 @@ def specification_table(
         # The method of the verdict is how its standard error was made.
         facts["estimator"] = facts.pop("method")
         tables.append(table.assign(choice=name, **facts))
-    if progress is not None:
-        progress("done", 1.0)
     if not tables or not len(asked):
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]

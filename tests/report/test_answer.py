@@ -163,7 +163,7 @@ def test_a_claim_counts_once_however_many_choices_change_it() -> None:
         "second": ["refuted", "refuted", "inconclusive"],
         "third": ["supported", "refuted", "not testable"],
     }
-    assert answer(claims=claims, others=others)[-1].endswith("change 2 of 3 verdicts.")
+    assert answer(claims=claims, others=others)[-1].endswith("change 1 of 3 verdicts.")
 
 
 def test_untestable_claims_say_why() -> None:
