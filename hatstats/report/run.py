@@ -112,6 +112,11 @@ def _write_numbers(results: Results, folder: Path) -> None:
             "cov": results.cov.to_numpy(float),
         },
         "comparison": results.comparison,
+        "registration": results.registration,
+        "margins": results.margins,
+        "shares": results.shares,
+        "left_out_families": results.left_out_families,
+        "decompositions": results.decompositions,
         "flagged": results.flagged,
         "left_out": results.left_out,
     }
