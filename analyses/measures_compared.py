@@ -48,7 +48,7 @@ def run(study_path: Path, out: Path) -> None:
     for row in alike[alike["term"].str.startswith("HAT ~ ")].itertuples():
         say(f"  {row.term:<20} tau {row.estimate:5.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}]")
 
-    moved = simulated(StressDesign(n_items=2_000), rng=1)
+    moved = simulated(StressDesign(n_items=1_000), rng=1)
     say("Moved by source ability alone, relative to a like move of transfer (simulated):")
     for row in moved.sort_values("leakage").itertuples():
         say(f"  {row.measure:<26}{row.leakage:>7.1%}")

@@ -20,7 +20,7 @@ from hatstats.study.registry import registration
 from hatstats.trends.choices import Specification, default_specification, dropped, one_at_a_time
 from hatstats.trends.claims import Verdict, evaluate_claims
 from hatstats.trends.decompose import decompose_profile
-from hatstats.trends.diagnostics import leave_one_out, leverage_by_cluster
+from hatstats.trends.diagnostics import leverage_by_cluster
 from hatstats.trends.margins import margin_curves
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.specification import specification_table
@@ -88,9 +88,9 @@ class Analysis:
         What is known of when the claims were written down, in plain lines.
     margins : DataFrame
         Verdicts of non-inferiority for every margin, see `hatstats.trends.margins`.
-    left_out_families : DataFrame
-        The trends without each family, with its partial leverage; empty where ``options.quick`` or
-        there are more than `MOST_FAMILIES`.
+    leverage : DataFrame
+        Share of each family in what is known of each trend: `trend, cluster, n_models, term,
+        share`.
     decompositions : DataFrame
         Change in raw target accuracy from the first year to the last, over all models and within
         each family, as source ability plus transfer.
@@ -116,7 +116,7 @@ class Analysis:
     claims: tuple[Verdict, ...]
     registration: tuple[str, ...]
     margins: pd.DataFrame
-    left_out_families: pd.DataFrame
+    leverage: pd.DataFrame
     decompositions: pd.DataFrame
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
@@ -152,15 +152,11 @@ def fit_method(study: Study, options: Options) -> Method:
     return options.method or default_method(study)
 
 
-def _left_out_families(trends: dict[str, TrendFit], options: Options) -> pd.DataFrame:
-    """The trends without each family, with the family's partial leverage."""
+def _leverage(trends: dict[str, TrendFit]) -> pd.DataFrame:
+    """Share of each family in what is known of each trend."""
     parts = []
     for name, trend in trends.items():
-        if options.quick or trend.n_clusters > MOST_FAMILIES:
-            continue
-        rows = leave_one_out(trend, conf_level=options.conf_level)
-        share = leverage_by_cluster(trend).rename(columns={"cluster": "without"})
-        rows = rows.merge(share[["without", "term", "share"]], how="left", on=["without", "term"])
+        rows = leverage_by_cluster(trend)
         rows.insert(0, "trend", name)
         parts.append(rows)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -244,13 +240,15 @@ def analyse(
     trends, not_fitted = _trends(source)
     step("claims")
     registered = registration(study)
-    claims = evaluate_claims(source, study.claims, registration=registered)
+    fits = {trend.formula: trend for trend in trends.values()}
+    claims = evaluate_claims(source, study.claims, registration=registered, fits=fits)
     step("measures")
     rivals = measures(used, conf_level=options.conf_level)
     sensitivity = specification_table(
         study,
         specifications=specifications,
         registration=registered,
+        known={"as reported": claims},
         progress=lambda what, _: step(what),
     )
     checks = None
@@ -280,7 +278,7 @@ def analyse(
         claims=claims,
         registration=registered.lines() if study.claims else (),
         margins=margin_curves(claims),
-        left_out_families=_left_out_families(trends, options),
+        leverage=_leverage(trends),
         decompositions=_decompositions(profile, scores, options.conf_level),
         measures=rivals,
         sensitivity=sensitivity,

@@ -1,4 +1,4 @@
-"""Tables of claims: margins, shares of specifications, families left out, decompositions."""
+"""Tables of claims: margins, shares of specifications, leverage of families, decompositions."""
 
 from __future__ import annotations
 
@@ -22,17 +22,12 @@ SHARES = (
     Column("count", "Specifications", "count"),
     Column("percent", "Share", "share"),
 )
-LEFT_OUT = (
+LEVERAGE = (
     Column("trend", "Trend"),
-    Column("without", "Without"),
-    Column("term", "Term"),
-    Column("estimate", "Estimate", "value"),
-    Column("std_error", "SE", "value"),
-    Column("df", "df", "df"),
-    Column("p_value", "p", "p"),
-    Column("conf", "CI", "interval"),
+    Column("cluster", "Family"),
     Column("n_models", "Models", "count"),
-    Column("percent", "Leverage", "share"),
+    Column("term", "Term"),
+    Column("share", "Share", "share"),
 )
 DECOMPOSITIONS = (
     Column("comparison", "From, to"),
@@ -69,12 +64,9 @@ def shares_table(shares: pd.DataFrame) -> Table:
     )
 
 
-def left_out_families_table(rows: pd.DataFrame) -> Table:
-    """Coefficients without each family, and each family's partial leverage."""
-    if rows.empty:
-        return make_table(rows, LEFT_OUT)
-    shown = rows.assign(without=rows["without"].replace("", "none"), percent=rows["share"])
-    return make_table(shown, LEFT_OUT, digits="row")
+def leverage_table(rows: pd.DataFrame) -> Table:
+    """Share of each family in each trend."""
+    return make_table(rows, LEVERAGE)
 
 
 def decompositions_table(rows: pd.DataFrame) -> Table:

@@ -90,7 +90,7 @@ def collect(analysis: Analysis) -> Results:
         shares=verdict_shares(analysis.sensitivity)
         if len(analysis.sensitivity)
         else pd.DataFrame(),
-        left_out_families=analysis.left_out_families,
+        leverage=analysis.leverage,
         decompositions=analysis.decompositions,
         **_check_frames(analysis.checks),
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hatstats.report.claim_tables import (
     decompositions_table,
-    left_out_families_table,
+    leverage_table,
     margins_table,
     shares_table,
 )
@@ -304,10 +304,10 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             comparison_table(results.comparison),
         ),
         (
-            "left_out_families",
-            f"The same trends without each family, {study}. Leverage: the family's share in what "
-            "all models say of the coefficient.",
-            left_out_families_table(results.left_out_families),
+            "leverage",
+            f"Share of each family in what is known of each trend, {study}: one share near 100 % "
+            "says that one family decides.",
+            leverage_table(results.leverage),
         ),
         (
             "measures",

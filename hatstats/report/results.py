@@ -65,8 +65,8 @@ class Results:
         Verdicts of non-inferiority by margin, see `hatstats.trends.margins.margin_curve`.
     shares : DataFrame
         Share of specifications by verdict, see `hatstats.trends.specification.verdict_shares`.
-    left_out_families : DataFrame
-        Coefficients without each family: `trend, without, share` and tidy columns.
+    leverage : DataFrame
+        Share of each family in each trend: `trend, cluster, n_models, term, share`.
     decompositions : DataFrame
         `comparison` and tidy rows of source ability, transfer and change.
     """
@@ -96,7 +96,7 @@ class Results:
     registration: tuple[str, ...] = ()
     margins: pd.DataFrame = field(default_factory=pd.DataFrame)
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
-    left_out_families: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     decompositions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property

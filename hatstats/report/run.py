@@ -115,7 +115,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "registration": results.registration,
         "margins": results.margins,
         "shares": results.shares,
-        "left_out_families": results.left_out_families,
+        "leverage": results.leverage,
         "decompositions": results.decompositions,
         "flagged": results.flagged,
         "left_out": results.left_out,

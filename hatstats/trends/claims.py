@@ -275,6 +275,7 @@ def evaluate_claims(
     link: Link = "identity",
     registration: Registration | None = None,
     models: Collection[str] | None = None,
+    fits: Mapping[str, TrendFit] | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge registered claims.
 
@@ -297,6 +298,8 @@ def evaluate_claims(
         Which claims are confirmatory, see `hatstats.study.registry`; none if not given.
     models : collection of str, optional
         Models to use; all if not given.
+    fits : mapping of str to TrendFit, optional
+        Trends of these scores that are fitted already, by formula, with the same choices.
 
     Returns
     -------
@@ -317,6 +320,8 @@ def evaluate_claims(
     # Claims often share a formula; each is fitted once.
     @cache
     def fitted(formula: str) -> TrendFit:
+        if fits is not None and formula in fits:
+            return fits[formula]
         return fit_trend(scores, formula, cluster=cluster, vcov=vcov, link=link, models=models)
 
     used = None if models is None else frozenset(models)

@@ -121,6 +121,7 @@ def specification_table(
     specifications: Mapping[str, Specification] | None = None,
     cross: bool = True,
     registration: Registration | None = None,
+    known: Mapping[str, tuple[Verdict, ...]] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Every claim under every defensible choice, one row each.
@@ -138,6 +139,8 @@ def specification_table(
     cross : bool
     registration : Registration, optional
         See `evaluate_claims`.
+    known : mapping of str to tuple of Verdict, optional
+        Verdicts that are known already, by name of the specification.
     progress : callable, optional
         Called as ``progress(what, share)``.
 
@@ -158,10 +161,13 @@ def specification_table(
         if progress is not None:
             progress(name, done / len(specifications))
         key = spec.data()
-        if key not in made:
+        settled = (known or {}).get(name)
+        if settled is None and key not in made:
             made[key] = _scores_or_reason(study, key)
-        scores = made[key]
-        if isinstance(scores, NoScores):
+        scores = made.get(key, NoScores(""))
+        if settled is not None:
+            verdicts = settled
+        elif isinstance(scores, NoScores):
             verdicts = tuple(_untestable(claim, scores.text, status) for claim in asked)
         else:
             try:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from hatstats.report.claim_tables import (
     decompositions_table,
-    left_out_families_table,
+    leverage_table,
     margins_table,
     shares_table,
     stress_table,
@@ -70,5 +70,5 @@ def test_tables_of_claims() -> None:
     )  # fmt: skip
     assert "75 %" in to_text(shares_table(shares))
     assert "160 %" in to_text(stress_table(leakage_frame()))
-    for table in (margins_table, shares_table, left_out_families_table, decompositions_table):
+    for table in (margins_table, shares_table, leverage_table, decompositions_table):
         assert table(pd.DataFrame()).rows == ()

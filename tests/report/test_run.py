@@ -55,7 +55,7 @@ FILES = {
             "shares",
             "decompositions",
             "trends",
-            "left_out_families",
+            "leverage",
             "comparison",
             "measures",
             "other_measures",
