@@ -13,7 +13,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.cluster import ClusterRobust
-from hatstats.trends.stacked import slope_difference
+from hatstats.trends.stacked import SlopeDifference, slope_difference
 from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
@@ -116,13 +116,23 @@ def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Quantit
     )
 
 
+def _ratio(both: SlopeDifference) -> str:
+    """Transfer slope relative to source slope, with Fieller's limits where they are bounded."""
+    if both.source_slope == 0.0:
+        return ""
+    ratio, low, high = both.ratio()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"; ratio {ratio:.2f}, unbounded by Fieller"
+    return f"; ratio {ratio:.2f} [{low:.2f}, {high:.2f}] by Fieller"
+
+
 def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, scores: Scores) -> Quantity:
     term = str(claim["term"])
     trend = fitted(str(claim.get("formula") or term))
     both = slope_difference(trend.scores, trend, term)
     words = (
         f"slope on {term} of source accuracy ({both.source_slope:.3f}) less that of HAT "
-        f"({both.transfer_slope:.3f})"
+        f"({both.transfer_slope:.3f}{_ratio(both)})"
     )
     value = (both.estimate, both.std_error)
     return _of_clusters(words, value, both.gradient, both.robust, trend, float(claim["threshold"]))
