@@ -78,7 +78,8 @@ def test_claims_and_trends_rest_on_the_one_regression(
     assert set(size.left_out) == set(
         analysis.study.models.loc[analysis.study.models["params_total"].isna(), "model"]
     )
-    assert set(analysis.measures["term"]) == {"gap", "ratio", "excess"}
+    terms = {"gap", "ratio", "excess", "gamma", "parity_gap"}
+    assert set(analysis.measures["term"]) == terms
 
 
 def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Analysis]) -> None:

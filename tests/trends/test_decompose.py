@@ -112,7 +112,7 @@ def test_groups_are_means_over_pairs() -> None:
 def test_known_truth_of_items_coverage() -> None:
     """Two models of one ability: all change is transfer; two of one transfer: all is ability."""
     held = np.zeros(2)
-    for seed in range(30):
+    for seed in range(12):
         study = simulate_study(
             (0.0, 1.2, 1.2), transfer=(0.0, 0.0, 0.8),
             shape=Shape(n_items=150, n_languages=1, n_promptings=10), rng=[9, seed],
@@ -123,7 +123,8 @@ def test_known_truth_of_items_coverage() -> None:
         held[0] += row["conf_low"] < 0.0 < row["conf_high"]
         row = shift.loc["source ability"]
         held[1] += row["conf_low"] < 0.0 < row["conf_high"]
-    assert (held >= 25).all()
+    # Nominal 11.4 of 12.
+    assert (held >= 9).all()
 
 
 @pytest.mark.parametrize(

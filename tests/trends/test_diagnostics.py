@@ -133,7 +133,7 @@ def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None
 def test_prediction_interval_holds_new_models_coverage() -> None:
     """Nominal 90 %, a new family each time; wide, for six families say little of a seventh."""
     held = 0
-    for seed in range(150):
+    for seed in range(60):
         rng = np.random.default_rng([6, seed])
         truth = 0.6 + 0.05 * rng.standard_normal(6)[FAMILY] + 0.02 * rng.standard_normal(20)
         scores = scores_of(
@@ -142,7 +142,8 @@ def test_prediction_interval_holds_new_models_coverage() -> None:
         new = 0.6 + 0.05 * rng.standard_normal() + 0.02 * rng.standard_normal()
         row = fit_trend(scores, SIZE).prediction(conf_level=0.9).iloc[0]
         held += row["pred_low"] < new < row["pred_high"]
-    assert 0.84 <= held / 150 <= 0.98
+    # Nominal 54 of 60; three Monte-Carlo errors are 7.
+    assert 47 <= held <= 60
 
 
 # --- covariates ---------------------------------------------------------------------------------
