@@ -201,7 +201,8 @@ class TrendFit:
         the variance components; CR1, CR2 and CR3 hold against any dependence within clusters; the
         wild cluster bootstrap imposes the null and flips, or reweights, whole clusters; the
         permutation moves models within families and families of equal size. With few clusters
-        CR2, the sign flips and the permutation keep their level, CR3 nearly, (see README). A standard error is NaN where
+        CR2, the sign flips and the permutation keep their level, CR3 nearly. A standard error is
+        NaN where
         the models leave nothing to estimate it by: no residual degree of freedom, a model that
         alone carries a coefficient (HC3), or a cluster that does (CR).
 
