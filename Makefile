@@ -28,7 +28,7 @@ bench: setup ## seconds of the main job; bootstrap beside SciPy, joint fit besid
 	$(PYTHON) -m bench.latent
 	$(PYTHON) -m bench.joint
 
-calibrate: setup ## slow proofs: drift over source ability, coverage of intervals (hours)
+calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
 	$(PYTHON) -m hatstats.check
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)

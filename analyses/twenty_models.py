@@ -1,7 +1,8 @@
 """Twenty models on HellaSwag: who transfers best, and do size and time matter.
 
-Run ``python -m analyses.twenty_models --out DIR``. Writes the scores, the trends under every kind
-of standard error, the verdicts, and the forest plot.
+Run ``python -m analyses.twenty_models --out DIR``. Writes scores, trends under every kind of
+standard error and without each family, verdicts with their margins and under other choices, a
+change of raw accuracy in two parts, all measures and how far they agree, and detectable slopes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import forest, save_figure
+from hatstats.hat.measure_draws import measure_draws
+from hatstats.report.figures import forest, margin_curve, save_figure, what_changes
+from hatstats.trends.choices import default_specification, one_at_a_time
+from hatstats.trends.claims import claims_frame
+from hatstats.trends.diagnostics import collinearity, leave_one_out, leverage_by_cluster
+from hatstats.trends.margins import margin_curves
+from hatstats.trends.power import detectable_slopes
+from hatstats.trends.specification import verdict_shares
 
 STUDY = "data/euroeval"
 FORMULAS = ("log10(params_total)", "release_year", "log10(params_total) + release_year")
@@ -22,10 +30,6 @@ def run(study_path: Path, out: Path) -> None:
     """Fit the panel's line, the trends and the claims, and write them to `out`."""
     study = hs.read_study(study_path)
     used = study.without_flagged()
-    say(f"{len(used.model_names)} models; {len(study.flagged)} suspicious cells left out:")
-    for cell in study.flagged.itertuples():
-        say(f"- {cell.model}: {cell.evidence}")
-
     profile = hs.fit_profile(used)
     scores = profile.hat("pooled")
     say(scores.summary())
@@ -37,24 +41,36 @@ def run(study_path: Path, out: Path) -> None:
 
     # Size and date stand in one regression with source accuracy: residuals of a first line would
     # give attenuated trends.
-    tables = []
-    for formula in FORMULAS:
-        trend = hs.fit_trend(profile, formula)
+    trends = {formula: hs.fit_trend(profile, formula) for formula in FORMULAS}
+    for name, make in (("trends", hs.TrendFit.comparison), ("left_out", leave_one_out),
+                       ("leverage", leverage_by_cluster), ("collinearity", collinearity),
+                       ("detectable", detectable_slopes)):  # fmt: skip
+        parts = [make(trend).assign(formula=formula) for formula, trend in trends.items()]
+        write(pd.concat(parts, ignore_index=True), out / f"{name}.csv")
+    for trend in trends.values():
         say(trend.summary())
-        tables.append(trend.comparison().assign(formula=formula))
-    write(pd.concat(tables, ignore_index=True), out / "trends.csv")
 
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(pd.DataFrame([verdict.row() for verdict in verdicts]), out / "claims.csv")
+    write(claims_frame(verdicts), out / "claims.csv")
+    margins = margin_curves(verdicts)
+    write(margins, out / "margins.csv")
+    save_figure(margin_curve(margins), out / "margins")
+    base = default_specification(study)
+    single = {"as reported": base, **dict(one_at_a_time(study, base))}
+    table = hs.specification_table(study, specifications=single)
+    write(table, out / "specification.csv")
+    save_figure(what_changes(table), out / "specification")
+    for row in verdict_shares(table).itertuples():
+        say(f"  {row.claim}: {row.verdict} in {row.count} of {row.specifications} analyses")
 
-    with_flagged = hs.fit_profile(study).hat("pooled").tidy()
-    both = scores.tidy().merge(with_flagged, on="model", suffixes=("", "_with_flagged"))
-    both["change"] = (both["estimate_with_flagged"] - both["estimate"]).abs()
-    for row in both.nlargest(1, "change", keep="first").itertuples():
-        say(f"With the suspicious cells {row.model} moves most: {row.change:.3f}.")
-    write(both[["model", "estimate", "estimate_with_flagged", "change"]], out / "flagged.csv")
+    split = hs.decompose(used, 2025, 2026, family="Gemma")
+    say(split.summary())
+    write(split.tidy(), out / "decomposition.csv")
+    draws = measure_draws(used, rng=1)
+    write(draws.tidy(), out / "measures.csv")
+    write(draws.agreement(), out / "agreement.csv")
 
 
 if __name__ == "__main__":

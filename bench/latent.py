@@ -42,13 +42,15 @@ def paper_size() -> None:
 
 def counted(counts: ItemCounts, times: int) -> ItemCounts:
     """The same counts, each item so many times: the same profile from more items."""
-    repeated = {
-        name: np.repeat(getattr(counts, name), times, axis=1)
-        for name in ("source_correct", "source_trials", "target_correct", "target_trials")
-    }
     total = counts.items.size * times
     return replace(
-        counts, items=np.arange(total).astype(str), clusters=np.arange(total), **repeated
+        counts,
+        items=np.arange(total).astype(str),
+        clusters=np.arange(total),
+        source_correct=np.repeat(counts.source_correct, times, axis=1),
+        source_trials=np.repeat(counts.source_trials, times, axis=1),
+        target_correct=np.repeat(counts.target_correct, times, axis=1),
+        target_trials=np.repeat(counts.target_trials, times, axis=1),
     )
 
 

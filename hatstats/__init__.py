@@ -19,6 +19,7 @@ from hatstats.errors import (
 )
 
 if TYPE_CHECKING:
+    from hatstats.check import stress_test
     from hatstats.hat import (
         HatScores,
         JointOptions,
@@ -36,7 +37,15 @@ if TYPE_CHECKING:
         thin_promptings,
     )
     from hatstats.study import Study, read_study, simulate_study, suspicious_cells
-    from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
+    from hatstats.trends import (
+        TrendFit,
+        Verdict,
+        decompose,
+        evaluate_claims,
+        fit_trend,
+        plan,
+        specification_table,
+    )
 
 __version__ = "0.1.0"
 
@@ -57,16 +66,20 @@ __all__ = [
     "bootstrap_hat",
     "compare_joint",
     "count_table",
+    "decompose",
     "evaluate_claims",
     "fit_profile",
     "fit_trend",
     "item_report",
     "measures",
     "misspecification_test",
+    "plan",
     "read_study",
     "resample_promptings",
     "simulate_study",
+    "specification_table",
     "split_half",
+    "stress_test",
     "suspicious_cells",
     "thin_promptings",
 ]
@@ -90,7 +103,16 @@ _ROOMS = {
         "split_half",
         "thin_promptings",
     ),
-    "hatstats.trends": ("TrendFit", "Verdict", "evaluate_claims", "fit_trend"),
+    "hatstats.trends": (
+        "TrendFit",
+        "Verdict",
+        "decompose",
+        "evaluate_claims",
+        "fit_trend",
+        "plan",
+        "specification_table",
+    ),
+    "hatstats.check": ("stress_test",),
 }
 
 

@@ -124,7 +124,11 @@ def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyP
         (("trend",), "log10(params_total)"),
         (("trend", "--formula", "release_year", "--vcov", "CR3"), "CR3"),
         (("claims",), "progress_over_time: "),
+        (("claims", "--margins"), "Holm"),
         (("measures",), "Gap"),
+        (("measures", "--agreement"), "Rank agreement"),
+        (("specification", "--quick"), "Specifications"),
+        (("decompose", "m_1", "m_7"), "source ability"),
         (("check",), "suspicious cell"),
     ],
 )
@@ -158,7 +162,7 @@ def test_the_verbs_agree_with_the_library(small: Path) -> None:
     assert {row["model"]: row["estimate"] for row in scores} == pytest.approx(expected, rel=1e-9)
     claims = json.loads(run("claims", small, "--json").stdout)
     verdicts = hatstats.evaluate_claims(profile, study.claims)
-    assert [row["verdict"] for row in claims] == [verdict.verdict for verdict in verdicts]
+    assert [row["verdict"] for row in claims["claims"]] == [verdict.verdict for verdict in verdicts]
     flagged = json.loads(run("score", small, "--json", "--with-flagged").stdout)["scores"]
     assert flagged != scores
 
@@ -405,3 +409,28 @@ def test_without_a_verb_the_help_is_shown() -> None:
     done = run()
     assert done.exit_code == 2
     assert "report" in done.output
+
+
+def test_plan_and_stress_need_no_study(tmp_path: Path) -> None:
+    few = ("--items", "40", "--promptings", "4", "--languages", "1")
+    done = run("plan", *few, "--families", "2,2,2", "--precision", "0.5")
+    assert done.exit_code == 0, done.output
+    assert "Cheapest with a standard error of 0.5: 40 items" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    none = run("plan", *few, "--families", "2,2,2", "--precision", "1e-9", "--json")
+    assert json.loads(none.stdout)["cheapest"] == []
+    assert "whole numbers" in fails(run("plan", *few, "--families", "2;2"), 2)
+    out = tmp_path / "stress"
+    done = run("stress", "--items", "150", "--studies", "1", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "HAT, latent, pooled" in done.stdout
+    assert {path.name for path in out.iterdir()} >= {"stress.csv", "stress.png"}
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_claims_can_be_locked_once(tmp_path: Path) -> None:
+    aggregate_study().write(tmp_path / "s")
+    assert "not locked" in run("claims", tmp_path / "s").stdout
+    assert "claims.lock" in run("claims", tmp_path / "s", "--lock").stdout
+    assert "as locked on" in run("claims", tmp_path / "s").stdout
+    assert "locked already" in fails(run("claims", tmp_path / "s", "--lock"), 2)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.derive import euroeval, euroeval_rows, mmlu_prox, truthfulqa, winogrande
+from data.derive import (
+    euroeval,
+    euroeval_rows,
+    mmlu_prox,
+    self_translate,
+    truthfulqa,
+    winogrande,
+)
 from data.derive.evidence import split_numbers
 from data.derive.flags import constant_answers, flag_cells
 from data.derive.folder import (
@@ -47,6 +54,7 @@ def derive(raw: Path, out: Path) -> list[Written]:
         write_mmlu_prox(raw, out / "mmlu_prox"),
         write_winogrande(raw, out / "winogrande_african"),
         write_truthfulqa(raw, out / "truthfulqa_multi"),
+        write_self_translate(raw, out / "self_translate"),
     ]
 
 
@@ -148,6 +156,35 @@ def write_truthfulqa(raw: Path, folder: Path) -> Written:
             "means": truthfulqa.mean_table(counts),
             "spared": bullets(looked.spared, none=NONE),
             **truthfulqa.noise_numbers(answers),
+        },
+    )
+    return written
+
+
+def write_self_translate(raw: Path, folder: Path) -> Written:
+    """Write the study of open models on three benchmarks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    read = self_translate.read_counts(raw)
+    models = self_translate.models(raw, read)
+    chance = {name: value for name, (_, value) in self_translate.BENCHMARKS.items()}
+    benchmarks = pd.concat(
+        [benchmark_table(name, value) for name, value in chance.items()], ignore_index=True
+    )
+    counts = read.drop(columns="family").assign(flag="", evidence="")
+    written = write_tables(Tables(counts, models, benchmarks), folder)
+    share = counts["n_correct"] / counts["n_trials"]
+    floor = counts["benchmark"].map(chance)
+    near = share < floor + 2.0 * (floor * (1.0 - floor) / counts["n_trials"]) ** 0.5
+    sizes = models["family"].value_counts(sort=False)
+    families = ", ".join(f"{name} {count}" for name, count in sizes.items())
+    write_readme(
+        folder.name,
+        folder,
+        {
+            "families": f"{families}.",
+            "cells": str(len(counts)),
+            "floor": str(int(near.sum())),
+            "flags": NONE,
         },
     )
     return written

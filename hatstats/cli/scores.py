@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from hatstats.cli.front import Choice, verb
 from hatstats.cli.inputs import StudyPath, read
 from hatstats.cli.terminal import WIDTH, print_json, say
@@ -21,17 +25,36 @@ def score(study: StudyPath, *, choice: Choice) -> None:
         say(scores.summary(choice.conf_level))
 
 
-@verb("conf_level", "with_flagged")
-def measures(study: StudyPath, *, choice: Choice) -> None:
-    """Print gap, ratio and excess over the line, the measures that HAT argues with."""
+@verb("seed", "conf_level", "reference", "method", "with_flagged")
+def measures(
+    study: StudyPath,
+    *,
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="Show how far HAT and the measures rank alike.")
+    ] = False,
+    choice: Choice,
+) -> None:
+    """Print every measure that HAT argues with, as far as the study allows."""
     _, used = read(study, choice)
     from hatstats.hat import measures as measure
+    from hatstats.hat.measure_draws import measure_draws
 
-    rows = measure(used, conf_level=choice.conf_level)
+    rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
+    alike = None
+    if agreement:
+        draws = measure_draws(
+            used, method=choice.method, reference=choice.reference, rng=choice.seed
+        )
+        alike = draws.agreement(choice.conf_level)
     if choice.json:
-        print_json(rows)
+        print_json(rows if alike is None else {"measures": rows, "agreement": alike})
         return
-    from hatstats.report.layouts import measures_table
+    from hatstats.report.layouts import agreement_table, measures_table, other_measures_table
     from hatstats.report.tables import to_text
 
-    print(to_text(measures_table(rows, intervals=False), width=WIDTH), end="")
+    print(to_text(measures_table(rows, intervals=False), width=WIDTH))
+    print(to_text(other_measures_table(rows), width=WIDTH), end="")
+    if alike is not None:
+        print(
+            f"\nRank agreement with HAT (Kendall's tau)\n{to_text(agreement_table(alike))}", end=""
+        )

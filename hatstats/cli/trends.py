@@ -8,7 +8,7 @@ import typer
 
 from hatstats.cli.front import Choice, verb
 from hatstats.cli.inputs import StudyPath, read, trend_source
-from hatstats.cli.terminal import print_json, say
+from hatstats.cli.terminal import WIDTH, print_json, say
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
@@ -47,19 +47,52 @@ def trend(
 
 
 @verb("reference", "method", "with_flagged")
-def claims(study: StudyPath, *, choice: Choice) -> None:
+def claims(
+    study: StudyPath,
+    *,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Lock the claims as they are (claims.lock), and stop.")
+    ] = False,
+    margins: Annotated[
+        bool, typer.Option("--margins", help="Show verdicts of non-inferiority for other margins.")
+    ] = False,
+    choice: Choice,
+) -> None:
     """Print the verdict on every claim that the study registers."""
     data, used = read(study, choice)
-    from hatstats.trends import evaluate_claims
-    from hatstats.trends.claims import claims_frame
+    from hatstats.study.registry import lock_claims, registration
 
+    if lock:
+        print(f"Locked: {lock_claims(data)}")
+        return
     if not data.claims:
         print("No claims are registered: study.toml has no [[claims]].")
         return
-    verdicts = evaluate_claims(trend_source(used, choice), data.claims)
+    from hatstats.trends import evaluate_claims
+    from hatstats.trends.claims import claims_frame
+    from hatstats.trends.margins import margin_curves
+
+    known = registration(data)
+    verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=known)
     if choice.json:
-        print_json(claims_frame(verdicts))
+        print_json(
+            {
+                "hash": known.hash,
+                "locked_hash": known.locked_hash,
+                "locked_on": known.locked_on,
+                "deviations": known.deviations,
+                "claims": claims_frame(verdicts),
+                "margins": margin_curves(verdicts),
+            }
+        )
         return
     for verdict in verdicts:
         say(verdict.summary())
+    if margins:
+        from hatstats.report.claim_tables import margins_table
+        from hatstats.report.tables import to_text
+
+        print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")
     say(f"Rule: {verdicts[0].rule}.")
+    for line in known.lines():
+        say(line)

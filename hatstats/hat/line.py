@@ -49,7 +49,7 @@ def _reference_nodes(reference: str | ArrayLike, part: Logits) -> tuple[_Nodes, 
     return _Nodes(part.source, tuple(range(count))), mixing
 
 
-def _sampling_covariance(part: Logits, correlation: float) -> Floats:
+def sampling_covariance(part: Logits, correlation: float) -> Floats:
     """Covariance of source logits (M) and target logits (M L): models correlated by language."""
     count, languages = part.target.shape
     sd = np.concatenate([np.sqrt(part.source_var), np.nan_to_num(np.sqrt(part.target_var)).ravel()])
@@ -148,7 +148,7 @@ def line_scores(
     gradient[size + np.arange(count), np.arange(count)] = np.sqrt(
         accuracy * (1.0 - accuracy) / trials / part.source_var
     )
-    errors = _bordered(_sampling_covariance(part, correlation), float(panel.slope_variances()[b]))
+    errors = _bordered(sampling_covariance(part, correlation), float(panel.slope_variances()[b]))
     cov = gradient @ errors @ gradient.T
     cov[rows, rows] += (by_target**2 * extra).ravel()
     return estimate, cov

@@ -1,4 +1,4 @@
-"""The measures that HAT argues with, with intervals: gap, ratio, excess over the line."""
+"""The measures that HAT argues with, in one tidy table with intervals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy import special
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile, fit_aggregate
 from hatstats.hat.fitting import Method, fit_profile
+from hatstats.hat.measure_draws import measure_draws
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import tidy_frame
 from hatstats.study import Study
@@ -65,13 +66,35 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
     return total / len(profile.parts), np.sqrt(variance) / len(profile.parts)
 
 
-def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
-    """Cross-lingual gap, ratio and excess over the line, per model.
+def measures(
+    study: Study,
+    *,
+    conf_level: float = 0.95,
+    n_draws: int = 1_000,
+    rng: np.random.Generator | int | None = 1,
+) -> pd.DataFrame:
+    """Every rival of HAT that the data allow, per model.
 
     * ``gap`` = acc(source) - acc(target), a difference of proportions;
     * ``ratio`` = acc(target) / acc(source);
     * ``excess`` = acc(target) less the accuracy that a logit line fitted over the study's models
-      predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021).
+      predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021);
+    * ``gamma`` = logit acc(target) / logit acc(source) (arXiv 2510.15551);
+    * ``parity_gap`` = accuracy in the best language less that in the worst (MultiLoKo);
+
+    and where there are items
+
+    * ``overall`` = mean over items of right in source and in target (ECLeKTic overall);
+    * ``conditional`` = right in both / right in the source (ECLeKTic transfer), and
+      ``conditional_with_source``, what it becomes when the source row is left among the targets,
+      (1 + L t) / (L + 1), as in public implementations;
+    * ``agreement`` = kappa of right and wrong between source and target: RankC and CAPA compare
+      answers, which counts do not hold;
+    * ``odds_ratio`` = log odds ratio of right in target against source over strata of items
+      (Mantel-Haenszel), the differential functioning of the languages for that model;
+    * ``mother_tongue`` = local questions in their language less the same in English, and
+      ``locality`` = local less translated questions in one language (MultiLoKo), where items have
+      source languages of their own.
 
     Accuracies are means over languages that every model has, then over benchmarks; in a table of
     means, a missing cell counts with what the model's other languages predict (``excess`` takes
@@ -83,13 +106,18 @@ def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
     study : Study
     conf_level : float
         Level of the intervals, inside (0, 1).
+    n_draws : int
+        Draws of items (or of the sampling errors of means) for the measures after the first three.
+    rng : Generator, int or None
 
     Returns
     -------
     DataFrame
-        Tidy rows, `model` in front; standard errors by the delta method from item clusters where
-        there are items, else from binomial sampling. ``excess`` is NaN where the models tell no
-        line (too few, or equal sources), ``ratio`` where no source answer is right.
+        Tidy rows, `model` in front. Standard errors of the first three by the delta method from
+        item clusters where there are items, else from binomial sampling; of the others by
+        resampling the same items. `hatstats.hat.measure_draws` has all of them, and HAT, from the
+        same draws. ``excess`` is NaN where the models tell no line (too few, or equal sources),
+        ``ratio`` where no source answer is right.
 
     Raises
     ------
@@ -131,4 +159,21 @@ def measures(study: Study, *, conf_level: float = 0.95) -> pd.DataFrame:
     table = pd.concat(frames, ignore_index=True)
     # No null of interest for a ratio: 0 would be no transfer at all.
     table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
-    return table
+    return pd.concat([table, _drawn(study, raw, conf_level, n_draws, rng)], ignore_index=True)
+
+
+def _drawn(
+    study: Study,
+    raw: HatScores,
+    conf_level: float,
+    n_draws: int,
+    rng: np.random.Generator | int | None,
+) -> pd.DataFrame:
+    """The measures whose errors come from draws."""
+    method: Method = "observed" if study.level == "item" else "aggregate"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = measure_draws(study, method=method, n_draws=n_draws, rng=rng)
+    rows = found.tidy(conf_level)
+    kept = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
+    return rows[kept]

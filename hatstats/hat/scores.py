@@ -340,9 +340,15 @@ class HatScores:
         scale = np.abs(matrix).max(initial=0.0)
         if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
             raise DataError("the covariance is not symmetric", mend="check rows against columns.")
-        if np.linalg.eigvalsh(matrix).min(initial=0.0) < -1e-9 * scale:
+        values, vectors = np.linalg.eigh(matrix)
+        if values.min(initial=0.0) < -1e-9 * scale:
+            weight = np.abs(vectors[:, 0])
+            guilty = [n for n, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
             raise DataError(
-                "the covariance has a negative eigenvalue",
+                "the covariance has a negative eigenvalue: some combination of these models would "
+                "have a negative variance",
+                column="model",
+                value=", ".join(guilty),
                 mend="estimate it from the same items for all models.",
             )
         count = len(names)

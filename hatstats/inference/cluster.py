@@ -193,6 +193,26 @@ class ClusterRobust:
             for sole in self.sole_cluster(L)
         )
 
+    def shares(self, L: Any) -> FloatArray:
+        """Share of each cluster in a contrast's variance under the working model.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        ndarray, shape (q, G)
+            ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G
+            clusters go with about G - 1 degrees of freedom, one share near 1 with about one.
+        """
+        blocks = self._covariances(self._contrasts(L))
+        own = np.einsum("ssgg->sg", blocks)
+        total = own.sum(axis=1, keepdims=True)
+        result: FloatArray = np.divide(own, total, out=np.full(own.shape, np.nan), where=total > 0)
+        return result
+
     def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
         """Joint test of ``L b = null`` by the approximate Hotelling distribution ("HTZ").
 

@@ -99,3 +99,38 @@ def tidy_frame(
         {**ordered, **columns, "conf_level": conf_level, "method": method},
         index=range(value.size),
     )
+
+
+def rows_of_tests(
+    term: str | Sequence[str],
+    estimate: ArrayLike,
+    tests: Mapping[str, ArrayLike],
+    *,
+    conf_level: float = 0.95,
+    method: str | Sequence[str] = "",
+) -> pd.DataFrame:
+    """Rows of the tidy schema whose p value comes from a test of its own, such as a bootstrap.
+
+    Parameters
+    ----------
+    term : str or sequence of str, length k
+    estimate : array_like, shape (k,)
+    tests : mapping of str to array_like, each (k,)
+        Any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`; what is not given is
+        unknown.
+    conf_level : float
+    method : str or sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns `TIDY_COLUMNS`; degrees of freedom are NaN, for there are none.
+    """
+    unknown = set(tests) - {"std_error", "statistic", "p_value", "conf_low", "conf_high"}
+    if unknown:
+        raise ValueError(f"not a result of a test: {sorted(unknown)}")
+    value = np.atleast_1d(np.asarray(estimate, dtype=float))
+    rows: dict[str, object] = dict.fromkeys(TIDY_COLUMNS, np.nan)
+    rows |= {"term": term, "estimate": value, "conf_level": check_level(conf_level)}
+    rows |= {name: np.asarray(each, dtype=float) for name, each in tests.items()}
+    return pd.DataFrame({**rows, "method": method}, index=range(value.size))

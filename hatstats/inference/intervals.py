@@ -74,6 +74,54 @@ def logit_interval(
     return np.where((se > NO_SPREAD)[..., None], limits, np.nan)
 
 
+def fieller_interval(
+    values: ArrayLike, cov: ArrayLike, df: float, conf_level: float
+) -> tuple[float, float]:
+    """Fieller's limits of a ratio (Fieller 1954, JRSS B 16, 175-185).
+
+    The ratios r for which ``a - r b`` is not significantly different from zero, where they form an
+    interval.
+
+    Parameters
+    ----------
+    values : array_like, shape (2,)
+        Numerator a and denominator b.
+    cov : array_like, shape (2, 2)
+    df : float
+    conf_level : float
+
+    Returns
+    -------
+    low, high : float
+        Both infinite where the denominator may be zero at this level, so that the ratios form no
+        bounded interval; NaN where `df` is.
+    """
+    a, b = np.asarray(values, dtype=float)
+    (va, vab), (_, vb) = np.asarray(cov, dtype=float)
+    t2 = float(critical_value(df, conf_level)) ** 2
+    if np.isnan(t2):
+        return np.nan, np.nan
+    lead, middle, last = b**2 - t2 * vb, a * b - t2 * vab, a**2 - t2 * va
+    inside = middle**2 - lead * last
+    if lead <= 0.0 or inside < 0.0:
+        return -np.inf, np.inf
+    root = float(np.sqrt(inside))
+    return (middle - root) / lead, (middle + root) / lead
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P values adjusted for one another by Holm's method (1979, Scand. J. Statist. 6, 65-70).
+
+    Step down: the smallest of k times k, the next times k - 1, and so on, never falling, at most 1.
+    As statsmodels' ``multipletests``, whose first call takes seconds to import what it needs.
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    return np.asarray(np.minimum(adjusted, 1.0), dtype=float)
+
+
 def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
     """Two-sided p value of a t statistic (normal for infinite `df`)."""
     t = np.abs(np.asarray(statistic, dtype=float))

@@ -228,6 +228,12 @@ def _slope(problem: Problem, factor: Factor) -> _Slope:
     return _Slope(score, 0.5 * traces, quadratic - 0.5 * traces)
 
 
+def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
+    """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
+    factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
+    return _slope(problem, factor).observed
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Peak:
     """Where a climb ended."""

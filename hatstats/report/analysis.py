@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
-from hatstats.errors import FitError, HatstatsError, NotIdentifiedError
+from hatstats.errors import HatstatsError
 from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.fitting import Method, default_method, fit_profile
 from hatstats.hat.measures import measures
@@ -16,8 +16,14 @@ from hatstats.hat.scores import HatScores
 from hatstats.report.answer import plain_answer
 from hatstats.report.item_checks import ItemChecks, run_item_checks
 from hatstats.study import Study
-from hatstats.trends.claims import Verdict, claims_frame, evaluate_claims
+from hatstats.study.registry import registration
+from hatstats.trends.choices import Specification, default_specification, dropped, one_at_a_time
+from hatstats.trends.claims import Verdict, evaluate_claims
+from hatstats.trends.decompose import decompose_profile
+from hatstats.trends.diagnostics import leverage_by_cluster
+from hatstats.trends.margins import margin_curves
 from hatstats.trends.regression import fit_trend
+from hatstats.trends.specification import specification_table
 from hatstats.trends.trend import TrendFit
 
 #: Trends that every report tries: name and formula.
@@ -26,6 +32,9 @@ TRENDS = {
     "date": "release_year",
     "size and date": "log10(params_total) + release_year",
 }
+
+#: Most families that the report drops one after the other.
+MOST_FAMILIES = 12
 
 Progress = Callable[[str, float], None]
 
@@ -75,6 +84,16 @@ class Analysis:
     not_fitted : dict of str
         Why, by name, for the absent trends.
     claims : tuple of Verdict
+    registration : tuple of str
+        What is known of when the claims were written down, in plain lines.
+    margins : DataFrame
+        Verdicts of non-inferiority for every margin, see `hatstats.trends.margins`.
+    leverage : DataFrame
+        Share of each family in what is known of each trend: `trend, cluster, n_models, term,
+        share`.
+    decompositions : DataFrame
+        Change in raw target accuracy from the first year to the last, over all models and within
+        each family, as source ability plus transfer.
     measures : DataFrame
         Gap, ratio, excess in the tidy schema.
     sensitivity : DataFrame
@@ -95,6 +114,10 @@ class Analysis:
     trends: dict[str, TrendFit]
     not_fitted: dict[str, str]
     claims: tuple[Verdict, ...]
+    registration: tuple[str, ...]
+    margins: pd.DataFrame
+    leverage: pd.DataFrame
+    decompositions: pd.DataFrame
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
     checks: ItemChecks | None
@@ -111,11 +134,6 @@ class Analysis:
         return self.options.conf_level
 
 
-def _trend_input(profile: TransferProfile, reference: str) -> HatScores | TransferProfile:
-    """What trends are fitted to: the aggregate profile itself, or item-level scores."""
-    return profile if isinstance(profile, AggregateProfile) else profile.hat(reference)
-
-
 def _trends(
     source: HatScores | TransferProfile,
 ) -> tuple[dict[str, TrendFit], dict[str, str]]:
@@ -129,97 +147,52 @@ def _trends(
     return fitted, reasons
 
 
-TrendInput = HatScores | TransferProfile
-
-
-def _choices(study: Study, used: Study, options: Options) -> dict[str, Callable[[], TrendInput]]:
-    """Other defensible choices, as calls that give what trends are fitted to."""
-    choices: dict[str, Callable[[], TrendInput]] = {}
-    method, reference = fit_method(used, options), options.reference
-
-    def scores(other: Method, at: str, correlation: float = 0.0) -> Callable[[], TrendInput]:
-        return lambda: fit_profile(used, method=other, correlation=correlation).hat(at)
-
-    if len(study.flagged) and not options.with_flagged:
-        choices["flagged cells included"] = lambda: _trend_input(
-            fit_profile(study, method=method), reference
-        )
-    if method == "aggregate":
-        choices["slope of source accuracy held at 1"] = lambda: fit_profile(
-            used, method="aggregate", slope=1.0
-        )
-        choices["two stages: scores regressed afterwards"] = scores("aggregate", reference)
-        for correlation in (0.3, 0.6):
-            name = f"two stages, correlation of items {correlation:g}"
-            choices[name] = scores("aggregate", reference, correlation)
-        return choices
-    for other in ("pooled", "uniform"):
-        if other != reference:
-            choices[f"reference {other}"] = scores(method, other)
-    conditioning: Method = "observed" if method == "latent" else "latent"
-    choices[f"conditioning {conditioning}"] = scores(conditioning, reference)
-    return choices
-
-
 def fit_method(study: Study, options: Options) -> Method:
     """The estimator that an analysis uses."""
     return options.method or default_method(study)
 
 
-def _sensitivity(
-    study: Study,
-    used: Study,
-    options: Options,
-    source: TrendInput,
-    default: tuple[Verdict, ...],
-    step: Callable[[str], None],
-) -> pd.DataFrame:
-    tables = [claims_frame(default).assign(choice="as reported")]
-    if default and not options.quick:
-        for name, make in _choices(study, used, options).items():
-            step(name)
-            try:
-                verdicts = evaluate_claims(make(), study.claims)
-            except (NotIdentifiedError, FitError) as error:
-                verdicts = tuple(_untestable(verdict, str(error)) for verdict in default)
-            tables.append(claims_frame(verdicts).assign(choice=name))
-        # CR3 keeps its level with few families, as CR2 does; CR1 does not, and is no choice.
-        step("CR3")
-        verdicts = evaluate_claims(source, study.claims, vcov="CR3")
-        tables.append(claims_frame(verdicts).assign(choice="standard errors CR3"))
-    table = pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
-    first = ["choice", "claim"]
-    kept = [
-        "estimate",
-        "std_error",
-        "df",
-        "p_value",
-        "conf_low",
-        "conf_high",
-        "conf_level",
-        "threshold",
-        "verdict",
-        "method",
-        "n_models",
-        "n_clusters",
-        "reason",
-    ]
-    return table[[*first, *kept]]
+def _leverage(trends: dict[str, TrendFit]) -> pd.DataFrame:
+    """Share of each family in what is known of each trend."""
+    parts = []
+    for name, trend in trends.items():
+        rows = leverage_by_cluster(trend)
+        rows.insert(0, "trend", name)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _untestable(verdict: Verdict, reason: str) -> Verdict:
-    nan = float("nan")
-    return replace(
-        verdict,
-        estimate=nan,
-        std_error=nan,
-        df=nan,
-        conf_low=nan,
-        conf_high=nan,
-        p_value=nan,
-        verdict="not testable",
-        reason=reason,
+def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: float) -> pd.DataFrame:
+    """Changes from the first year to the last, over all models and within families."""
+    table = scores.covariates
+    parts = []
+    groups: list[str | None] = [None, *dict.fromkeys(table["family"].dropna())]
+    for family in groups:
+        dates = (table if family is None else table[table["family"] == family])["release_date"]
+        years = sorted({int(year) for year in dates.dt.year.dropna()})
+        if len(years) > 1:
+            found = decompose_profile(profile, years[0], years[-1], family=family)
+            rows = found.tidy(conf_level)
+            rows.insert(0, "comparison", f"{found.labels[0]}, to {found.labels[1]}")
+            parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _specifications(study: Study, options: Options) -> dict[str, Specification]:
+    """The reported analysis first, then the other choices that the report tries."""
+    base = default_specification(
+        study,
+        method=fit_method(study, options),
+        reference=options.reference,
+        flagged=options.with_flagged,
     )
+    found = {"as reported": base}
+    if not options.quick:
+        found |= dict(one_at_a_time(study, base))
+        if study.models["family"].nunique() <= MOST_FAMILIES:
+            families = dropped(study, base)
+            found |= {name: spec for name, spec in families if spec.without.startswith("family:")}
+    return found
 
 
 def analyse(
@@ -246,9 +219,9 @@ def analyse(
         the result, with reasons.
     """
     options = options or Options()
-    choices = 0 if options.quick or not study.claims else 6
+    specifications = _specifications(study, options) if study.claims else {}
     learnt_from_items = fit_method(study, options) in ("latent", "joint")
-    total, done = 5 + choices + learnt_from_items, 0
+    total, done = 5 + len(specifications) + learnt_from_items, 0
 
     def step(what: str) -> None:
         nonlocal done
@@ -266,10 +239,18 @@ def analyse(
     source = profile if isinstance(profile, AggregateProfile) else scores
     trends, not_fitted = _trends(source)
     step("claims")
-    claims = evaluate_claims(source, study.claims)
+    registered = registration(study)
+    fits = {trend.formula: trend for trend in trends.values()}
+    claims = evaluate_claims(source, study.claims, registration=registered, fits=fits)
     step("measures")
     rivals = measures(used, conf_level=options.conf_level)
-    sensitivity = _sensitivity(study, used, options, source, claims, step)
+    sensitivity = specification_table(
+        study,
+        specifications=specifications,
+        registration=registered,
+        known={"as reported": claims},
+        progress=lambda what, _: step(what),
+    )
     checks = None
     if learnt_from_items:
         step("checks")
@@ -295,6 +276,10 @@ def analyse(
         trends=trends,
         not_fitted=not_fitted,
         claims=claims,
+        registration=registered.lines() if study.claims else (),
+        margins=margin_curves(claims),
+        leverage=_leverage(trends),
+        decompositions=_decompositions(profile, scores, options.conf_level),
         measures=rivals,
         sensitivity=sensitivity,
         checks=checks,

@@ -45,14 +45,20 @@ def _claim_line(verdict: Verdict) -> str:
     return _fit(
         f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
-        f"p {_p(verdict.p_value)})"
+        f"Holm p {_p(verdict.p_holm)})"
     )
 
 
 def _changes(sensitivity: pd.DataFrame) -> int:
-    """Number of claims whose verdict differs from the reported one under some other choice."""
+    """Number of claims whose verdict differs from the reported one under some other choice.
+
+    Where a choice leaves a claim untestable (the family that had the sizes is gone) it changes no
+    verdict.
+    """
     reported = sensitivity[sensitivity["choice"] == "as reported"].set_index("claim")["verdict"]
-    others = sensitivity[sensitivity["choice"] != "as reported"]
+    others = sensitivity[
+        (sensitivity["choice"] != "as reported") & (sensitivity["verdict"] != "not testable")
+    ]
     differs = others["verdict"].to_numpy() != others["claim"].map(reported).to_numpy()
     return int(others.loc[differs, "claim"].nunique())
 

@@ -16,6 +16,7 @@ from hatstats.study import Study
 from hatstats.study.suspicion import cell_accuracies
 from hatstats.trends.claims import claims_frame
 from hatstats.trends.covariates import with_release_year
+from hatstats.trends.specification import verdict_shares
 from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]
@@ -84,6 +85,13 @@ def collect(analysis: Analysis) -> Results:
         flagged=flagged_frame(study),
         left_out=left_out_frame(analysis),
         files=study.files,
+        registration=analysis.registration,
+        margins=analysis.margins,
+        shares=verdict_shares(analysis.sensitivity)
+        if len(analysis.sensitivity)
+        else pd.DataFrame(),
+        leverage=analysis.leverage,
+        decompositions=analysis.decompositions,
         **_check_frames(analysis.checks),
     )
 

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from hatstats.report.checks import thinning
 from hatstats.report.choices import what_changes
 from hatstats.report.forest import forest
-from hatstats.report.layouts import words
+from hatstats.report.leakage import leakage
+from hatstats.report.margin_curve import margin_curve
 from hatstats.report.panels import target_against_source, transfer_profiles
 from hatstats.report.results import Results
-from hatstats.report.rounding import number_text
+from hatstats.report.rounding import number_text, words
 from hatstats.report.scatter import hat_against_date, hat_against_size
 from hatstats.report.style import save_figure
 
@@ -23,6 +24,8 @@ __all__ = [
     "forest",
     "hat_against_date",
     "hat_against_size",
+    "leakage",
+    "margin_curve",
     "save_figure",
     "target_against_source",
     "transfer_profiles",
@@ -97,6 +100,18 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             f"Estimates of {len(claims)} claims ({', '.join(claims)}) under "
             f"{results.specification['choice'].nunique()} choices; see the table for numbers.",
             what_changes(results.specification),
+        )
+
+    if len(results.margins):
+        claims = [words(name) for name in results.margins["claim"].drop_duplicates()]
+        yield Drawn(
+            "margins",
+            "Verdict by margin",
+            "One-sided p of each claim of non-inferiority for every margin; dotted: the level, "
+            "thin: the registered margin.",
+            f"P values of {len(claims)} claims ({', '.join(claims)}) fall as the margin grows; see "
+            "the table for numbers.",
+            margin_curve(results.margins),
         )
 
 

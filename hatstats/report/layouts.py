@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
+from hatstats.report.claim_tables import (
+    decompositions_table,
+    leverage_table,
+    margins_table,
+    shares_table,
+)
 from hatstats.report.results import Results
+from hatstats.report.rounding import words
 from hatstats.report.tables import Column, Table, make_table
 
 SCORES = (
@@ -52,10 +60,15 @@ CLAIMS = (
     Column("std_error", "SE", "value"),
     Column("df", "df", "df"),
     Column("p_value", "p", "p"),
+    Column("p_holm", "p (Holm)", "p"),
     Column("conf", "CI", "interval"),
     Column("conf_level", "Level", "share"),
     Column("n_models", "Models", "count"),
     Column("n_clusters", "Families", "count"),
+    Column("decisive", "Most weight"),
+    Column("decisive_share", "Its share", "share"),
+    Column("p_floor", "Floor", "p"),
+    Column("status", "Status"),
 )
 SPECIFICATION = (
     Column("choice", "Choice"),
@@ -102,7 +115,20 @@ LEFT_OUT = (
     Column("count", "Number", "count"),
     Column("models", "Models", "prose"),
 )
-_MEASURES = {"gap": "Gap", "ratio": "Ratio", "excess": "Excess"}
+_MEASURES = {
+    "gap": "Gap",
+    "ratio": "Ratio",
+    "excess": "Excess",
+    "overall": "Both",
+    "conditional": "Cond.",
+    "conditional_with_source": "Cond.+s",
+    "gamma": "γ",
+    "agreement": "κ",
+    "parity_gap": "Parity",
+    "odds_ratio": "log OR",
+    "mother_tongue": "Mother",
+    "locality": "Local",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +138,6 @@ class Shown:
     name: str
     caption: str
     table: Table
-
-
-def words(name: object) -> str:
-    """Write an identifier as words."""
-    return str(name).replace("_", " ")
 
 
 def _shape_words(scores: pd.DataFrame) -> str:
@@ -170,8 +191,22 @@ def specification_table(specification: pd.DataFrame) -> Table:
     return make_table(rows, SPECIFICATION, digits="row")
 
 
+#: Measures that the first table shows, with intervals; the others follow without.
+FIRST_MEASURES = ("gap", "ratio", "excess")
+
+
 def measures_table(measures: pd.DataFrame, *, intervals: bool = True) -> Table:
-    """One row per model; per measure its estimate with its interval, or else its error."""
+    """One row per model; gap, ratio and excess with their intervals, or else their errors."""
+    first = measures[measures["term"].isin(FIRST_MEASURES)]
+    return _by_model(first, "intervals" if intervals else "errors")
+
+
+def other_measures_table(measures: pd.DataFrame) -> Table:
+    """One row per model; the other measures, each without its error, which measures.csv has."""
+    return _by_model(measures[~measures["term"].isin(FIRST_MEASURES)], "")
+
+
+def _by_model(measures: pd.DataFrame, beside: Literal["intervals", "errors", ""]) -> Table:
     wide: pd.DataFrame | None = None
     columns = [Column("model", "Model")]
     for term in measures["term"].drop_duplicates():
@@ -180,14 +215,28 @@ def measures_table(measures: pd.DataFrame, *, intervals: bool = True) -> Table:
         wide = part if wide is None else wide.join(part, how="outer", sort=False)
         heading, error = _MEASURES.get(str(term), words(term)), f"{term}_std_error"
         columns.append(Column(f"{term}_estimate", heading, "value", error))
-        if intervals:
+        if beside == "intervals":
             columns.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
-        else:
+        elif beside == "errors":
             columns.append(Column(error, "SE", "value", error))
     if wide is None:
-        return make_table(measures, columns)
+        return make_table(measures[:0], columns)
     order = measures["model"].drop_duplicates()
     return make_table(wide.loc[order].rename_axis("model").reset_index(), columns)
+
+
+def agreement_table(agreement: pd.DataFrame) -> Table:
+    """Rank agreement of HAT with each measure."""
+    rows = agreement[agreement["term"].str.startswith("HAT ~ ")]
+    rows = rows.assign(term=rows["term"].str.removeprefix("HAT ~ ").map(words), cent=0.05)
+    return make_table(
+        rows,
+        (
+            Column("term", "Measure"),
+            Column("estimate", "Tau", "value", "cent"),
+            Column("conf", "CI", "interval", "cent"),
+        ),
+    )
 
 
 def flagged_table(flagged: pd.DataFrame) -> Table:
@@ -228,8 +277,29 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         (
             "claims",
             f"Registered claims, {study}. Families are clusters; p values are one-sided, against "
-            "the threshold; the interval of the level shown decides.",
+            "the threshold, and adjusted by Holm for all claims; the adjusted p decides. Most "
+            "weight: the family with the largest share in the variance; floor: the smallest p of "
+            "a bootstrap over these families.",
             claims_table(results.claims),
+        ),
+        (
+            "margins",
+            f"Claims of non-inferiority under other margins, {study}, each as if it were the only "
+            "claim. TOST: two one-sided tests that the difference is within the margin either way; "
+            "P(within): chance of that under a flat prior.",
+            margins_table(results.margins),
+        ),
+        (
+            "shares",
+            f"How many of the analyses tried give each verdict, {study}, each claim as if it were "
+            "the only one. Analyses are not independent: a share is no probability.",
+            shares_table(results.shares),
+        ),
+        (
+            "decompositions",
+            f"Change in raw target accuracy as source ability plus transfer, {study}; CI: {level}, "
+            "items sampled anew, models as they are.",
+            decompositions_table(results.decompositions),
         ),
         (
             "trends",
@@ -240,9 +310,16 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "comparison",
-            f"The same trends under other standard errors, {study}. With few families all but "
-            "CR2 and CR3 reject too often.",
+            f"The same trends under other standard errors and tests, {study}. With few families "
+            "only CR2, the Rademacher bootstrap and the permutation keep their level; floor: the "
+            "smallest p that a method can give.",
             comparison_table(results.comparison),
+        ),
+        (
+            "leverage",
+            f"Share of each family in what is known of each trend, {study}: one share near 100 % "
+            "says that one family decides.",
+            leverage_table(results.leverage),
         ),
         (
             "measures",
@@ -250,6 +327,14 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             f"target over source accuracy; excess: target accuracy over the panel's line; CI: "
             f"{level}.",
             measures_table(results.measures),
+        ),
+        (
+            "other_measures",
+            f"More measures, {study}. Both: right in source and target; Cond.: of those right in "
+            "the source; Cond.+s: with the source row among the targets; γ: logit profile; κ: "
+            "agreement of right and wrong; Parity: best less worst language; log OR: "
+            "Mantel-Haenszel; Mother, Local: MultiLoKo's effects. Intervals stand in measures.csv.",
+            other_measures_table(results.measures),
         ),
         (
             "specification",

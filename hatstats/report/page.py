@@ -11,9 +11,18 @@ from markupsafe import Markup
 
 from hatstats.report.figures import Drawn
 from hatstats.report.inline import inline_svg
-from hatstats.report.layouts import Shown, words
+from hatstats.report.layouts import Shown
 from hatstats.report.results import Results
-from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text, plain_text
+from hatstats.report.rounding import (
+    count_text,
+    decimals,
+    df_text,
+    number_text,
+    p_text,
+    percent_text,
+    plain_text,
+    words,
+)
 from hatstats.report.style import COLUMN
 from hatstats.report.tables import to_html
 
@@ -73,11 +82,12 @@ def claim_card(row: pd.Series) -> Card:
         numbers = (
             f"{quantity}: {estimate}, {level} CI {low} to {high}; "
             f"threshold {plain_text(float(row['threshold']))}; df {df_text(float(row['df']))}; "
-            f"one-sided p {_equals(p_text(float(row['p_value'])))}."
+            f"one-sided p {_equals(p_text(float(row['p_value'])))}, "
+            f"{_equals(p_text(float(row['p_holm'])))} adjusted for all claims."
         )
     basis = (
         f"{row['method']}; {count_text(float(row['n_models']))} models, "
-        f"{count_text(float(row['n_clusters']))} families."
+        f"{count_text(float(row['n_clusters']))} families{_weight(row)}; {row['status']}."
         if row["method"]
         else ""
     )
@@ -89,6 +99,16 @@ def claim_card(row: pd.Series) -> Card:
         basis=basis,
         reason=_capital(str(row["reason"] or "")),
     )
+
+
+def _weight(row: pd.Series) -> str:
+    """Which family weighs most, and the smallest p that so many families allow a bootstrap."""
+    if pd.isna(row["p_floor"]):
+        return ""
+    floor = f"; smallest p of a bootstrap over them {p_text(float(row['p_floor']))}"
+    if pd.isna(row["decisive_share"]):
+        return floor
+    return f" ({row['decisive']} weighs {percent_text(float(row['decisive_share']))}){floor}"
 
 
 def _capital(text: str) -> str:

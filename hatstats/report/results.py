@@ -59,6 +59,16 @@ class Results:
         What :func:`hatstats.report.checks.thinning` draws.
     items : DataFrame
         Items that transfer far worse or better than their profile says.
+    registration : tuple of str
+        When the claims were written down, and what was changed since.
+    margins : DataFrame
+        Verdicts of non-inferiority by margin, see `hatstats.trends.margins.margin_curve`.
+    shares : DataFrame
+        Share of specifications by verdict, see `hatstats.trends.specification.verdict_shares`.
+    leverage : DataFrame
+        Share of each family in each trend: `trend, cluster, n_models, term, share`.
+    decompositions : DataFrame
+        `comparison` and tidy rows of source ability, transfer and change.
     """
 
     info: Mapping[str, str]
@@ -83,6 +93,11 @@ class Results:
     check_words: tuple[str, ...] = ()
     thinning: pd.DataFrame = field(default_factory=pd.DataFrame)
     items: pd.DataFrame = field(default_factory=pd.DataFrame)
+    registration: tuple[str, ...] = ()
+    margins: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shares: pd.DataFrame = field(default_factory=pd.DataFrame)
+    leverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decompositions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def reference(self) -> str:

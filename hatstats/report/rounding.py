@@ -105,3 +105,8 @@ def date_text(value: object) -> str:
     """Write a date as year, month and day."""
     stamp = pd.Timestamp(value) if value is not None else pd.NaT  # type: ignore[arg-type]
     return UNKNOWN if pd.isna(stamp) else f"{stamp:%Y-%m-%d}"
+
+
+def words(name: object) -> str:
+    """Write an identifier as words."""
+    return str(name).replace("_", " ")

@@ -112,6 +112,11 @@ def _write_numbers(results: Results, folder: Path) -> None:
             "cov": results.cov.to_numpy(float),
         },
         "comparison": results.comparison,
+        "registration": results.registration,
+        "margins": results.margins,
+        "shares": results.shares,
+        "leverage": results.leverage,
+        "decompositions": results.decompositions,
         "flagged": results.flagged,
         "left_out": results.left_out,
     }

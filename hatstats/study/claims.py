@@ -45,12 +45,20 @@ class ClaimKind:
     optional: tuple[str, ...] = ("statement", "formula", "level")
 
 
+_DIRECTED = ("statement", "formula", "level", "direction")
 CLAIM_KINDS = {
-    "non_inferiority": ClaimKind(("name", "kind", "small", "large", "margin")),
-    "slope_difference": ClaimKind(("name", "kind", "term", "threshold")),
-    "slope": ClaimKind(("name", "kind", "term", "threshold")),
+    "non_inferiority": ClaimKind(
+        ("name", "kind", "small", "large", "margin"), ("statement", "formula", "level", "variable")
+    ),
+    "slope_difference": ClaimKind(("name", "kind", "term", "threshold"), _DIRECTED),
+    "slope": ClaimKind(("name", "kind", "term", "threshold"), _DIRECTED),
+    "contrast": ClaimKind(
+        ("name", "kind", "model", "other", "threshold"), ("statement", "level", "direction")
+    ),
 }
 _NUMBERS = ("small", "large", "margin", "threshold", "level")
+#: What a claim says of its number: that it lies above the threshold, or below it.
+DIRECTIONS = ("greater", "less")
 _CONSTANTS = {"chance": (int, float), "source_language": (str,)}
 
 
@@ -182,6 +190,8 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
             )
     for key, value in claim.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        if key in ("small", "large") and "variable" in claim and isinstance(value, str):
+            continue  # labels of groups
         if not (number if key in _NUMBERS else isinstance(value, str)):
             what = "a number" if key in _NUMBERS else "text in double quotes"
             raise DataError(
@@ -203,6 +213,14 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             value=claim["level"],
             mend="write level = 0.05 for 5 %.",
         )
+    if claim.get("direction", "greater") not in DIRECTIONS:
+        raise DataError(
+            f"{place}: a claim says that its number is greater or less than the threshold.",
+            file=file,
+            column="direction",
+            value=claim["direction"],
+            mend=f"write one of {', '.join(DIRECTIONS)}.",
+        )
     if claim["kind"] != "non_inferiority":
         return
     if not 0 < claim["margin"] < 1:
@@ -213,6 +231,16 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             value=claim["margin"],
             mend="write margin = 0.05 for five points.",
         )
+    if isinstance(claim["small"], str) != isinstance(claim["large"], str):
+        raise DataError(
+            f"{place}: small and large are two numbers, or two labels.",
+            file=file,
+            column="large",
+            value=claim["large"],
+            mend="give both in the same way.",
+        )
+    if isinstance(claim["small"], str):
+        return
     if not claim["small"] < claim["large"]:
         raise DataError(
             f"{place}: small is not below large.",

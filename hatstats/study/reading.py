@@ -10,7 +10,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.cells import warn_implausible
-from hatstats.study.claims import StudyInfo, read_head
+from hatstats.study.claims import StudyInfo, check_claims, read_head
 from hatstats.study.study import Study, assemble, with_notes
 from hatstats.study.tables import (
     BENCHMARKS,
@@ -85,6 +85,9 @@ def _read_folder(
         head = read_toml(toml)
         files.insert(0, toml)
     info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
+    if (own := folder / "claims.toml").exists():
+        claims = _own_claims(own, claims)
+        files.append(own)
     raw = read_table(path)
     notes = unused_note(undeclared(raw, COUNTS))
     counts = conform(raw, COUNTS)
@@ -107,6 +110,29 @@ def _read_folder(
     )
     found.setdefault("items", Sheet.of("items.csv", no_items()))
     return {"counts": counts, **found}, [*notes, *more], info, claims, tuple(files)
+
+
+def _own_claims(file: Path, others: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """Claims of ``claims.toml``; the head of the study may repeat them, but not contradict."""
+    content = read_toml(file)
+    for key in content:
+        if key != "claims":
+            raise DataError(
+                "the key is not known.",
+                file=file,
+                column=key,
+                value=content[key],
+                mend="the file holds tables [[claims]] and nothing else.",
+            )
+    claims = check_claims(content.get("claims", []), file=str(file))
+    if others and others != claims:
+        raise DataError(
+            "study.toml has other claims.",
+            file=file,
+            column="claims",
+            mend="keep the claims in one of the two files.",
+        )
+    return claims
 
 
 def _counts_file(folder: Path, format: str | None) -> Path:

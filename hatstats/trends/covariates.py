@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +14,11 @@ from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.trends.transforms import TOLERANT, functions
 
 Floats = NDArray[np.float64]
+Value = float | str
 
-_FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
 _EXAMPLE = "write it like 'log10(params_total) + release_year'."
 
 
@@ -36,6 +39,8 @@ class Design:
         The models' table with `release_year`, rows as `models`.
     spec : formulaic.ModelSpec
         For the design at other values of the covariates.
+    clusters : tuple of str, length M
+        Cluster of each model.
     """
 
     formula: str
@@ -45,25 +50,16 @@ class Design:
     left_out: tuple[str, ...]
     frame: pd.DataFrame
     spec: Any
+    clusters: tuple[str, ...]
 
-    def at(self, values: dict[str, float]) -> Floats:
+    def at(self, values: Mapping[str, Value]) -> Floats:
         """Mean design row (k,) over the models, had all of them these values of the covariates."""
-        numeric = [
-            str(name)
-            for name in self.frame.columns
-            if pd.api.types.is_numeric_dtype(self.frame[name])
-        ]
-        missing = sorted(set(values) - set(numeric))
-        if missing:
-            raise DataError(
-                "no numeric covariate of this name",
-                column="formula",
-                value=missing[0],
-                mend=f"the covariates are {', '.join(sorted(numeric))}.",
-            )
+        for name, value in values.items():
+            self._check_value(name, value)
+        context = functions(np.array(self.clusters))
         try:
             with np.errstate(all="ignore"):
-                table = self.spec.get_model_matrix(self.frame.assign(**values), context=_FUNCTIONS)
+                table = self.spec.get_model_matrix(self.frame.assign(**values), context=context)
         except FormulaicError as error:
             # Splines, for instance, end where the models do.
             raise NotIdentifiedError(
@@ -78,6 +74,31 @@ class Design:
                 mend="ask for values inside the range of the models.",
             )
         return found
+
+    def _check_value(self, name: str, value: Value) -> None:
+        """Refuse a value of a covariate that the models do not have, or of another kind."""
+        if isinstance(value, str):
+            labels = self.frame[name].dropna() if name in self.frame else pd.Series(dtype="str")
+            if value not in set(labels):
+                raise DataError(
+                    "no model has this label",
+                    column=name,
+                    value=value,
+                    mend=f"the labels are {', '.join(sorted(map(str, set(labels))))}.",
+                )
+            return
+        numeric = [
+            str(column)
+            for column in self.frame.columns
+            if pd.api.types.is_numeric_dtype(self.frame[column])
+        ]
+        if name not in numeric:
+            raise DataError(
+                "no numeric covariate of this name",
+                column="formula",
+                value=name,
+                mend=f"the covariates are {', '.join(sorted(numeric))}.",
+            )
 
 
 def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
@@ -107,19 +128,30 @@ def _parsed(formula: str) -> SimpleFormula:
     raise _formula_error(formula, f"the formula cannot be read ({reason})", _EXAMPLE)
 
 
-def _evaluated(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> Any:
+def _evaluated(
+    parsed: SimpleFormula, frame: pd.DataFrame, clusters: NDArray[np.str_], formula: str
+) -> Any:
     """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
     try:
         with np.errstate(all="ignore"):
-            return model_matrix(parsed, frame, context=_FUNCTIONS, na_action="ignore")
+            return model_matrix(parsed, frame, context=functions(clusters), na_action="ignore")
     except FormulaicError as error:
+        if isinstance(error.__cause__, DataError):
+            raise error.__cause__ from None
         reason = str(error).splitlines()[0]
         raise _formula_error(
             formula, f"the formula cannot be evaluated ({reason})", _EXAMPLE
         ) from error
 
 
-def build_design(models: pd.DataFrame, formula: str) -> Design:
+def _tolerated(parsed: SimpleFormula, name: str) -> bool:
+    """Whether a variable stands only inside functions that take unknown values."""
+    inside = rf"\b(?:{'|'.join(TOLERANT)})\([^()]*(?:\([^()]*\)[^()]*)*\)"
+    bare = re.sub(inside, "", " + ".join(str(term) for term in parsed))
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.(])", bare) is None
+
+
+def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> Design:
     """Design matrix of `formula` over the models that have all its variables.
 
     Parameters
@@ -128,7 +160,11 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
         `model` and covariates; `release_date` gives `release_year`.
     formula : str
         Right-hand side as formulaic reads it, for instance
-        ``"log10(params_total) + release_year"``; a constant is implied.
+        ``"log10(params_total) + release_year"``; a constant is implied. Beside formulaic's own
+        (splines ``bs(x, df=3)``, categories ``C(x)``) it may use the functions of
+        `hatstats.trends.transforms`.
+    labels : sequence of str, length of `models`
+        Cluster of each model.
 
     Returns
     -------
@@ -144,7 +180,8 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
     """
     frame = with_release_year(models)
     parsed = _parsed(formula)
-    needed = sorted(str(name) for name in parsed.required_variables)
+    called = set(functions(np.zeros(0))) - set(frame.columns)
+    needed = sorted({str(name) for name in parsed.required_variables} - called)
     unknown = [name for name in needed if name not in frame.columns]
     if unknown:
         raise DataError(
@@ -156,12 +193,14 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
     dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
     if dates:
         raise _formula_error(formula, "a date is no number", "use release_year.")
-    has_all = frame[needed].notna().all(axis=1) if needed else pd.Series(True, index=frame.index)
+    strict = [name for name in needed if not _tolerated(parsed, name)]
+    has_all = frame[strict].notna().all(axis=1) if strict else pd.Series(True, index=frame.index)
     kept = frame[has_all].reset_index(drop=True)
+    clusters = np.array(labels, dtype=np.str_)[has_all.to_numpy(dtype=bool)]
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
-        raise NotIdentifiedError(f"no model has all of {', '.join(needed)}")
-    table = _evaluated(parsed, kept, formula)
+        raise NotIdentifiedError(f"no model has all of {', '.join(strict)}")
+    table = _evaluated(parsed, kept, clusters, formula)
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
     if not terms:
@@ -196,4 +235,6 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
             "models, so that their trends cannot be told apart; drop one of them"
         )
     names = tuple(str(name) for name in kept["model"])
-    return Design(formula, tuple(terms), matrix, names, left_out, kept, spec)
+    return Design(
+        formula, tuple(terms), matrix, names, left_out, kept, spec, tuple(map(str, clusters))
+    )

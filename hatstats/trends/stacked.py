@@ -19,6 +19,7 @@ from hatstats.errors import NotIdentifiedError
 from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.cluster import ClusterRobust, cluster_robust
+from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.metaregression import RemlFit, fit_reml
 from hatstats.trends.surface import LogitSurface
 from hatstats.trends.trend import TrendFit
@@ -38,12 +39,15 @@ class SlopeDifference:
         Of their difference, with respect to the stacked coefficients.
     robust : ClusterRobust
         Of the stacked coefficients.
+    transfer_gradient : ndarray, shape (p,)
+        Of the transfer slope.
     """
 
     source_slope: float
     transfer_slope: float
     gradient: Floats
     robust: ClusterRobust
+    transfer_gradient: Floats
 
     @property
     def estimate(self) -> float:
@@ -61,6 +65,25 @@ class SlopeDifference:
     def df(self) -> float:
         """Degrees of freedom of the difference."""
         return float(self.robust.df(self.gradient)[0])
+
+    def ratio(self, conf_level: float = 0.95) -> tuple[float, float, float]:
+        """Transfer slope over source slope, with Fieller's limits.
+
+        Parameters
+        ----------
+        conf_level : float
+
+        Returns
+        -------
+        estimate, conf_low, conf_high : float
+            Limits are infinite where the source slope may be zero at this level: then no ratio is
+            excluded on that side, and a delta method would pretend otherwise.
+        """
+        rows = np.stack([self.transfer_gradient, self.gradient + self.transfer_gradient])
+        df = float(self.robust.df(self.gradient)[0])
+        values = np.array([self.transfer_slope, self.source_slope])
+        low, high = fieller_interval(values, rows @ self.robust.cov @ rows.T, df, conf_level)
+        return self.transfer_slope / self.source_slope, low, high
 
 
 # Share of the covariance between equations that is left out, so that the stacked covariance has
@@ -128,10 +151,13 @@ def slope_difference(
     source = fit_reml(scores.source[kept], trend.reml.X, cov, list(trend.reml.codes))
     labels = [of[name] for name in trend.design.models]
     shared = scores.joint_cov[np.ix_(place, kept)]
+    if trend.scale == "logit":
+        shared = shared / (scores.params[kept] * (1.0 - scores.params[kept]))
     robust = _stack([source, trend.reml], [labels, labels], trend, shared)
     both = np.concatenate([np.zeros(source.params.size), -gradient])
     both[column] = 1.0
-    return SlopeDifference(float(source.params[column]), transfer, both, robust)
+    own = np.concatenate([np.zeros(source.params.size), gradient])
+    return SlopeDifference(float(source.params[column]), transfer, both, robust, own)
 
 
 def _from_panel(
@@ -163,4 +189,5 @@ def _from_panel(
     rows = [of[str(name)] for name in panel.model]
     robust = _stack([*panel.source_fit, panel.fit], [*labels, rows], trend)
     gradient = np.concatenate([*pieces, -transfer[1]])
-    return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust)
+    own = np.concatenate([*(0.0 * piece for piece in pieces), transfer[1]])
+    return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust, own)

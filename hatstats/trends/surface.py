@@ -23,6 +23,12 @@ class Surface(Protocol):
     def at(self, row: Floats) -> tuple[float, Floats]:
         """Value, and gradient with respect to the coefficients (p,), at covariates (k,)."""
 
+    def predictor(self, row: Floats) -> Floats:
+        """Mean row of coefficients (p,) at covariates (k,), on the scale of the coefficients."""
+
+    def shifted(self, row: Floats, shift: float) -> float:
+        """Accuracy at covariates (k,) of a model whose effect is `shift`, on that scale."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinearSurface:
@@ -38,8 +44,16 @@ class LinearSurface:
 
     def at(self, row: Floats) -> tuple[float, Floats]:
         """Value and gradient at covariates (k,)."""
-        gradient = np.concatenate([[1.0], row])
+        gradient = self.predictor(row)
         return float(gradient @ self.params), gradient
+
+    def predictor(self, row: Floats) -> Floats:
+        """Row of coefficients (p,)."""
+        return np.concatenate([[1.0], row])
+
+    def shifted(self, row: Floats, shift: float) -> float:
+        """Value plus the model's effect."""
+        return float(self.predictor(row) @ self.params) + shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +82,23 @@ class LogitSurface:
 
     def at(self, row: Floats) -> tuple[float, Floats]:
         """Value and gradient at covariates (k,)."""
-        rows = self.base.copy()
-        if row.size:
-            rows[:, -row.size :] = row
+        rows = self._rows(row)
         q = special.expit(rows @ self.params + self.offset)
         value = float(self.weight @ (self.chance + (1.0 - self.chance) * q))
         slope = self.weight * (1.0 - self.chance) * q * (1.0 - q)
         return value, slope @ rows
+
+    def predictor(self, row: Floats) -> Floats:
+        """Mean row of coefficients (p,)."""
+        return np.asarray(self.weight @ self._rows(row), dtype=float)
+
+    def shifted(self, row: Floats, shift: float) -> float:
+        """Accuracy when every line is moved by the model's effect."""
+        q = special.expit(self._rows(row) @ self.params + self.offset + shift)
+        return float(self.weight @ (self.chance + (1.0 - self.chance) * q))
+
+    def _rows(self, row: Floats) -> Floats:
+        rows = self.base.copy()
+        if row.size:
+            rows[:, -row.size :] = row
+        return rows

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.hat.aggregate import AggregateProfile
 from hatstats.hat.panel import Panel
-from hatstats.inference.cluster import ClusterRobust, cluster_robust
+from hatstats.hat.scores import HatScores
+from hatstats.inference.cluster import ClusterRobust
 from hatstats.inference.coefficients import standard_errors, tidy_frame
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.metaregression import RemlFit
-from hatstats.trends.covariates import Design
+from hatstats.inference.model_based import joint_chi2
+from hatstats.trends.comparison import DRAWS, Compared, compare
+from hatstats.trends.covariates import Design, Value
 from hatstats.trends.surface import Surface
 
 Floats = NDArray[np.float64]
-Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 _BINS = 41
 
@@ -52,6 +55,8 @@ class TrendFit:
         Scale of the coefficients.
     collapsed : tuple of ndarray
         One outcome and one design row per model, for plain least squares beside the rest.
+    scores : HatScores or AggregateProfile
+        What was fitted.
     panel : Panel or None
         The regression on the logit scale behind an aggregate trend.
     """
@@ -67,6 +72,7 @@ class TrendFit:
     surface: Surface
     scale: Literal["accuracy", "logit"]
     collapsed: tuple[Floats, Floats]
+    scores: HatScores | AggregateProfile
     panel: Panel | None = None
 
     @property
@@ -159,7 +165,9 @@ class TrendFit:
         step[self.design.terms.index(term)] = 0.5
         return self._difference(row + step, row - step)
 
-    def difference(self, high: dict[str, float], low: dict[str, float]) -> tuple[float, Floats]:
+    def difference(
+        self, high: Mapping[str, Value], low: Mapping[str, Value]
+    ) -> tuple[float, Floats]:
         """Expected accuracy at `high` covariates less that at `low`; others at their mean."""
         return self._difference(self.design.at(high), self.design.at(low))
 
@@ -180,50 +188,39 @@ class TrendFit:
             method=self.method.replace("logit scale", "accuracy scale"),
         )
 
-    def comparison(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Each covariate's coefficient under other standard errors, in the tidy schema.
+    def comparison(
+        self,
+        conf_level: float = 0.95,
+        *,
+        n_draws: int = DRAWS,
+        rng: np.random.Generator | int | None = 1,
+    ) -> pd.DataFrame:
+        """Each covariate's coefficient under other standard errors and tests, in the tidy schema.
 
-        OLS, HC1 and HC3 ignore sampling covariances and families; REML trusts its variance
-        components; CR1, CR2 and CR3 hold against any dependence within clusters. With few
-        clusters only CR2 and CR3 keep their level (see README). A standard error is NaN where the
-        models leave nothing to estimate it by: no residual degree of freedom, a model that alone
-        carries a coefficient (HC3), or a cluster that does (CR).
+        OLS, HC1 and HC3 ignore sampling covariances and families; REML and Knapp-Hartung trust
+        the variance components; CR1, CR2 and CR3 hold against any dependence within clusters; the
+        wild cluster bootstrap imposes the null and flips, or reweights, whole clusters; the
+        permutation moves models within families and families of equal size. With few clusters
+        CR2, the sign flips and the permutation keep their level, CR3 nearly. A standard error is
+        NaN where
+        the models leave nothing to estimate it by: no residual degree of freedom, a model that
+        alone carries a coefficient (HC3), or a cluster that does (CR).
+
+        Parameters
+        ----------
+        conf_level : float
+        n_draws : int
+            Draws of bootstrap and permutation where they cannot be enumerated.
+        rng : Generator, int or None
+
+        Returns
+        -------
+        DataFrame
+            `method` names the smallest p value that a bootstrap or permutation can give. A limit
+            is infinite where no value, however far, is rejected.
         """
-        y, X = self.collapsed
-        width = len(self.design.terms)
-        ols = sm.OLS(y, X).fit()
-        left = float(ols.df_resid)
-        sole = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
-        rows: list[tuple[str, Floats, Floats, Floats | float]] = []
-        for name in ("OLS", "HC1", "HC3"):
-            estimate, error = ols.params[-width:], np.full(width, np.nan)
-            if left > 0 and not (name == "HC3" and sole):
-                plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
-                error = plain.bse[-width:]
-            rows.append((name, estimate, error, left if left > 0 else np.nan))
-        own = self.params[-width:]
-        model = standard_errors(self.reml.cov)[-width:]
-        rows.append(("REML", own, model, float(max(self.nobs - X.shape[1], 1))))
-        clusters = np.array(self.robust.labels)[self.robust.codes]
-        for kind in ("CR1", "CR2", "CR3"):
-            robust = robust_covariance(self.reml, clusters, kind)
-            freedom = robust.df(np.eye(self.params.size))[-width:]
-            errors = np.where(np.isfinite(freedom), standard_errors(robust.cov)[-width:], np.nan)
-            rows.append((kind, own, errors, freedom))
-        return pd.concat(
-            [
-                tidy_frame(
-                    self.design.terms,
-                    estimate,
-                    error,
-                    df=freedom,
-                    conf_level=conf_level,
-                    method=name,
-                )
-                for name, estimate, error, freedom in rows
-            ],
-            ignore_index=True,
-        )
+        data = Compared(self.reml, self.robust, self.design.terms, self.collapsed, self.clusters)
+        return compare(data, conf_level, n_draws=n_draws, rng=rng)
 
     def curve(self, covariate: str, conf_level: float = 0.95) -> pd.DataFrame:
         """Expected HAT along a covariate, the others at their mean.
@@ -252,9 +249,71 @@ class TrendFit:
             }
         )
 
+    def prediction(
+        self, covariates: Mapping[str, Value] | None = None, conf_level: float = 0.95
+    ) -> pd.DataFrame:
+        """Interval for the accuracy of a new model in a new family.
+
+        ``x'b -+ t sqrt(x'Vx + sum tau^2)``, brought to the accuracy scale where the trend is on
+        logits. Degrees of freedom are the smaller of the sandwich's and families less two (Higgins,
+        Thompson and Spiegelhalter 2009, with families as the units).
+
+        Parameters
+        ----------
+        covariates : mapping, optional
+            Values of covariates; those of the models, averaged, if not given.
+        conf_level : float
+
+        Returns
+        -------
+        DataFrame
+            One row: `term, estimate, std_error, df, pred_low, pred_high, conf_level, method`;
+            `std_error` is that of a new model's value on the scale of the coefficients. NaN limits
+            with fewer than three families.
+        """
+        row = self.design.at(covariates or {})
+        predictor = self.surface.predictor(row)
+        spread = {"cell": self.nobs / self.reml.y.size}
+        effects = sum(value * spread.get(name, 1.0) for name, value in self.components.items())
+        error = float(np.sqrt(predictor @ self.cov @ predictor + effects))
+        df = min(float(self.robust.df(predictor)[0]), self.n_clusters - 2.0)
+        df = df if df > 0 else np.nan
+        half = float(wald_interval(0.0, error, df, conf_level)[1])
+        low, high = (self.surface.shifted(row, shift) for shift in (-half, half))
+        return pd.DataFrame(
+            {
+                "term": ["new model in a new family"],
+                "estimate": [self.surface.at(row)[0]],
+                "std_error": [error],
+                "df": [df],
+                "pred_low": [low],
+                "pred_high": [high],
+                "conf_level": [conf_level],
+                "method": [self.method],
+            }
+        )
+
+    def joint_test(self) -> pd.DataFrame:
+        """Test that no covariate matters: Q_M on chi-square, and the cluster-robust F test.
+
+        Returns
+        -------
+        DataFrame
+            `method, statistic, df_num, df_denom, p_value, reason`.
+        """
+        at = [self.terms.index(term) for term in self.design.terms]
+        tests = {
+            "Q_M (chi-square)": joint_chi2(self.reml, at),
+            f"F ({self.vcov}, Hotelling)": self.robust.wald(
+                self.params, np.eye(self.params.size)[at]
+            ),
+        }
+        return pd.DataFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
+
     def glance(self) -> pd.DataFrame:
-        """One row: models, clusters, variance components, heterogeneity, floor of p."""
+        """One row: models, clusters, variance components, heterogeneity, tests, floor of p."""
         heterogeneity = self.reml.heterogeneity()
+        wald, robust = self.joint_test().to_dict("records")
         facts: dict[str, list[object]] = {
             "formula": [self.formula],
             "vcov": [self.vcov],
@@ -270,6 +329,13 @@ class TrendFit:
             "q_df": [heterogeneity.df],
             "q_p_value": [heterogeneity.p_value],
             "i_squared": [heterogeneity.i2],
+            "q_m": [wald["statistic"]],
+            "q_m_df": [wald["df_num"]],
+            "q_m_p_value": [wald["p_value"]],
+            "f": [robust["statistic"]],
+            "f_df_num": [robust["df_num"]],
+            "f_df_denom": [robust["df_denom"]],
+            "f_p_value": [robust["p_value"]],
             "p_floor": [self.p_floor],
         }
         return pd.DataFrame(facts)
@@ -302,8 +368,3 @@ class TrendFit:
 
     def _repr_html_(self) -> str:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
-
-
-def robust_covariance(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobust:
-    """Sandwich of a restricted-likelihood fit over clusters, named row by row (n,)."""
-    return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, clusters, kind=kind)

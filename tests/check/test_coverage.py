@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.check.__main__ import main
+from hatstats.check.__main__ import main, show_size
 from hatstats.check.coverage import INSIDE, CoverageDesign, coverage
 from hatstats.hat.fitting import fit_profile
 from hatstats.study import simulate_study
@@ -56,10 +56,18 @@ def test_shape_error_grows_where_a_model_has_no_items() -> None:
 
 
 def test_command_line_prints_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--seeds", "0", "--replicates", "0"])
+    main(["--seeds", "0", "--replicates", "0", "--trends", "0", "--stress", "0"])
     assert capsys.readouterr().out == ""
     size = ["--seeds", "2", "--items", "100", "--promptings", "5", "--replicates", "0"]
+    size += ["--trends", "0", "--stress", "0"]
     main([*size, "--methods", "latent"])
     shown = capsys.readouterr().out
     for word in ("Drift", "Bias", "conditional transfer", "shared_factor", "HAT, latent uniform"):
+        assert word in shown
+
+
+def test_size_of_trends_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    show_size(1, 1, 1)
+    shown = capsys.readouterr().out
+    for word in ("Rejections at 5 %", "wild Rademacher", "df_low"):
         assert word in shown

@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.derive import euroeval, euroeval_rows, facts, flags, folder, mmlu_prox, winogrande
+from data.derive import (
+    euroeval,
+    euroeval_rows,
+    facts,
+    flags,
+    folder,
+    mmlu_prox,
+    self_translate,
+    winogrande,
+)
 
 RAW_COLUMNS = ["language", "model", "params", "type", "dataset", "metric2", "ci2"]
 
@@ -337,3 +346,42 @@ def test_readme_refuses_numbers_it_lacks_or_does_not_use(
         folder.write_readme("t", tmp_path, {"n": "3", "m": "4"})
     with pytest.raises(KeyError):
         folder.write_readme("t", tmp_path, {})
+
+
+def test_self_translate_rows_against_naive(tmp_path: Path) -> None:
+    """Benchmarks that are used, in their order, English first; a wrong count is refused."""
+    raw = tmp_path / "self_translate"
+    raw.mkdir()
+    (tmp_path / "metadata").mkdir()
+    head = "family,model,task_group,lang,shots,acc,stderr,n_items,k"
+    rows = [
+        "xglm,xglm-1.7B,pawsx,de,0,0.5,0.01,2000,1000",
+        "xglm,xglm-1.7B,pawsx,en,0,0.6,0.01,2000,1200",
+        "xglm,xglm-564M,xnli,en,0,0.4,0.01,5010,2004",
+        "open_llama_v2,open_llama_3b_v2,xnli,en,0,0.5,0.01,5010,2505",
+        "xglm,xglm-564M,mgsm,en,8,0.0,0.0,250,0",
+    ]
+    table = raw / "self_translate_direct_clean.csv"
+    table.write_text("\n".join([head, *rows]), encoding="utf-8")
+    (tmp_path / "metadata" / "self_translate_models.csv").write_text(
+        "model,params_total,release_date,source\n"
+        "xglm-564M,564000000.0,2021-12-20,papers, cards\n"
+        "xglm-1.7B,1700000000.0,2021-12-20,papers, cards\n"
+        "open_llama_3b_v2,3430000000.0,2023-07-16,papers, cards\n",
+        encoding="utf-8",
+    )
+    counts = self_translate.read_counts(tmp_path)
+    assert counts[["model", "benchmark", "language", "n_correct"]].to_numpy().tolist() == [
+        ["xglm-564M", "xnli", "en", 2004.0],
+        ["xglm-1.7B", "paws_x", "en", 1200.0],
+        ["xglm-1.7B", "paws_x", "de", 1000.0],
+        ["open_llama_3b_v2", "xnli", "en", 2505.0],
+    ]
+    models = self_translate.models(tmp_path, counts)
+    assert models["family"].tolist() == ["XGLM", "XGLM", "OpenLLaMA"]
+    assert models["params_total"].tolist() == ["564000000", "1700000000", "3430000000"]
+    assert "checked" in models["date_source"][0]
+    assert "not checked" in models["date_source"][2]
+    table.write_text("\n".join([head, rows[0].replace(",1000", ",999")]), encoding="utf-8")
+    with pytest.raises(ValueError, match="accuracy times the items"):
+        self_translate.read_counts(tmp_path)

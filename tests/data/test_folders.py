@@ -11,7 +11,7 @@ import pytest
 from hatstats.study import Study, read_study
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-FOLDERS = ("euroeval", "euroeval_all", "mmlu_prox", "winogrande_african")
+FOLDERS = ("euroeval", "euroeval_all", "mmlu_prox", "winogrande_african", "self_translate")
 THINKING_OFF = "Gemini-2.5-Flash (thinking off)"
 
 
@@ -35,6 +35,7 @@ def accuracy(study: Study, model: str, language: str) -> float:
         ("euroeval_all", "aggregate", 188, 11, 2068, 37, 4),
         ("mmlu_prox", "aggregate", 13, 29, 297, 0, 4),
         ("winogrande_african", "item", 3, 12, 63_612, 0, 0),
+        ("self_translate", "aggregate", 34, 21, 1_122, 0, 4),
     ],
 )
 def test_shapes_against_source(
@@ -83,7 +84,27 @@ def test_models_have_families_and_sources(studies: dict[str, Study], name: str) 
     assert dated.sum() >= min(len(models), 90)
     assert models.loc[dated, "date_source"].notna().all()
     assert (models.loc[dated, "date_source"] != "unknown").all()
-    assert models.loc[dated, "release_date"].between("2023-01-01", "2026-04-20").all()
+    first = "2021-12-01" if name == "self_translate" else "2023-01-01"
+    assert models.loc[dated, "release_date"].between(first, "2026-04-20").all()
+
+
+@pytest.mark.parametrize(
+    ("model", "benchmark", "language", "right", "items"),
+    [
+        ("bloom-1b1", "paws_x", "es", 1030, 2000),
+        ("bloom-1b1", "paws_x", "en", 1049, 2000),
+    ],
+)
+def test_self_translate_counts_against_source(
+    studies: dict[str, Study], model: str, benchmark: str, language: str, right: int, items: int
+) -> None:
+    rows = studies["self_translate"].counts
+    chosen = rows.query("model == @model and benchmark == @benchmark and language == @language")
+    assert chosen[["n_correct", "n_trials"]].to_numpy().tolist() == [[right, items]]
+    models = studies["self_translate"].models
+    assert models["params_total"].min() == 559e6
+    assert models["params_total"].max() == 65.2e9
+    assert models["family"].nunique() == 9
 
 
 def test_total_size_of_the_data_is_small() -> None:

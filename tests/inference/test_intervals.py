@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from hatstats.inference.intervals import (
     NO_SPREAD,
     check_level,
     critical_value,
+    fieller_interval,
+    holm,
     logit_interval,
     two_sided_p,
     upper_p,
@@ -103,3 +106,24 @@ def test_a_level_as_text_is_read() -> None:
     assert check_level(0.9) == 0.9
     with pytest.raises(ValueError, match="could not convert"):
         check_level("many")  # type: ignore[arg-type]
+
+
+def test_holm_against_statsmodels() -> None:
+    rng = np.random.default_rng(1)
+    for size in (1, 2, 7):
+        p = rng.uniform(0, 0.3, size)
+        np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+    assert holm([]).size == 0
+
+
+def test_fieller_against_its_definition() -> None:
+    """The limits are where a - r b is just significant; no bound where b may be zero."""
+    values, cov, df = np.array([0.4, 1.0]), np.array([[0.02, 0.005], [0.005, 0.03]]), 7.0
+    low, high = fieller_interval(values, cov, df, 0.95)
+    assert low < 0.4 < high
+    for ratio in (low, high):
+        direction = np.array([1.0, -ratio])
+        t = abs(direction @ values) / np.sqrt(direction @ cov @ direction)
+        assert t == pytest.approx(stats.t.ppf(0.975, df))
+    assert fieller_interval([0.4, 0.1], cov, df, 0.95) == (-np.inf, np.inf)
+    assert np.isnan(fieller_interval(values, cov, np.nan, 0.95)).all()

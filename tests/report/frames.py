@@ -213,6 +213,28 @@ def claim_frame() -> pd.DataFrame:
             "method": "aggregate, CR2, Satterthwaite df",
             "n_models": [11, 11, 20],
             "n_clusters": [4, 4, 6],
+            "p_holm": [0.063, 0.33, 0.0012],
+            "p_floor": [0.125, 0.125, 0.03125],
+            "decisive": ["Gemma", "Gemma", "Qwen"],
+            "decisive_share": [0.62, 0.48, 0.35],
+            "status": "exploratory",
+        }
+    )
+
+
+def margin_frame() -> pd.DataFrame:
+    """Verdicts on one claim for a few margins."""
+    margin = np.linspace(0.01, 0.1, 10)
+    return pd.DataFrame(
+        {
+            "claim": "small_models_not_broken",
+            "margin": margin,
+            "p_value": 0.3 * np.exp(-30 * margin),
+            "p_equivalence": 0.4 * np.exp(-30 * margin),
+            "p_in_margin": 1 - 0.4 * np.exp(-30 * margin),
+            "verdict": np.where(margin < 0.06, "inconclusive", "supported"),
+            "registered": np.isclose(margin, 0.05),
+            "smallest_margin": 0.06,
         }
     )
 

@@ -31,14 +31,22 @@ def verdict(name: str = "claim", decision: Any = "supported", **more: Any) -> Ve
         "conf_high": 0.0841,
         "conf_level": 0.9,
         "threshold": 0.0,
+        "direction": "greater",
         "p_value": 0.0402,
+        "p_holm": 0.0804,
         "verdict": decision,
+        "verdict_alone": decision,
+        "status": "exploratory",
         "rule": "",
         "reason": "",
         "method": "CR2",
         "n_models": 20,
         "n_clusters": 6,
         "p_floor": 0.03125,
+        "decisive": "Gemma",
+        "decisive_share": 0.5,
+        "p_equivalence": float("nan"),
+        "p_in_margin": float("nan"),
     }
     return Verdict(**{**values, **more})
 
@@ -107,7 +115,7 @@ def test_the_answer_line_by_line() -> None:
         "Highest HAT: m_1 .700 [.680, .719], rank 1 to 1.",
         "Next: m_2 .600 [.580, .619].",
         "Lowest: m_3 .400 [.381, .420].",
-        "claim: supported (.021 [-.041, .084], df 3.2, p .040)",
+        "claim: supported (.021 [-.041, .084], df 3.2, Holm p .080)",
         "1 suspicious cell left out; other choices change 1 of 1 verdicts.",
     )
 
@@ -160,7 +168,7 @@ def test_a_claim_counts_once_however_many_choices_change_it() -> None:
         "second": ["refuted", "refuted", "inconclusive"],
         "third": ["supported", "refuted", "not testable"],
     }
-    assert answer(claims=claims, others=others)[-1].endswith("change 2 of 3 verdicts.")
+    assert answer(claims=claims, others=others)[-1].endswith("change 1 of 3 verdicts.")
 
 
 def test_untestable_claims_say_why() -> None:
@@ -186,7 +194,7 @@ def test_more_claims_than_lines_are_counted() -> None:
     ("value", "shown"), [(0.0004, "p < .001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
 )
 def test_small_p_values_are_not_zero(value: float, shown: str) -> None:
-    assert answer(claims=[verdict(p_value=value)])[-2].endswith(f"{shown})")
+    assert answer(claims=[verdict(p_holm=value)])[-2].endswith(f"{shown})")
 
 
 def test_unknown_families_are_not_a_family() -> None:

@@ -42,6 +42,7 @@ FILES = {
             "hat_against_size",
             "hat_against_date",
             "what_changes",
+            "margins",
         )
         for kind in ("pdf", "svg", "png")
     ),
@@ -50,9 +51,14 @@ FILES = {
         for name in (
             "scores",
             "claims",
+            "margins",
+            "shares",
+            "decompositions",
             "trends",
+            "leverage",
             "comparison",
             "measures",
+            "other_measures",
             "specification",
             "flagged",
             "left_out",

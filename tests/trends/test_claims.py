@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.hat.scores import HatScores
+from hatstats.study.registry import claims_hash, register
 from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
 from hatstats.trends import claims as module
 from hatstats.trends.claims import claims_frame
+from hatstats.trends.margins import margin_curve, margin_curves
 from tests.trends.makers import (
     FAMILY,
     FORMULA,
@@ -123,7 +125,7 @@ def test_direction_and_margin_of_non_inferiority_against_theory(
 
 
 def test_margin_is_compared_with_the_lower_limit_against_theory() -> None:
-    scores = some_scores(4)
+    scores = some_scores(3)
     low = judge(scores, non_inferiority()).conf_low
     assert low < 0
     assert judge(scores, non_inferiority(-low + 1e-9)).verdict == "supported"
@@ -162,14 +164,19 @@ def test_default_formulas() -> None:
     claims = [
         non_inferiority(),
         slope(term="release_year"),
-        {**slope(term=SIZE), "kind": "slope_difference"},
-        slope(term="release_year", formula=FORMULA),
+        {**slope(term=SIZE), "kind": "slope_difference", "name": "d"},
+        slope(term="release_year", formula=FORMULA, name="g"),
     ]
     formulas = [SIZE, "release_year", SIZE, FORMULA]
     verdicts = evaluate_claims(scores, claims)
-    assert [verdict.name for verdict in verdicts] == ["small", "s", "s", "s"]
+    assert [verdict.name for verdict in verdicts] == ["small", "s", "d", "g"]
     for claim, formula, verdict in zip(claims, formulas, verdicts, strict=True):
-        assert verdict == judge(scores, {**claim, "formula": formula})
+        alone = judge(scores, {**claim, "formula": formula})
+        assert verdict.verdict_alone == alone.verdict
+        assert (
+            replace(verdict, p_holm=alone.p_holm, verdict=alone.verdict).summary()
+            == alone.summary()
+        )
     assert verdicts[1].estimate != verdicts[3].estimate
 
 
@@ -274,7 +281,11 @@ def test_every_claim_of_a_study_is_answered_even_if_none_can_be_tested() -> None
     rng = np.random.default_rng(8)
     table = table_of_models(family=np.zeros(9, int)).assign(params_total=np.nan)
     profile = fit_aggregate(aggregate_study(table, rng.uniform(0.3, 0.9, (9, 3))))
-    claims = [non_inferiority(), slope(), {**slope(term=SIZE), "kind": "slope_difference"}]
+    claims = [
+        non_inferiority(),
+        slope(),
+        {**slope(term=SIZE), "kind": "slope_difference", "name": "d"},
+    ]
     verdicts = evaluate_claims(profile, claims)
     assert [verdict.verdict for verdict in verdicts] == ["not testable"] * 3
     assert all(verdict.reason for verdict in verdicts)
@@ -302,7 +313,7 @@ def test_a_verdict_in_one_sentence() -> None:
     assert verdict.summary() == (
         f"small: supported; HAT at 1e+09 less HAT at 1e+11 parameters {verdict.estimate:.3f} "
         f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], threshold -0.05, df {verdict.df:.1f}, "
-        f"p {verdict.p_value:.3f}"
+        f"p {verdict.p_value:.3f} (Holm {verdict.p_value:.3f})"
     )
 
 
@@ -325,3 +336,137 @@ def test_claims_on_one_profile_equal_the_trends_against_theory() -> None:
     assert (rate.estimate, rate.df) == pytest.approx((row["estimate"], row["df"]))
     # Twice the one-sided p of a slope against zero is the two-sided one of the table.
     assert 2 * min(rate.p_value, 1 - rate.p_value) == pytest.approx(row["p_value"])
+
+
+# --- few degrees of freedom ---------------------------------------------------------------------
+
+
+def test_no_verdict_on_hardly_more_than_one_family() -> None:
+    """Dates of one family spread over years, of the others over days."""
+    rng = np.random.default_rng(1)
+    spread = np.where(FAMILY == 0, 3.0, 0.02)
+    x = spread * rng.standard_normal(20)
+    estimate = 0.5 + 0.02 * x + 0.01 * rng.standard_normal(20)
+    scores = scores_of(table_of_models(1).assign(x=x), estimate, np.full(20, 1e-6))
+    verdict = judge(scores, slope(term="x"))
+    assert verdict.df < 2
+    assert verdict.p_value < 0.05
+    assert verdict.verdict == verdict.verdict_alone == "inconclusive"
+    assert verdict.decisive == "family-0"
+    assert verdict.decisive_share > 0.9
+    assert "no verdict with 1.0 degrees of freedom: family-0 carries" in verdict.reason
+    assert verdict.reason.startswith("no verdict")
+    assert "No verdict with" in verdict.summary()
+
+
+# --- many claims --------------------------------------------------------------------------------
+
+
+def test_holm_against_its_definition() -> None:
+    scores = scores_with_slope(0.012, noise=0.02)
+    claims = [
+        slope(threshold, term=SIZE, name=f"c{threshold}") for threshold in (0.0046, 0.0048, 0.005)
+    ]
+    verdicts = evaluate_claims(scores, claims)
+    p = np.array([verdict.p_value for verdict in verdicts])
+    order = np.argsort(p)
+    step = np.maximum.accumulate(np.minimum(p[order] * [3, 2, 1], 1.0))
+    found = np.array([verdict.p_holm for verdict in verdicts])
+    np.testing.assert_allclose(found[order], step)
+    for verdict in verdicts:
+        assert (verdict.verdict == "supported") == (verdict.p_holm <= 0.05)
+        assert (verdict.verdict_alone == "supported") == (verdict.p_value <= 0.05)
+    assert any(verdict.verdict != verdict.verdict_alone for verdict in verdicts)
+
+
+def test_claims_of_one_status_are_one_family() -> None:
+    scores = scores_with_slope(0.012, noise=0.02)
+    claims = [slope(0.0, term=SIZE, name=name) for name in ("a", "b")]
+    lock = {"hash": claims_hash(claims[:1]), "locked_on": "2026-01-01", "claims": claims[:1]}
+    first, second = evaluate_claims(scores, claims, registration=register(claims, lock))
+    assert (first.status, second.status) == ("confirmatory", "exploratory")
+    assert first.p_holm == first.p_value
+    both = evaluate_claims(scores, claims)
+    assert both[0].p_holm == pytest.approx(2 * both[0].p_value)
+
+
+# --- directions, groups, contrasts --------------------------------------------------------------
+
+
+def test_direction_turns_a_claim_round() -> None:
+    scores = some_scores(3)
+    up, down = (judge(scores, slope(0.01, direction=d)) for d in ("greater", "less"))
+    assert down.p_value == pytest.approx(1 - up.p_value)
+    assert (down.estimate, down.conf_low) == (up.estimate, up.conf_low)
+    falling = scores_with_slope(-0.05)
+    assert judge(falling, slope(term=SIZE, direction="less")).verdict == "supported"
+    assert judge(falling, slope(term=SIZE)).verdict == "refuted"
+
+
+def test_groups_of_models_instead_of_sizes() -> None:
+    size = table_of_models(5)["params_total"].to_numpy()
+    label = np.where(size < np.median(size), "small", "large")
+    scores = scores_with_slope(0.0)
+    scores = replace(scores, covariates=scores.covariates.assign(group=label))
+    claim = non_inferiority(small="small", large="large", variable="group")
+    verdict = judge(scores, claim)
+    trend = fit_trend(scores, "C(group)")
+    assert abs(verdict.estimate) == pytest.approx(abs(trend.params[1]))
+    assert verdict.quantity == "HAT of group small less HAT of large"
+    assert verdict.verdict == "supported"
+
+
+def test_a_contrast_of_two_models_against_theory() -> None:
+    scores = some_scores(3)
+    claim = {"name": "c", "kind": "contrast", "model": "m03", "other": "m07", "threshold": 0.0}
+    verdict = judge(scores, claim)
+    row = scores.contrast("m03", "m07", 0.9).iloc[0]
+    for name in ("estimate", "std_error", "conf_low", "conf_high"):
+        assert getattr(verdict, name) == pytest.approx(row[name])
+    assert verdict.p_value == pytest.approx(stats.norm.sf(row["statistic"]))
+    rest = [name for name in scores.models if name != "m07"]
+    assert judge(scores, claim, models=rest).reason == "m07 is left out"
+
+
+# --- margins ------------------------------------------------------------------------------------
+
+
+def test_margin_curve_against_verdicts_at_each_margin() -> None:
+    scores = some_scores(3)
+    verdict = judge(scores, non_inferiority())
+    curve = margin_curve(verdict)
+    assert curve.loc[curve["registered"], "margin"].tolist() == [0.05]
+    for _, row in curve.iloc[::7].iterrows():
+        there = judge(scores, non_inferiority(float(row["margin"])))
+        assert row["verdict"] == there.verdict
+        assert row["p_value"] == pytest.approx(there.p_value)
+        assert row["p_equivalence"] == pytest.approx(there.p_equivalence)
+    smallest = curve["smallest_margin"].iloc[0]
+    assert judge(scores, non_inferiority(smallest + 1e-9)).verdict == "supported"
+    assert judge(scores, non_inferiority(smallest - 1e-9)).verdict == "inconclusive"
+    assert curve["p_value"].is_monotonic_decreasing
+    assert curve["p_in_margin"].is_monotonic_increasing
+    assert len(margin_curves([verdict, judge(scores, slope())])) == len(curve)
+
+
+def test_equivalence_against_draws() -> None:
+    verdict = judge(some_scores(3), non_inferiority())
+    draws = verdict.estimate + verdict.std_error * stats.t.rvs(
+        verdict.df, size=200_000, random_state=1
+    )
+    assert verdict.p_in_margin == pytest.approx(np.mean(np.abs(draws) < 0.05), abs=0.005)
+    below, above = (
+        stats.t.sf((0.05 + sign * verdict.estimate) / verdict.std_error, verdict.df)
+        for sign in (1, -1)
+    )
+    assert verdict.p_equivalence == pytest.approx(max(below, above))
+    assert np.isnan(judge(some_scores(4), slope()).p_equivalence)
+
+
+def test_margin_curve_bad_input() -> None:
+    with pytest.raises(DataError, match="no margin"):
+        margin_curve(judge(some_scores(), slope()))
+    with pytest.raises(DataError, match="largest loss"):
+        margin_curve(judge(some_scores(), non_inferiority()), [0.05, -0.1])
+    unknown = some_scores(params_total=np.full(20, np.nan))
+    assert margin_curve(judge(unknown, non_inferiority())).empty

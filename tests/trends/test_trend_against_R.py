@@ -14,7 +14,7 @@ from hatstats.hat.aggregate import AggregateProfile, fit_aggregate
 from hatstats.hat.scores import HatScores
 from hatstats.inference.metaregression import fit_reml
 from hatstats.trends import TrendFit, fit_trend
-from hatstats.trends.trend import Vcov, robust_covariance
+from hatstats.trends.comparison import Vcov, robust_covariance
 from tests.reference import stored
 from tests.trends.makers import FORMULA, aggregate_study, scores_of
 

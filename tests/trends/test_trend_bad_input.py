@@ -181,28 +181,36 @@ def test_spline_beyond_the_models_bad_input() -> None:
 
 
 CLAIM = {"name": "small", "kind": "non_inferiority", "small": 1e9, "large": 1e11, "margin": 0.05}
+SLOPE = {"name": "small", "kind": "slope", "term": "release_year", "threshold": 0.0}
+CONTRAST = {
+    "name": "small", "kind": "contrast", "model": "m01", "other": "m02", "threshold": 0.0
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"margin": -0.05}, r"study\.toml, column 'margin', value -0\.05.*largest loss"),
+        ({"margin": -0.05}, r"column 'margin', value -0\.05.*between 0 and 1"),
         ({"margin": 0.0}, r"column 'margin', value 0\.0"),
         ({"level": 0.7}, r"column 'level', value 0\.7.*between 0 and 0\.5"),
         ({"level": 0.5}, r"column 'level', value 0\.5"),
         ({"level": 0.0}, r"column 'level', value 0\.0"),
         ({"kind": "superiority"}, r"column 'kind', value 'superiority'.*non_inferiority, slope"),
-        ({"kind": "slope", "term": "height", "threshold": 0.0}, r"lacks.*it has model"),
-        (
-            {"kind": "slope", "term": "x", "threshold": 0.0, "formula": "release_year"},
-            r"no such covariate in the trend",
-        ),
-        ({"kind": "slope", "term": "release_year"}, r"column 'threshold'.*claim 'small' lacks"),
+        ({**SLOPE, "term": "height"}, r"lacks.*it has model"),
+        ({**SLOPE, "term": "x", "formula": "release_year"}, r"no such covariate in the trend"),
+        ({**SLOPE, "threshold": None}, r"column 'threshold'.*small, slope. lacks"),
+        ({**SLOPE, "direction": "up"}, r"column 'direction', value 'up'.*greater, less"),
         ({"margin": None}, r"column 'margin'"),
+        ({"direction": "less"}, r"unknown key 'direction'"),
+        ({"small": "tiny", "variable": "size_class"}, r"two numbers, or two labels"),
+        ({"small": "tiny"}, r"the value of small should be a number"),
+        ({"large": 1e8}, r"small is not below large"),
+        ({**CONTRAST, "other": "GPT-9"}, r"column 'other', value 'GPT-9'.*unknown model"),
     ],
 )
 def test_claims_bad_input(change: dict[str, object], message: str) -> None:
-    claim = {key: value for key, value in {**CLAIM, **change}.items() if value is not None}
+    whole = change if "kind" in change and change["kind"] != "superiority" else {**CLAIM, **change}
+    claim = {key: value for key, value in whole.items() if value is not None}
     with pytest.raises(DataError, match=message):
         evaluate_claims(some_scores(), [claim])
 

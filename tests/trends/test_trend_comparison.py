@@ -11,11 +11,18 @@ from scipy import stats
 from hatstats.hat.aggregate import fit_aggregate
 from hatstats.inference.cluster import cluster_robust
 from hatstats.inference.coefficients import TIDY_COLUMNS
+from hatstats.inference.permutation import permutation_test
+from hatstats.inference.wild import wild_cluster_bootstrap
 from hatstats.study import Study
 from hatstats.trends import TrendFit, fit_trend
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
-METHODS = ["OLS", "HC1", "HC3", "REML", "CR1", "CR2", "CR3"]
+METHODS = ["OLS", "HC1", "HC3", "REML", "REML, Satterthwaite", "Knapp-Hartung", "CR1", "CR2", "CR3"]
+TESTS = [
+    "wild Rademacher (floor .0312)",
+    "wild Webb (floor .0005)",
+    "permutation by family (floor .0005)",
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +44,10 @@ KINDS = ["two stages", "one regression"]
 def test_methods_stand_in_order(kind: str, trends: dict[str, TrendFit]) -> None:
     table = trends[kind].comparison(conf_level=0.9)
     assert list(table.columns) == list(TIDY_COLUMNS)
-    assert list(table["method"]) == [name for name in METHODS for _ in range(2)]
-    assert list(table["term"]) == ["log10(params_total)", "release_year"] * len(METHODS)
+    assert list(table["method"]) == [name for name in METHODS + TESTS for _ in range(2)]
+    assert list(table["term"]) == ["log10(params_total)", "release_year"] * len(METHODS + TESTS)
     assert set(table["conf_level"]) == {0.9}
+    table = table[table["method"].isin(METHODS)]
     half = stats.t.ppf(0.95, table["df"]) * table["std_error"]
     np.testing.assert_allclose(table["conf_high"] - table["estimate"], half)
     p = 2 * stats.t.sf(abs(table["estimate"] / table["std_error"]), table["df"])
@@ -151,7 +159,7 @@ def test_as_many_models_as_can_be_fitted_degenerate() -> None:
     trend = fit_trend(fit_aggregate(study), "release_year")
     rows = trend.comparison().set_index("method")
     assert rows.loc["OLS", "df"] == 1
-    assert list(rows.index) == METHODS
+    assert list(rows.index[:-3]) == METHODS
 
 
 def test_as_many_coefficients_as_models_degenerate() -> None:
@@ -171,6 +179,46 @@ def test_as_many_coefficients_as_models_degenerate() -> None:
     plain = rows.loc[["OLS", "HC1", "HC3"], ["std_error", "df", "p_value"]]
     assert plain.isna().all(axis=None)
     assert rows["estimate"].notna().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bootstrap_and_permutation_rows_against_the_kernels(
+    kind: str, trends: dict[str, TrendFit]
+) -> None:
+    trend = trends[kind]
+    table = trend.comparison(conf_level=0.9)
+    for place, name in enumerate(trend.design.terms):  # noqa: B007
+        contrast = np.eye(trend.params.size)[place - 2]
+        wild = wild_cluster_bootstrap(
+            trend.reml.y,
+            trend.reml.X,
+            trend.robust.codes,
+            contrast=contrast,
+            weights=np.linalg.inv(trend.reml.marginal),
+        )
+        row = table.query("method == @TESTS[0] and term == @name").iloc[0]
+        assert row["p_value"] == pytest.approx(wild.p_value, abs=1e-12)
+        assert row["p_value"] >= 2 / 2**6
+        np.testing.assert_allclose(
+            [row["conf_low"], row["conf_high"]], wild.conf_int(0.9), rtol=1e-6
+        )
+        assert np.isnan(row["df"])
+        y, X = trend.collapsed
+        permuted = permutation_test(
+            y, X, np.array(trend.clusters), column=X.shape[1] - 2 + place, rng=8
+        )
+        row = table.query("method == @TESTS[2] and term == @name").iloc[0]
+        assert row["estimate"] == pytest.approx(permuted.estimate)
+        # Two sets of draws: their p values differ by a few Monte-Carlo errors at most.
+        assert row["p_value"] == pytest.approx(permuted.p_value, abs=0.06)
+
+
+def test_seeds_of_the_drawn_rows() -> None:
+    trend = fit_trend(some_scores(12), "release_year")
+    first, again, other = (trend.comparison(rng=seed) for seed in (1, 1, 2))
+    assert first.equals(again)
+    differs = first["p_value"].to_numpy() != other["p_value"].to_numpy()
+    assert set(first.loc[differs, "method"]) == set(TESTS[1:])
 
 
 def test_a_model_that_alone_carries_a_coefficient_degenerate() -> None:

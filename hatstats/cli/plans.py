@@ -1,0 +1,111 @@
+"""Verbs about studies to come and about the measures themselves: `plan`, `stress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hatstats.cli.front import Choice, verb
+from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
+
+StudyOption = Annotated[Path | None, typer.Argument(help="A study with items; none to simulate.")]
+
+
+@verb("seed")
+def plan(
+    pilot: StudyOption = None,
+    *,
+    items: Annotated[list[int], typer.Option(help="Items; may be repeated.")] = [250, 500, 1000],  # noqa: B006
+    promptings: Annotated[list[int], typer.Option(help="Promptings per item.")] = [5, 10],  # noqa: B006
+    languages: Annotated[list[int], typer.Option(help="Target languages.")] = [10],  # noqa: B006
+    families: Annotated[
+        list[str], typer.Option(help="Models in each family, such as 6,5,3,3,2,1.")
+    ] = ["6,5,3,3,2,1"],  # noqa: B006
+    slope: Annotated[float, typer.Option(help="True slope of HAT, per unit.")] = 0.05,
+    precision: Annotated[
+        float | None, typer.Option(help="Name the cheapest design with this standard error.")
+    ] = None,
+    choice: Choice,
+) -> None:
+    """Print standard error of HAT and power of claims by items, promptings, languages, models."""
+    from hatstats.study import read_study
+    from hatstats.trends.planning import Assumptions, Effects, Sizes, parse_families
+    from hatstats.trends.planning import plan as make
+
+    sizes = Sizes(
+        tuple(items),
+        tuple(promptings),
+        tuple(languages),
+        tuple(parse_families(text) for text in families),
+    )
+    assumed = Assumptions() if pilot is None else read_study(pilot).without_flagged()
+    with progress_bar() as progress:
+        made = make(
+            assumed,
+            sizes,
+            effects=Effects(slope=slope),
+            n_jobs=-1 if len(items) * len(promptings) * len(languages) > 4 else 1,
+            rng=choice.seed,
+            progress=progress,
+        )
+    best = made.cheapest(std_error=precision) if precision is not None else None
+    if choice.json:
+        print_json({"designs": made.table, "cheapest": best})
+        return
+    print(made.summary())
+    if best is not None:
+        if best.empty:
+            say(f"No design here has a standard error of {precision:g} or less.")
+        else:
+            row = best.iloc[0]
+            say(
+                f"Cheapest with a standard error of {precision:g}: {row['items']:.0f} items, "
+                f"{row['promptings']:.0f} promptings, {row['languages']:.0f} languages."
+            )
+
+
+@verb("seed")
+def stress(
+    study: StudyOption = None,
+    *,
+    items: Annotated[int, typer.Option(min=100, help="Items to simulate.")] = 4_000,
+    studies: Annotated[int, typer.Option(min=1, help="Studies to simulate.")] = 2,
+    piled: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of items near 0 or 1.")
+    ] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
+    choice: Choice,
+) -> None:
+    """Move only source ability, then only transfer, and see which measures can tell."""
+    from hatstats.check.stress import StressDesign, stress_test
+
+    data = None
+    if study is not None:
+        from hatstats.study import read_study
+
+        data = read_study(study).without_flagged()
+    with progress_bar() as progress:
+        table = stress_test(
+            data,
+            StressDesign(n_items=items, piled=piled),
+            n_seeds=studies,
+            rng=choice.seed,
+            progress=progress,
+        )
+    if out is not None:
+        from hatstats.report.figures import leakage, save_figure
+        from hatstats.report.run import write_csv
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_csv(table, out / "stress.csv")
+        save_figure(leakage(table), out / "stress")
+    if choice.json:
+        print_json(table)
+        return
+    from hatstats.report.claim_tables import stress_table
+    from hatstats.report.tables import to_text
+
+    print(to_text(stress_table(table), width=WIDTH), end="")
+    say("Leakage: moved per logit of source ability, relative to per logit of transfer.")

@@ -1,0 +1,286 @@
+"""What a trend rests on: families and models left out, leverage, collinearity, within and between.
+
+Everything here is made from a fitted `TrendFit`, which keeps what it was fitted to.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.hat.profile import TransferProfile
+from hatstats.hat.scores import HatScores
+from hatstats.inference.coefficients import tidy_frame
+from hatstats.inference.leverage import (
+    joint_region,
+    partial_leverage,
+    partial_r_squared,
+    variance_inflation,
+)
+from hatstats.inference.small_sample import cluster_covariances, hotelling_df
+from hatstats.trends.comparison import Vcov
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.trend import TrendFit
+
+Floats = NDArray[np.float64]
+Unit = Literal["cluster", "model"]
+
+
+def refit(trend: TrendFit, models: list[str]) -> TrendFit:
+    """Fit the same trend over some of its models."""
+    two_stages_on_logits = trend.panel is None and trend.scale == "logit"
+    return fit_trend(
+        trend.scores,
+        trend.formula,
+        cluster=trend.cluster,
+        vcov=trend.robust.kind,
+        link="logit" if two_stages_on_logits else "identity",
+        models=models,
+    )
+
+
+def _groups(trend: TrendFit, unit: Unit) -> dict[str, list[str]]:
+    """Models by what is left out together, in their order."""
+    labels = trend.clusters if unit == "cluster" else trend.design.models
+    groups: dict[str, list[str]] = {}
+    for model, label in zip(trend.design.models, labels, strict=True):
+        groups.setdefault(label, []).append(model)
+    return groups
+
+
+def _refits(trend: TrendFit, unit: Unit) -> dict[str, TrendFit | str]:
+    """The trend without each unit, or why there is none."""
+    found: dict[str, TrendFit | str] = {}
+    for name, gone in _groups(trend, unit).items():
+        try:
+            found[name] = refit(trend, [m for m in trend.design.models if m not in gone])
+        except (NotIdentifiedError, FitError) as error:
+            found[name] = str(error)
+    return found
+
+
+def leave_one_out(
+    trend: TrendFit, *, unit: Unit = "cluster", conf_level: float = 0.95
+) -> pd.DataFrame:
+    """The covariates' coefficients without each family, or each model.
+
+    Parameters
+    ----------
+    trend : TrendFit
+    unit : {"cluster", "model"}
+        What is left out.
+    conf_level : float
+
+    Returns
+    -------
+    DataFrame
+        `without, n_models, n_clusters`, then tidy rows; the first rows, `without` empty, are of
+        all models. Where the rest cannot be fitted the numbers are NaN and `method` says why.
+    """
+    rows: list[pd.DataFrame] = []
+    for name, fit in {"": trend, **_refits(trend, unit)}.items():
+        if isinstance(fit, str):
+            terms, unknown = trend.design.terms, np.full(len(trend.design.terms), np.nan)
+            table = tidy_frame(
+                terms, unknown, unknown, df=np.nan, conf_level=conf_level, method=f"none: {fit}"
+            )
+            sizes = (np.nan, np.nan)
+        else:
+            table = fit.tidy(conf_level)
+            table = table[table["term"].isin(trend.design.terms)]
+            sizes = (float(fit.nobs), float(fit.n_clusters))
+        table.insert(0, "without", name)
+        table.insert(1, "n_models", sizes[0])
+        table.insert(2, "n_clusters", sizes[1])
+        rows.append(table)
+    return pd.concat(rows, ignore_index=True)
+
+
+def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
+    """How far the coefficients move when a model, or a family, is left out.
+
+    ``cooks_distance = d' C^-1 d`` with ``d = b - b(-i)`` and C the model-based covariance;
+    ``dfbetas = d_j / se_j`` with the standard error of all data at the variance components of the
+    rest (as in metafor's ``rma.mv``).
+
+    Parameters
+    ----------
+    trend : TrendFit
+    unit : {"model", "cluster"}
+
+    Returns
+    -------
+    DataFrame
+        `without, n_models, cooks_distance`, and one column ``dfbetas[TERM]`` per covariate; NaN
+        where the rest cannot be fitted.
+    """
+    names = list(trend.terms) if trend.panel is None else list(trend.design.terms)
+    at = [trend.terms.index(name) for name in names]
+    precision = np.linalg.inv(trend.reml.cov[np.ix_(at, at)])
+    rows = []
+    for name, fit in _refits(trend, unit).items():
+        row: dict[str, object] = {"without": name, "n_models": np.nan, "cooks_distance": np.nan}
+        row |= {f"dfbetas[{term}]": np.nan for term in trend.design.terms}
+        if isinstance(fit, TrendFit):
+            moved = trend.params[at] - fit.params[[fit.terms.index(term) for term in names]]
+            error = _errors_at(trend, fit)
+            row["n_models"] = fit.nobs
+            row["cooks_distance"] = float(moved @ precision @ moved)
+            for term in trend.design.terms:
+                scaled = moved[names.index(term)] / error[trend.terms.index(term)]
+                row[f"dfbetas[{term}]"] = float(scaled)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _errors_at(trend: TrendFit, other: TrendFit) -> Floats:
+    """Standard errors of all coefficients of `trend` at the variance components of `other`."""
+    S = trend.reml.V.copy()
+    for name, code in zip(trend.components, trend.reml.codes, strict=True):
+        S += other.components.get(name, 0.0) * (code[:, None] == code)
+    X = trend.reml.X
+    try:
+        return np.asarray(np.sqrt(np.diag(np.linalg.inv(X.T @ np.linalg.solve(S, X)))), dtype=float)
+    except np.linalg.LinAlgError:
+        return np.full(X.shape[1], np.nan)
+
+
+def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
+    """Share of each family in what is known of each covariate's coefficient.
+
+    Returns
+    -------
+    DataFrame
+        `cluster, n_models, term, share`; the shares of a term add up to 1. A share near 1 says
+        that one family decides.
+    """
+    shares = partial_leverage(trend.reml.X, trend.reml.weights, trend.robust.codes)
+    sizes = pd.Series(trend.clusters).value_counts()
+    rows = [
+        {"cluster": str(label), "n_models": int(sizes[label]), "term": term, "share": float(share)}
+        for term in trend.design.terms
+        for label, share in zip(
+            trend.robust.labels, shares[:, trend.terms.index(term)], strict=True
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def collinearity(trend: TrendFit) -> pd.DataFrame:
+    """How far the covariates of a trend can be told apart over its models.
+
+    Returns
+    -------
+    DataFrame
+        `term, vif, partial_r_squared`: by least squares with one row per model; for a trend from
+        accuracies, source accuracy is among the columns.
+    """
+    y, X = trend.collapsed
+    names = [*trend.terms[trend.panel.n_intercepts :]] if trend.panel else [*trend.design.terms]
+    return pd.DataFrame(
+        {
+            "term": names,
+            "vif": variance_inflation(X[:, 1:])[-len(names) :],
+            "partial_r_squared": partial_r_squared(y, X)[-len(names) :],
+        }
+    )
+
+
+def joint_ellipse(
+    trend: TrendFit, first: str, second: str, *, conf_level: float = 0.95
+) -> pd.DataFrame:
+    """Boundary of the joint confidence region of two covariates' coefficients.
+
+    Cluster-robust covariance, with the degrees of freedom of the approximate Hotelling test.
+
+    Returns
+    -------
+    DataFrame
+        Columns `first`, `second` (by their terms) and `conf_level`; NaN where the clusters are too
+        few for any bounded region of this level.
+
+    Raises
+    ------
+    DataError
+        For a term that is no covariate of the trend.
+    """
+    for term in (first, second):
+        if term not in trend.design.terms:
+            raise DataError(
+                "no such covariate in the trend",
+                column="term",
+                value=term,
+                mend=f"it has {', '.join(trend.design.terms)}.",
+            )
+    at = [trend.terms.index(first), trend.terms.index(second)]
+    contrasts = np.eye(trend.params.size)[at]
+    robust = trend.robust
+    blocks = cluster_covariances(
+        contrasts @ robust.loadings, robust.residual_cov, robust.codes, robust.n_clusters
+    )
+    nu = hotelling_df(blocks, contrasts @ robust.between @ contrasts.T)
+    if any(robust.reasons(contrasts)):
+        nu = np.nan
+    edge = joint_region(trend.params[at], robust.cov[np.ix_(at, at)], nu, conf_level)
+    return pd.DataFrame({first: edge[:, 0], second: edge[:, 1], "conf_level": conf_level})
+
+
+def within_between(
+    scores: HatScores | TransferProfile,
+    covariate: str,
+    *,
+    cluster: str = "family",
+    vcov: Vcov = "CR2",
+    conf_level: float = 0.95,
+) -> pd.DataFrame:
+    """Slope of a covariate within families, between families, and their difference.
+
+    A trend over size that only holds between families may be what else these families have; one
+    within families may be size itself.
+
+    Parameters
+    ----------
+    scores : HatScores or aggregate TransferProfile
+    covariate : str
+        As it would stand in a formula, such as ``"log10(params_total)"``.
+    cluster, vcov, conf_level
+        As in `fit_trend` and `TrendFit.tidy`.
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows `within`, `between`, `between - within`, on the scale of the coefficients.
+
+    Raises
+    ------
+    DataError, NotIdentifiedError
+        As `fit_trend`; where no family has two sizes, or all families the same mean, there is no
+        split.
+    """
+    trend = fit_trend(
+        scores, f"within({covariate}) + between({covariate})", cluster=cluster, vcov=vcov
+    )
+    if len(trend.design.terms) != 2:
+        raise DataError(
+            "only one numeric covariate can be split",
+            column="covariate",
+            value=covariate,
+            mend="write it like log10(params_total).",
+        )
+    rows = np.zeros((3, trend.params.size))
+    rows[0, -2] = rows[1, -1] = 1.0
+    rows[2] = rows[1] - rows[0]
+    freedom = trend.robust.df(rows)
+    variance = np.einsum("qp,pr,qr->q", rows, trend.cov, rows)
+    return tidy_frame(
+        ["within", "between", "between - within"],
+        rows @ trend.params,
+        np.where(np.isfinite(freedom), np.sqrt(np.maximum(variance, 0.0)), np.nan),
+        df=freedom,
+        conf_level=conf_level,
+        method=trend.method,
+    )

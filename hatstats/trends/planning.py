@@ -1,0 +1,366 @@
+"""Plans: standard error of HAT and power of claims by items, promptings, languages and models."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.hat.fitting import fit_profile
+from hatstats.hat.items import ItemProfile
+from hatstats.study import Study, simulate_study
+from hatstats.study.simulate import Shape, WorldName, true_hat
+from hatstats.trends.power import Panel, slope_power
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What is assumed of models and items.
+
+    Attributes
+    ----------
+    abilities : tuple of float
+        Mean source logits that stand for the models.
+    spread : float
+        Standard deviation of an item's logit.
+    transfer : float
+        Shift of the target logit.
+    world : str
+        How transfer behaves; see `hatstats.study.simulate`.
+    """
+
+    abilities: tuple[float, ...] = (-0.5, 0.5, 1.5)
+    spread: float = 1.5
+    transfer: float = 0.0
+    world: WorldName = "logit_normal"
+
+    @classmethod
+    def from_pilot(cls, study: Study) -> Assumptions:
+        """Abilities, spread and transfer like those of a study with items.
+
+        Parameters
+        ----------
+        study : Study
+            With promptings enough for a latent profile.
+
+        Returns
+        -------
+        Assumptions
+            Three abilities (lowest, middle and highest of the models), the mean spread, and the
+            shift at which the world `logit_normal` has the study's mean target accuracy.
+
+        Raises
+        ------
+        NotIdentifiedError
+            Without items, or with one prompting per item.
+        """
+        profile = fit_profile(study, method="latent")
+        assert isinstance(profile, ItemProfile)
+        means, spreads, targets, pooled = [], [], [], []
+        for fit in profile.fits:
+            grid = special.logit(np.clip(fit.support, 0.01, 0.99))
+            for own, target in zip(fit.distributions, fit.target_influence()[0], strict=True):
+                mean = float(own @ grid)
+                means.append(mean)
+                spreads.append(float(np.sqrt(own @ (grid - mean) ** 2)))
+                targets.append(float(np.nanmean(target)))
+                pooled.append(own @ (fit.support[:, None] == fit.support))
+        support = profile.fits[0].support
+        source = np.repeat(support, np.round(1000 * np.mean(pooled, axis=0)).astype(int))
+
+        def miss(shift: float) -> float:
+            return true_hat(source, transfer=shift) - float(np.mean(targets))
+
+        low, high = -6.0, 6.0
+        shift = (
+            low if miss(low) > 0 else high if miss(high) < 0 else optimize.brentq(miss, low, high)
+        )
+        order = np.sort(means)
+        chosen = (order[0], float(np.median(order)), order[-1])
+        return cls(tuple(float(x) for x in chosen), float(np.mean(spreads)), float(shift))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers to plan with, each a few values; every combination is a design.
+
+    Attributes
+    ----------
+    items, promptings, languages : tuple of int
+    families : tuple of tuple of int
+        Number of models in each family.
+    """
+
+    items: tuple[int, ...] = (250, 500, 1000)
+    promptings: tuple[int, ...] = (5, 10)
+    languages: tuple[int, ...] = (5, 10)
+    families: tuple[tuple[int, ...], ...] = ((6, 5, 3, 3, 2, 1),)
+
+    def __post_init__(self) -> None:
+        """Refuse designs that cannot be."""
+        for name, least in (("items", 20), ("promptings", 2), ("languages", 1)):
+            values = getattr(self, name)
+            if not values or min(values) < least:
+                raise DataError(
+                    f"a design needs {least} or more",
+                    column=name,
+                    value=values,
+                    mend=f"give one or more whole numbers from {least} upwards.",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """True effects that claims are to find, in accuracy.
+
+    Attributes
+    ----------
+    slope : float
+        Per unit of the covariate (tenfold parameters, or year).
+    margin : float
+        Of non-inferiority over two units of the covariate, when there is no slope at all.
+    difference : float
+        Between two models.
+    level : float
+        One-sided.
+    """
+
+    slope: float = 0.05
+    margin: float = 0.10
+    difference: float = 0.05
+    level: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Designs with the precision and the power that they buy.
+
+    Attributes
+    ----------
+    table : DataFrame
+        `items, promptings, languages, n_models, n_families, answers, std_error, correlation,
+        contrast_error, power_slope, power_margin, power_contrast, detectable_slope, df`.
+    assumptions : Assumptions
+    effects : Effects
+    """
+
+    table: pd.DataFrame
+    assumptions: Assumptions
+    effects: Effects
+
+    def cheapest(
+        self, *, std_error: float | None = None, power: float | None = None, claim: str = "slope"
+    ) -> pd.DataFrame:
+        """Design with the fewest answers that is as good as wanted.
+
+        Parameters
+        ----------
+        std_error : float, optional
+            Largest standard error of a HAT score.
+        power : float, optional
+            Smallest power of `claim`.
+        claim : {"slope", "margin", "contrast"}
+
+        Returns
+        -------
+        DataFrame
+            One row of `table`, or none where no design is good enough.
+        """
+        if claim not in ("slope", "margin", "contrast"):
+            raise DataError("unknown claim", column="claim", value=claim,
+                            mend="use slope, margin or contrast.")  # fmt: skip
+        good = pd.Series(True, index=self.table.index)
+        if std_error is not None:
+            good &= self.table["std_error"] <= std_error
+        if power is not None:
+            good &= self.table[f"power_{claim}"] >= power
+        return self.table[good].nsmallest(1, "answers").reset_index(drop=True)
+
+    def summary(self) -> str:
+        """The designs in plain text of at most 80 columns."""
+        e = self.effects
+        head = (
+            f"One-sided level {e.level:g}; slope {e.slope:g} per unit, margin {e.margin:g} over "
+            f"two units without a slope, difference {e.difference:g} of two models."
+        )
+        lines = [
+            *textwrap.wrap(head, 80),
+            f"{'items':>6}{'prompt.':>8}{'lang.':>6}{'models':>7}{'answers':>10}{'SE':>7}"
+            f"{'slope':>7}{'margin':>7}{'two':>6}{'detectable':>11}",
+        ]
+        for row in self.table.itertuples():
+            lines.append(
+                f"{row.items:>6}{row.promptings:>8}{row.languages:>6}{row.n_models:>7}"
+                f"{row.answers:>10}{row.std_error:>7.4f}{row.power_slope:>7.2f}"
+                f"{row.power_margin:>7.2f}{row.power_contrast:>6.2f}{row.detectable_slope:>11.3f}"
+            )
+        return "\n".join(lines)
+
+
+def score_precision(
+    assumptions: Assumptions,
+    shape: Shape,
+    *,
+    n_studies: int = 8,
+    rng: np.random.Generator | int | None = None,
+) -> tuple[float, float]:
+    """Standard error of a latent HAT score under `pooled`, and the correlation of two.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+    shape : Shape
+        Items, languages, promptings.
+    n_studies : int
+        Simulated studies whose sandwich covariances are averaged.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    std_error, correlation : float
+        Root of the mean variance over models and studies, and mean correlation.
+    """
+    variances, links = [], []
+    sized = replace(shape, spread=assumptions.spread)
+    shifts = [assumptions.transfer] * len(assumptions.abilities)
+    for child in np.random.default_rng(rng).spawn(n_studies):
+        study = simulate_study(
+            assumptions.abilities, transfer=shifts, shape=sized, world=assumptions.world, rng=child
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateDataWarning)
+            cov = fit_profile(study, method="latent").hat("pooled").cov
+        sd = np.sqrt(np.diag(cov))
+        variances.append(sd**2)
+        off = ~np.eye(len(sd), dtype=bool)
+        links.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
+    return float(np.sqrt(np.mean(variances))), float(np.clip(np.mean(links), 0.0, 0.99))
+
+
+def plan(
+    assumptions: Assumptions | Study | None = None,
+    sizes: Sizes | None = None,
+    *,
+    panel: Panel | None = None,
+    effects: Effects | None = None,
+    n_studies: int = 8,
+    n_jobs: int = 1,
+    rng: np.random.Generator | int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Precision and power of every combination of sizes.
+
+    Parameters
+    ----------
+    assumptions : Assumptions or Study, optional
+        A study is taken for a pilot, see `Assumptions.from_pilot`.
+    sizes : Sizes, optional
+    panel : Panel, optional
+        Effects of family and model, and the covariate; its families and sampling errors are those
+        of each design.
+    effects : Effects, optional
+    n_studies : int
+        Simulated studies per design of the items.
+    n_jobs : int
+        Processes, through joblib.
+    rng : Generator, int or None
+    progress : callable, optional
+        Called as ``progress(what, share)``.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        For sizes that cannot be.
+    NotIdentifiedError
+        For a pilot that tells nothing of items.
+    """
+    if isinstance(assumptions, Study):
+        if assumptions.level != "item":
+            raise NotIdentifiedError(
+                "a pilot study needs counts per item: a table of means says nothing of how items "
+                "differ. Give assumptions instead"
+            )
+        assumptions = Assumptions.from_pilot(assumptions)
+    assumed, chosen = assumptions or Assumptions(), sizes or Sizes()
+    base, wanted = panel or Panel(), effects or Effects()
+    generator = np.random.default_rng(rng)
+    shapes = [
+        Shape(n_items=items, n_languages=languages, n_promptings=promptings)
+        for items, promptings, languages in itertools.product(
+            chosen.items, chosen.promptings, chosen.languages
+        )
+    ]
+    children = generator.spawn(len(shapes))
+    jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(score_precision)(assumed, shape, n_studies=n_studies, rng=child)
+        for shape, child in zip(shapes, children, strict=True)
+    )
+    seed = int(generator.integers(2**31))
+    rows = []
+    for done, (shape, (error, correlation)) in enumerate(zip(shapes, jobs, strict=True)):
+        if progress is not None:
+            progress(f"{shape.n_items} items", (done + 1) / len(shapes))
+        for families in chosen.families:
+            models = replace(base, families=families, sampling_sd=error, correlation=correlation)
+            rows.append(_design(shape, models, wanted, seed))
+    return Plan(pd.DataFrame(rows), assumed, wanted)
+
+
+def _design(shape: Shape, panel: Panel, effects: Effects, seed: int) -> dict[str, float]:
+    """One row of a plan."""
+    # The same covariates for every design, so that designs differ by nothing else.
+    found = slope_power(panel, effects.slope, level=effects.level, rng=seed).iloc[0]
+    # Without a slope the difference over two units is 0, and the margin is the distance to find.
+    margin = slope_power(panel, effects.margin / 2.0, level=effects.level, rng=seed).iloc[0]
+    two = panel.sampling_sd * np.sqrt(2.0 * (1.0 - panel.correlation))
+    critical = -special.ndtri(effects.level)
+    models = sum(panel.families)
+    return {
+        "items": shape.n_items,
+        "promptings": shape.n_promptings,
+        "languages": shape.n_languages,
+        "n_models": models,
+        "n_families": len(panel.families),
+        "answers": shape.n_items * shape.n_promptings * (1 + shape.n_languages) * models,
+        "std_error": panel.sampling_sd,
+        "correlation": panel.correlation,
+        "contrast_error": float(two),
+        "power_slope": float(found["power"]),
+        "power_margin": float(margin["power"]),
+        "power_contrast": float(special.ndtr(effects.difference / two - critical)),
+        "detectable_slope": float(found["detectable"]),
+        "df": float(found["df"]),
+    }
+
+
+def parse_families(text: str) -> tuple[int, ...]:
+    """Read ``6,5,3,3,2,1``.
+
+    Raises
+    ------
+    DataError
+        For anything but whole numbers.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(
+            "families are whole numbers of models", column="families", value=text,
+            mend="write them like 6,5,3,3,2,1.",
+        ) from error  # fmt: skip

@@ -1,0 +1,252 @@
+"""Power of a trend over few families, and the smallest slope that a study can detect.
+
+At given variance components the generalised least squares slope has variance ``c'(X'S^-1 X)^-1 c``,
+which CR2 estimates without bias, with Satterthwaite's degrees of freedom. The test statistic is
+then about noncentral t, from which power follows without simulation; it is averaged over draws of
+the models' covariates, which a plan does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from hatstats.errors import DataError
+from hatstats.inference.cluster import cluster_robust
+from hatstats.inference.intervals import critical_value
+from hatstats.trends.trend import TrendFit
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Models that a trend would be fitted to.
+
+    Attributes
+    ----------
+    families : tuple of int
+        Number of models in each family.
+    family_sd, model_sd : float
+        Standard deviations of the effects of family and model, in accuracy.
+    sampling_sd : float
+        Standard error of a score.
+    correlation : float
+        Of two scores' sampling errors: models are given the same items.
+    between_sd, within_sd : float
+        Standard deviation of the covariate between and within families, in its units (decades of
+        parameters, years).
+    """
+
+    families: tuple[int, ...] = (6, 5, 3, 3, 2, 1)
+    family_sd: float = 0.03
+    model_sd: float = 0.03
+    sampling_sd: float = 0.015
+    correlation: float = 0.3
+    between_sd: float = 0.4
+    within_sd: float = 0.7
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none."""
+        if len(self.families) < 2 or min(self.families) < 1:
+            raise DataError(
+                "a trend needs models of at least two families",
+                column="families",
+                value=self.families,
+                mend="give the number of models in each family.",
+            )
+        for name in ("family_sd", "model_sd", "sampling_sd", "between_sd", "within_sd"):
+            value = getattr(self, name)
+            if not 0.0 <= value < np.inf:
+                raise DataError("a standard deviation is not below 0", column=name, value=value)
+        if self.model_sd == 0.0 and self.sampling_sd == 0.0:
+            raise DataError("models that do not vary leave nothing to plan", column="model_sd")
+        if not 0.0 <= self.correlation < 1.0:
+            raise DataError("a correlation lies in [0, 1)", column="correlation",
+                            value=self.correlation)  # fmt: skip
+
+    @property
+    def codes(self) -> NDArray[np.intp]:
+        """Family of each model."""
+        return np.repeat(np.arange(len(self.families)), self.families)
+
+    def covariance(self) -> Floats:
+        """Marginal covariance of the scores, shape (M, M)."""
+        code = self.codes
+        same = (code[:, None] == code).astype(float)
+        one = np.eye(code.size)
+        sampling = self.correlation + (1.0 - self.correlation) * one
+        return np.asarray(
+            self.family_sd**2 * same + self.model_sd**2 * one + self.sampling_sd**2 * sampling
+        )
+
+    def covariate(self, rng: np.random.Generator) -> Floats:
+        """Draw the covariate of every model, (M,)."""
+        code = self.codes
+        between = self.between_sd * rng.standard_normal(len(self.families))[code]
+        return np.asarray(between + self.within_sd * rng.standard_normal(code.size))
+
+
+def slope_precision(panel: Panel, covariate: Floats) -> tuple[float, float]:
+    """Standard error of a slope, and its CR2 degrees of freedom, at known components.
+
+    Parameters
+    ----------
+    panel : Panel
+    covariate : ndarray, shape (M,)
+
+    Returns
+    -------
+    std_error, df : float
+    """
+    S = panel.covariance()
+    W = np.linalg.inv(S)
+    X = np.column_stack([np.ones(covariate.size), covariate - covariate.mean()])
+    cov = np.linalg.inv(X.T @ W @ X)
+    robust = cluster_robust(X, np.zeros(covariate.size), W, S, panel.codes)
+    return float(np.sqrt(cov[1, 1])), float(robust.df(np.array([0.0, 1.0]))[0])
+
+
+def one_sided_power(effect: Floats, std_error: Floats, df: Floats, level: float) -> Floats:
+    """Chance that a one-sided test at `level` finds an effect of the right sign; NaN df is 0."""
+    known = np.isfinite(df)
+    safe = np.where(known, df, 1.0)
+    critical = critical_value(safe, 1.0 - 2.0 * level)
+    power = stats.nct.sf(critical, safe, effect / std_error)
+    return np.where(known, power, 0.0)
+
+
+def slope_power(
+    panel: Panel,
+    slope: float,
+    *,
+    level: float = 0.05,
+    n_covariates: int = 100,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Power of a claim that a slope is above zero.
+
+    Parameters
+    ----------
+    panel : Panel
+    slope : float
+        True slope, in accuracy per unit of the covariate.
+    level : float
+        One-sided.
+    n_covariates : int
+        Draws of the models' covariates to average over.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    DataFrame
+        One row: `slope, power, std_error, df, detectable`, means over draws of covariates (of
+        squares for the standard error); `detectable` is the slope found with a power of .8.
+    """
+    generator = np.random.default_rng(rng)
+    found = np.array(
+        [slope_precision(panel, panel.covariate(generator)) for _ in range(n_covariates)]
+    )
+
+    def mean_power(value: float) -> float:
+        return float(one_sided_power(np.array(value), found[:, 0], found[:, 1], level).mean())
+
+    return pd.DataFrame(
+        {
+            "slope": [slope],
+            "power": [mean_power(slope)],
+            "std_error": [float(np.sqrt((found[:, 0] ** 2).mean()))],
+            "df": [float(np.nanmean(found[:, 1]))],
+            "detectable": [_detectable(mean_power, float(found[:, 0].mean()))],
+        }
+    )
+
+
+def _detectable(power: object, scale: float, wanted: float = 0.8) -> float:
+    """Effect found with a wanted power; NaN where even a huge one is not."""
+    assert callable(power)
+    top = 200.0 * scale
+    if power(top) < wanted:
+        return np.nan
+    return float(optimize.brentq(lambda value: power(value) - wanted, 0.0, top, rtol=1e-6))
+
+
+def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.8) -> pd.DataFrame:
+    """Smallest slopes that the study at hand could have found.
+
+    Parameters
+    ----------
+    trend : TrendFit
+    level : float
+        One-sided.
+    power : float
+
+    Returns
+    -------
+    DataFrame
+        `term, estimate, std_error, df, detectable, level, power` on the accuracy scale, from the
+        trend's own standard errors and degrees of freedom; NaN where those are unknown.
+    """
+    rows = trend.accuracy_slopes()
+    found = []
+    for error, df in rows[["std_error", "df"]].to_numpy(dtype=float):
+        if not (np.isfinite(df) and error > 0):
+            found.append(np.nan)
+            continue
+        one, freedom = np.array(error), np.array(df)
+
+        def at(value: float, one: Floats = one, freedom: Floats = freedom) -> float:
+            return float(one_sided_power(np.array(value), one, freedom, level))
+
+        found.append(_detectable(at, error, power))
+    kept = rows[["term", "estimate", "std_error", "df"]]
+    return kept.assign(detectable=found, level=level, power=power)
+
+
+def panel_of(trend: TrendFit, sampling_sd: float | None = None) -> Panel:
+    """Panel of the models of a two-stage trend, for planning more of the like.
+
+    Parameters
+    ----------
+    trend : TrendFit
+        On the accuracy scale, of one covariate.
+    sampling_sd : float, optional
+        Standard error of a score; that of the trend's scores if not given.
+
+    Returns
+    -------
+    Panel
+
+    Raises
+    ------
+    DataError
+        For a trend on logits or of several covariates.
+    """
+    if trend.scale != "accuracy" or len(trend.design.terms) != 1:
+        raise DataError(
+            "plans are made from a two-stage trend of one covariate",
+            column="formula",
+            value=trend.formula,
+            mend="fit one to HAT scores, such as fit_trend(profile.hat(), 'release_year').",
+        )
+    V = trend.reml.V
+    sd = np.sqrt(np.diag(V))
+    off = ~np.eye(len(V), dtype=bool)
+    link = (V / np.outer(sd, sd))[off]
+    x = pd.Series(trend.design.matrix[:, 0])
+    mean = x.groupby(np.array(trend.clusters)).transform("mean")
+    sizes = pd.Series(trend.clusters).value_counts().to_numpy()
+    components = trend.components
+    return Panel(
+        families=tuple(int(size) for size in sizes),
+        family_sd=float(np.sqrt(components.get(trend.cluster, 0.0))),
+        model_sd=float(np.sqrt(components["model"])),
+        sampling_sd=float(np.sqrt((sd**2).mean())) if sampling_sd is None else sampling_sd,
+        correlation=float(np.clip(link.mean(), 0.0, 0.99)),
+        between_sd=float(mean.std()),
+        within_sd=float((x - mean).std()),
+    )

@@ -1,0 +1,74 @@
+"""Figures of margins and of leakage show the numbers of their frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hatstats.report.claim_tables import (
+    decompositions_table,
+    leverage_table,
+    margins_table,
+    shares_table,
+    stress_table,
+)
+from hatstats.report.leakage import leakage
+from hatstats.report.margin_curve import margin_curve
+from hatstats.report.tables import to_text
+from tests.report.frames import margin_frame
+
+
+def lines(figure: Figure, label: str) -> list[Line2D]:
+    found = figure.findobj(lambda artist: artist.get_label() == label)
+    return [artist for artist in found if isinstance(artist, Line2D)]
+
+
+def test_margin_curve_draws_every_margin_and_the_registered_one() -> None:
+    frame = margin_frame()
+    figure = margin_curve(frame)
+    (curve,) = lines(figure, "_curve")
+    np.testing.assert_allclose(curve.get_xdata(), frame["margin"])
+    np.testing.assert_allclose(curve.get_ydata(), frame["p_value"])
+    (registered,) = lines(figure, "_registered")
+    assert abs(float(registered.get_xdata()[0]) - 0.05) < 1e-9
+    verdicts = {line.get_label() for line in figure.axes[0].get_lines()}
+    assert {"supported", "inconclusive"} <= verdicts
+    two = pd.concat([frame, frame.assign(claim="another")])
+    assert len(margin_curve(two).axes) == 2
+
+
+def leakage_frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "measure": ["ratio", "HAT, latent, pooled", "overall", "gamma"],
+            "by_ability": [0.05, 0.005, 0.13, np.nan],
+            "by_transfer": [0.29, 0.13, 0.08, np.nan],
+            "leakage": [0.19, 0.04, 1.6, np.nan],
+            "mc_error": [0.01, 0.01, 0.02, np.nan],
+        }
+    )
+
+
+def test_leakage_has_a_bar_per_measure_and_writes_its_value() -> None:
+    figure = leakage(leakage_frame())
+    bars = lines(figure, "_bar")
+    assert [round(float(bar.get_xdata()[1]), 2) for bar in bars] == [0.04, 0.19, 1.2]
+    written = [text.get_text() for text in figure.findobj(lambda a: a.get_label() == "_value")]
+    assert written == ["4 %", "19 %", "160 %"]
+    assert bars[0].get_color() != bars[1].get_color()
+
+
+def test_tables_of_claims() -> None:
+    margins = to_text(margins_table(margin_frame()))
+    assert "registered" in margins
+    assert "small models not" in margins
+    shares = pd.DataFrame(
+        {"claim": ["a"], "verdict": ["supported"], "count": [3], "share": [0.75],
+         "specifications": [4]}
+    )  # fmt: skip
+    assert "75 %" in to_text(shares_table(shares))
+    assert "160 %" in to_text(stress_table(leakage_frame()))
+    for table in (margins_table, shares_table, leverage_table, decompositions_table):
+        assert table(pd.DataFrame()).rows == ()

@@ -1,0 +1,232 @@
+"""What a trend rests on, against refits and definitions; transforms of covariates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.hat.aggregate import fit_aggregate
+from hatstats.trends import TrendFit, fit_trend
+from hatstats.trends.diagnostics import (
+    collinearity,
+    influence,
+    joint_ellipse,
+    leave_one_out,
+    leverage_by_cluster,
+    within_between,
+)
+from tests.trends.makers import (
+    FAMILY,
+    FORMULA,
+    aggregate_study,
+    scores_of,
+    some_scores,
+    table_of_models,
+)
+
+SIZE = "log10(params_total)"
+
+
+@pytest.fixture(scope="module")
+def trends() -> dict[str, TrendFit]:
+    study = aggregate_study(
+        table_of_models(12), np.random.default_rng(12).uniform(0.3, 0.9, (20, 3))
+    )
+    return {
+        "two stages": fit_trend(some_scores(12), FORMULA),
+        "one regression": fit_trend(fit_aggregate(study), FORMULA),
+    }
+
+
+KINDS = ["two stages", "one regression"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_leave_one_family_out_against_refits(kind: str, trends: dict[str, TrendFit]) -> None:
+    trend = trends[kind]
+    table = leave_one_out(trend)
+    assert list(dict.fromkeys(table["without"])) == ["", *dict.fromkeys(trend.clusters)]
+    whole = table[table["without"] == ""].set_index("term")
+    np.testing.assert_allclose(whole["estimate"], trend.params[-2:])
+    rest = [m for m, f in zip(trend.design.models, trend.clusters, strict=True) if f != "family-1"]
+    by_hand = fit_trend(trend.scores, FORMULA, models=rest)
+    row = table[table["without"] == "family-1"]
+    np.testing.assert_allclose(row["estimate"], by_hand.params[-2:])
+    np.testing.assert_allclose(row["std_error"], by_hand.bse[-2:])
+    assert set(row["n_models"]) == {15.0}
+    assert set(row["n_clusters"]) == {5.0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shares_of_families_add_up(kind: str, trends: dict[str, TrendFit]) -> None:
+    table = leverage_by_cluster(trends[kind])
+    assert len(table) == 12
+    np.testing.assert_allclose(table.groupby("term")["share"].sum(), 1.0)
+    assert table.groupby("cluster")["n_models"].first().tolist() == [6, 5, 3, 3, 2, 1]
+
+
+def test_where_the_rest_cannot_be_fitted_the_row_says_why_degenerate() -> None:
+    """Of two families, either one left is one family."""
+    table = table_of_models(3, np.repeat([0, 1], 4))
+    rng = np.random.default_rng(3)
+    trend = fit_trend(scores_of(table, rng.uniform(0.4, 0.6, 8), np.full(8, 1e-4)), SIZE)
+    rows = leave_one_out(trend)
+    assert rows.loc[rows["without"] != "", "estimate"].isna().all()
+    assert rows.loc[rows["without"] != "", "method"].str.contains("all 4 models are of one").all()
+    assert influence(trend, unit="cluster")["cooks_distance"].isna().all()
+
+
+def test_collinearity_and_ellipse_of_a_trend(trends: dict[str, TrendFit]) -> None:
+    trend = trends["two stages"]
+    table = collinearity(trend).set_index("term")
+    r = np.corrcoef(trend.design.matrix.T)[0, 1]
+    np.testing.assert_allclose(table["vif"], 1 / (1 - r**2))
+    assert list(collinearity(trends["one regression"])["term"]) == [
+        "source_logit[b]",
+        SIZE,
+        "release_year",
+    ]
+    edge = joint_ellipse(trend, SIZE, "release_year")[[SIZE, "release_year"]].to_numpy()
+    wald = [trend.robust.wald(trend.params, np.eye(3)[1:], null=point) for point in edge[::60]]
+    np.testing.assert_allclose([test.p_value for test in wald], 0.05, rtol=1e-6)
+    with pytest.raises(DataError, match="no such covariate"):
+        joint_ellipse(trend, SIZE, "date")
+
+
+def test_within_and_between_families_against_truth() -> None:
+    """Slope .05 inside families, -.02 between them."""
+    table = table_of_models(7)
+    size = np.log10(table["params_total"].to_numpy())
+    mean = pd.Series(size).groupby(FAMILY).transform("mean").to_numpy()
+    noise = 0.004 * np.random.default_rng(7).standard_normal(20)
+    scores = scores_of(table, 0.5 + 0.05 * (size - mean) - 0.02 * mean + noise, np.full(20, 1e-5))
+    rows = within_between(scores, SIZE).set_index("term")
+    assert rows.loc["within", "estimate"] == pytest.approx(0.05, abs=0.005)
+    assert rows.loc["between", "estimate"] == pytest.approx(-0.02, abs=0.01)
+    gap = rows.loc["between", "estimate"] - rows.loc["within", "estimate"]
+    assert rows.loc["between - within", "estimate"] == pytest.approx(gap)
+    assert (rows["p_value"] < 0.05)[["within", "between - within"]].all()
+    with pytest.raises(NotIdentifiedError, match="for every model"):
+        within_between(some_scores(code=FAMILY.astype(float)), "code")
+
+
+def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None:
+    trend = trends["two stages"]
+    row = trend.prediction().iloc[0]
+    x = np.array([1.0, *trend.design.matrix.mean(axis=0)])
+    variance = x @ trend.cov @ x + sum(trend.components.values())
+    df = min(float(trend.robust.df(x)[0]), 4.0)
+    half = stats.t.ppf(0.975, df) * np.sqrt(variance)
+    np.testing.assert_allclose(
+        row[["estimate", "pred_low", "pred_high"]].astype(float),
+        [x @ trend.params, x @ trend.params - half, x @ trend.params + half],
+    )
+    logits = trends["one regression"].prediction({"params_total": 1e10}).iloc[0]
+    assert 0.0 < logits["pred_low"] < logits["estimate"] < logits["pred_high"] < 1.0
+
+
+def test_prediction_interval_holds_new_models_coverage() -> None:
+    """Nominal 90 %, a new family each time; wide, for six families say little of a seventh."""
+    held = 0
+    for seed in range(60):
+        rng = np.random.default_rng([6, seed])
+        truth = 0.6 + 0.05 * rng.standard_normal(6)[FAMILY] + 0.02 * rng.standard_normal(20)
+        scores = scores_of(
+            table_of_models(seed), truth + 0.01 * rng.standard_normal(20), np.full(20, 1e-4)
+        )
+        new = 0.6 + 0.05 * rng.standard_normal() + 0.02 * rng.standard_normal()
+        row = fit_trend(scores, SIZE).prediction(conf_level=0.9).iloc[0]
+        held += row["pred_low"] < new < row["pred_high"]
+    # Nominal 54 of 60; three Monte-Carlo errors are 7.
+    assert 47 <= held <= 60
+
+
+# --- covariates ---------------------------------------------------------------------------------
+
+
+def test_ordinal_size_against_its_ranks() -> None:
+    labels = np.array(["small", "medium", "large"])[FAMILY % 3]
+    rank = (FAMILY % 3).astype(float)
+    scores = some_scores(2, size_class=labels, rank=rank)
+    formula = 'ordinal(size_class, "small", "medium", "large")'
+    first, second = fit_trend(scores, formula), fit_trend(scores, "rank")
+    np.testing.assert_allclose(first.params, second.params)
+    with pytest.raises(DataError, match="not among the levels"):
+        fit_trend(scores, 'ordinal(size_class, "small", "large")')
+    with pytest.raises(DataError, match="levels in order"):
+        fit_trend(scores, "ordinal(size_class)")
+
+
+def test_models_of_unknown_size_take_part_where_it_is_filled() -> None:
+    scores = some_scores(2)
+    table = scores.covariates.copy()
+    table.loc[[1, 7, 12], "params_total"] = np.nan
+    some = scores_of(table, scores.params, scores.cov)
+    out = fit_trend(some, FORMULA)
+    filled = fit_trend(some, f"filled({SIZE}) + missing(params_total) + release_year")
+    assert (out.nobs, filled.nobs) == (17, 20)
+    assert out.left_out == ("m01", "m07", "m12")
+    assert filled.left_out == ()
+    x = filled.design.matrix
+    known = np.log10(table["params_total"].dropna())
+    np.testing.assert_allclose(x[[1, 7, 12], 0], known.mean())
+    assert x[:, 1].sum() == 3
+    # At a stated size nothing is unknown.
+    np.testing.assert_allclose(filled.design.at({"params_total": 1e9})[:2], [9.0, 0.0])
+
+
+def test_splines_and_categories_of_formulaic() -> None:
+    scores = some_scores(4, kind=np.where(FAMILY < 2, "open", "closed"))
+    spline = fit_trend(scores, "bs(release_year, df=4)")
+    assert len(spline.design.terms) == 4
+    curve = spline.curve("release_year")
+    assert curve[["estimate", "conf_low", "conf_high"]].notna().all(axis=None)
+    groups = fit_trend(scores, "C(kind)")
+    estimate, _ = groups.difference({"kind": "open"}, {"kind": "closed"})
+    assert estimate == pytest.approx(groups.params[1])
+    with pytest.raises(DataError, match="no model has this label"):
+        groups.difference({"kind": "shut"}, {"kind": "closed"})
+
+
+def test_logit_link_of_two_stages_against_the_delta_method() -> None:
+    rng = np.random.default_rng(9)
+    study = aggregate_study(table_of_models(9), rng.uniform(0.3, 0.9, (20, 3)))
+    scores = fit_aggregate(study).hat()
+    trend = fit_trend(scores, SIZE, link="logit")
+    assert trend.scale == "logit"
+    y = np.log(scores.params / (1 - scores.params))
+    np.testing.assert_allclose(trend.reml.y, y)
+    slope = 1 / (scores.params * (1 - scores.params))
+    np.testing.assert_allclose(trend.reml.V, scores.cov * np.outer(slope, slope), atol=1e-15)
+    x = np.array([1.0, trend.design.matrix[:, 0].mean()])
+    fitted = 1 / (1 + np.exp(-x @ trend.params))
+    assert trend.slope(SIZE)[0] == pytest.approx(fitted * (1 - fitted) * trend.params[1], rel=1e-2)
+    assert leave_one_out(trend)["estimate"].notna().all()
+    with pytest.raises(DataError, match="logits need scores between 0 and 1"):
+        fit_trend(some_scores(1), SIZE, link="logit")
+    with pytest.raises(DataError, match="unknown link"):
+        fit_trend(scores, SIZE, link="probit")  # type: ignore[arg-type]
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+def test_a_covariance_that_is_none_names_the_models_bad_input() -> None:
+    scores = some_scores(1)
+    cov = scores.cov.copy()
+    cov[2, 5] = cov[5, 2] = 3 * np.sqrt(cov[2, 2] * cov[5, 5])
+    with pytest.raises(DataError, match=r"m02, m05.*not positive definite"):
+        fit_trend(replace(scores, cov=cov), SIZE)
+    cov[5] = cov[:, 5] = np.nan
+    with pytest.raises(DataError, match=r"m05.*not known"):
+        fit_trend(replace(scores, cov=cov), SIZE, models=["m05", "m06", "m12", "m16", "m18"])
+
+
+def test_an_unknown_model_is_named_bad_input() -> None:
+    with pytest.raises(DataError, match="no such model"):
+        fit_trend(some_scores(1), SIZE, models=["m01", "GPT-9"])
