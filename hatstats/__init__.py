@@ -31,6 +31,13 @@ if TYPE_CHECKING:
         split_half,
         thin_promptings,
     )
+    from hatstats.hat.hierarchical import (
+        HierarchicalFit,
+        Priors,
+        Sampling,
+        fit_hierarchical,
+        read_hierarchical,
+    )
     from hatstats.study import Study, read_study, simulate_study, suspicious_cells
     from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
 
@@ -43,7 +50,10 @@ __all__ = [
     "FitError",
     "HatScores",
     "HatstatsError",
+    "HierarchicalFit",
     "NotIdentifiedError",
+    "Priors",
+    "Sampling",
     "Study",
     "TransferProfile",
     "TrendFit",
@@ -51,10 +61,12 @@ __all__ = [
     "bootstrap_hat",
     "count_table",
     "evaluate_claims",
+    "fit_hierarchical",
     "fit_profile",
     "fit_trend",
     "item_report",
     "measures",
+    "read_hierarchical",
     "read_study",
     "resample_promptings",
     "simulate_study",
@@ -77,6 +89,13 @@ _ROOMS = {
         "resample_promptings",
         "split_half",
         "thin_promptings",
+    ),
+    "hatstats.hat.hierarchical": (
+        "HierarchicalFit",
+        "Priors",
+        "Sampling",
+        "fit_hierarchical",
+        "read_hierarchical",
     ),
     "hatstats.trends": ("TrendFit", "Verdict", "evaluate_claims", "fit_trend"),
 }

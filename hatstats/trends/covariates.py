@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula, SimpleFormula, model_matrix
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.study.formula import (
+    EXAMPLE,
+    FUNCTIONS,
+    evaluate_formula,
+    formula_error,
+    parse_formula,
+    required_columns,
+)
+from hatstats.study.formula import with_release_year as with_release_year
 
 Floats = NDArray[np.float64]
-
-_FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
-_EXAMPLE = "write it like 'log10(params_total) + release_year'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +68,7 @@ class Design:
             )
         try:
             with np.errstate(all="ignore"):
-                table = self.spec.get_model_matrix(self.frame.assign(**values), context=_FUNCTIONS)
+                table = self.spec.get_model_matrix(self.frame.assign(**values), context=FUNCTIONS)
         except FormulaicError as error:
             # Splines, for instance, end where the models do.
             raise NotIdentifiedError(
@@ -78,45 +83,6 @@ class Design:
                 mend="ask for values inside the range of the models.",
             )
         return found
-
-
-def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
-    """The table of models with `release_year`, the date in years and fractions of a year."""
-    frame = models.copy()
-    if "release_date" in frame.columns:
-        date = pd.to_datetime(frame["release_date"])
-        start = pd.to_datetime({"year": date.dt.year, "month": 1, "day": 1}, errors="coerce")
-        length = np.where(date.dt.is_leap_year, 366.0, 365.0)
-        frame["release_year"] = date.dt.year + (date - start).dt.days / length
-    return frame
-
-
-def _formula_error(formula: str, message: str, mend: str) -> DataError:
-    return DataError(message, column="formula", value=formula, mend=mend)
-
-
-def _parsed(formula: str) -> SimpleFormula:
-    """The formula as formulaic reads it; one without sides or parts."""
-    try:
-        parsed = Formula(formula)
-        if isinstance(parsed, SimpleFormula):
-            return parsed
-        reason = "it has sides or parts, and a trend needs covariates alone"
-    except (FormulaicError, SyntaxError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-    raise _formula_error(formula, f"the formula cannot be read ({reason})", _EXAMPLE)
-
-
-def _evaluated(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> Any:
-    """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
-    try:
-        with np.errstate(all="ignore"):
-            return model_matrix(parsed, frame, context=_FUNCTIONS, na_action="ignore")
-    except FormulaicError as error:
-        reason = str(error).splitlines()[0]
-        raise _formula_error(
-            formula, f"the formula cannot be evaluated ({reason})", _EXAMPLE
-        ) from error
 
 
 def build_design(models: pd.DataFrame, formula: str) -> Design:
@@ -143,29 +109,18 @@ def build_design(models: pd.DataFrame, formula: str) -> Design:
         depends on the others.
     """
     frame = with_release_year(models)
-    parsed = _parsed(formula)
-    needed = sorted(str(name) for name in parsed.required_variables)
-    unknown = [name for name in needed if name not in frame.columns]
-    if unknown:
-        raise DataError(
-            "the formula names a variable that the table of models lacks",
-            file="models.csv",
-            column=unknown[0],
-            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
-        )
-    dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
-    if dates:
-        raise _formula_error(formula, "a date is no number", "use release_year.")
+    parsed = parse_formula(formula)
+    needed = required_columns(parsed, frame, formula)
     has_all = frame[needed].notna().all(axis=1) if needed else pd.Series(True, index=frame.index)
     kept = frame[has_all].reset_index(drop=True)
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
         raise NotIdentifiedError(f"no model has all of {', '.join(needed)}")
-    table = _evaluated(parsed, kept, formula)
+    table = evaluate_formula(parsed, kept, formula)
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
     if not terms:
-        raise _formula_error(formula, "the formula names no covariate", _EXAMPLE)
+        raise formula_error(formula, "the formula names no covariate", EXAMPLE)
     matrix = np.asarray(table[terms], dtype=float)
     if len(kept) < len(terms) + 2:
         raise NotIdentifiedError(
