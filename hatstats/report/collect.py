@@ -10,6 +10,7 @@ import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
 from hatstats.report.analysis import Analysis
+from hatstats.report.bayes import BayesPart
 from hatstats.report.item_checks import ItemChecks
 from hatstats.report.results import Results
 from hatstats.study import Study
@@ -85,6 +86,7 @@ def collect(analysis: Analysis) -> Results:
         left_out=left_out_frame(analysis),
         files=study.files,
         **_check_frames(analysis.checks),
+        **_bayes_frames(analysis.bayes),
     )
 
 
@@ -97,6 +99,18 @@ def _check_frames(checks: ItemChecks | None) -> dict[str, Any]:
         "check_words": checks.words,
         "thinning": checks.path,
         "items": checks.items,
+    }
+
+
+def _bayes_frames(part: BayesPart | None) -> dict[str, Any]:
+    """Fields of the results that only the hierarchical model has."""
+    if part is None:
+        return {}
+    names = ("claims", "scores", "shrinkage", "prior", "checks")
+    return {
+        "bayes": {name: getattr(part, name) for name in names},
+        "bayes_words": part.words,
+        "bayes_facts": part.facts,
     }
 
 

@@ -59,6 +59,12 @@ class Results:
         What :func:`hatstats.report.checks.thinning` draws.
     items : DataFrame
         Items that transfer far worse or better than their profile says.
+    bayes : mapping of str to DataFrame
+        Frames of `hatstats.report.bayes.BayesPart` by name; empty without that model.
+    bayes_words : tuple of str
+        What its checks say; shown on the first screen.
+    bayes_facts : mapping of str to str
+        `method, trend, draws`.
     """
 
     info: Mapping[str, str]
@@ -83,6 +89,9 @@ class Results:
     check_words: tuple[str, ...] = ()
     thinning: pd.DataFrame = field(default_factory=pd.DataFrame)
     items: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bayes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    bayes_words: tuple[str, ...] = ()
+    bayes_facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

@@ -30,7 +30,10 @@ class CellOptions:
     Attributes
     ----------
     method : {"latent", "joint", "observed"}
-        Estimator of the profiles of item-level benchmarks.
+        Estimator of the profiles of item-level benchmarks. ``latent`` and ``observed`` give one
+        transfer logit for each cell, with the full covariance over models that share items.
+        ``joint`` gives all parameters of its likelihood, normal around their maximum, models
+        independent: what the count rung has without that approximation.
     reference : str
         Reference distribution of item-level benchmarks: it is part of what a cell estimates.
     correlation : float

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hatstats.hat.hierarchical.cell_model import CellModel
 from hatstats.hat.hierarchical.draws import convergence
 from hatstats.hat.hierarchical.posterior import Posterior
 
@@ -92,7 +93,9 @@ def loo_checks(fit: Posterior) -> list[Check]:
     found = []
     for name, words in (("item", "items"), ("cell", "cells")):
         # A parameter of its own to each accuracy leaves nothing to leave out.
-        if name not in fit.idata["log_likelihood"] or (name == "cell" and fit.level != "cells"):
+        if name not in fit.idata["log_likelihood"] or (
+            name == "cell" and not isinstance(fit.model, CellModel)
+        ):
             continue
         k = np.asarray(leave_one_out(fit, name).pareto_k.values, dtype=float).ravel()
         bad = float((k > PARETO_K).mean())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,24 @@ class JointBlock:
         r.
     held : ndarray of bool, shape (A,)
         Languages whose residual spread is held at 0: one prompting per item does not tell it.
+    normal : bool
+        Whether the likelihood is taken to be normal around its maximum.
     """
 
     fit: JointFit
     asked: Ints
     centre: float
     held: NDArray[np.bool_]
+    normal: bool = False
+    _maximum: tuple[Floats, Floats] = field(init=False)
+
+    def __post_init__(self) -> None:
+        value, cov = self.coordinates()
+        free = np.ones(value.size, dtype=bool)
+        free[self.fit.layout.place("tau")] = ~self.held
+        precision = np.zeros_like(cov)
+        precision[np.ix_(free, free)] = np.linalg.pinv(cov[np.ix_(free, free)])
+        object.__setattr__(self, "_maximum", (value, precision))
 
     def theta(self, coordinates: Floats) -> Floats:
         """Theta (..., P) of coordinates (..., P)."""
@@ -74,6 +86,11 @@ class JointBlock:
 
     def value_and_gradient(self, coordinates: Floats) -> tuple[float, Floats]:
         """Log-likelihood of coordinates (P,), and its gradient."""
+        if self.normal:
+            maximum, precision = self._maximum
+            pulled = precision @ (coordinates - maximum)
+            drop = 0.5 * float((coordinates - maximum) @ pulled)
+            return self.fit.log_likelihood - drop, -pulled
         layout, theta = self.fit.layout, self.theta(coordinates)
         value, gradient = self.fit.likelihood.value_and_gradient(theta)
         sigma, alpha, beta = (layout.place(name) for name in ("sigma", "alpha", "beta"))
@@ -90,7 +107,9 @@ class JointBlock:
         return np.where(index >= 0, pattern[np.maximum(index, 0)], 0.0)
 
 
-def joint_blocks(counts: ItemCounts, options: JointOptions) -> tuple[Unit, list[JointBlock]]:
+def joint_blocks(
+    counts: ItemCounts, options: JointOptions, *, normal: bool = False
+) -> tuple[Unit, list[JointBlock]]:
     """Blocks of all models of an item-level benchmark.
 
     The reference logit is that of the mean source accuracy of the benchmark.
@@ -103,7 +122,7 @@ def joint_blocks(counts: ItemCounts, options: JointOptions) -> tuple[Unit, list[
     for m, model in enumerate(models):
         target = counts.target_trials[m][:, model.asked]
         held = target.max(axis=0) <= 1
-        blocks.append(JointBlock(model.fit, model.asked, centre, held))
+        blocks.append(JointBlock(model.fit, model.asked, centre, held, normal))
         cells += [(m, int(language)) for language in model.asked]
     at = np.array(cells, dtype=np.intp).reshape(-1, 2)
     unit = Unit(

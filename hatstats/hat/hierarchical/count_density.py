@@ -66,7 +66,17 @@ class CountDensity:
     takes : list of list of ndarray of int
         For each joint block, the place of its coordinates among the cells' parameters; -1 where
         one is held at 0.
+    finest : Group
+        The group of source effects that is the scatter of a model on a benchmark.
+    kept : ndarray of int
+        Columns of all other effects.
+    incidence : sparse matrix, shape (K, q)
+        Rows of effects that each source and transfer logit is the sum of.
+    pseudo_data : tuple of ndarray
+        What the data say of the effects, and of each cell's parameters: hats and precisions.
     density : Density
+    places_of : dict of str to slice
+        Where each parameter of the density stands.
     """
 
     cells: StudyCells
@@ -81,11 +91,11 @@ class CountDensity:
     parts: tuple[Part, ...] = field(init=False)
     density: Density = field(init=False)
     takes: list[list[Ints]] = field(init=False)
-    _finest: Group = field(init=False)
-    _keep: Ints = field(init=False)
-    _incidence: sparse.csr_array = field(init=False)
-    _hats: tuple[Floats, Floats, Floats, Floats] = field(init=False)
-    _places: dict[str, slice] = field(init=False)
+    finest: Group = field(init=False)
+    kept: Ints = field(init=False)
+    incidence: sparse.csr_array = field(init=False)
+    pseudo_data: tuple[Floats, Floats, Floats, Floats] = field(init=False)
+    places_of: dict[str, slice] = field(init=False)
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -96,14 +106,14 @@ class CountDensity:
         put("takes", takes)
         name = "source_benchmark" if len(self.effects.units) > 1 else "source_model"
         finest = next(group for group in self.effects.groups if group.name == name)
-        put("_finest", finest)
-        put("_keep", np.delete(np.arange(self.effects.matrix.shape[1]), finest.columns))
-        put("_incidence", self._levels())
-        put("_hats", self._pseudo_data())
+        put("finest", finest)
+        put("kept", np.delete(np.arange(self.effects.matrix.shape[1]), finest.columns))
+        put("incidence", self._levels())
+        put("pseudo_data", self._find_pseudo_data())
         parameters = self._parameters()
         density = Density(parameters, self._likelihood)
         put("density", density)
-        put("_places", density.places())
+        put("places_of", density.places())
 
     @property
     def others(self) -> tuple[Part, ...]:
@@ -136,7 +146,7 @@ class CountDensity:
         shape = (transfer.at.stop, effects.matrix.shape[0])
         return sparse.csr_array((np.ones(len(row)), (row, column)), shape=shape)
 
-    def _pseudo_data(self) -> tuple[Floats, Floats, Floats, Floats]:
+    def _find_pseudo_data(self) -> tuple[Floats, Floats, Floats, Floats]:
         """What the data say of the effects, and of each cell's parameters: hats, precisions."""
         rough = CellModel(
             self.cells, self.effects, self.names, self.families, self.priors, self.options
@@ -157,7 +167,8 @@ class CountDensity:
         scales = rough.scales(density.natural(found.x))
         solved = rough.marginal.solve(scales)
         deviation = self.effects.deviations(scales.deviations)
-        variance = np.diag(np.linalg.inv(solved.root @ solved.root.T)) * deviation**2
+        root = rough.marginal.root(scales, solved)
+        variance = np.diag(np.linalg.inv(root @ root.T)) * deviation**2
         precision = np.maximum(1.0 / variance - 1.0 / deviation**2, 1e-3)
         prior = self.effects.prior_mean()
         mean = prior + solved.mean * deviation
@@ -191,7 +202,7 @@ class CountDensity:
         for part in self.others:
             centre, scale, _ = self._scales_of(part.name)
             found.append(Parameter(f"mean_{part.name}", by_item, "normal", centre, scale))
-        for name, size in (("z_effects", self._keep.size), ("z_cells", self.parts[-1].at.stop)):
+        for name, size in (("z_effects", self.kept.size), ("z_cells", self.parts[-1].at.stop)):
             levels = tuple(str(place) for place in range(size))
             found.append(Parameter(name, levels, "normal", 0.0, 1.0))
         return tuple(found)
@@ -212,10 +223,10 @@ class CountDensity:
 
     def parse(self, natural: Floats) -> State:
         """Effects and cells' parameters at the natural values of all coordinates (P,)."""
-        at, groups = self._places, len(self.effects.scaled)
+        at, groups = self.places_of, len(self.effects.scaled)
         deviations = self.effects.deviations(natural[:groups])
-        hat, precision, cell_hat, cell_precision = self._hats
-        keep = self._keep
+        hat, precision, cell_hat, cell_precision = self.pseudo_data
+        keep = self.kept
         effects = partially_centred(
             natural[at["z_effects"]],
             self.effects.prior_mean()[keep],
@@ -225,11 +236,11 @@ class CountDensity:
         )
         unknown = natural[at["unknown"]] if "unknown" in at else np.zeros(0)
         matrix = self.effects.with_unknown(unknown)[:, keep]
-        level = self._incidence @ (matrix @ effects.value)
+        level = self.incidence @ (matrix @ effects.value)
         mean, sd = np.empty(cell_hat.size), np.empty(cell_hat.size)
         source, transfer = self.parts[:2]
         mean[: transfer.at.stop] = level
-        sd[source.at] = deviations[self._finest.columns.start]
+        sd[source.at] = deviations[self.finest.columns.start]
         sd[transfer.at] = self.cell_deviation(natural)
         for place, part in enumerate(self.others):
             mean[part.at] = natural[at[f"mean_{part.name}"]][self.of_unit[part.unit]]
@@ -247,16 +258,16 @@ class CountDensity:
     def all_effects(self, state: State) -> Floats:
         """Every effect (n,), those that source logits carry themselves included."""
         out = np.empty(self.effects.matrix.shape[1])
-        out[self._keep] = state.effects.value
+        out[self.kept] = state.effects.value
         source = self.parts[0].at
         # Levels of the finest group stand in the order of the source rows.
-        out[self._finest.columns] = state.cells.value[source] - state.level[source]
+        out[self.finest.columns] = state.cells.value[source] - state.level[source]
         return out
 
     def log_prior(self, natural: Floats, effects: Floats) -> float:
         """Log density of the priors that `Priors` sets, at all parameters and effects (n,)."""
         known = self.density.log_prior(natural)
-        first = self._places["z_effects"].start
+        first = self.places_of["z_effects"].start
         groups = [group for group in self.effects.groups if group.fixed]
         own = sum(
             float(-0.5 * (((effects[g.columns] - g.mean) / g.scale) ** 2).sum()) for g in groups
@@ -299,17 +310,17 @@ class CountDensity:
     def _likelihood(self, natural: Floats) -> tuple[float, Floats]:
         state = self.parse(natural)
         effects, cells = state.effects, state.cells
-        at, groups = self._places, len(self.effects.scaled)
+        at, groups = self.places_of, len(self.effects.scaled)
         value, by_cell, by_slope = self.blocks_at(cells.value, state.slopes)
         by_z, by_mean, by_sd = cells.pull_back(by_cell)
         source, transfer = self.parts[:2]
-        by_row = self._incidence.T @ by_mean[: transfer.at.stop]
+        by_row = self.incidence.T @ by_mean[: transfer.at.stop]
         by_effect_z, _, by_deviation = effects.pull_back(state.matrix.T @ by_row)
         gradient = np.zeros(natural.size)
         full = np.zeros(self.effects.matrix.shape[1])
-        full[self._keep] = by_deviation
+        full[self.kept] = by_deviation
         gradient[:groups] = self.effects.per_group(full)
-        finest = self.effects.scaled.index(self._finest)
+        finest = self.effects.scaled.index(self.finest)
         gradient[finest] = by_sd[source.at].sum()
         gradient[groups] = by_sd[transfer.at].sum()
         for place, part in enumerate(self.others):
@@ -323,7 +334,7 @@ class CountDensity:
             gradient[at["line"]] = by_slope[self.lines]
         if "unknown" in at:
             wide = np.zeros(full.size)
-            wide[self._keep] = effects.value
+            wide[self.kept] = effects.value
             gradient[at["unknown"]] = [
                 float(by_row[rows] @ wide[columns]) for rows, columns in self.effects.unknown_at
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountModel(CountDensity):
-    """Posterior of the count rung, with the interface of `CellModel`."""
+    """Posterior of the count rung, and of the item rung, with the interface of `CellModel`.
+
+    Attributes
+    ----------
+    rung : {"counts", "items"}
+    """
+
+    rung: str = field(default="counts", kw_only=True)
 
     @property
     def method(self) -> str:
@@ -26,7 +33,7 @@ class CountModel(CountDensity):
             f"joint ({self.joint.label})" if unit.by_item else "binomial"
             for unit in self.effects.units
         }
-        return f"Bayes, counts by {' and '.join(sorted(kinds))}"
+        return f"Bayes, {self.rung} by {' and '.join(sorted(kinds))}"
 
     def complete(self, natural: Floats, rng: np.random.Generator, *, prior: bool = False) -> Values:
         """Draws of everything, given draws of all coordinates (D, P)."""
@@ -36,14 +43,14 @@ class CountModel(CountDensity):
 
     def prior_coordinates(self, natural: Floats, rng: np.random.Generator) -> Floats:
         """Coordinates z of draws from the prior (D, P), whose scales and means are given."""
-        out, at = natural.copy(), self._places
-        hat, precision, cell_hat, cell_precision = self._hats
+        out, at = natural.copy(), self.places_of
+        hat, precision, cell_hat, cell_precision = self.pseudo_data
         for row in out:
-            deviations = self.effects.deviations(row[: len(self.effects.scaled)])[self._keep]
-            mean = self.effects.prior_mean()[self._keep]
+            deviations = self.effects.deviations(row[: len(self.effects.scaled)])[self.kept]
+            mean = self.effects.prior_mean()[self.kept]
             value = mean + deviations * rng.standard_normal(mean.size)
             row[at["z_effects"]] = coordinate_of(
-                value, mean, deviations, hat[self._keep], precision[self._keep]
+                value, mean, deviations, hat[self.kept], precision[self.kept]
             )
             cells = self.parse(row).cells
             value = cells.mu + cells.sd * rng.standard_normal(cells.mu.size)

@@ -31,7 +31,7 @@ from hatstats.hat.hierarchical.effects import Unit, build_effects
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.result import HierarchicalFit
-from hatstats.hat.hierarchical.sampling import Chains, sample
+from hatstats.hat.hierarchical.sampling import Chains, Drawer, own_random_state, sample
 from hatstats.hat.hierarchical.settings import Sampling
 from hatstats.hat.hierarchical.tree import Labelled, made_by, make_tree, read_tree
 from hatstats.hat.joint.options import JointOptions
@@ -86,10 +86,11 @@ def fingerprint(study: Study) -> str:
 def prepare(study: Study, request: Request) -> tuple[Model, TrendDesign]:
     """The posterior's density and what belongs to it, before anything is drawn."""
     by_item = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
-    if request.level == "cells":
+    robust = request.level == "cells" and request.cells.method != "joint"
+    if robust:
         cells = study_cells(study, request.cells)
     else:
-        blocks, counts, cells = count_blocks(study, by_item, request.joint)
+        blocks, counts, cells = count_blocks(study, by_item, request)
     present = {name for unit in cells.units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
     design = trend_design(table, request.trend, offsets=request.priors.unknown is None)
@@ -97,13 +98,29 @@ def prepare(study: Study, request: Request) -> tuple[Model, TrendDesign]:
     effects = build_effects(cells.units, families, design, request.priors)
     names = Names.of(effects, [str(name) for name in table["model"]], design.terms)
     common = (cells, effects, names, families, request.priors, request.cells)
-    if request.level == "cells":
+    if robust:
         return CellModel(*common), design
-    return CountModel(*common, request.joint, blocks, counts), design
+    model = CountModel(*common, request.joint, blocks, counts, rung=request.level)
+    return model, design
+
+
+def _drawer(model: Model, level: Level) -> Drawer | None:
+    """How the chains of the item rung are drawn; the others have no way of their own."""
+    if level != "items":
+        return None
+    assert isinstance(model, CountModel)
+
+    def draw(how: Sampling, seeds: list[int]) -> list[dict[str, Floats]]:
+        with own_random_state():
+            from hatstats.hat.hierarchical.item_model import sample_explicit
+
+            return sample_explicit(model, how, seeds)
+
+    return draw
 
 
 def count_blocks(
-    study: Study, by_item: dict[str, bool], joint: JointOptions
+    study: Study, by_item: dict[str, bool], request: Request
 ) -> tuple[tuple[Blocks, ...], tuple[ItemCounts | None, ...], StudyCells]:
     """Likelihoods of every benchmark, counts of those with items, and cells at their maxima."""
     check_targets(study)
@@ -113,7 +130,7 @@ def count_blocks(
     for name, has_items in by_item.items():
         if has_items:
             table = item_counts(study, name)
-            unit, block = joint_blocks(table, joint)
+            unit, block = joint_blocks(table, request.joint, normal=request.level == "cells")
             counts.append(table)
             known.append(None)
             blocks.append(block)
@@ -269,7 +286,7 @@ def fit_hierarchical(
     cells : CellOptions, optional
         How the cells are estimated.
     joint : JointOptions, optional
-        For ``counts`` and ``items``: which parametric model of items.
+        For ``counts``, ``items`` and cells by ``joint``: which parametric model of items.
     sampling : Sampling, optional
         Sampler, numbers of draws and chains, where finished chains are kept.
     rng : Generator, int or None
@@ -300,7 +317,7 @@ def fit_hierarchical(
     seeds: Sequence[int] = generator.integers(2**31, size=how.chains).tolist()
     model, design = prepare(study, request)
     key = json.dumps(request.record() | {"study": fingerprint(study)}, sort_keys=True)
-    chains = sample(model.density, how, list(seeds), key)
+    chains = sample(model.density, how, list(seeds), key, _drawer(model, level))
     return HierarchicalFit(study, model, design, _tree(study, model, chains, request, generator))
 
 

@@ -196,6 +196,14 @@ class MarginalCells:
             )
         )
 
+    def root(self, scales: Scales, solved: Solution) -> Floats:
+        """Cholesky factor of the posterior precision of the standardised effects, (n, n)."""
+        effects = self.effects
+        scaled = effects.with_unknown(scales.unknown) * effects.deviations(scales.deviations)
+        precision = scaled.T @ solved.gram @ scaled
+        precision[np.diag_indices_from(precision)] += 1.0
+        return np.asarray(linalg.cholesky(precision, lower=True, check_finite=False))
+
     def value_and_gradient(self, scales: Scales) -> tuple[float, Scales]:
         """Log marginal likelihood, and its derivatives in the shape of its argument."""
         effects, solved = self.effects, self.solve(scales)
@@ -203,8 +211,9 @@ class MarginalCells:
         if unknown.size:
             deviations = effects.deviations(scales.deviations)
             effect = effects.prior_mean() + deviations * solved.mean
+            moved = solved.spent @ (effects.with_unknown(scales.unknown) * deviations)
             for place, (rows, columns) in enumerate(effects.unknown_at):
-                removed = deviations[columns] * solved.moved[rows, columns]
+                removed = deviations[columns] * moved[rows, columns]
                 unknown[place] = (solved.left[rows] * effect[columns] - removed).sum()
         return solved.value, Scales(
             effects.per_group(solved.by_effect), solved.by_cell, solved.slopes, unknown
@@ -213,14 +222,15 @@ class MarginalCells:
     def draw(self, scales: Scales, rng: np.random.Generator) -> Drawn:
         """Exact draw of effects, source and transfer logits given the scales and the data."""
         effects, solved = self.effects, self.solve(scales)
+        root = self.root(scales, solved)
         noise = rng.standard_normal(solved.mean.size)
         standard = solved.mean + linalg.solve_triangular(
-            solved.root, noise, lower=True, trans="T", check_finite=False
+            root, noise, lower=True, trans="T", check_finite=False
         )
         # What the likelihood is when means and trends are given instead of integrated out.
         fixed = effects.fixed
         inverse_root = linalg.solve_triangular(
-            solved.root, np.eye(solved.root.shape[0])[:, fixed], lower=True, check_finite=False
+            root, np.eye(len(root))[:, fixed], lower=True, check_finite=False
         )
         cov = inverse_root.T @ inverse_root
         away = (standard - solved.mean)[fixed]

@@ -53,12 +53,10 @@ class Solution(NamedTuple):
     ----------
     value : float
         Log marginal likelihood.
-    root : ndarray, shape (n, n)
-        Cholesky factor of the precision of the standardised effects.
     mean : ndarray, shape (n,)
-        Their posterior mean.
-    rows : ndarray, shape (q,)
-        Posterior mean of the rows.
+        Posterior mean of the standardised effects.
+    gram : ndarray, shape (q, q)
+        What the data say of the rows: a precision matrix.
     by_effect : ndarray, shape (n,)
         Derivative with respect to the standard deviation of each effect.
     by_cell : float
@@ -67,19 +65,18 @@ class Solution(NamedTuple):
         Derivative with respect to beta.
     left : ndarray, shape (q,)
         Derivative with respect to the rows.
-    moved : ndarray, shape (q, n)
-        What the posterior covariance takes off the derivative with respect to the matrix.
+    spent : ndarray, shape (q, q)
+        ``G (1 + M G)^-1``, M the prior covariance of the rows and G `gram`.
     """
 
     value: float
-    root: Floats
     mean: Floats
-    rows: Floats
+    gram: Floats
     by_effect: Floats
     by_cell: float
     slopes: Floats
     left: Floats
-    moved: Floats
+    spent: Floats
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -140,28 +137,30 @@ def solve(
     offset = matrix @ prior_mean
     moved_gram = gram @ offset
     quadratic += offset @ moved_gram - 2.0 * (linear @ offset)
-    capacity = scaled.T @ (gram @ scaled)
-    for j in range(width):
-        capacity[j, j] += 1.0
-    root = np.linalg.cholesky(capacity)
+    drive = linear - moved_gram
+    # Rows have prior covariance M: their posterior covariance is M (1 + G M)^-1.
+    prior = scaled @ scaled.T
+    capacity = gram @ prior
+    for r in range(size):
+        capacity[r, r] += 1.0
     inverse = np.linalg.inv(capacity)
-    drive = scaled.T @ (linear - moved_gram)
-    mean = inverse @ drive
-    log_det += 2.0 * np.log(np.diag(root)).sum()
+    log_det += np.linalg.slogdet(capacity)[1]
+    cov = prior @ inverse
+    pulled_rows = cov @ drive
     number = total.size + stacked.source.size
-    value = -0.5 * (number * np.log(2.0 * np.pi) + log_det + quadratic - drive @ mean)
+    value = -0.5 * (number * np.log(2.0 * np.pi) + log_det + quadratic - drive @ pulled_rows)
 
-    rows_mean = offset + scaled @ mean
+    rows_mean = offset + pulled_rows
     left = linear - gram @ rows_mean
-    crossed = scaled @ inverse
-    moved = gram @ crossed
+    mean = scaled.T @ left
+    spent = inverse @ gram
     by_effect = (matrix.T @ left) * mean
+    spent_matrix = spent @ matrix
     for j in range(width):
         removed = 0.0
         for r in range(size):
-            removed += matrix[r, j] * moved[r, j]
-        by_effect[j] -= removed
-    cov = crossed @ scaled.T
+            removed += matrix[r, j] * spent_matrix[r, j]
+        by_effect[j] -= deviations[j] * removed
     by_cell = 0.0
     by_slope = np.zeros(count)
     for b in range(count):
@@ -183,4 +182,4 @@ def solve(
                 across += spread[c, r] * line[c, r]
             by_cell += weight * weight * second - weight
             by_slope[b] += weight * (residual[c] * along - across)
-    return Solution(value, root, mean, rows_mean, by_effect, cell * by_cell, by_slope, left, moved)
+    return Solution(value, mean, gram, by_effect, cell * by_cell, by_slope, left, spent)

@@ -22,6 +22,8 @@ from hatstats.hat.hierarchical.settings import STATISTICS, Sampling
 from hatstats.hat.hierarchical.target import Density
 
 Floats = NDArray[np.float64]
+#: Draws chains for seeds: coordinates and statistics of each.
+Drawer = Callable[[Sampling, list[int]], list[dict[str, Floats]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +167,23 @@ class _Teller:
         self.how.progress(f"{drawn} draws, {divergences} divergences{left}", share)
 
 
-def sample(density: Density, how: Sampling, seeds: list[int], key: str) -> Chains:
+def _pymc_drawer(density: Density) -> Drawer:
+    def draw(how: Sampling, seeds: list[int]) -> list[dict[str, Floats]]:
+        with own_random_state():
+            from hatstats.hat.hierarchical.pymc_model import sample_model
+
+            return sample_model(density, how, seeds)
+
+    return draw
+
+
+def sample(
+    density: Density,
+    how: Sampling,
+    seeds: list[int],
+    key: str,
+    draw: Drawer | None = None,
+) -> Chains:
     """Draw from a density.
 
     Parameters
@@ -176,6 +194,8 @@ def sample(density: Density, how: Sampling, seeds: list[int], key: str) -> Chain
         One per chain.
     key : str
         What the data and the model are, to know chains of the same posterior again.
+    draw : callable, optional
+        ``draw(how, seeds)`` draws the chains in place of the sampler's own way.
 
     Returns
     -------
@@ -212,14 +232,11 @@ def sample(density: Density, how: Sampling, seeds: list[int], key: str) -> Chain
         found[place] = chain
 
     try:
-        if how.sampler == "nutpie":
+        if how.sampler == "nutpie" and draw is None:
             with ThreadPoolExecutor(how.cores) as pool:
                 list(pool.map(run, todo))
         elif todo:
-            with own_random_state():
-                from hatstats.hat.hierarchical.pymc_model import sample_model
-
-                drawn = sample_model(density, how, [seeds[place] for place in todo])
+            drawn = (draw or _pymc_drawer(density))(how, [seeds[place] for place in todo])
             for place, chain in zip(todo, drawn, strict=True):
                 if (path := paths[place]) is not None:
                     _write(path, chain)

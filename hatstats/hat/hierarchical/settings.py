@@ -41,8 +41,8 @@ class Sampling:
         ``progress(words, share)``: draws, divergences and time left.
     """
 
-    draws: int = 1000
-    tune: int = 500
+    draws: int = 750
+    tune: int = 300
     chains: int = 4
     sampler: Sampler = "nutpie"
     cores: int = 2
@@ -53,8 +53,8 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot serve."""
         for name, least, mend in (
-            ("draws", LEAST_DRAWS, "1000 is the default; printed digits need some hundred."),
-            ("tune", 50, "500 is the default."),
+            ("draws", LEAST_DRAWS, "750 is the default; printed digits need some hundred."),
+            ("tune", 50, "300 is the default."),
             ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
             ("cores", 1, "give the number of chains to run at once."),
         ):
