@@ -11,8 +11,17 @@ import pandas as pd
 
 from hatstats.check.coverage import INSIDE, CoverageDesign, coverage
 from hatstats.check.invariance import Drift, drift
+from hatstats.check.posterior import (
+    RankDesign,
+    calibration_table,
+    rank_statistics,
+    rung_agreement,
+    wrong_worlds,
+)
 from hatstats.hat.fitting import Method
-from hatstats.study.simulate import WorldName
+from hatstats.hat.hierarchical import Sampling
+from hatstats.study import simulate_study
+from hatstats.study.simulate import Shape, WorldName
 
 _WORLDS: tuple[WorldName, ...] = get_args(WorldName)
 _PILED = (0.0, 0.35)
@@ -66,6 +75,17 @@ def show_coverage(replicates: int, seed: int) -> None:
         _show(title, pd.concat(parts, ignore_index=True)[columns])
 
 
+def show_posteriors(fits: int, replicates: int, seed: int) -> None:
+    """Print calibration and agreement of the hierarchical model's rungs, and wrong worlds."""
+    ranks = rank_statistics(RankDesign(), n_fits=fits, rng=seed)
+    _show(f"Simulation-based calibration of the count rung, {fits} fits", calibration_table(ranks))
+    study = simulate_study(shape=Shape(n_items=150, n_languages=2), rng=seed)
+    how = Sampling(draws=1500, tune=500)
+    _show("Rungs less the count rung, six models", rung_agreement(study, how, seed))
+    table = wrong_worlds(_WORLDS, n_replicates=replicates, rng=seed)
+    _show(f"Hierarchical model in worlds of known truth, {replicates} replicates", table)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proofs.
 
@@ -81,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--promptings", type=int, nargs="+", default=[10, 5, 3])
     parser.add_argument("--methods", nargs="+", default=["latent", "joint", "observed"])
     parser.add_argument("--replicates", type=int, default=500, help="0 leaves coverage out")
+    parser.add_argument("--fits", type=int, default=200, help="posteriors; 0 leaves them out")
     given = parser.parse_args(arguments)
     if given.seeds > 0:
         designs = [
@@ -90,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show_drift(designs, given.methods, given.seeds, given.seed)
     if given.replicates > 0:
         show_coverage(given.replicates, given.seed)
+    if given.fits > 0:
+        show_posteriors(given.fits, max(given.fits // 2, 1), given.seed)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hatstats.hat.hierarchical import Sampling
 from hatstats.hat.hierarchical.claim_fits import fit_claims
@@ -68,6 +70,15 @@ class BayesPart:
         )
 
 
+def binned_shares(prior: NDArray[np.float64], posterior: NDArray[np.float64]) -> pd.DataFrame:
+    """Shares of draws of HAT in bins of accuracy: `low, high, prior, posterior`."""
+    shares: dict[str, Any] = {"low": _EDGES[:-1], "high": _EDGES[1:]}
+    for name, draws in (("prior", prior), ("posterior", posterior)):
+        known = draws[np.isfinite(draws)]
+        shares[name] = np.histogram(known, bins=_EDGES)[0] / known.size
+    return pd.DataFrame(shares)
+
+
 def run_bayes(
     study: Study,
     scores: HatScores,
@@ -103,16 +114,11 @@ def run_bayes(
     if len(claims):
         decided = claims_frame(verdicts).set_index("name")["verdict"]
         claims = claims.assign(verdict=decided.reindex(claims["name"]).to_numpy())
-    shares = {}
-    for group in ("prior", "posterior"):
-        cells = main.draws("hat", group).ravel()
-        cells = cells[np.isfinite(cells)]
-        shares[group] = np.histogram(cells, bins=_EDGES)[0] / cells.size
     return BayesPart(
         claims=claims,
         scores=table.sort_values("estimate", ascending=False, ignore_index=True),
         shrinkage=main.shrinkage(),
-        prior=pd.DataFrame({"low": _EDGES[:-1], "high": _EDGES[1:], **shares}),
+        prior=binned_shares(main.draws("hat", "prior"), main.draws("hat")),
         checks=found.checks(),
         facts={
             "method": main.method,

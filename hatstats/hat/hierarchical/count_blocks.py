@@ -108,16 +108,22 @@ class JointBlock:
 
 
 def joint_blocks(
-    counts: ItemCounts, options: JointOptions, *, normal: bool = False
+    counts: ItemCounts,
+    options: JointOptions,
+    *,
+    normal: bool = False,
+    centre: float | None = None,
 ) -> tuple[Unit, list[JointBlock]]:
     """Blocks of all models of an item-level benchmark.
 
-    The reference logit is that of the mean source accuracy of the benchmark.
+    The reference logit, unless it is given as `centre`, is that of the mean source accuracy of the
+    benchmark.
     """
     _, models = fit_joint(counts, options)
-    chance = 0.0 if options.chance == "estimated" else counts.chance
-    share = (np.nanmean(counts.source_accuracy()) - chance) / (1.0 - chance)
-    centre = float(special.logit(np.clip(share, 0.02, 0.98)))
+    if centre is None:
+        chance = 0.0 if options.chance == "estimated" else counts.chance
+        share = (np.nanmean(counts.source_accuracy()) - chance) / (1.0 - chance)
+        centre = float(special.logit(np.clip(share, 0.02, 0.98)))
     blocks, cells = [], list[tuple[int, int]]()
     for m, model in enumerate(models):
         target = counts.target_trials[m][:, model.asked]
