@@ -45,13 +45,12 @@ def report(
         folder = write_run(analysis, out, arguments=_arguments(study, choice, bayes))
     if choice.json:
         print((folder / "results.json").read_text(encoding="utf-8"), end="")
-        return
-    for line in analysis.answer:
-        print(line)
-    if analysis.bayes is not None:
-        for line in analysis.bayes.words:
+    else:
+        for line in analysis.answer:
+            print(line)
+        for line in analysis.bayes.words if analysis.bayes is not None else ():
             say(line)
-    print(f"\nReport: {folder / 'report.html'}")
+        print(f"\nReport: {folder / 'report.html'}")
     if analysis.bayes is not None and not analysis.bayes.passed:
         raise typer.Exit(FAILED)
 
