@@ -20,7 +20,7 @@ STUDY = "data/euroeval"
 def run(study_path: Path, out: Path) -> None:
     """Fit the model for every registered claim, and set both kinds of answer side by side."""
     study = hs.read_study(study_path).without_flagged()
-    found = fit_claims(study, sampling=hs.Sampling(draws=500, tune=250), rng=1)
+    found = fit_claims(study, rng=1)
     main = found.main
     plain = hs.fit_profile(study).hat()
     scores = main.hat()

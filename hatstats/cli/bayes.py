@@ -23,7 +23,7 @@ def bayes(
         str | None, typer.Option(help="Covariates; those of the registered claims if not given.")
     ] = None,
     level: Annotated[Level, typer.Option(help="Rung: cells, counts or items.")] = "cells",
-    draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 750,
+    draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 500,
     sampler: Annotated[Sampler, typer.Option(help="nutpie, pymc or numpyro.")] = "nutpie",
     keep: Annotated[
         Path | None, typer.Option(help="Folder of finished chains: a stopped run goes on there.")

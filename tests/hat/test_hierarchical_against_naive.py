@@ -23,7 +23,7 @@ from hatstats.hat.hierarchical.marginal import CellEstimates, MarginalCells, Sca
 from hatstats.hat.hierarchical.partial import coordinate_of, partially_centred
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.sampling import own_random_state
-from hatstats.hat.hierarchical.target import Density
+from hatstats.hat.hierarchical.target import Density, Parameter
 from hatstats.hat.joint.options import JointOptions
 from tests.hat.hierarchical_cases import item_study, mixed_study, panel_study
 
@@ -277,13 +277,32 @@ def test_pymc_has_the_same_density() -> None:
     model, _ = prepare(item_study(), request("cells"))
     density = model.density
     x = density.first() + 0.1
-    point = {}
+    natural = density.natural(x)
+    point, jacobian = {}, 0.0
     for parameter, at in zip(density.parameters, density.places().values(), strict=True):
         name = parameter.name + ("_log__" if parameter.kind == "half_normal" else "")
-        point[name] = x[at]
+        # PyMC samples the logarithm, whose Jacobian is the standard deviation itself.
+        point[name] = np.log(natural[at]) if parameter.kind == "half_normal" else natural[at]
+        jacobian += float(point[name].sum()) if parameter.kind == "half_normal" else 0.0
     with own_random_state():
         from hatstats.hat.hierarchical.pymc_model import build_model
 
         compiled = build_model(density).compile_logp(mode="FAST_COMPILE")
         found = float(compiled(point))
-    assert found == pytest.approx(density.value_and_gradient(x)[0], rel=1e-9)
+    expected = density.likelihood(natural)[0] + density.log_prior(natural).sum()
+    assert found - jacobian == pytest.approx(expected, rel=1e-9)
+
+
+def test_coordinates_of_standard_deviations_keep_the_density() -> None:
+    parameters = (Parameter("sd", ("a", "b", "c"), "half_normal", 0.0, 0.4),)
+    density = Density(parameters, lambda natural: (-float(natural.sum()), -np.ones(3)))
+    x = np.array([-2.0, 0.1, 1.5])
+    natural = density.natural(x)
+    np.testing.assert_allclose(density.unconstrained(natural), x, atol=1e-9)
+    step = 1e-6
+    jacobian = (density.natural(x + step) - natural) / step
+    expected = density.log_prior(natural).sum() + np.log(jacobian).sum() - natural.sum()
+    value, gradient = density.value_and_gradient(x)
+    constant = 1.5 * np.log(2.0 * np.pi)
+    assert value - constant == pytest.approx(expected, abs=1e-4)
+    np.testing.assert_allclose(gradient, differences(density, x, np.arange(3)), rtol=1e-6)

@@ -162,7 +162,7 @@ class CountDensity:
             density.first(),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(-6.0, 3.0)] * density.size,
+            bounds=[(-3.0, 3.5)] * density.size,
         )
         scales = rough.scales(density.natural(found.x))
         solved = rough.marginal.solve(scales)

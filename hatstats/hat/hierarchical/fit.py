@@ -282,7 +282,9 @@ def fit_hierarchical(
         ``cells`` takes the estimates of every model, benchmark and language with their full
         covariance as likelihood, so that it inherits their robustness; ``counts`` the counts
         themselves through the `joint` likelihood, binomial on both sides where only accuracies
-        are known; ``items`` the same with a latent variable for every item, for small data.
+        are known; ``items`` the same with a latent variable for every item, for small data. Both
+        take models as independent given their parameters: models that share items get the right
+        interval each, and contrasts between them one that is too wide.
     cells : CellOptions, optional
         How the cells are estimated.
     joint : JointOptions, optional

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
-from hatstats.hat.hierarchical.checks import MCSE, fit_checks
+from hatstats.hat.hierarchical.checks import MCSE, fit_checks, leave_one_out
 from hatstats.hat.hierarchical.claims import claim_probabilities
 from hatstats.hat.hierarchical.posterior import Posterior
 from hatstats.hat.hierarchical.sensitivity import power_scaling
@@ -89,6 +89,14 @@ class HierarchicalFit(Posterior):
     def passed(self) -> bool:
         """Whether every check passed."""
         return bool(self.checks()["passed"].all())
+
+    def loo(self, by: str = "cell") -> Any:
+        """PSIS-LOO of ArviZ by ``cell`` or ``family`` (cell rung), or by ``item`` (the others).
+
+        A Pareto k above .7 says that weights do not reach so far: with few families that is the
+        rule for whole families, whose absence moves the scales themselves.
+        """
+        return leave_one_out(self, by)
 
     def prior_sensitivity(self) -> pd.DataFrame:
         """Power-scaling sensitivity of each HAT score and trend term."""

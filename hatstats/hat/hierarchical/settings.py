@@ -41,7 +41,7 @@ class Sampling:
         ``progress(words, share)``: draws, divergences and time left.
     """
 
-    draws: int = 750
+    draws: int = 500
     tune: int = 300
     chains: int = 4
     sampler: Sampler = "nutpie"
@@ -53,7 +53,7 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse numbers that cannot serve."""
         for name, least, mend in (
-            ("draws", LEAST_DRAWS, "750 is the default; printed digits need some hundred."),
+            ("draws", LEAST_DRAWS, "500 is the default; printed digits need some hundred."),
             ("tune", 50, "300 is the default."),
             ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
             ("cores", 1, "give the number of chains to run at once."),

@@ -1,8 +1,13 @@
 """Posterior densities on unconstrained coordinates, whatever the likelihood behind them.
 
 A density is a table of parameters with normal or half-normal priors and a log-likelihood with its
-gradient. Samplers see one vector; a standard deviation enters by its logarithm. The same table
-makes a PyMC model, for the samplers that want one.
+gradient. Samplers see one vector; a standard deviation with a half-normal prior enters by the
+coordinate whose prior is standard normal,
+
+    sd = scale z,    z = -Phi^-1(Phi(-x) / 2),
+
+since its logarithm would have a tail, where the data allow no spread at all, that a chain gets
+lost in. The same table makes a PyMC model, for the samplers that want one.
 """
 
 from __future__ import annotations
@@ -13,8 +18,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 Floats = NDArray[np.float64]
+#: Coordinates of a standard deviation beyond this are held: it is 1e-9 of its scale, or 6 of them.
+_FAR = 6.0
 #: Value and gradient of a log-likelihood at the parameters' natural values.
 Likelihood = Callable[[Floats], tuple[float, Floats]]
 
@@ -78,12 +86,15 @@ class Density:
 
     def natural(self, x: Floats) -> Floats:
         """Parameters at unconstrained coordinates (..., P)."""
-        # A standard deviation of e^50 is as good as infinite, and its square is still a number.
-        return np.where(self._positive, np.exp(np.minimum(x, 50.0)), x)
+        inside = np.clip(x, -_FAR, _FAR)
+        spread = -special.ndtri(0.5 * special.ndtr(-inside)) * self._scale
+        return np.where(self._positive, spread, x)
 
     def unconstrained(self, natural: Floats) -> Floats:
         """Coordinates of parameters (P,)."""
-        return np.where(self._positive, np.log(np.maximum(natural, 1e-300)), natural)
+        z = np.maximum(natural / self._scale, 1e-9)
+        x = -special.ndtri(np.minimum(2.0 * special.ndtr(-z), 1.0 - 1e-12))
+        return np.where(self._positive, x, natural)
 
     def places(self) -> dict[str, slice]:
         """Where each parameter stands."""
@@ -105,9 +116,14 @@ class Density:
         """Log posterior density of coordinates (P,), up to a constant, and its gradient."""
         natural = self.natural(x)
         value, gradient = self.likelihood(natural)
-        value += float(self.log_prior(natural).sum() + x[self._positive].sum())
-        gradient = gradient - (natural - self._mean) / self._scale**2
-        return value, np.where(self._positive, gradient * natural + 1.0, gradient)
+        standard = np.where(self._positive, x, (natural - self._mean) / self._scale)
+        value -= 0.5 * float(standard @ standard)
+        z = natural / self._scale
+        # dz / dx = phi(x) / (2 phi(z)).
+        stretch = np.where(self._positive, 0.5 * np.exp(0.5 * (z - x) * (z + x)), 1.0)
+        stretch = np.where(self._positive, stretch * self._scale, 1.0)
+        pull = np.where(self._positive, x, standard / self._scale)
+        return value, gradient * stretch - pull
 
     def draw_prior(self, rng: np.random.Generator) -> Floats:
         """One draw of all parameters (P,) from their priors."""
