@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from hatstats.report.checks import IMPLIED
 from hatstats.report.margins import note_height, note_under, wrapped
-from hatstats.report.style import COLUMN, INK, MUTED, TREND, add_axes, house_style, new_figure
+from hatstats.report.style import COLUMN, INK, MUTED, add_axes, house_style, new_figure
 
 _LEFT, _SIDE, _UNDER = 0.5, 2.2, 0.42
 
@@ -45,7 +45,7 @@ def prior_predictive(shares: pd.DataFrame) -> Figure:
         figure, axes = _one_panel(note, ("HAT of a cell", "Share of draws"))
         width = (shares["high"] - shares["low"]).to_numpy(dtype=float)
         low = shares["low"].to_numpy(dtype=float)
-        axes.bar(low, shares["prior"], width, align="edge", color=TREND, gid="prior")
+        axes.bar(low, shares["prior"], width, align="edge", color=MUTED, alpha=0.45, gid="prior")
         axes.step(
             np.append(low, 1.0),
             np.append(shares["posterior"].to_numpy(dtype=float), 0.0),
