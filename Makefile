@@ -13,7 +13,7 @@ setup: ## make .venv ready (the other targets do it too)
 	@sh .ci/setup
 
 report: setup ## the main job on real data: results/euroeval/report.html
-	.venv/bin/hatstats report data/euroeval --out results/euroeval
+	.venv/bin/hatstats report data/euroeval --bayes --out results/euroeval
 
 test: setup ## the test suite, on all cores
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
@@ -22,11 +22,12 @@ lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
 
-bench: setup ## seconds of the main job; bootstrap beside SciPy, joint fit beside lme4
+bench: setup ## ratios: main job, bootstrap, latent, joint, posteriors beside what users would pick
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
 	$(PYTHON) -m bench.latent
 	$(PYTHON) -m bench.joint
+	$(PYTHON) -m bench.hierarchical
 
 calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
 	$(PYTHON) -m hatstats.check

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
         split_half,
         thin_promptings,
     )
+    from hatstats.hat.hierarchical import (
+        HierarchicalFit,
+        Priors,
+        Sampling,
+        fit_hierarchical,
+        read_hierarchical,
+    )
     from hatstats.study import Study, read_study, simulate_study, suspicious_cells
     from hatstats.trends import (
         TrendFit,
@@ -56,9 +63,12 @@ __all__ = [
     "FitError",
     "HatScores",
     "HatstatsError",
+    "HierarchicalFit",
     "JointOptions",
     "LatentOptions",
     "NotIdentifiedError",
+    "Priors",
+    "Sampling",
     "Study",
     "TransferProfile",
     "TrendFit",
@@ -68,12 +78,14 @@ __all__ = [
     "count_table",
     "decompose",
     "evaluate_claims",
+    "fit_hierarchical",
     "fit_profile",
     "fit_trend",
     "item_report",
     "measures",
     "misspecification_test",
     "plan",
+    "read_hierarchical",
     "read_study",
     "resample_promptings",
     "simulate_study",
@@ -102,6 +114,13 @@ _ROOMS = {
         "resample_promptings",
         "split_half",
         "thin_promptings",
+    ),
+    "hatstats.hat.hierarchical": (
+        "HierarchicalFit",
+        "Priors",
+        "Sampling",
+        "fit_hierarchical",
+        "read_hierarchical",
     ),
     "hatstats.trends": (
         "TrendFit",

@@ -87,6 +87,7 @@ def test_report_records_what_was_asked_for(reported: tuple[Path, Result]) -> Non
         "method": None,
         "with_flagged": False,
         "quick": False,
+        "bayes": False,
     }
 
 

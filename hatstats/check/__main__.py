@@ -12,10 +12,19 @@ import pandas as pd
 from hatstats.check.coverage import CoverageDesign, coverage
 from hatstats.check.invariance import Drift, drift
 from hatstats.check.plans import power_against_simulation, precision_against_simulation
+from hatstats.check.posterior import (
+    RankDesign,
+    calibration_table,
+    rank_statistics,
+    rung_agreement,
+    wrong_worlds,
+)
 from hatstats.check.size import Covariate, SizeDesign, rejections
 from hatstats.check.stress import StressDesign, simulated
 from hatstats.hat.fitting import Method
+from hatstats.hat.hierarchical import Sampling
 from hatstats.hat.latent import LatentOptions
+from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape, WorldName
 from hatstats.trends.planning import Assumptions
 from hatstats.trends.power import Panel
@@ -132,6 +141,17 @@ def show_plans(replicates: int, seed: int, jobs: int) -> None:
     _show("Standard error of HAT, predicted and simulated", pd.concat(errors, ignore_index=True))
 
 
+def show_posteriors(fits: int, replicates: int, seed: int) -> None:
+    """Print calibration and agreement of the hierarchical model's rungs, and wrong worlds."""
+    ranks = rank_statistics(RankDesign(), n_fits=fits, rng=seed)
+    _show(f"Simulation-based calibration of the count rung, {fits} fits", calibration_table(ranks))
+    study = simulate_study(shape=Shape(n_items=150, n_languages=2), rng=seed)
+    how = Sampling(draws=1500, tune=500)
+    _show("Rungs less the count rung, six models", rung_agreement(study, how, seed))
+    table = wrong_worlds(_WORLDS, n_replicates=replicates, rng=seed)
+    _show(f"Hierarchical model in worlds of known truth, {replicates} replicates", table)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the proofs.
 
@@ -150,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--trends", type=int, default=2_000, help="replicates; 0 leaves it out")
     parser.add_argument("--stress", type=int, default=2, help="studies per world; 0: none")
     parser.add_argument("--stress-items", type=int, default=4_000)
+    parser.add_argument("--fits", type=int, default=200, help="posteriors; 0 leaves them out")
     parser.add_argument("--jobs", type=int, default=-1, help="processes, all cores by default")
     given = parser.parse_args(arguments)
     if given.seeds > 0:
@@ -165,6 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.trends > 0:
         show_size(given.trends, given.seed, given.jobs)
         show_plans(given.trends, given.seed, given.jobs)
+    if given.fits > 0:
+        show_posteriors(given.fits, max(given.fits // 2, 1), given.seed)
 
 
 if __name__ == "__main__":

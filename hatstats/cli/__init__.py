@@ -5,9 +5,9 @@ of verbs registers them when it is imported, and ``--help`` lists them in the or
 """
 
 # isort: off
-from hatstats.cli import report, scores, trends, changes, plans, studies
+from hatstats.cli import report, scores, trends, changes, plans, bayes, studies
 
 # isort: on
 from hatstats.cli.front import app, main
 
-__all__ = ["app", "changes", "main", "plans", "report", "scores", "studies", "trends"]
+__all__ = ["app", "bayes", "changes", "main", "plans", "report", "scores", "studies", "trends"]

@@ -7,15 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hatstats.cli.front import Choice, verb
+from hatstats.cli.front import FAILED, Choice, verb
 from hatstats.cli.inputs import StudyPath, read
-from hatstats.cli.terminal import progress_bar
+from hatstats.cli.terminal import progress_bar, say
 
 
 @verb("seed", "conf_level", "reference", "method", "with_flagged", "quick")
 def report(
     study: StudyPath,
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier run there is replaced.")],
+    bayes: Annotated[
+        bool, typer.Option("--bayes", help="Fit the hierarchical model too (a minute).")
+    ] = False,
     *,
     choice: Choice,
 ) -> None:
@@ -34,20 +37,25 @@ def report(
         seed=choice.seed,
         with_flagged=choice.with_flagged,
         quick=choice.quick,
+        bayes=bayes,
     )
     with progress_bar() as progress:
         analysis = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
         progress("tables and figures", 0.75)
-        folder = write_run(analysis, out, arguments=_arguments(study, choice))
+        folder = write_run(analysis, out, arguments=_arguments(study, choice, bayes))
     if choice.json:
         print((folder / "results.json").read_text(encoding="utf-8"), end="")
-        return
-    for line in analysis.answer:
-        print(line)
-    print(f"\nReport: {folder / 'report.html'}")
+    else:
+        for line in analysis.answer:
+            print(line)
+        for line in analysis.bayes.words if analysis.bayes is not None else ():
+            say(line)
+        print(f"\nReport: {folder / 'report.html'}")
+    if analysis.bayes is not None and not analysis.bayes.passed:
+        raise typer.Exit(FAILED)
 
 
-def _arguments(study: Path, choice: Choice) -> dict[str, object]:
+def _arguments(study: Path, choice: Choice, bayes: bool) -> dict[str, object]:
     """Arguments to record: a path that would name this machine is cut to its last part."""
     return {
         "study": study.name if study.is_absolute() else study.as_posix(),
@@ -57,4 +65,5 @@ def _arguments(study: Path, choice: Choice) -> dict[str, object]:
         "method": choice.method,
         "with_flagged": choice.with_flagged,
         "quick": choice.quick,
+        "bayes": bayes,
     }

@@ -14,6 +14,7 @@ from hatstats.hat.measures import measures
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.report.answer import plain_answer
+from hatstats.report.bayes import BayesPart, run_bayes
 from hatstats.report.item_checks import ItemChecks, run_item_checks
 from hatstats.study import Study
 from hatstats.study.registry import registration
@@ -56,6 +57,8 @@ class Options:
         Use the flagged cells too.
     quick : bool
         Leave out what only shows how results change with other choices.
+    bayes : bool
+        Fit the hierarchical model too.
     """
 
     method: Method | None = None
@@ -64,6 +67,7 @@ class Options:
     seed: int = 1
     with_flagged: bool = False
     quick: bool = False
+    bayes: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +105,8 @@ class Analysis:
         each choice; the default analysis first.
     checks : ItemChecks or None
         Checks of the profile, where scores were learnt from items and their noise undone.
+    bayes : BayesPart or None
+        The hierarchical model, where it was asked for.
     answer : tuple of str
         The results in at most ten plain lines.
     """
@@ -121,6 +127,7 @@ class Analysis:
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
     checks: ItemChecks | None
+    bayes: BayesPart | None
     answer: tuple[str, ...]
 
     @property
@@ -221,7 +228,8 @@ def analyse(
     options = options or Options()
     specifications = _specifications(study, options) if study.claims else {}
     learnt_from_items = fit_method(study, options) in ("latent", "joint")
-    total, done = 5 + len(specifications) + learnt_from_items, 0
+    total = 5 + len(specifications) + learnt_from_items + 8 * options.bayes
+    done = 0
 
     def step(what: str) -> None:
         nonlocal done
@@ -255,6 +263,15 @@ def analyse(
     if learnt_from_items:
         step("checks")
         checks = run_item_checks(profile, options.reference, options.conf_level)
+    bayes = None
+    if options.bayes:
+        began = done
+
+        def told(words: str, share: float) -> None:
+            if progress is not None:
+                progress(f"Bayes: {words}", (began + 8 * share) / total)
+
+        bayes = run_bayes(used, scores, claims, ("cells", options.conf_level, options.seed), told)
     answer = plain_answer(
         study,
         scores,
@@ -283,5 +300,6 @@ def analyse(
         measures=rivals,
         sensitivity=sensitivity,
         checks=checks,
+        bayes=bayes,
         answer=answer,
     )

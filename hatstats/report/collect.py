@@ -10,6 +10,7 @@ import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
 from hatstats.report.analysis import Analysis
+from hatstats.report.bayes import BayesPart
 from hatstats.report.item_checks import ItemChecks
 from hatstats.report.results import Results
 from hatstats.study import Study
@@ -93,6 +94,7 @@ def collect(analysis: Analysis) -> Results:
         leverage=analysis.leverage,
         decompositions=analysis.decompositions,
         **_check_frames(analysis.checks),
+        **_bayes_frames(analysis.bayes),
     )
 
 
@@ -105,6 +107,18 @@ def _check_frames(checks: ItemChecks | None) -> dict[str, Any]:
         "check_words": checks.words,
         "thinning": checks.path,
         "items": checks.items,
+    }
+
+
+def _bayes_frames(part: BayesPart | None) -> dict[str, Any]:
+    """Fields of the results that only the hierarchical model has."""
+    if part is None:
+        return {}
+    names = ("claims", "scores", "shrinkage", "prior", "checks")
+    return {
+        "bayes": {name: getattr(part, name) for name in names},
+        "bayes_words": part.words,
+        "bayes_facts": part.facts,
     }
 
 

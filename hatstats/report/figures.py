@@ -13,6 +13,7 @@ from hatstats.report.forest import forest
 from hatstats.report.leakage import leakage
 from hatstats.report.margin_curve import margin_curve
 from hatstats.report.panels import target_against_source, transfer_profiles
+from hatstats.report.posterior import prior_predictive, shrinkage
 from hatstats.report.results import Results
 from hatstats.report.rounding import number_text, words
 from hatstats.report.scatter import hat_against_date, hat_against_size
@@ -26,7 +27,9 @@ __all__ = [
     "hat_against_size",
     "leakage",
     "margin_curve",
+    "prior_predictive",
     "save_figure",
+    "shrinkage",
     "target_against_source",
     "transfer_profiles",
     "what_changes",
@@ -88,6 +91,7 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             "reciprocal of the number of promptings; see the table of checks for numbers.",
             thinning(results.thinning, reference=results.reference),
         )
+    yield from _bayes(results)
     for name, column, text in _COVARIATES:
         if results.scores[column].notna().any():
             yield _against(results, name, column, text)
@@ -113,6 +117,28 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             "the table for numbers.",
             margin_curve(results.margins),
         )
+
+
+def _bayes(results: Results) -> Iterator[Drawn]:
+    """Figures of the hierarchical model, if there is one."""
+    if not results.bayes:
+        return
+    yield Drawn(
+        "prior_predictive",
+        "Prior and posterior",
+        "What the priors alone say of the HAT of a model in a language, and what the data leave.",
+        "Histogram of HAT under the prior, spread over all accuracies, and under the posterior.",
+        prior_predictive(results.bayes["prior"]),
+    )
+    cells = results.bayes["shrinkage"]
+    yield Drawn(
+        "shrinkage",
+        "Shrinkage",
+        "How far each cell is pulled from its own estimate to what the effects predict.",
+        f"{len(cells)} cells: own estimate against posterior, both less the prediction; points "
+        "lie between the diagonal and the horizontal.",
+        shrinkage(cells),
+    )
 
 
 #: Trend figures: name, column of the scores, and what it is; drawn where any model has it.

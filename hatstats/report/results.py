@@ -69,6 +69,12 @@ class Results:
         Share of each family in each trend: `trend, cluster, n_models, term, share`.
     decompositions : DataFrame
         `comparison` and tidy rows of source ability, transfer and change.
+    bayes : mapping of str to DataFrame
+        Frames of `hatstats.report.bayes.BayesPart` by name; empty without that model.
+    bayes_words : tuple of str
+        What its checks say; shown on the first screen.
+    bayes_facts : mapping of str to str
+        `method, trend, draws`.
     """
 
     info: Mapping[str, str]
@@ -98,6 +104,9 @@ class Results:
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
     leverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     decompositions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bayes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    bayes_words: tuple[str, ...] = ()
+    bayes_facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

@@ -98,6 +98,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
     }
     if results.check_words:
         frames |= {"checks": results.checks, "items": results.items}
+    frames |= {f"bayes_{name}": frame for name, frame in results.bayes.items()}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     content = {
@@ -106,6 +107,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "analysis": dict(results.facts),
         "answer": results.answer,
         "check_words": results.check_words,
+        "bayes_words": results.bayes_words,
         **frames,
         "scores_covariance": {
             "models": list(results.cov.columns),

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula, SimpleFormula, model_matrix
+from formulaic import SimpleFormula, model_matrix
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.study.formula import EXAMPLE, formula_error, parse_formula
+from hatstats.study.formula import with_release_year as with_release_year
 from hatstats.trends.transforms import TOLERANT, functions
 
 Floats = NDArray[np.float64]
 Value = float | str
-
-_EXAMPLE = "write it like 'log10(params_total) + release_year'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,33 +101,6 @@ class Design:
             )
 
 
-def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
-    """The table of models with `release_year`, the date in years and fractions of a year."""
-    frame = models.copy()
-    if "release_date" in frame.columns:
-        date = pd.to_datetime(frame["release_date"])
-        start = pd.to_datetime({"year": date.dt.year, "month": 1, "day": 1}, errors="coerce")
-        length = np.where(date.dt.is_leap_year, 366.0, 365.0)
-        frame["release_year"] = date.dt.year + (date - start).dt.days / length
-    return frame
-
-
-def _formula_error(formula: str, message: str, mend: str) -> DataError:
-    return DataError(message, column="formula", value=formula, mend=mend)
-
-
-def _parsed(formula: str) -> SimpleFormula:
-    """The formula as formulaic reads it; one without sides or parts."""
-    try:
-        parsed = Formula(formula)
-        if isinstance(parsed, SimpleFormula):
-            return parsed
-        reason = "it has sides or parts, and a trend needs covariates alone"
-    except (FormulaicError, SyntaxError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-    raise _formula_error(formula, f"the formula cannot be read ({reason})", _EXAMPLE)
-
-
 def _evaluated(
     parsed: SimpleFormula, frame: pd.DataFrame, clusters: NDArray[np.str_], formula: str
 ) -> Any:
@@ -139,8 +112,8 @@ def _evaluated(
         if isinstance(error.__cause__, DataError):
             raise error.__cause__ from None
         reason = str(error).splitlines()[0]
-        raise _formula_error(
-            formula, f"the formula cannot be evaluated ({reason})", _EXAMPLE
+        raise formula_error(
+            formula, f"the formula cannot be evaluated ({reason})", EXAMPLE
         ) from error
 
 
@@ -179,7 +152,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
         depends on the others.
     """
     frame = with_release_year(models)
-    parsed = _parsed(formula)
+    parsed = parse_formula(formula)
     called = set(functions(np.zeros(0))) - set(frame.columns)
     needed = sorted({str(name) for name in parsed.required_variables} - called)
     unknown = [name for name in needed if name not in frame.columns]
@@ -192,7 +165,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
         )
     dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
     if dates:
-        raise _formula_error(formula, "a date is no number", "use release_year.")
+        raise formula_error(formula, "a date is no number", "use release_year.")
     strict = [name for name in needed if not _tolerated(parsed, name)]
     has_all = frame[strict].notna().all(axis=1) if strict else pd.Series(True, index=frame.index)
     kept = frame[has_all].reset_index(drop=True)
@@ -204,7 +177,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
     if not terms:
-        raise _formula_error(formula, "the formula names no covariate", _EXAMPLE)
+        raise formula_error(formula, "the formula names no covariate", EXAMPLE)
     matrix = np.asarray(table[terms], dtype=float)
     if len(kept) < len(terms) + 2:
         raise NotIdentifiedError(

@@ -56,10 +56,10 @@ def test_shape_error_grows_where_a_model_has_no_items() -> None:
 
 
 def test_command_line_prints_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--seeds", "0", "--replicates", "0", "--trends", "0", "--stress", "0"])
+    none = ["--trends", "0", "--stress", "0", "--fits", "0"]
+    main(["--seeds", "0", "--replicates", "0", *none])
     assert capsys.readouterr().out == ""
-    size = ["--seeds", "2", "--items", "100", "--promptings", "5", "--replicates", "0"]
-    size += ["--trends", "0", "--stress", "0"]
+    size = ["--seeds", "2", "--items", "100", "--promptings", "5", "--replicates", "0", *none]
     main([*size, "--methods", "latent"])
     shown = capsys.readouterr().out
     for word in ("Drift", "Bias", "conditional transfer", "shared_factor", "HAT, latent uniform"):

@@ -1,0 +1,297 @@
+"""Whether the hierarchical model's posteriors are what they say: ranks, rungs, wrong worlds."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.check.invariance import true_score
+from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
+from hatstats.hat.counts import ItemCounts
+from hatstats.hat.hierarchical import CellOptions, Priors, Sampling, fit_hierarchical
+from hatstats.hat.hierarchical.checks import predictive_table
+from hatstats.hat.hierarchical.count_blocks import BinomialBlock, joint_blocks
+from hatstats.hat.hierarchical.count_model import CountModel
+from hatstats.hat.hierarchical.count_parts import block_estimates
+from hatstats.hat.hierarchical.count_tables import draw_counts
+from hatstats.hat.hierarchical.fit import Request, prepare
+from hatstats.hat.hierarchical.sampling import sample
+from hatstats.hat.joint.options import JointOptions
+from hatstats.study import Study, simulate_study
+from hatstats.study.simulate import Shape, WorldName
+
+Floats = NDArray[np.float64]
+
+#: Priors narrow enough that few drawn studies have answers that are all alike.
+CALIBRATED = Priors(mean=0.7, source=0.5, language=0.3, model=0.3, cell=0.2, residual=0.4)
+_QUIET = (ConvergenceWarning, DegenerateDataWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class RankDesign:
+    """Size of the studies drawn for simulation-based calibration.
+
+    Attributes
+    ----------
+    n_models, n_items, n_languages, n_promptings : int
+    sampling : Sampling
+    thin : int
+        Draws between those whose ranks count, so that they are nearly independent.
+    """
+
+    n_models: int = 4
+    n_items: int = 80
+    n_languages: int = 2
+    n_promptings: int = 5
+    sampling: Sampling = field(
+        default_factory=lambda: Sampling(draws=400, tune=300, chains=2, cores=1)
+    )
+    thin: int = 8
+
+
+def _template(design: RankDesign) -> CountModel:
+    study = simulate_study(
+        tuple(np.linspace(-0.5, 0.5, design.n_models)),
+        shape=Shape(
+            n_items=design.n_items,
+            n_languages=design.n_languages,
+            n_promptings=design.n_promptings,
+        ),
+        rng=0,
+    )
+    request = Request("counts", None, CALIBRATED, CellOptions(), JointOptions())
+    model, _ = prepare(study, request)
+    assert isinstance(model, CountModel)
+    return model
+
+
+def redrawn(model: CountModel, natural: Floats, rng: np.random.Generator) -> CountModel:
+    """The same model of counts that are drawn from it at natural coordinates (P,)."""
+    phi = model.parse(natural).cells.value
+    blocks, tables, units = [], list[ItemCounts | None](), []
+    for b, block in enumerate(model.blocks):
+        counts = model.counts[b]
+        assert not isinstance(block, BinomialBlock)
+        assert counts is not None
+        source, target = counts.source_correct.copy(), counts.target_correct.copy()
+        for m, one in enumerate(block):
+            theta = one.theta(model.coordinates(phi, model.takes[b][m]))
+            trials = counts.source_trials[m], counts.target_trials[m][:, one.asked]
+            setting = (one.fit.layout, model.joint, counts.chance)
+            source[m], target[m][:, one.asked] = draw_counts(theta, setting, trials, rng)
+        table = replace(counts, source_correct=source, target_correct=target)
+        unit, fresh = joint_blocks(table, model.joint, centre=block[0].centre)
+        blocks.append(fresh)
+        tables.append(table)
+        units.append(unit)
+    parts = block_estimates(blocks, [None] * len(blocks))
+    return CountModel(
+        replace(model.cells, units=tuple(units), parts=parts),
+        model.effects,
+        model.names,
+        model.families,
+        model.priors,
+        model.options,
+        model.joint,
+        tuple(blocks),
+        tuple(tables),
+    )
+
+
+def _quantities(model: CountModel, natural: Floats, rng: np.random.Generator) -> pd.DataFrame:
+    """Hyperparameters and the HAT of each model, one row per draw."""
+    found = {}
+    for parameter, at in zip(model.density.parameters, model.places_of.values(), strict=True):
+        if not parameter.name.startswith("z_"):
+            for place in range(parameter.size):
+                found[f"{parameter.name}[{place}]"] = natural[:, at][:, place]
+    values = model.complete(natural, rng)
+    hat = np.nanmean(model.hat_cells(values, "uniform"), axis=(2, 3))
+    found |= {f"HAT[{name}]": hat[:, m] for m, name in enumerate(model.names.models)}
+    return pd.DataFrame(found)
+
+
+def rank_statistics(
+    design: RankDesign, *, n_fits: int = 200, rng: np.random.Generator | int | None = None
+) -> pd.DataFrame:
+    """Rank of the truth among posterior draws, and whether 95 % intervals hold it.
+
+    Truths are drawn from the prior and data from them, so that ranks are uniform if the posterior
+    is right (Talts et al. 2018, arXiv 1804.06788).
+
+    Parameters
+    ----------
+    design : RankDesign
+    n_fits : int
+    rng : Generator, int or None
+
+    Returns
+    -------
+    DataFrame
+        `fit, quantity, rank, n_draws, covered`.
+    """
+    template = _template(design)
+    rows = []
+    for fit, child in enumerate(np.random.default_rng(rng).spawn(n_fits)):
+        with warnings.catch_warnings():
+            for category in _QUIET:
+                warnings.simplefilter("ignore", category)
+            drawn = template.density.draw_prior(child)[None]
+            truth = template.prior_coordinates(drawn, child)
+            model = redrawn(template, truth[0], child)
+        seeds = child.integers(2**31, size=design.sampling.chains).tolist()
+        chains = sample(model.density, design.sampling, seeds, "calibration")
+        kept = chains.x[:, :: design.thin].reshape(-1, model.density.size)
+        posterior = _quantities(model, model.density.natural(kept), child)
+        # The truth stands in the template's coordinates.
+        true = _quantities(template, truth, child).iloc[0]
+        for name, value in true.items():
+            draws = posterior[name].to_numpy(dtype=float)
+            low, high = np.quantile(draws, [0.025, 0.975])
+            rows.append(
+                {
+                    "fit": fit,
+                    "quantity": str(name),
+                    "rank": int((draws < value).sum()),
+                    "n_draws": draws.size,
+                    "covered": bool(low <= value <= high),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def ecdf_envelope(
+    n_fits: int, n_draws: int, level: float = 0.95, n_simulated: int = 2000
+) -> tuple[Floats, Floats]:
+    """Simultaneous band of the ECDF of uniform ranks, at each rank from 0 to `n_draws`.
+
+    The pointwise level is widened until so many whole ECDFs of uniform ranks stay inside
+    (Säilynoja, Bürkner and Vehtari 2022, Stat Comput 32:32).
+    """
+    rng = np.random.default_rng(20_260_620)
+    ranks = rng.integers(n_draws + 1, size=(n_simulated, n_fits))
+    grid = np.arange(n_draws + 1)
+    ecdf = np.array([np.searchsorted(np.sort(row), grid, side="right") / n_fits for row in ranks])
+    low, high = 0.0, 0.5
+    for _ in range(40):
+        tail = 0.5 * (low + high)
+        band = np.quantile(ecdf, [tail, 1.0 - tail], axis=0)
+        inside = ((ecdf >= band[0]) & (ecdf <= band[1])).all(axis=1).mean()
+        low, high = (tail, high) if inside > level else (low, tail)
+    band = np.quantile(ecdf, [low, 1.0 - low], axis=0)
+    return np.asarray(band[0]), np.asarray(band[1])
+
+
+def calibration_table(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Whether each quantity's ranks stay inside the 95 % envelope, and its coverage."""
+    rows = []
+    for name, part in ranks.groupby("quantity", sort=False):
+        draws, fits = int(part["n_draws"].iloc[0]), len(part)
+        low, high = ecdf_envelope(fits, draws)
+        ordered = np.sort(part["rank"].to_numpy())
+        ecdf = np.searchsorted(ordered, np.arange(draws + 1), side="right") / fits
+        rows.append(
+            {
+                "quantity": name,
+                "n_fits": fits,
+                "mean_rank": float(part["rank"].mean() / draws),
+                "outside": float(np.maximum(low - ecdf, ecdf - high).max()),
+                "inside": bool(((ecdf >= low) & (ecdf <= high)).all()),
+                "coverage": float(part["covered"].mean()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def rung_agreement(
+    study: Study, sampling: Sampling, rng: int = 1, rungs: tuple[str, ...] = ("cells", "items")
+) -> pd.DataFrame:
+    """HAT by each rung less that by the count rung, in its posterior standard deviations.
+
+    The cells are those of `joint`.
+
+    Returns
+    -------
+    DataFrame
+        `rung, model, shift, sd_ratio`.
+    """
+    options = CellOptions(method="joint")
+    base = fit_hierarchical(study, level="counts", sampling=sampling, rng=rng).hat()
+    spread = np.sqrt(np.diag(base.cov))
+    rows = []
+    for rung in rungs:
+        fit = fit_hierarchical(
+            study,
+            level=rung,  # type: ignore[arg-type]
+            cells=options,
+            sampling=sampling,
+            rng=rng,
+        ).hat()
+        other = np.sqrt(np.diag(fit.cov))
+        rows += [
+            {"rung": rung, "model": name, "shift": shift, "sd_ratio": ratio}
+            for name, shift, ratio in zip(
+                fit.models, (fit.params - base.params) / spread, other / spread, strict=True
+            )
+        ]
+    return pd.DataFrame(rows)
+
+
+def wrong_worlds(
+    worlds: tuple[WorldName, ...],
+    *,
+    levels: tuple[str, ...] = ("cells", "counts"),
+    n_replicates: int = 100,
+    sampling: Sampling | None = None,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Coverage of 95 % intervals of HAT, and predictive checks, in worlds of known truth.
+
+    Six models of one transfer and source abilities from -1 to 1, two languages, 250 items.
+
+    Returns
+    -------
+    DataFrame
+        `world, level, truth, bias, coverage, mc_error, failing`, the last the share of fits whose
+        predictive check failed.
+    """
+    how = sampling or Sampling(draws=200, tune=200, chains=2, cores=1)
+    abilities = tuple(np.linspace(-1.0, 1.0, 6))
+    rows = []
+    for world in worlds:
+        truth = true_score(world, "pooled", abilities)
+        for level in levels:
+            held, bias, failing = list[bool](), list[float](), list[bool]()
+            for child in np.random.default_rng(rng).spawn(n_replicates):
+                shape = Shape(n_items=250, n_languages=2)
+                study = simulate_study(abilities, shape=shape, world=world, rng=child)
+                with warnings.catch_warnings():
+                    for category in _QUIET:
+                        warnings.simplefilter("ignore", category)
+                    fit = fit_hierarchical(
+                        study,
+                        level=level,  # type: ignore[arg-type]
+                        sampling=how,
+                        rng=child,
+                    )
+                scores, limits = fit.hat(), fit.conf_int()
+                held += [bool(low <= truth <= high) for low, high in limits]
+                bias += (scores.params - truth).tolist()
+                p = predictive_table(fit)["p_value"].to_numpy(dtype=float)
+                failing.append(bool(np.minimum(p, 1.0 - p).min() < 0.005))
+            rows.append(
+                {
+                    "world": world,
+                    "level": level,
+                    "truth": truth,
+                    "bias": float(np.mean(bias)),
+                    "coverage": float(np.mean(held)),
+                    "mc_error": float(np.sqrt(0.95 * 0.05 / len(held))),
+                    "failing": float(np.mean(failing)),
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,130 @@
+"""Count tables of items: drawn anew from parameters, and boiled down to what a model could miss."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.hat.joint.options import JointOptions, Layout, profile_basis
+
+Floats = NDArray[np.float64]
+
+#: What is compared with the counts seen; means over models.
+MEASURES = (
+    "source accuracy",
+    "target accuracy",
+    "gap",
+    "ratio",
+    "items never right in the source",
+    "items always right in the source",
+    "target accuracy of the hardest third",
+    "target accuracy of the easiest third",
+    "target never right, source mostly right",
+    "target always right, source mostly wrong",
+    "spread of items in a target language",
+    "residuals shared by languages",
+)
+
+
+def draw_counts(
+    theta: Floats,
+    setting: tuple[Layout, JointOptions, float],
+    trials: tuple[Floats, Floats],
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Counts of new items under the `joint` model.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (P,)
+    setting : tuple
+        Layout, options, chance level.
+    trials : pair of ndarray, shapes (N,), (N, L)
+        Promptings.
+    rng : Generator
+
+    Returns
+    -------
+    source : ndarray, shape (N,)
+    target : ndarray, shape (N, L)
+    """
+    layout, options, chance = setting
+    source_trials, target_trials = trials
+    items, languages = target_trials.shape
+    z = rng.standard_normal(items)
+    if options.t_df is not None:
+        z = rng.standard_t(options.t_df, items)
+    eta = np.asarray(layout.scalar(theta, "mu") + layout.scalar(theta, "sigma") * z)
+    basis, _ = profile_basis(options.profile, eta)
+    middle = layout.coefficients(theta).T @ basis
+    if options.point_masses:
+        logits = np.array([0.0, layout.scalar(theta, "never"), layout.scalar(theta, "always")])
+        kind = rng.choice(3, size=items, p=special.softmax(logits))
+        eta = np.where(kind == 1, -40.0, np.where(kind == 2, 40.0, eta))
+        for place, name in ((1, "at_never"), (2, "at_always")):
+            middle = np.where(kind == place, theta[layout.place(name)][:, None], middle)
+    tau = theta[layout.place("tau")][:, None]
+    logit = middle + tau * rng.standard_normal((languages, items))
+    logit = logit + layout.scalar(theta, "rho") * rng.standard_normal(items)
+    right = special.expit(logit)
+    if layout.has("transfers"):
+        share = special.expit(theta[layout.place("transfers")])[:, None]
+        right = right * (rng.random((languages, items)) < share)
+    level = special.expit(layout.scalar(theta, "chance")) if layout.has("chance") else chance
+    omega = layout.scalar(theta, "spread") ** 2
+
+    def promptings(probability: Floats, number: Floats) -> Floats:
+        p = level + (1.0 - level) * probability
+        if omega > 1e-9:
+            p = np.clip(p, 1e-9, 1.0 - 1e-9)
+            p = rng.beta(p / omega, (1.0 - p) / omega)
+        return np.asarray(rng.binomial(number.astype(int), p), dtype=float)
+
+    return promptings(np.asarray(special.expit(eta)), source_trials), promptings(
+        right.T, target_trials
+    )
+
+
+def table_measures(
+    source: Floats, target: Floats, source_trials: Floats, target_trials: Floats
+) -> Floats:
+    """The measures of `MEASURES` of one model's counts, (K,); NaN where there is nothing."""
+    used = source_trials > 0
+    share = np.divide(source, source_trials, out=np.full(source.shape, np.nan), where=used)
+    asked = (target_trials > 0) & used[:, None]
+    accuracy = np.divide(target, target_trials, out=np.full(target.shape, np.nan), where=asked)
+
+    def mean(values: Floats, where: NDArray[np.bool_]) -> float:
+        return float(values[where].mean()) if where.any() else np.nan
+
+    cells = np.broadcast_to(share[:, None], accuracy.shape)
+    mean_source, mean_target = mean(share, used), mean(accuracy, asked)
+    hard, easy = asked & (cells <= 1 / 3), asked & (cells >= 2 / 3)
+    mostly, hardly = asked & (cells >= 0.8), asked & (cells <= 0.2)
+    # Residuals around the mean of the items with the same source count.
+    rows = np.round(np.nan_to_num(share, nan=-1.0) * 60).astype(int) + 60
+    residual = np.zeros(accuracy.shape)
+    for place in range(accuracy.shape[1]):
+        seen = asked[:, place]
+        size = np.bincount(rows[seen], minlength=121)
+        total = np.bincount(rows[seen], weights=accuracy[seen, place], minlength=121)
+        residual[seen, place] = accuracy[seen, place] - (total / np.maximum(size, 1))[rows[seen]]
+    summed = residual.sum(axis=1) ** 2 - (residual**2).sum(axis=1)
+    pairs = asked.sum(axis=1) * (asked.sum(axis=1) - 1.0)
+    return np.array(
+        [
+            mean_source,
+            mean_target,
+            mean_source - mean_target,
+            mean_target / mean_source if mean_source > 0 else np.nan,
+            mean((source == 0).astype(float), used),
+            mean((source == source_trials).astype(float), used),
+            mean(accuracy, hard),
+            mean(accuracy, easy),
+            mean((target == 0).astype(float), mostly),
+            mean((target == target_trials).astype(float), hardly),
+            float(residual[asked].std()) if asked.any() else np.nan,
+            float(summed.sum() / pairs.sum()) if pairs.sum() > 0 else np.nan,
+        ]
+    )

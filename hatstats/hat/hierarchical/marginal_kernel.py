@@ -1,0 +1,185 @@
+"""The arithmetic of `hatstats.hat.hierarchical.marginal`, compiled once and cached on disk.
+
+Benchmarks are stacked under one another: `starts` says where the rows of each begin.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Stacked(NamedTuple):
+    """Benchmarks in the eigenbases of their cells' errors, C cells and M models in all.
+
+    Attributes
+    ----------
+    values : ndarray, shape (C,)
+        Variances of the cells' errors given the sources' errors.
+    outcome : ndarray, shape (C,)
+    fixed, by_line : ndarray, shape (C, q_max)
+        Loadings of the rows of a benchmark: those that stay, and those that beta multiplies.
+    source : ndarray, shape (M,)
+    precision : ndarray, shape (M, M_max)
+        Inverse covariances of the sources' errors.
+    log_det : float
+        Of all the sources' errors.
+    centre : ndarray, shape (B,)
+    starts : ndarray of int, shape (B + 1, 3)
+        First cell, first model and first row of each benchmark.
+    """
+
+    values: Floats
+    outcome: Floats
+    fixed: Floats
+    by_line: Floats
+    source: Floats
+    precision: Floats
+    log_det: float
+    centre: Floats
+    starts: Ints
+
+
+class Solution(NamedTuple):
+    """Everything about the effects given the scales, with derivatives.
+
+    Attributes
+    ----------
+    value : float
+        Log marginal likelihood.
+    mean : ndarray, shape (n,)
+        Posterior mean of the standardised effects.
+    gram : ndarray, shape (q, q)
+        What the data say of the rows: a precision matrix.
+    by_effect : ndarray, shape (n,)
+        Derivative with respect to the standard deviation of each effect.
+    by_cell : float
+        Derivative with respect to the cells' standard deviation.
+    slopes : ndarray, shape (B,)
+        Derivative with respect to beta.
+    left : ndarray, shape (q,)
+        Derivative with respect to the rows.
+    spent : ndarray, shape (q, q)
+        ``G (1 + M G)^-1``, M the prior covariance of the rows and G `gram`.
+    """
+
+    value: float
+    mean: Floats
+    gram: Floats
+    by_effect: Floats
+    by_cell: float
+    slopes: Floats
+    left: Floats
+    spent: Floats
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def solve(
+    stacked: Stacked,
+    matrix: Floats,
+    deviations: Floats,
+    prior_mean: Floats,
+    cell: float,
+    slopes: Floats,
+) -> Solution:
+    """Integrate the effects out.
+
+    Parameters
+    ----------
+    stacked : Stacked
+    matrix : ndarray, shape (q, n)
+        Rows as sums of effects.
+    deviations, prior_mean : ndarray, shape (n,)
+    cell : float
+    slopes : ndarray, shape (B,)
+
+    Returns
+    -------
+    Solution
+    """
+    size, width = matrix.shape
+    count = slopes.size
+    scaled = matrix * deviations
+    gram = np.zeros((size, size))
+    linear = np.zeros(size)
+    total = stacked.values + cell * cell
+    load = np.empty_like(stacked.fixed)
+    outcome = stacked.outcome.copy()
+    quadratic: Any = 0.0
+    for b in range(count):
+        c0, m0, r0 = stacked.starts[b]
+        c1, m1, r1 = stacked.starts[b + 1]
+        models, rows = m1 - m0, r1 - r0
+        beta = slopes[b]
+        for c in range(c0, c1):
+            shift: Any = 0.0
+            for r in range(rows):
+                load[c, r] = stacked.fixed[c, r] + beta * stacked.by_line[c, r]
+                shift += stacked.by_line[c, r]
+            outcome[c] += beta * stacked.centre[b] * shift
+        part = np.ascontiguousarray(load[c0:c1, :rows])
+        weighted = part / total[c0:c1].copy().reshape(-1, 1)
+        gram[r0:r1, r0:r1] += part.T @ weighted
+        linear[r0:r1] += weighted.T @ outcome[c0:c1]
+        precision = np.ascontiguousarray(stacked.precision[m0:m1, :models])
+        gram[r0 : r0 + models, r0 : r0 + models] += precision
+        pulled = precision @ stacked.source[m0:m1]
+        linear[r0 : r0 + models] += pulled
+        quadratic += stacked.source[m0:m1] @ pulled
+    quadratic += (outcome * outcome / total).sum()
+    log_det = np.log(total).sum() + stacked.log_det
+    offset = matrix @ prior_mean
+    moved_gram = gram @ offset
+    quadratic += offset @ moved_gram - 2.0 * (linear @ offset)
+    drive = linear - moved_gram
+    # Rows have prior covariance M: their posterior covariance is M (1 + G M)^-1.
+    prior = scaled @ scaled.T
+    capacity = gram @ prior
+    for r in range(size):
+        capacity[r, r] += 1.0
+    inverse = np.linalg.inv(capacity)
+    log_det += np.linalg.slogdet(capacity)[1]
+    cov = prior @ inverse
+    pulled_rows = cov @ drive
+    number = total.size + stacked.source.size
+    value = -0.5 * (number * np.log(2.0 * np.pi) + log_det + quadratic - drive @ pulled_rows)
+
+    rows_mean = offset + pulled_rows
+    left = linear - gram @ rows_mean
+    mean = scaled.T @ left
+    spent = inverse @ gram
+    by_effect = (matrix.T @ left) * mean
+    spent_matrix = spent @ matrix
+    for j in range(width):
+        removed = 0.0
+        for r in range(size):
+            removed += matrix[r, j] * spent_matrix[r, j]
+        by_effect[j] -= deviations[j] * removed
+    by_cell = 0.0
+    by_slope = np.zeros(count)
+    for b in range(count):
+        c0, _, r0 = stacked.starts[b]
+        c1, _, r1 = stacked.starts[b + 1]
+        rows = r1 - r0
+        part = np.ascontiguousarray(load[c0:c1, :rows])
+        here = rows_mean[r0:r1]
+        residual = outcome[c0:c1] - part @ here
+        spread = part @ np.ascontiguousarray(cov[r0:r1, r0:r1])
+        line = np.ascontiguousarray(stacked.by_line[c0:c1, :rows])
+        for c in range(c1 - c0):
+            weight = 1.0 / total[c0 + c]
+            second = residual[c] * residual[c]
+            along, across = 0.0, 0.0
+            for r in range(rows):
+                second += spread[c, r] * part[c, r]
+                along += line[c, r] * (here[r] - stacked.centre[b])
+                across += spread[c, r] * line[c, r]
+            by_cell += weight * weight * second - weight
+            by_slope[b] += weight * (residual[c] * along - across)
+    return Solution(value, mean, gram, by_effect, cell * by_cell, by_slope, left, spent)

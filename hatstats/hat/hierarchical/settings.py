@@ -1,0 +1,79 @@
+"""How to draw from a posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hatstats.errors import DataError
+
+Sampler = Literal["nutpie", "pymc", "numpyro"]
+#: Told (words, share done from 0 to 1).
+Progress = Callable[[str, float], None]
+
+#: Statistics of each draw that are kept.
+STATISTICS = ("diverging", "energy", "n_steps", "step_size", "maxdepth_reached")
+#: Draws below which quantiles of the posterior are noise.
+LEAST_DRAWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw from the posterior.
+
+    Attributes
+    ----------
+    draws, tune, chains : int
+        Draws kept and draws spent on tuning, in each chain.
+    sampler : {"nutpie", "pymc", "numpyro"}
+        numpyro comes with the extra ``hatstats[jax]``.
+    cores : int
+        Chains run at once.
+    target_accept : float
+    keep : path, optional
+        Folder in which each chain is saved when it is finished. A later run with the same data,
+        model and seed reads the chains that it finds there, and draws the others.
+    progress : callable, optional
+        ``progress(words, share)``: draws, divergences and time left.
+    """
+
+    draws: int = 500
+    tune: int = 300
+    chains: int = 4
+    sampler: Sampler = "nutpie"
+    cores: int = 2
+    target_accept: float = 0.9
+    keep: str | Path | None = None
+    progress: Progress | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot serve."""
+        for name, least, mend in (
+            ("draws", LEAST_DRAWS, "500 is the default; printed digits need some hundred."),
+            ("tune", 50, "300 is the default."),
+            ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
+            ("cores", 1, "give the number of chains to run at once."),
+        ):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and value >= least):
+                raise DataError(
+                    f"fewer than {least} cannot serve", column=name, value=value, mend=mend
+                )
+        if self.sampler not in ("nutpie", "pymc", "numpyro"):
+            raise DataError(
+                "unknown sampler",
+                column="sampler",
+                value=self.sampler,
+                mend="use nutpie, pymc or numpyro.",
+            )
+        if not 0.5 <= self.target_accept < 1.0:
+            raise DataError(
+                "the acceptance rate that is aimed at lies between 0.5 and 1",
+                column="target_accept",
+                value=self.target_accept,
+                mend="0.9 is the default; 0.99 takes smaller steps.",
+            )

@@ -1,0 +1,86 @@
+"""Formulas over the table of models: read, and evaluated row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula, SimpleFormula, model_matrix
+from formulaic.errors import FormulaicError
+
+from hatstats.errors import DataError
+
+#: Functions that a formula may call.
+FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
+EXAMPLE = "write it like 'log10(params_total) + release_year'."
+
+
+def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
+    """The table of models with `release_year`, the date in years and fractions of a year."""
+    frame = models.copy()
+    if "release_date" in frame.columns:
+        date = pd.to_datetime(frame["release_date"])
+        start = pd.to_datetime({"year": date.dt.year, "month": 1, "day": 1}, errors="coerce")
+        length = np.where(date.dt.is_leap_year, 366.0, 365.0)
+        frame["release_year"] = date.dt.year + (date - start).dt.days / length
+    return frame
+
+
+def formula_error(formula: str, message: str, mend: str) -> DataError:
+    """Error about a formula."""
+    return DataError(message, column="formula", value=formula, mend=mend)
+
+
+def parse_formula(formula: str) -> SimpleFormula:
+    """The formula as formulaic reads it; one without sides or parts.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        parsed = Formula(formula)
+        if isinstance(parsed, SimpleFormula):
+            return parsed
+        reason = "it has sides or parts, and a trend needs covariates alone"
+    except (FormulaicError, SyntaxError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+    raise formula_error(formula, f"the formula cannot be read ({reason})", EXAMPLE)
+
+
+def required_columns(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> list[str]:
+    """Columns of the table of models that a formula names.
+
+    Raises
+    ------
+    DataError
+        If the table lacks one, or one is a date.
+    """
+    names = {str(name) for name in parsed.required_variables}
+    needed = sorted(names - (set(FUNCTIONS) - set(frame.columns)))
+    unknown = [name for name in needed if name not in frame.columns]
+    if unknown:
+        raise DataError(
+            "the formula names a variable that the table of models lacks",
+            file="models.csv",
+            column=unknown[0],
+            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
+        )
+    dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    if dates:
+        raise formula_error(formula, "a date is no number", "use release_year.")
+    return needed
+
+
+def evaluate_formula(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> Any:
+    """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
+    try:
+        with np.errstate(all="ignore"):
+            return model_matrix(parsed, frame, context=FUNCTIONS, na_action="ignore")
+    except FormulaicError as error:
+        reason = str(error).splitlines()[0]
+        raise formula_error(
+            formula, f"the formula cannot be evaluated ({reason})", EXAMPLE
+        ) from error

@@ -1,0 +1,99 @@
+"""The hierarchical model in the report: a failed check stands on the first screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats.report.bayes import BayesPart, binned_shares
+from hatstats.report.figures import figures_of
+from hatstats.report.layouts import tables_of
+from hatstats.report.page import Origin, report_page
+from hatstats.report.posterior import prior_predictive, shrinkage
+from hatstats.report.results import Results
+from hatstats.report.style import figure_bytes
+from tests.report.frames import claim_frame, results
+
+
+def part(*, passed: bool = True) -> BayesPart:
+    base = results()
+    names = claim_frame()["name"]
+    claims = pd.DataFrame({"name": names, "quantity": "slope", "verdict": "inconclusive"})
+    claims = claims.assign(estimate=0.02, std_error=0.01, conf_low=0.0, conf_high=0.04)
+    claims = claims.assign(conf_level=0.9, threshold=0.0, p_claim=0.97, p_in_rope=0.2)
+    scores = base.scores[["model", "estimate", "std_error", "conf_low", "conf_high", "conf_level"]]
+    rng = np.random.default_rng(1)
+    raw = rng.normal(size=40)
+    return BayesPart(
+        claims=claims,
+        scores=scores.assign(p_best=1.0 / len(scores), plain=scores["estimate"]),
+        shrinkage=pd.DataFrame({"raw": raw, "estimate": 0.5 * raw, "predicted": 0.0}),
+        prior=binned_shares(rng.random(500), rng.beta(30, 10, 500)),
+        checks=pd.DataFrame(
+            {
+                "trend": "release_year",
+                "check": ["r_hat", "divergences"],
+                "passed": [True, passed],
+                "words": ["largest R-hat 1.002", "3 divergences"],
+            }
+        ),
+        facts={"method": "Bayes, cells by latent", "trend": "release_year", "draws": "4000"},
+    )
+
+
+def with_bayes(found: BayesPart) -> Results:
+    names = ("claims", "scores", "shrinkage", "prior", "checks")
+    return replace(
+        results(),
+        bayes={name: getattr(found, name) for name in names},
+        bayes_words=found.words,
+        bayes_facts=found.facts,
+    )
+
+
+def page(found: BayesPart) -> str:
+    shown = with_bayes(found)
+    figures = [(d, figure_bytes(d.figure, "svg").decode("utf-8")) for d in figures_of(shown)]
+    origin = Origin("hatstats report toy --out DIR", 1, {"hatstats": "0.1.0"}, {})
+    return report_page(shown, figures, tables_of(shown), origin)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_checks_stand_on_the_first_screen(passed: bool) -> None:
+    found = part(passed=passed)
+    assert found.passed is passed
+    text = page(found)
+    first = text[: text.index("<nav")]
+    if passed:
+        assert "All 2 checks of the hierarchical model passed." in first
+        assert "FAILED" not in text
+    else:
+        assert "FAILED (release_year): 3 divergences." in first
+    assert 'id="bayes"' in text
+    assert "P(claim)" in text
+
+
+def test_claims_stand_as_probabilities_beside_the_verdicts() -> None:
+    tables = {table.name: table.table for table in tables_of(with_bayes(part()))}
+    assert {"bayes_claims", "bayes_scores", "bayes_checks"} <= set(tables)
+    row = dict(zip(tables["bayes_claims"].headings, tables["bayes_claims"].rows[0], strict=True))
+    assert row["Regression"] == "inconclusive"
+    assert "0.97" in row["P(claim)"]
+
+
+def test_a_report_without_the_model_says_nothing_of_it() -> None:
+    names = [table.name for table in tables_of(results())]
+    assert not [name for name in names if name.startswith("bayes")]
+    assert "shrinkage" not in {drawn.name for drawn in figures_of(results())}
+
+
+def test_figures_show_the_shares_and_the_cells() -> None:
+    found = part()
+    axes = prior_predictive(found.prior).axes[0]
+    heights = [patch.get_height() for patch in axes.patches]
+    np.testing.assert_allclose(heights, found.prior["prior"])
+    dots = shrinkage(found.shrinkage).axes[0].collections[0].get_offsets()
+    np.testing.assert_allclose(np.asarray(dots)[:, 1], found.shrinkage["estimate"])

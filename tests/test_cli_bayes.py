@@ -1,0 +1,49 @@
+"""The verb of the hierarchical model: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hatstats.cli import app
+from tests.hat.hierarchical_cases import panel_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return panel_study().write(tmp_path_factory.mktemp("study") / "panel")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path: Path) -> None:
+    given = ("--trend", "release_year", "--draws", "60", "--quick", "--json")
+    done = run("bayes", study, *given, "--save", tmp_path / "fit.zarr", "--keep", tmp_path / "kept")
+    assert done.exit_code == 1, done.output
+    content = json.loads(done.stdout)
+    failed = [row["check"] for row in content["checks"] if not row["passed"]]
+    assert "ess_bulk" in failed
+    known = [row for row in content["claims"] if row["p_claim"] is not None]
+    assert [row["name"] for row in known] == ["progress_over_time"]
+    assert len(content["scores"]) == len(panel_study().model_names)
+    assert (tmp_path / "fit.zarr").is_dir()
+    assert len(list((tmp_path / "kept").glob("chain-*.npz"))) == 4
+
+
+def test_text_with_too_few_draws_is_refused_with_the_number_needed(study: Path) -> None:
+    done = run("bayes", study, "--trend", "release_year", "--draws", "60")
+    assert done.exit_code == 2
+    assert "too few draws" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_arguments_are_one_message(study: Path) -> None:
+    done = run("bayes", study, "--trend", "height")
+    assert done.exit_code == 2
+    assert "height" in done.stderr
+    assert "Traceback" not in done.stderr
