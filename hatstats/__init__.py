@@ -31,13 +31,22 @@ if TYPE_CHECKING:
         split_half,
         thin_promptings,
     )
-    from hatstats.study import Study, read_study, simulate_study, suspicious_cells
+    from hatstats.study import (
+        Conversion,
+        Study,
+        convert_logs,
+        fill_models,
+        read_study,
+        simulate_study,
+        suspicious_cells,
+    )
     from hatstats.trends import TrendFit, Verdict, evaluate_claims, fit_trend
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "Conversion",
     "DataError",
     "DegenerateDataWarning",
     "FitError",
@@ -49,8 +58,10 @@ __all__ = [
     "TrendFit",
     "Verdict",
     "bootstrap_hat",
+    "convert_logs",
     "count_table",
     "evaluate_claims",
+    "fill_models",
     "fit_profile",
     "fit_trend",
     "item_report",
@@ -65,7 +76,15 @@ __all__ = [
 
 # The room of each name; the imports for type checkers above say the same, and a test compares them.
 _ROOMS = {
-    "hatstats.study": ("Study", "read_study", "simulate_study", "suspicious_cells"),
+    "hatstats.study": (
+        "Conversion",
+        "Study",
+        "convert_logs",
+        "fill_models",
+        "read_study",
+        "simulate_study",
+        "suspicious_cells",
+    ),
     "hatstats.hat": (
         "HatScores",
         "TransferProfile",

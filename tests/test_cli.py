@@ -125,7 +125,7 @@ def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyP
         (("trend", "--formula", "release_year", "--vcov", "CR3"), "CR3"),
         (("claims",), "progress_over_time: "),
         (("measures",), "Gap"),
-        (("check",), "suspicious cell"),
+        (("check",), "finding"),
     ],
 )
 def test_every_verb_prints_at_most_80_columns(

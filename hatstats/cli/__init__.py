@@ -5,9 +5,9 @@ of verbs registers them when it is imported, and ``--help`` lists them in the or
 """
 
 # isort: off
-from hatstats.cli import report, scores, trends, studies
+from hatstats.cli import report, scores, trends, studies, logs
 
 # isort: on
 from hatstats.cli.front import app, main
 
-__all__ = ["app", "main", "report", "scores", "studies", "trends"]
+__all__ = ["app", "logs", "main", "report", "scores", "studies", "trends"]

@@ -1,0 +1,208 @@
+"""Responses to counts as one Ibis expression, the same on every backend.
+
+A row is graded (right, wrong, or left out with a reason) and added up over the promptings of its
+cell. Whether a prompting occurs twice is seen in the same pass: each prompting that is a number
+below 30 adds the power 2^prompting, and a sum of n powers of two has n binary ones exactly if all n
+are different. That costs a tenth more time where counting distinct values would cost ten times as
+much; other names of promptings are counted exactly in a second pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hatstats.study.engines import FILE, LOST
+from hatstats.study.readers.declared import NAMES, Field
+from hatstats.study.readers.grades import RIGHT, WRONG
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+#: Numbers of promptings that the powers of two tell apart: a literal is 32 bits wide on Spark.
+MOST_CODES = 30
+#: Why a row is left out, in the order in which reasons are tried.
+REASONS = {
+    "lost": "the line is not a whole JSON object in UTF-8 with these fields",
+    "model": "the model is missing",
+    "benchmark": "the benchmark is missing",
+    "language": "the language is missing",
+    "item": "the item is missing",
+    "empty": "the score is missing",
+    "neither": "the score is neither right (1) nor wrong (0)",
+}
+#: Further columns that cells keep apart until all is known.
+EXTRA = ("filter", "task", "source_language")
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How rows are added up.
+
+    Attributes
+    ----------
+    by_file : bool
+        Keep files apart, where that is cheap or a file says what a row does not.
+    by_prompt : bool
+        Keep promptings apart, so that repeated ones are counted exactly.
+    """
+
+    by_file: bool = False
+    by_prompt: bool = False
+
+
+def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
+    """Columns that the fields need, as a nested mapping with None for text."""
+    columns: dict[str, object] = {}
+    for field in fields:
+        for path in field.paths:
+            place = columns
+            *parents, last = path.split(".")
+            for part in parents:
+                inner = place.setdefault(part, {})
+                place = inner if isinstance(inner, dict) else {}
+            place.setdefault(last, None)
+    return columns
+
+
+def responses(
+    table: ir.Table, fields: Sequence[Field], values: Mapping[str, str] | None = None
+) -> ir.Table:
+    """Name the columns of a response and give every row a reason to be left out, or none.
+
+    Parameters
+    ----------
+    table : Table
+        As an engine reads it.
+    fields : sequence of Field
+        Where the columns stand.
+    values : mapping, optional
+        Columns that are constant.
+
+    Returns
+    -------
+    Table
+        The columns found, all text; `right` and `trials` (int64 or float64); `reason`, null for a
+        row that counts; `hatstats_file` where the table has it.
+    """
+    import ibis
+
+    found: dict[str, ir.Value] = {}
+    for field in fields:
+        parts = [_at(table, path) for path in field.paths]
+        if field.column in ("correct", "n_correct", "n_trials"):
+            found[field.column] = parts[0]
+        elif field.joined and len(parts) > 1:
+            joined = _text(parts[0])
+            for part in parts[1:]:
+                joined = joined + "#" + _text(part)
+            found[field.column] = joined
+        else:
+            found[field.column] = ibis.coalesce(*map(_text, parts))
+    for name, value in (values or {}).items():
+        if name in NAMES or name in EXTRA:
+            found[name] = ibis.literal(value)
+    lost = table[LOST] if LOST in table.columns else None
+    right, trials, empty, neither = _grades(found)
+    branches = [(lost, REASONS["lost"])] if lost is not None else []
+    for name in NAMES[:-1]:
+        if name in found:
+            text = found[name]
+            branches.append((text.isnull() | (text == ""), REASONS[name]))
+    branches += [(empty, REASONS["empty"]), (neither, REASONS["neither"])]
+    reason = ibis.cases(*branches, else_=ibis.null("string"))
+    names = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
+    file = {FILE: table[FILE]} if FILE in table.columns else {}
+    return table.select(**names, **file, right=right, trials=trials, reason=reason)
+
+
+def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
+    """Add up responses: one row for each cell.
+
+    Parameters
+    ----------
+    rows : Table
+        From `responses`.
+    grouping : Grouping
+
+    Returns
+    -------
+    Table
+        The names found; `n_correct`, `n_trials`; `n_rows` (all rows), `n_kept`; `codes` and `odd`
+        where promptings are numbered: the sum of the powers of two, and rows it does not cover.
+    """
+    import ibis
+
+    skipped = set() if grouping.by_prompt else {"prompt"}
+    keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
+    if grouping.by_file and FILE in rows.columns:
+        keys.append(FILE)
+    kept = rows.reason.isnull()
+    sums = {
+        "n_correct": rows.right.sum(where=kept),
+        "n_trials": rows.trials.sum(where=kept),
+        "n_rows": rows.count(),
+        "n_kept": rows.count(where=kept),
+    }
+    if "prompt" in rows.columns and "prompt" in skipped:
+        code = rows.prompt.try_cast("int64")
+        fits = ((code >= 0) & (code < MOST_CODES)).fill_null(False)
+        power = ibis.literal(1, type="int64") << ibis.ifelse(fits, code, ibis.literal(0))
+        sums["codes"] = power.sum(where=kept & fits)
+        sums["odd"] = rows.count(where=kept & ~fits)
+    return rows.group_by(keys).aggregate(**sums)
+
+
+def left_out(rows: ir.Table) -> ir.Table:
+    """Count the rows that are left out, by file and reason."""
+    keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
+    return rows.filter(rows.reason.notnull()).group_by(keys).aggregate(n_rows=rows.count())
+
+
+def _at(table: ir.Table, path: str) -> ir.Value:
+    import ibis
+
+    first, *inner = path.split(".")
+    if path in table.columns:
+        return table[path]
+    if first not in table.columns:
+        return ibis.null("string")
+    value: ir.Value = table[first]
+    for part in inner:
+        value = value[part]
+    return value
+
+
+def _text(value: ir.Value) -> ir.Value:
+    """Text of a name; whole floats lose their point, as items numbered with gaps need."""
+    kind = value.type()
+    if kind.is_string():
+        return value
+    if kind.is_floating():
+        value = value.cast("int64")
+    return value.cast("string")
+
+
+def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value, ir.Value]:
+    """Right answers, trials, whether the score is missing, whether it is no score."""
+    import ibis
+
+    if "correct" not in found:
+        right = found["n_correct"].try_cast("float64")
+        trials = found["n_trials"].try_cast("float64")
+        bad = (right < 0) | (trials <= 0) | (right > trials)
+        return right, trials, right.isnull() | trials.isnull(), bad.fill_null(False)
+    score = found["correct"]
+    kind = score.type()
+    one = ibis.literal(1, type="int64")
+    if kind.is_boolean():
+        return score.cast("int64"), one, score.isnull(), ibis.literal(False)
+    if kind.is_numeric():
+        fine, is_right = score.isin([0, 1]), score == 1
+        return is_right.cast("int64"), one, score.isnull(), ~fine.fill_null(True)
+    text = score.cast("string").lower().strip()
+    number = text.try_cast("float64")
+    is_right = text.isin(sorted(RIGHT)) | (number == 1).fill_null(False)
+    is_wrong = text.isin(sorted(WRONG)) | (number == 0).fill_null(False)
+    return is_right.cast("int64"), one, text.isnull() | (text == ""), ~(is_right | is_wrong)
