@@ -128,7 +128,8 @@ def convert_logs(
         pool.counts()
         everything = [
             (counter.original(file), each)
-            for file, each in (*gathered.left_out, *counter.left_out, *pool.left_out)
+            for part in (gathered.left_out, *counter.left_out.values(), pool.left_out)
+            for file, each in part
         ]
         by_file = {counter.original(file): n for file, n in pool.read_by_file().items()}
         read = {**counter.read, **by_file, **gathered.read}
@@ -152,29 +153,38 @@ class _Counter:
     def __init__(self, local: DuckDB, engine: Engine, gathered: Gathered, choices: Choices) -> None:
         self.local, self.engine, self.gathered, self.choices = local, engine, gathered, choices
         self.read: dict[str, int] = {}
-        self.left_out: list[tuple[str, LeftOut]] = []
+        self.left_out: dict[tuple[str, ...], list[tuple[str, LeftOut]]] = {}
 
     def part(self, source: Source) -> Part:
         """Cells of one group of files."""
+        rows, columns = source.rows, {field.column for field in source.rows.fields}
+        named = bool(source.documents or rows.facts or columns & {"filter", "task"})
+        part = self._part(source, named, by_prompt=source.documents)
+        if not source.documents and not rows.facts and self._may_repeat(part.cells):
+            part = self._part(source, True, by_prompt=True)
+        return part
+
+    def _part(self, source: Source, named: bool, *, by_prompt: bool) -> Part:
         rows = source.rows
         engine: Engine = self.local if source.documents else self.engine
-        table, fields = self._table(engine, rows)
+        table, fields = self._table(engine, rows, named)
         responses = reduce.responses(table, fields, self._constant())
-        by_file = source.documents or bool(rows.facts) or rows.kind in ("json", "csv")
-        grouping = reduce.Grouping(by_file, by_prompt=source.documents)
-        cells = self._cells(engine, responses, grouping, rows)
-        if not source.documents and not rows.facts and self._may_repeat(cells):
-            grouping = reduce.Grouping(by_file, by_prompt=True)
-            cells = self._cells(engine, responses, grouping, rows)
-        self._account(engine, rows, cells, responses, (fields, by_file))
+        by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
+        try:
+            expression = reduce.counts(responses, reduce.Grouping(by_file, by_prompt))
+            local = engine is self.local
+            cells = self.local.land(expression if local else engine.fetch(expression))
+        except Exception as reason:
+            raise _plain_error(reason, rows) from None
+        self._account(engine, rows, cells, responses, by_file)
         totals = "n_trials" in {each.column for each in fields} and "item" not in responses.columns
-        label = f"{len(rows.files)} files" if len(rows.files) > 1 else rows.files[0]
+        label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
         return Part(cells, rows.facts, totals, label)
 
     def _constant(self) -> dict[str, str]:
         return {name: value for name, value in self.choices.values.items() if name in NAMES}
 
-    def _table(self, engine: Engine, rows: Rows) -> tuple[Any, tuple[Any, ...]]:
+    def _table(self, engine: Engine, rows: Rows, named: bool) -> tuple[Any, tuple[Any, ...]]:
         try:
             if rows.kind in ("table", "arrow") or rows.fields == ():
                 table = engine.table(rows, {})
@@ -185,16 +195,7 @@ class _Counter:
             columns = reduce.needed_columns(rows.fields)
             if rows.kind == "csv":
                 columns = dict.fromkeys(rows.header)
-            return engine.table(rows, columns), rows.fields
-        except Exception as reason:
-            raise _plain_error(reason, rows) from None
-
-    def _cells(self, engine: Engine, responses: Any, grouping: reduce.Grouping, rows: Rows) -> Any:
-        try:
-            expression = reduce.counts(responses, grouping)
-            if engine is self.local:
-                return self.local.land(expression)
-            return self.local.land(engine.fetch(expression))
+            return engine.table(rows, columns, named=named), rows.fields
         except Exception as reason:
             raise _plain_error(reason, rows) from None
 
@@ -213,25 +214,26 @@ class _Counter:
         return bool(found)
 
     def _account(
-        self, engine: Engine, rows: Rows, cells: Any, responses: Any, known: tuple[Any, bool]
+        self, engine: Engine, rows: Rows, cells: Any, responses: Any, by_file: bool
     ) -> None:
-        """Add rows read and rows left out of each file."""
-        fields, by_file = known
-        name = cells.get_name()
+        """Note the rows read and left out of each file; a second count of a group replaces it."""
         total, kept = self.local.connection.con.execute(
-            f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {name}"
+            f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
         ).fetchall()[0]
         if rows.kind == "parquet" and not by_file:
             self.read |= _parquet_rows(rows.files)
         elif not by_file:
             self.read[rows.files[0].split("::")[0]] = int(total or 0)
+        self.left_out[rows.files] = []
         if total == kept:
             return
-        if rows.kind == "parquet" and not by_file and isinstance(engine, DuckDB):
-            responses = reduce.responses(engine.with_files(rows), fields, self._constant())
+        if FILE not in responses.columns and rows.kind == "parquet":
+            table, fields = self._table(engine, rows, True)
+            responses = reduce.responses(table, fields, self._constant())
         for row in engine.fetch(reduce.left_out(responses)).to_pylist():
             file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
-            self.left_out.append((file, LeftOut(str(row["reason"]), int(row["n_rows"]))))
+            lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
+            self.left_out[rows.files].append((file, lost))
 
     def original(self, file: str) -> str:
         """The user's file, where a cleaned copy of it was read."""

@@ -35,7 +35,7 @@ class Engine(Protocol):
 
     name: str
 
-    def table(self, rows: Rows, columns: Mapping[str, object]) -> ir.Table:
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """Rows of files as a table.
 
         Parameters
@@ -43,11 +43,14 @@ class Engine(Protocol):
         rows : Rows
         columns : mapping
             Needed columns of JSON and CSV, all text; an inner mapping is an object.
+        named : bool
+            Whether each row must say its file, which costs time where files are Parquet.
 
         Returns
         -------
         Table
-            The columns, `FILE`, and for JSON `LOST`: true where a line could not be read.
+            The columns; `FILE`, where `named` or cheap; for JSON `LOST`: true where a line could
+            not be read.
         """
 
     def fetch(self, expression: ir.Table) -> pa.Table:
@@ -74,7 +77,7 @@ class DuckDB:
             self.connection.raw_sql(f"SET {setting} = '{value}'")
         self._made = 0
 
-    def table(self, rows: Rows, columns: Mapping[str, object]) -> ir.Table:
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
         if rows.kind == "table":
             return self._of_database(rows)
@@ -104,22 +107,13 @@ class DuckDB:
                 f"read_parquet([{files}], union_by_name = {str(len(rows.files) > 1).lower()}, "
                 f"hive_partitioning = {_hive(rows)}"
             )
-        if rows.kind == "parquet" and not rows.facts:
-            # The name of the file would cost a third more time: it is asked for when needed.
+        if rows.kind == "parquet" and not named:
             return self._view(f"SELECT * FROM {call})")
         read = f"SELECT * EXCLUDE (filename), filename AS {FILE}"
         if rows.kind == "json":
             nothing = " AND ".join(f"{_column(name)} IS NULL" for name in columns)
             read += f", ({nothing}) AS {LOST}"
         return self._view(f"{read} FROM {call}, filename = true)")
-
-    def with_files(self, rows: Rows) -> ir.Table:
-        """Parquet rows together with the file of each, for a report on faults."""
-        files = ", ".join(_quoted(file) for file in checked(rows.files))
-        return self._view(
-            f"SELECT * EXCLUDE (filename), filename AS {FILE} FROM read_parquet([{files}], "
-            f"union_by_name = true, filename = true, hive_partitioning = {_hive(rows)})"
-        )
 
     def fetch(self, expression: ir.Table) -> pa.Table:
         """See `Engine.fetch`."""
@@ -216,7 +210,7 @@ class Spark:
         session.sparkContext.setLogLevel("ERROR")
         return cls(session)
 
-    def table(self, rows: Rows, columns: Mapping[str, object]) -> ir.Table:
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
         from pyspark.sql import functions as sql
 
@@ -286,7 +280,7 @@ class OtherBackend:
             ) from None
         self.name = self.connection.name
 
-    def table(self, rows: Rows, columns: Mapping[str, object]) -> ir.Table:
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
         name = rows.files[0]
         try:

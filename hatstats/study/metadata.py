@@ -93,6 +93,8 @@ def fill_models(study: Study) -> FilledModels:
             value = facts.get(column, "")
             if not value or not _empty(models.loc[at, column]):
                 continue
+            if column == "params_active" and float(value) > float(models.loc[at, "params_total"]):
+                continue  # the study counts its parameters in another way
             models.loc[at, column] = _typed(column, value)  # type: ignore[call-overload]
             filled.append(column)
             if source and _empty(models.loc[at, source]):
@@ -114,18 +116,16 @@ def look_up(name: str) -> tuple[Mapping[str, str], str]:
         A row of the table; empty where none fits or several disagree.
     how : str
     """
-    for how, shorten in _LIKENESSES:
-        key = shorten(name)
-        rows = _index(how).get(key, ())
-        if not rows:
-            continue
-        # Vendors' counts differ by some per cent: what the project's own studies say comes first.
-        rows = tuple(row for row in rows if not _from_stats(row)) or rows
-        facts = {(row["family"], row["release_date"], row["params_total"]) for row in rows}
-        if len(facts) > 1:
-            names = ", ".join(sorted(row["name"] for row in rows)[:4])
-            return {}, f"fits several models that differ: {names}"
-        return rows[0], how
+    # Vendors' counts differ by some per cent: what the project's own studies say comes first.
+    for own in (True, False):
+        for how, shorten in _LIKENESSES:
+            rows = _index(how, own).get(shorten(name), ())
+            facts = {(row["family"], row["release_date"], row["params_total"]) for row in rows}
+            if len(facts) > 1:
+                names = ", ".join(sorted(row["name"] for row in rows)[:4])
+                return {}, f"fits several models that differ: {names}"
+            if rows:
+                return rows[0], how
     if day := _DAY.search(name.lower()):
         facts_of, how = look_up(name[: day.start()])
         if facts_of:
@@ -167,10 +167,12 @@ def known_models() -> tuple[dict[str, str], ...]:
 
 
 @cache
-def _index(how: str) -> dict[str, tuple[dict[str, str], ...]]:
+def _index(how: str, own: bool) -> dict[str, tuple[dict[str, str], ...]]:
     shorten = dict(_LIKENESSES)[how]
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in known_models():
+        if _from_stats(row) == own:
+            continue
         found[shorten(row["name"])].append(row)
     return {key: tuple(rows) for key, rows in found.items()}
 

@@ -85,7 +85,9 @@ class Pool:
 
     def read_by_file(self) -> dict[str, int]:
         """Rows read of each file whose cells were kept apart."""
-        found = self.rows("SELECT file, sum(n_rows) FROM pooled_rows GROUP BY file")
+        found = self.rows(
+            "SELECT file, sum(n_rows) FROM pooled_rows WHERE file <> '' GROUP BY file"
+        )
         return {plain_path(str(file)): int(str(count)) for file, count in found}
 
     def _run(self, query: str):  # type: ignore[no-untyped-def]  # a relation of DuckDB
@@ -172,14 +174,14 @@ class Pool:
         ):
             return
         self._run(
-            f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS right, "
+            f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS n_right, "
             f"sum(n_trials) AS trials, min(file) AS first, max(source_language) AS source_language "
             f"FROM pooled WHERE NOT totals AND "
             f"prompt <> '' AND item <> '' AND n_kept > 0 GROUP BY ALL HAVING sum(n_trials) > 1"
         )
         for where, reason, extra in (
-            ("right NOT IN (0, trials)", CONTRADICTED, "trials"),
-            ("right IN (0, trials)", REPEATED, "trials - 1"),
+            ("n_right NOT IN (0, trials)", CONTRADICTED, "trials"),
+            ("n_right IN (0, trials)", REPEATED, "trials - 1"),
         ):
             found = self.rows(
                 f"SELECT first, sum({extra})::BIGINT FROM repeats WHERE {where} GROUP BY first"
@@ -191,8 +193,8 @@ class Pool:
         self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE {same}")
         self._run(
             f"INSERT INTO pooled BY NAME SELECT {cell}, '' AS filter, '' AS task, "
-            "source_language, first AS file, right / trials AS n_correct, 1 AS n_trials, "
-            "1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats WHERE right IN (0, trials)"
+            "source_language, first AS file, n_right / trials AS n_correct, 1 AS n_trials, "
+            "1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats WHERE n_right IN (0, trials)"
         )
 
     def _average_totals(self) -> None:

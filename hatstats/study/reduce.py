@@ -157,7 +157,8 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
 def left_out(rows: ir.Table) -> ir.Table:
     """Count the rows that are left out, by file and reason."""
     keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
-    return rows.filter(rows.reason.notnull()).group_by(keys).aggregate(n_rows=rows.count())
+    faulty = rows.filter(rows.reason.notnull())
+    return faulty.group_by(keys).aggregate(n_rows=faulty.count())
 
 
 def _at(table: ir.Table, path: str) -> ir.Value:

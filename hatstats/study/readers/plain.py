@@ -44,7 +44,8 @@ def _rows(looks: list[Look], choices: Choices) -> list[Rows]:
     for (kind, header, fields), group in groups.items():
         files = tuple(str(look.path) for look in group)
         delimiter = "\t" if group[0].kind == "tsv" else ","
-        found.append(Rows(kind, files, fields, {}, delimiter, header, group[0].root))
+        for some in [(file,) for file in files] if kind == "arrow" else [files]:
+            found.append(Rows(kind, some, fields, {}, delimiter, header, group[0].root))
     return found
 
 
