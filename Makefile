@@ -22,9 +22,10 @@ lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
 
-bench: setup ## seconds of each stage of the main job, and of the bootstrap beside SciPy's
+bench: setup ## seconds of each stage of the main job; bootstrap and reduction beside others'
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
+	$(PYTHON) -m bench.reduction
 
 calibrate: setup ## slow proofs: drift over source ability, coverage of intervals (hours)
 	$(PYTHON) -m hatstats.check

@@ -117,7 +117,7 @@ def convert_logs(
         local = DuckDB(scratch)
         engine = local if backend in (None, "duckdb") else engine_for(backend, scratch)
         gathered = _gathered(engine, given, format, chosen, scratch, step)
-        counter = _Counter(local, engine, gathered, chosen)
+        counter = Counter(local, engine, gathered, chosen)
         parts = []
         for at, source in enumerate(gathered.rows):
             step(f"counting: {source.format}", at / len(gathered.rows))
@@ -147,7 +147,7 @@ def convert_logs(
     return Conversion(study, files, losses, said)
 
 
-class _Counter:
+class Counter:
     """Counts the rows of groups of files, and why some do not count."""
 
     def __init__(self, local: DuckDB, engine: Engine, gathered: Gathered, choices: Choices) -> None:
@@ -203,13 +203,16 @@ class _Counter:
         """Whether some cell was asked one prompting twice, or has promptings without numbers."""
         if "codes" not in cells.columns or "item" not in cells.columns:
             return False
-        keys = ", ".join(
-            name for name in ("model", "benchmark", "language", "item", "filter", "task")
-            if name in cells.columns
-        )  # fmt: skip
+        table = cells.get_name()
+        if FILE in cells.columns:  # a prompting may come again in another file
+            names = ("model", "benchmark", "language", "item", "filter", "task")
+            keys = ", ".join(name for name in names if name in cells.columns)
+            table = (
+                "(SELECT sum(codes) AS codes, sum(odd) AS odd, sum(n_kept) AS n_kept "
+                f"FROM {table} GROUP BY {keys})"
+            )
         found = self.local.connection.con.execute(
-            f"SELECT 1 FROM (SELECT sum(codes) AS codes, sum(odd) AS odd, sum(n_kept) AS kept FROM "
-            f"{cells.get_name()} GROUP BY {keys}) WHERE odd > 0 OR bit_count(codes) <> kept LIMIT 1"
+            f"SELECT 1 FROM {table} WHERE odd > 0 OR bit_count(codes) <> n_kept LIMIT 1"
         ).fetchall()
         return bool(found)
 

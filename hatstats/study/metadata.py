@@ -130,8 +130,8 @@ def look_up(name: str) -> tuple[Mapping[str, str], str]:
         facts_of, how = look_up(name[: day.start()])
         if facts_of:
             date = f"{day[1]}-{day[2]}-{day[3]}"
-            own = {"release_date": date, "date_source": "the version's own name"}
-            return {**facts_of, **own}, f"{how}, version of its own day"
+            dated = {"release_date": date, "date_source": "the version's own name"}
+            return {**facts_of, **dated}, f"{how}, version of its own day"
     return {}, "not in the table"
 
 

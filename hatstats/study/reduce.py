@@ -9,7 +9,9 @@ much; other names of promptings are counted exactly in a second pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import operator
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,15 +85,16 @@ def responses(
     Returns
     -------
     Table
-        The columns found, all text; `right` and `trials` (int64 or float64); `reason`, null for a
-        row that counts; `hatstats_file` where the table has it.
+        The columns found, all text; `right` and `trials` (int64 or float64); `kept`, whether the
+        row counts, and `reason`, why not; `code`, the prompting as a small number or null;
+        `hatstats_file` where the table has it.
     """
     import ibis
 
     found: dict[str, ir.Value] = {}
     for field in fields:
         parts = [_at(table, path) for path in field.paths]
-        if field.column in ("correct", "n_correct", "n_trials"):
+        if field.column in ("correct", "n_correct", "n_trials", "prompt"):
             found[field.column] = parts[0]
         elif field.joined and len(parts) > 1:
             joined = _text(parts[0])
@@ -102,19 +105,24 @@ def responses(
             found[field.column] = ibis.coalesce(*map(_text, parts))
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
-            found[name] = ibis.literal(value)
-    lost = table[LOST] if LOST in table.columns else None
+            found[name] = ibis.literal(value, type="string")
     right, trials, empty, neither = _grades(found)
-    branches = [(lost, REASONS["lost"])] if lost is not None else []
+    branches = [(table[LOST], REASONS["lost"])] if LOST in table.columns else []
     for name in NAMES[:-1]:
         if name in found:
             text = found[name]
             branches.append((text.isnull() | (text == ""), REASONS[name]))
     branches += [(empty, REASONS["empty"]), (neither, REASONS["neither"])]
+    # A truth value adds up faster than a text, which is asked for only where something is left out.
+    fault = functools.reduce(operator.or_, (condition for condition, _ in branches))
+    columns = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
+    if "prompt" in found:
+        columns["code"] = _code(found["prompt"])
+        columns["prompt"] = _text(found["prompt"])
+    if FILE in table.columns:
+        columns[FILE] = table[FILE]
     reason = ibis.cases(*branches, else_=ibis.null("string"))
-    names = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
-    file = {FILE: table[FILE]} if FILE in table.columns else {}
-    return table.select(**names, **file, right=right, trials=trials, reason=reason)
+    return table.select(**columns, right=right, trials=trials, kept=~fault, reason=reason)
 
 
 def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
@@ -138,26 +146,24 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
     keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
     if grouping.by_file and FILE in rows.columns:
         keys.append(FILE)
-    kept = rows.reason.isnull()
+    kept = rows.kept
     sums = {
         "n_correct": rows.right.sum(where=kept),
         "n_trials": rows.trials.sum(where=kept),
         "n_rows": rows.count(),
         "n_kept": rows.count(where=kept),
     }
-    if "prompt" in rows.columns and "prompt" in skipped:
-        code = rows.prompt.try_cast("int64")
-        fits = ((code >= 0) & (code < MOST_CODES)).fill_null(False)
-        power = ibis.literal(1, type="int64") << ibis.ifelse(fits, code, ibis.literal(0))
-        sums["codes"] = power.sum(where=kept & fits)
-        sums["odd"] = rows.count(where=kept & ~fits)
+    if "code" in rows.columns and "prompt" in skipped:
+        power = ibis.literal(1, type="int64") << rows.code
+        sums["codes"] = power.sum(where=kept)  # a row without a code adds nothing
+        sums["odd"] = rows.count(where=kept & rows.code.isnull())
     return rows.group_by(keys).aggregate(**sums)
 
 
 def left_out(rows: ir.Table) -> ir.Table:
     """Count the rows that are left out, by file and reason."""
     keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
-    faulty = rows.filter(rows.reason.notnull())
+    faulty = rows.filter(~rows.kept)
     return faulty.group_by(keys).aggregate(n_rows=faulty.count())
 
 
@@ -202,8 +208,28 @@ def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value
     if kind.is_numeric():
         fine, is_right = score.isin([0, 1]), score == 1
         return is_right.cast("int64"), one, score.isnull(), ~fine.fill_null(True)
-    text = score.cast("string").lower().strip()
+    text = score.cast("string")
     number = text.try_cast("float64")
-    is_right = text.isin(sorted(RIGHT)) | (number == 1).fill_null(False)
-    is_wrong = text.isin(sorted(WRONG)) | (number == 0).fill_null(False)
-    return is_right.cast("int64"), one, text.isnull() | (text == ""), ~(is_right | is_wrong)
+    zero = ibis.literal(0, type="int64")
+    # Words first, in the cases that occur: what is none of them is looked at as a number, which is
+    # slower, and folding the case of every score is slower still.
+    right = ibis.cases(
+        (text.isin(_spellings(RIGHT)), one),
+        (text.isin(_spellings(WRONG)), zero),
+        (number == 1, one),
+        (number == 0, zero),
+        else_=ibis.null("int64"),
+    )
+    return right, one, text.isnull() | (text == ""), right.isnull()
+
+
+def _spellings(words: Collection[str]) -> list[str]:
+    return sorted({form for word in words for form in (word, word.upper(), word.capitalize())})
+
+
+def _code(prompt: ir.Value) -> ir.Value:
+    """The prompting as a number from 0 to below `MOST_CODES`, null where it is none."""
+    import ibis
+
+    number = prompt if prompt.type().is_integer() else prompt.cast("string").try_cast("int64")
+    return ibis.ifelse((number >= 0) & (number < MOST_CODES), number, ibis.null(number.type()))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import hatstats
+from data.derive.known_models import known_models as derive
 from hatstats.study import Study, metadata
 from hatstats.study.flagging import write_models
 from hatstats.study.metadata import known_models, look_up
@@ -166,12 +167,26 @@ def test_filling_a_folder_changes_models_alone_and_loses_no_row(tmp_path: Path) 
     assert (tmp_path / "counts.csv").read_bytes() == counts
 
 
-def test_the_derived_table_is_what_the_script_makes() -> None:
-    raw = ROOT.parent / "shared" / "data"
-    if not (raw / "llm_stats").is_dir():
-        pytest.skip("the raw tables are not here")
-    from data.derive.known_models import TARGET
-    from data.derive.known_models import known_models as derive
-
-    made = derive(raw).to_csv(index=False, lineterminator="\n")
-    assert made == TARGET.read_text(encoding="utf-8")
+def test_the_script_joins_studies_facts_and_tables_and_drops_known_faults(tmp_path: Path) -> None:
+    (tmp_path / "llm_stats").mkdir()
+    (tmp_path / "metadata").mkdir()
+    pd.DataFrame(
+        [("x", "gemini-9-flash", "2027-01-01", ""), ("nvidia", "nemotron-nano-9b-v2",
+         "2025-08-18", "88900000000.0"), ("openai", "gpt-3.5-turbo-0125", "2023-03-21", "")],
+        columns=["org", "model", "release_date", "param_count"],
+    ).to_csv(tmp_path / "llm_stats" / "llm_stats_models_2025-10-16.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        [("Claude-Opus-4.7", "", "", "2026-04-16", "models.dev", "undisclosed")],
+        columns=["model", "params_total", "params_active_or_effective", "release_date",
+                 "date_source", "params_source"],
+    ).to_csv(tmp_path / "metadata" / "paper_models.csv", index=False)  # fmt: skip
+    table = derive(tmp_path).set_index("name")
+    assert table["family"]["gemini-9-flash"] == "Gemini"
+    assert table["params_total"]["nemotron-nano-9b-v2"] == ""
+    assert table["release_date"]["gpt-3.5-turbo-0125"] == ""
+    assert table["size_source"]["Claude-Opus-4.7"] == ""
+    stored = {row["name"]: row for row in known_models()}
+    ours = table[~table["date_source"].str.contains("CC BY 4.0")].drop(index="Claude-Opus-4.7")
+    assert len(ours) > 200
+    for name, row in ours.iterrows():
+        assert stored[str(name)] == {"name": name, **row.to_dict()}

@@ -1,0 +1,179 @@
+"""Responses to counts: ours beside plain DuckDB and pandas, on the same files, results equal.
+
+Run by ``make bench``: 5.3 million rows of JSON lines and 100 million of Parquet, both generated
+in a temporary folder (about 4 GB) that is deleted afterwards. Each contender runs in a process of
+its own, so that its peak memory is its own, and writes its counts to a Parquet file; the files are
+compared. ``--share .01`` takes a hundredth of the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+#: Rows, and how they are spread: models, languages, items; ten promptings of each.
+SIZES = {"jsonl": 5_300_000, "parquet": 100_000_000}
+PROMPTINGS, LANGUAGES, ITEMS = 10, 29, 658
+#: Bytes of address space for pandas, so that it dies before the machine does.
+PANDAS_LIMIT = 12 << 30
+KEYS = "model, benchmark, language, item"
+
+
+def make(kind: str, rows: int, folder: Path) -> list[Path]:
+    """Write responses as files of one kind, eight of them, and give their paths."""
+    per_model = PROMPTINGS * LANGUAGES * ITEMS
+    folder.mkdir()
+    paths = []
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 2")
+        connection.execute("SET memory_limit = '2GB'")
+        for part in range(8):
+            low, high = rows * part // 8, rows * (part + 1) // 8
+            path = folder / f"part-{part}.{kind}"
+            options = "FORMAT json" if kind == "jsonl" else "FORMAT parquet"
+            connection.execute(
+                f"COPY (SELECT 'acme/model-' || (i // {per_model}) AS model, "
+                "'mmlu_prox_lite' AS benchmark, "
+                f"'l' || ((i // {PROMPTINGS}) % {LANGUAGES}) AS language, "
+                f"'item-' || ((i // {PROMPTINGS * LANGUAGES}) % {ITEMS}) AS item, "
+                f"(i % {PROMPTINGS})::INTEGER AS prompt, hash(i) % 3 = 0 AS correct, "
+                f"md5(i::VARCHAR) AS answer FROM range({low}, {high}) t(i)) TO '{path}' ({options})"
+            )
+            paths.append(path)
+    return paths
+
+
+def ours(paths: Sequence[Path], target: Path) -> None:
+    """The reduction of `hatstats convert`, grading, faults and repeated promptings included."""
+    from hatstats.study.conversion import Counter
+    from hatstats.study.engines import DuckDB
+    from hatstats.study.gathering import gather
+    from hatstats.study.readers.declared import Choices
+
+    with tempfile.TemporaryDirectory() as scratch:
+        engine = DuckDB(Path(scratch))
+        found = gather([str(p) for p in paths], None, Choices(), Path(scratch), lambda *_: None)
+        counter = Counter(engine, engine, found, Choices())
+        (part,) = [counter.part(source) for source in found.rows]
+        assert sum(map(len, counter.left_out.values())) == 0
+        engine.connection.con.execute(
+            f"COPY (SELECT {KEYS}, sum(n_correct)::BIGINT AS k, sum(n_trials)::BIGINT AS n FROM "
+            f"{part.cells.get_name()} GROUP BY ALL) TO '{target}' (FORMAT parquet)"
+            if paths[0].suffix == ".jsonl"
+            else f"COPY (SELECT {KEYS}, n_correct::BIGINT AS k, n_trials::BIGINT AS n FROM "
+            f"{part.cells.get_name()}) TO '{target}' (FORMAT parquet)"
+        )
+
+
+def plain_duckdb(paths: Sequence[Path], target: Path) -> None:
+    """What one would write by hand."""
+    listed = ", ".join(f"'{path}'" for path in paths)
+    read = "read_json" if paths[0].suffix == ".jsonl" else "read_parquet"
+    with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as connection:
+        connection.execute(f"SET temp_directory = '{scratch}'")
+        connection.execute("SET memory_limit = '2GB'")
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute(
+            f"COPY (SELECT {KEYS}, sum(correct::INTEGER)::BIGINT AS k, count(*) AS n FROM "
+            f"{read}([{listed}]) GROUP BY ALL) TO '{target}' (FORMAT parquet)"
+        )
+
+
+def pandas(paths: Sequence[Path], target: Path) -> None:
+    """The same in pandas, all rows in memory."""
+    import pandas as pd
+
+    lines = paths[0].suffix == ".jsonl"
+    columns = [*KEYS.split(", "), "correct"]
+    frames = [
+        pd.read_json(path, lines=True)[columns] if lines
+        else pd.read_parquet(path, columns=columns)
+        for path in paths
+    ]  # fmt: skip
+    grouped = pd.concat(frames).groupby(KEYS.split(", "), sort=False)["correct"]
+    counts = grouped.agg(["sum", "count"]).reset_index().rename(columns={"sum": "k", "count": "n"})
+    counts.to_parquet(target, index=False)
+
+
+CONTENDERS = {"plain DuckDB": plain_duckdb, "ours": ours, "pandas": pandas}
+
+
+def run(name: str, paths: Sequence[Path], target: Path) -> tuple[float, float] | None:
+    """Seconds and peak memory (GB) of a contender in a process of its own; None if it died."""
+    call = [sys.executable, "-m", "bench.reduction", "--contender", name, "--target", str(target)]
+    done = subprocess.run(
+        [*call, *map(str, paths)], capture_output=True, text=True, check=False, timeout=3600
+    )
+    if done.returncode:
+        print((done.stderr or "killed").strip().splitlines()[-1], file=sys.stderr)
+        return None
+    seconds, memory = done.stdout.split()
+    return float(seconds), float(memory)
+
+
+def differences(one: Path, other: Path) -> int:
+    """Rows of two results that are not in both."""
+    query = f"SELECT {KEYS}, k::BIGINT, n::BIGINT FROM read_parquet"
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '2GB'")
+        found = connection.execute(
+            f"SELECT count(*) FROM (({query}('{one}') EXCEPT ALL {query}('{other}')) UNION ALL "
+            f"({query}('{other}') EXCEPT ALL {query}('{one}')))"
+        ).fetchall()
+    return int(found[0][0])
+
+
+def main() -> None:
+    """Print seconds, peak memory and the ratio to plain DuckDB for both kinds of files."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--share", type=float, default=1.0, help="share of the rows")
+    parser.add_argument("--contender", choices=CONTENDERS)
+    parser.add_argument("--target", type=Path)
+    parser.add_argument("paths", type=Path, nargs="*")
+    given = parser.parse_args()
+    if given.contender:
+        # Imports come before the clock: they cost the same for ten rows and for a billion.
+        import ibis  # noqa: F401
+        import pandas as pd  # noqa: F401
+
+        import hatstats.study  # noqa: F401
+
+        if given.contender == "pandas":
+            resource.setrlimit(resource.RLIMIT_AS, (PANDAS_LIMIT, PANDAS_LIMIT))
+        start = time.perf_counter()
+        CONTENDERS[given.contender](given.paths, given.target)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(time.perf_counter() - start, memory)
+        return
+    for kind, size in SIZES.items():
+        rows = int(size * given.share)
+        with tempfile.TemporaryDirectory() as place:
+            paths = make(kind, rows, Path(place, "logs"))
+            first = Path(place, "plain.parquet")
+            base = run("plain DuckDB", paths, first)
+            assert base is not None
+            for name in CONTENDERS:
+                target = Path(place, f"{name}.parquet")
+                result = base if name == "plain DuckDB" else run(name, paths, target)
+                label = f"{rows:,} rows of {kind}: {name}"
+                if result is None:
+                    print(f"{label:<48} did not survive", flush=True)
+                    continue
+                odd = 0 if name == "plain DuckDB" else differences(first, target)
+                print(
+                    f"{label:<48}{result[0]:8.1f} s {result[1]:6.2f} GB peak, "
+                    f"{result[0] / base[0]:.2f} of plain DuckDB, {odd} counts differ",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
