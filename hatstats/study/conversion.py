@@ -20,7 +20,7 @@ from hatstats.study.coercion import (
     pairing_notes,
     suffix_notes,
 )
-from hatstats.study.engines import FILE, DuckDB, Engine, engine_for, plain_path
+from hatstats.study.engines import FILE, DuckDB, Engine, OtherBackend, engine_for, plain_path
 from hatstats.study.gathering import Gathered, Progress, Source, gather
 from hatstats.study.pooling import Part, Pool
 from hatstats.study.readers.declared import NAMES, Choices, LeftOut, Rows
@@ -282,7 +282,7 @@ def _gathered(
     scratch: Path,
     progress: Progress,
 ) -> Gathered:
-    if engine.name not in ("duckdb", "spark"):
+    if isinstance(engine, OtherBackend):
         rows = [Source("plain", Rows("table", (str(name),), ())) for name in logs]
         return Gathered(rows=rows, formats={str(name): "plain" for name in logs})
     return gather([str(log) for log in logs], format, choices, scratch, progress)
