@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo
+from hatstats.study.engines import quoted
 from hatstats.study.languages import is_english
 from hatstats.study.pooling import Pool
-from hatstats.study.readers.declared import Choices, LeftOut
+from hatstats.study.readers.declared import Choices
 from hatstats.study.study import Study
 from hatstats.study.tasks import FAMILIES, Family
 
 _KEYS = ["model", "benchmark", "language", "item"]
 
 
-def study_of_counts(
-    pool: Pool, choices: Choices, name: str
-) -> tuple[Study, list[tuple[str, LeftOut]], list[str]]:
+def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, list[str]]:
     """Make a study of the table ``counts`` of a pool.
 
     Returns
     -------
     study : Study
-    lost : list of (str, LeftOut)
-        Benchmarks that could not be placed.
     notes : list of str
+        Benchmarks that cannot be placed are set aside in the pool, with the reason.
 
     Raises
     ------
@@ -37,16 +33,19 @@ def study_of_counts(
     query = "SELECT * FROM counts ORDER BY benchmark, model, language, item"
     frame = pool.duck.connection.con.sql(query).to_arrow_table().to_pandas()
     notes: list[str] = []
-    lost: list[tuple[str, LeftOut]] = []
     frames, benchmarks, items = [], [], []
     for benchmark, cells in frame.groupby("benchmark", sort=False):
-        cells = _one_level(cells, str(benchmark), lost)
+        cells = _one_level(cells, str(benchmark), pool)
         family = family_of(str(benchmark))
         own, source = _sources(cells, family, choices)
         if source is None:
             languages = ", ".join(sorted(cells["language"].unique())[:12])
-            reason = f"{benchmark}: English is not among its languages ({languages}); name the "
-            lost.append(("", LeftOut(f"{reason}source (--set source_language=CODE)", len(cells))))
+            wanted = choices.values.get("source_language", "English")
+            pool.set_aside(
+                f"benchmark = {quoted(str(benchmark))}",
+                f"{benchmark}: {wanted} is not among its languages ({languages}); name the source "
+                "(--set source_language=CODE)",
+            )
             continue
         chance = float(choices.values.get("chance") or (family.chance if family else 0.0))
         if family is None and "chance" not in choices.values:
@@ -60,8 +59,9 @@ def study_of_counts(
         frames.append(cells)
         items.append(own)
     if not frames:
+        reasons = dict.fromkeys(each.reason for _, each in pool.left_out if not each.by_rule)
         raise DataError(
-            "no benchmark is left. " + " ".join(each.reason + "." for _, each in lost[:3]),
+            f"no benchmark is left. {'. '.join(list(reasons)[-3:])}.",
             mend="name source languages, or read more of the logs.",
         )
     counts = pd.concat(frames, ignore_index=True)
@@ -73,7 +73,7 @@ def study_of_counts(
         info=StudyInfo(name, title=name, source="converted from logs of evaluations"),
     )
     notes += _prompting_notes(counts)
-    return study, lost, notes
+    return study, notes
 
 
 def family_of(benchmark: str) -> Family | None:
@@ -85,15 +85,13 @@ def family_of(benchmark: str) -> Family | None:
     return max(found, key=lambda family: len(family.benchmark)) if found else None
 
 
-def _one_level(
-    cells: pd.DataFrame, benchmark: str, lost: list[tuple[str, LeftOut]]
-) -> pd.DataFrame:
+def _one_level(cells: pd.DataFrame, benchmark: str, pool: Pool) -> pd.DataFrame:
     """Leave totals out where the same benchmark has items too: they cannot stand in one study."""
     totals = (cells["item"] == "").to_numpy()
     if not totals.any() or totals.all():
         return cells
-    reason = f"{benchmark}: totals beside items of the same benchmark"
-    lost.append(("", LeftOut(reason, int(totals.sum()))))
+    where = f"benchmark = {quoted(benchmark)} AND item = ''"
+    pool.set_aside(where, f"{benchmark}: totals beside items of the same benchmark")
     return cells[~totals]
 
 
@@ -148,9 +146,3 @@ def _prompting_notes(counts: pd.DataFrame) -> list[str]:
                 f"have fewer than the usual {int(values.index[0])}."
             )
     return notes
-
-
-def shown(names: Sequence[str], most: int = 3) -> str:
-    """A few names and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

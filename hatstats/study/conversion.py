@@ -126,20 +126,13 @@ def convert_logs(
         _check_something(parts, gathered.left_out)
         pool = Pool(local, parts, chosen)
         pool.counts()
-        everything = [
-            (counter.original(file), each)
-            for part in (gathered.left_out, *counter.left_out.values(), pool.left_out)
-            for file, each in part
-        ]
+        _check_something(pool.rows("SELECT 1 FROM counts LIMIT 1"), counter.losses(pool))
+        study, notes = study_of_counts(pool, chosen, _name(given))
+        everything = counter.losses(pool)
         by_file = {counter.original(file): n for file, n in pool.read_by_file().items()}
         read = {**counter.read, **by_file, **gathered.read}
         files = account_table(gathered.formats, read, everything)
         losses = left_out_table(everything)
-        if strict:
-            _refuse(losses)
-        _check_something(pool.rows("SELECT 1 FROM counts LIMIT 1"), everything)
-        study, lost, notes = study_of_counts(pool, chosen, _name(given))
-        files, losses = _with_losses(files, losses, lost)
         if strict:
             _refuse(losses)
         step("done", 1.0)
@@ -238,6 +231,11 @@ class Counter:
             lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
             self.left_out[rows.files].append((file, lost))
 
+    def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
+        """Everything that is not counted, from looking at files to pooling their cells."""
+        parts = (self.gathered.left_out, *self.left_out.values(), pool.left_out)
+        return [(self.original(file), each) for part in parts for file, each in part]
+
     def original(self, file: str) -> str:
         """The user's file, where a cleaned copy of it was read."""
         return self.gathered.copies.get(file, file)
@@ -328,12 +326,6 @@ def _name(logs: Sequence[str | Path]) -> str:
     for ending in (".gz", *(f".{kind}" for kind in ("jsonl", "csv", "tsv", "parquet", "json"))):
         name = name.removesuffix(ending)
     return name or "converted"
-
-
-def _with_losses(
-    files: pd.DataFrame, losses: pd.DataFrame, lost: Sequence[tuple[str, LeftOut]]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return files, pd.concat([losses, left_out_table(lost)], ignore_index=True) if lost else losses
 
 
 def _refuse(losses: pd.DataFrame) -> None:

@@ -88,7 +88,7 @@ class DuckDB:
             name = self._name()
             self.connection.con.register(name, dataset)
             return self.connection.table(name)
-        files = ", ".join(_quoted(file) for file in checked(rows.files))
+        files = ", ".join(quoted(file) for file in checked(rows.files))
         if rows.kind == "json":
             call = (
                 f"read_json([{files}], format = 'newline_delimited', ignore_errors = true, "
@@ -96,10 +96,10 @@ class DuckDB:
                 f"hive_partitioning = {_hive(rows)}"
             )
         elif rows.kind == "csv":
-            listed = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in columns)
+            listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
             call = (
                 f"read_csv([{files}], auto_detect = false, header = true, columns = {{{listed}}}, "
-                f"delim = {_quoted(rows.delimiter)}, quote = '\"', escape = '\"', strict_mode = "
+                f"delim = {quoted(rows.delimiter)}, quote = '\"', escape = '\"', strict_mode = "
                 f"true, max_line_size = {LONGEST}, hive_partitioning = {_hive(rows)}"
             )
         else:
@@ -144,7 +144,7 @@ class DuckDB:
     def _of_database(self, rows: Rows) -> ir.Table:
         path, name = rows.files[0].rsplit("::", 1)
         alias = self._name()
-        self.connection.raw_sql(f"ATTACH {_quoted(path)} AS {alias} (READ_ONLY)")
+        self.connection.raw_sql(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
         names = [
             str(row[0])
             for row in self.connection.con.execute(
@@ -344,7 +344,8 @@ def _hive(rows: Rows) -> str:
     return str(bool(rows.root) and any("=" in file for file in rows.files)).lower()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -358,7 +359,7 @@ def _duckdb_struct(columns: Mapping[str, object]) -> str:
             return f"STRUCT({', '.join(f'{_column(k)} {kind(v)}' for k, v in value.items())})"
         return "VARCHAR"
 
-    listed = (f"{_quoted(name)}: {_quoted(kind(value))}" for name, value in columns.items())
+    listed = (f"{quoted(name)}: {quoted(kind(value))}" for name, value in columns.items())
     return "{" + ", ".join(listed) + "}"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatstats.study.engines import FILE, DuckDB, plain_path
+from hatstats.study.engines import FILE, DuckDB, plain_path, quoted
 from hatstats.study.readers.declared import NAMES, Choices, LeftOut
 from hatstats.study.readers.grades import pick_filter
 from hatstats.study.tasks import read_task
@@ -68,7 +68,7 @@ class Pool:
         self._name_tasks()
         self._rename_models()
         self._choose_filters()
-        self._set_aside("language = ''", NO_LANGUAGE, by_rule=False)
+        self.set_aside("language = ''", NO_LANGUAGE)
         self._drop_repeats()
         self._average_totals()
         self._run(
@@ -82,6 +82,18 @@ class Pool:
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Rows of a query."""
         return [tuple(row) for row in self._run(query).fetchall()]
+
+    def set_aside(self, where: str, reason: str, *, by_rule: bool = False) -> None:
+        """Take the rows of a condition out, and note for each file how many and why."""
+        found = self.rows(
+            f"SELECT file, sum(n_kept)::BIGINT FROM pooled WHERE n_kept > 0 AND {where} "
+            "GROUP BY file"
+        )
+        self.left_out += [
+            (plain_path(str(file)), LeftOut(reason, int(str(count)), by_rule))
+            for file, count in found
+        ]
+        self._run(f"DELETE FROM pooled WHERE {where}")
 
     def read_by_file(self) -> dict[str, int]:
         """Rows read of each file whose cells were kept apart."""
@@ -99,7 +111,7 @@ class Pool:
         columns = {name: f"trim(c.{name})" if name in there else "''" for name in
                    (*NAMES, "filter", "task", "source_language")}  # fmt: skip
         join = ""
-        columns["file"] = f"c.{FILE}" if FILE in there else _text(part.label)
+        columns["file"] = f"c.{FILE}" if FILE in there else quoted(part.label)
         if part.facts:
             import pyarrow as pa
 
@@ -115,7 +127,7 @@ class Pool:
             )
         for name, value in self.choices.values.items():
             if name in ("model", "benchmark", "language", "prompt", "source_language"):
-                columns[name] = "'" + value.replace("'", "''") + "'"
+                columns[name] = quoted(value)
         listed = ", ".join(f"coalesce({sql}, '') AS {name}" for name, sql in columns.items())
         target = self.duck._name()
         self._run(
@@ -132,15 +144,15 @@ class Pool:
             task = read_task(str(name))
             self._run(
                 "UPDATE pooled SET benchmark = CASE WHEN benchmark = '' THEN "
-                f"{_text(task.benchmark)} ELSE benchmark END, language = CASE WHEN language = '' "
-                f"THEN {_text(task.language)} ELSE language END WHERE task = {_text(str(name))}"
+                f"{quoted(task.benchmark)} ELSE benchmark END, language = CASE WHEN language = '' "
+                f"THEN {quoted(task.language)} ELSE language END WHERE task = {quoted(str(name))}"
             )
 
     def _rename_models(self) -> None:
         for name, new in self.choices.values.items():
             if name.startswith("model:"):
                 old = name.removeprefix("model:")
-                self._run(f"UPDATE pooled SET model = {_text(new)} WHERE model = {_text(old)}")
+                self._run(f"UPDATE pooled SET model = {quoted(new)} WHERE model = {quoted(old)}")
 
     def _choose_filters(self) -> None:
         """Keep one filter of each benchmark: one that all its models and languages have."""
@@ -159,8 +171,8 @@ class Pool:
                 f"{benchmark}: answers as read by the filter {kept!r}; "
                 f"also there: {', '.join(others)} (--set filter=NAME)."
             )
-            self._set_aside(
-                f"benchmark = {_text(benchmark)} AND filter <> {_text(kept)} AND filter <> ''",
+            self.set_aside(
+                f"benchmark = {quoted(benchmark)} AND filter <> {quoted(kept)} AND filter <> ''",
                 f"another filter than {kept or self.choices.values.get('filter')}",
                 by_rule=bool(kept),
             )
@@ -219,21 +231,6 @@ class Pool:
         )
         self._run("DELETE FROM pooled WHERE totals")
         self._run("INSERT INTO pooled BY NAME SELECT * FROM averaged")
-
-    def _set_aside(self, where: str, reason: str, *, by_rule: bool) -> None:
-        found = self.rows(
-            f"SELECT file, sum(n_kept)::BIGINT FROM pooled WHERE n_kept > 0 AND {where} "
-            "GROUP BY file"
-        )
-        self.left_out += [
-            (plain_path(str(file)), LeftOut(reason, int(str(count)), by_rule))
-            for file, count in found
-        ]
-        self._run(f"DELETE FROM pooled WHERE {where}")
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _plain_sql(column: str) -> str:

@@ -330,3 +330,5 @@ def test_a_benchmark_without_english_asks_for_its_source(tmp_path: Path) -> None
     done = convert(tmp_path)
     assert done.study.benchmark_names == ["mgsm_direct"]
     assert "English is not among its languages (de, sw)" in done.left_out["reason"].iloc[0]
+    assert done.files["left_out"].tolist() == [2 * len(FRAME) // 3]
+    assert done.files["kept"].tolist() == [len(FRAME)]

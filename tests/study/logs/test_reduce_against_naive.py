@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import hatstats
 from hatstats.errors import DataError
 
-SCORES = {1: 1.0, 0: 0.0, True: 1.0, False: 0.0, "1": 1.0, "C": 1.0, "I": 0.0, "True": 1.0,
-          "wrong": 0.0, 1.0: 1.0, "0.0": 0.0, "1e0": 1.0}  # fmt: skip
-BAD = (None, "", 0.5, "x", 2, "nan", -1)
+#: Scores as they stand in a line, and what they say; then what says nothing.
+SCORES = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, '"1"': 1.0, '"C"': 1.0, '"I"': 0.0,
+          '"True"': 1.0, '"wrong"': 0.0, "1.0": 1.0, '"0.0"': 0.0, '"1e0"': 1.0}  # fmt: skip
+BAD = ("null", '""', "0.5", '"x"', "2", '"nan"', "-1")
 ROW = st.fixed_dictionaries(
     {
         "model": st.sampled_from(["m", "n", "n "]),
@@ -34,10 +35,9 @@ def naive(rows: list[dict[str, object]]) -> dict[tuple[str, str, str], tuple[flo
     for row in rows:
         names = [str(row[k]).strip() if row[k] is not None else "" for k in
                  ("model", "language", "item", "prompt")]  # fmt: skip
-        score = row["correct"]
-        usable = score is not None and score in SCORES and score not in BAD
-        if usable and all(names[:3]):
-            promptings[tuple(names)].append(SCORES[score])  # type: ignore[index]
+        score = SCORES.get(str(row["correct"]))
+        if score is not None and all(names[:3]):
+            promptings[tuple(names)].append(score)
     counts: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for (model, language, item, prompt), scores in promptings.items():
         if prompt and len(scores) > 1:
@@ -53,7 +53,9 @@ def naive(rows: list[dict[str, object]]) -> dict[tuple[str, str, str], tuple[flo
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_are_those_of_the_loop(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     path = tmp_path / "run.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text(
+        "".join(json.dumps({**r, "correct": json.loads(str(r["correct"]))}) + "\n" for r in rows)
+    )
     expected = naive(rows)
     languages = {language for _, language, _ in expected}
     if "en" not in languages:
