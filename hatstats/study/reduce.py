@@ -85,9 +85,10 @@ def responses(
     Returns
     -------
     Table
-        The columns found, all text; `right` and `trials` (int64 or float64); `kept`, whether the
-        row counts, and `reason`, why not; `code`, the prompting as a small number or null;
-        `hatstats_file` where the table has it.
+        The columns found, all text; `right` (int64 or float64, null where the score cannot be used)
+        and `trials`; `named`, whether the row was read and has all its names; `reason`, why it does
+        not count; `code`, the prompting as a small number or null; `hatstats_file` where the table
+        has it.
     """
     import ibis
 
@@ -102,19 +103,22 @@ def responses(
                 joined = joined + "#" + _text(part)
             found[field.column] = joined
         else:
-            found[field.column] = ibis.coalesce(*map(_text, parts))
+            texts = [_text(part) for part in parts]
+            found[field.column] = ibis.coalesce(*texts) if len(texts) > 1 else texts[0]
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
-    right, trials, empty, neither = _grades(found)
+    right, trials, empty = _grades(found)
     branches = [(table[LOST], REASONS["lost"])] if LOST in table.columns else []
     for name in NAMES[:-1]:
         if name in found:
             text = found[name]
             branches.append((text.isnull() | (text == ""), REASONS[name]))
-    branches += [(empty, REASONS["empty"]), (neither, REASONS["neither"])]
-    # A truth value adds up faster than a text, which is asked for only where something is left out.
-    fault = functools.reduce(operator.or_, (condition for condition, _ in branches))
+    # Truth values add up faster than texts, which are asked for only where something is left out;
+    # a score that cannot be used is null, so that it is looked at once.
+    faults = [condition for condition, _ in branches]
+    named = ~functools.reduce(operator.or_, faults) if faults else ibis.literal(True)
+    branches += [(empty, REASONS["empty"]), (right.isnull(), REASONS["neither"])]
     columns = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
     if "prompt" in found:
         columns["code"] = _code(found["prompt"])
@@ -122,7 +126,7 @@ def responses(
     if FILE in table.columns:
         columns[FILE] = table[FILE]
     reason = ibis.cases(*branches, else_=ibis.null("string"))
-    return table.select(**columns, right=right, trials=trials, kept=~fault, reason=reason)
+    return table.select(**columns, right=right, trials=trials, named=named, reason=reason)
 
 
 def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
@@ -146,7 +150,7 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
     keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
     if grouping.by_file and FILE in rows.columns:
         keys.append(FILE)
-    kept = rows.kept
+    kept = rows.named & rows.right.notnull()
     sums = {
         "n_correct": rows.right.sum(where=kept),
         "n_trials": rows.trials.sum(where=kept),
@@ -163,7 +167,7 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
 def left_out(rows: ir.Table) -> ir.Table:
     """Count the rows that are left out, by file and reason."""
     keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
-    faulty = rows.filter(~rows.kept)
+    faulty = rows.filter(~(rows.named & rows.right.notnull()))
     return faulty.group_by(keys).aggregate(n_rows=faulty.count())
 
 
@@ -191,26 +195,27 @@ def _text(value: ir.Value) -> ir.Value:
     return value.cast("string")
 
 
-def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value, ir.Value]:
-    """Right answers, trials, whether the score is missing, whether it is no score."""
+def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Right answers (null where the score cannot be used), trials, whether the score is missing."""
     import ibis
 
     if "correct" not in found:
         right = found["n_correct"].try_cast("float64")
         trials = found["n_trials"].try_cast("float64")
-        bad = (right < 0) | (trials <= 0) | (right > trials)
-        return right, trials, right.isnull() | trials.isnull(), bad.fill_null(False)
+        fine = (right >= 0) & (trials > 0) & (right <= trials)
+        usable = ibis.ifelse(fine, right, ibis.null("float64"))
+        return usable, trials, right.isnull() | trials.isnull()
     score = found["correct"]
     kind = score.type()
-    one = ibis.literal(1, type="int64")
+    one, zero, none = (ibis.literal(1, type="int64"), ibis.literal(0, type="int64"),
+                       ibis.null("int64"))  # fmt: skip
     if kind.is_boolean():
-        return score.cast("int64"), one, score.isnull(), ibis.literal(False)
+        return score.cast("int64"), one, score.isnull()
     if kind.is_numeric():
-        fine, is_right = score.isin([0, 1]), score == 1
-        return is_right.cast("int64"), one, score.isnull(), ~fine.fill_null(True)
+        right = ibis.cases((score == 1, one), (score == 0, zero), else_=none)
+        return right, one, score.isnull()
     text = score.cast("string")
     number = text.try_cast("float64")
-    zero = ibis.literal(0, type="int64")
     # Words first, in the cases that occur: what is none of them is looked at as a number, which is
     # slower, and folding the case of every score is slower still.
     right = ibis.cases(
@@ -218,9 +223,9 @@ def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value
         (text.isin(_spellings(WRONG)), zero),
         (number == 1, one),
         (number == 0, zero),
-        else_=ibis.null("int64"),
+        else_=none,
     )
-    return right, one, text.isnull() | (text == ""), right.isnull()
+    return right, one, text.isnull() | (text == "")
 
 
 def _spellings(words: Collection[str]) -> list[str]:
