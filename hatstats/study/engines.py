@@ -187,18 +187,16 @@ class Spark:
             raise DataError(
                 "Spark is not installed.", value=url, mend="pip install 'hatstats[spark]'."
             ) from None
-        rest = url.removeprefix("spark://")
-        master = re.sub(r"^local(?::(\d+))?$", lambda m: f"local[{m[1] or '*'}]", rest)
-        if master == rest:
-            master = url
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1") if rest != master else None
+        local = re.fullmatch(r"spark://local(?::(\d+))?", url)
+        if local:
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         try:
             session = (
-                SparkSession.builder.master(master)
+                SparkSession.builder.master(f"local[{local[1] or '*'}]" if local else url)
                 .appName("hatstats")
                 .config("spark.ui.enabled", "false")
                 .config("spark.ui.showConsoleProgress", "false")
-                .config("spark.sql.shuffle.partitions", "8" if rest != master else "200")
+                .config("spark.sql.shuffle.partitions", "8" if local else "200")
                 .getOrCreate()
             )
         except (PySparkRuntimeError, OSError) as reason:
