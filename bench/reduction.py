@@ -79,7 +79,7 @@ def plain_duckdb(paths: Sequence[Path], target: Path) -> None:
     read = "read_json" if paths[0].suffix == ".jsonl" else "read_parquet"
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as connection:
         connection.execute(f"SET temp_directory = '{scratch}'")
-        connection.execute("SET memory_limit = '2GB'")
+        connection.execute("SET memory_limit = '3GB'")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(
             f"COPY (SELECT {KEYS}, sum(correct::INTEGER)::BIGINT AS k, count(*) AS n FROM "

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Column with the file of a row, and column that is null only where a row could not be read.
 FILE, LOST = "hatstats_file", "hatstats_lost"
 #: DuckDB keeps to this and writes the rest to disk.
-MEMORY = "2GB"
+MEMORY = "3GB"
 #: Bytes of the longest record.
 LONGEST = 16 << 20
 _GLOBS = re.compile(r"[*?\[\]{}]")
