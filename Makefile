@@ -22,12 +22,13 @@ lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
 
-bench: setup ## ratios: main job, bootstrap, latent, joint, posteriors beside what users would pick
+bench: setup ## ratios: main job, bootstrap, fits, posteriors, reduction of logs beside others'
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
 	$(PYTHON) -m bench.latent
 	$(PYTHON) -m bench.joint
 	$(PYTHON) -m bench.hierarchical
+	$(PYTHON) -m bench.reduction
 
 calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
 	$(PYTHON) -m hatstats.check

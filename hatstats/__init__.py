@@ -43,7 +43,15 @@ if TYPE_CHECKING:
         fit_hierarchical,
         read_hierarchical,
     )
-    from hatstats.study import Study, read_study, simulate_study, suspicious_cells
+    from hatstats.study import (
+        Conversion,
+        Study,
+        convert_logs,
+        fill_models,
+        read_study,
+        simulate_study,
+        suspicious_cells,
+    )
     from hatstats.trends import (
         TrendFit,
         Verdict,
@@ -58,6 +66,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "Conversion",
     "DataError",
     "DegenerateDataWarning",
     "FitError",
@@ -75,9 +84,11 @@ __all__ = [
     "Verdict",
     "bootstrap_hat",
     "compare_joint",
+    "convert_logs",
     "count_table",
     "decompose",
     "evaluate_claims",
+    "fill_models",
     "fit_hierarchical",
     "fit_profile",
     "fit_trend",
@@ -98,7 +109,15 @@ __all__ = [
 
 # The room of each name; the imports for type checkers above say the same, and a test compares them.
 _ROOMS = {
-    "hatstats.study": ("Study", "read_study", "simulate_study", "suspicious_cells"),
+    "hatstats.study": (
+        "Conversion",
+        "Study",
+        "convert_logs",
+        "fill_models",
+        "read_study",
+        "simulate_study",
+        "suspicious_cells",
+    ),
     "hatstats.hat": (
         "HatScores",
         "JointOptions",

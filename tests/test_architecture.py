@@ -221,6 +221,21 @@ def test_type_checkers_see_the_names_that_are_imported_when_asked_for() -> None:
     assert declared == lazy
 
 
+def test_databases_are_imported_only_when_they_are_used() -> None:
+    databases = {"duckdb", "ibis", "pyarrow", "pyspark"}
+    users, early = set(), set()
+    for path, tree in TREES.items():
+        used = {name for name in imports(path) if name.split(".")[0] in databases}
+        at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {alias.name for node in at_once for alias in node.names} | {
+            node.module or "" for node in at_once if isinstance(node, ast.ImportFrom)
+        }
+        users |= {path} if used else set()
+        early |= {path} if {name.split(".")[0] for name in names} & databases else set()
+    assert len(users) >= 4
+    assert early == set()
+
+
 def test_import_hatstats_is_light() -> None:
     code = "import sys, hatstats; print(*sys.modules)"
     done = subprocess.run(

@@ -130,7 +130,7 @@ def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyP
         (("measures", "--agreement"), "Rank agreement"),
         (("specification", "--quick"), "Specifications"),
         (("decompose", "m_1", "m_7"), "source ability"),
-        (("check",), "suspicious cell"),
+        (("check",), "finding"),
     ],
 )
 def test_every_verb_prints_at_most_80_columns(

@@ -5,9 +5,20 @@ of verbs registers them when it is imported, and ``--help`` lists them in the or
 """
 
 # isort: off
-from hatstats.cli import report, scores, trends, changes, plans, bayes, studies
+from hatstats.cli import report, scores, trends, changes, plans, bayes, studies, logs
 
 # isort: on
 from hatstats.cli.front import app, main
 
-__all__ = ["app", "bayes", "changes", "main", "plans", "report", "scores", "studies", "trends"]
+__all__ = [
+    "app",
+    "bayes",
+    "changes",
+    "logs",
+    "main",
+    "plans",
+    "report",
+    "scores",
+    "studies",
+    "trends",
+]

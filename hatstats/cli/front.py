@@ -84,7 +84,9 @@ _OPTIONS: dict[str, Any] = {
 _DEFAULTS = {field.name: field.default for field in fields(Choice)}
 
 
-def verb(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def verb(
+    *names: str, app: typer.Typer = app
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a verb with the shared options `names`, which it receives as one `Choice`."""
     shared = (*names, "json", "debug")
 

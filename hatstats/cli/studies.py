@@ -1,38 +1,96 @@
-"""Verbs about the data themselves: `check`."""
+"""Verbs about the data themselves: `check`, `exclude`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hatstats.cli.front import Choice, verb
 from hatstats.cli.inputs import StudyPath
-from hatstats.cli.terminal import print_json, say
+from hatstats.cli.terminal import WIDTH, print_json, say
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from hatstats.study.scrutiny import Finding
+
+#: Findings of one kind that are printed; --json has all.
+MOST = 10
 
 
 @verb()
 def check(study: StudyPath, *, choice: Choice) -> None:
-    """Read and validate a study, and list cells that look like failed answer extraction."""
+    """Read and validate a study, and list what looks wrong, each with how to exclude it."""
     from hatstats.study import read_study, suspicious_cells
+    from hatstats.study.scrutiny import finding_table, findings
 
     data = read_study(study)
-    found = suspicious_cells(data)
+    found = findings(data)
     if choice.json:
-        print_json({"study": data.name, "valid": True, "suspicious": found})
+        print_json(
+            {
+                "study": data.name,
+                "valid": True,
+                "suspicious": suspicious_cells(data),
+                "findings": finding_table(found, str(study)),
+            }
+        )
         return
     print(data.summary())
     print()
-    say(_suspicion_text(found))
+    for line in _finding_lines(found, str(study)):
+        say(line)
 
 
-def _suspicion_text(found: pd.DataFrame) -> str:
-    if found.empty:
-        return "Valid. No suspicious cells."
-    rows = [
-        f"- {model}, {benchmark}: {evidence}"
-        for model, benchmark, evidence in found[["model", "benchmark", "evidence"]].to_numpy()
-    ]
-    head = f"Valid. {len(found)} suspicious cell{'s' if len(rows) > 1 else ''}:"
-    return "\n".join([head, *rows])
+@verb()
+def exclude(
+    study: StudyPath,
+    names: Annotated[
+        list[str], typer.Argument(help="Names of findings, as check prints them.", metavar="NAMES")
+    ],
+    *,
+    choice: Choice,
+) -> None:
+    """Flag what findings name, so that it is left out from now on (--with-flagged uses it)."""
+    from hatstats.study import read_study
+    from hatstats.study.flagging import write_flags
+    from hatstats.study.scrutiny import findings, named
+
+    chosen = named(findings(read_study(study)), names)
+    rows = write_flags(study, chosen)
+    if choice.json:
+        print_json({"study": study.name, "flagged": [each.name for each in chosen], "rows": rows})
+        return
+    for each in chosen:
+        say(f"- {each.name}: {each.evidence}")
+    print(f"{rows} rows flagged. To undo, empty their cells in the columns flag and evidence.")
+
+
+def _finding_lines(found: list[Finding], study: str) -> Iterator[str]:
+    from hatstats.study.scrutiny import KINDS
+
+    if not found:
+        yield "Valid. No suspicious cells."
+        return
+    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}, none of them acted upon:"
+    for kind, meaning in KINDS.items():
+        some = [each for each in found if each.kind == kind]
+        if not some:
+            continue
+        yield f"\n{meaning} ({kind}):"
+        for each in some[:MOST]:
+            who = ", ".join(part for part in (each.model, each.benchmark) if part)
+            yield f"- {who}: {each.evidence}"
+            yield _command(each, study)
+        if len(some) > MOST:
+            yield f"- and {len(some) - MOST} more: hatstats check {study} --json"
+
+
+def _command(finding: Finding, study: str) -> str:
+    """The command to copy, on two lines where one would be too long."""
+    whole = f"    {finding.command(study)}"
+    if len(whole) <= WIDTH:
+        return whole
+    name = shlex.quote(finding.name)
+    return f"{whole.removesuffix(name)}\\\n      {name}"

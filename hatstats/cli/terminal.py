@@ -39,4 +39,5 @@ def print_json(value: object) -> None:
 def say(text: str) -> None:
     """Print paragraphs wrapped to the width of a terminal; indented lines stay as they are."""
     for line in text.splitlines():
-        print(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, subsequent_indent="  "))
+        whole = len(line) <= WIDTH or line.startswith("    ")
+        print(line if whole else textwrap.fill(line, WIDTH, subsequent_indent="  "))

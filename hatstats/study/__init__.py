@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hatstats.study.claims import StudyInfo
+from hatstats.study.conversion import Conversion, convert_logs
+from hatstats.study.metadata import fill_models
 from hatstats.study.reading import read_study
 from hatstats.study.simulate import Shape, simulate_study, true_hat
 from hatstats.study.study import Study
@@ -10,11 +12,14 @@ from hatstats.study.suspicion import flag_cells, suspicious_cells
 from hatstats.study.truth import PaperDesign, PaperTruth, paper_truth
 
 __all__ = [
+    "Conversion",
     "PaperDesign",
     "PaperTruth",
     "Shape",
     "Study",
     "StudyInfo",
+    "convert_logs",
+    "fill_models",
     "flag_cells",
     "paper_truth",
     "read_study",
