@@ -10,18 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 import hatstats
-from hatstats.hat.counts import ItemCounts, item_counts
-from hatstats.hat.deconvolution import count_patterns
-from hatstats.hat.latent import fit_latent
-from hatstats.hat.penalised import pattern_means
+from hatstats.hat.counts import item_counts
+from hatstats.hat.deconvolution import GRID
+from hatstats.hat.latent import LatentOptions, fit_grouped, group_items
 from hatstats.study.simulate import Shape
 
-_REPEATS = 3
+_REPEATS = 5
 
 
 def paper_size() -> None:
@@ -40,20 +39,6 @@ def paper_size() -> None:
     )
 
 
-def counted(counts: ItemCounts, times: int) -> ItemCounts:
-    """The same counts, each item so many times: the same profile from more items."""
-    total = counts.items.size * times
-    return replace(
-        counts,
-        items=np.arange(total).astype(str),
-        clusters=np.arange(total),
-        source_correct=np.repeat(counts.source_correct, times, axis=1),
-        source_trials=np.repeat(counts.source_trials, times, axis=1),
-        target_correct=np.repeat(counts.target_correct, times, axis=1),
-        target_trials=np.repeat(counts.target_trials, times, axis=1),
-    )
-
-
 def least(call: Callable[[], object]) -> float:
     """Least processor seconds of several calls."""
     spent = []
@@ -64,28 +49,23 @@ def least(call: Callable[[], object]) -> float:
     return min(spent)
 
 
-def counting(counts: ItemCounts) -> None:
-    """Do what a fit does with single items: patterns of the source, means of the targets."""
-    target = counts.target_accuracy()
-    for m in range(len(counts.models)):
-        part = count_patterns(counts.source_correct[m], counts.source_trials[m])
-        weights = np.ones(counts.items.size)
-        mean = target[m].mean(axis=1, keepdims=True)
-        for values in (mean, target[m]):
-            pattern_means(values, part.index, weights, part.size.size)
-
-
 def growth() -> None:
-    """Print what a thousand times as many items cost, in all and after they are counted."""
-    study = hatstats.simulate_study((0.0, 1.0), shape=Shape(1_000, 2, 10), rng=2)
-    small = item_counts(study, study.benchmark_names[0])
-    large = counted(small, 1_000)
-    few, many = least(lambda: fit_latent(small)), least(lambda: fit_latent(large))
-    counted_few, counted_many = least(lambda: counting(small)), least(lambda: counting(large))
+    """Print what a thousand times as many items cost, before and after they are counted."""
+    families = LatentOptions().families(GRID)
+    seconds = {}
+    for n_items in (1_000, 1_000_000):
+        study = hatstats.simulate_study((0.5,), shape=Shape(n_items, 2, 10), rng=2)
+        counts = item_counts(study, study.benchmark_names[0])
+        items = group_items(counts, 0)
+        seconds[n_items] = (
+            least(partial(group_items, counts, 0)),
+            least(partial(fit_grouped, items, families)),
+        )
+    (count_few, few), (count_many, many) = seconds.values()
     print(
-        f"latent, 1,000 and 1,000,000 items: {few:.3f} s and {many:.3f} s of the processor, of "
-        f"which counting {counted_few:.3f} s and {counted_many:.3f} s; once counted, ratio "
-        f"{(many - counted_many) / (few - counted_few):.2f}"
+        f"latent, one model, 1,000 and 1,000,000 items, seconds of the processor: counting "
+        f"{count_few:.4f} and {count_many:.4f}; once counted {few:.4f} and {many:.4f}, "
+        f"ratio {many / few:.2f}"
     )
 
 

@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 
 #: Largest |logit x| of the grid between the atoms.
 _REACH = 7.0
-_GRID = np.concatenate([[0.0], special.expit(np.linspace(-_REACH, _REACH, 57)), [1.0]])
+#: Values of x at which distributions and profiles are held.
+GRID = np.concatenate([[0.0], special.expit(np.linspace(-_REACH, _REACH, 57)), [1.0]])
 _SPLINES = 12
 # Weak ridges keep the flat directions of the likelihood bounded: the level of log g, which g's
 # normalisation cancels, and the atoms, which differ little from their neighbours on the grid.
@@ -32,12 +33,12 @@ _SMOOTHING = np.geomspace(1e5, 1e-2, 15)
 
 
 def _design() -> tuple[Floats, Floats]:
-    inner = np.linspace(-_REACH, _REACH, _GRID.size - 2)
+    inner = np.linspace(-_REACH, _REACH, GRID.size - 2)
     knots = np.concatenate(
         [[-_REACH] * 3, np.linspace(-_REACH, _REACH, _SPLINES - 2), [_REACH] * 3]
     )
     splines = BSpline.design_matrix(inner, knots, 3).toarray()
-    basis = np.zeros((_GRID.size, _SPLINES + 2))
+    basis = np.zeros((GRID.size, _SPLINES + 2))
     basis[1:-1, :_SPLINES] = splines
     basis[0, :_SPLINES], basis[-1, :_SPLINES] = splines[0], splines[-1]
     basis[0, _SPLINES] = basis[-1, _SPLINES + 1] = 1.0
@@ -153,9 +154,12 @@ def _softmax(theta: Floats) -> Floats:
 
 
 def _maximise(
-    likelihood: Floats, size: Floats, penalty: Floats, theta: Floats
+    likelihood: Floats, size: Floats, penalty: Floats, theta: Floats, tolerance: float
 ) -> tuple[Floats, float]:
-    """Penalised maximum by Newton steps with halving; returns theta and the objective."""
+    """Penalised maximum by Newton steps with halving; returns theta and the objective.
+
+    The last step promises to gain less than half of `tolerance` in log-likelihood.
+    """
 
     def objective(value: Floats) -> float:
         mixture = likelihood @ _softmax(value)
@@ -185,7 +189,7 @@ def _maximise(
             return theta, current
         theta = theta + length * step
         current = proposed
-        if gradient @ step < 1e-9:
+        if gradient @ step < tolerance:
             return theta, current
     raise FitError("the distribution of source accuracy did not converge in 200 Newton steps")
 
@@ -234,13 +238,18 @@ def deconvolve(
     FitError
         If the Newton steps do not converge.
     """
-    patterns = count_patterns(correct, trials, weights)
-    likelihood = binomial_likelihood(patterns, _GRID)
+    return deconvolve_patterns(count_patterns(correct, trials, weights), smoothing)
+
+
+def deconvolve_patterns(patterns: Patterns, smoothing: float | None = None) -> Deconvolution:
+    """The same for counts that are grouped already; see `deconvolve`."""
+    likelihood = binomial_likelihood(patterns, GRID)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):
         penalty = weight * _ROUGHNESS + _RIDGE
-        theta, value = _maximise(likelihood, patterns.size, penalty, theta)
+        # To compare the costs of roughness a hundredth of a log-likelihood is near enough.
+        theta, value = _maximise(likelihood, patterns.size, penalty, theta, 1e-2)
         sign, log_det = np.linalg.slogdet(_curvature(likelihood, patterns.size, penalty, theta))
         evidence = value + 0.5 * (_SPLINES - 3) * np.log(weight) - 0.5 * log_det
         if sign <= 0 and best is not None:
@@ -250,6 +259,7 @@ def deconvolve(
     assert best is not None
     _, weight, theta = best
     penalty = weight * _ROUGHNESS + _RIDGE
+    theta, _ = _maximise(likelihood, patterns.size, penalty, theta, 1e-9)
     density = _softmax(theta)
     mixture = likelihood @ density
     posterior = likelihood * density / mixture[:, None]
@@ -257,7 +267,7 @@ def deconvolve(
     scores -= (patterns.size @ scores) / patterns.size.sum()
     curvature = _curvature(likelihood, patterns.size, penalty, theta)
     return Deconvolution(
-        grid=_GRID,
+        grid=GRID,
         density=density,
         posterior=posterior,
         patterns=patterns,

@@ -23,10 +23,16 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat.counts import ItemCounts
-from hatstats.hat.deconvolution import Deconvolution, deconvolve
+from hatstats.hat.deconvolution import (
+    GRID,
+    Deconvolution,
+    Patterns,
+    count_patterns,
+    deconvolve_patterns,
+)
 from hatstats.hat.increasing import increasing_family
 from hatstats.hat.layers import Layer, fit_layer
-from hatstats.hat.penalised import Family, Prior
+from hatstats.hat.penalised import Family, Means, Prior, pattern_means
 from hatstats.hat.unrestricted import unrestricted_family
 from hatstats.inference.influence import cluster_sums
 
@@ -179,31 +185,87 @@ def _left_out_loss(
     return float(working[level] @ left**2)
 
 
-def _fit_model(
-    part: Deconvolution,
-    target: Floats,
-    items: Floats,
-    families: dict[float, Family],
-    clusters: NDArray[np.intp],
-) -> LatentModel:
-    """Profiles of one model in all languages; target (N, L), item weights (N,)."""
-    seen = ~np.isnan(target)
-    several = int(seen.any(axis=0).sum()) > 1
-    total, count = np.where(seen, target, 0.0).sum(axis=1), seen.sum(axis=1)
-    mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)[:, None]
+@dataclass(frozen=True, slots=True)
+class GroupedItems:
+    """One model's items, grouped by their source counts: what the fit looks at.
+
+    Attributes
+    ----------
+    patterns : Patterns
+    average : ndarray, shape (N, 1)
+        Mean of an item's target accuracies over its languages.
+    target : ndarray, shape (N, L)
+    average_means, target_means : Means
+        Of both, by pattern.
+    clusters : ndarray of int, shape (N,)
+    """
+
+    patterns: Patterns
+    average: Floats
+    target: Floats
+    average_means: Means
+    target_means: Means
+    clusters: NDArray[np.intp]
+
+
+def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
+    """Group the items of one model; all that follows does not depend on their number.
+
+    Parameters
+    ----------
+    counts : ItemCounts
+    m : int
+        Place of the model.
+    weights : ndarray, shape (N,), optional
+        Weights of the items; 1 each if not given.
+
+    Returns
+    -------
+    GroupedItems
+    """
+    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], weights)
+    asked = counts.target_trials[m] > 0
+    target = np.divide(
+        counts.target_correct[m],
+        counts.target_trials[m],
+        out=np.full(asked.shape, np.nan),
+        where=asked,
+    )
+    total, count = np.where(asked, target, 0.0).sum(axis=1), asked.sum(axis=1)
+    average = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)[:, None]
+    items = np.ones(total.size) if weights is None else np.asarray(weights, dtype=float)
+    size = patterns.size.size
+    return GroupedItems(
+        patterns,
+        average,
+        target,
+        pattern_means(average, patterns.index, items, size),
+        pattern_means(target, patterns.index, items, size),
+        counts.clusters,
+    )
+
+
+def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
+    """Profiles of one model in all languages, in the best of some families."""
+    part = deconvolve_patterns(items.patterns)
+    asked = items.target_means.size.sum(axis=1) > 0
+    several = int(asked.sum()) > 1
     fits = {
-        cost: fit_layer(Prior.of(family), part, mean, items) for cost, family in families.items()
+        cost: fit_layer(Prior.of(family), part, items.average, items.average_means)
+        for cost, family in families.items()
     }
     best = next(iter(fits))
     if len(fits) > 1:
         # The same working weights for all, so that their losses can be compared.
         working = fits[1.0].working[0]
-        best = min(fits, key=lambda cost: _left_out_loss(fits[cost], working, part, clusters))
+        best = min(fits, key=lambda cost: _left_out_loss(fits[cost], working, part, items.clusters))
     shared = fits[best]
     prior = Prior.about(families[best], shared.theta[0]) if several else Prior.of(families[best])
     return LatentModel(
         deconvolution=part,
-        languages=shared if seen.shape[1] == 1 else fit_layer(prior, part, target, items),
+        languages=shared
+        if asked.size == 1
+        else fit_layer(prior, part, items.target, items.target_means),
         shared=shared if several else None,
         roughness=best,
     )
@@ -235,9 +297,7 @@ def fit_latent(
     """
     chosen = options or LatentOptions()
     fitted = []
-    target = counts.target_accuracy()
-    items = np.ones(counts.items.size) if weights is None else np.asarray(weights, dtype=float)
-    families: dict[float, Family] = {}
+    families = chosen.families(GRID)
     for m, model in enumerate(counts.models):
         if counts.source_trials[m].max() < 2:
             raise NotIdentifiedError(
@@ -247,7 +307,5 @@ def fit_latent(
                 "more target languages use method='joint'; the observed profile "
                 "(method='observed') can be computed too, with its bias."
             )
-        part = deconvolve(counts.source_correct[m], counts.source_trials[m], weights=weights)
-        families = families or chosen.families(part.grid)
-        fitted.append(_fit_model(part, target[m], items, families, counts.clusters))
-    return fitted[0].deconvolution.grid, tuple(fitted)
+        fitted.append(fit_grouped(group_items(counts, m, weights), families))
+    return GRID, tuple(fitted)

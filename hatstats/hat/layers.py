@@ -13,7 +13,6 @@ from hatstats.hat.penalised import (
     Means,
     Prior,
     minimise,
-    pattern_means,
     working_weights,
 )
 
@@ -85,7 +84,7 @@ class Layer:
         return influence
 
 
-def fit_layer(prior: Prior, part: Deconvolution, target: Floats, items: Floats) -> Layer:
+def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -> Layer:
     """Fit one curve per column of target accuracies.
 
     Parameters
@@ -93,8 +92,8 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, items: Floats) 
     prior : Prior
     part : Deconvolution
     target : ndarray, shape (N, L)
-    items : ndarray, shape (N,)
-        Weights of the items.
+    every : Means
+        Their means by pattern, which are all that the fit looks at.
 
     Returns
     -------
@@ -106,7 +105,6 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, items: Floats) 
         If a curve does not converge.
     """
     family = prior.family
-    every = pattern_means(target, part.patterns.index, items, part.patterns.size.size)
     there = np.flatnonzero(every.size.sum(axis=1) > 0)
     means = every.rows(there)
     # Equal variances first; then variances that go with the fitted means.
