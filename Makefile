@@ -13,7 +13,7 @@ setup: ## make .venv ready (the other targets do it too)
 	@sh .ci/setup
 
 report: setup ## the main job on real data: results/euroeval/report.html
-	.venv/bin/hatstats report data/euroeval --bayes --out results/euroeval
+	.venv/bin/hatstats report data/euroeval --out results/euroeval
 
 test: setup ## the test suite, on all cores
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile

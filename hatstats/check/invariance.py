@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from hatstats.errors import DegenerateDataWarning
-from hatstats.hat.counts import item_counts
 from hatstats.hat.fitting import Method, fit_profile
 from hatstats.hat.measures import measures
 from hatstats.study import Study, simulate_study
@@ -94,14 +93,6 @@ def true_score(
     )
 
 
-def conditional_transfer(study: Study) -> Floats:
-    """Chance that a target answer is right given that the source answer is, per model (M,)."""
-    counts = item_counts(study, study.benchmark_names[0])
-    source = counts.source_accuracy()
-    both = np.nanmean(source[:, :, None] * counts.target_accuracy(), axis=(1, 2))
-    return np.asarray(both / np.nanmean(source, axis=1), dtype=float)
-
-
 def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Floats]:
     """All measures of one study, each (M,), by name and reference."""
     values: dict[tuple[str, str], Floats] = {}
@@ -112,7 +103,6 @@ def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Fl
     for term, rows in measures(study).groupby("term", sort=False):
         by_model = rows.set_index("model")["estimate"]
         values[str(term), ""] = by_model.reindex(study.model_names).to_numpy(dtype=float)
-    values["conditional transfer", ""] = conditional_transfer(study)
     return values
 
 

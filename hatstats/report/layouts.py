@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from hatstats.report.bayes_tables import bayes_tables
 from hatstats.report.claim_tables import (
     decompositions_table,
     leverage_table,
@@ -98,29 +99,6 @@ ITEMS = (
     Column("elsewhere", "Elsewhere", "value", error=""),
     Column("q_value", "q", "p"),
     Column("verdict", "Verdict"),
-)
-BAYES_CLAIMS = (
-    Column("name", "Claim"),
-    Column("quantity", "Quantity", "prose"),
-    Column("estimate", "Mean", "value"),
-    Column("conf", "CI", "interval"),
-    Column("threshold", "Threshold", "plain"),
-    Column("p_claim", "P(claim)", "value", error=""),
-    Column("p_in_rope", "P(in ROPE)", "value", error=""),
-    Column("verdict", "Regression"),
-)
-BAYES_SCORES = (
-    Column("model", "Model"),
-    Column("estimate", "Mean", "value"),
-    Column("conf", "CI", "interval"),
-    Column("plain", "Without the model", "value"),
-    Column("p_best", "P(best)", "value", error=""),
-)
-BAYES_CHECKS = (
-    Column("trend", "Trend"),
-    Column("check", "Check"),
-    Column("words", "Result", "prose"),
-    Column("outcome", "Outcome"),
 )
 #: Items that the report lists; the rest stand in items.csv.
 LISTED_ITEMS = 30
@@ -284,37 +262,6 @@ def checks_table(checks: pd.DataFrame) -> Table:
 def items_table(items: pd.DataFrame) -> Table:
     """The items that depart most certainly from what the profile expects of them."""
     return make_table(items.head(LISTED_ITEMS), ITEMS)
-
-
-def bayes_tables(results: Results, level: str, study: str) -> list[tuple[str, str, Table]]:
-    """Tables of the hierarchical model."""
-    parts = results.bayes
-    if not parts:
-        return []
-    claims = parts["claims"]
-    named = claims.assign(name=[words(name) for name in claims["name"]]) if len(claims) else claims
-    checks = parts["checks"]
-    outcome = ["passed" if passed else "FAILED" for passed in checks["passed"]]
-    return [
-        (
-            "bayes_claims",
-            f"Registered claims as posterior probabilities, {study}. ROPE: the region of practical "
-            "equivalence of the quantity; for non-inferiority the margin on both sides. "
-            "Regression: the verdict of the table of claims.",
-            make_table(named, BAYES_CLAIMS if len(named) else ()),
-        ),
-        (
-            "bayes_scores",
-            f"HAT scores by the hierarchical model, {study}. Posterior mean and {level} interval; "
-            "beside them the score without the model.",
-            make_table(parts["scores"], BAYES_SCORES),
-        ),
-        (
-            "bayes_checks",
-            f"Checks of the hierarchical model, {study}.",
-            make_table(checks.assign(outcome=outcome), BAYES_CHECKS),
-        ),
-    ]
 
 
 def tables_of(results: Results) -> tuple[Shown, ...]:

@@ -62,7 +62,7 @@ def test_command_line_prints_the_tables(capsys: pytest.CaptureFixture[str]) -> N
     size = ["--seeds", "2", "--items", "100", "--promptings", "5", "--replicates", "0", *none]
     main([*size, "--methods", "latent"])
     shown = capsys.readouterr().out
-    for word in ("Drift", "Bias", "conditional transfer", "shared_factor", "HAT, latent uniform"):
+    for word in ("Drift", "Bias", "conditional", "shared_factor", "HAT, latent uniform"):
         assert word in shown
 
 

@@ -37,7 +37,8 @@ def test_one_target_language_is_enough() -> None:
     profile = fit_aggregate(panel(rows))
     check_whole(profile)
     assert list(profile.panel.components) == ["model"]
-    assert set(measures(panel(rows))["term"]) == {"gap", "ratio", "excess"}
+    terms = {"gap", "ratio", "excess", "gamma", "parity_gap"}
+    assert set(measures(panel(rows))["term"]) == terms
 
 
 def test_one_target_language_on_each_of_two_benchmarks() -> None:
