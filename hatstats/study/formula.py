@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,13 @@ def parse_formula(formula: str) -> SimpleFormula:
     raise formula_error(formula, f"the formula cannot be read ({reason})", EXAMPLE)
 
 
-def required_columns(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> list[str]:
-    """Columns of the table of models that a formula names.
+def required_columns(
+    parsed: SimpleFormula,
+    frame: pd.DataFrame,
+    formula: str,
+    functions: Mapping[str, Any] = FUNCTIONS,
+) -> list[str]:
+    """Columns of the table of models that a formula names beside the functions it calls.
 
     Raises
     ------
@@ -59,7 +65,7 @@ def required_columns(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -
         If the table lacks one, or one is a date.
     """
     names = {str(name) for name in parsed.required_variables}
-    needed = sorted(names - (set(FUNCTIONS) - set(frame.columns)))
+    needed = sorted(names - (set(functions) - set(frame.columns)))
     unknown = [name for name in needed if name not in frame.columns]
     if unknown:
         raise DataError(
@@ -74,12 +80,19 @@ def required_columns(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -
     return needed
 
 
-def evaluate_formula(parsed: SimpleFormula, frame: pd.DataFrame, formula: str) -> Any:
+def evaluate_formula(
+    parsed: SimpleFormula,
+    frame: pd.DataFrame,
+    formula: str,
+    functions: Mapping[str, Any] = FUNCTIONS,
+) -> Any:
     """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
     try:
         with np.errstate(all="ignore"):
-            return model_matrix(parsed, frame, context=FUNCTIONS, na_action="ignore")
+            return model_matrix(parsed, frame, context=functions, na_action="ignore")
     except FormulaicError as error:
+        if isinstance(error.__cause__, DataError):
+            raise error.__cause__ from None
         reason = str(error).splitlines()[0]
         raise formula_error(
             formula, f"the formula cannot be evaluated ({reason})", EXAMPLE

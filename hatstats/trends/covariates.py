@@ -9,12 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import SimpleFormula, model_matrix
+from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.study.formula import EXAMPLE, formula_error, parse_formula
+from hatstats.study.formula import (
+    EXAMPLE,
+    evaluate_formula,
+    formula_error,
+    parse_formula,
+    required_columns,
+)
 from hatstats.study.formula import with_release_year as with_release_year
 from hatstats.trends.transforms import TOLERANT, functions
 
@@ -101,22 +107,6 @@ class Design:
             )
 
 
-def _evaluated(
-    parsed: SimpleFormula, frame: pd.DataFrame, clusters: NDArray[np.str_], formula: str
-) -> Any:
-    """Model matrix with one row per row of `frame`; what has no finite value stays visible."""
-    try:
-        with np.errstate(all="ignore"):
-            return model_matrix(parsed, frame, context=functions(clusters), na_action="ignore")
-    except FormulaicError as error:
-        if isinstance(error.__cause__, DataError):
-            raise error.__cause__ from None
-        reason = str(error).splitlines()[0]
-        raise formula_error(
-            formula, f"the formula cannot be evaluated ({reason})", EXAMPLE
-        ) from error
-
-
 def _tolerated(parsed: SimpleFormula, name: str) -> bool:
     """Whether a variable stands only inside functions that take unknown values."""
     inside = rf"\b(?:{'|'.join(TOLERANT)})\([^()]*(?:\([^()]*\)[^()]*)*\)"
@@ -153,19 +143,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     """
     frame = with_release_year(models)
     parsed = parse_formula(formula)
-    called = set(functions(np.zeros(0))) - set(frame.columns)
-    needed = sorted({str(name) for name in parsed.required_variables} - called)
-    unknown = [name for name in needed if name not in frame.columns]
-    if unknown:
-        raise DataError(
-            "the formula names a variable that the table of models lacks",
-            file="models.csv",
-            column=unknown[0],
-            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
-        )
-    dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
-    if dates:
-        raise formula_error(formula, "a date is no number", "use release_year.")
+    needed = required_columns(parsed, frame, formula, functions(np.zeros(0)))
     strict = [name for name in needed if not _tolerated(parsed, name)]
     has_all = frame[strict].notna().all(axis=1) if strict else pd.Series(True, index=frame.index)
     kept = frame[has_all].reset_index(drop=True)
@@ -173,7 +151,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
         raise NotIdentifiedError(f"no model has all of {', '.join(strict)}")
-    table = _evaluated(parsed, kept, clusters, formula)
+    table = evaluate_formula(parsed, kept, formula, functions(clusters))
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
     if not terms:
