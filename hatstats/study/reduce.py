@@ -85,10 +85,9 @@ def responses(
     Returns
     -------
     Table
-        The columns found, all text; `right` (int64 or float64, null where the score cannot be used)
-        and `trials`; `named`, whether the row was read and has all its names; `reason`, why it does
-        not count; `code`, the prompting as a small number or null; `hatstats_file` where the table
-        has it.
+        The columns found, all text; `right` (int64 or float64, null where the row could not be read
+        or its score cannot be used) and `trials`; `reason`, why it does not count; `code`, the
+        prompting as a small number or null; `hatstats_file` where the table has it.
     """
     import ibis
 
@@ -109,16 +108,11 @@ def responses(
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
     right, trials, empty = _grades(found)
-    branches = [(table[LOST], REASONS["lost"])] if LOST in table.columns else []
-    for name in NAMES[:-1]:
-        if name in found:
-            text = found[name]
-            branches.append((text.isnull() | (text == ""), REASONS[name]))
-    # Truth values add up faster than texts, which are asked for only where something is left out;
-    # a score that cannot be used is null, so that it is looked at once.
-    faults = [condition for condition, _ in branches]
-    named = ~functools.reduce(operator.or_, faults) if faults else ibis.literal(True)
+    branches = [(_missing(found[name]), REASONS[name]) for name in NAMES[:-1] if name in found]
     branches += [(empty, REASONS["empty"]), (right.isnull(), REASONS["neither"])]
+    if LOST in table.columns:
+        branches.insert(0, (table[LOST], REASONS["lost"]))
+        right = ibis.ifelse(table[LOST], ibis.null(right.type()), right)
     columns = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
     if "prompt" in found:
         columns["code"] = _code(found["prompt"])
@@ -126,7 +120,7 @@ def responses(
     if FILE in table.columns:
         columns[FILE] = table[FILE]
     reason = ibis.cases(*branches, else_=ibis.null("string"))
-    return table.select(**columns, right=right, trials=trials, named=named, reason=reason)
+    return table.select(**columns, right=right, trials=trials, reason=reason)
 
 
 def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
@@ -150,24 +144,38 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
     keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
     if grouping.by_file and FILE in rows.columns:
         keys.append(FILE)
-    kept = rows.named & rows.right.notnull()
+    # Texts are compared cell by cell, not row by row: whether all names are there is the same for
+    # all rows of a cell, and a score that cannot be used is null, which no sum takes in.
+    used = rows.right.notnull()
     sums = {
-        "n_correct": rows.right.sum(where=kept),
-        "n_trials": rows.trials.sum(where=kept),
+        "n_correct": rows.right.sum(),
+        "n_trials": rows.trials.sum(where=used),
         "n_rows": rows.count(),
-        "n_kept": rows.count(where=kept),
+        "n_kept": rows.right.count(),
     }
     if "code" in rows.columns and "prompt" in skipped:
         power = ibis.literal(1, type="int64") << rows.code
-        sums["codes"] = power.sum(where=kept)  # a row without a code adds nothing
-        sums["odd"] = rows.count(where=kept & rows.code.isnull())
-    return rows.group_by(keys).aggregate(**sums)
+        sums["codes"] = power.sum(where=used)  # a row without a code adds nothing
+        sums["odd"] = rows.count(where=used & rows.code.isnull())
+    cells = rows.group_by(keys).aggregate(**sums)
+    nameless = [_missing(cells[name]) for name in NAMES[:-1] if name in keys]
+    if not nameless:
+        return cells
+    faulty = functools.reduce(operator.or_, nameless)
+    left = {name: cells[name] for name in sums if name != "n_rows"}
+    nothing = {
+        name: 0 if name in ("n_kept", "odd") else ibis.null(value.type())
+        for name, value in left.items()
+    }
+    return cells.mutate(
+        **{name: ibis.ifelse(faulty, nothing[name], value) for name, value in left.items()}
+    )
 
 
 def left_out(rows: ir.Table) -> ir.Table:
     """Count the rows that are left out, by file and reason."""
     keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
-    faulty = rows.filter(~(rows.named & rows.right.notnull()))
+    faulty = rows.filter(rows.reason.notnull())
     return faulty.group_by(keys).aggregate(n_rows=faulty.count())
 
 
@@ -183,6 +191,10 @@ def _at(table: ir.Table, path: str) -> ir.Value:
     for part in inner:
         value = value[part]
     return value
+
+
+def _missing(name: ir.Value) -> ir.Value:
+    return name.isnull() | (name == "")
 
 
 def _text(value: ir.Value) -> ir.Value:
