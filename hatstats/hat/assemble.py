@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import standard_errors
+from hatstats.inference.influence import skewness, variance_df
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.study import Study
 
@@ -32,12 +33,15 @@ class ScoreBlock:
     cov : ndarray, shape (C + M, C + M)
     overlap : DataFrame
         See `HatScores`.
+    influence : ndarray, shape (G, C), optional
+        What each item or item cluster does to each cell, where items are known.
     """
 
     cells: pd.DataFrame
     source: pd.DataFrame
     cov: Floats
     overlap: pd.DataFrame
+    influence: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,25 @@ def _stacked(blocks: Sequence[ScoreBlock]) -> Floats:
         cov[np.ix_(place, place)] = block.cov
         at, source_at = at + count, source_at + more
     return cov
+
+
+def _tails(block: ScoreBlock) -> Floats:
+    """Degrees of freedom and skewness of each cell, (C, 2), unknown where items are not known."""
+    if block.influence is None:
+        return np.tile([np.inf, np.nan], (len(block.cells), 1))
+    return np.column_stack([variance_df(block.influence), skewness(block.influence)])
+
+
+def _influence(blocks: Sequence[ScoreBlock], weights: Floats) -> Floats | None:
+    """Influence of all clusters on averages of cells, (G, M), for weights (M, C)."""
+    parts, at = [], 0
+    for block in blocks:
+        if block.influence is None:
+            return None
+        count = len(block.cells)
+        parts.append(block.influence @ weights[:, at : at + count].T)
+        at += count
+    return np.concatenate(parts)
 
 
 def _warn_of_no_spread(cells: pd.DataFrame) -> None:
@@ -160,6 +183,7 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
     joint = weights @ cov @ weights.T
     facts = study.models.set_index("model", drop=False).loc[models]
     cells = cells.assign(std_error=standard_errors(cov[:total, :total]))
+    cells[["df", "skewness"]] = np.concatenate([_tails(block) for block in blocks])
     _warn_of_no_spread(cells)
     return HatScores(
         models=tuple(models),
@@ -174,4 +198,5 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
         cells=cells,
         cells_cov=cov[:total, :total],
         overlap=pd.concat([block.overlap for block in blocks], ignore_index=True),
+        influence=_influence(blocks, weights[:count, :total]),
     )

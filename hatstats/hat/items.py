@@ -15,7 +15,7 @@ from hatstats.hat.profile import TransferProfile
 from hatstats.hat.reference import reference_mixture, reference_name
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import standard_errors, tidy_frame
-from hatstats.inference.influence import influence_covariance
+from hatstats.inference.influence import cluster_sums, influence_covariance
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -367,4 +367,5 @@ def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
         cov,
         fit.overlap(weights, errors, smooth=reference_name(reference) != "own"),
+        cluster_sums(influence[:, there], fit.counts.clusters),
     )

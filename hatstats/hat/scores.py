@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.coefficients import standard_errors, tidy_frame
+from hatstats.inference.influence import skewness, variance_df
 from hatstats.inference.intervals import check_level, logit_interval, wald_interval
 
 Floats = NDArray[np.float64]
 
+_CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
 _OVERLAP_COLUMNS = [
     "model",
     "benchmark",
@@ -56,7 +58,8 @@ class HatScores:
     joint_cov : ndarray, shape (2M, 2M)
         Covariance of (params, source).
     cells : DataFrame
-        HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error`.
+        HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error,
+        df, skewness`.
     cells_cov : ndarray, shape (C, C)
         Covariance of the cells.
     overlap : DataFrame
@@ -65,6 +68,9 @@ class HatScores:
         reweighted average; `trimmed`, HAT over the inner part only; `shape_error`, the standard
         deviation of what the smoothness of a latent profile may hide; `informed`, False where the
         data hardly inform the score; `note`, a warning in words.
+    influence : ndarray, shape (G, M), optional
+        What each item (or item cluster) does to each score, benchmarks below one another; None
+        where items are not known one by one.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
     """
@@ -81,12 +87,30 @@ class HatScores:
     cells: pd.DataFrame
     cells_cov: Floats
     overlap: pd.DataFrame
+    influence: Floats | None = None
     bounded: bool = True
 
     @property
     def bse(self) -> Floats:
         """Standard errors, shape (M,)."""
         return standard_errors(self.cov)
+
+    @property
+    def df(self) -> Floats:
+        """Degrees of freedom of the standard errors, shape (M,).
+
+        How well items tell the spread of a score: few where few items carry it, as with a weak
+        model under a reference of easy items (`hatstats.inference.influence.variance_df`).
+        Infinite where items are not known one by one.
+        """
+        return self._tails(np.eye(len(self.models)))[0]
+
+    def _tails(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Degrees of freedom and skewness of weighted sums of the scores, weights (K, M)."""
+        if self.influence is None:
+            return np.full(len(weights), np.inf), np.full(len(weights), np.nan)
+        sums = self.influence @ weights.T
+        return variance_df(sums), skewness(sums)
 
     @property
     def shape_error(self) -> Floats:
@@ -112,16 +136,23 @@ class HatScores:
         return len(self.models)
 
     def conf_int(self, conf_level: float = 0.95) -> Floats:
-        """Confidence limits, shape (M, 2); on the logit scale for proportions."""
+        """Confidence limits, shape (M, 2); on the logit scale for proportions.
+
+        Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
+        """
         limits = logit_interval if self.bounded else wald_interval
-        return limits(self.params, self.bse, np.inf, conf_level)
+        df, lean = self._tails(np.eye(len(self.models)))
+        return limits(self.params, self.bse, df, conf_level, lean)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema."""
+        df, lean = self._tails(np.eye(len(self.models)))
         return tidy_frame(
             "HAT",
             self.params,
             self.bse,
+            df=df,
+            skewness=lean,
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
@@ -134,6 +165,8 @@ class HatScores:
             "HAT",
             self.cells["estimate"],
             self.cells["std_error"],
+            df=self.cells["df"],
+            skewness=self.cells["skewness"],
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
@@ -167,11 +200,14 @@ class HatScores:
         weights = np.zeros(len(self.models))
         for name, sign in ((a, 1.0), (b, -1.0)):
             weights[self._place(name)] += sign
+        df, lean = self._tails(weights[None])
         return tidy_frame(
             f"{a} - {b}",
             weights @ self.params,
             # Of two equal models the variance of the difference may round to below 0.
             float(np.sqrt(np.maximum(weights @ self.cov @ weights, 0.0))),
+            df=df,
+            skewness=lean,
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
@@ -364,7 +400,7 @@ class HatScores:
             covariates=scores.drop(columns="estimate").reset_index(drop=True),
             source=np.full(count, np.nan),
             joint_cov=joint,
-            cells=pd.DataFrame(columns=["model", "benchmark", "language", "estimate", "std_error"]),
+            cells=pd.DataFrame(columns=_CELL_COLUMNS),
             cells_cov=np.zeros((0, 0)),
             overlap=pd.DataFrame(columns=_OVERLAP_COLUMNS),
             bounded=False,

@@ -39,6 +39,7 @@ def tidy_frame(
     std_error: ArrayLike,
     *,
     df: ArrayLike = np.inf,
+    skewness: ArrayLike = np.nan,
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
     scale: str = "identity",
@@ -54,13 +55,16 @@ def tidy_frame(
         Estimates and standard errors. NaN where unknown.
     df : array_like, shape (k,) or scalar
         Degrees of freedom; infinite for the normal distribution.
+    skewness : array_like, shape (k,) or scalar
+        Skewness of the estimates, which limits and p values take in; NaN where it is not known
+        (`hatstats.inference.intervals.wald_interval`).
     conf_level : float
         Level of `conf_low` and `conf_high`.
     method : str or sequence of str
         How the row was made.
     scale : {"identity", "logit"}
-        ``identity`` gives symmetric limits and a test of 0. ``logit`` is for
-        a proportion: limits symmetric on the logit scale, no test (0 is no null of interest), so
+        ``identity`` gives Wald limits and a test of 0. ``logit`` is for
+        a proportion: limits on the logit scale, no test (0 is no null of interest), so
         statistic and p value are NaN.
     identifiers : dict, optional
         Identifying columns (`model`, `benchmark`, `language`, `reference`).
@@ -75,11 +79,11 @@ def tidy_frame(
     error = np.broadcast_to(np.asarray(std_error, dtype=float), value.shape)
     freedom = np.broadcast_to(np.asarray(df, dtype=float), value.shape)
     if scale == "identity":
-        limits = wald_interval(value, error, freedom, conf_level)
+        limits = wald_interval(value, error, freedom, conf_level, skewness)
         statistic = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)
-        p_value = two_sided_p(statistic, freedom)
+        p_value = two_sided_p(statistic, freedom, skewness)
     elif scale == "logit":
-        limits = logit_interval(value, error, freedom, conf_level)
+        limits = logit_interval(value, error, freedom, conf_level, skewness)
         statistic = p_value = np.full(value.shape, np.nan)
     else:
         raise ValueError(f"scale must be 'identity' or 'logit', not {scale!r}")

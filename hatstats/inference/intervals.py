@@ -30,10 +30,31 @@ def critical_value(df: ArrayLike, conf_level: float) -> Floats:
     return np.asarray(stats.t.isf(tail, np.asarray(df, dtype=float)), dtype=float)
 
 
+def _unskewed(t: Floats, skewness: Floats) -> Floats:
+    """Hall's transformation of a t statistic, which rises everywhere and has no skewness."""
+    third = skewness * t / 3.0
+    return t * (1.0 + third + third**2 / 3.0) + skewness / 6.0
+
+
+def _skewed(value: Floats, skewness: Floats, bend: Floats) -> Floats:
+    """The t statistic that the transformation takes to `value`; `bend` is its own skewness."""
+    shifted = value - skewness / 6.0
+    root = np.cbrt(1.0 + bend * shifted)
+    return np.asarray(3.0 * shifted / (root**2 + root + 1.0), dtype=float)
+
+
 def wald_interval(
-    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
+    estimate: ArrayLike,
+    std_error: ArrayLike,
+    df: ArrayLike,
+    conf_level: float,
+    skewness: ArrayLike = np.nan,
 ) -> Floats:
-    """Symmetric limits ``estimate -+ t * std_error``.
+    """Limits ``estimate -+ t * std_error``, symmetric unless the estimate is skewed.
+
+    An estimate with few large deviations comes with a standard error that is small when it misses
+    them. Hall's transformation ``t + a t^2 / 3 + a^2 t^3 / 27 + a / 6`` of the t statistic, a the
+    skewness of the estimate, removes that to second order (Hall 1992, JRSS B 54:221-228).
 
     Parameters
     ----------
@@ -41,35 +62,55 @@ def wald_interval(
         Estimates, standard errors in the same units, degrees of freedom.
     conf_level : float
         Coverage aimed at, inside (0, 1).
+    skewness : array_like, shape (k,)
+        Third central moment of the estimate over its variance to the power 3/2, as
+        `hatstats.inference.influence.skewness` finds it; NaN where it is not known.
 
     Returns
     -------
     ndarray, shape (k, 2)
         Lower and upper limits.
     """
-    centre = np.asarray(estimate, dtype=float)
-    half = critical_value(df, conf_level) * np.asarray(std_error, dtype=float)
-    return np.stack([centre - half, centre + half], axis=-1)
+    lean = np.nan_to_num(np.asarray(skewness, dtype=float))
+    return _interval(estimate, std_error, critical_value(df, conf_level), lean, lean)
+
+
+def _interval(
+    estimate: ArrayLike, std_error: ArrayLike, critical: Floats, skewness: Floats, bend: Floats
+) -> Floats:
+    centre, error = np.asarray(estimate, dtype=float), np.asarray(std_error, dtype=float)
+    low = centre - error * _skewed(critical, skewness, bend)
+    high = centre - error * _skewed(-critical, skewness, bend)
+    return np.stack([low, high], axis=-1)
 
 
 def logit_interval(
-    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
+    estimate: ArrayLike,
+    std_error: ArrayLike,
+    df: ArrayLike,
+    conf_level: float,
+    skewness: ArrayLike = np.nan,
 ) -> Floats:
     """Limits of a proportion, symmetric on the logit scale, so that they stay inside (0, 1).
 
     The standard error on the logit scale is ``std_error / (p (1 - p))`` (delta method). An
     estimate on the boundary has no finite logit: its limits are the Wald ones cut to [0, 1].
     Without spread (a standard error of 0) there is no interval: its limits are NaN, for an
-    interval of length 0 would pretend to certainty.
+    interval of length 0 would pretend to certainty. Where the `skewness` of the estimate is known,
+    the limits have it (`wald_interval`), less what the logit scale gives them already.
     """
     p = np.asarray(estimate, dtype=float)
     se = np.asarray(std_error, dtype=float)
     inside = (p > 0.0) & (p < 1.0)
     safe = np.where(inside, p, 0.5)
-    limits = special.expit(
-        wald_interval(special.logit(safe), se / (safe * (1.0 - safe)), df, conf_level)
-    )
-    boundary = np.clip(wald_interval(p, se, df, conf_level), 0.0, 1.0)
+    critical = critical_value(df, conf_level)
+    lean = np.asarray(skewness, dtype=float)
+    # To second order t on the logit scale is t - (h'' / 2 h') se t^2, h the logit, h' = 1 / p(1-p).
+    scale = se / (safe * (1.0 - safe))
+    bend = np.nan_to_num(lean - 1.5 * scale * (1.0 - 2.0 * safe))
+    lean = np.nan_to_num(lean)
+    limits = special.expit(_interval(special.logit(safe), scale, critical, lean, bend))
+    boundary = np.clip(_interval(p, se, critical, lean, lean), 0.0, 1.0)
     limits = np.where(inside[..., None], limits, boundary)
     return np.where((se > NO_SPREAD)[..., None], limits, np.nan)
 
@@ -122,9 +163,10 @@ def holm(p_values: ArrayLike) -> Floats:
     return np.asarray(np.minimum(adjusted, 1.0), dtype=float)
 
 
-def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
-    """Two-sided p value of a t statistic (normal for infinite `df`)."""
-    t = np.abs(np.asarray(statistic, dtype=float))
+def two_sided_p(statistic: ArrayLike, df: ArrayLike, skewness: ArrayLike = np.nan) -> Floats:
+    """Two-sided p value of a t statistic (normal for infinite `df`); see `wald_interval`."""
+    lean = np.nan_to_num(np.asarray(skewness, dtype=float))
+    t = np.abs(_unskewed(np.asarray(statistic, dtype=float), lean))
     return np.asarray(2.0 * stats.t.sf(t, np.asarray(df, dtype=float)), dtype=float)
 
 

@@ -14,6 +14,7 @@ from scipy import stats
 from hatstats.errors import DegenerateDataWarning
 from hatstats.hat import HatScores, fit_profile
 from hatstats.inference.coefficients import TIDY_COLUMNS
+from hatstats.inference.intervals import wald_interval
 from hatstats.study import Study, simulate_study
 from hatstats.study.simulate import Shape
 from tests.hat.studies import Row, item_rows, study_of
@@ -191,10 +192,16 @@ def test_contrast_uses_the_covariance() -> None:
     scores = fit_profile(study_of(rows)).hat()
     row = scores.contrast("b", "a", conf_level=0.9).iloc[0]
     variance = scores.cov[0, 0] + scores.cov[1, 1] - 2 * scores.cov[0, 1]
+    assert scores.influence is not None
     assert row["term"] == "b - a"
     assert row["estimate"] == pytest.approx(scores.params[1] - scores.params[0])
     assert row["std_error"] == pytest.approx(np.sqrt(variance))
-    assert row["conf_high"] - row["estimate"] == pytest.approx(1.6448536 * np.sqrt(variance))
+    psi = scores.influence[:, 1] - scores.influence[:, 0]
+    assert row["df"] == pytest.approx(2 / (sum(psi**4) / sum(psi**2) ** 2 - 1 / 100))
+    limits = wald_interval(
+        row["estimate"], row["std_error"], row["df"], 0.9, sum(psi**3) / sum(psi**2) ** 1.5
+    )
+    assert (row["conf_low"], row["conf_high"]) == pytest.approx(tuple(limits))
     assert row["statistic"] == pytest.approx(row["estimate"] / row["std_error"])
     assert variance < scores.cov[0, 0] + scores.cov[1, 1]
 
