@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import standard_errors
-from hatstats.inference.influence import skewness, variance_df
+from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.study import Study
 
@@ -103,11 +103,8 @@ def _stacked(blocks: Sequence[ScoreBlock]) -> Floats:
     return cov
 
 
-def _tails(block: ScoreBlock) -> Floats:
-    """Degrees of freedom and skewness of each cell, (C, 2), unknown where items are not known."""
-    if block.influence is None:
-        return np.tile([np.inf, np.nan], (len(block.cells), 1))
-    return np.column_stack([variance_df(block.influence), skewness(block.influence)])
+def _tails(block: ScoreBlock) -> Tails:
+    return Tails.unknown(len(block.cells)) if block.influence is None else Tails.of(block.influence)
 
 
 def _influence(blocks: Sequence[ScoreBlock], weights: Floats) -> Floats | None:
@@ -183,7 +180,9 @@ def assemble(study: Study, blocks: Sequence[ScoreBlock], label: Label) -> HatSco
     joint = weights @ cov @ weights.T
     facts = study.models.set_index("model", drop=False).loc[models]
     cells = cells.assign(std_error=standard_errors(cov[:total, :total]))
-    cells[["df", "skewness"]] = np.concatenate([_tails(block) for block in blocks])
+    tails = [_tails(block) for block in blocks]
+    cells["df"] = np.concatenate([each.df for each in tails])
+    cells["skewness"] = np.concatenate([each.skewness for each in tails])
     _warn_of_no_spread(cells)
     return HatScores(
         models=tuple(models),

@@ -20,6 +20,7 @@ from hatstats.hat.latent import LatentOptions, fit_latent
 from hatstats.hat.model_fit import ModelFit
 from hatstats.hat.observed import fit_observed
 from hatstats.hat.profile import TransferProfile
+from hatstats.inference.threads import one_thread
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,7 @@ def default_method(study: Study) -> Method:
     return "latent" if study.level == "item" else "aggregate"
 
 
+@one_thread
 def fit_profile(
     study: Study,
     *,

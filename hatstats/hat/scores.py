@@ -11,24 +11,14 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.coefficients import standard_errors, tidy_frame
-from hatstats.inference.influence import skewness, variance_df
+from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import check_level, logit_interval, wald_interval
 
 Floats = NDArray[np.float64]
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
-_OVERLAP_COLUMNS = [
-    "model",
-    "benchmark",
-    "outside",
-    "effective_size",
-    "trimmed",
-    "shape_error",
-    "informed",
-]
-_OVERLAP_COLUMNS += ["note"]
-
-
+_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
+_OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
 _SHAPE_WORDS = (
     "shape: what the assumed smoothness may hide (one standard deviation), beside the interval and "
     "not in it; more promptings make it smaller, more items do not."
@@ -100,17 +90,16 @@ class HatScores:
         """Degrees of freedom of the standard errors, shape (M,).
 
         How well items tell the spread of a score: few where few items carry it, as with a weak
-        model under a reference of easy items (`hatstats.inference.influence.variance_df`).
+        model under a reference of easy items (`hatstats.inference.influence.Tails`).
         Infinite where items are not known one by one.
         """
-        return self._tails(np.eye(len(self.models)))[0]
+        return self._tails(np.eye(len(self.models))).df
 
-    def _tails(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Degrees of freedom and skewness of weighted sums of the scores, weights (K, M)."""
+    def _tails(self, weights: Floats) -> Tails:
+        """Tails of weighted sums of the scores, weights (K, M)."""
         if self.influence is None:
-            return np.full(len(weights), np.inf), np.full(len(weights), np.nan)
-        sums = self.influence @ weights.T
-        return variance_df(sums), skewness(sums)
+            return Tails.unknown(len(weights))
+        return Tails.of(self.influence @ weights.T)
 
     @property
     def shape_error(self) -> Floats:
@@ -141,18 +130,16 @@ class HatScores:
         Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
         """
         limits = logit_interval if self.bounded else wald_interval
-        df, lean = self._tails(np.eye(len(self.models)))
-        return limits(self.params, self.bse, df, conf_level, lean)
+        tails = self._tails(np.eye(len(self.models)))
+        return limits(self.params, self.bse, tails.df, conf_level, tails.skewness)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema."""
-        df, lean = self._tails(np.eye(len(self.models)))
         return tidy_frame(
             "HAT",
             self.params,
             self.bse,
-            df=df,
-            skewness=lean,
+            df=self._tails(np.eye(len(self.models))),
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
@@ -165,8 +152,7 @@ class HatScores:
             "HAT",
             self.cells["estimate"],
             self.cells["std_error"],
-            df=self.cells["df"],
-            skewness=self.cells["skewness"],
+            df=Tails(*self.cells[["df", "skewness"]].to_numpy(dtype=float).T),
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
@@ -200,14 +186,12 @@ class HatScores:
         weights = np.zeros(len(self.models))
         for name, sign in ((a, 1.0), (b, -1.0)):
             weights[self._place(name)] += sign
-        df, lean = self._tails(weights[None])
         return tidy_frame(
             f"{a} - {b}",
             weights @ self.params,
             # Of two equal models the variance of the difference may round to below 0.
             float(np.sqrt(np.maximum(weights @ self.cov @ weights, 0.0))),
-            df=df,
-            skewness=lean,
+            df=self._tails(weights[None]),
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import check_level, logit_interval, two_sided_p, wald_interval
 
 #: Columns of every tidy table, in order; identifying columns stand in front of them.
@@ -38,8 +39,7 @@ def tidy_frame(
     estimate: ArrayLike,
     std_error: ArrayLike,
     *,
-    df: ArrayLike = np.inf,
-    skewness: ArrayLike = np.nan,
+    df: ArrayLike | Tails = np.inf,
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
     scale: str = "identity",
@@ -53,11 +53,9 @@ def tidy_frame(
         Name of each estimate.
     estimate, std_error : array_like, shape (k,)
         Estimates and standard errors. NaN where unknown.
-    df : array_like, shape (k,) or scalar
-        Degrees of freedom; infinite for the normal distribution.
-    skewness : array_like, shape (k,) or scalar
-        Skewness of the estimates, which limits and p values take in; NaN where it is not known
-        (`hatstats.inference.intervals.wald_interval`).
+    df : array_like, shape (k,) or scalar, or Tails
+        Degrees of freedom; infinite for the normal distribution. With `Tails` limits and p values
+        take in the skewness too (`hatstats.inference.intervals.wald_interval`).
     conf_level : float
         Level of `conf_low` and `conf_high`.
     method : str or sequence of str
@@ -77,7 +75,9 @@ def tidy_frame(
     check_level(conf_level)
     value = np.atleast_1d(np.asarray(estimate, dtype=float))
     error = np.broadcast_to(np.asarray(std_error, dtype=float), value.shape)
-    freedom = np.broadcast_to(np.asarray(df, dtype=float), value.shape)
+    skewness = df.skewness if isinstance(df, Tails) else np.nan
+    given = df.df if isinstance(df, Tails) else df
+    freedom = np.broadcast_to(np.asarray(given, dtype=float), value.shape)
     if scale == "identity":
         limits = wald_interval(value, error, freedom, conf_level, skewness)
         statistic = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,47 +54,42 @@ def influence_covariance(
     return np.asarray(psi.T @ psi * (groups / (groups - 1.0)), dtype=float)
 
 
-def variance_df(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Degrees of freedom of the variances that influence values give.
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """How t statistics of estimates are distributed, each array of shape (k,).
 
-    The variance ``V = sum_c psi_c^2`` is estimated too, and the worse the fewer clusters carry it:
-    its own variance is about ``sum_c psi_c^4 - V^2 / g``, and a chi-squared with
-    ``df = 2 V^2 / Var(V)`` degrees of freedom spreads as much (Satterthwaite 1946, Biometrics
-    Bull. 2:110-114; for sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441). Normal influence
-    values give about g; never more than g - 1.
-
-    Parameters
+    Attributes
     ----------
-    sums : ndarray, shape (g, k)
-        Influence values summed within clusters.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        Infinite where nothing varies, so that there is no interval to widen.
+    df : ndarray
+        Degrees of freedom; infinite where they are not known to be fewer.
+    skewness : ndarray
+        Third central moment over the variance to the power 3/2; NaN where it is not known.
     """
-    groups = sums.shape[0]
-    squares = sums**2
-    variance = squares.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        peak = (squares**2).sum(axis=0) / variance**2
-        df = 2.0 / np.maximum(peak - 1.0 / groups, 0.0)
-    return np.where(variance > 0.0, np.minimum(df, groups - 1.0), np.inf)
 
+    df: NDArray[np.float64]
+    skewness: NDArray[np.float64]
 
-def skewness(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Skewness of estimates, ``sum_c psi_c^3 / V^(3/2)``: a few clusters pull to one side.
+    @classmethod
+    def unknown(cls, size: int) -> Tails:
+        """Of estimates whose influence values are not known."""
+        return cls(np.full(size, np.inf), np.full(size, np.nan))
 
-    Parameters
-    ----------
-    sums : ndarray, shape (g, k)
-        Influence values summed within clusters.
+    @classmethod
+    def of(cls, sums: NDArray[np.float64]) -> Tails:
+        """Of estimates with these influence values, summed within clusters, shape (g, k).
 
-    Returns
-    -------
-    ndarray, shape (k,)
-        0 where nothing varies.
-    """
-    variance = (sums**2).sum(axis=0)
-    third = (sums**3).sum(axis=0)
-    return np.divide(third, variance**1.5, out=np.zeros(third.shape), where=variance > 0.0)
+        The variance ``V = sum_c psi_c^2`` is estimated too, and the worse the fewer clusters carry
+        it: its own variance is about ``sum_c psi_c^4 - V^2 / g``, and a chi-squared with
+        ``df = 2 V^2 / Var(V)`` degrees of freedom spreads as much (Satterthwaite 1946, Biometrics
+        Bull. 2:110-114; for sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441). Normal influence
+        values give about g; never more than g - 1. The skewness is ``sum_c psi_c^3 / V^(3/2)``.
+        Where nothing varies, df is infinite and the skewness 0.
+        """
+        groups = sums.shape[0]
+        variance = (sums**2).sum(axis=0)
+        there = variance > 0.0
+        scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=there)
+        spread = np.maximum((scaled**4).sum(axis=0) - 1.0 / groups, 0.0)
+        with np.errstate(divide="ignore"):
+            df = np.where(there, np.minimum(2.0 / spread, groups - 1.0), np.inf)
+        return cls(df, (scaled**3).sum(axis=0))

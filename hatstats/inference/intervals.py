@@ -64,7 +64,7 @@ def wald_interval(
         Coverage aimed at, inside (0, 1).
     skewness : array_like, shape (k,)
         Third central moment of the estimate over its variance to the power 3/2, as
-        `hatstats.inference.influence.skewness` finds it; NaN where it is not known.
+        `hatstats.inference.influence.Tails` has it; NaN where it is not known.
 
     Returns
     -------

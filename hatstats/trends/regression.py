@@ -16,6 +16,7 @@ from hatstats.hat.panel import Panel, family_labels, fit_panel
 from hatstats.hat.profile import TransferProfile
 from hatstats.hat.scores import HatScores
 from hatstats.inference.metaregression import fit_reml
+from hatstats.inference.threads import one_thread
 from hatstats.trends.comparison import Vcov, robust_covariance
 from hatstats.trends.covariates import Design, build_design
 from hatstats.trends.surface import LinearSurface, LogitSurface, Surface
@@ -45,6 +46,7 @@ class Choices:
     models: Collection[str] | None
 
 
+@one_thread
 def fit_trend(
     scores: HatScores | TransferProfile,
     formula: str,

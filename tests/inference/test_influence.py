@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatstats.inference.influence import (
+    Tails,
     cluster_sums,
     influence_covariance,
-    skewness,
-    variance_df,
 )
 from hatstats.inference.intervals import wald_interval
 
@@ -106,9 +105,9 @@ def test_degrees_of_freedom_and_skewness_against_naive(seed: int, size: int, wid
         variance = sum(value**2 for value in values)
         spread = sum(value**4 for value in values) - variance**2 / size
         df = 2 * variance**2 / spread if spread > 0 else np.inf
-        assert variance_df(psi)[column] == pytest.approx(min(df, size - 1), rel=1e-9)
+        assert Tails.of(psi).df[column] == pytest.approx(min(df, size - 1), rel=1e-9)
         third = sum(value**3 for value in values) / variance**1.5
-        assert skewness(psi)[column] == pytest.approx(third, rel=1e-9)
+        assert Tails.of(psi).skewness[column] == pytest.approx(third, rel=1e-9)
 
 
 def test_degrees_of_freedom_and_skewness_of_means_against_theory() -> None:
@@ -120,8 +119,8 @@ def test_degrees_of_freedom_and_skewness_of_means_against_theory() -> None:
     size = 200_000
     values = np.column_stack([rng.standard_normal(size), rng.standard_exponential(size)])
     psi = (values - values.mean(axis=0)) / size
-    np.testing.assert_allclose(variance_df(psi) / size, [1.0, 0.25], rtol=0.05)
-    np.testing.assert_allclose(skewness(psi) * np.sqrt(size), [0.0, 2.0], atol=0.1)
+    np.testing.assert_allclose(Tails.of(psi).df / size, [1.0, 0.25], rtol=0.05)
+    np.testing.assert_allclose(Tails.of(psi).skewness * np.sqrt(size), [0.0, 2.0], atol=0.1)
 
 
 def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
@@ -136,9 +135,10 @@ def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
         psi = ((y - y.mean()) / 60)[:, None]
         error = np.sqrt(influence_covariance(psi, alone(60))[0, 0])
         plain = wald_interval(y.mean(), error, np.inf, 0.95)
-        tails = wald_interval(y.mean(), error, variance_df(psi)[0], 0.95, skewness(psi)[0])
+        tails = Tails.of(psi)
+        bent = wald_interval(y.mean(), error, tails.df[0], 0.95, tails.skewness[0])
         kinds["normal"].append((plain[0] > 0.125, plain[1] < 0.125))
-        kinds["tails"].append((tails[0] > 0.125, tails[1] < 0.125))
+        kinds["tails"].append((bent[0] > 0.125, bent[1] < 0.125))
     normal, both = (np.mean(kinds[kind], axis=0) for kind in ("normal", "tails"))
     assert normal.sum() > 0.07
     assert both.sum() < 0.06
@@ -147,8 +147,8 @@ def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
 
 def test_tails_of_what_does_not_vary_degenerate() -> None:
     sums = np.column_stack([np.zeros(5), [2.0, 0, 0, 0, 0], [1.0, -1.0, 1.0, -1.0, 0]])
-    df = variance_df(sums)
+    df = Tails.of(sums).df
     assert df[0] == np.inf
     assert df[1] == pytest.approx(2 / (1 - 1 / 5))
     assert df[2] == 4.0
-    np.testing.assert_allclose(skewness(sums), [0.0, 1.0, 0.0])
+    np.testing.assert_allclose(Tails.of(sums).skewness, [0.0, 1.0, 0.0])
