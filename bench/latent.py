@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from hatstats.hat.deconvolution import GRID
 from hatstats.hat.latent import LatentOptions, fit_grouped, group_items
 from hatstats.study.simulate import Shape
 
-_REPEATS = 5
+_REPEATS = 25
 
 
 def paper_size() -> None:
@@ -39,29 +39,28 @@ def paper_size() -> None:
     )
 
 
-def least(call: Callable[[], object]) -> float:
-    """Least processor seconds of several calls."""
-    spent = []
-    for _ in range(_REPEATS):
-        start = time.process_time()
-        call()
-        spent.append(time.process_time() - start)
-    return min(spent)
+def least(calls: Sequence[Callable[[], object]]) -> list[float]:
+    """Least processor seconds of several calls that take turns, for the machine changes pace."""
+    spent = np.full((_REPEATS, len(calls)), np.nan)
+    for turn in range(_REPEATS):
+        for place, call in enumerate(calls):
+            start = time.process_time()
+            call()
+            spent[turn, place] = time.process_time() - start
+    return [float(seconds) for seconds in spent.min(axis=0)]
 
 
 def growth() -> None:
     """Print what a thousand times as many items cost, before and after they are counted."""
     families = LatentOptions().families(GRID)
-    seconds = {}
+    counting, fitting = [], []
     for n_items in (1_000, 1_000_000):
         study = hatstats.simulate_study((0.5,), shape=Shape(n_items, 2, 10), rng=2)
         counts = item_counts(study, study.benchmark_names[0])
-        items = group_items(counts, 0)
-        seconds[n_items] = (
-            least(partial(group_items, counts, 0)),
-            least(partial(fit_grouped, items, families)),
-        )
-    (count_few, few), (count_many, many) = seconds.values()
+        counting.append(partial(group_items, counts, 0))
+        fitting.append(partial(fit_grouped, group_items(counts, 0), families))
+    count_few, count_many = least(counting)
+    few, many = least(fitting)
     print(
         f"latent, one model, 1,000 and 1,000,000 items, seconds of the processor: counting "
         f"{count_few:.4f} and {count_many:.4f}; once counted {few:.4f} and {many:.4f}, "

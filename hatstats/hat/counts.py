@@ -98,7 +98,7 @@ def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
 
 
 def _ordered(study: Study, rows: pd.DataFrame) -> list[str]:
-    present = set(rows["model"])
+    present = set(rows["model"].unique())
     return [model for model in study.model_names if model in present]
 
 
@@ -132,15 +132,17 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     models = _ordered(study, rows)
     item_code, items = pd.factorize(rows["item"], sort=True)
     is_source = study.is_source[here]
-    language = rows["language"].to_numpy(dtype=object)
-    languages = sorted(set(language[~is_source]))
+    # Names are looked up once each, not in every row.
+    spoken, names = pd.factorize(rows["language"])
+    languages = sorted(names[np.unique(spoken[~is_source])])
     if not languages:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r} has rows in the source language only: "
             "transfer needs at least one target language"
         )
-    model_code = pd.Index(models).get_indexer(pd.Index(rows["model"]))
-    language_code = pd.Index(languages).get_indexer(pd.Index(language))
+    asked, models_there = pd.factorize(rows["model"])
+    model_code = pd.Index(models).get_indexer(models_there)[asked]
+    language_code = pd.Index(languages).get_indexer(names)[spoken]
     right = rows["n_correct"].to_numpy(dtype=float)
     trials = rows["n_trials"].to_numpy(dtype=float)
 
@@ -202,7 +204,7 @@ def _clusters(
         (rows, np.asarray(item_code)),
     ):
         given = (place >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
-        label[place[given]] = ("cluster " + table["cluster"]).to_numpy(dtype=object)[given]
+        label[place[given]] = ("cluster " + table.loc[given, "cluster"]).to_numpy(dtype=object)
     return pd.factorize(label)[0].astype(np.intp)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.hat.roughness import LogitSplines, bend_rows
+from hatstats.hat.roughness import Bending, LogitSplines, bend_rows
 
 Floats = NDArray[np.float64]
 
@@ -59,56 +59,71 @@ class IncreasingFamily:
 
     def _shares(self, theta: Floats) -> tuple[Floats, Floats]:
         """Probabilities of the cells (L, C), and of floor, increments and rest (L, 3)."""
-        odds = np.column_stack([theta[:, -2], np.zeros(theta.shape[0]), theta[:, -1]])
+        odds = np.zeros((theta.shape[0], 3))
+        odds[:, [0, 2]] = theta[:, -2:]
         return _softmax(theta[:, :-2] @ self.columns.T), _softmax(odds)
 
     def curves(self, theta: Floats) -> Floats:
         """Functions on the grid, shape (L, Q), from parameters (L, p)."""
-        cells, parts = self._shares(theta)
-        reached = np.concatenate([np.zeros((theta.shape[0], 1)), np.cumsum(cells, axis=1)], axis=1)
-        return np.asarray(parts[:, :1] + parts[:, 1:2] * reached, dtype=float)
+        return self._curves(*self._shares(theta))
 
-    def slopes(self, theta: Floats) -> Floats:
-        """Derivatives of the functions with respect to theta, shape (L, Q, p)."""
+    def expand(self, theta: Floats) -> tuple[Floats, Floats, Bending]:
+        """Functions, their derivatives (L, Q, p), and second derivatives of weighted sums."""
         cells, parts = self._shares(theta)
-        curve = self.curves(theta)
-        mean = cells @ self.columns
-        moved = cells[:, :, None] * (self.columns - mean[:, None, :])
-        slopes = np.zeros((*curve.shape, theta.shape[1]))
-        slopes[:, 1:, :-2] = parts[:, 1, None, None] * np.cumsum(moved, axis=1)
-        slopes[:, :, -2] = parts[:, :1] * (1.0 - curve)
-        slopes[:, :, -1] = -parts[:, 2:] * curve
-        return slopes
+        curve = self._curves(cells, parts)
+        return (
+            curve,
+            self._slopes(cells, parts, curve),
+            lambda weights: self._bending(cells, parts, weights),
+        )
 
     def held_slopes(self, theta: Floats) -> Floats:
         """Derivatives with floor and rest held off 0, shape (L, Q, p)."""
         held = theta.copy()
         held[:, -2:] = np.maximum(held[:, -2:], _LEAST_END)
-        return self.slopes(held)
+        return self.expand(held)[1]
 
-    def bending(self, theta: Floats, weights: Floats) -> Floats:
+    def _curves(self, cells: Floats, parts: Floats) -> Floats:
+        curve = np.empty((cells.shape[0], cells.shape[1] + 1))
+        curve[:, 0] = 0.0
+        np.cumsum(cells, axis=1, out=curve[:, 1:])
+        curve *= parts[:, 1:2]
+        curve += parts[:, :1]
+        return curve
+
+    def _slopes(self, cells: Floats, parts: Floats, curve: Floats) -> Floats:
+        mean = cells @ self.columns
+        moved = cells[:, :, None] * (self.columns - mean[:, None, :])
+        slopes = np.zeros((*curve.shape, self.centre.size))
+        np.cumsum(moved, axis=1, out=slopes[:, 1:, :-2])
+        slopes[:, 1:, :-2] *= parts[:, 1, None, None]
+        slopes[:, :, -2] = parts[:, :1] * (1.0 - curve)
+        slopes[:, :, -1] = -parts[:, 2:] * curve
+        return slopes
+
+    def _bending(self, cells: Floats, parts: Floats, weights: Floats) -> Floats:
         """Second derivatives of ``sum_q weights_q T(q)``, shape (L, p, p), for weights (L, Q).
 
         That sum is the mean over the three parts of (all the weights, u, 0), where u is the mean
         over cells of the weights from the cell on. The Hessian of a softmax mean is a third
         central moment.
         """
-        cells, parts = self._shares(theta)
         onward = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
         value = onward[:, 1:]
-        mean = np.einsum("lc,lc->l", cells, value)
+        mean = (cells * value).sum(axis=1)
         offset = self.columns - (cells @ self.columns)[:, None, :]
         third = (cells * (value - mean[:, None]))[:, :, None] * offset
-        hessian = np.zeros((theta.shape[0], theta.shape[1], theta.shape[1]))
+        size = self.centre.size
+        hessian = np.zeros((cells.shape[0], size, size))
         hessian[:, :-2, :-2] = parts[:, 1, None, None] * (offset.swapaxes(1, 2) @ third)
         slope = third.sum(axis=1)
         for column, part in ((-2, 0), (-1, 2)):
             cross = -(parts[:, 1] * parts[:, part])[:, None] * slope
             hessian[:, :-2, column] = hessian[:, column, :-2] = cross
         scores = np.column_stack([onward[:, 0], mean, np.zeros(mean.size)])
-        scores -= np.einsum("lk,lk->l", parts, scores)[:, None]
+        scores -= (parts * scores).sum(axis=1, keepdims=True)
         ends = np.eye(3)[:, [0, 2]] - parts[:, None, [0, 2]]
-        hessian[:, -2:, -2:] = np.einsum("lk,lka,lkb->lab", parts * scores, ends, ends)
+        hessian[:, -2:, -2:] = ends.swapaxes(1, 2) @ ((parts * scores)[:, :, None] * ends)
         return hessian
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hatstats.errors import FitError
 from hatstats.hat.deconvolution import Deconvolution
+from hatstats.hat.roughness import Bending
 
 Floats = NDArray[np.float64]
 
@@ -42,14 +43,11 @@ class Family(Protocol):
     def curves(self, theta: Floats) -> Floats:
         """Curves on the grid, shape (L, Q), from parameters (L, p)."""
 
-    def slopes(self, theta: Floats) -> Floats:
-        """Derivatives of the curves, shape (L, Q, p)."""
+    def expand(self, theta: Floats) -> tuple[Floats, Floats, Bending]:
+        """Curves, their derivatives (L, Q, p), and second derivatives of weighted sums."""
 
     def held_slopes(self, theta: Floats) -> Floats:
         """Derivatives for a delta method: what is at 0 or 1 is not called known."""
-
-    def bending(self, theta: Floats, weights: Floats) -> Floats:
-        """Second derivatives of ``sum_q weights_q T(q)``, shape (L, p, p), weights (L, Q)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +157,14 @@ class Equations:
     def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian (L, p, p) of the loss."""
         family = self.prior.family
-        curve, slopes = family.curves(theta), family.slopes(theta)
+        curve, slopes, bending = family.expand(theta)
         miss = self.working * (self.means.mean - curve @ self.posterior.T)
         design = self.posterior @ slopes
         bent = (curve - self.prior.curve) @ family.bends.T @ family.bends
         gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
         gradient -= (theta - self.prior.theta) @ family.penalty
         near = self.curvature(slopes)
-        return gradient, near - family.bending(theta, miss @ self.posterior - bent), near
+        return gradient, near - bending(miss @ self.posterior - bent), near
 
     def curvature(self, slopes: Floats) -> Floats:
         """Gauss-Newton Hessian where curves have these slopes, shape (L, p, p)."""
@@ -214,29 +212,41 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
     """
     theta = theta.copy()
     damping = np.full(theta.shape[0], 1e-3)
-    open_ = np.arange(theta.shape[0])
     current = equations.objective(theta)
+    unit, slope, bend = (np.empty(theta.shape) for _ in range(3))
+    vector = np.empty((*theta.shape, theta.shape[1]))
+    open_ = moved = np.arange(theta.shape[0])
     for _ in range(_STEPS):
-        part = equations.rows(open_)
-        gradient, hessian, near = part.expand(theta[open_])
-        # In units of the Gauss-Newton diagonal; a direction that bends downward is walked by the
-        # size of its bend, which leaves a saddle as fast as it nears a minimum.
-        unit = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
-        value, vector = np.linalg.eigh(hessian / (unit[:, :, None] * unit[:, None, :]))
-        value = np.maximum(np.abs(value), 1e-10) + damping[open_, None]
-        along = (vector.swapaxes(1, 2) @ (gradient / unit)[:, :, None])[:, :, 0] / value
-        step = (vector @ along[:, :, None])[:, :, 0] / unit
-        proposed = part.objective(theta[open_] + step)
-        better = proposed <= current[open_]
-        theta[open_[better]] += step[better]
-        current[open_[better]] = proposed[better]
+        if moved.size:
+            # In units of the Gauss-Newton diagonal, along the axes of the Hessian.
+            gradient, hessian, near = equations.rows(moved).expand(theta[moved])
+            size = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
+            bend[moved], axes = np.linalg.eigh(hessian / (size[:, :, None] * size[:, None, :]))
+            unit[moved], vector[moved] = size, axes
+            slope[moved] = (axes.swapaxes(1, 2) @ (gradient / size)[:, :, None])[:, :, 0]
+        # A direction that bends downward is walked by the size of its bend, which leaves a saddle
+        # as fast as it nears a minimum.
+        along = np.maximum(np.abs(bend[open_]), 1e-10) + damping[open_, None]
+        along = slope[open_] / along
+        step = (vector[open_] @ along[:, :, None])[:, :, 0] / unit[open_]
+        proposed = equations.rows(open_).objective(theta[open_] + step)
+        gained = current[open_] - proposed
+        better = gained >= 0.0
+        moved = open_[better]
+        theta[moved] += step[better]
+        current[moved] = proposed[better]
         # The Newton decrement is what the objective can still gain, in squared standard errors;
         # damping shortens the step and must not pass for convergence. Where damping has grown
         # without end, rounding hides what is left.
-        decrement = (gradient * step).sum(axis=1) * (1.0 + damping[open_])
-        damping[open_] = np.maximum(damping[open_] * np.where(better, 0.1, 10.0), 1e-12)
-        done = (decrement < 1e-8) | (damping[open_] > 1e12)
-        open_ = open_[~done]
+        decrement = (slope[open_] * along).sum(axis=1) * (1.0 + damping[open_])
+        # Less damping where the step gained what it promised, more where it did not.
+        promised = ((slope[open_] - 0.5 * bend[open_] * along) * along).sum(axis=1)
+        factor = np.select(
+            [~better, gained < 0.25 * promised, gained < 0.75 * promised], [10.0, 4.0, 1.0], 0.1
+        )
+        damping[open_] = np.maximum(damping[open_] * factor, 1e-12)
+        open_ = open_[(decrement >= 1e-8) & (damping[open_] <= 1e12)]
         if open_.size == 0:
             return theta
+        moved = np.intersect1d(moved, open_)
     raise FitError(f"a latent profile did not converge in {_STEPS} steps")

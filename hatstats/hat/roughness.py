@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from scipy import special
 from scipy.interpolate import BSpline
 
 Floats = NDArray[np.float64]
+#: Second derivatives of ``sum_q weights_q T(q)``, (L, p, p), for weights (L, Q).
+Bending = Callable[[Floats], Floats]
 
 _SPLINES = 12
 # n promptings cannot tell x = .99 from 1, yet the logit scale has room for a jump between them.

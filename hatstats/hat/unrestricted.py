@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.hat.roughness import LogitSplines, bend_rows
+from hatstats.hat.roughness import Bending, LogitSplines, bend_rows
 
 Floats = NDArray[np.float64]
 
@@ -51,21 +51,21 @@ class UnrestrictedFamily:
         """Functions on the grid, shape (L, Q), from parameters (L, p)."""
         return np.asarray(special.expit(theta @ self.columns.T), dtype=float)
 
-    def slopes(self, theta: Floats) -> Floats:
-        """Derivatives of the functions with respect to theta, shape (L, Q, p)."""
+    def expand(self, theta: Floats) -> tuple[Floats, Floats, Bending]:
+        """Functions, their derivatives (L, Q, p), and second derivatives of weighted sums."""
         curve = self.curves(theta)
-        return np.asarray((curve * (1.0 - curve))[:, :, None] * self.columns, dtype=float)
+        slope = curve * (1.0 - curve)
+
+        def bending(weights: Floats) -> Floats:
+            second = weights * slope * (1.0 - 2.0 * curve)
+            return np.asarray((self.columns.T * second[:, None, :]) @ self.columns, dtype=float)
+
+        return curve, slope[:, :, None] * self.columns, bending
 
     def held_slopes(self, theta: Floats) -> Floats:
         """Derivatives with the functions held off 0 and 1, shape (L, Q, p)."""
         curve = special.expit(np.clip(theta @ self.columns.T, -_REACH, _REACH))
         return np.asarray((curve * (1.0 - curve))[:, :, None] * self.columns, dtype=float)
-
-    def bending(self, theta: Floats, weights: Floats) -> Floats:
-        """Second derivatives of ``sum_q weights_q T(q)``, shape (L, p, p), for weights (L, Q)."""
-        curve = self.curves(theta)
-        second = weights * curve * (1.0 - curve) * (1.0 - 2.0 * curve)
-        return np.asarray((self.columns.T * second[:, None, :]) @ self.columns, dtype=float)
 
 
 def unrestricted_family(grid: Floats, roughness: float = 1.0) -> UnrestrictedFamily:

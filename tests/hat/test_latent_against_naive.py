@@ -47,13 +47,13 @@ def test_the_family_of_increasing_functions(seed: int) -> None:
     np.testing.assert_allclose(found, curve(FAMILY, theta), atol=1e-12)
     assert (np.diff(found) >= 0).all()
     assert 0 < found[0] < found[-1] < 1
-    (slopes,) = FAMILY.slopes(theta[None])
+    again, (slopes,), bending = FAMILY.expand(theta[None])
+    np.testing.assert_array_equal(again[0], found)
     by_steps = twins.jacobian(lambda t: curve(FAMILY, t), theta)
     np.testing.assert_allclose(slopes, by_steps, atol=1e-8)
     weights = rng.standard_normal(twins.GRID.size)
-    (bending,) = FAMILY.bending(theta[None], weights[None])
-    by_steps = twins.jacobian(lambda t: weights @ FAMILY.slopes(t[None])[0], theta)
-    np.testing.assert_allclose(bending, by_steps, atol=1e-6)
+    by_steps = twins.jacobian(lambda t: weights @ FAMILY.expand(t[None])[1][0], theta)
+    np.testing.assert_allclose(bending(weights[None])[0], by_steps, atol=1e-6)
 
 
 # --- the fit --------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def downhill(
     centre: np.ndarray,
     straight: np.ndarray,
 ) -> np.ndarray:
-    values, slopes = curve(FAMILY, theta), FAMILY.slopes(theta[None])[0]
+    values, slopes = curve(FAMILY, theta), FAMILY.expand(theta[None])[1][0]
     gradient = FAMILY.penalty @ (theta - centre)
     for row, goal, weight in zip(posterior, mean, working, strict=True):
         gradient = gradient - weight * (goal - row @ values) * (row @ slopes)
