@@ -38,7 +38,7 @@ class Layer:
     working : ndarray, shape (L, J)
         Working weight of one item of each count pattern.
     bread : ndarray, shape (L, p, p)
-        Inverse of the Gauss-Newton Hessian of the penalised loss.
+        Inverse Hessian of the penalised loss (`Equations.bread`).
     carry : ndarray, shape (L, p, r)
         Derivative of the estimating equations with respect to the deconvolution's theta.
     """
@@ -115,7 +115,6 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -
         equations = Equations(prior, part.posterior, means, working_weights(means, fitted))
         theta = minimise(equations, theta)
         fitted = family.curves(theta) @ part.posterior.T
-    # Curvature without second derivatives of T, which noise can bend the wrong way.
     slopes = family.held_slopes(theta)
 
     def full(values: Floats) -> Floats:
@@ -130,7 +129,7 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -
         curve=full(family.curves(theta)),
         slopes=full(slopes),
         working=full(_each_item(equations.working, means)),
-        bread=full(np.linalg.inv(equations.curvature(slopes))),
+        bread=full(equations.bread(theta, slopes)),
         carry=full(equations.carry(part, theta, slopes)),
     )
 

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 # Variance of an item's target accuracy given its source count is modelled as
 # dispersion * (mean * (1 - mean) + _VARIANCE_FLOOR): a working weight, which the sandwich checks.
 _VARIANCE_FLOOR, _LEAST_DISPERSION = 0.01, 0.01
+_LEAST_CURVED = 0.5
 _STEPS = 200
 
 
@@ -171,6 +172,20 @@ class Equations:
         design = self.posterior @ slopes
         near = (design * self.working[:, :, None]).swapaxes(1, 2) @ design
         return np.asarray(near + self.prior.precision(slopes), dtype=float)
+
+    def bread(self, theta: Floats, slopes: Floats) -> Floats:
+        """Inverse Hessian of the loss, shape (L, p, p), with slopes that may be held.
+
+        Where few items carry a curve, its second derivatives matter to what one more item does to
+        it, but noise may bend them so that a direction seems free. Of the Gauss-Newton curvature
+        at least `_LEAST_CURVED` is kept in every direction.
+        """
+        near = self.curvature(slopes)
+        _, hessian, unheld = self.expand(theta)
+        root = np.linalg.inv(np.linalg.cholesky(near))
+        value, vector = np.linalg.eigh(root @ (hessian - unheld + near) @ root.swapaxes(1, 2))
+        axes = vector.swapaxes(1, 2) @ root
+        return axes.swapaxes(1, 2) @ (axes / np.maximum(value, _LEAST_CURVED)[:, :, None])
 
     def carry(self, part: Deconvolution, theta: Floats, slopes: Floats) -> Floats:
         """Derivative of the equations (L, p) with respect to the deconvolution's theta, (L, p, r).

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import linalg, optimize
 
 from hatstats.hat import deconvolution, penalised
 from hatstats.hat.counts import ItemCounts, item_counts
@@ -215,7 +215,24 @@ def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
     np.testing.assert_allclose(model.languages.penalty[0], normal, rtol=1e-9, atol=1e-9)
     for row, weight in zip(part.posterior, working, strict=True):
         normal += weight * np.outer(row @ slopes, row @ slopes)
-    np.testing.assert_allclose(model.languages.bread[0] @ normal, np.eye(PARAMETERS), atol=1e-6)
+    # The exact Hessian, slopes held; in units of the other one it keeps a half in each direction.
+    theta, own = model.languages.theta[0], FAMILY.expand(model.languages.theta)[1][0]
+    arguments = (
+        part.posterior,
+        np.nan_to_num(mean),
+        working,
+        FAMILY.centre,
+        np.zeros(own.shape[0]),
+    )
+    exact = twins.jacobian(lambda t: downhill(t, *arguments), theta) + normal - FAMILY.penalty
+    for row, weight in zip(part.posterior, working, strict=True):
+        exact -= weight * np.outer(row @ own, row @ own)
+    for row in FAMILY.bends:
+        exact -= np.outer(row @ own, row @ own)
+    value, axes = linalg.eigh(0.5 * (exact + exact.T), normal)
+    bread = sum(np.outer(v, v) / max(x, 0.5) for x, v in zip(value, axes.T, strict=True))
+    scale = np.abs(bread).max()
+    np.testing.assert_allclose(model.languages.bread[0], bread, atol=1e-6 * scale)
 
     table = twins.likelihood(part.patterns.correct, part.patterns.trials)
 
@@ -353,7 +370,7 @@ def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.M
     for reference in range(2):
         for m in range(2):
             x, y = computed[chosen, reference, m], slopes[:, reference, m]
-            assert np.corrcoef(x, y)[0, 1] > 0.98
+            assert np.corrcoef(x, y)[0, 1] > 0.9
             ratios.append(np.polyfit(x, y, 1)[0])
     np.testing.assert_allclose(ratios, 1.0, atol=0.15)
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.05)
