@@ -90,6 +90,7 @@ def show_coverage(replicates: int, seed: int, jobs: int) -> None:
             f"{design.n_items} items",
             f"{design.n_languages} languages",
             f"{design.n_promptings} promptings",
+            f"abilities {', '.join(f'{ability:g}' for ability in design.abilities)}",
             *(["twins"] if design.twins else []),
             *([f"{design.piled:.0%} piled up at 0 and 1"] if design.piled else []),
             *(["roughness by cross-validation"] if design.options else []),

@@ -193,7 +193,6 @@ def test_contrast_uses_the_covariance() -> None:
     row = scores.contrast("b", "a", conf_level=0.9).iloc[0]
     variance = scores.cov[0, 0] + scores.cov[1, 1] - 2 * scores.cov[0, 1]
     assert scores.influence is not None
-    assert scores.influence is not None
     assert row["term"] == "b - a"
     assert row["estimate"] == pytest.approx(scores.params[1] - scores.params[0])
     assert row["std_error"] == pytest.approx(np.sqrt(variance))

@@ -99,47 +99,6 @@ def test_no_skewness_and_unknown_skewness() -> None:
     assert two_sided_p(2.0, 9.0, np.nan) == two_sided_p(2.0, 9.0)
 
 
-def transformed(t: float, skewness: float) -> float:
-    """Hall's transformation, as his paper writes it."""
-    return t + skewness / 3 * t**2 + skewness**2 / 27 * t**3 + skewness / 6
-
-
-@given(st.floats(-1.5, 1.5), st.floats(2, 200), st.floats(0.5, 0.999))
-def test_skewed_limits_against_naive(skewness: float, df: float, level: float) -> None:
-    """A root finder inverts the transformation; limits are where the p value is 1 - level."""
-    low, high = wald_interval(3.0, 0.5, df, level, skewness)
-    critical = stats.t.isf((1 - level) / 2, df)
-    for limit, value in ((low, critical), (high, -critical)):
-        root = optimize.brentq(lambda t, value=value: transformed(t, skewness) - value, -1e6, 1e6)
-        assert limit == pytest.approx(3.0 - 0.5 * root, rel=1e-6, abs=1e-6)
-        assert two_sided_p((3.0 - limit) / 0.5, df, skewness) == pytest.approx(1 - level, rel=1e-6)
-
-
-@given(st.floats(0.02, 0.98), st.floats(-0.5, 0.5))
-def test_skewed_limits_on_the_logit_scale_are_the_walds_to_second_order(
-    p: float, skewness: float
-) -> None:
-    """The logit's own skewness is taken off: halving the error quarters what is left."""
-    gaps = []
-    for se in (0.02 * p * (1 - p), 0.01 * p * (1 - p)):
-        on_logits = logit_interval(p, se, 20.0, 0.95, skewness)
-        gaps.append(abs(on_logits - wald_interval(p, se, 20.0, 0.95, skewness)).max() / se)
-    assert gaps[0] < 0.01
-    assert gaps[1] < 0.6 * gaps[0] + 1e-9
-
-
-def test_no_skewness_and_unknown_skewness() -> None:
-    np.testing.assert_array_equal(
-        wald_interval(0.3, 0.1, 9.0, 0.95, 0.0), wald_interval(0.3, 0.1, 9.0, 0.95)
-    )
-    # Known not to be skewed, limits are symmetric; of unknown skewness, the logit scale gives it.
-    low, high = logit_interval(0.1, 0.02, 9.0, 0.95, 0.0)
-    assert 0.1 - low == pytest.approx(high - 0.1, rel=0.03)
-    low, high = logit_interval(0.1, 0.02, 9.0, 0.95)
-    assert high - 0.1 > 1.3 * (0.1 - low)
-    assert two_sided_p(2.0, 9.0, np.nan) == two_sided_p(2.0, 9.0)
-
-
 def test_logit_interval_of_small_errors_is_walds() -> None:
     np.testing.assert_allclose(
         logit_interval([0.2, 0.5], 1e-4, 8.0, 0.9),
