@@ -15,7 +15,7 @@ from hatstats.hat.profile import TransferProfile
 from hatstats.hat.reference import reference_mixture, reference_name
 from hatstats.hat.scores import HatScores
 from hatstats.inference.coefficients import standard_errors, tidy_frame
-from hatstats.inference.influence import cluster_sums, influence_covariance
+from hatstats.inference.influence import cluster_sums, covariance_of_sums, influence_covariance
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -355,7 +355,8 @@ def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
     there = ~np.isnan(estimate)
     mean, source_influence = fit.source_influence()
     both = np.concatenate([influence[:, there], source_influence], axis=1)
-    cov = influence_covariance(both, fit.counts.clusters)
+    sums = cluster_sums(both, fit.counts.clusters)
+    cov = covariance_of_sums(sums)
     # Mean over each model's languages, on this benchmark alone.
     averages = np.where(there, 1.0, 0.0) / there.sum(axis=1, keepdims=True)
     spread = np.zeros((len(fit.models), int(there.sum())))
@@ -367,5 +368,5 @@ def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
         cov,
         fit.overlap(weights, errors, smooth=reference_name(reference) != "own"),
-        cluster_sums(influence[:, there], fit.counts.clusters),
+        sums[:, : owner.size],
     )

@@ -93,13 +93,13 @@ class HatScores:
         model under a reference of easy items (`hatstats.inference.influence.Tails`).
         Infinite where items are not known one by one.
         """
-        return self._tails(np.eye(len(self.models))).df
+        return self._tails().df
 
-    def _tails(self, weights: Floats) -> Tails:
-        """Tails of weighted sums of the scores, weights (K, M)."""
+    def _tails(self, weights: Floats | None = None) -> Tails:
+        """Tails of the scores, or of sums of them with weights (K, M)."""
         if self.influence is None:
-            return Tails.unknown(len(weights))
-        return Tails.of(self.influence @ weights.T)
+            return Tails.unknown(len(self.models if weights is None else weights))
+        return Tails.of(self.influence if weights is None else self.influence @ weights.T)
 
     @property
     def shape_error(self) -> Floats:
@@ -130,7 +130,7 @@ class HatScores:
         Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
         """
         limits = logit_interval if self.bounded else wald_interval
-        tails = self._tails(np.eye(len(self.models)))
+        tails = self._tails()
         return limits(self.params, self.bse, tails.df, conf_level, tails.skewness)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
@@ -139,7 +139,7 @@ class HatScores:
             "HAT",
             self.params,
             self.bse,
-            df=self._tails(np.eye(len(self.models))),
+            df=self._tails(),
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",

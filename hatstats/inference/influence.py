@@ -47,11 +47,15 @@ def influence_covariance(
     ndarray, shape (k, k)
         NaN throughout if there is one cluster only: a single cluster tells nothing of spread.
     """
-    psi = cluster_sums(influence, clusters)
-    groups = psi.shape[0]
+    return covariance_of_sums(cluster_sums(influence, clusters))
+
+
+def covariance_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same, (k, k), from influence values that are summed within clusters already, (g, k)."""
+    groups = sums.shape[0]
     if groups < 2:
-        return np.full((influence.shape[1],) * 2, np.nan)
-    return np.asarray(psi.T @ psi * (groups / (groups - 1.0)), dtype=float)
+        return np.full((sums.shape[1],) * 2, np.nan)
+    return np.asarray(sums.T @ sums * (groups / (groups - 1.0)), dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
