@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hatstats.check.invariance import true_score
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
 from hatstats.hat.counts import ItemCounts
 from hatstats.hat.hierarchical import CellOptions, Priors, Sampling, fit_hierarchical
+from hatstats.hat.hierarchical.blocked import draw_blocked
 from hatstats.hat.hierarchical.checks import predictive_table
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, joint_blocks
 from hatstats.hat.hierarchical.count_model import CountModel
@@ -48,9 +50,9 @@ class RankDesign:
     n_languages: int = 2
     n_promptings: int = 5
     sampling: Sampling = field(
-        default_factory=lambda: Sampling(draws=400, tune=300, chains=2, cores=1)
+        default_factory=lambda: Sampling(draws=300, tune=50, chains=2, cores=1)
     )
-    thin: int = 8
+    thin: int = 3
 
 
 def _template(design: RankDesign) -> CountModel:
@@ -144,7 +146,8 @@ def rank_statistics(
             truth = template.prior_coordinates(drawn, child)
             model = redrawn(template, truth[0], child)
         seeds = child.integers(2**31, size=design.sampling.chains).tolist()
-        chains = sample(model.density, design.sampling, seeds, "calibration")
+        draw = partial(draw_blocked, model)
+        chains = sample(model.density, design.sampling, seeds, "calibration", draw)
         kept = chains.x[:, :: design.thin].reshape(-1, model.density.size)
         posterior = _quantities(model, model.density.natural(kept), child)
         # The truth stands in the template's coordinates.

@@ -12,7 +12,7 @@ from hatstats.cli.inputs import StudyPath, read
 from hatstats.cli.terminal import print_json, progress_bar, say
 
 Level = Literal["cells", "counts", "items"]
-Sampler = Literal["nutpie", "pymc", "numpyro"]
+Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked"]
 
 
 @verb("seed", "conf_level", "with_flagged", "quick")
@@ -24,7 +24,9 @@ def bayes(
     ] = None,
     level: Annotated[Level, typer.Option(help="Rung: cells, counts or items.")] = "cells",
     draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 500,
-    sampler: Annotated[Sampler, typer.Option(help="nutpie, pymc or numpyro.")] = "nutpie",
+    sampler: Annotated[
+        Sampler, typer.Option(help="auto, nutpie, pymc, numpyro or blocked (counts).")
+    ] = "auto",
     keep: Annotated[
         Path | None, typer.Option(help="Folder of finished chains: a stopped run goes on there.")
     ] = None,

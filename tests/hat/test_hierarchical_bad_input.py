@@ -157,4 +157,4 @@ def test_numpyro_without_its_extra_names_the_extra() -> None:
     except ImportError:
         with pytest.raises(DataError, match=r"hatstats\[jax\]"):
             fit_hierarchical(item_study(), sampling=how, rng=5)
-    assert QUICK.sampler == "nutpie"
+    assert QUICK.sampler == "auto"

@@ -291,7 +291,7 @@ class CellModel:
     def few(self) -> int:
         """Draws for which densities of what is left out are computed."""
         size = sum(part.source.size + part.transfer.size for part in self.cells.parts)
-        return int(np.clip(_LEAVE_OUT_WORK / float(size) ** 3, 100, 1_000_000))
+        return int(np.clip(_LEAVE_OUT_WORK / float(size) ** 3, 100, 2000))
 
     def _measures(self, source: Floats, transfer: Floats) -> Floats:
         units = self.effects.units

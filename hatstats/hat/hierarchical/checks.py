@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.
 R_HAT, ESS, BFMI, PARETO_K = 1.01, 400.0, 0.3, 0.7
+#: Share of proposals taken under which a chain of the blocked sampler may look settled and is not.
+MOVES = 0.05
 #: Monte-Carlo error that three printed decimals bear.
 MCSE = 1e-3
 #: Share of replicated data beyond the observed ones, on either side, under which a check fails.
@@ -60,9 +62,6 @@ def sampler_checks(fit: Posterior) -> list[Check]:
     reported.append(fit.tidy()[["r_hat", "ess_bulk", "ess_tail", "mcse"]])
     table = pd.concat(reported, ignore_index=True)
     stats = fit.idata["sample_stats"]
-    divergences = float(stats["diverging"].values.sum())
-    deep = float(stats["maxdepth_reached"].values.mean())
-    energy = float(bfmi(np.asarray(stats["energy"].values, dtype=float)).min())
     worst = float(table["r_hat"].max())
     bulk, tail = float(table["ess_bulk"].min()), float(table["ess_tail"].min())
     mcse = float(reported[0]["mcse"].max())
@@ -70,11 +69,29 @@ def sampler_checks(fit: Posterior) -> list[Check]:
         Check("r_hat", worst, R_HAT, worst <= R_HAT, f"largest R-hat {worst:.3f}"),
         Check("ess_bulk", bulk, ESS, bulk >= ESS, f"smallest bulk effective sample {bulk:.0f}"),
         Check("ess_tail", tail, ESS, tail >= ESS, f"smallest tail effective sample {tail:.0f}"),
+        *(_trajectory_checks(stats) if "diverging" in stats else [_moves_check(stats)]),
+        Check("mcse", mcse, MCSE, mcse <= MCSE, f"largest Monte-Carlo error of a score {mcse:.5f}"),
+    ]
+
+
+def _trajectory_checks(stats: Any) -> list[Check]:
+    """What can go wrong with the trajectories of NUTS."""
+    divergences = float(stats["diverging"].values.sum())
+    deep = float(stats["maxdepth_reached"].values.mean())
+    energy = float(bfmi(np.asarray(stats["energy"].values, dtype=float)).min())
+    return [
         Check("divergences", divergences, 0.0, divergences == 0, f"{divergences:.0f} divergences"),
         Check("tree_depth", deep, 0.01, deep <= 0.01, f"{deep:.1%} of trajectories cut short"),
         Check("bfmi", energy, BFMI, energy >= BFMI, f"smallest BFMI {energy:.2f}"),
-        Check("mcse", mcse, MCSE, mcse <= MCSE, f"largest Monte-Carlo error of a score {mcse:.5f}"),
     ]
+
+
+def _moves_check(stats: Any) -> Check:
+    """Whether proposals of the blocked sampler are taken often enough in every chain."""
+    shares = [stats[name].values.mean(axis=1).min() for name in ("moved_cells", "moved_scales")]
+    least = float(min(shares))
+    words = f"proposals taken: {shares[0]:.0%} of cells', {shares[1]:.0%} of scales' (worst chain)"
+    return Check("moves", least, MOVES, least >= MOVES, words)
 
 
 def leave_one_out(fit: Posterior, name: str = "cell") -> Any:

@@ -84,6 +84,18 @@ class JointBlock:
         cov = jacobian @ np.linalg.pinv(self.fit.information) @ jacobian.T
         return value, cov
 
+    @property
+    def maximum(self) -> tuple[Floats, Floats]:
+        """Coordinates (P,) at the maximum, and the information (P, P) that the counts hold."""
+        return self._maximum
+
+    def value(self, coordinates: Floats) -> float:
+        """Log-likelihood of coordinates (P,)."""
+        if self.normal:
+            return self.value_and_gradient(coordinates)[0]
+        likelihood = self.fit.likelihood
+        return float(likelihood.counts.weight @ likelihood.by_pattern(self.theta(coordinates)))
+
     def value_and_gradient(self, coordinates: Floats) -> tuple[float, Floats]:
         """Log-likelihood of coordinates (P,), and its gradient."""
         if self.normal:

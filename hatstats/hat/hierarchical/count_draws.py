@@ -29,7 +29,10 @@ _BLOCK = 3_000_000
 
 
 def complete(model: CountDensity, natural: Floats, rng: np.random.Generator) -> Values:
-    """Draws of everything, given draws of all coordinates (D, P); see `CellModel.complete`."""
+    """Draws of everything, given draws of all coordinates (D, P); see `CellModel.complete`.
+
+    `log_likelihood` is not among them: `log_likelihoods` computes it, unless the sampler has.
+    """
     names, effects = model.names, model.effects
     shape = (len(natural), len(names.models), len(names.benchmarks))
     values: Values = {
@@ -40,7 +43,7 @@ def complete(model: CountDensity, natural: Floats, rng: np.random.Generator) -> 
     }
     table = np.empty((len(natural), effects.matrix.shape[1]))
     slopes = np.full((len(natural), len(model.blocks)), np.nan)
-    parts = np.empty((len(natural), 2))
+    log_prior = np.empty(len(natural))
     phi = np.empty((len(natural), model.parts[-1].at.stop))
     where = [model.places(b) for b in range(len(effects.units))]
     for draw, row in enumerate(natural):
@@ -55,8 +58,7 @@ def complete(model: CountDensity, natural: Floats, rng: np.random.Generator) -> 
             own = model.cell_deviation(row) * rng.standard_normal(level.shape)
             models, languages = where[b]
             values["transfer"][draw, models[:, None], b, languages] = level + own
-        likelihood = model.blocks_at(phi[draw], state.slopes)[0]
-        parts[draw] = model.log_prior(row, table[draw]), likelihood
+        log_prior[draw] = model.log_prior(row, table[draw])
     for part in model.parts:
         index = np.array([where[b][0][m] for b, m in zip(part.unit, part.model, strict=True)])
         if (part.language < 0).all():
@@ -70,8 +72,14 @@ def complete(model: CountDensity, natural: Floats, rng: np.random.Generator) -> 
         values[group.name] = group_array(table[:, group.columns], group.name, group.levels, names)
     if model.lines:
         values["line"] = slopes
-    values["log_prior"], values["log_likelihood"] = parts.T
+    values["log_prior"] = log_prior
     return values
+
+
+def log_likelihoods(model: CountDensity, natural: Floats) -> Floats:
+    """Log-likelihood of all counts at draws of all coordinates (D, P)."""
+    states = [model.parse(row) for row in natural]
+    return np.array([model.blocks_at(state.cells.value, state.slopes)[0] for state in states])
 
 
 def drawn_parameters(model: CountDensity, values: Values, b: int, m: int) -> Drawn:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.hat.counts import ItemCounts, aggregate_counts, benchmark_is_item_level, item_counts
+from hatstats.hat.hierarchical.blocked import draw_blocked, serves
 from hatstats.hat.hierarchical.cell_model import GROUP_DIMS, CellModel, Names, kind_of
 from hatstats.hat.hierarchical.cells import (
     CellOptions,
@@ -24,6 +26,7 @@ from hatstats.hat.hierarchical.cells import (
     study_cells,
 )
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, Blocks, joint_blocks
+from hatstats.hat.hierarchical.count_draws import log_likelihoods
 from hatstats.hat.hierarchical.count_model import CountModel
 from hatstats.hat.hierarchical.count_parts import block_estimates
 from hatstats.hat.hierarchical.design import TrendDesign, trend_design
@@ -31,7 +34,7 @@ from hatstats.hat.hierarchical.effects import Unit, build_effects
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.result import HierarchicalFit
-from hatstats.hat.hierarchical.sampling import Chains, Drawer, own_random_state, sample
+from hatstats.hat.hierarchical.sampling import Chains, Drawer, Told, own_random_state, sample
 from hatstats.hat.hierarchical.settings import Sampling
 from hatstats.hat.hierarchical.tree import Labelled, made_by, make_tree, read_tree
 from hatstats.hat.joint.options import JointOptions
@@ -104,19 +107,31 @@ def prepare(study: Study, request: Request) -> tuple[Model, TrendDesign]:
     return model, design
 
 
-def _drawer(model: Model, level: Level) -> Drawer | None:
-    """How the chains of the item rung are drawn; the others have no way of their own."""
+def _drawer(model: Model, level: Level, how: Sampling) -> tuple[Sampling, Drawer | None]:
+    """The sampler that serves, and how chains are drawn that are not those of a density."""
+    if how.sampler == "auto":
+        blocked = level == "counts" and isinstance(model, CountModel) and serves(model)
+        how = replace(how, sampler="blocked" if blocked else "nutpie")
+    if how.sampler == "blocked":
+        if level != "counts" or not isinstance(model, CountModel):
+            raise DataError(
+                "the blocked sampler draws the count rung alone",
+                column="sampler",
+                value="blocked",
+                mend="leave the sampler at auto, or ask for level='counts'.",
+            )
+        return how, partial(draw_blocked, model)
     if level != "items":
-        return None
+        return how, None
     assert isinstance(model, CountModel)
 
-    def draw(how: Sampling, seeds: list[int]) -> list[dict[str, Floats]]:
+    def draw(how: Sampling, seeds: list[int], _: Told) -> list[dict[str, Floats]]:
         with own_random_state():
             from hatstats.hat.hierarchical.item_model import sample_explicit
 
             return sample_explicit(model, how, seeds)
 
-    return draw
+    return how, draw
 
 
 def count_blocks(
@@ -188,6 +203,12 @@ def _tree(
     lead = chains.x.shape[:2]
     natural = density.natural(chains.x.reshape(-1, density.size))
     values = model.complete(natural, rng)
+    if "log_likelihood" not in values:
+        assert isinstance(model, CountModel)
+        known = chains.statistics.get("log_likelihood")
+        values["log_likelihood"] = (
+            log_likelihoods(model, natural) if known is None else known.ravel()
+        )
     hat = model.hat_cells(values, _hat_reference(model))
     posterior = _labelled(values, lead, kinds) | _parameters(model, natural, lead)
     posterior["hat"] = (
@@ -319,7 +340,8 @@ def fit_hierarchical(
     seeds: Sequence[int] = generator.integers(2**31, size=how.chains).tolist()
     model, design = prepare(study, request)
     key = json.dumps(request.record() | {"study": fingerprint(study)}, sort_keys=True)
-    chains = sample(model.density, how, list(seeds), key, _drawer(model, level))
+    how, draw = _drawer(model, level, how)
+    chains = sample(model.density, how, list(seeds), key, draw)
     return HierarchicalFit(study, model, design, _tree(study, model, chains, request, generator))
 
 

@@ -202,7 +202,10 @@ class Posterior:
                 "n_cells": [sum(unit.cell_model.size for unit in self.model.effects.units)],
                 "n_chains": [int(stats.sizes["chain"])],
                 "n_draws": [int(stats.sizes["draw"])],
-                "n_divergences": [int(stats["diverging"].values.sum())],
+                # Chains that follow no trajectory cannot diverge.
+                "n_divergences": [
+                    float(stats["diverging"].values.sum()) if "diverging" in stats else np.nan
+                ],
                 "seconds": [float(made["seconds"])],
             }
         )

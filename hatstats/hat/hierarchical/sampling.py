@@ -6,12 +6,13 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,10 @@ from hatstats.hat.hierarchical.settings import STATISTICS, Sampling
 from hatstats.hat.hierarchical.target import Density
 
 Floats = NDArray[np.float64]
-#: Draws chains for seeds: coordinates and statistics of each.
-Drawer = Callable[[Sampling, list[int]], list[dict[str, Floats]]]
+#: Told (chain, share done).
+Told = Callable[[int, float], None]
+#: Draws chains for seeds: coordinates and statistics of each, in their order.
+Drawer = Callable[[Sampling, list[int], Told], Iterable[dict[str, Floats]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +50,9 @@ class Chains:
     reused: int
 
 
-def _one_chain(density: Density, how: Sampling, seed: int, told: Callable[[Any], None]) -> Any:
+def _one_chain(
+    density: Density, how: Sampling, seed: int, told: Callable[[Any], None], stopped: Event
+) -> Any:
     """One chain by nutpie: arrays by name. No compiler is involved."""
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
@@ -57,6 +62,8 @@ def _one_chain(density: Density, how: Sampling, seed: int, told: Callable[[Any],
 
     def make_density() -> Callable[..., tuple[float, Floats]]:
         def evaluate(x: Floats, **_: object) -> tuple[float, Floats]:
+            if stopped.is_set():
+                raise RuntimeError("interrupted")
             with np.errstate(all="ignore"):
                 try:
                     value, gradient = density.value_and_gradient(np.asarray(x))
@@ -118,7 +125,7 @@ def _read(path: Path) -> dict[str, Floats] | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in ("x", *STATISTICS)}
+            return {"x": stored["x"], **{name: stored[name] for name in stored.files}}
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"a saved chain cannot be read ({error})",
@@ -150,25 +157,27 @@ class _Teller:
 
         def told(states: Any) -> None:
             state = states[0]
-            self.done[chain] = state.finished_draws / total
             self.divergences[chain] = state.divergences
-            self.tell()
+            self.tell(chain, state.finished_draws / total)
 
         return told
 
-    def tell(self) -> None:
+    def tell(self, chain: int, share_of_chain: float) -> None:
+        """Say what is done now that this share of a chain is."""
+        self.done[chain] = share_of_chain
         if self.how.progress is None:
             return
         share = float(self.done.mean())
         spent = time.monotonic() - self.began
         left = f", {spent * (1 - share) / share:.0f} s left" if 0.02 < share < 1.0 else ""
         drawn = int(self.done.sum() * (self.how.draws + self.how.tune))
-        divergences = int(self.divergences.sum())
-        self.how.progress(f"{drawn} draws, {divergences} divergences{left}", share)
+        known = self.how.sampler != "blocked"
+        divergences = f", {int(self.divergences.sum())} divergences" if known else ""
+        self.how.progress(f"{drawn} draws{divergences}{left}", share)
 
 
 def _pymc_drawer(density: Density) -> Drawer:
-    def draw(how: Sampling, seeds: list[int]) -> list[dict[str, Floats]]:
+    def draw(how: Sampling, seeds: list[int], _: Told) -> list[dict[str, Floats]]:
         with own_random_state():
             from hatstats.hat.hierarchical.pymc_model import sample_model
 
@@ -195,7 +204,7 @@ def sample(
     key : str
         What the data and the model are, to know chains of the same posterior again.
     draw : callable, optional
-        ``draw(how, seeds)`` draws the chains in place of the sampler's own way.
+        ``draw(how, seeds, told)`` draws the chains in place of the sampler's own way.
 
     Returns
     -------
@@ -223,37 +232,50 @@ def sample(
     for place, chain in enumerate(found):
         teller.done[place] = float(chain is not None)
 
-    def run(place: int) -> None:
-        chain = _one_chain(density, how, seeds[place], teller.of(place))
-        path = paths[place]
-        if path is not None:
+    def finish(place: int, chain: dict[str, Floats]) -> None:
+        if (path := paths[place]) is not None:
             _write(path, chain)
         teller.done[place] = 1.0
         found[place] = chain
 
+    stopped = Event()
+
+    def run(place: int) -> None:
+        finish(place, _one_chain(density, how, seeds[place], teller.of(place), stopped))
+
     try:
         if how.sampler == "nutpie" and draw is None:
             with ThreadPoolExecutor(how.cores) as pool:
-                list(pool.map(run, todo))
+                try:
+                    list(pool.map(run, todo))
+                except BaseException:
+                    # Chains under way end at their next step, so that the pool can be left.
+                    stopped.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
         elif todo:
-            drawn = (draw or _pymc_drawer(density))(how, [seeds[place] for place in todo])
+            own = [seeds[place] for place in todo]
+
+            def told(chain: int, share: float) -> None:
+                teller.tell(todo[chain], share)
+
+            drawn = (draw or _pymc_drawer(density))(how, own, told)
             for place, chain in zip(todo, drawn, strict=True):
-                if (path := paths[place]) is not None:
-                    _write(path, chain)
-                found[place] = chain
-    except (RuntimeError, ValueError, FloatingPointError) as error:
+                finish(place, chain)
+    except (RuntimeError, ValueError, FloatingPointError, KeyboardInterrupt) as error:
         if isinstance(error, FitError | DataError):
             raise
         kept = sum(chain is not None for chain in found)
         where = f" in {how.keep}; a run with the same seed goes on from them" if how.keep else ""
+        why = (str(error).splitlines() or ["interrupted"])[0]
         raise FitError(
-            f"the sampler {how.sampler} stopped ({str(error).splitlines()[0]}); {kept} of "
+            f"the sampler {how.sampler} stopped ({why}); {kept} of "
             f"{how.chains} chains were finished and are kept{where or ' nowhere: give keep='}"
         ) from error
     chains = [chain for chain in found if chain is not None]
     return Chains(
         np.stack([chain["x"] for chain in chains]),
-        {name: np.stack([chain[name] for chain in chains]) for name in STATISTICS},
+        {name: np.stack([c[name] for c in chains]) for name in chains[0] if name != "x"},
         time.monotonic() - began,
         reused,
     )

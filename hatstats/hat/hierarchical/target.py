@@ -27,6 +27,20 @@ _FAR = 6.0
 Likelihood = Callable[[Floats], tuple[float, Floats]]
 
 
+def half_normal(x: Floats) -> tuple[Floats, Floats]:
+    """Standard half-normal variables z at coordinates x, and dz / dx."""
+    inside = np.clip(x, -_FAR, _FAR)
+    z = -special.ndtri(0.5 * special.ndtr(-inside))
+    # dz / dx = phi(x) / (2 phi(z)).
+    return np.asarray(z), 0.5 * np.exp(0.5 * (z - x) * (z + x))
+
+
+def half_normal_coordinate(z: Floats) -> Floats:
+    """Coordinates x of standard half-normal variables z."""
+    twice = 2.0 * special.ndtr(-np.maximum(z, 1e-9))
+    return np.asarray(-special.ndtri(np.minimum(twice, 1.0 - 1e-12)))
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A vector of parameters with independent priors of one kind.
@@ -86,15 +100,11 @@ class Density:
 
     def natural(self, x: Floats) -> Floats:
         """Parameters at unconstrained coordinates (..., P)."""
-        inside = np.clip(x, -_FAR, _FAR)
-        spread = -special.ndtri(0.5 * special.ndtr(-inside)) * self._scale
-        return np.where(self._positive, spread, x)
+        return np.where(self._positive, half_normal(x)[0] * self._scale, x)
 
     def unconstrained(self, natural: Floats) -> Floats:
         """Coordinates of parameters (P,)."""
-        z = np.maximum(natural / self._scale, 1e-9)
-        x = -special.ndtri(np.minimum(2.0 * special.ndtr(-z), 1.0 - 1e-12))
-        return np.where(self._positive, x, natural)
+        return np.where(self._positive, half_normal_coordinate(natural / self._scale), natural)
 
     def places(self) -> dict[str, slice]:
         """Where each parameter stands."""
@@ -118,10 +128,7 @@ class Density:
         value, gradient = self.likelihood(natural)
         standard = np.where(self._positive, x, (natural - self._mean) / self._scale)
         value -= 0.5 * float(standard @ standard)
-        z = natural / self._scale
-        # dz / dx = phi(x) / (2 phi(z)).
-        stretch = np.where(self._positive, 0.5 * np.exp(0.5 * (z - x) * (z + x)), 1.0)
-        stretch = np.where(self._positive, stretch * self._scale, 1.0)
+        stretch = np.where(self._positive, half_normal(x)[1] * self._scale, 1.0)
         pull = np.where(self._positive, x, standard / self._scale)
         return value, gradient * stretch - pull
 
