@@ -26,9 +26,6 @@ Floats = NDArray[np.float64]
 def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -> bool:
     """Whether one simulated panel shows the slope, by CR2."""
     x = panel.covariate(rng)
-    sampling = panel.sampling_sd**2 * (
-        panel.correlation + (1.0 - panel.correlation) * np.eye(x.size)
-    )
     noise = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
     names = [f"m{place}" for place in range(x.size)]
     table = pd.DataFrame(
@@ -39,7 +36,7 @@ def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -
             "estimate": 0.5 + slope * x + noise,
         }
     )
-    scores = HatScores.from_frame(table, pd.DataFrame(sampling, index=names, columns=names))
+    scores = HatScores.from_frame(table, pd.DataFrame(panel.sampling(), index=names, columns=names))
     row = fit_trend(scores, "x").tidy().iloc[-1]
     return bool(upper_p(row["statistic"], row["df"]) <= level)
 
@@ -61,7 +58,9 @@ def power_against_simulation(
         One row: `slope, predicted, simulated, mc_error, n_replicates`.
     """
     generator = np.random.default_rng(rng)
-    predicted = slope_power(panel, slope, level=level, n_covariates=400, rng=generator.spawn(1)[0])
+    predicted = slope_power(
+        panel, slope, level=level, n_draws=min(1000, 2 * n_replicates), rng=generator.spawn(1)[0]
+    )
     found = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_found)(panel, slope, level, child)
         for child in generator.spawn(n_replicates)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from hatstats.check.plans import power_against_simulation, precision_against_simulation
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.hat import HatScores
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
 from hatstats.trends import fit_trend, plan
 from hatstats.trends.planning import Assumptions, Effects, Sizes, parse_families, score_precision
 from hatstats.trends.power import (
     Panel,
+    SlopeTests,
     detectable_slopes,
     one_sided_power,
     panel_of,
     slope_power,
-    slope_precision,
 )
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
@@ -28,11 +30,38 @@ SMALL = Assumptions(abilities=(0.0, 1.0))
 def test_precision_of_independent_models_against_least_squares() -> None:
     """One model in each family and equal errors: ordinary least squares."""
     panel = Panel((1,) * 12, family_sd=0.0, model_sd=0.03, sampling_sd=0.0, correlation=0.0)
-    x = np.random.default_rng(1).normal(size=12)
-    error, df = slope_precision(panel, x)
-    assert error == pytest.approx(0.03 / np.sqrt(((x - x.mean()) ** 2).sum()))
+    tests = SlopeTests.of(panel, 20, rng=1)
+    rng, expected = np.random.default_rng(1), []
+    for _ in range(20):
+        x = panel.covariate(rng)
+        rng.standard_normal(12)
+        expected.append(0.03 / np.sqrt(((x - x.mean()) ** 2).sum()))
+    np.testing.assert_allclose(tests.deviation, expected)
     # CR2 with singleton clusters is HC2, with fewer degrees of freedom than n - 2.
-    assert 1 < df < 10
+    assert ((tests.df > 1) & (tests.df < 10)).all()
+
+
+def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
+    panel = Panel()
+    tests = SlopeTests.of(panel, 3, rng=4)
+    rng = np.random.default_rng(4)
+    for place in range(3):
+        x = panel.covariate(rng)
+        y = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
+        names = [f"m{m}" for m in range(x.size)]
+        table = pd.DataFrame(
+            {"model": names, "family": panel.codes.astype(str), "x": x, "estimate": 0.5 + y}
+        )
+        cov = pd.DataFrame(panel.sampling(), index=names, columns=names)
+        row = fit_trend(HatScores.from_frame(table, cov), "x").tidy().iloc[-1]
+        assert tests.std_error[place] == pytest.approx(row["std_error"], rel=1e-6)
+        assert tests.df[place] == pytest.approx(row["df"], rel=1e-6)
+
+
+def test_a_covariate_of_one_family_alone_has_no_power() -> None:
+    tests = SlopeTests(np.array([0.01, 0.02]), np.array([np.nan, 4.0]), np.array([0.01, 0.02]))
+    assert tests.power(10.0, 0.05) == 0.5
+    assert np.isnan(tests.detectable(0.05))
 
 
 def test_power_against_noncentral_t() -> None:
@@ -46,10 +75,10 @@ def test_power_against_noncentral_t() -> None:
 
 
 def test_detectable_slope_has_the_power_it_promises() -> None:
-    found = slope_power(Panel(), 0.04, n_covariates=20, rng=1).iloc[0]
-    again = slope_power(Panel(), found["detectable"], n_covariates=20, rng=1).iloc[0]
+    found = slope_power(Panel(), 0.04, n_draws=20, rng=1).iloc[0]
+    again = slope_power(Panel(), found["detectable"], n_draws=20, rng=1).iloc[0]
     assert again["power"] == pytest.approx(0.8, abs=1e-4)
-    more = slope_power(Panel((6, 5, 3, 3, 2, 1, 4, 4)), 0.04, n_covariates=20, rng=1).iloc[0]
+    more = slope_power(Panel((6, 5, 3, 3, 2, 1, 4, 4)), 0.04, n_draws=20, rng=1).iloc[0]
     assert more["power"] > found["power"]
 
 
@@ -77,7 +106,9 @@ def test_error_falls_with_the_root_of_items() -> None:
 def test_plan_and_its_cheapest_design() -> None:
     sizes = Sizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
     steps: list[float] = []
-    made = plan(SMALL, sizes, n_studies=2, rng=1, progress=lambda _, share: steps.append(share))
+    made = plan(
+        SMALL, sizes, n_studies=2, n_panels=15, rng=1, progress=lambda _, share: steps.append(share)
+    )
     assert len(made.table) == 4
     assert steps == sorted(steps)
     assert (made.table["answers"] == 40 * 4 * 2 * 20).any()
@@ -89,7 +120,7 @@ def test_plan_and_its_cheapest_design() -> None:
     few = made.table[made.table["n_families"] == 3]["power_slope"].max()
     assert made.table[made.table["n_families"] == 6]["power_slope"].min() > few
     assert max(map(len, made.summary().splitlines())) <= 80
-    again = plan(SMALL, sizes, n_studies=2, rng=1)
+    again = plan(SMALL, sizes, n_studies=2, n_panels=15, rng=1)
     assert again.table.equals(made.table)
     with pytest.raises(DataError, match="unknown claim"):
         made.cheapest(power=0.8, claim="date")
