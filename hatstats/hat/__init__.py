@@ -3,6 +3,7 @@
 from hatstats.hat.bootstrap import bootstrap_hat
 from hatstats.hat.count_table import count_table
 from hatstats.hat.fitting import fit_profile
+from hatstats.hat.functioning import item_functioning
 from hatstats.hat.item_report import item_report
 from hatstats.hat.joint import JointOptions, compare_joint
 from hatstats.hat.latent import LatentOptions
@@ -23,6 +24,7 @@ __all__ = [
     "compare_joint",
     "count_table",
     "fit_profile",
+    "item_functioning",
     "item_report",
     "measures",
     "misspecification_test",

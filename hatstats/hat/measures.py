@@ -91,7 +91,8 @@ def measures(
     * ``agreement`` = kappa of right and wrong between source and target: RankC and CAPA compare
       answers, which counts do not hold;
     * ``odds_ratio`` = log odds ratio of right in target against source over strata of items
-      (Mantel-Haenszel), the differential functioning of the languages for that model;
+      (Mantel-Haenszel), the differential functioning of the languages for that model (for that of
+      an item over models, with ETS classes, see `item_functioning`);
     * ``mother_tongue`` = local questions in their language less the same in English, and
       ``locality`` = local less translated questions in one language (MultiLoKo), where items have
       source languages of their own.
