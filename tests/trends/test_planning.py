@@ -106,9 +106,7 @@ def test_error_falls_with_the_root_of_items() -> None:
 def test_plan_and_its_cheapest_design() -> None:
     sizes = Sizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
     steps: list[float] = []
-    made = plan(
-        SMALL, sizes, n_studies=2, n_panels=15, rng=1, progress=lambda _, share: steps.append(share)
-    )
+    made = plan(SMALL, sizes, n_studies=2, rng=1, progress=lambda _, share: steps.append(share))
     assert len(made.table) == 4
     assert steps == sorted(steps)
     assert (made.table["answers"] == 40 * 4 * 2 * 20).any()
@@ -120,7 +118,7 @@ def test_plan_and_its_cheapest_design() -> None:
     few = made.table[made.table["n_families"] == 3]["power_slope"].max()
     assert made.table[made.table["n_families"] == 6]["power_slope"].min() > few
     assert max(map(len, made.summary().splitlines())) <= 80
-    again = plan(SMALL, sizes, n_studies=2, n_panels=15, rng=1)
+    again = plan(SMALL, sizes, n_studies=2, rng=1)
     assert again.table.equals(made.table)
     with pytest.raises(DataError, match="unknown claim"):
         made.cheapest(power=0.8, claim="date")
