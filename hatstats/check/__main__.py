@@ -27,7 +27,7 @@ from hatstats.hat.hierarchical import Sampling
 from hatstats.hat.latent import LatentOptions
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape, WorldName
-from hatstats.trends.planning import Assumptions
+from hatstats.trends.assumptions import Assumptions
 from hatstats.trends.power import Panel
 
 _WORLDS: tuple[WorldName, ...] = get_args(WorldName)

@@ -16,7 +16,7 @@ from hatstats.hat.scores import HatScores
 from hatstats.inference.intervals import upper_p
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
-from hatstats.trends.planning import Assumptions, score_precision
+from hatstats.trends.assumptions import Assumptions, score_precision
 from hatstats.trends.power import Panel, slope_power
 from hatstats.trends.regression import fit_trend
 

@@ -31,7 +31,8 @@ def plan(
 ) -> None:
     """Print standard error of HAT and power of claims by items, promptings, languages, models."""
     from hatstats.study import read_study
-    from hatstats.trends.planning import Assumptions, Effects, Sizes, parse_families
+    from hatstats.trends.assumptions import Assumptions
+    from hatstats.trends.planning import Effects, Sizes, parse_families
     from hatstats.trends.planning import plan as make
 
     sizes = Sizes(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,13 +11,12 @@ import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
-from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
-from hatstats.hat.fitting import fit_profile
-from hatstats.hat.items import ItemProfile
-from hatstats.study import Study, simulate_study
-from hatstats.study.simulate import Shape, WorldName, true_hat
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.study import Study
+from hatstats.study.simulate import Shape
+from hatstats.trends.assumptions import Assumptions, score_precision
 from hatstats.trends.power import Panel, SlopeTests
 
 Floats = NDArray[np.float64]
@@ -26,73 +24,6 @@ Progress = Callable[[str, float], None]
 
 #: Simulated panels of models for each simulated study.
 _PANELS = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Assumptions:
-    """What is assumed of models and items.
-
-    Attributes
-    ----------
-    abilities : tuple of float
-        Mean source logits that stand for the models.
-    spread : float
-        Standard deviation of an item's logit.
-    transfer : float
-        Shift of the target logit.
-    world : str
-        How transfer behaves; see `hatstats.study.simulate`.
-    """
-
-    abilities: tuple[float, ...] = (-0.5, 0.5, 1.5)
-    spread: float = 1.5
-    transfer: float = 0.0
-    world: WorldName = "logit_normal"
-
-    @classmethod
-    def from_pilot(cls, study: Study) -> Assumptions:
-        """Abilities, spread and transfer like those of a study with items.
-
-        Parameters
-        ----------
-        study : Study
-            With promptings enough for a latent profile.
-
-        Returns
-        -------
-        Assumptions
-            Three abilities (lowest, middle and highest of the models), the mean spread, and the
-            shift at which the world `logit_normal` has the study's mean target accuracy.
-
-        Raises
-        ------
-        NotIdentifiedError
-            Without items, or with one prompting per item.
-        """
-        profile = fit_profile(study, method="latent")
-        assert isinstance(profile, ItemProfile)
-        means, spreads, targets, pooled = [], [], [], []
-        for fit in profile.fits:
-            grid = special.logit(np.clip(fit.support, 0.01, 0.99))
-            for own, target in zip(fit.distributions, fit.target_influence()[0], strict=True):
-                mean = float(own @ grid)
-                means.append(mean)
-                spreads.append(float(np.sqrt(own @ (grid - mean) ** 2)))
-                targets.append(float(np.nanmean(target)))
-                pooled.append(own @ (fit.support[:, None] == fit.support))
-        support = profile.fits[0].support
-        source = np.repeat(support, np.round(1000 * np.mean(pooled, axis=0)).astype(int))
-
-        def miss(shift: float) -> float:
-            return true_hat(source, transfer=shift) - float(np.mean(targets))
-
-        low, high = -6.0, 6.0
-        shift = (
-            low if miss(low) > 0 else high if miss(high) < 0 else optimize.brentq(miss, low, high)
-        )
-        order = np.sort(means)
-        chosen = (order[0], float(np.median(order)), order[-1])
-        return cls(tuple(float(x) for x in chosen), float(np.mean(spreads)), float(shift))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +67,11 @@ class Effects:
         Of non-inferiority over two units of the covariate, when there is no slope at all.
     difference : float
         Between two models.
+    slower : float
+        Slope of source accuracy less slope of HAT, per unit of the covariate.
+    source_family_sd, source_model_sd : float
+        Scatter of source accuracies about their own slope, over families and models; independent
+        of that of HAT. Their standard error is taken to be that of a score.
     level : float
         One-sided.
     """
@@ -143,6 +79,9 @@ class Effects:
     slope: float = 0.05
     margin: float = 0.10
     difference: float = 0.05
+    slower: float = 0.10
+    source_family_sd: float = 0.05
+    source_model_sd: float = 0.06
     level: float = 0.05
 
 
@@ -154,7 +93,8 @@ class Plan:
     ----------
     table : DataFrame
         `items, promptings, languages, n_models, n_families, answers, std_error, correlation,
-        contrast_error, power_slope, power_margin, power_contrast, detectable_slope, df`.
+        contrast_error, power_slope, power_margin, power_slower, power_contrast, detectable_slope,
+        detectable_slower, df`.
     assumptions : Assumptions
     effects : Effects
     """
@@ -174,16 +114,16 @@ class Plan:
             Largest standard error of a HAT score.
         power : float, optional
             Smallest power of `claim`.
-        claim : {"slope", "margin", "contrast"}
+        claim : {"slope", "margin", "slower", "contrast"}
 
         Returns
         -------
         DataFrame
             One row of `table`, or none where no design is good enough.
         """
-        if claim not in ("slope", "margin", "contrast"):
+        if claim not in ("slope", "margin", "slower", "contrast"):
             raise DataError("unknown claim", column="claim", value=claim,
-                            mend="use slope, margin or contrast.")  # fmt: skip
+                            mend="use slope, margin, slower or contrast.")  # fmt: skip
         good = pd.Series(True, index=self.table.index)
         if std_error is not None:
             good &= self.table["std_error"] <= std_error
@@ -196,60 +136,22 @@ class Plan:
         e = self.effects
         head = (
             f"One-sided level {e.level:g}; slope {e.slope:g} per unit, margin {e.margin:g} over "
-            f"two units without a slope, difference {e.difference:g} of two models."
+            f"two units without a slope, source slope less slope {e.slower:g}, difference "
+            f"{e.difference:g} of two models; detectable slope at a power of .8."
         )
         lines = [
             *textwrap.wrap(head, 80),
             f"{'items':>6}{'prompt.':>8}{'lang.':>6}{'models':>7}{'answers':>10}{'SE':>7}"
-            f"{'slope':>7}{'margin':>7}{'two':>6}{'detectable':>11}",
+            f"{'slope':>6}{'margin':>7}{'slower':>7}{'two':>5}{'detect.':>8}",
         ]
         for row in self.table.itertuples():
             lines.append(
                 f"{row.items:>6}{row.promptings:>8}{row.languages:>6}{row.n_models:>7}"
-                f"{row.answers:>10}{row.std_error:>7.4f}{row.power_slope:>7.2f}"
-                f"{row.power_margin:>7.2f}{row.power_contrast:>6.2f}{row.detectable_slope:>11.3f}"
+                f"{row.answers:>10}{row.std_error:>7.4f}{row.power_slope:>6.2f}"
+                f"{row.power_margin:>7.2f}{row.power_slower:>7.2f}{row.power_contrast:>5.2f}"
+                f"{row.detectable_slope:>8.3f}"
             )
         return "\n".join(lines)
-
-
-def score_precision(
-    assumptions: Assumptions,
-    shape: Shape,
-    *,
-    n_studies: int = 8,
-    rng: np.random.Generator | int | None = None,
-) -> tuple[float, float]:
-    """Standard error of a latent HAT score under `pooled`, and the correlation of two.
-
-    Parameters
-    ----------
-    assumptions : Assumptions
-    shape : Shape
-        Items, languages, promptings.
-    n_studies : int
-        Simulated studies whose sandwich covariances are averaged.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    std_error, correlation : float
-        Root of the mean variance over models and studies, and mean correlation.
-    """
-    variances, links = [], []
-    sized = replace(shape, spread=assumptions.spread)
-    shifts = [assumptions.transfer] * len(assumptions.abilities)
-    for child in np.random.default_rng(rng).spawn(n_studies):
-        study = simulate_study(
-            assumptions.abilities, transfer=shifts, shape=sized, world=assumptions.world, rng=child
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateDataWarning)
-            cov = fit_profile(study, method="latent").hat("pooled").cov
-        sd = np.sqrt(np.diag(cov))
-        variances.append(sd**2)
-        off = ~np.eye(len(sd), dtype=bool)
-        links.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
-    return float(np.sqrt(np.mean(variances))), float(np.clip(np.mean(links), 0.0, 0.99))
 
 
 def plan(
@@ -349,6 +251,8 @@ def _design(
     """One row of a plan."""
     # The same random numbers for every design, so that designs differ by nothing else.
     tests = SlopeTests.of(panel, n_panels, seed)
+    source = replace(panel, family_sd=effects.source_family_sd, model_sd=effects.source_model_sd)
+    slower = SlopeTests.of(source, n_panels, seed, less=panel)
     two = panel.sampling_sd * np.sqrt(2.0 * (1.0 - panel.correlation))
     critical = -special.ndtri(effects.level)
     models = sum(panel.families)
@@ -365,8 +269,10 @@ def _design(
         "power_slope": tests.power(effects.slope, effects.level),
         # Without a slope the difference over two units is 0, and the margin is the distance.
         "power_margin": tests.power(effects.margin / 2.0, effects.level),
+        "power_slower": slower.power(effects.slower, effects.level),
         "power_contrast": float(special.ndtr(effects.difference / two - critical)),
         "detectable_slope": tests.detectable(effects.level),
+        "detectable_slower": slower.detectable(effects.level),
         "df": float(np.nanmean(tests.df)),
     }
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import linalg, optimize, special, stats
 
 from hatstats.errors import DataError
 from hatstats.inference.cluster import cluster_robust
@@ -116,23 +116,52 @@ class SlopeTests:
 
     @classmethod
     def of(
-        cls, panel: Panel, n_draws: int = 300, rng: np.random.Generator | int | None = None
+        cls,
+        panel: Panel,
+        n_draws: int = 300,
+        rng: np.random.Generator | int | None = None,
+        *,
+        less: Panel | None = None,
     ) -> SlopeTests:
-        """Simulate panels, each with a covariate of its own, and estimate what a test rests on."""
+        """Simulate panels, each with a covariate of its own, and estimate what a test rests on.
+
+        Parameters
+        ----------
+        panel : Panel
+        n_draws : int
+        rng : Generator, int or None
+        less : Panel, optional
+            Another outcome of the same models, whose slope is subtracted; both equations are
+            stacked, as for the claim that transfer grows more slowly than source accuracy.
+        """
         generator = np.random.default_rng(rng)
-        S, code = panel.covariance(), panel.codes
-        root, V = np.linalg.cholesky(S), panel.sampling()
+        outcomes = [panel] if less is None else [panel, less]
+        code = panel.codes
         # In families of one model, the effects of family and model are the same.
         groupings = [np.arange(code.size)] + [code] * (max(panel.families) > 1)
+        roots = [np.linalg.cholesky(one.covariance()) for one in outcomes]
+        contrast = np.array([0.0, 1.0, 0.0, -1.0][: 2 * len(outcomes)])
         found = np.empty((n_draws, 3))
         for row in found:
             x = panel.covariate(generator)
             X = np.column_stack([np.ones(x.size), x - x.mean()])
-            fit = fit_reml(root @ generator.standard_normal(x.size), X, V, groupings)
-            robust = cluster_robust(X, fit.residuals, fit.weights, fit.marginal, code)
-            E = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]
-            df = float(robust.df(np.array([0.0, 1.0]))[0])
-            row[:] = np.sqrt(robust.cov[1, 1]), df, np.sqrt(E @ S @ E)
+            fits = [
+                fit_reml(root @ generator.standard_normal(x.size), X, one.sampling(), groupings)
+                for one, root in zip(outcomes, roots, strict=True)
+            ]
+            robust = cluster_robust(
+                linalg.block_diag(*[X for _ in fits]),
+                np.concatenate([fit.residuals for fit in fits]),
+                linalg.block_diag(*[fit.weights for fit in fits]),
+                linalg.block_diag(*[fit.marginal for fit in fits]),
+                np.tile(code, len(fits)),
+            )
+            variance = 0.0
+            for fit, root in zip(fits, roots, strict=True):
+                slope = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]
+                variance += float(((slope @ root) ** 2).sum())
+            error = np.sqrt(contrast @ robust.cov @ contrast)
+            row[:] = error, float(robust.df(contrast)[0]), np.sqrt(variance)
         return cls(*found.T)
 
     def power(self, slope: float, level: float) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 from hatstats.check.plans import power_against_simulation, precision_against_simulation
 from hatstats.errors import DataError, NotIdentifiedError
@@ -13,7 +15,8 @@ from hatstats.hat import HatScores
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
 from hatstats.trends import fit_trend, plan
-from hatstats.trends.planning import Assumptions, Effects, Sizes, parse_families, score_precision
+from hatstats.trends.assumptions import Assumptions, score_precision
+from hatstats.trends.planning import Effects, Sizes, parse_families
 from hatstats.trends.power import (
     Panel,
     SlopeTests,
@@ -22,6 +25,7 @@ from hatstats.trends.power import (
     panel_of,
     slope_power,
 )
+from hatstats.trends.stacked import slope_difference
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
 SMALL = Assumptions(abilities=(0.0, 1.0))
@@ -56,6 +60,28 @@ def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
         row = fit_trend(HatScores.from_frame(table, cov), "x").tidy().iloc[-1]
         assert tests.std_error[place] == pytest.approx(row["std_error"], rel=1e-6)
         assert tests.df[place] == pytest.approx(row["df"], rel=1e-6)
+
+
+def test_slower_than_source_is_tested_as_the_claim_is() -> None:
+    panel, source = Panel(), Panel(family_sd=0.05, model_sd=0.06)
+    tests = SlopeTests.of(source, 2, rng=4, less=panel)
+    rng = np.random.default_rng(4)
+    for place in range(2):
+        x = panel.covariate(rng)
+        two = [
+            np.linalg.cholesky(one.covariance()) @ rng.standard_normal(x.size)
+            for one in (source, panel)
+        ]
+        names = [f"m{m}" for m in range(x.size)]
+        table = pd.DataFrame(
+            {"model": names, "family": panel.codes.astype(str), "x": x, "estimate": 0.5 + two[1]}
+        )
+        cov = pd.DataFrame(panel.sampling(), index=names, columns=names)
+        joint = linalg.block_diag(panel.sampling(), source.sampling())
+        scores = replace(HatScores.from_frame(table, cov), source=0.5 + two[0], joint_cov=joint)
+        found = slope_difference(scores, fit_trend(scores, "x"), "x")
+        assert tests.std_error[place] == pytest.approx(found.std_error, rel=1e-6)
+        assert tests.df[place] == pytest.approx(found.df, rel=1e-6)
 
 
 def test_a_covariate_of_one_family_alone_has_no_power() -> None:
