@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 #: Simulated panels of models for each simulated study.
-_PANELS = 25
+_PANELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def plan(
         of each design.
     effects : Effects, optional
     n_studies : int
-        Simulated studies per design of the items, and 25 times as many panels of models: with 8,
-        the Monte-Carlo error of a power is at most .02, and most of it common to all designs.
+        Simulated studies per design of the items, and 12 times as many panels of models: with 8,
+        the Monte-Carlo error of a power is at most .03, and most of it common to all designs.
     n_jobs : int
         Processes, through joblib.
     rng : Generator, int or None
