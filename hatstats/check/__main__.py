@@ -145,9 +145,9 @@ def show_plans(replicates: int, seed: int, jobs: int) -> None:
     _show("Standard error of HAT, predicted and simulated", pd.concat(errors, ignore_index=True))
 
 
-def show_posteriors(fits: int, replicates: int, seed: int) -> None:
+def show_posteriors(fits: int, replicates: int, seed: int, jobs: int) -> None:
     """Print calibration and agreement of the hierarchical model's rungs, and wrong worlds."""
-    ranks = rank_statistics(RankDesign(), n_fits=fits, rng=seed)
+    ranks = rank_statistics(RankDesign(), n_fits=fits, n_jobs=jobs, rng=seed)
     _show(f"Simulation-based calibration of the count rung, {fits} fits", calibration_table(ranks))
     study = simulate_study(shape=Shape(n_items=150, n_languages=2), rng=seed)
     how = Sampling(draws=1500, tune=500)
@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show_size(given.trends, given.seed, given.jobs)
         show_plans(given.trends, given.seed, given.jobs)
     if given.fits > 0:
-        show_posteriors(given.fits, max(given.fits // 2, 1), given.seed)
+        show_posteriors(given.fits, max(given.fits // 2, 1), given.seed, given.jobs)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -50,9 +52,9 @@ class RankDesign:
     n_languages: int = 2
     n_promptings: int = 5
     sampling: Sampling = field(
-        default_factory=lambda: Sampling(draws=300, tune=50, chains=2, cores=1)
+        default_factory=lambda: Sampling(draws=600, tune=60, chains=2, cores=1)
     )
-    thin: int = 3
+    thin: int = 6
 
 
 def _template(design: RankDesign) -> CountModel:
@@ -118,7 +120,11 @@ def _quantities(model: CountModel, natural: Floats, rng: np.random.Generator) ->
 
 
 def rank_statistics(
-    design: RankDesign, *, n_fits: int = 200, rng: np.random.Generator | int | None = None
+    design: RankDesign,
+    *,
+    n_fits: int = 200,
+    n_jobs: int = 1,
+    rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
     """Rank of the truth among posterior draws, and whether 95 % intervals hold it.
 
@@ -129,41 +135,51 @@ def rank_statistics(
     ----------
     design : RankDesign
     n_fits : int
+    n_jobs : int
+        Processes, through joblib.
     rng : Generator, int or None
 
     Returns
     -------
     DataFrame
-        `fit, quantity, rank, n_draws, covered`.
+        `fit, quantity, rank, n_draws, covered`; ranks among every `thin`-th draw, intervals from
+        all of them.
     """
     template = _template(design)
+    tables: Sequence[pd.DataFrame] = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_one_rank)(design, template, child)
+        for child in np.random.default_rng(rng).spawn(n_fits)
+    )
+    return pd.concat([table.assign(fit=fit) for fit, table in enumerate(tables)], ignore_index=True)
+
+
+def _one_rank(design: RankDesign, template: CountModel, rng: np.random.Generator) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        for category in _QUIET:
+            warnings.simplefilter("ignore", category)
+        drawn = template.density.draw_prior(rng)[None]
+        truth = template.prior_coordinates(drawn, rng)
+        model = redrawn(template, truth[0], rng)
+    seeds = rng.integers(2**31, size=design.sampling.chains).tolist()
+    draw = partial(draw_blocked, model)
+    chains = sample(model.density, design.sampling, seeds, "calibration", draw)
+    flat = chains.x.reshape(-1, model.density.size)
+    posterior = _quantities(model, model.density.natural(flat), rng)
+    # The truth stands in the template's coordinates.
+    true = _quantities(template, truth, rng).iloc[0]
     rows = []
-    for fit, child in enumerate(np.random.default_rng(rng).spawn(n_fits)):
-        with warnings.catch_warnings():
-            for category in _QUIET:
-                warnings.simplefilter("ignore", category)
-            drawn = template.density.draw_prior(child)[None]
-            truth = template.prior_coordinates(drawn, child)
-            model = redrawn(template, truth[0], child)
-        seeds = child.integers(2**31, size=design.sampling.chains).tolist()
-        draw = partial(draw_blocked, model)
-        chains = sample(model.density, design.sampling, seeds, "calibration", draw)
-        kept = chains.x[:, :: design.thin].reshape(-1, model.density.size)
-        posterior = _quantities(model, model.density.natural(kept), child)
-        # The truth stands in the template's coordinates.
-        true = _quantities(template, truth, child).iloc[0]
-        for name, value in true.items():
-            draws = posterior[name].to_numpy(dtype=float)
-            low, high = np.quantile(draws, [0.025, 0.975])
-            rows.append(
-                {
-                    "fit": fit,
-                    "quantity": str(name),
-                    "rank": int((draws < value).sum()),
-                    "n_draws": draws.size,
-                    "covered": bool(low <= value <= high),
-                }
-            )
+    for name, value in true.items():
+        draws = posterior[name].to_numpy(dtype=float)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        kept = draws[:: design.thin]
+        rows.append(
+            {
+                "quantity": str(name),
+                "rank": int((kept < value).sum()),
+                "n_draws": kept.size,
+                "covered": bool(low <= value <= high),
+            }
+        )
     return pd.DataFrame(rows)
 
 

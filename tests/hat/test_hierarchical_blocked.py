@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from hatstats.errors import DataError, FitError
 from hatstats.hat.hierarchical import CellOptions, Priors, Sampling, fit_hierarchical
@@ -121,6 +121,41 @@ def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
         rung -= float(np.log(state.effects._v).sum() + np.log(state.cells._v).sum())
         away.append(chain - rung)
     np.testing.assert_allclose(away[1], away[0], atol=1e-6)
+
+
+def test_expansion_of_a_block_is_that_of_differences() -> None:
+    model, _, _ = ready()
+    rng = np.random.default_rng(0)
+    for one in model.blocks[0]:
+        at = one.coordinates()[0] + rng.normal(0.0, 0.2, one.coordinates()[0].size)
+        slope, bend = one.expansion(at)
+        step = 1e-5 * np.eye(at.size)
+        numeric = [
+            (one.value_and_gradient(at - move)[1] - one.value_and_gradient(at + move)[1]) / 2e-5
+            for move in step
+        ]
+        np.testing.assert_allclose(bend, numeric, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(slope, one.value_and_gradient(at)[1], rtol=1e-9, atol=1e-9)
+
+
+def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
+    """The likelihood does not depend on them, and stays what it was."""
+    model, surrogate, jump = ready()
+    walker = Walker(model, surrogate, jump, np.random.default_rng(6))
+    part = next(part for part in model.others if part.name == "tau")
+    before = np.abs(walker.phi[part.at])
+    exact = walker.left + surrogate.quadratic(walker.phi)
+    mean = (surrogate.load @ walker.effects)[part.at]
+    spread = (half_normal(walker.x)[0] * surrogate.scales)[surrogate.of_cell[part.at]]
+    expected = special.expit(-2.0 * before * mean / spread**2)
+    negative = np.zeros(before.size)
+    for _ in range(2000):
+        walker._signs()
+        negative += walker.phi[part.at] < 0
+    np.testing.assert_allclose(np.abs(walker.phi[part.at]), before)
+    np.testing.assert_allclose(negative / 2000, expected, atol=0.05)
+    np.testing.assert_allclose(walker._left(walker.phi), walker.left, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(walker.left + surrogate.quadratic(walker.phi), exact)
 
 
 def test_coordinates_go_there_and_back() -> None:

@@ -8,7 +8,7 @@ a factor near 1. Three moves, each of which keeps the exact posterior:
    and taken with the ratio of those factors (preconditioned Crank-Nicolson; Cotter, Roberts,
    Stuart and White 2013, Stat Sci 28:424-446); rho = 0 is an independent proposal. Given the
    effects, blocks do so independently of one another.
-2. *Effects and scales given the cells*, without a likelihood: normal, and by slice sampling
+2. *Signs, effects and scales given the cells*, without a likelihood: normal, and by slice sampling
    (Neal 2003, Ann Stat 31:705-767).
 3. *Scales with z held*: effects and cells follow along. The two ways to move the scales interweave
    (Yu and Meng 2011, JCGS 20:531-570), so that neither much nor little data slows the chain.
@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
+from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_density import CountDensity
@@ -102,6 +103,7 @@ class Walker:
 
     def step(self) -> tuple[float, float, float]:
         """One draw; its `STATISTICS`."""
+        self._signs()
         self._scales_given_cells()
         solved = self._solve(self.x)
         noise = self.rng.standard_normal(solved.mean.size)
@@ -111,6 +113,24 @@ class Walker:
         highest = sum(one.fit.log_likelihood for one, _ in self.surrogate.blocks)
         log_likelihood = self.left.sum() + self.surrogate.quadratic(self.phi).sum() + highest
         return share, float(moved), float(log_likelihood)
+
+    def _signs(self) -> None:
+        """Signs of the residuals' spreads, on which no likelihood depends, from their prior.
+
+        Proposals from a normal density around one sign would find the other too seldom.
+        """
+        for part in self.model.others:
+            if part.name != "tau":
+                continue
+            value = self.phi[part.at]
+            mean = (self.surrogate.load @ self.effects)[part.at]
+            spread = (half_normal(self.x)[0] * self.surrogate.scales)[
+                self.surrogate.of_cell[part.at]
+            ]
+            turned = self.rng.random(value.size) < special.expit(-2.0 * value * mean / spread**2)
+            exact = self.left + self.surrogate.quadratic(self.phi)
+            self.phi[part.at] = np.where(turned, -value, value)
+            self.left = exact - self.surrogate.quadratic(self.phi)
 
     def _scales_given_cells(self) -> None:
         surrogate = self.surrogate

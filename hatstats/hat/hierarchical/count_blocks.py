@@ -112,6 +112,26 @@ class JointBlock:
         gradient[layout.place("tau")] *= ~self.held
         return value, gradient
 
+    def expansion(self, coordinates: Floats) -> tuple[Floats, Floats]:
+        """Gradient (P,) and negative second derivatives (P, P) at coordinates (P,)."""
+        if self.normal:
+            return self.value_and_gradient(coordinates)[1], self._maximum[1]
+        layout, theta = self.fit.layout, self.theta(coordinates)
+        sigma, alpha, beta = (layout.place(name) for name in ("sigma", "alpha", "beta"))
+        likelihood = self.fit.likelihood
+        _, scores, information = likelihood.scores_and_information(theta)
+        slope = likelihood.counts.weight @ scores
+        jacobian = np.eye(theta.size)
+        jacobian[sigma, sigma] = theta[sigma]
+        rows = np.arange(alpha.start, alpha.stop)
+        jacobian[rows, np.arange(beta.start, beta.stop)] = -self.centre
+        held = np.arange(theta.size)[layout.place("tau")][self.held]
+        jacobian[held, held] = 0.0
+        bend = jacobian.T @ information @ jacobian
+        # The second derivative of sigma = exp(x) is sigma itself.
+        bend[sigma, sigma] -= slope[sigma] * theta[sigma]
+        return jacobian.T @ slope, bend
+
     def by_item(self, coordinates: Floats) -> Floats:
         """Log-likelihood of each item (N,); 0 for items that were not asked in the source."""
         pattern = self.fit.likelihood.by_pattern(self.theta(coordinates))

@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 _DF, _WIDER = 5.0, 1.2
 #: Coordinates of scales beyond which the search for their mode does not look.
 _BOUND = 3.0
-#: How often the normal likelihoods are centred anew, and draws that each centring rests on.
+#: How often the normal likelihoods are expanded anew at the posterior's centre.
+_EXPANSIONS = 4
+#: How often they are centred anew, and draws that each centring rests on.
 _CENTRINGS, _PILOT = 2, 20
 
 
@@ -74,6 +76,12 @@ class Jump:
 def fitted_surrogate(model: CountDensity, rng: np.random.Generator) -> tuple[Surrogate, Jump]:
     """Surrogate of a density, its likelihoods centred where the posterior is, and its scales."""
     surrogate = Surrogate.of(model)
+    # With few items a likelihood's maximum may lie where no posterior does: the expansion moves to
+    # the posterior's own place.
+    for _ in range(_EXPANSIONS):
+        solved = surrogate.solve(half_normal(Jump.of(surrogate).mode)[0] * surrogate.scales)
+        still = np.zeros(surrogate.of_cell.size)
+        surrogate = surrogate.expanded(surrogate.cells(solved, solved.mean, still))
     for _ in range(_CENTRINGS):
         jump = Jump.of(surrogate)
         phi = np.empty((_PILOT, surrogate.of_cell.size))

@@ -259,6 +259,24 @@ class Surrogate:
             out[part.rows] = np.linalg.solve(root.mT, half)[..., 0]
         return out
 
+    def expanded(self, phi: Floats) -> Surrogate:
+        """The surrogate whose likelihoods have value, slope and bend of the exact ones at phi."""
+        hat = np.empty(phi.size)
+        precisions = []
+        for one, take in self.blocks:
+            free = take >= 0
+            at = np.where(free, phi[np.maximum(take, 0)], 0.0)
+            slope, bend = one.expansion(at)
+            precision, cov = _definite(bend[np.ix_(free, free)])
+            hat[take[free]] = at[free] + cov @ slope[free]
+            precisions.append((precision, cov))
+        alike = []
+        for part in self.alike:
+            found = [precisions[place] for place in part.which]
+            precision, cov = (np.array(matrices) for matrices in zip(*found, strict=True))
+            alike.append(replace(part, hat=hat[part.rows], precision=precision, cov=cov))
+        return replace(self, alike=alike)
+
     def recentred(self, phi: Floats, pulled: Floats) -> Surrogate:
         """The surrogate whose likelihoods have, at `phi`, the mean derivative of the exact ones.
 
@@ -295,6 +313,13 @@ def _with_diagonal(matrices: Floats, added: Floats) -> Floats:
     return out
 
 
+def _definite(precision: Floats) -> tuple[Floats, Floats]:
+    """The nearest positive definite matrix, and its inverse."""
+    values, vectors = np.linalg.eigh(0.5 * (precision + precision.T))
+    values = np.maximum(values, _FLAT)
+    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
+
+
 def _stack(blocks: list[tuple[JointBlock, Ints]], load: Floats) -> list[Alike]:
     """Blocks by their number of free parameters."""
     sizes = np.array([(take >= 0).sum() for _, take in blocks])
@@ -306,12 +331,11 @@ def _stack(blocks: list[tuple[JointBlock, Ints]], load: Floats) -> list[Alike]:
             one, take = blocks[place]
             free = take >= 0
             hat, precision = one.maximum
-            values, vectors = np.linalg.eigh(precision[np.ix_(free, free)])
+            precision, cov = _definite(precision[np.ix_(free, free)])
             rows.append(take[free])
             hats.append(hat[free])
-            values = np.maximum(values, _FLAT)
-            precisions.append((vectors * values) @ vectors.T)
-            covs.append((vectors / values) @ vectors.T)
+            precisions.append(precision)
+            covs.append(cov)
         index = np.array(rows)
         stacked = (np.array(hats), np.array(precisions), np.array(covs))
         found.append(Alike(which, index, *stacked, load[index]))
