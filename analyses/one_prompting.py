@@ -1,8 +1,7 @@
 """Fifteen models on TruthfulQA, one prompting per item: what can be said, and what cannot.
 
 Run ``python -m analyses.one_prompting --out DIR``. Writes scores by method, the pairs of models
-that each method decides, profiles, items (by profile, and by how they function over models), and
-the methods on simulated logs whose truth is known.
+that each method decides, profiles, items, and the methods on simulated logs whose truth is known.
 """
 
 from __future__ import annotations
@@ -46,15 +45,6 @@ def run(study_path: Path, out: Path) -> None:
     chance = dict.fromkeys(study.benchmark_names, 0.0)
     save_figure(transfer_profiles(means.reset_index(), chance=chance), out / "profiles")
     write(hs.item_report(found["joint"]), out / "items.csv")
-    functioning = hs.item_functioning(study)
-    write(functioning, out / "functioning.csv")
-    classes = functioning["ets"].value_counts()
-    say(
-        "Items that function differently from English, over models of one score, by class: "
-        + ", ".join(f"{name} {classes.get(name, 0)}" for name in "ABC")
-        + f" of {len(functioning)}; {(functioning['p_adjusted'] < 0.05).sum()} at a false "
-        "discovery rate of 5 %"
-    )
     say(hs.misspecification_test(found["joint_models"], found["joint"]).summary())
     say(f"joint: {hs.count_table(found['joint']).summary()}")
     say(f"joint_models: {hs.count_table(found['joint_models']).summary()}")
