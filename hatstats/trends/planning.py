@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
@@ -19,7 +18,6 @@ from hatstats.study.simulate import Shape
 from hatstats.trends.assumptions import Assumptions, score_precision
 from hatstats.trends.power import Panel, SlopeTests
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 #: Simulated panels of models for each simulated study.

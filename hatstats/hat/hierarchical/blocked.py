@@ -20,7 +20,7 @@ are centred where the exact ones pull the posterior, which a few dozen gradients
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,14 +32,12 @@ from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.partial import coordinate_of
 from hatstats.hat.hierarchical.proposals import Jump, fitted_surrogate
-from hatstats.hat.hierarchical.settings import Sampling
+from hatstats.hat.hierarchical.settings import Sampling, Told
 from hatstats.hat.hierarchical.surrogate import Solved, Surrogate
 from hatstats.hat.hierarchical.target import half_normal, half_normal_coordinate
 from hatstats.inference.threads import one_thread
 
 Floats = NDArray[np.float64]
-#: Told (chain, share done).
-Told = Callable[[int, float], None]
 
 #: Statistics of each draw: shares of proposals that were taken, log-likelihood of the counts.
 STATISTICS = ("moved_cells", "moved_scales", "log_likelihood")
@@ -84,9 +82,7 @@ class Walker:
         rng, surrogate = self.rng, self.surrogate
         self.x = self.jump.draw(rng)
         solved = self._solve(self.x)
-        self.effects = surrogate.effects(solved, rng.standard_normal(solved.mean.size))
-        noise = rng.standard_normal(surrogate.of_cell.size)
-        self.phi = surrogate.cells(solved, self.effects, noise)
+        self.effects, self.phi = surrogate.draw(solved, rng)
         self.left = self._left(self.phi)
 
     def _solve(self, x: Floats) -> Solved:

@@ -34,8 +34,8 @@ from hatstats.hat.hierarchical.effects import Unit, build_effects
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.result import HierarchicalFit
-from hatstats.hat.hierarchical.sampling import Chains, Drawer, Told, own_random_state, sample
-from hatstats.hat.hierarchical.settings import Sampling
+from hatstats.hat.hierarchical.sampling import Chains, Drawer, own_random_state, sample
+from hatstats.hat.hierarchical.settings import Sampling, Told
 from hatstats.hat.hierarchical.tree import Labelled, made_by, make_tree, read_tree
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.panel import Logits, to_logits

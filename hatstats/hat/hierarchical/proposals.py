@@ -88,8 +88,7 @@ def fitted_surrogate(model: CountDensity, rng: np.random.Generator) -> tuple[Sur
         pulled = np.zeros_like(phi)
         for place, row in enumerate(phi):
             solved = surrogate.solve(half_normal(jump.draw(rng))[0] * surrogate.scales)
-            effects = surrogate.effects(solved, rng.standard_normal(solved.mean.size))
-            row[:] = surrogate.cells(solved, effects, rng.standard_normal(row.size))
+            row[:] = surrogate.draw(solved, rng)[1]
             for one, take in surrogate.blocks:
                 _, slope = one.value_and_gradient(model.coordinates(row, take))
                 pulled[place, take[take >= 0]] = slope[take >= 0]

@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, FitError
-from hatstats.hat.hierarchical.settings import STATISTICS, Sampling
+from hatstats.hat.hierarchical.settings import STATISTICS, Sampling, Told
 from hatstats.hat.hierarchical.target import Density
 
 Floats = NDArray[np.float64]
-#: Told (chain, share done).
-Told = Callable[[int, float], None]
 #: Draws chains for seeds: coordinates and statistics of each, in their order.
 Drawer = Callable[[Sampling, list[int], Told], Iterable[dict[str, Floats]]]
 

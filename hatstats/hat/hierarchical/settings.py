@@ -14,6 +14,8 @@ from hatstats.errors import DataError
 Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked"]
 #: Told (words, share done from 0 to 1).
 Progress = Callable[[str, float], None]
+#: Told (chain, share done).
+Told = Callable[[int, float], None]
 
 #: Statistics of each draw of NUTS that are kept.
 STATISTICS = ("diverging", "energy", "n_steps", "step_size", "maxdepth_reached")

@@ -248,6 +248,11 @@ class Surrogate:
             phi[part.rows] += np.linalg.solve(root.mT, z[part.rows][..., None])[..., 0]
         return phi
 
+    def draw(self, solved: Solved, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Draw of E (n,) and phi (K,) from the surrogate's posterior given the scales."""
+        effects = self.effects(solved, rng.standard_normal(solved.mean.size))
+        return effects, self.cells(solved, effects, rng.standard_normal(self.of_cell.size))
+
     def _centre(self, solved: Solved, effects: Floats) -> Floats:
         """Posterior mean of phi given E."""
         prior = self.load @ effects
