@@ -62,20 +62,18 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=20)
     parser.add_argument("--items", type=int, default=500)
     parser.add_argument("--languages", type=int, default=4)
-    parser.add_argument("--draws", type=int, default=300, help="of the count and item rungs")
+    parser.add_argument("--draws", type=int, default=300, help="of the explicit latents")
     given = parser.parse_args()
     study = simulate_study(
         tuple(np.linspace(-1.0, 1.5, given.models)),
         shape=Shape(n_items=given.items, n_languages=given.languages),
         rng=1,
     )
-    long = Sampling(draws=1500, tune=300)
-    short = Sampling(draws=given.draws, tune=given.draws, chains=2)
     speeds = []
     levels: tuple[tuple[Level, Sampling], ...] = (
-        ("cells", long),
-        ("counts", short),
-        ("items", short),
+        ("cells", Sampling(draws=1500, tune=300)),
+        ("counts", Sampling(draws=1000, tune=60)),
+        ("items", Sampling(draws=given.draws, tune=given.draws, chains=2)),
     )
     for level, how in levels:
         speeds.append(measure(study, level, how))

@@ -13,17 +13,13 @@ import pandas as pd
 from hatstats.check.coverage import CoverageDesign, coverage
 from hatstats.check.invariance import Drift, drift
 from hatstats.check.plans import power_against_simulation, precision_against_simulation
-from hatstats.check.posterior import (
-    RankDesign,
-    calibration_table,
-    rank_statistics,
-    rung_agreement,
-    wrong_worlds,
-)
+from hatstats.check.posterior import RankDesign, calibration_table, rank_statistics
+from hatstats.check.rungs import WorldDesign, rung_agreement, wrong_worlds
 from hatstats.check.size import Covariate, SizeDesign, rejections
 from hatstats.check.stress import StressDesign, simulated
 from hatstats.hat.fitting import Method
 from hatstats.hat.hierarchical import Sampling
+from hatstats.hat.hierarchical.fit import Level
 from hatstats.hat.latent import LatentOptions
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape, WorldName
@@ -150,10 +146,13 @@ def show_posteriors(fits: int, replicates: int, seed: int, jobs: int) -> None:
     ranks = rank_statistics(RankDesign(), n_fits=fits, n_jobs=jobs, rng=seed)
     _show(f"Simulation-based calibration of the count rung, {fits} fits", calibration_table(ranks))
     study = simulate_study(shape=Shape(n_items=150, n_languages=2), rng=seed)
-    how = Sampling(draws=1500, tune=500)
+    long, slow = Sampling(draws=4_000), Sampling(draws=4_000, tune=1_000)
+    how: dict[Level, Sampling] = {"cells": long, "counts": long, "items": slow}
     _show("Rungs less the count rung, six models", rung_agreement(study, how, seed))
-    table = wrong_worlds(_WORLDS, n_replicates=replicates, rng=seed)
-    _show(f"Hierarchical model in worlds of known truth, {replicates} replicates", table)
+    levels: tuple[Level, ...] = ("cells", "counts")
+    designs = [WorldDesign(world, level) for world, level in itertools.product(_WORLDS, levels)]
+    table = wrong_worlds(designs, n_replicates=replicates, n_jobs=jobs, rng=seed)
+    _show("Hierarchical model in worlds of known truth, eight models, 250 items", table)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

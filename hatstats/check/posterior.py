@@ -1,4 +1,4 @@
-"""Whether the hierarchical model's posteriors are what they say: ranks, rungs, wrong worlds."""
+"""Whether the count rung's posteriors are what they say: ranks of truths drawn from the prior."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.check.invariance import true_score
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
 from hatstats.hat.counts import ItemCounts
-from hatstats.hat.hierarchical import CellOptions, Priors, Sampling, fit_hierarchical
+from hatstats.hat.hierarchical import CellOptions, Priors, Sampling
 from hatstats.hat.hierarchical.blocked import draw_blocked
-from hatstats.hat.hierarchical.checks import predictive_table
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, joint_blocks
 from hatstats.hat.hierarchical.count_model import CountModel
 from hatstats.hat.hierarchical.count_parts import block_estimates
@@ -25,14 +23,15 @@ from hatstats.hat.hierarchical.count_tables import draw_counts
 from hatstats.hat.hierarchical.fit import Request, prepare
 from hatstats.hat.hierarchical.sampling import sample
 from hatstats.hat.joint.options import JointOptions
-from hatstats.study import Study, simulate_study
-from hatstats.study.simulate import Shape, WorldName
+from hatstats.study import simulate_study
+from hatstats.study.simulate import Shape
 
 Floats = NDArray[np.float64]
 
 #: Priors narrow enough that few drawn studies have answers that are all alike.
 CALIBRATED = Priors(mean=0.7, source=0.5, language=0.3, model=0.3, cell=0.2, residual=0.4)
-_QUIET = (ConvergenceWarning, DegenerateDataWarning)
+#: Warnings about single fits, of which there are hundreds.
+QUIET = (ConvergenceWarning, DegenerateDataWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def rank_statistics(
 
 def _one_rank(design: RankDesign, template: CountModel, rng: np.random.Generator) -> pd.DataFrame:
     with warnings.catch_warnings():
-        for category in _QUIET:
+        for category in QUIET:
             warnings.simplefilter("ignore", category)
         drawn = template.density.draw_prior(rng)[None]
         truth = template.prior_coordinates(drawn, rng)
@@ -223,94 +222,4 @@ def calibration_table(ranks: pd.DataFrame) -> pd.DataFrame:
                 "coverage": float(part["covered"].mean()),
             }
         )
-    return pd.DataFrame(rows)
-
-
-def rung_agreement(
-    study: Study, sampling: Sampling, rng: int = 1, rungs: tuple[str, ...] = ("cells", "items")
-) -> pd.DataFrame:
-    """HAT by each rung less that by the count rung, in its posterior standard deviations.
-
-    The cells are those of `joint`.
-
-    Returns
-    -------
-    DataFrame
-        `rung, model, shift, sd_ratio`.
-    """
-    options = CellOptions(method="joint")
-    base = fit_hierarchical(study, level="counts", sampling=sampling, rng=rng).hat()
-    spread = np.sqrt(np.diag(base.cov))
-    rows = []
-    for rung in rungs:
-        fit = fit_hierarchical(
-            study,
-            level=rung,  # type: ignore[arg-type]
-            cells=options,
-            sampling=sampling,
-            rng=rng,
-        ).hat()
-        other = np.sqrt(np.diag(fit.cov))
-        rows += [
-            {"rung": rung, "model": name, "shift": shift, "sd_ratio": ratio}
-            for name, shift, ratio in zip(
-                fit.models, (fit.params - base.params) / spread, other / spread, strict=True
-            )
-        ]
-    return pd.DataFrame(rows)
-
-
-def wrong_worlds(
-    worlds: tuple[WorldName, ...],
-    *,
-    levels: tuple[str, ...] = ("cells", "counts"),
-    n_replicates: int = 100,
-    sampling: Sampling | None = None,
-    rng: np.random.Generator | int | None = None,
-) -> pd.DataFrame:
-    """Coverage of 95 % intervals of HAT, and predictive checks, in worlds of known truth.
-
-    Six models of one transfer and source abilities from -1 to 1, two languages, 250 items.
-
-    Returns
-    -------
-    DataFrame
-        `world, level, truth, bias, coverage, mc_error, failing`, the last the share of fits whose
-        predictive check failed.
-    """
-    how = sampling or Sampling(draws=200, tune=200, chains=2, cores=1)
-    abilities = tuple(np.linspace(-1.0, 1.0, 6))
-    rows = []
-    for world in worlds:
-        truth = true_score(world, "pooled", abilities)
-        for level in levels:
-            held, bias, failing = list[bool](), list[float](), list[bool]()
-            for child in np.random.default_rng(rng).spawn(n_replicates):
-                shape = Shape(n_items=250, n_languages=2)
-                study = simulate_study(abilities, shape=shape, world=world, rng=child)
-                with warnings.catch_warnings():
-                    for category in _QUIET:
-                        warnings.simplefilter("ignore", category)
-                    fit = fit_hierarchical(
-                        study,
-                        level=level,  # type: ignore[arg-type]
-                        sampling=how,
-                        rng=child,
-                    )
-                scores, limits = fit.hat(), fit.conf_int()
-                held += [bool(low <= truth <= high) for low, high in limits]
-                bias += (scores.params - truth).tolist()
-                p = predictive_table(fit)["p_value"].to_numpy(dtype=float)
-                failing.append(bool(np.minimum(p, 1.0 - p).min() < 0.005))
-            rows.append(
-                {
-                    "world": world,
-                    "level": level,
-                    "truth": truth,
-                    "bias": float(np.mean(bias)),
-                    "coverage": float(np.mean(held)),
-                    "mc_error": float(np.sqrt(0.95 * 0.05 / len(held))),
-                    "failing": float(np.mean(failing)),
-                }
-            )
     return pd.DataFrame(rows)

@@ -39,6 +39,15 @@ Floats = NDArray[np.float64]
 DELTA = 2.35
 #: Models below which a class of the score has no two of them.
 LEAST_MODELS = 4
+#: Classes and directions, from much harder to much easier in the target, then unknown.
+CLASSES = (
+    ("C", "harder"),
+    ("B", "harder"),
+    ("A", ""),
+    ("B", "easier"),
+    ("C", "easier"),
+    ("", ""),
+)
 _SMALL, _LARGE = 1.0, 1.5
 _STEPS, _TOLERANCE = 60, 1e-10
 
@@ -278,3 +287,40 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
             stacklevel=2,
         )
     return table
+
+
+def functioning_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """Items of each language by class and direction.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `item_functioning`.
+
+    Returns
+    -------
+    DataFrame
+        `benchmark, language, ets, direction, items, discoveries`, for every language all of C and B
+        ``harder``, A, B and C ``easier``, and ``""`` where nothing is known; `discoveries` are
+        those at a false discovery rate of 5 %.
+    """
+    side = np.where(table["log_odds"] < 0, "harder", "easier")
+    marked = table.assign(
+        direction=np.where(table["ets"].isin(["B", "C"]), side, ""),
+        discovered=table["p_adjusted"] < 0.05,
+    )
+    rows = []
+    for (benchmark, language), part in marked.groupby(["benchmark", "language"], sort=False):
+        for ets, direction in CLASSES:
+            held = (part["ets"] == ets) & (part["direction"] == direction)
+            rows.append(
+                {
+                    "benchmark": benchmark,
+                    "language": language,
+                    "ets": ets,
+                    "direction": direction,
+                    "items": int(held.sum()),
+                    "discoveries": int((held & part["discovered"]).sum()),
+                }
+            )
+    return pd.DataFrame(rows)

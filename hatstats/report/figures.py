@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from hatstats.report.checks import thinning
 from hatstats.report.choices import what_changes
 from hatstats.report.forest import forest
+from hatstats.report.functioning import functioning
 from hatstats.report.leakage import leakage
 from hatstats.report.margin_curve import margin_curve
 from hatstats.report.panels import target_against_source, transfer_profiles
@@ -23,6 +24,7 @@ __all__ = [
     "Drawn",
     "figures_of",
     "forest",
+    "functioning",
     "hat_against_date",
     "hat_against_size",
     "leakage",

@@ -14,7 +14,14 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.hat import functioning
-from hatstats.hat.functioning import _Persons, ets_class, item_functioning, logistic
+from hatstats.hat.functioning import (
+    CLASSES,
+    _Persons,
+    ets_class,
+    functioning_classes,
+    item_functioning,
+    logistic,
+)
 from hatstats.study import Study, simulate_study
 from hatstats.study.simulate import Shape
 from tests.hat.hierarchical_cases import panel_study
@@ -112,6 +119,14 @@ def test_items_broken_in_one_language_are_of_class_c_there() -> None:
     assert (table.loc[~broken, "ets"] == "C").mean() < 0.1
     assert (table.loc[broken, "uniform_p"] < 0.05).all()
     assert len(table) == 120
+    classes = functioning_classes(table)
+    assert classes.groupby("language")["items"].sum().tolist() == [60, 60]
+    for language, part in classes.groupby("language"):
+        assert list(zip(part["ets"], part["direction"], strict=True)) == list(CLASSES)
+        own = table[table["language"] == language]
+        much_harder = (own["ets"] == "C") & (own["delta"] < 0)
+        assert part["items"].iloc[0] == much_harder.sum()
+        assert part["discoveries"].sum() == (own["p_adjusted"] < 0.05).sum()
 
 
 def test_items_that_function_alike_are_found_no_more_often_than_the_level() -> None:

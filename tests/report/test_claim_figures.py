@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from hatstats.report.claim_tables import (
     decompositions_table,
@@ -14,10 +16,13 @@ from hatstats.report.claim_tables import (
     shares_table,
     stress_table,
 )
+from hatstats.report.functioning import functioning
 from hatstats.report.leakage import leakage
 from hatstats.report.margin_curve import margin_curve
 from hatstats.report.tables import to_text
 from tests.report.frames import margin_frame
+
+HARDER = to_rgba("#d55e00")
 
 
 def lines(figure: Figure, label: str) -> list[Line2D]:
@@ -72,3 +77,27 @@ def test_tables_of_claims() -> None:
     assert "160 %" in to_text(stress_table(leakage_frame()))
     for table in (margins_table, shares_table, leverage_table, decompositions_table):
         assert table(pd.DataFrame()).rows == ()
+
+
+def test_functioning_has_a_bar_per_language_split_by_class() -> None:
+    classes = [("C", "harder"), ("B", "harder"), ("A", ""), ("B", "easier"), ("C", "easier")]
+    frame = pd.DataFrame(
+        [
+            {"benchmark": "b", "language": language, "ets": ets, "direction": side, "items": n}
+            for language, numbers in (("ca", [5, 5, 80, 0, 10]), ("eu", [20, 0, 20, 0, 0]))
+            for (ets, side), n in zip(classes, numbers, strict=True)
+        ]
+    )
+    figure = functioning(frame)
+    harder = figure.findobj(
+        lambda artist: isinstance(artist, Rectangle) and artist.get_facecolor() == HARDER
+    )
+    assert [round(bar.get_width(), 3) for bar in harder if 0.6 < bar.get_height() < 0.7] == [
+        0.05,
+        0.5,
+    ]
+    written = [text.get_text() for text in figure.findobj(lambda a: a.get_label() == "_value")]
+    assert written == ["5", "10", "20"]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "unknown" not in shown
+    assert "B, easier" not in shown
