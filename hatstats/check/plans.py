@@ -108,7 +108,7 @@ def precision_against_simulation(
         ratio.
     """
     generator = np.random.default_rng(rng)
-    predicted, _ = score_precision(assumptions, shape, n_studies=40, rng=generator.spawn(1)[0])
+    predicted, _ = score_precision(assumptions, shape, rng=generator.spawn(1)[0])
     drawn = np.array(
         joblib.Parallel(n_jobs=n_jobs)(
             joblib.delayed(_scores)(assumptions, shape, child)

@@ -15,13 +15,13 @@ from scipy import special
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.study import Study
 from hatstats.study.simulate import Shape
-from hatstats.trends.assumptions import Assumptions, score_precision
+from hatstats.trends.assumptions import N_STUDIES, Assumptions, score_precision
 from hatstats.trends.power import Panel, SlopeTests
 
 Progress = Callable[[str, float], None]
 
 #: Simulated panels of models for each simulated study.
-_PANELS = 12
+_PANELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def plan(
     *,
     panel: Panel | None = None,
     effects: Effects | None = None,
-    n_studies: int = 8,
+    n_studies: int = N_STUDIES,
     n_jobs: int = 1,
     rng: np.random.Generator | int | None = None,
     progress: Progress | None = None,
@@ -175,7 +175,7 @@ def plan(
         of each design.
     effects : Effects, optional
     n_studies : int
-        Simulated studies per design of the items, and 12 times as many panels of models: with 8,
+        Simulated studies per design of the items, and 4 times as many panels of models: with 24,
         the Monte-Carlo error of a power is at most .03, and most of it common to all designs.
     n_jobs : int
         Processes, through joblib.
