@@ -12,7 +12,7 @@ from hatstats.cli.inputs import StudyPath, read
 from hatstats.cli.terminal import print_json, progress_bar, say
 
 Level = Literal["cells", "counts", "items"]
-Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked"]
+Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked", "independence"]
 
 
 @verb("seed", "conf_level", "with_flagged", "quick")
@@ -25,7 +25,7 @@ def bayes(
     level: Annotated[Level, typer.Option(help="Rung: cells, counts or items.")] = "cells",
     draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 500,
     sampler: Annotated[
-        Sampler, typer.Option(help="auto, nutpie, pymc, numpyro or blocked (counts).")
+        Sampler, typer.Option(help="auto, nutpie, pymc, numpyro, blocked (counts), independence.")
     ] = "auto",
     keep: Annotated[
         Path | None, typer.Option(help="Folder of finished chains: a stopped run goes on there.")

@@ -24,23 +24,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_density import CountDensity
+from hatstats.hat.hierarchical.jump import Jump
 from hatstats.hat.hierarchical.partial import coordinate_of
-from hatstats.hat.hierarchical.proposals import Jump, fitted_surrogate
+from hatstats.hat.hierarchical.proposals import fitted_surrogate
 from hatstats.hat.hierarchical.settings import Sampling, Told
 from hatstats.hat.hierarchical.surrogate import Solved, Surrogate
 from hatstats.hat.hierarchical.target import half_normal, half_normal_coordinate
-from hatstats.inference.threads import one_thread
+from hatstats.hat.hierarchical.walkers import walk
 
 Floats = NDArray[np.float64]
 
-#: Statistics of each draw: shares of proposals that were taken, log-likelihood of the counts.
-STATISTICS = ("moved_cells", "moved_scales", "log_likelihood")
 #: Share of far proposals, and how much of the old place they keep, with its sign turned; how much
 #: the near ones keep. The far ones are antithetic; the near ones go on where those are refused.
 _FAR, _OPPOSITE, _KEPT = 0.75, -0.5, 0.8
@@ -48,8 +46,6 @@ _FAR, _OPPOSITE, _KEPT = 0.75, -0.5, 0.8
 _STEP = 0.5
 #: Steps of the surrogate's own chain of scales in each proposal.
 _SURROGATE_STEPS = 10
-#: Parts of a chain after each of which progress is told.
-_PARTS = 20
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +63,8 @@ class Walker:
     effects, phi : ndarray, shapes (n,) and (K,)
     left : ndarray, shape (blocks,)
         Log of each exact likelihood over the normal one, at phi.
+    statistics : tuple of str
+        Of each draw: shares of proposals that were taken, log-likelihood of the counts.
     """
 
     model: CountDensity
@@ -77,6 +75,7 @@ class Walker:
     effects: Floats = field(init=False)
     phi: Floats = field(init=False)
     left: Floats = field(init=False)
+    statistics: tuple[str, ...] = ("moved_cells", "moved_scales", "log_likelihood")
 
     def __post_init__(self) -> None:
         rng, surrogate = self.rng, self.surrogate
@@ -98,7 +97,7 @@ class Walker:
         return np.where(np.isfinite(left), left, -np.inf)
 
     def step(self) -> tuple[float, float, float]:
-        """One draw; its `STATISTICS`."""
+        """One draw; its `statistics`."""
         self._signs()
         self._scales_given_cells()
         solved = self._solve(self.x)
@@ -245,19 +244,6 @@ def _slice(sigma: float, number: int, squares: float, rng: np.random.Generator) 
         low, high = (new, high) if new < u else (low, new)
 
 
-@one_thread
-def advance(walker: Walker, number: int, *, keep: bool) -> tuple[Walker, dict[str, Floats]]:
-    """Some draws further; where they are kept, ``x`` (draws, P) and `STATISTICS`."""
-    kept = number if keep else 0
-    x = np.empty((kept, walker.model.density.size))
-    statistics = np.empty((kept, len(STATISTICS)))
-    for draw in range(number):
-        moved = walker.step()
-        if keep:
-            x[draw], statistics[draw] = walker.coordinates(), moved
-    return walker, {"x": x, **dict(zip(STATISTICS, statistics.T, strict=True))}
-
-
 def serves(model: CountDensity) -> bool:
     """Whether the sampler knows the model: items everywhere, and no covariate a parameter."""
     return not model.lines and not len(model.effects.unknown)
@@ -281,7 +267,7 @@ def draw_blocked(
     Yields
     ------
     dict
-        ``x`` (draws, P), and `STATISTICS`.
+        ``x`` (draws, P), and the statistics of `Walker`.
 
     Raises
     ------
@@ -297,27 +283,5 @@ def draw_blocked(
         )
     # Of no chain's seed, so that a chain drawn later is the one that would have been drawn now.
     surrogate, jump = fitted_surrogate(model, np.random.default_rng(0))
-    lengths = [(how.tune, False), *((len(part), True) for part in _parts(how.draws))]
-    for first in range(0, len(seeds), how.cores):
-        here = range(first, min(first + how.cores, len(seeds)))
-        walkers = [
-            Walker(model, surrogate, jump, np.random.default_rng(seeds[place])) for place in here
-        ]
-        found: list[list[dict[str, Floats]]] = [[] for _ in here]
-        done = 0
-        jobs = len(here) if how.cores > 1 else 1
-        with parallel_config("loky", inner_max_num_threads=1), Parallel(jobs) as pool:
-            for number, keep in lengths:
-                after = pool(delayed(advance)(walker, number, keep=keep) for walker in walkers)
-                walkers = [walker for walker, _ in after]
-                done += number
-                for place, (_, arrays) in enumerate(after):
-                    found[place] += [arrays] if keep else []
-                    told(first + place, done / (how.tune + how.draws))
-        for chain in found:
-            yield {name: np.concatenate([part[name] for part in chain]) for name in chain[0]}
-
-
-def _parts(draws: int) -> list[NDArray[np.intp]]:
-    """Draws in parts, after each of which progress is told."""
-    return np.array_split(np.arange(draws), min(_PARTS, draws))
+    walkers = [Walker(model, surrogate, jump, np.random.default_rng(seed)) for seed in seeds]
+    yield from walk(walkers, how, told)

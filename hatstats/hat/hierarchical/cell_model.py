@@ -133,7 +133,8 @@ class CellModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marginal", MarginalCells.of(self.effects, self.cells.parts))
-        object.__setattr__(self, "density", Density(self._parameters(), self._likelihood))
+        density = Density(self._parameters(), self._likelihood, self._log_likelihood)
+        object.__setattr__(self, "density", density)
 
     @property
     def method(self) -> str:
@@ -177,6 +178,9 @@ class CellModel:
         return value, np.concatenate(
             [slope.deviations, [slope.cell], slope.slopes[self._lines], slope.unknown]
         )
+
+    def _log_likelihood(self, natural: Floats) -> float:
+        return float(self.marginal.factor(self.scales(natural)).value)
 
     def complete(self, natural: Floats, rng: np.random.Generator, *, prior: bool = False) -> Values:
         """Draws of everything, given draws of the scales (D, P).

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.
 R_HAT, ESS, BFMI, PARETO_K = 1.01, 400.0, 0.3, 0.7
-#: Share of proposals taken under which a chain of the blocked sampler may look settled and is not.
+#: Share of proposals taken under which a chain without trajectories may look settled and is not.
 MOVES = 0.05
 #: Monte-Carlo error that three printed decimals bear.
 MCSE = 1e-3
@@ -87,11 +87,16 @@ def _trajectory_checks(stats: Any) -> list[Check]:
 
 
 def _moves_check(stats: Any) -> Check:
-    """Whether proposals of the blocked sampler are taken often enough in every chain."""
-    shares = [stats[name].values.mean(axis=1).min() for name in ("moved_cells", "moved_scales")]
-    least = float(min(shares))
-    words = f"proposals taken: {shares[0]:.0%} of cells', {shares[1]:.0%} of scales' (worst chain)"
-    return Check("moves", least, MOVES, least >= MOVES, words)
+    """Whether proposals are taken often enough in every chain, where none follow trajectories."""
+    kinds = {"moved": "independent", "moved_cells": "cells'", "moved_scales": "scales'"}
+    shares = {
+        words: float(stats[name].values.mean(axis=1).min())
+        for name, words in kinds.items()
+        if name in stats
+    }
+    least = min(shares.values())
+    taken = ", ".join(f"{share:.0%} of {words}" for words, share in shares.items())
+    return Check("moves", least, MOVES, least >= MOVES, f"proposals taken: {taken} (worst chain)")
 
 
 def leave_one_out(fit: Posterior, name: str = "cell") -> Any:

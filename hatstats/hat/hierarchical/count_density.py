@@ -21,6 +21,7 @@ from hatstats.hat.hierarchical.cells import CellOptions, StudyCells
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, Blocks
 from hatstats.hat.hierarchical.count_parts import Part, State, cell_hats, lay_out
 from hatstats.hat.hierarchical.effects import BY, Effects, Group
+from hatstats.hat.hierarchical.marginal import back_substituted
 from hatstats.hat.hierarchical.partial import partially_centred
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.target import Density, Parameter
@@ -165,13 +166,13 @@ class CountDensity:
             bounds=[(-3.0, 3.5)] * density.size,
         )
         scales = rough.scales(density.natural(found.x))
-        solved = rough.marginal.solve(scales)
+        given = rough.marginal.factor(scales)
         deviation = self.effects.deviations(scales.deviations)
-        root = rough.marginal.root(scales, solved)
-        variance = np.diag(np.linalg.inv(root @ root.T)) * deviation**2
+        inverse = back_substituted(given.root, np.eye(deviation.size))
+        variance = (inverse**2).sum(axis=1) * deviation**2
         precision = np.maximum(1.0 / variance - 1.0 / deviation**2, 1e-3)
         prior = self.effects.prior_mean()
-        mean = prior + solved.mean * deviation
+        mean = prior + inverse @ given.pulled * deviation
         hat = (mean * (precision + 1.0 / deviation**2) - prior / deviation**2) / precision
         return (
             hat,

@@ -31,11 +31,12 @@ from hatstats.hat.hierarchical.count_model import CountModel
 from hatstats.hat.hierarchical.count_parts import block_estimates
 from hatstats.hat.hierarchical.design import TrendDesign, trend_design
 from hatstats.hat.hierarchical.effects import Unit, build_effects
+from hatstats.hat.hierarchical.independence import MOST, draw_independence
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.hierarchical.priors import Priors
 from hatstats.hat.hierarchical.result import HierarchicalFit
 from hatstats.hat.hierarchical.sampling import Chains, Drawer, own_random_state, sample
-from hatstats.hat.hierarchical.settings import Sampling, Told
+from hatstats.hat.hierarchical.settings import Sampler, Sampling, Told
 from hatstats.hat.hierarchical.tree import Labelled, made_by, make_tree, read_tree
 from hatstats.hat.joint.options import JointOptions
 from hatstats.hat.panel import Logits, to_logits
@@ -107,11 +108,21 @@ def prepare(study: Study, request: Request) -> tuple[Model, TrendDesign]:
     return model, design
 
 
+def _serving(model: Model, level: Level) -> Sampler:
+    """The sampler that draws this density fastest."""
+    if level == "counts" and isinstance(model, CountModel) and serves(model):
+        return "blocked"
+    if isinstance(model, CellModel) and model.density.size <= MOST:
+        return "independence"
+    return "nutpie"
+
+
 def _drawer(model: Model, level: Level, how: Sampling) -> tuple[Sampling, Drawer | None]:
     """The sampler that serves, and how chains are drawn that are not those of a density."""
     if how.sampler == "auto":
-        blocked = level == "counts" and isinstance(model, CountModel) and serves(model)
-        how = replace(how, sampler="blocked" if blocked else "nutpie")
+        how = replace(how, sampler=_serving(model, level))
+    if how.sampler == "independence":
+        return how, partial(draw_independence, model.density)
     if how.sampler == "blocked":
         if level != "counts" or not isinstance(model, CountModel):
             raise DataError(

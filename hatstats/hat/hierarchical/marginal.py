@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from hatstats.hat.hierarchical.effects import Effects
-from hatstats.hat.hierarchical.marginal_kernel import Solution, Stacked, solve
+from hatstats.hat.hierarchical.marginal_kernel import Factor, Solution, Stacked, factor, solve
 
 Floats = NDArray[np.float64]
 
@@ -115,6 +115,13 @@ def _stack(parts: Sequence[CellEstimates], rotated: Sequence[_Rotated]) -> Stack
     )
 
 
+def back_substituted(root: Floats, sides: Floats) -> Floats:
+    """``root^-T sides`` for a lower triangular root."""
+    return np.asarray(
+        linalg.solve_triangular(root, sides, lower=True, trans="T", check_finite=False)
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scales:
     """What the marginal likelihood is a function of.
@@ -182,27 +189,25 @@ class MarginalCells:
         rotated = tuple(_Rotated.of(part, effects, b) for b, part in enumerate(parts))
         return cls(effects, tuple(parts), rotated, _stack(parts, rotated))
 
-    def solve(self, scales: Scales) -> Solution:
-        """Integrate the effects out at given scales."""
+    def _given(self, scales: Scales) -> tuple[Stacked, Floats, Floats, Floats, float, Floats]:
+        """Arguments of the arithmetic."""
         effects = self.effects
-        return Solution(
-            *solve(
-                self.stacked,
-                effects.with_unknown(scales.unknown),
-                effects.deviations(scales.deviations),
-                effects.prior_mean(),
-                scales.cell,
-                scales.slopes,
-            )
+        return (
+            self.stacked,
+            effects.with_unknown(scales.unknown),
+            effects.deviations(scales.deviations),
+            effects.prior_mean(),
+            scales.cell,
+            scales.slopes,
         )
 
-    def root(self, scales: Scales, solved: Solution) -> Floats:
-        """Cholesky factor of the posterior precision of the standardised effects, (n, n)."""
-        effects = self.effects
-        scaled = effects.with_unknown(scales.unknown) * effects.deviations(scales.deviations)
-        precision = scaled.T @ solved.gram @ scaled
-        precision[np.diag_indices_from(precision)] += 1.0
-        return np.asarray(linalg.cholesky(precision, lower=True, check_finite=False))
+    def factor(self, scales: Scales) -> Factor:
+        """Integrate the effects out at given scales, without derivatives."""
+        return Factor(*factor(*self._given(scales)))
+
+    def solve(self, scales: Scales) -> Solution:
+        """Integrate the effects out at given scales."""
+        return Solution(*solve(*self._given(scales)))
 
     def value_and_gradient(self, scales: Scales) -> tuple[float, Scales]:
         """Log marginal likelihood, and its derivatives in the shape of its argument."""
@@ -221,19 +226,18 @@ class MarginalCells:
 
     def draw(self, scales: Scales, rng: np.random.Generator) -> Drawn:
         """Exact draw of effects, source and transfer logits given the scales and the data."""
-        effects, solved = self.effects, self.solve(scales)
-        root = self.root(scales, solved)
-        noise = rng.standard_normal(solved.mean.size)
-        standard = solved.mean + linalg.solve_triangular(
-            root, noise, lower=True, trans="T", check_finite=False
-        )
+        effects, found = self.effects, self.factor(scales)
+        root = found.root
+        noise = rng.standard_normal(found.pulled.size)
+        mean, moved = back_substituted(root, np.column_stack([found.pulled, noise])).T
+        standard = mean + moved
         # What the likelihood is when means and trends are given instead of integrated out.
         fixed = effects.fixed
         inverse_root = linalg.solve_triangular(
             root, np.eye(len(root))[:, fixed], lower=True, check_finite=False
         )
         cov = inverse_root.T @ inverse_root
-        away = (standard - solved.mean)[fixed]
+        away = moved[fixed]
         log_given = -0.5 * float(away @ np.linalg.solve(cov, away) + np.linalg.slogdet(cov)[1])
         log_prior = -0.5 * float(standard[fixed] @ standard[fixed])
         drawn = effects.prior_mean() + effects.deviations(scales.deviations) * standard
@@ -242,13 +246,13 @@ class MarginalCells:
         for b, part in enumerate(self.rotated):
             here = rows[effects.starts[b] : effects.starts[b + 1]]
             beta, weight = scales.slopes[b], 1.0 / (part.values + scales.cell**2)
-            moved = part.by_line.sum(axis=1) * beta * self.parts[b].centre
-            residual = part.outcome + moved - (part.fixed + beta * part.by_line) @ here
+            shift = part.by_line.sum(axis=1) * beta * self.parts[b].centre
+            residual = part.outcome + shift - (part.fixed + beta * part.by_line) @ here
             own = scales.cell**2 * weight * residual
             own = own + scales.cell * np.sqrt(part.values * weight) * rng.standard_normal(own.size)
             at = effects.units[b].cell_model, effects.units[b].cell_language
             transfer[b][at] = self._level(rows, b) + part.vectors @ own
-        return Drawn(drawn, source, transfer, log_prior, solved.value + log_given - log_prior)
+        return Drawn(drawn, source, transfer, log_prior, found.value + log_given - log_prior)
 
     def draw_prior(self, scales: Scales, rng: np.random.Generator) -> Drawn:
         """Draw of effects, source and transfer logits given the scales, whatever the data."""

@@ -79,6 +79,121 @@ class Solution(NamedTuple):
     spent: Floats
 
 
+class Reduced(NamedTuple):
+    """What the data say of the rows, before any prior.
+
+    Attributes
+    ----------
+    gram : ndarray, shape (q, q)
+    linear : ndarray, shape (q,)
+    constant : float
+        Quadratic form of the outcomes plus log determinant of their errors' covariance.
+    total, outcome : ndarray, shape (C,)
+        Variances with those of cells; outcomes at these slopes.
+    load : ndarray, shape (C, q_max)
+    """
+
+    gram: Floats
+    linear: Floats
+    constant: float
+    total: Floats
+    outcome: Floats
+    load: Floats
+
+
+class Factor(NamedTuple):
+    """The standardised effects' posterior, given the scales, without derivatives.
+
+    Attributes
+    ----------
+    value : float
+        Log marginal likelihood.
+    root : ndarray, shape (n, n)
+        Lower Cholesky factor of the posterior precision ``1 + S' G S``.
+    pulled : ndarray, shape (n,)
+        ``root^-1`` times the precision times the posterior mean.
+    """
+
+    value: float
+    root: Floats
+    pulled: Floats
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def reduce_rows(stacked: Stacked, size: int, cell: float, slopes: Floats) -> Reduced:
+    """Sum the data up over cells, for `size` rows."""
+    gram = np.zeros((size, size))
+    linear = np.zeros(size)
+    total = stacked.values + cell * cell
+    load = np.empty_like(stacked.fixed)
+    outcome = stacked.outcome.copy()
+    constant: Any = 0.0
+    for b in range(slopes.size):
+        c0, m0, r0 = stacked.starts[b]
+        c1, m1, r1 = stacked.starts[b + 1]
+        models, rows = m1 - m0, r1 - r0
+        beta = slopes[b]
+        for c in range(c0, c1):
+            shift: Any = 0.0
+            for r in range(rows):
+                load[c, r] = stacked.fixed[c, r] + beta * stacked.by_line[c, r]
+                shift += stacked.by_line[c, r]
+            outcome[c] += beta * stacked.centre[b] * shift
+        part = np.ascontiguousarray(load[c0:c1, :rows])
+        weighted = part / total[c0:c1].copy().reshape(-1, 1)
+        gram[r0:r1, r0:r1] += part.T @ weighted
+        linear[r0:r1] += weighted.T @ outcome[c0:c1]
+        precision = np.ascontiguousarray(stacked.precision[m0:m1, :models])
+        gram[r0 : r0 + models, r0 : r0 + models] += precision
+        pulled = precision @ stacked.source[m0:m1]
+        linear[r0 : r0 + models] += pulled
+        constant += stacked.source[m0:m1] @ pulled
+    constant += (outcome * outcome / total).sum()
+    constant += np.log(total).sum() + stacked.log_det
+    return Reduced(gram, linear, constant, total, outcome, load)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def factor(
+    stacked: Stacked,
+    matrix: Floats,
+    deviations: Floats,
+    prior_mean: Floats,
+    cell: float,
+    slopes: Floats,
+) -> Factor:
+    """Integrate the effects out without derivatives; arguments as for `solve`."""
+    data = reduce_rows(stacked, matrix.shape[0], cell, slopes)
+    scaled = matrix * deviations
+    offset = matrix @ prior_mean
+    drive = data.linear - data.gram @ offset
+    # A row is a sum of few effects, and G is by benchmark: most products are with 0.
+    width = scaled.shape[1]
+    precision = np.eye(width)
+    for b in range(slopes.size):
+        r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
+        spread = np.zeros((r1 - r0, width))
+        for r in range(r0, r1):
+            for j in range(width):
+                if scaled[r, j] != 0.0:
+                    for i in range(r0, r1):
+                        spread[i - r0, j] += data.gram[i, r] * scaled[r, j]
+        for r in range(r0, r1):
+            for j in range(width):
+                if scaled[r, j] != 0.0:
+                    precision[j] += scaled[r, j] * spread[r - r0]
+    root = np.linalg.cholesky(precision)
+    pulled = scaled.T @ drive
+    total = data.constant - offset @ (data.linear + drive)
+    for i in range(pulled.size):
+        for j in range(i):
+            pulled[i] -= root[i, j] * pulled[j]
+        pulled[i] /= root[i, i]
+        total += 2.0 * np.log(root[i, i]) - pulled[i] * pulled[i]
+    number = data.total.size + stacked.source.size
+    return Factor(-0.5 * (number * np.log(2.0 * np.pi) + total), root, pulled)
+
+
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def solve(
     stacked: Stacked,
@@ -106,37 +221,10 @@ def solve(
     size, width = matrix.shape
     count = slopes.size
     scaled = matrix * deviations
-    gram = np.zeros((size, size))
-    linear = np.zeros(size)
-    total = stacked.values + cell * cell
-    load = np.empty_like(stacked.fixed)
-    outcome = stacked.outcome.copy()
-    quadratic: Any = 0.0
-    for b in range(count):
-        c0, m0, r0 = stacked.starts[b]
-        c1, m1, r1 = stacked.starts[b + 1]
-        models, rows = m1 - m0, r1 - r0
-        beta = slopes[b]
-        for c in range(c0, c1):
-            shift: Any = 0.0
-            for r in range(rows):
-                load[c, r] = stacked.fixed[c, r] + beta * stacked.by_line[c, r]
-                shift += stacked.by_line[c, r]
-            outcome[c] += beta * stacked.centre[b] * shift
-        part = np.ascontiguousarray(load[c0:c1, :rows])
-        weighted = part / total[c0:c1].copy().reshape(-1, 1)
-        gram[r0:r1, r0:r1] += part.T @ weighted
-        linear[r0:r1] += weighted.T @ outcome[c0:c1]
-        precision = np.ascontiguousarray(stacked.precision[m0:m1, :models])
-        gram[r0 : r0 + models, r0 : r0 + models] += precision
-        pulled = precision @ stacked.source[m0:m1]
-        linear[r0 : r0 + models] += pulled
-        quadratic += stacked.source[m0:m1] @ pulled
-    quadratic += (outcome * outcome / total).sum()
-    log_det = np.log(total).sum() + stacked.log_det
+    gram, linear, constant, total, outcome, load = reduce_rows(stacked, size, cell, slopes)
     offset = matrix @ prior_mean
     moved_gram = gram @ offset
-    quadratic += offset @ moved_gram - 2.0 * (linear @ offset)
+    constant += offset @ moved_gram - 2.0 * (linear @ offset)
     drive = linear - moved_gram
     # Rows have prior covariance M: their posterior covariance is M (1 + G M)^-1.
     prior = scaled @ scaled.T
@@ -144,11 +232,11 @@ def solve(
     for r in range(size):
         capacity[r, r] += 1.0
     inverse = np.linalg.inv(capacity)
-    log_det += np.linalg.slogdet(capacity)[1]
+    constant += np.linalg.slogdet(capacity)[1]
     cov = prior @ inverse
     pulled_rows = cov @ drive
     number = total.size + stacked.source.size
-    value = -0.5 * (number * np.log(2.0 * np.pi) + log_det + quadratic - drive @ pulled_rows)
+    value = -0.5 * (number * np.log(2.0 * np.pi) + constant - drive @ pulled_rows)
 
     rows_mean = offset + pulled_rows
     left = linear - gram @ rows_mean

@@ -169,7 +169,7 @@ class _Teller:
         spent = time.monotonic() - self.began
         left = f", {spent * (1 - share) / share:.0f} s left" if 0.02 < share < 1.0 else ""
         drawn = int(self.done.sum() * (self.how.draws + self.how.tune))
-        known = self.how.sampler != "blocked"
+        known = self.how.sampler not in ("blocked", "independence")
         divergences = f", {int(self.divergences.sum())} divergences" if known else ""
         self.how.progress(f"{drawn} draws{divergences}{left}", share)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hatstats.errors import DataError
 
-Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked"]
+Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked", "independence"]
 #: Told (words, share done from 0 to 1).
 Progress = Callable[[str, float], None]
 #: Told (chain, share done).
@@ -31,11 +31,12 @@ class Sampling:
     ----------
     draws, tune, chains : int
         Draws kept and draws spent on tuning, in each chain.
-    sampler : {"auto", "nutpie", "pymc", "numpyro", "blocked"}
+    sampler : {"auto", "nutpie", "pymc", "numpyro", "blocked", "independence"}
         ``blocked`` draws the count rung of studies with items in tens to a hundred times less
         time than NUTS does, by proposals from a normal model that the counts accept or refuse;
-        ``auto`` takes it where it serves and nutpie elsewhere. numpyro comes with the extra
-        ``hatstats[jax]``.
+        ``independence`` draws the few scales of the cell rung by proposals from a fitted t
+        distribution. ``auto`` takes them where they serve and nutpie elsewhere. numpyro comes
+        with the extra ``hatstats[jax]``.
     cores : int
         Chains run at once.
     target_accept : float

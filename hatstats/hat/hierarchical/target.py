@@ -76,10 +76,13 @@ class Density:
     parameters : tuple of Parameter
     likelihood : callable
         ``likelihood(natural)``: value and gradient (P,).
+    log_likelihood : callable, optional
+        The value alone, where that costs less.
     """
 
     parameters: tuple[Parameter, ...]
     likelihood: Likelihood
+    log_likelihood: Callable[[Floats], float] | None = None
     _positive: NDArray[np.bool_] = field(init=False)
     _mean: Floats = field(init=False)
     _scale: Floats = field(init=False)
@@ -97,6 +100,11 @@ class Density:
     def size(self) -> int:
         """Number of coordinates P."""
         return int(self._mean.size)
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which coordinates are those of standard deviations, (P,)."""
+        return self._positive
 
     def natural(self, x: Floats) -> Floats:
         """Parameters at unconstrained coordinates (..., P)."""
@@ -121,6 +129,14 @@ class Density:
         return np.asarray(
             twice - 0.5 * z**2 - np.log(self._scale) - 0.5 * np.log(2.0 * np.pi), dtype=float
         )
+
+    def value(self, x: Floats) -> float:
+        """Log posterior density of coordinates (P,), up to the constant of `value_and_gradient`."""
+        natural = self.natural(x)
+        plain = self.log_likelihood
+        value = self.likelihood(natural)[0] if plain is None else plain(natural)
+        standard = np.where(self._positive, x, (natural - self._mean) / self._scale)
+        return value - 0.5 * float(standard @ standard)
 
     def value_and_gradient(self, x: Floats) -> tuple[float, Floats]:
         """Log posterior density of coordinates (P,), up to a constant, and its gradient."""
