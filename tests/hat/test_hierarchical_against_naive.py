@@ -111,6 +111,7 @@ def test_marginal_likelihood_is_that_of_one_dense_normal(priors: Priors, seed: i
     outcome, mean, cov = dense(effects, parts, scales(x))
     expected = stats.multivariate_normal(mean, cov).logpdf(outcome)
     assert value == pytest.approx(expected, rel=1e-8)
+    assert cells.factor(scales(x)).value == pytest.approx(expected, rel=1e-8)
     flat = np.r_[gradient.deviations, gradient.cell, gradient.slopes, gradient.unknown]
     for place in range(x.size):
         step = np.zeros(x.size)
