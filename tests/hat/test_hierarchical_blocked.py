@@ -22,7 +22,8 @@ from hatstats.hat.hierarchical.checks import sampler_checks
 from hatstats.hat.hierarchical.count_model import CountModel
 from hatstats.hat.hierarchical.draws import convergence
 from hatstats.hat.hierarchical.fit import Level, Request, prepare
-from hatstats.hat.hierarchical.proposals import Jump, fitted_surrogate
+from hatstats.hat.hierarchical.jump import Jump, Warp
+from hatstats.hat.hierarchical.proposals import fitted_surrogate
 from hatstats.hat.hierarchical.surrogate import Surrogate
 from hatstats.hat.hierarchical.target import half_normal
 from hatstats.hat.joint.options import JointOptions
@@ -50,7 +51,7 @@ def count_model(study: Study, joint: JointOptions | None = None) -> CountModel:
 
 
 @cache
-def ready() -> tuple[CountModel, Surrogate, Jump]:
+def ready() -> tuple[CountModel, Surrogate, Warp, Jump]:
     """Two models' blocks have another size: one language is held by a missing cell."""
     counts = small_study().counts
     absent = (counts["model"] == "model-02") & (counts["language"] == "t02")
@@ -60,14 +61,14 @@ def ready() -> tuple[CountModel, Surrogate, Jump]:
 
 
 def test_the_study_has_blocks_of_two_sizes() -> None:
-    _, surrogate, _ = ready()
+    _, surrogate, *_ = ready()
     assert sorted(part.rows.shape for part in surrogate.alike) == [(1, 5), (3, 8)]
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) -> None:
-    _, surrogate, _ = ready()
+    _, surrogate, *_ = ready()
     rng = np.random.default_rng(seed)
     found, expected = [], []
     for _ in range(2):
@@ -88,7 +89,7 @@ def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) ->
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_gradient_of_the_scales_is_that_of_differences(seed: int) -> None:
-    _, surrogate, _ = ready()
+    _, surrogate, *_ = ready()
     x = np.random.default_rng(seed).normal(0.0, 0.8, surrogate.scales.size)
     numeric = optimize.approx_fprime(x, lambda at: surrogate.target(at)[0], 1e-6)
     np.testing.assert_allclose(surrogate.target(x)[1], numeric, rtol=1e-4, atol=1e-4)
@@ -98,9 +99,9 @@ def test_gradient_of_the_scales_is_that_of_differences(seed: int) -> None:
 @given(seed=st.integers(0, 10_000))
 def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
     """Both as densities of scales, effects and cells: they differ by one constant."""
-    model, surrogate, jump = ready()
+    model, surrogate, warp, jump = ready()
     rng = np.random.default_rng(seed)
-    walker = Walker(model, surrogate, jump, rng)
+    walker = Walker(model, surrogate, warp, jump, rng)
     away = []
     for _ in range(2):
         walker.x = rng.normal(-0.3, 0.7, walker.x.size)
@@ -124,7 +125,7 @@ def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
 
 
 def test_expansion_of_a_block_is_that_of_differences() -> None:
-    model, _, _ = ready()
+    model, *_ = ready()
     rng = np.random.default_rng(0)
     for one in model.blocks[0]:
         at = one.coordinates()[0] + rng.normal(0.0, 0.2, one.coordinates()[0].size)
@@ -140,8 +141,8 @@ def test_expansion_of_a_block_is_that_of_differences() -> None:
 
 def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
     """The likelihood does not depend on them, and stays what it was."""
-    model, surrogate, jump = ready()
-    walker = Walker(model, surrogate, jump, np.random.default_rng(6))
+    model, surrogate, warp, jump = ready()
+    walker = Walker(model, surrogate, warp, jump, np.random.default_rng(6))
     part = next(part for part in model.others if part.name == "tau")
     before = np.abs(walker.phi[part.at])
     exact = walker.left + surrogate.quadratic(walker.phi)
@@ -159,9 +160,9 @@ def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
 
 
 def test_coordinates_go_there_and_back() -> None:
-    model, surrogate, jump = ready()
+    model, surrogate, warp, jump = ready()
     rng = np.random.default_rng(3)
-    walker = Walker(model, surrogate, jump, rng)
+    walker = Walker(model, surrogate, warp, jump, rng)
     solved = walker._solve(walker.x)
     z, z_cells = surrogate.standardised(solved, walker.effects, walker.phi)
     effects = surrogate.effects(solved, z)
@@ -170,8 +171,8 @@ def test_coordinates_go_there_and_back() -> None:
 
 
 def test_effects_given_the_cells_are_those_of_a_dense_normal() -> None:
-    model, surrogate, jump = ready()
-    walker = Walker(model, surrogate, jump, np.random.default_rng(3))
+    model, surrogate, warp, jump = ready()
+    walker = Walker(model, surrogate, warp, jump, np.random.default_rng(3))
     solved = walker._solve(walker.x)
     prior, spread = (
         np.diag(v**2) for v in surrogate.deviations(np.sqrt(solved.noise[:1])[[0] * 7])

@@ -29,7 +29,7 @@ from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_density import CountDensity
-from hatstats.hat.hierarchical.jump import Jump
+from hatstats.hat.hierarchical.jump import Jump, Warp
 from hatstats.hat.hierarchical.partial import coordinate_of
 from hatstats.hat.hierarchical.proposals import fitted_surrogate
 from hatstats.hat.hierarchical.settings import Sampling, Told
@@ -56,7 +56,8 @@ class Walker:
     ----------
     model : CountDensity
     surrogate : Surrogate
-    jump : Jump
+    warp, jump : Warp, Jump
+        Proposals for the coordinates of the scales.
     rng : Generator
     x : ndarray, shape (s,)
         Coordinates of the scales.
@@ -69,6 +70,7 @@ class Walker:
 
     model: CountDensity
     surrogate: Surrogate
+    warp: Warp
     jump: Jump
     rng: np.random.Generator
     x: Floats = field(init=False)
@@ -79,7 +81,7 @@ class Walker:
 
     def __post_init__(self) -> None:
         rng, surrogate = self.rng, self.surrogate
-        self.x = self.jump.draw(rng)
+        self.x = self.warp.back(self.jump.draw(rng))
         solved = self._solve(self.x)
         self.effects, self.phi = surrogate.draw(solved, rng)
         self.left = self._left(self.phi)
@@ -145,22 +147,28 @@ class Walker:
 
     def _surrogate_scales(self, solved: Solved) -> tuple[Floats, Solved]:
         """Some steps of a chain whose law is the surrogate's marginal posterior of the scales."""
-        rng, jump, x = self.rng, self.jump, self.x
+        rng, warp, jump, x = self.rng, self.warp, self.jump, self.x
+        y, height = warp.to(x), self._height(x, solved)
         for _ in range(_SURROGATE_STEPS):
             if rng.random() < 0.5:
-                new = jump.draw(rng)
-                log_ratio = jump.log_density(x) - jump.log_density(new)
+                moved = jump.draw(rng)
+                log_ratio = jump.log_density(y) - jump.log_density(moved)
             else:
-                new = x + _STEP * (jump.root @ rng.standard_normal(x.size))
+                moved = y + _STEP * (jump.root @ rng.standard_normal(x.size))
                 log_ratio = 0.0
             threshold = np.log(rng.random())
+            new = warp.back(moved)
             if np.abs(new).max() > 6.0:
                 continue
             proposed = self._solve(new)
-            log_ratio += proposed.value - solved.value + 0.5 * float(x @ x - new @ new)
-            if threshold < log_ratio:
-                x, solved = new, proposed
+            reached = self._height(new, proposed)
+            if threshold < reached - height + log_ratio:
+                x, y, height, solved = new, moved, reached, proposed
         return x, solved
+
+    def _height(self, x: Floats, solved: Solved) -> float:
+        """Log density of the surrogate's marginal posterior in warped coordinates."""
+        return solved.value - 0.5 * float(x @ x) - self.warp.log_slope(x)
 
     def _scales_with_cells(self, solved: Solved) -> tuple[Solved, bool]:
         surrogate, rng = self.surrogate, self.rng
@@ -282,6 +290,6 @@ def draw_blocked(
             mend="leave the sampler at auto, or use nutpie.",
         )
     # Of no chain's seed, so that a chain drawn later is the one that would have been drawn now.
-    surrogate, jump = fitted_surrogate(model, np.random.default_rng(0))
-    walkers = [Walker(model, surrogate, jump, np.random.default_rng(seed)) for seed in seeds]
+    surrogate, warp, jump = fitted_surrogate(model, np.random.default_rng(0))
+    walkers = [Walker(model, surrogate, warp, jump, np.random.default_rng(seed)) for seed in seeds]
     yield from walk(walkers, how, told)

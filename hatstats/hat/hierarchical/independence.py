@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.hat.hierarchical.jump import Jump, Warp
+from hatstats.hat.hierarchical.jump import Jump, Target, Warp
 from hatstats.hat.hierarchical.settings import Sampling, Told
 from hatstats.hat.hierarchical.target import Density
 from hatstats.hat.hierarchical.walkers import walk
@@ -39,7 +39,7 @@ class Walker:
 
     Attributes
     ----------
-    density : Density
+    density : Target
     warp : Warp
     jump : Jump
     rng : Generator
@@ -52,7 +52,7 @@ class Walker:
         Of each draw: share of independent proposals taken, log posterior density.
     """
 
-    density: Density
+    density: Target
     warp: Warp
     jump: Jump
     rng: np.random.Generator
@@ -99,13 +99,13 @@ class Walker:
         return self.x
 
 
-def fitted(density: Density, rng: np.random.Generator) -> tuple[Warp, Jump]:
+def fitted(target: Target, rng: np.random.Generator) -> tuple[Warp, Jump]:
     """The proposal: at the mode at first, then fitted to draws that the last one helped to."""
-    warp = Warp.none(density.size)
-    jump = Jump.at_mode(density.value_and_gradient, density.first(), density.positive)
+    jump = Jump.at_mode(target)
+    warp = Warp.none(jump.centre.size)
     for _ in range(_ROUNDS):
-        walker = Walker(density, warp, jump, rng)
-        x = np.empty((_PILOT, density.size))
+        walker = Walker(target, warp, jump, rng)
+        x = np.empty((_PILOT, jump.centre.size))
         for row in x:
             walker.step()
             row[:] = walker.x

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,23 @@ _DF_OF_DRAWS = 10.0
 _BOUND = 3.0
 _STEP = 1e-3
 _LEAST_POWER = 0.1
+
+
+class Target(Protocol):
+    """A log density of few coordinates, whose prior has at least unit curvature."""
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which coordinates are those of standard deviations, (s,)."""
+
+    def first(self) -> Floats:
+        """Coordinates to start from (s,)."""
+
+    def value(self, x: Floats) -> float:
+        """Log density."""
+
+    def value_and_gradient(self, x: Floats) -> tuple[float, Floats]:
+        """Log density and its gradient (s,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,33 +55,21 @@ class Jump:
     df: float = _DF
 
     @classmethod
-    def at_mode(
-        cls,
-        target: Callable[[Floats], tuple[float, Floats]],
-        start: Floats,
-        positive: NDArray[np.bool_],
-    ) -> Jump:
-        """Fit by the curvature at the mode.
-
-        Parameters
-        ----------
-        target : callable
-            Log density, whose prior has at least unit curvature, and its gradient.
-        start : ndarray, shape (s,)
-        positive : ndarray of bool, shape (s,)
-            Coordinates of scales, see `hatstats.hat.hierarchical.target`.
-        """
+    def at_mode(cls, target: Target) -> Jump:
+        """Fit by the curvature at the mode; scales are looked for in the bulk of their prior."""
 
         def downhill(x: Floats) -> tuple[float, Floats]:
-            value, gradient = target(x)
+            value, gradient = target.value_and_gradient(x)
             return -value, -gradient
 
-        bounds = [(-_BOUND, _BOUND) if scale else (None, None) for scale in positive]
-        found = optimize.minimize(downhill, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        bounds = [(-_BOUND, _BOUND) if scale else (None, None) for scale in target.positive]
+        found = optimize.minimize(
+            downhill, target.first(), jac=True, method="L-BFGS-B", bounds=bounds
+        )
         hessian = np.array(
             [
                 (downhill(found.x + move)[1] - downhill(found.x - move)[1]) / (2.0 * _STEP)
-                for move in _STEP * np.eye(start.size)
+                for move in _STEP * np.eye(found.x.size)
             ]
         )
         values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
