@@ -17,6 +17,7 @@ from hatstats.hat.hierarchical import (
     fit_hierarchical,
     read_hierarchical,
 )
+from hatstats.hat.hierarchical.claim_fits import doubled_priors
 from hatstats.inference.coefficients import TIDY_COLUMNS
 from tests.hat.hierarchical_cases import (
     QUICK,
@@ -152,6 +153,28 @@ def test_arviz_works_with_the_tree_as_it_is() -> None:
     assert list(fit.idata["posterior"]["hat"].coords["model"].values) == list(fit.hat().models)
 
 
+def test_plots_of_arviz_work_with_the_tree_as_it_is() -> None:
+    import arviz as az
+
+    tree = cell_fit().idata
+    for plot in (az.plot_forest, az.plot_trace_dist, az.plot_rank):
+        found = plot(tree, var_names=["transfer_trend", "sd_cell"], backend="none")
+        assert found is not None
+
+
+def test_doubled_priors_change_the_claims_that_hang_on_them() -> None:
+    claim = {"name": "a", "kind": "slope", "term": "log10(params_total)", "threshold": 0.0}
+    study = replace(item_study(), claims=(claim,))
+    table = doubled_priors(study, sampling=QUICK, rng=1)
+    assert table["prior"].tolist()[:3] == ["", "mean", "trend"]
+    assert (table["name"] == "a").all()
+    assert table["p_claim"].between(0.0, 1.0).all()
+    assert table.loc[0, "change"] == 0.0
+    # The claim is about a slope among seven models: more room for chance means less is known.
+    by_prior = table.set_index("prior")["change"].abs()
+    assert by_prior["model"] > by_prior["mean"] - 0.05
+
+
 def test_power_scaling_says_which_quantities_hang_on_the_prior() -> None:
     table = cell_fit().prior_sensitivity()
     assert len(table) == 7 + 4
@@ -160,9 +183,10 @@ def test_power_scaling_says_which_quantities_hang_on_the_prior() -> None:
     assert table.loc[scores, "prior"].mean() < table.loc[~scores, "prior"].mean()
 
 
-def test_a_saved_fit_says_the_same_when_read_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["fit.zarr", "fit.nc"])
+def test_a_saved_fit_says_the_same_when_read_back(name: str, tmp_path: Path) -> None:
     fit = cell_fit()
-    path = fit.save(tmp_path / "fit.zarr")
+    path = fit.save(tmp_path / name)
     again = read_hierarchical(path, item_study())
     pd.testing.assert_frame_equal(again.tidy(), fit.tidy())
     pd.testing.assert_frame_equal(again.hat().tidy(), fit.hat().tidy())
