@@ -60,8 +60,12 @@ def show_drift(designs: Sequence[Drift], methods: Sequence[Method], seeds: int, 
             wide.reset_index(),
         )
     hat = table[table["reference"] != ""]
-    wide = hat.pivot_table("bias", [*case, "measure", "reference"], "ability", sort=False)
-    _show("Bias of HAT by source ability, mean over seeds", wide.reset_index())
+    for column, title in (
+        ("bias", "Bias of HAT by source ability, mean over seeds"),
+        ("noted", "Share of outputs that carry a warning, by source ability"),
+    ):
+        wide = hat.pivot_table(column, [*case, "measure", "reference"], "ability", sort=False)
+        _show(title, wide.reset_index())
 
 
 def show_coverage(replicates: int, seed: int, jobs: int) -> None:

@@ -94,15 +94,19 @@ def true_score(
 
 
 def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Floats]:
-    """All measures of one study, each (M,), by name and reference."""
+    """All measures of one study by name and reference: estimates and warnings, each (2, M)."""
     values: dict[tuple[str, str], Floats] = {}
+    unknown = np.full(len(study.model_names), np.nan)
     for method in methods:
         profile = fit_profile(study, method=method)
         for reference in _REFERENCES:
-            values[f"HAT, {method}", reference] = profile.hat(reference).params
+            scores = profile.hat(reference)
+            noted = (scores.overlap["note"] != "").to_numpy(dtype=float)
+            values[f"HAT, {method}", reference] = np.stack([scores.params, noted])
     for term, rows in measures(study).groupby("term", sort=False):
         by_model = rows.set_index("model")["estimate"]
-        values[str(term), ""] = by_model.reindex(study.model_names).to_numpy(dtype=float)
+        estimate = by_model.reindex(study.model_names).to_numpy(dtype=float)
+        values[str(term), ""] = np.stack([estimate, unknown])
     return values
 
 
@@ -128,10 +132,11 @@ def drift(
     -------
     DataFrame
         `measure, reference, world, piled, n_promptings, ability, estimate, truth, bias, mc_error,
-        spread, spread_of_means, n_seeds`. `estimate` and `bias` are means over seeds and
+        spread, spread_of_means, noted, n_seeds`. `estimate` and `bias` are means over seeds and
         `mc_error` is the standard error of that mean; `spread` is the mean over seeds of highest
         less lowest estimate, which sampling error raises, and `spread_of_means` is highest less
-        lowest of the means, in which it averages out. `truth` is NaN for measures other than HAT.
+        lowest of the means, in which it averages out. `noted` is the share of outputs that carry
+        a warning in words for the model. `truth` and `noted` are NaN for measures other than HAT.
     """
     draws: dict[tuple[str, str], list[Floats]] = {}
     for child in np.random.default_rng(rng).spawn(n_seeds):
@@ -152,7 +157,7 @@ def drift(
                 draws.setdefault(key, []).append(value)
     frames = []
     for (measure, reference), rows in draws.items():
-        table = np.array(rows)
+        table, noted = np.stack(rows, axis=1)
         mean = table.mean(axis=0)
         truth = np.nan
         if reference:
@@ -173,6 +178,7 @@ def drift(
                     "mc_error": error,
                     "spread": np.ptp(table, axis=1).mean(),
                     "spread_of_means": np.ptp(mean),
+                    "noted": noted.mean(axis=0),
                     "n_seeds": n_seeds,
                 }
             )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from hatstats.errors import DataError, FitError
 from hatstats.hat.hierarchical import Sampling, fit_hierarchical
 from hatstats.hat.hierarchical.cell_model import CellModel
 from hatstats.hat.hierarchical.cells import CellOptions
@@ -165,6 +166,15 @@ def test_many_coordinates_and_accuracies_among_items_go_to_nuts() -> None:
         request = Request(level, None, Priors(), CellOptions(), JointOptions())  # type: ignore[arg-type]
         model, _ = prepare(study, request)
         assert _drawer(model, level, Sampling())[0].sampler == expected  # type: ignore[arg-type]
+
+
+def test_what_it_cannot_draw_is_refused() -> None:
+    how = Sampling(sampler="independence")
+    with pytest.raises(DataError, match=r"12 coordinates at most, and this posterior has \d+"):
+        fit_hierarchical(item_study(), level="counts", sampling=how, rng=1)
+    nowhere = replace(few_effects(), log_likelihood=lambda _: -np.inf)
+    with pytest.raises(FitError, match="no proposal of the independence sampler was taken"):
+        list(draw_independence(nowhere, how, [1, 2], silent))
 
 
 def test_its_check_is_about_proposals() -> None:

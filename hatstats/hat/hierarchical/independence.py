@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hatstats.errors import DataError, FitError
 from hatstats.hat.hierarchical.jump import Jump, Target, Warp
 from hatstats.hat.hierarchical.settings import Sampling, Told
 from hatstats.hat.hierarchical.target import Density
@@ -109,6 +110,11 @@ def fitted(target: Target, rng: np.random.Generator) -> tuple[Warp, Jump]:
         for row in x:
             walker.step()
             row[:] = walker.x
+        if not (x[_SETTLING:].std(axis=0) > 0).all():
+            raise FitError(
+                "no proposal of the independence sampler was taken while it was adapted: this "
+                "posterior is not like a t distribution; use sampler='nutpie'"
+            )
         warp = Warp.of_draws(x[_SETTLING:])
         jump = Jump.of_draws(warp.to(x[_SETTLING:]))
     return warp, jump
@@ -133,7 +139,22 @@ def draw_independence(
     ------
     dict
         ``x`` (draws, P), and the statistics of `Walker`.
+
+    Raises
+    ------
+    DataError
+        For more coordinates.
+    FitError
+        If no proposal is taken.
     """
+    if density.size > MOST:
+        raise DataError(
+            f"the independence sampler draws {MOST} coordinates at most, and this posterior has "
+            f"{density.size}",
+            column="sampler",
+            value="independence",
+            mend="leave the sampler at auto.",
+        )
     # Of no chain's seed, so that a chain drawn later is the one that would have been drawn now.
     warp, jump = fitted(density, np.random.default_rng(0))
     walkers = [Walker(density, warp, jump, np.random.default_rng(seed)) for seed in seeds]
