@@ -110,7 +110,7 @@ def fitted(target: Target, rng: np.random.Generator) -> tuple[Warp, Jump]:
         for row in x:
             walker.step()
             row[:] = walker.x
-        if not (x[_SETTLING:].std(axis=0) > 0).all():
+        if (np.ptp(x[_SETTLING:], axis=0) == 0).any():
             raise FitError(
                 "no proposal of the independence sampler was taken while it was adapted: this "
                 "posterior is not like a t distribution; use sampler='nutpie'"
