@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 MOST = 12
 #: Draws of each round that the proposal is fitted to, those left out at first, and rounds.
 _PILOT, _SETTLING, _ROUNDS = 400, 50, 3
+#: Independent proposals for each draw that is kept, and draws in which a chain forgets its start.
+_PROPOSALS, _FORGOTTEN = 3, 50
 #: Step of the random walk, in deviations of the fit.
 _WALK = 0.5
 
@@ -84,12 +86,11 @@ class Walker:
         return moved
 
     def step(self) -> tuple[float, float]:
-        """Two independent proposals, a step of the walk between them; their `statistics`."""
-        taken = float(self._propose())
+        """Independent proposals, then a step of the walk; their `statistics`."""
+        taken = sum(self._propose() for _ in range(_PROPOSALS))
         noise = self.jump.root @ self.rng.standard_normal(self.y.size)
         self._move(self.y + _WALK * noise, 0.0)
-        taken += self._propose()
-        return 0.5 * taken, self.height + self.warp.log_slope(self.x)
+        return taken / _PROPOSALS, self.height + self.warp.log_slope(self.x)
 
     def _propose(self) -> bool:
         new = self.jump.draw(self.rng)
@@ -159,4 +160,5 @@ def draw_independence(
     warp, jump = fitted(density, np.random.default_rng(0))
     walkers = [Walker(density, warp, jump, np.random.default_rng(seed)) for seed in seeds]
     # A chain takes seconds, and so does the start of a process.
-    yield from walk(walkers, replace(how, cores=1), told)
+    own = replace(how, cores=1, tune=min(how.tune, _FORGOTTEN))
+    yield from walk(walkers, own, told)

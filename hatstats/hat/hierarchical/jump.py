@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 #: Degrees of freedom, and how much wider than the curvature at a mode says.
 _DF, _WIDER = 5.0, 1.2
 #: Degrees of freedom where mean and covariance are those of draws.
-_DF_OF_DRAWS = 10.0
+_DF_OF_DRAWS = 7.0
 #: Coordinates of scales beyond which the search for a mode does not look.
 _BOUND = 3.0
 _STEP = 1e-3

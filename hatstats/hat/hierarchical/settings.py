@@ -30,7 +30,8 @@ class Sampling:
     Attributes
     ----------
     draws, tune, chains : int
-        Draws kept and draws spent on tuning, in each chain.
+        Draws kept and draws spent on tuning, in each chain; `independence` adapts beforehand and
+        drops 50 at most.
     sampler : {"auto", "nutpie", "pymc", "numpyro", "blocked", "independence"}
         ``blocked`` draws the count rung of studies with items in tens to a hundred times less
         time than NUTS does, by proposals from a normal model that the counts accept or refuse;
