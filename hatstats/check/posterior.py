@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -30,8 +31,15 @@ Floats = NDArray[np.float64]
 
 #: Priors narrow enough that few drawn studies have answers that are all alike.
 CALIBRATED = Priors(mean=0.7, source=0.5, language=0.3, model=0.3, cell=0.2, residual=0.4)
-#: Warnings about single fits, of which there are hundreds.
-QUIET = (ConvergenceWarning, DegenerateDataWarning)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep back what is said of single fits, of which there are hundreds."""
+    with warnings.catch_warnings():
+        for category in (ConvergenceWarning, DegenerateDataWarning):
+            warnings.simplefilter("ignore", category)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +161,7 @@ def rank_statistics(
 
 
 def _one_rank(design: RankDesign, template: CountModel, rng: np.random.Generator) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        for category in QUIET:
-            warnings.simplefilter("ignore", category)
+    with quiet():
         drawn = template.density.draw_prior(rng)[None]
         truth = template.prior_coordinates(drawn, rng)
         model = redrawn(template, truth[0], rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.check.invariance import source_quantiles
-from hatstats.check.posterior import QUIET
+from hatstats.check.posterior import quiet
 from hatstats.hat.hierarchical import CellOptions, Sampling, fit_hierarchical
 from hatstats.hat.hierarchical.checks import predictive_checks
 from hatstats.hat.hierarchical.fit import Level
@@ -116,9 +115,7 @@ def _one_world(design: WorldDesign, rng: np.random.Generator) -> dict[str, Float
     )
     source = np.concatenate([source_quantiles(level) for level in abilities])
     truth = np.array([true_hat(source, world=design.world, transfer=shift) for shift in shifts])
-    with warnings.catch_warnings():
-        for category in QUIET:
-            warnings.simplefilter("ignore", category)
+    with quiet():
         fit = fit_hierarchical(
             study, level=design.level, trend=TREND, sampling=design.sampling, rng=rng
         )

@@ -55,8 +55,6 @@ class Solution(NamedTuple):
         Log marginal likelihood.
     mean : ndarray, shape (n,)
         Posterior mean of the standardised effects.
-    gram : ndarray, shape (q, q)
-        What the data say of the rows: a precision matrix.
     by_effect : ndarray, shape (n,)
         Derivative with respect to the standard deviation of each effect.
     by_cell : float
@@ -66,12 +64,11 @@ class Solution(NamedTuple):
     left : ndarray, shape (q,)
         Derivative with respect to the rows.
     spent : ndarray, shape (q, q)
-        ``G (1 + M G)^-1``, M the prior covariance of the rows and G `gram`.
+        ``G (1 + M G)^-1``, M the prior covariance of the rows and G what the data say of them.
     """
 
     value: float
     mean: Floats
-    gram: Floats
     by_effect: Floats
     by_cell: float
     slopes: Floats
@@ -270,4 +267,4 @@ def solve(
                 across += spread[c, r] * line[c, r]
             by_cell += weight * weight * second - weight
             by_slope[b] += weight * (residual[c] * along - across)
-    return Solution(value, mean, gram, by_effect, cell * by_cell, by_slope, left, spent)
+    return Solution(value, mean, by_effect, cell * by_cell, by_slope, left, spent)
