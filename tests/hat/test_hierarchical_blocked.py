@@ -22,9 +22,7 @@ from hatstats.hat.hierarchical.checks import sampler_checks
 from hatstats.hat.hierarchical.count_model import CountModel
 from hatstats.hat.hierarchical.draws import convergence
 from hatstats.hat.hierarchical.fit import Level, Request, prepare
-from hatstats.hat.hierarchical.jump import Jump, Warp
-from hatstats.hat.hierarchical.proposals import fitted_surrogate
-from hatstats.hat.hierarchical.surrogate import Surrogate
+from hatstats.hat.hierarchical.proposals import Proposals, fitted_proposals
 from hatstats.hat.hierarchical.target import half_normal
 from hatstats.hat.joint.options import JointOptions
 from hatstats.study import Study, simulate_study
@@ -51,24 +49,24 @@ def count_model(study: Study, joint: JointOptions | None = None) -> CountModel:
 
 
 @cache
-def ready() -> tuple[CountModel, Surrogate, Warp, Jump]:
+def ready() -> tuple[CountModel, Proposals]:
     """Two models' blocks have another size: one language is held by a missing cell."""
     counts = small_study().counts
     absent = (counts["model"] == "model-02") & (counts["language"] == "t02")
     study = replace(small_study(), counts=counts[~absent].reset_index(drop=True))
     model = count_model(study)
-    return model, *fitted_surrogate(model, np.random.default_rng(0))
+    return model, fitted_proposals(model, np.random.default_rng(0))
 
 
 def test_the_study_has_blocks_of_two_sizes() -> None:
-    _, surrogate, *_ = ready()
+    surrogate = ready()[1].surrogate
     assert sorted(part.rows.shape for part in surrogate.alike) == [(1, 5), (3, 8)]
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) -> None:
-    _, surrogate, *_ = ready()
+    surrogate = ready()[1].surrogate
     rng = np.random.default_rng(seed)
     found, expected = [], []
     for _ in range(2):
@@ -89,7 +87,7 @@ def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) ->
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_gradient_of_the_scales_is_that_of_differences(seed: int) -> None:
-    _, surrogate, *_ = ready()
+    surrogate = ready()[1].surrogate
     x = np.random.default_rng(seed).normal(0.0, 0.8, surrogate.scales.size)
     numeric = optimize.approx_fprime(x, lambda at: surrogate.target(at)[0], 1e-6)
     np.testing.assert_allclose(surrogate.target(x)[1], numeric, rtol=1e-4, atol=1e-4)
@@ -99,9 +97,10 @@ def test_gradient_of_the_scales_is_that_of_differences(seed: int) -> None:
 @given(seed=st.integers(0, 10_000))
 def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
     """Both as densities of scales, effects and cells: they differ by one constant."""
-    model, surrogate, warp, jump = ready()
+    model, proposals = ready()
+    surrogate = proposals.surrogate
     rng = np.random.default_rng(seed)
-    walker = Walker(model, surrogate, warp, jump, rng)
+    walker = Walker(model, proposals, rng)
     away = []
     for _ in range(2):
         walker.x = rng.normal(-0.3, 0.7, walker.x.size)
@@ -125,7 +124,7 @@ def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
 
 
 def test_expansion_of_a_block_is_that_of_differences() -> None:
-    model, *_ = ready()
+    model, _ = ready()
     rng = np.random.default_rng(0)
     for one in model.blocks[0]:
         at = one.coordinates()[0] + rng.normal(0.0, 0.2, one.coordinates()[0].size)
@@ -141,8 +140,9 @@ def test_expansion_of_a_block_is_that_of_differences() -> None:
 
 def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
     """The likelihood does not depend on them, and stays what it was."""
-    model, surrogate, warp, jump = ready()
-    walker = Walker(model, surrogate, warp, jump, np.random.default_rng(6))
+    model, proposals = ready()
+    surrogate = proposals.surrogate
+    walker = Walker(model, proposals, np.random.default_rng(6))
     part = next(part for part in model.others if part.name == "tau")
     before = np.abs(walker.phi[part.at])
     exact = walker.left + surrogate.quadratic(walker.phi)
@@ -160,9 +160,10 @@ def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
 
 
 def test_coordinates_go_there_and_back() -> None:
-    model, surrogate, warp, jump = ready()
+    model, proposals = ready()
+    surrogate = proposals.surrogate
     rng = np.random.default_rng(3)
-    walker = Walker(model, surrogate, warp, jump, rng)
+    walker = Walker(model, proposals, rng)
     solved = walker._solve(walker.x)
     z, z_cells = surrogate.standardised(solved, walker.effects, walker.phi)
     effects = surrogate.effects(solved, z)
@@ -171,8 +172,9 @@ def test_coordinates_go_there_and_back() -> None:
 
 
 def test_effects_given_the_cells_are_those_of_a_dense_normal() -> None:
-    model, surrogate, warp, jump = ready()
-    walker = Walker(model, surrogate, warp, jump, np.random.default_rng(3))
+    model, proposals = ready()
+    surrogate = proposals.surrogate
+    walker = Walker(model, proposals, np.random.default_rng(3))
     solved = walker._solve(walker.x)
     prior, spread = (
         np.diag(v**2) for v in surrogate.deviations(np.sqrt(solved.noise[:1])[[0] * 7])

@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 
 #: Most coordinates of which a t distribution is a fair imitation.
 MOST = 12
-#: Draws of each round that the proposal is fitted to, those left out at first, and rounds.
-_PILOT, _SETTLING, _ROUNDS = 400, 50, 3
+#: Draws of each round that the proposal is fitted to, and those left out at first.
+_PILOTS, _SETTLING = (150, 250, 400), 50
 #: Independent proposals for each draw that is kept, and draws in which a chain forgets its start.
 _PROPOSALS, _FORGOTTEN = 3, 50
 #: Step of the random walk, in deviations of the fit.
@@ -105,9 +105,9 @@ def fitted(target: Target, rng: np.random.Generator) -> tuple[Warp, Jump]:
     """The proposal: at the mode at first, then fitted to draws that the last one helped to."""
     jump = Jump.at_mode(target)
     warp = Warp.none(jump.centre.size)
-    for _ in range(_ROUNDS):
+    for number in _PILOTS:
         walker = Walker(target, warp, jump, rng)
-        x = np.empty((_PILOT, jump.centre.size))
+        x = np.empty((number, jump.centre.size))
         for row in x:
             walker.step()
             row[:] = walker.x

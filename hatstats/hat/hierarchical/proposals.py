@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.independence import fitted
 from hatstats.hat.hierarchical.jump import Jump, Warp
-from hatstats.hat.hierarchical.surrogate import Surrogate
+from hatstats.hat.hierarchical.surrogate import Solved, Surrogate
 from hatstats.hat.hierarchical.target import half_normal
 
 Floats = NDArray[np.float64]
 
 #: How often the normal likelihoods are expanded anew at the posterior's centre.
 _EXPANSIONS = 4
-#: How often they are centred anew, and draws that each centring rests on.
+#: How often they are centred anew, and draws that each centring, and the last trial, rest on.
 _CENTRINGS, _PILOT = 2, 20
 
 
@@ -35,22 +35,47 @@ class _Scales:
         return np.zeros(self.surrogate.scales.size)
 
     def value(self, x: Floats) -> float:
-        solved = self.surrogate.solve(half_normal(x)[0] * self.surrogate.scales)
-        return solved.value - 0.5 * float(x @ x)
+        return _solved(self.surrogate, x).value - 0.5 * float(x @ x)
 
     def value_and_gradient(self, x: Floats) -> tuple[float, Floats]:
         return self.surrogate.target(x)
 
 
-def fitted_surrogate(model: CountDensity, rng: np.random.Generator) -> tuple[Surrogate, Warp, Jump]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposals:
+    """What proposes draws of a `CountDensity`.
+
+    Attributes
+    ----------
+    surrogate : Surrogate
+    warp, jump : Warp, Jump
+        Proposals for the coordinates of the scales.
+    together : float
+        Share of the draws of all parameters at once that the exact likelihoods take.
+    """
+
+    surrogate: Surrogate
+    warp: Warp
+    jump: Jump
+    together: float = 0.0
+
+    def draw(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Coordinates of the scales (s,), effects (n,) and cells' parameters (K,)."""
+        x = self.warp.back(self.jump.draw(rng))
+        return x, *self.surrogate.draw(_solved(self.surrogate, x), rng)
+
+
+def _solved(surrogate: Surrogate, x: Floats) -> Solved:
+    return surrogate.solve(half_normal(x)[0] * surrogate.scales)
+
+
+def fitted_proposals(model: CountDensity, rng: np.random.Generator) -> Proposals:
     """Surrogate of a density, centred where the posterior is, and proposals for its scales."""
     surrogate = Surrogate.of(model)
     # With few items a likelihood's maximum may lie where no posterior does: the expansion moves to
     # the posterior's own place.
     for _ in range(_EXPANSIONS):
-        solved = surrogate.solve(
-            half_normal(Jump.at_mode(_Scales(surrogate)).centre)[0] * surrogate.scales
-        )
+        solved = _solved(surrogate, Jump.at_mode(_Scales(surrogate)).centre)
         still = np.zeros(surrogate.of_cell.size)
         surrogate = surrogate.expanded(surrogate.cells(solved, solved.mean, still))
     for _ in range(_CENTRINGS):
@@ -58,10 +83,13 @@ def fitted_surrogate(model: CountDensity, rng: np.random.Generator) -> tuple[Sur
         phi = np.empty((_PILOT, surrogate.of_cell.size))
         pulled = np.zeros_like(phi)
         for place, row in enumerate(phi):
-            solved = surrogate.solve(half_normal(jump.draw(rng))[0] * surrogate.scales)
-            row[:] = surrogate.draw(solved, rng)[1]
+            row[:] = surrogate.draw(_solved(surrogate, jump.draw(rng)), rng)[1]
             for one, take in surrogate.blocks:
                 _, slope = one.value_and_gradient(model.coordinates(row, take))
                 pulled[place, take[take >= 0]] = slope[take >= 0]
         surrogate = surrogate.recentred(phi.mean(axis=0), pulled.mean(axis=0))
-    return surrogate, *fitted(_Scales(surrogate), rng)
+    proposals = Proposals(surrogate, *fitted(_Scales(surrogate), rng))
+    left = [surrogate.left(model, proposals.draw(rng)[2]).sum() for _ in range(_PILOT)]
+    # Chance of each pilot draw to be taken from each other one.
+    away = np.subtract.outer(left, left)[~np.eye(_PILOT, dtype=bool)]
+    return replace(proposals, together=float(np.exp(np.minimum(away, 0.0)).mean()))

@@ -12,10 +12,12 @@ whose likelihoods are the exact ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
@@ -41,8 +43,10 @@ class Alike:
     hat : ndarray, shape (g, d)
     precision, cov : ndarray, shape (g, d, d)
         P_b and its inverse.
-    load : ndarray, shape (g, d, n)
-        X_b.
+    load : ndarray, shape (g, d, c)
+        The columns of X_b that are not 0, and columns of 0 for blocks that have fewer of them.
+    columns : ndarray of int, shape (g, c)
+        Which effects they load.
     """
 
     which: Ints
@@ -51,9 +55,21 @@ class Alike:
     precision: Floats
     cov: Floats
     load: Floats
+    columns: Ints
+
+    def prior_mean(self, effects: Floats) -> Floats:
+        """X_b E, (g, d)."""
+        return np.asarray((self.load @ effects[self.columns][..., None])[..., 0])
+
+    def onto_pairs(self, values: Floats, size: int) -> Floats:
+        """Matrix (n, n) that adds up the values (g, c, c) of pairs of loaded effects."""
+        place = self.columns[:, :, None] * size + self.columns[:, None, :]
+        # Many times faster than adding at places one by one.
+        return np.bincount(place.ravel(), values.ravel(), size**2).reshape(size, size)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Without slots, so that what is worked out later can be kept.
+@dataclass(frozen=True, eq=False)
 class Solved:
     """The surrogate at given scales.
 
@@ -71,8 +87,7 @@ class Solved:
         Posterior mean of E.
     root : ndarray, shape (n, n)
         Lower Cholesky factor of its posterior precision.
-    roots : list of ndarray, each (g, d, d)
-        Those of the precision of phi_b given E.
+    alike : list of Alike
     """
 
     value: float
@@ -81,7 +96,15 @@ class Solved:
     variance: Floats
     mean: Floats
     root: Floats
-    roots: list[Floats]
+    alike: list[Alike]
+
+    @cached_property
+    def roots(self) -> list[Floats]:
+        """Lower Cholesky factors of the precisions of phi_b given E, each (g, d, d)."""
+        return [
+            np.linalg.cholesky(_with_diagonal(part.precision, 1.0 / self.noise[part.rows]))
+            for part in self.alike
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +123,7 @@ class Surrogate:
     of_cell : ndarray of int, shape (K,)
     fixed, mean : ndarray, shape (n,)
         Prior standard deviations that are given, and prior means.
-    load : ndarray, shape (K, n)
+    load : sparse array, shape (K, n)
         X.
     """
 
@@ -111,7 +134,7 @@ class Surrogate:
     of_cell: Ints
     fixed: Floats
     mean: Floats
-    load: Floats
+    load: Any
 
     @classmethod
     def of(cls, model: CountDensity) -> Surrogate:
@@ -149,7 +172,7 @@ class Surrogate:
             np.concatenate(
                 [model.effects.prior_mean()[kept], *(np.full(p.size, p.mean) for p in means)]
             ),
-            load,
+            sparse.csr_array(load),
         )
 
     def deviations(self, sigma: Floats) -> tuple[Floats, Floats]:
@@ -163,20 +186,16 @@ class Surrogate:
         variance, noise = deviation**2, spread**2
         precision = np.diag(1.0 / variance)
         pulled, value = np.zeros(variance.size), -float(np.log(deviation).sum())
-        roots, weights, moved = [], [], []
+        weights, moved = [], []
         for part in self.alike:
-            own = noise[part.rows]
-            root = np.linalg.cholesky(_with_diagonal(part.precision, 1.0 / own))
-            weight = np.linalg.inv(_with_diagonal(part.cov, own))
-            away = part.hat - part.load @ self.mean
+            root = np.linalg.cholesky(_with_diagonal(part.cov, noise[part.rows]))
+            weight = _inverses(root)
+            away = part.hat - part.prior_mean(self.mean)
             carried = weight @ part.load
-            flat = carried.reshape(-1, carried.shape[2])
-            precision += part.load.reshape(flat.shape).T @ flat
-            pulled += flat.T @ away.ravel()
-            value -= 0.5 * float(np.log(own).sum())
+            precision += part.onto_pairs(part.load.mT @ carried, variance.size)
+            np.add.at(pulled, part.columns, (carried.mT @ away[..., None])[..., 0])
             value -= float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
             value -= 0.5 * float((away * (weight @ away[..., None])[..., 0]).sum())
-            roots.append(root)
             weights.append(weight)
             moved.append(carried)
         root = linalg.cholesky(precision, lower=True, check_finite=False)
@@ -185,7 +204,7 @@ class Surrogate:
         gradient = None
         if slopes:
             gradient = self._slopes(sigma, variance, mean, root, (weights, moved))
-        return Solved(value, gradient, noise, variance, self.mean + mean, root, roots)
+        return Solved(value, gradient, noise, variance, self.mean + mean, root, self.alike)
 
     def _slopes(
         self,
@@ -202,9 +221,10 @@ class Surrogate:
         by_variance = mean**2 / variance**2 - 1.0 / variance + np.diag(cov) / variance**2
         np.add.at(out, self.of_effect[free], by_variance[free])
         for part, weight, carried in zip(self.alike, *solved, strict=True):
-            left = np.einsum("gde,ge->gd", weight, part.hat - part.load @ (self.mean + mean))
+            left = np.einsum("gde,ge->gd", weight, part.hat - part.prior_mean(self.mean + mean))
+            own = cov[part.columns[:, :, None], part.columns[:, None, :]]
             by_noise = left**2 - np.diagonal(weight, axis1=1, axis2=2)
-            by_noise = by_noise + ((carried @ cov) * carried).sum(axis=2)
+            by_noise = by_noise + ((carried @ own) * carried).sum(axis=2)
             np.add.at(out, self.of_cell[part.rows], by_noise)
         return out * sigma
 
@@ -222,8 +242,8 @@ class Surrogate:
 
     def effects_given(self, solved: Solved, phi: Floats, z: Floats) -> Floats:
         """Draw of E given phi (K,) and the scales, from standard normal z (n,)."""
-        weighted = self.load / solved.noise[:, None]
-        precision = self.load.T @ weighted
+        weighted = sparse.diags_array(1.0 / solved.noise) @ self.load
+        precision = (self.load.T @ weighted).toarray()
         precision[np.diag_indices_from(precision)] += 1.0 / solved.variance
         root = linalg.cholesky(precision, lower=True, check_finite=False)
         pulled = weighted.T @ phi + self.mean / solved.variance
@@ -309,12 +329,37 @@ class Surrogate:
             out[part.which] = -0.5 * np.einsum("gd,gde,ge->g", away, part.precision, away)
         return out
 
+    def left(self, model: CountDensity, phi: Floats) -> Floats:
+        """Log of each exact likelihood over the normal one at phi (K,), (blocks,)."""
+        exact = [
+            one.value(model.coordinates(phi, take)) - one.fit.log_likelihood
+            for one, take in self.blocks
+        ]
+        left = np.array(exact) - self.quadratic(phi)
+        # A place without a density is never moved to.
+        return np.where(np.isfinite(left), left, -np.inf)
+
 
 def _with_diagonal(matrices: Floats, added: Floats) -> Floats:
     """Matrices (g, d, d) with (g, d) added to their diagonals."""
     out = matrices.copy()
     place = np.arange(added.shape[1])
     out[:, place, place] += added
+    return out
+
+
+def _inverses(roots: Floats) -> Floats:
+    """Inverses of matrices (g, d, d) from their lower Cholesky factors."""
+    out = np.empty_like(roots)
+    for root, inverse in zip(roots, out, strict=True):
+        # The transpose of what numpy holds by rows is what LAPACK reads by columns.
+        half, failed = linalg.lapack.dpotri(root.T)
+        if failed:
+            raise np.linalg.LinAlgError("a covariance is singular")
+        inverse[:] = half
+    out += out.mT
+    place = np.arange(out.shape[1])
+    out[:, place, place] *= 0.5
     return out
 
 
@@ -343,5 +388,13 @@ def _stack(blocks: list[tuple[JointBlock, Ints]], load: Floats) -> list[Alike]:
             covs.append(cov)
         index = np.array(rows)
         stacked = (np.array(hats), np.array(precisions), np.array(covs))
-        found.append(Alike(which, index, *stacked, load[index]))
+        found.append(Alike(which, index, *stacked, *_columns(load[index])))
     return found
+
+
+def _columns(load: Floats) -> tuple[Floats, Ints]:
+    """The columns of matrices (g, d, n) that are not 0, (g, d, c), and their places (g, c)."""
+    there = (load != 0.0).any(axis=1)
+    # True ones first; a block with fewer is filled up with columns of 0.
+    columns = np.argsort(~there, axis=1, kind="stable")[:, : there.sum(axis=1).max()]
+    return np.take_along_axis(load, columns[:, None, :], axis=2), columns

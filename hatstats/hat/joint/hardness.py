@@ -96,14 +96,12 @@ class CommonLikelihood:
             matrices.append(sparse.csr_array((ones, (item, index[item])), shape=shape))
         return matrices
 
-    def _evaluate(
-        self, theta: Floats, *, curvature: bool
-    ) -> tuple[list[_Part], list[Any], Floats, Floats]:
+    def _evaluate(self, theta: Floats, order: int) -> tuple[list[_Part], list[Any], Floats, Floats]:
         """Parts, members, log-likelihood of items (N,) and probabilities of hardness (N, B)."""
         parts, members = [], self._members()
         total = np.log(self.rule.weights) + np.zeros((members[0].shape[0], 1))
         for part, member, own in zip(self.parts, members, self.split(theta), strict=True):
-            tables = part.maker.make(own, curvature=curvature)
+            tables = part.maker.make(own, order)
             joint = part.joint_log(tables).reshape(part.counts.weight.size, self.rule.size, -1)
             top = joint.max(axis=2, keepdims=True)
             chance = np.exp(joint - top)
@@ -118,11 +116,11 @@ class CommonLikelihood:
 
     def by_item(self, theta: Floats) -> Floats:
         """Log-likelihood of each item, shape (N,)."""
-        return self._evaluate(theta, curvature=False)[2]
+        return self._evaluate(theta, 0)[2]
 
     def gradient(self, theta: Floats) -> Floats:
         """Derivative of the log-likelihood, shape (P,)."""
-        parts, members, _, hardness = self._evaluate(theta, curvature=False)
+        parts, members, _, hardness = self._evaluate(theta, 1)
         found = []
         for likelihood, part, member in zip(self.parts, parts, members, strict=True):
             mass = (member.T @ hardness)[:, :, None] * part.own
@@ -136,7 +134,7 @@ class CommonLikelihood:
         By Louis (1982), as in one model; the variance of the complete-data score is that over u
         given the hardness, one model at a time, and that over the hardness of its mean.
         """
-        parts, members, each, hardness = self._evaluate(theta, curvature=True)
+        parts, members, each, hardness = self._evaluate(theta, 2)
         within, means = [], []
         for likelihood, part, member, own in zip(
             self.parts, parts, members, self.split(theta), strict=True

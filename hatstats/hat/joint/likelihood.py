@@ -219,7 +219,7 @@ class JointLikelihood:
 
     def by_pattern(self, theta: Floats) -> Floats:
         """Log-likelihood of one item with each pattern, shape (I,)."""
-        return self._posterior(self.maker.make(theta)).log_likelihood
+        return self._posterior(self.maker.make(theta, 0)).log_likelihood
 
     def _shared_slopes(self, tables: Tables) -> dict[str, Floats]:
         """Derivative of each pattern's complete-data log-likelihood in the global parameters.
@@ -288,7 +288,7 @@ class JointLikelihood:
         information : ndarray, shape (P, P)
             Negative Hessian of the log-likelihood.
         """
-        tables = self.maker.make(theta, curvature=True)
+        tables = self.maker.make(theta, 2)
         posterior = self._posterior(tables)
         weight = self.counts.weight
         hessian = self._complete(theta, tables, self._mass(posterior))

@@ -17,15 +17,15 @@ class PromptingTerms:
 
     Attributes
     ----------
-    log_pmf, by_logit : ndarray, shape (..., K, M)
-    bend : ndarray, shape (..., K, M), or None
-        Second derivative with respect to the logit, if wanted.
+    log_pmf : ndarray, shape (..., K, M)
+    by_logit, bend : ndarray, shape (..., K, M), or None
+        First and second derivative with respect to the logit, if wanted.
     by_chance, by_spread : ndarray, shape (..., K, M), or None
         Derivatives with respect to the chance level c and the overdispersion omega, if wanted.
     """
 
     log_pmf: Floats
-    by_logit: Floats
+    by_logit: Floats | None
     bend: Floats | None
     by_chance: Floats | None
     by_spread: Floats | None
@@ -60,7 +60,7 @@ class CountRows:
         return int(self.correct.size)
 
     def binomial(
-        self, logit: Floats, chance: float, *, by_chance: bool, bend: bool = False
+        self, logit: Floats, chance: float, *, by_chance: bool, order: int = 1
     ) -> PromptingTerms:
         """``k ~ Bin(n, c + (1 - c) expit(logit))``.
 
@@ -71,45 +71,53 @@ class CountRows:
             c, in [0, 1).
         by_chance : bool
             Whether the derivative with respect to c is wanted.
-        bend : bool
-            Whether the second derivative with respect to the logit is wanted.
+        order : int
+            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
 
         Returns
         -------
         PromptingTerms
         """
-        right = special.expit(logit)
         parts = np.empty((*logit.shape[:-1], 2, logit.shape[-1]))
-        slopes = np.empty_like(parts)
-        parts[..., 1, :] = special.log_expit(-logit)
-        slopes[..., 1, :] = share = right
-        if chance == 0.0 and not by_chance:
-            # d log p / d logit is 1 - p, and d log(1 - p) / d logit is -p.
+        # One exponential serves for p, 1 - p and their logarithms, at either end.
+        small = np.exp(-np.abs(logit))
+        parts[..., 1, :] = -np.log1p(small) - np.maximum(logit, 0.0)
+        over, under = 1.0 / (1.0 + small), small / (1.0 + small)
+        positive = logit >= 0.0
+        right, wrong = np.where(positive, over, under), np.where(positive, under, over)
+        certain, share = chance == 0.0 and not by_chance, right
+        if certain:
             np.add(parts[..., 1, :], logit, out=parts[..., 0, :])
-            np.subtract(1.0, right, out=slopes[..., 0, :])
         else:
             share = chance + (1.0 - chance) * right
             parts[..., 0, :] = np.log(share)
             parts[..., 1, :] += np.log1p(-chance)
-            slopes[..., 0, :] = (1.0 - chance) * right * special.expit(-logit) / share
         log_pmf = self._signs[0] @ parts
         log_pmf += self.log_choose[:, None]
-        by_logit = self._signs[1] @ slopes
-        curved = None
-        if bend:
-            bends = np.empty_like(parts)
-            bends[..., 1, :] = -right * special.expit(-logit)
-            bends[..., 0, :] = slopes[..., 0, :] * (1.0 - 2.0 * right - slopes[..., 0, :])
-            curved = self._signs[0] @ bends
+        by_logit = curved = None
+        if order:
+            slopes = np.empty_like(parts)
+            slopes[..., 1, :] = right
+            if certain:
+                # d log p / d logit is 1 - p, and d log(1 - p) / d logit is -p.
+                slopes[..., 0, :] = wrong
+            else:
+                slopes[..., 0, :] = (1.0 - chance) * right * wrong / share
+            by_logit = self._signs[1] @ slopes
+            if order > 1:
+                bends = np.empty_like(parts)
+                bends[..., 1, :] = -right * wrong
+                bends[..., 0, :] = slopes[..., 0, :] * (1.0 - 2.0 * right - slopes[..., 0, :])
+                curved = self._signs[0] @ bends
         moved = None
         if by_chance:
-            lift = special.expit(-logit)[..., None, :] / share[..., None, :]
-            wrong = self.trials - self.correct
-            moved = self.correct[:, None] * lift - (wrong / (1.0 - chance))[:, None]
+            lift = wrong[..., None, :] / share[..., None, :]
+            missed = (self.trials - self.correct) / (1.0 - chance)
+            moved = self.correct[:, None] * lift - missed[:, None]
         return PromptingTerms(log_pmf, by_logit, curved, moved, None)
 
     def beta_binomial(
-        self, logit: Floats, chance: float, omega: float, *, bend: bool = False
+        self, logit: Floats, chance: float, omega: float, *, order: int = 1
     ) -> PromptingTerms:
         """Promptings of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
 
@@ -124,8 +132,8 @@ class CountRows:
         omega : float
             Overdispersion, at least 0; ``omega / (1 + omega)`` is the correlation of two
             promptings of one item.
-        bend : bool
-            Whether the second derivative with respect to the logit is wanted.
+        order : int
+            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
 
         Returns
         -------
@@ -144,15 +152,18 @@ class CountRows:
             return np.asarray(np.moveaxis(table[..., rows], -1, -2))
 
         log_pmf = over(up[0], k) + over(down[0], n - k) - over(total[0], n)
+        log_pmf += self.log_choose[:, None]
+        if not order:
+            return PromptingTerms(log_pmf, None, None, None, None)
         by_share = over(up[1], k) - over(down[1], n - k)
         by_omega = over(up[2], k) + over(down[2], n - k) - over(total[2], n)
         lift = (right * rest)[..., None, :]
         curved = None
-        if bend:
+        if order > 1:
             curved = by_share * lift * (wrong - right)[..., None, :]
             curved -= (over(up[3], k) + over(down[3], n - k)) * lift**2
         return PromptingTerms(
-            log_pmf + self.log_choose[:, None],
+            log_pmf,
             by_share * lift,
             curved,
             by_share * wrong[..., None, :],

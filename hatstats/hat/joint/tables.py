@@ -183,8 +183,8 @@ class TableMaker:
             eta += self.layout.scalar(theta, name) * move
         return _Abilities(eta, moves, 2 if self.options.point_masses else 0)
 
-    def make(self, theta: Floats, *, curvature: bool = False) -> Tables:
-        """Tables at `theta`, with second derivatives if `curvature` is wanted."""
+    def make(self, theta: Floats, order: int = 1) -> Tables:
+        """Tables at `theta` with derivatives up to `order`: 0 for none, 1, or 2."""
         abilities, repeat = self._abilities(theta), self.rules.factor.size
         weight, weight_terms = self.weights(theta, self.rules.ability)
         weight = np.tile(weight, self.rules.common.size)
@@ -196,8 +196,8 @@ class TableMaker:
                 over_ability = np.pad(over_ability, width)
             return over_ability if repeat == 1 else np.repeat(over_ability, repeat, axis=-1)
 
-        source, terms, bend = self._source(theta, abilities, curvature=curvature)
-        target = self._target(theta, abilities, spread, curvature=curvature)
+        source, terms, bend = self._source(theta, abilities, order)
+        target = self._target(theta, abilities, spread, order)
         if repeat > 1:
             weight = (weight[:, None] + np.log(self.rules.factor.weights)).ravel()
             weight_terms = {name: np.repeat(v, repeat) for name, v in weight_terms.items()}
@@ -236,13 +236,14 @@ class TableMaker:
         return weight, terms
 
     def _promptings(
-        self, rows: CountRows, theta: Floats, logit: Floats, *, bend: bool = False
+        self, rows: CountRows, theta: Floats, logit: Floats, order: int
     ) -> PromptingTerms:
         chance = self.chance_level(theta)
         if self.options.beta_binomial:
             omega = self.layout.scalar(theta, "spread") ** 2
-            return rows.beta_binomial(logit, chance, omega, bend=bend)
-        return rows.binomial(logit, chance, by_chance=self.layout.has("chance"), bend=bend)
+            return rows.beta_binomial(logit, chance, omega, order=order)
+        by_chance = order > 0 and self.layout.has("chance")
+        return rows.binomial(logit, chance, by_chance=by_chance, order=order)
 
     def _shared_terms(
         self, theta: Floats, terms: PromptingTerms
@@ -257,12 +258,14 @@ class TableMaker:
         return found
 
     def _source(
-        self, theta: Floats, abilities: _Abilities, *, curvature: bool
+        self, theta: Floats, abilities: _Abilities, order: int
     ) -> tuple[Floats, list[Term], Floats | None]:
         """Source table over abilities (J, A), its terms, and its second derivative by the logit."""
         certain = np.array([-CERTAIN, CERTAIN])[: abilities.ends]
         at = np.concatenate([abilities.eta, certain])
-        terms = self._promptings(self.source_rows, theta, at, bend=curvature)
+        terms = self._promptings(self.source_rows, theta, at, order)
+        if terms.by_logit is None:
+            return terms.log_pmf, [], None
         still = np.zeros(certain.size)
         found = [
             Term(name, terms.by_logit, np.concatenate([move, still]))
@@ -286,9 +289,7 @@ class TableMaker:
         named = dict(zip(self.layout.local_names, slopes, strict=False))
         return self.layout.coefficients(theta).T @ bends, named
 
-    def _residual_means(
-        self, theta: Floats, nodes: Floats, *, curvature: bool
-    ) -> dict[str, Floats]:
+    def _residual_means(self, theta: Floats, nodes: Floats, order: int) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
         Parameters
@@ -296,24 +297,22 @@ class TableMaker:
         theta : ndarray, shape (P,)
         nodes : ndarray, shape (L, Q)
             Target logits without the own residual.
-        curvature : bool
-            Whether ``bends`` (L, K, Q, 3) is wanted: second derivatives, see `Curvature`.
+        order : int
+            Of the derivatives; with 2, ``bends`` (L, K, Q, 3) are the second, see `Curvature`.
         """
         residual = self.rules.residual
         tau = theta[self.layout.place("tau")]
         logit = nodes[:, :, None] + tau[:, None, None] * residual.nodes
         logit = logit.reshape(tau.size, nodes.shape[1] * residual.size)
-        terms = self._promptings(self.target_rows, theta, logit, bend=curvature)
-        pmf = np.exp(terms.log_pmf)
+        terms = self._promptings(self.target_rows, theta, logit, order)
+        pmf = np.exp(terms.log_pmf, out=terms.log_pmf)
         shape = (*pmf.shape[:2], nodes.shape[1], residual.size)
+        means = {"table": pmf.reshape(shape) @ residual.weights}
         powers = residual.nodes[:, None] ** np.arange(3) * residual.weights[:, None]
-        moved = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
-        means = {
-            "table": pmf.reshape(shape) @ residual.weights,
-            "middle": moved[..., 0],
-            "tau": moved[..., 1],
-        }
-        if terms.bend is not None:
+        if terms.by_logit is not None:
+            moved = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
+            means |= {"middle": moved[..., 0], "tau": moved[..., 1]}
+        if terms.by_logit is not None and terms.bend is not None:
             means["bends"] = (pmf * (terms.by_logit**2 + terms.bend)).reshape(shape) @ powers
         for name, base, step in self._shared_terms(theta, terms):
             means[name] = step * ((pmf * base).reshape(shape) @ residual.weights)
@@ -325,11 +324,13 @@ class TableMaker:
         """An item transfers with a probability; where it does not, it is answered by chance."""
         logit = theta[self.layout.place("transfers")][:, None, None]
         share, rest = special.expit(logit), special.expit(-logit)
-        terms = self._promptings(self.target_rows, theta, np.array([-CERTAIN]))
+        order = int("middle" in means)
+        terms = self._promptings(self.target_rows, theta, np.array([-CERTAIN]), order)
         guessed = np.exp(terms.log_pmf)
         bends = means.pop("bends", None)
         mixed = {name: share * value for name, value in means.items()}
-        mixed["transfers"] = share * rest * (means["table"] - guessed)
+        if order:
+            mixed["transfers"] = share * rest * (means["table"] - guessed)
         mixed["table"] = mixed["table"] + rest * guessed
         for name, base, step in self._shared_terms(theta, terms):
             mixed[name] = mixed[name] + rest * step * guessed * base
@@ -342,8 +343,7 @@ class TableMaker:
         theta: Floats,
         abilities: _Abilities,
         spread: Callable[[Floats], Floats],
-        *,
-        curvature: bool,
+        order: int,
     ) -> _Targets:
         layout, factor = self.layout, self.rules.factor
         middle, slope, basis = self.line(theta, abilities.eta)
@@ -354,9 +354,11 @@ class TableMaker:
         means = self._residual_means(
             theta,
             nodes.reshape(len(nodes), middle.shape[1] * factor.size),
-            curvature=curvature,
+            order,
         )
         table = np.maximum(means.pop("table"), _TINY)
+        if not order:
+            return _Targets(np.log(table), (), None, {})
         bends = means.pop("bends", None)
         bases = {name: value / table for name, value in means.items()}
         by_middle = bases.pop("middle")
