@@ -45,8 +45,8 @@ Floats = NDArray[np.float64]
 _FAR, _OPPOSITE, _KEPT = 0.75, -0.5, 0.8
 #: Step of the random walk of scales, in deviations of the fit.
 _STEP = 0.5
-#: Steps of the surrogate's own chain of scales in each proposal.
-_SURROGATE_STEPS = 10
+#: Steps of the surrogate's own chain of scales in each proposal, and share of independent ones.
+_SURROGATE_STEPS, _INDEPENDENT = 10, 0.75
 
 
 @dataclass(slots=True, eq=False)
@@ -145,7 +145,7 @@ class Walker:
         warp, jump = self.proposals.warp, self.proposals.jump
         y, height = warp.to(x), self._height(x, solved)
         for _ in range(_SURROGATE_STEPS):
-            if rng.random() < 0.5:
+            if rng.random() < _INDEPENDENT:
                 moved = jump.draw(rng)
                 log_ratio = jump.log_density(y) - jump.log_density(moved)
             else:

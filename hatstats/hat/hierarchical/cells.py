@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.hat.counts import aggregate_counts, benchmark_is_item_level
@@ -17,7 +17,7 @@ from hatstats.hat.hierarchical.effects import Unit
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.items import BenchmarkFit, ItemProfile
 from hatstats.hat.panel import Logits, to_logits
-from hatstats.inference.influence import influence_covariance
+from hatstats.inference.influence import Tails, cluster_sums, covariance_of_sums
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,9 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     """Cells of an item-level benchmark by the delta method on the logit scale.
 
     ``y = logit(HAT)`` under the reference, ``y_s = logit`` of mean source accuracy, with the
-    covariance that the items' influence values give over all models and languages.
+    covariance that the items' influence values give over all models and languages. Where few items
+    carry an estimate, its error is Student's t (`Tails`): the normal likelihood that stands for it
+    is as wide as its central 95 %.
 
     Raises
     ------
@@ -85,7 +87,9 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     model, language = np.nonzero(~np.isnan(estimate))
     mean, source_influence = fit.source_influence()
     both = np.concatenate([source_influence, influence[:, model, language]], axis=1)
-    cov = influence_covariance(both, counts.clusters)
+    sums = cluster_sums(both, counts.clusters)
+    wide = stats.t.ppf(0.975, Tails.of(sums).df) / stats.norm.ppf(0.975)
+    cov = covariance_of_sums(sums) * np.outer(wide, wide)
     if not np.isfinite(cov).all():
         raise NotIdentifiedError(
             f"benchmark {counts.benchmark!r}: one item or item cluster tells nothing of sampling "

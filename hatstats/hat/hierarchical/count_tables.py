@@ -24,6 +24,7 @@ MEASURES = (
     "target always right, source mostly wrong",
     "spread of items in a target language",
     "residuals shared by languages",
+    "bend of target accuracy over source accuracy",
 )
 
 
@@ -126,5 +127,21 @@ def table_measures(
             mean((target == target_trials).astype(float), hardly),
             float(residual[asked].std()) if asked.any() else np.nan,
             float(summed.sum() / pairs.sum()) if pairs.sum() > 0 else np.nan,
+            _bend(cells[asked], accuracy[asked]),
         ]
     )
+
+
+def _bend(x: Floats, y: Floats) -> float:
+    """Coefficient of x^2 in a least-squares parabola; NaN with fewer than three values of x.
+
+    A straight profile on the logit scale bends on this one too, but by how much it says itself.
+    """
+    if np.unique(x).size < 3:
+        return float("nan")
+    u = x - x.mean()
+    square = u**2
+    second = square.mean()
+    # What is left of the square once a line is taken out.
+    left = square - second - (square * u).mean() / second * u
+    return float(left @ y / (left @ left))
