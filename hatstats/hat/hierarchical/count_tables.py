@@ -24,7 +24,7 @@ MEASURES = (
     "target always right, source mostly wrong",
     "spread of items in a target language",
     "residuals shared by languages",
-    "bend of target accuracy over source accuracy",
+    "bend of target logits over source logits",
 )
 
 
@@ -127,21 +127,31 @@ def table_measures(
             mean((target == target_trials).astype(float), hardly),
             float(residual[asked].std()) if asked.any() else np.nan,
             float(summed.sum() / pairs.sum()) if pairs.sum() > 0 else np.nan,
-            _bend(cells[asked], accuracy[asked]),
+            _bend(source, target, source_trials, np.where(used[:, None], target_trials, 0.0)),
         ]
     )
 
 
-def _bend(x: Floats, y: Floats) -> float:
-    """Coefficient of x^2 in a least-squares parabola; NaN with fewer than three values of x.
+def _bend(source: Floats, target: Floats, source_trials: Floats, target_trials: Floats) -> float:
+    """Coefficient of x^2 in a weighted parabola through empirical logits.
 
-    A straight profile on the logit scale bends on this one too, but by how much it says itself.
+    One point for each pair of right answers and promptings in the source: x its logit, y that of
+    the target accuracy of its items, with half an answer on either side; weights are promptings
+    times ``a (1 - a)``. A profile that is straight there says by itself how much it seems to bend.
+    NaN with fewer than three values of x.
     """
+    asked = target_trials.sum(axis=1)
+    right = np.where(target_trials > 0, target, 0.0).sum(axis=1)
+    used = asked > 0
+    pairs, which = np.unique(
+        np.column_stack([source, source_trials])[used], axis=0, return_inverse=True
+    )
+    x = np.log((pairs[:, 0] + 0.5) / (pairs[:, 1] - pairs[:, 0] + 0.5))
     if np.unique(x).size < 3:
         return float("nan")
-    u = x - x.mean()
-    square = u**2
-    second = square.mean()
-    # What is left of the square once a line is taken out.
-    left = square - second - (square * u).mean() / second * u
-    return float(left @ y / (left @ left))
+    total = np.bincount(which, asked[used])
+    share = (np.bincount(which, right[used]) + 0.5) / (total + 1.0)
+    weight = np.sqrt(total * share * (1.0 - share))
+    design = np.column_stack([np.ones(x.size), x, x**2])
+    found = np.linalg.lstsq(weight[:, None] * design, weight * special.logit(share), rcond=None)
+    return float(found[0][2])
