@@ -21,7 +21,7 @@ from hatstats.study.registry import registration
 from hatstats.trends.choices import Specification, default_specification, dropped, one_at_a_time
 from hatstats.trends.claims import Verdict, evaluate_claims
 from hatstats.trends.decompose import decompose_profile
-from hatstats.trends.diagnostics import leverage_by_cluster
+from hatstats.trends.diagnostics import influence, leverage_by_cluster
 from hatstats.trends.margins import margin_curves
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.specification import specification_table
@@ -36,6 +36,8 @@ TRENDS = {
 
 #: Most families that the report drops one after the other.
 MOST_FAMILIES = 12
+#: Most models that it leaves out of a trend one after the other: refits of more take minutes.
+MOST_REFITS = 40
 
 Progress = Callable[[str, float], None]
 
@@ -95,6 +97,9 @@ class Analysis:
     leverage : DataFrame
         Share of each family in what is known of each trend: `trend, cluster, n_models, term,
         share`.
+    influence : DataFrame
+        What each trend would be without each model: `trend, without, n_models, cooks_distance,
+        term, dfbetas`; of trends over at most `MOST_REFITS` models.
     decompositions : DataFrame
         Change in raw target accuracy from the first year to the last, over all models and within
         each family, as source ability plus transfer.
@@ -123,6 +128,7 @@ class Analysis:
     registration: tuple[str, ...]
     margins: pd.DataFrame
     leverage: pd.DataFrame
+    influence: pd.DataFrame
     decompositions: pd.DataFrame
     measures: pd.DataFrame
     sensitivity: pd.DataFrame
@@ -166,6 +172,20 @@ def _leverage(trends: dict[str, TrendFit]) -> pd.DataFrame:
         rows = leverage_by_cluster(trend)
         rows.insert(0, "trend", name)
         parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _influence(trends: dict[str, TrendFit]) -> pd.DataFrame:
+    """How far each trend moves when a model is left out, one row per model and term."""
+    parts = []
+    for name, trend in trends.items():
+        if trend.nobs > MOST_REFITS:
+            continue
+        rows = influence(trend)
+        for term in trend.design.terms:
+            own = rows[["without", "n_models", "cooks_distance"]].copy()
+            own.insert(0, "trend", name)
+            parts.append(own.assign(term=term, dfbetas=rows[f"dfbetas[{term}]"]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -296,6 +316,7 @@ def analyse(
         registration=registered.lines() if study.claims else (),
         margins=margin_curves(claims),
         leverage=_leverage(trends),
+        influence=_influence(trends),
         decompositions=_decompositions(profile, scores, options.conf_level),
         measures=rivals,
         sensitivity=sensitivity,

@@ -29,6 +29,13 @@ LEVERAGE = (
     Column("term", "Term"),
     Column("share", "Share", "share"),
 )
+INFLUENCE = (
+    Column("trend", "Trend"),
+    Column("without", "Without"),
+    Column("term", "Term"),
+    Column("dfbetas", "DFBETAS", "value", error="cent"),
+    Column("cooks_distance", "Cook's distance", "value", error="cent"),
+)
 DECOMPOSITIONS = (
     Column("comparison", "From, to"),
     Column("term", "Part"),
@@ -38,6 +45,8 @@ DECOMPOSITIONS = (
 )
 #: Rows of a table of margins: about every so many of the curve's.
 _EVERY = 10
+#: Models shown for each trend.
+_SHOWN = 3
 
 
 def margins_table(margins: pd.DataFrame) -> Table:
@@ -67,6 +76,17 @@ def shares_table(shares: pd.DataFrame) -> Table:
 def leverage_table(rows: pd.DataFrame) -> Table:
     """Share of each family in each trend."""
     return make_table(rows, LEVERAGE)
+
+
+def influence_table(rows: pd.DataFrame) -> Table:
+    """The models that move each trend most, `_SHOWN` of each."""
+    if rows.empty:
+        return make_table(rows, INFLUENCE)
+    order = {name: place for place, name in enumerate(rows["trend"].drop_duplicates())}
+    far = rows.sort_values("cooks_distance", ascending=False, kind="stable")
+    shown = far.groupby(["trend", "term"], sort=False).head(_SHOWN)
+    shown = shown.sort_values("trend", key=lambda trend: trend.map(order), kind="stable")
+    return make_table(shown.assign(cent=0.05), INFLUENCE)
 
 
 def decompositions_table(rows: pd.DataFrame) -> Table:

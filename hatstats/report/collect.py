@@ -92,6 +92,7 @@ def collect(analysis: Analysis) -> Results:
         if len(analysis.sensitivity)
         else pd.DataFrame(),
         leverage=analysis.leverage,
+        influence=analysis.influence,
         decompositions=analysis.decompositions,
         **_check_frames(analysis.checks),
         **_bayes_frames(analysis.bayes),

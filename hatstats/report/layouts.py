@@ -10,6 +10,7 @@ import pandas as pd
 from hatstats.report.bayes_tables import bayes_tables
 from hatstats.report.claim_tables import (
     decompositions_table,
+    influence_table,
     leverage_table,
     margins_table,
     shares_table,
@@ -321,6 +322,13 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             f"Share of each family in what is known of each trend, {study}: one share near 100 % "
             "says that one family decides.",
             leverage_table(results.leverage),
+        ),
+        (
+            "influence",
+            f"Models that move each trend most when they are left out, {study}. DFBETAS: the "
+            "coefficient less that without the model, in standard errors; Cook's distance: the "
+            "same for all covariates at once.",
+            influence_table(results.influence),
         ),
         (
             "measures",

@@ -67,6 +67,9 @@ class Results:
         Share of specifications by verdict, see `hatstats.trends.specification.verdict_shares`.
     leverage : DataFrame
         Share of each family in each trend: `trend, cluster, n_models, term, share`.
+    influence : DataFrame
+        How far each trend moves without each model: `trend, without, n_models, cooks_distance,
+        term, dfbetas`; empty where refits would take minutes.
     decompositions : DataFrame
         `comparison` and tidy rows of source ability, transfer and change.
     bayes : mapping of str to DataFrame
@@ -103,6 +106,7 @@ class Results:
     margins: pd.DataFrame = field(default_factory=pd.DataFrame)
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
     leverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    influence: pd.DataFrame = field(default_factory=pd.DataFrame)
     decompositions: pd.DataFrame = field(default_factory=pd.DataFrame)
     bayes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     bayes_words: tuple[str, ...] = ()

@@ -118,6 +118,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "margins": results.margins,
         "shares": results.shares,
         "leverage": results.leverage,
+        "influence": results.influence,
         "decompositions": results.decompositions,
         "flagged": results.flagged,
         "left_out": results.left_out,

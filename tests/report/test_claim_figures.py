@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from hatstats.report.claim_tables import (
     decompositions_table,
+    influence_table,
     leverage_table,
     margins_table,
     shares_table,
@@ -75,8 +76,30 @@ def test_tables_of_claims() -> None:
     )  # fmt: skip
     assert "75 %" in to_text(shares_table(shares))
     assert "160 %" in to_text(stress_table(leakage_frame()))
-    for table in (margins_table, shares_table, leverage_table, decompositions_table):
+    for table in (
+        margins_table,
+        shares_table,
+        leverage_table,
+        influence_table,
+        decompositions_table,
+    ):
         assert table(pd.DataFrame()).rows == ()
+
+
+def test_influence_shows_the_models_that_move_each_trend_most() -> None:
+    rows = pd.DataFrame(
+        [
+            {"trend": trend, "without": name, "n_models": 9.0, "cooks_distance": far,
+             "term": "x", "dfbetas": -far}
+            for trend in ("size", "date")
+            for name, far in (("a", 0.1), ("b", 2.0), ("c", float("nan")), ("d", 0.4), ("e", 0.2))
+        ]
+    )  # fmt: skip
+    shown = influence_table(rows).rows
+    assert [(row[0], row[1]) for row in shown] == [
+        (trend, name) for trend in ("size", "date") for name in ("b", "d", "e")
+    ]
+    assert shown[0][3:] == ("−2.00", "2.00")
 
 
 def test_functioning_has_a_bar_per_language_split_by_class() -> None:

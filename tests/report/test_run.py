@@ -56,6 +56,7 @@ FILES = {
             "decompositions",
             "trends",
             "leverage",
+            "influence",
             "comparison",
             "measures",
             "other_measures",

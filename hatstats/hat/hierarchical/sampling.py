@@ -243,7 +243,8 @@ def sample(
 
     try:
         if how.sampler == "nutpie" and draw is None:
-            with ThreadPoolExecutor(how.cores) as pool:
+            # One at a time: two samplers that call into Python at once have brought it down.
+            with ThreadPoolExecutor(1) as pool:
                 try:
                     list(pool.map(run, todo))
                 except BaseException:

@@ -39,7 +39,7 @@ class Sampling:
         distribution. ``auto`` takes them where they serve and nutpie elsewhere. numpyro comes
         with the extra ``hatstats[jax]``.
     cores : int
-        Chains run at once.
+        Chains run at once; nutpie draws the chains of the cell and count rungs one by one.
     target_accept : float
         Of NUTS.
     keep : path, optional
