@@ -23,10 +23,12 @@ Floats = NDArray[np.float64]
 #: Source accuracies at which the tidy table of an item-level profile shows it.
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 _TAIL = 0.01
-# Shares beyond which a score carries a warning in words: of the reference outside the model's own
-# accuracies, and of the shape error in the standard error (an interval 2 SE wide on either side
-# that is off by half an SE holds the truth in 92 % of cases instead of 95 %).
-_MOSTLY, _SHAPE_SHARE = 0.5, 0.5
+# Share of the reference outside a model's own accuracies beyond which its score is called mostly
+# extrapolation, and that beyond which a warning says how much of it is.
+_MOSTLY, _PARTLY = 0.5, 0.2
+# The same of the shape error in the standard error: an interval 2 SE wide on either side that is
+# off by half an SE holds the truth in 92 % of cases instead of 95 %.
+_SHAPE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,12 +153,18 @@ class BenchmarkFit:
                 f"{where}: {outside:.0%} of the reference lies outside the model's own source "
                 "accuracies; its score is mostly extrapolation."
             )
-        if shape > _SHAPE_SHARE * error:
-            return (
-                f"{where}: the assumed smoothness may hide {shape:.3f} either way, beside a "
-                f"standard error of {error:.3f}; its interval may be too short."
+        found = []
+        if outside > _PARTLY:
+            found.append(
+                f"{outside:.0%} of the reference lies outside the model's own source accuracies, "
+                "where its profile is extrapolated"
             )
-        return ""
+        if shape > _SHAPE_SHARE * error:
+            found.append(
+                f"the assumed smoothness may hide {shape:.3f} either way, beside a standard error "
+                f"of {error:.3f}"
+            )
+        return f"{where}: {'; '.join(found)}; its interval may be too short." if found else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

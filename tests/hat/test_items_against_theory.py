@@ -291,6 +291,12 @@ def test_overlap_says_how_much_is_extrapolation() -> None:
     assert "mostly extrapolation" in away.loc["model-01", "note"]
     assert away.loc["model-03", "outside"] < 0.2
     assert away.loc["model-03", "note"] == ""
+    # The first model's accuracies end below one of these three.
+    partly = profile.hat([0.05, 0.1, 0.9]).overlap.set_index("model")
+    assert partly.loc["model-01", "outside"] == pytest.approx(1 / 3)
+    assert partly.loc["model-01", "informed"]
+    assert "33% of the reference lies outside" in partly.loc["model-01", "note"]
+    assert "extrapolated" in partly.loc["model-01", "note"]
     own = profile.hat("own").overlap
     # What a model never does lies outside nothing of its own, but for its 1 % tails.
     assert (own["outside"] < 0.03).all()
