@@ -141,3 +141,23 @@ def test_cells_are_as_wide_as_the_t_distribution_of_their_error(method: str) -> 
         np.testing.assert_allclose(
             stats.norm.ppf(0.975) * np.sqrt(cells.cov[at, at]), half * slope, rtol=1e-6
         )
+
+
+def test_variances_of_few_items_are_drawn_to_those_of_like_cells() -> None:
+    """Between studies the widths scatter less than by the items of each cell alone."""
+    scatter = []
+    for seed in range(12):
+        study = simulate_study(
+            tuple(np.linspace(-1.5, 0.5, 6)), shape=Shape(n_items=100, n_languages=2), rng=seed
+        )
+        profile = fit_profile(study)
+        assert isinstance(profile, ItemProfile)
+        (fit,) = profile.fits
+        unit, cells = item_cells(fit, "uniform")
+        estimate, influence, _ = fit.scores("uniform")
+        value = estimate[unit.cell_model, unit.cell_language]
+        error = np.sqrt((influence[:, unit.cell_model, unit.cell_language] ** 2).sum(axis=0))
+        own = np.log(error / (value * (1.0 - value)))
+        scatter.append((own, 0.5 * np.log(np.diag(cells.cov)[cells.source.size :])))
+    own, drawn = np.moveaxis(np.array(scatter), 1, 0)
+    assert drawn.std(axis=0).mean() < 0.8 * own.std(axis=0).mean()

@@ -17,10 +17,12 @@ from hatstats.hat.hierarchical.effects import Unit
 from hatstats.hat.hierarchical.marginal import CellEstimates
 from hatstats.hat.items import BenchmarkFit, ItemProfile
 from hatstats.hat.panel import Logits, to_logits
-from hatstats.inference.influence import Tails, cluster_sums, covariance_of_sums
+from hatstats.inference.influence import Tails, cluster_sums
+from hatstats.inference.shrinkage import shrunk_covariance, shrunk_logarithms
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,44 @@ def _logit(share: Floats, least: Floats) -> tuple[Floats, Floats]:
     return special.logit(inside), 1.0 / (inside * (1.0 - inside))
 
 
+def _kinds(models: int, model: Ints, language: Ints) -> Ints:
+    """Kind of each pair of estimates: source or target, one model or two, one language or two."""
+    side = np.repeat([0, 1], [models, model.size])
+    of_model = np.concatenate([np.arange(models), model])
+    # A source accuracy has no language of its own.
+    of_language = np.concatenate([np.full(models, -1), language])
+    same = [(of[:, None] == of).astype(np.intp) for of in (of_model, of_language)]
+    return np.asarray(4 * (side[:, None] + side) + 2 * same[0] + same[1])
+
+
+def _as_t(df: Floats) -> Floats:
+    """How much wider the central 95 % of a t distribution are than those of a normal one."""
+    return np.asarray(stats.t.ppf(0.975, df) / stats.norm.ppf(0.975))
+
+
+def _steadied(variance: Floats, df: Floats, design: Floats) -> Floats:
+    """Factors of standard errors whose variances are known with `df` degrees of freedom, (C,).
+
+    An estimate that came out low by the luck of few items comes with a variance that did too, and
+    would weigh more than one that came out high. Most of what a variance owes to its cell its
+    language and the model's source accuracy tell, so it is drawn there (`shrunk_logarithms`).
+    """
+    noise = 2.0 / df
+    smooth, share = shrunk_logarithms(np.log(variance), noise, design)
+    # A variance that is drawn from all cells is known better than by its own items.
+    known = df / np.maximum(1.0 - share, 1e-3) ** 2
+    return np.asarray(np.exp(0.5 * smooth) / np.sqrt(variance) * _as_t(known))
+
+
 def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     """Cells of an item-level benchmark by the delta method on the logit scale.
 
     ``y = logit(HAT)`` under the reference, ``y_s = logit`` of mean source accuracy, with the
-    covariance that the items' influence values give over all models and languages. Where few items
-    carry an estimate, its error is Student's t (`Tails`): the normal likelihood that stands for it
-    is as wide as its central 95 %.
+    covariance that the items' influence values give over all models and languages. Two things that
+    a normal likelihood with an estimated covariance leaves out are allowed for: correlations are
+    drawn to the mean of their kind (`shrunk_covariance`), since there may be more pairs of cells
+    than items; and where few items carry an estimate, its variance is drawn to that of like cells,
+    and the normal density is as wide as the central 95 % of Student's t (`Tails`).
 
     Raises
     ------
@@ -88,8 +121,7 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     mean, source_influence = fit.source_influence()
     both = np.concatenate([source_influence, influence[:, model, language]], axis=1)
     sums = cluster_sums(both, counts.clusters)
-    wide = stats.t.ppf(0.975, Tails.of(sums).df) / stats.norm.ppf(0.975)
-    cov = covariance_of_sums(sums) * np.outer(wide, wide)
+    cov = shrunk_covariance(sums, _kinds(len(counts.models), model, language))[0]
     if not np.isfinite(cov).all():
         raise NotIdentifiedError(
             f"benchmark {counts.benchmark!r}: one item or item cluster tells nothing of sampling "
@@ -105,10 +137,15 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     # Answers that are all alike move nothing; their error is that of half an answer.
     floor = (least * slope) ** 2
     cov[np.diag_indices_from(cov)] += np.maximum(floor - np.diag(cov), 1e-9 * floor)
+    size, df = mean.size, Tails.of(sums).df
+    of_cell = logit[:size][model]
+    design = np.column_stack([np.eye(len(counts.languages))[language], of_cell, of_cell**2])
+    width, moved = _as_t(df), np.isfinite(df[size:])
+    width[size:][moved] = _steadied(np.diag(cov)[size:][moved], df[size:][moved], design[moved])
+    cov = cov * np.outer(width, width)
     unit = Unit(
         counts.benchmark, True, counts.chance, counts.models, counts.languages, model, language
     )
-    size = mean.size
     return unit, CellEstimates(logit[:size], logit[size:], cov, False, 0.0)
 
 
