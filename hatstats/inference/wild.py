@@ -147,6 +147,9 @@ class WildBootstrap:
         level = check_level(conf_level)
         if self.reason:
             return np.nan, np.nan
+        if self.floor > 1.0 - level:
+            # Far from the estimate ties with the data's own signs are lost to rounding.
+            return -np.inf, np.inf
         return self._limit(-1.0, 1.0 - level), self._limit(1.0, 1.0 - level)
 
     def _limit(self, side: float, alpha: float) -> float:

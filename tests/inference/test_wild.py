@@ -184,6 +184,19 @@ def test_interval_is_unbounded_below_the_floor_degenerate() -> None:
     assert found.conf_int(0.95) == (-np.inf, np.inf)
 
 
+@pytest.mark.parametrize("seed", [171, 372])
+def test_interval_is_unbounded_below_the_floor_where_one_family_decides(seed: int) -> None:
+    """Ties of far nulls are lost to rounding there: a limit of -6e6 was once printed."""
+    rng = np.random.default_rng(seed)
+    family = np.repeat(["a", "b", "c", "d"], [6, 3, 2, 1])
+    x = rng.normal(size=12) * np.where(family == "a", 5.0, 0.3) + (family == "c") * rng.normal()
+    X, y = np.column_stack([np.ones(12), x]), rng.normal(size=12)
+    found = wild_cluster_bootstrap(y, X, family, contrast=[0, 1], kind="rademacher")
+    assert found.floor == 0.125
+    assert found.conf_int(0.95) == (-np.inf, np.inf)
+    assert np.isfinite(found.conf_int(0.8)).any()
+
+
 def test_drawn_weights_agree_with_enumeration_against_theory() -> None:
     y, X = few_families(4, effect=0.2)
     exact = wild_cluster_bootstrap(y, X, FAMILY, contrast=[0, 1])
