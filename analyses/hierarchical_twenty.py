@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.hat.hierarchical.claim_fits import fit_claims
+from hatstats.hat.hierarchical.claim_fits import doubled_priors, fit_claims
 from hatstats.report.bayes import binned_shares
 from hatstats.report.figures import prior_predictive, save_figure, shrinkage
 
@@ -44,6 +44,13 @@ def run(study_path: Path, out: Path) -> None:
                 f"{row['name']}: P = {row['p_claim']:.3f}, P(in ROPE) = {row['p_in_rope']:.3f}; "
                 f"the regression says {row['regression']}."
             )
+        doubled = doubled_priors(study, sampling=hs.Sampling(draws=250), rng=1)
+        write(doubled, out / "doubled_priors.csv")
+        far = doubled.loc[doubled["change"].abs().idxmax()]
+        say(
+            f"Doubling one scale of the priors changes P by {far['change']:+.3f} at most "
+            f"({far['prior']}, {far['name']})."
+        )
     write(main.prior_sensitivity(), out / "sensitivity.csv")
     shares = binned_shares(main.draws("hat", "prior"), main.draws("hat"))
     save_figure(prior_predictive(shares), out / "prior_predictive")

@@ -149,7 +149,7 @@ def show_posteriors(fits: int, replicates: int, seed: int, jobs: int) -> None:
     """Print calibration and agreement of the hierarchical model's rungs, and wrong worlds."""
     ranks = rank_statistics(RankDesign(), n_fits=fits, n_jobs=jobs, rng=seed)
     _show(f"Simulation-based calibration of the count rung, {fits} fits", calibration_table(ranks))
-    study = simulate_study(shape=Shape(n_items=150, n_languages=2), rng=seed)
+    study = simulate_study(shape=Shape(n_items=600, n_languages=2), rng=seed)
     long, slow = Sampling(draws=4_000), Sampling(draws=4_000, tune=1_000)
     how: dict[Level, Sampling] = {"cells": long, "counts": long, "items": slow}
     _show("Rungs less the count rung, six models", rung_agreement(study, how, seed))

@@ -13,10 +13,10 @@ a factor near 1. Three moves, each of which keeps the exact posterior:
 3. *Scales with z held*: effects and cells follow along. The two ways to move the scales interweave
    (Yu and Meng 2011, JCGS 20:531-570), so that neither much nor little data slows the chain.
 
-Where the surrogate is so good that all blocks' factors together stay near 1, most draws make 1 and
-3 in one proposal, as often as pilot draws say that such proposals are taken. A draw costs one or
-two evaluations of each block's likelihood and no gradient. The normal likelihoods are centred
-where the exact ones pull the posterior, which a few dozen gradients tell.
+Where every block has so many items that its factor hardly leaves 1, most draws make 1 and 3 in one
+proposal, as often as pilot draws say that such proposals are taken. A draw costs one or two
+evaluations of each block's likelihood and no gradient. The normal likelihoods are centred where
+the exact ones pull the posterior, which a few dozen gradients tell.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 _EXPANSIONS = 4
 #: How often they are centred anew, and draws that each centring, and the last trial, rest on.
 _CENTRINGS, _PILOT = 2, 20
+#: Spread of a block's log factor from which on it may have a tail that a chain is caught in
+#: unless blocks move one by one.
+_TAILED = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +54,8 @@ class Proposals:
     warp, jump : Warp, Jump
         Proposals for the coordinates of the scales.
     together : float
-        Share of the draws of all parameters at once that the exact likelihoods take.
+        Share of steps that propose all parameters at once: that of such draws which the exact
+        likelihoods take, or 0 where a block is far from normal.
     """
 
     surrogate: Surrogate
@@ -89,7 +93,9 @@ def fitted_proposals(model: CountDensity, rng: np.random.Generator) -> Proposals
                 pulled[place, take[take >= 0]] = slope[take >= 0]
         surrogate = surrogate.recentred(phi.mean(axis=0), pulled.mean(axis=0))
     proposals = Proposals(surrogate, *fitted(_Scales(surrogate), rng))
-    left = [surrogate.left(model, proposals.draw(rng)[2]).sum() for _ in range(_PILOT)]
+    left = np.array([surrogate.left(model, proposals.draw(rng)[2]) for _ in range(_PILOT)])
+    if not left.std(axis=0).max() < _TAILED:
+        return proposals
     # Chance of each pilot draw to be taken from each other one.
-    away = np.subtract.outer(left, left)[~np.eye(_PILOT, dtype=bool)]
+    away = np.subtract.outer(left.sum(axis=1), left.sum(axis=1))[~np.eye(_PILOT, dtype=bool)]
     return replace(proposals, together=float(np.exp(np.minimum(away, 0.0)).mean()))

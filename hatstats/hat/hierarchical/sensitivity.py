@@ -11,6 +11,8 @@ from hatstats.hat.hierarchical.posterior import Posterior
 
 #: Distance of the power-scaled posterior from which ArviZ speaks of sensitivity.
 BAR = 0.05
+#: Filters of a logger do not hold for those below it.
+_LOGGER = "arviz_stats.psense"
 
 
 def _quiet(_: logging.LogRecord) -> bool:
@@ -43,11 +45,11 @@ def power_scaling(fit: Posterior) -> pd.DataFrame:
     for part in data.values():
         part.attrs["sample_dims"] = sampled
     # The diagnosis is a column of the result; ArviZ would print advice beside it.
-    logging.getLogger("arviz_stats").addFilter(_quiet)
+    logging.getLogger(_LOGGER).addFilter(_quiet)
     try:
         table = az.psense_summary(xr.DataTree.from_dict(data), round_to=6)
     finally:
-        logging.getLogger("arviz_stats").removeFilter(_quiet)
+        logging.getLogger(_LOGGER).removeFilter(_quiet)
     return pd.DataFrame(
         {
             "quantity": table.index.astype(str),

@@ -19,53 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from hatstats.hat.hierarchical.alike import Alike, half_of, stacked
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.target import half_normal
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-
-#: Precision of the direction in which a likelihood is flat.
-_FLAT = 1e-6
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Alike:
-    """Blocks with the same number d of parameters, stacked so that they are solved together.
-
-    Attributes
-    ----------
-    which : ndarray of int, shape (g,)
-        Positions among all blocks.
-    rows : ndarray of int, shape (g, d)
-        Places of their parameters among all cells' parameters.
-    hat : ndarray, shape (g, d)
-    precision, cov : ndarray, shape (g, d, d)
-        P_b and its inverse.
-    load : ndarray, shape (g, d, c)
-        The columns of X_b that are not 0, and columns of 0 for blocks that have fewer of them.
-    columns : ndarray of int, shape (g, c)
-        Which effects they load.
-    """
-
-    which: Ints
-    rows: Ints
-    hat: Floats
-    precision: Floats
-    cov: Floats
-    load: Floats
-    columns: Ints
-
-    def prior_mean(self, effects: Floats) -> Floats:
-        """X_b E, (g, d)."""
-        return np.asarray((self.load @ effects[self.columns][..., None])[..., 0])
-
-    def onto_pairs(self, values: Floats, size: int) -> Floats:
-        """Matrix (n, n) that adds up the values (g, c, c) of pairs of loaded effects."""
-        place = self.columns[:, :, None] * size + self.columns[:, None, :]
-        # Many times faster than adding at places one by one.
-        return np.bincount(place.ravel(), values.ravel(), size**2).reshape(size, size)
 
 
 # Without slots, so that what is worked out later can be kept.
@@ -164,7 +124,7 @@ class Surrogate:
             blocks += list(zip(own, takes, strict=True))
         return cls(
             blocks,
-            _stack(blocks, load),
+            stacked(blocks, load),
             np.array([p.scale for p in parameters]),
             np.concatenate([position[kept], np.full(count - kept.size, -1, dtype=np.intp)]),
             of_cell,
@@ -186,24 +146,26 @@ class Surrogate:
         variance, noise = deviation**2, spread**2
         precision = np.diag(1.0 / variance)
         pulled, value = np.zeros(variance.size), -float(np.log(deviation).sum())
-        weights, moved = [], []
+        inverses, moved = [], []
         for part in self.alike:
-            root = np.linalg.cholesky(_with_diagonal(part.cov, noise[part.rows]))
-            weight = _inverses(root)
-            away = part.hat - part.prior_mean(self.mean)
-            carried = weight @ part.load
-            precision += part.onto_pairs(part.load.mT @ carried, variance.size)
-            np.add.at(pulled, part.columns, (carried.mT @ away[..., None])[..., 0])
+            # (P^-1 + S)^-1 = C (1 + C' S C)^-1 C': what is inverted is never near singular.
+            scaled = part.half * spread[part.rows][..., None]
+            root = np.linalg.cholesky(_with_diagonal(scaled.mT @ scaled, np.ones(part.rows.shape)))
+            inverse = _inverses(root)
+            away = part.half.mT @ (part.hat - part.prior_mean(self.mean))[..., None]
+            carried = inverse @ part.turned
+            precision += part.onto_pairs(part.turned.mT @ carried, variance.size)
+            np.add.at(pulled, part.columns, (carried.mT @ away)[..., 0])
             value -= float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
-            value -= 0.5 * float((away * (weight @ away[..., None])[..., 0]).sum())
-            weights.append(weight)
+            value -= 0.5 * float((away * (inverse @ away)).sum())
+            inverses.append(inverse)
             moved.append(carried)
         root = linalg.cholesky(precision, lower=True, check_finite=False)
         mean = linalg.cho_solve((root, True), pulled, check_finite=False)
         value += 0.5 * float(pulled @ mean) - float(np.log(np.diag(root)).sum())
         gradient = None
         if slopes:
-            gradient = self._slopes(sigma, variance, mean, root, (weights, moved))
+            gradient = self._slopes(sigma, variance, mean, root, (inverses, moved))
         return Solved(value, gradient, noise, variance, self.mean + mean, root, self.alike)
 
     def _slopes(
@@ -220,10 +182,12 @@ class Surrogate:
         free = self.of_effect >= 0
         by_variance = mean**2 / variance**2 - 1.0 / variance + np.diag(cov) / variance**2
         np.add.at(out, self.of_effect[free], by_variance[free])
-        for part, weight, carried in zip(self.alike, *solved, strict=True):
-            left = np.einsum("gde,ge->gd", weight, part.hat - part.prior_mean(self.mean + mean))
+        for part, inverse, moved in zip(self.alike, *solved, strict=True):
+            away = part.half.mT @ (part.hat - part.prior_mean(self.mean + mean))[..., None]
+            left = (part.half @ (inverse @ away))[..., 0]
+            carried = part.half @ moved
             own = cov[part.columns[:, :, None], part.columns[:, None, :]]
-            by_noise = left**2 - np.diagonal(weight, axis1=1, axis2=2)
+            by_noise = left**2 - ((part.half @ inverse) * part.half).sum(axis=2)
             by_noise = by_noise + ((carried @ own) * carried).sum(axis=2)
             np.add.at(out, self.of_cell[part.rows], by_noise)
         return out * sigma
@@ -287,19 +251,18 @@ class Surrogate:
     def expanded(self, phi: Floats) -> Surrogate:
         """The surrogate whose likelihoods have value, slope and bend of the exact ones at phi."""
         hat = np.empty(phi.size)
-        precisions = []
+        halves = []
         for one, take in self.blocks:
             free = take >= 0
             at = np.where(free, phi[np.maximum(take, 0)], 0.0)
             slope, bend = one.expansion(at)
-            precision, cov = _definite(bend[np.ix_(free, free)])
-            hat[take[free]] = at[free] + cov @ slope[free]
-            precisions.append((precision, cov))
-        alike = []
-        for part in self.alike:
-            found = [precisions[place] for place in part.which]
-            precision, cov = (np.array(matrices) for matrices in zip(*found, strict=True))
-            alike.append(replace(part, hat=hat[part.rows], precision=precision, cov=cov))
+            half = half_of(bend[np.ix_(free, free)])
+            hat[take[free]] = at[free] + np.linalg.solve(half @ half.T, slope[free])
+            halves.append(half)
+        alike = [
+            replace(part, hat=hat[part.rows], half=np.array([halves[b] for b in part.which]))
+            for part in self.alike
+        ]
         return replace(self, alike=alike)
 
     def recentred(self, phi: Floats, pulled: Floats) -> Surrogate:
@@ -361,40 +324,3 @@ def _inverses(roots: Floats) -> Floats:
     place = np.arange(out.shape[1])
     out[:, place, place] *= 0.5
     return out
-
-
-def _definite(precision: Floats) -> tuple[Floats, Floats]:
-    """The nearest positive definite matrix, and its inverse."""
-    values, vectors = np.linalg.eigh(0.5 * (precision + precision.T))
-    values = np.maximum(values, _FLAT)
-    return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
-
-
-def _stack(blocks: list[tuple[JointBlock, Ints]], load: Floats) -> list[Alike]:
-    """Blocks by their number of free parameters."""
-    sizes = np.array([(take >= 0).sum() for _, take in blocks])
-    found = []
-    for size in dict.fromkeys(sizes.tolist()):
-        which = np.flatnonzero(sizes == size)
-        rows, hats, precisions, covs = [], [], [], []
-        for place in which:
-            one, take = blocks[place]
-            free = take >= 0
-            hat, precision = one.maximum
-            precision, cov = _definite(precision[np.ix_(free, free)])
-            rows.append(take[free])
-            hats.append(hat[free])
-            precisions.append(precision)
-            covs.append(cov)
-        index = np.array(rows)
-        stacked = (np.array(hats), np.array(precisions), np.array(covs))
-        found.append(Alike(which, index, *stacked, *_columns(load[index])))
-    return found
-
-
-def _columns(load: Floats) -> tuple[Floats, Ints]:
-    """The columns of matrices (g, d, n) that are not 0, (g, d, c), and their places (g, c)."""
-    there = (load != 0.0).any(axis=1)
-    # True ones first; a block with fewer is filled up with columns of 0.
-    columns = np.argsort(~there, axis=1, kind="stable")[:, : there.sum(axis=1).max()]
-    return np.take_along_axis(load, columns[:, None, :], axis=2), columns
