@@ -84,6 +84,28 @@ def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) ->
     np.testing.assert_allclose(found[1] - found[0], expected[1] - expected[0], rtol=1e-8)
 
 
+def test_likelihoods_flat_in_one_direction_and_sharp_in_another_are_solved_degenerate() -> None:
+    """Their covariance matrix, with variances from 1e-12 to 1e6, has no Cholesky factor."""
+    surrogate = ready()[1].surrogate
+    rng = np.random.default_rng(1)
+    alike = [
+        replace(part, half=np.linalg.qr(rng.normal(size=part.half.shape))[0] * scale)
+        for part in surrogate.alike
+        for scale in [np.logspace(-3.0, 6.0, part.rows.shape[1])]
+    ]
+    plain = [np.linalg.inv(part.precision) for part in alike]
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(plain[0])
+    sharp = replace(surrogate, alike=alike)
+    for size in (1.0, 1e-6):
+        solved = sharp.solve(size * surrogate.scales, slopes=True)
+        assert np.isfinite(solved.value)
+        assert np.isfinite(solved.gradient).all()
+        effects, phi = sharp.draw(solved, rng)
+        assert np.isfinite(effects).all()
+        assert np.isfinite(phi).all()
+
+
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_gradient_of_the_scales_is_that_of_differences(seed: int) -> None:
