@@ -46,7 +46,7 @@ def run(study_path: Path, out: Path) -> None:
             )
         doubled = doubled_priors(study, sampling=hs.Sampling(draws=250), rng=1)
         write(doubled, out / "doubled_priors.csv")
-        far = doubled.loc[doubled["change"].abs().idxmax()]
+        far = doubled.sort_values("change", key=abs).to_dict("records")[-1]
         say(
             f"Doubling one scale of the priors changes P by {far['change']:+.3f} at most "
             f"({far['prior']}, {far['name']})."
