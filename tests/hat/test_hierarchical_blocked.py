@@ -126,11 +126,15 @@ def test_target_of_the_chain_is_the_density_of_the_rung(seed: int) -> None:
     away = []
     for _ in range(2):
         walker.x = rng.normal(-0.3, 0.7, walker.x.size)
-        solved = walker._solve(walker.x)
+        solved = walker.surrogate.at(walker.x)
         walker.effects = surrogate.effects(solved, rng.standard_normal(solved.mean.size))
         walker.phi = surrogate.cells(solved, walker.effects, rng.normal(size=walker.phi.size))
         z = surrogate.standardised(solved, walker.effects, walker.phi)
-        chain = solved.value - 0.5 * float(walker.x @ walker.x) + walker._left(walker.phi).sum()
+        chain = (
+            solved.value
+            - 0.5 * float(walker.x @ walker.x)
+            + walker.surrogate.left(walker.model, walker.phi).sum()
+        )
         chain -= 0.5 * sum(float(part @ part) for part in z)
         chain += float(np.log(np.diag(solved.root)).sum())
         chain += sum(
@@ -177,7 +181,9 @@ def test_signs_of_spreads_are_drawn_from_their_prior() -> None:
         negative += walker.phi[part.at] < 0
     np.testing.assert_allclose(np.abs(walker.phi[part.at]), before)
     np.testing.assert_allclose(negative / 2000, expected, atol=0.05)
-    np.testing.assert_allclose(walker._left(walker.phi), walker.left, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(
+        walker.surrogate.left(walker.model, walker.phi), walker.left, rtol=1e-8, atol=1e-8
+    )
     np.testing.assert_allclose(walker.left + surrogate.quadratic(walker.phi), exact)
 
 
@@ -186,7 +192,7 @@ def test_coordinates_go_there_and_back() -> None:
     surrogate = proposals.surrogate
     rng = np.random.default_rng(3)
     walker = Walker(model, proposals, rng)
-    solved = walker._solve(walker.x)
+    solved = walker.surrogate.at(walker.x)
     z, z_cells = surrogate.standardised(solved, walker.effects, walker.phi)
     effects = surrogate.effects(solved, z)
     np.testing.assert_allclose(effects, walker.effects, rtol=1e-10)
@@ -197,7 +203,7 @@ def test_effects_given_the_cells_are_those_of_a_dense_normal() -> None:
     model, proposals = ready()
     surrogate = proposals.surrogate
     walker = Walker(model, proposals, np.random.default_rng(3))
-    solved = walker._solve(walker.x)
+    solved = walker.surrogate.at(walker.x)
     prior, spread = (
         np.diag(v**2) for v in surrogate.deviations(np.sqrt(solved.noise[:1])[[0] * 7])
     )

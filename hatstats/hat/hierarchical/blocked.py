@@ -78,24 +78,18 @@ class Walker:
 
     def __post_init__(self) -> None:
         self.x, self.effects, self.phi = self.proposals.draw(self.rng)
-        self.left = self._left(self.phi)
+        self.left = self.surrogate.left(self.model, self.phi)
 
     @property
     def surrogate(self) -> Surrogate:
         """The normal model beside the exact one."""
         return self.proposals.surrogate
 
-    def _solve(self, x: Floats) -> Solved:
-        return self.surrogate.solve(half_normal(x)[0] * self.surrogate.scales)
-
-    def _left(self, phi: Floats) -> Floats:
-        return self.surrogate.left(self.model, phi)
-
     def step(self) -> tuple[float, float, float]:
         """One draw; its `statistics`."""
         self._signs()
         self._scales_given_cells()
-        solved = self._solve(self.x)
+        solved = self.surrogate.at(self.x)
         noise = self.rng.standard_normal(solved.mean.size)
         self.effects = self.surrogate.effects_given(solved, self.phi, noise)
         together = bool(self.rng.random() < self.proposals.together)
@@ -155,7 +149,7 @@ class Walker:
             new = warp.back(moved)
             if np.abs(new).max() > 6.0:
                 continue
-            proposed = self._solve(new)
+            proposed = self.surrogate.at(new)
             reached = self._height(new, proposed)
             if threshold < reached - height + log_ratio:
                 x, y, height, solved = new, moved, reached, proposed
@@ -177,7 +171,7 @@ class Walker:
         x, proposed = self._surrogate_scales(solved)
         effects = surrogate.effects(proposed, z)
         phi = surrogate.cells(proposed, effects, z_cells)
-        left = self._left(phi)
+        left = self.surrogate.left(self.model, phi)
         if np.log(rng.random()) >= left.sum() - self.left.sum():
             return solved, False
         self.x, self.effects, self.phi, self.left = x, effects, phi, left
@@ -192,7 +186,7 @@ class Walker:
             keep[part.rows] = np.where(far[part.which], _OPPOSITE, _KEPT)[:, None]
         z = keep * z + np.sqrt(1.0 - keep**2) * rng.standard_normal(z.size)
         phi = surrogate.cells(solved, self.effects, z)
-        left = self._left(phi)
+        left = self.surrogate.left(self.model, phi)
         moved = np.log(rng.random(left.size)) < left - self.left
         for part in surrogate.alike:
             rows = part.rows[moved[part.which]]

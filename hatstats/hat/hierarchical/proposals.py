@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.independence import fitted
 from hatstats.hat.hierarchical.jump import Jump, Warp
-from hatstats.hat.hierarchical.surrogate import Solved, Surrogate
-from hatstats.hat.hierarchical.target import half_normal
+from hatstats.hat.hierarchical.surrogate import Surrogate
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +37,7 @@ class _Scales:
         return np.zeros(self.surrogate.scales.size)
 
     def value(self, x: Floats) -> float:
-        return _solved(self.surrogate, x).value - 0.5 * float(x @ x)
+        return self.surrogate.at(x).value - 0.5 * float(x @ x)
 
     def value_and_gradient(self, x: Floats) -> tuple[float, Floats]:
         return self.surrogate.target(x)
@@ -66,11 +65,7 @@ class Proposals:
     def draw(self, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Coordinates of the scales (s,), effects (n,) and cells' parameters (K,)."""
         x = self.warp.back(self.jump.draw(rng))
-        return x, *self.surrogate.draw(_solved(self.surrogate, x), rng)
-
-
-def _solved(surrogate: Surrogate, x: Floats) -> Solved:
-    return surrogate.solve(half_normal(x)[0] * surrogate.scales)
+        return x, *self.surrogate.draw(self.surrogate.at(x), rng)
 
 
 def fitted_proposals(model: CountDensity, rng: np.random.Generator) -> Proposals:
@@ -79,7 +74,7 @@ def fitted_proposals(model: CountDensity, rng: np.random.Generator) -> Proposals
     # With few items a likelihood's maximum may lie where no posterior does: the expansion moves to
     # the posterior's own place.
     for _ in range(_EXPANSIONS):
-        solved = _solved(surrogate, Jump.at_mode(_Scales(surrogate)).centre)
+        solved = surrogate.at(Jump.at_mode(_Scales(surrogate)).centre)
         still = np.zeros(surrogate.of_cell.size)
         surrogate = surrogate.expanded(surrogate.cells(solved, solved.mean, still))
     for _ in range(_CENTRINGS):
@@ -87,7 +82,7 @@ def fitted_proposals(model: CountDensity, rng: np.random.Generator) -> Proposals
         phi = np.empty((_PILOT, surrogate.of_cell.size))
         pulled = np.zeros_like(phi)
         for place, row in enumerate(phi):
-            row[:] = surrogate.draw(_solved(surrogate, jump.draw(rng)), rng)[1]
+            row[:] = surrogate.draw(surrogate.at(jump.draw(rng)), rng)[1]
             for one, take in surrogate.blocks:
                 _, slope = one.value_and_gradient(model.coordinates(row, take))
                 pulled[place, take[take >= 0]] = slope[take >= 0]

@@ -192,6 +192,10 @@ class Surrogate:
             np.add.at(out, self.of_cell[part.rows], by_noise)
         return out * sigma
 
+    def at(self, x: Floats) -> Solved:
+        """`solve` at the scales' coordinates x (s,)."""
+        return self.solve(half_normal(x)[0] * self.scales)
+
     def target(self, x: Floats) -> tuple[float, Floats]:
         """Log posterior density of the scales' coordinates x (s,), and its gradient."""
         standard, stretch = half_normal(x)
