@@ -24,6 +24,7 @@ from scipy import linalg, optimize, sparse
 from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
+from hatstats.inference.inverses import inverses
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -140,10 +141,7 @@ def inverse(factor: Factor) -> FloatArray:
     """``S^-1``, shape (n, n), from its Cholesky factors."""
     result = np.zeros((len(factor.basis), len(factor.basis)))
     for lower, rows in zip(factor.lower, factor.blocks, strict=True):
-        half, info = linalg.lapack.dpotri(lower, lower=1)
-        if info != 0:
-            raise linalg.LinAlgError("inverse of a singular matrix")
-        result[rows, rows] = np.tril(half) + np.tril(half, -1).T
+        result[rows, rows] = inverses(lower[None])[0]
     return result
 
 

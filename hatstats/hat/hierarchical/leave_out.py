@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
-from scipy.linalg import lapack
 
 from hatstats.hat.hierarchical.effects import Effects
 from hatstats.hat.hierarchical.marginal import CellEstimates, Scales
 from hatstats.hat.panel import family_labels
+from hatstats.inference.inverses import inverses
 
 Floats = NDArray[np.float64]
 
@@ -48,15 +48,6 @@ def dense_covariance(
         cov[here, here] += own
         at += len(own)
     return cov, np.concatenate(means)
-
-
-def _inverse(cov: Floats) -> Floats:
-    """Inverse of a covariance, by half the work that any matrix takes."""
-    half, failed = lapack.dpotri(linalg.cholesky(cov, lower=True), lower=1)
-    if failed:
-        raise np.linalg.LinAlgError("a covariance is singular")
-    lower = np.tril(half)
-    return np.asarray(lower + np.tril(half, -1).T)
 
 
 def leave_out(
@@ -90,7 +81,7 @@ def leave_out(
     by_family = np.empty((len(draws), len(names)))
     for draw, scales in enumerate(draws):
         cov, mean = dense_covariance(effects, estimates, scales)
-        inverse = _inverse(cov)
+        inverse = inverses(linalg.cholesky(cov, lower=True)[None])[0]
         weighted = inverse @ (y - mean)
         own = np.diag(inverse)[cells]
         by_cell[draw] = 0.5 * (np.log(own) - weighted[cells] ** 2 / own - np.log(2.0 * np.pi))

@@ -23,6 +23,7 @@ from hatstats.hat.hierarchical.alike import Alike, half_of, stacked
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.target import half_normal
+from hatstats.inference.inverses import inverses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -146,26 +147,26 @@ class Surrogate:
         variance, noise = deviation**2, spread**2
         precision = np.diag(1.0 / variance)
         pulled, value = np.zeros(variance.size), -float(np.log(deviation).sum())
-        inverses, moved = [], []
+        middles, moved = [], []
         for part in self.alike:
             # (P^-1 + S)^-1 = C (1 + C' S C)^-1 C': what is inverted is never near singular.
             scaled = part.half * spread[part.rows][..., None]
             root = np.linalg.cholesky(_with_diagonal(scaled.mT @ scaled, np.ones(part.rows.shape)))
-            inverse = _inverses(root)
+            inverse = inverses(root)
             away = part.half.mT @ (part.hat - part.prior_mean(self.mean))[..., None]
             carried = inverse @ part.turned
             precision += part.onto_pairs(part.turned.mT @ carried, variance.size)
             np.add.at(pulled, part.columns, (carried.mT @ away)[..., 0])
             value -= float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
             value -= 0.5 * float((away * (inverse @ away)).sum())
-            inverses.append(inverse)
+            middles.append(inverse)
             moved.append(carried)
         root = linalg.cholesky(precision, lower=True, check_finite=False)
         mean = linalg.cho_solve((root, True), pulled, check_finite=False)
         value += 0.5 * float(pulled @ mean) - float(np.log(np.diag(root)).sum())
         gradient = None
         if slopes:
-            gradient = self._slopes(sigma, variance, mean, root, (inverses, moved))
+            gradient = self._slopes(sigma, variance, mean, root, (middles, moved))
         return Solved(value, gradient, noise, variance, self.mean + mean, root, self.alike)
 
     def _slopes(
@@ -312,19 +313,4 @@ def _with_diagonal(matrices: Floats, added: Floats) -> Floats:
     out = matrices.copy()
     place = np.arange(added.shape[1])
     out[:, place, place] += added
-    return out
-
-
-def _inverses(roots: Floats) -> Floats:
-    """Inverses of matrices (g, d, d) from their lower Cholesky factors."""
-    out = np.empty_like(roots)
-    for root, inverse in zip(roots, out, strict=True):
-        # The transpose of what numpy holds by rows is what LAPACK reads by columns.
-        half, failed = linalg.lapack.dpotri(root.T)
-        if failed:
-            raise np.linalg.LinAlgError("a covariance is singular")
-        inverse[:] = half
-    out += out.mT
-    place = np.arange(out.shape[1])
-    out[:, place, place] *= 0.5
     return out
