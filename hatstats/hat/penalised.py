@@ -24,6 +24,10 @@ Floats = NDArray[np.float64]
 _VARIANCE_FLOOR, _LEAST_DISPERSION = 0.01, 0.01
 _LEAST_CURVED = 0.5
 _STEPS = 200
+# Curves are far from their minimum where a step still promises this much of the objective. Steps
+# there may turn by this share of their length; the turn is measured over a tenth of the step.
+_FAR, _TURN, _TENTH = 0.01, 0.75, 0.1
+_DAMPING, _LESS_DAMPING = 1e-4, 0.03
 
 
 class Family(Protocol):
@@ -155,8 +159,8 @@ class Equations:
         loss += (bent**2).sum(axis=1) + ((off @ self.prior.family.penalty) * off).sum(axis=1)
         return np.asarray(0.5 * loss)
 
-    def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian (L, p, p) of the loss."""
+    def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian of the loss, and slopes."""
         family = self.prior.family
         curve, slopes, bending = family.expand(theta)
         miss = self.working * (self.means.mean - curve @ self.posterior.T)
@@ -165,7 +169,17 @@ class Equations:
         gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
         gradient -= (theta - self.prior.theta) @ family.penalty
         near = self.curvature(slopes)
-        return gradient, near - bending(miss @ self.posterior - bent), near
+        return gradient, near - bending(miss @ self.posterior - bent), near, slopes
+
+    def turning(self, theta: Floats, step: Floats, slopes: Floats) -> Floats:
+        """What the bend of the curves along a step does to the gradient of the loss, (L, p)."""
+        family = self.prior.family
+        there, here = family.curves(theta + _TENTH * step), family.curves(theta)
+        straight = (slopes @ step[:, :, None])[:, :, 0]
+        bend = 2.0 / _TENTH * ((there - here) / _TENTH - straight)
+        pull = (self.working * (bend @ self.posterior.T)) @ self.posterior
+        pull += bend @ family.bends.T @ family.bends
+        return np.asarray((pull[:, None, :] @ slopes)[:, 0])
 
     def curvature(self, slopes: Floats) -> Floats:
         """Gauss-Newton Hessian where curves have these slopes, shape (L, p, p)."""
@@ -181,7 +195,7 @@ class Equations:
         at least `_LEAST_CURVED` is kept in every direction.
         """
         near = self.curvature(slopes)
-        _, hessian, unheld = self.expand(theta)
+        _, hessian, unheld, _ = self.expand(theta)
         root = np.linalg.inv(np.linalg.cholesky(near))
         value, vector = np.linalg.eigh(root @ (hessian - unheld + near) @ root.swapaxes(1, 2))
         axes = vector.swapaxes(1, 2) @ root
@@ -210,6 +224,10 @@ class Equations:
 def minimise(equations: Equations, theta: Floats) -> Floats:
     """Damped Newton steps for all languages at once, each with its own damping.
 
+    Many items make the loss a narrow valley that bends. Far from the minimum steps are therefore
+    those of Gauss and Newton with a second-order turn along the bend (geodesic acceleration,
+    Transtrum and Sethna 2012, arXiv:1201.5885), near it Newton's own.
+
     Parameters
     ----------
     equations : Equations
@@ -226,25 +244,36 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
         If a curve does not converge.
     """
     theta = theta.copy()
-    damping = np.full(theta.shape[0], 1e-3)
+    damping = np.full(theta.shape[0], _DAMPING)
+    far = np.full(theta.shape[0], True)
     current = equations.objective(theta)
     unit, slope, bend = (np.empty(theta.shape) for _ in range(3))
     vector = np.empty((*theta.shape, theta.shape[1]))
+    slopes = np.empty((theta.shape[0], equations.posterior.shape[1], theta.shape[1]))
     open_ = moved = np.arange(theta.shape[0])
     for _ in range(_STEPS):
         if moved.size:
-            # In units of the Gauss-Newton diagonal, along the axes of the Hessian.
-            gradient, hessian, near = equations.rows(moved).expand(theta[moved])
+            # In units of the Gauss-Newton diagonal, along the axes of the curvature.
+            gradient, hessian, near, slopes[moved] = equations.rows(moved).expand(theta[moved])
+            curvature = np.where(far[moved, None, None], near, hessian)
             size = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
-            bend[moved], axes = np.linalg.eigh(hessian / (size[:, :, None] * size[:, None, :]))
+            bend[moved], axes = np.linalg.eigh(curvature / (size[:, :, None] * size[:, None, :]))
             unit[moved], vector[moved] = size, axes
-            slope[moved] = (axes.swapaxes(1, 2) @ (gradient / size)[:, :, None])[:, :, 0]
+            slope[moved] = _along(axes, gradient / size)
         # A direction that bends downward is walked by the size of its bend, which leaves a saddle
         # as fast as it nears a minimum.
-        along = np.maximum(np.abs(bend[open_]), 1e-10) + damping[open_, None]
-        along = slope[open_] / along
-        step = (vector[open_] @ along[:, :, None])[:, :, 0] / unit[open_]
-        proposed = equations.rows(open_).objective(theta[open_] + step)
+        stiff = np.maximum(np.abs(bend[open_]), 1e-10) + damping[open_, None]
+        along = slope[open_] / stiff
+        back = vector[open_].swapaxes(1, 2)
+        step = _along(back, along) / unit[open_]
+        here = equations.rows(open_)
+        if far[open_].any():
+            turning = here.turning(theta[open_], step, slopes[open_])
+            turn = -0.5 * _along(vector[open_], turning / unit[open_]) / stiff
+            slight = 2.0 * np.linalg.norm(turn, axis=1) <= _TURN * np.linalg.norm(along, axis=1)
+            turns = (far[open_] & slight)[:, None]
+            step += np.where(turns, _along(back, turn) / unit[open_], 0.0)
+        proposed = here.objective(theta[open_] + step)
         gained = current[open_] - proposed
         better = gained >= 0.0
         moved = open_[better]
@@ -254,10 +283,13 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
         # damping shortens the step and must not pass for convergence. Where damping has grown
         # without end, rounding hides what is left.
         decrement = (slope[open_] * along).sum(axis=1) * (1.0 + damping[open_])
+        far[moved] = decrement[better] > _FAR
         # Less damping where the step gained what it promised, more where it did not.
         promised = ((slope[open_] - 0.5 * bend[open_] * along) * along).sum(axis=1)
         factor = np.select(
-            [~better, gained < 0.25 * promised, gained < 0.75 * promised], [10.0, 4.0, 1.0], 0.1
+            [~better, gained < 0.25 * promised, gained < 0.75 * promised],
+            [10.0, 4.0, 1.0],
+            _LESS_DAMPING,
         )
         damping[open_] = np.maximum(damping[open_] * factor, 1e-12)
         open_ = open_[(decrement >= 1e-8) & (damping[open_] <= 1e12)]
@@ -265,3 +297,8 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
             return theta
         moved = np.intersect1d(moved, open_)
     raise FitError(f"a latent profile did not converge in {_STEPS} steps")
+
+
+def _along(axes: Floats, values: Floats) -> Floats:
+    """Coordinates (L, p) of vectors along the columns of axes (L, p, p)."""
+    return np.asarray((axes.swapaxes(1, 2) @ values[:, :, None])[:, :, 0])
