@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from hatstats.check.coverage import CoverageDesign, coverage
+from hatstats.check.coverage import CoverageDesign, coverage, tally
 from hatstats.check.invariance import Drift, drift
 from hatstats.check.plans import power_against_simulation, precision_against_simulation
 from hatstats.check.posterior import RankDesign, calibration_table, rank_statistics
@@ -81,10 +81,12 @@ def show_coverage(replicates: int, seed: int, jobs: int) -> None:
     elsewhere += [CoverageDesign(world, 660, piled=0.35) for world in _WORLDS]
     elsewhere.append(CoverageDesign("mixture", options=LatentOptions(roughness=None)))
     columns = ["quantity", "reference", "ability", "bias", "sd", "mean_se", "coverage"]
+    tables = []
     for place, design in enumerate([*designs, *elsewhere]):
         # Each design has studies of its own, so that one unlucky draw is not seen in all of them.
         rng = np.random.default_rng([seed, place])
         table = coverage(design, n_replicates=replicates, n_jobs=jobs, rng=rng)
+        tables.append(table)
         facts = [
             design.world,
             f"{design.n_items} items",
@@ -97,6 +99,10 @@ def show_coverage(replicates: int, seed: int, jobs: int) -> None:
         ]
         title = f"Coverage: {', '.join(facts)}; {replicates} replicates"
         _show(title, table[[*columns, "coverage_shape", "noted", "mc_error"]])
+    inside = len(designs)
+    groups = {"normal, -1 to 1": tables[:inside], "elsewhere": tables[inside:]}
+    summary = pd.DataFrame([tally(group).rename(name) for name, group in groups.items()])
+    _show("Coverage in short", summary.rename_axis("abilities").reset_index())
 
 
 def show_stress(seeds: int, items: int, seed: int) -> None:

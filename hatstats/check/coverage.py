@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 #: Source accuracies inside the support of models of middling ability.
 INSIDE = (0.2, 0.4, 0.6, 0.8)
+# A coverage that falls short by more must come with a warning in words.
+_SHORT = 0.03
 #: A reference: its name, or source accuracies.
 Reference = str | tuple[float, ...]
 
@@ -181,6 +183,43 @@ def coverage(
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
+    """How many coverages of several designs are off, and what the outputs say that miss most.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Of `coverage`, one per design, at a level of .95.
+
+    Returns
+    -------
+    Series
+        `designs, coverages, mean`; `lowest_design, highest_design`, means of a design; `lowest,
+        highest`; `below_93, above_97`, numbers of coverages; `short`, those that fall short of .95
+        by more than .03, and `noted_if_short`, the least share of outputs among these that carry a
+        warning, NaN if there are none.
+    """
+    values = pd.concat([table["coverage"] for table in tables])
+    designs = [table["coverage"].mean() for table in tables]
+    noted = [table.loc[table["coverage"] < 0.95 - _SHORT, "noted"] for table in tables]
+    return pd.Series(
+        {
+            "designs": len(tables),
+            "coverages": len(values),
+            "mean": values.mean(),
+            "lowest_design": min(designs),
+            "highest_design": max(designs),
+            "lowest": values.min(),
+            "highest": values.max(),
+            "below_93": int((values < 0.93).sum()),
+            "above_97": int((values > 0.97).sum()),
+            "short": sum(map(len, noted)),
+            "noted_if_short": pd.concat(noted).min(),
+        },
+        dtype=object,
+    )
 
 
 def _hits(rows: Floats, true: Floats) -> Floats:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hatstats.check.__main__ import main, show_size
-from hatstats.check.coverage import INSIDE, CoverageDesign, coverage
+from hatstats.check.coverage import INSIDE, CoverageDesign, coverage, tally
 from hatstats.hat.fitting import fit_profile
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
@@ -38,6 +38,18 @@ def test_every_replicate_of_an_extrapolated_score_is_noted() -> None:
     far, middle = table.iloc[:3], table.iloc[3:]
     assert (far.loc[far["ability"] == -2.5, "noted"] == 1.0).all()
     assert middle["noted"].iloc[0] < 1.0
+
+
+def test_tally_counts_what_is_off_and_what_is_noted_there() -> None:
+    good = pd.DataFrame({"coverage": [0.94, 0.96], "noted": [0.0, 0.5]})
+    off = pd.DataFrame({"coverage": [0.91, 0.925, 0.98], "noted": [0.9, 0.1, 0.0]})
+    found = tally([good, off])
+    counts = found[["designs", "coverages", "below_93", "above_97", "short"]]
+    assert counts.tolist() == [2, 5, 2, 1, 1]
+    assert found["noted_if_short"] == 0.9
+    assert found["lowest"] == 0.91
+    assert found["highest_design"] == pytest.approx(0.95)
+    assert np.isnan(tally([good])["noted_if_short"])
 
 
 def test_processes_do_not_change_the_numbers() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,8 @@ from scipy import special, stats
 
 from hatstats.hat.fitting import fit_profile
 from hatstats.hat.hierarchical.cells import item_cells
-from hatstats.hat.hierarchical.count_tables import MEASURES, table_measures
+from hatstats.hat.hierarchical.checks import predictive_checks, predictive_table
+from hatstats.hat.hierarchical.count_tables import BENT, MEASURES, table_measures
 from hatstats.hat.items import ItemProfile
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
@@ -38,11 +41,13 @@ def naive_measures(table: tuple[Floats, Floats], trials: tuple[Floats, Floats]) 
         peers = [a for s, a, _, other in answers if other == place and abs(s - share) < 1e-9]
         left[i, place] = accuracy - mean(peers)
     products = [
-        left[i, place] * left[i, other]
+        (source[i] / source_trials[i], left[i, place] * left[i, other])
         for i, place in left
         for other in range(target.shape[1])
         if other != place and (i, other) in left
     ]
+    of_items = [mean([a for _, a, i, _ in answers if i == one]) for one in range(len(source))]
+    known = [value for value in of_items if value == value]
     accuracies = [a[1] for a in answers]
     source_mean, target_mean = mean(own), mean(accuracies)
     return {
@@ -61,7 +66,13 @@ def naive_measures(table: tuple[Floats, Floats], trials: tuple[Floats, Floats]) 
             [float(a == 1.0) for s, a, *_ in answers if s <= 0.2]
         ),
         "spread of items in a target language": float(np.std(list(left.values()))),
-        "residuals shared by languages": mean(products),
+        "residuals shared by languages": mean([product for _, product in products]),
+        "residuals shared by languages, easiest third": mean(
+            [product for share, product in products if share >= 2 / 3]
+        ),
+        "skewness of items over target languages": mean(
+            [(value - mean(known)) ** 3 for value in known]
+        ),
         "bend of target logits over source logits": naive_bend(table, trials, answers),
     }
 
@@ -105,21 +116,51 @@ def test_nothing_asked_is_nan_and_not_zero() -> None:
     assert np.isnan(found).all()
 
 
-def test_bend_tells_a_cube_from_a_straight_line_of_logits() -> None:
+@pytest.mark.parametrize(
+    "measure",
+    [
+        "residuals shared by languages, easiest third",
+        "skewness of items over target languages",
+        "bend of target logits over source logits",
+    ],
+)
+def test_measures_tell_a_cube_from_a_straight_line_of_logits(measure: str) -> None:
     """The likelihood's own world is a line; that of a cube gets flatter as items get easier."""
-    place = MEASURES.index("bend of target logits over source logits")
-    trials = np.full(250, 10.0), np.full((250, 1), 10.0)
+    place = MEASURES.index(measure)
+    trials = np.full(250, 10.0), np.full((250, 2), 10.0)
     found = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
         eta = rng.normal(0.0, 1.5, 250)
         source = rng.binomial(10, special.expit(eta)).astype(float)
-        bends = []
+        values = []
         for share in (special.expit(eta) ** 3, special.expit(1.6 * eta - 1.7)):
-            target = rng.binomial(10, share)[:, None].astype(float)
-            bends.append(table_measures(source, target, *trials)[place])
-        found.append(bends)
+            target = rng.binomial(10, np.column_stack([share, share])).astype(float)
+            values.append(table_measures(source, target, *trials)[place])
+        found.append(values)
     assert stats.ttest_rel(*np.array(found).T, alternative="less").pvalue < 1e-4
+
+
+@pytest.mark.parametrize(("off", "surprised"), [(-1.9, True), (0.3, False)])
+def test_three_measures_that_a_bend_moves_alike_fail_together(off: float, surprised: bool) -> None:
+    """Each lies where a hundred replicates hold some like it; all three at once do not occur."""
+    rng = np.random.default_rng(3)
+    replicated = rng.normal(5.0, 0.2, (4, 500, len(MEASURES)))
+    observed = np.full(len(MEASURES), 5.0)
+    observed[[MEASURES.index(name) for name in BENT]] += 0.2 * off
+    observed[0] = np.nan
+    groups = {
+        "posterior_predictive": {"measures": SimpleNamespace(values=replicated)},
+        "observed_data": {"measures": SimpleNamespace(values=observed)},
+    }
+    fit = SimpleNamespace(idata=groups, model=SimpleNamespace(measures=MEASURES))
+    table = predictive_table(fit).set_index("measure")  # type: ignore[arg-type]
+    assert len(table) == len(MEASURES)
+    assert table["p_value"].iloc[:-1].between(0.01, 0.99).all()
+    (check,) = predictive_checks(fit)  # type: ignore[arg-type]
+    assert check.passed is not surprised
+    assert ("3 measures together" in check.words) is surprised
+    np.testing.assert_allclose(table["observed"].iloc[-1], 3 * off, atol=0.3)
 
 
 @pytest.mark.parametrize("method", ["latent", "observed"])

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.hat.hierarchical.cell_model import CellModel
+from hatstats.hat.hierarchical.count_tables import BENT
 from hatstats.hat.hierarchical.draws import convergence
 from hatstats.hat.hierarchical.posterior import Posterior
 
@@ -142,7 +143,25 @@ def predictive_table(fit: Posterior) -> pd.DataFrame:
     known = np.isfinite(observed)
     names = [name for name, fine in zip(fit.model.measures, known, strict=True) if fine]
     seen = dict(zip(names, observed[known].tolist(), strict=True))
-    return predictive_p_values(seen, dict(zip(names, flat[:, known].T, strict=True)))
+    drawn = dict(zip(names, flat[:, known].T, strict=True))
+    return predictive_p_values(*_with_bend(seen, drawn))
+
+
+def _with_bend(
+    seen: dict[str, float], drawn: dict[str, Floats]
+) -> tuple[dict[str, float], dict[str, Floats]]:
+    """Add the sum of what a bend of profiles moves alike, in standard deviations of replicates.
+
+    Each alone sees a bend that matters in most studies; together they see it in all.
+    """
+    alike = [name for name in BENT if name in seen and drawn[name].std() > 0]
+    if len(alike) < 2:
+        return seen, drawn
+    name = f"bend of profiles: {len(alike)} measures together, standard scores"
+    centre = {one: (drawn[one].mean(), drawn[one].std()) for one in alike}
+    total = float(sum((seen[one] - mean) / sd for one, (mean, sd) in centre.items()))
+    replicated = np.sum([(drawn[one] - mean) / sd for one, (mean, sd) in centre.items()], axis=0)
+    return {**seen, name: total}, {**drawn, name: replicated}
 
 
 def predictive_p_values(seen: dict[str, float], drawn: dict[str, Floats]) -> pd.DataFrame:

@@ -24,8 +24,13 @@ MEASURES = (
     "target always right, source mostly wrong",
     "spread of items in a target language",
     "residuals shared by languages",
+    "residuals shared by languages, easiest third",
+    "skewness of items over target languages",
     "bend of target logits over source logits",
 )
+
+#: What profiles that are flatter at the top than the model says make smaller, all three.
+BENT = MEASURES[-3:]
 
 
 def draw_counts(
@@ -112,7 +117,16 @@ def table_measures(
         total = np.bincount(rows[seen], weights=accuracy[seen, place], minlength=121)
         residual[seen, place] = accuracy[seen, place] - (total / np.maximum(size, 1))[rows[seen]]
     summed = residual.sum(axis=1) ** 2 - (residual**2).sum(axis=1)
-    pairs = asked.sum(axis=1) * (asked.sum(axis=1) - 1.0)
+    number = asked.sum(axis=1)
+    pairs = number * (number - 1.0)
+    easiest = used & (share >= 2 / 3)
+    # A bent profile spreads items at one end of the scale and not at the other.
+    own = np.where(asked, accuracy, 0.0).sum(axis=1)[number > 0] / number[number > 0]
+
+    def shared(items: NDArray[np.bool_]) -> float:
+        total = pairs[items].sum()
+        return float(summed[items].sum() / total) if total > 0 else np.nan
+
     return np.array(
         [
             mean_source,
@@ -126,7 +140,9 @@ def table_measures(
             mean((target == 0).astype(float), mostly),
             mean((target == target_trials).astype(float), hardly),
             float(residual[asked].std()) if asked.any() else np.nan,
-            float(summed.sum() / pairs.sum()) if pairs.sum() > 0 else np.nan,
+            shared(used),
+            shared(easiest),
+            float(np.mean((own - own.mean()) ** 3)) if own.size else np.nan,
             _bend(source, target, source_trials, np.where(used[:, None], target_trials, 0.0)),
         ]
     )
