@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import linalg, optimize, special, stats
 
 from hatstats.errors import DataError, FitError
 from hatstats.hat.hierarchical import CellOptions, Priors, Sampling, fit_hierarchical
+from hatstats.hat.hierarchical.alike import half_beside
 from hatstats.hat.hierarchical.blocked import Walker, _slice, draw_blocked
 from hatstats.hat.hierarchical.checks import sampler_checks
 from hatstats.hat.hierarchical.count_model import CountModel
@@ -82,6 +83,33 @@ def test_surrogate_has_the_marginal_likelihood_of_one_dense_normal(seed: int) ->
         expected.append(stats.multivariate_normal(mean, cov).logpdf(hat))
         found.append(surrogate.solve(sigma).value)
     np.testing.assert_allclose(found[1] - found[0], expected[1] - expected[0], rtol=1e-8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_no_direction_loses_the_curvature_of_the_maximum(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    root = rng.standard_normal((4, 4))
+    at_maximum, bend = root @ root.T + 0.1 * np.eye(4), rng.standard_normal((4, 4))
+    bend = bend + bend.T
+    half = half_beside(bend, at_maximum)
+    kept = linalg.eigh(half @ half.T, at_maximum, eigvals_only=True)
+    own = linalg.eigh(bend, at_maximum, eigvals_only=True)
+    np.testing.assert_allclose(kept, np.maximum(own, 0.1), rtol=1e-6)
+    # What curves enough is left as it is.
+    half = half_beside(0.5 * at_maximum, at_maximum)
+    np.testing.assert_allclose(half @ half.T, 0.5 * at_maximum, rtol=1e-6, atol=1e-9)
+
+
+def test_a_residual_of_spread_0_does_not_lead_the_surrogate_astray() -> None:
+    """Half-way to the posterior such a likelihood is flat; cubes have no residual at all."""
+    shape = Shape(n_items=250, n_languages=2)
+    study = simulate_study(np.linspace(-1, 1, 8).tolist(), shape=shape, world="cubic", rng=8)
+    model = count_model(study)
+    proposals = fitted_proposals(model, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    left = [proposals.surrogate.left(model, proposals.draw(rng)[2]) for _ in range(30)]
+    assert np.std(left, axis=0).max() < 2.0
 
 
 def test_likelihoods_flat_in_one_direction_and_sharp_in_another_are_solved_degenerate() -> None:

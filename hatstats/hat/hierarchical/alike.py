@@ -14,6 +14,7 @@ Ints = NDArray[np.intp]
 
 #: Precision of the direction in which a likelihood is flat.
 _FLAT = 1e-6
+_LEAST_CURVED = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +68,18 @@ def half_of(precision: Floats) -> Floats:
     """C with C C' the nearest positive definite matrix."""
     values, vectors = np.linalg.eigh(0.5 * (precision + precision.T))
     return np.asarray(vectors * np.sqrt(np.maximum(values, _FLAT)))
+
+
+def half_beside(precision: Floats, at_maximum: Floats) -> Floats:
+    """C with C C' that curves at least `_LEAST_CURVED` as much as at the maximum in any direction.
+
+    Between two modes, or on the shoulder of one, a likelihood does not curve; a normal one with its
+    slope and no curvature would pull without end.
+    """
+    half = half_of(at_maximum)
+    turned = np.linalg.solve(half, np.linalg.solve(half, precision).T)
+    values, vectors = np.linalg.eigh(0.5 * (turned + turned.T))
+    return np.asarray(half @ vectors * np.sqrt(np.maximum(values, _LEAST_CURVED)))
 
 
 def stacked(blocks: list[tuple[JointBlock, Ints]], load: Floats) -> list[Alike]:

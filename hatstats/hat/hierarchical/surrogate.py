@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from hatstats.hat.hierarchical.alike import Alike, half_of, stacked
+from hatstats.hat.hierarchical.alike import Alike, half_beside, stacked
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
 from hatstats.hat.hierarchical.target import half_normal
@@ -261,7 +261,8 @@ class Surrogate:
             free = take >= 0
             at = np.where(free, phi[np.maximum(take, 0)], 0.0)
             slope, bend = one.expansion(at)
-            half = half_of(bend[np.ix_(free, free)])
+            among = np.ix_(free, free)
+            half = half_beside(bend[among], one.maximum[1][among])
             hat[take[free]] = at[free] + np.linalg.solve(half @ half.T, slope[free])
             halves.append(half)
         alike = [
