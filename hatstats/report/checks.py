@@ -28,6 +28,8 @@ MOST_MODELS = 12
 #: Colour of what a profile implies; what was observed is in ink.
 IMPLIED = "#0072b2"
 _COLUMNS = 4
+# Width of a panel in inches where there are few.
+_WIDEST = 2.1
 _TWO_SIDED = 1.959964
 
 
@@ -56,9 +58,10 @@ def _panels(
     total = frame["model"].nunique()
     if total > len(names):
         note += f" {len(names)} of {total} models are shown."
-    left, gap, head, under = 0.45, 0.1, 0.18, 0.4
+    # Room on the left for the axis label beside tick labels of five digits.
+    left, gap, head, under = 0.56, 0.1, 0.18, 0.4
     columns = min(_COLUMNS, len(names))
-    side = (PAGE - left - 0.08 - gap * (_COLUMNS - 1)) / _COLUMNS
+    side = min((PAGE - left - 0.08 - gap * (columns - 1)) / columns, _WIDEST)
     height = 0.8 * side
     rows = int(np.ceil(len(names) / columns))
     with house_style():
