@@ -27,10 +27,13 @@ MEASURES = (
     "residuals shared by languages, easiest third",
     "skewness of items over target languages",
     "bend of target logits over source logits",
+    "bend of target less source logits over all answers",
 )
 
-#: What profiles that are flatter at the top than the model says make smaller, all three.
-BENT = MEASURES[-3:]
+#: What profiles that are flatter at the top than the model says make smaller, all four.
+BENT = MEASURES[-4:]
+# Width in logits of the classes of items with like shares of right answers.
+_CLASS = 0.25
 
 
 def draw_counts(
@@ -143,31 +146,49 @@ def table_measures(
             shared(used),
             shared(easiest),
             float(np.mean((own - own.mean()) ** 3)) if own.size else np.nan,
-            _bend(source, target, source_trials, np.where(used[:, None], target_trials, 0.0)),
+            *_bends(source, target, source_trials, np.where(used[:, None], target_trials, 0.0)),
         ]
     )
 
 
-def _bend(source: Floats, target: Floats, source_trials: Floats, target_trials: Floats) -> float:
-    """Coefficient of x^2 in a weighted parabola through empirical logits.
+def _bends(
+    source: Floats, target: Floats, source_trials: Floats, target_trials: Floats
+) -> tuple[float, float]:
+    """Bend of target logits over source logits, and of their difference over all answers' logits.
 
-    One point for each pair of right answers and promptings in the source: x its logit, y that of
-    the target accuracy of its items, with half an answer on either side; weights are promptings
-    times ``a (1 - a)``. A profile that is straight there says by itself how much it seems to bend.
-    NaN with fewer than three values of x.
+    First, one point for each pair of right answers and promptings in the source: x its logit, y
+    that of the target accuracy of its items. Second, one for each class of items with like logits
+    of right answers in all languages together: x their mean, y the logit of target accuracy less
+    that of source accuracy. A logit has half an answer on either side. A profile that is straight
+    there says by itself how much it seems to bend. NaN with fewer than three points.
     """
     asked = target_trials.sum(axis=1)
-    right = np.where(target_trials > 0, target, 0.0).sum(axis=1)
     used = asked > 0
-    pairs, which = np.unique(
-        np.column_stack([source, source_trials])[used], axis=0, return_inverse=True
-    )
-    x = np.log((pairs[:, 0] + 0.5) / (pairs[:, 1] - pairs[:, 0] + 0.5))
+    asked, right = asked[used], np.where(target_trials > 0, target, 0.0).sum(axis=1)[used]
+    own, tried = source[used], source_trials[used]
+    pairs, which = np.unique(np.column_stack([own, tried]), axis=0, return_inverse=True)
+    x, _ = _logit(pairs[:, 0], pairs[:, 1])
+    y, variance = _logit(np.bincount(which, right), np.bincount(which, asked))
+    over_source = _bend(x, y, variance)
+    together, _ = _logit(own + right, tried + asked)
+    _, which = np.unique(np.rint(together / _CLASS), return_inverse=True)
+    number = np.bincount(which)
+    x = np.bincount(which, together) / np.maximum(number, 1)
+    y, variance = _logit(np.bincount(which, right), np.bincount(which, asked))
+    less, also = _logit(np.bincount(which, own), np.bincount(which, tried))
+    return over_source, _bend(x, y - less, variance + also)
+
+
+def _logit(right: Floats, trials: Floats) -> tuple[Floats, Floats]:
+    """Logits with half an answer on either side, and their binomial variances."""
+    share = (right + 0.5) / (trials + 1.0)
+    return special.logit(share), 1.0 / np.maximum(trials * share * (1.0 - share), 1e-12)
+
+
+def _bend(x: Floats, y: Floats, variance: Floats) -> float:
+    """Coefficient of x^2 in a parabola weighted by inverse variances."""
     if np.unique(x).size < 3:
         return float("nan")
-    total = np.bincount(which, asked[used])
-    share = (np.bincount(which, right[used]) + 0.5) / (total + 1.0)
-    weight = np.sqrt(total * share * (1.0 - share))
+    weight = np.sqrt(1.0 / variance)
     design = np.column_stack([np.ones(x.size), x, x**2])
-    found = np.linalg.lstsq(weight[:, None] * design, weight * special.logit(share), rcond=None)
-    return float(found[0][2])
+    return float(np.linalg.lstsq(weight[:, None] * design, weight * y, rcond=None)[0][2])
