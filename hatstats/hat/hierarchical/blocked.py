@@ -109,9 +109,7 @@ class Walker:
                 continue
             value = self.phi[part.at]
             mean = (self.surrogate.load @ self.effects)[part.at]
-            spread = (half_normal(self.x)[0] * self.surrogate.scales)[
-                self.surrogate.of_cell[part.at]
-            ]
+            spread = self.surrogate.sigma(self.x)[self.surrogate.of_cell[part.at]]
             turned = self.rng.random(value.size) < special.expit(-2.0 * value * mean / spread**2)
             exact = self.left + self.surrogate.quadratic(self.phi)
             self.phi[part.at] = np.where(turned, -value, value)
@@ -197,7 +195,7 @@ class Walker:
     def coordinates(self) -> Floats:
         """Where the chain is, in the coordinates of the density (P,)."""
         model, surrogate = self.model, self.surrogate
-        sigma = half_normal(self.x)[0] * surrogate.scales
+        sigma = surrogate.sigma(self.x)
         deviation, spread = surrogate.deviations(sigma)
         kept, at = model.kept, model.places_of
         hat, precision, cell_hat, cell_precision = model.pseudo_data

@@ -193,9 +193,13 @@ class Surrogate:
             np.add.at(out, self.of_cell[part.rows], by_noise)
         return out * sigma
 
+    def sigma(self, x: Floats) -> Floats:
+        """Scales at coordinates x (s,)."""
+        return half_normal(x)[0] * self.scales
+
     def at(self, x: Floats) -> Solved:
         """`solve` at the scales' coordinates x (s,)."""
-        return self.solve(half_normal(x)[0] * self.scales)
+        return self.solve(self.sigma(x))
 
     def target(self, x: Floats) -> tuple[float, Floats]:
         """Log posterior density of the scales' coordinates x (s,), and its gradient."""
