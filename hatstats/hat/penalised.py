@@ -259,20 +259,20 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
             size = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
             bend[moved], axes = np.linalg.eigh(curvature / (size[:, :, None] * size[:, None, :]))
             unit[moved], vector[moved] = size, axes
-            slope[moved] = _along(axes, gradient / size)
+            slope[moved] = _onto(axes, gradient / size)
         # A direction that bends downward is walked by the size of its bend, which leaves a saddle
         # as fast as it nears a minimum.
         stiff = np.maximum(np.abs(bend[open_]), 1e-10) + damping[open_, None]
         along = slope[open_] / stiff
         back = vector[open_].swapaxes(1, 2)
-        step = _along(back, along) / unit[open_]
+        step = _onto(back, along) / unit[open_]
         here = equations.rows(open_)
         if far[open_].any():
             turning = here.turning(theta[open_], step, slopes[open_])
-            turn = -0.5 * _along(vector[open_], turning / unit[open_]) / stiff
+            turn = -0.5 * _onto(vector[open_], turning / unit[open_]) / stiff
             slight = 2.0 * np.linalg.norm(turn, axis=1) <= _TURN * np.linalg.norm(along, axis=1)
             turns = (far[open_] & slight)[:, None]
-            step += np.where(turns, _along(back, turn) / unit[open_], 0.0)
+            step += np.where(turns, _onto(back, turn) / unit[open_], 0.0)
         proposed = here.objective(theta[open_] + step)
         gained = current[open_] - proposed
         better = gained >= 0.0
@@ -299,6 +299,6 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
     raise FitError(f"a latent profile did not converge in {_STEPS} steps")
 
 
-def _along(axes: Floats, values: Floats) -> Floats:
+def _onto(axes: Floats, values: Floats) -> Floats:
     """Coordinates (L, p) of vectors along the columns of axes (L, p, p)."""
     return np.asarray((axes.swapaxes(1, 2) @ values[:, :, None])[:, :, 0])

@@ -16,6 +16,7 @@ from hatstats.hat.hierarchical import (
     fit_hierarchical,
     read_hierarchical,
 )
+from hatstats.hat.hierarchical.fit import Level
 from hatstats.study import Study
 from tests.hat.hierarchical_cases import QUICK, cell_fit, item_study, panel_study
 
@@ -150,11 +151,12 @@ def test_a_saved_chain_that_is_broken_is_named(tmp_path: Path) -> None:
         fit_hierarchical(item_study(), sampling=how, rng=5)
 
 
-def test_numpyro_without_its_extra_names_the_extra() -> None:
+@pytest.mark.parametrize("level", ["cells", "items"])
+def test_numpyro_without_its_extra_names_the_extra(level: Level) -> None:
     how = Sampling(draws=50, tune=50, chains=2, sampler="numpyro")
     try:
         import numpyro  # noqa: F401
     except ImportError:
         with pytest.raises(DataError, match=r"hatstats\[jax\]"):
-            fit_hierarchical(item_study(), sampling=how, rng=5)
+            fit_hierarchical(item_study(), level=level, sampling=how, rng=5)
     assert QUICK.sampler == "auto"

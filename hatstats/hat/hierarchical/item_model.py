@@ -15,10 +15,11 @@ import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
-from hatstats.errors import DataError, FitError
+from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
-from hatstats.hat.hierarchical.settings import STATISTICS, Sampling
+from hatstats.hat.hierarchical.pymc_model import drawn, guarded
+from hatstats.hat.hierarchical.settings import Sampling
 from hatstats.hat.joint.options import JointOptions
 
 Floats = NDArray[np.float64]
@@ -187,66 +188,40 @@ def sample_explicit(
         If the sampler fails.
     """
     model = explicit_model(density)
-    parameters = density.density.parameters
-    with warnings.catch_warnings():
+    with guarded(how.sampler), warnings.catch_warnings(), model:
         warnings.simplefilter("ignore")
-        try:
-            if how.sampler == "nutpie":
-                import nutpie
+        if how.sampler == "nutpie":
+            import nutpie
 
-                compiled = nutpie.compile_pymc_model(model)
-                trees = [
-                    nutpie.sample(
-                        compiled,
-                        draws=how.draws,
-                        tune=how.tune,
-                        chains=1,
-                        cores=1,
-                        seed=seed,
-                        save_warmup=False,
-                        progress_bar=False,
-                        target_accept=how.target_accept,
-                    )
-                    for seed in seeds
-                ]
-            else:
-                with model:
-                    trees = [
-                        pm.sample(
-                            draws=how.draws,
-                            tune=how.tune,
-                            chains=1,
-                            cores=1,
-                            random_seed=seed,
-                            nuts_sampler=how.sampler,
-                            target_accept=how.target_accept,
-                            progressbar=False,
-                            compute_convergence_checks=False,
-                            var_names=[parameter.name for parameter in parameters],
-                        )
-                        for seed in seeds
-                    ]
-        except Exception as error:
-            # Whatever a graph compiler says, the user is told which sampler it was.
-            raise FitError(
-                f"the sampler {how.sampler} failed on the item rung ({type(error).__name__}: "
-                f"{(str(error).splitlines() or [''])[0][:160]})"
-            ) from error
-    found = []
-    for tree in trees:
-        natural = np.concatenate(
-            [np.asarray(tree["posterior"][p.name].values[0], dtype=float) for p in parameters],
-            axis=-1,
-        )
-        arrays = {"x": density.density.unconstrained(natural)}
-        stats = tree["sample_stats"]
-        for name in STATISTICS:
-            other = "reached_max_treedepth" if name == "maxdepth_reached" else name
-            known = [key for key in (name, other) if key in stats]
-            arrays[name] = (
-                np.asarray(stats[known[0]].values[0], dtype=float)
-                if known
-                else np.full(how.draws, np.nan)
-            )
-        found.append(arrays)
-    return found
+            compiled = nutpie.compile_pymc_model(model)
+            trees = [
+                nutpie.sample(
+                    compiled,
+                    draws=how.draws,
+                    tune=how.tune,
+                    chains=1,
+                    cores=1,
+                    seed=seed,
+                    save_warmup=False,
+                    progress_bar=False,
+                    target_accept=how.target_accept,
+                )
+                for seed in seeds
+            ]
+        else:
+            trees = [
+                pm.sample(
+                    draws=how.draws,
+                    tune=how.tune,
+                    chains=1,
+                    cores=1,
+                    random_seed=seed,
+                    nuts_sampler=how.sampler,
+                    target_accept=how.target_accept,
+                    progressbar=False,
+                    compute_convergence_checks=False,
+                    var_names=[parameter.name for parameter in density.density.parameters],
+                )
+                for seed in seeds
+            ]
+    return [drawn(tree, 0, density.density) for tree in trees]

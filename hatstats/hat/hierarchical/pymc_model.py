@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -77,15 +79,41 @@ def build_model(density: Density) -> pm.Model:
     return model
 
 
-def _with_jax() -> None:
-    """Teach JAX the likelihood: it calls back into Python."""
-    if importlib.util.find_spec("numpyro") is None:
+@contextmanager
+def guarded(sampler: str) -> Iterator[None]:
+    """Keep a sampler from talking to the terminal, and say in one sentence what it fails of.
+
+    Raises
+    ------
+    DataError
+        If numpyro is asked for and not installed.
+    FitError
+        If the sampler fails.
+    """
+    if sampler == "numpyro" and importlib.util.find_spec("numpyro") is None:
         raise DataError(
             "the sampler numpyro is not installed",
             column="sampler",
             value="numpyro",
             mend="install hatstats[jax], or use nutpie or pymc.",
         )
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    except Exception as error:
+        # Whatever a graph compiler says, the user is told which sampler it was.
+        raise FitError(
+            f"the sampler {sampler} failed ({type(error).__name__}: "
+            f"{(str(error).splitlines() or [''])[0][:160]})"
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _with_jax() -> None:
+    """Teach JAX the likelihood: it calls back into Python."""
     import jax
     from pytensor.link.jax.dispatch import jax_funcify
 
@@ -132,48 +160,39 @@ def sample_model(density: Density, how: Sampling, seeds: list[int]) -> list[dict
     FitError
         If the sampler fails.
     """
-    if how.sampler == "numpyro":
-        _with_jax()
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), build_model(density):
-            # The likelihood is compiled already, by itself.
-            warnings.filterwarnings("ignore", message="Numba will use object mode")
-            tree = pm.sample(
-                draws=how.draws,
-                tune=how.tune,
-                chains=len(seeds),
-                cores=1,
-                random_seed=seeds if how.sampler == "pymc" else seeds[0],
-                nuts_sampler=how.sampler,
-                target_accept=how.target_accept,
-                progressbar=False,
-                compute_convergence_checks=False,
-                discard_tuned_samples=True,
-            )
-    except Exception as error:
-        # Whatever a graph compiler says, the user is told which sampler it was.
-        raise FitError(
-            f"the sampler {how.sampler} failed ({type(error).__name__}: "
-            f"{(str(error).splitlines() or [''])[0][:160]})"
-        ) from error
-    finally:
-        logger.setLevel(level)
+    # The likelihood is compiled already, by itself.
+    with guarded(how.sampler), warnings.catch_warnings(), build_model(density):
+        warnings.filterwarnings("ignore", message="Numba will use object mode")
+        if how.sampler == "numpyro":
+            _with_jax()
+        tree = pm.sample(
+            draws=how.draws,
+            tune=how.tune,
+            chains=len(seeds),
+            cores=1,
+            random_seed=seeds if how.sampler == "pymc" else seeds[0],
+            nuts_sampler=how.sampler,
+            target_accept=how.target_accept,
+            progressbar=False,
+            compute_convergence_checks=False,
+            discard_tuned_samples=True,
+        )
+    return [drawn(tree, chain, density) for chain in range(len(seeds))]
+
+
+def drawn(tree: Any, chain: int, density: Density) -> dict[str, Floats]:
+    """Coordinates `x` (draws, P) of a chain of PyMC's, and statistics of each draw."""
     posterior, stats = tree["posterior"], tree["sample_stats"]
     natural = np.concatenate(
-        [np.asarray(posterior[p.name].values, dtype=float) for p in density.parameters], axis=-1
+        [np.asarray(posterior[p.name].values[chain], dtype=float) for p in density.parameters],
+        axis=-1,
     )
-    found = []
-    for chain in range(len(seeds)):
-        arrays = {"x": density.unconstrained(natural[chain])}
-        for name in STATISTICS:
-            known = [key for key in _OTHER_NAMES.get(name, (name,)) if key in stats]
-            arrays[name] = (
-                np.asarray(stats[known[0]].values[chain], dtype=float)
-                if known
-                else np.full(how.draws, 0.0 if name == "maxdepth_reached" else np.nan)
-            )
-        found.append(arrays)
-    return found
+    arrays = {"x": density.unconstrained(natural)}
+    for name in STATISTICS:
+        known = [key for key in _OTHER_NAMES.get(name, (name,)) if key in stats]
+        arrays[name] = (
+            np.asarray(stats[known[0]].values[chain], dtype=float)
+            if known
+            else np.full(len(natural), 0.0 if name == "maxdepth_reached" else np.nan)
+        )
+    return arrays
