@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,13 @@ def test_another_reference_than_that_of_the_cells() -> None:
 def test_too_few_draws_for_the_printed_digits_say_how_many_are_needed() -> None:
     with pytest.raises(DataError, match=r"too few draws.*until about \d+ are effective"):
         cell_fit().summary()
+
+
+def test_chains_that_are_apart_are_not_told_to_draw_on() -> None:
+    tree = cell_fit().idata.copy(deep=True)
+    tree["posterior"]["hat"].values[0] += 0.2
+    with pytest.raises(DataError, match=r"chains are apart \(R-hat \d.*another rung"):
+        replace(cell_fit(), idata=tree).summary()
 
 
 def test_a_corrupt_or_foreign_posterior(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from hatstats.hat.hierarchical.tree import write_tree
 
 Floats = NDArray[np.float64]
 
+#: R-hat of a score from which on more draws are no help.
+_APART = 1.1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HierarchicalFit(Posterior):
@@ -121,12 +124,22 @@ class HierarchicalFit(Posterior):
         if worst > MCSE:
             size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
             wanted = int(np.ceil((worst / MCSE) ** 2 * size))
+            apart = float(table["r_hat"].max())
+            mend = (
+                f"draw until about {wanted} are effective, {size:.0f} are now "
+                "(sampling=Sampling(draws=...))."
+            )
+            if apart > _APART:
+                mend = (
+                    f"the chains are apart (R-hat {apart:.2f}), which more draws seldom mend: try "
+                    "another rung, or a likelihood that fits the answers (compare_joint)."
+                )
             raise DataError(
                 f"too few draws for the digits that are printed: the Monte-Carlo error of a score "
                 f"is {worst:.4f}, and three decimals need {MCSE:g} or less",
                 column="draws",
                 value=int(scores.draws.shape[0] * scores.draws.shape[1]),
-                mend=f"draw until about {wanted} are effective (sampling=Sampling(draws=...)).",
+                mend=mend,
             )
         lines = [scores.summary(conf_level)]
         shown = self.tidy(conf_level)
