@@ -14,6 +14,7 @@ Ints = NDArray[np.intp]
 
 #: Precision of the direction in which a likelihood is flat.
 _FLAT = 1e-6
+#: Share of the curvature at a likelihood's maximum that an expansion elsewhere keeps at least.
 _LEAST_CURVED = 0.1
 
 

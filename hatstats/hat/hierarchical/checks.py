@@ -152,7 +152,7 @@ def _with_bend(
 ) -> tuple[dict[str, float], dict[str, Floats]]:
     """Add the sum of what a bend of profiles moves alike, in standard deviations of replicates.
 
-    Each alone sees a bend that matters in most studies; together they see it in all.
+    Together they see bends that each alone takes for chance.
     """
     alike = [name for name in BENT if name in seen and drawn[name].std() > 0]
     if len(alike) < 2:
