@@ -7,6 +7,7 @@ it bends away from a prior curve. All languages are solved at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -159,17 +160,20 @@ class Equations:
         loss += (bent**2).sum(axis=1) + ((off @ self.prior.family.penalty) * off).sum(axis=1)
         return np.asarray(0.5 * loss)
 
-    def expand(self, theta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian of the loss, and slopes."""
+    def expand(self, theta: Floats) -> tuple[Floats, Callable[[], Floats], Floats, Floats]:
+        """Gradient (L, p) to climb, Hessian and Gauss-Newton Hessian of the loss, and slopes.
+
+        The Hessian is worked out when it is called, for far from the minimum nobody asks for it.
+        """
         family = self.prior.family
         curve, slopes, bending = family.expand(theta)
         miss = self.working * (self.means.mean - curve @ self.posterior.T)
-        design = self.posterior @ slopes
-        bent = (curve - self.prior.curve) @ family.bends.T @ family.bends
-        gradient = (miss[:, None, :] @ design)[:, 0] - (bent[:, None, :] @ slopes)[:, 0]
+        pull = miss @ self.posterior
+        pull -= (curve - self.prior.curve) @ family.bends.T @ family.bends
+        gradient = (pull[:, None, :] @ slopes)[:, 0]
         gradient -= (theta - self.prior.theta) @ family.penalty
         near = self.curvature(slopes)
-        return gradient, near - bending(miss @ self.posterior - bent), near, slopes
+        return gradient, lambda: near - bending(pull), near, slopes
 
     def turning(self, theta: Floats, step: Floats, slopes: Floats) -> Floats:
         """What the bend of the curves along a step does to the gradient of the loss, (L, p)."""
@@ -197,7 +201,7 @@ class Equations:
         near = self.curvature(slopes)
         _, hessian, unheld, _ = self.expand(theta)
         root = np.linalg.inv(np.linalg.cholesky(near))
-        value, vector = np.linalg.eigh(root @ (hessian - unheld + near) @ root.swapaxes(1, 2))
+        value, vector = np.linalg.eigh(root @ (hessian() - unheld + near) @ root.swapaxes(1, 2))
         axes = vector.swapaxes(1, 2) @ root
         return axes.swapaxes(1, 2) @ (axes / np.maximum(value, _LEAST_CURVED)[:, :, None])
 
@@ -255,7 +259,9 @@ def minimise(equations: Equations, theta: Floats) -> Floats:
         if moved.size:
             # In units of the Gauss-Newton diagonal, along the axes of the curvature.
             gradient, hessian, near, slopes[moved] = equations.rows(moved).expand(theta[moved])
-            curvature = np.where(far[moved, None, None], near, hessian)
+            curvature = near
+            if not far[moved].all():
+                curvature = np.where(far[moved, None, None], near, hessian())
             size = np.sqrt(np.diagonal(near, axis1=1, axis2=2))
             bend[moved], axes = np.linalg.eigh(curvature / (size[:, :, None] * size[:, None, :]))
             unit[moved], vector[moved] = size, axes

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from hatstats.errors import DataError
 from hatstats.hat.hierarchical.count_blocks import BinomialBlock, JointBlock
 from hatstats.hat.hierarchical.count_density import CountDensity
-from hatstats.hat.hierarchical.pymc_model import drawn, guarded
+from hatstats.hat.hierarchical.pymc_model import drawn, guarded, pymc_chains
+from hatstats.hat.hierarchical.sampling import nutpie_chain
 from hatstats.hat.hierarchical.settings import Sampling
 from hatstats.hat.joint.options import JointOptions
 
@@ -194,34 +195,8 @@ def sample_explicit(
             import nutpie
 
             compiled = nutpie.compile_pymc_model(model)
-            trees = [
-                nutpie.sample(
-                    compiled,
-                    draws=how.draws,
-                    tune=how.tune,
-                    chains=1,
-                    cores=1,
-                    seed=seed,
-                    save_warmup=False,
-                    progress_bar=False,
-                    target_accept=how.target_accept,
-                )
-                for seed in seeds
-            ]
+            trees = [nutpie_chain(compiled, how, seed) for seed in seeds]
         else:
-            trees = [
-                pm.sample(
-                    draws=how.draws,
-                    tune=how.tune,
-                    chains=1,
-                    cores=1,
-                    random_seed=seed,
-                    nuts_sampler=how.sampler,
-                    target_accept=how.target_accept,
-                    progressbar=False,
-                    compute_convergence_checks=False,
-                    var_names=[parameter.name for parameter in density.density.parameters],
-                )
-                for seed in seeds
-            ]
+            names = [parameter.name for parameter in density.density.parameters]
+            trees = [pymc_chains(how, 1, seed, var_names=names) for seed in seeds]
     return [drawn(tree, 0, density.density) for tree in trees]

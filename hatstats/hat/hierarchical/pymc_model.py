@@ -112,6 +112,22 @@ def guarded(sampler: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
+def pymc_chains(how: Sampling, chains: int, seed: int | list[int], **more: Any) -> Any:
+    """The tree of some chains of the model in whose context this is called."""
+    return pm.sample(
+        draws=how.draws,
+        tune=how.tune,
+        chains=chains,
+        cores=1,
+        random_seed=seed,
+        nuts_sampler=how.sampler,
+        target_accept=how.target_accept,
+        progressbar=False,
+        compute_convergence_checks=False,
+        **more,
+    )
+
+
 def _with_jax() -> None:
     """Teach JAX the likelihood: it calls back into Python."""
     import jax
@@ -155,28 +171,15 @@ def sample_model(density: Density, how: Sampling, seeds: list[int]) -> list[dict
 
     Raises
     ------
-    DataError
-        If numpyro is asked for and not installed.
-    FitError
-        If the sampler fails.
+    DataError, FitError
+        As `guarded` does.
     """
     # The likelihood is compiled already, by itself.
     with guarded(how.sampler), warnings.catch_warnings(), build_model(density):
         warnings.filterwarnings("ignore", message="Numba will use object mode")
         if how.sampler == "numpyro":
             _with_jax()
-        tree = pm.sample(
-            draws=how.draws,
-            tune=how.tune,
-            chains=len(seeds),
-            cores=1,
-            random_seed=seeds if how.sampler == "pymc" else seeds[0],
-            nuts_sampler=how.sampler,
-            target_accept=how.target_accept,
-            progressbar=False,
-            compute_convergence_checks=False,
-            discard_tuned_samples=True,
-        )
+        tree = pymc_chains(how, len(seeds), seeds if how.sampler == "pymc" else seeds[0])
     return [drawn(tree, chain, density) for chain in range(len(seeds))]
 
 

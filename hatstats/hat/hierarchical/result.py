@@ -125,14 +125,15 @@ class HierarchicalFit(Posterior):
             size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
             wanted = int(np.ceil((worst / MCSE) ** 2 * size))
             apart = float(table["r_hat"].max())
-            mend = (
-                f"draw until about {wanted} are effective, {size:.0f} are now "
-                "(sampling=Sampling(draws=...))."
-            )
             if apart > _APART:
                 mend = (
                     f"the chains are apart (R-hat {apart:.2f}), which more draws seldom mend: try "
                     "another rung, or a likelihood that fits the answers (compare_joint)."
+                )
+            else:
+                mend = (
+                    f"draw until about {wanted} are effective, {size:.0f} are now "
+                    "(sampling=Sampling(draws=...))."
                 )
             raise DataError(
                 f"too few draws for the digits that are printed: the Monte-Carlo error of a score "

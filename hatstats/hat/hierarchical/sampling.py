@@ -48,11 +48,28 @@ class Chains:
     reused: int
 
 
+def nutpie_chain(model: Any, how: Sampling, seed: int, **telling: Any) -> Any:
+    """The tree of one chain of what nutpie has compiled."""
+    import nutpie
+
+    return nutpie.sample(
+        model,
+        draws=how.draws,
+        tune=how.tune,
+        chains=1,
+        cores=1,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+        target_accept=how.target_accept,
+        **telling,
+    )
+
+
 def _one_chain(
     density: Density, how: Sampling, seed: int, told: Callable[[Any], None], stopped: Event
 ) -> Any:
     """One chain by nutpie: arrays by name. No compiler is involved."""
-    import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
     size = density.size
@@ -89,19 +106,7 @@ def _one_chain(
         ["x"],
         make_initial_point_fn=start,
     )
-    tree = nutpie.sample(
-        model,
-        draws=how.draws,
-        tune=how.tune,
-        chains=1,
-        cores=1,
-        seed=seed,
-        save_warmup=False,
-        progress_bar=False,
-        progress_callback=told,
-        progress_rate=200,
-        target_accept=how.target_accept,
-    )
+    tree = nutpie_chain(model, how, seed, progress_callback=told, progress_rate=200)
     found = {"x": np.asarray(tree["posterior"]["x"].values[0], dtype=float)}
     for name in STATISTICS:
         found[name] = np.asarray(tree["sample_stats"][name].values[0], dtype=float)
