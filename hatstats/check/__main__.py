@@ -20,7 +20,6 @@ from hatstats.check.stress import StressDesign, simulated
 from hatstats.hat.fitting import Method
 from hatstats.hat.hierarchical import Sampling
 from hatstats.hat.hierarchical.fit import Level
-from hatstats.hat.latent import LatentOptions
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape, WorldName
 from hatstats.trends.assumptions import Assumptions
@@ -79,7 +78,6 @@ def show_coverage(replicates: int, seed: int, jobs: int) -> None:
     ]
     elsewhere = [CoverageDesign(world, 660, abilities=(-2.0, 3.0)) for world in _WORLDS]
     elsewhere += [CoverageDesign(world, 660, piled=0.35) for world in _WORLDS]
-    elsewhere.append(CoverageDesign("mixture", options=LatentOptions(roughness=None)))
     columns = ["quantity", "reference", "ability", "bias", "sd", "mean_se", "coverage"]
     tables = []
     for place, design in enumerate([*designs, *elsewhere]):
@@ -95,7 +93,6 @@ def show_coverage(replicates: int, seed: int, jobs: int) -> None:
             f"abilities {', '.join(f'{ability:g}' for ability in design.abilities)}",
             *(["twins"] if design.twins else []),
             *([f"{design.piled:.0%} piled up at 0 and 1"] if design.piled else []),
-            *(["roughness by cross-validation"] if design.options else []),
         ]
         title = f"Coverage: {', '.join(facts)}; {replicates} replicates"
         _show(title, table[[*columns, "coverage_shape", "noted", "mc_error"]])

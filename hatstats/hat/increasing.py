@@ -19,10 +19,9 @@ from hatstats.hat.roughness import Bending, LogitSplines, bend_rows
 
 Floats = NDArray[np.float64]
 
-# Third differences of the spline coefficients have standard deviation 1 / sqrt(.3) = 1.8, which
-# lets x^3 or a kink through. The ridge (standard deviation 10) about the parabola of a normal
-# with standard deviation 2 logits matters only where a model has hardly any items.
-_ROUGHNESS_WEIGHT, _RIDGE, _SPREAD = 0.3, 0.01, 2.0
+# The ridge (standard deviation 10) about the parabola of a normal with standard deviation 2 logits
+# matters only where a model has hardly any items.
+_RIDGE, _SPREAD = 0.01, 2.0
 # Log odds of floor and rest against the increments: median .018, 95 % range .0001 to .71.
 _END_CENTRE, _END_SD = -4.0, 2.5
 # Where the data put floor or rest near 0, their log odds have no slope and a delta method would
@@ -147,7 +146,7 @@ def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
     cells = np.concatenate([inner[:1], 0.5 * (inner[1:] + inner[:-1]), inner[-1:]])
     count = splines.places.size
     penalty = np.diag(np.r_[np.full(count, _RIDGE), np.full(2, _END_SD**-2.0)])
-    penalty[:count, :count] += roughness * _ROUGHNESS_WEIGHT * splines.rough
+    penalty[:count, :count] += roughness * splines.rough
     parabola = -0.5 * (splines.places / _SPREAD) ** 2
     centre = np.r_[parabola, _END_CENTRE, _END_CENTRE]
     return IncreasingFamily(splines.columns(cells), penalty, centre, bend_rows(grid, roughness))

@@ -18,7 +18,8 @@ from hatstats.hat.penalised import (
 
 Floats = NDArray[np.float64]
 
-_LEAST_LEFT = 1e-3
+#: Least share of itself that an item leaves to the others in predicting it.
+LEAST_LEFT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Layer:
         index, y = part.patterns.index, self.target[:, place]
         used = (index >= 0) & ~np.isnan(y)
         level = index[used]
-        left = np.maximum(1.0 - self.leverage(part)[place], _LEAST_LEFT)
+        left = np.maximum(1.0 - self.leverage(part)[place], LEAST_LEFT)
         residual = (y[used] - (part.posterior @ self.curve[place])[level]) / left[level]
         gain = self.working[place][:, None] * (part.posterior @ self.slopes[place] @ directions.T)
         moved = gain[level] * residual[:, None]

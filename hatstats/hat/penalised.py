@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 # Variance of an item's target accuracy given its source count is modelled as
 # dispersion * (mean * (1 - mean) + _VARIANCE_FLOOR): a working weight, which the sandwich checks.
-_VARIANCE_FLOOR, _LEAST_DISPERSION = 0.01, 0.01
+_VARIANCE_FLOOR, _LEAST_DISPERSION = 0.002, 0.01
 _LEAST_CURVED = 0.5
 _STEPS = 200
 # Curves are far from their minimum where a step still promises this much of the objective. Steps

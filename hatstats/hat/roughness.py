@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 Bending = Callable[[Floats], Floats]
 
 _SPLINES = 12
+# Third differences of the spline coefficients have standard deviation 1 / sqrt(.1) = 3.2, which
+# lets x^3 or a kink through: what bias is left must be small beside a standard error.
+_ROUGHNESS_WEIGHT = 0.1
 # n promptings cannot tell x = .99 from 1, yet the logit scale has room for a jump between them.
 # So bending costs too: the squared change of slope (per unit of x) along arcsin sqrt x, the scale
 # on which a proportion's noise is even. A straight line costs nothing, x^3 about one unit.
@@ -31,7 +34,7 @@ class LogitSplines:
     places : ndarray, shape (S,)
         Logit at which each spline's coefficient is that of a straight line.
     rough : ndarray, shape (S, S)
-        Third differences of coefficients, squared: a parabola costs nothing.
+        Cost of third differences of coefficients, squared: a parabola costs nothing.
     """
 
     knots: Floats
@@ -45,7 +48,7 @@ class LogitSplines:
         knots = np.concatenate([[low] * 3, np.linspace(low, high, _SPLINES - 2), [high] * 3])
         places = np.array([knots[k + 1 : k + 4].mean() for k in range(_SPLINES)])
         differences = np.diff(np.eye(_SPLINES), 3, axis=0)
-        return cls(knots, places, differences.T @ differences)
+        return cls(knots, places, _ROUGHNESS_WEIGHT * differences.T @ differences)
 
     def columns(self, logits: Floats) -> Floats:
         """Values of the splines at logits between the end knots, shape (n, S)."""

@@ -18,9 +18,8 @@ from hatstats.hat.roughness import Bending, LogitSplines, bend_rows
 
 Floats = NDArray[np.float64]
 
-# As for increasing functions: third differences with standard deviation 1.8, and a ridge about the
-# prior mean that matters only where a model has hardly any items.
-_ROUGHNESS_WEIGHT, _RIDGE = 0.3, 0.01
+# A ridge about the prior mean that matters only where a model has hardly any items.
+_RIDGE = 0.01
 # Where the data put T near 0 or 1 its logit has no slope, and a delta method would call it known.
 # Its derivatives are taken with T between expit(-3) = .047 and .953.
 _REACH = 3.0
@@ -87,5 +86,5 @@ def unrestricted_family(grid: Floats, roughness: float = 1.0) -> UnrestrictedFam
     inner = special.logit(grid[1:-1])
     # The splines end at the last inner points; T at 0 and 1 is what it is there.
     columns = splines.columns(np.concatenate([inner[:1], inner, inner[-1:]]))
-    penalty = _RIDGE * np.eye(splines.places.size) + roughness * _ROUGHNESS_WEIGHT * splines.rough
+    penalty = _RIDGE * np.eye(splines.places.size) + roughness * splines.rough
     return UnrestrictedFamily(columns, penalty, splines.places, bend_rows(grid, roughness))

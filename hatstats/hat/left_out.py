@@ -1,0 +1,112 @@
+"""How well a fitted curve predicts items whose cluster is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hatstats.hat.deconvolution import Deconvolution
+from hatstats.hat.layers import LEAST_LEFT, Layer
+from hatstats.hat.penalised import Means
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Mates:
+    """Pairs of two items of one cluster, added up by their count patterns, each (J, J).
+
+    Attributes
+    ----------
+    number : ndarray
+        How many pairs there are; products of weights, where items have weights.
+    first : ndarray
+        Sum of the first item's target accuracy.
+    both : ndarray
+        Sum of the products of both items' target accuracies.
+    """
+
+    number: Floats
+    first: Floats
+    both: Floats
+
+    def products(self, fitted: Floats) -> Floats:
+        """Sums over pairs of the products of their residuals, for fitted means (J,)."""
+        one_sided = self.first * fitted
+        return self.both - one_sided - one_sided.T + self.number * np.outer(fitted, fitted)
+
+
+def cluster_mates(
+    y: Floats,
+    index: NDArray[np.intp],
+    clusters: NDArray[np.intp],
+    items: Floats,
+    patterns: int,
+) -> Mates:
+    """Pairs of items of one cluster.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N,)
+        Target accuracies, NaN where an item was not asked.
+    index : ndarray of int, shape (N,)
+        Pattern of each item, -1 for none.
+    clusters : ndarray of int, shape (N,)
+    items : ndarray, shape (N,)
+        Weights of the items.
+    patterns : int
+        Number J of patterns.
+
+    Returns
+    -------
+    Mates
+    """
+    used = (index >= 0) & ~np.isnan(y)
+    at = (clusters[used], index[used])
+    weight, value = items[used], (items * y)[used]
+    shape = (int(clusters.max()) + 1, patterns)
+    number, total = (sparse.coo_array((each, at), shape=shape).tocsr() for each in (weight, value))
+
+    def pairs(a: sparse.csr_array, b: sparse.csr_array, alone: Floats) -> Floats:
+        together = (a.T @ b).toarray()
+        return np.asarray(together - np.diag(np.bincount(at[1], alone, patterns)), dtype=float)
+
+    return Mates(
+        pairs(number, number, weight**2),
+        pairs(total, number, value * weight),
+        pairs(total, total, value**2),
+    )
+
+
+def left_out_loss(
+    layer: Layer, working: Floats, part: Deconvolution, means: Means, mates: Mates
+) -> float:
+    """Weighted squared error of every item, predicted from the items of other clusters.
+
+    One step from the fit to all items: ``r / (1 - leverage)``, exact for a linear smoother, of the
+    item itself, and to first order what its cluster's other items do to its prediction.
+
+    Parameters
+    ----------
+    layer : Layer
+        With one curve.
+    working : ndarray, shape (J,)
+        Weight of one item of each pattern.
+    part : Deconvolution
+    means : Means
+        Of the target accuracies that the curve was fitted to.
+    mates : Mates
+
+    Returns
+    -------
+    float
+    """
+    fitted = part.posterior @ layer.curve[0]
+    own = means.size[0] * (means.variance[0] + (means.mean[0] - fitted) ** 2)
+    own /= np.maximum(1.0 - layer.leverage(part)[0], LEAST_LEFT) ** 2
+    design = part.posterior @ layer.slopes[0]
+    pulls = (design @ layer.bread[0] @ design.T) * layer.working[0]
+    return float(working @ (own + 2.0 * (pulls * mates.products(fitted)).sum(axis=1)))
