@@ -85,7 +85,13 @@ class Layer:
         return influence
 
 
-def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -> Layer:
+def fit_layer(
+    prior: Prior,
+    part: Deconvolution,
+    target: Floats,
+    every: Means,
+    start: Floats | None = None,
+) -> Layer:
     """Fit one curve per column of target accuracies.
 
     Parameters
@@ -95,6 +101,8 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -
     target : ndarray, shape (N, L)
     every : Means
         Their means by pattern, which are all that the fit looks at.
+    start : ndarray, shape (L, p), optional
+        Parameters of curves that are near; the prior's if not given.
 
     Returns
     -------
@@ -108,10 +116,14 @@ def fit_layer(prior: Prior, part: Deconvolution, target: Floats, every: Means) -
     family = prior.family
     there = np.flatnonzero(every.size.sum(axis=1) > 0)
     means = every.rows(there)
-    # Equal variances first; then variances that go with the fitted means.
-    level = (means.size * means.mean).sum(axis=1) / means.size.sum(axis=1)
-    fitted = np.repeat(level[:, None], means.size.shape[1], axis=1)
-    theta = np.tile(prior.theta, (there.size, 1))
+    # Variances that go with the fitted means; equal ones first where there are none.
+    if start is None:
+        level = (means.size * means.mean).sum(axis=1) / means.size.sum(axis=1)
+        fitted = np.repeat(level[:, None], means.size.shape[1], axis=1)
+        theta = np.tile(prior.theta, (there.size, 1))
+    else:
+        theta = start[there]
+        fitted = family.curves(theta) @ part.posterior.T
     for _ in range(2):
         equations = Equations(prior, part.posterior, means, working_weights(means, fitted))
         theta = minimise(equations, theta)

@@ -16,7 +16,7 @@ from hatstats.hat.counts import ItemCounts, item_counts
 from hatstats.hat.deconvolution import Deconvolution
 from hatstats.hat.increasing import IncreasingFamily, increasing_family
 from hatstats.hat.items import BenchmarkFit
-from hatstats.hat.latent import LatentModel, fit_latent
+from hatstats.hat.latent import LatentModel, LatentOptions, fit_latent
 from hatstats.hat.layers import Layer
 from hatstats.study import simulate_study
 from hatstats.study.simulate import Shape
@@ -24,6 +24,8 @@ from tests.hat import twins
 
 FAMILY = increasing_family(twins.GRID)
 PARAMETERS = FAMILY.centre.size
+#: A cost that is chosen jumps, which is no derivative; its choice has tests of its own.
+FIXED = LatentOptions(roughness=1.0)
 
 
 def curve(family: IncreasingFamily, theta: np.ndarray) -> np.ndarray:
@@ -184,7 +186,7 @@ def one_curve(layer: Layer, place: int) -> Layer:
 @given(st.integers(0, 10**6))
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
-    _, (model,) = fit_latent(counts)
+    _, (model,) = fit_latent(counts, FIXED)
     part = model.deconvolution
     # P(x | k, n) of each pattern, from the density.
     table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
@@ -203,7 +205,7 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
 @given(st.integers(0, 10**6))
 def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
     counts = random_counts(seed, languages=1)
-    _, (model,) = fit_latent(counts)
+    _, (model,) = fit_latent(counts, FIXED)
     part = model.deconvolution
     y = counts.target_accuracy()[0, :, 0]
     size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
@@ -253,7 +255,7 @@ def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
 @given(st.integers(0, 10**6))
 def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     counts = random_counts(seed, languages=1)
-    _, (model,) = fit_latent(counts)
+    _, (model,) = fit_latent(counts, FIXED)
     part = model.deconvolution
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
     direction = model.languages.bread[0] @ (weights @ model.languages.slopes[0])
@@ -280,7 +282,7 @@ def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
 def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -> None:
     """Deconvolution, the shared curve and two languages, stacked; slopes held as the fit holds."""
     counts = random_counts(seed)
-    _, (model,) = fit_latent(counts)
+    _, (model,) = fit_latent(counts, FIXED)
     part, shared, layer = model.deconvolution, model.shared, model.languages
     assert shared is not None
     index, y = part.patterns.index, accuracies(counts)
@@ -335,16 +337,18 @@ def simulated(n_items: int, promptings: int, abilities: tuple[float, ...], seed:
 REFERENCES: tuple[str | list[float], ...] = ("pooled", [0.3, 0.5, 0.7])
 
 
-def scores(counts: ItemCounts, weights: np.ndarray | None = None) -> np.ndarray:
+def scores(
+    counts: ItemCounts, weights: np.ndarray | None = None, options: LatentOptions | None = None
+) -> np.ndarray:
     """HAT of a refit with weights of items, (reference, model)."""
-    support, models = fit_latent(counts, weights=weights)
+    support, models = fit_latent(counts, options, weights=weights)
     fit = BenchmarkFit(counts, support, models)
     return np.array([fit.scores(reference)[0].mean(axis=1) for reference in REFERENCES])
 
 
-def influence(counts: ItemCounts) -> np.ndarray:
+def influence(counts: ItemCounts, options: LatentOptions | None = None) -> np.ndarray:
     """Computed influence of items, (item, reference, model)."""
-    support, models = fit_latent(counts)
+    support, models = fit_latent(counts, options)
     fit = BenchmarkFit(counts, support, models)
     return np.stack([fit.scores(reference)[1].mean(axis=2) for reference in REFERENCES], axis=1)
 
@@ -352,10 +356,10 @@ def influence(counts: ItemCounts) -> np.ndarray:
 @pytest.mark.parametrize("seed", [3, 4])
 def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near, not equal: residuals are left-out ones, and working weights are held as they are."""
-    # The cost of roughness of g jumps from one value tried to the next, which is no derivative.
+    # That of g jumps too.
     monkeypatch.setattr(deconvolution, "_SMOOTHING", (10.0,))
     counts = simulated(400, 8, (0.0, 0.8), seed)
-    computed = influence(counts)
+    computed = influence(counts, FIXED)
     chosen = np.argsort(-np.abs(computed).sum(axis=(1, 2)))[::20]
     step, found = 0.2, []
     for item in chosen:
@@ -363,7 +367,7 @@ def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.M
         for sign in (1.0, -1.0):
             weights = np.full(400, 1.0 - sign * step / 399)
             weights[item] = 1.0 + sign * step
-            ends.append(scores(counts, weights))
+            ends.append(scores(counts, weights, FIXED))
         found.append((ends[0] - ends[1]) / (2 * step))
     slopes = np.array(found) * 399 / 400
     ratios = []
