@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from hatstats.report.latex import escape_latex
 from hatstats.report.results import Results
 from hatstats.report.rounding import count_text, decimals, df_text, number_text, p_text, plain_text
-from hatstats.report.tables import escape_latex
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _PREFIX = "Hat"

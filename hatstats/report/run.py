@@ -13,6 +13,7 @@ from hatstats.report.analysis import Analysis
 from hatstats.report.collect import collect
 from hatstats.report.figures import figures_of
 from hatstats.report.folder import whole_folder
+from hatstats.report.latex import to_latex
 from hatstats.report.layouts import tables_of
 from hatstats.report.manifest import (
     DIGITS,
@@ -27,7 +28,6 @@ from hatstats.report.numbers import macros, numbers_tex
 from hatstats.report.page import Origin, report_page
 from hatstats.report.results import Results
 from hatstats.report.style import save_figure
-from hatstats.report.tables import to_latex
 
 
 def write_run(analysis: Analysis, out: Path, *, arguments: Mapping[str, Any]) -> Path:

@@ -1,4 +1,4 @@
-"""Tables for papers and pages: tidy frames become LaTeX (booktabs), Markdown or HTML.
+"""Tables for papers and pages: tidy frames become text, Markdown or HTML; LaTeX is `latex`'s.
 
 A table is first a grid of text (:class:`Table`), whose digits follow from the standard errors;
 then it is written in a format, which alone knows how to escape.
@@ -29,9 +29,6 @@ from hatstats.report.rounding import (
     plain_text,
 )
 
-#: A LaTeX table with more rows than this is broken over pages.
-LONG = 45
-
 Kind = Literal[
     "text",
     "note",
@@ -54,37 +51,6 @@ _WRITERS: dict[str, Callable[[float], str]] = {
     "count": count_text,
     "params": parameters_text,
     "share": percent_text,
-}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "−": "$-$",
-    "∞": r"$\infty$",
-    "–": "--",
-    "—": "---",
-    "…": r"\dots{}",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "→": r"$\to$",
-    "·": r"$\cdot$",
-    "²": r"$^2$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "κ": r"$\kappa$",
-    "τ": r"$\tau$",
-    "ρ": r"$\rho$",
 }
 
 
@@ -194,70 +160,6 @@ def interval_text(low: float, high: float, places: int) -> str:
     if math.isnan(low) and math.isnan(high):
         return UNKNOWN
     return f"[{number_text(low, places)}, {number_text(high, places)}]"
-
-
-def escape_latex(text: str) -> str:
-    """Make a text safe for LaTeX: every special character prints as itself."""
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def to_latex(table: Table, *, caption: str, label: str) -> str:
-    r"""Write a booktabs table: floating, or broken over pages where it has very many rows.
-
-    Parameters
-    ----------
-    table : Table
-    caption, label : str
-        The caption is plain text and is escaped; the label is used as it is.
-
-    Returns
-    -------
-    str
-        Needs ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
-    """
-    letters = ["r" if numeric else "l" for numeric in table.numeric]
-    # Sentences wrap in columns that share what the others, about an eighth of the line each, leave.
-    sentences = sum(table.prose)
-    room = max(0.9 - 0.12 * (len(letters) - sentences), 0.3)
-    share = rf"p{{{room / max(sentences, 1):.2f}\linewidth}}"
-    alignment = "".join(
-        share if prose else letter for prose, letter in zip(table.prose, letters, strict=True)
-    )
-    head = [r"    \toprule", f"    {_latex_row(table.headings)}", r"    \midrule"]
-    rows = [f"    {_latex_row(row)}" for row in table.rows]
-    title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"
-    if len(rows) > LONG:
-        lines = [
-            rf"\begin{{longtable}}{{{alignment}}}",
-            rf"    {title}\\",
-            *head,
-            r"    \endfirsthead",
-            *head,
-            r"    \endhead",
-            r"    \bottomrule",
-            r"    \endlastfoot",
-            *rows,
-            r"\end{longtable}",
-        ]
-    else:
-        lines = [
-            r"\begin{table}",
-            r"  \centering",
-            f"  {title}",
-            rf"  \begin{{tabular}}{{{alignment}}}",
-            *head,
-            *rows,
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    # An opening bracket after \\ would be read as its optional argument.
-    text = " & ".join(escape_latex(cell) for cell in cells)
-    return (f"{{}}{text}" if text.startswith("[") else text) + r" \\"
 
 
 def to_markdown(table: Table) -> str:

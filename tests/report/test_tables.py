@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatstats.report.latex import LONG, escape_latex, to_latex
 from hatstats.report.layouts import Shown, measures_table, scores_table, tables_of
 from hatstats.report.rounding import (
     column_decimals,
@@ -24,13 +25,10 @@ from hatstats.report.rounding import (
     plain_text,
 )
 from hatstats.report.tables import (
-    LONG,
     Column,
     Table,
-    escape_latex,
     make_table,
     to_html,
-    to_latex,
     to_markdown,
     to_text,
 )
@@ -163,12 +161,12 @@ def check_latex(text: str, columns: int, rows: int) -> None:
     assert stack == []
     assert balanced(text)
     (alignment,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{(.+)\}$", text, re.MULTILINE)
-    letters = re.sub(r"p\{[\d.]+\\linewidth\}", "p", alignment)
+    letters = re.sub(r"p\{\d+pt\}", "p", alignment)
     assert re.fullmatch(f"[lrp]{{{columns}}}", letters)
     body = [
         line
         for line in text.splitlines()
-        if line.endswith(r"\\") and not line.lstrip().startswith(r"\caption")
+        if line.endswith((r"\\", r"\tabularnewline")) and not line.lstrip().startswith(r"\caption")
     ]
     heads = 2 if "longtable" in text else 1
     assert len(body) == rows + heads
@@ -306,3 +304,43 @@ def test_scores_table_marks_the_barely_informed() -> None:
 def test_left_out_models_are_grouped_by_reason() -> None:
     table = shown("left_out").table
     assert table.rows == (("size", "no known size", "1", "Claude-3B"),)
+
+
+def widths(text: str) -> float:
+    """Points that a LaTeX table asks for, digits and letters counted alike; headings left out."""
+    digit = {"": 5.0, "small": 4.6, "footnotesize": 4.25, "scriptsize": 4.0}
+    size = re.search(r"\\(\w+)\\setlength\{\\tabcolsep\}\{([\d.]+)pt\}", text)
+    character, space = (digit[size[1]], float(size[2])) if size else (5.0, 6.0)
+    (alignment,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{(.+)\}$", text, re.MULTILINE)
+    body = text.split("\\midrule\n")[-1].split("    \\bottomrule")[0]
+    rows = [re.split(r"(?<!\\) & ", line) for line in body.strip().splitlines()]
+    total = 0.0
+    for place, kind in enumerate(re.findall(r"p\{\d+pt\}|[lr]", alignment)):
+        cells = [
+            re.sub(r"\$|\\(?!_)\w*|^\{\}|\s*\\\\$|\\tabularnewline", "", row[place]) for row in rows
+        ]
+        fixed = re.match(r"p\{(\d+)pt\}", kind)
+        total += float(fixed[1]) if fixed else character * max(len(cell.strip()) for cell in cells)
+    return total + 2 * space * len(rows[0])
+
+
+@pytest.mark.parametrize("columns", [2, 4, 6])
+def test_a_wide_latex_table_shrinks_and_wraps_until_it_fits_the_line(columns: int) -> None:
+    frame = pd.DataFrame(
+        {"model": ["a rather long name of a model"], "note": ["The sentence wraps. " * 9]}
+        | {f"x{k}": [0.123] for k in range(columns)}
+        | {"std_error": [0.001]}
+    )
+    shown = [Column("model", "Model"), Column("note", "Note", "prose")]
+    shown += [Column(f"x{k}", "Target accuracy", "value") for k in range(columns)]
+    text = to_latex(make_table(frame, shown), caption="c", label="l")
+    assert 200 < widths(text) <= 345
+    assert r"\raggedright The sentence wraps." in text
+    assert text.count(r"\shortstack[r]{Target \\ accuracy}") == columns
+
+
+def test_a_narrow_latex_table_is_in_the_type_of_the_text() -> None:
+    table = make_table(pd.DataFrame({"a": ["x"], "p_value": [0.2]}), [Column("a", "A")])
+    text = to_latex(table, caption="c", label="l")
+    assert "tabcolsep" not in text
+    assert "raggedright" not in text
