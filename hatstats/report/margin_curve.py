@@ -48,6 +48,17 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
             axes.axhline(_LEVEL, color=INK, linewidth=0.7, linestyle=(0, (1, 1.5)), label="_level")
             for margin in rows.loc[rows["registered"].astype(bool), "margin"]:
                 axes.axvline(float(margin), color=MUTED, linewidth=0.7, label="_registered")
+                axes.annotate(
+                    "registered",
+                    (float(margin), 1.0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(1.5, -3.0),
+                    textcoords="offset points",
+                    rotation=90.0,
+                    va="top",
+                    fontsize=5.5,
+                    color=MUTED,
+                )
             axes.set_yscale("log")
             low = min(float(rows["p_value"].min()) / 1.5, 0.03)
             axes.set_ylim(low, 1.0)
