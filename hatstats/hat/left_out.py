@@ -17,26 +17,31 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mates:
-    """Pairs of two items of one cluster, added up by their count patterns, each (J, J).
+    """Pairs of two items of one cluster, added up by their count patterns; K kinds of pairs.
 
     Attributes
     ----------
-    number : ndarray
+    one, other : ndarray of int, shape (K,)
+        Patterns of the two items. Every pair is there both ways round.
+    number : ndarray, shape (K,)
         How many pairs there are; products of weights, where items have weights.
-    first : ndarray
-        Sum of the first item's target accuracy.
-    both : ndarray
+    first, second : ndarray, shape (K,)
+        Sums of each item's target accuracy.
+    both : ndarray, shape (K,)
         Sum of the products of both items' target accuracies.
     """
 
+    one: NDArray[np.intp]
+    other: NDArray[np.intp]
     number: Floats
     first: Floats
+    second: Floats
     both: Floats
 
     def products(self, fitted: Floats) -> Floats:
-        """Sums over pairs of the products of their residuals, for fitted means (J,)."""
-        one_sided = self.first * fitted
-        return self.both - one_sided - one_sided.T + self.number * np.outer(fitted, fitted)
+        """Sums over pairs of the products of their residuals, shape (K,), for fitted means (J,)."""
+        a, b = fitted[self.one], fitted[self.other]
+        return self.both - self.first * b - a * self.second + self.number * a * b
 
 
 def cluster_mates(
@@ -70,13 +75,19 @@ def cluster_mates(
     shape = (int(clusters.max()) + 1, patterns)
     number, total = (sparse.coo_array((each, at), shape=shape).tocsr() for each in (weight, value))
 
+    one, other = (side.astype(np.intp) for side in (number.T @ number).tocoo().coords)
+
     def pairs(a: sparse.csr_array, b: sparse.csr_array, alone: Floats) -> Floats:
-        together = (a.T @ b).toarray()
-        return np.asarray(together - np.diag(np.bincount(at[1], alone, patterns)), dtype=float)
+        together = (a.T @ b).tocsr()[one, other]
+        itself = np.bincount(at[1], alone, patterns)[one]
+        return np.asarray(together - np.where(one == other, itself, 0.0), dtype=float)
 
     return Mates(
+        one,
+        other,
         pairs(number, number, weight**2),
         pairs(total, number, value * weight),
+        pairs(number, total, value * weight),
         pairs(total, total, value**2),
     )
 
@@ -108,5 +119,6 @@ def left_out_loss(
     own = means.size[0] * (means.variance[0] + (means.mean[0] - fitted) ** 2)
     own /= np.maximum(1.0 - layer.leverage(part)[0], LEAST_LEFT) ** 2
     design = part.posterior @ layer.slopes[0]
-    pulls = (design @ layer.bread[0] @ design.T) * layer.working[0]
-    return float(working @ (own + 2.0 * (pulls * mates.products(fitted)).sum(axis=1)))
+    pulls = ((design @ layer.bread[0])[mates.one] * design[mates.other]).sum(axis=1)
+    pulls *= working[mates.one] * layer.working[0][mates.other]
+    return float(working @ own + 2.0 * pulls @ mates.products(fitted))
