@@ -55,7 +55,8 @@ class LatentOptions:
         in the target language, on average. True by default.
     roughness : float or None
         Multiple of a cost of roughness. None, the default, chooses one for each model among
-        `ROUGHNESS_TRIED` by cross-validation over item clusters; intervals do not carry the choice.
+        `ROUGHNESS_TRIED` by cross-validation over item clusters, the highest unless a lower one is
+        better by more than two standard errors; intervals do not carry the choice.
         A number is the same for all models: what the prior shape adds to the n + 1 functionals of T
         that n promptings identify is the same for them then.
     """
@@ -227,6 +228,30 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
     )
 
 
+def _chosen(fits: dict[float, Layer], part: Deconvolution, items: GroupedItems) -> float:
+    """The cost of roughness: that of the smoothest fit unless a rougher one is clearly better.
+
+    A rougher fit must predict left-out items better by more than two standard errors of the gain;
+    Breiman, Friedman, Olshen and Stone (1984, section 3.4.3) ask for one. A choice by the least
+    loss alone follows noise, which intervals do not know of.
+    """
+    best = max(fits)
+    # The same working weights for all, so that their losses can be compared.
+    working = fits[best].working[0]
+    loss = {
+        cost: left_out_loss(fit, working, part, items.average_means, items.mates)
+        for cost, fit in fits.items()
+    }
+    for cost, fit in fits.items():
+        apart = part.posterior @ (fit.curve[0] - fits[best].curve[0])
+        # Of two squared residuals of variance 1 / working the difference varies by twice the
+        # residual times the difference of the fits.
+        error = 2.0 * np.sqrt(working * items.average_means.size[0] @ apart**2)
+        if loss[best] - loss[cost] > 2.0 * error:
+            best = cost
+    return best
+
+
 def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
     """Profiles of one model in all languages, in the best of some families."""
     part = deconvolve_patterns(items.patterns)
@@ -237,12 +262,7 @@ def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentMod
     for cost, family in families.items():
         fits[cost] = fit_layer(Prior.of(family), part, items.average, items.average_means, start)
         start = fits[cost].theta
-    # The same working weights for all, so that their losses can be compared.
-    working = fits[max(fits)].working[0]
-    best = min(
-        fits,
-        key=lambda cost: left_out_loss(fits[cost], working, part, items.average_means, items.mates),
-    )
+    best = _chosen(fits, part, items)
     shared = fits[best]
     prior = Prior.about(families[best], shared.theta[0]) if several else Prior.of(families[best])
     return LatentModel(
