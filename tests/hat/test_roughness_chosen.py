@@ -125,6 +125,38 @@ def test_a_bent_profile_is_smoothed_less_than_a_straight_one() -> None:
     assert chosen["step"] < chosen["line"]
 
 
+def test_noise_alone_hardly_ever_chooses_a_rougher_profile() -> None:
+    shape, chosen = Shape(250, 1, 10), []
+    for seed in range(40):
+        study = simulate_study((-1.0, 0.0, 1.0), shape=shape, rng=seed)
+        _, models = fit_latent(item_counts(study, study.benchmark_names[0]))
+        chosen += [model.roughness for model in models]
+    # Were the gain normal about 0, it would exceed two standard errors in 2.3 % of fits.
+    assert np.mean(np.array(chosen) < 1.0) < 0.1
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
+    counts = counts_of_pairs(seed, 60)
+    fits, losses = {}, {}
+    for cost in (1.0, 0.1, 0.001):
+        items, fits[cost], part = fitted(counts, cost)
+        working = fits[1.0].working[0]
+        losses[cost] = left_out_loss(fits[cost], working, part, items.average_means, items.mates)
+    expected = 1.0
+    for cost in (0.1, 0.001):
+        variance = 0.0
+        for j, y in zip(part.patterns.index, items.average[:, 0], strict=True):
+            if y == y:
+                apart = part.posterior[j] @ (fits[cost].curve[0] - fits[expected].curve[0])
+                # A residual of variance 1 / w, times twice the distance, weighted by w.
+                variance += working[j] ** 2 * (2 * apart) ** 2 / working[j]
+        if losses[expected] - losses[cost] > 2 * np.sqrt(variance):
+            expected = cost
+    assert latent._chosen(fits, part, items) == expected
+
+
 def test_a_number_given_is_the_cost_used() -> None:
     counts = counts_of_pairs(2)
     for roughness in (0.1, 10.0):
