@@ -32,7 +32,7 @@ from hatstats.hat.deconvolution import (
 )
 from hatstats.hat.increasing import increasing_family
 from hatstats.hat.layers import Layer, fit_layer
-from hatstats.hat.left_out import Mates, cluster_mates, left_out_loss
+from hatstats.hat.left_out import Mates, cluster_mates, gain_error, left_out_loss
 from hatstats.hat.penalised import Family, Means, Prior, pattern_means
 from hatstats.hat.unrestricted import unrestricted_family
 
@@ -238,16 +238,10 @@ def _chosen(fits: dict[float, Layer], part: Deconvolution, items: GroupedItems) 
     best = max(fits)
     # The same working weights for all, so that their losses can be compared.
     working = fits[best].working[0]
-    loss = {
-        cost: left_out_loss(fit, working, part, items.average_means, items.mates)
-        for cost, fit in fits.items()
-    }
+    given = (working, part, items.average_means, items.mates)
+    loss = {cost: left_out_loss(fit, *given) for cost, fit in fits.items()}
     for cost, fit in fits.items():
-        apart = part.posterior @ (fit.curve[0] - fits[best].curve[0])
-        # Of two squared residuals of variance 1 / working the difference varies by twice the
-        # residual times the difference of the fits.
-        error = 2.0 * np.sqrt(working * items.average_means.size[0] @ apart**2)
-        if loss[best] - loss[cost] > 2.0 * error:
+        if loss[best] - loss[cost] > 2.0 * gain_error(fit, fits[best], *given):
             best = cost
     return best
 

@@ -122,3 +122,19 @@ def left_out_loss(
     pulls = ((design @ layer.bread[0])[mates.one] * design[mates.other]).sum(axis=1)
     pulls *= working[mates.one] * layer.working[0][mates.other]
     return float(working @ own + 2.0 * pulls @ mates.products(fitted))
+
+
+def gain_error(
+    rough: Layer, smooth: Layer, working: Floats, part: Deconvolution, means: Means, mates: Mates
+) -> float:
+    """Standard error of what one curve's `left_out_loss` is below another's, arguments as there.
+
+    Of two squared residuals of variance ``1 / working`` the difference varies by twice the residual
+    times the distance of the fits; those of one cluster vary together.
+    """
+    fitted = part.posterior @ smooth.curve[0]
+    apart = part.posterior @ rough.curve[0] - fitted
+    pull = working * apart
+    alone = (means.size[0] * pull) @ apart
+    together = (pull[mates.one] * pull[mates.other]) @ mates.products(fitted)
+    return float(2.0 * np.sqrt(max(alone + together, 0.0)))

@@ -139,6 +139,7 @@ def test_noise_alone_hardly_ever_chooses_a_rougher_profile() -> None:
 @given(st.integers(0, 10**6))
 def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
     counts = counts_of_pairs(seed, 60)
+    clusters = counts.clusters
     fits, losses = {}, {}
     for cost in (1.0, 0.1, 0.001):
         items, fits[cost], part = fitted(counts, cost)
@@ -146,13 +147,19 @@ def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
         losses[cost] = left_out_loss(fits[cost], working, part, items.average_means, items.mates)
     expected = 1.0
     for cost in (0.1, 0.001):
-        variance = 0.0
-        for j, y in zip(part.patterns.index, items.average[:, 0], strict=True):
-            if y == y:
-                apart = part.posterior[j] @ (fits[cost].curve[0] - fits[expected].curve[0])
-                # A residual of variance 1 / w, times twice the distance, weighted by w.
-                variance += working[j] ** 2 * (2 * apart) ** 2 / working[j]
-        if losses[expected] - losses[cost] > 2 * np.sqrt(variance):
+        smooth, rough = (part.posterior @ fits[k].curve[0] for k in (expected, cost))
+        index, y = part.patterns.index, items.average[:, 0]
+        known = [i for i in range(y.size) if y[i] == y[i]]
+        # A residual of variance 1 / w, times twice the distance, weighted by w.
+        pull = [2 * working[index[i]] * (rough - smooth)[index[i]] for i in range(y.size)]
+        variance = sum(pull[i] ** 2 / working[index[i]] for i in known)
+        variance += sum(
+            pull[i] * pull[k] * (y[i] - smooth[index[i]]) * (y[k] - smooth[index[k]])
+            for i in known
+            for k in known
+            if k != i and clusters[k] == clusters[i]
+        )
+        if losses[expected] - losses[cost] > 2 * np.sqrt(max(variance, 0.0)):
             expected = cost
     assert latent._chosen(fits, part, items) == expected
 
