@@ -100,13 +100,12 @@ def _layout(table: Table) -> _Layout:
     headings = np.array([len(heading) for heading in table.headings])
     heading_words = np.array([_longest_word([heading]) for heading in table.headings])
     wanted = np.maximum(cells, headings)
-    prose, text = np.array(table.prose), ~np.array(table.numeric)
+    prose, text = np.array(table.prose, bool), ~np.array(table.numeric, bool)
     for kind in _TYPE:
         command, character, space, short = kind
         room = (_LINE - 2.0 * space * len(columns)) / character
         kept = np.where(prose, _SENTENCE, np.where(text, np.maximum(words, short), cells))
-        least = np.minimum(cells, kept)
-        least = np.maximum(least, heading_words)
+        least = np.maximum(np.minimum(cells, kept), heading_words)
         spare, more = room - least.sum(), wanted - least
         if spare >= 0.0:
             break
@@ -163,7 +162,7 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     )
 
     # What \raggedright makes of \\ in the last cell is no end of a row.
-    end = r"\\" if layout.points[-1] is None else r"\tabularnewline"
+    end = r"\tabularnewline" if any(layout.points[-1:]) else r"\\"
 
     def line(cells: Sequence[str]) -> str:
         # An opening bracket after \\ would be read as its optional argument.
@@ -177,13 +176,10 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     head = [r"    \toprule", line(list(headings)), r"    \midrule"]
     rows = [line(list(map(cell, row, layout.points))) for row in table.rows]
     title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"
-    size = [rf"  {layout.command}\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"]
-    if not layout.command:
-        size = []
+    smaller = rf"  {layout.command}\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
+    size = [smaller] if layout.command else []
     if len(rows) > LONG:
-        # In a group of its own, with which its type ends.
         lines = [
-            *(["{", *size] if size else []),
             rf"\begin{{longtable}}{{{alignment}}}",
             rf"    {title}\\",
             *head,
@@ -194,8 +190,10 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
             r"    \endlastfoot",
             *rows,
             r"\end{longtable}",
-            *(["}"] if size else []),
         ]
+        if size:
+            # In a group of its own, with which its type ends.
+            lines = ["{", *size, *lines, "}"]
     else:
         lines = [
             r"\begin{table}",

@@ -344,3 +344,10 @@ def test_a_narrow_latex_table_is_in_the_type_of_the_text() -> None:
     text = to_latex(table, caption="c", label="l")
     assert "tabcolsep" not in text
     assert "raggedright" not in text
+
+
+def test_latex_of_a_table_without_columns_or_rows() -> None:
+    nothing = make_table(pd.DataFrame(), [Column("a", "A")])
+    assert r"\begin{tabular}{}" in to_latex(nothing, caption="c", label="l")
+    bare = make_table(pd.DataFrame({"a": pd.Series([], dtype=str)}), [Column("a", "A")])
+    assert "    A \\\\" in to_latex(bare, caption="c", label="l").splitlines()
