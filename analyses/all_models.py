@@ -12,7 +12,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import hat_against_size, save_figure
+from hatstats.report.figures.figures import hat_against_size, save_figure
 
 STUDY = "data/euroeval_all"
 SIZE = "log10(params_total)"
@@ -27,7 +27,7 @@ def run(study_path: Path, out: Path) -> None:
     noted = scores.overlap.loc[scores.overlap["note"] != "", "model"]
     say(
         f"{scores.nobs} models; {len(study.flagged)} suspicious cells left out; "
-        f"{noted.nunique()} models are barely informed (near chance, near the ceiling, or few "
+        f"{noted.nunique()} models are weakly identified (near chance, near the ceiling, or few "
         "trials) and are left out of the figure."
     )
     rows = scores.tidy().merge(used.models, on="model")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.hat.functioning import functioning_classes
-from hatstats.report.figures import functioning, save_figure
+from hatstats.diagnostics.differential_functioning import functioning_classes
+from hatstats.report.figures.figures import functioning, save_figure
 
 STUDY = "data/truthfulqa_multi"
 CELL = ["benchmark", "language", "item"]

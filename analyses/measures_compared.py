@@ -13,9 +13,9 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.check.stress import StressDesign, simulated
-from hatstats.hat.measure_draws import measure_draws
-from hatstats.report.figures import leakage, save_figure
+from hatstats.calibration.stress import StressDesign, simulated
+from hatstats.measures.draws import measure_draws
+from hatstats.report.figures.figures import leakage, save_figure
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")

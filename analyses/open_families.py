@@ -15,11 +15,11 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import hat_against_size, margin_curve, save_figure
-from hatstats.trends.claims import claims_frame
+from hatstats.report.figures.figures import hat_against_size, margin_curve, save_figure
+from hatstats.trends.claims.non_inferiority import margin_curves
+from hatstats.trends.claims.verdicts import claims_frame
 from hatstats.trends.diagnostics import leave_one_out, leverage_by_cluster, within_between
-from hatstats.trends.margins import margin_curves
-from hatstats.trends.power import detectable_slopes
+from hatstats.trends.planning.power import detectable_slopes
 
 STUDY = "data/self_translate"
 MAIN = "xstory_cloze"
@@ -33,7 +33,7 @@ def run(study_path: Path, out: Path) -> None:
     profile = hs.fit_profile(study)
     scores = profile.hat("pooled")
     noted = set(scores.overlap.loc[scores.overlap["note"] != "", "model"])
-    say(f"{scores.nobs} models on {MAIN}, {len(noted)} of them barely informed.")
+    say(f"{scores.nobs} models on {MAIN}, {len(noted)} of them weakly identified.")
     rows = scores.tidy().merge(study.models, on="model")
     write(rows, out / "scores.csv")
 

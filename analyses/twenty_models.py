@@ -13,14 +13,14 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.hat.measure_draws import measure_draws
-from hatstats.report.figures import forest, margin_curve, save_figure, what_changes
-from hatstats.trends.choices import default_specification, one_at_a_time
-from hatstats.trends.claims import claims_frame
+from hatstats.measures.draws import measure_draws
+from hatstats.report.figures.figures import forest, margin_curve, save_figure, what_changes
+from hatstats.trends.claims.multiverse import default_specification, one_at_a_time
+from hatstats.trends.claims.non_inferiority import margin_curves
+from hatstats.trends.claims.specifications import verdict_shares
+from hatstats.trends.claims.verdicts import claims_frame
 from hatstats.trends.diagnostics import collinearity, leave_one_out, leverage_by_cluster
-from hatstats.trends.margins import margin_curves
-from hatstats.trends.power import detectable_slopes
-from hatstats.trends.specification import verdict_shares
+from hatstats.trends.planning.power import detectable_slopes
 
 STUDY = "data/euroeval"
 FORMULAS = ("log10(params_total)", "release_year", "log10(params_total) + release_year")

@@ -13,7 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import save_figure, transfer_profiles
+from hatstats.report.figures.figures import save_figure, transfer_profiles
 
 STUDY = "data/winogrande_african"
 CHANCE = 0.5
@@ -25,7 +25,7 @@ def run(study_path: Path, out: Path) -> None:
     facts = hs.fit_profile(study).glance().iloc[0]
     say(
         f"{facts['n_items']} items in {facts['n_clusters']} clusters of twins, "
-        f"{facts['median_promptings']:.0f} promptings each, {facts['n_languages']} languages."
+        f"{facts['median_trials']:.0f} trials each, {facts['n_languages']} languages."
     )
     tables, contrasts = [], []
     for method in ("latent", "observed"):
@@ -44,7 +44,7 @@ def run(study_path: Path, out: Path) -> None:
     profile = hs.fit_profile(study, method="latent")
     write(profile.hat("pooled").tidy_cells(), out / "languages.csv")
     say(
-        "Three promptings fix four numbers about each distribution of source accuracy; what a "
+        "Three trials fix four numbers about each distribution of source accuracy; what a "
         "profile says between them rests on smoothness. Compare latent with observed above."
     )
     curve = profile.curve().assign(family="GPT")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import hatstats
-from hatstats.hat.counts import ItemCounts, item_counts
+from hatstats.scores.counts import ItemCounts, item_counts
+from hatstats.simulation.simulate import Shape
 from hatstats.study import Study
-from hatstats.study.simulate import Shape
 
 Floats = NDArray[np.float64]
 DRAWS = 10_000
@@ -120,7 +120,7 @@ def main() -> None:
     a level with a handful of items only, a draw may lose the level, the statistic has a kink
     there, and no Newton step follows it (the `check_refits` of `bootstrap_hat` would say so).
     """
-    shape = Shape(n_items=1292, n_languages=20, n_promptings=5)
+    shape = Shape(n_items=1292, n_languages=20, n_trials=5)
     ability = np.linspace(-1.0, 1.5, 20).tolist()
     race = paired_bootstrap(hatstats.simulate_study(ability, shape=shape, rng=1))
     print(

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hatstats.hat.hierarchical import Sampling, fit_hierarchical
-from hatstats.hat.hierarchical.draws import convergence
-from hatstats.hat.hierarchical.fit import Level
-from hatstats.study import Study, simulate_study
-from hatstats.study.simulate import Shape
+from hatstats.bayes.draws import convergence
+from hatstats.bayes.fit import Level, fit_hierarchical
+from hatstats.bayes.settings import Sampling
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import hatstats
-from hatstats.hat.counts import ItemCounts, item_counts
-from hatstats.hat.joint.fit import fit_joint_counts, make_likelihood
-from hatstats.hat.joint.models import model_counts
-from hatstats.hat.joint.options import JointOptions
-from hatstats.hat.joint.start import rules_for
-from hatstats.study.simulate import Shape
+from hatstats.estimators.joint.fit import fit_joint_counts, make_likelihood
+from hatstats.estimators.joint.fit_models import model_counts
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.joint.starting_values import rules_for
+from hatstats.scores.counts import ItemCounts, item_counts
+from hatstats.simulation.simulate import Shape
 
 Floats = NDArray[np.float64]
 SCRIPT = Path(__file__).with_suffix(".R")
@@ -88,7 +88,7 @@ def run_glmer(counts: ItemCounts, repeats: int) -> tuple[list[float], str]:
 
 
 def beside_glmer(n_items: int = 658, *, repeats: int = 5, seed: int = 20_26) -> Race:
-    """Fit one model's counts in one target language, ten promptings each, in both ways.
+    """Fit one model's counts in one target language, ten trials each, in both ways.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def paper_size() -> list[float]:
 def all_or_nothing() -> tuple[float, float]:
     """Seconds, and of the processors, on the project's hardest item-level data.
 
-    Three promptings that nearly always agree drive every standard deviation to its largest.
+    Three trials that nearly always agree drive every standard deviation to its largest.
     """
     study = hatstats.read_study(DATA / "winogrande_african").without_flagged()
     start, worked = time.perf_counter(), time.process_time()

@@ -15,10 +15,10 @@ from functools import partial
 import numpy as np
 
 import hatstats
-from hatstats.hat.counts import item_counts
-from hatstats.hat.deconvolution import GRID
-from hatstats.hat.latent import LatentOptions, fit_grouped, group_items
-from hatstats.study.simulate import Shape
+from hatstats.estimators.latent.deconvolution import GRID
+from hatstats.estimators.latent.fit import LatentOptions, fit_grouped, group_items
+from hatstats.scores.counts import item_counts
+from hatstats.simulation.simulate import Shape
 
 _REPEATS = 25
 

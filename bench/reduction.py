@@ -19,9 +19,9 @@ from pathlib import Path
 
 import duckdb
 
-#: Rows, and how they are spread: models, languages, items; ten promptings of each.
+#: Rows, and how they are spread: models, languages, items; ten trials of each.
 SIZES = {"jsonl": 5_300_000, "parquet": 100_000_000}
-PROMPTINGS, LANGUAGES, ITEMS = 10, 29, 658
+TRIALS, LANGUAGES, ITEMS = 10, 29, 658
 #: Bytes of address space for pandas, so that it dies before the machine does.
 PANDAS_LIMIT = 12 << 30
 KEYS = "model, benchmark, language, item"
@@ -29,7 +29,7 @@ KEYS = "model, benchmark, language, item"
 
 def make(kind: str, rows: int, folder: Path) -> list[Path]:
     """Write responses as files of one kind, eight of them, and give their paths."""
-    per_model = PROMPTINGS * LANGUAGES * ITEMS
+    per_model = TRIALS * LANGUAGES * ITEMS
     folder.mkdir()
     paths = []
     with duckdb.connect() as connection:
@@ -42,9 +42,9 @@ def make(kind: str, rows: int, folder: Path) -> list[Path]:
             connection.execute(
                 f"COPY (SELECT 'acme/model-' || (i // {per_model}) AS model, "
                 "'mmlu_prox_lite' AS benchmark, "
-                f"'l' || ((i // {PROMPTINGS}) % {LANGUAGES}) AS language, "
-                f"'item-' || ((i // {PROMPTINGS * LANGUAGES}) % {ITEMS}) AS item, "
-                f"(i % {PROMPTINGS})::INTEGER AS prompt, hash(i) % 3 = 0 AS correct, "
+                f"'l' || ((i // {TRIALS}) % {LANGUAGES}) AS language, "
+                f"'item-' || ((i // {TRIALS * LANGUAGES}) % {ITEMS}) AS item, "
+                f"(i % {TRIALS})::INTEGER AS prompt, hash(i) % 3 = 0 AS correct, "
                 f"md5(i::VARCHAR) AS answer FROM range({low}, {high}) t(i)) TO '{path}' ({options})"
             )
             paths.append(path)
@@ -52,11 +52,11 @@ def make(kind: str, rows: int, folder: Path) -> list[Path]:
 
 
 def ours(paths: Sequence[Path], target: Path) -> None:
-    """The reduction of `hatstats convert`, grading, faults and repeated promptings included."""
-    from hatstats.study.conversion import Counter
-    from hatstats.study.engines import DuckDB
-    from hatstats.study.gathering import gather
-    from hatstats.study.readers.declared import Choices
+    """The reduction of `hatstats convert`, grading, faults and repeated trials included."""
+    from hatstats.logs.backends import DuckDB
+    from hatstats.logs.convert import Counter
+    from hatstats.logs.discover import gather
+    from hatstats.logs.readers.reader import Choices
 
     with tempfile.TemporaryDirectory() as scratch:
         engine = DuckDB(Path(scratch))
@@ -145,8 +145,6 @@ def main() -> None:
         # Imports come before the clock: they cost the same for ten rows and for a billion.
         import ibis
         import pandas as pd  # noqa: F401
-
-        import hatstats.study.conversion  # noqa: F401
 
         ibis.duckdb.connect().disconnect()
 

@@ -19,49 +19,38 @@ from hatstats.errors import (
 )
 
 if TYPE_CHECKING:
-    from hatstats.check import stress_test
-    from hatstats.hat import (
-        HatScores,
-        JointOptions,
-        LatentOptions,
-        TransferProfile,
-        bootstrap_hat,
-        compare_joint,
-        count_table,
-        fit_profile,
-        item_functioning,
-        item_report,
-        measures,
-        misspecification_test,
-        resample_promptings,
-        split_half,
-        thin_promptings,
-    )
-    from hatstats.hat.hierarchical import (
-        HierarchicalFit,
-        Priors,
-        Sampling,
-        fit_hierarchical,
-        read_hierarchical,
-    )
-    from hatstats.study import (
-        Conversion,
-        Study,
-        convert_logs,
-        fill_models,
-        read_study,
-        simulate_study,
-        suspicious_cells,
-    )
-    from hatstats.trends import (
-        TrendFit,
-        Verdict,
-        decompose,
-        evaluate_claims,
-        fit_trend,
-        plan,
-        specification_table,
-    )
+    from hatstats.bayes.fit import fit_hierarchical, read_hierarchical
+    from hatstats.bayes.priors import Priors
+    from hatstats.bayes.result import HierarchicalFit
+    from hatstats.bayes.settings import Sampling
+    from hatstats.bootstrap.items import bootstrap_hat
+    from hatstats.bootstrap.trials import resample_trials
+    from hatstats.calibration.stress import stress_test
+    from hatstats.diagnostics.differential_functioning import item_functioning
+    from hatstats.diagnostics.goodness_of_fit import count_table
+    from hatstats.diagnostics.half_samples import split_half
+    from hatstats.diagnostics.hausman import misspecification_test
+    from hatstats.diagnostics.item_misfit import item_report
+    from hatstats.diagnostics.thinning import thin_trials
+    from hatstats.estimators.joint.compare import compare_joint
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.estimators.methods import fit_profile
+    from hatstats.logs.convert import Conversion, convert_logs
+    from hatstats.measures.table import measures
+    from hatstats.scores.scores import HatScores
+    from hatstats.scores.transfer_profile import TransferProfile
+    from hatstats.simulation.simulate import simulate_study
+    from hatstats.study.model_metadata import fill_models
+    from hatstats.study.read import read_study
+    from hatstats.study.screening.failed_extraction import suspicious_cells
+    from hatstats.study.study import Study
+    from hatstats.trends.claims.specifications import specification_table
+    from hatstats.trends.claims.verdicts import Verdict, evaluate_claims
+    from hatstats.trends.decomposition import decompose
+    from hatstats.trends.planning.designs import plan
+    from hatstats.trends.regression import fit_trend
+    from hatstats.trends.trend import TrendFit
 
 __version__ = "0.1.0"
 
@@ -100,68 +89,66 @@ __all__ = [
     "plan",
     "read_hierarchical",
     "read_study",
-    "resample_promptings",
+    "resample_trials",
     "simulate_study",
     "specification_table",
     "split_half",
     "stress_test",
     "suspicious_cells",
-    "thin_promptings",
+    "thin_trials",
 ]
 
-# The room of each name; the imports for type checkers above say the same, and a test compares them.
-_ROOMS = {
-    "hatstats.study": (
-        "Conversion",
-        "Study",
-        "convert_logs",
-        "fill_models",
-        "read_study",
-        "simulate_study",
-        "suspicious_cells",
-    ),
-    "hatstats.hat": (
-        "HatScores",
-        "JointOptions",
-        "LatentOptions",
-        "TransferProfile",
-        "bootstrap_hat",
-        "compare_joint",
-        "count_table",
-        "fit_profile",
-        "item_functioning",
-        "item_report",
-        "measures",
-        "misspecification_test",
-        "resample_promptings",
-        "split_half",
-        "thin_promptings",
-    ),
-    "hatstats.hat.hierarchical": (
-        "HierarchicalFit",
-        "Priors",
-        "Sampling",
+# The module of each name; the imports for type checkers above say the same, and a test compares them.
+_MODULES = {
+    "hatstats.bayes.fit": (
         "fit_hierarchical",
         "read_hierarchical",
     ),
-    "hatstats.trends": (
-        "TrendFit",
-        "Verdict",
-        "decompose",
-        "evaluate_claims",
-        "fit_trend",
-        "plan",
-        "specification_table",
+    "hatstats.bayes.priors": ("Priors",),
+    "hatstats.bayes.result": ("HierarchicalFit",),
+    "hatstats.bayes.settings": ("Sampling",),
+    "hatstats.bootstrap.items": ("bootstrap_hat",),
+    "hatstats.bootstrap.trials": ("resample_trials",),
+    "hatstats.calibration.stress": ("stress_test",),
+    "hatstats.diagnostics.differential_functioning": ("item_functioning",),
+    "hatstats.diagnostics.goodness_of_fit": ("count_table",),
+    "hatstats.diagnostics.half_samples": ("split_half",),
+    "hatstats.diagnostics.hausman": ("misspecification_test",),
+    "hatstats.diagnostics.item_misfit": ("item_report",),
+    "hatstats.diagnostics.thinning": ("thin_trials",),
+    "hatstats.estimators.joint.compare": ("compare_joint",),
+    "hatstats.estimators.joint.options": ("JointOptions",),
+    "hatstats.estimators.latent.fit": ("LatentOptions",),
+    "hatstats.estimators.methods": ("fit_profile",),
+    "hatstats.logs.convert": (
+        "Conversion",
+        "convert_logs",
     ),
-    "hatstats.check": ("stress_test",),
+    "hatstats.measures.table": ("measures",),
+    "hatstats.scores.scores": ("HatScores",),
+    "hatstats.scores.transfer_profile": ("TransferProfile",),
+    "hatstats.simulation.simulate": ("simulate_study",),
+    "hatstats.study.model_metadata": ("fill_models",),
+    "hatstats.study.read": ("read_study",),
+    "hatstats.study.screening.failed_extraction": ("suspicious_cells",),
+    "hatstats.study.study": ("Study",),
+    "hatstats.trends.claims.specifications": ("specification_table",),
+    "hatstats.trends.claims.verdicts": (
+        "Verdict",
+        "evaluate_claims",
+    ),
+    "hatstats.trends.decomposition": ("decompose",),
+    "hatstats.trends.planning.designs": ("plan",),
+    "hatstats.trends.regression": ("fit_trend",),
+    "hatstats.trends.trend": ("TrendFit",),
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from its room when it is first used."""
-    for room, names in _ROOMS.items():
+    """Import a public name from its module when it is first used."""
+    for module, names in _MODULES.items():
         if name in names:
-            value: object = getattr(importlib.import_module(room), name)
+            value: object = getattr(importlib.import_module(module), name)
             globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ class HatstatsError(Exception):
 
 
 class DataError(HatstatsError, ValueError):
-    """The input is wrong, and the message says where and what would mend it.
+    """The input is wrong, and the message says where and what would hint it.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class DataError(HatstatsError, ValueError):
         Name of the column at fault.
     value : object, optional
         The value found there.
-    mend : str, optional
+    hint : str, optional
         What the user can do about it.
     """
 
@@ -36,7 +36,7 @@ class DataError(HatstatsError, ValueError):
         row: int | None = None,
         column: str | None = None,
         value: object = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
         place = [str(file)] if file is not None else []
         if row is not None:
@@ -46,8 +46,8 @@ class DataError(HatstatsError, ValueError):
         if value is not None:
             place.append(f"value {value!r}")
         text = f"{', '.join(place)}: {message}" if place else message
-        super().__init__(f"{text} Mend: {mend}" if mend else text)
-        self.file, self.row, self.column, self.value, self.mend = file, row, column, value, mend
+        super().__init__(f"{text} Hint: {hint}" if hint else text)
+        self.file, self.row, self.column, self.value, self.hint = file, row, column, value, hint
 
 
 class NotIdentifiedError(HatstatsError, ValueError):

@@ -39,7 +39,7 @@ FLOOR = {room: floor for floor, room in enumerate(ROOMS)}
 
 
 def dotted(path: Path) -> str:
-    """Name under which a file is imported: hatstats.study.tables, hatstats.study."""
+    """Name under which a file is imported: hatstats.study.schema, hatstats.study."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 import hatstats
 from hatstats import cli
 from hatstats.errors import DegenerateDataWarning, FitError
-from hatstats.report import analysis as analysis_module
+from hatstats.report.results import analysis as analysis_module
 from tests.report.studies import aggregate_study, item_study
 
 ROOT = Path(__file__).parents[1]
@@ -208,7 +208,7 @@ def test_wrong_data_exit_2_with_one_message_bad_input(
     message = fails(run(verb, place, *(("--out", out) if verb == "report" else ())), 2)
     assert "counts.csv" in message
     assert "row " in message
-    assert "Mend: " in message
+    assert "Hint: " in message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
 
 
@@ -222,7 +222,7 @@ def test_an_analysis_that_fails_exits_1(small: Path, monkeypatch: pytest.MonkeyP
     def fails_to_fit(*_: object, **__: object) -> None:
         raise FitError("no maximum was found")
 
-    monkeypatch.setattr("hatstats.hat.fit_profile", fails_to_fit)
+    monkeypatch.setattr("hatstats.scores.fit_profile", fails_to_fit)
     assert "no maximum was found" in fails(run("score", small), 1)
 
 
@@ -301,9 +301,9 @@ def test_wrong_arguments_exit_2_bad_input(small: Path, arguments: tuple[str, ...
         ("trend", "{small}", "--cluster", "no_such_column"),
     ],
 )
-def test_wrong_values_exit_2_with_a_mend_bad_input(small: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_values_exit_2_with_a_hint_bad_input(small: Path, arguments: tuple[str, ...]) -> None:
     message = fails(run(*(each.format(small=small) for each in arguments)), 2)
-    assert "Mend: " in message
+    assert "Hint: " in message
 
 
 def test_debug_shows_the_traceback_and_keeps_the_status(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_fault_of_ours_is_one_message_too(small: Path, monkeypatch: pytest.Mon
     def fault(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("hatstats.hat.fit_profile", fault)
+    monkeypatch.setattr("hatstats.scores.fit_profile", fault)
     message = fails(run("score", small), 1)
     assert "ZeroDivisionError: oops" in message
     assert "--debug" in message
@@ -334,7 +334,7 @@ def test_warnings_are_one_line_each_and_said_once(
         warnings.warn("noise of a library", RuntimeWarning, stacklevel=1)
         return fit(*given, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("hatstats.hat.fit_profile", warning)
+    monkeypatch.setattr("hatstats.scores.fit_profile", warning)
     before = warnings.filters[:]
     done = run("score", small)
     assert done.exit_code == 0
@@ -413,7 +413,7 @@ def test_without_a_verb_the_help_is_shown() -> None:
 
 
 def test_plan_and_stress_need_no_study(tmp_path: Path) -> None:
-    few = ("--items", "40", "--promptings", "4", "--languages", "1")
+    few = ("--items", "40", "--trials", "4", "--languages", "1")
     done = run("plan", *few, "--families", "2,2,2", "--precision", "0.5")
     assert done.exit_code == 0, done.output
     assert "Cheapest with a standard error of 0.5: 40 items" in done.stdout

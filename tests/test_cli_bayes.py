@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hatstats.cli import app
-from tests.hat.hierarchical_cases import panel_study
+from tests.bayes.cases import panel_study
 
 
 @pytest.fixture(scope="module")

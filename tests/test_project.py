@@ -12,7 +12,7 @@ import yaml
 
 import hatstats
 from hatstats.cli import app
-from hatstats.report.analysis import analyse
+from hatstats.report.results.analysis import analyse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

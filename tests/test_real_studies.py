@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hatstats as hs
-from hatstats.hat.aggregate import AggregateProfile
+from hatstats.estimators.aggregate.profile import AggregateProfile
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -18,10 +18,10 @@ def twenty() -> hs.Study:
     return hs.read_study(DATA / "euroeval")
 
 
-def test_gemma_3_1b_sits_at_chance_and_is_barely_informed(twenty: hs.Study) -> None:
+def test_gemma_3_1b_sits_at_chance_and_is_weakly_identified(twenty: hs.Study) -> None:
     profile = hs.fit_profile(twenty.without_flagged())
     assert isinstance(profile, AggregateProfile)
-    assert "Gemma-3-1B" in profile.barely_informed
+    assert "Gemma-3-1B" in profile.weakly_identified
     scores = profile.hat("pooled")
     width = dict(zip(scores.models, np.diff(scores.conf_int(), axis=1)[:, 0], strict=True))
     # The other Gemma-3 models were run on as many items.

@@ -135,7 +135,7 @@ def write_winogrande(raw: Path, folder: Path) -> Written:
 
 
 def write_truthfulqa(raw: Path, folder: Path) -> Written:
-    """Write the study on TruthfulQA, one prompting per item."""
+    """Write the study on TruthfulQA, one trial per item."""
     folder.mkdir(parents=True, exist_ok=True)
     answers = truthfulqa.read_answers(raw)
     counts = truthfulqa.counts(answers)

@@ -1,7 +1,7 @@
 """Cells that are not what they seem: flagged with the evidence, and kept.
 
 Two kinds. *extraction-failure*: a cell far under what the model's other languages and the other
-models in that language predict (`hatstats.study.suspicion`), and at or under chance besides: a
+models in that language predict (`hatstats.study.screening.failed_extraction`), and at or under chance besides: a
 model that was hardly trained on a language is far under its other languages too, but above chance.
 *constant-answer*: the very same score and interval as other models'. EuroEval draws the same
 resamples for every model, so that a model whose answers cannot be read, and which is given the
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data.derive.folder import Tables
-from hatstats.study import Study, suspicion
-from hatstats.study.suspicion import suspicious_cells
+from hatstats.study import Study
+from hatstats.study.screening import failed_extraction as suspicion
+from hatstats.study.screening.failed_extraction import suspicious_cells
 
 _CELL = ["model", "benchmark", "language"]
 CONSTANT = "constant-answer"

@@ -1,4 +1,4 @@
-"""TruthfulQA in five languages: fifteen models, item by item, one prompting each."""
+"""TruthfulQA in five languages: fifteen models, item by item, one trial each."""
 
 from __future__ import annotations
 

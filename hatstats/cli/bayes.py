@@ -40,8 +40,9 @@ def bayes(
     --quick uses the cell rung. The exit status is 1 where a check of the fit failed.
     """
     _, used = read(study, choice)
-    from hatstats.hat.hierarchical import Sampling, fit_hierarchical
-    from hatstats.hat.hierarchical.claim_fits import ClaimFits, fit_claims
+    from hatstats.bayes.claim_fits import ClaimFits, fit_claims
+    from hatstats.bayes.fit import fit_hierarchical
+    from hatstats.bayes.settings import Sampling
 
     rung: Level = "cells" if choice.quick else level
     with progress_bar() as progress:

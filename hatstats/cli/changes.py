@@ -24,7 +24,7 @@ def decompose(
 ) -> None:
     """Split a change in raw target accuracy into source ability and transfer."""
     _, used = read(study, choice)
-    from hatstats.trends.decompose import decompose as split
+    from hatstats.trends.decomposition import decompose as split
 
     sides = [_side(text, used.model_names) for text in (before, after)]
     found = split(used, sides[0], sides[1], family=family, method=choice.method)
@@ -51,9 +51,9 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if not data.claims:
         print("No claims are registered: study.toml has no [[claims]].")
         return
-    from hatstats.study.registry import registration
-    from hatstats.trends.choices import all_specifications, default_specification
-    from hatstats.trends.specification import specification_table, verdict_shares
+    from hatstats.study.claim_lock import registration
+    from hatstats.trends.claims.multiverse import all_specifications, default_specification
+    from hatstats.trends.claims.specifications import specification_table, verdict_shares
 
     base = default_specification(
         data, method=choice.method, reference=choice.reference, flagged=choice.with_flagged
@@ -69,9 +69,9 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if choice.json:
         print_json({"specifications": table, "shares": shares})
         return
-    from hatstats.report.claim_tables import shares_table
-    from hatstats.report.layouts import specification_table as layout
-    from hatstats.report.tables import to_text
+    from hatstats.report.tables.claim_tables import shares_table
+    from hatstats.report.tables.layouts import specification_table as layout
+    from hatstats.report.tables.tables import to_text
 
     print(to_text(layout(table), width=WIDTH))
     print(to_text(shares_table(shares), width=WIDTH), end="")

@@ -10,7 +10,8 @@ import typer
 from hatstats.cli.front import Choice
 
 if TYPE_CHECKING:
-    from hatstats.hat import HatScores, TransferProfile
+    from hatstats.scores.scores import HatScores
+    from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.study import Study
 
 StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]
@@ -18,7 +19,7 @@ StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or P
 
 def read(path: Path, choice: Choice) -> tuple[Study, Study]:
     """Read a study; give it as it is, and as it is to be used."""
-    from hatstats.study import read_study
+    from hatstats.study.read import read_study
 
     study = read_study(path)
     return study, study if choice.with_flagged else study.without_flagged()
@@ -26,7 +27,7 @@ def read(path: Path, choice: Choice) -> tuple[Study, Study]:
 
 def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
     """Give what trends are fitted to: an aggregate profile, or item-level scores."""
-    from hatstats.hat import fit_profile
+    from hatstats.estimators.methods import fit_profile
 
     profile = fit_profile(study, method=choice.method)
     return profile if profile.method == "aggregate" else profile.hat(choice.reference)

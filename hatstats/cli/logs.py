@@ -41,7 +41,7 @@ def convert(
     choice: Choice,
 ) -> None:
     """Turn logs of any known harness into a study, with an account of every row."""
-    from hatstats.study.conversion import convert_logs
+    from hatstats.logs.convert import convert_logs
 
     with progress_bar() as progress:
         done = convert_logs(
@@ -70,9 +70,9 @@ def fill(
     choice: Choice,
 ) -> None:
     """Complete family, release date and size of models from the table of hatstats."""
-    from hatstats.study import read_study
-    from hatstats.study.flagging import write_models
-    from hatstats.study.metadata import fill_models
+    from hatstats.study.model_metadata import fill_models
+    from hatstats.study.read import read_study
+    from hatstats.study.screening.write_flags import write_models
 
     filled = fill_models(read_study(study))
     write_models(study, filled.study.models)
@@ -96,9 +96,9 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
             raise DataError(
                 f"{option} needs a name, an equals sign and a value.",
                 value=text,
-                mend=f"write {option} language=de, for instance.",
+                hint=f"write {option} language=de, for instance.",
             )
         if name in pairs:
-            raise DataError(f"{option} is given twice for {name!r}.", mend="give it once.")
+            raise DataError(f"{option} is given twice for {name!r}.", hint="give it once.")
         pairs[name] = value
     return pairs

@@ -18,7 +18,7 @@ def plan(
     pilot: StudyOption = None,
     *,
     items: Annotated[list[int], typer.Option(help="Items; may be repeated.")] = [250, 500, 1000],  # noqa: B006
-    promptings: Annotated[list[int], typer.Option(help="Promptings per item.")] = [5, 10],  # noqa: B006
+    trials: Annotated[list[int], typer.Option(help="Trials per item.")] = [5, 10],  # noqa: B006
     languages: Annotated[list[int], typer.Option(help="Target languages.")] = [10],  # noqa: B006
     families: Annotated[
         list[str], typer.Option(help="Models in each family, such as 6,5,3,3,2,1.")
@@ -29,15 +29,15 @@ def plan(
     ] = None,
     choice: Choice,
 ) -> None:
-    """Print standard error of HAT and power of claims by items, promptings, languages, models."""
-    from hatstats.study import read_study
-    from hatstats.trends.assumptions import Assumptions
-    from hatstats.trends.planning import Effects, Sizes, parse_families
-    from hatstats.trends.planning import plan as make
+    """Print standard error of HAT and power of claims by items, trials, languages, models."""
+    from hatstats.study.read import read_study
+    from hatstats.trends.planning.assumptions import Assumptions
+    from hatstats.trends.planning.designs import Effects, Sizes, parse_families
+    from hatstats.trends.planning.designs import plan as make
 
     sizes = Sizes(
         tuple(items),
-        tuple(promptings),
+        tuple(trials),
         tuple(languages),
         tuple(parse_families(text) for text in families),
     )
@@ -47,7 +47,7 @@ def plan(
             assumed,
             sizes,
             effects=Effects(slope=slope),
-            n_jobs=-1 if len(items) * len(promptings) * len(languages) > 4 else 1,
+            n_jobs=-1 if len(items) * len(trials) * len(languages) > 4 else 1,
             rng=choice.seed,
             progress=progress,
         )
@@ -63,7 +63,7 @@ def plan(
             row = best.iloc[0]
             say(
                 f"Cheapest with a standard error of {precision:g}: {row['items']:.0f} items, "
-                f"{row['promptings']:.0f} promptings, {row['languages']:.0f} languages."
+                f"{row['trials']:.0f} trials, {row['languages']:.0f} languages."
             )
 
 
@@ -80,11 +80,11 @@ def stress(
     choice: Choice,
 ) -> None:
     """Move only source ability, then only transfer, and see which measures can tell."""
-    from hatstats.check.stress import StressDesign, stress_test
+    from hatstats.calibration.stress import StressDesign, stress_test
 
     data = None
     if study is not None:
-        from hatstats.study import read_study
+        from hatstats.study.read import read_study
 
         data = read_study(study).without_flagged()
     with progress_bar() as progress:
@@ -96,8 +96,8 @@ def stress(
             progress=progress,
         )
     if out is not None:
-        from hatstats.report.figures import leakage, save_figure
-        from hatstats.report.run import write_csv
+        from hatstats.report.figures.figures import leakage, save_figure
+        from hatstats.report.write_run import write_csv
 
         out.mkdir(parents=True, exist_ok=True)
         write_csv(table, out / "stress.csv")
@@ -105,8 +105,8 @@ def stress(
     if choice.json:
         print_json(table)
         return
-    from hatstats.report.claim_tables import stress_table
-    from hatstats.report.tables import to_text
+    from hatstats.report.tables.claim_tables import stress_table
+    from hatstats.report.tables.tables import to_text
 
     print(to_text(stress_table(table), width=WIDTH), end="")
     say("Leakage: moved per logit of source ability, relative to per logit of transfer.")

@@ -23,12 +23,12 @@ def report(
     choice: Choice,
 ) -> None:
     """Do the main job: scores, trends, verdicts, tables, figures and one HTML page."""
-    from hatstats.report.folder import check_out
+    from hatstats.report.atomic_folder import check_out
 
     check_out(out)
     data, _ = read(study, choice)
-    from hatstats.report.analysis import Options, analyse
-    from hatstats.report.run import write_run
+    from hatstats.report.results.analysis import Options, analyse
+    from hatstats.report.write_run import write_run
 
     options = Options(
         method=choice.method,

@@ -15,7 +15,7 @@ from hatstats.cli.terminal import WIDTH, print_json, say
 def score(study: StudyPath, *, choice: Choice) -> None:
     """Print the HAT score of every model, best first."""
     _, used = read(study, choice)
-    from hatstats.hat import fit_profile
+    from hatstats.estimators.methods import fit_profile
 
     scores = fit_profile(used, method=choice.method).hat(choice.reference)
     if choice.json:
@@ -36,8 +36,8 @@ def measures(
 ) -> None:
     """Print every measure that HAT argues with, as far as the study allows."""
     _, used = read(study, choice)
-    from hatstats.hat import measures as measure
-    from hatstats.hat.measure_draws import measure_draws
+    from hatstats.measures.draws import measure_draws
+    from hatstats.measures.table import measures as measure
 
     rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
     alike = None
@@ -49,8 +49,8 @@ def measures(
     if choice.json:
         print_json(rows if alike is None else {"measures": rows, "agreement": alike})
         return
-    from hatstats.report.layouts import agreement_table, measures_table, other_measures_table
-    from hatstats.report.tables import to_text
+    from hatstats.report.tables.layouts import agreement_table, measures_table, other_measures_table
+    from hatstats.report.tables.tables import to_text
 
     print(to_text(measures_table(rows, intervals=False), width=WIDTH))
     print(to_text(other_measures_table(rows), width=WIDTH), end="")

@@ -13,7 +13,7 @@ from hatstats.cli.inputs import StudyPath
 from hatstats.cli.terminal import WIDTH, print_json, say
 
 if TYPE_CHECKING:
-    from hatstats.study.scrutiny import Finding
+    from hatstats.study.screening.findings import Finding
 
 #: Findings of one kind that are printed; --json has all.
 MOST = 10
@@ -22,8 +22,9 @@ MOST = 10
 @verb()
 def check(study: StudyPath, *, choice: Choice) -> None:
     """Read and validate a study, and list what looks wrong, each with how to exclude it."""
-    from hatstats.study import read_study, suspicious_cells
-    from hatstats.study.scrutiny import finding_table, findings
+    from hatstats.study.read import read_study
+    from hatstats.study.screening.failed_extraction import suspicious_cells
+    from hatstats.study.screening.findings import finding_table, findings
 
     data = read_study(study)
     found = findings(data)
@@ -53,9 +54,9 @@ def exclude(
     choice: Choice,
 ) -> None:
     """Flag what findings name, so that it is left out from now on (--with-flagged uses it)."""
-    from hatstats.study import read_study
-    from hatstats.study.flagging import write_flags
-    from hatstats.study.scrutiny import findings, named
+    from hatstats.study.read import read_study
+    from hatstats.study.screening.findings import findings, named
+    from hatstats.study.screening.write_flags import write_flags
 
     chosen = named(findings(read_study(study)), names)
     rows = write_flags(study, chosen)
@@ -68,7 +69,7 @@ def exclude(
 
 
 def _finding_lines(found: list[Finding], study: str) -> Iterator[str]:
-    from hatstats.study.scrutiny import KINDS
+    from hatstats.study.screening.findings import KINDS
 
     if not found:
         yield "Valid. No suspicious cells."

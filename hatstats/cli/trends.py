@@ -26,7 +26,7 @@ def trend(
 ) -> None:
     """Print the trend of transfer over model size, release date or other covariates."""
     _, used = read(study, choice)
-    from hatstats.trends import fit_trend
+    from hatstats.trends.regression import fit_trend
 
     fit = fit_trend(trend_source(used, choice), formula, cluster=cluster, vcov=vcov)
     if choice.json:
@@ -60,7 +60,7 @@ def claims(
 ) -> None:
     """Print the verdict on every claim that the study registers."""
     data, used = read(study, choice)
-    from hatstats.study.registry import lock_claims, registration
+    from hatstats.study.claim_lock import lock_claims, registration
 
     if lock:
         print(f"Locked: {lock_claims(data)}")
@@ -68,9 +68,8 @@ def claims(
     if not data.claims:
         print("No claims are registered: study.toml has no [[claims]].")
         return
-    from hatstats.trends import evaluate_claims
-    from hatstats.trends.claims import claims_frame
-    from hatstats.trends.margins import margin_curves
+    from hatstats.trends.claims.non_inferiority import margin_curves
+    from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
 
     known = registration(data)
     verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=known)
@@ -89,8 +88,8 @@ def claims(
     for verdict in verdicts:
         say(verdict.summary())
     if margins:
-        from hatstats.report.claim_tables import margins_table
-        from hatstats.report.tables import to_text
+        from hatstats.report.tables.claim_tables import margins_table
+        from hatstats.report.tables.tables import to_text
 
         print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")
     say(f"Rule: {verdicts[0].rule}.")

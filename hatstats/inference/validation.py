@@ -96,7 +96,7 @@ def design_matrix(X: Any) -> FloatArray:
         if null.size:
             involved = np.flatnonzero(np.abs(null).max(axis=0) > 1e-6)
             raise DataError(
-                f"columns {listed(involved)} of X depend on each other", mend="drop one of them"
+                f"columns {listed(involved)} of X depend on each other", hint="drop one of them"
             )
     return array
 

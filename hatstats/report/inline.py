@@ -5,7 +5,16 @@ from __future__ import annotations
 import html
 import re
 
-from hatstats.report.style import BAND, FAMILY_LOOK, INK, MUTED, OTHER_LOOK, PAPER, RULE, TREND
+from hatstats.report.figures.style import (
+    BAND,
+    FAMILY_LOOK,
+    INK,
+    MUTED,
+    OTHER_LOOK,
+    PAPER,
+    RULE,
+    TREND,
+)
 
 #: Colour in the file -> name of the page's CSS variable.
 COLOURS = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hatstats.errors import DataError, DegenerateDataWarning
-from hatstats.study.cells import SMALLEST_SIZE
-from hatstats.study.tables import near
+from hatstats.study.count_checks import SMALLEST_SIZE
+from hatstats.study.schema import near
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def read_head(
                 file=file,
                 column=key,
                 value=value,
-                mend=f"the keys are {', '.join(known)}.{near(key, known)}",
+                hint=f"the keys are {', '.join(known)}.{near(key, known)}",
             )
         if not isinstance(value, known[key]) or (key == "chance" and isinstance(value, bool)):
             kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key][:1])
@@ -110,7 +110,7 @@ def read_head(
                 file=file,
                 column=key,
                 value=value,
-                mend=f"write {kinds} after {key} =.",
+                hint=f"write {kinds} after {key} =.",
             )
     info = StudyInfo(**{"name": name, **{k: head[k] for k in texts if k in head}})
     claims = check_claims(head.get("claims", []), file=file)
@@ -141,7 +141,7 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
                 "a claim is a table.",
                 file=file,
                 value=claim,
-                mend="head each claim with [[claims]].",
+                hint="head each claim with [[claims]].",
             )
         _check_claim(claim, f"claim {number}", file)
         name = str(claim["name"])
@@ -151,7 +151,7 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
                 file=file,
                 column="name",
                 value=name,
-                mend="give each claim its own name.",
+                hint="give each claim its own name.",
             )
         seen.add(name)
     return tuple(dict(claim) for claim in claims)
@@ -165,7 +165,7 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="kind",
             value=kind,
-            mend=f"write one of {', '.join(CLAIM_KINDS)}.{near(str(kind), CLAIM_KINDS)}",
+            hint=f"write one of {', '.join(CLAIM_KINDS)}.{near(str(kind), CLAIM_KINDS)}",
         )
     place = f"{place} ({claim.get('name', 'without a name')}, {kind})"
     spec = CLAIM_KINDS[kind]
@@ -178,7 +178,7 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column=unknown[0],
             value=claim[unknown[0]],
-            mend=f"its keys are {', '.join(known)}.{near(unknown[0], known)}",
+            hint=f"its keys are {', '.join(known)}.{near(unknown[0], known)}",
         )
     for key in spec.required:
         if key not in claim:
@@ -186,7 +186,7 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
                 f"{place} lacks the key {key!r}.",
                 file=file,
                 column=key,
-                mend=f"write {key} = ... in it: claims are registered in full.",
+                hint=f"write {key} = ... in it: claims are registered in full.",
             )
     for key, value in claim.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -199,7 +199,7 @@ def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
                 file=file,
                 column=key,
                 value=value,
-                mend=f"write {key} = {what}.",
+                hint=f"write {key} = {what}.",
             )
     _check_ranges(claim, place, file)
 
@@ -211,7 +211,7 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="level",
             value=claim["level"],
-            mend="write level = 0.05 for 5 %.",
+            hint="write level = 0.05 for 5 %.",
         )
     if claim.get("direction", "greater") not in DIRECTIONS:
         raise DataError(
@@ -219,7 +219,7 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="direction",
             value=claim["direction"],
-            mend=f"write one of {', '.join(DIRECTIONS)}.",
+            hint=f"write one of {', '.join(DIRECTIONS)}.",
         )
     if claim["kind"] != "non_inferiority":
         return
@@ -229,7 +229,7 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="margin",
             value=claim["margin"],
-            mend="write margin = 0.05 for five points.",
+            hint="write margin = 0.05 for five points.",
         )
     if isinstance(claim["small"], str) != isinstance(claim["large"], str):
         raise DataError(
@@ -237,7 +237,7 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="large",
             value=claim["large"],
-            mend="give both in the same way.",
+            hint="give both in the same way.",
         )
     if isinstance(claim["small"], str):
         return
@@ -247,7 +247,7 @@ def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
             file=file,
             column="small",
             value=claim["small"],
-            mend="exchange small and large.",
+            hint="exchange small and large.",
         )
     if "params" in claim.get("formula", "params") and claim["small"] < SMALLEST_SIZE:
         warnings.warn(

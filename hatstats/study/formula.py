@@ -28,9 +28,9 @@ def with_release_year(models: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def formula_error(formula: str, message: str, mend: str) -> DataError:
+def formula_error(formula: str, message: str, hint: str) -> DataError:
     """Error about a formula."""
-    return DataError(message, column="formula", value=formula, mend=mend)
+    return DataError(message, column="formula", value=formula, hint=hint)
 
 
 def parse_formula(formula: str) -> SimpleFormula:
@@ -72,7 +72,7 @@ def required_columns(
             "the formula names a variable that the table of models lacks",
             file="models.csv",
             column=unknown[0],
-            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
+            hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
         )
     dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
     if dates:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.cells import warn_implausible
 from hatstats.study.claims import StudyInfo, check_claims
+from hatstats.study.count_checks import warn_implausible
 from hatstats.study.describe import Contents, level_of, study_html, study_text
-from hatstats.study.tables import COUNTS, Sheet, near, no_items
+from hatstats.study.schema import COUNTS, Sheet, near, no_items
 from hatstats.study.validate import Tables, source_languages, validate_study
-from hatstats.study.writing import replace_folder, toml_text, write_csv
+from hatstats.study.write import replace_folder, toml_text, write_csv
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +169,7 @@ class Study:
                         f"the study {self.name!r} has no {column} of this name.",
                         column=column,
                         value=name,
-                        mend=f"choose from {', '.join(known[:12])}"
+                        hint=f"choose from {', '.join(known[:12])}"
                         f"{', ...' if len(known) > 12 else '.'}{near(name, known)}",
                     )
             keep &= self.counts[column].isin(names).to_numpy()
@@ -194,7 +194,7 @@ class Study:
             The folder.
         """
         if format not in ("csv", "parquet"):
-            raise DataError("the format is not known.", value=format, mend="use csv or parquet.")
+            raise DataError("the format is not known.", value=format, hint="use csv or parquet.")
 
         def fill(new: Path) -> None:
             info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
@@ -238,7 +238,7 @@ class Study:
         if not keep.any():
             raise DataError(
                 f"no row of the study {self.name!r} is left.",
-                mend="keep at least one model, benchmark and language.",
+                hint="keep at least one model, benchmark and language.",
             )
         counts, notes = self.counts[keep], []
         items = self.items

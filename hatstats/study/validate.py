@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.cells import check_cells
-from hatstats.study.tables import (
+from hatstats.study.count_checks import check_cells
+from hatstats.study.schema import (
     BENCHMARKS,
     CELL,
     COUNTS,
@@ -46,7 +46,7 @@ def validate_study(counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet
     Parameters
     ----------
     counts, models, benchmarks, items : Sheet
-        Raw tables with where they came from; see `hatstats.study.tables` for their columns.
+        Raw tables with where they came from; see `hatstats.study.schema` for their columns.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def validate_study(counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet
     ------
     DataError
         For anything that would make a later number wrong; the first fault found is named by
-        file, row, column and value, with what would mend it.
+        file, row, column and value, with what would hint it.
     """
     counts = conform(counts, COUNTS)
     if not len(counts.frame):
         raise DataError(
-            "the table has no rows.", file=counts.file, mend="write one row per cell of the study."
+            "the table has no rows.", file=counts.file, hint="write one row per cell of the study."
         )
     models = conform(models, MODELS, keep_others=True)
     benchmarks = conform(benchmarks, BENCHMARKS)
@@ -128,7 +128,7 @@ def _check_unique(sheet: Sheet, key: list[str]) -> None:
         ", ".join(shown),
         twice,
         value=" / ".join(shown.values()),
-        mend="remove one of the rows, or add up their counts.",
+        hint="remove one of the rows, or add up their counts.",
     )
 
 
@@ -141,7 +141,7 @@ def _check_models(models: Sheet) -> None:
                 "a model has more than 0 parameters",
                 column,
                 low,
-                mend="write the number in units, such as 4.3e9, or leave the cell empty.",
+                hint="write the number in units, such as 4.3e9, or leave the cell empty.",
             )
     if (more := active > total).any():
         at = int(np.flatnonzero(more)[0])
@@ -149,7 +149,7 @@ def _check_models(models: Sheet) -> None:
             f"more parameters are active than there are (params_total is {total[at]:g})",
             "params_active",
             more,
-            mend="exchange the two, or give both in the same unit.",
+            hint="exchange the two, or give both in the same unit.",
         )
 
 
@@ -160,14 +160,14 @@ def _check_benchmarks(benchmarks: Sheet) -> None:
             file=benchmarks.file,
             row=1,
             column="chance",
-            mend=BENCHMARKS[-1].mend,
+            hint=BENCHMARKS[-1].hint,
         )
     chance = benchmarks.frame["chance"].to_numpy()
     if (off := (chance < 0) | (chance >= 1)).any():
         first = float(chance[off][0])
-        hint = f"per cent? Then write {first / 100:g}." if 1 < first < 100 else BENCHMARKS[-1].mend
+        hint = f"per cent? Then write {first / 100:g}." if 1 < first < 100 else BENCHMARKS[-1].hint
         raise benchmarks.error(
-            "chance is a proportion, at least 0 and below 1", "chance", off, mend=hint
+            "chance is a proportion, at least 0 and below 1", "chance", off, hint=hint
         )
 
 
@@ -181,7 +181,7 @@ def _check_listed(counts: Sheet, listing: Sheet, column: str) -> None:
             f"the {column} is not in {listing.file}",
             column,
             unlisted,
-            mend=f"add a row for it there, or correct the name.{guess}",
+            hint=f"add a row for it there, or correct the name.{guess}",
         )
 
 
@@ -211,7 +211,7 @@ def _with_clusters(counts: Sheet, items: Sheet) -> Sheet:
                 f"({listed.iloc[int(np.flatnonzero(clash)[0])]!r})",
                 "cluster",
                 clash,
-                mend="give each item one cluster.",
+                hint="give each item one cluster.",
             )
         frame = frame.assign(cluster=frame["cluster"].where(~given, listed).astype("str"))
     if (frame["cluster"] != "").any():
@@ -227,7 +227,7 @@ def _with_clusters(counts: Sheet, items: Sheet) -> Sheet:
                 f"({frame['cluster'].iloc[first]!r})",
                 "cluster",
                 at,
-                mend="give each item one cluster.",
+                hint="give each item one cluster.",
             )
     return Sheet(counts.file, frame, counts.rows)
 
@@ -241,7 +241,7 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
             + (f" or {items.file}" if len(items.frame) else ""),
             "benchmark",
             unknown,
-            mend="write its source_language there.",
+            hint="write its source_language there.",
         )
     languages = frame.groupby("benchmark")["language"].unique()
     is_source = (sources == frame["language"]).groupby(frame["benchmark"]).any()
@@ -256,7 +256,7 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
                 f"{', '.join(present[:12])})",
                 "source_language",
                 [at],
-                mend=f"correct the name or add the source rows.{near(source, present)}",
+                hint=f"correct the name or add the source rows.{near(source, present)}",
             )
     own = items.frame[(items.frame["source_language"] != "").to_numpy()]
     pairs = pd.MultiIndex.from_frame(own[["benchmark", "source_language"]])
@@ -267,7 +267,7 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
             f"the source language of item {first['item']!r} has no rows in {counts.file}",
             "source_language",
             own.index[lost].to_numpy(),
-            mend="correct the name or add the source rows."
+            hint="correct the name or add the source rows."
             + near(first["source_language"], languages[first["benchmark"]]),
         )
     for at, name in enumerate(benchmarks.frame["benchmark"]):
@@ -276,5 +276,5 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
                 f"benchmark {name!r} has no rows in its source language in {counts.file}",
                 "benchmark",
                 [at],
-                mend="add the rows of the source language: transfer is measured from it.",
+                hint="add the rows of the source language: transfer is measured from it.",
             )

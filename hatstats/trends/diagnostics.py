@@ -12,18 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
-from hatstats.hat.profile import TransferProfile
-from hatstats.hat.scores import HatScores
-from hatstats.inference.coefficients import tidy_frame
-from hatstats.inference.leverage import (
+from hatstats.inference.cluster_robust.leverage import (
     joint_region,
     partial_leverage,
     partial_r_squared,
     variance_inflation,
 )
-from hatstats.inference.small_sample import cluster_covariances, hotelling_df
-from hatstats.trends.comparison import Vcov
+from hatstats.inference.cluster_robust.satterthwaite import cluster_covariances, hotelling_df
+from hatstats.inference.tidy import tidy_frame
+from hatstats.scores.scores import HatScores
+from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.trends.regression import fit_trend
+from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
@@ -214,7 +214,7 @@ def joint_ellipse(
                 "no such covariate in the trend",
                 column="term",
                 value=term,
-                mend=f"it has {', '.join(trend.design.terms)}.",
+                hint=f"it has {', '.join(trend.design.terms)}.",
             )
     at = [trend.terms.index(first), trend.terms.index(second)]
     contrasts = np.eye(trend.params.size)[at]
@@ -269,7 +269,7 @@ def within_between(
             "only one numeric covariate can be split",
             column="covariate",
             value=covariate,
-            mend="write it like log10(params_total).",
+            hint="write it like log10(params_total).",
         )
     rows = np.zeros((3, trend.params.size))
     rows[0, -2] = rows[1, -1] = 1.0

@@ -11,15 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.panel import Panel, family_labels, fit_panel
-from hatstats.hat.profile import TransferProfile
-from hatstats.hat.scores import HatScores
-from hatstats.inference.metaregression import fit_reml
-from hatstats.inference.threads import one_thread
-from hatstats.trends.comparison import Vcov, robust_covariance
-from hatstats.trends.covariates import Design, build_design
-from hatstats.trends.surface import LinearSurface, LogitSurface, Surface
+from hatstats.estimators.aggregate.panel_regression import Panel, family_labels, fit_panel
+from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.inference.blas_threads import one_thread
+from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.scores.scores import HatScores
+from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.trends.design import Design, build_design
+from hatstats.trends.prediction import LinearSurface, LogitSurface, Surface
+from hatstats.trends.standard_errors import Vcov, robust_covariance
 from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
@@ -99,7 +99,7 @@ def fit_trend(
                 f"unknown {'kind of covariance' if name == 'vcov' else 'link'}",
                 column=name,
                 value=value,
-                mend=f"use one of {', '.join(get_args(kinds))}.",
+                hint=f"use one of {', '.join(get_args(kinds))}.",
             )
     choices = Choices(cluster, vcov, link, models)
     if isinstance(scores, AggregateProfile):
@@ -118,7 +118,7 @@ def _design(table: pd.DataFrame, formula: str, choices: Choices) -> Design:
                 "no such model in these scores",
                 column="model",
                 value=unknown[0],
-                mend=f"choose among {', '.join(map(str, table['model']))}.",
+                hint=f"choose among {', '.join(map(str, table['model']))}.",
             )
         table = table[table["model"].isin(list(choices.models))].reset_index(drop=True)
     design = build_design(table, formula, cluster_labels(table, choices.cluster))
@@ -145,7 +145,7 @@ def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
             "the table of models lacks the column of clusters",
             file="models.csv",
             column=cluster,
-            mend=f"it has {', '.join(str(name) for name in frame.columns)}.",
+            hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
         )
     known = {
         str(model): str(value)
@@ -165,7 +165,7 @@ def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
             "the covariance of the scores is not known",
             column="model",
             value=", ".join(unknown),
-            mend="leave these models out: their answers do not vary, or rest on one item.",
+            hint="leave these models out: their answers do not vary, or rest on one item.",
         )
     scale = float(np.abs(np.diag(cov)).max(initial=0.0))
     values, vectors = np.linalg.eigh((cov + cov.T) / 2)
@@ -177,7 +177,7 @@ def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
             "models would have a negative variance",
             column="model",
             value=", ".join(guilty),
-            mend="estimate their covariances from the same items.",
+            hint="estimate their covariances from the same items.",
         )
     return cov
 
@@ -224,7 +224,7 @@ def _on_logits(
             "logits need scores between 0 and 1",
             column="link",
             value=", ".join(outside) or "scores that are no proportions",
-            mend="use link='identity'.",
+            hint="use link='identity'.",
         )
     slope = 1.0 / (y * (1.0 - y))
     return np.log(y / (1.0 - y)), V * np.outer(slope, slope)

@@ -34,7 +34,7 @@ def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
         raise DataError(
             "ordinal() needs its levels in order",
             column="formula",
-            mend='write ordinal(size_class, "small", "medium", "large").',
+            hint='write ordinal(size_class, "small", "medium", "large").',
         )
     rank = {level: float(place) for place, level in enumerate(levels)}
     odd = [label for label in labels.dropna() if label not in rank]
@@ -43,7 +43,7 @@ def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
             "a label is not among the levels of ordinal()",
             column=str(labels.name),
             value=odd[0],
-            mend=f"the levels given are {', '.join(levels)}.",
+            hint=f"the levels given are {', '.join(levels)}.",
         )
     return labels.map(rank).astype(float)
 

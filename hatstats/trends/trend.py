@@ -12,17 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
-from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.panel import Panel
-from hatstats.hat.scores import HatScores
-from hatstats.inference.cluster import ClusterRobust
-from hatstats.inference.coefficients import standard_errors, tidy_frame
+from hatstats.estimators.aggregate.panel_regression import Panel
+from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
-from hatstats.inference.metaregression import RemlFit
-from hatstats.inference.model_based import joint_chi2
-from hatstats.trends.comparison import DRAWS, Compared, compare
-from hatstats.trends.covariates import Design, Value
-from hatstats.trends.surface import Surface
+from hatstats.inference.reml.meta_regression import RemlFit
+from hatstats.inference.reml.model_based import joint_chi2
+from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.scores.scores import HatScores
+from hatstats.trends.design import Design, Value
+from hatstats.trends.prediction import Surface
+from hatstats.trends.standard_errors import DRAWS, Compared, compare
 
 Floats = NDArray[np.float64]
 
@@ -158,7 +158,7 @@ class TrendFit:
                 "no such covariate in the trend",
                 column="term",
                 value=term,
-                mend=f"it has {', '.join(self.design.terms)}.",
+                hint=f"it has {', '.join(self.design.terms)}.",
             )
         row = self.design.matrix.mean(axis=0)
         step = np.zeros(row.size)

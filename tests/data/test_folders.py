@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.study import Study, read_study
+from hatstats.study import Study
+from hatstats.study.read import read_study
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 FOLDERS = ("euroeval", "euroeval_all", "mmlu_prox", "winogrande_african", "self_translate")

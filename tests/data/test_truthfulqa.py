@@ -1,4 +1,4 @@
-"""The one-prompting study: its derivation on small tables, and the committed folder."""
+"""The one-trial study: its derivation on small tables, and the committed folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from data.derive import facts, folder, truthfulqa
-from hatstats.study import Study, read_study
+from hatstats.study import Study
+from hatstats.study.read import read_study
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "truthfulqa_multi"
 BASE, INSTRUCTED = "google/gemma-2-9b", "google/gemma-2-9b-it"
@@ -144,7 +145,7 @@ def test_folder_says_what_it_is(study: Study) -> None:
     assert "commit 11fe7473" in info.source
     assert "Apache-2.0" in info.licence
     assert "arXiv 2502.09387" in info.citation
-    for word in ("One prompting", "noisy", "English is often not the best", "chance"):
+    for word in ("One trial", "noisy", "English is often not the best", "chance"):
         assert word in info.notes
     assert "Apache License" in (FOLDER / "LICENCE").read_text("utf-8")
     readme = (FOLDER / "README.md").read_text("utf-8")

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatstats.inference.influence import (
-    Tails,
-    cluster_sums,
-    influence_covariance,
-)
+from hatstats.inference.influence import Tails, cluster_sums, influence_covariance
 from hatstats.inference.intervals import wald_interval
 
 

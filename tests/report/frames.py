@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hatstats.report.results import Results
+from hatstats.report.results.results import Results
 
 FAMILIES = ("Gemma-3", "Gemma-4", "Gemini", "Claude", "Qwen3", "GPT-OSS", "Llama", "Mistral")
 
 
 def score_frame(count: int = 20, families: int = 6) -> pd.DataFrame:
-    """Scores of `count` models; every fourth has no size, the last is barely informed."""
+    """Scores of `count` models; every fourth has no size, the last is weakly identified."""
     index = np.arange(count)
     centre = 0.55 + 0.25 * np.sin(1.7 * index) * np.exp(-index / count)
     width = np.full(count, 0.02)

@@ -67,7 +67,7 @@ def aggregate_study(count: int = 9, families: int = 4) -> Study:
 
 
 def item_study(count: int = 3, families: int = 2) -> Study:
-    """Three promptings of 60 items in a source and two target languages."""
+    """Three trials of 60 items in a source and two target languages."""
     rng = np.random.default_rng(4)
     hardness = rng.standard_normal(60)
     rows = []

@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
-from hatstats.hat.aggregate import AggregateProfile
-from hatstats.hat.fitting import fit_profile
-from hatstats.report.analysis import TRENDS, Analysis, Options, analyse
-from hatstats.study import Study, read_study
-from hatstats.study.simulate import Shape, simulate_study
-from hatstats.trends import evaluate_claims, fit_trend
-from hatstats.trends import specification as tried
-from hatstats.trends.claims import claims_frame
+from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.estimators.methods import fit_profile
+from hatstats.report.results.analysis import TRENDS, Analysis, Options, analyse
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
+from hatstats.study.read import read_study
+from hatstats.trends.claims import specifications as tried
+from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
+from hatstats.trends.regression import fit_trend
 from tests.report.studies import aggregate_study, item_study
 
 DATA = Path(__file__).parents[2] / "data"
@@ -346,7 +347,7 @@ def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
 
 def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
     made = simulate_study(
-        np.linspace(-0.8, 1.2, 12), shape=Shape(n_items=50, n_languages=2, n_promptings=5), rng=2
+        np.linspace(-0.8, 1.2, 12), shape=Shape(n_items=50, n_languages=2, n_trials=5), rng=2
     )
     claims = (
         {"name": "rise", "kind": "slope_difference", "term": "release_year", "threshold": 0.0},

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.hat.scores import HatScores
-from hatstats.report.answer import plain_answer
+from hatstats.report.results.answer import plain_answer
+from hatstats.scores.scores import HatScores
 from hatstats.study import Study
-from hatstats.trends.claims import Verdict, claims_frame
+from hatstats.trends.claims.verdicts import Verdict, claims_frame
 from tests.report.studies import aggregate_study
 
 NAN = float("nan")
@@ -120,20 +120,20 @@ def test_the_answer_line_by_line() -> None:
     )
 
 
-def test_models_that_are_barely_informed_are_neither_best_nor_worst() -> None:
+def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     study = aggregate_study()
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})
     lines = answer(scores, study=study)
     assert lines[1].startswith("Highest HAT: m_2")
     assert lines[2] == "Lowest: m_0 .500 [.480, .520]."
-    assert lines[3] == "Barely informed, set aside here: m_1, m_3."
+    assert lines[3] == "Weakly identified, set aside here: m_1, m_3."
     everyone = {name: "few trials" for name in study.model_names}
     all_weak = answer(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
     assert all_weak[1].startswith("Highest HAT: m_1")
 
 
 @pytest.mark.parametrize("length", [10, 40, 200])
-def test_many_barely_informed_models_are_counted(length: int) -> None:
+def test_many_weakly_identified_models_are_counted(length: int) -> None:
     study = aggregate_study()
     names = [f"{name}-{'x' * length}" for name in study.model_names]
     long = Study(
@@ -143,8 +143,8 @@ def test_many_barely_informed_models_are_counted(length: int) -> None:
     )
     notes = dict.fromkeys(names[:7], "near the ceiling")
     lines = answer(scores_of(long, list(np.linspace(0.3, 0.8, 9)), notes), study=long)
-    (line,) = [line for line in lines if line.startswith("Barely informed")]
-    assert line.startswith("Barely informed, set aside here: 7 models, such as m_0-xxx")
+    (line,) = [line for line in lines if line.startswith("Weakly identified")]
+    assert line.startswith("Weakly identified, set aside here: 7 models, such as m_0-xxx")
 
 
 def test_cells_that_were_used_are_not_called_left_out() -> None:

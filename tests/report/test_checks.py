@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hatstats.report import checks
-from hatstats.report.style import figure_bytes
+from hatstats.report.figures import checks
+from hatstats.report.figures.style import figure_bytes
 
 
 def path_of(models: int) -> pd.DataFrame:
@@ -15,7 +15,7 @@ def path_of(models: int) -> pd.DataFrame:
     for m in range(models):
         for kept in (1.0, 2.0, 3.0, np.inf):
             rows.append((f"model {m}", "quiz", kept, 0.5 + 0.1 / kept, 0.02, 0.5, kept > 1))
-    names = ["model", "benchmark", "promptings", "observed", "std_error", "implied", "used"]
+    names = ["model", "benchmark", "trials", "observed", "std_error", "implied", "used"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -75,7 +75,7 @@ def test_split_half_and_counts_show_every_row() -> None:
     (discs,) = marked(figure, "observed")
     found = discs.get_offsets()  # type: ignore[attr-defined]
     np.testing.assert_allclose(found, points[["source", "target"]].to_numpy())
-    table = points.assign(promptings=2, items_expected=[11.0, 19.0, 70.0]).rename(
+    table = points.assign(trials=2, items_expected=[11.0, 19.0, 70.0]).rename(
         columns={"target_implied": "target_expected"}
     )
     for draw in (checks.source_counts, checks.target_means):

@@ -9,7 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hatstats.report.claim_tables import (
+from hatstats.report.figures.functioning import functioning
+from hatstats.report.figures.leakage import leakage
+from hatstats.report.figures.margin_curve import margin_curve
+from hatstats.report.tables.claim_tables import (
     decompositions_table,
     influence_table,
     leverage_table,
@@ -17,10 +20,7 @@ from hatstats.report.claim_tables import (
     shares_table,
     stress_table,
 )
-from hatstats.report.functioning import functioning
-from hatstats.report.leakage import leakage
-from hatstats.report.margin_curve import margin_curve
-from hatstats.report.tables import to_text
+from hatstats.report.tables.tables import to_text
 from tests.report.frames import margin_frame
 
 HARDER = to_rgba("#d55e00")

@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from hatstats.report.choices import what_changes
-from hatstats.report.figures import figures_of
-from hatstats.report.forest import SOME_ROWS, forest
-from hatstats.report.labels import Box, text_box
-from hatstats.report.panels import MOST_BARS, target_against_source, transfer_profiles
-from hatstats.report.scatter import hat_against_date, hat_against_size, year_text
-from hatstats.report.style import (
+from hatstats.report.figures.choices import what_changes
+from hatstats.report.figures.figures import figures_of
+from hatstats.report.figures.forest import SOME_ROWS, forest
+from hatstats.report.figures.labels import Box, text_box
+from hatstats.report.figures.panels import MOST_BARS, target_against_source, transfer_profiles
+from hatstats.report.figures.scatter import hat_against_date, hat_against_size, year_text
+from hatstats.report.figures.style import (
     FAMILY_LOOK,
     FORMATS,
     OTHER,
@@ -95,7 +95,7 @@ def test_forest_has_one_interval_per_model_best_on_top() -> None:
     assert len(marked(axes, "interval")) == 20
     assert len(marked(axes, "estimate")) == 19
     names = [label.get_text() for label in axes.get_yticklabels()]
-    # The last model of the frame is barely informed: it stands at the foot, under a line.
+    # The last model of the frame is weakly identified: it stands at the foot, under a line.
     expected = scores[:-1].sort_values("estimate")["model"].tolist()
     assert names == [scores["model"].iloc[-1], *expected]
     (divide,) = marked(axes, "divide")
@@ -113,17 +113,17 @@ def test_forest_draws_the_numbers_of_the_frame() -> None:
     assert f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}]" in texts
 
 
-def test_a_barely_informed_model_is_wide_hollow_and_explained() -> None:
+def test_a_weakly_identified_model_is_wide_hollow_and_explained() -> None:
     figure = forest(score_frame(20), reference="pooled")
     (axes,) = figure.axes
-    (mark,) = marked(axes, "estimate-barely-informed")
+    (mark,) = marked(axes, "estimate-weakly-identified")
     assert isinstance(mark, Line2D)
     assert mark.get_markerfacecolor() == PAPER
     dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert len(dashed) == 1
     low, high = x_of(dashed[0])
     assert high - low == pytest.approx(0.6)
-    assert "barely informed" in note(figure)
+    assert "weakly identified" in note(figure)
 
 
 def test_forest_of_190_models_stays_on_a_page_and_names_do_not_touch() -> None:
@@ -296,7 +296,7 @@ def test_the_users_settings_neither_matter_nor_change() -> None:
 def test_drawing_leaves_pyplot_alone() -> None:
     code = (
         "import sys; from tests.report.frames import results; "
-        "from hatstats.report.figures import figures_of; "
+        "from hatstats.report.figures.figures import figures_of; "
         "assert len(list(figures_of(results(6)))) == 5; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

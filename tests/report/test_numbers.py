@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatstats.report.numbers import letters, macros, numbers_tex
+from hatstats.report.tables.numbers import letters, macros, numbers_tex
 from tests.report.frames import results
 
 
@@ -44,7 +44,7 @@ def test_headline_numbers_against_the_frames() -> None:
     assert found["HatSeed"] == "1"
 
 
-def test_a_barely_informed_model_is_neither_best_nor_last() -> None:
+def test_a_weakly_identified_model_is_neither_best_nor_last() -> None:
     plain = results(20)
     scores = plain.scores.copy()
     scores.loc[~scores["informed"], "estimate"] = 0.999

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.report.figures import figures_of
+from hatstats.report.figures.figures import figures_of
+from hatstats.report.figures.style import figure_bytes
+from hatstats.report.html_page import Origin, claim_card, report_page
 from hatstats.report.inline import COLOURS, inline_svg
-from hatstats.report.layouts import tables_of
-from hatstats.report.page import Origin, claim_card, report_page
-from hatstats.report.results import Results
-from hatstats.report.style import figure_bytes
+from hatstats.report.results.results import Results
+from hatstats.report.tables.layouts import tables_of
 from tests.report.frames import claim_frame, results
 
 ORIGIN = Origin(

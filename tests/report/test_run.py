@@ -14,13 +14,20 @@ import pandas as pd
 import pytest
 
 from hatstats.errors import DataError
-from hatstats.report import run as run_module
-from hatstats.report.analysis import Analysis, Options, analyse
-from hatstats.report.collect import collect, scores_frame
-from hatstats.report.folder import check_out, whole_folder
-from hatstats.report.manifest import is_run_folder, json_text, plain, sha256, short_names, versions
-from hatstats.report.run import command_line, write_csv, write_run
-from hatstats.study import read_study
+from hatstats.report import write_run as run_module
+from hatstats.report.atomic_folder import check_out, whole_folder
+from hatstats.report.manifest import (
+    is_run_folder,
+    json_text,
+    plain,
+    sha256,
+    short_names,
+    versions,
+)
+from hatstats.report.results.analysis import Analysis, Options, analyse
+from hatstats.report.results.collect import collect, scores_frame
+from hatstats.report.write_run import command_line, write_csv, write_run
+from hatstats.study.read import read_study
 from tests.report.studies import aggregate_study, item_study
 
 ARGUMENTS = {"study": "data/small", "seed": 1, "quick": False}
@@ -290,7 +297,7 @@ def test_a_folder_that_is_no_run_is_never_replaced_bad_input(
     if manifest is not None:
         (out / "manifest.json").write_bytes(manifest.encode("latin-1"))
     before = contents(out)
-    with pytest.raises(DataError, match=r"other files.*Mend: choose another folder"):
+    with pytest.raises(DataError, match=r"other files.*Hint: choose another folder"):
         check_out(out)
     with pytest.raises(DataError), whole_folder(out):
         pass

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatstats.report.latex import LONG, escape_latex, to_latex
-from hatstats.report.layouts import Shown, measures_table, scores_table, tables_of
-from hatstats.report.rounding import (
+from hatstats.report.tables.latex import LONG, escape_latex, to_latex
+from hatstats.report.tables.layouts import Shown, measures_table, scores_table, tables_of
+from hatstats.report.tables.rounding import (
     column_decimals,
     date_text,
     decimals,
@@ -24,14 +24,7 @@ from hatstats.report.rounding import (
     percent_text,
     plain_text,
 )
-from hatstats.report.tables import (
-    Column,
-    Table,
-    make_table,
-    to_html,
-    to_markdown,
-    to_text,
-)
+from hatstats.report.tables.tables import Column, Table, make_table, to_html, to_markdown, to_text
 from tests.report.frames import measure_frame, results, score_frame
 
 NASTY = r"a_b & 50% #1 {x} ~ ^ \cmd $y$ <i> | * −1 ∞ β"
@@ -292,11 +285,11 @@ def test_claims_table_prints_df_p_and_verdict() -> None:
     assert dict(zip(table.headings, table.rows[2], strict=True))["p"] == "<0.001"
 
 
-def test_scores_table_marks_the_barely_informed() -> None:
+def test_scores_table_marks_the_weakly_identified() -> None:
     table = shown("scores").table
     notes = [row[table.headings.index("Note")] for row in table.rows]
-    assert sorted(set(notes)) == ["", "barely informed"]
-    assert notes.count("barely informed") == 1
+    assert sorted(set(notes)) == ["", "weakly identified"]
+    assert notes.count("weakly identified") == 1
     ranks = [row[table.headings.index("Rank")] for row in table.rows]
     assert all(re.fullmatch(r"\d+–\d+", rank) for rank in ranks)
 

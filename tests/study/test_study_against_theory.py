@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.study import Study, StudyInfo, read_study
+from hatstats.study import Study
+from hatstats.study.claims import StudyInfo
+from hatstats.study.read import read_study
 
 MakeFolder = Callable[..., Path]
 MULTI = """\

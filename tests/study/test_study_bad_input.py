@@ -1,4 +1,4 @@
-"""Every fault of a file on disk: one DataError that names file, row, column, value and mend."""
+"""Every fault of a file on disk: one DataError that names file, row, column, value and hint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from hatstats.errors import DataError, DegenerateDataWarning
-from hatstats.study import Study, StudyInfo, read_study
+from hatstats.study import Study
+from hatstats.study.claims import StudyInfo
+from hatstats.study.read import read_study
 
 MakeFolder = Callable[..., Path]
 Edit = tuple[str, str, str]
@@ -29,7 +31,7 @@ class Case:
     column: str | None
     value: object
     says: str
-    mend: str
+    hint: str
     texts: dict[str, str | bytes | None] = field(default_factory=dict)
 
 
@@ -59,7 +61,7 @@ CASES = (
     Case("fractional count of an item", counts("beta,open,en,q1,1,3", "beta,open,en,q1,0.5,3"),
          C, 8, "n_correct", 0.5, "whole number", "leave 'item' empty"),
     Case("fractional trials of an item", counts("beta,open,en,q1,1,3", "beta,open,en,q1,1,2.5"),
-         C, 8, "n_trials", 2.5, "whole number", "promptings"),
+         C, 8, "n_trials", 2.5, "whole number", "trials"),
     Case("no trials", counts("q1,3,3", "q1,0,0"), C, 6, "n_trials", 0,
          "more than 0 trials", "leave out rows"),
     Case("empty cell", counts("170.5,200", ",200"), C, 2, "n_correct", "",
@@ -200,8 +202,8 @@ def check(raised: DataError, case: Case) -> None:
         assert raised.value == case.value
     text = str(raised)
     assert case.says in text
-    assert case.mend in (raised.mend or "")
-    assert case.mend in text
+    assert case.hint in (raised.hint or "")
+    assert case.hint in text
     assert case.file in text
     assert case.row is None or f"row {case.row}" in text
     assert raised.__cause__ is None, "the message shows the inside of a library"
@@ -222,7 +224,7 @@ def test_the_cases_start_from_a_folder_that_is_right(make_folder: MakeFolder) ->
 
 
 @pytest.mark.parametrize(
-    ("lines", "row", "column", "says", "mend"),
+    ("lines", "row", "column", "says", "hint"),
     [
         ("a,q,en,85.3,1\na,q,sw,60,1\n", 2, "n_correct", "larger than n_trials (1)", "per cent"),
         ("a,q,en,0.853,1\na,q,sw,0.6,1\n", 2, "n_correct", "a single trial", "number of items"),
@@ -232,7 +234,7 @@ def test_the_cases_start_from_a_folder_that_is_right(make_folder: MakeFolder) ->
     ids=["per cent", "proportion of one trial", "proportion of many trials", "no English"],
 )
 def test_plain_table_bad_input(
-    tmp_path: Path, lines: str, row: int, column: str, says: str, mend: str
+    tmp_path: Path, lines: str, row: int, column: str, says: str, hint: str
 ) -> None:
     file = tmp_path / "table.csv"
     file.write_text(HEAD + lines)
@@ -241,7 +243,7 @@ def test_plain_table_bad_input(
     assert caught.value.file == str(file)
     assert (caught.value.row, caught.value.column) == (row, column)
     assert says in str(caught.value)
-    assert mend in str(caught.value.mend)
+    assert hint in str(caught.value.hint)
 
 
 def test_a_table_of_accuracies_is_told_what_a_count_is_bad_input(tmp_path: Path) -> None:

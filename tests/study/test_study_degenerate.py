@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hatstats.study import Study, suspicious_cells
+from hatstats.study import Study
+from hatstats.study.screening.failed_extraction import suspicious_cells
 
 ONE = pd.DataFrame(
     {"model": ["a"], "benchmark": "q", "language": "en", "n_correct": [1.0], "n_trials": [2.0]}

@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError, DegenerateDataWarning
-from hatstats.study import Study, StudyInfo, read_study
+from hatstats.study import Study
+from hatstats.study.claims import StudyInfo
+from hatstats.study.read import read_study
 
 MakeFolder = Callable[..., Path]
 TABLES = ("counts", "models", "benchmarks", "items")
@@ -395,12 +397,12 @@ def test_a_damaged_file_is_read_or_refused_but_never_breaks(
         try:
             study = read_study(folder)
         except DataError as refused:
-            mend = refused.mend
+            hint = refused.hint
         else:
-            mend = "none needed"
+            hint = "none needed"
             same(study, read_study(study.write(folder.parent / "again")))
             assert len(study.summary()) > 0
-    assert mend
+    assert hint
 
 
 def test_a_study_can_be_sent_to_another_process() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hatstats.hat.scores import HatScores
+from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.study.claims import StudyInfo
 

@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.hat.aggregate import fit_aggregate
-from hatstats.trends import TrendFit, fit_trend
+from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.trends.diagnostics import (
     collinearity,
     influence,
@@ -20,6 +19,8 @@ from hatstats.trends.diagnostics import (
     leverage_by_cluster,
     within_between,
 )
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
     FAMILY,
     FORMULA,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.inference.metaregression import fit_reml
-from hatstats.inference.model_based import joint_chi2, knapp_hartung, satterthwaite
-from hatstats.trends import fit_trend
+from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.inference.reml.model_based import joint_chi2, knapp_hartung, satterthwaite
 from hatstats.trends.diagnostics import influence
+from hatstats.trends.regression import fit_trend
 from tests.reference import stored
 from tests.trends.makers import scores_of
 

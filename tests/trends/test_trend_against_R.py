@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.hat.aggregate import AggregateProfile, fit_aggregate
-from hatstats.hat.scores import HatScores
-from hatstats.inference.metaregression import fit_reml
-from hatstats.trends import TrendFit, fit_trend
-from hatstats.trends.comparison import Vcov, robust_covariance
+from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
+from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.scores.scores import HatScores
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.standard_errors import Vcov, robust_covariance
+from hatstats.trends.trend import TrendFit
 from tests.reference import stored
 from tests.trends.makers import FORMULA, aggregate_study, scores_of
 

@@ -10,13 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from hatstats.hat.aggregate import AggregateProfile, fit_aggregate
-from hatstats.hat.scores import HatScores
-from hatstats.inference.metaregression import RemlFit, fit_reml
-from hatstats.trends import TrendFit, fit_trend
-from hatstats.trends.covariates import with_release_year
-from hatstats.trends.stacked import slope_difference
-from hatstats.trends.surface import LogitSurface
+from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
+from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
+from hatstats.scores.scores import HatScores
+from hatstats.trends.design import with_release_year
+from hatstats.trends.prediction import LogitSurface
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.seemingly_unrelated import slope_difference
+from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
     FAMILY,
     FORMULA,

@@ -1,4 +1,4 @@
-"""What a trend refuses: the message names what is wrong and what would mend it."""
+"""What a trend refuses: the message names what is wrong and what would hint it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from hatstats.errors import DataError, HatstatsError, NotIdentifiedError
-from hatstats.hat.aggregate import fit_aggregate
-from hatstats.study import read_study
-from hatstats.trends import evaluate_claims, fit_trend
-from tests.trends.makers import FAMILY, aggregate_study, scores_of, some_scores, table_of_models
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.study.read import read_study
+from hatstats.trends.claims.verdicts import evaluate_claims
+from hatstats.trends.regression import fit_trend
+from tests.trends.makers import (
+    FAMILY,
+    aggregate_study,
+    scores_of,
+    some_scores,
+    table_of_models,
+)
 
 
 def test_unknown_vcov_bad_input() -> None:
@@ -56,7 +63,7 @@ def test_formula_that_says_nothing_bad_input(formula: str, why: str) -> None:
     with pytest.raises(DataError, match=why) as caught:
         fit_trend(scores, formula)
     assert (caught.value.column, caught.value.value) == ("formula", formula)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from hatstats.hat.aggregate import fit_aggregate
-from hatstats.inference.cluster import cluster_robust
-from hatstats.inference.coefficients import TIDY_COLUMNS
-from hatstats.inference.permutation import permutation_test
-from hatstats.inference.wild import wild_cluster_bootstrap
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.inference.cluster_robust.permutation import permutation_test
+from hatstats.inference.cluster_robust.sandwich import cluster_robust
+from hatstats.inference.cluster_robust.wild_bootstrap import wild_cluster_bootstrap
+from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.study import Study
-from hatstats.trends import TrendFit, fit_trend
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.trend import TrendFit
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
 METHODS = ["OLS", "HC1", "HC3", "REML", "REML, Satterthwaite", "Knapp-Hartung", "CR1", "CR2", "CR3"]

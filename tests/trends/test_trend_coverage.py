@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from hatstats.trends import fit_trend
+from hatstats.trends.regression import fit_trend
 from tests.trends.makers import FAMILY, scores_of, table_of_models
 
 REPLICATES = 200

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hatstats.hat.aggregate import fit_aggregate
-from hatstats.hat.fitting import fit_profile
-from hatstats.inference.coefficients import TIDY_COLUMNS
-from hatstats.study.simulate import Shape, simulate_study
-from hatstats.trends import TrendFit, fit_trend
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.methods import fit_profile
+from hatstats.inference.tidy import TIDY_COLUMNS
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.trend import TrendFit
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
 
@@ -103,7 +104,7 @@ def test_other_covariances_have_one_df_less_than_clusters(vcov: str) -> None:
 
 def test_an_item_level_profile_is_fitted_by_its_pooled_scores() -> None:
     study = simulate_study(
-        np.linspace(-0.8, 1.2, 9), shape=Shape(n_items=40, n_languages=2, n_promptings=4), rng=5
+        np.linspace(-0.8, 1.2, 9), shape=Shape(n_items=40, n_languages=2, n_trials=4), rng=5
     )
     profile = fit_profile(study, method="observed")
     whole, staged = (fit_trend(x, "release_year") for x in (profile, profile.hat("pooled")))

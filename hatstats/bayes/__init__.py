@@ -1,0 +1,1 @@
+"""One posterior over models, benchmarks and languages."""

@@ -1,0 +1,129 @@
+"""Registered claims as posterior probabilities, beside the verdicts of the regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.bayes.draws import posterior_frame
+from hatstats.bayes.posterior import Posterior
+from hatstats.bayes.scores import check_rope
+from hatstats.errors import DataError
+
+Floats = NDArray[np.float64]
+
+_DEFAULT_FORMULA = {"non_inferiority": "log10(params_total)"}
+
+
+def claim_formula(claim: Mapping[str, Any]) -> str:
+    """Formula of a claim, as `evaluate_claims` reads it."""
+    default = _DEFAULT_FORMULA.get(str(claim.get("kind"))) or str(claim.get("term"))
+    return str(claim.get("formula") or default)
+
+
+def _slope(fit: Posterior, term: str) -> tuple[Floats, Floats]:
+    """Change of source accuracy and of HAT per unit of a term, at the mean of the others."""
+    place = fit.design.place(term)
+    step = np.zeros(len(fit.design.terms))
+    step[place] = 0.5 / fit.design.scale[place]
+    above, below = fit.expected(step), fit.expected(-step)
+    return above[0] - below[0], above[1] - below[1]
+
+
+def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, float]:
+    """What a claim is about: in words, its draws (D,), and its threshold.
+
+    Raises
+    ------
+    DataError
+        For an unknown kind, or a term that the trend lacks.
+    """
+    kind = str(claim.get("kind"))
+    if kind == "slope":
+        term = str(claim["term"])
+        return f"slope of HAT on {term}", _slope(fit, term)[1], float(claim["threshold"])
+    if kind == "slope_difference":
+        term = str(claim["term"])
+        source, transfer = _slope(fit, term)
+        words = f"slope on {term} of source accuracy less that of HAT"
+        return words, source - transfer, float(claim["threshold"])
+    if kind == "non_inferiority":
+        small, large, margin = (float(claim[key]) for key in ("small", "large", "margin"))
+        fit.design.place("log10(params_total)" if not fit.design.terms else fit.design.terms[0])
+        low = fit.expected(fit.design.at({"params_total": small}))[1]
+        high = fit.expected(fit.design.at({"params_total": large}))[1]
+        words = f"HAT at {small:.3g} less HAT at {large:.3g} parameters"
+        return words, low - high, -margin
+    raise DataError(
+        "unknown kind of claim",
+        file="study.toml",
+        column="kind",
+        value=claim.get("kind"),
+        hint="use slope, slope_difference or non_inferiority.",
+    )
+
+
+def claim_probabilities(
+    fit: Posterior, claims: Sequence[Mapping[str, Any]], rope: tuple[float, float]
+) -> pd.DataFrame:
+    """Probability of each claim whose formula is the trend of the fit.
+
+    Parameters
+    ----------
+    fit : Posterior
+    claims : sequence of mapping
+        As for `hatstats.evaluate_claims`.
+    rope : pair of float
+        Region of practical equivalence of the quantity, in accuracy (per unit of a covariate).
+        For non-inferiority the margin on both sides.
+
+    Returns
+    -------
+    DataFrame
+        `name, kind, quantity, estimate, std_error, conf_low, conf_high, conf_level, threshold,
+        p_claim, p_positive, p_in_rope, rope_low, rope_high, r_hat, ess_bulk, ess_tail, mcse,
+        reason`. A claim on another formula has NaN and the reason.
+
+    Raises
+    ------
+    DataError
+        If the ends of the region are reversed.
+    """
+    low, high = check_rope(rope)
+    lead = fit.draws("source").shape[:2]
+    rows = []
+    for claim in claims:
+        row: dict[str, Any] = {"name": claim["name"], "kind": claim["kind"], "reason": ""}
+        formula = claim_formula(claim)
+        if formula.replace(" ", "") != fit.design.formula.replace(" ", ""):
+            row["reason"] = (
+                f"the claim is about the trend {formula!r}, this fit about "
+                f"{fit.design.formula or 'none'!r}"
+            )
+            rows.append(row)
+            continue
+        words, draws, threshold = claim_draws(fit, claim)
+        ends = (threshold, -threshold) if claim["kind"] == "non_inferiority" else (low, high)
+        level = 1.0 - 2.0 * float(claim.get("level", 0.05))
+        tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]
+        row |= {"quantity": words, "threshold": threshold}
+        row |= {
+            name: tidy[name]
+            for name in (
+                *("estimate", "std_error", "conf_low", "conf_high", "conf_level"),
+                *("r_hat", "ess_bulk", "ess_tail", "mcse"),
+            )
+        }
+        row["p_claim"] = float((draws > threshold).mean())
+        row["p_positive"] = float((draws > 0).mean())
+        row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())
+        row["rope_low"], row["rope_high"] = ends
+        rows.append(row)
+    columns = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
+    columns += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
+    columns += ["rope_high", "r_hat", "ess_bulk", "ess_tail", "mcse", "reason"]
+    return pd.DataFrame(rows).reindex(columns=columns)

@@ -1,0 +1,201 @@
+"""HAT scores as posterior draws: intervals, contrasts, ranks and probabilities from them."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from hatstats.bayes.draws import Floats, limits, posterior_frame
+from hatstats.errors import DataError
+from hatstats.inference.intervals import check_level
+
+Interval = Literal["eti", "hdi"]
+
+
+def check_rope(rope: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a region of practical equivalence that is none.
+
+    Raises
+    ------
+    DataError
+    """
+    low, high = (float(end) for end in rope)
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise DataError(
+            "a region of practical equivalence goes from a lower to a higher number",
+            column="rope",
+            value=rope,
+            hint="give it as (low, high), for instance (-0.01, 0.01).",
+        )
+    return low, high
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosteriorScores:
+    """Posterior draws of the HAT scores of several models.
+
+    Attributes
+    ----------
+    models : tuple of str, length M
+    draws : ndarray, shape (chains, draws, M)
+        HAT of each model: mean over languages, then over benchmarks.
+    cells : DataFrame
+        `model, benchmark, language`, C rows.
+    cell_draws : ndarray, shape (chains, draws, C)
+    reference, method, estimand : str
+    """
+
+    models: tuple[str, ...]
+    draws: Floats
+    cells: pd.DataFrame
+    cell_draws: Floats
+    reference: str
+    method: str
+    estimand: str
+
+    @property
+    def params(self) -> Floats:
+        """Posterior means, shape (M,)."""
+        return np.asarray(self.draws.mean(axis=(0, 1)))
+
+    @property
+    def cov(self) -> Floats:
+        """Posterior covariance of the scores, shape (M, M)."""
+        return np.atleast_2d(np.cov(self._flat, rowvar=False))
+
+    @property
+    def _flat(self) -> Floats:
+        return self.draws.reshape(-1, len(self.models))
+
+    def conf_int(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> Floats:
+        """Limits of the scores, shape (M, 2)."""
+        return limits(self.draws, conf_level, interval)
+
+    def tidy(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
+        """One row per model: posterior mean, SD, limits, R-hat and effective sample sizes."""
+        return posterior_frame(
+            "HAT",
+            self.draws,
+            conf_level=conf_level,
+            interval=interval,
+            method=self.method,
+            identifiers={"model": list(self.models), "reference": self.reference},
+        )
+
+    def tidy_cells(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
+        """One row per model, benchmark and language."""
+        return posterior_frame(
+            "HAT",
+            self.cell_draws,
+            conf_level=conf_level,
+            interval=interval,
+            method=self.method,
+            identifiers={
+                **{name: self.cells[name].tolist() for name in ("model", "benchmark", "language")},
+                "reference": self.reference,
+            },
+        )
+
+    def _place(self, name: str) -> int:
+        if name not in self.models:
+            raise DataError(
+                "no such model in these scores",
+                column="model",
+                value=name,
+                hint=f"choose among {', '.join(self.models)}.",
+            )
+        return self.models.index(name)
+
+    def contrast(
+        self,
+        a: str,
+        b: str,
+        conf_level: float = 0.95,
+        *,
+        rope: tuple[float, float] = (-0.01, 0.01),
+    ) -> pd.DataFrame:
+        """Difference of two models' scores.
+
+        Parameters
+        ----------
+        a, b : str
+            Names of two models.
+        conf_level : float
+        rope : pair of float
+            Region of practical equivalence, in accuracy.
+
+        Returns
+        -------
+        DataFrame
+            One tidy row, term ``a - b``, with `p_positive` and `p_in_rope`.
+
+        Raises
+        ------
+        DataError
+            For an unknown name, or a region whose ends are reversed.
+        """
+        low, high = check_rope(rope)
+        difference = self.draws[..., self._place(a)] - self.draws[..., self._place(b)]
+        row = posterior_frame(
+            f"{a} - {b}",
+            difference[..., None],
+            conf_level=conf_level,
+            method=self.method,
+            identifiers={"reference": self.reference},
+        )
+        row["p_positive"] = float((difference > 0).mean())
+        row["p_in_rope"] = float(((difference > low) & (difference < high)).mean())
+        return row.assign(rope_low=low, rope_high=high)
+
+    def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Ranks with intervals and the probability of being the best.
+
+        Returns
+        -------
+        DataFrame
+            `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`, as for `HatScores`.
+        """
+        tail = 0.5 * (1.0 - check_level(conf_level))
+        flat = self._flat
+        ranks = (-flat).argsort(axis=1).argsort(axis=1) + 1
+        return pd.DataFrame(
+            {
+                "model": list(self.models),
+                "rank": (-self.params).argsort().argsort() + 1,
+                "rank_low": np.quantile(ranks, tail, axis=0, method="inverted_cdf"),
+                "rank_high": np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf"),
+                "p_best": (ranks == 1).mean(axis=0),
+                "conf_level": conf_level,
+                "n_draws": flat.shape[0],
+            }
+        )
+
+    def summary(self, conf_level: float = 0.95) -> str:
+        """Scores from best to worst as plain text of at most 80 columns."""
+        table = self.tidy(conf_level)
+        best = self.ranks()["p_best"].to_numpy()
+        lines = [
+            f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
+            *textwrap.wrap(self.estimand, 78, initial_indent="  ", subsequent_indent="  "),
+        ]
+        width = min(max(len(name) for name in self.models), 40)
+        numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
+        for place in np.argsort(-self.params, kind="stable"):
+            value, low, high = numbers[place]
+            name = self.models[place]
+            name = name if len(name) <= width else name[: width - 1] + "…"
+            lines.append(
+                f"  {name:<{width}}  {value:.3f}  [{low:.3f}, {high:.3f}]  "
+                f"P(best) {best[place]:.2f}"
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<PosteriorScores: {len(self.models)} models, {self.method}>"
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))

@@ -1,0 +1,224 @@
+"""Trend terms of the hierarchical model: covariates of all models, the unknown ones included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.estimators.aggregate.panel_regression import family_labels
+from hatstats.study.formula import (
+    FUNCTIONS,
+    evaluate_formula,
+    formula_error,
+    parse_formula,
+    required_columns,
+    with_release_year,
+)
+
+Floats = NDArray[np.float64]
+
+#: Covariates that vendors keep to themselves: unknown ones are expected.
+UNDISCLOSED = ("params_total", "params_active")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrendDesign:
+    """Standardised covariates of M models.
+
+    Attributes
+    ----------
+    formula : str
+        Empty without a trend.
+    terms : tuple of str, length k
+    matrix : ndarray, shape (M, k)
+        Columns with mean 0 and standard deviation 1 over the models where they are known; 0 where
+        unknown.
+    unknown : ndarray of bool, shape (M, k)
+    centre, scale : ndarray, shape (k,)
+        What was subtracted and divided by.
+    offsets : ndarray, shape (M, o)
+        Indicators of the models of one family whose covariates are unknown.
+    offset_names : tuple of str, length o
+    frame : DataFrame
+        Table of the models, with `release_year`.
+    spec : formulaic.ModelSpec or None
+    """
+
+    formula: str
+    terms: tuple[str, ...]
+    matrix: Floats
+    unknown: NDArray[np.bool_]
+    centre: Floats
+    scale: Floats
+    offsets: Floats
+    offset_names: tuple[str, ...]
+    frame: pd.DataFrame
+    spec: Any = None
+
+    def place(self, term: str) -> int:
+        """Position of a term.
+
+        Raises
+        ------
+        DataError
+            If the trend has no such term.
+        """
+        if term not in self.terms:
+            raise DataError(
+                "no such covariate in the trend of the hierarchical model",
+                column="term",
+                value=term,
+                hint=f"it has {', '.join(self.terms) or 'none'}; fit with another trend.",
+            )
+        return self.terms.index(term)
+
+    def at(self, values: dict[str, float]) -> Floats:
+        """Mean standardised row (k,) over the models, had all of them these covariates."""
+        known = ~self.unknown.any(axis=1)
+        frame = self.frame.loc[known].assign(**values)
+        table = self.spec.get_model_matrix(frame, context=FUNCTIONS)
+        raw = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
+        if not np.isfinite(raw).all():
+            raise DataError(
+                "the covariates of the trend are not finite there",
+                column="trend",
+                value=values,
+                hint="ask for values inside the range of the models.",
+            )
+        return np.asarray((raw - self.centre) / self.scale, dtype=float)
+
+
+def no_trend(models: pd.DataFrame) -> TrendDesign:
+    """A design without covariates."""
+    count = len(models)
+    return TrendDesign(
+        "",
+        (),
+        np.zeros((count, 0)),
+        np.zeros((count, 0), dtype=bool),
+        np.zeros(0),
+        np.ones(0),
+        np.zeros((count, 0)),
+        (),
+        with_release_year(models),
+    )
+
+
+def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) -> TrendDesign:
+    """Covariates of all models; undisclosed sizes are kept as unknown.
+
+    Parameters
+    ----------
+    models : DataFrame
+        The study's table, M rows.
+    formula : str or None
+        As for `hatstats.fit_trend`, for instance ``"log10(params_total) + release_year"``.
+    offsets : bool
+        Whether families with unknown covariates get an offset of their own.
+
+    Returns
+    -------
+    TrendDesign
+
+    Raises
+    ------
+    DataError
+        If the formula cannot be read, names an unknown variable, or a covariate other than a size
+        is missing for some models.
+    NotIdentifiedError
+        If too few models have the covariates, or these are constant or collinear.
+    """
+    if formula is None:
+        return no_trend(models)
+    frame = with_release_year(models).reset_index(drop=True)
+    parsed = parse_formula(formula)
+    needed = required_columns(parsed, frame, formula)
+    for name in needed:
+        absent = frame[name].isna() | (frame[name] == "")
+        if absent.any() and name not in UNDISCLOSED:
+            raise DataError(
+                f"the covariate is missing for {int(absent.sum())} of {len(frame)} models "
+                f"({', '.join(frame.loc[absent, 'model'].astype(str).head(3))}"
+                f"{', ...' if absent.sum() > 3 else ''})",
+                file="models.csv",
+                row=int(np.flatnonzero(absent)[0]) + 2,
+                column=name,
+                hint="give its value, leave those models out (study.select), or drop the "
+                "covariate; only sizes may be undisclosed.",
+            )
+    incomplete = frame[needed].isna().any(axis=1).to_numpy(dtype=bool)
+    known = frame[~incomplete]
+    if known.empty:
+        raise NotIdentifiedError(f"no model has all of {', '.join(needed)}")
+    table = evaluate_formula(parsed, frame, formula)
+    terms = tuple(str(name) for name in table.columns if str(name) != "Intercept")
+    if not terms:
+        raise formula_error(formula, "the formula names no covariate", "name one or more.")
+    raw = np.asarray(table[list(terms)], dtype=float)
+    # A category of its own is no reason for a column to be unknown.
+    unknown = ~np.isfinite(raw)
+    odd = unknown & ~incomplete[:, None]
+    if odd.any():
+        row, column = (int(x) for x in np.argwhere(odd)[0])
+        raise DataError(
+            f"{terms[column]} is not finite",
+            file="models.csv",
+            row=row + 2,
+            column=terms[column],
+            value=float(raw[row, column]),
+            hint="correct the value, or leave it empty where it is undisclosed.",
+        )
+    count = int((~incomplete).sum())
+    if count < len(terms) + 2:
+        raise NotIdentifiedError(
+            f"{count} models have {', '.join(needed)}, too few for {len(terms) + 1} coefficients "
+            "and their scatter"
+        )
+    if not offsets and (unknown.sum(axis=1) > 1).any():
+        raise DataError(
+            "an unknown value enters more than one term of the trend, so that it is no single "
+            "parameter",
+            column="trend",
+            value=formula,
+            hint="use one plain term per undisclosed covariate, or leave priors.unknown at None.",
+        )
+    masked = np.where(unknown, np.nan, raw)
+    centre, scale = np.nanmean(masked, axis=0), np.nanstd(masked, axis=0)
+    for name, width, value in zip(terms, scale, centre, strict=True):
+        if width == 0.0:
+            raise NotIdentifiedError(
+                f"{name} is {value:.6g} for every model, so that it has no trend; drop it"
+            )
+    matrix = np.where(unknown, 0.0, (masked - centre) / scale)
+    whole = matrix[~incomplete] - matrix[~incomplete].mean(axis=0)
+    if np.linalg.matrix_rank(whole, tol=1e-8) < len(terms):
+        raise NotIdentifiedError(
+            f"the covariates {', '.join(terms)} depend on each other over these {count} models; "
+            "drop one of them"
+        )
+    labels = family_labels(
+        [str(name) for name in frame["model"]],
+        dict(zip(frame["model"], frame["family"], strict=True)),
+    )
+    families = list(dict.fromkeys(labels[unknown.any(axis=1)])) if offsets else []
+    indicators = np.column_stack(
+        [np.zeros((len(frame), 0))]
+        + [((labels == name) & unknown.any(axis=1)).astype(float)[:, None] for name in families]
+    )
+    return TrendDesign(
+        formula,
+        terms,
+        matrix,
+        unknown,
+        centre,
+        scale,
+        indicators,
+        tuple(str(name) for name in families),
+        frame,
+        table.model_spec,
+    )

@@ -1,0 +1,1 @@
+"""Uncertainty of HAT by resampling items or trials."""

@@ -1,0 +1,121 @@
+"""Paired bootstrap of all HAT scores over items.
+
+Items (or clusters of items) are drawn once for all models and languages, so that draws of two
+models are paired as their data are. Each draw is one Newton step from the estimate, which is one
+row of a matrix product; no draw can fail. A few full refits on drawn items say how far the step is
+from a refit.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hatstats.bootstrap.refits import check_steps
+from hatstats.bootstrap.result import BootstrapScores
+from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
+from hatstats.scores.model_scores import count_at_least, item_profile, score_influence
+from hatstats.scores.reference import reference_name
+from hatstats.scores.transfer_profile import TransferProfile
+
+
+def bootstrap_hat(
+    profile: TransferProfile,
+    reference: str | ArrayLike = "pooled",
+    *,
+    kind: WeightKind = "multinomial",
+    n_draws: int = 10_000,
+    check_refits: int = 0,
+    rng: np.random.Generator | int | None = None,
+) -> BootstrapScores:
+    """Paired item bootstrap of all HAT scores.
+
+    Weights of item clusters are drawn once for all models and languages, independently by
+    benchmark; each draw is ``params + (w - 1) @ psi`` with psi the clusters' influence values,
+    which carry the estimation of the reference distribution.
+
+    Parameters
+    ----------
+    profile : TransferProfile
+        Learnt from items (method ``latent`` or ``observed``).
+    reference : str or array_like
+        See `hatstats.scores.reference.reference_mixture`.
+    kind : {"multinomial", "poisson", "exponential"}
+    n_draws : int
+        100 or more.
+    check_refits : int
+        So many draws of item clusters (multinomial) are also fitted in full and compared with
+        their Newton steps.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    BootstrapScores
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the profile was not learnt from items, or a benchmark has one item cluster only.
+    DataError
+        For an unknown kind, too few draws or a negative number of refits.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If no item moves a model's score (all its answers alike): its interval is NaN.
+    """
+    generator = np.random.default_rng(rng)
+    if kind not in WEIGHT_KINDS:
+        raise DataError(
+            "unknown bootstrap weights",
+            column="kind",
+            value=kind,
+            hint=f"use {', '.join(WEIGHT_KINDS)}.",
+        )
+    count_at_least(n_draws, 100, "n_draws")
+    count_at_least(check_refits, 0, "check_refits")
+    items = item_profile(profile, "the item bootstrap")
+    scores = score_influence(items, reference)
+    for fit, psi in zip(items.fits, scores.influence, strict=True):
+        if psi.shape[0] < 2:
+            raise NotIdentifiedError(
+                f"benchmark {fit.counts.benchmark!r} has one item cluster: spread over items "
+                "cannot be told from one. What is missing: more items, or smaller clusters."
+            )
+    still = [
+        name
+        for place, name in enumerate(scores.models)
+        if all(np.allclose(psi[:, place], 0.0, atol=1e-14) for psi in scores.influence)
+    ]
+    if still:
+        warnings.warn(
+            f"no item moves the score of {', '.join(still)} (all answers alike): a bootstrap draws "
+            "the same value for ever, so its interval is NaN and not of length 0",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    influence = tuple(
+        np.where([name in still for name in scores.models], 0.0, psi) for psi in scores.influence
+    )
+    scores = replace(scores, influence=influence)
+    draws_rng, refit_rng = generator.spawn(2)
+    draws = linear_draws(scores.params, influence, n_draws, kind=kind, rng=draws_rng)
+    refits, failed = check_steps(items, reference, scores, check_refits, refit_rng)
+    return BootstrapScores(
+        models=scores.models,
+        params=scores.params,
+        draws=draws,
+        scale=1.0,
+        influence=influence,
+        unit="items",
+        kind=kind,
+        reference=reference_name(reference),
+        method=items.method,
+        n_clusters=sum(psi.shape[0] for psi in influence),
+        refits=refits,
+        n_failed=failed,
+    )

@@ -1,0 +1,130 @@
+"""Full refits of drawn studies: the slow way that a Newton step is checked against."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.estimators.methods import fit_like
+from hatstats.inference.resampling.bootstrap import bootstrap_weights
+from hatstats.inference.tidy import standard_errors
+from hatstats.scores.counts import ItemCounts
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.model_scores import ModelScores
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Columns of a table of refits.
+REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
+
+
+def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
+    """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
+    with warnings.catch_warnings():
+        # A drawn study may sit at a boundary; what matters here is the score.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        try:
+            fitted = fit_like(profile, study).hat(reference)
+        except (FitError, NotIdentifiedError):
+            return None
+    return fitted.params
+
+
+def check_steps(
+    profile: ItemProfile,
+    reference: str | ArrayLike,
+    scores: ModelScores,
+    n_refits: int,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, int]:
+    """Refit drawn studies in full beside the Newton steps of the same draws.
+
+    Parameters
+    ----------
+    profile : ItemProfile
+    reference : str or array_like
+    scores : ModelScores
+        Estimate and influence under that reference.
+    n_refits : int
+    rng : Generator
+
+    Returns
+    -------
+    refits : DataFrame
+        `draw, model, refit, step, difference`, the last in standard errors.
+    n_failed : int
+        Refits that failed, or lost a model; they have no rows.
+    """
+    bse = standard_errors(scores.cov)
+    rows, failed = [], 0
+    for draw in range(n_refits):
+        weights = [
+            bootstrap_weights(psi.shape[0], 1, kind="multinomial", rng=rng)[0]
+            for psi in scores.influence
+        ]
+        step = scores.params.copy()
+        for weight, psi in zip(weights, scores.influence, strict=True):
+            step += (weight - 1.0) @ psi
+        refit = refit_scores(profile, repeat_clusters(profile, weights), reference)
+        if refit is None or refit.size != step.size:
+            failed += 1
+            continue
+        difference = np.divide(refit - step, bse, out=np.full(bse.size, np.nan), where=bse > 0)
+        columns = [draw, list(scores.models), refit, step, difference]
+        rows.append(pd.DataFrame(dict(zip(REFIT_COLUMNS, columns, strict=True))))
+    if rows:
+        return pd.concat(rows, ignore_index=True), failed
+    return pd.DataFrame(columns=REFIT_COLUMNS), failed
+
+
+def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
+    """The profile's study with each item cluster of each benchmark as often as its weight says.
+
+    Parameters
+    ----------
+    profile : ItemProfile
+    weights : list of ndarray, each (G_b,)
+        Whole numbers, one per cluster, for the benchmarks in order.
+
+    Returns
+    -------
+    Study
+        Copies of an item are items of their own, and copies of a cluster are clusters.
+    """
+    study = profile.study
+    counts, tables = [], []
+    for fit, weight in zip(profile.fits, weights, strict=True):
+        name = fit.counts.benchmark
+        times = weight[fit.counts.clusters].astype(int)
+        rows = study.counts[(study.counts["benchmark"] == name).to_numpy()]
+        counts.append(_copies(rows, fit.counts, times))
+        known = study.items[(study.items["benchmark"] == name).to_numpy()]
+        if len(known):
+            tables.append(_copies(known, fit.counts, times))
+    return replace(
+        study,
+        counts=pd.concat(counts, ignore_index=True),
+        items=pd.concat(tables, ignore_index=True) if tables else study.items,
+        claims=(),
+        files=(),
+    )
+
+
+def _copies(rows: pd.DataFrame, counts: ItemCounts, times: NDArray[np.intp]) -> pd.DataFrame:
+    """Rows as often as `times` says of their items, with names of their own."""
+    place = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
+    repeats = np.where(place >= 0, times[place], 0)
+    copied = rows.loc[rows.index.repeat(repeats)].reset_index(drop=True)
+    number = np.concatenate([np.arange(count) for count in repeats]).astype(str)
+    codes = counts.clusters[np.repeat(place, repeats)].astype(str)
+    suffix = pd.Series(number, dtype=str)
+    return copied.assign(
+        item=copied["item"].astype(str) + "#" + suffix,
+        cluster=pd.Series(codes, dtype=str) + "#" + suffix,
+    )

@@ -1,0 +1,186 @@
+"""How far a measure of transfer drifts when only source ability moves.
+
+Models with one and the same transfer and very different source ability answer the same items. A
+measure of transfer should give them one value; how far its values lie apart is its drift.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from hatstats.errors import DegenerateDataWarning
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.measures.table import measures
+from hatstats.simulation.paper_truth import PILED
+from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Mean source logits of the models that are compared.
+ABILITIES = (-2.0, 0.0, 1.0, 3.0)
+_REFERENCES = ("uniform", "pooled")
+_QUANTILES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What is simulated to see whether a measure drifts.
+
+    Attributes
+    ----------
+    world : str
+        How transfer behaves; see `hatstats.simulation.simulate`.
+    piled : float
+        Share of items that a model answers almost never or almost always.
+    n_trials, n_items, n_languages : int
+    abilities : tuple of float
+    """
+
+    world: WorldName = "logit_normal"
+    piled: float = 0.0
+    n_trials: int = 10
+    n_items: int = 20_000
+    n_languages: int = 2
+    abilities: tuple[float, ...] = ABILITIES
+
+
+def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) -> Floats:
+    """Equally likely source accuracies that stand for a simulated model's distribution.
+
+    Parameters
+    ----------
+    ability : float
+        Mean logit.
+    piled : float
+        Share of items near 0 or 1.
+    spread : float
+        Standard deviation of the logit.
+
+    Returns
+    -------
+    ndarray, shape (about 20,000,)
+    """
+
+    def steps(share: float) -> Floats:
+        count = max(round(_QUANTILES * share), 1)
+        return (np.arange(count) + 0.5) / count
+
+    inner = special.expit(ability + spread * stats.norm.ppf(steps(1.0 - piled)))
+    if piled == 0.0:
+        return np.asarray(inner, dtype=float)
+    high = float(special.expit(ability))
+    low_end = stats.beta.ppf(steps(piled * (1.0 - high)), *PILED)
+    high_end = 1.0 - stats.beta.ppf(steps(piled * high), *PILED)
+    return np.concatenate([inner, low_end, high_end])
+
+
+def true_score(
+    world: WorldName, reference: str, abilities: Sequence[float], piled: float = 0.0
+) -> float:
+    """True HAT of a simulated study under the reference `uniform` or `pooled`."""
+    if reference == "uniform":
+        return true_hat((np.arange(_QUANTILES) + 0.5) / _QUANTILES, world=world)
+    return float(
+        np.mean([true_hat(source_quantiles(level, piled), world=world) for level in abilities])
+    )
+
+
+def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Floats]:
+    """All measures of one study by name and reference: estimates and warnings, each (2, M)."""
+    values: dict[tuple[str, str], Floats] = {}
+    unknown = np.full(len(study.model_names), np.nan)
+    for method in methods:
+        profile = fit_profile(study, method=method)
+        for reference in _REFERENCES:
+            scores = profile.hat(reference)
+            noted = (scores.overlap["note"] != "").to_numpy(dtype=float)
+            values[f"HAT, {method}", reference] = np.stack([scores.params, noted])
+    for term, rows in measures(study).groupby("term", sort=False):
+        by_model = rows.set_index("model")["estimate"]
+        estimate = by_model.reindex(study.model_names).to_numpy(dtype=float)
+        values[str(term), ""] = np.stack([estimate, unknown])
+    return values
+
+
+def drift(
+    design: Drift,
+    *,
+    methods: Sequence[Method] = ("latent", "joint", "observed"),
+    n_seeds: int = 4,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Measures of models that differ in source ability only.
+
+    Parameters
+    ----------
+    design : Drift
+    methods : sequence of str
+        Item-level estimators of HAT to show.
+    n_seeds : int
+        Number of studies drawn.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    DataFrame
+        `measure, reference, world, piled, n_trials, ability, estimate, truth, bias, mc_error,
+        spread, spread_of_means, noted, n_seeds`. `estimate` and `bias` are means over seeds and
+        `mc_error` is the standard error of that mean; `spread` is the mean over seeds of highest
+        less lowest estimate, which sampling error raises, and `spread_of_means` is highest less
+        lowest of the means, in which it averages out. `noted` is the share of outputs that carry
+        a warning in words for the model. `truth` and `noted` are NaN for measures other than HAT.
+    """
+    draws: dict[tuple[str, str], list[Floats]] = {}
+    for child in np.random.default_rng(rng).spawn(n_seeds):
+        study = simulate_study(
+            design.abilities,
+            shape=Shape(
+                n_items=design.n_items,
+                n_languages=design.n_languages,
+                n_trials=design.n_trials,
+                piled=design.piled,
+            ),
+            world=design.world,
+            rng=child,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateDataWarning)
+            for key, value in _values(study, methods).items():
+                draws.setdefault(key, []).append(value)
+    frames = []
+    for (measure, reference), rows in draws.items():
+        table, noted = np.stack(rows, axis=1)
+        mean = table.mean(axis=0)
+        truth = np.nan
+        if reference:
+            truth = true_score(design.world, reference, design.abilities, design.piled)
+        error = table.std(axis=0, ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else np.nan
+        frames.append(
+            pd.DataFrame(
+                {
+                    "measure": measure,
+                    "reference": reference,
+                    "world": design.world,
+                    "piled": design.piled,
+                    "n_trials": design.n_trials,
+                    "ability": design.abilities,
+                    "estimate": mean,
+                    "truth": truth,
+                    "bias": mean - truth,
+                    "mc_error": error,
+                    "spread": np.ptp(table, axis=1).mean(),
+                    "spread_of_means": np.ptp(mean),
+                    "noted": noted.mean(axis=0),
+                    "n_seeds": n_seeds,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)

@@ -1,0 +1,129 @@
+"""Plans against simulation: predicted standard errors and power, and what happens."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DegenerateDataWarning
+from hatstats.estimators.methods import fit_profile
+from hatstats.inference.intervals import upper_p
+from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.trends.planning.assumptions import Assumptions, score_precision
+from hatstats.trends.planning.power import Panel, slope_power
+from hatstats.trends.regression import fit_trend
+
+Floats = NDArray[np.float64]
+
+
+def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -> bool:
+    """Whether one simulated panel shows the slope, by CR2."""
+    x = panel.covariate(rng)
+    noise = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
+    names = [f"m{place}" for place in range(x.size)]
+    table = pd.DataFrame(
+        {
+            "model": names,
+            "family": [f"f{code}" for code in panel.codes],
+            "x": x,
+            "estimate": 0.5 + slope * x + noise,
+        }
+    )
+    scores = HatScores.from_frame(table, pd.DataFrame(panel.sampling(), index=names, columns=names))
+    row = fit_trend(scores, "x").tidy().iloc[-1]
+    return bool(upper_p(row["statistic"], row["df"]) <= level)
+
+
+def power_against_simulation(
+    panel: Panel,
+    slope: float,
+    *,
+    level: float = 0.05,
+    n_replicates: int = 2_000,
+    n_jobs: int = 1,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Predicted power of a slope beside the share of simulated studies that find it.
+
+    Returns
+    -------
+    DataFrame
+        One row: `slope, predicted, simulated, mc_error, n_replicates`.
+    """
+    generator = np.random.default_rng(rng)
+    predicted = slope_power(
+        panel, slope, level=level, n_draws=min(1000, 2 * n_replicates), rng=generator.spawn(1)[0]
+    )
+    found = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_found)(panel, slope, level, child)
+        for child in generator.spawn(n_replicates)
+    )
+    share = float(np.mean(found))
+    return pd.DataFrame(
+        {
+            "slope": [slope],
+            "predicted": [float(predicted["power"].iloc[0])],
+            "simulated": [share],
+            "mc_error": [np.sqrt(share * (1.0 - share) / n_replicates)],
+            "n_replicates": [n_replicates],
+        }
+    )
+
+
+def _scores(assumptions: Assumptions, shape: Shape, rng: np.random.Generator) -> Floats:
+    study = simulate_study(
+        assumptions.abilities,
+        transfer=[assumptions.transfer] * len(assumptions.abilities),
+        shape=replace(shape, spread=assumptions.spread),
+        world=assumptions.world,
+        rng=rng,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        return fit_profile(study, method="latent").hat("pooled").params
+
+
+def precision_against_simulation(
+    assumptions: Assumptions,
+    shape: Shape,
+    *,
+    n_replicates: int = 1_000,
+    n_jobs: int = 1,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Predicted standard error of HAT beside the spread of simulated scores.
+
+    Returns
+    -------
+    DataFrame
+        One row: `n_items, n_trials, n_languages, predicted, simulated, ratio, mc_error,
+        n_replicates`; `simulated` is the root mean variance over models, `mc_error` that of the
+        ratio.
+    """
+    generator = np.random.default_rng(rng)
+    predicted, _ = score_precision(assumptions, shape, rng=generator.spawn(1)[0])
+    drawn = np.array(
+        joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(_scores)(assumptions, shape, child)
+            for child in generator.spawn(n_replicates)
+        )
+    )
+    spread = float(np.sqrt(drawn.var(axis=0, ddof=1).mean()))
+    return pd.DataFrame(
+        {
+            "n_items": [shape.n_items],
+            "n_trials": [shape.n_trials],
+            "n_languages": [shape.n_languages],
+            "predicted": [predicted],
+            "simulated": [spread],
+            "ratio": [predicted / spread],
+            "mc_error": [1.0 / np.sqrt(2.0 * n_replicates)],
+            "n_replicates": [n_replicates],
+        }
+    )

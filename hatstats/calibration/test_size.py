@@ -1,0 +1,147 @@
+"""How often tests of a trend reject: size where there is none, power where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import FAMILIES
+from hatstats.trends.regression import fit_trend
+
+Floats = NDArray[np.float64]
+Covariate = Literal["log10(params_total)", "release_year"]
+
+#: Classes of Satterthwaite's degrees of freedom by which size is shown.
+DF_CLASSES = (1.0, 1.5, 2.0, 3.0, 4.0, np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeDesign:
+    """What is simulated to count rejections.
+
+    Attributes
+    ----------
+    covariate : {"log10(params_total)", "release_year"}
+        Sizes differ within and between families; dates mostly between them.
+    slope : float
+        True change of score per unit of the covariate; 0 for size.
+    family_sd, model_sd, sampling_sd : float
+        Standard deviations of the effects and of the known errors, in accuracy.
+    correlation : float
+        Of two models' known errors: they were given the same items.
+    families : tuple of int
+        Number of models in each family.
+    """
+
+    covariate: Covariate = "release_year"
+    slope: float = 0.0
+    family_sd: float = 0.05
+    model_sd: float = 0.03
+    sampling_sd: float = 0.015
+    correlation: float = 0.3
+    families: tuple[int, ...] = FAMILIES
+
+
+def draw_scores(design: SizeDesign, rng: np.random.Generator) -> HatScores:
+    """Draw scores of models in families, with sizes, dates and a known covariance."""
+    code = np.repeat(np.arange(len(design.families)), design.families)
+    count = code.size
+    days = rng.uniform(0, 500, len(design.families))[code] + rng.uniform(0, 250, count)
+    size = 10.0 + 0.4 * rng.standard_normal(len(design.families))[code]
+    size = size + 0.7 * rng.standard_normal(count)
+    x = size if design.covariate.startswith("log10") else days / 365.25
+    V = design.sampling_sd**2 * (design.correlation + (1.0 - design.correlation) * np.eye(count))
+    error = np.linalg.cholesky(V) @ rng.standard_normal(count)
+    effect = design.family_sd * rng.standard_normal(len(design.families))[code]
+    own = design.model_sd * rng.standard_normal(count)
+    names = [f"model-{place:02d}" for place in range(count)]
+    table = pd.DataFrame(
+        {
+            "model": names,
+            "estimate": 0.6 + design.slope * (x - x.mean()) + effect + own + error,
+            "family": [f"family-{value}" for value in code],
+            "release_date": np.datetime64("2024-01-01") + np.round(days).astype("timedelta64[D]"),
+            "params_total": 10.0**size,
+        }
+    )
+    return HatScores.from_frame(table, pd.DataFrame(V, index=names, columns=names))
+
+
+def _one(design: SizeDesign, rng: np.random.Generator, n_draws: int) -> pd.DataFrame:
+    table = fit_trend(draw_scores(design, rng), design.covariate).comparison(
+        n_draws=n_draws, rng=rng
+    )
+    return table[["method", "df", "p_value"]]
+
+
+def rejections(
+    design: SizeDesign,
+    *,
+    n_replicates: int = 2_000,
+    level: float = 0.05,
+    n_draws: int = 499,
+    n_jobs: int = 1,
+    rng: np.random.Generator | int | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Share of data sets in which each test rejects "no slope".
+
+    Parameters
+    ----------
+    design : SizeDesign
+    n_replicates : int
+    level : float
+        Two-sided.
+    n_draws : int
+        Of Webb's bootstrap and of the permutation.
+    n_jobs : int
+        Processes, through joblib.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    by_method : DataFrame
+        `covariate, family_sd, slope, method, rejected, mc_error, mean_df, unknown, n_replicates`;
+        `unknown` is the share without a p value, which counts as no rejection.
+    by_df : DataFrame
+        The same for CR2 by class of its degrees of freedom: `df_low, df_high, rejected, mc_error,
+        n_replicates`.
+    """
+    children = np.random.default_rng(rng).spawn(n_replicates)
+    tables: Sequence[pd.DataFrame] = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_one)(design, child, n_draws) for child in children
+    )
+    rows = pd.concat(tables, ignore_index=True)
+    rows["rejected"] = rows["p_value"] < level
+    rows["unknown"] = rows["p_value"].isna()
+    case = {"covariate": design.covariate, "family_sd": design.family_sd, "slope": design.slope}
+    by_method = rows.groupby("method", sort=False, as_index=False).agg(
+        rejected=("rejected", "mean"), mean_df=("df", "mean"), unknown=("unknown", "mean")
+    )
+    by_method["mc_error"] = _mc_error(by_method["rejected"], n_replicates)
+    second = rows[rows["method"] == "CR2"]
+    classes = pd.cut(second["df"], DF_CLASSES, right=False)
+    by_df = second.groupby(classes, observed=True)["rejected"].agg(["mean", "size"]).reset_index()
+    return (
+        by_method.assign(**case, n_replicates=n_replicates),
+        pd.DataFrame(
+            {
+                **case,
+                "df_low": [interval.left for interval in by_df["df"]],
+                "df_high": [interval.right for interval in by_df["df"]],
+                "rejected": by_df["mean"],
+                "mc_error": _mc_error(by_df["mean"], by_df["size"]),
+                "n_replicates": by_df["size"],
+            }
+        ),
+    )
+
+
+def _mc_error(share: pd.Series, count: pd.Series | int) -> pd.Series:
+    return pd.Series(np.sqrt(share * (1.0 - share) / count))

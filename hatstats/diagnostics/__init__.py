@@ -1,0 +1,1 @@
+"""Should one believe a profile? Checks that do not need the model to be right."""

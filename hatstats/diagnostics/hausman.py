@@ -1,0 +1,196 @@
+"""Is the parametric model right? The difference between two profiles of the same items.
+
+Where a parametric model is right, its scores and semiparametric ones estimate the same thing and
+differ by noise; where it is wrong they settle at different values (Hausman 1978, Econometrica
+46:1251-1271). The covariance of the difference is taken from the influence that every item has on
+both, not from a difference of covariances, which needs an efficient model and can be negative.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from hatstats.diagnostics.agreement import agreement_frame, agreement_words
+from hatstats.errors import DataError
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.model_scores import ModelScores, item_profile, score_influence
+from hatstats.scores.reference import reference_name
+from hatstats.scores.transfer_profile import TransferProfile
+
+Floats = NDArray[np.float64]
+#: Share of the largest variance below which a direction of the difference carries nothing.
+_FLAT = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MisspecificationTest:
+    """HAT by a parametric and by a robust profile, and whether they differ by more than noise.
+
+    The null hypothesis is that both converge to the same scores. It can be false with scores
+    that differ by too little to matter, so that the size stands beside the test.
+
+    Attributes
+    ----------
+    parametric, robust : ModelScores
+        HAT of the same models on the same items.
+    methods : pair of str
+        Names of the two estimators.
+    reference : str
+    """
+
+    parametric: ModelScores
+    robust: ModelScores
+    methods: tuple[str, str]
+    reference: str
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models that have every benchmark."""
+        return self.parametric.models
+
+    @property
+    def difference(self) -> ModelScores:
+        """Parametric less robust."""
+        return self.parametric.less(self.robust)
+
+    @property
+    def overall(self) -> tuple[float, int, int, float]:
+        """Test of all models at once: F, its degrees of freedom, p value.
+
+        Hotelling's ``T^2 = d' V^-1 d`` over item clusters, ``F = T^2 (g - m) / (m (g - 1))`` with
+        m the number of directions in which the difference varies. NaN where there is none, or
+        where clusters are no more than directions.
+        """
+        difference = self.difference
+        value, vector = np.linalg.eigh(np.nan_to_num(difference.cov))
+        kept = value > max(_FLAT * value.max(initial=0.0), np.finfo(float).tiny)
+        m, g = int(kept.sum()), sum(len(psi) for psi in difference.influence)
+        if m == 0 or g <= m:
+            return np.nan, m, max(g - m, 0), np.nan
+        square = float(((vector.T @ difference.params)[kept] ** 2 / value[kept]).sum())
+        statistic = square * (g - m) / (m * (g - 1.0))
+        return statistic, m, g - m, float(stats.f.sf(statistic, m, g - m))
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Per model: HAT by each estimator, and their difference with its test.
+
+        p values are one model's; `summary` adjusts for their number (Holm), `glance` tests all.
+        """
+        terms = dict(zip(self.methods, (self.parametric, self.robust), strict=True))
+        terms["difference"] = self.difference
+        return agreement_frame(
+            terms, self.reference, " less ".join(self.methods), conf_level=conf_level
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: the test of all models at once, and the largest difference."""
+        statistic, df, df_resid, p_value = self.overall
+        return pd.DataFrame(
+            {
+                "method": [" less ".join(self.methods)],
+                "reference": [self.reference],
+                "statistic": [statistic],
+                "df": [df],
+                "df_resid": [df_resid],
+                "p_value": [p_value],
+                "largest_difference": [float(np.abs(self.difference.params).max())],
+            }
+        )
+
+    def summary(self) -> str:
+        """Whether the parametric model is compatible, in lines of at most 80 columns."""
+        first, second = self.methods
+        lines = [f"Misspecification test, {first} less {second}, reference {self.reference}"]
+        for place, model in enumerate(self.models):
+            lines.append(
+                f"  {model[:40]:<40}  {first} {self.parametric.params[place]:.3f},"
+                f" {second} {self.robust.params[place]:.3f}"
+            )
+        text = agreement_words(self.difference, first, f"the {second} one")
+        statistic, df, df_resid, p_value = self.overall
+        if np.isfinite(statistic):
+            text += (
+                f" All models at once: F({df}, {df_resid}) = {statistic:.2f}, p = {p_value:.2g}."
+            )
+        return "\n".join([*lines, *textwrap.wrap(text, 78)])
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def _name(profile: ItemProfile) -> str:
+    together = any(fit.together for fit in profile.fits)
+    return f"{profile.method} over models" if together else profile.method
+
+
+def _same_items(one: ItemProfile, other: ItemProfile) -> bool:
+    pairs = zip(one.fits, other.fits, strict=False)
+    return len(one.fits) == len(other.fits) and all(
+        a.counts.models == b.counts.models
+        and np.array_equal(a.counts.items, b.counts.items)
+        and np.array_equal(a.counts.clusters, b.counts.clusters)
+        for a, b in pairs
+    )
+
+
+def misspecification_test(
+    parametric: TransferProfile,
+    robust: TransferProfile,
+    reference: str | ArrayLike = "pooled",
+) -> MisspecificationTest:
+    """Test a parametric profile against a robust one of the same study.
+
+    Parameters
+    ----------
+    parametric, robust : TransferProfile
+        Profiles of the same items, by methods ``joint`` and ``latent`` for instance. With one
+        trial per item, ``joint`` with a hardness common to the models can be set against
+        ``joint`` one model at a time, which assumes other things.
+    reference : str or array_like
+        See `hatstats.scores.reference.reference_mixture`. Under ``own`` both are the raw target
+        accuracy, and nothing is tested.
+
+    Returns
+    -------
+    MisspecificationTest
+
+    Raises
+    ------
+    NotIdentifiedError
+        If a profile was not learnt from items.
+    DataError
+        If the profiles are of different items or models, both by one method, or the reference is
+        ``own``.
+    """
+    first = item_profile(parametric, "a misspecification test")
+    second = item_profile(robust, "a misspecification test")
+    if isinstance(reference, str) and reference == "own":
+        raise DataError(
+            "under this reference both profiles are the raw target accuracy",
+            column="reference",
+            value=reference,
+            hint="use pooled, uniform or model:NAME.",
+        )
+    if not _same_items(first, second):
+        raise DataError(
+            "the profiles are of different models or items, so that their difference is no test",
+            hint="fit both to one study.",
+        )
+    names = _name(first), _name(second)
+    if names[0] == names[1]:
+        raise DataError(
+            f"both profiles are by method {names[0]!r}, so that their difference tests nothing",
+            hint="fit one of them by another method.",
+        )
+    return MisspecificationTest(
+        score_influence(first, reference),
+        score_influence(second, reference),
+        names,
+        reference_name(reference),
+    )

@@ -1,0 +1,1 @@
+"""How a profile is estimated: four sibling methods behind `fit_profile`."""

@@ -1,0 +1,1 @@
+"""Transfer from accuracies alone, as excess over a line fitted between models."""

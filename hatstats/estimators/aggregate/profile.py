@@ -1,0 +1,285 @@
+"""HAT from accuracies per model and language, when nothing is known of items.
+
+The slope of target on source logits is learnt *between* models (`hatstats.estimators.aggregate.panel_regression`), so that a
+model's score is its excess over this panel's line: effective robustness, a relative thing. HAT
+moves each model along its own line of that slope to the reference source accuracy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from hatstats.errors import DataError
+from hatstats.estimators.aggregate.line_adjustment import line_scores
+from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
+from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.scores.average_cells import Label, ScoreBlock, assemble
+from hatstats.scores.counts import aggregate_counts
+from hatstats.scores.reference import reference_name
+from hatstats.scores.scores import HatScores
+from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AggregateProfile(TransferProfile):
+    """Errors-in-variables line of target on source accuracy over models.
+
+    Attributes
+    ----------
+    study : Study
+    method : str
+        ``aggregate``.
+    parts : tuple of Logits
+        Chance-corrected accuracies, one per benchmark.
+    panel : Panel
+        The fitted regression.
+    correlation : float
+        Stated correlation of two models' accuracies on the same items.
+    """
+
+    study: Study
+    method: str
+    parts: tuple[Logits, ...]
+    panel: Panel
+    correlation: float = 0.0
+
+    @property
+    def estimand(self) -> str:
+        """What HAT is here, in one sentence."""
+        return (
+            "HAT: a model's expected target accuracy, had its source accuracy been the "
+            "reference's, along a line on the chance-corrected logit scale whose slope is learnt "
+            "between these models; so a score is excess over this panel's line. Equal weights for "
+            "languages, then for benchmarks."
+        )
+
+    @property
+    def params(self) -> Floats:
+        """Coefficients of the panel regression, shape (k,)."""
+        return self.panel.fit.params
+
+    @property
+    def cov(self) -> Floats:
+        """Their model-based covariance, shape (k, k)."""
+        return self.panel.fit.cov
+
+    @property
+    def families(self) -> dict[str, str]:
+        """Family of each model."""
+        return dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
+
+    @property
+    def weakly_identified(self) -> tuple[str, ...]:
+        """Models near chance or the ceiling, or with few trials, on some benchmark."""
+        names = {
+            name
+            for part in self.parts
+            for name, low in zip(part.counts.models, part.weakly_identified, strict=True)
+            if low
+        }
+        return tuple(name for name in self.study.model_names if name in names)
+
+    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
+        """HAT scores at a reference distribution of source accuracy.
+
+        ``H_ml = mean_G [c + (1 - c) expit(z_ml + beta (eta_G - z_m))]``, z_m and z_ml the model's
+        source and target logits; the covariance is the delta method's through z, beta and, for
+        ``pooled`` and ``model:NAME``, the reference logits. A missing cell is predicted from the
+        model's other languages, and its uncertainty includes the spread of cells.
+
+        Parameters
+        ----------
+        reference : str or array_like
+            See `hatstats.scores.reference.reference_mixture`; an array holds source accuracies.
+
+        Returns
+        -------
+        HatScores
+            Its ``overlap["note"]`` names the models that are weakly identified.
+        """
+        label = Label(self.method, reference_name(reference), self.estimand)
+        return assemble(
+            self.study, [self._block(b, reference) for b in range(len(self.parts))], label
+        )
+
+    def _block(self, b: int, reference: str | ArrayLike) -> ScoreBlock:
+        part = self.parts[b]
+        estimate, cov = line_scores(part, self.panel, b, reference, self.correlation)
+        names, languages = part.counts.models, part.counts.languages
+        cells = pd.DataFrame(
+            {
+                "model": np.repeat(names, len(languages)),
+                "benchmark": part.counts.benchmark,
+                "language": np.tile(languages, len(names)),
+                "estimate": estimate.ravel(),
+            }
+        )
+        source = pd.DataFrame({"model": names, "estimate": part.counts.source_accuracy})
+        return ScoreBlock(cells, source, cov, self._overlap(part))
+
+    def _overlap(self, part: Logits) -> pd.DataFrame:
+        """Which models are weakly identified, and why; the other columns need items."""
+        counts = part.counts
+        notes = []
+        for m, name in enumerate(counts.models):
+            reason = ""
+            if part.weakly_identified[m]:
+                p, chance = counts.source_accuracy[m], counts.chance
+                above = (p - chance) / (1.0 - chance)
+                near = (
+                    f"near chance ({chance:.2f})"
+                    if above < 0.1
+                    else "near the ceiling"
+                    if above > 0.9
+                    else "known from few trials"
+                )
+                reason = (
+                    f"{name} is weakly identified on {counts.benchmark}: its source accuracy, "
+                    f"{p:.3f}, is {near}."
+                )
+            notes.append(reason)
+        return pd.DataFrame(
+            {
+                "model": counts.models,
+                "benchmark": counts.benchmark,
+                "outside": np.nan,
+                "effective_size": np.nan,
+                "trimmed": np.nan,
+                "shape_error": np.nan,
+                "informed": [not reason for reason in notes],
+                "note": notes,
+            }
+        )
+
+    def points(self) -> pd.DataFrame:
+        """Accuracies as observed, with binomial standard errors."""
+        rows = []
+        for part in self.parts:
+            counts = part.counts
+            for m, model in enumerate(counts.models):
+                for place, language in enumerate(counts.languages):
+                    if counts.target_trials[m, place] > 0:
+                        p, s = counts.target_accuracy[m, place], counts.source_accuracy[m]
+                        rows.append(
+                            {
+                                "model": model,
+                                "family": self.families[model],
+                                "benchmark": counts.benchmark,
+                                "language": language,
+                                "source": s,
+                                "target": p,
+                                "source_se": np.sqrt(s * (1.0 - s) / counts.source_trials[m]),
+                                "target_se": np.sqrt(
+                                    p * (1.0 - p) / counts.target_trials[m, place]
+                                ),
+                            }
+                        )
+        return pd.DataFrame(rows)
+
+    def curve(self) -> pd.DataFrame:
+        """The panel's line per benchmark and language, over the source accuracies seen."""
+        parts = []
+        for b, part in enumerate(self.parts):
+            x = np.linspace(part.source.min(), part.source.max(), 60)
+            chance = part.counts.chance
+            intercepts = self.panel.intercepts(b, len(part.counts.languages))
+            for place, language in enumerate(part.counts.languages):
+                line = intercepts[place] + self.panel.slopes()[b] * x
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "benchmark": part.counts.benchmark,
+                            "language": language,
+                            "source": chance + (1.0 - chance) * special.expit(x),
+                            "target": chance + (1.0 - chance) * special.expit(line),
+                        }
+                    )
+                )
+        return pd.concat(parts, ignore_index=True)
+
+    def conf_int(self, conf_level: float = 0.95) -> Floats:
+        """Limits of the coefficients, shape (k, 2)."""
+        return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy()
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Intercepts and slopes on the chance-corrected logit scale, model-based errors."""
+        return tidy_frame(
+            self.panel.terms,
+            self.params,
+            standard_errors(self.cov),
+            conf_level=conf_level,
+            method="aggregate, REML",
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """One row: sizes, slope, variance components (logit squared), restricted likelihood."""
+        slopes = self.panel.slopes()
+        facts: dict[str, list[object]] = {
+            "method": [self.method],
+            "n_models": [len({m for part in self.parts for m in part.counts.models})],
+            "n_benchmarks": [len(self.parts)],
+            "n_languages": [len({x for part in self.parts for x in part.counts.languages})],
+            "n_cells": [self.panel.fit.y.size],
+            "slope": [float(slopes.mean())],
+            "slope_fixed": [self.panel.slope is not None],
+        }
+        for name, value in self.panel.components.items():
+            facts[f"variance_{name}"] = [value]
+        facts["log_likelihood"] = [self.panel.fit.loglik]
+        facts["n_weakly_identified"] = [len(self.weakly_identified)]
+        return pd.DataFrame(facts)
+
+
+def fit_aggregate(
+    study: Study, *, slope: float | None = None, correlation: float = 0.0
+) -> AggregateProfile:
+    """Fit the aggregate profile of a study.
+
+    Parameters
+    ----------
+    study : Study
+        Item-level rows are added up over items.
+    slope : float, optional
+        Hold the slope of target on source logits at this value; estimated if not given.
+    correlation : float
+        Correlation of two models' accuracies on the same items, which a table of means cannot
+        tell; in [0, 1).
+
+    Returns
+    -------
+    AggregateProfile
+
+    Raises
+    ------
+    DataError
+        For a correlation outside [0, 1), or a slope that is not finite.
+    NotIdentifiedError
+        With fewer than three models (two if the slope is given), models of one source accuracy,
+        or no target language.
+    """
+    if not 0.0 <= correlation < 1.0:
+        raise DataError(
+            "the correlation of two models on the same items must lie in [0, 1)",
+            column="correlation",
+            value=correlation,
+            hint="0 is the default, 0.3 and 0.6 show how much it matters.",
+        )
+    if slope is not None and not np.isfinite(slope):
+        raise DataError(
+            "a slope that is held fixed must be a finite number",
+            column="slope",
+            value=slope,
+            hint="1 is a shift of logits; leave it out to estimate it.",
+        )
+    parts = tuple(to_logits(aggregate_counts(study, name)) for name in study.benchmark_names)
+    families = dict(zip(study.models["model"], study.models["family"], strict=True))
+    panel = fit_panel(parts, family_of=families, slope=slope)
+    return AggregateProfile(study, "aggregate", parts, panel, correlation)

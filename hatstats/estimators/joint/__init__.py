@@ -1,0 +1,1 @@
+"""A parametric likelihood of the counts of an item in all its languages."""

@@ -1,0 +1,190 @@
+"""Which parametric model fits: AIC, and the log score of items held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.estimators.joint.fit import JointFit, fit_joint_counts
+from hatstats.estimators.joint.fit_models import check_identified, model_counts
+from hatstats.estimators.joint.likelihood import JointCounts
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.inference.influence import cluster_sums
+from hatstats.scores.counts import benchmark_is_item_level, item_counts
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+#: Models that are compared unless others are named; the first is the one the others are set
+#: against.
+CANDIDATES = (
+    JointOptions(),
+    JointOptions(shared_factor=True),
+    JointOptions(transfer_or_not=True),
+    JointOptions(point_masses=True),
+    JointOptions(profile="quadratic"),
+    JointOptions(profile="spline"),
+    JointOptions(beta_binomial=True),
+    JointOptions(chance="estimated"),
+    JointOptions(t_df=4.0),
+)
+
+
+def _folds(clusters: Ints, folds: int, rng: np.random.Generator) -> Ints:
+    """Fold of each item; the items of one cluster are held out together."""
+    count = int(clusters.max()) + 1
+    return np.asarray(rng.permutation(np.arange(count) % folds)[clusters])
+
+
+def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Ints) -> Floats:
+    """Log-likelihood of each item under the fit to the other folds, shape (N,).
+
+    Parameters
+    ----------
+    counts : JointCounts
+    fit : JointFit
+        The fit to all items; where the searches begin.
+    chance : float
+    fold : ndarray of int, shape (N,)
+
+    Returns
+    -------
+    ndarray
+        NaN for an item without source trials.
+    """
+    index = counts.index
+    scores = np.full(index.size, np.nan)
+    for out in np.unique(fold):
+        train = (index >= 0) & (fold != out)
+        test = (index >= 0) & (fold == out)
+        size = np.bincount(index[train], minlength=counts.weight.size).astype(float)
+        if not (train.any() and test.any()):
+            continue
+        left = fit_joint_counts(replace(counts, weight=size), fit.options, chance, start=fit.theta)
+        scores[test] = left.likelihood.by_pattern(left.theta)[index[test]]
+    return scores
+
+
+def _gain(scores: Floats, base: Floats, clusters: Ints) -> tuple[float, float]:
+    """Mean gain per item over the first model, and its standard error over clusters."""
+    both = ~np.isnan(scores) & ~np.isnan(base)
+    difference = (scores - base)[both]
+    mean = float(difference.mean())
+    codes = np.unique(clusters[both], return_inverse=True)[1]
+    psi = cluster_sums(((difference - mean) / difference.size)[:, None], codes)
+    groups = psi.shape[0]
+    return mean, float(np.sqrt((psi**2).sum() * groups / max(groups - 1, 1)))
+
+
+def compare_joint(
+    study: Study,
+    options: Sequence[JointOptions] = CANDIDATES,
+    *,
+    folds: int = 5,
+    rng: np.random.Generator | int | None = None,
+) -> pd.DataFrame:
+    """Compare parametric models on every model and item-level benchmark of a study.
+
+    Parameters
+    ----------
+    study : Study
+    options : sequence of JointOptions
+        The first is the one that the others are set against.
+    folds : int
+        Parts into which items (item clusters) are split for cross-validation.
+    rng : Generator, int or None
+        How items are split; normalised by ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    DataFrame
+        One row per benchmark, model and options: `benchmark, model, options, n_parameters,
+        log_likelihood, aic, delta_aic` (to the smallest AIC), `log_score` (mean log-likelihood
+        of a held-out item, in nats), `gain, gain_se` (of the log score over the first options,
+        paired by item), `converged, note`. Options that the data cannot tell have NaN and a note.
+
+    Raises
+    ------
+    DataError
+        If there are no options, fewer than 2 folds, or fewer item clusters than folds.
+    """
+    if not options:
+        raise DataError("nothing to compare", column="options", hint="name one or more.")
+    generator = np.random.default_rng(rng)
+    rows: list[dict[str, object]] = []
+    for name in study.benchmark_names:
+        if not benchmark_is_item_level(study, name):
+            continue
+        counts = item_counts(study, name)
+        groups = int(counts.clusters.max()) + 1
+        if not 2 <= folds <= groups:
+            raise DataError(
+                f"benchmark {name!r} has {groups} independent items",
+                column="folds",
+                value=folds,
+                hint="choose between 2 and that number.",
+            )
+        fold = _folds(counts.clusters, folds, generator)
+        for m, model in enumerate(counts.models):
+            part, _ = model_counts(counts, m)
+            rows += [
+                {"benchmark": name, "model": model, **row}
+                for row in _compared(part, options, counts.chance, fold, counts.clusters)
+            ]
+    if not rows:
+        raise NotIdentifiedError(
+            "no benchmark of this study has item-level counts, which the joint likelihood needs"
+        )
+    table = pd.DataFrame(rows)
+    best = table.groupby(["benchmark", "model"])["aic"].transform("min")
+    table.insert(list(table.columns).index("aic") + 1, "delta_aic", table["aic"] - best)
+    return table
+
+
+def _compared(
+    part: JointCounts, options: Sequence[JointOptions], chance: float, fold: Ints, clusters: Ints
+) -> list[dict[str, object]]:
+    """Rows of one model of one benchmark."""
+    rows: list[dict[str, object]] = []
+    base: Floats | None = None
+    for chosen in options:
+        row: dict[str, object] = {
+            "options": chosen.label,
+            "n_parameters": np.nan,
+            "log_likelihood": np.nan,
+            "aic": np.nan,
+            "log_score": np.nan,
+            "gain": np.nan,
+            "gain_se": np.nan,
+            "converged": False,
+            "note": "",
+        }
+        rows.append(row)
+        if chosen.hardness == "common":
+            row["note"] = "of all models together, and this table is of one model at a time"
+            continue
+        try:
+            check_identified(part, chosen, chosen.label)
+        except NotIdentifiedError as reason:
+            row["note"] = str(reason)
+            continue
+        fit = fit_joint_counts(part, replace(chosen, hardness="own"), chance)
+        scores = held_out_scores(part, fit, chance, fold)
+        base = scores if base is None else base
+        gain, gain_se = _gain(scores, base, clusters)
+        row.update(
+            n_parameters=float(fit.n_parameters),
+            log_likelihood=fit.log_likelihood,
+            aic=fit.aic,
+            log_score=float(np.nanmean(scores)),
+            gain=gain,
+            gain_se=gain_se,
+            converged=fit.converged,
+        )
+    return rows

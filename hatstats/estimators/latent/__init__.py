@@ -1,0 +1,1 @@
+"""Semiparametric profiles given the latent source accuracy of an item."""

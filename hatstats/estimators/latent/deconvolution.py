@@ -1,0 +1,279 @@
+"""The distribution of an item's chance of a right answer, undone from counts of right answers.
+
+Counts k of n trials blur the item probability x by binomial noise. The distribution g of x
+is recovered by maximum likelihood in a smooth exponential family on a grid (Efron 2016,
+Biometrika 103:1-20): log g is a cubic spline of logit x, with atoms at x = 0 and x = 1 for items
+that a model never or always answers. The penalty is on third differences of the spline
+coefficients, so that ever more smoothing leads to the logit-normal family, and its weight is the
+one that maximises the Laplace approximation of the marginal likelihood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+from scipy.interpolate import BSpline
+
+from hatstats.errors import FitError
+
+Floats = NDArray[np.float64]
+
+#: Largest |logit x| of the grid between the atoms.
+_REACH = 7.0
+#: Values of x at which distributions and profiles are held.
+GRID = np.concatenate([[0.0], special.expit(np.linspace(-_REACH, _REACH, 57)), [1.0]])
+_SPLINES = 12
+# Weak ridges keep the flat directions of the likelihood bounded: the level of log g, which g's
+# normalisation cancels, and the atoms, which differ little from their neighbours on the grid.
+_RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
+_SMOOTHING = np.geomspace(1e5, 1e-2, 15)
+
+
+def _design() -> tuple[Floats, Floats]:
+    inner = np.linspace(-_REACH, _REACH, GRID.size - 2)
+    knots = np.concatenate(
+        [[-_REACH] * 3, np.linspace(-_REACH, _REACH, _SPLINES - 2), [_REACH] * 3]
+    )
+    splines = BSpline.design_matrix(inner, knots, 3).toarray()
+    basis = np.zeros((GRID.size, _SPLINES + 2))
+    basis[1:-1, :_SPLINES] = splines
+    basis[0, :_SPLINES], basis[-1, :_SPLINES] = splines[0], splines[-1]
+    basis[0, _SPLINES] = basis[-1, _SPLINES + 1] = 1.0
+    differences = np.diff(np.eye(_SPLINES), 3, axis=0)
+    roughness = np.zeros((_SPLINES + 2,) * 2)
+    roughness[:_SPLINES, :_SPLINES] = differences.T @ differences
+    return basis, roughness
+
+
+_BASIS, _ROUGHNESS = _design()
+_RIDGE = np.diag(np.r_[np.full(_SPLINES, _RIDGE_SPLINE), np.full(2, _RIDGE_ATOM)])
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The distinct (k, n) pairs of a set of items: all that the likelihood needs.
+
+    Attributes
+    ----------
+    correct, trials : ndarray, shape (J,)
+        The pairs, in order of k / n.
+    size : ndarray, shape (J,)
+        Number of items with each pair, or their weights added up.
+    index : ndarray of int, shape (N,)
+        The pair of each item; -1 for an item without trials.
+    """
+
+    correct: Floats
+    trials: Floats
+    size: Floats
+    index: NDArray[np.intp]
+
+
+def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
+    """Group items by their pair of right answers and trials.
+
+    Parameters
+    ----------
+    correct, trials : ndarray, shape (N,)
+        Counts per item; items with 0 trials are not grouped.
+    weights : ndarray, shape (N,), optional
+        Weights of the items, which `size` adds up; 1 each if not given.
+
+    Returns
+    -------
+    Patterns
+    """
+    there = trials > 0
+    k, n = correct[there], trials[there]
+    # Pairs are told apart as one number each; sorting them as rows is many times slower.
+    _, first, index = np.unique(
+        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
+    )
+    pairs = np.column_stack([k[first], n[first]])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0] / pairs[:, 1]))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    full = np.full(correct.shape, -1, dtype=np.intp)
+    full[there] = rank[index]
+    pairs = pairs[order]
+    items = np.ones(correct.shape) if weights is None else weights
+    size = np.bincount(full[there], weights=items[there])
+    return Patterns(pairs[:, 0], pairs[:, 1], size, full)
+
+
+@dataclass(frozen=True, slots=True)
+class Deconvolution:
+    """Distribution of the item probability x on a grid, with what its uncertainty needs.
+
+    Attributes
+    ----------
+    grid : ndarray, shape (Q,)
+        Values of x, from the atom 0 to the atom 1.
+    density : ndarray, shape (Q,)
+        Probabilities g of the grid points, sum 1.
+    posterior : ndarray, shape (J, Q)
+        P(x | k, n) of each count pattern.
+    patterns : Patterns
+    basis : ndarray, shape (Q, p)
+        Columns B of the exponential family ``g = softmax(B theta)``.
+    theta_influence : ndarray, shape (J, p)
+        Influence on theta of one item with each pattern (centred over items).
+    theta_shape : ndarray, shape (p, p)
+        ``H^-1 P H^-1``, H the Hessian and P the penalty: covariance of the bias of theta if log g
+        were drawn from the prior that the penalty stands for.
+    smoothing : float
+        Penalty weight chosen.
+    log_likelihood : float
+    """
+
+    grid: Floats
+    density: Floats
+    posterior: Floats
+    patterns: Patterns
+    basis: Floats
+    theta_influence: Floats
+    theta_shape: Floats
+    smoothing: float
+    log_likelihood: float
+
+
+def binomial_likelihood(patterns: Patterns, grid: Floats) -> Floats:
+    """P(k | n, x) of every pattern (rows) at every grid point (columns)."""
+    table = stats.binom.pmf(patterns.correct[:, None], patterns.trials[:, None], grid[None, :])
+    return np.asarray(table, dtype=float)
+
+
+def _softmax(theta: Floats) -> Floats:
+    # In the innermost loop, where scipy's softmax spends ten times as long on its arguments.
+    value = _BASIS @ theta
+    shares = np.exp(value - value.max())
+    return np.asarray(shares / shares.sum(), dtype=float)
+
+
+def _maximise(
+    likelihood: Floats, size: Floats, penalty: Floats, theta: Floats, tolerance: float
+) -> tuple[Floats, float]:
+    """Penalised maximum by Newton steps with halving; returns theta and the objective.
+
+    The last step promises to gain less than half of `tolerance` in log-likelihood.
+    """
+
+    def objective(value: Floats) -> float:
+        mixture = likelihood @ _softmax(value)
+        with np.errstate(divide="ignore"):  # a step too long; its objective is -inf
+            return float(size @ np.log(mixture) - 0.5 * value @ penalty @ value)
+
+    total = size.sum()
+    current = objective(theta)
+    for _ in range(200):
+        density = _softmax(theta)
+        mixture = likelihood @ density
+        posterior = likelihood * density / mixture[:, None]
+        scores = posterior @ _BASIS - density @ _BASIS
+        gradient = size @ scores - penalty @ theta
+        # In units of the expected information, which is definite everywhere; a direction that
+        # bends upward is walked by the size of its bend, so that saddles are left at once.
+        information = (scores * (total * mixture)[:, None]).T @ scores + penalty
+        unit = np.sqrt(np.diag(information))
+        curvature = _curvature(likelihood, size, penalty, theta) / np.outer(unit, unit)
+        value, vector = np.linalg.eigh(curvature)
+        bend = np.maximum(np.abs(value), 1e-10)
+        step = vector @ (vector.T @ (gradient / unit) / bend) / unit
+        length = 1.0
+        while (proposed := objective(theta + length * step)) < current and length > 1e-10:
+            length *= 0.5
+        if proposed < current:
+            return theta, current
+        theta = theta + length * step
+        current = proposed
+        if gradient @ step < tolerance:
+            return theta, current
+    raise FitError("the distribution of source accuracy did not converge in 200 Newton steps")
+
+
+def _curvature(likelihood: Floats, size: Floats, penalty: Floats, theta: Floats) -> Floats:
+    """Negative Hessian of the penalised log-likelihood."""
+    density = _softmax(theta)
+    posterior = likelihood * density
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    # Sum over patterns of N_j (E[BB'|j] - E[B|j]E[B|j]') in two products.
+    weighted = size @ posterior
+    means = posterior @ _BASIS
+    within = (_BASIS * weighted[:, None]).T @ _BASIS - (means * size[:, None]).T @ means
+    mean = density @ _BASIS
+    prior = (_BASIS * density[:, None]).T @ _BASIS - np.outer(mean, mean)
+    return np.asarray(size.sum() * prior - within + penalty, dtype=float)
+
+
+def deconvolve(
+    correct: Floats,
+    trials: Floats,
+    *,
+    smoothing: float | None = None,
+    weights: Floats | None = None,
+) -> Deconvolution:
+    """Distribution of item probabilities behind counts of right answers.
+
+    Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
+
+    Parameters
+    ----------
+    correct, trials : ndarray, shape (N,)
+        Right answers and trials per item; items with 0 trials are ignored.
+    smoothing : float, optional
+        Weight of the roughness penalty. Chosen from the data by the Laplace approximation of the
+        marginal likelihood if not given.
+    weights : ndarray, shape (N,), optional
+        Non-negative weights of the items (a bootstrap's); 1 each if not given.
+
+    Returns
+    -------
+    Deconvolution
+
+    Raises
+    ------
+    FitError
+        If the Newton steps do not converge.
+    """
+    return deconvolve_patterns(count_patterns(correct, trials, weights), smoothing)
+
+
+def deconvolve_patterns(patterns: Patterns, smoothing: float | None = None) -> Deconvolution:
+    """The same for counts that are grouped already; see `deconvolve`."""
+    likelihood = binomial_likelihood(patterns, GRID)
+    theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
+    best: tuple[float, float, Floats] | None = None
+    for weight in _SMOOTHING if smoothing is None else (float(smoothing),):
+        penalty = weight * _ROUGHNESS + _RIDGE
+        # To compare the costs of roughness a hundredth of a log-likelihood is near enough.
+        theta, value = _maximise(likelihood, patterns.size, penalty, theta, 1e-2)
+        sign, log_det = np.linalg.slogdet(_curvature(likelihood, patterns.size, penalty, theta))
+        evidence = value + 0.5 * (_SPLINES - 3) * np.log(weight) - 0.5 * log_det
+        if sign <= 0 and best is not None:
+            continue
+        if best is None or evidence > best[0]:
+            best = (float(evidence), float(weight), theta)
+    assert best is not None
+    _, weight, theta = best
+    penalty = weight * _ROUGHNESS + _RIDGE
+    theta, _ = _maximise(likelihood, patterns.size, penalty, theta, 1e-9)
+    density = _softmax(theta)
+    mixture = likelihood @ density
+    posterior = likelihood * density / mixture[:, None]
+    scores = posterior @ _BASIS
+    scores -= (patterns.size @ scores) / patterns.size.sum()
+    curvature = _curvature(likelihood, patterns.size, penalty, theta)
+    return Deconvolution(
+        grid=GRID,
+        density=density,
+        posterior=posterior,
+        patterns=patterns,
+        basis=_BASIS,
+        theta_influence=np.linalg.solve(curvature, scores.T).T,
+        theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
+        smoothing=weight,
+        log_likelihood=float(patterns.size @ np.log(mixture)),
+    )

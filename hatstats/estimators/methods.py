@@ -1,0 +1,147 @@
+"""`fit_profile`: one call for every estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.joint.fit_models import fit_joint
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.joint.profile import JointModel
+from hatstats.estimators.latent.fit import LatentOptions, fit_latent
+from hatstats.estimators.observed import fit_observed
+from hatstats.inference.blas_threads import one_thread
+from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
+from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
+from hatstats.scores.model_fit import ModelFit
+from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+Method = Literal["latent", "joint", "observed", "aggregate"]
+
+ItemOptions = LatentOptions | JointOptions
+
+
+_OPTIONS: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
+
+
+def _fit_items(
+    counts: ItemCounts, method: Method, options: ItemOptions | None
+) -> tuple[Floats, Sequence[ModelFit]]:
+    if method == "joint":
+        return fit_joint(counts, cast("JointOptions | None", options))
+    if method == "latent":
+        return fit_latent(counts, cast("LatentOptions | None", options))
+    return fit_observed(counts)
+
+
+def default_method(study: Study) -> Method:
+    """``latent`` where every benchmark has items, else ``aggregate``."""
+    return "latent" if study.level == "item" else "aggregate"
+
+
+@one_thread
+def fit_profile(
+    study: Study,
+    *,
+    method: Method | None = None,
+    slope: float | None = None,
+    correlation: float = 0.0,
+    options: ItemOptions | None = None,
+) -> TransferProfile:
+    """Fit transfer profiles: expected target accuracy given source accuracy.
+
+    Parameters
+    ----------
+    study : Study
+        Flagged cells are used if they are in it: call ``study.without_flagged()`` first to leave
+        them out.
+    method : {"latent", "joint", "observed", "aggregate"}, optional
+        ``latent`` conditions on an item's chance of a right answer, with the noise of few
+        trials taken out; ``joint`` does so by a parametric model, which also serves one
+        trial per item, in two or more target languages or of several models; ``observed``
+        conditions on the share of right answers seen; ``aggregate`` fits a line between models
+        and needs no items. The default is ``latent`` where every benchmark has items, else
+        ``aggregate``.
+    slope : float, optional
+        For ``aggregate``: hold the slope of target on source logits at this value.
+    correlation : float
+        For ``aggregate``: stated correlation of two models' accuracies on the same items.
+    options : LatentOptions or JointOptions, optional
+        For ``latent``: whether profiles increase, and what roughness costs; for ``joint``: which
+        parametric model.
+
+    Returns
+    -------
+    TransferProfile
+        With ``.hat(reference)``, ``.points()``, ``.curve()``, ``.tidy()``, ``.summary()``.
+
+    Raises
+    ------
+    DataError
+        For an unknown method, or an option that the method does not have.
+    NotIdentifiedError
+        If the study lacks what the method needs: items, trials, languages or models.
+    """
+    levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
+    chosen = method or default_method(study)
+    if options is not None and not isinstance(options, _OPTIONS.get(chosen, ())):
+        raise DataError(
+            f"{type(options).__name__} for method {chosen!r}",
+            column="options",
+            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
+        )
+    if chosen == "aggregate":
+        return fit_aggregate(study, slope=slope, correlation=correlation)
+    if chosen not in ("latent", "joint", "observed"):
+        raise DataError(
+            "unknown method",
+            column="method",
+            value=chosen,
+            hint="use 'latent', 'joint', 'observed' or 'aggregate'.",
+        )
+    if slope is not None or correlation != 0.0:
+        raise DataError(
+            f"slope and correlation belong to method 'aggregate', not {chosen!r}",
+            hint="leave them out.",
+        )
+    without = [name for name, has in levels.items() if not has]
+    if without:
+        raise NotIdentifiedError(
+            f"method {chosen!r} needs item-level counts, and {', '.join(without)} has only "
+            "accuracies per language; use method 'aggregate'"
+        )
+    fits = []
+    for name in study.benchmark_names:
+        counts = item_counts(study, name)
+        support, models = _fit_items(counts, chosen, options)
+        for m, model in enumerate(counts.models):
+            asked = counts.source_trials[m] > 0
+            share = counts.source_correct[m][asked] / counts.source_trials[m][asked]
+            if share.min() == share.max() and share.min() in (0.0, 1.0):
+                warnings.warn(
+                    f"benchmark {name!r}: every source answer of {model!r} is "
+                    f"{'right' if share.min() == 1.0 else 'wrong'}; its profile is known at that "
+                    "end only, and elsewhere extrapolated",
+                    DegenerateDataWarning,
+                    stacklevel=2,
+                )
+        together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
+        fits.append(BenchmarkFit(counts, support, tuple(models), together))
+    return ItemProfile(study, chosen, tuple(fits), options)
+
+
+def fit_like(profile: ItemProfile, study: Study) -> TransferProfile:
+    """Fit another study as a profile was fitted: by the same method with the same options."""
+    return fit_profile(
+        study,
+        method=cast("Method", profile.method),
+        options=cast("ItemOptions | None", profile.options),
+    )

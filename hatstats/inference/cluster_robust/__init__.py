@@ -1,0 +1,1 @@
+"""Inference that is robust to dependence within few clusters."""

@@ -1,0 +1,387 @@
+r"""Cluster-robust covariance for few clusters: CR0, CR1, CR2, CR3 and Satterthwaite df.
+
+The coefficients are ``b = E y`` with ``E = (X'WX)^-1 X'W`` for weights ``W``; the residuals are
+``e = (I - H) y``, ``H = X E``; ``T`` is the *working* covariance of ``y``. With ``E_j``, ``e_j``,
+``T_j`` the parts that belong to cluster j,
+
+.. math:: V = \sum_j E_j A_j e_j e_j' A_j' E_j'
+
+where ``A_j`` is
+
+- CR0: ``I``;
+- CR1: ``sqrt(G / (G - 1)) I``;
+- CR2: ``D_j' (D_j G_j D_j')^{+1/2} D_j`` with ``T_j = D_j' D_j`` and ``G_j`` the covariance of
+  ``e_j`` under the working model, so that V is unbiased if that model is right;
+- CR3: ``(I - H_jj)^-1``, the jackknife over clusters (for block-diagonal ``W``).
+
+Degrees of freedom of a contrast ``c`` are Satterthwaite's: ``c'Vc = sum_j (q_j'e_j)^2`` is a
+quadratic form whose mean and variance under the working model give ``2 mean^2 / variance``.
+
+**Covariance between clusters.** Estimates of models that were given the same items are correlated
+across families, which a sum over clusters cannot see. Where ``T`` has entries between clusters,
+``T = X B X' + T0`` with ``B`` chosen so that ``T0`` has as little as possible between clusters:
+``X B X'`` (errors that all clusters share, such as the luck of the items) leaves no trace in the
+residuals and adds exactly ``B`` to the covariance of ``b``. The sum then stands for ``T0``, and
+the known part ``B + sum_{i != j} E_i T0_ij E_j'`` (its positive part) is added. Without entries
+between clusters nothing is added, and the result is that of R's clubSandwich.
+
+Sources
+-------
+Bell and McCaffrey (2002), Survey Methodology 28(2), 169-181.
+Pustejovsky and Tipton (2018), Journal of Business and Economic Statistics 36, 672-683.
+MacKinnon, Nielsen and Webb (2023), Journal of Econometrics 232, 272-299 (arXiv 2205.03285).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from hatstats.errors import DataError
+from hatstats.inference.cluster_robust.cross_cluster import positive_part, shared_errors
+from hatstats.inference.cluster_robust.satterthwaite import (
+    WaldTest,
+    cluster_covariances,
+    hotelling_df,
+    hotelling_test,
+    satterthwaite_df,
+    sole_clusters,
+)
+from hatstats.inference.validation import (
+    cluster_codes,
+    design_matrix,
+    finite_array,
+    is_definite,
+    null_rows,
+    symmetric_matrix,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+Kind = Literal["CR0", "CR1", "CR2", "CR3"]
+
+# Whitened residual variances lie between 0 and 1; below this one is a leverage of exactly one.
+_NULL = 1e-10
+_ROUNDING = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterRobust:
+    """A cluster-robust covariance and what its degrees of freedom need.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (k, k)
+        Covariance of the coefficients, ``within + between``.
+    kind : str
+        "CR0", "CR1", "CR2" or "CR3".
+    n_clusters : int
+        Number of clusters G.
+    labels : tuple
+        The clusters, in the order of ``codes``.
+    codes : ndarray, shape (n,)
+        Cluster of each row.
+    X : ndarray, shape (n, k)
+        The design.
+    within : ndarray, shape (k, k)
+        The part estimated from residuals, the sum over clusters.
+    between : ndarray, shape (k, k)
+        The part taken from the working covariance between clusters; zero if there is none.
+    loadings : ndarray, shape (k, n)
+        Columns of cluster j are ``E_j A_j``.
+    residual_cov : ndarray, shape (n, n)
+        ``(I - H) T (I - H)'``, the working covariance of the residuals.
+    """
+
+    cov: FloatArray
+    kind: Kind
+    n_clusters: int
+    labels: tuple[Any, ...]
+    codes: IntArray
+    X: FloatArray
+    within: FloatArray
+    between: FloatArray
+    loadings: FloatArray
+    residual_cov: FloatArray
+
+    def satterthwaite(self, L: Any) -> FloatArray:
+        r"""Bell-McCaffrey degrees of freedom of each contrast ``L b``.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        ndarray, shape (q,)
+            ``(tr P + c'Kc)^2 / sum_ij P_ij^2`` with ``P_ij = q_i' Cov(e_i, e_j) q_j``,
+            ``q_j = A_j' E_j' c`` and ``K`` the known part between clusters. NaN where a contrast is
+            carried by one cluster (see `sole_cluster`) or has no variance.
+        """
+        contrasts = self._contrasts(L)
+        sole = self.sole_cluster(contrasts)
+        return np.array(
+            [
+                np.nan
+                if cluster >= 0
+                else satterthwaite_df(self._covariances(c[None])[0, 0], float(c @ self.between @ c))
+                for c, cluster in zip(contrasts, sole, strict=True)
+            ]
+        )
+
+    def df(self, L: Any) -> FloatArray:
+        """Degrees of freedom that go with this kind by default.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        ndarray, shape (q,)
+            Satterthwaite for CR2; G - 1 for CR0, CR1 and CR3. NaN where one cluster carries the
+            contrast.
+        """
+        if self.kind == "CR2":
+            return self.satterthwaite(L)
+        sole = self.sole_cluster(L)
+        return np.where(sole >= 0, np.nan, float(self.n_clusters - 1))
+
+    def sole_cluster(self, L: Any) -> IntArray:
+        """Cluster without which a contrast could not be estimated, as an index into ``labels``.
+
+        Such a contrast (the dummy of a family, a language that one family alone was tested in)
+        rests on one draw of the cluster effect. Its residuals are zero there by construction, so
+        that no sandwich can show its uncertainty: the covariance is too small, and df is NaN.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        ndarray of int, shape (q,)
+            -1 where any one cluster can be spared, otherwise the first that cannot.
+        """
+        return sole_clusters(self.X, self.codes, self._contrasts(L))
+
+    def reasons(self, L: Any) -> tuple[str, ...]:
+        """Why a contrast has no degrees of freedom, in words; empty where it has.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        tuple of str
+            One entry per contrast.
+        """
+        return tuple(
+            f"identified by cluster {self.labels[sole]!r} alone: variation between clusters "
+            "cannot be seen"
+            if sole >= 0
+            else ""
+            for sole in self.sole_cluster(L)
+        )
+
+    def shares(self, L: Any) -> FloatArray:
+        """Share of each cluster in a contrast's variance under the working model.
+
+        Parameters
+        ----------
+        L : array_like, shape (q, k) or (k,)
+            One contrast per row.
+
+        Returns
+        -------
+        ndarray, shape (q, G)
+            ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G
+            clusters go with about G - 1 degrees of freedom, one share near 1 with about one.
+        """
+        blocks = self._covariances(self._contrasts(L))
+        own = np.einsum("ssgg->sg", blocks)
+        total = own.sum(axis=1, keepdims=True)
+        result: FloatArray = np.divide(own, total, out=np.full(own.shape, np.nan), where=total > 0)
+        return result
+
+    def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
+        """Joint test of ``L b = null`` by the approximate Hotelling distribution ("HTZ").
+
+        Parameters
+        ----------
+        params : array_like, shape (k,)
+            The coefficients ``b``.
+        L : array_like, shape (q, k) or (k,)
+            Linearly independent contrasts.
+        null : array_like, shape (q,) or scalar
+            Their values under the null hypothesis.
+
+        Returns
+        -------
+        WaldTest
+            As clubSandwich's ``Wald_test``; NaN with a reason where one cluster carries a contrast
+            or the clusters are too few for that many contrasts.
+        """
+        contrasts = self._contrasts(L)
+        count = len(contrasts)
+        if np.linalg.matrix_rank(contrasts) < count:
+            raise DataError("the contrasts of a joint test depend on each other")
+        reason = next((text for text in self.reasons(contrasts) if text), "")
+        known = contrasts @ self.between @ contrasts.T
+        nu = hotelling_df(self._covariances(contrasts), known)
+        distance = contrasts @ np.asarray(params, dtype=np.float64) - null
+        cov = contrasts @ self.cov @ contrasts.T
+        if not reason and count >= self.n_clusters:
+            reason = f"{self.n_clusters} clusters cannot carry a joint test of {count} contrasts"
+        if not reason and np.linalg.matrix_rank(cov, hermitian=True) < count:
+            reason = f"the {self.n_clusters} clusters show no variance in some of the contrasts"
+        if reason:
+            return WaldTest(np.nan, count, np.nan, np.nan, reason)
+        return hotelling_test(float(distance @ np.linalg.solve(cov, distance)), count, nu)
+
+    def _covariances(self, contrasts: FloatArray) -> FloatArray:
+        return cluster_covariances(
+            contrasts @ self.loadings, self.residual_cov, self.codes, self.n_clusters
+        )
+
+    def _contrasts(self, L: Any) -> FloatArray:
+        contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
+        if contrasts.ndim != 2 or contrasts.shape[1] != len(self.cov):
+            raise DataError(f"contrasts need {len(self.cov)} columns, not {contrasts.shape}")
+        if not np.isfinite(contrasts).all() or not contrasts.any(axis=1).all():
+            raise DataError("contrasts must be finite, and no row of them all zero")
+        return contrasts
+
+
+def cluster_robust(
+    X: Any,
+    residuals: Any,
+    weights: Any,
+    working: Any,
+    clusters: Any,
+    *,
+    kind: Kind = "CR2",
+) -> ClusterRobust:
+    """Cluster-robust covariance of ordinary, weighted or generalised least squares.
+
+    Parameters
+    ----------
+    X : array_like, shape (n, k)
+        Design matrix of full column rank; inside a cluster it may lose rank.
+    residuals : array_like, shape (n,)
+        ``y - X b`` of the fit with these weights.
+    weights : array_like, shape (n, n)
+        Symmetric weight matrix: ``I`` for ordinary least squares, ``S^-1`` for generalised.
+    working : array_like, shape (n, n)
+        Positive definite working covariance of ``y``: ``I`` for ordinary, ``S`` for generalised.
+        Its scale does not matter unless it has entries between clusters.
+    clusters : array_like, shape (n,)
+        Labels of the clusters.
+    kind : {"CR2", "CR0", "CR1", "CR3"}
+        The correction.
+
+    Returns
+    -------
+    ClusterRobust
+        Equal to clubSandwich's ``vcovCR`` where ``working`` is block-diagonal over clusters.
+
+    Raises
+    ------
+    DataError
+        Wrong shapes, values that are not finite, dependent columns, ``working`` not positive
+        definite, residuals that do not belong to this design and these weights.
+    NotIdentifiedError
+        Fewer than two clusters.
+    """
+    if kind not in get_args(Kind):
+        raise DataError("unknown kind of cluster-robust covariance", value=kind)
+    X = design_matrix(X)
+    n, k = X.shape
+    e = finite_array("residuals", residuals, (n,))
+    W = symmetric_matrix("weights", weights, n)
+    T = symmetric_matrix("working", working, n)
+    labels, codes = cluster_codes(clusters, n)
+    if not is_definite(T):
+        raise DataError(f"working is not positive definite: see rows {null_rows(T)}")
+    E = np.linalg.solve(X.T @ W @ X, X.T @ W)
+    _check_residuals(E, X, e)
+    # (I - H) T (I - H)' in steps of n x n x k.
+    projected = X @ (E @ T)
+    residual_cov = T - projected - projected.T + X @ (E @ T @ E.T) @ X.T
+    count = len(labels)
+    same = codes[:, None] == codes[None, :]
+    shared = shared_errors(X, T, codes)
+    remainder = T - X @ shared @ X.T
+    loadings = np.empty((k, n))
+    for cluster in range(count):
+        rows = np.flatnonzero(codes == cluster)
+        block = np.ix_(rows, rows)
+        maker = np.eye(len(rows)) - X[rows] @ E[:, rows]
+        loadings[:, rows] = E[:, rows] @ _adjustment(
+            kind, remainder[block], residual_cov[block], maker, count
+        )
+    parts = np.stack([loadings[:, codes == j] @ e[codes == j] for j in range(count)], axis=1)
+    within = parts @ parts.T
+    between = positive_part(shared + E @ np.where(same, 0.0, remainder) @ E.T, E @ T @ E.T)
+    return ClusterRobust(
+        cov=within + between,
+        kind=kind,
+        n_clusters=count,
+        labels=labels,
+        codes=codes,
+        X=X,
+        within=within,
+        between=between,
+        loadings=loadings,
+        residual_cov=residual_cov,
+    )
+
+
+def _adjustment(
+    kind: Kind, working: FloatArray, residual_cov: FloatArray, maker: FloatArray, count: int
+) -> FloatArray:
+    """``A_j`` of one cluster."""
+    if kind == "CR0":
+        return np.eye(len(working))
+    if kind == "CR1":
+        return float(np.sqrt(count / (count - 1))) * np.eye(len(working))
+    if kind == "CR3":
+        # A pseudo-inverse, because a cluster that alone identifies a direction has leverage one
+        # there; contrasts that do not involve the direction are unaffected by the choice.
+        return np.linalg.pinv(maker, rcond=_NULL)
+    lower = np.linalg.cholesky(working)
+    half = linalg.solve_triangular(lower, residual_cov, lower=True)
+    values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, half.T, lower=True))
+    null = vectors[:, values <= _NULL]
+    # Directions with leverage one are found in the whitened residuals, where zero is sharp, and
+    # carried over to D G D' = (L'L) K (L'L), whose eigenvalues spread more widely.
+    gram = lower.T @ lower
+    inner = gram @ (vectors * np.maximum(values, 0.0)) @ vectors.T @ gram
+    if null.shape[1]:
+        basis = np.linalg.qr(np.linalg.solve(gram, null), mode="complete")[0][:, null.shape[1] :]
+    else:
+        basis = np.eye(len(working))
+    seen, turn = np.linalg.eigh(basis.T @ inner @ basis)
+    factor = lower @ basis @ turn
+    result: FloatArray = (factor / np.sqrt(seen)) @ factor.T
+    return result
+
+
+def _check_residuals(E: FloatArray, X: FloatArray, e: FloatArray) -> None:
+    """Refuse residuals that are not those of the fit, which the fit maps to zero."""
+    fitted = X @ (E @ e)
+    # A perfect fit leaves rounding errors, of which anything may be true.
+    if np.linalg.norm(fitted) > 1e-6 * np.linalg.norm(e) and np.abs(e).max() > _ROUNDING:
+        raise DataError(
+            "the residuals do not belong to this design and these weights",
+            hint="pass y - X b with b from the same weights",
+        )

@@ -1,0 +1,397 @@
+r"""Wild cluster bootstrap of one contrast, enumerated where the clusters are few.
+
+Null-imposed and studentised by CR1 ("WCR"): refit under ``c'b = null``, multiply each cluster's
+restricted residuals by a random weight, refit, and compare the studentised contrast with those of
+all draws. With Rademacher weights (-1 or 1) and G clusters there are only ``2^G`` draws, so up to
+12 clusters are enumerated: the p value is then a count, without randomness. The data themselves
+are among the draws (all weights 1, and their mirror image), so p is never below ``2 / 2^G``.
+
+Least squares is linear, so a draw needs vectors of length G only. With ``E = (X'WX)^-1 X'W``,
+restricted residuals u, and weights v, the contrast's deviation is ``a'v`` with ``a_g = c'E_g u_g``,
+and its CR1 variance is ``G / (G - 1) |B v|^2`` with ``B_gh = c'E_g (I - X E)_gh u_h``.
+
+Sources
+-------
+Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90, 414-427.
+Roodman, Nielsen, MacKinnon and Webb (2019), Stata Journal 19, 4-60.
+MacKinnon, Nielsen and Webb (2023), Journal of Econometrics 232, 272-299 (arXiv 2205.03285).
+Webb (2023), Canadian Journal of Economics 56, 839-858 (six-point weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError
+from hatstats.inference.cluster_robust.satterthwaite import sole_clusters
+from hatstats.inference.intervals import check_level
+from hatstats.inference.validation import (
+    cluster_codes,
+    design_matrix,
+    finite_array,
+    listed,
+    symmetric_matrix,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+WeightKind = Literal["rademacher", "webb"]
+
+ENUMERATED_CLUSTERS = 12
+_WEBB = np.sqrt(np.array([1.5, 1.0, 0.5]))
+# Draws this close to the observed statistic, relatively, are ties: rounding must not decide.
+_TIE = 1e-9
+# A standard error this small relative to the size of its parts is zero up to rounding.
+_ZERO = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WildBootstrap:
+    """A wild cluster bootstrap test of ``c'b = null``.
+
+    Attributes
+    ----------
+    estimate : float
+        ``c'b`` of the unrestricted fit.
+    std_error : float
+        Its CR1 standard error.
+    null : float
+        Value under the null hypothesis.
+    statistic : float
+        ``(estimate - null) / std_error``.
+    p_value : float
+        Two-sided: share of draws at least as far from zero, ties included. Never 0.
+    p_less, p_greater : float
+        One-sided, against the alternatives that ``c'b`` is smaller or larger than ``null``.
+    floor : float
+        Smallest two-sided p value that this number of clusters or draws allows.
+    kind : str
+        "rademacher" or "webb".
+    enumerated : bool
+        Whether all sign patterns were counted rather than drawn.
+    n_draws : int
+        Number of draws, ``2^G`` if enumerated.
+    n_clusters : int
+        Number of clusters G.
+    draws : ndarray, shape (n_draws,)
+        Studentised contrasts of the draws; infinite where a draw has a deviation but no variance,
+        NaN where it has neither.
+    reason : str
+        Why the test does not apply, in words; then the numbers are NaN.
+    pieces : Pieces
+        What the draws were made from; a test of another null needs no more.
+    """
+
+    estimate: float
+    std_error: float
+    null: float
+    statistic: float
+    p_value: float
+    p_less: float
+    p_greater: float
+    floor: float
+    kind: WeightKind
+    enumerated: bool
+    n_draws: int
+    n_clusters: int
+    draws: FloatArray
+    reason: str
+    pieces: Pieces
+
+    def at(self, null: float) -> WildBootstrap:
+        """Test another null with the same cluster weights.
+
+        Parameters
+        ----------
+        null : float
+            Value of ``c'b`` under the null hypothesis.
+
+        Returns
+        -------
+        WildBootstrap
+        """
+        if not np.isfinite(null):
+            raise DataError("null is not finite", value=null)
+        if self.reason:
+            return replace(self, null=float(null))
+        t, p_value, p_less, p_greater, draws = self.pieces.test(self.estimate - null)
+        return replace(
+            self,
+            null=float(null),
+            statistic=t,
+            p_value=p_value,
+            p_less=p_less,
+            p_greater=p_greater,
+            draws=draws,
+        )
+
+    def conf_int(self, conf_level: float = 0.95) -> tuple[float, float]:
+        """Values of ``c'b`` that the test does not reject, with the same cluster weights.
+
+        Parameters
+        ----------
+        conf_level : float
+            Level; values with ``p > 1 - conf_level`` are inside.
+
+        Returns
+        -------
+        low, high : float
+            Infinite on a side where no value, however far, is rejected (always so when ``floor``
+            exceeds ``1 - conf_level``); NaN when the test does not apply. p is a step function
+            of the null, found by bisection outward from the estimate.
+        """
+        level = check_level(conf_level)
+        if self.reason:
+            return np.nan, np.nan
+        if self.floor > 1.0 - level:
+            # Far from the estimate ties with the data's own signs are lost to rounding.
+            return -np.inf, np.inf
+        return self._limit(-1.0, 1.0 - level), self._limit(1.0, 1.0 - level)
+
+    def _limit(self, side: float, alpha: float) -> float:
+        def inside(distance: float) -> bool:
+            return self.pieces.test(distance)[1] > alpha
+
+        # The test of a far null is that of residuals proportional to h alone.
+        far = 1e8 * self.std_error
+        if inside(-side * far):
+            return side * np.inf
+        low, high = 0.0, self.std_error
+        while inside(-side * high) and high < far:
+            low, high = high, 2 * high
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if inside(-side * middle) else (low, middle)
+        return self.estimate + side * high
+
+    def summary(self) -> str:
+        """Say the p value, its floor and how it was made, in one line."""
+        if self.reason:
+            return f"no test: {self.reason}"
+        patterns = f"all {self.n_draws} sign patterns"
+        how = patterns if self.enumerated else f"{self.n_draws} {self.kind} draws"
+        return (
+            f"t = {self.statistic:.3f}, p = {self.p_value:.4f} (smallest possible "
+            f"{self.floor:.4f}), {how} of {self.n_clusters} clusters"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """What a draw needs, as functions of the distance ``d = estimate - null``.
+
+    Restricted residuals are ``u = e + d h`` with ``h = X M c / (c'Mc)``, ``M = (X'WX)^-1``; so
+    ``a = a0 + d a1`` and ``B = B0 + d B1``.
+
+    Attributes
+    ----------
+    a0, a1 : ndarray, shape (G,)
+        Deviation of the contrast per unit of cluster weight.
+    B0, B1 : ndarray, shape (G, G)
+        Cluster scores (rows) per unit of cluster weight (columns).
+    weights : ndarray, shape (n_draws, G)
+        Cluster weights of the draws.
+    enumerated : bool
+        Whether they are all sign patterns.
+    """
+
+    a0: FloatArray
+    a1: FloatArray
+    B0: FloatArray
+    B1: FloatArray
+    weights: FloatArray
+    enumerated: bool
+
+    def studentised(self, distance: float, weights: FloatArray) -> FloatArray:
+        """Studentised contrasts.
+
+        Parameters
+        ----------
+        distance : float
+            Estimate less null.
+        weights : ndarray, shape (m, G)
+            Cluster weights; all 1 gives the observed statistic.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+        """
+        a = self.a0 + distance * self.a1
+        B = self.B0 + distance * self.B1
+        count = len(a)
+        deviation = weights @ a
+        error = np.sqrt(count / (count - 1)) * np.linalg.norm(weights @ B.T, axis=1)
+        # Zero up to rounding, judged by the size of what was added up.
+        size = np.abs(weights)
+        no_deviation = np.abs(deviation) <= _ZERO * (size @ np.abs(a))
+        no_error = error <= _ZERO * np.linalg.norm(size @ np.abs(B).T, axis=1)
+        t: FloatArray = np.divide(
+            deviation, error, out=np.full(len(error), np.nan), where=~no_error
+        )
+        t[no_error & ~no_deviation] = np.sign(deviation[no_error & ~no_deviation]) * np.inf
+        return t
+
+    def test(self, distance: float) -> tuple[float, float, float, float, FloatArray]:
+        """Test the null at a distance from the estimate.
+
+        Parameters
+        ----------
+        distance : float
+            Estimate less null.
+
+        Returns
+        -------
+        statistic, p_value, p_less, p_greater : float
+        draws : ndarray, shape (n_draws,)
+        """
+        t = float(self.studentised(distance, np.ones((1, len(self.a0))))[0])
+        draws = self.studentised(distance, self.weights)
+        slack = _TIE * max(abs(t), 1e-300)
+        # A draw without deviation and without variance says nothing, so it counts against.
+        unknown = np.isnan(draws)
+        counts = [
+            int((unknown | tail).sum())
+            for tail in (np.abs(draws) >= abs(t) - slack, draws <= t + slack, draws >= t - slack)
+        ]
+        extra = 0 if self.enumerated else 1  # the data are a draw too
+        two, less, more = ((count + extra) / (len(draws) + extra) for count in counts)
+        return t, two, less, more, draws
+
+
+def wild_cluster_bootstrap(
+    y: Any,
+    X: Any,
+    clusters: Any,
+    *,
+    contrast: Any,
+    weights: Any = None,
+    kind: WeightKind | None = None,
+    n_draws: int = 9_999,
+    rng: Any = None,
+) -> WildBootstrap:
+    """Test ``c'b = 0`` by the wild cluster bootstrap with the null imposed.
+
+    Parameters
+    ----------
+    y : array_like, shape (n,)
+        Outcome.
+    X : array_like, shape (n, k)
+        Design matrix of full column rank.
+    clusters : array_like, shape (n,)
+        Labels of the clusters.
+    contrast : array_like, shape (k,)
+        ``c``.
+    weights : array_like, shape (n,) or (n, n), optional
+        Regression weights; a matrix for generalised least squares. Default: all 1.
+    kind : {"rademacher", "webb"}, optional
+        Distribution of the cluster weights. Default: Rademacher, enumerated, up to 12 clusters;
+        Webb's six points, drawn, beyond. Rademacher beyond 12 clusters is drawn.
+    n_draws : int
+        Number of draws where they are not enumerated.
+    rng : Generator, int or None
+        Source of the draws; unused when enumerated.
+
+    Returns
+    -------
+    WildBootstrap
+        `WildBootstrap.at` tests other nulls. NaN and a reason where one cluster alone identifies
+        the contrast.
+
+    Raises
+    ------
+    DataError
+        Wrong shapes, values that are not finite, dependent columns, negative weights.
+    NotIdentifiedError
+        Fewer than two clusters.
+    """
+    if kind not in (None, *get_args(WeightKind)):
+        raise DataError("unknown kind of cluster weights", value=kind)
+    X = design_matrix(X)
+    n, k = X.shape
+    y = finite_array("y", y, (n,))
+    c = finite_array("contrast", contrast, (k,))
+    if not c.any():
+        raise DataError("the contrast is all zero")
+    W = _weight_matrix(weights, n)
+    labels, codes = cluster_codes(clusters, n)
+    count = len(labels)
+    sole = int(sole_clusters(X, codes, c[None])[0])
+    enumerated = kind != "webb" and count <= ENUMERATED_CLUSTERS
+    chosen: WeightKind = kind or ("rademacher" if enumerated else "webb")
+    if not enumerated and n_draws < 1:
+        raise DataError("n_draws must be at least 1", value=n_draws)
+    draws = _patterns(count) if enumerated else _drawn(chosen, n_draws, count, rng)
+
+    M = np.linalg.inv(X.T @ W @ X)
+    E = M @ X.T @ W
+    loading = c @ E
+    estimate = float(loading @ y)
+    e = y - X @ (E @ y)
+    h = X @ M @ c / float(c @ M @ c)
+    member = (codes == np.arange(count)[:, None]).astype(np.float64)
+    # Row g of `scores`: the cluster score c'E_g (I - X E)_g of a vector of outcomes.
+    scores = (member * loading) - ((member * loading) @ X) @ E
+    pieces = Pieces(
+        a0=member @ (loading * e),
+        a1=member @ (loading * h),
+        B0=(scores * e) @ member.T,
+        B1=(scores * h) @ member.T,
+        weights=draws,
+        enumerated=enumerated,
+    )
+    std_error = float(np.sqrt(count / (count - 1)) * np.linalg.norm(member @ (loading * e)))
+    floor = max(
+        2.0 / 2.0**count if chosen == "rademacher" else 0.0,
+        0.0 if enumerated else 1.0 / (n_draws + 1),
+    )
+    reason = ""
+    if sole >= 0:
+        reason = f"cluster {labels[sole]!r} alone identifies the contrast"
+    elif std_error == 0 or np.isnan(pieces.test(estimate)[0]):
+        reason = "the clusters show no variance of the contrast"
+    untested = WildBootstrap(
+        estimate=estimate,
+        std_error=np.nan if reason else std_error,
+        null=0.0,
+        statistic=np.nan,
+        p_value=np.nan,
+        p_less=np.nan,
+        p_greater=np.nan,
+        floor=floor,
+        kind=chosen,
+        enumerated=enumerated,
+        n_draws=len(draws),
+        n_clusters=count,
+        draws=np.full(len(draws), np.nan),
+        reason=reason,
+        pieces=pieces,
+    )
+    return untested.at(0.0)
+
+
+def _weight_matrix(weights: Any, n: int) -> FloatArray:
+    if weights is None:
+        return np.eye(n)
+    if np.ndim(weights) == 2:
+        return symmetric_matrix("weights", weights, n)
+    vector = finite_array("weights", weights, (n,))
+    if not (vector > 0).all():
+        raise DataError(f"weights are not positive in rows {listed(np.flatnonzero(vector <= 0))}")
+    return np.diag(vector)
+
+
+def _patterns(count: int) -> FloatArray:
+    """All ``2^count`` patterns of -1 and 1, the first all 1."""
+    bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
+    patterns: FloatArray = 1.0 - 2.0 * bits.astype(np.float64)
+    return patterns
+
+
+def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> FloatArray:
+    points = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
+    drawn: FloatArray = np.random.default_rng(rng).choice(points, size=(n_draws, count))
+    return drawn

@@ -1,0 +1,1 @@
+"""Random-effects meta-regression with a known covariance of the estimates."""

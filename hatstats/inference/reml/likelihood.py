@@ -1,0 +1,368 @@
+r"""The restricted likelihood of a Gaussian model with known covariance plus grouped effects.
+
+With ``S(tau2) = V + sum_k tau2_k Z_k Z_k'`` and ``P = S^-1 - S^-1 X (X'S^-1 X)^-1 X'S^-1``,
+
+.. math:: \ell(\tau^2) = -\tfrac{n-k}{2}\log 2\pi + \tfrac12\log|X'X| - \tfrac12\log|S|
+          - \tfrac12\log|X'S^{-1}X| - \tfrac12 y'Py
+
+(metafor's constant). Score ``(|Z_k'Py|^2 - tr Z_k'PZ_k)/2``, expected information
+``tr(PZ_kZ_k'PZ_lZ_l')/2``, observed information ``y'PZ_kZ_k'PZ_lZ_l'Py`` less the expected one
+(Harville 1977, Journal of the American Statistical Association 72, 320-338).
+
+The climb takes Newton steps where the observed information is positive definite and scoring steps
+elsewhere, projected on ``tau2 >= 0`` and halved until they gain. It starts from several places:
+with few groups the surface can have more than one peak, one of them at zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize, sparse
+from scipy.sparse import csgraph
+
+from hatstats.errors import FitError
+from hatstats.inference.linalg import inverses
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+_MAX_STEPS = 100
+_MAX_HALVINGS = 30
+# A Newton decrement is about twice the log-likelihood still to be gained; after one below this
+# comes a last step, which squares the error once more.
+_DECREMENT = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Validated input of a restricted likelihood, its rows sorted into independent blocks.
+
+    Attributes
+    ----------
+    y, X : ndarray, shapes (n,), (n, k)
+        Outcome and full-rank design.
+    indicators : tuple of sparse array or None
+        ``Z_k'`` of each grouping, None for one random effect per row.
+    order : ndarray, shape (n,)
+        Where each row stood before sorting.
+    blocks : tuple of slice
+        Rows of each block: neither V nor a grouping joins rows of different blocks.
+    V : tuple of ndarray
+        Known covariance of each block.
+    shared : tuple of tuple of ndarray
+        ``Z_k Z_k'`` of each block: 1 where two rows share a group.
+    constant : float
+        Terms of the log-likelihood that do not depend on tau2.
+    """
+
+    y: FloatArray
+    X: FloatArray
+    indicators: tuple[sparse.csr_array | None, ...]
+    order: IntArray
+    blocks: tuple[slice, ...]
+    V: tuple[FloatArray, ...]
+    shared: tuple[tuple[FloatArray, ...], ...]
+    constant: float
+
+    @property
+    def variances(self) -> FloatArray:
+        """Known sampling variances, shape (n,)."""
+        return np.concatenate([np.diag(V) for V in self.V])
+
+
+def make_problem(
+    y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
+) -> Problem:
+    """Sort rows into blocks and prepare the parts that every evaluation shares."""
+    n, k = X.shape
+    joined = V != 0
+    for code in codes:
+        joined |= code[:, None] == code
+    count, block = csgraph.connected_components(sparse.csr_array(joined), directed=False)
+    order = np.argsort(block, kind="stable")
+    ends = np.cumsum(np.bincount(block, minlength=count)).tolist()
+    blocks = tuple(slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
+    codes = tuple(code[order] for code in codes)
+    indicators = tuple(indicator(code) for code in codes)
+    shared = tuple(
+        tuple((code[rows][:, None] == code[rows]).astype(np.float64) for code in codes)
+        for rows in blocks
+    )
+    known = tuple(V[np.ix_(order[rows], order[rows])] for rows in blocks)
+    constant = -0.5 * (n - k) * np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(X.T @ X)[1]
+    return Problem(y[order], X[order], indicators, order, blocks, known, shared, float(constant))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """Generalised least squares at one covariance, through ``S = L L'`` and ``L^-1 X = Q R``."""
+
+    blocks: tuple[slice, ...]
+    lower: tuple[FloatArray, ...]  # one for each block
+    basis: FloatArray
+    triangle: FloatArray
+    params: FloatArray
+    whitened: FloatArray  # L^-1 (y - X params)
+
+
+def factorise(
+    S: tuple[FloatArray, ...], blocks: tuple[slice, ...], y: FloatArray, X: FloatArray
+) -> Factor:
+    """Whiten by the Cholesky factors and regress; raises LinAlgError when ``S`` is singular."""
+    lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
+    white = _solve(lower, blocks, np.column_stack([X, y]))
+    basis, triangle = np.linalg.qr(white[:, :-1])
+    coordinates = basis.T @ white[:, -1]
+    params = linalg.solve_triangular(triangle, coordinates, check_finite=False)
+    residual = white[:, -1] - basis @ coordinates
+    return Factor(blocks, lower, basis, triangle, params, residual)
+
+
+def _solve(
+    lower: tuple[FloatArray, ...],
+    blocks: tuple[slice, ...],
+    right: FloatArray,
+    *,
+    transpose: bool = False,
+) -> FloatArray:
+    """``L^-1 right``, or ``L'^-1 right``, block by block."""
+    result = np.empty_like(right)
+    for triangle, rows in zip(lower, blocks, strict=True):
+        result[rows] = linalg.solve_triangular(
+            triangle, right[rows], lower=True, trans=1 if transpose else 0, check_finite=False
+        )
+    return result
+
+
+def inverse(factor: Factor) -> FloatArray:
+    """``S^-1``, shape (n, n), from its Cholesky factors."""
+    result = np.zeros((len(factor.basis), len(factor.basis)))
+    for lower, rows in zip(factor.lower, factor.blocks, strict=True):
+        result[rows, rows] = inverses(lower[None])[0]
+    return result
+
+
+def projection(factor: Factor) -> FloatArray:
+    """``P`` of the module's formula, shape (n, n)."""
+    tail = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
+    result: FloatArray = inverse(factor) - tail @ tail.T
+    return result
+
+
+def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
+    """``S`` at the given components, block by block."""
+    parts = []
+    for V, shared in zip(problem.V, problem.shared, strict=True):
+        S = V.copy()
+        for value, same in zip(tau2, shared, strict=True):
+            if value > 0:
+                S += value * same
+        parts.append(S)
+    return tuple(parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Point:
+    """The likelihood at one value of the components, with what its slope needs."""
+
+    tau2: FloatArray
+    loglik: float
+    factor: Factor
+
+
+def _evaluate(problem: Problem, tau2: FloatArray) -> _Point | None:
+    """Likelihood at ``tau2``; None where ``S`` is singular."""
+    try:
+        factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
+    except linalg.LinAlgError:
+        return None
+    pivots = np.concatenate([np.diag(lower) for lower in factor.lower])
+    logdet = np.log(pivots).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
+    loglik = float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
+    return _Point(tau2, loglik, factor) if np.isfinite(loglik) else None
+
+
+def loglik_at(problem: Problem, tau2: FloatArray) -> float:
+    """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
+    point = _evaluate(problem, tau2)
+    return -np.inf if point is None else point.loglik
+
+
+def indicator(code: IntArray) -> sparse.csr_array | None:
+    """``Z'`` (groups, n) of a grouping; None where every row is a group, so that ``Z Z' = I``."""
+    n, count = len(code), int(code.max()) + 1
+    return sparse.csr_array((np.ones(n), (code, np.arange(n)))) if count < n else None
+
+
+def cross_products(
+    P: FloatArray, indicators: tuple[sparse.csr_array | None, ...]
+) -> tuple[FloatArray, list[list[FloatArray]]]:
+    """``tr(Z_k Z_k' P Z_l Z_l' P)`` for all pairs (K, K), and the blocks ``Z_k' P Z_l``."""
+    rows = [P if Z is None else Z @ P for Z in indicators]
+    # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')'.
+    blocks = [[row if Z is None else (Z @ row.T).T for Z in indicators] for row in rows]
+    traces = np.array([[np.vdot(block, block) for block in line] for line in blocks])
+    return traces, blocks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slope:
+    score: FloatArray
+    expected: FloatArray
+    observed: FloatArray
+
+
+def _slope(problem: Problem, factor: Factor) -> _Slope:
+    Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
+    traces, blocks = cross_products(projection(factor), problem.indicators)
+    sums = [Py if Z is None else Z @ Py for Z in problem.indicators]
+    score = np.array([0.5 * (s @ s - np.trace(blocks[k][k])) for k, s in enumerate(sums)])
+    quadratic = np.array(
+        [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
+    )
+    return _Slope(score, 0.5 * traces, quadratic - 0.5 * traces)
+
+
+def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
+    """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
+    factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
+    return _slope(problem, factor).observed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peak:
+    """Where a climb ended."""
+
+    tau2: FloatArray
+    loglik: float
+    n_iter: int
+
+
+def maximise(problem: Problem) -> Peak:
+    """Highest peak of the restricted likelihood on ``tau2 >= 0``.
+
+    Raises
+    ------
+    FitError
+        No climb ended where the conditions of a maximum hold.
+    """
+    peaks: list[Peak] = []
+    for start in _starts(problem):
+        peak = _climb(problem, start, peaks) or _climb(problem, _search(problem, start), peaks)
+        if peak is not None and peak not in peaks:
+            peaks.append(peak)
+    if not peaks:
+        raise FitError(
+            "the restricted likelihood has no maximum that a climb could reach; rows may be fitted "
+            "without error, so that it grows without bound as a variance component goes to zero"
+        )
+    return max(peaks, key=lambda peak: peak.loglik)
+
+
+def residual_scale(problem: Problem) -> float:
+    """Residual variance of ordinary least squares, the natural unit of tau2."""
+    basis = np.linalg.qr(problem.X)[0]
+    residual = problem.y - basis @ (basis.T @ problem.y)
+    freedom: int = max(len(basis) - basis.shape[1], 1)
+    return float(residual @ residual) / freedom
+
+
+def _starts(problem: Problem) -> list[FloatArray]:
+    """Summits along rays from the origin: one ray per component, and one through the middle.
+
+    Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
+    variance to above the largest: a peak can sit at the scale of any of them.
+    """
+    count = len(problem.indicators)
+    known = problem.variances
+    largest = max(residual_scale(problem), float(known.max())) or 1.0
+    smallest = float(known.min(initial=largest, where=known > 0))
+    low = np.clip(0.03 * smallest, 1e-8 * largest, 1e-3 * largest)
+    steps = 4 + int(np.ceil(2 * np.log10(largest / low)))
+    sizes = np.concatenate([[0.0], np.geomspace(low, 3.0 * largest, steps)])
+    directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
+    starts: list[FloatArray] = []
+    for direction in directions:
+        # A little of every component, so that none but the origin starts at the edge.
+        ray = [size * (0.97 * direction + 0.03 / count) for size in sizes]
+        heights = np.array([loglik_at(problem, point) for point in ray])
+        padded = np.concatenate([[-np.inf], heights, [-np.inf]])
+        summits = (heights >= padded[:-2]) & (heights > padded[2:])
+        starts += [point for point, summit in zip(ray, summits, strict=True) if summit]
+    return starts
+
+
+def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
+    """Climb from one start; a peak already known ends the climb; None when it fails."""
+    point = _evaluate(problem, start)
+    unit = max(residual_scale(problem), float(problem.variances.mean()))
+    for step_number in range(1, _MAX_STEPS + 1):
+        if point is None:
+            return None
+        for peak in known:
+            if np.allclose(point.tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit):
+                return peak
+        slope = _slope(problem, point.factor)
+        free = (point.tau2 > 0) | (slope.score > 0)
+        if not free.any():
+            return Peak(point.tau2, point.loglik, step_number)
+        direction, newton = _direction(slope, free)
+        if newton and slope.score @ direction < _DECREMENT:
+            # So close that rounding hides the gain: take the full step unasked.
+            last = _evaluate(problem, np.maximum(point.tau2 + direction, 0.0))
+            if last is not None and ((last.tau2 > 0) == (point.tau2 > 0)).all():
+                return Peak(last.tau2, last.loglik, step_number)
+            point = last
+        else:
+            point = _step(problem, point, direction, slope)
+    return None
+
+
+def _direction(slope: _Slope, free: NDArray[np.bool_]) -> tuple[FloatArray, bool]:
+    """Newton direction on the free components, or the scoring one; and which it is."""
+    direction = np.zeros(len(free))
+    pick = np.ix_(free, free)
+    for information, newton in ((slope.observed, True), (slope.expected, False)):
+        try:
+            factor = linalg.cho_factor(information[pick], check_finite=False)
+        except linalg.LinAlgError:
+            continue
+        direction[free] = linalg.cho_solve(factor, slope.score[free], check_finite=False)
+        return direction, newton
+    direction[free] = slope.score[free] / np.diag(slope.expected)[free]
+    return direction, False
+
+
+def _step(problem: Problem, point: _Point, direction: FloatArray, slope: _Slope) -> _Point | None:
+    """Longest halved step along the projected direction that gains; None when none does."""
+    uphill = np.where(direction != 0, slope.score / np.diag(slope.expected), 0.0)
+    for way in (direction, uphill):
+        size = 1.0
+        for _ in range(_MAX_HALVINGS):
+            tau2 = np.maximum(point.tau2 + size * way, 0.0)
+            predicted = float(slope.score @ (tau2 - point.tau2))
+            if predicted <= 0:
+                break
+            trial = _evaluate(problem, tau2)
+            if trial is not None and trial.loglik >= point.loglik + 1e-4 * predicted:
+                return trial
+            size *= 0.5
+    return None
+
+
+def _search(problem: Problem, start: FloatArray) -> FloatArray:
+    """Bounded quasi-Newton search, for starts from which the climb fails."""
+    unit = residual_scale(problem) or 1.0
+    floor = loglik_at(problem, start) - 1e6
+
+    def loss(scaled: FloatArray) -> float:
+        return -max(loglik_at(problem, scaled * unit), floor)
+
+    found = optimize.minimize(
+        loss, start / unit, method="L-BFGS-B", bounds=[(0.0, None)] * len(start)
+    )
+    result: FloatArray = np.asarray(found.x, dtype=np.float64) * unit
+    return result

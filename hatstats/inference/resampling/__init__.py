@@ -1,0 +1,1 @@
+"""Resampled estimates, and what shrinks noisy ones."""

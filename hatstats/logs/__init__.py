@@ -1,0 +1,1 @@
+"""How evaluation logs become a study: files found, rows read, trials counted."""

@@ -1,0 +1,370 @@
+"""Where rows are counted: DuckDB inside this process, Spark, or any other backend of Ibis.
+
+An engine turns files into an Ibis table and brings small results back as Arrow. What is computed is
+one Ibis expression, the same for all of them (`hatstats.logs.count`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hatstats.errors import DataError
+from hatstats.logs.readers.reader import Rows
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+#: Column with the file of a row, and column that is null only where a row could not be read.
+FILE, LOST = "hatstats_file", "hatstats_lost"
+#: DuckDB keeps to this and writes the rest to disk.
+MEMORY = "3GB"
+#: Bytes of the longest record.
+LONGEST = 16 << 20
+_GLOBS = re.compile(r"[*?\[\]{}]")
+
+
+class Engine(Protocol):
+    """What reads rows and counts them."""
+
+    name: str
+
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
+        """Rows of files as a table.
+
+        Parameters
+        ----------
+        rows : Rows
+        columns : mapping
+            Needed columns of JSON and CSV, all text; an inner mapping is an object.
+        named : bool
+            Whether each row must say its file, which costs time where files are Parquet.
+
+        Returns
+        -------
+        Table
+            The columns; `FILE`, where `named` or cheap; for JSON `LOST`: true where a line could
+            not be read.
+        """
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """Compute an expression and bring its rows here."""
+
+
+class DuckDB:
+    """DuckDB in this process; what does not fit into memory goes to `scratch`."""
+
+    name = "duckdb"
+
+    def __init__(self, scratch: Path) -> None:
+        state = random.getstate()
+        import ibis
+
+        random.setstate(state)  # importing it draws from the global generator
+        self.connection = ibis.duckdb.connect()
+        for setting, value in (
+            ("memory_limit", MEMORY),
+            ("temp_directory", str(scratch)),
+            ("preserve_insertion_order", "false"),
+            ("enable_progress_bar", "false"),
+        ):
+            self.connection.raw_sql(f"SET {setting} = '{value}'")
+        self._made = 0
+
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
+        """See `Engine.table`."""
+        if rows.kind == "table":
+            return self._of_database(rows)
+        if rows.kind == "arrow":
+            import pyarrow.dataset
+
+            dataset = pyarrow.dataset.dataset(list(rows.files), format="ipc")
+            name = self._name()
+            self.connection.con.register(name, dataset)
+            return self.connection.table(name)
+        files = ", ".join(quoted(file) for file in checked(rows.files))
+        if rows.kind == "json":
+            call = (
+                f"read_json([{files}], format = 'newline_delimited', ignore_errors = true, "
+                f"maximum_object_size = {LONGEST}, columns = {_duckdb_struct(columns)}, "
+                f"hive_partitioning = {_hive(rows)}"
+            )
+        elif rows.kind == "csv":
+            listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
+            call = (
+                f"read_csv([{files}], auto_detect = false, header = true, columns = {{{listed}}}, "
+                f"delim = {quoted(rows.delimiter)}, quote = '\"', escape = '\"', strict_mode = "
+                f"true, max_line_size = {LONGEST}, hive_partitioning = {_hive(rows)}"
+            )
+        else:
+            call = (
+                f"read_parquet([{files}], union_by_name = {str(len(rows.files) > 1).lower()}, "
+                f"hive_partitioning = {_hive(rows)}"
+            )
+        if rows.kind == "parquet" and not named:
+            return self._view(f"SELECT * FROM {call})")
+        read = f"SELECT * EXCLUDE (filename), filename AS {FILE}"
+        if rows.kind == "json":
+            nothing = " AND ".join(f"{_column(name)} IS NULL" for name in columns)
+            read += f", ({nothing}) AS {LOST}"
+        return self._view(f"{read} FROM {call}, filename = true)")
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """See `Engine.fetch`."""
+        return expression.to_pyarrow()
+
+    def land(self, result: ir.Table | pa.Table) -> ir.Table:
+        """Keep a result as a table of this database, in memory as far as there is room."""
+        import pyarrow as pa
+
+        name = self._name()
+        if isinstance(result, pa.Table):
+            con = self.connection.con
+            con.register(f"{name}_arrow", result)
+            con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
+            con.unregister(f"{name}_arrow")
+            return self.connection.table(name)
+        return self.connection.create_table(name, result, temp=True)
+
+    def _view(self, query: str) -> ir.Table:
+        name = self._name()
+        self.connection.con.execute(f"CREATE TEMP VIEW {name} AS {query}")
+        return self.connection.table(name)
+
+    def _name(self) -> str:
+        self._made += 1
+        return f"hatstats_{self._made}"
+
+    def _of_database(self, rows: Rows) -> ir.Table:
+        path, name = rows.files[0].rsplit("::", 1)
+        alias = self._name()
+        self.connection.raw_sql(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
+        names = [
+            str(row[0])
+            for row in self.connection.con.execute(
+                f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{alias}' "
+                f"UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = '{alias}' "
+                "AND NOT internal"
+            ).fetchall()
+        ]
+        if not name and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            raise DataError(
+                f"the database has the tables {', '.join(names) or 'none'}.",
+                file=path,
+                value=name or None,
+                hint="name one: --set table=NAME.",
+            )
+        return self.connection.table(name, database=(alias, "main"))
+
+
+class Spark:
+    """A Spark session, given or started from the address of a cluster."""
+
+    name = "spark"
+
+    def __init__(self, session: Any) -> None:
+        import ibis
+
+        self.session = session
+        self.connection = ibis.pyspark.connect(session)
+        self._made = 0
+
+    @classmethod
+    def at(cls, url: str) -> Spark:
+        """Start a session: ``spark://HOST:PORT`` is a cluster, ``spark://local`` this machine."""
+        try:
+            from pyspark.errors import PySparkRuntimeError
+            from pyspark.sql import SparkSession
+        except ImportError:
+            raise DataError(
+                "Spark is not installed.", value=url, hint="pip install 'hatstats[spark]'."
+            ) from None
+        local = re.fullmatch(r"spark://local(?::(\d+))?", url)
+        if local:
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        try:
+            session = (
+                SparkSession.builder.master(f"local[{local[1] or '*'}]" if local else url)
+                .appName("hatstats")
+                .config("spark.ui.enabled", "false")
+                .config("spark.ui.showConsoleProgress", "false")
+                .config("spark.sql.shuffle.partitions", "8" if local else "200")
+                .getOrCreate()
+            )
+        except (PySparkRuntimeError, OSError) as reason:
+            raise DataError(
+                f"Spark does not start ({str(reason).splitlines()[0][:120]}).",
+                value=url,
+                hint="Spark needs Java 17 or newer on PATH or in JAVA_HOME, and the cluster awake.",
+            ) from None
+        session.sparkContext.setLogLevel("ERROR")
+        return cls(session)
+
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
+        """See `Engine.table`."""
+        from pyspark.sql import functions as sql
+
+        if rows.kind in ("arrow", "table"):
+            raise DataError(
+                "Spark reads no Arrow files and no DuckDB files.",
+                file=rows.files[0],
+                hint="leave out --backend, or write the table as Parquet.",
+            )
+        reader = self.session.read
+        if rows.root and rows.kind != "csv":
+            reader = reader.option("basePath", rows.root)
+        files = list(checked(rows.files))
+        if rows.kind == "json":
+            schema = f"{_spark_struct(columns)}, {LOST}_text STRING"
+            frame = (
+                reader.schema(schema)
+                .option("mode", "PERMISSIVE")
+                .option("columnNameOfCorruptRecord", f"{LOST}_text")
+                .json(files)
+            )
+            nothing = sql.col(f"{LOST}_text").isNotNull()
+            every = None
+            for name in columns:
+                blank = sql.col(f"`{name}`").isNull()
+                every = blank if every is None else every & blank
+            lost = nothing if every is None else nothing | every
+            frame = frame.withColumn(LOST, lost).drop(f"{LOST}_text")
+        elif rows.kind == "csv":
+            frame = reader.csv(
+                files,
+                schema=_spark_struct(columns),
+                header=True,
+                sep=rows.delimiter,
+                quote='"',
+                escape='"',
+                multiLine=True,
+                mode="FAILFAST",
+            )
+        else:
+            frame = reader.parquet(*files)
+        self._made += 1
+        name = f"hatstats_{self._made}"
+        frame.withColumn(FILE, sql.input_file_name()).createOrReplaceTempView(name)
+        return self.connection.table(name)
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """See `Engine.fetch`; as Arrow, for Spark's own way over pandas trips over pandas 3."""
+        import ibis
+
+        return self.session.sql(str(ibis.to_sql(expression, dialect="pyspark"))).toArrow()
+
+
+class OtherBackend:
+    """Tables of a database that Ibis connects to by its address."""
+
+    def __init__(self, url: str) -> None:
+        import ibis
+
+        try:
+            self.connection = ibis.connect(url)
+        except Exception as reason:  # each backend raises its own kind
+            raise DataError(
+                f"Ibis cannot connect ({type(reason).__name__}: {str(reason)[:160]}).",
+                value=url.split("@")[-1],
+                hint="give an address that ibis.connect knows, and install that backend.",
+            ) from None
+        self.name = self.connection.name
+
+    def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
+        """See `Engine.table`."""
+        name = rows.files[0]
+        try:
+            return self.connection.table(name)
+        except Exception as reason:
+            raise DataError(
+                f"the backend has no such table ({str(reason)[:120]}).",
+                file=name,
+                hint="with this backend, logs are the names of tables in it.",
+            ) from None
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """See `Engine.fetch`."""
+        return expression.to_pyarrow()
+
+
+def engine_for(backend: object, scratch: Path) -> Engine:
+    """Make the engine that a user asked for.
+
+    Parameters
+    ----------
+    backend : None, str or SparkSession
+        None for DuckDB in this process; ``spark://...``; any address that ``ibis.connect`` knows;
+        or a session of PySpark.
+    scratch : Path
+        Folder for what does not fit into memory.
+    """
+    if backend is None or backend == "duckdb":
+        return DuckDB(scratch)
+    if isinstance(backend, str):
+        return Spark.at(backend) if backend.startswith("spark://") else OtherBackend(backend)
+    if hasattr(backend, "sparkContext") or hasattr(backend, "createDataFrame"):
+        return Spark(backend)
+    raise DataError(
+        "this is no backend.",
+        value=type(backend).__name__,
+        hint="give an address such as spark://HOST:PORT, or a PySpark session.",
+    )
+
+
+def plain_path(file: str) -> str:
+    """A path as this process wrote it, from what an engine calls the file."""
+    return (
+        urllib.parse.unquote(urllib.parse.urlsplit(file).path) if file.startswith("file:") else file
+    )
+
+
+def checked(files: Sequence[str]) -> Sequence[str]:
+    """Paths that no engine takes for patterns."""
+    for file in files:
+        if "://" not in file and _GLOBS.search(file):
+            raise DataError(
+                "a path with one of * ? [ ] { } would be read as a pattern.",
+                file=file,
+                hint="rename the file or its folder.",
+            )
+    return files
+
+
+def _hive(rows: Rows) -> str:
+    return str(bool(rows.root) and any("=" in file for file in rows.files)).lower()
+
+
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _column(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _duckdb_struct(columns: Mapping[str, object]) -> str:
+    def kind(value: object) -> str:
+        if isinstance(value, Mapping):
+            return f"STRUCT({', '.join(f'{_column(k)} {kind(v)}' for k, v in value.items())})"
+        return "VARCHAR"
+
+    listed = (f"{quoted(name)}: {quoted(kind(value))}" for name, value in columns.items())
+    return "{" + ", ".join(listed) + "}"
+
+
+def _spark_struct(columns: Mapping[str, object]) -> str:
+    def kind(value: object) -> str:
+        if isinstance(value, Mapping):
+            return f"STRUCT<{', '.join(f'`{k}`: {kind(v)}' for k, v in value.items())}>"
+        return "STRING"
+
+    return ", ".join(f"`{name}` {kind(value)}" for name, value in columns.items())

@@ -1,0 +1,157 @@
+"""Documents read whole, with limits: JSON, and members of a zip archive that is never unpacked."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hatstats.errors import DataError
+from hatstats.logs.readers.sniff import open_binary, open_text
+
+#: A document larger than this is not read whole into memory.
+LARGEST = 2 << 30
+_STORED, _DEFLATED, _ZSTANDARD = 0, 8, 93
+_HEADER = struct.Struct("<4s5H3L2H")
+
+
+class Broken(Exception):
+    """A part of an archive cannot be read; the message says why, as a reason to leave it out."""
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Parse a document that is one JSON object.
+
+    Raises
+    ------
+    DataError
+        When it is none, is cut off or is larger than memory should hold.
+    """
+    if path.stat().st_size > LARGEST:
+        raise DataError(
+            f"the document is larger than {LARGEST >> 30} GiB.",
+            file=path,
+            hint="write the log item by item (.eval, .jsonl or Parquet).",
+        )
+    with open_text(path) as file:
+        return parse_json(file.read(), path)
+
+
+def parse_json(text: str, path: Path) -> dict[str, Any]:
+    """Parse the text of one JSON object, or say where it breaks off."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        raise DataError(
+            f"this is not a whole JSON document ({reason}).",
+            file=path,
+            hint="copy it again from where it was written, or leave it out.",
+        ) from None
+    return record if isinstance(record, dict) else {"": record}
+
+
+class Archive:
+    """A zip archive whose members are read one at a time into memory; nothing is ever unpacked.
+
+    Parameters
+    ----------
+    path : Path
+    largest : int
+        Bytes of a member, unpacked, beyond which it is refused before and while it is read.
+
+    Raises
+    ------
+    DataError
+        When the archive is cut off, or a member's name climbs out of it.
+    """
+
+    def __init__(self, path: Path, *, largest: int = 1 << 30) -> None:
+        self.path, self.largest = path, largest
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._members = {info.filename: info for info in archive.infolist()}
+        except (zipfile.BadZipFile, OSError, EOFError) as reason:
+            raise DataError(
+                f"this is not a whole archive ({reason}).",
+                file=path,
+                hint="copy it again from where it was written, or leave it out.",
+            ) from None
+        for name in self._members:
+            if _climbs(name):
+                raise DataError(
+                    f"the archive has a member that climbs out of it ({name[:80]!r}).",
+                    file=path,
+                    hint="leave it out: no evaluation writes such an archive.",
+                )
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the members, in the order of the archive."""
+        return list(self._members)
+
+    def json(self, name: str) -> Any:
+        """Parse a member as JSON.
+
+        Raises
+        ------
+        Broken
+            When it is too large, cut off, packed in an unknown way or not JSON.
+        """
+        data = self._read(self._members[name])
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            raise Broken("a part of the archive is not whole JSON") from None
+
+    def _read(self, info: zipfile.ZipInfo) -> bytes:
+        if info.file_size > self.largest:
+            raise Broken(f"a part of the archive is larger than {self.largest >> 20} MiB")
+        try:
+            with self.path.open("rb") as file:
+                file.seek(info.header_offset)
+                header = _HEADER.unpack(file.read(_HEADER.size))
+                file.seek(header[-2] + header[-1], 1)
+                packed = file.read(info.compress_size)
+            data = self._unpack(info, packed)
+        except (OSError, ValueError, zlib.error, struct.error):
+            raise Broken("a part of the archive is broken") from None
+        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+            raise Broken("a part of the archive is broken")
+        return data
+
+    def _unpack(self, info: zipfile.ZipInfo, packed: bytes) -> bytes:
+        # The claimed size may be a lie: never unpack more than it.
+        if info.compress_type == _STORED:
+            return packed
+        if info.compress_type == _DEFLATED:
+            return zlib.decompressobj(-15).decompress(packed, info.file_size + 1)
+        if info.compress_type == _ZSTANDARD:
+            # Python reads this kind from 3.14 on; pyarrow does everywhere.
+            import pyarrow as pa
+
+            with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+                return bytes(stream.read(info.file_size + 1))
+        raise Broken(f"a part of the archive is packed by method {info.compress_type}")
+
+
+def _climbs(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Records of a file of JSON lines; None for a line that is not one whole object."""
+    with open_binary(path) as raw:
+        for at, line in enumerate(raw):
+            text = line.removeprefix(b"\xef\xbb\xbf") if at == 0 else line
+            if not text.strip():
+                continue
+            try:
+                record = json.loads(text)
+            except (ValueError, RecursionError):
+                record = None
+            yield record if isinstance(record, dict) else None

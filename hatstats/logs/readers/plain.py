@@ -1,0 +1,124 @@
+"""Plain tables: CSV, TSV, JSON lines, Parquet, Arrow, or a table of a DuckDB file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from hatstats.errors import DataError
+from hatstats.logs.readers.reader import Choices, Field, Kind, Look, Reader, Rows
+from hatstats.study.schema import near
+
+#: Names that tables give to the columns of a response; every use of one is reported.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "model": ("model", "model_name", "model_id"),
+    "benchmark": ("benchmark", "dataset", "task_name", "task"),
+    "language": ("language", "lang", "locale", "language_code"),
+    "item": ("item", "item_id", "question_id", "sample_id", "doc_id"),
+    "prompt": ("prompt", "prompt_id", "trial", "repeat", "epoch", "seed", "template"),
+    "correct": ("correct", "is_correct", "exact_match", "acc", "score"),
+    "n_correct": ("n_correct",),
+    "n_trials": ("n_trials",),
+    "source_language": ("source_language",),
+    "filter": ("filter",),
+}
+_NEEDED = ("model", "benchmark", "language")
+_KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet": "parquet",
+                           "arrow": "arrow"}  # fmt: skip
+
+
+def _knows(look: Look) -> bool:
+    return look.kind.removeprefix("url:") in _KINDS
+
+
+def _rows(looks: list[Look], choices: Choices) -> list[Rows]:
+    found: list[Rows] = []
+    groups: dict[tuple[Kind, tuple[str, ...], tuple[Field, ...]], list[Look]] = defaultdict(list)
+    for look in looks:
+        if look.kind.startswith("url:"):
+            found.append(_from_afar(look, choices))
+            continue
+        header = tuple(look.first) if look.kind in ("csv", "tsv") else ()
+        fields = find_fields(look.first.keys() | _partitions(look), choices, str(look.path))
+        groups[_KINDS[look.kind], header, fields].append(look)
+    for (kind, header, fields), group in groups.items():
+        files = tuple(str(look.path) for look in group)
+        delimiter = "\t" if group[0].kind == "tsv" else ","
+        for some in [(file,) for file in files] if kind == "arrow" else [files]:
+            found.append(Rows(kind, some, fields, {}, delimiter, header, group[0].root))
+    return found
+
+
+def _from_afar(look: Look, choices: Choices) -> Rows:
+    """A file behind an address, which is not looked at: Parquet says its columns, JSON does not."""
+    url, kind = str(look.first[""]), _KINDS[look.kind.removeprefix("url:")]
+    fields: tuple[Field, ...] = ()
+    if kind == "json":
+        fields = find_fields(set(choices.fields.values()), choices, url)
+    return Rows(kind, (url,), fields)
+
+
+def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[Field, ...]:
+    """Find the columns of a response in a table.
+
+    Parameters
+    ----------
+    columns : collection of str
+        Names in the table.
+    choices : Choices
+        A mapping replaces the names looked for; a value makes a column constant.
+    file : str
+        Name for messages.
+
+    Returns
+    -------
+    tuple of Field
+
+    Raises
+    ------
+    DataError
+        When a mapped field is not there, or a column is missing that every response needs.
+    """
+    found = []
+    for column, aliases in ALIASES.items():
+        if column in choices.values:
+            continue
+        if (mapped := choices.fields.get(column)) is not None:
+            if mapped not in columns and mapped.split(".")[0] not in columns:
+                raise DataError(
+                    f"the field mapped to {column!r} is not in the file; it has "
+                    f"{', '.join(sorted(columns)[:20])}.",
+                    file=file,
+                    column=mapped,
+                    hint=f"correct --map {column}={mapped}.{near(mapped, columns)}",
+                )
+            found.append(Field(column, (mapped,)))
+        elif there := next((name for name in aliases if name in columns), None):
+            found.append(Field(column, (there,)))
+    have = {each.column for each in found} | set(choices.values)
+    scored = "correct" in have or {"n_correct", "n_trials"} <= have
+    missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
+    if missing:
+        names = ", ".join(repr(name) for name in sorted(columns)[:20]) or "none"
+        raise DataError(
+            f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
+            file=file,
+            column=missing[0],
+            hint=f"say where it stands, as in --map {missing[0]}=COLUMN, or what it is, as in "
+            f"--set {missing[0]}=VALUE.",
+        )
+    if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
+        found = [each for each in found if each.column != "correct"]
+    return tuple(found)
+
+
+def _partitions(look: Look) -> set[str]:
+    """Columns that folders name, as in ``model=a/language=de/part-0.parquet``."""
+    if not look.root or look.kind not in ("parquet", "jsonl", "csv"):
+        return set()
+    inside = look.path.parent.relative_to(look.root).parts
+    return {part.split("=", 1)[0] for part in inside if "=" in part}
+
+
+PLAIN = Reader("plain", "CSV, TSV, JSON lines, Parquet or Arrow with a column mapping", _knows,
+               rows=_rows)  # fmt: skip

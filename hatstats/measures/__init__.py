@@ -1,0 +1,1 @@
+"""The other measures of transfer, beside HAT."""

@@ -1,0 +1,346 @@
+"""All measures of transfer from the same draws, HAT among them, and how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.errors import NotIdentifiedError
+from hatstats.estimators.aggregate.panel_regression import Logits
+from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.influence import influence_covariance
+from hatstats.inference.intervals import check_level, two_sided_p
+from hatstats.inference.resampling.bootstrap import bootstrap_weights
+from hatstats.inference.tidy import rows_of_tests
+from hatstats.measures.formulas import MEANING, gamma, moment_excess, of_items, share
+from hatstats.measures.item_sums import item_sums
+from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
+from hatstats.scores.model_scores import complete_models, score_influence
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Measures whose natural null is 0.
+_NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality")
+_BLOCK = 100
+_NODES = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasureDraws:
+    """Measures of transfer with draws that are paired over models and measures.
+
+    Attributes
+    ----------
+    models : tuple of str, length M
+    estimate : mapping of str to ndarray, each (M,)
+        HAT first.
+    draws : mapping of str to ndarray, each (B, M)
+    method : str
+        What was drawn.
+    """
+
+    models: tuple[str, ...]
+    estimate: Mapping[str, Floats]
+    draws: Mapping[str, Floats]
+    method: str
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the measures."""
+        return tuple(self.estimate)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Every measure of every model in the tidy schema, by percentiles of the draws."""
+        return pd.concat([self._rows(name, conf_level) for name in self.terms], ignore_index=True)
+
+    def _rows(self, name: str, conf_level: float) -> pd.DataFrame:
+        value, draws = self.estimate[name], self.draws[name]
+        known = np.isfinite(draws)
+        error, low, high = _spread(draws, conf_level)
+        error = np.where(np.isfinite(value), error, np.nan)
+        tests = {
+            "std_error": error,
+            "conf_low": np.where(np.isfinite(value), low, np.nan),
+            "conf_high": np.where(np.isfinite(value), high, np.nan),
+        }
+        if name in _NULL:
+            z = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)
+            tests |= {"statistic": z, "p_value": two_sided_p(z, np.inf)}
+        count = len(draws)
+        failed = count - known.sum(axis=0)
+        methods = [
+            f"{self.method}, {count} draws" + (f", {lost} of them undefined" if lost else "")
+            for lost in failed
+        ]
+        table = rows_of_tests(
+            [name] * len(value), value, tests, conf_level=conf_level, method=methods
+        )
+        table.insert(0, "model", list(self.models))
+        return table
+
+    def agreement(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Kendall's tau between the rankings that two measures give the models.
+
+        Measures of which a lower value means more transfer are turned round. Draws of a ranking
+        agree less than rankings without noise would, so that an interval can lie under its
+        estimate.
+
+        Returns
+        -------
+        DataFrame
+            Tidy rows, `term` as ``HAT ~ ratio``.
+        """
+        usable = [name for name in self.terms if np.isfinite(self.estimate[name]).all()]
+        upper = np.triu_indices(len(self.models), 1)
+        signs, own = {}, {}
+        for name in usable:
+            turn = 1.0 if MEANING.get(name, ("", True))[1] else -1.0
+            own[name] = _order(turn * self.estimate[name][None], upper)
+            signs[name] = _order(turn * self.draws[name], upper)
+        rows = []
+        for a, b in combinations(usable, 2):
+            drawn = np.array(
+                [_tau(x, y) for x, y in zip(signs[a], signs[b], strict=True)], dtype=float
+            )
+            error, low, high = _spread(drawn[:, None], conf_level)
+            rows.append(
+                rows_of_tests(
+                    [f"{a} ~ {b}"],
+                    [_tau(own[a][0], own[b][0])],
+                    {"std_error": error, "conf_low": low, "conf_high": high},
+                    conf_level=conf_level,
+                    method=f"Kendall's tau over {len(self.models)} models, {self.method}",
+                )
+            )
+        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
+    """Standard deviation and limits of draws (B, M), of those that are defined."""
+    tail = 0.5 * (1.0 - check_level(conf_level))
+    error, low, high = (np.full(draws.shape[1], np.nan) for _ in range(3))
+    for place, column in enumerate(draws.T):
+        known = column[np.isfinite(column)]
+        # An interval from a minority of draws would be one of luck.
+        if known.size > 1 and known.size >= 0.9 * column.size:
+            error[place] = known.std(ddof=1)
+            low[place], high[place] = np.quantile(known, [tail, 1.0 - tail])
+    return error, low, high
+
+
+def _order(values: Floats, upper: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDArray[np.int8]:
+    """Sign of each pair of models, shape (B, pairs); an undefined value ties with all others."""
+    return np.sign(np.nan_to_num(values[:, upper[0]] - values[:, upper[1]])).astype(np.int8)
+
+
+def _tau(a: NDArray[np.int8], b: NDArray[np.int8]) -> float:
+    """Kendall's tau-b from the signs of pairs."""
+    size = float(np.sqrt(np.abs(a).sum(dtype=float) * np.abs(b).sum(dtype=float)))
+    return float((a * b).sum(dtype=float)) / size if size > 0 else np.nan
+
+
+def measure_draws(
+    study: Study,
+    *,
+    method: Method | None = None,
+    reference: str = "pooled",
+    n_draws: int = 1_000,
+    rng: np.random.Generator | int | None = None,
+) -> MeasureDraws:
+    """Draw HAT and every measure that the data allow, all from the same resampling.
+
+    Items (or item clusters) are drawn with replacement, once for all models, languages and
+    measures; HAT follows by one Newton step, the others exactly. From a table of means each cell's
+    sampling error is drawn instead.
+
+    Parameters
+    ----------
+    study : Study
+    method, reference : str
+        Of HAT.
+    n_draws : int
+    rng : Generator, int or None
+
+    Returns
+    -------
+    MeasureDraws
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the study gives no HAT.
+    """
+    generator = np.random.default_rng(rng)
+    profile = fit_profile(study, method=method)
+    if isinstance(profile, ItemProfile):
+        return _from_items(study, profile, reference, n_draws, generator)
+    assert isinstance(profile, AggregateProfile)
+    return _from_means(profile, reference, n_draws, generator)
+
+
+def _from_items(
+    study: Study,
+    profile: ItemProfile,
+    reference: str,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> MeasureDraws:
+    models = complete_models(profile)
+    scores = score_influence(profile, reference)
+    hat = np.repeat(scores.params[None], n_draws, axis=0)
+    estimates: list[dict[str, Floats]] = []
+    draws: list[dict[str, Floats]] = []
+    for fit, psi in zip(profile.fits, scores.influence, strict=True):
+        weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)
+        hat += weights @ psi - psi.sum(axis=0)
+        sums = item_sums(study, fit.counts, models)
+        noise = _source_noise(fit, models)
+        one = sums.totals(np.ones((1, len(psi))))
+        estimates.append(of_items(one, sums.has_local, noise))
+        parts = [
+            of_items(sums.totals(weights[start : start + _BLOCK]), sums.has_local, noise)
+            for start in range(0, n_draws, _BLOCK)
+        ]
+        draws.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return MeasureDraws(
+        models,
+        {"HAT": scores.params, **{k: v[0] for k, v in _averaged(estimates).items()}},
+        {"HAT": hat, **_averaged(draws)},
+        "items resampled",
+    )
+
+
+def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
+    """Sampling variance of each model's source logit, (M,)."""
+    mean, influence = fit.source_influence()
+    variance = np.diag(influence_covariance(influence, fit.counts.clusters))
+    at = [fit.counts.models.index(name) for name in models]
+    inner = np.clip(mean[at], 1e-3, 1.0 - 1e-3)
+    return np.asarray(variance[at] / (inner * (1.0 - inner)) ** 2, dtype=float)
+
+
+def item_measures(profile: ItemProfile) -> dict[str, Floats]:
+    """Every measure but HAT, without draws, each (M,) in the order of `complete_models`.
+
+    Parameters
+    ----------
+    profile : ItemProfile
+        Any: the measures are made from its counts.
+    """
+    models, parts = complete_models(profile), []
+    for fit in profile.fits:
+        sums = item_sums(profile.study, fit.counts, models)
+        one = sums.totals(np.ones((1, len(sums.flat))))
+        parts.append(of_items(one, sums.has_local, _source_noise(fit, models)))
+    return {name: values[0] for name, values in _averaged(parts).items()}
+
+
+def _averaged(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+    """Mean over benchmarks of the measures that all of them have."""
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: np.mean([part[name] for part in parts], axis=0) for name in names}
+
+
+def _from_means(
+    profile: AggregateProfile, reference: str, n_draws: int, rng: np.random.Generator
+) -> MeasureDraws:
+    if reference not in ("pooled", "uniform", "own"):
+        raise NotIdentifiedError(
+            "draws from a table of means take the reference pooled, uniform or own"
+        )
+    sets = [set(part.counts.models) for part in profile.parts]
+    models = tuple(name for name in profile.study.model_names if all(name in one for one in sets))
+    scores = profile.hat(reference)
+    estimates, draws = [], []
+    for b, part in enumerate(profile.parts):
+        rows = [part.counts.models.index(name) for name in models]
+        beta, error = float(profile.panel.slopes()[b]), float(profile.panel.slope_variances()[b])
+        noise = part.source_var[rows]
+        estimates.append(_of_cells(part, rows, reference, (np.zeros(1), beta), noise, None))
+        blocks = []
+        for start in range(0, n_draws, _BLOCK):
+            count = min(_BLOCK, n_draws - start)
+            slope = beta + np.sqrt(error) * rng.standard_normal(count)
+            shape = (count, len(part.counts.models), 1 + len(part.counts.languages))
+            blocks.append(
+                _of_cells(part, rows, reference, (slope, beta), noise, rng.standard_normal(shape))
+            )
+        draws.append({name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]})
+    estimate = {name: values[0] for name, values in _averaged(estimates).items()}
+    drawn = _averaged(draws)
+    # HAT itself is the profile's own; the draws are centred on it.
+    drawn["HAT"] = drawn["HAT"] - estimate["HAT"] + scores.params
+    return MeasureDraws(
+        models, {**estimate, "HAT": scores.params}, drawn, "sampling errors of cells drawn"
+    )
+
+
+def _of_cells(
+    part: Logits,
+    rows: list[int],
+    reference: str,
+    slope: tuple[Floats, float],
+    noise: Floats,
+    errors: Floats | None,
+) -> dict[str, Floats]:
+    """Measures from cells of one benchmark moved by standard normal `errors` (B, M, 1 + L)."""
+    counts = part.counts
+    if errors is None:
+        errors = np.zeros((1, len(counts.models), 1 + len(counts.languages)))
+        slopes = np.full(1, slope[1])
+    else:
+        slopes = slope[0]
+    accuracy = np.column_stack([counts.source_accuracy, counts.target_accuracy])
+    trials = np.column_stack([counts.source_trials, counts.target_trials])
+    spread = np.sqrt(accuracy * (1.0 - accuracy) / np.where(trials > 0, trials, np.nan))
+    cells = np.clip(accuracy + spread * errors, 0.0, 1.0)
+    zs = part.source + np.sqrt(part.source_var) * errors[:, :, 0]
+    zt = part.target + np.sqrt(part.target_var) * errors[:, :, 1:]
+    shared = ~np.isnan(part.target[rows]).any(axis=0)
+    if not shared.any():
+        raise NotIdentifiedError(
+            f"benchmark {counts.benchmark!r}: no language has an accuracy of every model, so that "
+            "their measures cannot be compared"
+        )
+    S, T = cells[:, rows, 0], cells[:, rows, 1:][:, :, shared]
+    s, t = S, T.mean(axis=2)
+    everywhere = np.concatenate([T, s[:, :, None]], axis=2)
+    return {
+        "HAT": _line_hat(part, rows, reference, slopes, (zs, zt[:, rows][:, :, shared])),
+        "gap": s - t,
+        "ratio": share(t, s),
+        "excess": moment_excess(s, t, noise),
+        "gamma": gamma(s, t),
+        "parity_gap": everywhere.max(axis=2) - everywhere.min(axis=2),
+    }
+
+
+def _line_hat(
+    part: Logits, rows: list[int], reference: str, slopes: Floats, logits: tuple[Floats, Floats]
+) -> Floats:
+    """HAT along each draw's line, shape (B, M)."""
+    zs, zt = logits
+    own = zs[:, rows]
+    if reference == "own":
+        nodes = own[:, :, None]
+    elif reference == "uniform":
+        grid = special.logit((np.arange(50) + 0.5) / 50)
+        nodes = np.broadcast_to(grid, (len(zs), len(rows), grid.size))
+    else:
+        levels = (np.arange(_NODES) + 0.5) / _NODES
+        pooled = zs if zs.shape[1] <= _NODES else np.quantile(zs, levels, axis=1).T
+        nodes = np.broadcast_to(pooled[:, None, :], (len(zs), len(rows), pooled.shape[1]))
+    chance = part.counts.chance
+    total = np.zeros(own.shape)
+    for language in range(zt.shape[2]):
+        line = zt[:, :, language, None] + slopes[:, None, None] * (nodes - own[:, :, None])
+        total += special.expit(line).mean(axis=2)
+    return np.asarray(chance + (1.0 - chance) * total / zt.shape[2], dtype=float)

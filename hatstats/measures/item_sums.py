@@ -1,0 +1,168 @@
+"""Weighted sums over items from which the measures of transfer are computed.
+
+Every measure here is a function of sums over item clusters, so that a draw of cluster weights gives
+all of them exactly: `ItemSums.totals` is one matrix product for all draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.inference.influence import cluster_sums
+from hatstats.scores.counts import ItemCounts
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Classes of items by how easy the other models find them in the source language.
+STRATA = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums of one benchmark under B draws of weights.
+
+    Attributes
+    ----------
+    n, s, t, both : ndarray, shape (B, M, L)
+        Items asked in source and target; sums of their source accuracy, of their target accuracy,
+        and of the product.
+    strata : ndarray, shape (B, M, K, 3)
+        Per class of easiness: items, right in the source, right in the targets (mean over
+        languages).
+    local : ndarray, shape (B, M, L, 6)
+        Items whose own source is the language: number and right answers there, and the same in
+        English; then number and right answers of items from elsewhere, in the language.
+    """
+
+    n: Floats
+    s: Floats
+    t: Floats
+    both: Floats
+    strata: Floats
+    local: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemSums:
+    """Sums per item cluster of one benchmark.
+
+    Attributes
+    ----------
+    counts : ItemCounts
+    flat : ndarray, shape (C, K)
+        All sums side by side.
+    n_models, n_languages : int
+    has_local : bool
+        Whether items have source languages of their own, English among the languages.
+    """
+
+    counts: ItemCounts
+    flat: Floats
+    n_models: int
+    n_languages: int
+    has_local: bool
+
+    def totals(self, weights: Floats) -> Totals:
+        """Sums under weights of the clusters, shape (B, C)."""
+        M, L = self.n_models, self.n_languages
+        all_sums = weights @ self.flat
+        size = M * L
+        n, s, t, both = (all_sums[:, k * size : (k + 1) * size].reshape(-1, M, L) for k in range(4))
+        at = 4 * size
+        strata = all_sums[:, at : at + M * STRATA * 3].reshape(-1, M, STRATA, 3)
+        local = all_sums[:, at + M * STRATA * 3 :].reshape(-1, M, L, 6)
+        return Totals(n, s, t, both, strata, local)
+
+
+def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> ItemSums:
+    """Sums per item cluster for some models of one benchmark.
+
+    Parameters
+    ----------
+    study : Study
+    counts : ItemCounts
+    models : tuple of str
+        Of `counts.models`, in any order.
+
+    Returns
+    -------
+    ItemSums
+        Over the languages in which all these models were asked.
+    """
+    rows = [counts.models.index(name) for name in models]
+    s, t = counts.source_accuracy()[rows], counts.target_accuracy()[rows]
+    asked = ~np.isnan(t) & ~np.isnan(s)[:, :, None]
+    shared = np.flatnonzero(asked.any(axis=1).all(axis=0))
+    t, asked = t[:, :, shared], asked[:, :, shared]
+    source, target = np.nan_to_num(s), np.where(asked, np.nan_to_num(t), 0.0)
+    pairs = [asked.astype(float), source[:, :, None] * asked, target, source[:, :, None] * target]
+    local, has_local = _local(study, counts, source, target, asked, shared)
+    blocks = [_per_item(part) for part in pairs]
+    blocks += [_per_item(_strata(source, target, asked)), _per_item(local)]
+    flat = cluster_sums(np.concatenate(blocks, axis=1), counts.clusters)
+    return ItemSums(counts, flat, len(rows), shared.size, has_local)
+
+
+def _per_item(values: Floats) -> Floats:
+    """From (M, N, ...) to one row per item."""
+    moved = np.moveaxis(values, 1, 0)
+    return moved.reshape(moved.shape[0], -1)
+
+
+def _strata(source: Floats, target: Floats, asked: NDArray[np.bool_]) -> Floats:
+    """Items by class of easiness, shape (M, N, K, 3)."""
+    count, items = source.shape
+    languages = asked.sum(axis=2)
+    there = languages > 0
+    mean = np.divide(target.sum(axis=2), languages, out=np.zeros(there.shape), where=there)
+    out = np.zeros((count, items, STRATA, 3))
+    for m in range(count):
+        others = np.delete(source, m, axis=0)
+        if not len(others):
+            continue
+        easy = others.mean(axis=0)
+        rank = easy.argsort(kind="stable").argsort(kind="stable")
+        stratum = rank * STRATA // items
+        # Items that the others find equally easy stay together.
+        first = {value: stratum[easy == value].min() for value in np.unique(easy)}
+        stratum = np.array([first[value] for value in easy])
+        used = np.flatnonzero(there[m])
+        values = np.stack([np.ones(used.size), source[m, used], mean[m, used]], axis=1)
+        out[m, used, stratum[used]] = values
+    return out
+
+
+def _local(
+    study: Study,
+    counts: ItemCounts,
+    source: Floats,
+    target: Floats,
+    asked: NDArray[np.bool_],
+    shared: NDArray[np.intp],
+) -> tuple[Floats, bool]:
+    """Local and translated items by language, shape (M, N, L, 6)."""
+    names = [counts.languages[place] for place in shared]
+    out = np.zeros((*source.shape, len(names), 6))
+    here = (study.counts["benchmark"] == counts.benchmark).to_numpy()
+    named = study.counts.loc[here, "item"].astype(str)
+    own = dict(zip(named, study.source_language[here].astype(str), strict=True))
+    items = np.array([own[str(item)] for item in counts.items])
+    if len(set(items)) < 2 or "en" not in names:
+        return out, False
+    english = names.index("en")
+    for place, language in enumerate(names):
+        home = items == language
+        if language != "en":
+            paired = home & asked[:, :, english]
+            out[:, :, place, 0] = paired
+            out[:, :, place, 1] = paired * source
+            out[:, :, place, 2] = paired
+            out[:, :, place, 3] = paired * target[:, :, english]
+        away = ~home & asked[:, :, place]
+        out[:, :, place, 4] = away
+        out[:, :, place, 5] = away * target[:, :, place]
+    return out, True

@@ -1,0 +1,180 @@
+"""The measures that HAT argues with, in one tidy table with intervals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.tidy import tidy_frame
+from hatstats.measures.draws import measure_draws
+from hatstats.scores.scores import HatScores
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+_NO_RATIO = "not defined: no right answer in the source language"
+
+
+def _raw(study: Study) -> HatScores:
+    """Raw target and source accuracies with their joint covariance (reference `own`)."""
+    with warnings.catch_warnings():
+        # One-sided profiles matter for HAT, not for plain means.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        method: Method = "observed" if study.level == "item" else "aggregate"
+        return fit_profile(study, method=method).hat("own")
+
+
+def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Target accuracy less the line's prediction at the model's source accuracy, and its SE.
+
+    The line is logit-linear over models with errors in both (`hatstats.estimators.aggregate.panel_regression`); means over
+    languages with a cell, then benchmarks. The delta method takes in the model's own sampling
+    errors and the line's coefficients.
+    """
+    count = len(models)
+    total, variance = np.zeros(count), np.zeros(count)
+    # Benchmarks share models, so that their coefficients err together.
+    gradient = np.zeros((count, profile.params.size))
+    for b, part in enumerate(profile.parts):
+        chance = part.counts.chance
+        beta = float(profile.panel.slopes()[b])
+        columns = profile.panel.intercept_columns(b, len(part.counts.languages))
+        intercepts = profile.panel.intercepts(b, len(part.counts.languages))
+        for m, model in enumerate(part.counts.models):
+            if model not in models:
+                continue
+            p, n = part.counts.target_accuracy[m], part.counts.target_trials[m]
+            used = np.flatnonzero(n > 0)
+            q = special.expit(intercepts[used] + beta * part.source[m])
+            slope = (1.0 - chance) * q * (1.0 - q) / used.size
+            row = models.index(model)
+            gradient[row, columns[used]] = slope
+            if profile.panel.slope is None:
+                gradient[row, profile.panel.n_intercepts + b] = slope.sum() * part.source[m]
+            noise = (p[used] * (1.0 - p[used]) / n[used]).sum() / used.size**2
+            own = (beta * slope.sum()) ** 2 * part.source_var[m]
+            total[row] += np.mean(p[used] - chance - (1.0 - chance) * q)
+            variance[row] += noise + own
+    variance += np.einsum("mp,pq,mq->m", gradient, profile.cov, gradient)
+    return total / len(profile.parts), np.sqrt(variance) / len(profile.parts)
+
+
+def measures(
+    study: Study,
+    *,
+    conf_level: float = 0.95,
+    n_draws: int = 1_000,
+    rng: np.random.Generator | int | None = 1,
+) -> pd.DataFrame:
+    """Every rival of HAT that the data allow, per model.
+
+    * ``gap`` = acc(source) - acc(target), a difference of proportions;
+    * ``ratio`` = acc(target) / acc(source);
+    * ``excess`` = acc(target) less the accuracy that a logit line fitted over the study's models
+      predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021);
+    * ``gamma`` = logit acc(target) / logit acc(source) (arXiv 2510.15551);
+    * ``parity_gap`` = accuracy in the best language less that in the worst (MultiLoKo);
+
+    and where there are items
+
+    * ``overall`` = mean over items of right in source and in target (ECLeKTic overall);
+    * ``conditional`` = right in both / right in the source (ECLeKTic transfer), and
+      ``conditional_with_source``, what it becomes when the source row is left among the targets,
+      (1 + L t) / (L + 1), as in public implementations;
+    * ``agreement`` = kappa of right and wrong between source and target: RankC and CAPA compare
+      answers, which counts do not hold;
+    * ``odds_ratio`` = log odds ratio of right in target against source over strata of items
+      (Mantel-Haenszel), the differential functioning of the languages for that model (for that of
+      an item over models, with ETS classes, see `item_functioning`);
+    * ``mother_tongue`` = local questions in their language less the same in English, and
+      ``locality`` = local less translated questions in one language (MultiLoKo), where items have
+      source languages of their own.
+
+    Accuracies are means over languages that every model has, then over benchmarks; in a table of
+    means, a missing cell counts with what the model's other languages predict (``excess`` takes
+    the cells that are there). All three move when only source ability moves; they stand beside
+    HAT, not in its place.
+
+    Parameters
+    ----------
+    study : Study
+    conf_level : float
+        Level of the intervals, inside (0, 1).
+    n_draws : int
+        Draws of items (or of the sampling errors of means) for the measures after the first three.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows, `model` in front. Standard errors of the first three by the delta method from
+        item clusters where there are items, else from binomial sampling; of the others by
+        resampling the same items. `hatstats.measures.draws` has all of them, and HAT, from the
+        same draws. ``excess`` is NaN where the models tell no line (too few, or equal sources),
+        ``ratio`` where no source answer is right.
+
+    Raises
+    ------
+    NotIdentifiedError
+        For a table of means whose models tell no line, or without a target language.
+    """
+    raw = _raw(study)
+    count = len(raw.models)
+    target, source = raw.params, raw.source
+    cov = raw.joint_cov
+    own_t, own_s = np.diag(cov)[:count], np.diag(cov)[count:]
+    both = np.diag(cov[:count, count:])
+    gap_se = np.sqrt(np.maximum(own_t + own_s - 2.0 * both, 0.0))
+    ratio = np.divide(target, source, out=np.full(count, np.nan), where=source > 0)
+    relative = own_t - 2.0 * ratio * both + ratio**2 * own_s
+    ratio_se = np.divide(
+        np.sqrt(np.maximum(relative, 0.0)), source, out=np.full(count, np.nan), where=source > 0
+    )
+    try:
+        excess, excess_se = _excess(fit_aggregate(study), raw.models)
+        how = "delta method, errors-in-variables line over models"
+    except NotIdentifiedError:
+        excess = excess_se = np.full(count, np.nan)
+        how = "not identified: no line over these models"
+    names = {"model": list(raw.models)}
+    frames = [
+        tidy_frame(term, value, error, conf_level=conf_level, method=method, identifiers=names)
+        for term, value, error, method in (
+            ("gap", source - target, gap_se, "delta method"),
+            (
+                "ratio",
+                ratio,
+                ratio_se,
+                ["delta method" if value > 0 else _NO_RATIO for value in source],
+            ),
+            ("excess", excess, excess_se, how),
+        )
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    # No null of interest for a ratio: 0 would be no transfer at all.
+    table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
+    return pd.concat([table, _drawn(study, raw, conf_level, n_draws, rng)], ignore_index=True)
+
+
+def _drawn(
+    study: Study,
+    raw: HatScores,
+    conf_level: float,
+    n_draws: int,
+    rng: np.random.Generator | int | None,
+) -> pd.DataFrame:
+    """The measures whose errors come from draws."""
+    method: Method = "observed" if study.level == "item" else "aggregate"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = measure_draws(study, method=method, n_draws=n_draws, rng=rng)
+    rows = found.tidy(conf_level)
+    kept = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
+    return rows[kept]

@@ -1,0 +1,1 @@
+"""Finished results drawn with matplotlib."""

@@ -1,0 +1,171 @@
+"""What changes: the estimate of each claim under every choice of the analysis."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from hatstats.report.figures.margins import note_height, note_under, wrapped
+from hatstats.report.figures.style import (
+    BAND,
+    COLUMN,
+    INK,
+    MUTED,
+    PAGE,
+    PAPER,
+    add_axes,
+    house_style,
+    new_figure,
+    shorten,
+    text_width,
+)
+
+#: Colour and marker of each verdict.
+VERDICTS = {
+    "supported": ("#0072b2", "o"),
+    "refuted": ("#d55e00", "X"),
+    "inconclusive": (MUTED, "o"),
+    "not testable": (MUTED, "x"),
+}
+
+
+def what_changes(specification: pd.DataFrame) -> Figure:
+    """Draw the estimate of each claim under each choice, one panel per claim.
+
+    Parameters
+    ----------
+    specification : DataFrame
+        Columns `claim, choice, estimate, conf_low, conf_high, conf_level, threshold, verdict`.
+        Rows with the first choice of the frame are the default analysis; its estimate is drawn
+        through each panel. A row without an estimate is written as "not testable".
+
+    Returns
+    -------
+    Figure
+        Choices are rows in the order of the frame, claims are panels side by side.
+    """
+    claims = list(specification["claim"].drop_duplicates())
+    choices = list(specification["choice"].drop_duplicates())
+    width = PAGE if len(claims) > 1 else COLUMN
+    names = [shorten(str(choice), 44) for choice in choices]
+    level = 100.0 * float(specification["conf_level"].iloc[0])
+    notes = (
+        "First row: the default analysis, its estimate drawn through (thin line). Dotted: the "
+        f"claim's threshold. Bars: {level:g} % intervals."
+    )
+    with house_style():
+        probe = new_figure(1.0, 1.0)
+        left = 0.14 + max(text_width(probe, name, 6.0) for name in names)
+        gap, head, height = 0.14, 0.32, 0.165 * len(choices) + 0.08
+        side = (width - left - 0.1 - gap * (len(claims) - 1)) / len(claims)
+        note = wrapped(notes, width - 0.2)
+        body = 0.05 + head + height
+        figure = new_figure(width, body + 0.4 + 0.2 + note_height(note) + 0.08)
+        for index, claim in enumerate(claims):
+            axes = add_axes(figure, left + index * (side + gap), 0.05 + head, side, height)
+            rows = specification[specification["claim"] == claim]
+            _claim_panel(axes, rows, choices)
+            lines = textwrap.wrap(str(claim).replace("_", " "), max(int(side * 16), 8))[:2]
+            axes.set_title("\n".join(lines), fontsize=6.5, pad=3, loc="left")
+            if index == 0:
+                axes.yaxis.set_major_locator(FixedLocator([float(i) for i in range(len(names))]))
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: names[round(value)]))
+                axes.tick_params(axis="y", labelsize=6.0)
+            else:
+                axes.set_yticks([])
+        _verdict_legend(figure, specification, body + 0.38)
+        note_under(figure, note, body + 0.38 + 0.2, 0.1)
+    return figure
+
+
+def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
+    """Draw one claim."""
+    default = rows[rows["choice"] == choices[0]]
+    if len(default) and pd.notna(default["estimate"].iloc[0]):
+        axes.axvline(
+            float(default["estimate"].iloc[0]), color=BAND, linewidth=1.0, label="_default"
+        )
+    threshold = rows["threshold"].dropna()
+    if len(threshold):
+        axes.axvline(
+            float(threshold.iloc[0]),
+            color=INK,
+            linewidth=0.7,
+            linestyle=(0, (1, 1.5)),
+            label="_threshold",
+        )
+    for _, row in rows.iterrows():
+        height = float(choices.index(row["choice"]))
+        colour, marker = VERDICTS.get(str(row["verdict"]), (MUTED, "o"))
+        if pd.isna(row["estimate"]):
+            axes.text(
+                0.5,
+                height,
+                "not testable",
+                transform=axes.get_yaxis_transform(),
+                fontsize=5.5,
+                color=MUTED,
+                ha="center",
+                va="center",
+                label="_not testable",
+            )
+            continue
+        axes.plot(
+            [row["conf_low"], row["conf_high"]],
+            [height, height],
+            color=colour,
+            linewidth=1.0,
+            solid_capstyle="butt",
+            label="_interval",
+        )
+        axes.plot(
+            [row["estimate"]],
+            [height],
+            color=colour,
+            marker=marker,
+            markersize=3.6,
+            markerfacecolor=PAPER if row["verdict"] == "inconclusive" else colour,
+            markeredgewidth=0.8,
+            linestyle="",
+            label="_estimate",
+        )
+    axes.set_ylim(len(choices) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.grid(True)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=5.8)
+
+
+def _verdict_legend(figure: Figure, specification: pd.DataFrame, top: float) -> None:
+    """Explain the colours of the verdicts that occur."""
+    wide, high = figure.get_size_inches()
+    present = [name for name in VERDICTS if (specification["verdict"] == name).any()]
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=VERDICTS[name][0],
+            marker=VERDICTS[name][1],
+            markerfacecolor=PAPER if name == "inconclusive" else VERDICTS[name][0],
+            markersize=4,
+            linestyle="",
+            label=name,
+        )
+        for name in present
+    ]
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.1 / wide, 1.0 - top / high),
+        ncols=len(handles) or 1,
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handletextpad=0.2,
+        columnspacing=1.0,
+    )

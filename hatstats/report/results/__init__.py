@@ -1,0 +1,1 @@
+"""Everything that a report shows, computed once and collected in frames."""

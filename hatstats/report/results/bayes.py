@@ -1,0 +1,128 @@
+"""The hierarchical model in a report: claims as probabilities, scores beside scores, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.bayes.claim_fits import fit_claims
+from hatstats.bayes.fit import Level
+from hatstats.bayes.settings import Sampling
+from hatstats.scores.scores import HatScores
+from hatstats.study import Study
+from hatstats.trends.claims.verdicts import Verdict, claims_frame
+
+Progress = Callable[[str, float], None]
+
+#: Edges of the bins in which prior and posterior are shown.
+_EDGES = np.linspace(0.0, 1.0, 41)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BayesPart:
+    """What a report shows of the hierarchical model.
+
+    Attributes
+    ----------
+    claims : DataFrame
+        Probabilities, with `verdict` of the regression beside them.
+    scores : DataFrame
+        `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
+        score without the model.
+    shrinkage : DataFrame
+        See `HierarchicalFit.shrinkage`.
+    prior : DataFrame
+        `low, high, prior, posterior`: shares of HAT cells in bins of accuracy.
+    checks : DataFrame
+        Checks of every fit.
+    facts : dict
+        `method, trend, draws`.
+    """
+
+    claims: pd.DataFrame
+    scores: pd.DataFrame
+    shrinkage: pd.DataFrame
+    prior: pd.DataFrame
+    checks: pd.DataFrame
+    facts: dict[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every fit passed."""
+        return bool(self.checks["passed"].all())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """One line for each check that failed, or one that says that none did."""
+        failed = self.checks[~self.checks["passed"].astype(bool)]
+        if failed.empty:
+            count = len(self.checks)
+            return (f"All {count} checks of the hierarchical model passed.",)
+        return tuple(
+            f"A check of the hierarchical model FAILED ({row['trend'] or 'no trend'}): "
+            f"{row['words']}."
+            for row in failed.to_dict("records")
+        )
+
+
+def binned_shares(prior: NDArray[np.float64], posterior: NDArray[np.float64]) -> pd.DataFrame:
+    """Shares of draws of HAT in bins of accuracy: `low, high, prior, posterior`."""
+    shares: dict[str, Any] = {"low": _EDGES[:-1], "high": _EDGES[1:]}
+    for name, draws in (("prior", prior), ("posterior", posterior)):
+        known = draws[np.isfinite(draws)]
+        shares[name] = np.histogram(known, bins=_EDGES)[0] / known.size
+    return pd.DataFrame(shares)
+
+
+def run_bayes(
+    study: Study,
+    scores: HatScores,
+    verdicts: Sequence[Verdict],
+    choice: tuple[Level, float, int],
+    progress: Progress | None = None,
+) -> BayesPart:
+    """Fit the hierarchical model to what a report is about.
+
+    Parameters
+    ----------
+    study : Study
+        Without its flagged cells.
+    scores : HatScores
+        What the report shows without the model.
+    verdicts : sequence of Verdict
+    choice : tuple
+        Rung, level of intervals, seed.
+    progress : callable, optional
+
+    Returns
+    -------
+    BayesPart
+    """
+    level, conf_level, seed = choice
+    found = fit_claims(study, level=level, sampling=Sampling(progress=progress), rng=seed)
+    main = found.main
+    hat = main.hat()
+    table = hat.tidy(conf_level).merge(hat.ranks(conf_level)[["model", "p_best"]], on="model")
+    plain = dict(zip(scores.models, scores.params, strict=True))
+    table["plain"] = [plain.get(name, np.nan) for name in table["model"]]
+    claims = found.claims
+    if len(claims):
+        decided = claims_frame(verdicts).set_index("name")["verdict"]
+        claims = claims.assign(verdict=decided.reindex(claims["name"]).to_numpy())
+    return BayesPart(
+        claims=claims,
+        scores=table.sort_values("estimate", ascending=False, ignore_index=True),
+        shrinkage=main.shrinkage(),
+        prior=binned_shares(main.draws("hat", "prior"), main.draws("hat")),
+        checks=found.checks(),
+        facts={
+            "method": main.method,
+            "trend": main.design.formula or "none",
+            "draws": str(hat.draws.shape[0] * hat.draws.shape[1]),
+        },
+    )

@@ -1,0 +1,260 @@
+"""From an analysis to the frames that a report shows; joins and names, no statistics."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hatstats.inference.intervals import wald_interval
+from hatstats.report.results.analysis import Analysis
+from hatstats.report.results.bayes import BayesPart
+from hatstats.report.results.item_checks import ItemChecks
+from hatstats.report.results.results import Results
+from hatstats.study import Study
+from hatstats.study.screening.failed_extraction import cell_accuracies
+from hatstats.trends.claims.specifications import verdict_shares
+from hatstats.trends.claims.verdicts import claims_frame
+from hatstats.trends.design import with_release_year
+from hatstats.trends.trend import TrendFit
+
+_CELL = ["model", "benchmark", "language"]
+_COVARIATES = ("family", "release_date", "release_year", "params_total", "params_active")
+#: Covariate drawn on the axis of each trend figure.
+_AXES = {"size": "params_total", "date": "release_year"}
+
+
+def collect(analysis: Analysis) -> Results:
+    """Bring an analysis to the frames that tables, figures and page read.
+
+    Parameters
+    ----------
+    analysis : Analysis
+
+    Returns
+    -------
+    Results
+    """
+    study, used, scores = analysis.study, analysis.used, analysis.scores
+    table = scores_frame(analysis)
+    points = points_frame(analysis)
+    curve, profiles = curve_frames(analysis)
+    info = study.info
+    return Results(
+        info={
+            "name": info.name,
+            "title": info.title,
+            "source": info.source,
+            "licence": info.licence,
+            "citation": info.citation,
+            "notes": info.notes,
+            "synthetic": "yes" if info.synthetic else "",
+        },
+        facts={
+            "method": scores.method,
+            "reference": scores.reference,
+            "estimand": scores.estimand,
+            "seed": analysis.seed,
+            "conf_level": analysis.conf_level,
+            "models": len(scores.models),
+            "families": int(table["family"].replace("", np.nan).nunique()),
+            "languages": int(points["language"].nunique()),
+            "benchmarks": len(used.benchmark_names),
+            "cells": len(study.counts[_CELL].drop_duplicates()),
+            "flagged_cells": len(study.flagged[_CELL].drop_duplicates()),
+            "flagged_cells_used": "yes" if len(used.flagged) else "no",
+        },
+        answer=tuple(analysis.answer),
+        scores=table,
+        cov=pd.DataFrame(scores.cov, index=list(scores.models), columns=list(scores.models)),
+        trends=_stacked(
+            {name: trend_rows(fit, analysis.conf_level) for name, fit in analysis.trends.items()}
+        ),
+        comparison=_stacked(
+            {name: fit.comparison(analysis.conf_level) for name, fit in analysis.trends.items()}
+        ),
+        claims=claims_frame(analysis.claims),
+        measures=analysis.measures,
+        specification=analysis.sensitivity,
+        points=points,
+        curve=curve,
+        profiles=profiles,
+        lines=trend_lines(analysis),
+        chance=dict(zip(study.benchmarks["benchmark"], study.benchmarks["chance"], strict=True)),
+        flagged=flagged_frame(study),
+        left_out=left_out_frame(analysis),
+        files=study.files,
+        registration=analysis.registration,
+        margins=analysis.margins,
+        shares=verdict_shares(analysis.sensitivity)
+        if len(analysis.sensitivity)
+        else pd.DataFrame(),
+        leverage=analysis.leverage,
+        influence=analysis.influence,
+        decompositions=analysis.decompositions,
+        **_check_frames(analysis.checks),
+        **_bayes_frames(analysis.bayes),
+    )
+
+
+def _check_frames(checks: ItemChecks | None) -> dict[str, Any]:
+    """Fields of the results that only item-level profiles have."""
+    if checks is None:
+        return {}
+    return {
+        "checks": pd.concat([checks.conditionings, checks.rows], ignore_index=True),
+        "check_words": checks.words,
+        "thinning": checks.path,
+        "items": checks.items,
+    }
+
+
+def _bayes_frames(part: BayesPart | None) -> dict[str, Any]:
+    """Fields of the results that only the hierarchical model has."""
+    if part is None:
+        return {}
+    names = ("claims", "scores", "shrinkage", "prior", "checks")
+    return {
+        "bayes": {name: getattr(part, name) for name in names},
+        "bayes_words": part.words,
+        "bayes_facts": part.facts,
+    }
+
+
+def scores_frame(analysis: Analysis) -> pd.DataFrame:
+    """Tidy scores with covariates and what weakens each: best first, weakly identified last."""
+    scores = analysis.scores
+    facts = with_release_year(scores.covariates).set_index("model")
+    rows = scores.tidy(analysis.conf_level)
+    for name in _COVARIATES:
+        rows[name] = facts[name].reindex(rows["model"]).to_numpy() if name in facts else np.nan
+    rows["source"] = scores.source
+    ranks = analysis.ranks.set_index("model").reindex(rows["model"])
+    for name in ("rank", "rank_low", "rank_high", "p_best"):
+        rows[name] = ranks[name].to_numpy()
+    notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
+    rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
+    rows["informed"] = ~rows["model"].isin(scores.weakly_identified)
+    rows["shape_error"] = scores.shape_error
+    return rows.sort_values(
+        ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
+    )
+
+
+def points_frame(analysis: Analysis) -> pd.DataFrame:
+    """Accuracies with limits, as the analysis used them, and the flagged cells beside them."""
+    points = analysis.profile.points().assign(flagged=False)
+    for side in ("source", "target"):
+        limits = wald_interval(points[side], points[f"{side}_se"], np.inf, analysis.conf_level)
+        points[f"{side}_low"], points[f"{side}_high"] = limits[:, 0], limits[:, 1]
+    missing = _flagged_points(analysis.study) if not len(analysis.used.flagged) else points[:0]
+    both = pd.concat([points, missing], ignore_index=True) if len(missing) else points
+    # Panels in the order in which the study names its languages.
+    rank = {name: place for place, name in enumerate(analysis.study.languages)}
+    order = both.assign(place=both["language"].map(rank)).sort_values(
+        ["benchmark", "place"], kind="stable"
+    )
+    return order.drop(columns="place").assign(conf_level=analysis.conf_level).reset_index(drop=True)
+
+
+def _flagged_points(study: Study) -> pd.DataFrame:
+    """Points of cells that are flagged, or whose source cell is, with what was observed there."""
+    cells = cell_accuracies(study)
+    flagged = study.flagged[_CELL].drop_duplicates().assign(flagged=True)
+    cells = cells.merge(flagged, how="left", on=_CELL)
+    cells["flagged"] = cells["flagged"].fillna(False).astype(bool)
+    is_source = cells["is_source"].astype(bool)
+    source = cells[is_source].set_index(["model", "benchmark"])
+    source = source[~source.index.duplicated()]
+    target = cells[~is_source].reset_index(drop=True)
+    key = pd.MultiIndex.from_frame(target[["model", "benchmark"]])
+    target["source"] = source["accuracy"].reindex(key).to_numpy()
+    blind = source["flagged"].reindex(key).eq(True).to_numpy()
+    chosen = target[(target["flagged"].to_numpy() | blind) & target["source"].notna().to_numpy()]
+    families = study.models.set_index("model")["family"]
+    return chosen[_CELL].assign(
+        family=families.reindex(chosen["model"]).to_numpy(),
+        source=chosen["source"],
+        target=chosen["accuracy"],
+        flagged=True,
+    )
+
+
+def curve_frames(analysis: Analysis) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The fitted relation by language, or the models' own profiles, whichever the method has."""
+    curve = analysis.profile.curve()
+    if "model" not in curve.columns:
+        return curve, pd.DataFrame()
+    families = analysis.study.models.set_index("model")["family"]
+    mean = curve.groupby(["model", "benchmark", "source"], sort=False, as_index=False)[
+        "target"
+    ].mean()
+    mean = mean[mean["target"].notna()].reset_index(drop=True)
+    empty = curve[:0].drop(columns="model")
+    return empty, mean.assign(family=families.reindex(mean["model"]).to_numpy())
+
+
+def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
+    """Coefficients of one trend, and its slopes on the accuracy scale where that is another one."""
+    parts = [fit.tidy(conf_level).assign(scale=fit.scale)]
+    if fit.scale != "accuracy":
+        parts.append(fit.accuracy_slopes(conf_level).assign(scale="accuracy"))
+    return pd.concat(parts, ignore_index=True).assign(
+        formula=fit.formula, vcov=fit.vcov, n_models=fit.nobs, n_clusters=fit.n_clusters
+    )
+
+
+def _stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Frames of several trends under one another, each row with the name of its trend."""
+    if not parts:
+        return pd.DataFrame()
+    named = []
+    for name, frame in parts.items():
+        named.append(frame.copy())
+        named[-1].insert(0, "trend", name)
+    return pd.concat(named, ignore_index=True)
+
+
+def trend_lines(analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Fitted trend on each figure's axis, from the first trend on that covariate alone."""
+    lines = {}
+    for axis, covariate in _AXES.items():
+        for fit in analysis.trends.values():
+            if _variables(fit.formula) == [covariate]:
+                lines[axis] = fit.curve(covariate, analysis.conf_level)
+                break
+    return lines
+
+
+def _variables(formula: str) -> list[str]:
+    """Names in a formula that are not functions."""
+    return sorted(set(re.findall(r"[A-Za-z_]\w*(?!\w*\()", formula)))
+
+
+def flagged_frame(study: Study) -> pd.DataFrame:
+    """One row per cell under suspicion."""
+    rows = study.flagged.drop_duplicates(_CELL)
+    cells = cell_accuracies(study)[[*_CELL, "accuracy"]]
+    return rows[[*_CELL, "flag", "evidence"]].merge(cells, how="left", on=_CELL)
+
+
+def left_out_frame(analysis: Analysis) -> pd.DataFrame:
+    """Models that the scores or a trend could not use, with the reason."""
+    rows = [
+        ("scores", model, "no usable accuracy in the source language or on every benchmark")
+        for model in analysis.study.model_names
+        if model not in analysis.scores.models
+    ]
+    unknown = with_release_year(analysis.study.models).set_index("model").isna()
+    for name, fit in analysis.trends.items():
+        for model in fit.left_out:
+            missing = [
+                column
+                for column in _variables(fit.formula)
+                if column in unknown and bool(unknown.loc[model, column])
+            ]
+            rows.append((name, model, f"unknown: {', '.join(missing)}"))
+    rows += [(name, "all", reason) for name, reason in analysis.not_fitted.items()]
+    return pd.DataFrame(rows, columns=["analysis", "model", "reason"], dtype="str")

@@ -1,0 +1,118 @@
+"""Checks of item-level scores, run beside the scores of the main job.
+
+Three need no model; the fourth sets the parametric profile beside the semiparametric one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from hatstats.diagnostics.goodness_of_fit import count_table
+from hatstats.diagnostics.half_samples import split_half
+from hatstats.diagnostics.hausman import misspecification_test
+from hatstats.diagnostics.item_misfit import item_report
+from hatstats.diagnostics.thinning import thin_trials
+from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.estimators.methods import fit_profile
+from hatstats.scores.transfer_profile import TransferProfile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemChecks:
+    """What thinning, split halves, the count table and the other method say of a profile.
+
+    Attributes
+    ----------
+    conditionings : DataFrame
+        Tidy HAT by the profile's own method, by the other of ``latent`` and ``joint``, and by
+        observed conditioning.
+    rows : DataFrame
+        Tidy rows of thinning, split halves and the misspecification test of ``joint`` against
+        ``latent``; the term ``difference`` is tested against 0.
+    words : tuple of str
+        What each check says; why, where one cannot be made.
+    path : DataFrame
+        Observed scores with fewer and fewer trials, for the figure; empty if not to be had.
+    items : DataFrame
+        The items that transfer far worse or better than the profile says, most certain first.
+    """
+
+    conditionings: pd.DataFrame
+    rows: pd.DataFrame
+    words: tuple[str, ...]
+    path: pd.DataFrame
+    items: pd.DataFrame
+
+
+def _paragraph(summary: str) -> str:
+    """The sentences under the table of a check's summary."""
+    lines = summary.splitlines()[1:]
+    return " ".join(line for line in lines if not line.startswith("  "))
+
+
+def run_item_checks(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+    """Run every check that the profile allows.
+
+    Parameters
+    ----------
+    profile : TransferProfile
+        Learnt from items by method ``latent`` or ``joint``.
+    reference : str
+    conf_level : float
+
+    Returns
+    -------
+    ItemChecks
+    """
+    # What a check warns of belongs beside its numbers, not before them on the terminal.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DegenerateDataWarning)
+        made = _checked(profile, reference, conf_level)
+    said = dict.fromkeys(str(warning.message) for warning in caught)
+    return replace(made, words=(*made.words, *(f"{text[0].upper()}{text[1:]}." for text in said)))
+
+
+def _checked(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+    scores = [profile.hat(reference).tidy(conf_level)]
+    observed = fit_profile(profile.study, method="observed").hat(reference)
+    words, rows = [], []
+    path = pd.DataFrame()
+    if reference != "own":
+        # Under its own distribution every method gives the raw target accuracy.
+        try:
+            other = fit_profile(
+                profile.study, method="joint" if profile.method == "latent" else "latent"
+            )
+            joint, latent = (other, profile) if profile.method == "latent" else (profile, other)
+            tested = misspecification_test(joint, latent, reference)
+            scores.append(other.hat(reference).tidy(conf_level))
+            difference = tested.tidy(conf_level)
+            rows.append(difference[difference["term"] == "difference"])
+            words.append(_paragraph(tested.summary()))
+        except (NotIdentifiedError, FitError) as error:
+            words.append(f"Misspecification: {error}.")
+    try:
+        thinned = thin_trials(profile, reference)
+        path = thinned.path
+        rows.append(thinned.tidy(conf_level))
+        words.append(_paragraph(thinned.summary()))
+    except NotIdentifiedError as error:
+        words.append(f"Thinning: {error}.")
+    try:
+        halves = split_half(profile, reference)
+        rows.append(halves.tidy(conf_level))
+        words.append(_paragraph(halves.summary()))
+    except NotIdentifiedError as error:
+        words.append(f"Split halves: {error}.")
+    words.append(_paragraph(count_table(profile).summary()))
+    found = item_report(profile)
+    return ItemChecks(
+        conditionings=pd.concat([*scores, observed.tidy(conf_level)], ignore_index=True),
+        rows=pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
+        words=tuple(text for text in words if text),
+        path=path,
+        items=found[found["verdict"] != ""].reset_index(drop=True),
+    )

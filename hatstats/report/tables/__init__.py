@@ -1,0 +1,1 @@
+"""Finished results laid out as tables, LaTeX and macros."""

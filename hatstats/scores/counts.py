@@ -1,0 +1,268 @@
+"""From a study's rows to the arrays that the estimators read."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """Counts of one item-level benchmark, aligned over models, items and languages.
+
+    Attributes
+    ----------
+    benchmark : str
+    chance : float
+        Accuracy of blind guessing.
+    models, languages : tuple of str
+        M models with rows here, L target languages.
+    items : ndarray of str, shape (N,)
+    clusters : ndarray of int, shape (N,)
+        Codes of independent groups of items; an item without a cluster is its own.
+    source_correct, source_trials : ndarray, shape (M, N)
+        Right answers and trials in the item's source language; 0 trials where there are none.
+    target_correct, target_trials : ndarray, shape (M, N, L)
+        The same in each target language; an item's own source language has 0 trials.
+    """
+
+    benchmark: str
+    chance: float
+    models: tuple[str, ...]
+    languages: tuple[str, ...]
+    items: NDArray[np.str_]
+    clusters: NDArray[np.intp]
+    source_correct: Floats
+    source_trials: Floats
+    target_correct: Floats
+    target_trials: Floats
+
+    def source_accuracy(self) -> Floats:
+        """k/n in the source language, shape (M, N); NaN without trials."""
+        return _ratio(self.source_correct, self.source_trials)
+
+    def target_accuracy(self) -> Floats:
+        """k/n in each target language, shape (M, N, L); NaN without trials."""
+        return _ratio(self.target_correct, self.target_trials)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateCounts:
+    """Accuracies of one benchmark known only per model and language.
+
+    Attributes
+    ----------
+    benchmark : str
+    chance : float
+    models, languages : tuple of str
+        M models, L target languages.
+    source_accuracy, source_trials : ndarray, shape (M,)
+    target_accuracy, target_trials : ndarray, shape (M, L)
+        NaN and 0 where a cell is missing.
+    """
+
+    benchmark: str
+    chance: float
+    models: tuple[str, ...]
+    languages: tuple[str, ...]
+    source_accuracy: Floats
+    source_trials: Floats
+    target_accuracy: Floats
+    target_trials: Floats
+
+
+def _ratio(correct: Floats, trials: Floats) -> Floats:
+    ratio: Floats = np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
+    return ratio
+
+
+def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
+    rows = study.counts[study.counts["benchmark"] == benchmark]
+    facts = study.benchmarks[study.benchmarks["benchmark"] == benchmark]
+    return rows, str(facts["source_language"].iloc[0]), float(facts["chance"].to_numpy()[0])
+
+
+def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
+    """Whether the rows of `benchmark` name items (else they are aggregate accuracies)."""
+    rows = study.counts.loc[study.counts["benchmark"] == benchmark, "item"]
+    return bool((rows != "").any())
+
+
+def _ordered(study: Study, rows: pd.DataFrame) -> list[str]:
+    present = set(rows["model"].unique())
+    return [model for model in study.model_names if model in present]
+
+
+def item_counts(study: Study, benchmark: str) -> ItemCounts:
+    """Aligned arrays of one item-level benchmark; trials of one cell are added up.
+
+    Parameters
+    ----------
+    study : Study
+    benchmark : str
+        Name of an item-level benchmark of the study.
+
+    Returns
+    -------
+    ItemCounts
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If a model has target rows of items that it was never asked in the source language: they
+        cannot enter its profile, and the warning says how many there are. A model without any
+        item in both is left out.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the benchmark has no target language, or no model has an item in both.
+    """
+    here = (study.counts["benchmark"] == benchmark).to_numpy()
+    rows, _, chance = _benchmark_rows(study, benchmark)
+    models = _ordered(study, rows)
+    item_code, items = pd.factorize(rows["item"], sort=True)
+    is_source = study.is_source[here]
+    # Names are looked up once each, not in every row.
+    spoken, names = pd.factorize(rows["language"])
+    languages = sorted(names[np.unique(spoken[~is_source])])
+    if not languages:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r} has rows in the source language only: "
+            "transfer needs at least one target language"
+        )
+    asked, models_there = pd.factorize(rows["model"])
+    model_code = pd.Index(models).get_indexer(models_there)[asked]
+    language_code = pd.Index(languages).get_indexer(names)[spoken]
+    right = rows["n_correct"].to_numpy(dtype=float)
+    trials = rows["n_trials"].to_numpy(dtype=float)
+
+    shape = (len(models), len(items))
+    source = np.zeros((2, *shape))
+    target = np.zeros((2, *shape, len(languages)))
+    for layer, value in enumerate((right, trials)):
+        np.add.at(source[layer], (model_code[is_source], item_code[is_source]), value[is_source])
+        there = (model_code[~is_source], item_code[~is_source], language_code[~is_source])
+        np.add.at(target[layer], there, value[~is_source])
+    both = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
+    if not both.any():
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r}: no model was asked any item both in the source language and "
+            "in a target language, so that nothing links the two"
+        )
+    if not both.all():
+        lost = ", ".join(model for model, kept in zip(models, both, strict=True) if not kept)
+        warnings.warn(
+            f"benchmark {benchmark!r}: no item was asked both in the source language and in a "
+            f"target language for {lost}; left out",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+        models = [model for model, kept in zip(models, both, strict=True) if kept]
+        source, target = source[:, both], target[:, both]
+    orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
+    if orphans.any():
+        worst = models[int(orphans.sum(axis=1).argmax())]
+        warnings.warn(
+            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows "
+            f"but no source row (most for {worst!r}); they cannot enter a transfer profile",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    return ItemCounts(
+        benchmark=benchmark,
+        chance=chance,
+        models=tuple(models),
+        languages=tuple(languages),
+        items=np.asarray(items, dtype=str),
+        clusters=_clusters(study, rows, item_code, items),
+        source_correct=source[0],
+        source_trials=source[1],
+        target_correct=target[0],
+        target_trials=target[1],
+    )
+
+
+def _clusters(
+    study: Study, rows: pd.DataFrame, item_code: NDArray[np.intp], items: pd.Index
+) -> NDArray[np.intp]:
+    """Cluster codes of items: from the items table or the rows, else each item its own."""
+    # A cluster may bear the name of an item that is not in it.
+    label = ("item " + items.astype(str)).to_numpy(dtype=object)
+    known = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
+    for table, place in (
+        (known, items.get_indexer(pd.Index(known["item"]))),
+        (rows, np.asarray(item_code)),
+    ):
+        given = (place >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
+        label[place[given]] = ("cluster " + table.loc[given, "cluster"]).to_numpy(dtype=object)
+    return pd.factorize(label)[0].astype(np.intp)
+
+
+def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
+    """Accuracies and numbers of trials per model and language of one benchmark.
+
+    Item-level rows are added up over items, so that any study can be read this way.
+
+    Parameters
+    ----------
+    study : Study
+    benchmark : str
+
+    Returns
+    -------
+    AggregateCounts
+        Models without a source accuracy, or without any target accuracy, are left out with a
+        warning (their cells may have been set aside): nothing can be said of their transfer.
+    """
+    rows, source_language, chance = _benchmark_rows(study, benchmark)
+    cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()
+    right = cells["n_correct"].unstack("language")
+    trials = cells["n_trials"].unstack("language").fillna(0.0)
+    models = _ordered(study, rows)
+    if source_language not in right.columns:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r} has no accuracy in its source language {source_language!r}"
+        )
+    targets = right.columns.difference([source_language])
+    if targets.empty:
+        raise NotIdentifiedError(f"benchmark {benchmark!r} has no target language")
+    for what, there in (
+        ("source", trials[source_language] > 0),
+        ("target", (trials[targets] > 0).any(axis=1)),
+    ):
+        lost = [model for model in models if not there[model]]
+        if lost:
+            warnings.warn(
+                f"benchmark {benchmark!r}: no {what} accuracy for {', '.join(lost)}; left out",
+                DegenerateDataWarning,
+                stacklevel=2,
+            )
+        models = [model for model in models if there[model]]
+    if not models:
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r}: no model has both a source and a target accuracy"
+        )
+    accuracy = (right / trials.where(trials > 0)).loc[models]
+    trials = trials.loc[models]
+    # A language that only models left out were asked in says nothing of the others.
+    languages = [str(name) for name in targets if (trials[name] > 0).any()]
+    return AggregateCounts(
+        benchmark=benchmark,
+        chance=chance,
+        models=tuple(models),
+        languages=tuple(languages),
+        source_accuracy=accuracy[source_language].to_numpy(dtype=float),
+        source_trials=trials[source_language].to_numpy(dtype=float),
+        target_accuracy=accuracy[languages].to_numpy(dtype=float),
+        target_trials=trials[languages].to_numpy(dtype=float),
+    )

@@ -1,0 +1,131 @@
+"""Reference distributions of source accuracy, over which transfer profiles are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.errors import DataError
+
+Floats = NDArray[np.float64]
+
+#: References by name; ``model:NAME`` and an array of source accuracies serve as well.
+NAMED_REFERENCES = ("pooled", "uniform", "own")
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A reference as a mixture of the models' own distributions plus a fixed part.
+
+    Model m is averaged over ``G_m = mixing[m] @ g + fixed``, g the (M, Q) matrix of the models'
+    own distributions. Writing every reference this way lets one rule carry the uncertainty of
+    the estimated distributions into the score.
+
+    Attributes
+    ----------
+    name : str
+    mixing : ndarray, shape (M, M)
+    fixed : ndarray, shape (Q,)
+    """
+
+    name: str
+    mixing: Floats
+    fixed: Floats
+
+    def weights(self, distributions: Floats) -> Floats:
+        """G on the support, shape (M, Q), from the models' distributions (M, Q)."""
+        return self.mixing @ distributions + self.fixed
+
+
+def reference_name(reference: str | ArrayLike) -> str:
+    """Name of a reference for tables: the string itself, or ``given`` for an array."""
+    return reference if isinstance(reference, str) else "given"
+
+
+def _interpolation_weights(values: Floats, support: Floats) -> Floats:
+    """Weights on `support` whose sum with T is the mean of T, interpolated, over `values`."""
+    place = np.clip(np.searchsorted(support, values), 1, max(support.size - 1, 1))
+    if support.size == 1:
+        return np.ones(1)
+    low, high = support[place - 1], support[place]
+    share = np.clip((values - low) / (high - low), 0.0, 1.0)
+    weights = np.zeros(support.size)
+    np.add.at(weights, place - 1, (1.0 - share) / values.size)
+    np.add.at(weights, place, share / values.size)
+    return weights
+
+
+def _area_weights(support: Floats) -> Floats:
+    """Weights of the integral over [0, 1] of the linear interpolant, constant beyond the ends."""
+    edges = np.concatenate([[0.0], 0.5 * (support[1:] + support[:-1]), [1.0]])
+    return np.diff(edges)
+
+
+def reference_mixture(
+    reference: str | ArrayLike, models: Sequence[str], support: Floats
+) -> Mixture:
+    """Read a reference.
+
+    Parameters
+    ----------
+    reference : str or array_like
+        ``pooled`` (equal mixture of the models' own distributions), ``uniform`` (area under the
+        profile), ``own`` (each model's own, language by language: its raw target accuracy),
+        ``model:NAME``, or source accuracies in [0, 1] that stand for the reference distribution.
+    models : sequence of str, length M
+    support : ndarray, shape (Q,)
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    DataError
+        For an unknown name or model, or accuracies outside [0, 1].
+    """
+    count = len(models)
+    nothing, zeros = np.zeros((count, count)), np.zeros(support.size)
+    name = reference_name(reference)
+    if not isinstance(reference, str):
+        odd: object = "nothing"
+        try:
+            values = np.asarray(reference, dtype=float).ravel()
+        except (TypeError, ValueError):
+            values, odd = np.zeros(0), reference
+        wrong = ~((values >= 0.0) & (values <= 1.0))
+        if values.size == 0 or wrong.any():
+            raise DataError(
+                "a reference distribution holds source accuracies between 0 and 1",
+                column="reference",
+                value=float(values[wrong][0]) if wrong.any() else odd,
+                hint="give proportions, not per cent, without NaN.",
+            )
+        return Mixture(name, nothing, _interpolation_weights(values, support))
+    if reference == "pooled":
+        return Mixture(name, np.full((count, count), 1.0 / count), zeros)
+    if reference == "own":
+        return Mixture(name, np.eye(count), zeros)
+    if reference == "uniform":
+        return Mixture(name, nothing, _area_weights(support))
+    if reference.startswith("model:"):
+        chosen = reference.removeprefix("model:")
+        if chosen in models:
+            nothing[:, list(models).index(chosen)] = 1.0
+            return Mixture(name, nothing, zeros)
+        raise DataError(
+            f"the reference names a model that the benchmark does not have; it has "
+            f"{', '.join(models)}",
+            column="reference",
+            value=chosen,
+            hint="name one of those models.",
+        )
+    raise DataError(
+        "unknown reference",
+        column="reference",
+        value=reference,
+        hint=f"use {', '.join(NAMED_REFERENCES)}, model:NAME, or an array of source accuracies.",
+    )

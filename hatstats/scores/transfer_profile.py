@@ -1,0 +1,59 @@
+"""`TransferProfile`: what every estimator returns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hatstats.scores.scores import HatScores
+from hatstats.study import Study
+
+
+class TransferProfile(ABC):
+    """Expected target accuracy given source accuracy, of every model in a study.
+
+    Attributes
+    ----------
+    study : Study
+        The data used.
+    method : str
+        Name of the estimator.
+    """
+
+    study: Study
+    method: str
+
+    @abstractmethod
+    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
+        """HAT scores: the profile averaged over a reference distribution of source accuracy."""
+
+    @abstractmethod
+    def points(self) -> pd.DataFrame:
+        """Accuracies as observed: `model, family, benchmark, language, source, target` and SEs."""
+
+    @abstractmethod
+    def curve(self) -> pd.DataFrame:
+        """The fitted profile as points of a line: `benchmark, language, source, target`."""
+
+    @abstractmethod
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Parameters in the tidy schema."""
+
+    @abstractmethod
+    def glance(self) -> pd.DataFrame:
+        """One row of facts about the fit."""
+
+    def summary(self) -> str:
+        """The fit in plain text of at most 80 columns."""
+        facts = self.glance().iloc[0]
+        pairs = [f"  {name}: {_plain(value)}" for name, value in facts.items()]
+        return "\n".join([f"Transfer profile of study {self.study.name!r}", *pairs])
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def _plain(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

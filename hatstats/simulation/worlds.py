@@ -1,0 +1,146 @@
+"""Worlds: how the chance of a right answer in a target language depends on that in the source.
+
+A world keeps transfer fixed while source ability moves, so that a score of transfer should not
+move either. A shift on the logit scale makes a model, or a language, transfer better or worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from hatstats.errors import DataError
+
+Floats = NDArray[np.float64]
+#: Shift of a target's logit: one number, or one for each language.
+Shift = float | Floats
+WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor"]
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+# Line of the logit-normal worlds; the residual has standard deviation 1.
+_INTERCEPT, _SLOPE = -0.8, 0.9
+_SHARED = 0.7
+
+
+def _logit(p: Floats) -> Floats:
+    return np.asarray(special.logit(np.clip(p, 1e-9, 1.0 - 1e-9)), dtype=float)
+
+
+def _line(p: Floats, shift: Shift) -> Floats:
+    return _INTERCEPT + shift + _SLOPE * _logit(p)
+
+
+def _logit_normal_mean(p: Floats, shift: Shift) -> Floats:
+    grid = _line(p, shift)[..., None] + _NODES
+    return np.asarray(special.expit(grid) @ _WEIGHTS, dtype=float)
+
+
+def _draw_logit_normal(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
+    noise = rng.standard_normal((p.size, languages))
+    return np.asarray(special.expit(_line(p[:, None], shift) + noise), dtype=float)
+
+
+def _draw_shared(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
+    own = rng.standard_normal((p.size, languages))
+    common = rng.standard_normal((p.size, 1))
+    noise = np.sqrt(_SHARED) * common + np.sqrt(1.0 - _SHARED) * own
+    return np.asarray(special.expit(_line(p[:, None], shift) + noise), dtype=float)
+
+
+def _mixture_mean(p: Floats, shift: Shift) -> Floats:
+    return np.asarray(0.8 * special.expit(0.8 * _logit(p) + shift), dtype=float)
+
+
+def _draw_mixture(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
+    transfers = rng.random((p.size, languages)) < 0.8
+    return np.where(transfers, special.expit(0.8 * _logit(p[:, None]) + shift), 0.0)
+
+
+def _cubic_mean(p: Floats, shift: Shift) -> Floats:
+    return np.asarray(special.expit(_logit(p**3) + shift), dtype=float)
+
+
+def _draw_cubic(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
+    target = _cubic_mean(p[:, None], shift)
+    return np.broadcast_to(target, (p.size, languages)).copy()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """How transfer behaves.
+
+    Attributes
+    ----------
+    profile : callable
+        ``profile(p, shift)``: the true transfer profile E[target | source = p]; `p` and `shift`
+        are broadcast.
+    draw : callable
+        ``draw(p, languages, shift, rng)``: target probabilities, shape (N, L), from source
+        probabilities (N,) and one shift or one per language (L,).
+    """
+
+    profile: Callable[[Floats, Shift], Floats]
+    draw: Callable[[Floats, int, Shift, np.random.Generator], Floats]
+
+
+#: The worlds by name: residuals independent by language; transfer that happens or not; transfer
+#: of p^3; residuals that an item's languages share.
+WORLDS: dict[str, World] = {
+    "logit_normal": World(_logit_normal_mean, _draw_logit_normal),
+    "mixture": World(_mixture_mean, _draw_mixture),
+    "cubic": World(_cubic_mean, _draw_cubic),
+    "shared_factor": World(_logit_normal_mean, _draw_shared),
+}
+
+
+def check_world(world: str) -> None:
+    """Refuse a world that is not in `WORLDS`.
+
+    Raises
+    ------
+    DataError
+        For an unknown name.
+    """
+    if world not in WORLDS:
+        raise DataError(
+            "unknown world", column="world", value=world, hint=f"use {', '.join(WORLDS)}."
+        )
+
+
+def true_hat(
+    source_accuracy: ArrayLike, *, world: WorldName = "logit_normal", transfer: float = 0.0
+) -> float:
+    """True HAT of a world when the reference is the given source accuracies.
+
+    Parameters
+    ----------
+    source_accuracy : array_like
+        Source probabilities that stand for the reference distribution.
+    world : str
+    transfer : float
+        Shift of the target logit.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        For an unknown world, or source accuracies outside [0, 1].
+    """
+    check_world(world)
+    p = np.asarray(source_accuracy, dtype=float).ravel()
+    if p.size == 0 or not ((p >= 0.0) & (p <= 1.0)).all():
+        raise DataError(
+            "a reference holds source accuracies between 0 and 1",
+            column="source_accuracy",
+            hint="give one proportion or more, without NaN.",
+        )
+    return float(np.mean(WORLDS[world].profile(p, float(transfer))))

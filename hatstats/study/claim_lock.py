@@ -1,0 +1,200 @@
+"""Claims written down before looking: their hash, their lock, and what was changed since.
+
+``claims.lock`` in the study folder holds a copy of the claims, their hash and the day of the lock.
+A claim that stands there as it stands now is *confirmatory*. One that was changed, or added later,
+is *exploratory*, and the change is reported as a deviation; it is answered all the same. Without a
+lock nothing proves what was known when the claims were written: all are exploratory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from hatstats.errors import DataError
+from hatstats.study.claims import check_claims
+from hatstats.study.raw_tables import read_toml
+from hatstats.study.study import Study
+from hatstats.study.write import toml_text
+
+Status = Literal["confirmatory", "exploratory"]
+LOCK = "claims.lock"
+
+Claims = Sequence[Mapping[str, Any]]
+
+
+def claims_hash(claims: Claims) -> str:
+    """SHA-256 of the claims' content: order of keys, spacing and comments do not matter."""
+    plain = [{key: _plain(value) for key, value in claim.items()} for claim in claims]
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as floats, so that 1 and 1.0 are one value."""
+    return float(value) if isinstance(value, int | float) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """When claims were written down, and whether they still are what they were.
+
+    Attributes
+    ----------
+    hash : str
+        Of the claims as they are.
+    locked_hash, locked_on : str
+        Of the lock; empty without one.
+    status : mapping of str to str
+        ``confirmatory`` or ``exploratory``, by name of the claim.
+    deviations : tuple of str
+        What was changed, added or dropped since the lock, one sentence each.
+    """
+
+    hash: str
+    locked_hash: str
+    locked_on: str
+    status: Mapping[str, Status]
+    deviations: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """Say it in plain lines."""
+        head = f"Claims {self.hash[:12]}"
+        if not self.locked_on:
+            return (f"{head}, not locked: exploratory.",)
+        kept = "as locked" if not self.deviations else f"locked as {self.locked_hash[:12]}"
+        return (
+            f"{head}, {kept} on {self.locked_on}.",
+            *(f"Deviation: {text}" for text in self.deviations),
+        )
+
+
+def register(claims: Claims, lock: Mapping[str, Any] | None = None) -> Registration:
+    """Compare claims with what was locked.
+
+    Parameters
+    ----------
+    claims : sequence of mapping
+    lock : mapping, optional
+        Parsed lock file, see `read_lock`.
+
+    Returns
+    -------
+    Registration
+    """
+    now = {str(claim["name"]): claim for claim in claims}
+    if lock is None:
+        return Registration(claims_hash(claims), "", "", dict.fromkeys(now, "exploratory"), ())
+    then = {str(claim["name"]): claim for claim in lock["claims"]}
+    status: dict[str, Status] = {}
+    deviations = []
+    for name, claim in now.items():
+        status[name] = "exploratory"
+        if name not in then:
+            deviations.append(f"{name} was added after the lock.")
+        elif changes := _changes(then[name], claim):
+            deviations.append(f"{name}: {'; '.join(changes)}.")
+        else:
+            status[name] = "confirmatory"
+    deviations += [f"{name} was locked and is no longer asked." for name in then if name not in now]
+    return Registration(
+        claims_hash(claims),
+        str(lock["hash"]),
+        str(lock["locked_on"]),
+        status,
+        tuple(deviations),
+    )
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Keys that differ, with what stood and what stands there; wording of a statement too."""
+    found = []
+    for key in dict.fromkeys([*then, *now]):
+        old, new = then.get(key), now.get(key)
+        if _plain(old) != _plain(new):
+            words = [repr(value) if value is not None else "nothing" for value in (old, new)]
+            found.append(f"{key} was {words[0]} and is {words[1]}")
+    return found
+
+
+def read_lock(file: Path) -> dict[str, Any]:
+    """Read a lock file.
+
+    Raises
+    ------
+    DataError
+        If it lacks a key, its claims are none, or its hash is not that of its claims.
+    """
+    content = read_toml(file)
+    for key in ("hash", "locked_on", "claims"):
+        if key not in content:
+            raise DataError(
+                "the lock lacks a key.", file=file, column=key, hint="lock the claims again."
+            )
+    claims = check_claims(content["claims"], file=str(file))
+    if claims_hash(claims) != content["hash"]:
+        raise DataError(
+            "the lock was edited by hand: its hash is not that of its claims.",
+            file=file,
+            column="hash",
+            value=content["hash"],
+            hint="bring back the lock as it was written, or lock the claims again and say so.",
+        )
+    return {**content, "claims": claims}
+
+
+def registration(study: Study) -> Registration:
+    """Registration of a study's claims, with the lock in its folder if there is one."""
+    file = study.files[0].parent / LOCK if study.files else None
+    if file is None or not file.exists():
+        return register(study.claims)
+    return register(study.claims, read_lock(file))
+
+
+def lock_claims(study: Study, *, today: date | None = None) -> Path:
+    """Write ``claims.lock`` into the study's folder.
+
+    Parameters
+    ----------
+    study : Study
+        Read from a folder, with claims.
+    today : date, optional
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If the study has no folder or no claims, or a lock is there already.
+    """
+    if not study.files or not (study.files[0].parent / "models.csv").exists():
+        raise DataError(
+            "only claims of a study folder can be locked.",
+            hint="write the study as a folder first: study.write(folder).",
+        )
+    file = study.files[0].parent / LOCK
+    if not study.claims:
+        raise DataError(
+            "there are no claims to lock.", file=file, hint="write [[claims]] in study.toml."
+        )
+    if file.exists():
+        raise DataError(
+            "the claims are locked already.",
+            file=file,
+            hint="leave the lock as it is: changes since are reported as deviations.",
+        )
+    head = {
+        "hash": claims_hash(study.claims),
+        "locked_on": (today or date.today()).isoformat(),
+    }
+    text = toml_text(head, {"claims": study.claims})
+    file.write_text(text, encoding="utf-8", newline="\n")
+    return file

@@ -1,0 +1,204 @@
+"""What must hold of the counts themselves: whole numbers, proportions, per cent, sizes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from hatstats.errors import DegenerateDataWarning
+from hatstats.study.schema import CELL, Mask, Sheet
+
+#: Fewer parameters than this is taken for a size given in billions or millions.
+SMALLEST_SIZE = 1e6
+#: More parameters than this is taken for a size multiplied twice.
+LARGEST_SIZE = 1e14
+
+
+def check_cells(counts: Sheet) -> None:
+    """Refuse counts that cannot be: see the messages for what each rule asks.
+
+    Parameters
+    ----------
+    counts : Sheet
+        Counts with their declared columns.
+
+    Raises
+    ------
+    DataError
+        For the first rule that is broken.
+    """
+    _check_counts(counts)
+    _check_levels(counts)
+    _check_prompts(counts)
+
+
+def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame, benchmarks: pd.DataFrame) -> None:
+    """Warn, without refusing, of numbers that are probably in another unit than they should be.
+
+    Parameters
+    ----------
+    counts, models, benchmarks : DataFrame
+        Validated tables.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        For model sizes that look like billions instead of units, and for counts that look like
+        per cent.
+    """
+    for text in (*_odd_sizes(models), *_odd_accuracies(counts, benchmarks)):
+        warnings.warn(text, DegenerateDataWarning, stacklevel=3)
+
+
+def _odd_sizes(models: pd.DataFrame) -> Iterator[str]:
+    for column in ("params_total", "params_active"):
+        size = models[column].to_numpy()
+        odd = np.flatnonzero((size < SMALLEST_SIZE) | (size > LARGEST_SIZE))
+        if not len(odd):
+            continue
+        first = models.iloc[odd[0]]
+        others = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        value = first[column]
+        hint = "Write the number of parameters in units, such as 4.3e9."
+        if value < SMALLEST_SIZE:
+            hint = f"Billions? Then write {value:g}e9."
+        yield (
+            f"model {first['model']!r}{others}: {column} = {value:g} is no plausible number of "
+            f"parameters. {hint}"
+        )
+
+
+def _odd_accuracies(counts: pd.DataFrame, benchmarks: pd.DataFrame) -> Iterator[str]:
+    chances = benchmarks.set_index("benchmark")["chance"]
+    cells = counts.groupby(["benchmark", "model", "language"], sort=False, as_index=False)[
+        ["n_correct", "n_trials"]
+    ].sum()
+    aggregate = counts.loc[(counts["item"] == "").to_numpy(), "benchmark"].unique()
+    for benchmark, rows in cells.groupby("benchmark", sort=False):
+        correct, trials = rows["n_correct"].to_numpy(), rows["n_trials"].to_numpy()
+        chance = float(chances[benchmark])
+        fractional = benchmark in aggregate and bool((correct % 1 != 0).any())
+        # A guesser's accuracy stays within four standard errors of chance.
+        low = chance - 4 * np.sqrt(chance * (1 - chance) / trials)
+        if fractional and bool((trials == 100).all()):
+            what = "every n_trials is 100"
+        elif fractional and len(rows) > 1 and correct.max() <= 100 and trials.min() >= 1000:
+            what = f"no n_correct is over 100, of at least {trials.min():g} trials"
+        elif bool((correct / trials < low).all()):
+            what = f"every accuracy is below chance ({chance:g}; is that right?)"
+        else:
+            continue
+        yield (
+            f"benchmark {benchmark!r}: {what}. Is n_correct a percentage? Then write percentage / "
+            "100 * n_trials, with the number of items as n_trials: sampling errors follow from it."
+        )
+
+
+def _check_counts(counts: Sheet) -> None:
+    frame = counts.frame
+    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
+    if (low := trials <= 0).any():
+        raise counts.error(
+            "a cell needs more than 0 trials",
+            "n_trials",
+            low,
+            hint="leave out rows of cells that were not run.",
+        )
+    if (low := correct < 0).any():
+        raise counts.error(
+            "a count cannot be negative",
+            "n_correct",
+            low,
+            hint="write how many trials were right; leave out rows of cells that were not run.",
+        )
+    _check_over(counts)
+    item = (frame["item"] != "").to_numpy()
+    for column, values in (("n_correct", correct), ("n_trials", trials)):
+        if (part := item & (values % 1 != 0)).any():
+            raise counts.error(
+                "a count of one item is a whole number",
+                column,
+                part,
+                hint="write counts (n_correct of n_trials trials), or leave 'item' empty "
+                "where the row is an average over items.",
+            )
+    _check_proportions(counts, item)
+
+
+def _check_over(counts: Sheet) -> None:
+    frame = counts.frame
+    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
+    over = correct > trials
+    if not over.any():
+        return
+    hint = "n_correct is how many of the n_trials were right; are the two columns exchanged?"
+    at = int(np.flatnonzero(over)[0])
+    same = (frame["benchmark"] == frame["benchmark"].iloc[at]).to_numpy()
+    if trials[same].max() <= 1 and 1 < correct[same].max() <= 100:
+        hint = (
+            "this looks like per cent: divide by 100 and multiply by the number of items, and "
+            "write the number of items as n_trials."
+        )
+    raise counts.error(
+        f"n_correct is larger than n_trials ({trials[at]:g})", "n_correct", over, hint=hint
+    )
+
+
+def _check_proportions(counts: Sheet, item: Mask) -> None:
+    """Refuse aggregate rows whose n_correct is an accuracy, not a count."""
+    frame = counts.frame
+    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
+    fraction = ~item & (correct > 0) & (correct < 1)
+    if (lone := fraction & (trials <= 1)).any():
+        raise counts.error(
+            "this is a proportion of a single trial, so its sampling error is unknown",
+            "n_correct",
+            lone,
+            hint="write the number of items as n_trials and the proportion times that number as "
+            "n_correct.",
+        )
+    if not fraction.any():
+        return
+    top = frame["n_correct"].groupby(frame["benchmark"]).transform("max").to_numpy()
+    if (small := fraction & (top <= 1) & (trials >= 10)).any():
+        raise counts.error(
+            "no n_correct of this benchmark is over 1, so it looks like a proportion",
+            "n_correct",
+            small,
+            hint="multiply by n_trials: n_correct is a count.",
+        )
+
+
+def _check_levels(counts: Sheet) -> None:
+    frame = counts.frame
+    blank = (frame["item"] == "").to_numpy()
+    share = pd.Series(blank).groupby(frame["benchmark"]).transform("mean").to_numpy()
+    if (mixed := (share > 0) & (share < 1) & blank).any():
+        name = str(frame["benchmark"].iloc[int(np.flatnonzero(mixed)[0])])
+        raise counts.error(
+            f"benchmark {name!r} has rows with and rows without an item",
+            "item",
+            mixed,
+            hint="name the item in every row, or leave averages out (or under a benchmark name "
+            "of their own).",
+        )
+
+
+def _check_prompts(counts: Sheet) -> None:
+    """Refuse a total beside its parts: the trials of such a cell would be counted twice."""
+    frame = counts.frame
+    blank = (frame["prompt"] == "").to_numpy()
+    if blank.all() or not blank.any():
+        return
+    cell = frame.groupby(list(CELL[:-1]), sort=False).ngroup()
+    share = pd.Series(blank).groupby(cell.to_numpy()).transform("mean").to_numpy()
+    if (mixed := (share > 0) & (share < 1) & blank).any():
+        raise counts.error(
+            "this cell has rows with and a row without a prompt, so trials may count twice",
+            "prompt",
+            mixed,
+            hint="keep the rows per prompt or the total, not both.",
+        )

@@ -1,0 +1,374 @@
+"""The tables of a study as declared columns, and how a raw table is brought to them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hatstats.errors import DataError
+
+Kind = Literal["text", "number", "date"]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One declared column of a table.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the file and in the frame.
+    kind : {"text", "number", "date"}
+        Text is stored as pandas ``str``, a number as float64, a date as ``datetime64[s]``.
+    required : bool
+        Whether the column must be there.
+    blank : bool
+        Whether single cells may be empty: ``""`` for text, NaN or NaT otherwise.
+    aliases : tuple of str
+        Names that users give to the same thing. They are never accepted in silence: they make
+        the error message name the column to rename.
+    hint : str
+        What to do about a cell that cannot be read.
+    """
+
+    name: str
+    kind: Kind = "text"
+    required: bool = True
+    blank: bool = False
+    aliases: tuple[str, ...] = ()
+    hint: str = ""
+
+
+COUNTS = (
+    Column("model", aliases=("model_name", "model_id")),
+    Column("benchmark", aliases=("dataset", "task")),
+    Column("language", aliases=("lang", "locale", "language_code")),
+    Column("item", required=False, blank=True, aliases=("item_id", "question_id")),
+    Column(
+        "n_correct",
+        "number",
+        aliases=("accuracy", "acc", "score", "correct", "num_correct", "k"),
+        hint="write how many trials were right, as a plain number (decimal point, no % sign).",
+    ),
+    Column(
+        "n_trials",
+        "number",
+        aliases=("trials", "num_trials", "n_items", "total", "n"),
+        hint="write how many trials there were, as a plain number.",
+    ),
+    Column("cluster", required=False, blank=True),
+    Column("prompt", required=False, blank=True, aliases=("prompt_id",)),
+    Column("flag", required=False, blank=True),
+    Column("evidence", required=False, blank=True),
+)
+_SIZE = "write the number of parameters in units, such as 4.3e9, or leave the cell empty."
+MODELS = (
+    Column("model", aliases=("model_name", "model_id")),
+    Column("family", required=False, blank=True),
+    Column(
+        "release_date",
+        "date",
+        required=False,
+        blank=True,
+        aliases=("date", "released", "release"),
+        hint="write year, month and day as 2025-06-17, or leave the cell empty.",
+    ),
+    Column(
+        "params_total",
+        "number",
+        required=False,
+        blank=True,
+        aliases=("params", "parameters", "num_params", "n_params", "params_b"),
+        hint=_SIZE,
+    ),
+    Column("params_active", "number", required=False, blank=True, hint=_SIZE),
+)
+_CHANCE = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
+BENCHMARKS = (
+    Column("benchmark", aliases=("dataset", "task")),
+    Column("source_language", required=False, blank=True, aliases=("source", "source_lang")),
+    Column("chance", "number", required=False, hint=_CHANCE),
+)
+ITEMS = (
+    Column("benchmark", aliases=("dataset", "task")),
+    Column("item", aliases=("item_id", "question_id")),
+    Column("source_language", required=False, blank=True, aliases=("source", "source_lang")),
+    Column("cluster", required=False, blank=True),
+)
+#: One cell of a study: no two rows of the counts agree in all of these.
+CELL = ("model", "benchmark", "language", "item", "prompt")
+
+_MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "null", "none"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """A table together with where it came from, so that an error can name file and row.
+
+    Parameters
+    ----------
+    file : str
+        File or table name, as it is shown.
+    frame : DataFrame (n rows)
+        The table itself.
+    rows : ndarray (n,) of int
+        Row of each line as a spreadsheet counts it (the header is row 1).
+    """
+
+    file: str
+    frame: pd.DataFrame
+    rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, file: str, frame: pd.DataFrame) -> Sheet:
+        """Wrap a frame whose rows follow the header without gaps."""
+        return cls(file, frame.reset_index(drop=True), np.arange(len(frame)) + 2)
+
+    def error(
+        self,
+        message: str,
+        column: str,
+        where: Mask | npt.NDArray[np.int64] | Sequence[int],
+        *,
+        hint: str,
+        value: object = None,
+    ) -> DataError:
+        """Make the one error for all rows at fault: it counts them and shows the first.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong, without a full stop.
+        column : str
+            Column at fault; its value is shown unless `value` is given.
+        where : mask (n,) or positions
+            The rows at fault.
+        hint : str
+            What the user can do.
+        value : object, optional
+            What to show as the value.
+        """
+        marks = np.asarray(where)
+        hits = np.flatnonzero(marks) if marks.dtype == np.bool_ else marks
+        first = int(hits[0])
+        if value is None and column in self.frame.columns:
+            value = _plain(self.frame[column].iloc[first])
+        many = f" ({len(hits)} rows; the first is shown)" if len(hits) > 1 else ""
+        return DataError(
+            f"{message}{many}.",
+            file=self.file,
+            row=int(self.rows[first]),
+            column=column,
+            value=value,
+            hint=hint,
+        )
+
+
+def near(name: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` for the candidate closest in spelling, or ``""``."""
+    known = {str(c).casefold(): str(c) for c in candidates}
+    match = difflib.get_close_matches(name.casefold(), list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {known[match[0]]!r}?" if match else ""
+
+
+def conform(sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = False) -> Sheet:
+    """Bring a raw table to its declared columns: names, kinds and blanks.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        The table as read; cells may be text or already typed.
+    columns : sequence of Column
+        What is declared.
+    keep_others : bool
+        Keep undeclared columns as covariates: numbers where every cell is one, dates where every
+        cell is an ISO date, text otherwise; empty cells are missing values.
+
+    Returns
+    -------
+    Sheet
+        Declared columns first, in the declared order, absent ones filled with blanks (a declared
+        number that may not be blank stays absent); then the covariates.
+
+    Raises
+    ------
+    DataError
+        For a missing, repeated or misspelt column, and for a cell that cannot be read.
+    """
+    _check_header(sheet, columns)
+    done: dict[str, pd.Series] = {}
+    n = len(sheet.frame)
+    for column in columns:
+        if column.name in sheet.frame.columns:
+            done[column.name] = _read_column(sheet, column)
+        elif column.kind == "text":
+            done[column.name] = pd.Series([""] * n, dtype="str")
+        elif column.blank:
+            empty = np.full(n, np.nan)
+            series = pd.Series(empty)
+            done[column.name] = series.astype("datetime64[s]") if column.kind == "date" else series
+    if keep_others:
+        declared = {c.name for c in columns}
+        for name in sheet.frame.columns:
+            if name not in declared:
+                done[str(name)] = covariate(sheet.frame[name])
+    return Sheet(sheet.file, pd.DataFrame(done, index=pd.RangeIndex(n)), sheet.rows)
+
+
+def no_items() -> pd.DataFrame:
+    """Return the table of items of a study whose items all share their benchmark's source."""
+    return pd.DataFrame({column.name: pd.Series(dtype="str") for column in ITEMS})
+
+
+def undeclared(sheet: Sheet, columns: Sequence[Column]) -> list[str]:
+    """Return the names of the columns that are not declared, in their order."""
+    declared = {c.name for c in columns}
+    return [str(name) for name in sheet.frame.columns if name not in declared]
+
+
+def covariate(values: pd.Series) -> pd.Series:
+    """Give an undeclared column the plainest kind that holds every cell; empty cells are missing.
+
+    The kind follows from the cells alone and is stable: a column written as text and read again
+    has the same kind.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return _as_dates(values)[0]
+    numbers, unread = _as_numbers(values)
+    if not unread.any():
+        return numbers
+    dates, unread = _as_dates(values)
+    if not unread.any():
+        return dates
+    text = _as_text(values)
+    return text.mask(text == "")
+
+
+def _check_header(sheet: Sheet, columns: Sequence[Column]) -> None:
+    names = [str(name) for name in sheet.frame.columns]
+    if any(not name.strip() for name in names):
+        raise DataError(
+            f"column {next(i for i, name in enumerate(names, 1) if not name.strip())} has no name.",
+            file=sheet.file,
+            row=1,
+            value="",
+            hint="name it or remove it (pandas leaves out its index with to_csv(index=False)).",
+        )
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    if twice:
+        raise DataError(
+            "the column occurs more than once.",
+            file=sheet.file,
+            row=1,
+            column=twice[0],
+            hint="give every column its own name.",
+        )
+    others = undeclared(sheet, columns)
+    for column in columns:
+        if column.name in names:
+            continue
+        alias = next((o for o in others if o.casefold() in column.aliases), None)
+        close = difflib.get_close_matches(
+            column.name, [o.strip().casefold() for o in others], n=1, cutoff=0.8
+        )
+        if alias is None and close:
+            alias = next(o for o in others if o.strip().casefold() == close[0])
+        if alias is None and not column.required:
+            continue
+        raise DataError(
+            f"the column is missing; the columns found are {', '.join(map(repr, names))}.",
+            file=sheet.file,
+            row=1,
+            column=column.name,
+            hint=_rename(column.name, alias),
+        )
+
+
+def _rename(name: str, alias: str | None) -> str:
+    if alias is None:
+        return f"add the column {name!r}."
+    if name == "n_correct" and alias.casefold() in {"accuracy", "acc", "score"}:
+        return (
+            f"n_correct is a count: write {alias!r} (as a proportion) times n_trials, "
+            "the number of items behind it."
+        )
+    if name == "params_total":
+        return f"rename {alias!r} to 'params_total', in units (4.3e9, not 4.3)."
+    return f"rename {alias!r} to {name!r}."
+
+
+def _read_column(sheet: Sheet, column: Column) -> pd.Series:
+    raw = sheet.frame[column.name]
+    if column.kind == "text":
+        text = _as_text(raw)
+        if not column.blank and (empty := (text == "").to_numpy(dtype=bool)).any():
+            raise sheet.error("the cell is empty", column.name, empty, hint="write a name in it.")
+        return text
+    values, unread = _as_numbers(raw) if column.kind == "number" else _as_dates(raw)
+    if unread.any():
+        what = "a finite number" if column.kind == "number" else "a date"
+        raise sheet.error(f"this is not {what}", column.name, unread, hint=column.hint)
+    missing = values.isna().to_numpy(dtype=bool)
+    if not column.blank and missing.any():
+        raise sheet.error("the number is missing", column.name, missing, hint=column.hint)
+    return values
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
+        # Whole numbers with gaps arrive as floats; an item called 12 must not become "12.0".
+        values = values.astype("Int64")
+    return values.astype("str").fillna("").str.strip().reset_index(drop=True)
+
+
+def _as_numbers(values: pd.Series) -> tuple[pd.Series, Mask]:
+    """Return the numbers (n,) and a mask (n,) of cells that hold something else."""
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return pd.Series(numbers), np.isinf(numbers)
+    cells = _as_text(values).to_numpy(dtype=object)
+    try:
+        numbers = cells.astype(np.float64)
+        unread = np.isinf(numbers)
+    except ValueError:
+        numbers = np.array([_number(cell) for cell in cells])
+        unread = np.isinf(numbers)
+    return pd.Series(np.where(unread, np.nan, numbers)), unread
+
+
+def _number(cell: str) -> float:
+    """Read one cell: NaN for a missing value, infinity for what is no number."""
+    if cell.casefold() in _MISSING_WORDS:
+        return np.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return np.inf
+
+
+def _as_dates(values: pd.Series) -> tuple[pd.Series, Mask]:
+    """Return the dates (n,), whole days, and a mask (n,) of cells that hold something else."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        days = values.reset_index(drop=True)
+        if getattr(days.dtype, "tz", None) is not None:
+            days = days.dt.tz_convert(None)
+        return days.dt.normalize().astype("datetime64[s]"), np.zeros(len(days), dtype=bool)
+    text = _as_text(values)
+    missing = text.str.casefold().isin(list(_MISSING_WORDS))
+    iso = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?")
+    days = pd.to_datetime(text.str.slice(0, 10).where(iso), format="%Y-%m-%d", errors="coerce")
+    unread = (days.isna() & ~missing).to_numpy(dtype=bool)
+    return days.astype("datetime64[s]"), unread
+
+
+def _plain(value: object) -> object:
+    """Show numpy scalars as the plain numbers they are."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

@@ -1,0 +1,309 @@
+"""What looks wrong in a study, cell by cell and model by model, and how each is excluded by name.
+
+A finding is evidence, not a verdict: nothing is flagged or left out until a user says so.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from hatstats.errors import DataError
+from hatstats.study.schema import near
+from hatstats.study.screening.failed_extraction import cell_accuracies, suspicious_cells
+from hatstats.study.study import Study
+
+#: Kinds of findings, the gravest first, and what each means.
+KINDS = {
+    "extraction-failure": "Far below the model's other languages",
+    "zero-accuracy": "Nothing right where the model is right elsewhere",
+    "source-below-all": "Source language below every other language of the model",
+    "identical-counts": "The same answers item by item",
+    "model-twins": "Two names with the same results throughout",
+    "item-twins": "Items that look like two versions of one question",
+    "floor": "At the chance level: little can be learnt",
+    "ceiling": "Nearly everything right: little can be learnt",
+    "unequal-n": "Asked more or less often than the model's other languages",
+}
+#: Fewest items whose equality is remarked on, and fewest right and wrong ones among them.
+MIN_ITEMS, MIN_EACH = 20, 5
+#: A model "is right elsewhere" from this accuracy on, above chance.
+KNOWS = 0.10
+CEILING = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that looks wrong.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `KINDS`.
+    model, benchmark : str
+        Empty where it concerns all.
+    languages : tuple of str
+        The languages concerned; all of them where empty.
+    evidence : str
+        One sentence with the numbers.
+    items : tuple of str
+        The items concerned; all of them where empty.
+    """
+
+    kind: str
+    model: str
+    benchmark: str
+    languages: tuple[str, ...]
+    evidence: str
+    items: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name by which it is excluded: kind, model, benchmark, and language if it is one."""
+        one = self.languages if len(self.languages) == 1 else ()
+        return ":".join(part for part in (self.kind, self.model, self.benchmark, *one) if part)
+
+    def command(self, study: str) -> str:
+        """The command that flags the cells concerned."""
+        return shlex.join(["hatstats", "exclude", study, self.name])
+
+
+def findings(study: Study) -> list[Finding]:
+    """Look for everything in `KINDS`.
+
+    Parameters
+    ----------
+    study : Study
+        Flags that are there already change nothing.
+
+    Returns
+    -------
+    list of Finding
+        In the order of `KINDS`, most striking first within the first kind.
+    """
+    cells = cell_accuracies(study)
+    chances = study.benchmarks.set_index("benchmark")["chance"]
+    cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
+    found = [*_extraction(study), *_zero(cells), *_source_below(cells), *_identical(study),
+             *_item_twins(study), *_floor(cells), *_ceiling(cells), *_unequal(study)]  # fmt: skip
+    order = list(KINDS)
+    return sorted(found, key=lambda finding: order.index(finding.kind))
+
+
+def finding_table(found: Sequence[Finding], study: str) -> pd.DataFrame:
+    """`name, kind, model, benchmark, languages, evidence, command`, one row for each finding."""
+    rows = [
+        (f.name, f.kind, f.model, f.benchmark, " ".join(f.languages), f.evidence, f.command(study))
+        for f in found
+    ]
+    names = ["name", "kind", "model", "benchmark", "languages", "evidence", "command"]
+    return pd.DataFrame(rows, columns=names).astype("str")
+
+
+def rows_of(study_counts: pd.DataFrame, finding: Finding) -> pd.Series:
+    """Mask of the rows of the counts that a finding concerns, shape (rows,)."""
+    mask = pd.Series(True, index=study_counts.index)
+    for column, wanted in (("model", finding.model), ("benchmark", finding.benchmark)):
+        if wanted:
+            mask &= study_counts[column] == wanted
+    if finding.languages:
+        mask &= study_counts["language"].isin(finding.languages)
+    if finding.items:
+        mask &= study_counts["item"].isin(finding.items)
+    return mask
+
+
+def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
+    """The findings of these names.
+
+    Raises
+    ------
+    DataError
+        For a name that no finding has.
+    """
+    by_name = {finding.name: finding for finding in found}
+    for name in names:
+        if name not in by_name:
+            raise DataError(
+                "there is no such finding in this study.",
+                value=name,
+                hint=f"copy a name that hatstats check prints.{near(name, by_name)}",
+            )
+    return [by_name[name] for name in names]
+
+
+def _extraction(study: Study) -> Iterator[Finding]:
+    for row in suspicious_cells(study).to_dict("records"):
+        yield Finding(
+            "extraction-failure", str(row["model"]), str(row["benchmark"]),
+            (str(row["language"]),), str(row["evidence"]),
+        )  # fmt: skip
+
+
+def _zero(cells: pd.DataFrame) -> Iterator[Finding]:
+    for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
+        accuracy, n = rows["accuracy"].to_numpy(), rows["n"].to_numpy()
+        chance = float(rows["chance"].iloc[0])
+        for at in map(int, np.flatnonzero((accuracy == 0) & (n >= MIN_EACH))):
+            others = np.delete(accuracy, at)
+            usual = float(np.median(others)) if len(others) else 0.0
+            if usual > chance + KNOWS:
+                language = str(rows["language"].iloc[at])
+                yield Finding(
+                    "zero-accuracy", str(model), str(benchmark), (language,),
+                    f"Nothing right in {language} of {n[at]:.0f}, where the model's other "
+                    f"languages have a median of {usual:.3f}.",
+                )  # fmt: skip
+
+
+def _source_below(cells: pd.DataFrame) -> Iterator[Finding]:
+    for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
+        source = rows[rows["is_source"].to_numpy(dtype=bool)]
+        others = rows[~rows["is_source"].to_numpy(dtype=bool)]
+        if len(source) != 1 or len(others) < 2:
+            continue
+        accuracy, lowest = float(source["accuracy"].iloc[0]), others.nsmallest(1, "accuracy")
+        if accuracy < float(lowest["accuracy"].iloc[0]):
+            language = str(source["language"].iloc[0])
+            yield Finding(
+                "source-below-all", str(model), str(benchmark), (language,),
+                f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
+                f"{len(others)} others (the lowest is {lowest['language'].iloc[0]} with "
+                f"{lowest['accuracy'].iloc[0]:.3f}).",
+            )  # fmt: skip
+
+
+def _identical(study: Study) -> Iterator[Finding]:
+    """Equal vectors of counts: two languages of a model, or two models."""
+    counts = study.counts
+    itemwise = counts[(counts["item"] != "").to_numpy()]
+    groups: dict[tuple[str, bytes], list[tuple[str, str, int]]] = defaultdict(list)
+    for benchmark, part in itemwise.groupby("benchmark", sort=False):
+        cell = part.groupby(["model", "language", "item"], sort=True)[["n_correct", "n_trials"]]
+        table = cell.sum().reset_index()
+        for (model, language), rows in table.groupby(["model", "language"], sort=False):
+            right, trials = rows["n_correct"].to_numpy(), rows["n_trials"].to_numpy()
+            enough = min((right > 0).sum(), (right < trials).sum()) >= MIN_EACH
+            if len(rows) >= MIN_ITEMS and enough:
+                key = "\0".join(rows["item"]).encode() + right.tobytes() + trials.tobytes()
+                groups[str(benchmark), key].append((str(model), str(language), len(rows)))
+    pairs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for (benchmark, _), same in groups.items():
+        for (one, first, size), (other, second, _) in combinations(same, 2):
+            if one == other:
+                yield Finding(
+                    "identical-counts", one, benchmark, (second,),
+                    f"All {size} items have the same results in {first} and {second}.",
+                )  # fmt: skip
+            elif first == second:
+                pairs[benchmark, one, other].append(first)
+    yield from _twins(study, pairs)
+
+
+def _twins(study: Study, pairs: dict[tuple[str, str, str], list[str]]) -> Iterator[Finding]:
+    cells = study.counts.groupby(["benchmark", "model", "language"], sort=False, as_index=False)[
+        ["n_correct", "n_trials"]
+    ].sum()
+    languages = cells.groupby(["benchmark", "model"])["language"].nunique().to_dict()
+    for (benchmark, one, other), same in pairs.items():
+        if len(same) == languages[benchmark, one] == languages[benchmark, other]:
+            yield _twin(benchmark, one, other, f"the same results in every item of {len(same)}")
+        else:
+            for language in same:
+                yield Finding(
+                    "identical-counts", other, benchmark, (language,),
+                    f"All items in {language} have the same results for {other} as for {one}.",
+                )  # fmt: skip
+    aggregate = study.counts[(study.counts["item"] == "").to_numpy()]
+    for test, part in aggregate.groupby("benchmark", sort=False):
+        by_model = part.sort_values("language").groupby("model", sort=False)
+        vectors: dict[bytes, list[str]] = defaultdict(list)
+        for model, own in by_model:
+            if own["language"].nunique() >= 3:
+                shares = own["n_correct"].to_numpy() / own["n_trials"].to_numpy()
+                vector = "\0".join(own["language"]).encode() + shares.round(9).tobytes()
+                vectors[vector].append(str(model))
+        for names in vectors.values():
+            for name in names[1:]:
+                yield _twin(str(test), names[0], name, "the same accuracy in all")
+
+
+def _twin(benchmark: str, one: str, other: str, what: str) -> Finding:
+    return Finding("model-twins", other, benchmark, (), f"{other} has {what} languages as {one}.")
+
+
+def _item_twins(study: Study) -> Iterator[Finding]:
+    counts = study.counts[(study.counts["cluster"] == "").to_numpy()]
+    for benchmark, part in counts.groupby("benchmark", sort=False):
+        names = part["item"].unique()
+        stems: dict[str, list[str]] = defaultdict(list)
+        for name in map(str, names):
+            if found := re.fullmatch(r"(.*\D)[-_.]?([12ab])", name):
+                stems[found[1]].append(name)
+        twins = {stem: both for stem, both in stems.items() if len(both) == 2}
+        # A plain numbering has such names too; twins are most of the items or none.
+        if len(twins) >= MIN_EACH and 2 * len(twins) >= len(names) / 2:
+            first, second = next(iter(twins.values()))
+            yield Finding(
+                "item-twins", "", str(benchmark), (),
+                f"{len(twins)} pairs of items are named like {first!r} and {second!r} and have no "
+                "cluster: write one into the column cluster, or excluding them leaves out the "
+                "second of each pair.",
+                tuple(both[1] for both in twins.values()),
+            )  # fmt: skip
+
+
+def _floor(cells: pd.DataFrame) -> Iterator[Finding]:
+    chance, n = cells["chance"].to_numpy(), cells["n"].to_numpy()
+    error = np.sqrt(np.maximum(chance * (1 - chance), 1 / n) / n)
+    low = (cells["accuracy"].to_numpy() <= chance + 2 * error) & (n >= MIN_EACH)
+    yield from _by_model(cells[low], cells, "floor", "at the chance level of {chance:.3g}")
+
+
+def _ceiling(cells: pd.DataFrame) -> Iterator[Finding]:
+    high = (cells["accuracy"] >= CEILING) & (cells["n"] >= MIN_ITEMS)
+    yield from _by_model(cells[high.to_numpy()], cells, "ceiling", "at .98 or above")
+
+
+def _by_model(some: pd.DataFrame, cells: pd.DataFrame, kind: str, where: str) -> Iterator[Finding]:
+    totals = cells.groupby(["model", "benchmark"])["language"].nunique().to_dict()
+    for (model, benchmark), rows in some.groupby(["model", "benchmark"], sort=False):
+        place = where.format(chance=float(rows["chance"].iloc[0]))
+        values = ", ".join(
+            f"{language} {accuracy:.3f}"
+            for language, accuracy in rows[["language", "accuracy"]].to_numpy()[:6]
+        )
+        more = ", ..." if len(rows) > 6 else ""
+        yield Finding(
+            kind, str(model), str(benchmark), tuple(map(str, rows["language"])),
+            f"{len(rows)} of {totals[model, benchmark]} languages {place}: {values}{more}.",
+        )  # fmt: skip
+
+
+def _unequal(study: Study) -> Iterator[Finding]:
+    trials = study.counts.groupby(["model", "benchmark", "language"], sort=False, as_index=False)[
+        "n_trials"
+    ].sum()
+    for (model, benchmark), rows in trials.groupby(["model", "benchmark"], sort=False):
+        n = rows["n_trials"].to_numpy()
+        values, sizes = np.unique(n, return_counts=True)
+        usual = values[sizes == sizes.max()].max()
+        odd = np.abs(n - usual) > 0.01 * usual
+        # Where most languages differ from one another, n is an effective number, not a count.
+        if usual % 1 == 0 and odd.any() and odd.sum() < len(n) / 2:
+            few = rows[odd]
+            listed = ", ".join(
+                f"{language} {count:g}" for language, count in
+                few[["language", "n_trials"]].to_numpy()[:6]
+            )  # fmt: skip
+            yield Finding(
+                "unequal-n", str(model), str(benchmark), tuple(map(str, few["language"])),
+                f"{listed} trials, where the other languages have {usual:g}.",
+            )  # fmt: skip

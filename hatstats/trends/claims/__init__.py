@@ -1,0 +1,1 @@
+"""Claims registered beforehand, their verdicts, and the same under other choices."""

@@ -1,0 +1,207 @@
+"""The number that a claim is about, by kind of claim, with what its uncertainty rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.cluster_robust.sandwich import ClusterRobust
+from hatstats.scores.scores import HatScores
+from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
+from hatstats.trends.trend import TrendFit
+
+Floats = NDArray[np.float64]
+Scores = HatScores | TransferProfile
+Fitted = Callable[[str], TrendFit]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """The number that a claim is about.
+
+    Attributes
+    ----------
+    words : str
+        What it is.
+    estimate, std_error, df : float
+        On the accuracy scale.
+    threshold : float
+        The margin with its sign, or the threshold.
+    method : str
+    n_models, n_clusters : int
+    p_floor : float
+    reason : str
+        Why nothing can be said of it; empty if something can.
+    decisive, decisive_share : str, float
+        The cluster with the largest share in the variance, and that share; ``""`` and NaN where
+        there are no clusters.
+    """
+
+    words: str
+    estimate: float
+    std_error: float
+    df: float
+    threshold: float
+    method: str
+    n_models: int
+    n_clusters: int
+    p_floor: float
+    reason: str = ""
+    decisive: str = ""
+    decisive_share: float = float("nan")
+
+
+def _of_trend(
+    words: str, estimate: float, gradient: Floats, trend: TrendFit, threshold: float
+) -> Quantity:
+    error = float(np.sqrt(gradient @ trend.cov @ gradient))
+    return _of_clusters(words, (estimate, error), gradient, trend.robust, trend, threshold)
+
+
+def _of_clusters(
+    words: str,
+    value: tuple[float, float],
+    gradient: Floats,
+    robust: ClusterRobust,
+    trend: TrendFit,
+    threshold: float,
+) -> Quantity:
+    reason = robust.reasons(gradient)[0]
+    shares = robust.shares(gradient)[0]
+    known = bool(np.isfinite(shares).all())
+    place = int(np.argmax(shares)) if known else 0
+    return Quantity(
+        words=words,
+        estimate=value[0],
+        std_error=value[1],
+        df=float(robust.df(gradient)[0]),
+        threshold=threshold,
+        method=trend.method.replace("logit scale", "accuracy scale"),
+        n_models=trend.nobs,
+        n_clusters=trend.n_clusters,
+        p_floor=trend.p_floor,
+        reason=reason,
+        decisive=str(robust.labels[place]) if known else "",
+        decisive_share=float(shares[place]) if known else float("nan"),
+    )
+
+
+def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Quantity:
+    variable = str(claim.get("variable", "params_total"))
+    small, large = claim["small"], claim["large"]
+    grouped = isinstance(small, str)
+    default = f"C({variable})" if grouped else f"log10({variable})"
+    trend = fitted(str(claim.get("formula") or default))
+    estimate, gradient = trend.difference({variable: small}, {variable: large})
+    if grouped:
+        words = f"HAT of {variable} {small} less HAT of {large}"
+    else:
+        unit = "parameters" if variable == "params_total" else variable
+        words = f"HAT at {float(small):.3g} less HAT at {float(large):.3g} {unit}"
+    return _of_trend(words, estimate, gradient, trend, -float(claim["margin"]))
+
+
+def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Quantity:
+    term = str(claim["term"])
+    trend = fitted(str(claim.get("formula") or term))
+    estimate, gradient = trend.slope(term)
+    return _of_trend(
+        f"slope of HAT on {term}", estimate, gradient, trend, float(claim["threshold"])
+    )
+
+
+def _ratio(both: SlopeDifference) -> str:
+    """Transfer slope relative to source slope, with Fieller's limits where they are bounded."""
+    if both.source_slope == 0.0:
+        return ""
+    ratio, low, high = both.ratio()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return f"; ratio {ratio:.2f}, unbounded by Fieller"
+    return f"; ratio {ratio:.2f} [{low:.2f}, {high:.2f}] by Fieller"
+
+
+def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, scores: Scores) -> Quantity:
+    term = str(claim["term"])
+    trend = fitted(str(claim.get("formula") or term))
+    both = slope_difference(trend.scores, trend, term)
+    words = (
+        f"slope on {term} of source accuracy ({both.source_slope:.3f}) less that of HAT "
+        f"({both.transfer_slope:.3f}{_ratio(both)})"
+    )
+    value = (both.estimate, both.std_error)
+    return _of_clusters(words, value, both.gradient, both.robust, trend, float(claim["threshold"]))
+
+
+def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Quantity:
+    found = scores if isinstance(scores, HatScores) else scores.hat()
+    model, other = str(claim["model"]), str(claim["other"])
+    row = found.contrast(model, other).iloc[0]
+    return Quantity(
+        words=f"HAT of {model} less HAT of {other}",
+        estimate=float(row["estimate"]),
+        std_error=float(row["std_error"]),
+        df=float(row["df"]),
+        threshold=float(claim["threshold"]),
+        method=f"{found.method}, sampling of items, accuracy scale",
+        n_models=2,
+        n_clusters=0,
+        p_floor=float("nan"),
+        reason="" if row["std_error"] > 0 else "no item moves the difference",
+    )
+
+
+_KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Quantity]] = {
+    "non_inferiority": _non_inferiority,
+    "slope": _slope,
+    "slope_difference": _slope_difference,
+    "contrast": _contrast,
+}
+
+
+def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
+    """Refuse a claim that names a model which the scores do not have."""
+    names = list(scores.models) if isinstance(scores, HatScores) else list(scores.study.model_names)
+    for key in ("model", "other"):
+        if key in claim and claim[key] not in names:
+            raise DataError(
+                f"claim {claim['name']!r} names an unknown model",
+                column=key,
+                value=claim[key],
+                hint=f"the models are {', '.join(names)}.",
+            )
+
+
+def quantity(
+    claim: Mapping[str, Any], scores: Scores, fitted: Fitted, models: frozenset[str] | None
+) -> Quantity:
+    """Find the number that a claim is about.
+
+    Parameters
+    ----------
+    claim : mapping
+        Checked, see `hatstats.study.claims.check_claims`.
+    scores : HatScores or TransferProfile
+    fitted : callable
+        Gives the trend of a formula.
+    models : frozenset of str or None
+        Models in use; all if None.
+
+    Returns
+    -------
+    Quantity
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the study cannot tell it.
+    """
+    for key in ("model", "other"):
+        if key in claim and models is not None and claim[key] not in models:
+            raise NotIdentifiedError(f"{claim[key]} is left out")
+    return _KINDS[str(claim["kind"])](claim, fitted, scores)

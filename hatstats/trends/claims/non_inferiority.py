@@ -1,0 +1,96 @@
+"""How a verdict of non-inferiority depends on the margin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.errors import DataError
+from hatstats.inference.intervals import upper_p
+from hatstats.trends.claims.verdicts import Verdict, decide, equivalence
+
+Floats = NDArray[np.float64]
+
+_POINTS = 61
+
+
+def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataFrame:
+    """Verdict on a claim of non-inferiority for every margin.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of a claim of kind ``non_inferiority``.
+    margins : array_like, optional
+        Margins, each above 0, in accuracy; up to a bit beyond where the verdict stops changing, or
+        at least twice the registered margin, if not given.
+
+    Returns
+    -------
+    DataFrame
+        `claim, margin, p_value, p_equivalence, p_in_margin, verdict, registered,
+        smallest_margin`. The verdict is that of the claim alone, since a curve is no family of
+        claims; `registered` marks the registered margin, which is always there;
+        `smallest_margin` is the smallest margin at which the claim would be supported, NaN where
+        none is. Without rows if the claim is not testable.
+
+    Raises
+    ------
+    DataError
+        For another kind of claim, or a margin that is not above 0.
+    """
+    if verdict.kind != "non_inferiority":
+        raise DataError(
+            f"claim {verdict.name!r} has no margin",
+            column="kind",
+            value=verdict.kind,
+            hint="a curve of margins belongs to a claim of kind non_inferiority.",
+        )
+    columns = [
+        "claim", "margin", "p_value", "p_equivalence", "p_in_margin", "verdict", "registered",
+        "smallest_margin",
+    ]  # fmt: skip
+    if verdict.verdict == "not testable":
+        return pd.DataFrame(columns=columns)
+    chosen = -verdict.threshold
+    if margins is None:
+        top = max(2.0 * chosen, 1.2 * min(abs(verdict.conf_low), 1.0))
+        grid = np.linspace(0.0, min(top, 1.0), _POINTS)[1:]
+    else:
+        grid = np.asarray(margins, dtype=float).ravel()
+        if grid.size == 0 or not (grid > 0).all():
+            raise DataError(
+                "a margin is the largest loss that would not matter",
+                column="margins",
+                value=float(grid[~(grid > 0)][0]) if grid.size else "nothing",
+                hint="give positive numbers of accuracy points, such as 0.05.",
+            )
+    grid = np.unique(np.append(grid, chosen))
+    smallest = max(-verdict.conf_low, 0.0)
+    rows = []
+    for margin in grid:
+        p_value = float(upper_p((verdict.estimate + margin) / verdict.std_error, verdict.df))
+        p_equivalence, p_in_margin = equivalence(verdict, float(margin))
+        rows.append(
+            (
+                verdict.name,
+                float(margin),
+                p_value,
+                p_equivalence,
+                p_in_margin,
+                decide(verdict, p_value, 1.0 - p_value),
+                bool(margin == chosen),
+                smallest if decide(verdict, 0.0, 1.0) == "supported" else float("nan"),
+            )
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def margin_curves(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Curves of all claims that have a margin, under one another."""
+    curves = [margin_curve(one) for one in verdicts if one.kind == "non_inferiority"]
+    curves = [curve for curve in curves if len(curve)]
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()

@@ -1,0 +1,293 @@
+r"""A change in raw target accuracy as source ability plus transfer, adding up exactly.
+
+Raw target accuracy of model m is its profile averaged over its own items, ``R_m = H_m(G_m)``; HAT
+at another model's items is ``H_m(G_x)``. From a to b (Kitagawa 1955, Oaxaca 1973, Blinder 1973;
+both orders averaged)
+
+.. math:: R_b - R_a = \underbrace{\tfrac12[(H_b(G_a) - R_a) + (R_b - H_a(G_b))]}_{\text{transfer}}
+          + \underbrace{\tfrac12[(H_a(G_b) - R_a) + (R_b - H_b(G_a))]}_{\text{source ability}}
+
+Between two groups of models (two years, two releases of a family) it is the mean over pairs. The
+intervals are those of items sampled anew; the models are taken as they are.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.errors import DataError
+from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
+from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.intervals import wald_interval
+from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.model_scores import complete_models, score_influence
+from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+#: A model, several models, or all models released in a year.
+Side = str | int | Sequence[str]
+
+PARTS = ("source ability", "transfer", "change")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decomposition:
+    """A change in raw target accuracy in two parts.
+
+    Attributes
+    ----------
+    before, after : tuple of str
+        Models compared.
+    labels : tuple of str
+        What was asked for, in words.
+    raw : tuple of float
+        Raw target accuracy before and after.
+    params : ndarray, shape (3,)
+        Source ability, transfer, and their sum, the change.
+    cov : ndarray, shape (3, 3)
+    method : str
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    labels: tuple[str, str]
+    raw: tuple[float, float]
+    params: Floats
+    cov: Floats
+    method: str
+
+    @property
+    def bse(self) -> Floats:
+        """Standard errors, shape (3,)."""
+        return standard_errors(self.cov)
+
+    def conf_int(self, conf_level: float = 0.95) -> Floats:
+        """Limits, shape (3, 2)."""
+        return wald_interval(self.params, self.bse, np.inf, conf_level)
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Source ability, transfer and change in the tidy schema."""
+        return tidy_frame(PARTS, self.params, self.bse, conf_level=conf_level, method=self.method)
+
+    def summary(self, conf_level: float = 0.95) -> str:
+        """The parts in plain text."""
+        head = (
+            f"From {self.labels[0]} ({self.raw[0]:.3f}) to {self.labels[1]} ({self.raw[1]:.3f}), "
+            f"raw target accuracy, {self.method}:"
+        )
+        lines = textwrap.wrap(head, 80)
+        for name, value, (low, high) in zip(
+            PARTS, self.params, self.conf_int(conf_level), strict=True
+        ):
+            lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def decompose(
+    study: Study,
+    before: Side,
+    after: Side,
+    *,
+    family: str | None = None,
+    method: Method | None = None,
+    slope: float | None = None,
+    correlation: float = 0.0,
+) -> Decomposition:
+    """Split a change in raw target accuracy into source ability and transfer.
+
+    Parameters
+    ----------
+    study : Study
+        All its models inform an aggregate profile's line.
+    before, after : str, int or sequence of str
+        A model, a year (all models released in it), or several models. Models without a release
+        date belong to no year.
+    family : str, optional
+        Only models of this family, with years.
+    method, slope, correlation
+        See `fit_profile`.
+
+    Returns
+    -------
+    Decomposition
+        The parts add up to the change, to rounding.
+
+    Raises
+    ------
+    DataError
+        For a model, family or year that the study does not have, or the same models twice.
+    NotIdentifiedError
+        If the study cannot give a profile.
+    """
+    profile = fit_profile(study, method=method, slope=slope, correlation=correlation)
+    return decompose_profile(profile, before, after, family=family)
+
+
+def decompose_profile(
+    profile: TransferProfile, before: Side, after: Side, *, family: str | None = None
+) -> Decomposition:
+    """`decompose` for a profile that is fitted already."""
+    study = profile.study
+    if isinstance(profile, AggregateProfile):
+        sets = [set(part.counts.models) for part in profile.parts]
+        usable = [name for name in study.model_names if all(name in one for one in sets)]
+    else:
+        assert isinstance(profile, ItemProfile)
+        usable = list(complete_models(profile))
+    first, second = (_models(study, usable, side, family) for side in (before, after))
+    if set(first) & set(second):
+        raise DataError(
+            "a model stands on both sides",
+            column="model",
+            value=sorted(set(first) & set(second))[0],
+            hint="compare different models, or different years.",
+        )
+    if isinstance(profile, AggregateProfile):
+        params, raw, cov = _from_means(profile, first, second)
+    else:
+        params, raw, cov = _from_items(profile, first, second)
+    names = [_label(side, family, models) for side, models in ((before, first), (after, second))]
+    return Decomposition(
+        first, second, (names[0], names[1]), raw, params, cov, f"{profile.method}, items sampled"
+    )
+
+
+def _label(side: Side, family: str | None, models: tuple[str, ...]) -> str:
+    if isinstance(side, int):
+        count = f"{len(models)} model{'s' if len(models) > 1 else ''}"
+        return f"{family + ' of ' if family else ''}{side}, {count}"
+    return models[0] if len(models) == 1 else f"{len(models)} models from {models[0]}"
+
+
+def _models(study: Study, usable: list[str], side: Side, family: str | None) -> tuple[str, ...]:
+    """Models of one side."""
+    table = study.models.set_index("model").loc[usable]
+    if family is not None:
+        if family not in set(table["family"]):
+            raise DataError(
+                "no model of this family has results everywhere",
+                column="family",
+                value=family,
+                hint=f"the families are {', '.join(sorted(set(table['family'].dropna())))}.",
+            )
+        table = table[table["family"] == family]
+    if isinstance(side, int):
+        chosen = [str(name) for name in table.index[table["release_date"].dt.year == side]]
+        if not chosen:
+            years = sorted({int(year) for year in table["release_date"].dt.year.dropna()})
+            raise DataError(
+                "no model with results everywhere was released in this year",
+                column="release_date",
+                value=side,
+                hint=f"the years are {', '.join(map(str, years))}.",
+            )
+        return tuple(chosen)
+    chosen = [side] if isinstance(side, str) else list(side)
+    for name in chosen:
+        if name not in table.index:
+            raise DataError(
+                "no such model with results on every benchmark",
+                column="model",
+                value=name,
+                hint=f"choose among {', '.join(map(str, table.index))}.",
+            )
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise DataError("name one model or more, each once", column="model", value=chosen)
+    return tuple(chosen)
+
+
+#: Rows: source ability, transfer, change; columns: R_a, R_b, H_a(G_b), H_b(G_a).
+_WEIGHTS = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, 0.5, -0.5, 0.5], [-1.0, 1.0, 0.0, 0.0]])
+
+
+def _from_items(
+    profile: ItemProfile, first: tuple[str, ...], second: tuple[str, ...]
+) -> tuple[Floats, tuple[float, float], Floats]:
+    own = score_influence(profile, "own")
+    at = {name: own.models.index(name) for name in (*first, *second)}
+    crossed = {name: score_influence(profile, f"model:{name}") for name in at}
+    blocks = range(len(own.influence))
+    values = np.zeros(4)
+    influence = [np.zeros((own.influence[b].shape[0], 4)) for b in blocks]
+    share = 1.0 / (len(first) * len(second))
+    for a in first:
+        for b in second:
+            pieces = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
+            for column, (scores, name) in enumerate(pieces):
+                values[column] += share * scores.params[at[name]]
+                for block in blocks:
+                    influence[block][:, column] += share * scores.influence[block][:, at[name]]
+    cov = np.zeros((4, 4))
+    for psi in influence:
+        groups = psi.shape[0]
+        cov += psi.T @ psi * (groups / (groups - 1.0) if groups > 1 else np.nan)
+    return _parts(values, cov)
+
+
+def _parts(values: Floats, cov: Floats) -> tuple[Floats, tuple[float, float], Floats]:
+    raw = (float(values[0]), float(values[1]))
+    return _WEIGHTS @ values, raw, _WEIGHTS @ cov @ _WEIGHTS.T
+
+
+def _from_means(
+    profile: AggregateProfile, first: tuple[str, ...], second: tuple[str, ...]
+) -> tuple[Floats, tuple[float, float], Floats]:
+    values, cov = np.zeros(4), np.zeros((4, 4))
+    share = 1.0 / len(profile.parts)
+    for b in range(len(profile.parts)):
+        part_values, part_cov = _one_benchmark(profile, b, first, second)
+        values += share * part_values
+        cov += share**2 * part_cov
+    return _parts(values, cov)
+
+
+def _one_benchmark(
+    profile: AggregateProfile, b: int, first: tuple[str, ...], second: tuple[str, ...]
+) -> tuple[Floats, Floats]:
+    """R_a, R_b, H_a(G_b), H_b(G_a) of one benchmark, means over pairs and languages."""
+    part = profile.parts[b]
+    names, chance = part.counts.models, part.counts.chance
+    beta = float(profile.panel.slopes()[b])
+    target, fill, extra = filled_targets(part, profile.panel, b)
+    count, languages = target.shape
+    seen = part.counts.target_trials > 0
+    plain = chance + (1.0 - chance) * special.expit(target)
+    # A cell at or below chance has no logit, but it has an accuracy.
+    plain[seen] = part.counts.target_accuracy[seen]
+    values = np.zeros(4)
+    gradient = np.zeros((4, count + count * languages + 1))
+    on_cells = np.zeros((4, count, languages))
+    weight = 1.0 / (len(first) * len(second) * languages)
+    for i in (names.index(name) for name in first):
+        for j in (names.index(name) for name in second):
+            for column, (m, x) in enumerate(((i, i), (j, j), (i, j), (j, i))):
+                gap = part.source[x] - part.source[m]
+                q = special.expit(target[m] + beta * gap)
+                slope = weight * (1.0 - chance) * q * (1.0 - q)
+                values[column] += (
+                    weight * (plain[m] if m == x else chance + (1.0 - chance) * q).sum()
+                )
+                on_cells[column, m] += slope
+                gradient[column, x] += beta * slope.sum()
+                gradient[column, m] -= beta * slope.sum()
+                gradient[column, -1] += gap * slope.sum()
+    gradient[:, count:-1] = np.einsum("cml,mlk->cmk", on_cells, fill).reshape(4, -1)
+    errors = np.zeros((gradient.shape[1],) * 2)
+    errors[:-1, :-1] = sampling_covariance(part, profile.correlation)
+    errors[-1, -1] = profile.panel.slope_variances()[b]
+    cov = gradient @ errors @ gradient.T
+    cov += np.einsum("cml,dml,ml->cd", on_cells, on_cells, extra)
+    return values, cov

@@ -1,0 +1,191 @@
+"""From the table of models and a formula to a design matrix over models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import SimpleFormula
+from formulaic.errors import FormulaicError
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.study.formula import (
+    EXAMPLE,
+    evaluate_formula,
+    formula_error,
+    parse_formula,
+    required_columns,
+)
+from hatstats.study.formula import with_release_year as with_release_year
+from hatstats.trends.transforms import TOLERANT, functions
+
+Floats = NDArray[np.float64]
+Value = float | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """Covariates of the models that have them all.
+
+    Attributes
+    ----------
+    formula : str
+    terms : tuple of str, length k
+        Names of the columns, without the constant.
+    matrix : ndarray, shape (M, k)
+    models : tuple of str, length M
+    left_out : tuple of str
+        Models with a missing value in a variable of the formula.
+    frame : DataFrame
+        The models' table with `release_year`, rows as `models`.
+    spec : formulaic.ModelSpec
+        For the design at other values of the covariates.
+    clusters : tuple of str, length M
+        Cluster of each model.
+    """
+
+    formula: str
+    terms: tuple[str, ...]
+    matrix: Floats
+    models: tuple[str, ...]
+    left_out: tuple[str, ...]
+    frame: pd.DataFrame
+    spec: Any
+    clusters: tuple[str, ...]
+
+    def at(self, values: Mapping[str, Value]) -> Floats:
+        """Mean design row (k,) over the models, had all of them these values of the covariates."""
+        for name, value in values.items():
+            self._check_value(name, value)
+        context = functions(np.array(self.clusters))
+        try:
+            with np.errstate(all="ignore"):
+                table = self.spec.get_model_matrix(self.frame.assign(**values), context=context)
+        except FormulaicError as error:
+            # Splines, for instance, end where the models do.
+            raise NotIdentifiedError(
+                f"the trend {self.formula!r} does not reach {values} ({str(error).splitlines()[0]})"
+            ) from error
+        found: Floats = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
+        if not np.isfinite(found).all():
+            raise DataError(
+                "the covariates of the trend are not finite there",
+                column="formula",
+                value=values,
+                hint="ask for values inside the range of the models.",
+            )
+        return found
+
+    def _check_value(self, name: str, value: Value) -> None:
+        """Refuse a value of a covariate that the models do not have, or of another kind."""
+        if isinstance(value, str):
+            labels = self.frame[name].dropna() if name in self.frame else pd.Series(dtype="str")
+            if value not in set(labels):
+                raise DataError(
+                    "no model has this label",
+                    column=name,
+                    value=value,
+                    hint=f"the labels are {', '.join(sorted(map(str, set(labels))))}.",
+                )
+            return
+        numeric = [
+            str(column)
+            for column in self.frame.columns
+            if pd.api.types.is_numeric_dtype(self.frame[column])
+        ]
+        if name not in numeric:
+            raise DataError(
+                "no numeric covariate of this name",
+                column="formula",
+                value=name,
+                hint=f"the covariates are {', '.join(sorted(numeric))}.",
+            )
+
+
+def _tolerated(parsed: SimpleFormula, name: str) -> bool:
+    """Whether a variable stands only inside functions that take unknown values."""
+    inside = rf"\b(?:{'|'.join(TOLERANT)})\([^()]*(?:\([^()]*\)[^()]*)*\)"
+    bare = re.sub(inside, "", " + ".join(str(term) for term in parsed))
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.(])", bare) is None
+
+
+def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> Design:
+    """Design matrix of `formula` over the models that have all its variables.
+
+    Parameters
+    ----------
+    models : DataFrame
+        `model` and covariates; `release_date` gives `release_year`.
+    formula : str
+        Right-hand side as formulaic reads it, for instance
+        ``"log10(params_total) + release_year"``; a constant is implied. Beside formulaic's own
+        (splines ``bs(x, df=3)``, categories ``C(x)``) it may use the functions of
+        `hatstats.trends.transforms`.
+    labels : sequence of str, length of `models`
+        Cluster of each model.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    DataError
+        If the formula cannot be read or evaluated, or names an unknown variable.
+    NotIdentifiedError
+        If fewer models than coefficients plus one have all variables, or a column is constant or
+        depends on the others.
+    """
+    frame = with_release_year(models)
+    parsed = parse_formula(formula)
+    needed = required_columns(parsed, frame, formula, functions(np.zeros(0)))
+    strict = [name for name in needed if not _tolerated(parsed, name)]
+    has_all = frame[strict].notna().all(axis=1) if strict else pd.Series(True, index=frame.index)
+    kept = frame[has_all].reset_index(drop=True)
+    clusters = np.array(labels, dtype=np.str_)[has_all.to_numpy(dtype=bool)]
+    left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
+    if kept.empty:
+        raise NotIdentifiedError(f"no model has all of {', '.join(strict)}")
+    table = evaluate_formula(parsed, kept, formula, functions(clusters))
+    spec = table.model_spec
+    terms = [str(name) for name in table.columns if str(name) != "Intercept"]
+    if not terms:
+        raise formula_error(formula, "the formula names no covariate", EXAMPLE)
+    matrix = np.asarray(table[terms], dtype=float)
+    if len(kept) < len(terms) + 2:
+        raise NotIdentifiedError(
+            f"{len(kept)} models have {', '.join(needed)}, too few for "
+            f"{len(terms) + 1} coefficients and their scatter"
+        )
+    for name, column in zip(terms, matrix.T, strict=True):
+        if not np.isfinite(column).all():
+            place = int(np.flatnonzero(~np.isfinite(column))[0])
+            raise DataError(
+                f"{name} is not finite",
+                file="models.csv",
+                row=int(np.flatnonzero(has_all)[place]) + 2,
+                column=name,
+                value=float(column[place]),
+                hint="correct the value, or leave it empty.",
+            )
+        if np.ptp(column) == 0.0:
+            raise NotIdentifiedError(
+                f"{name} is {column[0]:.6g} for every model, so that it has no trend; drop it from "
+                "the formula"
+            )
+    scaled = np.column_stack([np.ones(len(kept)), matrix - matrix.mean(axis=0)])
+    scaled = scaled / np.linalg.norm(scaled, axis=0)
+    if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
+        raise NotIdentifiedError(
+            f"the covariates {', '.join(terms)} depend on each other over these {len(kept)} "
+            "models, so that their trends cannot be told apart; drop one of them"
+        )
+    names = tuple(str(name) for name in kept["model"])
+    return Design(
+        formula, tuple(terms), matrix, names, left_out, kept, spec, tuple(map(str, clusters))
+    )

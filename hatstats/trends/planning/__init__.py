@@ -1,0 +1,1 @@
+"""How many items, trials, languages and models a question needs."""

@@ -1,0 +1,130 @@
+"""What a plan assumes of models and items, and the precision of a score that follows."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from hatstats.errors import DegenerateDataWarning
+from hatstats.estimators.methods import fit_profile
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.study import Study
+
+Floats = NDArray[np.float64]
+
+#: Simulated studies behind one predicted standard error, whose own error is then 1 or 2 %.
+N_STUDIES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What is assumed of models and items.
+
+    Attributes
+    ----------
+    abilities : tuple of float
+        Mean source logits that stand for the models.
+    spread : float
+        Standard deviation of an item's logit.
+    transfer : float
+        Shift of the target logit.
+    world : str
+        How transfer behaves; see `hatstats.simulation.simulate`.
+    """
+
+    abilities: tuple[float, ...] = (-0.5, 0.5, 1.5)
+    spread: float = 1.5
+    transfer: float = 0.0
+    world: WorldName = "logit_normal"
+
+    @classmethod
+    def from_pilot(cls, study: Study) -> Assumptions:
+        """Abilities, spread and transfer like those of a study with items.
+
+        Parameters
+        ----------
+        study : Study
+            With trials enough for a latent profile.
+
+        Returns
+        -------
+        Assumptions
+            Three abilities (lowest, middle and highest of the models), the mean spread, and the
+            shift at which the world `logit_normal` has the study's mean target accuracy.
+
+        Raises
+        ------
+        NotIdentifiedError
+            Without items, or with one trial per item.
+        """
+        profile = fit_profile(study, method="latent")
+        assert isinstance(profile, ItemProfile)
+        means, spreads, targets, pooled = [], [], [], []
+        for fit in profile.fits:
+            grid = special.logit(np.clip(fit.support, 0.01, 0.99))
+            for own, target in zip(fit.distributions, fit.target_influence()[0], strict=True):
+                mean = float(own @ grid)
+                means.append(mean)
+                spreads.append(float(np.sqrt(own @ (grid - mean) ** 2)))
+                targets.append(float(np.nanmean(target)))
+                pooled.append(own @ (fit.support[:, None] == fit.support))
+        support = profile.fits[0].support
+        source = np.repeat(support, np.round(1000 * np.mean(pooled, axis=0)).astype(int))
+
+        def miss(shift: float) -> float:
+            return true_hat(source, transfer=shift) - float(np.mean(targets))
+
+        low, high = -6.0, 6.0
+        shift = (
+            low if miss(low) > 0 else high if miss(high) < 0 else optimize.brentq(miss, low, high)
+        )
+        order = np.sort(means)
+        chosen = (order[0], float(np.median(order)), order[-1])
+        return cls(tuple(float(x) for x in chosen), float(np.mean(spreads)), float(shift))
+
+
+def score_precision(
+    assumptions: Assumptions,
+    shape: Shape,
+    *,
+    n_studies: int = N_STUDIES,
+    rng: np.random.Generator | int | None = None,
+) -> tuple[float, float]:
+    """Standard error of a latent HAT score under `pooled`, and the correlation of two.
+
+    Parameters
+    ----------
+    assumptions : Assumptions
+    shape : Shape
+        Items, languages, trials.
+    n_studies : int
+        Simulated studies whose standard errors are averaged: one by one they are skewed, so that
+        an average of variances would lie above what most studies report.
+    rng : Generator, int or None
+
+    Returns
+    -------
+    std_error, correlation : float
+        Mean over studies, its root mean square over models, and the mean correlation.
+    """
+    errors, links = [], []
+    sized = replace(shape, spread=assumptions.spread)
+    shifts = [assumptions.transfer] * len(assumptions.abilities)
+    for child in np.random.default_rng(rng).spawn(n_studies):
+        study = simulate_study(
+            assumptions.abilities, transfer=shifts, shape=sized, world=assumptions.world, rng=child
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateDataWarning)
+            cov = fit_profile(study, method="latent").hat("pooled").cov
+        sd = np.sqrt(np.diag(cov))
+        errors.append(sd)
+        off = ~np.eye(len(sd), dtype=bool)
+        links.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
+    by_model = np.mean(errors, axis=0)
+    return float(np.sqrt((by_model**2).mean())), float(np.clip(np.mean(links), 0.0, 0.99))

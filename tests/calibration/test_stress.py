@@ -1,0 +1,52 @@
+"""The stress test: what moves with source ability, simulated and on thinned items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hatstats.calibration.stress import StressDesign, stress_test
+from hatstats.calibration.test_size import DF_CLASSES, SizeDesign, rejections
+from hatstats.errors import NotIdentifiedError
+from hatstats.simulation.simulate import Shape, simulate_study
+from tests.trends.makers import aggregate_study, table_of_models
+
+
+def test_latent_hat_stays_where_rivals_move() -> None:
+    design = StressDesign(n_items=600, n_languages=1, abilities=(-1.0, 0.5, 2.0))
+    table = stress_test(design=design, n_seeds=2, rng=1).set_index("measure")
+    hat = table.loc["HAT, latent, uniform"]
+    assert hat["leakage"] < 0.1
+    assert hat["by_transfer"] > 0.1
+    for rival in ("HAT, observed, uniform", "ratio", "conditional", "overall"):
+        assert table.loc[rival, "leakage"] > 2 * hat["leakage"], rival
+    assert (table["n_seeds"] == 2).all()
+    assert table["mc_error"].notna().all()
+
+
+def test_thinned_items_of_a_study() -> None:
+    study = simulate_study(
+        (-0.5, 0.5, 1.0), shape=Shape(n_items=300, n_languages=1, n_trials=8), rng=1
+    )
+    table = stress_test(study, rng=1).set_index("measure")
+    assert set(table["world"]) == {"real items"}
+    assert (table["by_transfer"] > 0).all()
+    assert table.loc["HAT, latent, pooled", "leakage"] < table.loc["overall", "leakage"]
+
+
+def test_a_table_of_means_cannot_be_thinned_bad_input() -> None:
+    study = aggregate_study(table_of_models(1), np.random.default_rng(1).uniform(0.4, 0.9, (20, 2)))
+    with pytest.raises(NotIdentifiedError, match="counts per item"):
+        stress_test(study)
+
+
+def test_rejections_are_counted() -> None:
+    design = SizeDesign("release_year", slope=0.5, family_sd=0.0, model_sd=0.001, sampling_sd=0.01)
+    by_method, by_df = rejections(design, n_replicates=8, n_draws=49, rng=1)
+    table = by_method.set_index("method")
+    assert table.loc["OLS", "rejected"] == 1.0
+    assert len(table) == 12
+    assert by_df["n_replicates"].sum() == 8
+    assert set(by_df["df_low"]) <= set(DF_CLASSES)
+    again, _ = rejections(design, n_replicates=8, n_draws=49, rng=1)
+    assert again.equals(by_method)

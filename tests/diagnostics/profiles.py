@@ -1,0 +1,51 @@
+"""What the tests of the checks share: profiles to check, and a slow way to influence values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+import hatstats as hs
+from hatstats.bootstrap.refits import repeat_clusters
+from hatstats.scores.model_scores import ModelScores, item_profile
+from hatstats.simulation.simulate import Shape
+
+ABILITY = (-0.5, 0.3, 1.0)
+
+
+@cache
+def profile_of(
+    method: str, *, n_items: int = 300, n_trials: int = 5, seed: int = 1, twins: bool = False
+) -> hs.TransferProfile:
+    """A profile of three simulated models in two languages; the same one whenever asked for."""
+    shape = Shape(n_items=n_items, n_languages=2, n_trials=n_trials, twins=twins)
+    study = hs.simulate_study(ABILITY, shape=shape, rng=seed)
+    return hs.fit_profile(study, method=method)  # type: ignore[arg-type]
+
+
+def slow_influence(
+    profile: hs.TransferProfile,
+    scores: Callable[[hs.TransferProfile], ModelScores],
+    clusters: list[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Influence (K, M) of clusters by fitting again, and as computed.
+
+    An estimate moves from weight 1 - h to 1 + h by ``2 h psi`` up to h^3: all clusters stand in the
+    data twice, so that weights 1/2 and 3/2 are one copy and three.
+    """
+    items = item_profile(profile, "a test")
+    groups = int(items.fits[0].counts.clusters.max()) + 1
+    computed = scores(profile).influence[0][clusters]
+    found = []
+    for cluster in clusters:
+        ends = []
+        for copies in (1.0, 3.0):
+            weights = np.full(groups, 2.0)
+            weights[cluster] = copies
+            study = repeat_clusters(items, [weights])
+            again = hs.fit_profile(study, method=profile.method)  # type: ignore[arg-type]
+            ends.append(scores(again).params)
+        found.append(ends[1] - ends[0])
+    return np.array(found), computed

@@ -1,0 +1,76 @@
+"""Options that make no sense are refused, and the message says what would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.estimators.joint.compare import compare_joint
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.methods import fit_profile
+from hatstats.simulation.simulate import Shape, simulate_study
+from tests.studies import panel_rows, study_of
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({"profile": "cubic"}, "linear, quadratic, spline"),
+        ({"chance": "guessed"}, "fixed or estimated"),
+        ({"t_df": 0.5}, "1 or more"),
+        ({"t_df": float("nan")}, "1 or more"),
+        ({"accuracy": 0.5}, "1e-5"),
+        ({"accuracy": 0.0}, "1e-5"),
+    ],
+)
+def test_options(wrong: dict[str, Any], hint: str) -> None:
+    with pytest.raises(DataError, match=hint):
+        JointOptions(**wrong)
+
+
+def test_label_names_every_option_that_is_on() -> None:
+    everything = JointOptions("spline", True, True, True, True, "estimated", 4.0)
+    assert everything.label == (
+        "spline profile, shared factor, transfer or not, point masses, beta-binomial, "
+        "chance estimated, t abilities (4 df)"
+    )
+    assert JointOptions().label == "logit-normal"
+
+
+@pytest.mark.parametrize("method", ["latent", "observed", "aggregate", None])
+def test_options_of_joint_with_another_method(method: Any) -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(20, 2, 3), rng=1)
+    with pytest.raises(DataError, match="JointOptions for method"):
+        fit_profile(study, method=method, options=JointOptions())
+
+
+def test_options_of_aggregate_with_joint() -> None:
+    study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
+    with pytest.raises(DataError, match="belong to method 'aggregate'"):
+        fit_profile(study, method="joint", slope=1.0)
+
+
+@pytest.mark.parametrize("folds", [1, 21])
+def test_folds(folds: int) -> None:
+    study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
+    with pytest.raises(DataError, match="20 independent items"):
+        compare_joint(study, folds=folds)
+
+
+def test_nothing_to_compare() -> None:
+    study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
+    with pytest.raises(DataError, match="nothing to compare"):
+        compare_joint(study, [])
+
+
+def test_accuracies_only() -> None:
+    study = study_of(
+        panel_rows([0.0, 1.0], ["de", "fr"], rng=np.random.default_rng(1)), chance=0.25
+    )
+    with pytest.raises(NotIdentifiedError, match="item-level"):
+        compare_joint(study)
+    with pytest.raises(NotIdentifiedError, match="item-level"):
+        fit_profile(study, method="joint")

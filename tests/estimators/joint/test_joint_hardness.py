@@ -1,0 +1,290 @@
+"""One hardness common to several models: what identifies one trial in one language."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.estimators.joint.common_hardness import CommonLikelihood, fit_common
+from hatstats.estimators.joint.compare import compare_joint
+from hatstats.estimators.joint.fit import make_likelihood
+from hatstats.estimators.joint.fit_models import fit_joint, model_counts
+from hatstats.estimators.joint.likelihood import joint_counts
+from hatstats.estimators.joint.node_tables import Rules
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.joint.profile import JointModel
+from hatstats.estimators.joint.quadrature import SINGLE, normal_rule
+from hatstats.estimators.methods import fit_profile
+from hatstats.scores.counts import ItemCounts, item_counts
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from tests.estimators.joint.data import random_theta
+from tests.estimators.joint.test_joint_against_naive import count_probability, expit, integral
+
+UNIFORM = (np.arange(2000) + 0.5) / 2000
+COMMON = JointOptions(hardness="common")
+EDGES = (-8.0, 0.0, 8.0)
+
+
+def random_common(
+    rng: np.random.Generator,
+    *,
+    items: int,
+    models: int = 2,
+    options: JointOptions = COMMON,
+    trials: int = 1,
+    chance: float = 0.0,
+    spacing: float = 0.2,
+) -> CommonLikelihood:
+    """Likelihood of small random counts with missing models and languages."""
+    rule = normal_rule(spacing, 1e-12)
+    parts = []
+    for _ in range(models):
+        source_n = rng.integers(0, trials + 1, items).astype(float)
+        source_n[0] = trials
+        target_n = rng.integers(0, trials + 1, (items, 2)).astype(float)
+        counts = joint_counts(
+            (np.floor(source_n * rng.random(items) + 0.5), source_n),
+            (np.floor(target_n * rng.random((items, 2)) + 0.5), target_n),
+        )
+        residual = rule if trials > 1 else SINGLE
+        rules = Rules(rule, SINGLE, residual, rule)
+        parts.append(make_likelihood(counts, options, chance, rules))
+    return CommonLikelihood(tuple(parts), rule)
+
+
+def any_theta(likelihood: CommonLikelihood, rng: np.random.Generator) -> np.ndarray:
+    parts = [random_theta(part.layout, rng) for part in likelihood.parts]
+    for part, theta in zip(likelihood.parts, parts, strict=True):
+        if part.maker.rules.residual.size == 1:
+            theta[part.layout.place("tau")] = 0.0
+    return np.concatenate(parts)
+
+
+def naive_item(likelihood: CommonLikelihood, theta: np.ndarray, item: int) -> float:
+    """One item's log-likelihood: integrals inside one another, parameters by name."""
+
+    def answers(m: int, eta: float) -> float:
+        part, own = likelihood.parts[m], likelihood.split(theta)[m]
+        counts, layout, chance = part.counts, part.layout, part.maker.chance
+        pattern = counts.index[item]
+        rows = counts.source_rows
+        k, n = (int(each[counts.source[pattern]]) for each in (rows.correct, rows.trials))
+        total = count_probability(k, n, chance + (1 - chance) * expit(eta), 0.0)
+        for language, row in enumerate(counts.target[pattern]):
+            if row < 0:
+                continue
+            k, n = int(counts.target_rows.correct[row]), int(counts.target_rows.trials[row])
+            alpha, beta, tau = (
+                own[layout.place(name)][language] for name in ("alpha", "beta", "tau")
+            )
+
+            def given_residual(
+                e: float,
+                k: int = k,
+                n: int = n,
+                middle: float = alpha + beta * eta,
+                tau: float = tau,
+            ) -> float:
+                return count_probability(k, n, chance + (1 - chance) * expit(middle + tau * e), 0.0)
+
+            total *= integral(given_residual) if tau else given_residual(0.0)
+        return total
+
+    def given_hardness(b: float) -> float:
+        total = 1.0
+        for m, part in enumerate(likelihood.parts):
+            if part.counts.index[item] < 0:
+                continue
+            own = likelihood.split(theta)[m]
+            mu, sigma, common = (part.layout.scalar(own, n) for n in ("mu", "sigma", "common"))
+            total *= integral(
+                lambda u, m=m, at=mu + common * b, sigma=sigma: answers(m, at + sigma * u),
+                edges=EDGES,
+            )
+        return total
+
+    return math.log(integral(given_hardness, edges=EDGES))
+
+
+@settings(max_examples=3)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25]))
+def test_log_likelihood_equals_nested_quadrature(seed: int, chance: float) -> None:
+    rng = np.random.default_rng(seed)
+    likelihood = random_common(rng, items=1, chance=chance)
+    theta = any_theta(likelihood, rng)
+    fast = likelihood.by_item(theta)
+    slow = [naive_item(likelihood, theta, 0)]
+    np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "trials"),
+    [
+        (COMMON, 1),
+        (COMMON, 3),
+        (replace(COMMON, profile="quadratic", chance="estimated"), 3),
+        (replace(COMMON, transfer_or_not=True), 3),
+    ],
+    ids=lambda value: getattr(value, "label", None),
+)
+def test_gradient_and_information_equal_differences(options: JointOptions, trials: int) -> None:
+    rng = np.random.default_rng(3)
+    likelihood = random_common(
+        rng, items=15, models=2, options=options, trials=trials, chance=0.2, spacing=0.8
+    )
+    theta = any_theta(likelihood, rng)
+    each, scores, information = likelihood.scores_and_information(theta)
+    np.testing.assert_allclose(each, likelihood.by_item(theta), atol=1e-12)
+    np.testing.assert_allclose(scores.sum(axis=0), likelihood.gradient(theta), atol=1e-9)
+    assert np.abs(scores).max() > 0.1
+    step = 1e-5
+    steps = step * np.eye(theta.size)
+    ahead = np.array([likelihood.by_item(theta + one) for one in steps])
+    behind = np.array([likelihood.by_item(theta - one) for one in steps])
+    np.testing.assert_allclose(scores.T, (ahead - behind) / (2 * step), atol=1e-6)
+    numeric = [
+        (likelihood.gradient(theta - one) - likelihood.gradient(theta + one)) / (2 * step)
+        for one in steps
+    ]
+    scale = np.abs(information).max()
+    np.testing.assert_allclose(information, numeric, rtol=0, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("languages", [1, 2])
+def test_hat_does_not_move_with_one_trial_of_several_models(languages: int) -> None:
+    """The spread was .017 in one language and .017 in two; SEs at the ends were .010 to .017."""
+    study = simulate_study((-2.0, 0.0, 1.0, 3.0), shape=Shape(20_000, languages, 1), rng=2)
+    scores = fit_profile(study, method="joint", options=COMMON).hat("uniform")
+    assert np.ptp(scores.params) <= 0.03
+    assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
+
+
+def test_two_models_are_enough_and_are_taken_together_without_being_told() -> None:
+    study = simulate_study((-1.0, 1.0), shape=Shape(8000, 1, 1), rng=4)
+    profile = fit_profile(study, method="joint")
+    assert isinstance(profile, ItemProfile)
+    assert profile.fits[0].together
+    scores = profile.hat("uniform")
+    assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
+    assert "common hardness over models and languages" in scores.estimand
+    assert "one trial per item" in scores.estimand
+    own = fit_profile(simulate_study((0.0, 1.0), shape=Shape(300, 2, 3), rng=1), method="joint")
+    assert isinstance(own, ItemProfile)
+    assert not own.fits[0].together
+
+
+def test_own_and_common_agree_where_both_are_identified() -> None:
+    study = simulate_study((-0.5, 0.5), shape=Shape(1500, 2, 8), rng=5)
+    own, common = (
+        fit_profile(study, method="joint", options=JointOptions(hardness=hardness)).hat("pooled")
+        for hardness in ("own", "common")
+    )
+    assert (np.abs(own.params - common.params) < 0.5 * own.bse).all()
+    np.testing.assert_allclose(own.bse, common.bse, rtol=0.1)
+
+
+def test_influence_is_the_effect_of_an_item() -> None:
+    """An item left out or taken twice, beside what its influence value says."""
+    study = simulate_study((-0.5, 0.5, 1.0), shape=Shape(400, 1, 1), rng=6)
+    counts = item_counts(study, "simulated")
+
+    def fitted(chosen: np.ndarray) -> list[JointModel]:
+        part = ItemCounts(
+            counts.benchmark,
+            0.0,
+            counts.models,
+            counts.languages,
+            counts.items[chosen],
+            np.arange(chosen.size),
+            counts.source_correct[:, chosen],
+            counts.source_trials[:, chosen],
+            counts.target_correct[:, chosen],
+            counts.target_trials[:, chosen],
+        )
+        _, models = fit_joint(part, replace(COMMON, accuracy=1e-7))
+        return list(models)
+
+    every = np.arange(400)
+    whole = fitted(every)
+    grid = whole[0].grid
+    weights = np.diff(np.r_[0.0, 0.5 * (grid[1:] + grid[:-1]), 1.0])
+    for item in (0, 5):
+        more, less = fitted(np.r_[every, item]), fitted(np.delete(every, item))
+        for place, model in enumerate(whole):
+            said = model.profile_influence(weights)
+            np.testing.assert_allclose(said.sum(axis=0), 0.0, atol=1e-8)
+            change = 0.5 * (more[place].profile - less[place].profile) @ weights
+            np.testing.assert_allclose(said[item], change, rtol=0.1, atol=2e-5)
+
+
+def test_models_asked_other_items_are_told_apart() -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(200, 1, 1), rng=7)
+    counts = item_counts(study, "simulated")
+    trials, target = counts.source_trials.copy(), counts.target_trials.copy()
+    trials[0, :100] = target[0, :100] = 0.0
+    trials[1, 100:] = target[1, 100:] = 0.0
+    apart = replace(
+        counts,
+        source_trials=trials,
+        target_trials=target,
+        source_correct=np.minimum(counts.source_correct, trials),
+        target_correct=np.minimum(counts.target_correct, target),
+    )
+    with pytest.raises(NotIdentifiedError, match="no second model was asked the same items"):
+        fit_joint(apart)
+
+
+def test_one_model_names_the_second_as_missing() -> None:
+    study = simulate_study((0.0,), shape=Shape(100, 1, 1), rng=1)
+    with pytest.raises(NotIdentifiedError, match="or a second model asked the same items"):
+        fit_profile(study, method="joint")
+    with pytest.raises(NotIdentifiedError, match="or a second model asked the same items"):
+        fit_profile(study, method="joint", options=COMMON)
+
+
+def test_bad_input() -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(60, 1, 1), rng=1)
+    with pytest.raises(DataError, match="auto, own or common"):
+        JointOptions(hardness="shared")  # type: ignore[arg-type]
+    with pytest.raises(NotIdentifiedError, match="has no point_masses, t_df"):
+        fit_profile(study, method="joint", options=JointOptions(point_masses=True, t_df=5.0))
+    with pytest.raises(NotIdentifiedError, match="beta_binomial"):
+        fit_profile(study, method="joint", options=JointOptions(beta_binomial=True))
+    notes = compare_joint(study, [JointOptions(), COMMON], rng=1)["note"].tolist()
+    assert "one target language" in notes[0]
+    assert "one model at a time" in notes[1]
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_all_right_or_all_wrong(right: float) -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(40, 1, 1), rng=1)
+    counts = item_counts(study, "simulated")
+    same = replace(
+        counts,
+        source_correct=np.full_like(counts.source_correct, right),
+        target_correct=np.full_like(counts.target_correct, right),
+    )
+    with pytest.warns(match="equally hard"):
+        grid, models = fit_joint(same)
+    for model in models:
+        assert isinstance(model, JointModel)
+        assert np.isfinite(model.profile).all()
+        assert abs(float(model.distribution @ grid) - right) < 0.05
+        assert np.isfinite(model.profile_influence(model.distribution)).all()
+
+
+def test_fits_say_that_they_are_of_all_models() -> None:
+    study = simulate_study((0.0, 1.0, 2.0), shape=Shape(300, 1, 1), rng=2)
+    counts = item_counts(study, "simulated")
+    fits = fit_common([model_counts(counts, m)[0] for m in range(3)], COMMON)
+    assert len({fit.log_likelihood for fit in fits}) == 1
+    assert all(fit.together and fit.converged for fit in fits)
+    # mu, sigma, common, alpha, beta of each; tau is held with one trial.
+    assert fits[0].n_parameters == 15

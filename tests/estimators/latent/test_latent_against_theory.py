@@ -1,0 +1,78 @@
+"""What `latent` is for: the score stays where it is when only source ability moves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hatstats.estimators.methods import fit_profile
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.simulation.simulate import WORLDS, Shape, WorldName, simulate_study, true_hat
+
+ABILITIES = (-2.0, 0.0, 1.0, 3.0)
+EVERYWHERE = (np.arange(2000) + 0.5) / 2000
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
+    """Equal transfer, source ability from -2 to 3, 10 trials, area under the profile."""
+    latent, observed = [], []
+    for seed in (0, 1):
+        shape = Shape(n_items=20_000, n_languages=2, n_trials=10)
+        study = simulate_study(ABILITIES, shape=shape, world=world, rng=seed)
+        latent.append(fit_profile(study, method="latent").hat("uniform").params)
+        observed.append(fit_profile(study, method="observed").hat("uniform").params)
+    truth = true_hat(EVERYWHERE, world=world)
+    still, drifting = np.mean(latent, axis=0), np.mean(observed, axis=0)
+    assert np.ptp(still) <= 0.02
+    assert np.abs(still - truth).max() < 0.02
+    # The point of the project: what tables show moves with ability alone, and always upwards.
+    assert np.ptp(drifting) > 0.05
+    assert (np.diff(drifting) > 0).all()
+    assert np.ptp(drifting) > 5 * np.ptp(still)
+
+
+def test_pooled_scores_of_equal_transfer_agree() -> None:
+    study = simulate_study(ABILITIES, shape=Shape(20_000, 2, 10), rng=2)
+    scores = fit_profile(study).hat("pooled")
+    assert np.ptp(scores.params) < 0.03
+    # A model is not scored where it has items alone: the reference is the same for all.
+    raw = fit_profile(study).hat("own").params
+    assert np.ptp(raw) > 0.4
+
+
+def test_scores_order_models_by_transfer_not_by_ability() -> None:
+    """The weakest model transfers best."""
+    transfer = (0.8, 0.0, -0.4)
+    study = simulate_study((-1.0, 0.5, 2.0), transfer=transfer, shape=Shape(3000, 3, 8), rng=3)
+    scores = fit_profile(study).hat([0.3, 0.5, 0.7])
+    truth = [true_hat([0.3, 0.5, 0.7], transfer=shift) for shift in transfer]
+    np.testing.assert_allclose(scores.params, truth, atol=0.02)
+    raw = fit_profile(study).hat("own").params
+    assert (np.diff(scores.params) < 0).all()
+    assert (np.diff(raw) > 0).any()
+
+
+def test_profile_is_the_true_one_where_items_are() -> None:
+    study = simulate_study((0.0,), shape=Shape(20_000, 2, 10), world="cubic", rng=4)
+    profile = fit_profile(study)
+    assert isinstance(profile, ItemProfile)
+    (fit,) = profile.fits
+    inside = (fit.support > 0.05) & (fit.support < 0.95)
+    true = WORLDS["cubic"].profile(fit.support, 0.0)
+    assert np.abs(fit.profiles[0, :, inside] - true[inside, None]).max() < 0.025
+    assert (np.diff(fit.profiles, axis=2) >= -1e-12).all()
+    assert ((fit.profiles >= 0) & (fit.profiles <= 1)).all()
+
+
+def test_more_trials_bring_observed_to_latent() -> None:
+    gaps = []
+    for trials in (3, 30):
+        study = simulate_study((1.5,), shape=Shape(20_000, 2, trials), rng=5)
+        latent, observed = (
+            fit_profile(study, method=method).hat([0.3]).params[0]
+            for method in ("latent", "observed")
+        )
+        gaps.append(observed - latent)
+    assert gaps[0] > 0.08
+    assert 0 < gaps[1] < gaps[0] / 4

@@ -1,0 +1,102 @@
+"""A study of responses, written as each harness writes it, comes back with the same counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import hatstats
+from tests.logs import writers
+
+FRAME = writers.responses()
+
+
+def found(study: hatstats.Study) -> dict[tuple[str, str, str], tuple[float, float]]:
+    columns = ["model", "language", "item", "n_correct", "n_trials"]
+    return {
+        (str(m), str(lang), str(i)): (float(k), float(n))
+        for m, lang, i, k, n in study.counts[columns].itertuples(index=False)
+    }
+
+
+@pytest.mark.parametrize("write", writers.ITEMWISE, ids=lambda write: write.__name__)
+def test_items_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: Path) -> None:
+    write(FRAME, tmp_path)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert found(done.study) == writers.expected(FRAME)
+    assert done.study.benchmark_names == ["mgsm_direct"]
+    assert done.study.is_source.sum() == len(writers.MODELS) * writers.N_ITEMS
+    assert done.files["left_out"].sum() == 0
+    assert done.files["kept"].sum() == len(FRAME)
+
+
+@pytest.mark.parametrize("write", writers.TOTAL, ids=lambda write: write.__name__)
+def test_totals_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: Path) -> None:
+    write(FRAME, tmp_path)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert found(done.study) == writers.totals(FRAME)
+    assert done.study.level == "aggregate"
+
+
+def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:
+    names = {"model": "m", "language": "tongue", "item": "q", "prompt": "seed", "correct": "ok"}
+    table = FRAME.drop(columns="benchmark").rename(columns=names)
+    records = [{"meta": {"q": r.pop("q")}, **r} for r in table.to_dict("records")]
+    writers.write_lines(tmp_path / "mine.jsonl", records)
+    with pytest.raises(hatstats.DataError, match=r"known as model or benchmark.*--map model="):
+        hatstats.convert_logs(tmp_path)
+    done = hatstats.convert_logs(
+        tmp_path / "mine.jsonl",
+        fields={**names, "item": "meta.q"},
+        settings={"benchmark": "mine", "chance": "0.25"},
+        strict=True,
+    )
+    assert found(done.study) == writers.expected(FRAME)
+    assert done.study.benchmarks.iloc[0].tolist() == ["mine", "en", 0.25]
+
+
+def test_filter_metric_and_names_can_be_chosen(tmp_path: Path) -> None:
+    writers.lm_eval(FRAME, tmp_path)
+    done = hatstats.convert_logs(
+        tmp_path,
+        settings={"filter": "strict-match", "source_language": "de", "model:acme/small-1b": "s"},
+    )
+    assert done.study.counts["n_correct"].sum() == 0
+    assert done.study.model_names == ["acme/large-9b", "s"]
+    assert done.study.benchmarks["source_language"].tolist() == ["de"]
+    assert done.files["set_aside"].sum() == len(FRAME)
+    with pytest.raises(hatstats.DataError, match="another filter than nothing"):
+        hatstats.convert_logs(tmp_path, settings={"filter": "nothing"}, strict=True)
+
+
+def test_a_format_can_be_forced(tmp_path: Path) -> None:
+    writers.lm_eval(FRAME, tmp_path)
+    samples = str(tmp_path / "acme__small-1b" / "samples_*.jsonl")
+    done = hatstats.convert_logs(
+        samples,
+        format="plain",
+        fields={"correct": "exact_match", "item": "doc_id"},
+        settings={"model": "x", "benchmark": "y", "language": "en"},
+    )
+    assert done.study.counts["n_trials"].sum() == len(FRAME) / 2  # one model, one of two filters
+    with pytest.raises(hatstats.DataError, match=r"format is not known.*Did you mean 'lm-eval'"):
+        hatstats.convert_logs(samples, format="lm_eval")
+
+
+def test_items_of_their_own_source_language(tmp_path: Path) -> None:
+    table = FRAME.assign(
+        source_language=FRAME["item"].map(lambda item: writers.LANGUAGES[item % 3])
+    )
+    writers.csv(table, tmp_path)
+    study = hatstats.convert_logs(tmp_path).study
+    assert study.items["source_language"].nunique() == 3
+    assert study.is_source.sum() == len(writers.MODELS) * writers.N_ITEMS
+
+
+def test_counts_that_are_counted_already_are_added_up(tmp_path: Path) -> None:
+    table = FRAME.assign(n_correct=FRAME["correct"], n_trials=1).drop(columns="correct")
+    writers.csv(table, tmp_path)
+    assert found(hatstats.convert_logs(tmp_path).study) == writers.expected(FRAME)

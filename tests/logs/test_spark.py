@@ -1,0 +1,82 @@
+"""Spark and DuckDB count the same files to the same last count; Spark starts once, in a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hatstats
+from tests.logs import writers
+
+FRAME = writers.responses()
+ROOT = Path(__file__).parents[2]
+#: One session for all folders: starting Spark takes longer than everything else here together.
+CODE = """
+import sys
+from pyspark.sql import SparkSession
+import hatstats
+for at, folder in enumerate(sys.argv[1:]):
+    backend = SparkSession.active() if at else "spark://local:1"
+    done = hatstats.convert_logs(folder, backend=backend)
+    done.study.write(folder + "-spark")
+    done.files.to_csv(folder + "-files.csv", index=False)
+    done.left_out.to_csv(folder + "-left.csv", index=False)
+SparkSession.active().stop()
+"""
+FOLDERS = ("csv", "partitioned", "lm_eval", "lighteval", "spoilt")
+
+
+def spoilt(folder: Path) -> None:
+    """Lines that are broken, blank, or neither right nor wrong; trials repeated, and named."""
+    records = FRAME.assign(prompt="p" + FRAME["prompt"].astype(str)).to_dict("records")
+    odd = [{**records[0], "correct": 0.5, "prompt": "q"}, {**records[1], "model": None},
+           {**records[2], "correct": "C", "prompt": "q"}, records[3]]  # fmt: skip
+    text = "".join(json.dumps(record) + "\n" for record in [*records, *odd])
+    data = (text + '{"model": "a", broken\n[1]\n{"model"').encode()
+    (folder / "run.jsonl").write_bytes(data + "é".encode("latin-1") + b'": 1}\n')
+
+
+def java_is_there() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java") is not None or bool(home and Path(home, "bin", "java").exists())
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not java_is_there():
+        message = "Java is missing (17 or newer, on PATH or in JAVA_HOME): Spark was not compared."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    place = tmp_path_factory.mktemp("spark")
+    for name in FOLDERS:
+        (place / name).mkdir()
+        spoilt(place / name) if name == "spoilt" else getattr(writers, name)(FRAME, place / name)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *(str(place / name) for name in FOLDERS)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return place
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_spark_equals_duckdb(name: str, converted: Path) -> None:
+    here = hatstats.convert_logs(converted / name)
+    there = hatstats.read_study(converted / f"{name}-spark")
+    assert len(here.study.counts) == len(writers.expected(FRAME))
+    assert there.counts.equals(here.study.counts)
+    assert there.benchmarks.equals(here.study.benchmarks)
+    for table, what in ((here.files, "files"), (here.left_out, "left")):
+        path = converted / f"{name}-{what}.csv"
+        table.to_csv(converted / "here.csv", index=False)
+        assert sorted(path.read_text().splitlines()) == sorted(
+            (converted / "here.csv").read_text().splitlines()
+        )

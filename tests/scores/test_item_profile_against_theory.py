@@ -1,0 +1,331 @@
+"""What must hold of item-level scores whatever the data: identities, covariance, symmetry."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from hatstats.errors import DegenerateDataWarning
+from hatstats.estimators.latent.fit import LatentOptions
+from hatstats.estimators.methods import fit_profile
+from hatstats.inference.intervals import wald_interval
+from hatstats.inference.tidy import TIDY_COLUMNS
+from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
+from tests.studies import Row, item_rows, study_of
+
+METHODS = ("latent", "observed")
+REFERENCES = ("pooled", "uniform", "own", "model:a", [0.2, 0.5, 0.9])
+
+
+def raw_target_accuracy(study: Study) -> pd.Series:
+    """Mean over items of k/n per model, benchmark and language, of items asked in the source."""
+    rows = study.counts.assign(source=study.is_source)
+    asked = set(
+        rows[rows["source"]][["model", "benchmark", "item"]].itertuples(index=False, name=None)
+    )
+    found: dict[tuple[str, str, str], list[float]] = {}
+    target = rows[~rows["source"]].groupby(["model", "benchmark", "language", "item"])
+    for (model, benchmark, language, item), cell in target:
+        if (model, benchmark, item) in asked:
+            share = cell["n_correct"].sum() / cell["n_trials"].sum()
+            found.setdefault((model, benchmark, language), []).append(share)
+    return pd.Series({key: np.mean(values) for key, values in found.items()})
+
+
+def check_own(study: Study, method: str) -> HatScores:
+    scores = fit_profile(study, method=method).hat("own")
+    raw = raw_target_accuracy(study)
+    cells = scores.cells.set_index(["model", "benchmark", "language"])["estimate"]
+    assert len(cells) == len(raw) >= 4
+    np.testing.assert_allclose(cells.to_numpy(), raw.loc[cells.index].to_numpy(), atol=1e-10)
+    by_benchmark = raw.groupby(level=[0, 1]).mean()
+    for name, value in zip(scores.models, scores.params, strict=True):
+        assert value == pytest.approx(by_benchmark[name].mean(), abs=1e-10)
+    return scores
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("trials", [5, None])
+def test_own_reference_is_raw_target_accuracy(method: str, trials: int | None) -> None:
+    rng = np.random.default_rng(1)
+    rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 60, rng=rng, trials=trials)
+    check_own(study_of(rows), method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_own_reference_is_raw_target_accuracy_with_languages_missing(method: str) -> None:
+    """Hard items lack a language, so that no one distribution would do for all languages."""
+    rng = np.random.default_rng(2)
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 80, rng=rng, trials=None)
+    easy = {row[3] for row in rows if row[0] == "a" and row[2] == "en" and 2 * row[4] > row[5]}
+    assert 20 < len(easy) < 60
+    rows = [row for row in rows if row[2] != "yo" or row[3] in easy or rng.random() < 0.2]
+    check_own(study_of(rows), method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_own_reference_is_raw_target_accuracy_where_items_have_their_own_source(
+    method: str,
+) -> None:
+    """The shape of ECLeKTic: each item's source is one of the languages, the others are targets."""
+    languages = ["en", "sw", "yo"]
+    rows = item_rows(["a", "b"], languages, 90, rng=np.random.default_rng(3))
+    items = pd.DataFrame(
+        {
+            "benchmark": "quiz",
+            "item": [f"item-{i}" for i in range(90)],
+            "source_language": [languages[i % 3] for i in range(90)],
+            "cluster": "",
+        }
+    )
+    scores = check_own(study_of(rows, items=items), method)
+    assert set(scores.cells["language"]) == set(languages)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_own_reference_over_several_benchmarks(method: str) -> None:
+    rng = np.random.default_rng(4)
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 50, rng=rng, benchmark="one")
+    rows += item_rows(["a", "b"], ["en", "zu"], 30, rng=rng, benchmark="two", trials=None)
+    scores = check_own(study_of(rows), method)
+    # Benchmarks share no items, so that their cells are independent.
+    one = (scores.cells["benchmark"] == "one").to_numpy()
+    assert np.all(scores.cells_cov[np.ix_(one, ~one)] == 0)
+    assert np.all(scores.cells_cov[np.ix_(one, one)] != 0)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6))
+def test_own_reference_of_any_small_study(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 12, rng=rng, trials=None)
+    rows = [row for row in rows if rng.random() < 0.8 or row[3] == "item-0"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        check_own(study_of(rows), "observed")
+
+
+def test_a_model_as_reference_is_its_own_reference() -> None:
+    """The observed profile, averaged over the levels it was learnt from, gives the mean back."""
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 60, rng=np.random.default_rng(5), trials=None)
+    study = study_of(rows)
+    observed = fit_profile(study, method="observed")
+    given_by_name, own = observed.hat("model:b"), observed.hat("own")
+    assert given_by_name.params[1] == pytest.approx(own.params[1], abs=1e-12)
+    assert given_by_name.bse[1] == pytest.approx(own.bse[1], rel=1e-9)
+    assert abs(given_by_name.params[0] - own.params[0]) > 1e-3
+
+
+def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> None:
+    study = simulate_study((-1.0, 0.5, 2.0), shape=Shape(2000, 2, 10), rng=6)
+    latent = fit_profile(study, method="latent")
+    own = latent.hat("own")
+    for place, name in enumerate(own.models):
+        named = latent.hat(f"model:{name}")
+        assert named.params[place] == pytest.approx(own.params[place], abs=0.004)
+        assert named.bse[place] == pytest.approx(own.bse[place], rel=0.05)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_covariances_are_symmetric_and_not_negative(
+    method: str, reference: str | list[float]
+) -> None:
+    rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 80, rng=np.random.default_rng(7))
+    scores = fit_profile(study_of(rows), method=method).hat(reference)
+    for matrix in (scores.cov, scores.cells_cov, scores.joint_cov):
+        np.testing.assert_allclose(matrix, matrix.T, atol=1e-15)
+        assert np.linalg.eigvalsh(matrix).min() > -1e-12
+    np.testing.assert_array_equal(scores.joint_cov[:3, :3], scores.cov)
+    np.testing.assert_allclose(scores.cells["std_error"] ** 2, np.diag(scores.cells_cov))
+    # Models share items, so that their scores go together.
+    assert (scores.cov[np.triu_indices(3, 1)] > 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]) -> None:
+    rows = item_rows(["a", "other"], ["en", "sw", "yo"], 70, rng=np.random.default_rng(8))
+    rows += [("copy", *row[1:]) for row in rows if row[0] == "a"]
+    scores = fit_profile(study_of(rows), method=method).hat(reference)
+    first, copy = scores.models.index("a"), scores.models.index("copy")
+    assert scores.params[first] == scores.params[copy]
+    correlation = scores.cov[first, copy] / scores.bse[first] / scores.bse[copy]
+    assert correlation == pytest.approx(1.0, abs=1e-12)
+    row = scores.contrast("a", "copy").iloc[0]
+    assert row["estimate"] == 0.0
+    # The variance is a difference of equal terms of 1e-4 or so, and 0 to their rounding.
+    assert row["std_error"] ** 2 == pytest.approx(0.0, abs=1e-16)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("reference", ["pooled", "uniform", "own"])
+def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> None:
+    """Twins in one cluster leave the standard error as it was; as items, they shrink it."""
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 100, rng=np.random.default_rng(9))
+    twins: list[Row] = []
+    for row in rows:
+        twins += [(*row[:3], f"{row[3]}{end}", *row[4:6], f"pair {row[3]}") for end in "xy"]
+    apart = [(*row[:6], "") for row in twins]
+    # Which cost of roughness is chosen depends on how many items are known to be apart.
+    options = LatentOptions(roughness=1.0) if method == "latent" else None
+    once, paired, lone = (
+        fit_profile(study_of(each), method=method, options=options).hat(reference)
+        for each in (rows, twins, apart)
+    )
+    np.testing.assert_allclose(paired.params, lone.params, atol=1e-12)
+    if method == "observed" or reference == "own":
+        np.testing.assert_allclose(paired.params, once.params, atol=1e-12)
+        np.testing.assert_allclose(paired.cov, once.cov, rtol=1e-9)
+        np.testing.assert_allclose(lone.cov * 2 * 199 / 200, once.cov * 99 / 100, rtol=1e-9)
+    else:
+        # A fixed prior weighs half as much against twice the items.
+        np.testing.assert_allclose(paired.params, once.params, atol=0.03)
+        np.testing.assert_allclose(np.sqrt(2) * lone.bse, paired.bse, rtol=0.02)
+
+
+def test_contrast_uses_the_covariance() -> None:
+    rows = item_rows(["a", "b"], ["en", "sw"], 100, rng=np.random.default_rng(10))
+    scores = fit_profile(study_of(rows)).hat()
+    row = scores.contrast("b", "a", conf_level=0.9).iloc[0]
+    variance = scores.cov[0, 0] + scores.cov[1, 1] - 2 * scores.cov[0, 1]
+    assert scores.influence is not None
+    assert row["term"] == "b - a"
+    assert row["estimate"] == pytest.approx(scores.params[1] - scores.params[0])
+    assert row["std_error"] == pytest.approx(np.sqrt(variance))
+    psi = scores.influence[:, 1] - scores.influence[:, 0]
+    assert row["df"] == pytest.approx(2 / (sum(psi**4) / sum(psi**2) ** 2 - 1 / 100))
+    limits = wald_interval(
+        row["estimate"], row["std_error"], row["df"], 0.9, sum(psi**3) / sum(psi**2) ** 1.5
+    )
+    assert (row["conf_low"], row["conf_high"]) == pytest.approx(tuple(limits))
+    assert row["statistic"] == pytest.approx(row["estimate"] / row["std_error"])
+    assert variance < scores.cov[0, 0] + scores.cov[1, 1]
+
+
+def test_source_accuracy_and_its_covariance_with_the_score() -> None:
+    """Under `own` the score and the source accuracy are means over the same items."""
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 90, rng=np.random.default_rng(11))
+    study = study_of(rows)
+    scores = fit_profile(study, method="observed").hat("own")
+    wide = study.counts.pivot(index="item", columns=["model", "language"], values="n_correct") / 5
+    means = pd.DataFrame(
+        {("target", model): wide[model][["sw", "yo"]].mean(axis=1) for model in ("a", "b")}
+        | {("source", model): wide[model]["en"] for model in ("a", "b")}
+    )
+    np.testing.assert_allclose(scores.source, means["source"].mean().to_numpy())
+    np.testing.assert_allclose(scores.joint_cov, means.cov().to_numpy() / 90, rtol=1e-9)
+
+
+def test_order_of_rows_and_names_of_items_do_not_matter() -> None:
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 60, rng=np.random.default_rng(12), trials=None)
+    place = np.random.default_rng(13).permutation(60)
+    renamed = [(*row[:3], f"other-{place[int(row[3][5:])]}", *row[4:]) for row in rows]
+    order = np.random.default_rng(14).permutation(len(rows))
+    # Models stand in the order of their table, here that of their first row.
+    mixed = sorted((renamed[i] for i in order), key=lambda row: row[0])
+    for method in METHODS:
+        one = fit_profile(study_of(rows), method=method).hat()
+        two = fit_profile(study_of(mixed), method=method).hat()
+        np.testing.assert_allclose(one.params, two.params, atol=1e-10)
+        np.testing.assert_allclose(one.cov, two.cov, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_follow_the_one_schema(method: str) -> None:
+    rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 60, rng=np.random.default_rng(15))
+    profile = fit_profile(study_of(rows), method=method)
+    scores = profile.hat("uniform")
+    assert list(scores.tidy().columns) == ["model", "reference", *TIDY_COLUMNS]
+    assert list(scores.contrast("a", "b").columns) == ["reference", *TIDY_COLUMNS]
+    cells = scores.tidy_cells()
+    assert list(cells.columns) == ["model", "benchmark", "language", "reference", *TIDY_COLUMNS]
+    assert len(cells) == 6
+    table = profile.tidy(0.8)
+    assert list(table.columns) == ["model", *TIDY_COLUMNS]
+    assert set(table["conf_level"]) == {0.8}
+    assert set(table["method"]) == {method}
+    tidy = scores.tidy(0.99)
+    assert tidy[["statistic", "p_value"]].isna().all(axis=None)
+    np.testing.assert_allclose(tidy[["conf_low", "conf_high"]], scores.conf_int(0.99))
+    inside = (tidy["conf_low"] > 0) & (tidy["conf_high"] < 1)
+    assert inside.all()
+    assert (tidy["conf_low"] < tidy["estimate"]).all()
+    narrow = scores.conf_int(0.5)
+    assert (narrow[:, 0] > tidy["conf_low"]).all()
+    points, curve = profile.points(), profile.curve()
+    assert list(points.columns) == [
+        *["model", "family", "benchmark", "language"],
+        *["source", "target", "source_se", "target_se"],
+    ]
+    assert {"model", "benchmark", "language", "source", "target"} <= set(curve.columns)
+    assert curve.groupby(["model", "language"])["share"].sum().to_numpy() == pytest.approx(1.0)
+    assert profile.glance().loc[0, ["n_models", "n_languages", "n_items"]].tolist() == [3, 2, 60]
+    assert profile.params.shape == (15,)
+    assert profile.conf_int().shape == (15, 2)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_profiles_at_a_point_are_scores_of_a_point_reference(method: str) -> None:
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 90, rng=np.random.default_rng(16))
+    profile = fit_profile(study_of(rows), method=method)
+    for level in (0.3, 0.9):
+        scores = profile.hat([level])
+        shown = profile.tidy().query(f"term == 'T({level:g})'")
+        np.testing.assert_allclose(shown["estimate"], scores.params, atol=1e-12)
+        np.testing.assert_allclose(shown["std_error"], scores.bse, rtol=1e-9)
+    # The profile of the latent method is monotone, so are its points.
+    if method == "latent":
+        by_model = profile.tidy().pivot(index="model", columns="term", values="estimate")
+        assert (np.diff(by_model.to_numpy(), axis=1) >= 0).all()
+
+
+def test_overlap_says_how_much_is_extrapolation() -> None:
+    study = simulate_study((-3.0, 0.0, 3.0), shape=Shape(400, 2, 10, spread=0.7), rng=17)
+    profile = fit_profile(study)
+    away = profile.hat([0.97]).overlap.set_index("model")
+    assert away.loc["model-01", "outside"] > 0.9
+    assert "mostly extrapolation" in away.loc["model-01", "note"]
+    assert away.loc["model-03", "outside"] < 0.2
+    assert away.loc["model-03", "note"] == ""
+    # The first model's accuracies end below one of these three.
+    partly = profile.hat([0.05, 0.1, 0.9]).overlap.set_index("model")
+    assert partly.loc["model-01", "outside"] == pytest.approx(1 / 3)
+    assert partly.loc["model-01", "informed"]
+    assert "33% of the reference lies outside" in partly.loc["model-01", "note"]
+    assert "extrapolated" in partly.loc["model-01", "note"]
+    own = profile.hat("own").overlap
+    # What a model never does lies outside nothing of its own, but for its 1 % tails.
+    assert (own["outside"] < 0.03).all()
+    np.testing.assert_allclose(own["effective_size"], 400, rtol=1e-6)
+    np.testing.assert_allclose(own["trimmed"], profile.hat("own").params, atol=0.02)
+    assert (profile.hat("pooled").overlap["effective_size"] < 400).all()
+
+
+def test_ranks_agree_with_the_scores_and_their_covariance() -> None:
+    study = simulate_study((0.0, 0.0, 0.0, 0.0), transfer=(-1.0, 0.0, 0.02, 1.0), rng=18)
+    scores = fit_profile(study).hat()
+    table = scores.ranks(rng=1, n_draws=500).set_index("model")
+    best_first = [scores.models[place] for place in np.argsort(-scores.params)]
+    assert table["rank"].sort_values().index.tolist() == best_first
+    assert table.loc["model-04", ["rank_low", "rank_high"]].tolist() == [1, 1]
+    assert table.loc["model-01", ["rank_low", "rank_high"]].tolist() == [4, 4]
+    assert table.loc["model-02", ["rank_low", "rank_high"]].tolist() == [2, 3]
+    assert table["p_best"].tolist() == [0.0, 0.0, 0.0, 1.0]
+
+    # Between two models, the share of draws that put one first is a tail of the contrast.
+    pair = fit_profile(study.select(models=["model-02", "model-03"])).hat()
+    share = pair.ranks(rng=1, n_draws=40_000).set_index("model")["p_best"]
+    row = pair.contrast("model-02", "model-03").iloc[0]
+    expected = stats.norm.cdf(row["estimate"] / row["std_error"])
+    assert share["model-02"] == pytest.approx(expected, abs=0.01)
+    few = [pair.ranks(rng=seed, n_draws=999)["p_best"].tolist() for seed in (1, 1, 2)]
+    assert few[0] == few[1] != few[2]

@@ -1,0 +1,166 @@
+"""Answers all alike, one item, three items: said in words, never passed off as certainty."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.estimators.methods import fit_profile
+from hatstats.measures.table import measures
+from hatstats.study import Study
+from tests.studies import Row, item_rows, study_of
+
+METHODS = ("latent", "observed")
+
+
+def extreme(source: float, target: float | None) -> Study:
+    """Model a answers every source item alike (and every target item), model b plainly."""
+    rng = np.random.default_rng(1)
+    rows: list[Row] = item_rows(["b"], ["en", "sw"], 40, rng=rng)
+    for i in range(40):
+        k = float(rng.binomial(5, 0.5)) if target is None else 5.0 * target
+        rows.append(("a", "quiz", "en", f"item-{i}", 5.0 * source, 5.0, ""))
+        rows.append(("a", "quiz", "sw", f"item-{i}", k, 5.0, ""))
+    return study_of(rows)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("source", "word"), [(0.0, "wrong"), (1.0, "right")])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_a_score_that_no_item_moves_has_no_interval(
+    method: str, source: float, word: str, target: float
+) -> None:
+    with pytest.warns(DegenerateDataWarning, match=f"every source answer of 'a' is {word}"):
+        profile = fit_profile(extreme(source, target), method=method)
+    with pytest.warns(DegenerateDataWarning, match="no interval for a, quiz, sw: their answers"):
+        scores = profile.hat("own")
+    a, b = scores.models.index("a"), scores.models.index("b")
+    assert scores.params[a] == pytest.approx(target)
+    assert np.isnan(scores.conf_int()[a]).all()
+    assert np.isfinite(scores.conf_int()[b]).all()
+    assert scores.tidy().set_index("model").loc["a", ["conf_low", "conf_high"]].isna().all()
+    assert scores.tidy_cells().set_index("model").loc["a", ["conf_low"]].isna().all()
+    # The other scores keep their covariance.
+    assert np.isfinite(scores.cov).all()
+    assert scores.ranks(rng=1)["p_best"].sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("source", [0.0, 1.0])
+def test_a_profile_known_at_one_end_only_says_so(method: str, source: float) -> None:
+    with pytest.warns(DegenerateDataWarning, match="elsewhere extrapolated"):
+        profile = fit_profile(extreme(source, None), method=method)
+    scores = profile.hat("own")
+    assert (scores.bse > 0.01).all()
+    other_end = profile.hat([1.0 - source])
+    assert "mostly extrapolation" in other_end.overlap.set_index("model").loc["a", "note"]
+
+
+@pytest.mark.filterwarnings("ignore:benchmark 'quiz'. every source answer")
+@pytest.mark.parametrize("method", METHODS)
+def test_one_item_has_a_score_and_no_standard_error(method: str) -> None:
+    study = study_of(item_rows(["a", "b"], ["en", "sw"], 1, rng=np.random.default_rng(2)))
+    profile = fit_profile(study, method=method)
+    with pytest.warns(DegenerateDataWarning, match="one item or item cluster"):
+        scores = profile.hat("own")
+    assert np.isfinite(scores.params).all()
+    assert np.isnan(scores.cov).all()
+    assert np.isnan(scores.conf_int()).all()
+    table = scores.ranks(rng=1)
+    assert table[["rank_low", "rank_high", "p_best"]].isna().all(axis=None)
+    assert table["rank"].notna().all()
+
+
+def test_ranks_of_many_models_on_one_item() -> None:
+    """The eigenvalues of a matrix of NaN do not exist."""
+    names = [f"m{place}" for place in range(8)]
+    rows = item_rows(names, ["en", "sw"], 1, rng=np.random.default_rng(2))
+    rows = [(*row[:4], 2.0, *row[5:]) for row in rows]
+    with pytest.warns(DegenerateDataWarning, match=re.escape("and 5 more: one item")):
+        scores = fit_profile(study_of(rows)).hat()
+    assert scores.ranks(rng=1)["rank_low"].isna().all()
+    assert scores.contrast("m0", "m1")["std_error"].isna().all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_items", [2, 3, 5])
+def test_few_items_give_finite_scores(method: str, n_items: int) -> None:
+    study = study_of(item_rows(["a", "b"], ["en", "sw"], n_items, rng=np.random.default_rng(3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        for reference in ("pooled", "uniform", "own", [0.5]):
+            scores = fit_profile(study, method=method).hat(reference)
+            assert ((scores.params >= 0) & (scores.params <= 1)).all()
+            assert np.isfinite(scores.cov).all()
+
+
+def test_a_language_with_three_items_has_a_wide_interval() -> None:
+    rng = np.random.default_rng(4)
+    rows = item_rows(["a", "b"], ["en", "sw"], 60, rng=rng)
+    rows += item_rows(["a", "b"], ["yo"], 3, rng=rng)
+    scores = fit_profile(study_of(rows), method="latent").hat()
+    error = scores.cells.set_index(["language", "model"])["std_error"]
+    assert (error["yo"] > 1.5 * error["sw"]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_language_that_one_model_was_never_asked_in(method: str) -> None:
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 60, rng=np.random.default_rng(5))
+    rows = [row for row in rows if row[:1] + row[2:3] != ("b", "yo")]
+    scores = fit_profile(study_of(rows), method=method).hat()
+    assert len(scores.cells) == 3
+    # Scores are means over shared languages: the cell of sw alone.
+    cells = scores.cells.set_index(["model", "language"])["estimate"]
+    assert scores.params == pytest.approx(cells.loc[:, "sw"].to_numpy())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_models_without_a_shared_language_cannot_be_compared(method: str) -> None:
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 40, rng=np.random.default_rng(6))
+    only = {"a": {"en", "sw"}, "b": {"en", "yo"}}
+    study = study_of([row for row in rows if row[2] in only[row[0]]])
+    with pytest.raises(NotIdentifiedError, match="no target language was asked of every model"):
+        fit_profile(study, method=method).hat()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_without_one_benchmark_keeps_its_cells_but_has_no_score(method: str) -> None:
+    rng = np.random.default_rng(7)
+    rows = item_rows(["a", "b"], ["en", "sw"], 40, rng=rng, benchmark="one")
+    rows += item_rows(["a"], ["en", "sw"], 40, rng=rng, benchmark="two")
+    scores = fit_profile(study_of(rows), method=method).hat()
+    assert scores.models == ("a",)
+    assert set(scores.cells["model"]) == {"a", "b"}
+    rows = [row for row in rows if row[:2] != ("a", "one")]
+    with pytest.raises(NotIdentifiedError, match="no model has results on every benchmark"):
+        fit_profile(study_of(rows), method=method).hat()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_model_is_enough_for_a_score_and_for_gap_and_ratio(method: str) -> None:
+    study = study_of(item_rows(["a"], ["en", "sw"], 60, rng=np.random.default_rng(8)))
+    scores = fit_profile(study, method=method).hat()
+    assert scores.nobs == 1
+    assert 0.01 < scores.bse[0] < 0.1
+    assert np.isnan(scores.glance()["sd_over_models"][0])
+    table = measures(study).set_index("term")
+    assert np.isfinite(table.loc[["gap", "ratio"], "std_error"]).all()
+    assert np.isnan(table.loc["excess", "estimate"])
+    assert "not identified" in table.loc["excess", "method"]
+
+
+def test_one_trial_per_item_is_refused_by_latent_only() -> None:
+    rows = item_rows(["a", "b"], ["en", "sw"], 40, rng=np.random.default_rng(9), trials=1)
+    with pytest.raises(NotIdentifiedError, match="two or more trials per item in the source"):
+        fit_profile(study_of(rows), method="latent")
+    assert np.isfinite(fit_profile(study_of(rows), method="observed").hat().bse).all()
+
+
+def test_one_trial_of_some_items_is_fine() -> None:
+    rows = item_rows(["a", "b"], ["en", "sw"], 60, rng=np.random.default_rng(10), trials=None)
+    assert any(row[2] == "en" and row[5] == 1 for row in rows)
+    assert np.isfinite(fit_profile(study_of(rows), method="latent").hat().bse).all()

@@ -1,0 +1,314 @@
+"""The preset ``paper``: its shape, its levels, and its truth against simulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize, special
+
+from data.derive.facts import read_map
+from hatstats.errors import DataError
+from hatstats.simulation import paper_design as paper
+from hatstats.simulation.paper_preset import draw_counts, item_probabilities
+from hatstats.simulation.paper_truth import PaperDesign, paper_truth
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WORLDS, WorldName
+from hatstats.study import Study
+from hatstats.study.read import read_study
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = PaperDesign(item_factor=0.05)
+NAMES: tuple[WorldName, ...] = ("logit_normal", "mixture", "cubic", "shared_factor")
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return simulate_study(preset="paper", rng=1)
+
+
+def test_shape_against_the_benchmarks(study: Study) -> None:
+    assert len(study.models) == 20
+    assert study.models["family"].value_counts().to_dict() == {
+        "Gemma": 8, "Gemini": 5, "Claude": 3, "Qwen": 2, "GPT-OSS": 2,
+    }  # fmt: skip
+    assert study.models["release_date"].notna().all()
+    assert study.models["params_total"].notna().sum() == 12
+    cells = study.counts.groupby("benchmark", sort=False)
+    assert cells["item"].nunique().to_dict() == {
+        "eclektic": 384,
+        "mgsm": 250,
+        "mmlu_prox_lite": 658,
+    }
+    assert cells["language"].nunique().to_dict() == {
+        "eclektic": 12, "mgsm": 11, "mmlu_prox_lite": 29,
+    }  # fmt: skip
+    assert len(study.counts) == 20 * (384 * 12 + 250 * 11 + 658 * 29)
+    assert not study.counts.duplicated(["model", "benchmark", "language", "item"]).any()
+    assert (study.counts["n_trials"] == 10).all()
+    assert study.benchmarks["chance"].tolist() == [0.0, 0.0, 0.1]
+    assert study.benchmarks["source_language"].tolist() == ["", "en", "en"]
+
+
+def test_eclektic_items_have_their_own_source(study: Study) -> None:
+    assert set(study.items["benchmark"]) == {"eclektic"}
+    assert (study.items["source_language"].value_counts() == 32).all()
+    rows = (study.counts["benchmark"] == "eclektic").to_numpy()
+    source = pd.Series(study.is_source[rows]).groupby(study.counts["language"][rows].to_numpy())
+    assert (source.sum() == 32 * 20).all()
+    per_item = study.counts[rows & study.is_source].groupby(["model", "item"]).size()
+    assert len(per_item) == 20 * 384
+    assert (per_item == 1).all()
+
+
+def test_marked_synthetic_wherever_it_appears(study: Study, tmp_path: Path) -> None:
+    assert study.info.synthetic
+    assert study.title.startswith("SYNTHETIC")
+    assert "synthetic" in study.name
+    assert "none was observed" in study.info.notes
+    assert "(synthetic)" in study.summary()
+    assert "SYNTHETIC" in study._repr_html_()
+    small = simulate_study(preset="paper", design=SMALL, rng=1).select(benchmarks="eclektic")
+    assert small.info.synthetic
+    back = read_study(small.write(tmp_path / "study"))
+    assert back.info.synthetic
+    assert back.title == small.title
+    pd.testing.assert_frame_equal(back.counts, small.counts)
+
+
+def test_same_seed_same_study() -> None:
+    # That the global random state does not move is checked after every test, in conftest.
+    first, again, other = (
+        simulate_study(preset="paper", design=SMALL, rng=seed) for seed in (7, 7, 8)
+    )
+    pd.testing.assert_frame_equal(first.counts, again.counts)
+    assert (first.counts["n_correct"] != other.counts["n_correct"]).any()
+    pd.testing.assert_frame_equal(first.models, other.models)
+    given = simulate_study(preset="paper", design=SMALL, rng=np.random.default_rng(7))
+    pd.testing.assert_frame_equal(first.counts, given.counts)
+
+
+def test_models_against_the_table_of_facts() -> None:
+    facts = {row["key"]: row for row in read_map("facts.csv")}
+    names = {row["model"]: row["fact"] for row in read_map("euroeval_twenty.csv")}
+    checked = 0
+    for model, family, date, total, active in paper.MODELS:
+        fact = facts.get(names.get(model, model.partition(" (")[0]))
+        if fact is None:
+            assert model in {"Claude-Opus-4.7", "GPT-OSS-120B"}
+            continue
+        checked += 1
+        assert fact["release_date"] == date, model
+        for mine, theirs in ((total, fact["params_total"]), (active, fact["params_active"])):
+            assert np.isnan(mine) if theirs == "" else mine == float(theirs), model
+        assert np.isnan(total) == (family in {"Gemini", "Claude"})
+    assert checked == 18
+
+
+def published() -> pd.DataFrame:
+    """Accuracies (models, languages) of the published MMLU-ProX table of eight models."""
+    mmlu = read_study(ROOT / "data" / "mmlu_prox")
+    eight = mmlu.models.loc[(mmlu.models["site_commit"] == "ce9b9aba").to_numpy(), "model"]
+    counts = mmlu.counts.assign(accuracy=mmlu.counts["n_correct"] / mmlu.counts["n_trials"])
+    return counts.pivot(index="model", columns="language", values="accuracy").loc[eight]
+
+
+def test_language_drops_against_the_published_table() -> None:
+    table = published()
+    assert table.shape == (8, 29)
+    logits = special.logit((table - 0.1) / 0.9)
+    drops = logits.sub(logits["en"], axis=0).median()
+    assert set(paper.LANGUAGE_DROPS) - set(drops.index) == {"he"}
+    for language, drop in drops.items():
+        assert paper.LANGUAGE_DROPS[str(language)] == pytest.approx(drop, abs=0.0051)
+    for benchmark in paper.BENCHMARKS:
+        shifts = pd.Series(benchmark.language_shifts(), index=list(benchmark.languages))
+        assert shifts.drop(benchmark.source, errors="ignore").mean() == pytest.approx(0, abs=1e-12)
+
+
+def test_mmlu_level_against_the_published_table() -> None:
+    table = published()
+    ratio = (table.drop(columns="en").mean(axis=1) / table["en"]).mean()
+    truth = paper_truth().accuracy()
+    mine = truth[(truth["benchmark"] == "mmlu_prox_lite") & (truth["source"] >= table["en"].min())]
+    assert len(mine) >= 5
+    assert (mine["target"] / mine["source"]).mean() == pytest.approx(ratio, abs=0.005)
+
+
+def test_eclektic_levels_against_the_published_figures() -> None:
+    truth = paper_truth()
+    assert {"logit_normal", PaperDesign()} == {truth.world, truth.design}
+    table = truth.accuracy().set_index(["benchmark", "model"])["both"]["eclektic"]
+    assert len(paper.ECLEKTIC_OVERALL) == 4
+    for model, share in paper.ECLEKTIC_OVERALL.items():
+        assert table[model] == pytest.approx(share, abs=2e-5)
+    # The other models lie on the least-squares line of these four.
+    x = paper.covariates().set_index("model").loc[list(paper.ECLEKTIC_ABILITY), "log_size"]
+    slope, level = np.polyfit(x, list(paper.ECLEKTIC_ABILITY.values()), 1)
+    eclektic = paper.BENCHMARKS[0]
+    assert (eclektic.ability, eclektic.ability_slopes[0]) == pytest.approx((level, slope), abs=0.02)
+
+
+@pytest.mark.parametrize("piled", [0.0, 0.35])
+@pytest.mark.parametrize("world", NAMES)
+def test_accuracies_against_theory(world: WorldName, piled: float) -> None:
+    truth = paper_truth(PaperDesign(piled=piled, item_factor=3.0), world=world)
+    expected = truth.accuracy().set_index(["benchmark", "model"])
+    rng = np.random.default_rng(20260620)
+    z = []
+    for benchmark in paper.BENCHMARKS:
+        right, source = draw_counts(truth, benchmark, rng)
+        share = right / truth.design.n_trials
+        is_source = source[:, None] == np.arange(len(benchmark.languages))
+        own = share[:, is_source]
+        # Languages weigh alike: an item's targets are all but one of them.
+        target = (share.sum(axis=2) - own) / (len(benchmark.languages) - 1)
+        for name, value in (("source", own), ("target", target)):
+            want = expected.loc[benchmark.name, name].to_numpy()
+            error = value.std(axis=1, ddof=1) / np.sqrt(value.shape[1])
+            assert (error < 0.014).all()
+            z.append((value.mean(axis=1) - want) / error)
+    # 120 comparisons, correlated through the items' hardness.
+    assert np.abs(z).max() < 4.5
+
+
+@pytest.mark.parametrize("world", NAMES)
+@pytest.mark.parametrize("place", [0, 2])
+def test_hat_against_simulation(world: WorldName, place: int) -> None:
+    """Items of the reference, carried by the world with its noise: their mean is the true HAT."""
+    design = PaperDesign(piled=0.35)
+    truth = paper_truth(design, world=world)
+    benchmark = paper.BENCHMARKS[place]
+    rng = np.random.default_rng(11)
+    levels = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()]
+    abilities = np.repeat(levels["ability"].to_numpy(), 1000)
+    pooled = np.concatenate(
+        [
+            item_probabilities(float(ability), rng.standard_normal(1000), design, rng)
+            for ability in levels["ability"]
+        ]
+    )
+    assert abilities.size == pooled.size
+    shift = benchmark.language_shifts()[[x != benchmark.source for x in benchmark.languages]]
+    hat = truth.hat("pooled").set_index(["benchmark", "model"])["hat"][benchmark.name]
+    for model, own in levels.set_index("model")["shift"].iloc[::6].items():
+        carried = WORLDS[world].draw(pooled, shift.size, own + shift, rng)
+        value = benchmark.chance + (1 - benchmark.chance) * carried.mean(axis=1)
+        error = value.std() / np.sqrt(value.size)
+        assert hat[model] == pytest.approx(value.mean(), abs=4 * error)
+
+
+@pytest.mark.parametrize("world", NAMES)
+def test_profile_against_naive(world: WorldName) -> None:
+    truth = paper_truth(world=world)
+    known = np.array([0.0, 1e-6, 9e-4, 0.0123, 0.3, 0.5, 0.87, 0.9999, 1.0])
+    benchmark = paper.BENCHMARKS[2]
+    level = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()].iloc[4]
+    shifts = float(level["shift"]) + benchmark.language_shifts()
+    naive = [
+        0.1 + 0.9 * np.mean([WORLDS[world].profile(np.array([x]), shift)[0] for shift in targets])
+        for targets in [shifts[[language != "en" for language in benchmark.languages]]]
+        for x in known
+    ]
+    mine = truth._profile(benchmark, float(level["shift"]))(known)
+    np.testing.assert_allclose(mine, naive, rtol=0, atol=2e-6)
+
+
+def test_hat_by_reference_against_theory() -> None:
+    truth = paper_truth(PaperDesign(piled=0.2), world="cubic")
+    accuracy = truth.accuracy().set_index(["benchmark", "model"])
+    own = truth.hat("own").set_index(["benchmark", "model"])["hat"]
+    np.testing.assert_allclose(own, accuracy["target"], rtol=0, atol=1e-14)
+    one = truth.hat("model:Qwen3-4B").set_index(["benchmark", "model"])["hat"]
+    for name in truth.levels["benchmark"].unique():
+        assert one[name, "Qwen3-4B"] == pytest.approx(own[name, "Qwen3-4B"], abs=1e-14)
+    grid = (np.arange(4000) + 0.5) / 4000
+    uniform = truth.hat("uniform").set_index(["benchmark", "model"])["hat"]
+    given = truth.hat(grid).set_index(["benchmark", "model"])["hat"]
+    np.testing.assert_allclose(uniform, given, rtol=0, atol=2e-5)
+    # The order of models is that of their shifts, whatever the reference.
+    for reference in ("pooled", "uniform", "model:Gemma-3-1B"):
+        ranks = truth.model_hat(reference).rank().to_numpy()
+        assert (ranks == truth.models["shift"].rank().to_numpy()).all()
+    # At chance a model knows nothing of its own, and guesses in the other languages too.
+    floor = truth.hat([0.05]).set_index(["benchmark", "model"])["hat"]["mmlu_prox_lite"]
+    np.testing.assert_allclose(floor, 0.1, rtol=0, atol=1e-6)
+
+
+def test_trends_against_theory() -> None:
+    on_trend = paper_truth(PaperDesign(family_sd=0.0, model_sd=0.0)).models
+    x = np.column_stack([np.ones(20), on_trend["log_size"], on_trend["years"]])
+    line, residuals, *_ = np.linalg.lstsq(x, on_trend["shift"].to_numpy())
+    np.testing.assert_allclose(line, [0.0, *paper.TRANSFER_SLOPES], rtol=0, atol=1e-12)
+    assert residuals == pytest.approx(0, abs=1e-20)
+    scattered = paper_truth(PaperDesign(family_sd=0.3, model_sd=0.0)).models
+    deviation = (scattered["shift"] - on_trend["shift"]).groupby(scattered["family"])
+    assert (deviation.std() < 1e-12).all()
+    assert deviation.first().std(ddof=0) == pytest.approx(0.3)
+    truth = paper_truth()
+    sized = truth.models["params_total"].notna().to_numpy()
+    hat = truth.model_hat("uniform").to_numpy()[sized]
+    solved = optimize.minimize(lambda b: ((hat - x[sized] @ b) ** 2).sum(), np.zeros(3)).x
+    slopes = truth.hat_slopes("uniform")
+    np.testing.assert_allclose(slopes, solved, rtol=0, atol=1e-5)
+    assert list(slopes.index[1:]) == list(truth.transfer_slopes)
+    assert (truth.hat_slopes("uniform", disclosed=False) != slopes).all()
+
+
+def test_worlds_keep_source_abilities() -> None:
+    tables = [paper_truth(world=world).accuracy() for world in NAMES]
+    for table in tables[1:]:
+        pd.testing.assert_series_equal(table["source"], tables[0]["source"])
+        assert (table["target"] != tables[0]["target"]).all() or table is tables[3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"preset": "papers"}, "unknown preset"),
+        ({"preset": "paper", "source_ability": [0.0]}, "settles source_ability"),
+        ({"preset": "paper", "transfer": [0.0], "shape": Shape()}, "settles transfer, shape"),
+        ({"preset": "paper", "world": "flat"}, "unknown world"),
+        ({"design": SMALL}, "a design belongs to a preset"),
+    ],
+)
+def test_bad_input_of_the_study(arguments: dict[str, object], says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        simulate_study(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_trials": 0}, {"spread": 0.0}, {"piled": 1.2}, {"family_sd": -1.0}, {"model_sd": -1.0},
+     {"item_factor": 0.0}],
+)  # fmt: skip
+def test_bad_input_of_the_design(wrong: dict[str, float]) -> None:
+    with pytest.raises(DataError, match="the design cannot be") as error:
+        PaperDesign(**wrong)  # type: ignore[arg-type]
+    assert next(iter(wrong)) in str(error.value)
+
+
+def test_bad_input_of_the_truth() -> None:
+    truth = paper_truth()
+    for reference in ("pool", "model:GPT-5", "Qwen3-4B"):
+        with pytest.raises(DataError, match="unknown reference"):
+            truth.hat(reference)
+    for values in ([1.2], [np.nan], []):
+        with pytest.raises(DataError, match="between 0 and 1"):
+            truth.hat(values)
+
+
+def test_small_designs_are_degenerate_but_whole() -> None:
+    tiny = simulate_study(preset="paper", design=PaperDesign(item_factor=1e-6, n_trials=1), rng=0)
+    cells = tiny.counts.groupby("benchmark", sort=False)["item"].nunique()
+    assert cells.to_dict() == {"eclektic": 12, "mgsm": 1, "mmlu_prox_lite": 1}
+    assert (tiny.counts["n_trials"] == 1).all()
+
+
+def test_the_plain_study_is_as_before() -> None:
+    study = simulate_study((-1.0, 1.0), transfer=(0.0, 0.5), shape=Shape(50, 3), rng=2)
+    assert study.benchmark_names == ["simulated"]
+    assert len(study.counts) == 2 * 50 * 4
+    assert len(simulate_study(rng=2).models) == 6

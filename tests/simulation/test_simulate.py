@@ -1,0 +1,213 @@
+"""Simulated studies: their truth is what they are drawn from, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, special, stats
+
+from hatstats.errors import DataError
+from hatstats.simulation.simulate import (
+    FAMILIES,
+    WORLDS,
+    Shape,
+    WorldName,
+    simulate_study,
+    true_hat,
+)
+from hatstats.study import Study
+
+
+def table_of(study: Study, model: str) -> pd.DataFrame:
+    rows = study.counts[study.counts["model"] == model]
+    return rows.pivot(index="item", columns="language", values="n_correct")
+
+
+# --- the truth ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [-0.7, 0.0, 1.2])
+@pytest.mark.parametrize("world", WORLDS)
+def test_profiles_against_theory(world: WorldName, shift: float) -> None:
+    """E[target | source = p] by quadrature of each world's definition, written out again."""
+
+    def naive(p: float) -> float:
+        eta = float(special.logit(p))
+        if world in ("logit_normal", "shared_factor"):
+            value, _ = integrate.quad(
+                lambda z: special.expit(-0.8 + shift + 0.9 * eta + z) * stats.norm.pdf(z), -9, 9
+            )
+            return float(value)
+        if world == "mixture":
+            return float(0.8 * special.expit(0.8 * eta + shift))
+        cube = p**3
+        odds = cube / (1 - cube) * np.exp(shift)
+        return float(odds / (1 + odds))
+
+    for p in (0.03, 0.4, 0.85, 0.99):
+        assert true_hat([p], world=world, transfer=shift) == pytest.approx(naive(p), abs=1e-8)
+    several = [true_hat([p], world=world, transfer=shift) for p in (0.1, 0.4, 0.4, 0.9)]
+    assert true_hat([0.1, 0.4, 0.4, 0.9], world=world, transfer=shift) == pytest.approx(
+        np.mean(several)
+    )
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_draws_follow_the_profile_against_theory(world: WorldName) -> None:
+    rng = np.random.default_rng(1)
+    for p in (0.1, 0.5, 0.9):
+        drawn = WORLDS[world].draw(np.full(40_000, p), 2, 0.3, rng)
+        assert drawn.shape == (40_000, 2)
+        expected = true_hat([p], world=world, transfer=0.3)
+        assert drawn.mean(axis=0) == pytest.approx(expected, abs=0.008)
+        together = np.corrcoef(drawn.T)[0, 1] if np.ptp(drawn) > 1e-9 else 1.0
+        # Languages err apart, but where an item's languages share what it lacks.
+        assert (together > 0.5) == (world in ("shared_factor", "cubic"))
+
+
+def test_source_accuracy_against_theory() -> None:
+    """Item logits are normal with the ability as mean, and models share .6 of the variance."""
+    study = simulate_study((-1.0, 0.5), shape=Shape(20_000, 1, 8), rng=2)
+    expected = []
+    for ability in (-1.0, 0.5):
+        value, _ = integrate.quad(
+            lambda z, a=ability: special.expit(a + 1.5 * z) * stats.norm.pdf(z), -9, 9
+        )
+        expected.append(value)
+    first, second = (table_of(study, model)["src"] / 8 for model in study.model_names)
+    assert [first.mean(), second.mean()] == pytest.approx(expected, abs=0.008)
+
+    def logits(share: pd.Series) -> np.ndarray:
+        return special.logit((share.to_numpy() * 8 + 0.5) / 9)
+
+    # Noise in 8 trials weakens the correlation of .6 somewhat.
+    assert 0.4 < np.corrcoef(logits(first), logits(second))[0, 1] < 0.6
+
+
+def test_transfer_of_a_model_against_theory() -> None:
+    study = simulate_study((0.0, 0.0), transfer=(0.0, 1.0), shape=Shape(20_000, 2, 5), rng=3)
+    p = special.expit(1.5 * stats.norm.ppf((np.arange(4000) + 0.5) / 4000))
+    for model, shift in zip(study.model_names, (0.0, 1.0), strict=True):
+        accuracy = table_of(study, model)[["t01", "t02"]].to_numpy().mean() / 5
+        assert accuracy == pytest.approx(true_hat(p, transfer=shift), abs=0.008)
+
+
+def test_piled_abilities_against_theory() -> None:
+    plain, piled = (
+        table_of(simulate_study((0.0,), shape=Shape(5000, 1, 10, piled=share), rng=4), "model-01")
+        for share in (0.0, 0.8)
+    )
+    ends = [((table["src"] == 0) | (table["src"] == 10)).mean() for table in (plain, piled)]
+    assert ends[0] < 0.2
+    assert ends[1] > 0.55
+    assert piled["src"].mean() / 10 == pytest.approx(0.5, abs=0.03)
+
+
+def test_twins_are_clusters_of_two_of_one_hardness() -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(4001, 1, 10, twins=True), rng=5)
+    sizes = study.counts.groupby("cluster")["item"].nunique()
+    assert (sizes.iloc[:-1] == 2).all()
+    assert sizes.iloc[-1] == 1
+    source = table_of(study, "model-01")["src"].to_numpy()[:4000]
+    paired = np.corrcoef(source[::2], source[1::2])[0, 1]
+    strangers = np.corrcoef(source[:-2:2], source[3::2])[0, 1]
+    assert paired > 0.4
+    assert abs(strangers) < 0.06
+    alone = simulate_study((0.0,), shape=Shape(10, 1, 2), rng=5)
+    assert (alone.counts["cluster"] == "").all()
+
+
+# --- what comes with it ---------------------------------------------------------------------------
+
+
+def test_shape_names_and_mark() -> None:
+    study = simulate_study(shape=Shape(7, 3, 4), world="cubic", rng=6)
+    assert study.info.synthetic
+    assert "world cubic" in study.title
+    assert study.level == "item"
+    assert study.languages == ["src", "t01", "t02", "t03"]
+    assert len(study.counts) == 6 * 7 * 4
+    assert (study.counts["n_trials"] == 4).all()
+    assert study.counts["n_correct"].between(0, 4).all()
+    assert study.is_source.sum() == 6 * 7
+    assert study.model_names[0] == "model-01"
+
+
+def test_families_sizes_and_dates() -> None:
+    study = simulate_study(np.linspace(-2, 2, 23), shape=Shape(2, 1, 2), rng=7)
+    sizes = study.models["family"].value_counts(sort=False).tolist()
+    assert sizes == [*FAMILIES, 3]
+    assert study.models["release_date"].between("2024-06-01", "2026-06-01").all()
+    size = np.log10(study.models["params_total"])
+    assert np.corrcoef(size, np.linspace(-2, 2, 23))[0, 1] > 0.7
+
+
+def test_same_seed_same_study() -> None:
+    one, again, other = (simulate_study((0.0,), shape=Shape(30), rng=seed) for seed in (8, 8, 9))
+    pd.testing.assert_frame_equal(one.counts, again.counts)
+    pd.testing.assert_frame_equal(one.models, again.models)
+    assert not one.counts.equals(other.counts)
+    given = simulate_study((0.0,), shape=Shape(30), rng=np.random.default_rng(8))
+    pd.testing.assert_frame_equal(one.counts, given.counts)
+
+
+@pytest.mark.parametrize("ability", [-30.0, 30.0])
+def test_extreme_abilities_degenerate(ability: float) -> None:
+    study = simulate_study((ability,), shape=Shape(20, 1, 3), rng=10)
+    source = study.counts.loc[study.is_source, "n_correct"]
+    assert (source == (3 if ability > 0 else 0)).all()
+    assert study.models["params_total"].between(1e6, 1e14).all()
+
+
+def test_one_item_one_language_one_trial_degenerate() -> None:
+    study = simulate_study((0.0,), shape=Shape(1, 1, 1), rng=11)
+    assert len(study.counts) == 2
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("n_items", 0),
+        ("n_items", -3),
+        ("n_items", 2.5),
+        ("n_languages", 0),
+        ("n_trials", 0),
+        ("spread", -1.0),
+        ("spread", np.nan),
+        ("piled", 1.5),
+        ("piled", -0.1),
+    ],
+)
+def test_shape_bad_input(column: str, value: float) -> None:
+    with pytest.raises(DataError, match="the shape cannot be") as info:
+        Shape(**{column: value})  # type: ignore[arg-type]
+    assert info.value.column == column
+    assert info.value.hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "column"),
+    [
+        ({"source_ability": []}, "source_ability"),
+        ({"source_ability": [0.0, np.nan]}, "source_ability"),
+        ({"source_ability": [0.0], "transfer": [np.inf]}, "transfer"),
+        ({"source_ability": [0.0, 1.0], "transfer": [0.0]}, "transfer"),
+        ({"world": "flat"}, "world"),
+    ],
+)
+def test_arguments_bad_input(arguments: dict[str, object], column: str) -> None:
+    with pytest.raises(DataError) as info:
+        simulate_study(rng=0, **arguments)  # type: ignore[arg-type]
+    assert info.value.column == column
+
+
+def test_truth_bad_input() -> None:
+    with pytest.raises(DataError, match="unknown world"):
+        true_hat([0.5], world="flat")  # type: ignore[arg-type]
+    for values in ([], [1.2], [np.nan], [-0.1]):
+        with pytest.raises(DataError, match="between 0 and 1"):
+            true_hat(values)

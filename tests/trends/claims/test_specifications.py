@@ -1,0 +1,109 @@
+"""Claims under other choices: each row against the analysis done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hatstats.errors import DataError
+from hatstats.estimators.methods import fit_profile
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
+from hatstats.trends.claims.multiverse import (
+    all_specifications,
+    crossed,
+    default_specification,
+    dropped,
+)
+from hatstats.trends.claims.specifications import (
+    COLUMNS,
+    corrected_for_chance,
+    specification_table,
+    verdict_shares,
+)
+from hatstats.trends.claims.verdicts import evaluate_claims
+
+SIZE = "log10(params_total)"
+CLAIMS = (
+    {"name": "size", "kind": "slope", "term": SIZE, "threshold": 0.0},
+    {"name": "date", "kind": "slope", "term": "release_year", "threshold": 0.0},
+)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    made = simulate_study(
+        np.linspace(-0.8, 1.2, 14), shape=Shape(n_items=40, n_languages=2, n_trials=4), rng=2
+    )
+    models = made.models.assign(params_active=made.models["params_total"] / 3)
+    models.loc[0, "params_active"] = models.loc[0, "params_total"]
+    benchmarks = made.benchmarks.assign(chance=0.1)
+    return Study(made.counts, models, benchmarks, info=made.info, claims=CLAIMS)
+
+
+@pytest.fixture(scope="module")
+def table(study: Study):  # type: ignore[no-untyped-def]
+    return specification_table(study)
+
+
+def test_every_choice_has_a_row_for_every_claim(study: Study, table) -> None:  # type: ignore[no-untyped-def]
+    assert tuple(table.columns) == COLUMNS
+    names = list(all_specifications(study, default_specification(study)))
+    assert list(dict.fromkeys(table["choice"])) == names
+    assert len(table) == 2 * len(names)
+    assert {"without family family-1", "without language t01", "active parameters"} <= set(names)
+    assert sum(1 for _ in crossed(study, default_specification(study))) == 16
+    assert "without benchmark simulated" not in dict(dropped(study, default_specification(study)))
+
+
+def test_rows_against_the_analysis_by_hand(study: Study, table) -> None:  # type: ignore[no-untyped-def]
+    rows = table.set_index(["choice", "claim"])["estimate"]
+    scores = fit_profile(study, method="latent").hat("uniform")
+    by_hand = {
+        "reference uniform": evaluate_claims(scores, CLAIMS),
+        "scores corrected for chance": evaluate_claims(
+            corrected_for_chance(fit_profile(study).hat(), 0.1), CLAIMS
+        ),
+        "logits of scores": evaluate_claims(fit_profile(study).hat(), CLAIMS, link="logit"),
+        "without language t01": evaluate_claims(
+            fit_profile(study.select(languages=["src", "t02"])).hat(), CLAIMS
+        ),
+        "without family family-2": evaluate_claims(
+            fit_profile(study).hat(),
+            CLAIMS,
+            models=list(study.models.loc[study.models["family"] != "family-2", "model"]),
+        ),
+    }
+    for choice, verdicts in by_hand.items():
+        for verdict in verdicts:
+            found = rows.loc[(choice, verdict.name)]
+            assert found == pytest.approx(verdict.estimate, rel=1e-9), choice
+    active = dict(CLAIMS[0], term="log10(params_active)")
+    expected = evaluate_claims(fit_profile(study).hat(), [active])[0].estimate
+    assert rows.loc[("active parameters", "size")] == pytest.approx(expected)
+
+
+def test_correction_for_chance_is_a_change_of_scale(study: Study, table) -> None:  # type: ignore[no-untyped-def]
+    rows = table.set_index(["choice", "claim"])
+    plain, corrected = (
+        rows.loc[(choice, "size")] for choice in ("as reported", "scores corrected for chance")
+    )
+    assert corrected["estimate"] == pytest.approx(plain["estimate"] / 0.9)
+    assert corrected["p_value"] == pytest.approx(plain["p_value"])
+
+
+def test_shares_add_up(table) -> None:  # type: ignore[no-untyped-def]
+    shares = verdict_shares(table)
+    np.testing.assert_allclose(shares.groupby("claim")["share"].sum(), 1.0)
+    assert (shares["specifications"] == table["choice"].nunique()).all()
+
+
+def test_progress_and_bad_claims(study: Study) -> None:
+    steps: list[float] = []
+    base = {"as reported": default_specification(study)}
+    specification_table(study, specifications=base, progress=lambda _, share: steps.append(share))
+    assert steps == [0.0]
+    wrong = [{"name": "x", "kind": "slope", "term": "hight", "threshold": 0.0}]
+    with pytest.raises(DataError, match="hight"):
+        specification_table(study, wrong, specifications=base)
+    assert specification_table(study, []).empty

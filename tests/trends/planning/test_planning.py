@@ -1,0 +1,198 @@
+"""Planning: noncentral t, scaling, detectable slopes, designs, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import linalg, stats
+
+from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
+from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.trends.planning.assumptions import Assumptions, score_precision
+from hatstats.trends.planning.designs import Effects, Sizes, parse_families, plan
+from hatstats.trends.planning.power import (
+    Panel,
+    SlopeTests,
+    detectable_slopes,
+    one_sided_power,
+    panel_of,
+    slope_power,
+)
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.seemingly_unrelated import slope_difference
+from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
+
+SMALL = Assumptions(abilities=(0.0, 1.0))
+
+
+def test_precision_of_independent_models_against_least_squares() -> None:
+    """One model in each family and equal errors: ordinary least squares."""
+    panel = Panel((1,) * 12, family_sd=0.0, model_sd=0.03, sampling_sd=0.0, correlation=0.0)
+    tests = SlopeTests.of(panel, 20, rng=1)
+    rng, expected = np.random.default_rng(1), []
+    for _ in range(20):
+        x = panel.covariate(rng)
+        rng.standard_normal(12)
+        expected.append(0.03 / np.sqrt(((x - x.mean()) ** 2).sum()))
+    np.testing.assert_allclose(tests.deviation, expected)
+    # CR2 with singleton clusters is HC2, with fewer degrees of freedom than n - 2.
+    assert ((tests.df > 1) & (tests.df < 10)).all()
+
+
+def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
+    panel = Panel()
+    tests = SlopeTests.of(panel, 3, rng=4)
+    rng = np.random.default_rng(4)
+    for place in range(3):
+        x = panel.covariate(rng)
+        y = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
+        names = [f"m{m}" for m in range(x.size)]
+        table = pd.DataFrame(
+            {"model": names, "family": panel.codes.astype(str), "x": x, "estimate": 0.5 + y}
+        )
+        cov = pd.DataFrame(panel.sampling(), index=names, columns=names)
+        row = fit_trend(HatScores.from_frame(table, cov), "x").tidy().iloc[-1]
+        assert tests.std_error[place] == pytest.approx(row["std_error"], rel=1e-6)
+        assert tests.df[place] == pytest.approx(row["df"], rel=1e-6)
+
+
+def test_slower_than_source_is_tested_as_the_claim_is() -> None:
+    panel, source = Panel(), Panel(family_sd=0.05, model_sd=0.06)
+    tests = SlopeTests.of(source, 2, rng=4, less=panel)
+    rng = np.random.default_rng(4)
+    for place in range(2):
+        x = panel.covariate(rng)
+        two = [
+            np.linalg.cholesky(one.covariance()) @ rng.standard_normal(x.size)
+            for one in (source, panel)
+        ]
+        names = [f"m{m}" for m in range(x.size)]
+        table = pd.DataFrame(
+            {"model": names, "family": panel.codes.astype(str), "x": x, "estimate": 0.5 + two[1]}
+        )
+        cov = pd.DataFrame(panel.sampling(), index=names, columns=names)
+        joint = linalg.block_diag(panel.sampling(), source.sampling())
+        scores = replace(HatScores.from_frame(table, cov), source=0.5 + two[0], joint_cov=joint)
+        found = slope_difference(scores, fit_trend(scores, "x"), "x")
+        assert tests.std_error[place] == pytest.approx(found.std_error, rel=1e-6)
+        assert tests.df[place] == pytest.approx(found.df, rel=1e-6)
+
+
+def test_a_covariate_of_one_family_alone_has_no_power() -> None:
+    tests = SlopeTests(np.array([0.01, 0.02]), np.array([np.nan, 4.0]), np.array([0.01, 0.02]))
+    assert tests.power(10.0, 0.05) == 0.5
+    assert np.isnan(tests.detectable(0.05))
+
+
+def test_power_against_noncentral_t() -> None:
+    power = one_sided_power(np.array(0.05), np.array(0.02), np.array(4.0), 0.05)
+    draws = stats.nct.rvs(4, 2.5, size=100_000, random_state=1)
+    assert power == pytest.approx(np.mean(draws > stats.t.ppf(0.95, 4)), abs=0.01)
+    assert one_sided_power(np.array(0.0), np.array(0.02), np.array(4.0), 0.05) == pytest.approx(
+        0.05
+    )
+    assert one_sided_power(np.array(1.0), np.array(0.02), np.array(np.nan), 0.05) == 0.0
+
+
+def test_detectable_slope_has_the_power_it_promises() -> None:
+    found = slope_power(Panel(), 0.04, n_draws=20, rng=1).iloc[0]
+    again = slope_power(Panel(), found["detectable"], n_draws=20, rng=1).iloc[0]
+    assert again["power"] == pytest.approx(0.8, abs=1e-4)
+    more = slope_power(Panel((6, 5, 3, 3, 2, 1, 4, 4)), 0.04, n_draws=20, rng=1).iloc[0]
+    assert more["power"] > found["power"]
+
+
+def test_power_against_simulation() -> None:
+    """A longer run belongs to the calibration."""
+    row = power_against_simulation(Panel(), 0.04, n_replicates=50, rng=1).iloc[0]
+    assert row["predicted"] == pytest.approx(row["simulated"], abs=0.03 + 3 * row["mc_error"])
+
+
+def test_precision_against_simulation() -> None:
+    shape = Shape(n_items=100, n_languages=1, n_trials=6)
+    row = precision_against_simulation(SMALL, shape, n_replicates=30, rng=1).iloc[0]
+    assert row["ratio"] == pytest.approx(1.0, abs=0.05 + 3 * row["mc_error"])
+
+
+def test_error_falls_with_the_root_of_items() -> None:
+    first, second = (
+        score_precision(SMALL, Shape(n_items=n, n_languages=1, n_trials=6), n_studies=4, rng=1)
+        for n in (150, 600)
+    )
+    assert first[0] / second[0] == pytest.approx(2.0, rel=0.15)
+    assert 0.0 <= second[1] < 0.9
+
+
+def test_plan_and_its_cheapest_design() -> None:
+    sizes = Sizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
+    steps: list[float] = []
+    made = plan(SMALL, sizes, n_studies=2, rng=1, progress=lambda _, share: steps.append(share))
+    assert len(made.table) == 4
+    assert steps == sorted(steps)
+    assert (made.table["answers"] == 40 * 4 * 2 * 20).any()
+    wanted = float(made.table["std_error"].median())
+    best = made.cheapest(std_error=wanted)
+    good = made.table[made.table["std_error"] <= wanted]
+    assert best["answers"].iloc[0] == good["answers"].min()
+    assert made.cheapest(std_error=1e-9).empty
+    few = made.table[made.table["n_families"] == 3]["power_slope"].max()
+    assert made.table[made.table["n_families"] == 6]["power_slope"].min() > few
+    assert max(map(len, made.summary().splitlines())) <= 80
+    again = plan(SMALL, sizes, n_studies=2, rng=1)
+    assert again.table.equals(made.table)
+    with pytest.raises(DataError, match="unknown claim"):
+        made.cheapest(power=0.8, claim="date")
+
+
+def test_a_pilot_gives_assumptions_near_its_truth() -> None:
+    study = simulate_study((-0.5, 0.5, 1.5), transfer=(0.4,) * 3, shape=Shape(600, 2, 10), rng=3)
+    found = Assumptions.from_pilot(study)
+    np.testing.assert_allclose(found.abilities, (-0.5, 0.5, 1.5), atol=0.35)
+    assert found.spread == pytest.approx(1.5, abs=0.35)
+    assert found.transfer == pytest.approx(0.4, abs=0.3)
+    means = aggregate_study(table_of_models(1), np.random.default_rng(1).uniform(0.4, 0.9, (20, 2)))
+    with pytest.raises(NotIdentifiedError, match="counts per item"):
+        plan(means)
+
+
+def test_detectable_slopes_of_a_study_at_hand() -> None:
+    trend = fit_trend(some_scores(3), FORMULA)
+    for row in detectable_slopes(trend).itertuples():
+        reached = one_sided_power(
+            np.array(row.detectable), np.array(row.std_error), np.array(row.df), 0.05
+        )
+        assert reached == pytest.approx(0.8, abs=1e-4)
+    alone = fit_trend(some_scores(only=(np.arange(20) == 3).astype(float)), "only")
+    assert detectable_slopes(alone)["detectable"].isna().all()
+
+
+def test_panel_of_a_trend() -> None:
+    trend = fit_trend(some_scores(3), "release_year")
+    panel = panel_of(trend)
+    assert sorted(panel.families, reverse=True) == [6, 5, 3, 3, 2, 1]
+    assert panel.family_sd == pytest.approx(np.sqrt(trend.components["family"]))
+    with pytest.raises(DataError, match="two-stage trend of one covariate"):
+        panel_of(fit_trend(some_scores(3), FORMULA))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Sizes(items=(5,)), "a design needs 20 or more"),
+        (lambda: Sizes(trials=()), "needs 2 or more"),
+        (lambda: Panel(families=(20,)), "at least two families"),
+        (lambda: Panel(family_sd=-0.1), "standard deviation"),
+        (lambda: Panel(model_sd=0.0, sampling_sd=0.0), "nothing to plan"),
+        (lambda: Panel(correlation=1.0), "correlation"),
+        (lambda: parse_families("6;5"), "whole numbers"),
+    ],
+)
+def test_plans_bad_input(make: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make()  # type: ignore[operator]
+    assert Effects().level == 0.05

@@ -1,0 +1,152 @@
+"""Decomposition of a change: adds up, hand computation, known truth, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special
+
+from hatstats.errors import DataError
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
+from hatstats.trends.decomposition import decompose
+from tests.trends.makers import aggregate_study, table_of_models
+
+SMALL = Shape(n_items=200, n_languages=2, n_trials=6)
+
+
+def accuracies(seed: int = 3) -> Study:
+    rng = np.random.default_rng(seed)
+    accuracy = rng.uniform(0.4, 0.9, (20, 4))
+    accuracy[2, 1] = np.nan
+    return aggregate_study(table_of_models(seed), accuracy, chance=0.2)
+
+
+@pytest.fixture(scope="module")
+def items() -> Study:
+    return simulate_study((-1.0, 0.5, 1.0, 0.5), transfer=(0, 0, 0, 1.0), shape=SMALL, rng=1)
+
+
+@pytest.mark.parametrize("method", ["latent", "observed"])
+def test_parts_add_up_to_the_raw_change_of_items(items: Study, method: Method) -> None:
+    found = decompose(items, "model-01", "model-03", method=method)
+    assert abs(found.params[:2].sum() - found.params[2]) < 1e-12
+    own = fit_profile(items, method=method).hat("own")
+    raw = dict(zip(own.models, own.params, strict=True))
+    assert abs(found.params[2] - (raw["model-03"] - raw["model-01"])) < 1e-12
+    change = own.contrast("model-03", "model-01").iloc[0]
+    assert found.bse[2] == pytest.approx(change["std_error"])
+    at = {
+        name: fit_profile(items, method=method).hat(f"model:{name}")
+        for name in ("model-01", "model-03")
+    }
+    other = at["model-01"].params[own.models.index("model-03")]
+    back = at["model-03"].params[own.models.index("model-01")]
+    expected = 0.5 * ((other - raw["model-01"]) + (raw["model-03"] - back))
+    assert found.params[1] == pytest.approx(expected, abs=1e-12)
+
+
+def test_parts_add_up_to_the_raw_change_of_means() -> None:
+    study = accuracies()
+    found = decompose(study, "m03", "m07")
+    assert abs(found.params[:2].sum() - found.params[2]) < 1e-12
+    own = fit_aggregate(study).hat("own")
+    raw = dict(zip(own.models, own.params, strict=True))
+    assert abs(found.params[2] - (raw["m07"] - raw["m03"])) < 1e-12
+    assert found.bse[2] == pytest.approx(own.contrast("m07", "m03")["std_error"].iloc[0], rel=1e-6)
+
+
+def test_aggregate_covariance_against_differences() -> None:
+    """Each cell moved by a little, with slope and other cells held."""
+    study = accuracies(4)
+    profile = fit_aggregate(study)
+    part, panel = profile.parts[0], profile.panel
+    i, j = (part.counts.models.index(name) for name in ("m03", "m07"))
+    chance, beta = part.counts.chance, float(panel.slopes()[0])
+
+    def transfer(source: np.ndarray, target: np.ndarray, slope: float) -> float:
+        def hat(m: int, x: int) -> float:
+            q = special.expit(target[m] + slope * (source[x] - source[m]))
+            return float(np.mean(chance + (1 - chance) * q))
+
+        return 0.5 * (hat(j, i) - hat(i, i) + hat(j, j) - hat(i, j))
+
+    base, step, variance = (part.source, part.target, beta), 1e-5, 0.0
+    for m in (i, j):
+        for column in range(4):
+            moved = []
+            for sign in (1, -1):
+                source, target = part.source.copy(), part.target.copy()
+                place = source if column == 0 else target[:, column - 1]
+                place[m] += sign * step
+                moved.append(transfer(source, target, beta))
+            slope = (moved[0] - moved[1]) / (2 * step)
+            own = part.source_var[m] if column == 0 else part.target_var[m, column - 1]
+            variance += slope**2 * own
+    slope = (transfer(base[0], base[1], beta + step) - transfer(base[0], base[1], beta - step)) / (
+        2 * step
+    )
+    variance += slope**2 * panel.slope_variances()[0]
+    found = decompose(study, "m03", "m07")
+    assert found.params[1] == pytest.approx(transfer(*base))
+    assert found.bse[1] == pytest.approx(np.sqrt(variance), rel=1e-5)
+
+
+def test_groups_are_means_over_pairs() -> None:
+    study = accuracies()
+    year = study.models.set_index("model")["release_date"].dt.year
+    first, second = (list(year.index[year == y]) for y in (2024, 2025))
+    found = decompose(study, 2024, 2025)
+    assert (list(found.before), list(found.after)) == (first, second)
+    pairs = np.array([decompose(study, a, b).params for a in first[:2] for b in second[:2]])
+    some = decompose(study, first[:2], second[:2])
+    np.testing.assert_allclose(some.params, pairs.mean(axis=0))
+    assert abs(found.params[:2].sum() - found.params[2]) < 1e-12
+    assert "2024" in found.summary()
+    assert max(map(len, found.summary().splitlines())) <= 80
+
+
+def test_known_truth_of_items_coverage() -> None:
+    """Two models of one ability: all change is transfer; two of one transfer: all is ability."""
+    held = np.zeros(2)
+    for seed in range(12):
+        study = simulate_study(
+            (0.0, 1.2, 1.2), transfer=(0.0, 0.0, 0.8),
+            shape=Shape(n_items=150, n_languages=1, n_trials=10), rng=[9, seed],
+        )  # fmt: skip
+        ability = decompose(study, "model-01", "model-02").tidy().set_index("term")
+        shift = decompose(study, "model-02", "model-03").tidy().set_index("term")
+        row = ability.loc["transfer"]
+        held[0] += row["conf_low"] < 0.0 < row["conf_high"]
+        row = shift.loc["source ability"]
+        held[1] += row["conf_low"] < 0.0 < row["conf_high"]
+    # Nominal 11.4 of 12.
+    assert (held >= 9).all()
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (("m03", "GPT-9"), "'GPT-9'.*no such model"),
+        (("m03", "m03"), "both sides"),
+        ((2024, 1999), r"1999.*the years are 2024, 2025"),
+        ((["m01", "m01"], "m03"), "each once"),
+        (([], "m03"), "one model or more"),
+    ],
+)
+def test_decompose_bad_input(sides: tuple[object, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        decompose(accuracies(), *sides)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="'Qwen'"):
+        decompose(accuracies(), 2024, 2025, family="Qwen")
+
+
+def test_unknown_dates_belong_to_no_year() -> None:
+    study = accuracies()
+    models = study.models.copy()
+    models.loc[models["model"] == "m00", "release_date"] = pd.NaT
+    changed = Study(study.counts, models, study.benchmarks)
+    assert "m00" not in decompose(changed, 2024, 2025).before
