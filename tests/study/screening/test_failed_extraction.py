@@ -124,7 +124,7 @@ def test_known_failures_of_real_models_against_theory() -> None:
     In particular neither models that guess in every language nor the languages that a model was
     not trained on (EXAONE and LFM2 in Danish) are accused.
     """
-    study = read_study(Path(__file__).parents[2] / "data" / "euroeval_all")
+    study = read_study(Path(__file__).parents[3] / "data" / "euroeval_all")
     guessers = ["google/gemma-3-1b-it", "google/gemma-3-1b-pt"]
     assert set(guessers) <= set(study.model_names)
     gemini = "gemini/gemini-2.5-flash"
