@@ -98,7 +98,8 @@ __all__ = [
     "thin_trials",
 ]
 
-# The module of each name; the imports for type checkers above say the same, and a test compares them.
+# The module of each name; the imports for type checkers above say the same, and a test compares
+# them.
 _MODULES = {
     "hatstats.bayes.fit": (
         "fit_hierarchical",

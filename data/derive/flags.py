@@ -1,11 +1,11 @@
 """Cells that are not what they seem: flagged with the evidence, and kept.
 
 Two kinds. *extraction-failure*: a cell far under what the model's other languages and the other
-models in that language predict (`hatstats.study.screening.failed_extraction`), and at or under chance besides: a
-model that was hardly trained on a language is far under its other languages too, but above chance.
-*constant-answer*: the very same score and interval as other models'. EuroEval draws the same
-resamples for every model, so that a model whose answers cannot be read, and which is given the
-same letter throughout, gets the same ten scores as any other such model.
+models in that language predict (`hatstats.study.screening.failed_extraction`), and at or under
+chance besides: a model that was hardly trained on a language is far under its other languages too,
+but above chance. *constant-answer*: the very same score and interval as other models'. EuroEval
+draws the same resamples for every model, so that a model whose answers cannot be read, and which is
+given the same letter throughout, gets the same ten scores as any other such model.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ _LEAST_SIGMA = 0.05
 class JointBlock:
     """The marginal likelihood of one model's counts on one benchmark.
 
-    The vector theta of `hatstats.estimators.joint` is seen through coordinates with which effects can be
-    linear: ``log sigma`` for sigma, and the target logit at the source logit r of the reference,
-    ``alpha + beta r``, for alpha.
+    The vector theta of `hatstats.estimators.joint` is seen through coordinates with which effects
+    can be linear: ``log sigma`` for sigma, and the target logit at the source logit r of the
+    reference, ``alpha + beta r``, for alpha.
 
     Attributes
     ----------

@@ -187,8 +187,8 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     profile : TransferProfile
         Learnt from items, with three or more trials in the source language.
     reference : str or array_like
-        See `hatstats.scores.reference.reference_mixture`. Where it depends on the data it is thinned
-        with them.
+        See `hatstats.scores.reference.reference_mixture`. Where it depends on the data it is
+        thinned with them.
 
     Returns
     -------

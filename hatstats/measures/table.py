@@ -34,9 +34,10 @@ def _raw(study: Study) -> HatScores:
 def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats, Floats]:
     """Target accuracy less the line's prediction at the model's source accuracy, and its SE.
 
-    The line is logit-linear over models with errors in both (`hatstats.estimators.aggregate.panel_regression`); means over
-    languages with a cell, then benchmarks. The delta method takes in the model's own sampling
-    errors and the line's coefficients.
+    The line is logit-linear over models with errors in both
+    (`hatstats.estimators.aggregate.panel_regression`); means over languages with a cell, then
+    benchmarks. The delta method takes in the model's own sampling errors and the line's
+    coefficients.
     """
     count = len(models)
     total, variance = np.zeros(count), np.zeros(count)

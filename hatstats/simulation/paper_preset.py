@@ -1,8 +1,8 @@
 """Simulated studies in the shape of real ones: the preset ``paper``.
 
 Items have a hardness that all models share up to a model's own noise; what follows from it is said
-in `hatstats.simulation.paper_truth`. Nothing here says anything about a real model: `hatstats.simulation.paper_design`
-tells what is fact and what is assumed.
+in `hatstats.simulation.paper_truth`. Nothing here says anything about a real model:
+`hatstats.simulation.paper_design` tells what is fact and what is assumed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Slow twins of the latent estimator: loops and textbook recursions instead of matrices.
 
-Nothing here is imported from `hatstats.scores`; constants are written out again, so that a change of
-one of them has to be made twice, on purpose.
+Nothing here is imported from `hatstats.scores`; constants are written out again, so that a change
+of one of them has to be made twice, on purpose.
 """
 
 from __future__ import annotations

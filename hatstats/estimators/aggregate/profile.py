@@ -1,8 +1,9 @@
 """HAT from accuracies per model and language, when nothing is known of items.
 
-The slope of target on source logits is learnt *between* models (`hatstats.estimators.aggregate.panel_regression`), so that a
-model's score is its excess over this panel's line: effective robustness, a relative thing. HAT
-moves each model along its own line of that slope to the reference source accuracy.
+The slope of target on source logits is learnt *between* models
+(`hatstats.estimators.aggregate.panel_regression`), so that a model's score is its excess over this
+panel's line: effective robustness, a relative thing. HAT moves each model along its own line of
+that slope to the reference source accuracy.
 """
 
 from __future__ import annotations

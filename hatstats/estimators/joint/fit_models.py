@@ -15,12 +15,12 @@ from hatstats.errors import (
     DegenerateDataWarning,
     NotIdentifiedError,
 )
-from hatstats.estimators.joint.common_hardness import fit_common
 from hatstats.estimators.joint.fit import JointFit, fit_joint_counts
 from hatstats.estimators.joint.likelihood import JointCounts, joint_counts
 from hatstats.estimators.joint.newton import STEEPEST
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import JointModel, source_grid
+from hatstats.estimators.joint.shared_hardness import fit_common
 from hatstats.scores.counts import ItemCounts
 
 Floats = NDArray[np.float64]
@@ -197,7 +197,7 @@ def fit_joint(
         One trial per item is enough where items are asked in two or more target languages;
         the profile then conditions on the hardness that an item has in common over languages. It
         is enough in one language, too, where several models answer the same items: they are then
-        fitted together, with a hardness in common (`hatstats.estimators.joint.common_hardness`).
+        fitted together, with a hardness in common (`hatstats.estimators.joint.shared_hardness`).
     options : JointOptions, optional
         The logit-normal model if not given.
 

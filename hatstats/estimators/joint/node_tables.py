@@ -243,9 +243,7 @@ class TableMaker:
         by_chance = order > 0 and self.layout.has("chance")
         return rows.binomial(logit, chance, by_chance=by_chance, order=order)
 
-    def _shared_terms(
-        self, theta: Floats, terms: TrialTerms
-    ) -> list[tuple[str, Floats, float]]:
+    def _shared_terms(self, theta: Floats, terms: TrialTerms) -> list[tuple[str, Floats, float]]:
         """Parameters of the trials: name, base, and the derivative of its transformation."""
         found: list[tuple[str, Floats, float]] = []
         if self.layout.has("chance") and terms.by_chance is not None:

@@ -62,9 +62,11 @@ class Results:
     registration : tuple of str
         When the claims were written down, and what was changed since.
     margins : DataFrame
-        Verdicts of non-inferiority by margin, see `hatstats.trends.claims.non_inferiority.margin_curve`.
+        Verdicts of non-inferiority by margin, see
+        `hatstats.trends.claims.non_inferiority.margin_curve`.
     shares : DataFrame
-        Share of specifications by verdict, see `hatstats.trends.claims.specifications.verdict_shares`.
+        Share of specifications by verdict, see
+        `hatstats.trends.claims.specifications.verdict_shares`.
     leverage : DataFrame
         Share of each family in each trend: `trend, cluster, n_models, term, share`.
     influence : DataFrame

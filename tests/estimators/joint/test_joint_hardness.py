@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.estimators.joint.common_hardness import CommonLikelihood, fit_common
 from hatstats.estimators.joint.compare import compare_joint
 from hatstats.estimators.joint.fit import make_likelihood
 from hatstats.estimators.joint.fit_models import fit_joint, model_counts
@@ -20,6 +19,7 @@ from hatstats.estimators.joint.node_tables import Rules
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.joint.quadrature import SINGLE, normal_rule
+from hatstats.estimators.joint.shared_hardness import CommonLikelihood, fit_common
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
