@@ -15,7 +15,7 @@ from pathlib import Path
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.diagnostics.differential_functioning import functioning_classes
-from hatstats.report.figures.figures import functioning, save_figure
+from hatstats.report.figures.run_figures import functioning, save_figure
 
 STUDY = "data/truthfulqa_multi"
 CELL = ["benchmark", "language", "item"]

@@ -15,7 +15,7 @@ import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.calibration.stress import StressDesign, simulated
 from hatstats.measures.draws import measure_draws
-from hatstats.report.figures.figures import leakage, save_figure
+from hatstats.report.figures.run_figures import leakage, save_figure
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")

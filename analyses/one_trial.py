@@ -15,7 +15,7 @@ from scipy import special, stats
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.figures import save_figure, transfer_profiles
+from hatstats.report.figures.run_figures import save_figure, transfer_profiles
 from hatstats.simulation.simulate import Shape, true_hat
 from hatstats.study import Study
 

@@ -61,13 +61,15 @@ def reported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, run("report", small, "--out", out, "--seed", "3")
 
 
-def test_report_writes_the_folder_and_ends_with_the_answer(reported: tuple[Path, Result]) -> None:
+def test_report_writes_the_folder_and_ends_with_key_results(
+    reported: tuple[Path, Result],
+) -> None:
     out, done = reported
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     content = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert lines[: len(content["answer"])] == content["answer"]
-    assert 4 <= len(content["answer"]) <= 10
+    assert lines[: len(content["key_results"])] == content["key_results"]
+    assert 4 <= len(content["key_results"]) <= 10
     assert lines[-1] == f"Report: {out / 'report.html'}"
     assert done.stderr == ""
     for claim in ("small_models_not_broken", "progress_over_time"):

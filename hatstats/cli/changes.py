@@ -70,8 +70,8 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
         print_json({"specifications": table, "shares": shares})
         return
     from hatstats.report.tables.claim_tables import shares_table
-    from hatstats.report.tables.layouts import specification_table as layout
-    from hatstats.report.tables.tables import to_text
+    from hatstats.report.tables.run_tables import specification_table as layout
+    from hatstats.report.tables.text_table import to_text
 
     print(to_text(layout(table), width=WIDTH))
     print(to_text(shares_table(shares), width=WIDTH), end="")

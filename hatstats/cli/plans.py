@@ -96,8 +96,8 @@ def stress(
             progress=progress,
         )
     if out is not None:
-        from hatstats.report.figures.figures import leakage, save_figure
-        from hatstats.report.write_run import write_csv
+        from hatstats.report.figures.run_figures import leakage, save_figure
+        from hatstats.report.run_folder import write_csv
 
         out.mkdir(parents=True, exist_ok=True)
         write_csv(table, out / "stress.csv")
@@ -106,7 +106,7 @@ def stress(
         print_json(table)
         return
     from hatstats.report.tables.claim_tables import stress_table
-    from hatstats.report.tables.tables import to_text
+    from hatstats.report.tables.text_table import to_text
 
     print(to_text(stress_table(table), width=WIDTH), end="")
     say("Leakage: moved per logit of source ability, relative to per logit of transfer.")

@@ -28,7 +28,7 @@ def report(
     check_out(out)
     data, _ = read(study, choice)
     from hatstats.report.results.analysis import Options, analyse
-    from hatstats.report.write_run import write_run
+    from hatstats.report.run_folder import write_run
 
     options = Options(
         method=choice.method,
@@ -46,7 +46,7 @@ def report(
     if choice.json:
         print((folder / "results.json").read_text(encoding="utf-8"), end="")
     else:
-        for line in analysis.answer:
+        for line in analysis.key_results:
             print(line)
         for line in analysis.bayes.words if analysis.bayes is not None else ():
             say(line)

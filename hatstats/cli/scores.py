@@ -49,8 +49,12 @@ def measures(
     if choice.json:
         print_json(rows if alike is None else {"measures": rows, "agreement": alike})
         return
-    from hatstats.report.tables.layouts import agreement_table, measures_table, other_measures_table
-    from hatstats.report.tables.tables import to_text
+    from hatstats.report.tables.run_tables import (
+        agreement_table,
+        measures_table,
+        other_measures_table,
+    )
+    from hatstats.report.tables.text_table import to_text
 
     print(to_text(measures_table(rows, intervals=False), width=WIDTH))
     print(to_text(other_measures_table(rows), width=WIDTH), end="")

@@ -89,7 +89,7 @@ def claims(
         say(verdict.summary())
     if margins:
         from hatstats.report.tables.claim_tables import margins_table
-        from hatstats.report.tables.tables import to_text
+        from hatstats.report.tables.text_table import to_text
 
         print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")
     say(f"Rule: {verdicts[0].rule}.")

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: the answer first, then everything behind it."""
+"""One self-contained HTML page: the key results first, then everything behind it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from hatstats.report.figures.figures import Drawn
+from hatstats.report.figures.run_figures import Drawn
 from hatstats.report.figures.style import COLUMN
 from hatstats.report.inline import inline_svg
 from hatstats.report.results.results import Results
-from hatstats.report.tables.layouts import Shown
 from hatstats.report.tables.rounding import (
     count_text,
     decimals,
@@ -24,7 +23,8 @@ from hatstats.report.tables.rounding import (
     plain_text,
     words,
 )
-from hatstats.report.tables.tables import to_html
+from hatstats.report.tables.run_tables import Shown
+from hatstats.report.tables.text_table import to_html
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,12 @@ def changed(study: Study, **columns: Any) -> Study:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_answer_fits_a_terminal(name: str, analyses: dict[str, Analysis]) -> None:
-    answer = analyses[name].answer
-    assert 4 <= len(answer) <= 10
-    assert max(map(len, answer)) <= 80
+def test_key_results_fit_a_terminal(name: str, analyses: dict[str, Analysis]) -> None:
+    lines = analyses[name].key_results
+    assert 4 <= len(lines) <= 10
+    assert max(map(len, lines)) <= 80
     claims = [claim.name for claim in analyses[name].claims]
-    said = [line.split(":")[0] for line in answer if line.split(":")[0] in claims]
+    said = [line.split(":")[0] for line in lines if line.split(":")[0] in claims]
     assert said == claims
 
 
@@ -60,7 +60,7 @@ def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Analysi
     weak = set(analysis.scores.overlap.query("not informed")["model"])
     known = [place for place, model in enumerate(analysis.scores.models) if model not in weak]
     best = max(known, key=lambda place: analysis.scores.params[place])
-    assert analysis.answer[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
+    assert analysis.key_results[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
     assert list(analysis.ranks["model"]) == list(analysis.scores.models)
 
 
@@ -89,7 +89,7 @@ def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Analysis]) -
     assert flagged == 2
     assert len(analysis.used.counts) == len(analysis.study.counts) - flagged
     assert len(analysis.used.flagged) == 0
-    assert analysis.answer[-1].startswith("2 suspicious cells left out; other choices change ")
+    assert analysis.key_results[-1].startswith("2 suspicious cells left out; other choices change ")
     assert "flagged cells included" in set(analysis.sensitivity["choice"])
 
 
@@ -98,7 +98,7 @@ def test_flagged_cells_can_be_used(analyses: dict[str, Analysis]) -> None:
     study = default.study
     with_them = analyse(study, Options(quick=True, with_flagged=True))
     assert with_them.used is study
-    assert with_them.answer[-1] == "2 suspicious cells used."
+    assert with_them.key_results[-1] == "2 suspicious cells used."
     cells = study.flagged
     moved = with_them.scores.params - default.scores.params
     touched = [model in set(cells["model"]) for model in default.scores.models]
@@ -182,7 +182,7 @@ def test_same_seed_same_ranks_other_seed_other_ranks() -> None:
     options = Options(quick=True, seed=3)
     first, again = analyse(study, options), analyse(study, options)
     pd.testing.assert_frame_equal(first.ranks, again.ranks, check_exact=True)
-    assert first.answer == again.answer
+    assert first.key_results == again.key_results
     other = analyse(study, replace(options, seed=4))
     drawn = ["rank_low", "rank_high", "p_best"]
     assert not first.ranks[drawn].equals(other.ranks[drawn])
@@ -209,7 +209,7 @@ def test_level_reaches_every_interval_but_those_of_claims() -> None:
         (one.measures["conf_high"] - one.measures["conf_low"]).mean() for one in (narrow, wide)
     ]
     assert width[0] < 0.5 * width[1]
-    assert narrow.answer[1] != wide.answer[1]
+    assert narrow.key_results[1] != wide.key_results[1]
     assert claims_frame(narrow.claims).equals(claims_frame(wide.claims))
 
 
@@ -237,9 +237,9 @@ def test_quick_leaves_out_only_the_other_choices() -> None:
     assert set(quick.sensitivity["choice"]) == {"as reported"}
     assert len(full.sensitivity) > len(quick.sensitivity)
     assert claims_frame(quick.claims).equals(claims_frame(full.claims))
-    assert quick.answer[:-1] == full.answer[:-1]
-    assert not any("choices" in line for line in quick.answer)
-    assert "choices" in full.answer[-1]
+    assert quick.key_results[:-1] == full.key_results[:-1]
+    assert not any("choices" in line for line in quick.key_results)
+    assert "choices" in full.key_results[-1]
 
 
 # --- studies that cannot say everything ---------------------------------------------------------
@@ -255,7 +255,7 @@ def test_one_family_makes_claims_untestable() -> None:
         assert claim.verdict == "not testable"
         assert "one family (Gemma)" in claim.reason
     assert set(analysis.sensitivity["verdict"]) == {"not testable"}
-    assert sum("not testable, all" in line for line in analysis.answer) == 2
+    assert sum("not testable, all" in line for line in analysis.key_results) == 2
     assert analysis.scores.nobs == 9
 
 
@@ -267,7 +267,7 @@ def test_studies_without_sizes() -> None:
     assert by_name["small_models_not_broken"].verdict == "not testable"
     assert by_name["small_models_not_broken"].reason == "no model has all of params_total"
     assert by_name["progress_over_time"].verdict != "not testable"
-    assert any("not testable, no model has all of params_total" in x for x in analysis.answer)
+    assert any("not testable, no model has all of params_total" in x for x in analysis.key_results)
 
 
 def test_studies_without_dates() -> None:
@@ -297,7 +297,7 @@ def test_a_study_without_claims() -> None:
     silent = Study(study.counts, study.models, study.benchmarks, info=study.info)
     analysis = analyse(silent)
     assert (analysis.claims, len(analysis.sensitivity)) == ((), 0)
-    assert analysis.answer[-1] == "1 suspicious cell left out."
+    assert analysis.key_results[-1] == "1 suspicious cell left out."
     assert list(analysis.trends) == list(TRENDS)
 
 
@@ -381,6 +381,6 @@ def test_options_choose_method_and_reference() -> None:
     study = item_study(4, 2)
     analysis = analyse(study, Options(quick=True, method="observed", reference="uniform"))
     assert (analysis.scores.method, analysis.scores.reference) == ("observed", "uniform")
-    assert "(observed, uniform reference)" in analysis.answer[0]
+    assert "(observed, uniform reference)" in analysis.key_results[0]
     summed = analyse(study, Options(quick=True, method="aggregate"))
     assert isinstance(summed.profile, AggregateProfile)

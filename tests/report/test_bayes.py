@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.report.figures.figures import figures_of
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
+from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import figure_bytes
 from hatstats.report.html_page import Origin, report_page
 from hatstats.report.results.bayes import BayesPart, binned_shares
 from hatstats.report.results.results import Results
-from hatstats.report.tables.layouts import tables_of
+from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
 
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from hatstats.report.figures.functioning import functioning
 from hatstats.report.figures.leakage import leakage
-from hatstats.report.figures.margin_curve import margin_curve
+from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.tables.claim_tables import (
     decompositions_table,
     influence_table,
@@ -20,7 +20,7 @@ from hatstats.report.tables.claim_tables import (
     shares_table,
     stress_table,
 )
-from hatstats.report.tables.tables import to_text
+from hatstats.report.tables.text_table import to_text
 from tests.report.frames import margin_frame
 
 HARDER = to_rgba("#d55e00")

@@ -20,12 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from hatstats.report.figures.choices import what_changes
-from hatstats.report.figures.figures import figures_of
-from hatstats.report.figures.forest import SOME_ROWS, forest
-from hatstats.report.figures.labels import Box, text_box
+from hatstats.report.figures.forest_plot import SOME_ROWS, forest
 from hatstats.report.figures.panels import MOST_BARS, target_against_source, transfer_profiles
+from hatstats.report.figures.point_labels import Box, text_box
+from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size, year_text
+from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.style import (
     FAMILY_LOOK,
     FORMATS,
@@ -296,7 +296,7 @@ def test_the_users_settings_neither_matter_nor_change() -> None:
 def test_drawing_leaves_pyplot_alone() -> None:
     code = (
         "import sys; from tests.report.frames import results; "
-        "from hatstats.report.figures.figures import figures_of; "
+        "from hatstats.report.figures.run_figures import figures_of; "
         "assert len(list(figures_of(results(6)))) == 5; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

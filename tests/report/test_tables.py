@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatstats.report.tables.latex import LONG, escape_latex, to_latex
-from hatstats.report.tables.layouts import Shown, measures_table, scores_table, tables_of
 from hatstats.report.tables.rounding import (
     column_decimals,
     date_text,
@@ -24,7 +23,15 @@ from hatstats.report.tables.rounding import (
     percent_text,
     plain_text,
 )
-from hatstats.report.tables.tables import Column, Table, make_table, to_html, to_markdown, to_text
+from hatstats.report.tables.run_tables import Shown, measures_table, scores_table, tables_of
+from hatstats.report.tables.text_table import (
+    Column,
+    Table,
+    make_table,
+    to_html,
+    to_markdown,
+    to_text,
+)
 from tests.report.frames import measure_frame, results, score_frame
 
 NASTY = r"a_b & 50% #1 {x} ~ ^ \cmd $y$ <i> | * −1 ∞ β"

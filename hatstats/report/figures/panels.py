@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.margins import (
+from hatstats.report.figures.legends import (
     legend_height,
     legend_under,
     note_height,

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hatstats.report.figures.checks import IMPLIED
-from hatstats.report.figures.margins import note_height, note_under, wrapped
+from hatstats.report.figures.legends import note_height, note_under, wrapped
 from hatstats.report.figures.style import COLUMN, INK, MUTED, add_axes, house_style, new_figure
+from hatstats.report.figures.thinning_plot import IMPLIED
 
 _LEFT, _SIDE, _UNDER = 0.5, 2.2, 0.42
 

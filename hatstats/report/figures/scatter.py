@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from hatstats.report.figures.labels import mark_boxes, place_labels
-from hatstats.report.figures.margins import (
+from hatstats.report.figures.legends import (
     legend_height,
     legend_under,
     note_height,
     note_under,
     wrapped,
 )
+from hatstats.report.figures.point_labels import mark_boxes, place_labels
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,

@@ -1,4 +1,4 @@
-"""The main job: from a study to scores, trends, verdicts, measures, and an answer in words."""
+"""The main job: from a study to scores, trends, verdicts, measures, and key results in words."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hatstats.errors import HatstatsError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, default_method, fit_profile
 from hatstats.measures.table import measures
-from hatstats.report.results.answer import plain_answer
 from hatstats.report.results.bayes import BayesPart, run_bayes
 from hatstats.report.results.item_checks import ItemChecks, run_item_checks
+from hatstats.report.results.key_results import key_result_lines
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -117,7 +117,7 @@ class Analysis:
         Checks of the profile, where scores were learnt from items and their noise undone.
     bayes : BayesPart or None
         The hierarchical model, where it was asked for.
-    answer : tuple of str
+    key_results : tuple of str
         The results in at most ten plain lines.
     """
 
@@ -139,7 +139,7 @@ class Analysis:
     sensitivity: pd.DataFrame
     checks: ItemChecks | None
     bayes: BayesPart | None
-    answer: tuple[str, ...]
+    key_results: tuple[str, ...]
 
     @property
     def seed(self) -> int:
@@ -297,7 +297,7 @@ def analyse(
                 progress(f"Bayes: {words}", (began + 8 * share) / total)
 
         bayes = run_bayes(used, scores, claims, ("cells", options.conf_level, options.seed), told)
-    answer = plain_answer(
+    lines = key_result_lines(
         study,
         scores,
         ranks,
@@ -327,5 +327,5 @@ def analyse(
         sensitivity=sensitivity,
         checks=checks,
         bayes=bayes,
-        answer=answer,
+        key_results=lines,
     )

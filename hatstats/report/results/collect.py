@@ -66,7 +66,7 @@ def collect(analysis: Analysis) -> Results:
             "flagged_cells": len(study.flagged[_CELL].drop_duplicates()),
             "flagged_cells_used": "yes" if len(used.flagged) else "no",
         },
-        answer=tuple(analysis.answer),
+        key_results=tuple(analysis.key_results),
         scores=table,
         cov=pd.DataFrame(scores.cov, index=list(scores.models), columns=list(scores.models)),
         trends=_stacked(

@@ -20,8 +20,8 @@ class Results:
     facts : mapping of str to str, int or float
         What the analysis was: `method, reference, estimand, seed, conf_level` and counts
         (`models, families, languages, benchmarks, cells, flagged_cells`).
-    answer : tuple of str
-        The answer in at most ten plain lines.
+    key_results : tuple of str
+        The key results in at most ten plain lines.
     scores : DataFrame
         Tidy scores, best first, with `family, release_date, release_year, params_total,
         params_active, shape_error, informed, note`.
@@ -56,7 +56,7 @@ class Results:
     check_words : tuple of str
         What each check says.
     thinning : DataFrame
-        What :func:`hatstats.report.figures.checks.thinning` draws.
+        What :func:`hatstats.report.figures.thinning_plot.thinning` draws.
     items : DataFrame
         Items that transfer far worse or better than their profile says.
     registration : tuple of str
@@ -84,7 +84,7 @@ class Results:
 
     info: Mapping[str, str]
     facts: Mapping[str, str | int | float]
-    answer: tuple[str, ...]
+    key_results: tuple[str, ...]
     scores: pd.DataFrame
     cov: pd.DataFrame
     trends: pd.DataFrame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import words
-from hatstats.report.tables.tables import Column, Table, make_table
+from hatstats.report.tables.text_table import Column, Table, make_table
 
 BAYES_CLAIMS = (
     Column("name", "Claim"),

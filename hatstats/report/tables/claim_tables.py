@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hatstats.report.tables.rounding import words
-from hatstats.report.tables.tables import Column, Table, make_table
+from hatstats.report.tables.text_table import Column, Table, make_table
 
 MARGINS = (
     Column("claim", "Claim"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hatstats.report.tables.tables import Table
+from hatstats.report.tables.text_table import Table
 
 #: A table with more rows than this is broken over pages.
 LONG = 45

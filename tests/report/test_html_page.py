@@ -1,4 +1,4 @@
-"""The page: whole in one file, the answer first, and readable without eyes or network."""
+"""The page: whole in one file, the key results first, and readable without eyes or network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.report.figures.figures import figures_of
+from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import figure_bytes
 from hatstats.report.html_page import Origin, claim_card, report_page
 from hatstats.report.inline import COLOURS, inline_svg
 from hatstats.report.results.results import Results
-from hatstats.report.tables.layouts import tables_of
+from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
 
 ORIGIN = Origin(
@@ -111,13 +111,13 @@ def test_every_figure_has_words_and_every_heading_its_level(outline: Outline) ->
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
 
 
-def test_the_answer_and_the_verdicts_come_first(page: str) -> None:
+def test_key_results_and_verdicts_come_first(page: str) -> None:
     body = page[page.index("<body>") :]
     order = [
         body.index(text)
         for text in (
-            "Line 0 of the answer",
-            "Line 9 of the answer",
+            "Line 0 of the key results",
+            "Line 9 of the key results",
             "supported",
             "df 3.4; one-sided p = 0.021",
             'id="scores"',
@@ -153,7 +153,7 @@ def test_what_was_left_out_is_told(page: str) -> None:
 def test_text_of_the_study_is_escaped() -> None:
     plain = results(4)
     info = {**plain.info, "title": "<script>alert(1)</script> & co"}
-    page = page_of(replace(plain, info=info, answer=("<b>",)))
+    page = page_of(replace(plain, info=info, key_results=("<b>",)))
     assert "<script>" not in page
     assert "<li>&lt;b&gt;</li>" in page
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from hatstats.report.figures.margins import note_height, note_under, wrapped
+from hatstats.report.figures.legends import note_height, note_under, wrapped
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from hatstats.report.figures.choices import VERDICTS
+from hatstats.report.figures.specification_plot import VERDICTS
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatstats.report.tables.numbers import letters, macros, numbers_tex
+from hatstats.report.tables.latex_macros import letters, macros, numbers_tex
 from tests.report.frames import results
 
 

@@ -1,4 +1,4 @@
-"""The answer in ten lines: what it says, what it must not say, and that it fits a terminal."""
+"""Key results in ten lines: what it says, what it must not say, and that it fits a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.report.results.answer import plain_answer
+from hatstats.report.results.key_results import key_result_lines
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.trends.claims.verdicts import Verdict, claims_frame
@@ -83,7 +83,7 @@ def sensitivity_of(claims: list[Verdict], **others: list[str]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
 
 
-def answer(
+def lines_of(
     scores: HatScores | None = None,
     claims: list[Verdict] | None = None,
     *,
@@ -94,7 +94,7 @@ def answer(
     study = study or aggregate_study()
     scores = scores or scores_of(study, [0.5, 0.7, 0.6, 0.4])
     told = claims if claims is not None else [verdict()]
-    lines = plain_answer(
+    lines = key_result_lines(
         study,
         scores,
         scores.ranks(rng=1, n_draws=200),
@@ -108,8 +108,8 @@ def answer(
     return lines
 
 
-def test_the_answer_line_by_line() -> None:
-    lines = answer(others={"CR3": ["inconclusive"], "CR1": ["supported"]})
+def test_key_results_line_by_line() -> None:
+    lines = lines_of(others={"CR3": ["inconclusive"], "CR1": ["supported"]})
     assert lines == (
         "4 models, 4 families, 1 benchmark, 1 language (aggregate, pooled reference).",
         "Highest HAT: m_1 .700 [.680, .719], rank 1 to 1.",
@@ -123,12 +123,12 @@ def test_the_answer_line_by_line() -> None:
 def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     study = aggregate_study()
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})
-    lines = answer(scores, study=study)
+    lines = lines_of(scores, study=study)
     assert lines[1].startswith("Highest HAT: m_2")
     assert lines[2] == "Lowest: m_0 .500 [.480, .520]."
     assert lines[3] == "Weakly identified, set aside here: m_1, m_3."
     everyone = {name: "few trials" for name in study.model_names}
-    all_weak = answer(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
+    all_weak = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
     assert all_weak[1].startswith("Highest HAT: m_1")
 
 
@@ -142,22 +142,22 @@ def test_many_weakly_identified_models_are_counted(length: int) -> None:
         study.benchmarks,
     )
     notes = dict.fromkeys(names[:7], "near the ceiling")
-    lines = answer(scores_of(long, list(np.linspace(0.3, 0.8, 9)), notes), study=long)
+    lines = lines_of(scores_of(long, list(np.linspace(0.3, 0.8, 9)), notes), study=long)
     (line,) = [line for line in lines if line.startswith("Weakly identified")]
     assert line.startswith("Weakly identified, set aside here: 7 models, such as m_0-xxx")
 
 
 def test_cells_that_were_used_are_not_called_left_out() -> None:
-    assert answer()[-1] == "1 suspicious cell left out."
-    assert answer(with_flagged=True)[-1] == "1 suspicious cell used."
+    assert lines_of()[-1] == "1 suspicious cell left out."
+    assert lines_of(with_flagged=True)[-1] == "1 suspicious cell used."
     clean = aggregate_study().without_flagged()
-    assert answer(study=clean)[-1].startswith("claim: supported")
+    assert lines_of(study=clean)[-1].startswith("claim: supported")
 
 
 def test_choices_that_were_not_tried_change_nothing_and_are_not_mentioned() -> None:
     clean = aggregate_study().without_flagged()
-    assert not any("choices" in line for line in answer(study=clean))
-    tried = answer(study=clean, others={"CR3": ["supported"]})
+    assert not any("choices" in line for line in lines_of(study=clean))
+    tried = lines_of(study=clean, others={"CR3": ["supported"]})
     assert tried[-1] == "Other choices change 0 of 1 verdicts."
 
 
@@ -168,22 +168,22 @@ def test_a_claim_counts_once_however_many_choices_change_it() -> None:
         "second": ["refuted", "refuted", "inconclusive"],
         "third": ["supported", "refuted", "not testable"],
     }
-    assert answer(claims=claims, others=others)[-1].endswith("change 1 of 3 verdicts.")
+    assert lines_of(claims=claims, others=others)[-1].endswith("change 1 of 3 verdicts.")
 
 
 def test_untestable_claims_say_why() -> None:
     nothing = dict.fromkeys(("estimate", "std_error", "df", "conf_low", "conf_high"), NAN)
     claim = verdict("size", "not testable", reason="no model has all of params_total", **nothing)
-    assert "size: not testable, no model has all of params_total" in answer(claims=[claim])
+    assert "size: not testable, no model has all of params_total" in lines_of(claims=[claim])
     long = replace(claim, reason="all 20 models are of one family " + "x" * 100)
-    (line,) = [line for line in answer(claims=[long]) if line.startswith("size")]
+    (line,) = [line for line in lines_of(claims=[long]) if line.startswith("size")]
     assert len(line) == 80
     assert line.endswith("…")
 
 
 def test_more_claims_than_lines_are_counted() -> None:
     claims = [verdict(f"claim {place}") for place in range(12)]
-    lines = answer(claims=claims)
+    lines = lines_of(claims=claims)
     assert len(lines) == 10
     shown = [line for line in lines if line.startswith("claim ")]
     assert f"{12 - len(shown)} more claims stand in the report." in lines
@@ -194,7 +194,7 @@ def test_more_claims_than_lines_are_counted() -> None:
     ("value", "shown"), [(0.0004, "p < .001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
 )
 def test_small_p_values_are_not_zero(value: float, shown: str) -> None:
-    assert answer(claims=[verdict(p_holm=value)])[-2].endswith(f"{shown})")
+    assert lines_of(claims=[verdict(p_holm=value)])[-2].endswith(f"{shown})")
 
 
 def test_unknown_families_are_not_a_family() -> None:
@@ -202,7 +202,7 @@ def test_unknown_families_are_not_a_family() -> None:
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4])
     for unknown in ("", None):
         table = scores.covariates.assign(family=["A", "A", unknown, unknown])
-        line = answer(replace(scores, covariates=table), study=study)[0]
+        line = lines_of(replace(scores, covariates=table), study=study)[0]
         assert line.startswith("4 models, 1 family, 1 benchmark")
 
 
@@ -210,17 +210,17 @@ def test_long_names_are_cut_and_say_so() -> None:
     study = aggregate_study()
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4])
     long = replace(scores, models=tuple(f"{name}-{'y' * 90}" for name in scores.models))
-    lines = answer(long, study=study)
+    lines = lines_of(long, study=study)
     assert lines[1].startswith("Highest HAT: m_1-yyy")
     assert "… .700 [.680, .719], rank 1 to 1." in lines[1]
-    far = answer(replace(scores, reference="model:" + "z" * 90), study=study)
+    far = lines_of(replace(scores, reference="model:" + "z" * 90), study=study)
     assert far[0].endswith("…")
 
 
 def test_one_model_is_only_the_highest() -> None:
     study = aggregate_study()
-    lines = answer(scores_of(study, [0.6]), [], study=study)
+    lines = lines_of(scores_of(study, [0.6]), [], study=study)
     assert lines[0].startswith("1 model, 1 family, 1 benchmark, 1 language")
     assert [line for line in lines if line.startswith(("Next", "Lowest"))] == []
-    two = answer(scores_of(study, [0.6, 0.5]), [], study=study)
+    two = lines_of(scores_of(study, [0.6, 0.5]), [], study=study)
     assert [line.split(":")[0] for line in two[1:3]] == ["Highest HAT", "Lowest"]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from hatstats.report.atomic_folder import whole_folder
-from hatstats.report.figures.figures import figures_of
+from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import save_figure
 from hatstats.report.html_page import Origin, report_page
 from hatstats.report.manifest import (
@@ -26,8 +26,8 @@ from hatstats.report.results.analysis import Analysis
 from hatstats.report.results.collect import collect
 from hatstats.report.results.results import Results
 from hatstats.report.tables.latex import to_latex
-from hatstats.report.tables.layouts import tables_of
-from hatstats.report.tables.numbers import macros, numbers_tex
+from hatstats.report.tables.latex_macros import macros, numbers_tex
+from hatstats.report.tables.run_tables import tables_of
 
 
 def write_run(analysis: Analysis, out: Path, *, arguments: Mapping[str, Any]) -> Path:
@@ -105,7 +105,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "schema_version": SCHEMA_VERSION,
         "study": dict(results.info),
         "analysis": dict(results.facts),
-        "answer": results.answer,
+        "key_results": results.key_results,
         "check_words": results.check_words,
         "bayes_words": results.bayes_words,
         **frames,

@@ -94,7 +94,7 @@ def _caveats(study: Study, sensitivity: pd.DataFrame, claims: int, with_flagged:
     return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
-def plain_answer(
+def key_result_lines(
     study: Study,
     scores: HatScores,
     ranks: pd.DataFrame,

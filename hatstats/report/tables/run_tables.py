@@ -17,7 +17,7 @@ from hatstats.report.tables.claim_tables import (
     shares_table,
 )
 from hatstats.report.tables.rounding import words
-from hatstats.report.tables.tables import Column, Table, make_table
+from hatstats.report.tables.text_table import Column, Table, make_table
 
 SCORES = (
     Column("model", "Model"),

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.margins import note_height, note_under, wrapped
+from hatstats.report.figures.legends import note_height, note_under, wrapped
 from hatstats.report.figures.style import (
     INK,
     MUTED,

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from hatstats.errors import DataError
-from hatstats.report import write_run as run_module
+from hatstats.report import run_folder as run_module
 from hatstats.report.atomic_folder import check_out, whole_folder
 from hatstats.report.manifest import (
     is_run_folder,
@@ -26,7 +26,7 @@ from hatstats.report.manifest import (
 )
 from hatstats.report.results.analysis import Analysis, Options, analyse
 from hatstats.report.results.collect import collect, scores_frame
-from hatstats.report.write_run import command_line, write_csv, write_run
+from hatstats.report.run_folder import command_line, write_csv, write_run
 from hatstats.study.read import read_study
 from tests.report.studies import aggregate_study, item_study
 
@@ -146,7 +146,7 @@ def test_no_path_of_the_machine_and_no_time_is_told(folder: Path, analysis: Anal
 def test_results_json_holds_the_numbers_of_the_analysis(folder: Path, analysis: Analysis) -> None:
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert content["schema_version"] == 1
-    assert content["answer"] == list(analysis.answer)
+    assert content["key_results"] == list(analysis.key_results)
     by_model = {row["model"]: row for row in content["scores"]}
     for model, estimate in zip(analysis.scores.models, analysis.scores.params, strict=True):
         assert by_model[model]["estimate"] == pytest.approx(estimate, rel=1e-9)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hatstats.report.figures import checks
+from hatstats.report.figures import thinning_plot as checks
 from hatstats.report.figures.style import figure_bytes
 
 

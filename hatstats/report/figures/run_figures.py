@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from hatstats.report.figures.checks import thinning
-from hatstats.report.figures.choices import what_changes
-from hatstats.report.figures.forest import forest
+from hatstats.report.figures.forest_plot import forest
 from hatstats.report.figures.functioning import functioning
 from hatstats.report.figures.leakage import leakage
-from hatstats.report.figures.margin_curve import margin_curve
+from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.panels import target_against_source, transfer_profiles
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size
+from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.style import save_figure
+from hatstats.report.figures.thinning_plot import thinning
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import number_text, words
 

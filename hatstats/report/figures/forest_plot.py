@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from hatstats.report.figures.margins import (
+from hatstats.report.figures.legends import (
     legend_height,
     legend_under,
     note_height,
