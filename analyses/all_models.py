@@ -12,7 +12,8 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.run_figures import hat_against_size, save_figure
+from hatstats.report.figures.scatter import hat_against_size
+from hatstats.report.figures.style import save_figure
 
 STUDY = "data/euroeval_all"
 SIZE = "log10(params_total)"

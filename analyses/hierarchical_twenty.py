@@ -11,7 +11,8 @@ from pathlib import Path
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.bayes.claim_fits import doubled_priors, fit_claims
-from hatstats.report.figures.run_figures import prior_predictive, save_figure, shrinkage
+from hatstats.report.figures.posterior import prior_predictive, shrinkage
+from hatstats.report.figures.style import save_figure
 from hatstats.report.results.bayes import binned_shares
 
 STUDY = "data/euroeval"

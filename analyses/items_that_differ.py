@@ -15,7 +15,8 @@ from pathlib import Path
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.diagnostics.differential_functioning import functioning_classes
-from hatstats.report.figures.run_figures import functioning, save_figure
+from hatstats.report.figures.bar_charts import functioning
+from hatstats.report.figures.style import save_figure
 
 STUDY = "data/truthfulqa_multi"
 CELL = ["benchmark", "language", "item"]

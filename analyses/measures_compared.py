@@ -15,7 +15,8 @@ import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.calibration.stress import StressDesign, simulated
 from hatstats.measures.draws import measure_draws
-from hatstats.report.figures.run_figures import leakage, save_figure
+from hatstats.report.figures.bar_charts import leakage
+from hatstats.report.figures.style import save_figure
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")

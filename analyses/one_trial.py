@@ -15,7 +15,8 @@ from scipy import special, stats
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.run_figures import save_figure, transfer_profiles
+from hatstats.report.figures.panels import transfer_profiles
+from hatstats.report.figures.style import save_figure
 from hatstats.simulation.simulate import Shape, true_hat
 from hatstats.study import Study
 

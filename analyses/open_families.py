@@ -15,7 +15,9 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.run_figures import hat_against_size, margin_curve, save_figure
+from hatstats.report.figures.margin_plot import margin_curve
+from hatstats.report.figures.scatter import hat_against_size
+from hatstats.report.figures.style import save_figure
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.verdicts import claims_frame
 from hatstats.trends.diagnostics import leave_one_out, leverage_by_cluster, within_between

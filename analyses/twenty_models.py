@@ -14,7 +14,10 @@ import pandas as pd
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.measures.draws import measure_draws
-from hatstats.report.figures.run_figures import forest, margin_curve, save_figure, what_changes
+from hatstats.report.figures.forest_plot import forest
+from hatstats.report.figures.margin_plot import margin_curve
+from hatstats.report.figures.specification_plot import what_changes
+from hatstats.report.figures.style import save_figure
 from hatstats.trends.claims.multiverse import default_specification, one_at_a_time
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import verdict_shares

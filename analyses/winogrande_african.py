@@ -13,7 +13,8 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.run_figures import save_figure, transfer_profiles
+from hatstats.report.figures.panels import transfer_profiles
+from hatstats.report.figures.style import save_figure
 
 STUDY = "data/winogrande_african"
 CHANCE = 0.5

@@ -3,8 +3,8 @@
 Run ``python tests/compare_runs.py OLD NEW [--rename old=new ...] [--only-numbers]``. Numbers may
 differ by 1e-9 of their size, which is the rounding of ten stored digits. ``--rename`` replaces a
 text in the old folder before comparing, for columns and words that were renamed on purpose. With
-``--only-numbers`` sentences that differ are compared by the numbers in them. Prints what differs and
-exits 1; prints one line and exits 0 if nothing does.
+``--only-numbers`` sentences that differ are compared by the numbers in them. Prints what differs
+and exits 1; prints one line and exits 0 if nothing does.
 """
 
 from __future__ import annotations

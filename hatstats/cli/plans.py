@@ -96,7 +96,8 @@ def stress(
             progress=progress,
         )
     if out is not None:
-        from hatstats.report.figures.run_figures import leakage, save_figure
+        from hatstats.report.figures.bar_charts import leakage
+        from hatstats.report.figures.style import save_figure
         from hatstats.report.run_folder import write_csv
 
         out.mkdir(parents=True, exist_ok=True)

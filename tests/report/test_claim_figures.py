@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hatstats.report.figures.functioning import functioning
-from hatstats.report.figures.leakage import leakage
+from hatstats.report.figures.bar_charts import functioning, leakage
 from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.tables.claim_tables import (
     decompositions_table,

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from hatstats.report.figures.legends import (
+    family_handles,
     legend_height,
     legend_under,
     note_height,
@@ -24,9 +25,10 @@ from hatstats.report.figures.style import (
     family_looks,
     house_style,
     look_of,
+    name_rows,
     new_figure,
     shorten,
-    text_width,
+    widest,
 )
 
 #: The forest plot names every model up to this number, and a choice of them beyond it.
@@ -61,30 +63,28 @@ def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
     named = _named_rows(count)
     names = [shorten(str(rows["model"][index]), 26) for index in named]
     notes = _forest_notes(rows, len(named))
+    handles = family_handles(looks.values())
     with house_style():
-        probe = new_figure(1.0, 1.0)
-        left = (
-            0.12 + max(text_width(probe, name, 6.0) for name in names) + (_REACH if dense else 0.0)
-        )
+        left = 0.12 + widest(names, 6.0) + (_REACH if dense else 0.0)
         right = 0.12 if dense else 0.95
         height = 6.6 if dense else 0.155 * count + 0.1
-        under = 0.42
-        legend = legend_height(COLUMN, list(looks.values()), 0.1)
+        legend_top = 0.06 + height + 0.42
+        note_top = legend_top + legend_height(handles, COLUMN) + 0.05
         lines = wrapped(notes, COLUMN - 0.2)
-        total = 0.06 + height + under + legend + 0.05 + note_height(lines) + 0.04
-        figure = new_figure(COLUMN, total)
+        figure = new_figure(COLUMN, note_top + note_height(lines) + 0.04)
         axes = add_axes(figure, left, 0.06, COLUMN - left - right, height)
         _forest_rows(axes, rows, shown, dense)
-        _forest_names(axes, named, names, left, dense)
-        if not dense:
+        if dense:
+            _spread_names(axes, named, names)
+        else:
+            name_rows(axes, names, 6.0)
             _forest_values(axes, rows)
         axes.set_xlabel(f"HAT score, reference: {reference}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.grid(True)
         axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        legend_under(figure, list(looks.values()), 0.06 + height + under, 0.1)
-        note_under(figure, lines, 0.06 + height + under + legend + 0.05, 0.1)
+        legend_under(figure, handles, legend_top)
+        note_under(figure, lines, note_top)
     return figure
 
 
@@ -98,7 +98,7 @@ def _named_rows(count: int) -> list[int]:
 
 
 def _forest_notes(rows: pd.DataFrame, named: int) -> str:
-    """Tell what a reader must know to read the forest plot."""
+    """What a reader must know to read the forest plot."""
     level = 100.0 * float(rows["conf_level"].iloc[0])
     parts = [f"Bars: {level:g} % intervals."]
     if not rows["informed"].all():
@@ -139,13 +139,8 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, shown: list[Look], dense: bool)
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 
-def _forest_names(axes: Axes, named: list[int], names: list[str], left: float, dense: bool) -> None:
-    """Write the models' names; in a dense plot spread out, with a thin line to each row."""
-    if not dense:
-        axes.yaxis.set_major_locator(FixedLocator([float(index) for index in named]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: names[round(value)]))
-        axes.tick_params(axis="y", labelsize=6.0)
-        return
+def _spread_names(axes: Axes, named: list[int], names: list[str]) -> None:
+    """Write some models' names spread out over the height, with a thin line to each row."""
     axes.set_yticks([])
     low, high = axes.get_ylim()
     heights = np.linspace(low + 1.5, high - 1.5, len(named))

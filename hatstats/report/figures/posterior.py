@@ -8,8 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hatstats.report.figures.legends import note_height, note_under, wrapped
-from hatstats.report.figures.style import COLUMN, INK, MUTED, add_axes, house_style, new_figure
-from hatstats.report.figures.thinning_plot import IMPLIED
+from hatstats.report.figures.style import (
+    COLUMN,
+    IMPLIED,
+    INK,
+    MUTED,
+    add_axes,
+    house_style,
+    new_figure,
+)
 
 _LEFT, _SIDE, _UNDER = 0.5, 2.2, 0.42
 
@@ -21,7 +28,7 @@ def _one_panel(note: str, labels: tuple[str, str]) -> tuple[Figure, Axes]:
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     axes.grid(True)
-    note_under(figure, lines, 0.08 + _SIDE + _UNDER, 0.1)
+    note_under(figure, lines, 0.08 + _SIDE + _UNDER)
     return figure, axes
 
 

@@ -5,37 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.functioning import functioning
-from hatstats.report.figures.leakage import leakage
 from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.panels import target_against_source, transfer_profiles
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size
 from hatstats.report.figures.specification_plot import what_changes
-from hatstats.report.figures.style import save_figure
 from hatstats.report.figures.thinning_plot import thinning
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import number_text, words
-
-__all__ = [
-    "Drawn",
-    "figures_of",
-    "forest",
-    "functioning",
-    "hat_against_date",
-    "hat_against_size",
-    "leakage",
-    "margin_curve",
-    "prior_predictive",
-    "save_figure",
-    "shrinkage",
-    "target_against_source",
-    "transfer_profiles",
-    "what_changes",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +74,12 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             "reciprocal of the number of trials; see the table of checks for numbers.",
             thinning(results.thinning, reference=results.reference),
         )
-    yield from _bayes(results)
-    for name, column, text in _COVARIATES:
-        if results.scores[column].notna().any():
-            yield _against(results, name, column, text)
+    if results.bayes:
+        yield from _bayes(results.bayes["prior"], results.bayes["shrinkage"])
+    if results.scores["params_total"].notna().any():
+        yield _against(results, "size", "params_total", "total parameters")
+    if results.scores["release_year"].notna().any():
+        yield _against(results, "date", "release_year", "release date")
     if len(results.specification):
         claims = [words(name) for name in results.specification["claim"].drop_duplicates()]
         yield Drawn(
@@ -107,7 +90,6 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             f"{results.specification['choice'].nunique()} choices; see the table for numbers.",
             what_changes(results.specification),
         )
-
     if len(results.margins):
         claims = [words(name) for name in results.margins["claim"].drop_duplicates()]
         yield Drawn(
@@ -121,18 +103,15 @@ def figures_of(results: Results) -> Iterator[Drawn]:
         )
 
 
-def _bayes(results: Results) -> Iterator[Drawn]:
-    """Figures of the hierarchical model, if there is one."""
-    if not results.bayes:
-        return
+def _bayes(prior: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Drawn]:
+    """Figures of the hierarchical model."""
     yield Drawn(
         "prior_predictive",
         "Prior and posterior",
         "What the priors alone say of the HAT of a model in a language, and what the data leave.",
         "Histogram of HAT under the prior, spread over all accuracies, and under the posterior.",
-        prior_predictive(results.bayes["prior"]),
+        prior_predictive(prior),
     )
-    cells = results.bayes["shrinkage"]
     yield Drawn(
         "shrinkage",
         "Shrinkage",
@@ -143,14 +122,8 @@ def _bayes(results: Results) -> Iterator[Drawn]:
     )
 
 
-#: Trend figures: name, column of the scores, and what it is; drawn where any model has it.
-_COVARIATES = (
-    ("size", "params_total", "total parameters"),
-    ("date", "release_year", "release date"),
-)
-
-
 def _forest(results: Results) -> Drawn:
+    """Scores with intervals."""
     rows = results.scores
     clear = rows[rows["informed"]] if rows["informed"].any() else rows
     ranked = clear.sort_values("estimate", ascending=False, kind="stable")
@@ -174,6 +147,7 @@ def _forest(results: Results) -> Drawn:
 
 
 def _panels(results: Results) -> Drawn:
+    """Target against source accuracy."""
     points = results.points
     flagged = int(points["flagged"].sum())
     alt = (
@@ -192,6 +166,7 @@ def _panels(results: Results) -> Drawn:
 
 
 def _against(results: Results, name: str, column: str, text: str) -> Drawn:
+    """Scores against a column of theirs, which `text` describes, with the trend called `name`."""
     rows, line = results.scores, results.lines.get(name)
     unknown = int(rows[column].isna().sum())
     alt = f"HAT against {text} for {len(rows) - unknown} models"
@@ -208,10 +183,4 @@ def _against(results: Results, name: str, column: str, text: str) -> Drawn:
             "Satterthwaite df, families as clusters)."
         )
     draw = hat_against_size if name == "size" else hat_against_date
-    return Drawn(
-        f"hat_against_{name}",
-        f"HAT against {text}",
-        caption,
-        alt,
-        draw(rows, line),
-    )
+    return Drawn(f"hat_against_{name}", f"HAT against {text}", caption, alt, draw(rows, line))

@@ -12,13 +12,14 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from hatstats.report.figures.legends import (
+    family_handles,
     legend_height,
     legend_under,
     note_height,
     note_under,
     wrapped,
 )
-from hatstats.report.figures.point_labels import mark_boxes, place_labels
+from hatstats.report.figures.point_labels import label_points, mark_boxes
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,
@@ -27,6 +28,7 @@ from hatstats.report.figures.style import (
     TREND,
     Look,
     add_axes,
+    axes_box,
     family_looks,
     house_style,
     look_of,
@@ -36,7 +38,7 @@ from hatstats.report.figures.style import (
 )
 from hatstats.report.tables.rounding import parameters_text
 
-#: Up to so many models, those that are weakly identified get their wide bars too.
+#: Up to this number of models, those that are weakly identified get their wide bars too.
 MOST_WIDE_BARS = 60
 
 
@@ -88,43 +90,42 @@ def scores_against(
     known = scores[scores[across.column].notna()]
     unknown = scores[scores[across.column].isna()].sort_values("model", ignore_index=True)
     looks = family_looks(scores["family"])
+    handles = family_handles(looks.values())
+    crowded = len(scores) > MOST_WIDE_BARS
     strip, apart = (0.42, 0.1) if len(unknown) else (0.0, 0.0)
-    left, height, under = 0.5, 2.25, 0.42
+    left, top, height, under = 0.5, 0.08, 2.25, 0.42
+    boxes = [(left, top, COLUMN - left - 0.1 - strip - apart, height)]
+    boxes += [(COLUMN - 0.06 - strip, top, strip, height)] if len(unknown) else []
     with house_style():
-        legend = legend_height(COLUMN, list(looks.values()), 0.1)
         figure = new_figure(COLUMN, 3.6)
-        axes = add_axes(figure, left, 0.08, COLUMN - left - 0.1 - strip - apart, height)
-        _trend_line(axes, curve)
-        crowded = _crowded(scores)
-        _score_points(axes, known, known[across.column].to_numpy(float), looks, crowded)
+        axes, *margin = [add_axes(figure, *box) for box in boxes]
+        if curve is not None:
+            _trend_line(axes, curve)
+        x = known[across.column].to_numpy(float)
+        _score_points(axes, known, x, looks, crowded)
         axes.set_ylabel("HAT score")
         axes.set_xlabel(across.label)
         axes.yaxis.grid(True)
         _score_limits(axes, scores, curve)
-        _covariate_axis(axes, known[across.column].to_numpy(float), across)
-        margin = None
-        if len(unknown):
-            margin = add_axes(figure, COLUMN - 0.06 - strip, 0.08, strip, height)
-            _margin_strip(margin, unknown, looks, axes, crowded)
-        drawn = len(place_names(axes, known, across.column, curve))
-        notes = _trend_notes(known, unknown, across, curve is not None, len(known) - drawn)
-        lines = wrapped(notes, COLUMN - 0.2)
-        total = 0.08 + height + under + legend + 0.05 + note_height(lines) + 0.04
-        figure.set_size_inches(COLUMN, total)
-        for part, x, wide in (
-            (axes, left, COLUMN - left - 0.1 - strip - apart),
-            (margin, COLUMN - 0.06 - strip, strip),
-        ):
-            if part is not None:
-                part.set_position(
-                    (x / COLUMN, 1 - (0.08 + height) / total, wide / COLUMN, height / total)
-                )
-        legend_under(figure, list(looks.values()), 0.08 + height + under, 0.1)
-        note_under(figure, lines, 0.08 + height + under + legend + 0.05, 0.1)
+        _covariate_axis(axes, x, across)
+        for strip_axes in margin:
+            _margin_strip(strip_axes, unknown, looks, axes, crowded)
+        unnamed = len(known) - len(_label_models(axes, known, across.column, curve))
+        lines = wrapped(
+            _trend_notes(known, unknown, across, curve is not None, unnamed), COLUMN - 0.2
+        )
+        # Only now is it known how long the note is.
+        legend_top = top + height + under
+        note_top = legend_top + legend_height(handles, COLUMN) + 0.05
+        figure.set_size_inches(COLUMN, note_top + note_height(lines) + 0.04)
+        for part, box in zip((axes, *margin), boxes, strict=True):
+            part.set_position(axes_box(figure, *box))
+        legend_under(figure, handles, legend_top)
+        note_under(figure, lines, note_top)
     return figure
 
 
-def place_names(
+def _label_models(
     axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None = None
 ) -> list[Text]:
     """Name the models beside their points as far as there is room."""
@@ -135,17 +136,15 @@ def place_names(
     bars = mark_boxes(axes, x, np.maximum(low, bottom), np.minimum(high, top))
     if curve is not None:
         line = curve[["x", "estimate"]].to_numpy(float)
-        at = np.linspace(0.0, len(line) - 1.0, 200)
-        along = [np.interp(at, np.arange(len(line)), side) for side in line.T]
-        bars += mark_boxes(axes, along[0], along[1], along[1], half_width=0.6)
+        steps = np.linspace(0.0, len(line) - 1.0, 200)
+        line_x, line_y = (np.interp(steps, np.arange(len(line)), side) for side in line.T)
+        bars += mark_boxes(axes, line_x, line_y, line_y, half_width=0.6)
     names = [shorten(str(name), 24) for name in rows["model"]]
-    return place_labels(axes, x, y, names, obstacles=bars, size=5.0)
+    return label_points(axes, x, y, names, obstacles=bars, size=5.0)
 
 
-def _trend_line(axes: Axes, curve: pd.DataFrame | None) -> None:
+def _trend_line(axes: Axes, curve: pd.DataFrame) -> None:
     """Draw the fitted trend with its band."""
-    if curve is None:
-        return
     x = curve["x"].to_numpy(float)
     axes.fill_between(
         x, curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55, linewidth=0, label="_band"
@@ -157,13 +156,13 @@ def _score_points(
     axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look], crowded: bool
 ) -> None:
     """Draw points with error bars in the look of their family."""
-    for place, (_, row) in zip(x, rows.iterrows(), strict=True):
+    for value, (_, row) in zip(x, rows.iterrows(), strict=True):
         look, informed = look_of(looks, row["family"]), bool(row["informed"])
-        reach = [[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]]
-        bars = axes.errorbar(
-            [place],
+        bar = [[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]]
+        drawn = axes.errorbar(
+            [value],
             [row["estimate"]],
-            yerr=reach if informed or not crowded else None,
+            yerr=bar if informed or not crowded else None,
             color=look.colour,
             marker=look.marker,
             markersize=3.4,
@@ -174,13 +173,8 @@ def _score_points(
             label="_model",
         )
         if not informed and not crowded:
-            for bar in bars.lines[2]:
-                bar.set_linestyle((0, (2.0, 1.2)))
-
-
-def _crowded(scores: pd.DataFrame) -> bool:
-    """Whether there are so many models that wide bars would hide the narrow ones."""
-    return len(scores) > MOST_WIDE_BARS
+            for line in drawn.lines[2]:
+                line.set_linestyle((0, (2.0, 1.2)))
 
 
 def _score_limits(axes: Axes, scores: pd.DataFrame, curve: pd.DataFrame | None) -> None:
@@ -247,7 +241,7 @@ def _margin_strip(
 def _trend_notes(
     known: pd.DataFrame, unknown: pd.DataFrame, across: Across, fitted: bool, unnamed: int
 ) -> str:
-    """Say what the figure shows, and which models have no place on its axis."""
+    """Say what the figure shows, and which models lack the covariate."""
     rows = pd.concat([known, unknown])
     level = 100.0 * float(rows["conf_level"].iloc[0])
     parts = [
@@ -256,7 +250,9 @@ def _trend_notes(
     if not fitted:
         parts.append("No trend could be fitted.")
     if not rows["informed"].all():
-        bar = "drawn without its bar" if _crowded(rows) else "its bar may leave the frame"
+        bar = (
+            "drawn without its bar" if len(rows) > MOST_WIDE_BARS else "its bar may leave the frame"
+        )
         parts.append(f"Hollow: weakly identified; {bar}.")
     if unnamed and unnamed == len(known):
         parts.append("There is no room for names.")

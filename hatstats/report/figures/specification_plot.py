@@ -8,9 +8,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.legends import note_height, note_under, wrapped
+from hatstats.report.figures.legends import (
+    legend_height,
+    legend_under,
+    note_height,
+    note_under,
+    wrapped,
+)
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,
@@ -20,9 +26,10 @@ from hatstats.report.figures.style import (
     PAPER,
     add_axes,
     house_style,
+    name_rows,
     new_figure,
     shorten,
-    text_width,
+    widest,
 )
 
 #: Colour and marker of each verdict.
@@ -58,28 +65,23 @@ def what_changes(specification: pd.DataFrame) -> Figure:
         "First row: the default analysis, its estimate drawn through (thin line). Dotted: the "
         f"claim's threshold. Bars: {level:g} % intervals."
     )
+    handles = _verdict_handles(specification)
     with house_style():
-        probe = new_figure(1.0, 1.0)
-        left = 0.14 + max(text_width(probe, name, 6.0) for name in names)
+        left = 0.14 + widest(names, 6.0)
         gap, head, height = 0.14, 0.32, 0.165 * len(choices) + 0.08
         side = (width - left - 0.1 - gap * (len(claims) - 1)) / len(claims)
         note = wrapped(notes, width - 0.2)
+        legend = legend_height(handles, width) + 0.05
         body = 0.05 + head + height
-        figure = new_figure(width, body + 0.4 + 0.2 + note_height(note) + 0.08)
+        figure = new_figure(width, body + 0.4 + legend + note_height(note) + 0.08)
         for index, claim in enumerate(claims):
             axes = add_axes(figure, left + index * (side + gap), 0.05 + head, side, height)
-            rows = specification[specification["claim"] == claim]
-            _claim_panel(axes, rows, choices)
+            _claim_panel(axes, specification[specification["claim"] == claim], choices)
             lines = textwrap.wrap(str(claim).replace("_", " "), max(int(side * 16), 8))[:2]
             axes.set_title("\n".join(lines), fontsize=6.5, pad=3, loc="left")
-            if index == 0:
-                axes.yaxis.set_major_locator(FixedLocator([float(i) for i in range(len(names))]))
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: names[round(value)]))
-                axes.tick_params(axis="y", labelsize=6.0)
-            else:
-                axes.set_yticks([])
-        _verdict_legend(figure, specification, body + 0.38)
-        note_under(figure, note, body + 0.38 + 0.2, 0.1)
+            name_rows(axes, names if index == 0 else [""] * len(names), 6.0)
+        legend_under(figure, handles, body + 0.38)
+        note_under(figure, note, body + 0.38 + legend)
     return figure
 
 
@@ -142,30 +144,11 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
     axes.tick_params(axis="x", labelsize=5.8)
 
 
-def _verdict_legend(figure: Figure, specification: pd.DataFrame, top: float) -> None:
-    """Explain the colours of the verdicts that occur."""
-    wide, high = figure.get_size_inches()
-    present = [name for name in VERDICTS if (specification["verdict"] == name).any()]
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=VERDICTS[name][0],
-            marker=VERDICTS[name][1],
-            markerfacecolor=PAPER if name == "inconclusive" else VERDICTS[name][0],
-            markersize=4,
-            linestyle="",
-            label=name,
-        )
-        for name in present
-    ]
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.1 / wide, 1.0 - top / high),
-        ncols=len(handles) or 1,
-        borderaxespad=0.0,
-        borderpad=0.0,
-        handletextpad=0.2,
-        columnspacing=1.0,
-    )
+def _verdict_handles(specification: pd.DataFrame) -> list[Line2D]:
+    """Legend handles of the verdicts that occur."""
+    return [
+        Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4, label=name,
+               markerfacecolor=PAPER if name == "inconclusive" else colour)
+        for name, (colour, marker) in VERDICTS.items()
+        if (specification["verdict"] == name).any()
+    ]  # fmt: skip

@@ -19,7 +19,6 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 #: Widths in inches: one column and the full width of a two-column page.
 COLUMN, PAGE = 3.4, 6.9
@@ -27,6 +26,8 @@ COLUMN, PAGE = 3.4, 6.9
 INK, MUTED, RULE, PAPER = "#1f2428", "#626a73", "#dfe3e8", "#ffffff"
 #: Trend lines and bands; distinct from every family colour.
 TREND, BAND = "#3b4148", "#d3d8de"
+#: What a fitted profile or model implies, beside observations in ink.
+IMPLIED = "#0072b2"
 #: Colour and marker of the families with most models, in order.
 FAMILY_LOOK = (
     ("#0072b2", "o"),
@@ -106,11 +107,28 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def axes_box(
+    figure: Figure, left: float, top: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """Position of axes given in inches from the left and from the *top* of the figure."""
+    wide, high = figure.get_size_inches()
+    return left / wide, 1.0 - (top + height) / high, width / wide, height / high
+
+
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Add axes by the distance in inches from the left and from the *top* of the figure."""
-    wide, high = figure.get_size_inches()
-    box = (left / wide, 1.0 - (top + height) / high, width / wide, height / high)
-    return figure.add_axes(box)
+    return figure.add_axes(axes_box(figure, left, top, width, height))
+
+
+def name_rows(axes: Axes, names: list[str], size: float, rows: Iterable[float] = ()) -> None:
+    """Write names at the vertical positions `rows` (0, 1, ... by default), without tick marks."""
+    axes.set_yticks(list(rows) or [float(row) for row in range(len(names))], names)
+    axes.tick_params(axis="y", length=0, labelsize=size)
+
+
+def percent_ticks(axes: Axes, shares: Iterable[float]) -> None:
+    """Write shares on the horizontal axis in per cent."""
+    axes.set_xticks(list(shares), [f"{100 * share:.0f} %" for share in shares])
 
 
 def family_looks(families: Iterable[object]) -> dict[str, Look]:
@@ -139,24 +157,6 @@ def look_of(looks: dict[str, Look], family: object) -> Look:
     return looks.get(str(family), Look(OTHER, *OTHER_LOOK))
 
 
-def legend_handles(looks: Iterable[Look]) -> list[Line2D]:
-    """One handle per distinct label, in order, for a legend of families."""
-    distinct = {look.label: look for look in looks}
-    ordered = sorted(distinct.values(), key=lambda look: look.label == OTHER)
-    return [
-        Line2D(
-            [],
-            [],
-            color=look.colour,
-            marker=look.marker,
-            linestyle="",
-            markersize=4,
-            label=look.label,
-        )
-        for look in ordered
-    ]
-
-
 def text_width(figure: Figure, text: str, size: float) -> float:
     """Width of one line of `text` in inches at `size` points."""
     with house_style():
@@ -164,6 +164,12 @@ def text_width(figure: Figure, text: str, size: float) -> float:
         width = artist.get_window_extent().width / figure.dpi
         artist.remove()
     return float(width)
+
+
+def widest(names: Iterable[str], size: float) -> float:
+    """Width of the widest of some one-line texts in inches at `size` points."""
+    figure = new_figure(1.0, 1.0)
+    return max((text_width(figure, name, size) for name in names), default=0.5)
 
 
 def shorten(text: str, limit: int = 30) -> str:
