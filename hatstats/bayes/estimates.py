@@ -17,8 +17,9 @@ from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.influence import Tails, cluster_sums
 from hatstats.inference.resampling.shrinkage import shrunk_covariance, shrunk_logarithms
+from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import aggregate_counts, benchmark_is_item_level
-from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -116,7 +117,8 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
         With a single item or item cluster, which says nothing of sampling error.
     """
     counts = fit.counts
-    estimate, influence, _ = fit.scores(reference)
+    scores = fit.scores(reference)
+    estimate, influence = scores.estimate, scores.influence
     model, language = np.nonzero(~np.isnan(estimate))
     mean, source_influence = fit.source_influence()
     both = np.concatenate([source_influence, influence[:, model, language]], axis=1)

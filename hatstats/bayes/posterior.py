@@ -15,7 +15,7 @@ from hatstats.bayes.datatree import made_by
 from hatstats.bayes.draws import posterior_frame
 from hatstats.bayes.scores import Interval, PosteriorScores
 from hatstats.bayes.trend_design import TrendDesign
-from hatstats.scores.average_cells import common_languages
+from hatstats.scores.averages import common_languages
 from hatstats.scores.reference import reference_name
 from hatstats.study import Study
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hatstats.bootstrap.refits import check_steps
-from hatstats.bootstrap.result import BootstrapScores
+from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
-from hatstats.scores.model_scores import count_at_least, item_profile, score_influence
+from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile
 
@@ -78,7 +78,7 @@ def bootstrap_hat(
         )
     count_at_least(n_draws, 100, "n_draws")
     count_at_least(check_refits, 0, "check_refits")
-    items = item_profile(profile, "the item bootstrap")
+    items = require_items(profile, "the item bootstrap")
     scores = score_influence(items, reference)
     for fit, psi in zip(items.fits, scores.influence, strict=True):
         if psi.shape[0] < 2:

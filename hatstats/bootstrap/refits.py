@@ -13,9 +13,9 @@ from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_like
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import standard_errors
+from hatstats.scores.averages import ModelScores
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.scores.model_scores import ModelScores
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]

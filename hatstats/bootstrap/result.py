@@ -209,3 +209,15 @@ class BootstrapScores:
         if self.n_failed:
             text += f" {self.n_failed} refits failed."
         return text
+
+
+def count_at_least(value: int, least: int, name: str) -> int:
+    """A whole number not below `least`, or a `DataError` that names the argument."""
+    if int(value) != value or value < least:
+        raise DataError(
+            f"{name} must be a whole number, {least} or more",
+            column=name,
+            value=value,
+            hint=f"give {least} or more.",
+        )
+    return int(value)

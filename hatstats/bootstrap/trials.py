@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.bootstrap.refits import REFIT_COLUMNS, refit_scores
-from hatstats.bootstrap.result import BootstrapScores
+from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.scores.model_scores import count_at_least, item_profile, score_influence
+from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile
 
@@ -56,7 +56,7 @@ def resample_trials(
         For too few draws.
     """
     count_at_least(n_draws, 10, "n_draws")
-    items = item_profile(profile, "resampling trials")
+    items = require_items(profile, "resampling trials")
     rows = items.study.counts
     right, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
     if (trials < 2).all():

@@ -20,7 +20,6 @@ from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.scores.model_scores import complete_models
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
 from hatstats.study import Study
 
@@ -67,7 +66,7 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
                 scores = profile.hat(reference)
                 found[f"HAT, {method}, {reference}"] = scores.params
         assert isinstance(profile, ItemProfile)
-        models = complete_models(profile)
+        models = profile.complete_models
         found |= item_measures(profile)
     return models, found
 

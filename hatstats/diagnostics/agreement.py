@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from hatstats.inference.intervals import two_sided_p
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.model_scores import ModelScores
+from hatstats.scores.averages import ModelScores
 
 Floats = NDArray[np.float64]
 

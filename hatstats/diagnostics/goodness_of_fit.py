@@ -21,8 +21,8 @@ from scipy import stats
 from hatstats.diagnostics.agreement import LEVEL, NEGLIGIBLE, holm
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.tidy import TIDY_COLUMNS
-from hatstats.scores.item_profile import BenchmarkFit
-from hatstats.scores.model_scores import item_profile
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile
 
 Floats = NDArray[np.float64]
@@ -281,7 +281,7 @@ def count_table(profile: TransferProfile) -> CountTable:
     NotIdentifiedError
         If the profile was not learnt from items.
     """
-    items = item_profile(profile, "the count table")
+    items = require_items(profile, "the count table")
     tables, tests = [], []
     for fit in items.fits:
         clusters = fit.counts.clusters

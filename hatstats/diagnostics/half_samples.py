@@ -24,9 +24,9 @@ from scipy import stats
 from hatstats.diagnostics.agreement import agreement_frame, agreement_words
 from hatstats.diagnostics.thinned import thinned_shares
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
-from hatstats.scores.item_profile import BenchmarkFit
-from hatstats.scores.model_fit import ModelFit
-from hatstats.scores.model_scores import CellScores, ModelScores, average_cells, item_profile
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
+from hatstats.scores.item_profile import average_cells, require_items
 from hatstats.scores.reference import reference_mixture, reference_name
 from hatstats.scores.transfer_profile import TransferProfile
 
@@ -315,7 +315,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
         For models whose items hardly differ, so that halves do not go together: their line has no
         slope, and is NaN.
     """
-    items = item_profile(profile, "the split-half check")
+    items = require_items(profile, "the split-half check")
     lines: list[CellScores] = []
     implied: list[CellScores] = []
     points, tables, vague = [], [], set()

@@ -18,8 +18,8 @@ from scipy import stats
 
 from hatstats.diagnostics.agreement import agreement_frame, agreement_words
 from hatstats.errors import DataError
-from hatstats.scores.item_profile import ItemProfile
-from hatstats.scores.model_scores import ModelScores, item_profile, score_influence
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile
 
@@ -168,8 +168,8 @@ def misspecification_test(
         If the profiles are of different items or models, both by one method, or the reference is
         ``own``.
     """
-    first = item_profile(parametric, "a misspecification test")
-    second = item_profile(robust, "a misspecification test")
+    first = require_items(parametric, "a misspecification test")
+    second = require_items(robust, "a misspecification test")
     if isinstance(reference, str) and reference == "own":
         raise DataError(
             "under this reference both profiles are the raw target accuracy",

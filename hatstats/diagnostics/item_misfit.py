@@ -33,8 +33,8 @@ from hatstats.inference.resampling.beta_binomial import (
     normal_scores,
     sum_distribution,
 )
-from hatstats.scores.item_profile import BenchmarkFit
-from hatstats.scores.model_scores import item_profile
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile
 
 Floats = NDArray[np.float64]
@@ -282,7 +282,7 @@ def item_report(
         For a profile by method ``observed``, an unknown `by` or `languages`, or an `fdr` outside
         (0, 1).
     """
-    items = item_profile(profile, "the report on items")
+    items = require_items(profile, "the report on items")
     if items.method == "observed":
         raise DataError(
             "an observed profile takes k/n for the chance itself and has nothing to shrink",

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from hatstats.scores.item_profile import BenchmarkFit
-from hatstats.scores.model_fit import ModelFit
-from hatstats.scores.model_scores import CellScores
+from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
 from hatstats.scores.reference import Mixture, reference_mixture
 
 Floats = NDArray[np.float64]

@@ -27,14 +27,9 @@ from hatstats.diagnostics.agreement import agreement_frame, agreement_words
 from hatstats.diagnostics.thinned import thinnable, thinned_scores
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.tidy import standard_errors
-from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
-from hatstats.scores.model_scores import (
-    CellScores,
-    ModelScores,
-    average_cells,
-    item_profile,
-    score_influence,
-)
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
+from hatstats.scores.item_profile import ItemProfile, average_cells, require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile
 
@@ -199,7 +194,7 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     NotIdentifiedError
         If the profile was not learnt from items, or trials are fewer than three.
     """
-    items = item_profile(profile, "binomial thinning")
+    items = require_items(profile, "binomial thinning")
     limits, implied, rows, left_out = [], [], [], 0
     for fit in items.fits:
         top = _top(fit)
@@ -221,7 +216,7 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
         assert ends[1] is not None
         limits.append(ends[0])
         implied.append(ends[1])
-        score = CellScores(*fit.scores(reference)[:2])
+        score = fit.scores(reference)
         rows.append(_path_rows(items, fit, np.inf, (ends[0], score), False))
     return Thinning(
         path=pd.concat(rows, ignore_index=True),

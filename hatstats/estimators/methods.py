@@ -17,9 +17,9 @@ from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.latent.fit import LatentOptions, fit_latent
 from hatstats.estimators.observed import fit_observed
 from hatstats.inference.blas_threads import one_thread
+from hatstats.scores.benchmark_fit import BenchmarkFit, ModelFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
-from hatstats.scores.model_fit import ModelFit
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
 

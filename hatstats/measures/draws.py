@@ -21,8 +21,8 @@ from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import rows_of_tests
 from hatstats.measures.formulas import MEANING, gamma, moment_excess, of_items, share
 from hatstats.measures.item_sums import item_sums
-from hatstats.scores.item_profile import BenchmarkFit, ItemProfile
-from hatstats.scores.model_scores import complete_models, score_influence
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -193,7 +193,7 @@ def _from_items(
     n_draws: int,
     rng: np.random.Generator,
 ) -> MeasureDraws:
-    models = complete_models(profile)
+    models = profile.complete_models
     scores = score_influence(profile, reference)
     hat = np.repeat(scores.params[None], n_draws, axis=0)
     estimates: list[dict[str, Floats]] = []
@@ -228,14 +228,14 @@ def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
 
 
 def item_measures(profile: ItemProfile) -> dict[str, Floats]:
-    """Every measure but HAT, without draws, each (M,) in the order of `complete_models`.
+    """Every measure but HAT, without draws, each (M,) in the order of `profile.complete_models`.
 
     Parameters
     ----------
     profile : ItemProfile
         Any: the measures are made from its counts.
     """
-    models, parts = complete_models(profile), []
+    models, parts = profile.complete_models, []
     for fit in profile.fits:
         sums = item_sums(profile.study, fit.counts, models)
         one = sums.totals(np.ones((1, len(sums.flat))))
@@ -256,8 +256,7 @@ def _from_means(
         raise NotIdentifiedError(
             "draws from a table of means take the reference pooled, uniform or own"
         )
-    sets = [set(part.counts.models) for part in profile.parts]
-    models = tuple(name for name in profile.study.model_names if all(name in one for one in sets))
+    models = profile.complete_models
     scores = profile.hat(reference)
     estimates, draws = [], []
     for b, part in enumerate(profile.parts):

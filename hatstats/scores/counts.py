@@ -25,7 +25,7 @@ class ItemCounts:
     chance : float
         Accuracy of blind guessing.
     models, languages : tuple of str
-        M models with rows here, L target languages.
+        M models with rows in the benchmark, L target languages.
     items : ndarray of str, shape (N,)
     clusters : ndarray of int, shape (N,)
         Codes of independent groups of items; an item without a cluster is its own.
@@ -48,11 +48,11 @@ class ItemCounts:
 
     def source_accuracy(self) -> Floats:
         """k/n in the source language, shape (M, N); NaN without trials."""
-        return _ratio(self.source_correct, self.source_trials)
+        return ratio(self.source_correct, self.source_trials)
 
     def target_accuracy(self) -> Floats:
         """k/n in each target language, shape (M, N, L); NaN without trials."""
-        return _ratio(self.target_correct, self.target_trials)
+        return ratio(self.target_correct, self.target_trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,10 @@ class AggregateCounts:
     target_trials: Floats
 
 
-def _ratio(correct: Floats, trials: Floats) -> Floats:
-    ratio: Floats = np.divide(correct, trials, out=np.full(correct.shape, np.nan), where=trials > 0)
-    return ratio
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Quotient of arrays of one shape, NaN where the denominator is not above zero."""
+    quotient: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return quotient
 
 
 def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
@@ -127,48 +128,46 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     NotIdentifiedError
         If the benchmark has no target language, or no model has an item in both.
     """
-    here = (study.counts["benchmark"] == benchmark).to_numpy()
     rows, _, chance = _benchmark_rows(study, benchmark)
     models = _ordered(study, rows)
     item_code, items = pd.factorize(rows["item"], sort=True)
-    is_source = study.is_source[here]
+    is_source = study.is_source[(study.counts["benchmark"] == benchmark).to_numpy()]
     # Names are looked up once each, not in every row.
-    spoken, names = pd.factorize(rows["language"])
-    languages = sorted(names[np.unique(spoken[~is_source])])
+    language_code, names = pd.factorize(rows["language"])
+    languages = sorted(names[np.unique(language_code[~is_source])])
     if not languages:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r} has rows in the source language only: "
             "transfer needs at least one target language"
         )
-    asked, models_there = pd.factorize(rows["model"])
-    model_code = pd.Index(models).get_indexer(models_there)[asked]
-    language_code = pd.Index(languages).get_indexer(names)[spoken]
-    right = rows["n_correct"].to_numpy(dtype=float)
-    trials = rows["n_trials"].to_numpy(dtype=float)
+    language_code = pd.Index(languages).get_indexer(names)[language_code]
+    model_code, names = pd.factorize(rows["model"])
+    model_code = pd.Index(models).get_indexer(names)[model_code]
 
     shape = (len(models), len(items))
     source = np.zeros((2, *shape))
     target = np.zeros((2, *shape, len(languages)))
-    for layer, value in enumerate((right, trials)):
-        np.add.at(source[layer], (model_code[is_source], item_code[is_source]), value[is_source])
-        there = (model_code[~is_source], item_code[~is_source], language_code[~is_source])
-        np.add.at(target[layer], there, value[~is_source])
-    both = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
-    if not both.any():
+    codes = np.stack([model_code, item_code, language_code])
+    for row, column in enumerate(("n_correct", "n_trials")):
+        value = rows[column].to_numpy(dtype=float)
+        np.add.at(source[row], tuple(codes[:2, is_source]), value[is_source])
+        np.add.at(target[row], tuple(codes[:, ~is_source]), value[~is_source])
+    linked = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
+    if not linked.any():
         raise NotIdentifiedError(
             f"benchmark {benchmark!r}: no model was asked any item both in the source language and "
             "in a target language, so that nothing links the two"
         )
-    if not both.all():
-        lost = ", ".join(model for model, kept in zip(models, both, strict=True) if not kept)
+    if not linked.all():
+        names = np.array(models)
         warnings.warn(
             f"benchmark {benchmark!r}: no item was asked both in the source language and in a "
-            f"target language for {lost}; left out",
+            f"target language for {', '.join(names[~linked])}; left out",
             DegenerateDataWarning,
             stacklevel=2,
         )
-        models = [model for model, kept in zip(models, both, strict=True) if kept]
-        source, target = source[:, both], target[:, both]
+        models = names[linked].tolist()
+        source, target = source[:, linked], target[:, linked]
     orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
     if orphans.any():
         worst = models[int(orphans.sum(axis=1).argmax())]
@@ -198,13 +197,11 @@ def _clusters(
     """Cluster codes of items: from the items table or the rows, else each item its own."""
     # A cluster may bear the name of an item that is not in it.
     label = ("item " + items.astype(str)).to_numpy(dtype=object)
-    known = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
-    for table, place in (
-        (known, items.get_indexer(pd.Index(known["item"]))),
-        (rows, np.asarray(item_code)),
-    ):
-        given = (place >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
-        label[place[given]] = ("cluster " + table.loc[given, "cluster"]).to_numpy(dtype=object)
+    listed = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
+    listed_code = items.get_indexer(pd.Index(listed["item"]))
+    for table, code in ((listed, listed_code), (rows, np.asarray(item_code))):
+        given = (code >= 0) & (table["cluster"] != "").to_numpy(dtype=bool)
+        label[code[given]] = ("cluster " + table.loc[given, "cluster"]).to_numpy(dtype=object)
     return pd.factorize(label)[0].astype(np.intp)
 
 
@@ -236,18 +233,18 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     targets = right.columns.difference([source_language])
     if targets.empty:
         raise NotIdentifiedError(f"benchmark {benchmark!r} has no target language")
-    for what, there in (
+    for what, asked in (
         ("source", trials[source_language] > 0),
         ("target", (trials[targets] > 0).any(axis=1)),
     ):
-        lost = [model for model in models if not there[model]]
+        lost = [model for model in models if not asked[model]]
         if lost:
             warnings.warn(
                 f"benchmark {benchmark!r}: no {what} accuracy for {', '.join(lost)}; left out",
                 DegenerateDataWarning,
                 stacklevel=2,
             )
-        models = [model for model in models if there[model]]
+        models = [model for model in models if asked[model]]
     if not models:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r}: no model has both a source and a target accuracy"

@@ -47,14 +47,14 @@ def reference_name(reference: str | ArrayLike) -> str:
 
 def _interpolation_weights(values: Floats, support: Floats) -> Floats:
     """Weights on `support` whose sum with T is the mean of T, interpolated, over `values`."""
-    place = np.clip(np.searchsorted(support, values), 1, max(support.size - 1, 1))
     if support.size == 1:
         return np.ones(1)
-    low, high = support[place - 1], support[place]
+    upper = np.clip(np.searchsorted(support, values), 1, support.size - 1)
+    low, high = support[upper - 1], support[upper]
     share = np.clip((values - low) / (high - low), 0.0, 1.0)
     weights = np.zeros(support.size)
-    np.add.at(weights, place - 1, (1.0 - share) / values.size)
-    np.add.at(weights, place, share / values.size)
+    np.add.at(weights, upper - 1, (1.0 - share) / values.size)
+    np.add.at(weights, upper, share / values.size)
     return weights
 
 

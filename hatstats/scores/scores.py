@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.influence import Tails
-from hatstats.inference.intervals import check_level, logit_interval, wald_interval
+from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.scores.ranks import model_position, normal_draws, rank_table
 
 Floats = NDArray[np.float64]
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
 _OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
 _OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
-_SHAPE_WORDS = (
-    "shape: what the assumed smoothness may hide (one standard deviation), beside the interval and "
-    "not in it; more trials make it smaller, more items do not."
+_BIAS_WORDS = (
+    "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
+    "it smaller, more items do not."
 )
 
 
@@ -56,10 +58,10 @@ class HatScores:
         Per model and benchmark: `outside`, the share of the reference outside the central 98 % of
         the model's own distribution; `effective_size`, the number of items that carry the
         reweighted average; `trimmed`, HAT over the inner part only; `shape_error`, the standard
-        deviation of what the smoothness of a latent profile may hide; `informed`, False where the
-        data hardly inform the score; `note`, a warning in words.
+        deviation of the possible smoothing bias of a latent profile; `informed`, False where the
+        score is weakly identified; `note`, a warning in words.
     influence : ndarray, shape (G, M), optional
-        What each item (or item cluster) does to each score, benchmarks below one another; None
+        Influence of each item (or item cluster) on each score, benchmarks below one another; None
         where items are not known one by one.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
@@ -103,10 +105,10 @@ class HatScores:
 
     @property
     def shape_error(self) -> Floats:
-        """What the assumed smoothness may hide of each score, a standard deviation, shape (M,).
+        """Standard deviation of the possible smoothing bias of each score, shape (M,).
 
-        Beside the standard error, not in it: it does not shrink with the number of items, only
-        with that of trials. Benchmarks err independently. NaN where the method assumes none.
+        Not in the standard error: it does not shrink with the number of items, only with that of
+        trials. Benchmarks err independently. NaN where the method assumes no smoothness.
         """
         errors = self.overlap.groupby("model")["shape_error"]
         total = errors.agg(lambda each: float(np.sqrt((each**2).sum(skipna=False)) / len(each)))
@@ -115,7 +117,7 @@ class HatScores:
 
     @property
     def weakly_identified(self) -> tuple[str, ...]:
-        """Models whose score the data hardly inform on some benchmark."""
+        """Models whose score is weakly identified on some benchmark."""
         weak = set(self.overlap.loc[~self.overlap["informed"].astype(bool), "model"])
         return tuple(name for name in self.models if name in weak)
 
@@ -135,33 +137,34 @@ class HatScores:
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema."""
-        return tidy_frame(
-            "HAT",
-            self.params,
-            self.bse,
-            df=self._tails(),
-            conf_level=conf_level,
-            method=self.method,
-            scale="logit" if self.bounded else "identity",
-            identifiers={"model": list(self.models), "reference": self.reference},
-        )
+        identifiers = {"model": list(self.models)}
+        return self._tidy(self.params, self.bse, self._tails(), conf_level, identifiers)
 
     def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and language in the tidy schema."""
+        tails = Tails(*self.cells[["df", "skewness"]].to_numpy(dtype=float).T)
+        identifiers = {name: list(self.cells[name]) for name in ("model", "benchmark", "language")}
+        estimate, error = self.cells["estimate"], self.cells["std_error"]
+        return self._tidy(estimate, error, tails, conf_level, identifiers)
+
+    def _tidy(
+        self,
+        estimate: ArrayLike,
+        std_error: ArrayLike,
+        tails: Tails,
+        conf_level: float,
+        identifiers: Mapping[str, Sequence[str]],
+    ) -> pd.DataFrame:
+        """Tidy rows of k scores or cells."""
         return tidy_frame(
             "HAT",
-            self.cells["estimate"],
-            self.cells["std_error"],
-            df=Tails(*self.cells[["df", "skewness"]].to_numpy(dtype=float).T),
+            estimate,
+            std_error,
+            df=tails,
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
-            identifiers={
-                "model": list(self.cells["model"]),
-                "benchmark": list(self.cells["benchmark"]),
-                "language": list(self.cells["language"]),
-                "reference": self.reference,
-            },
+            identifiers={**identifiers, "reference": self.reference},
         )
 
     def contrast(self, a: str, b: str, conf_level: float = 0.95) -> pd.DataFrame:
@@ -185,7 +188,7 @@ class HatScores:
         """
         weights = np.zeros(len(self.models))
         for name, sign in ((a, 1.0), (b, -1.0)):
-            weights[self._place(name)] += sign
+            weights[model_position(self.models, name)] += sign
         return tidy_frame(
             f"{a} - {b}",
             weights @ self.params,
@@ -196,16 +199,6 @@ class HatScores:
             method=self.method,
             identifiers={"reference": self.reference},
         )
-
-    def _place(self, name: str) -> int:
-        if name not in self.models:
-            raise DataError(
-                "no such model in these scores",
-                column="model",
-                value=name,
-                hint=f"choose among {', '.join(self.models)}.",
-            )
-        return self.models.index(name)
 
     def ranks(
         self,
@@ -230,26 +223,8 @@ class HatScores:
             `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`; rank 1 is the
             highest score. Limits are NaN where the covariance is unknown.
         """
-        tail = 0.5 * (1.0 - check_level(conf_level))
-        generator = np.random.default_rng(rng)
-        # The symmetric root is the same on every machine up to rounding; draws of a Cholesky
-        # factor would fail on a singular covariance.
-        value, vector = np.linalg.eigh(np.nan_to_num(self.cov))
-        root = vector * np.sqrt(np.clip(value, 0.0, None))
-        noise = generator.standard_normal((n_draws, len(self.models)))
-        draws = self.params + noise @ root.T
-        ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1
-        table = pd.DataFrame(
-            {
-                "model": list(self.models),
-                "rank": (-self.params).argsort().argsort() + 1,
-                "rank_low": np.quantile(ranks, tail, axis=0, method="inverted_cdf"),
-                "rank_high": np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf"),
-                "p_best": (ranks == 1).mean(axis=0),
-                "conf_level": conf_level,
-                "n_draws": n_draws,
-            }
-        )
+        draws = normal_draws(self.params, self.cov, n_draws, rng)
+        table = rank_table(self.models, self.params, draws, conf_level)
         if not np.isfinite(self.cov).all():
             table[["rank_low", "rank_high", "p_best"]] = np.nan
         return table
@@ -275,21 +250,17 @@ class HatScores:
             f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
             *_wrap(self.estimand),
         ]
-        shape = self.shape_error
+        bias = self.shape_error
         width = min(max((len(name) for name in self.models), default=5), 40)
-        for place in np.argsort(-self.params, kind="stable"):
-            low, high = limits[place]
-            name = self.models[place]
+        for m in np.argsort(-self.params, kind="stable"):
+            name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"
-            beside = "" if np.isnan(shape[place]) else f"  shape {shape[place]:.3f}"
-            lines.append(
-                f"  {name:<{width}}  {self.params[place]:.3f}  [{low:.3f}, {high:.3f}]{beside}"
-            )
-        if not np.isnan(shape).all():
-            lines.extend(_wrap(_SHAPE_WORDS))
-        for note in self.overlap["note"]:
-            if note:
-                lines.extend(_wrap(note))
+            interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
+            shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
+            lines.append(f"  {name:<{width}}  {self.params[m]:.3f}  {interval}{shown}")
+        notes = [] if np.isnan(bias).all() else [_BIAS_WORDS]
+        for note in (*notes, *filter(None, self.overlap["note"])):
+            lines.extend(_wrap(note))
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -329,48 +300,8 @@ class HatScores:
             raise DataError(
                 "a model has two scores", column="model", value=twice[0], hint="keep one row each."
             )
-        absent = [name for name in names if name not in cov.index or name not in cov.columns]
-        if absent:
-            raise DataError(
-                "the covariance lacks a model",
-                column="model",
-                value=absent[0],
-                hint="index its rows and columns by model name.",
-            )
-        for labels in (cov.index, cov.columns):
-            if (double := labels[labels.duplicated()].intersection(names)).size:
-                raise DataError(
-                    "the covariance names a model twice",
-                    column="model",
-                    value=double[0],
-                    hint="keep one row and one column each.",
-                )
         estimate = pd.to_numeric(scores["estimate"], errors="coerce").to_numpy(dtype=float)
-        numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
-        matrix = numbers.to_numpy(dtype=float)
-        for place, name in enumerate(names):
-            if not (np.isfinite(estimate[place]) and np.isfinite(matrix[place]).all()):
-                raise DataError(
-                    "a score or its covariance is not a finite number",
-                    row=place + 2,
-                    column="estimate",
-                    value=name,
-                    hint="leave that model out, or give its numbers.",
-                )
-        scale = np.abs(matrix).max(initial=0.0)
-        if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
-            raise DataError("the covariance is not symmetric", hint="check rows against columns.")
-        values, vectors = np.linalg.eigh(matrix)
-        if values.min(initial=0.0) < -1e-9 * scale:
-            weight = np.abs(vectors[:, 0])
-            guilty = [n for n, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
-            raise DataError(
-                "the covariance has a negative eigenvalue: some combination of these models would "
-                "have a negative variance",
-                column="model",
-                value=", ".join(guilty),
-                hint="estimate it from the same items for all models.",
-            )
+        matrix = _given_covariance(names, estimate, cov)
         count = len(names)
         joint = np.full((2 * count, 2 * count), np.nan)
         joint[:count, :count] = matrix
@@ -389,6 +320,50 @@ class HatScores:
             overlap=pd.DataFrame(columns=_OVERLAP_COLUMNS),
             bounded=False,
         )
+
+
+def _given_covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats:
+    """The covariance of given scores, rows and columns in the order of the names, checked."""
+    for labels in (cov.index, cov.columns):
+        if absent := [name for name in names if name not in labels]:
+            raise DataError(
+                "the covariance lacks a model",
+                column="model",
+                value=absent[0],
+                hint="index its rows and columns by model name.",
+            )
+        if (double := labels[labels.duplicated()].intersection(names)).size:
+            raise DataError(
+                "the covariance names a model twice",
+                column="model",
+                value=double[0],
+                hint="keep one row and one column each.",
+            )
+    matrix = cov.loc[names, names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))
+    if odd.size:
+        raise DataError(
+            "a score or its covariance is not a finite number",
+            row=int(odd[0]) + 2,
+            column="estimate",
+            value=names[odd[0]],
+            hint="leave that model out, or give its numbers.",
+        )
+    scale = np.abs(matrix).max(initial=0.0)
+    if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
+        raise DataError("the covariance is not symmetric", hint="check rows against columns.")
+    values, vectors = np.linalg.eigh(matrix)
+    if values.min(initial=0.0) < -1e-9 * scale:
+        weight = np.abs(vectors[:, 0])
+        guilty = [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
+        raise DataError(
+            "the covariance has a negative eigenvalue: some combination of these models would "
+            "have a negative variance",
+            column="model",
+            value=", ".join(guilty),
+            hint="estimate it from the same items for all models.",
+        )
+    return matrix
 
 
 def _wrap(text: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
@@ -29,6 +30,16 @@ class TransferProfile(ABC):
     def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
         """HAT scores: the profile averaged over a reference distribution of source accuracy."""
 
+    @property
+    @abstractmethod
+    def estimand(self) -> str:
+        """What HAT is under this estimator, in one sentence."""
+
+    @property
+    @abstractmethod
+    def complete_models(self) -> tuple[str, ...]:
+        """Models that have every benchmark, in the study's order."""
+
     @abstractmethod
     def points(self) -> pd.DataFrame:
         """Accuracies as observed: `model, family, benchmark, language, source, target` and SEs."""
@@ -41,6 +52,10 @@ class TransferProfile(ABC):
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Parameters in the tidy schema."""
 
+    def conf_int(self, conf_level: float = 0.95) -> NDArray[np.float64]:
+        """Limits of the parameters of `tidy`, shape (k, 2)."""
+        return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy(dtype=float)
+
     @abstractmethod
     def glance(self) -> pd.DataFrame:
         """One row of facts about the fit."""
@@ -48,12 +63,11 @@ class TransferProfile(ABC):
     def summary(self) -> str:
         """The fit in plain text of at most 80 columns."""
         facts = self.glance().iloc[0]
-        pairs = [f"  {name}: {_plain(value)}" for name, value in facts.items()]
+        pairs = [
+            f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
+            for name, value in facts.items()
+        ]
         return "\n".join([f"Transfer profile of study {self.study.name!r}", *pairs])
 
     def _repr_html_(self) -> str:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
-
-
-def _plain(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -28,8 +28,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.item_profile import ItemProfile
-from hatstats.scores.model_scores import complete_models, score_influence
+from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
 
@@ -141,12 +140,7 @@ def decompose_profile(
 ) -> Decomposition:
     """`decompose` for a profile that is fitted already."""
     study = profile.study
-    if isinstance(profile, AggregateProfile):
-        sets = [set(part.counts.models) for part in profile.parts]
-        usable = [name for name in study.model_names if all(name in one for one in sets)]
-    else:
-        assert isinstance(profile, ItemProfile)
-        usable = list(complete_models(profile))
+    usable = list(profile.complete_models)
     first, second = (_models(study, usable, side, family) for side in (before, after))
     if set(first) & set(second):
         raise DataError(
@@ -158,6 +152,7 @@ def decompose_profile(
     if isinstance(profile, AggregateProfile):
         params, raw, cov = _from_means(profile, first, second)
     else:
+        assert isinstance(profile, ItemProfile)
         params, raw, cov = _from_items(profile, first, second)
     names = [_label(side, family, models) for side, models in ((before, first), (after, second))]
     return Decomposition(

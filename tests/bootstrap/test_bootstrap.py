@@ -10,7 +10,7 @@ import pytest
 import hatstats as hs
 from bench.bootstrap import paired_bootstrap
 from hatstats.bootstrap.refits import repeat_clusters
-from hatstats.scores.model_scores import item_profile, score_influence
+from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.simulation.simulate import Shape
 
 ABILITY = (-0.5, 0.3, 1.0)
@@ -34,7 +34,7 @@ def test_influence_gives_the_covariance_of_the_scores(method: str, reference: st
     study = hs.simulate_study(ABILITY, shape=twins, rng=2)
     profile = hs.fit_profile(study, method=method)  # type: ignore[arg-type]
     scores = profile.hat(reference)
-    found = score_influence(item_profile(profile, "a test"), reference)
+    found = score_influence(require_items(profile, "a test"), reference)
     assert found.models == scores.models
     np.testing.assert_allclose(found.params, scores.params, atol=1e-12)
     np.testing.assert_allclose(found.cov, scores.cov, atol=1e-14)
@@ -70,7 +70,7 @@ def test_steps_are_near_full_refits(observed: hs.TransferProfile) -> None:
 
 def test_repeated_clusters_are_clusters_of_their_own() -> None:
     twins = dataclasses.replace(SHAPE, twins=True)
-    profile = item_profile(
+    profile = require_items(
         hs.fit_profile(hs.simulate_study(ABILITY, shape=twins, rng=3), method="observed"), "a test"
     )
     weights = np.zeros(100)

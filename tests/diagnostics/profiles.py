@@ -9,7 +9,8 @@ import numpy as np
 
 import hatstats as hs
 from hatstats.bootstrap.refits import repeat_clusters
-from hatstats.scores.model_scores import ModelScores, item_profile
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
 
 ABILITY = (-0.5, 0.3, 1.0)
@@ -35,7 +36,7 @@ def slow_influence(
     An estimate moves from weight 1 - h to 1 + h by ``2 h psi`` up to h^3: all clusters stand in the
     data twice, so that weights 1/2 and 3/2 are one copy and three.
     """
-    items = item_profile(profile, "a test")
+    items = require_items(profile, "a test")
     groups = int(items.fits[0].counts.clusters.max()) + 1
     computed = scores(profile).influence[0][clusters]
     found = []

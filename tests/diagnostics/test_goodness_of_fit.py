@@ -11,14 +11,14 @@ from scipy import stats
 import hatstats as hs
 from hatstats.diagnostics.goodness_of_fit import scaled_chi_square
 from hatstats.inference.tidy import TIDY_COLUMNS
-from hatstats.scores.model_scores import item_profile
+from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
 from tests.diagnostics.profiles import ABILITY, profile_of
 
 
 def test_table_against_naive() -> None:
     profile = profile_of("latent")
-    fit = item_profile(profile, "a test").fits[0]
+    fit = require_items(profile, "a test").fits[0]
     table = hs.count_table(profile).table
     checked = 0
     for m, model in enumerate(fit.counts.models):

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
-from hatstats.scores.model_scores import ModelScores, item_profile
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
 from tests.diagnostics.profiles import ABILITY, profile_of, slow_influence
 
@@ -26,7 +27,7 @@ def all_splits(right: int, trials: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_line_against_naive() -> None:
     profile = profile_of("observed", n_trials=4, n_items=60)
-    counts = item_profile(profile, "a test").fits[0].counts
+    counts = require_items(profile, "a test").fits[0].counts
     target = counts.target_accuracy()
     checked = 0
     for centre in (0.2, 0.7):
@@ -50,7 +51,7 @@ def test_line_against_naive() -> None:
 
 def test_points_against_naive() -> None:
     profile = profile_of("latent", n_trials=4, n_items=60)
-    fit = item_profile(profile, "a test").fits[0]
+    fit = require_items(profile, "a test").fits[0]
     counts = fit.counts
     points = hs.split_half(profile).points
     rows = points[(points["model"] == "model-02").to_numpy()]
@@ -74,7 +75,7 @@ def test_points_against_naive() -> None:
 
 def test_implied_line_against_least_squares() -> None:
     profile = profile_of("latent")
-    fit = item_profile(profile, "a test").fits[0]
+    fit = require_items(profile, "a test").fits[0]
     check = hs.split_half(profile, [0.3])
     for m in range(3):
         root = np.sqrt(fit.distributions[m])

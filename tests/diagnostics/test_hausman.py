@@ -9,7 +9,7 @@ from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.methods import fit_profile
-from hatstats.scores.model_scores import score_influence
+from hatstats.scores.item_profile import score_influence
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
 
 ABILITIES = (-0.5, 0.5)

@@ -13,7 +13,7 @@ from scipy import stats
 
 import hatstats as hs
 from hatstats.inference.resampling.beta_binomial import beta_binomial, dispersion, normal_scores
-from hatstats.scores.model_scores import item_profile
+from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
 from tests.diagnostics.profiles import profile_of
 
@@ -65,7 +65,7 @@ def test_nothing_is_found_where_nothing_is_broken(world: str) -> None:
 
 def test_expected_and_shrunken_against_naive() -> None:
     profile = profile_of("latent")
-    fit = item_profile(profile, "a test").fits[0]
+    fit = require_items(profile, "a test").fits[0]
     report = hs.item_report(profile, by="model").set_index(["model", "item", "language"])
     assert len(report) == 300 * 3 * 2
     checked = 0

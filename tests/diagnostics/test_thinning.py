@@ -11,7 +11,7 @@ import pytest
 import hatstats as hs
 from hatstats.diagnostics.thinned import thinned_shares
 from hatstats.diagnostics.thinning import Thinning, extrapolation_weights
-from hatstats.scores.model_scores import ModelScores
+from hatstats.scores.averages import ModelScores
 from hatstats.simulation.simulate import Shape, true_hat
 from tests.diagnostics.profiles import ABILITY, profile_of, slow_influence
 

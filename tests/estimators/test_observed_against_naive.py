@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
-from hatstats.scores.average_cells import common_languages, model_weights
+from hatstats.scores.averages import cell_weights, common_languages
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.reference import reference_mixture
 from hatstats.scores.scores import HatScores
@@ -133,7 +133,7 @@ def test_influence_equals_differences_of_weighted_loops(seed: int, which: int) -
         profile = fit_profile(study, method="observed")
         scores = profile.hat(reference)
     assert isinstance(profile, ItemProfile)
-    _, influence, _ = profile.fits[0].scores(reference)
+    influence = profile.fits[0].scores(reference).influence
     cells, step = shares(study), 1e-5
     items = profile.fits[0].counts.items
     for i, item in enumerate(items):
@@ -216,7 +216,9 @@ def test_weights_of_models_equal_loops(seed: int) -> None:
     cells = pd.DataFrame(rows, columns=["model", "benchmark", "language"])
     cells["estimate"] = rng.random(len(cells))
     table = {tuple(row[:3]): row[3] for row in cells.itertuples(index=False, name=None)}
-    weights = model_weights(cells, ["c", "a"])
+    cells = cells.sort_values("benchmark", kind="stable", ignore_index=True)
+    parts = [part for _, part in cells.groupby("benchmark")]
+    weights = np.concatenate(cell_weights(parts, ["c", "a"]), axis=1)
     shared = common_languages(cells)
     for place, model in enumerate(["c", "a"]):
         means = []

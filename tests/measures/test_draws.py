@@ -15,7 +15,7 @@ from hatstats.measures.formulas import MEANING, gamma, mantel_haenszel, moment_e
 from hatstats.measures.item_sums import item_sums
 from hatstats.measures.table import measures
 from hatstats.scores.counts import item_counts
-from hatstats.scores.model_scores import complete_models, item_profile
+from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.study.study import Study as StudyType
@@ -190,5 +190,5 @@ def test_undefined_draws_are_counted_degenerate() -> None:
     row = table[(table["term"] == "ratio") & (table["model"] == "model-01")].iloc[0]
     assert "of them undefined" in row["method"]
     assert np.isnan(row["conf_low"])
-    profile = item_profile(fit_profile(lame, method="observed"), "this")
-    assert complete_models(profile) == ("model-01", "model-02")
+    profile = require_items(fit_profile(lame, method="observed"), "this")
+    assert profile.complete_models == ("model-01", "model-02")

@@ -19,9 +19,8 @@ from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.average_cells import Label, ScoreBlock, assemble
+from hatstats.scores.averages import ScoreBlock, assemble, models_on_every
 from hatstats.scores.counts import aggregate_counts
-from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -73,6 +72,12 @@ class AggregateProfile(TransferProfile):
         return self.panel.fit.cov
 
     @property
+    def complete_models(self) -> tuple[str, ...]:
+        """Models that have every benchmark, in the study's order."""
+        benchmarks = [part.counts.models for part in self.parts]
+        return models_on_every(self.study.model_names, benchmarks)
+
+    @property
     def families(self) -> dict[str, str]:
         """Family of each model."""
         return dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
@@ -106,9 +111,8 @@ class AggregateProfile(TransferProfile):
         HatScores
             Its ``overlap["note"]`` names the models that are weakly identified.
         """
-        label = Label(self.method, reference_name(reference), self.estimand)
         return assemble(
-            self.study, [self._block(b, reference) for b in range(len(self.parts))], label
+            self, reference, [self._block(b, reference) for b in range(len(self.parts))]
         )
 
     def _block(self, b: int, reference: str | ArrayLike) -> ScoreBlock:
@@ -205,10 +209,6 @@ class AggregateProfile(TransferProfile):
                     )
                 )
         return pd.concat(parts, ignore_index=True)
-
-    def conf_int(self, conf_level: float = 0.95) -> Floats:
-        """Limits of the coefficients, shape (k, 2)."""
-        return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy()
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Intercepts and slopes on the chance-corrected logit scale, model-based errors."""

@@ -67,7 +67,7 @@ class Assumptions:
         means, spreads, targets, pooled = [], [], [], []
         for fit in profile.fits:
             grid = special.logit(np.clip(fit.support, 0.01, 0.99))
-            for own, target in zip(fit.distributions, fit.target_influence()[0], strict=True):
+            for own, target in zip(fit.distributions, fit.scores("own").estimate, strict=True):
                 mean = float(own @ grid)
                 means.append(mean)
                 spreads.append(float(np.sqrt(own @ (grid - mean) ** 2)))

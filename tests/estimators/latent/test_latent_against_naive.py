@@ -17,8 +17,8 @@ from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.fit import LatentModel, LatentOptions, fit_latent
 from hatstats.estimators.latent.linearised import Layer
 from hatstats.estimators.latent.monotone import IncreasingFamily, increasing_family
+from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, item_counts
-from hatstats.scores.item_profile import BenchmarkFit
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
 
@@ -343,14 +343,16 @@ def scores(
     """HAT of a refit with weights of items, (reference, model)."""
     support, models = fit_latent(counts, options, weights=weights)
     fit = BenchmarkFit(counts, support, models)
-    return np.array([fit.scores(reference)[0].mean(axis=1) for reference in REFERENCES])
+    return np.array([fit.scores(reference).estimate.mean(axis=1) for reference in REFERENCES])
 
 
 def influence(counts: ItemCounts, options: LatentOptions | None = None) -> np.ndarray:
     """Computed influence of items, (item, reference, model)."""
     support, models = fit_latent(counts, options)
     fit = BenchmarkFit(counts, support, models)
-    return np.stack([fit.scores(reference)[1].mean(axis=2) for reference in REFERENCES], axis=1)
+    return np.stack(
+        [fit.scores(reference).influence.mean(axis=2) for reference in REFERENCES], axis=1
+    )
 
 
 @pytest.mark.parametrize("seed", [3, 4])
