@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hatstats.errors import DataError
+from hatstats.study.frames.native import describe
 from hatstats.study.schema import (
     BENCHMARKS,
     COUNTS,
@@ -67,6 +68,64 @@ def split_plain(sheet: Sheet) -> tuple[dict[str, Sheet], list[str]]:
         *notes,
         *more,
     ]
+
+
+def complete_tables(
+    counts: pd.DataFrame,
+    models: pd.DataFrame | None,
+    benchmarks: pd.DataFrame | None,
+    items: pd.DataFrame,
+) -> tuple[dict[str, Sheet], list[str]]:
+    """Make the table of models and of benchmarks from the counts where they are not given.
+
+    Parameters
+    ----------
+    counts, items : DataFrame
+    models, benchmarks : DataFrame or None
+        Without benchmarks the counts must have a column `source_language`.
+
+    Returns
+    -------
+    tables : dict of str to Sheet
+        Raw `counts`, `models`, `benchmarks` and `items`.
+    notes : list of str
+        What was assumed.
+
+    Raises
+    ------
+    DataError
+        For a table that is no pandas DataFrame, and where nothing names the source language.
+    """
+    given = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
+    for name, table in given.items():
+        if not isinstance(table, pd.DataFrame) and not (
+            table is None and name in {"models", "benchmarks"}
+        ):
+            raise DataError(
+                f"the table is {describe(table)}, not a pandas DataFrame.",
+                file=name,
+                hint="make a study of other frames with Study.from_frame(df, source='en'), of "
+                "files with read_study(path).",
+            )
+    sheets = {name: Sheet.of(name, table) for name, table in given.items() if table is not None}
+    if len(sheets) == len(given):
+        return sheets, []
+    plain = sheets["counts"]
+    if "source_language" not in plain.frame:
+        if benchmarks is None:
+            raise DataError(
+                "no source language is named.",
+                file="counts",
+                column="source_language",
+                hint="add the column, or call Study.from_frame(df, source='en').",
+            )
+        plain = Sheet(plain.file, plain.frame.assign(source_language=""), plain.rows)
+    found, notes = split_plain(plain)
+    if len(items):
+        del found["items"]
+    for name in ("models", "benchmarks"):
+        found[name] = sheets.get(name, found[name])
+    return {**sheets, **found}, notes if benchmarks is None else []
 
 
 def with_defaults(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,8 @@ from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.count_checks import warn_implausible
 from hatstats.study.describe import Contents, level_of, study_html, study_text
+from hatstats.study.from_frame import FrameOptions, tables_from_frame
+from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import COUNTS, Sheet, near, no_items
 from hatstats.study.validate import Tables, source_languages, validate_study
 from hatstats.study.write import replace_folder, toml_text, write_csv
@@ -34,12 +36,14 @@ class Study:
         One row per cell. An empty `item` marks an aggregate accuracy: then `n_correct` may be
         fractional and `n_trials` an effective number. `cluster` is empty where an item is its
         own cluster. `flag` names a suspicion and `evidence` gives its reason.
-    models : DataFrame
+    models : DataFrame, optional
         `model, family, release_date, params_total, params_active` and covariates. Sizes count
         parameters in units. Unknown is NaN or NaT; an unknown `family` is empty text. The order
-        of these rows is the order of models everywhere.
-    benchmarks : DataFrame
-        `benchmark, source_language, chance` (a proportion, at least 0 and below 1).
+        of these rows is the order of models everywhere. Without it, the columns of that name in
+        the counts are taken.
+    benchmarks : DataFrame, optional
+        `benchmark, source_language, chance` (a proportion, at least 0 and below 1). Without it,
+        the columns of that name in the counts are taken, chance as 0 if there is none.
     items : DataFrame, optional
         `benchmark, item, source_language, cluster`, where the source language differs by item.
     info : StudyInfo, optional
@@ -61,8 +65,8 @@ class Study:
     """
 
     counts: pd.DataFrame
-    models: pd.DataFrame
-    benchmarks: pd.DataFrame
+    models: pd.DataFrame = None  # type: ignore[assignment]  # filled in when it is made
+    benchmarks: pd.DataFrame = None  # type: ignore[assignment]
     items: pd.DataFrame = field(default_factory=no_items)
     info: StudyInfo = field(default_factory=lambda: StudyInfo("study"))
     claims: tuple[dict[str, Any], ...] = ()
@@ -70,14 +74,86 @@ class Study:
 
     def __post_init__(self) -> None:
         """Validate, and keep copies of the tables in their declared form."""
-        tables = validate_study(
-            Sheet.of("counts", self.counts),
-            Sheet.of("models", self.models),
-            Sheet.of("benchmarks", self.benchmarks),
-            Sheet.of("items", self.items),
-        )
+        sheets, notes = complete_tables(self.counts, self.models, self.benchmarks, self.items)
+        tables = validate_study(**sheets)
         warn_implausible(tables.counts, tables.models, tables.benchmarks)
-        _fill(self, tables, self.info, check_claims(self.claims), tuple(self.files))
+        info = with_notes(self.info, notes)
+        _fill(self, tables, info, check_claims(self.claims), tuple(self.files))
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: Any,
+        *,
+        source: str | Mapping[str, str] | None = None,
+        chance: float | Mapping[str, float] | None = None,
+        benchmark: str | None = None,
+        models: Any = None,
+        languages: Sequence[str] | Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | None = None,
+        n_trials: float | None = None,
+    ) -> Study:
+        """Make a study of a frame of answers or of counts, with the column names people use.
+
+        Parameters
+        ----------
+        df : frame
+            Of pandas, polars, Arrow or any library that narwhals knows. One row per answer (0 and
+            1, truth values, yes and no), or per cell with a number of trials and either right
+            answers or an accuracy (a proportion or per cent). Languages stand in one column, or
+            have a column each (``en``, ``de``, ``yor_Latn``).
+        source : str or mapping of str to str, optional
+            Source language, or benchmark to source language. Not needed where a column
+            `source_language` names it.
+        chance : float or mapping of str to float, optional
+            Accuracy of guessing, at least 0 and below 1, or benchmark to accuracy of guessing.
+            Taken as 0 where neither this nor a column `chance` gives it, and the notes say so.
+        benchmark : str, optional
+            Name of the benchmark, where no column names it.
+        models : frame, optional
+            Table of models: `model, family, release_date, params_total, params_active` and
+            covariates. Without it, columns of `df` that are constant for each model are taken.
+        languages : sequence of str or mapping of str to str, optional
+            Columns that each hold one language, or column to language, where their names are not
+            tags of languages.
+        columns : mapping of str to str, optional
+            Role to column, where the name says something else: ``{"item": "id"}``. Roles are
+            `model, benchmark, language, item, prompt, repeat, correct, n_correct, n_trials,
+            accuracy, cluster, source_language, chance` and the facts of models.
+        n_trials : float, optional
+            Number of trials behind every accuracy or count.
+
+        Returns
+        -------
+        Study
+            Rows sorted by benchmark, model, language, item and prompt; `info.notes` says which
+            columns were taken for what, and what was counted once or not used.
+
+        Raises
+        ------
+        DataError
+            For answers that are missing or neither right nor wrong, rows that contradict each
+            other, columns that may be two things, and a source language that is not there.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> df = pd.DataFrame({
+        ...     "lang": ["en", "en", "sw", "sw"],
+        ...     "question_id": ["q1", "q2", "q1", "q2"],
+        ...     "is_correct": [True, True, True, False],
+        ... })
+        >>> study = Study.from_frame(df, source="en", benchmark="quiz", chance=0)
+        >>> study
+        Study('quiz', item level: 1 models, 1 benchmarks, 2 languages, 4 rows)
+        >>> study.info.notes.split(". ")[0]
+        "Columns: language from 'lang', item from 'question_id', correct from 'is_correct'"
+        """
+        given = FrameOptions(source, chance, benchmark, models, languages, columns, n_trials)
+        found = tables_from_frame(df, given)
+        tables = validate_study(**found.sheets)
+        warn_implausible(tables.counts, tables.models, tables.benchmarks)
+        return assemble(tables, with_notes(StudyInfo(found.name), found.notes), (), ())
 
     @property
     def name(self) -> str:

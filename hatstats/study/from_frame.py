@@ -1,0 +1,375 @@
+"""The tables of a study, from a frame of trials or counts with the column names people use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hatstats.errors import DataError
+from hatstats.study.frames.answers import read_accuracies, read_answers, read_numbers
+from hatstats.study.frames.columns import (
+    MODEL_FACTS,
+    ROLES,
+    Layout,
+    find_layout,
+    find_roles,
+    language_tag,
+)
+from hatstats.study.frames.native import PlainFrame, plain_frame
+from hatstats.study.frames.rows import (
+    VALUE,
+    count_cells,
+    long_rows,
+    settle_copies,
+    settle_prompts,
+)
+from hatstats.study.plain_table import split_plain
+from hatstats.study.schema import Sheet, near
+
+_FILE = "the frame"
+#: Columns of leaderboards that say again what the others say.
+_SUMMARIES = frozenset({"avg", "average", "mean", "overall", "total", "rank", "#"})
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOptions:
+    """What a user says of a frame; see `hatstats.Study.from_frame`."""
+
+    source: str | Mapping[str, str] | None = None
+    chance: float | Mapping[str, float] | None = None
+    benchmark: str | None = None
+    models: object = None
+    languages: Sequence[str] | Mapping[str, str] | None = None
+    columns: Mapping[str, str] | None = None
+    n_trials: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTables:
+    """Raw tables of a study by name (`counts`, `models`, ...), its name and its notes."""
+
+    sheets: dict[str, Sheet]
+    name: str
+    notes: tuple[str, ...]
+
+
+def tables_from_frame(value: object, options: FrameOptions) -> FrameTables:
+    """Bring a frame to the raw tables of a study.
+
+    Parameters
+    ----------
+    value : frame
+        Of pandas, polars, Arrow or any library that narwhals knows.
+    options : FrameOptions
+
+    Returns
+    -------
+    FrameTables
+
+    Raises
+    ------
+    DataError
+        For whatever would make a later number wrong or cannot be read.
+    """
+    plain = plain_frame(value)
+    frame = plain.frame[[name for name in plain.frame if not _is_row_number(name)]]
+    layout = find_layout(frame, options.columns, options.languages, _not_looked_for(options, frame))
+    rows, notes = long_rows(frame, layout)
+    _check_language(rows, layout, plain)
+    rows, more = _with_names(rows, options)
+    notes = [*layout.notes, *more, *notes]
+    rows, more = _one_name_for_each_language(rows)
+    notes += more
+    compared = [c for c in (VALUE, "correct", "n_correct", "accuracy", "n_trials") if c in rows]
+    trials = "n_trials" not in rows and options.n_trials is None
+    rows, more = settle_prompts(rows)
+    notes += more
+    rows, more = settle_copies(rows, compared, trials=trials)
+    notes += more
+    rows, more = _with_counts(rows, layout, options)
+    notes += more
+    models, used, more = _models(rows, layout, options)
+    notes += more
+    items = "item" in rows
+    counts, more = count_cells(rows.assign(**_blanks(rows)), items=items)
+    notes += more
+    counts, more = _with_benchmarks(counts, options)
+    notes += more
+    if items:
+        _check_shared_items(counts)
+    unused = [n for n in [*frame.columns, *plain.nested]
+              if n not in {*layout.roles.values(), *layout.wide, *used}]  # fmt: skip
+    if unused:
+        notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
+    sheets, more = split_plain(Sheet.of(_FILE, counts))
+    sheets["models"] = Sheet.of("models", models)
+    benchmarks = counts["benchmark"].unique()
+    name = str(benchmarks[0]) if len(benchmarks) == 1 and benchmarks[0] != "benchmark" else "study"
+    return FrameTables(sheets, name, (*notes, *more))
+
+
+def _is_row_number(name: str) -> bool:
+    """Whether a column is the row number that CSV files and Arrow keep of a pandas index."""
+    return name.startswith(("Unnamed: ", "__index_level_"))
+
+
+def _not_looked_for(options: FrameOptions, frame: pd.DataFrame) -> set[str]:
+    """Roles that the user gives as a value, so that no column is looked for."""
+    given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
+    for role, value in given.items():
+        if value is not None and (role in frame or role in (options.columns or {})):
+            raise DataError(
+                f"{role} is given as an argument and as a column.",
+                column=role,
+                hint="leave one of the two out.",
+            )
+    return {role for role, value in given.items() if value is not None}
+
+
+def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> None:
+    if "language" in rows:
+        return
+    task = layout.roles.get("benchmark")
+    ends = {str(x).rsplit("_", 1)[-1] for x in rows["benchmark"].unique()} if task else set()
+    ends = {end for end in ends if language_tag(end)}
+    if task and len(ends) > 1:
+        raise DataError(
+            "no column names the language of each row, but the names of the benchmarks end in "
+            f"languages ({', '.join(sorted(ends)[:8])}).",
+            column=task,
+            hint=f"split them: df[['benchmark', 'language']] = df[{task!r}].str.rsplit('_', n=1, "
+            "expand=True).",
+        )
+    names = [*plain.frame.columns, *plain.nested]
+    shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
+    raise DataError(
+        f"no column names the language of each row, and fewer than two columns are languages; the "
+        f"columns are {shown}.",
+        column="language",
+        hint="say which column it is, with columns={'language': ...}, or which columns are "
+        "languages, with languages=[...].",
+    )
+
+
+def _with_names(rows: pd.DataFrame, options: FrameOptions) -> tuple[pd.DataFrame, list[str]]:
+    """Fill in the model and the benchmark where the frame names none."""
+    notes = []
+    if "benchmark" not in rows:
+        if options.benchmark is None:
+            notes.append("Benchmark not named: called 'benchmark'.")
+        rows = rows.assign(benchmark=options.benchmark or "benchmark")
+    if "model" not in rows:
+        notes.append("Model not named: one model, called 'model'.")
+        rows = rows.assign(model="model")
+    return rows, notes
+
+
+def _one_name_for_each_language(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Give a language one name where models or benchmarks write its code in several ways."""
+    counted = rows["language"].value_counts()
+    names = sorted(counted.index, key=lambda name: (-counted[name], len(name), name))
+    known: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for name in names:
+        if not (tag := language_tag(str(name))):
+            continue
+        if tag not in known:
+            known[tag] = name
+            continue
+        where = rows[rows["language"].isin([name, known[tag]])]
+        both = where.groupby(["model", "benchmark"])["language"].nunique()
+        if (both == 1).all():
+            renamed[name] = known[tag]
+    if not renamed:
+        return rows, []
+    said = ", ".join(f"{old!r} as {new!r}" for old, new in renamed.items())
+    rows = rows.assign(language=rows["language"].replace(renamed))
+    return rows, [f"Codes of one language, read under one name: {said}."]
+
+
+def _with_counts(
+    rows: pd.DataFrame, layout: Layout, options: FrameOptions
+) -> tuple[pd.DataFrame, list[str]]:
+    """Give each row `n_correct` and `n_trials`."""
+    said = {role: layout.roles.get(role, role) for role in ("correct", "accuracy", "n_correct")}
+    role = next((r for r in (VALUE, "n_correct", "correct", "accuracy") if r in rows), None)
+    column = said.get(role or "", VALUE)
+    if role is None:
+        raise DataError(
+            "no column says what was right.",
+            file=_FILE,
+            column="correct",
+            hint="add a column 'correct' (0 or 1), or 'n_correct' and 'n_trials', or 'accuracy' "
+            "and 'n_trials'; or say which column it is, with columns={'correct': ...}.",
+        )
+    if "n_trials" not in rows and options.n_trials is None:
+        if role == "n_correct":
+            raise DataError(
+                "there are numbers of right answers, but not of how many.",
+                column=column,
+                hint="add a column 'n_trials', or say n_trials=250.",
+            )
+        right = read_answers(rows[role], column)
+        return rows.assign(n_correct=right, n_trials=1.0), []
+    if "n_trials" in rows:
+        n_trials = read_numbers(rows["n_trials"], layout.roles.get("n_trials", "n_trials"))
+    else:
+        n_trials = np.full(len(rows), float(options.n_trials or 0))
+    if role in {"n_correct", "correct"}:
+        n_correct, note = read_numbers(rows[role], column), ""
+        if role == "correct" and n_correct.max() <= 1 and n_trials.min() > 4:
+            raise DataError(
+                f"no value is over 1, of at least {n_trials.min():g} trials: answers, or "
+                "accuracies, or counts?",
+                column=column,
+                hint=f"say columns={{'accuracy': {column!r}}} or columns={{'n_correct': "
+                f"{column!r}}}, or leave the number of trials out.",
+            )
+    else:
+        n_correct, note = read_accuracies(rows[role], column, n_trials)
+    if "item" in rows and (n_correct % 1 != 0).any():
+        raise DataError(
+            "an item's accuracy times its number of trials is no whole number.",
+            column=column,
+            hint="write n_correct and n_trials of each item, or answers of 0 and 1.",
+        )
+    return rows.assign(n_correct=n_correct, n_trials=n_trials), [note] if note else []
+
+
+def _models(
+    rows: pd.DataFrame, layout: Layout, options: FrameOptions
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Table of models (m rows), columns of the frame used for it, and notes."""
+    if options.models is not None:
+        table = plain_frame(options.models).frame
+        roles = find_roles(table, ("model", *MODEL_FACTS))
+        table = table.rename(columns={name: role for role, name in roles.items()})
+        table, notes = _in_units(table, roles)
+        return table, [], [f"Table of models: {note}" for note in notes]
+    taken = {*ROLES, VALUE, "date", "n_correct", "n_trials"} - set(MODEL_FACTS)
+    taken |= _SUMMARIES | {
+        name for role in MODEL_FACTS for tier in ROLES[role][1:] for name in tier
+    }
+    groups = rows.groupby("model")
+    kept, used = ["model"], []
+    for name in rows.columns:
+        if name.casefold() in taken or rows[name].map(lambda cell: isinstance(cell, bool)).any():
+            continue
+        constant = bool((groups[name].nunique(dropna=False) <= 1).all())
+        if name in MODEL_FACTS and not constant and layout.roles.get(name, name) == name:
+            raise DataError(
+                "a model has more than one value.",
+                column=name,
+                hint=f"write the same {name} in every row of one model.",
+            )
+        if constant and (name in MODEL_FACTS or rows[name].nunique() > 1):
+            kept.append(name)
+            used.append(name)
+    names = sorted(rows["model"].unique(), key=lambda name: (str(name).casefold(), name))
+    table = rows.drop_duplicates("model")[kept].set_index("model").loc[names].reset_index()
+    table, notes = _in_units(table, layout.roles)
+    covariates = [name for name in used if name not in MODEL_FACTS]
+    if covariates:
+        notes.append(f"Facts of models: {', '.join(map(repr, covariates))}.")
+    return table, used, notes
+
+
+def _in_units(models: pd.DataFrame, roles: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Write sizes that a column's name gives in billions as numbers of parameters."""
+    name = roles.get("params_total", "")
+    billions = name.casefold().endswith(("_b", "billion", "billions"))
+    if not billions or "params_total" not in models:
+        return models, []
+    size = read_numbers(models["params_total"].fillna("nan"), name, blank=True) * 1e9
+    return models.assign(params_total=size), [f"params_total is {name!r} times 1e9."]
+
+
+def _blanks(rows: pd.DataFrame) -> dict[str, str]:
+    """Columns of a cell that the frame does not have, as empty text."""
+    return {name: "" for name in ("item", "prompt") if name not in rows}
+
+
+def _with_benchmarks(counts: pd.DataFrame, options: FrameOptions) -> tuple[pd.DataFrame, list[str]]:
+    """Give each row the source language and the chance level of its benchmark."""
+    for role, value in (("source_language", options.source), ("chance", options.chance)):
+        if role in counts and value is not None:
+            raise DataError(
+                f"{role} is given as an argument and as a column.",
+                column=role,
+                hint="leave one of the two out.",
+            )
+    if options.chance is not None:
+        counts = counts.assign(chance=_by_benchmark(counts, options.chance, "chance"))
+    if "source_language" not in counts:
+        if options.source is None:
+            raise _no_source(counts)
+        source = _by_benchmark(counts, options.source, "source")
+        counts = counts.assign(source_language=source.astype("str"))
+    notes: dict[str, str] = {}
+    matched = counts["source_language"].copy()
+    for (name, wanted), rows in counts.groupby(["benchmark", "source_language"], sort=False):
+        languages = [str(language) for language in
+                     counts.loc[counts["benchmark"] == name, "language"].unique()]  # fmt: skip
+        if wanted in languages or wanted == "":
+            continue
+        tag = language_tag(str(wanted))
+        same = [x for x in languages if x.casefold() == str(wanted).casefold()]
+        same = same or [x for x in languages if tag and language_tag(x) == tag]
+        if len(same) != 1:
+            raise DataError(
+                f"the source language has no rows in benchmark {name!r}; its languages are "
+                f"{', '.join(sorted(languages)[:20])}.",
+                value=str(wanted),
+                hint="name one of them, or leave this benchmark out."
+                + near(str(wanted), languages),
+            )
+        matched[rows.index] = same[0]
+        notes[f"Source language {wanted!r} is called {same[0]!r}."] = ""
+    return counts.assign(source_language=matched), list(notes)
+
+
+def _by_benchmark(counts: pd.DataFrame, value: object, name: str) -> pd.Series:
+    """Value of each row (n,): one for all benchmarks, or one for each."""
+    if not isinstance(value, Mapping):
+        return pd.Series([value] * len(counts), index=counts.index)
+    benchmarks = [str(each) for each in counts["benchmark"].unique()]
+    for each in [*value, *benchmarks]:
+        if each not in benchmarks or each not in value:
+            raise DataError(
+                f"{name} names the benchmarks {', '.join(map(str, value))}, and those of the frame "
+                f"are {', '.join(benchmarks[:12])}.",
+                value=each,
+                hint=f"give one {name} for each benchmark.{near(str(each), benchmarks)}",
+            )
+    return counts["benchmark"].map(dict(value))
+
+
+def _no_source(counts: pd.DataFrame) -> DataError:
+    languages = sorted(str(name) for name in counts["language"].unique())
+    english = next((x for x in languages if language_tag(x).startswith("en-")), languages[0])
+    shown = ", ".join(languages[:20]) + (", ..." if len(languages) > 20 else "")
+    return DataError(
+        f"no source language is named; the languages are {shown}.",
+        column="source_language",
+        hint=f"name it, as in Study.from_frame(df, source={english!r}), or in a column "
+        "'source_language'.",
+    )
+
+
+def _check_shared_items(counts: pd.DataFrame) -> None:
+    """Refuse items that no two languages share: transfer compares an item with itself."""
+    for name, rows in counts.groupby("benchmark", sort=False):
+        pairs = rows[["item", "language"]].drop_duplicates()
+        first = pairs.drop_duplicates("language")
+        if len(first) < 2 or pairs["item"].duplicated().any():
+            continue
+        shown = ", ".join(f"{row.item!r} in {row.language}" for row in first[:3].itertuples())
+        raise DataError(
+            f"no item of benchmark {name!r} occurs in two languages ({shown}).",
+            column="item",
+            hint="give translations of an item one name, as in df['item'].str.removeprefix(...); "
+            "if the languages have items of their own, there is no transfer to measure.",
+        )
