@@ -5,16 +5,7 @@ of verbs registers them when it is imported, and ``--help`` lists them in the or
 """
 
 # isort: off
-from hatstats.cli import (
-    report,
-    scores,
-    trends,
-    changes,
-    plans,
-    bayes,
-    studies,
-    logs,
-)
+from hatstats.cli import report, scores, trends, changes, plans, bayes, studies, logs
 
 # isort: on
 from hatstats.cli.front import app, main

@@ -69,7 +69,7 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if choice.json:
         print_json({"specifications": table, "shares": shares})
         return
-    from hatstats.report.tables.claim_tables import shares_table
+    from hatstats.report.tables.run_tables import shares_table
     from hatstats.report.tables.run_tables import specification_table as layout
     from hatstats.report.tables.text_table import to_text
 

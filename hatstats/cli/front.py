@@ -25,12 +25,7 @@ from hatstats.errors import (
 #: Exit statuses: an analysis failed; the input or the arguments are wrong.
 FAILED, WRONG = 1, 2
 
-_THREADS = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 app = typer.Typer(
     name="hatstats",

@@ -64,11 +64,7 @@ def convert(
 
 
 @verb(app=models)
-def fill(
-    study: StudyPath,
-    *,
-    choice: Choice,
-) -> None:
+def fill(study: StudyPath, *, choice: Choice) -> None:
     """Complete family, release date and size of models from the table of hatstats."""
     from hatstats.study.model_metadata import fill_models
     from hatstats.study.read import read_study

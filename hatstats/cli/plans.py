@@ -106,7 +106,7 @@ def stress(
     if choice.json:
         print_json(table)
         return
-    from hatstats.report.tables.claim_tables import stress_table
+    from hatstats.report.tables.run_tables import stress_table
     from hatstats.report.tables.text_table import to_text
 
     print(to_text(stress_table(table), width=WIDTH), end="")

@@ -88,7 +88,7 @@ def claims(
     for verdict in verdicts:
         say(verdict.summary())
     if margins:
-        from hatstats.report.tables.claim_tables import margins_table
+        from hatstats.report.tables.run_tables import margins_table
         from hatstats.report.tables.text_table import to_text
 
         print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")

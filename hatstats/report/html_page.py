@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +12,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from hatstats.report.figures.run_figures import Drawn
-from hatstats.report.figures.style import COLUMN
-from hatstats.report.inline import inline_svg
+from hatstats.report.figures.style import (
+    BAND,
+    COLUMN,
+    FAMILY_LOOK,
+    INK,
+    MUTED,
+    OTHER_LOOK,
+    PAPER,
+    RULE,
+    TREND,
+)
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import (
     count_text,
@@ -25,6 +36,18 @@ from hatstats.report.tables.rounding import (
 )
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
+
+#: Colour in the file -> name of the page's CSS variable.
+COLOURS = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    TREND: "trend",
+    BAND: "band",
+    OTHER_LOOK[0]: "family-other",
+    **{colour: f"family-{number}" for number, (colour, _) in enumerate(FAMILY_LOOK)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +94,24 @@ class Picture:
 
 def claim_card(row: pd.Series) -> Card:
     """Put one claim in words, with estimate, interval, df, p value and what they rest on."""
-    places = decimals(float(row["std_error"]))
-    estimate = number_text(float(row["estimate"]), places)
-    low, high = (number_text(float(row[end]), places) for end in ("conf_low", "conf_high"))
-    if pd.isna(row["estimate"]):
-        numbers = "No estimate."
-    else:
-        quantity = _capital(str(row["quantity"] or "estimate"))
-        level = f"{100.0 * float(row['conf_level']):g} %"
+    numbers, basis = "No estimate.", ""
+    if pd.notna(row["estimate"]):
+        digits = decimals(float(row["std_error"]))
+        estimate, low, high = (
+            number_text(float(row[name]), digits) for name in ("estimate", "conf_low", "conf_high")
+        )
         numbers = (
-            f"{quantity}: {estimate}, {level} CI {low} to {high}; "
+            f"{_capital(str(row['quantity'] or 'estimate'))}: {estimate}, "
+            f"{100.0 * float(row['conf_level']):g} % CI {low} to {high}; "
             f"threshold {plain_text(float(row['threshold']))}; df {df_text(float(row['df']))}; "
             f"one-sided p {_equals(p_text(float(row['p_value'])))}, "
             f"{_equals(p_text(float(row['p_holm'])))} adjusted for all claims."
         )
-    basis = (
-        f"{row['method']}; {count_text(float(row['n_models']))} models, "
-        f"{count_text(float(row['n_clusters']))} families{_weight(row)}; {row['status']}."
-        if row["method"]
-        else ""
-    )
+    if row["method"]:
+        basis = (
+            f"{row['method']}; {count_text(float(row['n_models']))} models, "
+            f"{count_text(float(row['n_clusters']))} families{_weight(row)}; {row['status']}."
+        )
     return Card(
         title=words(row["name"]),
         statement=str(row["statement"] or ""),
@@ -112,6 +133,7 @@ def _weight(row: pd.Series) -> str:
 
 
 def _capital(text: str) -> str:
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -121,10 +143,7 @@ def _equals(text: str) -> str:
 
 
 def report_page(
-    results: Results,
-    figures: Sequence[tuple[Drawn, str]],
-    tables: Sequence[Shown],
-    origin: Origin,
+    results: Results, figures: Sequence[tuple[Drawn, str]], tables: Sequence[Shown], origin: Origin
 ) -> str:
     """Write the page.
 
@@ -167,7 +186,48 @@ def report_page(
         rules=[f"{_capital(str(rule))}." for rule in results.claims["rule"].drop_duplicates()],
         pictures=pictures,
         tables=shown,
-        vague=results.scores[~results.scores["informed"].astype(bool)].to_dict("records"),
+        weakly_identified=results.scores[~results.scores["informed"].astype(bool)].to_dict(
+            "records"
+        ),
         compared=results.specification.get("choice", pd.Series(dtype="str")).nunique() > 1,
         origin=origin,
     )
+
+
+def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
+    """Turn the text of an SVG file into an element for an HTML page.
+
+    Parameters
+    ----------
+    svg : str
+        File as matplotlib writes it.
+    prefix : str
+        Put before every id, so that several figures can share a page.
+    alt : str
+        Description for screen readers.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element that scales with its container. Known colours become CSS variables
+        with the colour itself as fallback; coordinates of paths are cut to two decimals.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    # Coordinates of paths are cut; scales in transforms must keep their digits.
+    body = re.sub(r' d="[^"]+"', lambda path: re.sub(r"(\d+\.\d{2})\d+", r"\1", path[0]), body)
+    for colour, name in COLOURS.items():
+        body = body.replace(colour, f"var(--{name}, {colour})")
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
+    if box is None:
+        raise ValueError("this is not an SVG as matplotlib writes it: it has no viewBox")
+    width, height = float(box[1]), float(box[2])
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(alt)}" '
+        f'style="width:100%;max-width:{1.75 * width:.0f}px;height:auto">'
+    )
+    return opening + body[body.index(">") + 1 :].strip()

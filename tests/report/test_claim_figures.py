@@ -11,10 +11,8 @@ from matplotlib.patches import Rectangle
 
 from hatstats.report.figures.bar_charts import functioning, leakage
 from hatstats.report.figures.margin_plot import margin_curve
-from hatstats.report.tables.claim_tables import (
-    decompositions_table,
+from hatstats.report.tables.run_tables import (
     influence_table,
-    leverage_table,
     margins_table,
     shares_table,
     stress_table,
@@ -78,9 +76,7 @@ def test_tables_of_claims() -> None:
     for table in (
         margins_table,
         shares_table,
-        leverage_table,
         influence_table,
-        decompositions_table,
     ):
         assert table(pd.DataFrame()).rows == ()
 

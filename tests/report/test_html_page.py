@@ -14,8 +14,7 @@ import pytest
 
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import figure_bytes
-from hatstats.report.html_page import Origin, claim_card, report_page
-from hatstats.report.inline import COLOURS, inline_svg
+from hatstats.report.html_page import COLOURS, Origin, claim_card, inline_svg, report_page
 from hatstats.report.results.results import Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
@@ -146,7 +145,7 @@ def test_what_was_left_out_is_told(page: str) -> None:
     assert "2 of 220 cells are flagged" in page
     assert "41 points under the model&#x27;s other languages" in page
     assert "no known size" in page
-    assert "the rank means little: GPT-OSS-x11B" in page
+    assert "the rank means little): GPT-OSS-x11B" in page
     assert "<li>at chance</li>" in page
 
 

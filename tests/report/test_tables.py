@@ -29,7 +29,6 @@ from hatstats.report.tables.text_table import (
     Table,
     make_table,
     to_html,
-    to_markdown,
     to_text,
 )
 from tests.report.frames import measure_frame, results, score_frame
@@ -209,15 +208,6 @@ def test_a_first_cell_with_a_bracket_is_protected() -> None:
     assert "    {}[1, 2] \\\\" in to_latex(table, caption="c", label="l").splitlines()
 
 
-def test_markdown_has_the_same_cells_in_every_row() -> None:
-    frame = pd.DataFrame({"a": [NASTY, "x"], "p_value": [0.2, np.nan]})
-    text = to_markdown(make_table(frame, [Column("a", "A"), Column("p_value", "p", "p")]))
-    lines = text.splitlines()
-    assert lines[1] == "| :--- | ---: |"
-    assert len(lines) == 4
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {3}
-
-
 class Cells(HTMLParser):
     """Texts of the cells of one table, row by row."""
 
@@ -246,7 +236,7 @@ def test_html_reads_back_as_the_table() -> None:
     frame = pd.DataFrame({"a": [NASTY, "<b>"], "p_value": [0.0001, np.nan]})
     table = make_table(frame, [Column("a", "A & B"), Column("p_value", "p", "p")])
     parser = Cells()
-    parser.feed(to_html(table, caption="<&>"))
+    parser.feed(to_html(table))
     assert parser.rows == [list(table.headings), *(list(row) for row in table.rows)]
 
 

@@ -99,11 +99,7 @@ def _square_limits(points: pd.DataFrame) -> tuple[float, float]:
 
 
 def _model_points(
-    axes: Axes,
-    rows: pd.DataFrame,
-    looks: dict[str, Look],
-    limits: tuple[float, float],
-    bars: bool,
+    axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], limits: tuple[float, float], bars: bool
 ) -> None:
     """Draw the models of one panel, with error bars if there is room for them."""
     names = [look_of(looks, family) for family in rows["family"]]

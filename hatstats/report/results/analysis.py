@@ -152,9 +152,7 @@ class Analysis:
         return self.options.conf_level
 
 
-def _trends(
-    source: HatScores | TransferProfile,
-) -> tuple[dict[str, TrendFit], dict[str, str]]:
+def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], dict[str, str]]:
     fitted, reasons = {}, {}
     for name, formula in TRENDS.items():
         try:

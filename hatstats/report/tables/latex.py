@@ -14,9 +14,8 @@ from hatstats.report.tables.text_table import Table
 LONG = 45
 # Width of a line of the article class, in points.
 _LINE = 345.0
-# Commands for smaller and smaller type, the width of its digits, which that of other characters
-# hardly differs from, and the space beside a column, in points; and how few characters on a line
-# a text keeps that is no sentence.
+# Sizes of type: LaTeX command, width of a character and space beside a column in points, and the
+# smallest number of characters on a line of a text that is not a sentence.
 _TYPE = (
     ("", 5.0, 6.0, 99),
     (r"\small", 4.6, 5.0, 99),
@@ -94,33 +93,33 @@ def _longest_word(texts: Sequence[str]) -> int:
 
 def _layout(table: Table) -> _Layout:
     """The largest type in which a table fits the line; the smallest one if none does."""
-    columns = [[row[place] for row in table.rows] for place in range(len(table.headings))]
+    columns = [[row[index] for row in table.rows] for index in range(len(table.headings))]
     cells = np.array([max(map(len, column), default=1) for column in columns])
     words = np.array([_longest_word(column) for column in columns])
     headings = np.array([len(heading) for heading in table.headings])
     heading_words = np.array([_longest_word([heading]) for heading in table.headings])
     wanted = np.maximum(cells, headings)
     prose, text = np.array(table.prose, bool), ~np.array(table.numeric, bool)
-    for kind in _TYPE:
-        command, character, space, short = kind
+    for size in _TYPE:
+        command, character, space, short = size
         room = (_LINE - 2.0 * space * len(columns)) / character
-        kept = np.where(prose, _SENTENCE, np.where(text, np.maximum(words, short), cells))
-        least = np.maximum(np.minimum(cells, kept), heading_words)
+        unwrapped = np.where(prose, _SENTENCE, np.where(text, np.maximum(words, short), cells))
+        least = np.maximum(np.minimum(cells, unwrapped), heading_words)
         spare, more = room - least.sum(), wanted - least
         if spare >= 0.0:
             break
-    # What is left goes to all alike, and what one does not want to the others.
-    held = least.copy()
-    for served, place in enumerate(np.argsort(more)):
-        given = min(more[place], int(max(spare, 0.0) / (len(columns) - served)))
-        held[place] += given
-        spare -= given
-    wrap = text & (held < cells)
+    # Columns share the spare room equally; what one does not need goes to the others.
+    widths = least.copy()
+    for number, index in enumerate(np.argsort(more)):
+        extra = min(more[index], int(max(spare, 0.0) / (len(columns) - number)))
+        widths[index] += extra
+        spare -= extra
+    wrap = text & (widths < cells)
     return _Layout(
         command,
         space,
-        tuple(held.tolist()),
-        tuple(character * n if wraps else None for n, wraps in zip(held, wrap, strict=True)),
+        tuple(widths.tolist()),
+        tuple(character * n if wraps else None for n, wraps in zip(widths, wrap, strict=True)),
     )
 
 
@@ -141,7 +140,7 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     r"""Write a booktabs table: floating, or broken over pages where it has very many rows.
 
     Type shrinks, down to ``\scriptsize``, and texts wrap where the line of an article is too
-    short. What is wider still stands out of it, for a column of digits is not broken.
+    short. What is still too wide overhangs, for a column of digits is not broken.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which columns the tables of a run show, under which headings and captions."""
+"""The tables of a run, each with its caption."""
 
 from __future__ import annotations
 
@@ -8,129 +8,19 @@ from typing import Literal
 import pandas as pd
 
 from hatstats.report.results.results import Results
+from hatstats.report.tables import columns
 from hatstats.report.tables.bayes_tables import bayes_tables
-from hatstats.report.tables.claim_tables import (
-    decompositions_table,
-    influence_table,
-    leverage_table,
-    margins_table,
-    shares_table,
-)
 from hatstats.report.tables.rounding import words
 from hatstats.report.tables.text_table import Column, Table, make_table
 
-SCORES = (
-    Column("model", "Model"),
-    Column("family", "Family"),
-    Column("params_total", "Parameters", "params"),
-    Column("release_date", "Released", "date"),
-    Column("source", "Source accuracy", "value"),
-    Column("estimate", "HAT", "value"),
-    Column("std_error", "SE", "value"),
-    Column("conf", "CI", "interval"),
-    Column("shape_error", "Shape", "value", error=""),
-    Column("ranks", "Rank"),
-    Column("mark", "Note", "note"),
-)
-TRENDS = (
-    Column("trend", "Trend"),
-    Column("term", "Term"),
-    Column("scale", "Scale"),
-    Column("estimate", "Estimate", "value"),
-    Column("std_error", "SE", "value"),
-    Column("df", "df", "df"),
-    Column("p_value", "p", "p"),
-    Column("conf", "CI", "interval"),
-    Column("n_models", "Models", "count"),
-    Column("n_clusters", "Families", "count"),
-)
-COMPARISON = (
-    Column("trend", "Trend"),
-    Column("term", "Term"),
-    Column("method", "Standard error"),
-    Column("estimate", "Estimate", "value", error="typical"),
-    Column("std_error", "SE", "value", error="typical"),
-    Column("df", "df", "df"),
-    Column("p_value", "p", "p"),
-    Column("conf", "CI", "interval", error="typical"),
-)
-CLAIMS = (
-    Column("claim", "Claim"),
-    Column("verdict", "Verdict"),
-    Column("estimate", "Estimate", "value"),
-    Column("threshold", "Threshold", "plain"),
-    Column("std_error", "SE", "value"),
-    Column("df", "df", "df"),
-    Column("p_value", "p", "p"),
-    Column("p_holm", "p (Holm)", "p"),
-    Column("conf", "CI", "interval"),
-    Column("conf_level", "Level", "share"),
-    Column("n_models", "Models", "count"),
-    Column("n_clusters", "Families", "count"),
-    Column("decisive", "Most weight"),
-    Column("decisive_share", "Its share", "share"),
-    Column("p_floor", "Floor", "p"),
-    Column("status", "Status"),
-)
-SPECIFICATION = (
-    Column("choice", "Choice"),
-    Column("claim", "Claim"),
-    Column("estimate", "Estimate", "value"),
-    Column("conf", "CI", "interval"),
-    Column("df", "df", "df"),
-    Column("p_value", "p", "p"),
-    Column("verdict", "Verdict"),
-)
-CHECKS = (
-    Column("method", "Method"),
-    Column("term", "Quantity"),
-    Column("model", "Model"),
-    Column("estimate", "Estimate", "value"),
-    Column("std_error", "SE", "value"),
-    Column("p_value", "p", "p"),
-    Column("conf", "CI", "interval"),
-)
-ITEMS = (
-    Column("benchmark", "Benchmark"),
-    Column("item", "Item"),
-    Column("language", "Language"),
-    Column("source_shrunken", "Source", "value", error=""),
-    Column("expected", "Expected", "value", error=""),
-    Column("target", "Target", "value", error=""),
-    Column("elsewhere", "Elsewhere", "value", error=""),
-    Column("q_value", "q", "p"),
-    Column("verdict", "Verdict"),
-)
-#: Items that the report lists; the rest stand in items.csv.
+#: Items that the report lists; items.csv has the others.
 LISTED_ITEMS = 30
-FLAGGED = (
-    Column("model", "Model"),
-    Column("benchmark", "Benchmark"),
-    Column("language", "Language"),
-    Column("accuracy", "Accuracy", "value", error=""),
-    Column("flag", "Flag"),
-    Column("evidence", "Evidence", "prose"),
-)
-LEFT_OUT = (
-    Column("analysis", "Analysis"),
-    Column("reason", "Reason", "prose"),
-    Column("count", "Number", "count"),
-    Column("models", "Models", "prose"),
-)
-_MEASURES = {
-    "gap": "Gap",
-    "ratio": "Ratio",
-    "excess": "Excess",
-    "overall": "Both",
-    "conditional": "Cond.",
-    "conditional_with_source": "Cond.+s",
-    "gamma": "γ",
-    "agreement": "κ",
-    "parity_gap": "Parity",
-    "odds_ratio": "log OR",
-    "mother_tongue": "Mother",
-    "locality": "Local",
-}
+#: Measures that the first table shows, with intervals; the others follow without.
+FIRST_MEASURES = ("gap", "ratio", "excess")
+#: The table of margins shows every so many rows of the curve.
+_MARGIN_STEP = 10
+#: Influential models shown for each trend.
+_INFLUENTIAL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +32,11 @@ class Shown:
     table: Table
 
 
-def _shape_words(scores: pd.DataFrame) -> str:
+def _smoothing_note(scores: pd.DataFrame) -> str:
+    """What the column of smoothing bias means; empty where no score has one."""
     if scores["shape_error"].isna().all():
         return ""
-    return (
-        " Shape: what the assumed smoothness may hide (one standard deviation), beside the "
-        "interval and not in it."
-    )
+    return " Smoothing: possible smoothing bias (one standard deviation), not in the interval."
 
 
 def scores_table(scores: pd.DataFrame) -> Table:
@@ -160,41 +48,64 @@ def scores_table(scores: pd.DataFrame) -> Table:
     if "rank_low" in scores:
         ends = zip(scores["rank_low"].astype(int), scores["rank_high"].astype(int), strict=True)
         shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]
-    return make_table(shown, SCORES)
-
-
-def trends_table(trends: pd.DataFrame) -> Table:
-    """Terms of every trend; each term is a quantity of its own, so digits go by row."""
-    return make_table(trends, TRENDS, digits="row")
+    return make_table(shown, columns.SCORES)
 
 
 def comparison_table(comparison: pd.DataFrame) -> Table:
-    """Show the trend terms under every kind of standard error."""
+    """Terms of each trend under every kind of standard error, the kinds of one term together."""
     if comparison.empty:
-        return make_table(comparison, COMPARISON)
+        return make_table(comparison, columns.COMPARISON)
+    terms = comparison.groupby(["trend", "term"], sort=False)
     # One number of digits for the same estimate under every error, or they could not be compared.
-    typical = comparison.groupby(["trend", "term"])["std_error"].transform("median")
-    # Terms stay in their order; the kinds of error of one term stand together.
-    place = comparison.groupby(["trend", "term"], sort=False).ngroup()
-    rows = comparison.assign(typical=typical, place=place).sort_values("place", kind="stable")
-    return make_table(rows, COMPARISON, digits="row")
+    rows = comparison.assign(typical=terms["std_error"].transform("median"), order=terms.ngroup())
+    return make_table(rows.sort_values("order", kind="stable"), columns.COMPARISON, digits="row")
 
 
 def claims_table(claims: pd.DataFrame) -> Table:
     """Verdicts with their numbers."""
-    return make_table(claims.assign(claim=claims["name"].map(words)), CLAIMS, digits="row")
+    return make_table(claims.assign(claim=claims["name"].map(words)), columns.CLAIMS, digits="row")
 
 
 def specification_table(specification: pd.DataFrame) -> Table:
     """Show the claims under every choice."""
-    if specification.empty:
-        return make_table(specification, SPECIFICATION)
-    rows = specification.assign(claim=specification["claim"].map(words))
-    return make_table(rows, SPECIFICATION, digits="row")
+    return make_table(_in_words(specification), columns.SPECIFICATION, digits="row")
 
 
-#: Measures that the first table shows, with intervals; the others follow without.
-FIRST_MEASURES = ("gap", "ratio", "excess")
+def shares_table(shares: pd.DataFrame) -> Table:
+    """How many specifications give each verdict."""
+    return make_table(_in_words(shares), columns.SHARES)
+
+
+def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with the names of claims written as words."""
+    return rows.assign(claim=rows["claim"].map(words)) if len(rows) else rows
+
+
+def margins_table(margins: pd.DataFrame) -> Table:
+    """Verdicts of non-inferiority for some margins, the registered one among them."""
+    if margins.empty:
+        return make_table(margins, columns.MARGINS)
+    number = margins.groupby("claim", sort=False).cumcount() + 1
+    rows = margins[margins["registered"].astype(bool) | (number % _MARGIN_STEP == 0)]
+    mark = rows["registered"].map({True: "registered", False: ""})
+    return make_table(_in_words(rows).assign(mark=mark, step=0.01), columns.MARGINS)
+
+
+def influence_table(rows: pd.DataFrame) -> Table:
+    """The models whose removal moves each trend most."""
+    if rows.empty:
+        return make_table(rows, columns.INFLUENCE)
+    order = {name: number for number, name in enumerate(rows["trend"].drop_duplicates())}
+    ranked = rows.sort_values("cooks_distance", ascending=False, kind="stable")
+    shown = ranked.groupby(["trend", "term"], sort=False).head(_INFLUENTIAL)
+    shown = shown.sort_values("trend", key=lambda trend: trend.map(order), kind="stable")
+    return make_table(shown.assign(step=0.05), columns.INFLUENCE)
+
+
+def stress_table(rows: pd.DataFrame) -> Table:
+    """How far each measure is moved by source ability and by transfer, least leakage first."""
+    shown = rows.sort_values("leakage", kind="stable")
+    return make_table(shown.assign(measure=shown["measure"].map(words), step=0.005), columns.STRESS)
 
 
 def measures_table(measures: pd.DataFrame, *, intervals: bool = True) -> Table:
@@ -209,41 +120,27 @@ def other_measures_table(measures: pd.DataFrame) -> Table:
 
 
 def _by_model(measures: pd.DataFrame, beside: Literal["intervals", "errors", ""]) -> Table:
-    wide: pd.DataFrame | None = None
-    columns = [Column("model", "Model")]
+    """One row per model, one value per measure, with its interval or error beside it."""
+    numbers = ["estimate", "std_error", "conf_low", "conf_high"]
+    wide = measures.pivot(index="model", columns="term", values=numbers)
+    wide.columns = [f"{term}_{number}" for number, term in wide.columns]
+    shown = [columns.MODEL]
     for term in measures["term"].drop_duplicates():
-        rows = measures[measures["term"] == term].set_index("model")
-        part = rows[["estimate", "std_error", "conf_low", "conf_high"]].add_prefix(f"{term}_")
-        wide = part if wide is None else wide.join(part, how="outer", sort=False)
-        heading, error = _MEASURES.get(str(term), words(term)), f"{term}_std_error"
-        columns.append(Column(f"{term}_estimate", heading, "value", error))
+        heading, error = columns.MEASURES.get(str(term), words(term)), f"{term}_std_error"
+        shown.append(Column(f"{term}_estimate", heading, "value", error))
         if beside == "intervals":
-            columns.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
+            shown.append(Column(f"{term}_conf", f"{heading}: CI", "interval", error))
         elif beside == "errors":
-            columns.append(Column(error, "SE", "value", error))
-    if wide is None:
-        return make_table(measures[:0], columns)
+            shown.append(Column(error, "SE", "value", error))
     order = measures["model"].drop_duplicates()
-    return make_table(wide.loc[order].rename_axis("model").reset_index(), columns)
+    return make_table(wide.loc[order].rename_axis("model").reset_index(), shown)
 
 
 def agreement_table(agreement: pd.DataFrame) -> Table:
     """Rank agreement of HAT with each measure."""
     rows = agreement[agreement["term"].str.startswith("HAT ~ ")]
-    rows = rows.assign(term=rows["term"].str.removeprefix("HAT ~ ").map(words), cent=0.05)
-    return make_table(
-        rows,
-        (
-            Column("term", "Measure"),
-            Column("estimate", "Tau", "value", "cent"),
-            Column("conf", "CI", "interval", "cent"),
-        ),
-    )
-
-
-def flagged_table(flagged: pd.DataFrame) -> Table:
-    """Cells under suspicion with their evidence."""
-    return make_table(flagged, FLAGGED)
+    names = rows["term"].str.removeprefix("HAT ~ ").map(words)
+    return make_table(rows.assign(term=names, step=0.05), columns.AGREEMENT)
 
 
 def left_out_table(left_out: pd.DataFrame) -> Table:
@@ -252,17 +149,7 @@ def left_out_table(left_out: pd.DataFrame) -> Table:
     rows = groups.agg(count="size", models=", ".join).reset_index()
     # A trend that could not be fitted at all leaves out all models, not one called "all".
     rows["count"] = rows["count"].astype(float).mask(rows["models"] == "all")
-    return make_table(rows, LEFT_OUT)
-
-
-def checks_table(checks: pd.DataFrame) -> Table:
-    """HAT by each conditioning, and the checks of the profile."""
-    return make_table(checks, CHECKS)
-
-
-def items_table(items: pd.DataFrame) -> Table:
-    """The items that depart most certainly from what the profile expects of them."""
-    return make_table(items.head(LISTED_ITEMS), ITEMS)
+    return make_table(rows, columns.LEFT_OUT)
 
 
 def tables_of(results: Results) -> tuple[Shown, ...]:
@@ -273,7 +160,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         (
             "scores",
             f"HAT scores, {study}. Reference: {results.reference}; method: "
-            f"{results.facts['method']}; CI: {level}.{_shape_words(results.scores)}",
+            f"{results.facts['method']}; CI: {level}.{_smoothing_note(results.scores)}",
             scores_table(results.scores),
         ),
         (
@@ -301,14 +188,14 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             "decompositions",
             f"Change in raw target accuracy as source ability plus transfer, {study}; CI: {level}, "
             "items sampled anew, models as they are.",
-            decompositions_table(results.decompositions),
+            make_table(results.decompositions, columns.DECOMPOSITIONS),
         ),
         (
             "trends",
             f"Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
             f"Satterthwaite df; CI: {level}. Slopes are per unit of the term; on the accuracy "
             "scale at the mean of the covariates.",
-            trends_table(results.trends),
+            make_table(results.trends, columns.TRENDS, digits="row"),
         ),
         (
             "comparison",
@@ -319,13 +206,13 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "leverage",
-            f"Share of each family in what is known of each trend, {study}: one share near 100 % "
-            "says that one family decides.",
-            leverage_table(results.leverage),
+            f"Influential families, {study}: the share of each in the information on each trend. A "
+            "share near 100 % says that one family decides.",
+            make_table(results.leverage, columns.LEVERAGE),
         ),
         (
             "influence",
-            f"Models that move each trend most when they are left out, {study}. DFBETAS: the "
+            f"Influential models: those whose removal moves each trend most, {study}. DFBETAS: the "
             "coefficient less that without the model, in standard errors; Cook's distance: the "
             "same for all covariates at once.",
             influence_table(results.influence),
@@ -347,27 +234,27 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         ),
         (
             "specification",
-            f"What changes: the claims under every choice of the analysis, {study}.",
+            f"The claims under every choice of the analysis, {study}.",
             specification_table(results.specification),
         ),
         (
             "checks",
             f"HAT by latent, joint and observed conditioning, and checks of the profile, {study}. "
             f"A difference is tested against 0; CI: {level}.",
-            checks_table(results.checks),
+            make_table(results.checks, columns.CHECKS),
         ),
         (
             "items",
             f"Items that transfer far worse or better than the profile says, {study}: q is "
             "adjusted for all items and languages; elsewhere is the item's mean residual in the "
             f"other languages. The first {LISTED_ITEMS}; all stand in items.csv.",
-            items_table(results.items),
+            make_table(results.items.head(LISTED_ITEMS), columns.ITEMS),
         ),
         *bayes_tables(results, level, str(study)),
         (
             "flagged",
             f"Cells flagged as suspicious and left out of the analysis, {study}.",
-            flagged_table(results.flagged),
+            make_table(results.flagged, columns.FLAGGED),
         ),
         (
             "left_out",

@@ -1,4 +1,4 @@
-"""Tables for papers and pages: tidy frames become text, Markdown or HTML; LaTeX is `latex`'s.
+"""Tables for papers and pages: tidy frames become text or HTML; LaTeX is `latex`'s.
 
 A table is first a grid of text (:class:`Table`), whose digits follow from the standard errors;
 then it is written in a format, which alone knows how to escape.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -150,7 +149,7 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
         places = [column_decimals([])] * len(frame)
     if column.kind == "value":
         values = frame[column.name].to_numpy(float)
-        return [number_text(value, place) for value, place in zip(values, places, strict=True)]
+        return [number_text(value, digit) for value, digit in zip(values, places, strict=True)]
     low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
     return [interval_text(a, b, place) for a, b, place in zip(low, high, places, strict=True)]
 
@@ -162,24 +161,12 @@ def interval_text(low: float, high: float, places: int) -> str:
     return f"[{number_text(low, places)}, {number_text(high, places)}]"
 
 
-def to_markdown(table: Table) -> str:
-    """Write a pipe table."""
-    rules = ["---:" if numeric else ":---" for numeric in table.numeric]
-    rows = [[_escape_markdown(cell) for cell in row] for row in (table.headings, *table.rows)]
-    lines = [f"| {' | '.join(row)} |" for row in (rows[0], rules, *rows[1:])]
-    return "\n".join(lines) + "\n"
-
-
-def _escape_markdown(text: str) -> str:
-    return re.sub(r"([\\`*_|<\[\]])", r"\\\1", text)
-
-
 def to_text(table: Table, *, width: int = 80) -> str:
     """Write plain text of at most `width` columns; a first column that is too wide is cut."""
     rows = [table.headings, *table.rows]
     if not table.headings:
         return ""
-    sizes = [max(len(row[place]) for row in rows) for place in range(len(table.headings))]
+    sizes = [max(len(row[index]) for row in rows) for index in range(len(table.headings))]
     sizes[0] = max(min(sizes[0], width - sum(sizes[1:]) - 2 * (len(sizes) - 1)), 8)
     lines = []
     for row in rows:
@@ -191,23 +178,21 @@ def to_text(table: Table, *, width: int = 80) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_html(table: Table, *, caption: str = "") -> str:
+def to_html(table: Table) -> str:
     """Write an HTML table with row headers, for the report's style sheet."""
-    names = ["number" if numeric else "text" for numeric in table.numeric]
-    names = ["prose" if p else name for p, name in zip(table.prose, names, strict=True)]
-    classes = [f'class="{name}"' for name in names]
-    head = "".join(
-        f'<th scope="col" {kind}>{html.escape(text)}</th>'
-        for kind, text in zip(classes, table.headings, strict=True)
-    )
-    body = []
+    classes = [
+        "prose" if prose else "number" if numeric else "text"
+        for prose, numeric in zip(table.prose, table.numeric, strict=True)
+    ]
+    lines = ["<table><thead><tr>"]
+    for kind, text in zip(classes, table.headings, strict=True):
+        lines.append(f'<th scope="col" class="{kind}">{html.escape(text)}</th>')
+    lines.append("</tr></thead>\n<tbody>")
     for row in table.rows:
-        first, *rest = row
-        cells = "".join(
-            f"<td {kind}>{html.escape(text)}</td>"
-            for kind, text in zip(classes[1:], rest, strict=True)
-        )
-        body.append(f'<tr><th scope="row" {classes[0]}>{html.escape(first)}</th>{cells}</tr>')
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    lines = "\n".join(body)
-    return f"<table>{title}<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
+        cells = [
+            f'<td class="{kind}">{html.escape(text)}</td>'
+            for kind, text in zip(classes, row, strict=True)
+        ]
+        cells[0] = f'<th scope="row" class="{classes[0]}">{html.escape(row[0])}</th>'
+        lines.append(f"\n<tr>{''.join(cells)}</tr>")
+    return "".join([*lines, "\n</tbody></table>"])
