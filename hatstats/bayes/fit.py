@@ -45,7 +45,7 @@ from hatstats.scores.counts import (
     benchmark_is_item_level,
     item_counts,
 )
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 #: Arrays by name, each with the names of its dimensions.
@@ -354,7 +354,7 @@ def fit_hierarchical(
     how = sampling or Sampling()
     generator = np.random.default_rng(rng)
     seeds: Sequence[int] = generator.integers(2**31, size=how.chains).tolist()
-    model, design = prepare(study, request)
+    model, design = prepare(as_study(study, "fit_hierarchical"), request)
     key = json.dumps(request.record() | {"study": fingerprint(study)}, sort_keys=True)
     how, draw = _drawer(model, level, how)
     chains = sample(model.density, how, list(seeds), key, draw)
@@ -379,6 +379,7 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
     DataError
         If the file cannot be read, is not a fit of hatstats, or is one of another study.
     """
+    study = as_study(study, "read_hierarchical")
     tree = read_tree(path)
     made = made_by(tree)
     if made["fingerprint"] != fingerprint(study):
@@ -395,5 +396,5 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
         CellOptions(**made["cells"]),
         JointOptions(**made["joint"]),
     )
-    model, design = prepare(study, request)
+    model, design = prepare(as_study(study, "fit_hierarchical"), request)
     return HierarchicalFit(study, model, design, tree)

@@ -20,7 +20,7 @@ from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 
 def bootstrap_hat(
@@ -68,6 +68,7 @@ def bootstrap_hat(
     DegenerateDataWarning
         If no item moves a model's score (all its answers alike): its interval is NaN.
     """
+    profile = as_profile(profile, "bootstrap_hat")
     generator = np.random.default_rng(rng)
     if kind not in WEIGHT_KINDS:
         raise DataError(

@@ -13,7 +13,7 @@ from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 
 def resample_trials(
@@ -55,6 +55,7 @@ def resample_trials(
     DataError
         For too few draws.
     """
+    profile = as_profile(profile, "resample_trials")
     count_at_least(n_draws, 10, "n_draws")
     items = require_items(profile, "resampling trials")
     rows = items.study.counts

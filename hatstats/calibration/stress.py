@@ -21,7 +21,7 @@ from hatstats.estimators.methods import Method, fit_profile
 from hatstats.measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -97,7 +97,7 @@ def stress_test(
         `measure, world, piled, n_trials, by_ability, by_transfer, leakage, mc_error, n_seeds`.
     """
     if study is not None:
-        return thinned(study, methods=methods, rng=rng)
+        return thinned(as_study(study, "stress_test"), methods=methods, rng=rng)
     return simulated(design, methods=methods, n_seeds=n_seeds, rng=rng, progress=progress)
 
 

@@ -31,7 +31,7 @@ from statsmodels.stats.multitest import multipletests
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 
@@ -233,6 +233,7 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     DegenerateDataWarning
         Says how many items and languages have answers that do not vary.
     """
+    study = as_study(study, "item_functioning")
     by_item = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
     frames = []
     for name in by_item:

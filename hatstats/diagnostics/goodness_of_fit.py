@@ -23,7 +23,7 @@ from hatstats.inference.influence import influence_covariance
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 
@@ -281,6 +281,7 @@ def count_table(profile: TransferProfile) -> CountTable:
     NotIdentifiedError
         If the profile was not learnt from items.
     """
+    profile = as_profile(profile, "count_table")
     items = require_items(profile, "the count table")
     tables, tests = [], []
     for fit in items.fits:

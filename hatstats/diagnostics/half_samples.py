@@ -28,7 +28,7 @@ from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
 from hatstats.scores.item_profile import average_cells, require_items
 from hatstats.scores.reference import reference_mixture, reference_name
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 
@@ -315,6 +315,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
         For models whose items hardly differ, so that halves do not go together: their line has no
         slope, and is NaN.
     """
+    profile = as_profile(profile, "split_half")
     items = require_items(profile, "the split-half check")
     lines: list[CellScores] = []
     implied: list[CellScores] = []

@@ -21,7 +21,7 @@ from hatstats.errors import DataError
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
 from hatstats.scores.reference import reference_name
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 #: Share of the largest variance below which a direction of the difference carries nothing.
@@ -168,6 +168,8 @@ def misspecification_test(
         If the profiles are of different items or models, both by one method, or the reference is
         ``own``.
     """
+    parametric = as_profile(parametric, "misspecification_test")
+    robust = as_profile(robust, "misspecification_test")
     first = require_items(parametric, "a misspecification test")
     second = require_items(robust, "a misspecification test")
     if isinstance(reference, str) and reference == "own":

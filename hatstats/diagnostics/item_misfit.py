@@ -35,7 +35,7 @@ from hatstats.inference.resampling.beta_binomial import (
 )
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 By = Literal["pooled", "model"]
@@ -282,6 +282,7 @@ def item_report(
         For a profile by method ``observed``, an unknown `by` or `languages`, or an `fdr` outside
         (0, 1).
     """
+    profile = as_profile(profile, "item_report")
     items = require_items(profile, "the report on items")
     if items.method == "observed":
         raise DataError(

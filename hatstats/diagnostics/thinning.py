@@ -31,7 +31,7 @@ from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
 from hatstats.scores.item_profile import ItemProfile, average_cells, require_items, score_influence
 from hatstats.scores.reference import reference_name
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 
@@ -194,6 +194,7 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     NotIdentifiedError
         If the profile was not learnt from items, or trials are fewer than three.
     """
+    profile = as_profile(profile, "thin_trials")
     items = require_items(profile, "binomial thinning")
     limits, implied, rows, left_out = [], [], [], 0
     for fit in items.fits:

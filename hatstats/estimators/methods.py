@@ -21,7 +21,7 @@ from hatstats.scores.benchmark_fit import BenchmarkFit, ModelFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.transfer_profile import TransferProfile
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 Method = Literal["latent", "joint", "observed", "aggregate"]
@@ -90,6 +90,7 @@ def fit_profile(
     NotIdentifiedError
         If the study lacks what the method needs: items, trials, languages or models.
     """
+    study = as_study(study, "fit_profile")
     levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     chosen = method or default_method(study)
     if options is not None and not isinstance(options, _OPTIONS.get(chosen, ())):

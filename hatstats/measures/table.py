@@ -15,7 +15,7 @@ from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.tidy import tidy_frame
 from hatstats.measures.draws import measure_draws
 from hatstats.scores.scores import HatScores
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 
@@ -126,6 +126,7 @@ def measures(
     NotIdentifiedError
         For a table of means whose models tell no line, or without a target language.
     """
+    study = as_study(study, "measures")
     raw = _raw(study)
     count = len(raw.models)
     target, source = raw.params, raw.source

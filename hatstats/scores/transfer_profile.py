@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
+from hatstats.study.expect import refused
 
 
 class TransferProfile(ABC):
@@ -71,3 +72,17 @@ class TransferProfile(ABC):
 
     def _repr_html_(self) -> str:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def as_profile(value: object, caller: str) -> TransferProfile:
+    """Return a profile as it is, or say which call makes one of what was given to `caller`."""
+    if isinstance(value, TransferProfile):
+        return value
+    raise refused(value, caller, "a profile", "fit_profile(study)")
+
+
+def as_scores(value: object, caller: str) -> HatScores | TransferProfile:
+    """Return scores or a profile as they are, or say which call makes them."""
+    if isinstance(value, HatScores | TransferProfile):
+        return value
+    raise refused(value, caller, "HAT scores or a profile", "fit_profile(study).hat()")

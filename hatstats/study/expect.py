@@ -30,11 +30,35 @@ def as_study(value: object, caller: str) -> Study:
     """
     if isinstance(value, Study):
         return value
-    what = describe(value)
+    raise refused(value, caller, "a study", "read_study(path)")
+
+
+def refused(value: object, caller: str, wanted: str, call: str) -> DataError:
+    """Make the error of a function that was given something else than it takes.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    caller, wanted : str
+        Name of the function, and what it takes, in words.
+    call : str
+        What makes it of a study, or for a study of a file.
+
+    Returns
+    -------
+    DataError
+        In one sentence; a frame and a path are first to be made a study of.
+    """
+    then = "" if wanted == "a study" else f", then {call}"
     if isinstance(value, str | Path):
-        message = f"{what}: read it first: read_study({str(value)!r})"
+        what = f"{describe(value)}: read it first: read_study({str(value)!r}){then}"
     elif is_frame(value):
-        message = f"{what}: make a study of it first: Study.from_frame(df, source='en')"
+        what = f"{describe(value)}: make a study of it first: Study.from_frame(df, source='en')"
+        what += then
+    elif isinstance(value, Study):
+        what = f"a study: call {call} first"
     else:
-        message = f"{what}: a study comes of read_study(path) or Study.from_frame(df, source='en')"
-    raise DataError(f"{caller} takes a study, and this is {message}.")
+        what = f"{describe(value)}: {wanted} comes of {call}"
+        what += " or Study.from_frame(df, source='en')" if not then else ""
+    return DataError(f"{caller} takes {wanted}, and this is {what}.")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from hatstats.study.expect import as_study
 from hatstats.study.study import Study
 
 #: Columns that are filled, and where the source of each is kept.
@@ -81,6 +82,7 @@ def fill_models(study: Study) -> FilledModels:
     The table holds the models of the project's own studies, each value with its source, and those
     of llm-stats (CC BY 4.0). Undisclosed sizes stay unknown.
     """
+    study = as_study(study, "fill_models")
     models = study.models.copy()
     for column in ("size_source", "date_source"):
         if column not in models:

@@ -8,6 +8,7 @@ from typing import Any
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims, read_head
 from hatstats.study.count_checks import warn_implausible
+from hatstats.study.frames.native import describe
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.raw_tables import DELIMITERS, FORMATS, read_table, read_toml
 from hatstats.study.schema import (
@@ -52,6 +53,11 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     DegenerateDataWarning
         For sizes that look like billions and counts that look like per cent.
     """
+    if not isinstance(path, str | Path):
+        raise DataError(
+            f"read_study takes a path, and this is {describe(path)}: make a study of a frame with "
+            "Study.from_frame(df, source='en')."
+        )
     place = Path(path)
     if not place.exists():
         raise DataError(

@@ -30,7 +30,7 @@ from hatstats.inference.intervals import wald_interval
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.scores.transfer_profile import TransferProfile
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 #: A model, several models, or all models released in a year.
@@ -131,6 +131,7 @@ def decompose(
     NotIdentifiedError
         If the study cannot give a profile.
     """
+    study = as_study(study, "decompose")
     profile = fit_profile(study, method=method, slope=slope, correlation=correlation)
     return decompose_profile(profile, before, after, family=family)
 

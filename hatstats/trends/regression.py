@@ -16,7 +16,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.blas_threads import one_thread
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.design import Design, build_design
 from hatstats.trends.prediction import LinearSurface, LogitSurface, Surface
 from hatstats.trends.standard_errors import Vcov, robust_covariance
@@ -93,6 +93,7 @@ def fit_trend(
         With one cluster, too few models that have the covariates, or covariates that are constant
         or collinear over them.
     """
+    scores = as_scores(scores, "fit_trend")
     for name, value, kinds in (("vcov", vcov, Vcov), ("link", link, Link)):
         if value not in get_args(kinds):
             raise DataError(

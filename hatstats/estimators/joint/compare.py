@@ -16,7 +16,7 @@ from hatstats.estimators.joint.likelihood import JointCounts
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.inference.influence import cluster_sums
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -114,6 +114,7 @@ def compare_joint(
     DataError
         If there are no options, fewer than 2 folds, or fewer item clusters than folds.
     """
+    study = as_study(study, "compare_joint")
     if not options:
         raise DataError("nothing to compare", column="options", hint="name one or more.")
     generator = np.random.default_rng(rng)

@@ -33,6 +33,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from hatstats.errors import DataError
+from hatstats.study.expect import as_study
 from hatstats.study.study import Study
 
 FLAG = "extraction-failure"
@@ -76,6 +77,7 @@ def suspicious_cells(
     DataError
         When `threshold` or `min_drop` is not positive.
     """
+    study = as_study(study, "suspicious_cells")
     for name, value in (("threshold", threshold), ("min_drop", min_drop)):
         if not value > 0:
             raise DataError(f"{name} is a positive number.", column=name, value=value,

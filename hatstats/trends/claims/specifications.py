@@ -12,7 +12,7 @@ import pandas as pd
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.scores import HatScores
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
 from hatstats.trends.claims.multiverse import (
@@ -155,6 +155,7 @@ def specification_table(
         is that of the claim alone and adjusted by Holm as in `evaluate_claims`
         (`verdict_alone, verdict`); the first rows are the default analysis.
     """
+    study = as_study(study, "specification_table")
     asked = study.claims if claims is None else claims
     if specifications is None:
         specifications = all_specifications(study, default_specification(study), cross=cross)

@@ -26,6 +26,7 @@ from scipy import stats
 
 from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.inference.intervals import holm, upper_p, wald_interval
+from hatstats.scores.transfer_profile import as_scores
 from hatstats.study.claim_lock import Registration
 from hatstats.study.claims import check_claims
 from hatstats.trends.claims.estimands import Quantity, Scores, check_models, quantity
@@ -312,6 +313,7 @@ def evaluate_claims(
         For an unknown kind, key, term or model, a missing key, a margin that is not positive, a
         level outside (0, 0.5), or two claims of one name.
     """
+    scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
     for claim in checked:
         check_models(claim, scores)

@@ -14,7 +14,7 @@ from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.simulation.simulate import Shape
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 from hatstats.trends.planning.assumptions import N_STUDIES, Assumptions, score_precision
 from hatstats.trends.planning.power import Panel, SlopeTests
 
@@ -194,7 +194,8 @@ def plan(
     NotIdentifiedError
         For a pilot that tells nothing of items.
     """
-    if isinstance(assumptions, Study):
+    if not isinstance(assumptions, Assumptions | None):
+        assumptions = as_study(assumptions, "plan")
         if assumptions.level != "item":
             raise NotIdentifiedError(
                 "a pilot study needs counts per item: a table of means says nothing of how items "
