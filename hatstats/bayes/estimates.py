@@ -139,7 +139,7 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     # Answers that are all alike move nothing; their error is that of half an answer.
     floor = (least * slope) ** 2
     cov[np.diag_indices_from(cov)] += np.maximum(floor - np.diag(cov), 1e-9 * floor)
-    size, df = mean.size, Tails.of(sums).df
+    size, df = mean.size, Tails.from_sums(sums).df
     of_cell = logit[:size][model]
     design = np.column_stack([np.eye(len(counts.languages))[language], of_cell, of_cell**2])
     width, moved = _as_t(df), np.isfinite(df[size:])

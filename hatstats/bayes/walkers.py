@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
 from hatstats.bayes.settings import Sampling, Told
-from hatstats.inference.blas_threads import one_thread
+from hatstats.inference.linalg import one_thread
 
 Floats = NDArray[np.float64]
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.multitest import multipletests
+from numpy.typing import NDArray
 
-from hatstats.inference.intervals import two_sided_p
+from hatstats.inference.intervals import holm, two_sided_p
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores
 
@@ -39,16 +38,6 @@ def agreement_frame(
             rows[["statistic", "p_value"]] = np.nan
         frames.append(rows)
     return pd.concat(frames, ignore_index=True)
-
-
-def holm(p_values: ArrayLike) -> Floats:
-    """Holm-adjusted p values; NaN stays NaN and does not count."""
-    p = np.asarray(p_values, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    known = ~np.isnan(p)
-    if known.any():
-        adjusted[known] = multipletests(p[known], method="holm")[1]
-    return adjusted
 
 
 def agreement_words(difference: ModelScores, method: str, check: str) -> str:

@@ -18,8 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from hatstats.diagnostics.agreement import LEVEL, NEGLIGIBLE, holm
+from hatstats.diagnostics.agreement import LEVEL, NEGLIGIBLE
 from hatstats.inference.influence import influence_covariance
+from hatstats.inference.intervals import holm
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items

@@ -16,7 +16,7 @@ from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.latent.fit import LatentOptions, fit_latent
 from hatstats.estimators.observed import fit_observed
-from hatstats.inference.blas_threads import one_thread
+from hatstats.inference.linalg import one_thread
 from hatstats.scores.benchmark_fit import BenchmarkFit, ModelFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.scores.item_profile import ItemProfile

@@ -45,13 +45,13 @@ def influence_covariance(
     Returns
     -------
     ndarray, shape (k, k)
-        NaN throughout if there is one cluster only: a single cluster tells nothing of spread.
+        NaN throughout if varies is one cluster only: it gives no estimate of the variance.
     """
     return covariance_of_sums(cluster_sums(influence, clusters))
 
 
 def covariance_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same, (k, k), from influence values that are summed within clusters already, (g, k)."""
+    """`influence_covariance`, (k, k), from sums of influence values by cluster, (g, k)."""
     groups = sums.shape[0]
     if groups < 2:
         return np.full((sums.shape[1],) * 2, np.nan)
@@ -75,25 +75,24 @@ class Tails:
 
     @classmethod
     def unknown(cls, size: int) -> Tails:
-        """Of estimates whose influence values are not known."""
+        """Normal tails, for `size` estimates whose influence values are not known."""
         return cls(np.full(size, np.inf), np.full(size, np.nan))
 
     @classmethod
-    def of(cls, sums: NDArray[np.float64]) -> Tails:
-        """Of estimates with these influence values, summed within clusters, shape (g, k).
+    def from_sums(cls, sums: NDArray[np.float64]) -> Tails:
+        """Tails of k estimates from sums of influence values by cluster, shape (g, k).
 
-        The variance ``V = sum_c psi_c^2`` is estimated too, and the worse the fewer clusters carry
-        it: its own variance is about ``sum_c psi_c^4 - V^2 / g``, and a chi-squared with
-        ``df = 2 V^2 / Var(V)`` degrees of freedom spreads as much (Satterthwaite 1946, Biometrics
-        Bull. 2:110-114; for sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441). Normal influence
-        values give about g; never more than g - 1. The skewness is ``sum_c psi_c^3 / V^(3/2)``.
-        Where nothing varies, df is infinite and the skewness 0.
+        The variance ``V = sum_c psi_c^2`` is itself estimated, less precisely the fewer clusters
+        contribute to it: its variance is about ``sum_c psi_c^4 - V^2 / g``, that of a scaled
+        chi-squared with ``df = 2 V^2 / Var(V)`` (Satterthwaite 1946, Biometrics Bull. 2:110-114;
+        for sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441), at most g - 1. The skewness is
+        ``sum_c psi_c^3 / V^(3/2)``. Where nothing varies, df is infinite and the skewness 0.
         """
         groups = sums.shape[0]
         variance = (sums**2).sum(axis=0)
-        there = variance > 0.0
-        scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=there)
+        varies = variance > 0.0
+        scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=varies)
         spread = np.maximum((scaled**4).sum(axis=0) - 1.0 / groups, 0.0)
         with np.errstate(divide="ignore"):
-            df = np.where(there, np.minimum(2.0 / spread, groups - 1.0), np.inf)
+            df = np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf)
         return cls(df, (scaled**3).sum(axis=0))

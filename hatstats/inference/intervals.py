@@ -12,7 +12,7 @@ from scipy import special, stats
 
 Floats = NDArray[np.float64]
 
-#: A standard error of a proportion up to this is rounding: nothing was seen to vary.
+#: A standard error of a proportion up to this is rounding error: the data do not vary.
 NO_SPREAD = 1e-12
 
 
@@ -31,15 +31,15 @@ def critical_value(df: ArrayLike, conf_level: float) -> Floats:
 
 
 def _unskewed(t: Floats, skewness: Floats) -> Floats:
-    """Hall's transformation of a t statistic, which rises everywhere and has no skewness."""
+    """Hall's transformation of t statistics (k,): increasing, and without skewness."""
     third = skewness * t / 3.0
     return t * (1.0 + third + third**2 / 3.0) + skewness / 6.0
 
 
-def _skewed(value: Floats, skewness: Floats, bend: Floats) -> Floats:
-    """The t statistic that the transformation takes to `value`; `bend` is its own skewness."""
+def _skewed(value: Floats, skewness: Floats, curvature: Floats) -> Floats:
+    """Inverse of Hall's transformation; `curvature` is the skewness in its nonlinear terms."""
     shifted = value - skewness / 6.0
-    root = np.cbrt(1.0 + bend * shifted)
+    root = np.cbrt(1.0 + curvature * shifted)
     return np.asarray(3.0 * shifted / (root**2 + root + 1.0), dtype=float)
 
 
@@ -52,8 +52,8 @@ def wald_interval(
 ) -> Floats:
     """Limits ``estimate -+ t * std_error``, symmetric unless the estimate is skewed.
 
-    An estimate with few large deviations comes with a standard error that is small when it misses
-    them. Hall's transformation ``t + a t^2 / 3 + a^2 t^3 / 27 + a / 6`` of the t statistic, a the
+    The estimate and its standard error are correlated where few large deviations decide both.
+    Hall's transformation ``t + a t^2 / 3 + a^2 t^3 / 27 + a / 6`` of the t statistic, a the
     skewness of the estimate, removes that to second order (Hall 1992, JRSS B 54:221-228).
 
     Parameters
@@ -63,24 +63,25 @@ def wald_interval(
     conf_level : float
         Coverage aimed at, inside (0, 1).
     skewness : array_like, shape (k,)
-        Third central moment of the estimate over its variance to the power 3/2, as
-        `hatstats.inference.influence.Tails` has it; NaN where it is not known.
+        Third central moment of the estimate over its variance to the power 3/2
+        (`hatstats.inference.influence.Tails`); NaN where it is not known.
 
     Returns
     -------
     ndarray, shape (k, 2)
         Lower and upper limits.
     """
-    lean = np.nan_to_num(np.asarray(skewness, dtype=float))
-    return _interval(estimate, std_error, critical_value(df, conf_level), lean, lean)
+    known = np.nan_to_num(np.asarray(skewness, dtype=float))
+    return _interval(estimate, std_error, critical_value(df, conf_level), known, known)
 
 
 def _interval(
-    estimate: ArrayLike, std_error: ArrayLike, critical: Floats, skewness: Floats, bend: Floats
+    estimate: ArrayLike, std_error: ArrayLike, critical: Floats, skewness: Floats, curvature: Floats
 ) -> Floats:
+    """Limits (k, 2) from critical values (k,) and the two skewness terms of `_skewed`."""
     centre, error = np.asarray(estimate, dtype=float), np.asarray(std_error, dtype=float)
-    low = centre - error * _skewed(critical, skewness, bend)
-    high = centre - error * _skewed(-critical, skewness, bend)
+    low = centre - error * _skewed(critical, skewness, curvature)
+    high = centre - error * _skewed(-critical, skewness, curvature)
     return np.stack([low, high], axis=-1)
 
 
@@ -95,22 +96,22 @@ def logit_interval(
 
     The standard error on the logit scale is ``std_error / (p (1 - p))`` (delta method). An
     estimate on the boundary has no finite logit: its limits are the Wald ones cut to [0, 1].
-    Without spread (a standard error of 0) there is no interval: its limits are NaN, for an
-    interval of length 0 would pretend to certainty. Where the `skewness` of the estimate is known,
-    the limits have it (`wald_interval`), less what the logit scale gives them already.
+    With a standard error of 0 the limits are NaN: an interval of length 0 would suggest certainty.
+    Where the `skewness` of the estimate is known, the limits are corrected for it (see
+    `wald_interval`), less the skewness that the logit scale implies by itself.
     """
     p = np.asarray(estimate, dtype=float)
     se = np.asarray(std_error, dtype=float)
     inside = (p > 0.0) & (p < 1.0)
     safe = np.where(inside, p, 0.5)
     critical = critical_value(df, conf_level)
-    lean = np.asarray(skewness, dtype=float)
+    skew = np.asarray(skewness, dtype=float)
     # To second order t on the logit scale is t - (h'' / 2 h') se t^2, h the logit, h' = 1 / p(1-p).
     scale = se / (safe * (1.0 - safe))
-    bend = np.nan_to_num(lean - 1.5 * scale * (1.0 - 2.0 * safe))
-    lean = np.nan_to_num(lean)
-    limits = special.expit(_interval(special.logit(safe), scale, critical, lean, bend))
-    boundary = np.clip(_interval(p, se, critical, lean, lean), 0.0, 1.0)
+    curvature = np.nan_to_num(skew - 1.5 * scale * (1.0 - 2.0 * safe))
+    skew = np.nan_to_num(skew)
+    limits = special.expit(_interval(special.logit(safe), scale, critical, skew, curvature))
+    boundary = np.clip(_interval(p, se, critical, skew, skew), 0.0, 1.0)
     limits = np.where(inside[..., None], limits, boundary)
     return np.where((se > NO_SPREAD)[..., None], limits, np.nan)
 
@@ -120,8 +121,7 @@ def fieller_interval(
 ) -> tuple[float, float]:
     """Fieller's limits of a ratio (Fieller 1954, JRSS B 16, 175-185).
 
-    The ratios r for which ``a - r b`` is not significantly different from zero, where they form an
-    interval.
+    The ratios r for which ``a - r b`` does not differ significantly from zero.
 
     Parameters
     ----------
@@ -134,8 +134,8 @@ def fieller_interval(
     Returns
     -------
     low, high : float
-        Both infinite where the denominator may be zero at this level, so that the ratios form no
-        bounded interval; NaN where `df` is.
+        Both infinite where the denominator may be zero at this level, as the set is unbounded
+        then; NaN where `df` is NaN.
     """
     a, b = np.asarray(values, dtype=float)
     (va, vab), (_, vb) = np.asarray(cov, dtype=float)
@@ -151,22 +151,21 @@ def fieller_interval(
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """P values adjusted for one another by Holm's method (1979, Scand. J. Statist. 6, 65-70).
+    """P values (k,) adjusted by Holm's method; NaN stays NaN and is not counted."""
+    from statsmodels.stats.multitest import multipletests  # takes seconds to import
 
-    Step down: the smallest of k times k, the next times k - 1, and so on, never falling, at most 1.
-    As statsmodels' ``multipletests``, whose first call takes seconds to import what it needs.
-    """
     p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-    return np.asarray(np.minimum(adjusted, 1.0), dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    tested = ~np.isnan(p)
+    if tested.any():
+        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    return adjusted
 
 
 def two_sided_p(statistic: ArrayLike, df: ArrayLike, skewness: ArrayLike = np.nan) -> Floats:
     """Two-sided p value of a t statistic (normal for infinite `df`); see `wald_interval`."""
-    lean = np.nan_to_num(np.asarray(skewness, dtype=float))
-    t = np.abs(_unskewed(np.asarray(statistic, dtype=float), lean))
+    known = np.nan_to_num(np.asarray(skewness, dtype=float))
+    t = np.abs(_unskewed(np.asarray(statistic, dtype=float), known))
     return np.asarray(2.0 * stats.t.sf(t, np.asarray(df, dtype=float)), dtype=float)
 
 

@@ -1,4 +1,4 @@
-"""The only place where estimates and a covariance become tidy rows."""
+"""Tidy rows from estimates and standard errors: the one producer of the schema."""
 
 from __future__ import annotations
 
@@ -54,16 +54,15 @@ def tidy_frame(
     estimate, std_error : array_like, shape (k,)
         Estimates and standard errors. NaN where unknown.
     df : array_like, shape (k,) or scalar, or Tails
-        Degrees of freedom; infinite for the normal distribution. With `Tails` limits and p values
-        take in the skewness too (`hatstats.inference.intervals.wald_interval`).
+        Degrees of freedom; infinite for the normal distribution. `Tails` also correct limits and p
+        values for skewness (`hatstats.inference.intervals.wald_interval`).
     conf_level : float
         Level of `conf_low` and `conf_high`.
     method : str or sequence of str
         How the row was made.
     scale : {"identity", "logit"}
-        ``identity`` gives Wald limits and a test of 0. ``logit`` is for
-        a proportion: limits on the logit scale, no test (0 is no null of interest), so
-        statistic and p value are NaN.
+        ``identity`` gives Wald limits and a test of 0. ``logit`` is for a proportion: limits on
+        the logit scale, statistic and p value NaN, since 0 is no null of interest.
     identifiers : dict, optional
         Identifying columns (`model`, `benchmark`, `language`, `reference`).
 
@@ -91,18 +90,10 @@ def tidy_frame(
     unknown = set(rows) - set(IDENTIFIERS)
     if unknown:
         raise ValueError(f"unknown identifying columns: {sorted(unknown)}")
-    columns = dict(
-        zip(
-            TIDY_COLUMNS,
-            (term, value, error, statistic, freedom, p_value, limits[:, 0], limits[:, 1]),
-            strict=False,
-        )
-    )
-    ordered = {name: rows[name] for name in IDENTIFIERS if name in rows}
-    return pd.DataFrame(
-        {**ordered, **columns, "conf_level": conf_level, "method": method},
-        index=range(value.size),
-    )
+    columns: dict[str, object] = {name: rows[name] for name in IDENTIFIERS if name in rows}
+    parts = (term, value, error, statistic, freedom, p_value, *limits.T, conf_level, method)
+    columns |= zip(TIDY_COLUMNS, parts, strict=True)
+    return pd.DataFrame(columns, index=range(value.size))
 
 
 def rows_of_tests(
@@ -113,22 +104,21 @@ def rows_of_tests(
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
 ) -> pd.DataFrame:
-    """Rows of the tidy schema whose p value comes from a test of its own, such as a bootstrap.
+    """Rows of the tidy schema for tests without degrees of freedom, such as a bootstrap.
 
     Parameters
     ----------
     term : str or sequence of str, length k
     estimate : array_like, shape (k,)
     tests : mapping of str to array_like, each (k,)
-        Any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`; what is not given is
-        unknown.
+        Any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`; NaN if not given.
     conf_level : float
     method : str or sequence of str
 
     Returns
     -------
     DataFrame
-        Columns `TIDY_COLUMNS`; degrees of freedom are NaN, for there are none.
+        Columns `TIDY_COLUMNS`; degrees of freedom are NaN.
     """
     unknown = set(tests) - {"std_error", "statistic", "p_value", "conf_low", "conf_high"}
     if unknown:

@@ -16,45 +16,19 @@ _RANK_TOLERANCE = 1e-10
 
 
 def listed(indices: Any, limit: int = 10) -> str:
-    """Write out the first few indices.
-
-    Parameters
-    ----------
-    indices : array_like of int
-        What to list.
-    limit : int
-        How many to write out.
-
-    Returns
-    -------
-    str
-        For example "3, 8 and 12 more".
-    """
+    """The first `limit` indices as text, for example "3, 8 and 12 more"."""
     values = np.asarray(indices).ravel().tolist()
     shown = ", ".join(str(value) for value in values[:limit])
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
 
 
 def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
-    """Copy of an array of the given shape, all of it finite.
-
-    Parameters
-    ----------
-    name : str
-        What to call it in a message.
-    value : array_like
-        The array.
-    shape : tuple of int
-        Its shape; -1 allows any size but zero.
-
-    Returns
-    -------
-    ndarray
+    """Copy of an array of the given shape (-1: any size but zero), all of it finite.
 
     Raises
     ------
     DataError
-        Another shape, or values that are not finite (rows are named).
+        Another shape, or values that are not finite (rows are named); `name` is the array's name.
     """
     try:
         array = np.array(value, dtype=np.float64)
@@ -75,16 +49,13 @@ def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
 
 
 def design_matrix(X: Any) -> FloatArray:
-    """Copy of a design matrix, or an error that names the columns that depend on each other.
+    """Copy of a design matrix (n, k).
 
-    Parameters
-    ----------
-    X : array_like, shape (n, k)
-        The design; with fewer rows than columns only its shape and values are checked.
-
-    Returns
-    -------
-    ndarray, shape (n, k)
+    Raises
+    ------
+    DataError
+        Values that are not finite, a column of zeros or, where ``n >= k``, columns that depend on
+        each other (they are named).
     """
     array = finite_array("X", X, (-1, -1))
     norms = np.linalg.norm(array, axis=0)
@@ -102,22 +73,7 @@ def design_matrix(X: Any) -> FloatArray:
 
 
 def symmetric_matrix(name: str, value: Any, n: int) -> FloatArray:
-    """Copy of a symmetric matrix.
-
-    Parameters
-    ----------
-    name : str
-        What to call it in a message.
-    value : array_like, shape (n, n)
-        The matrix.
-    n : int
-        Its size.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        Exactly symmetric.
-    """
+    """Exactly symmetric copy of a matrix (n, n); DataError if it is not symmetric to rounding."""
     array = finite_array(name, value, (n, n))
     skew = np.abs(array - array.T).max(axis=1) > 1e-8 * np.abs(array).max()
     if skew.any():
@@ -127,21 +83,7 @@ def symmetric_matrix(name: str, value: Any, n: int) -> FloatArray:
 
 
 def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
-    """Distinct labels in sorted order, and the code of each row.
-
-    Parameters
-    ----------
-    name : str
-        What to call them in a message.
-    labels : array_like, shape (n,)
-        Integers or strings.
-    n : int
-        Number of rows.
-
-    Returns
-    -------
-    tuple, ndarray of int
-        The labels, and codes 0, 1, ... of shape (n,).
+    """Distinct labels in sorted order, and the code 0, 1, ... of each row (n,).
 
     Raises
     ------
@@ -159,20 +101,7 @@ def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArr
 
 
 def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
-    """Cluster labels and codes, at least two.
-
-    Parameters
-    ----------
-    clusters : array_like, shape (n,)
-        Labels.
-    n : int
-        Number of rows.
-
-    Returns
-    -------
-    tuple, ndarray of int
-        Labels in sorted order, and the code of each row.
-    """
+    """`label_codes` of at least two clusters; NotIdentifiedError for one."""
     labels, codes = label_codes("clusters", clusters, n)
     if len(labels) < 2:
         raise NotIdentifiedError(
@@ -183,17 +112,9 @@ def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
 
 
 def is_definite(matrix: FloatArray) -> bool:
-    """Whether a symmetric matrix is positive definite, judged after scaling to unit diagonal.
+    """Whether a symmetric matrix (n, n) is positive definite, after scaling to unit diagonal.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, n)
-        Symmetric.
-
-    Returns
-    -------
-    bool
-        False also when a Cholesky pivot is below 1e-7, a correlation of one up to rounding.
+    A Cholesky pivot below 1e-7 counts as zero: a correlation of one up to rounding.
     """
     diagonal = np.diag(matrix)
     if not (diagonal > 0).all():
@@ -207,18 +128,9 @@ def is_definite(matrix: FloatArray) -> bool:
 
 
 def null_rows(matrix: FloatArray, rows: IntArray | None = None) -> str:
-    """Rows that take part in the smallest eigenvector of a symmetric matrix, as text.
+    """Rows with weight in the smallest eigenvector of a symmetric matrix (n, n), as text.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (n, n)
-        Symmetric, singular or indefinite.
-    rows : ndarray of int, shape (n,), optional
-        What to call its rows; by default 0 to n - 1.
-
-    Returns
-    -------
-    str
+    `rows` (n,) are the names of its rows; 0 to n - 1 by default.
     """
     vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
     names = np.arange(len(matrix)) if rows is None else rows

@@ -51,7 +51,7 @@ class ScoreBlock:
         """Degrees of freedom and skewness of the cells."""
         if self.influence is None:
             return Tails.unknown(len(self.cells))
-        return Tails.of(self.influence)
+        return Tails.from_sums(self.influence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,7 +101,7 @@ class HatScores:
         """Tails of the scores, or of sums of them with weights (K, M)."""
         if self.influence is None:
             return Tails.unknown(len(self.models if weights is None else weights))
-        return Tails.of(self.influence if weights is None else self.influence @ weights.T)
+        return Tails.from_sums(self.influence if weights is None else self.influence @ weights.T)
 
     @property
     def shape_error(self) -> Floats:

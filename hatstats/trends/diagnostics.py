@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.inference.cluster_robust.leverage import (
-    joint_region,
     partial_leverage,
     partial_r_squared,
     variance_inflation,
 )
-from hatstats.inference.cluster_robust.satterthwaite import cluster_covariances, hotelling_df
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -188,45 +186,6 @@ def collinearity(trend: TrendFit) -> pd.DataFrame:
             "partial_r_squared": partial_r_squared(y, X)[-len(names) :],
         }
     )
-
-
-def joint_ellipse(
-    trend: TrendFit, first: str, second: str, *, conf_level: float = 0.95
-) -> pd.DataFrame:
-    """Boundary of the joint confidence region of two covariates' coefficients.
-
-    Cluster-robust covariance, with the degrees of freedom of the approximate Hotelling test.
-
-    Returns
-    -------
-    DataFrame
-        Columns `first`, `second` (by their terms) and `conf_level`; NaN where the clusters are too
-        few for any bounded region of this level.
-
-    Raises
-    ------
-    DataError
-        For a term that is no covariate of the trend.
-    """
-    for term in (first, second):
-        if term not in trend.design.terms:
-            raise DataError(
-                "no such covariate in the trend",
-                column="term",
-                value=term,
-                hint=f"it has {', '.join(trend.design.terms)}.",
-            )
-    at = [trend.terms.index(first), trend.terms.index(second)]
-    contrasts = np.eye(trend.params.size)[at]
-    robust = trend.robust
-    blocks = cluster_covariances(
-        contrasts @ robust.loadings, robust.residual_cov, robust.codes, robust.n_clusters
-    )
-    nu = hotelling_df(blocks, contrasts @ robust.between @ contrasts.T)
-    if any(robust.reasons(contrasts)):
-        nu = np.nan
-    edge = joint_region(trend.params[at], robust.cov[np.ix_(at, at)], nu, conf_level)
-    return pd.DataFrame({first: edge[:, 0], second: edge[:, 1], "conf_level": conf_level})
 
 
 def within_between(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Panel, family_labels, fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
-from hatstats.inference.blas_threads import one_thread
+from hatstats.inference.linalg import one_thread
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores

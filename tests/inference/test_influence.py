@@ -11,7 +11,7 @@ from hatstats.inference.influence import Tails, cluster_sums, influence_covarian
 from hatstats.inference.intervals import wald_interval
 
 
-def alone(size: int) -> np.ndarray:
+def singletons(size: int) -> np.ndarray:
     return np.arange(size)
 
 
@@ -21,7 +21,9 @@ def test_influence_of_means_gives_the_covariance_of_means_against_theory() -> No
         [[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 1.0]]
     )
     psi = (y - y.mean(axis=0)) / 40
-    np.testing.assert_allclose(influence_covariance(psi, alone(40)), np.cov(y.T) / 40, rtol=1e-12)
+    np.testing.assert_allclose(
+        influence_covariance(psi, singletons(40)), np.cov(y.T) / 40, rtol=1e-12
+    )
 
 
 def test_clusters_of_equal_size_are_means_of_clusters_against_theory() -> None:
@@ -36,10 +38,13 @@ def test_repeated_items_in_one_cluster_count_once_against_theory() -> None:
     psi = np.random.default_rng(3).standard_normal((20, 2)) / 20
     twice = np.repeat(psi / 2, 2, axis=0)
     np.testing.assert_allclose(
-        influence_covariance(twice, np.repeat(alone(20), 2)), influence_covariance(psi, alone(20))
+        influence_covariance(twice, np.repeat(singletons(20), 2)),
+        influence_covariance(psi, singletons(20)),
     )
-    shrunk = influence_covariance(twice, alone(40))
-    np.testing.assert_allclose(shrunk * 39 / 40 * 2, influence_covariance(psi, alone(20)) * 19 / 20)
+    shrunk = influence_covariance(twice, singletons(40))
+    np.testing.assert_allclose(
+        shrunk * 39 / 40 * 2, influence_covariance(psi, singletons(20)) * 19 / 20
+    )
 
 
 @given(st.integers(0, 10**6), st.integers(2, 15), st.integers(1, 4))
@@ -82,14 +87,14 @@ def test_the_covariance_is_that_of_repeated_samples_coverage() -> None:
     assert np.mean(errors) == pytest.approx(np.std(found), rel=0.1)
 
 
-def test_one_cluster_tells_nothing_degenerate() -> None:
+def test_one_cluster_has_no_covariance_degenerate() -> None:
     found = influence_covariance(np.ones((5, 2)), np.zeros(5, dtype=np.intp))
     assert found.shape == (2, 2)
     assert np.isnan(found).all()
 
 
 def test_no_quantities_degenerate() -> None:
-    assert influence_covariance(np.zeros((4, 0)), alone(4)).shape == (0, 0)
+    assert influence_covariance(np.zeros((4, 0)), singletons(4)).shape == (0, 0)
 
 
 @given(st.integers(0, 10**6), st.integers(2, 15), st.integers(1, 4))
@@ -101,9 +106,9 @@ def test_degrees_of_freedom_and_skewness_against_naive(seed: int, size: int, wid
         variance = sum(value**2 for value in values)
         spread = sum(value**4 for value in values) - variance**2 / size
         df = 2 * variance**2 / spread if spread > 0 else np.inf
-        assert Tails.of(psi).df[column] == pytest.approx(min(df, size - 1), rel=1e-9)
+        assert Tails.from_sums(psi).df[column] == pytest.approx(min(df, size - 1), rel=1e-9)
         third = sum(value**3 for value in values) / variance**1.5
-        assert Tails.of(psi).skewness[column] == pytest.approx(third, rel=1e-9)
+        assert Tails.from_sums(psi).skewness[column] == pytest.approx(third, rel=1e-9)
 
 
 def test_degrees_of_freedom_and_skewness_of_means_against_theory() -> None:
@@ -115,12 +120,12 @@ def test_degrees_of_freedom_and_skewness_of_means_against_theory() -> None:
     size = 200_000
     values = np.column_stack([rng.standard_normal(size), rng.standard_exponential(size)])
     psi = (values - values.mean(axis=0)) / size
-    np.testing.assert_allclose(Tails.of(psi).df / size, [1.0, 0.25], rtol=0.05)
-    np.testing.assert_allclose(Tails.of(psi).skewness * np.sqrt(size), [0.0, 2.0], atol=0.1)
+    np.testing.assert_allclose(Tails.from_sums(psi).df / size, [1.0, 0.25], rtol=0.05)
+    np.testing.assert_allclose(Tails.from_sums(psi).skewness * np.sqrt(size), [0.0, 2.0], atol=0.1)
 
 
-def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
-    """One value in eight is far from 0: t and skewness bring back most of what normal limits miss.
+def test_intervals_of_a_mean_that_depends_on_few_values_coverage() -> None:
+    """One value in eight is far from 0: t and skewness repair most of the coverage.
 
     The mean of 60 such values, 4,000 times, so that a coverage has a standard error of .004.
     """
@@ -129,12 +134,12 @@ def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
     for _ in range(4000):
         y = np.where(rng.random(60) < 0.125, rng.normal(1.0, 0.3, 60), 0.0)
         psi = ((y - y.mean()) / 60)[:, None]
-        error = np.sqrt(influence_covariance(psi, alone(60))[0, 0])
+        error = np.sqrt(influence_covariance(psi, singletons(60))[0, 0])
         plain = wald_interval(y.mean(), error, np.inf, 0.95)
-        tails = Tails.of(psi)
-        bent = wald_interval(y.mean(), error, tails.df[0], 0.95, tails.skewness[0])
+        tails = Tails.from_sums(psi)
+        corrected = wald_interval(y.mean(), error, tails.df[0], 0.95, tails.skewness[0])
         kinds["normal"].append((plain[0] > 0.125, plain[1] < 0.125))
-        kinds["tails"].append((bent[0] > 0.125, bent[1] < 0.125))
+        kinds["tails"].append((corrected[0] > 0.125, corrected[1] < 0.125))
     normal, both = (np.mean(kinds[kind], axis=0) for kind in ("normal", "tails"))
     assert normal.sum() > 0.07
     assert both.sum() < 0.06
@@ -143,8 +148,8 @@ def test_intervals_of_a_mean_that_few_values_carry_coverage() -> None:
 
 def test_tails_of_what_does_not_vary_degenerate() -> None:
     sums = np.column_stack([np.zeros(5), [2.0, 0, 0, 0, 0], [1.0, -1.0, 1.0, -1.0, 0]])
-    df = Tails.of(sums).df
+    df = Tails.from_sums(sums).df
     assert df[0] == np.inf
     assert df[1] == pytest.approx(2 / (1 - 1 / 5))
     assert df[2] == 4.0
-    np.testing.assert_allclose(Tails.of(sums).skewness, [0.0, 1.0, 0.0])
+    np.testing.assert_allclose(Tails.from_sums(sums).skewness, [0.0, 1.0, 0.0])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
-from statsmodels.stats.multitest import multipletests
 
 from hatstats.inference.intervals import (
     NO_SPREAD,
@@ -47,12 +46,12 @@ def test_wald_interval_keeps_shapes() -> None:
 def test_logit_interval_against_theory(p: float, se: float, level: float) -> None:
     low, high = logit_interval(p, se, np.inf, level)
     assert 0.0 <= low <= p <= high <= 1.0
-    half = stats.norm.isf((1 - level) / 2) * se / (p * (1 - p))
+    width = stats.norm.isf((1 - level) / 2) * se / (p * (1 - p))
     odds = p / (1 - p)
-    if half < 30:
-        assert low == pytest.approx(odds * np.exp(-half) / (1 + odds * np.exp(-half)), rel=1e-6)
-        assert high == pytest.approx(odds * np.exp(half) / (1 + odds * np.exp(half)), rel=1e-6)
-    # Right and wrong are mirror images.
+    if width < 30:
+        assert low == pytest.approx(odds * np.exp(-width) / (1 + odds * np.exp(-width)), rel=1e-6)
+        assert high == pytest.approx(odds * np.exp(width) / (1 + odds * np.exp(width)), rel=1e-6)
+    # Correct and incorrect answers are mirror images.
     mirrored = logit_interval(1 - p, se, np.inf, level)
     assert mirrored == pytest.approx([1 - high, 1 - low], abs=1e-9)
 
@@ -74,15 +73,13 @@ def test_skewed_limits_against_naive(skewness: float, df: float, level: float) -
 
 
 @given(st.floats(0.02, 0.98), st.floats(-3, 3))
-def test_skewed_limits_on_the_logit_scale_are_the_walds_to_second_order(
-    p: float, skewness: float
-) -> None:
+def test_skewed_logit_limits_equal_wald_limits_to_second_order(p: float, skewness: float) -> None:
     """With n items error and skewness fall as 1 / sqrt n, and the gap, in errors, as 1 / n."""
     gaps = []
     for size in (400, 1600):
-        se, lean = p * (1 - p) / np.sqrt(size), skewness / np.sqrt(size)
-        on_logits = logit_interval(p, se, 20.0, 0.95, lean)
-        gaps.append(np.abs(on_logits - wald_interval(p, se, 20.0, 0.95, lean)).max() / se)
+        se, skew = p * (1 - p) / np.sqrt(size), skewness / np.sqrt(size)
+        on_logits = logit_interval(p, se, 20.0, 0.95, skew)
+        gaps.append(np.abs(on_logits - wald_interval(p, se, 20.0, 0.95, skew)).max() / se)
     assert gaps[0] < 0.1
     assert gaps[1] < 0.35 * gaps[0] + 1e-3
 
@@ -109,14 +106,14 @@ def test_logit_interval_of_small_errors_is_walds() -> None:
 
 def test_logit_interval_at_the_boundary_degenerate() -> None:
     limits = logit_interval([0.0, 1.0], [0.1, 0.1], np.inf, 0.95)
-    half = 0.1 * 1.959963985
-    np.testing.assert_allclose(limits, [[0.0, half], [1.0 - half, 1.0]])
+    width = 0.1 * 1.959963985
+    np.testing.assert_allclose(limits, [[0.0, width], [1.0 - width, 1.0]])
 
 
 @pytest.mark.parametrize("se", [0.0, NO_SPREAD, np.nan])
 @pytest.mark.parametrize("p", [0.0, 0.4, 1.0])
 def test_no_interval_of_length_zero_degenerate(p: float, se: float) -> None:
-    """Nothing was seen to vary: an interval would pretend to certainty."""
+    """The data do not vary: an interval would suggest certainty."""
     limits = logit_interval([p, 0.5], [se, 0.1], np.inf, 0.95)
     assert np.isnan(limits[0]).all()
     assert np.isfinite(limits[1]).all()
@@ -144,17 +141,23 @@ def test_levels_bad_input(level: float) -> None:
         wald_interval(0.0, 1.0, np.inf, level)
 
 
-def test_a_level_as_text_is_read() -> None:
+def test_levels_are_numbers() -> None:
     assert check_level(0.9) == 0.9
     with pytest.raises(ValueError, match="could not convert"):
         check_level("many")  # type: ignore[arg-type]
 
 
-def test_holm_against_statsmodels() -> None:
+def test_holm_against_its_definition() -> None:
+    """The smallest of k times k, the next times k - 1, and so on, never falling, at most 1."""
     rng = np.random.default_rng(1)
     for size in (1, 2, 7):
         p = rng.uniform(0, 0.3, size)
-        np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+        order = np.argsort(p)
+        expected = np.maximum.accumulate(np.minimum(p[order] * np.arange(size, 0, -1), 1.0))
+        np.testing.assert_allclose(holm(p)[order], expected)
+        with_unknown = holm([np.nan, *p])
+        assert np.isnan(with_unknown[0])
+        np.testing.assert_array_equal(with_unknown[1:], holm(p))
     assert holm([]).size == 0
 
 

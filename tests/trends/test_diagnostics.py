@@ -14,7 +14,6 @@ from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.trends.diagnostics import (
     collinearity,
     influence,
-    joint_ellipse,
     leave_one_out,
     leverage_by_cluster,
     within_between,
@@ -82,7 +81,7 @@ def test_where_the_rest_cannot_be_fitted_the_row_says_why_degenerate() -> None:
     assert influence(trend, unit="cluster")["cooks_distance"].isna().all()
 
 
-def test_collinearity_and_ellipse_of_a_trend(trends: dict[str, TrendFit]) -> None:
+def test_collinearity_of_a_trend(trends: dict[str, TrendFit]) -> None:
     trend = trends["two stages"]
     table = collinearity(trend).set_index("term")
     r = np.corrcoef(trend.design.matrix.T)[0, 1]
@@ -92,11 +91,6 @@ def test_collinearity_and_ellipse_of_a_trend(trends: dict[str, TrendFit]) -> Non
         SIZE,
         "release_year",
     ]
-    edge = joint_ellipse(trend, SIZE, "release_year")[[SIZE, "release_year"]].to_numpy()
-    wald = [trend.robust.wald(trend.params, np.eye(3)[1:], null=point) for point in edge[::60]]
-    np.testing.assert_allclose([test.p_value for test in wald], 0.05, rtol=1e-6)
-    with pytest.raises(DataError, match="no such covariate"):
-        joint_ellipse(trend, SIZE, "date")
 
 
 def test_within_and_between_families_against_truth() -> None:

@@ -1,14 +1,14 @@
-r"""Permutation of one coefficient's residuals inside the structure of clusters.
+r"""Permutation test of one coefficient that keeps the structure of clusters.
 
-Under the null, with a random effect per cluster and like errors otherwise, outcomes keep their
-joint distribution when rows change places within a cluster, and when whole clusters of equal size
-change places. Those permutations, and no others, are used: with families of unequal size a free
-shuffle of models would break what a family has in common.
+Under the null, with a random effect per cluster and exchangeable errors, outcomes keep their joint
+distribution when rows are permuted within a cluster, and when whole clusters of equal size are
+exchanged. Only those permutations are used: with families of unequal size a free shuffle of models
+would break the dependence within families.
 
-With nuisance columns the residuals of the restricted fit are permuted (Freedman and Lane 1983,
-Journal of Business and Economic Statistics 1, 292-298), which is exact without nuisance columns
-but a constant, and approximate with them. The statistic is studentised by CR1 over the clusters.
-Up to 20,000 permutations are enumerated; otherwise they are drawn, and the data count as a draw.
+The residuals of the restricted fit are permuted (Freedman and Lane 1983, Journal of Business and
+Economic Statistics 1, 292-298): exact where the constant is the only other column, approximate
+otherwise. The statistic is studentised by CR1 over the clusters. Up to 20,000 permutations are
+enumerated; otherwise they are drawn, and the data count as a draw.
 
 Sources
 -------
@@ -39,12 +39,12 @@ _TIE = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PermutationTest:
-    """A test of one coefficient by permutation within clusters and of equal clusters.
+    """A test of one coefficient by permutation within clusters and of clusters of equal size.
 
     Attributes
     ----------
     estimate, statistic : float
-        Least-squares coefficient, and it over its CR1 standard error.
+        Least-squares coefficient, and its ratio to its CR1 standard error.
     p_value : float
         Two-sided, ties counted; NaN with a reason where the test does not apply.
     floor : float
@@ -83,9 +83,9 @@ def permutation_test(
         Design of full column rank, constant included.
     clusters : array_like, shape (n,)
     column : int
-        Place of the coefficient.
+        Column of `X` whose coefficient is tested.
     n_draws : int
-        Number of permutations where they are too many to enumerate.
+        Number of permutations where there are too many to enumerate.
     rng : Generator, int or None
         Unused when enumerated.
 
@@ -110,16 +110,21 @@ def permutation_test(
         raise DataError("n_draws must be at least 1", value=n_draws)
     enumerated = group_size(codes) <= ENUMERATED
     generator = np.random.default_rng(rng)
-    order = np.array(list(_every(codes))) if enumerated else _drawn(codes, n_draws, generator)
+    order = (
+        np.array(list(_all_orders(codes)))
+        if enumerated
+        else _drawn_orders(codes, n_draws, generator)
+    )
     others = np.delete(X, column, axis=1)
     residual = y - others @ np.linalg.lstsq(others, y)[0] if k > 1 else y
     E = np.linalg.inv(X.T @ X) @ X.T
     member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
 
     def statistics(outcomes: FloatArray) -> FloatArray:
+        """Studentised coefficients (m,) of outcomes (m, n)."""
         slope = outcomes @ E[column]
-        left = outcomes - (outcomes @ E.T) @ X.T
-        scores = (left * E[column]) @ member.T
+        residuals = outcomes - (outcomes @ E.T) @ X.T
+        scores = (residuals * E[column]) @ member.T
         count = len(member)
         error = np.sqrt(count / (count - 1) * (scores**2).sum(axis=1))
         zero = error <= 1e-12 * np.linalg.norm(outcomes, axis=1) * np.linalg.norm(E[column])
@@ -129,23 +134,21 @@ def permutation_test(
     observed = float(statistics(residual[None])[0])
     draws = statistics(residual[order])
     slack = _TIE * max(abs(observed), 1e-300)
-    # A draw without variance says nothing, so it counts against.
-    far = np.isnan(draws) | (np.abs(draws) >= abs(observed) - slack)
+    # A draw without variance counts as extreme.
+    extreme = np.isnan(draws) | (np.abs(draws) >= abs(observed) - slack)
     extra = 0 if enumerated else 1
-    p_value = (int(far.sum()) + extra) / (len(draws) + extra)
+    p_value = (int(extreme.sum()) + extra) / (len(draws) + extra)
     reason = ""
     if np.isnan(observed):
         reason = "the clusters show no variance of the coefficient"
     elif np.ptp(np.nan_to_num(draws)) <= slack:
         reason = "no permutation within families, or of families of equal size, moves the term"
-    same = np.isclose(draws, observed, rtol=_TIE, atol=0.0) | np.isclose(
-        draws, -observed, rtol=_TIE, atol=0.0
-    )
+    ties = np.isclose(np.abs(draws), abs(observed), rtol=_TIE, atol=0.0)
     return PermutationTest(
         estimate=float(E[column] @ y),
         statistic=np.nan if reason else observed,
         p_value=np.nan if reason else p_value,
-        floor=float(same.mean()) if enumerated else 1.0 / (len(draws) + 1),
+        floor=float(ties.mean()) if enumerated else 1.0 / (len(draws) + 1),
         enumerated=enumerated,
         n_draws=len(draws),
         draws=draws,
@@ -162,19 +165,20 @@ def group_size(codes: IntArray) -> int:
 
 
 def _rows(codes: IntArray) -> list[IntArray]:
+    """Row numbers of each cluster."""
     return [np.flatnonzero(codes == cluster) for cluster in range(int(codes.max()) + 1)]
 
 
-def _every(codes: IntArray) -> Iterator[IntArray]:
-    """All permutations, the identity first."""
+def _all_orders(codes: IntArray) -> Iterator[IntArray]:
+    """All permutations of the rows, each (n,), the identity first."""
     rows = _rows(codes)
     by_size: dict[int, list[int]] = {}
     for cluster, row in enumerate(rows):
         by_size.setdefault(row.size, []).append(cluster)
-    moves = itertools.product(*(itertools.permutations(each) for each in by_size.values()))
-    flat = [cluster for each in by_size.values() for cluster in each]
-    for move in moves:
-        source = dict(zip(flat, itertools.chain(*move), strict=True))
+    exchanges = itertools.product(*(itertools.permutations(each) for each in by_size.values()))
+    clusters = [cluster for each in by_size.values() for cluster in each]
+    for exchange in exchanges:
+        source = dict(zip(clusters, itertools.chain(*exchange), strict=True))
         inner = (itertools.permutations(rows[source[cluster]]) for cluster in range(len(rows)))
         for chosen in itertools.product(*inner):
             order = np.empty(codes.size, dtype=np.intp)
@@ -183,7 +187,8 @@ def _every(codes: IntArray) -> Iterator[IntArray]:
             yield order
 
 
-def _drawn(codes: IntArray, n_draws: int, rng: np.random.Generator) -> IntArray:
+def _drawn_orders(codes: IntArray, n_draws: int, rng: np.random.Generator) -> IntArray:
+    """Random permutations of the rows, (n_draws, n)."""
     rows = _rows(codes)
     order = np.empty((n_draws, codes.size), dtype=np.intp)
     sizes = np.array([row.size for row in rows])

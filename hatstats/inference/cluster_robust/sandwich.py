@@ -17,13 +17,12 @@ where ``A_j`` is
 Degrees of freedom of a contrast ``c`` are Satterthwaite's: ``c'Vc = sum_j (q_j'e_j)^2`` is a
 quadratic form whose mean and variance under the working model give ``2 mean^2 / variance``.
 
-**Covariance between clusters.** Estimates of models that were given the same items are correlated
-across families, which a sum over clusters cannot see. Where ``T`` has entries between clusters,
-``T = X B X' + T0`` with ``B`` chosen so that ``T0`` has as little as possible between clusters:
-``X B X'`` (errors that all clusters share, such as the luck of the items) leaves no trace in the
-residuals and adds exactly ``B`` to the covariance of ``b``. The sum then stands for ``T0``, and
-the known part ``B + sum_{i != j} E_i T0_ij E_j'`` (its positive part) is added. Without entries
-between clusters nothing is added, and the result is that of R's clubSandwich.
+**Covariance between clusters.** Scores of models that answered the same items are correlated
+across families, which a sum over clusters misses. Where ``T`` has entries between clusters,
+``T = X B X' + T0`` (see `cross_cluster`): ``X B X'``, errors that all clusters share, does not
+change the residuals and adds exactly ``B`` to the covariance of ``b``. The sum then estimates the
+part of ``T0``, and the known part ``B + sum_{i != j} E_i T0_ij E_j'`` (its positive part) is added.
+Without entries between clusters nothing is added, and the result is that of R's clubSandwich.
 
 Sources
 -------
@@ -71,7 +70,10 @@ _ROUNDING = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterRobust:
-    """A cluster-robust covariance and what its degrees of freedom need.
+    """A cluster-robust covariance with its degrees of freedom.
+
+    Methods take contrasts ``L b``: `L` is array_like of shape (q, k), one contrast per row, or
+    (k,) for one contrast.
 
     Attributes
     ----------
@@ -88,9 +90,9 @@ class ClusterRobust:
     X : ndarray, shape (n, k)
         The design.
     within : ndarray, shape (k, k)
-        The part estimated from residuals, the sum over clusters.
+        The part estimated from residuals, a sum over clusters.
     between : ndarray, shape (k, k)
-        The part taken from the working covariance between clusters; zero if there is none.
+        The part known from the working covariance between clusters; may be zero.
     loadings : ndarray, shape (k, n)
         Columns of cluster j are ``E_j A_j``.
     residual_cov : ndarray, shape (n, n)
@@ -108,20 +110,19 @@ class ClusterRobust:
     loadings: FloatArray
     residual_cov: FloatArray
 
+    def std_errors(self, L: Any) -> FloatArray:
+        """Standard errors of contrasts, shape (q,)."""
+        contrasts = self._contrasts(L)
+        variance = np.einsum("qp,pr,qr->q", contrasts, self.cov, contrasts)
+        result: FloatArray = np.sqrt(np.maximum(variance, 0.0))
+        return result
+
     def satterthwaite(self, L: Any) -> FloatArray:
-        r"""Bell-McCaffrey degrees of freedom of each contrast ``L b``.
+        r"""Bell-McCaffrey degrees of freedom of contrasts, shape (q,).
 
-        Parameters
-        ----------
-        L : array_like, shape (q, k) or (k,)
-            One contrast per row.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-            ``(tr P + c'Kc)^2 / sum_ij P_ij^2`` with ``P_ij = q_i' Cov(e_i, e_j) q_j``,
-            ``q_j = A_j' E_j' c`` and ``K`` the known part between clusters. NaN where a contrast is
-            carried by one cluster (see `sole_cluster`) or has no variance.
+        ``(tr P + c'Kc)^2 / sum_ij P_ij^2`` with ``P_ij = q_i' Cov(e_i, e_j) q_j``,
+        ``q_j = A_j' E_j' c`` and ``K`` the known part between clusters. NaN where a contrast
+        depends on one cluster alone (see `sole_cluster`) or has no variance.
         """
         contrasts = self._contrasts(L)
         sole = self.sole_cluster(contrasts)
@@ -135,18 +136,10 @@ class ClusterRobust:
         )
 
     def df(self, L: Any) -> FloatArray:
-        """Degrees of freedom that go with this kind by default.
+        """Degrees of freedom of contrasts by the default of this kind, shape (q,).
 
-        Parameters
-        ----------
-        L : array_like, shape (q, k) or (k,)
-            One contrast per row.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-            Satterthwaite for CR2; G - 1 for CR0, CR1 and CR3. NaN where one cluster carries the
-            contrast.
+        Satterthwaite for CR2; G - 1 for CR0, CR1 and CR3. NaN where a contrast depends on one
+        cluster alone.
         """
         if self.kind == "CR2":
             return self.satterthwaite(L)
@@ -154,37 +147,17 @@ class ClusterRobust:
         return np.where(sole >= 0, np.nan, float(self.n_clusters - 1))
 
     def sole_cluster(self, L: Any) -> IntArray:
-        """Cluster without which a contrast could not be estimated, as an index into ``labels``.
+        """First cluster without which a contrast could not be estimated, shape (q,).
 
-        Such a contrast (the dummy of a family, a language that one family alone was tested in)
-        rests on one draw of the cluster effect. Its residuals are zero there by construction, so
-        that no sandwich can show its uncertainty: the covariance is too small, and df is NaN.
-
-        Parameters
-        ----------
-        L : array_like, shape (q, k) or (k,)
-            One contrast per row.
-
-        Returns
-        -------
-        ndarray of int, shape (q,)
-            -1 where any one cluster can be spared, otherwise the first that cannot.
+        An index into ``labels``, or -1 if the contrast can be estimated without any one cluster.
+        A contrast with such a cluster (the dummy of a family, a language in which one family alone
+        was tested) depends on one draw of the cluster effect. The residuals of the cluster are
+        zero there by construction, so that any sandwich is too small, and df is NaN.
         """
         return sole_clusters(self.X, self.codes, self._contrasts(L))
 
     def reasons(self, L: Any) -> tuple[str, ...]:
-        """Why a contrast has no degrees of freedom, in words; empty where it has.
-
-        Parameters
-        ----------
-        L : array_like, shape (q, k) or (k,)
-            One contrast per row.
-
-        Returns
-        -------
-        tuple of str
-            One entry per contrast.
-        """
+        """Why a contrast has no degrees of freedom, for each contrast; empty where it has some."""
         return tuple(
             f"identified by cluster {self.labels[sole]!r} alone: variation between clusters "
             "cannot be seen"
@@ -194,18 +167,10 @@ class ClusterRobust:
         )
 
     def shares(self, L: Any) -> FloatArray:
-        """Share of each cluster in a contrast's variance under the working model.
+        """Share of each cluster in the variance of contrasts under the working model, (q, G).
 
-        Parameters
-        ----------
-        L : array_like, shape (q, k) or (k,)
-            One contrast per row.
-
-        Returns
-        -------
-        ndarray, shape (q, G)
-            ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G
-            clusters go with about G - 1 degrees of freedom, one share near 1 with about one.
+        ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G clusters
+        go with about G - 1 degrees of freedom, one share near 1 with about one.
         """
         blocks = self._covariances(self._contrasts(L))
         own = np.einsum("ssgg->sg", blocks)
@@ -228,8 +193,8 @@ class ClusterRobust:
         Returns
         -------
         WaldTest
-            As clubSandwich's ``Wald_test``; NaN with a reason where one cluster carries a contrast
-            or the clusters are too few for that many contrasts.
+            As clubSandwich's ``Wald_test``; NaN with a reason where a contrast depends on one
+            cluster alone or the clusters are too few for so many contrasts.
         """
         contrasts = self._contrasts(L)
         count = len(contrasts)
@@ -241,7 +206,7 @@ class ClusterRobust:
         distance = contrasts @ np.asarray(params, dtype=np.float64) - null
         cov = contrasts @ self.cov @ contrasts.T
         if not reason and count >= self.n_clusters:
-            reason = f"{self.n_clusters} clusters cannot carry a joint test of {count} contrasts"
+            reason = f"{self.n_clusters} clusters are too few for a joint test of {count} contrasts"
         if not reason and np.linalg.matrix_rank(cov, hermitian=True) < count:
             reason = f"the {self.n_clusters} clusters show no variance in some of the contrasts"
         if reason:
@@ -249,11 +214,13 @@ class ClusterRobust:
         return hotelling_test(float(distance @ np.linalg.solve(cov, distance)), count, nu)
 
     def _covariances(self, contrasts: FloatArray) -> FloatArray:
+        """Covariances of the cluster terms of contrasts (q, k), shape (q, q, G, G)."""
         return cluster_covariances(
             contrasts @ self.loadings, self.residual_cov, self.codes, self.n_clusters
         )
 
     def _contrasts(self, L: Any) -> FloatArray:
+        """Checked contrasts, (q, k)."""
         contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
         if contrasts.ndim != 2 or contrasts.shape[1] != len(self.cov):
             raise DataError(f"contrasts need {len(self.cov)} columns, not {contrasts.shape}")
@@ -349,18 +316,22 @@ def cluster_robust(
 def _adjustment(
     kind: Kind, working: FloatArray, residual_cov: FloatArray, maker: FloatArray, count: int
 ) -> FloatArray:
-    """``A_j`` of one cluster."""
+    """``A_j`` of one cluster of m rows, shape (m, m).
+
+    `working` and `residual_cov` are its blocks of ``T0`` and of the residuals' covariance, `maker`
+    its block of ``I - H``, `count` is the number of clusters.
+    """
     if kind == "CR0":
         return np.eye(len(working))
     if kind == "CR1":
         return float(np.sqrt(count / (count - 1))) * np.eye(len(working))
     if kind == "CR3":
-        # A pseudo-inverse, because a cluster that alone identifies a direction has leverage one
-        # there; contrasts that do not involve the direction are unaffected by the choice.
+        # A pseudo-inverse, because a cluster that alone identifies a direction has leverage one in
+        # it; contrasts that do not involve the direction are unaffected by the choice.
         return np.linalg.pinv(maker, rcond=_NULL)
     lower = np.linalg.cholesky(working)
-    half = linalg.solve_triangular(lower, residual_cov, lower=True)
-    values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, half.T, lower=True))
+    scaled = linalg.solve_triangular(lower, residual_cov, lower=True)
+    values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, scaled.T, lower=True))
     null = vectors[:, values <= _NULL]
     # Directions with leverage one are found in the whitened residuals, where zero is sharp, and
     # carried over to D G D' = (L'L) K (L'L), whose eigenvalues spread more widely.
@@ -370,16 +341,16 @@ def _adjustment(
         basis = np.linalg.qr(np.linalg.solve(gram, null), mode="complete")[0][:, null.shape[1] :]
     else:
         basis = np.eye(len(working))
-    seen, turn = np.linalg.eigh(basis.T @ inner @ basis)
-    factor = lower @ basis @ turn
-    result: FloatArray = (factor / np.sqrt(seen)) @ factor.T
+    positive, rotation = np.linalg.eigh(basis.T @ inner @ basis)
+    factor = lower @ basis @ rotation
+    result: FloatArray = (factor / np.sqrt(positive)) @ factor.T
     return result
 
 
 def _check_residuals(E: FloatArray, X: FloatArray, e: FloatArray) -> None:
-    """Refuse residuals that are not those of the fit, which the fit maps to zero."""
+    """Refuse residuals (n,) that are not those of the fit: fitted again, they give zero."""
     fitted = X @ (E @ e)
-    # A perfect fit leaves rounding errors, of which anything may be true.
+    # The residuals of a perfect fit are rounding errors, and need not be orthogonal to anything.
     if np.linalg.norm(fitted) > 1e-6 * np.linalg.norm(e) and np.abs(e).max() > _ROUNDING:
         raise DataError(
             "the residuals do not belong to this design and these weights",

@@ -28,27 +28,17 @@ _ESTIMABLE = 1e-8
 
 
 def sole_clusters(X: FloatArray, codes: IntArray, contrasts: FloatArray) -> IntArray:
-    """First cluster without which each contrast could not be estimated, -1 where there is none.
+    """First cluster without which each contrast could not be estimated, -1 if there is none.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, k)
-        Design of full column rank.
-    codes : ndarray, shape (n,)
-        Cluster of each row.
-    contrasts : ndarray, shape (q, k)
-        One contrast per row.
-
-    Returns
-    -------
-    ndarray of int, shape (q,)
+    `X` (n, k) has full column rank, `codes` (n,) are the clusters and `contrasts` is (q, k); the
+    result is (q,).
     """
     scale = np.linalg.norm(X, axis=0)
     scaled = contrasts / scale  # the same contrasts for columns of unit length
     lengths = np.linalg.norm(scaled, axis=1)
     sole = np.full(len(contrasts), -1, dtype=np.intp)
     for cluster in reversed(range(int(codes.max()) + 1)):
-        # The triangle of the other rows spans what they span, and is no larger than k x k.
+        # The QR triangle has the row space of the other rows, and is at most k x k.
         triangle = np.linalg.qr(X[codes != cluster] / scale, mode="r")
         _, singular, vt = np.linalg.svd(triangle, full_matrices=True)
         rank = int((singular > _ESTIMABLE * singular[0]).sum())
@@ -84,23 +74,11 @@ class WaldTest:
 def cluster_covariances(
     loadings: FloatArray, residual_cov: FloatArray, codes: IntArray, count: int
 ) -> FloatArray:
-    """``P_ij`` for all pairs of clusters.
+    """``P_ij`` for all pairs of clusters, shape (q, q, G, G).
 
-    Parameters
-    ----------
-    loadings : ndarray, shape (q, n)
-        Row s holds the weights of contrast s on the residuals.
-    residual_cov : ndarray, shape (n, n)
-        Covariance of the residuals under the working model.
-    codes : ndarray, shape (n,)
-        Cluster of each row, 0 to count - 1.
-    count : int
-        Number of clusters G.
-
-    Returns
-    -------
-    ndarray, shape (q, q, G, G)
-        Entry [s, t, i, j] is the covariance of term s of cluster i and term t of cluster j.
+    Entry [s, t, i, j] is the covariance of term s of cluster i and term t of cluster j. Row s of
+    `loadings` (q, n) holds the weights of contrast s on the residuals, whose covariance under the
+    working model is `residual_cov` (n, n); `codes` (n,) are the clusters 0 to ``count - 1``.
     """
     member = codes == np.arange(count)[:, None]
     split = loadings[:, None, :] * member[None, :, :]
@@ -109,19 +87,10 @@ def cluster_covariances(
 
 
 def satterthwaite_df(P: FloatArray, known: float = 0.0) -> float:
-    """Degrees of freedom of one variance.
+    """Degrees of freedom ``2 mean^2 / variance = (tr P + known)^2 / sum P_ij^2`` of one variance.
 
-    Parameters
-    ----------
-    P : ndarray, shape (G, G)
-        Covariances of the cluster terms.
-    known : float
-        Part of the variance that is not estimated.
-
-    Returns
-    -------
-    float
-        ``2 mean^2 / variance = (tr P + known)^2 / sum P_ij^2``; NaN without estimated variance.
+    `P` (G, G) are the covariances of the cluster terms, `known` is the part of the variance that is
+    not estimated; NaN without an estimated part.
     """
     spread = float((P**2).sum())
     return (float(np.trace(P)) + known) ** 2 / spread if spread > 0 else np.nan
@@ -130,18 +99,9 @@ def satterthwaite_df(P: FloatArray, known: float = 0.0) -> float:
 def hotelling_df(P: FloatArray, known: FloatArray) -> float:
     """Degrees of freedom ``nu`` of a covariance matrix, as in the test "HTZ".
 
-    Parameters
-    ----------
-    P : ndarray, shape (q, q, G, G)
-        From `cluster_covariances`.
-    known : ndarray, shape (q, q)
-        Part of the covariance that is not estimated.
-
-    Returns
-    -------
-    float
-        The ``nu`` at which a Wishart matrix has the same total variance, once the covariance is
-        standardised to a mean of I; with one contrast, `satterthwaite_df`.
+    The ``nu`` at which a Wishart matrix has the same total variance, once the covariance is
+    standardised to a mean of I; `satterthwaite_df` for one contrast. `P` (q, q, G, G) comes from
+    `cluster_covariances`, `known` (q, q) is the part of the covariance that is not estimated.
     """
     count = len(P)
     omega = np.einsum("stii->st", P) + known
@@ -155,30 +115,13 @@ def hotelling_df(P: FloatArray, known: FloatArray) -> float:
 
 
 def hotelling_test(statistic: float, count: int, nu: float) -> WaldTest:
-    """F test of a Wald statistic whose covariance has ``nu`` degrees of freedom.
+    """F test of a Wald statistic Q of `count` contrasts, its covariance with `nu` df.
 
-    Parameters
-    ----------
-    statistic : float
-        Wald statistic Q.
-    count : int
-        Number of contrasts q.
-    nu : float
-        Degrees of freedom of the covariance, from `hotelling_df`.
-
-    Returns
-    -------
-    WaldTest
-        NaN with a reason where ``nu <= q - 1``: fewer independent terms than contrasts.
+    NaN with a reason where ``nu <= count - 1``: fewer independent terms than contrasts.
     """
     denominator = nu - count + 1
     if not denominator > 0:
-        return WaldTest(
-            np.nan,
-            count,
-            float(denominator),
-            np.nan,
-            f"{nu:.2f} degrees of freedom cannot carry a joint test of {count} contrasts",
-        )
+        reason = f"{nu:.2f} degrees of freedom are too few for a joint test of {count} contrasts"
+        return WaldTest(np.nan, count, float(denominator), np.nan, reason)
     F = denominator / (nu * count) * statistic
     return WaldTest(F, count, denominator, float(stats.f.sf(F, count, denominator)))

@@ -2,11 +2,11 @@ r"""Wild cluster bootstrap of one contrast, enumerated where the clusters are fe
 
 Null-imposed and studentised by CR1 ("WCR"): refit under ``c'b = null``, multiply each cluster's
 restricted residuals by a random weight, refit, and compare the studentised contrast with those of
-all draws. With Rademacher weights (-1 or 1) and G clusters there are only ``2^G`` draws, so up to
-12 clusters are enumerated: the p value is then a count, without randomness. The data themselves
-are among the draws (all weights 1, and their mirror image), so p is never below ``2 / 2^G``.
+all draws. With Rademacher weights (-1 or 1) and G clusters only ``2^G`` draws are possible, and up
+to 12 clusters they are enumerated: the p value is then exact. The data themselves are among the
+draws (all weights 1, and their mirror image), so p is never below ``2 / 2^G``.
 
-Least squares is linear, so a draw needs vectors of length G only. With ``E = (X'WX)^-1 X'W``,
+As least squares is linear, a draw needs vectors of length G only. With ``E = (X'WX)^-1 X'W``,
 restricted residuals u, and weights v, the contrast's deviation is ``a'v`` with ``a_g = c'E_g u_g``,
 and its CR1 variance is ``G / (G - 1) |B v|^2`` with ``B_gh = c'E_g (I - X E)_gh u_h``.
 
@@ -20,7 +20,7 @@ Webb (2023), Canadian Journal of Economics 56, 839-858 (six-point weights).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -51,7 +51,7 @@ _ZERO = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WildBootstrap:
-    """A wild cluster bootstrap test of ``c'b = null``.
+    """A wild cluster bootstrap test of ``c'b = 0``.
 
     Attributes
     ----------
@@ -59,14 +59,10 @@ class WildBootstrap:
         ``c'b`` of the unrestricted fit.
     std_error : float
         Its CR1 standard error.
-    null : float
-        Value under the null hypothesis.
     statistic : float
-        ``(estimate - null) / std_error``.
+        ``estimate / std_error``.
     p_value : float
         Two-sided: share of draws at least as far from zero, ties included. Never 0.
-    p_less, p_greater : float
-        One-sided, against the alternatives that ``c'b`` is smaller or larger than ``null``.
     floor : float
         Smallest two-sided p value that this number of clusters or draws allows.
     kind : str
@@ -82,17 +78,14 @@ class WildBootstrap:
         NaN where it has neither.
     reason : str
         Why the test does not apply, in words; then the numbers are NaN.
-    pieces : Pieces
-        What the draws were made from; a test of another null needs no more.
+    scores : ClusterScores
+        What the draws are computed from; ``scores.test(estimate - null)`` tests another null.
     """
 
     estimate: float
     std_error: float
-    null: float
     statistic: float
     p_value: float
-    p_less: float
-    p_greater: float
     floor: float
     kind: WeightKind
     enumerated: bool
@@ -100,34 +93,7 @@ class WildBootstrap:
     n_clusters: int
     draws: FloatArray
     reason: str
-    pieces: Pieces
-
-    def at(self, null: float) -> WildBootstrap:
-        """Test another null with the same cluster weights.
-
-        Parameters
-        ----------
-        null : float
-            Value of ``c'b`` under the null hypothesis.
-
-        Returns
-        -------
-        WildBootstrap
-        """
-        if not np.isfinite(null):
-            raise DataError("null is not finite", value=null)
-        if self.reason:
-            return replace(self, null=float(null))
-        t, p_value, p_less, p_greater, draws = self.pieces.test(self.estimate - null)
-        return replace(
-            self,
-            null=float(null),
-            statistic=t,
-            p_value=p_value,
-            p_less=p_less,
-            p_greater=p_greater,
-            draws=draws,
-        )
+    scores: ClusterScores
 
     def conf_int(self, conf_level: float = 0.95) -> tuple[float, float]:
         """Values of ``c'b`` that the test does not reject, with the same cluster weights.
@@ -140,9 +106,9 @@ class WildBootstrap:
         Returns
         -------
         low, high : float
-            Infinite on a side where no value, however far, is rejected (always so when ``floor``
-            exceeds ``1 - conf_level``); NaN when the test does not apply. p is a step function
-            of the null, found by bisection outward from the estimate.
+            Infinite on a side where no value, however far, is rejected (always where ``floor``
+            exceeds ``1 - conf_level``); NaN where the test does not apply. p is a step function
+            of the null; limits are found by bisection outward from the estimate.
         """
         level = check_level(conf_level)
         if self.reason:
@@ -153,36 +119,27 @@ class WildBootstrap:
         return self._limit(-1.0, 1.0 - level), self._limit(1.0, 1.0 - level)
 
     def _limit(self, side: float, alpha: float) -> float:
-        def inside(distance: float) -> bool:
-            return self.pieces.test(distance)[1] > alpha
+        """Upper (`side` 1) or lower (-1) limit: where p falls to `alpha`."""
 
-        # The test of a far null is that of residuals proportional to h alone.
+        def inside(distance: float) -> bool:
+            return self.scores.test(-side * distance)[1] > alpha
+
+        # So far away, restricted residuals are proportional to h, and p no longer changes.
         far = 1e8 * self.std_error
-        if inside(-side * far):
+        if inside(far):
             return side * np.inf
         low, high = 0.0, self.std_error
-        while inside(-side * high) and high < far:
+        while inside(high) and high < far:
             low, high = high, 2 * high
         for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if inside(-side * middle) else (low, middle)
+            low, high = (middle, high) if inside(middle) else (low, middle)
         return self.estimate + side * high
-
-    def summary(self) -> str:
-        """Say the p value, its floor and how it was made, in one line."""
-        if self.reason:
-            return f"no test: {self.reason}"
-        patterns = f"all {self.n_draws} sign patterns"
-        how = patterns if self.enumerated else f"{self.n_draws} {self.kind} draws"
-        return (
-            f"t = {self.statistic:.3f}, p = {self.p_value:.4f} (smallest possible "
-            f"{self.floor:.4f}), {how} of {self.n_clusters} clusters"
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
-    """What a draw needs, as functions of the distance ``d = estimate - null``.
+class ClusterScores:
+    """Cluster scores as linear functions of the distance ``d = estimate - null``.
 
     Restricted residuals are ``u = e + d h`` with ``h = X M c / (c'Mc)``, ``M = (X'WX)^-1``; so
     ``a = a0 + d a1`` and ``B = B0 + d B1``.
@@ -207,25 +164,13 @@ class Pieces:
     enumerated: bool
 
     def studentised(self, distance: float, weights: FloatArray) -> FloatArray:
-        """Studentised contrasts.
-
-        Parameters
-        ----------
-        distance : float
-            Estimate less null.
-        weights : ndarray, shape (m, G)
-            Cluster weights; all 1 gives the observed statistic.
-
-        Returns
-        -------
-        ndarray, shape (m,)
-        """
+        """Studentised contrasts (m,) for cluster weights (m, G); weights of 1 give the observed."""
         a = self.a0 + distance * self.a1
         B = self.B0 + distance * self.B1
         count = len(a)
         deviation = weights @ a
         error = np.sqrt(count / (count - 1)) * np.linalg.norm(weights @ B.T, axis=1)
-        # Zero up to rounding, judged by the size of what was added up.
+        # Zero up to rounding, relative to the size of the summands.
         size = np.abs(weights)
         no_deviation = np.abs(deviation) <= _ZERO * (size @ np.abs(a))
         no_error = error <= _ZERO * np.linalg.norm(size @ np.abs(B).T, axis=1)
@@ -235,31 +180,15 @@ class Pieces:
         t[no_error & ~no_deviation] = np.sign(deviation[no_error & ~no_deviation]) * np.inf
         return t
 
-    def test(self, distance: float) -> tuple[float, float, float, float, FloatArray]:
-        """Test the null at a distance from the estimate.
-
-        Parameters
-        ----------
-        distance : float
-            Estimate less null.
-
-        Returns
-        -------
-        statistic, p_value, p_less, p_greater : float
-        draws : ndarray, shape (n_draws,)
-        """
+    def test(self, distance: float) -> tuple[float, float, FloatArray]:
+        """Observed statistic, p value and statistics of the draws (n_draws,) at a distance."""
         t = float(self.studentised(distance, np.ones((1, len(self.a0))))[0])
         draws = self.studentised(distance, self.weights)
         slack = _TIE * max(abs(t), 1e-300)
-        # A draw without deviation and without variance says nothing, so it counts against.
-        unknown = np.isnan(draws)
-        counts = [
-            int((unknown | tail).sum())
-            for tail in (np.abs(draws) >= abs(t) - slack, draws <= t + slack, draws >= t - slack)
-        ]
+        # A draw without deviation and without variance counts as extreme.
+        extreme = int((np.isnan(draws) | (np.abs(draws) >= abs(t) - slack)).sum())
         extra = 0 if self.enumerated else 1  # the data are a draw too
-        two, less, more = ((count + extra) / (len(draws) + extra) for count in counts)
-        return t, two, less, more, draws
+        return t, (extreme + extra) / (len(draws) + extra), draws
 
 
 def wild_cluster_bootstrap(
@@ -298,8 +227,7 @@ def wild_cluster_bootstrap(
     Returns
     -------
     WildBootstrap
-        `WildBootstrap.at` tests other nulls. NaN and a reason where one cluster alone identifies
-        the contrast.
+        NaN and a reason where one cluster alone identifies the contrast.
 
     Raises
     ------
@@ -333,13 +261,13 @@ def wild_cluster_bootstrap(
     e = y - X @ (E @ y)
     h = X @ M @ c / float(c @ M @ c)
     member = (codes == np.arange(count)[:, None]).astype(np.float64)
-    # Row g of `scores`: the cluster score c'E_g (I - X E)_g of a vector of outcomes.
-    scores = (member * loading) - ((member * loading) @ X) @ E
-    pieces = Pieces(
+    # Row g: the cluster score c'E_g (I - X E)_g of a vector of outcomes.
+    rows = (member * loading) - ((member * loading) @ X) @ E
+    scores = ClusterScores(
         a0=member @ (loading * e),
         a1=member @ (loading * h),
-        B0=(scores * e) @ member.T,
-        B1=(scores * h) @ member.T,
+        B0=(rows * e) @ member.T,
+        B1=(rows * h) @ member.T,
         weights=draws,
         enumerated=enumerated,
     )
@@ -351,29 +279,27 @@ def wild_cluster_bootstrap(
     reason = ""
     if sole >= 0:
         reason = f"cluster {labels[sole]!r} alone identifies the contrast"
-    elif std_error == 0 or np.isnan(pieces.test(estimate)[0]):
+    statistic, p_value, drawn = scores.test(estimate)
+    if not reason and (std_error == 0 or np.isnan(statistic)):
         reason = "the clusters show no variance of the contrast"
-    untested = WildBootstrap(
+    return WildBootstrap(
         estimate=estimate,
         std_error=np.nan if reason else std_error,
-        null=0.0,
-        statistic=np.nan,
-        p_value=np.nan,
-        p_less=np.nan,
-        p_greater=np.nan,
+        statistic=np.nan if reason else statistic,
+        p_value=np.nan if reason else p_value,
         floor=floor,
         kind=chosen,
         enumerated=enumerated,
         n_draws=len(draws),
         n_clusters=count,
-        draws=np.full(len(draws), np.nan),
+        draws=np.full(len(draws), np.nan) if reason else drawn,
         reason=reason,
-        pieces=pieces,
+        scores=scores,
     )
-    return untested.at(0.0)
 
 
 def _weight_matrix(weights: Any, n: int) -> FloatArray:
+    """Regression weights as a matrix (n, n)."""
     if weights is None:
         return np.eye(n)
     if np.ndim(weights) == 2:
@@ -385,13 +311,14 @@ def _weight_matrix(weights: Any, n: int) -> FloatArray:
 
 
 def _patterns(count: int) -> FloatArray:
-    """All ``2^count`` patterns of -1 and 1, the first all 1."""
+    """All patterns of -1 and 1, (2^count, count), the first all 1."""
     bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
     patterns: FloatArray = 1.0 - 2.0 * bits.astype(np.float64)
     return patterns
 
 
 def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> FloatArray:
+    """Random cluster weights, (n_draws, count)."""
     points = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
     drawn: FloatArray = np.random.default_rng(rng).choice(points, size=(n_draws, count))
     return drawn

@@ -9,9 +9,9 @@ With ``S(tau2) = V + sum_k tau2_k Z_k Z_k'`` and ``P = S^-1 - S^-1 X (X'S^-1 X)^
 ``tr(PZ_kZ_k'PZ_lZ_l')/2``, observed information ``y'PZ_kZ_k'PZ_lZ_l'Py`` less the expected one
 (Harville 1977, Journal of the American Statistical Association 72, 320-338).
 
-The climb takes Newton steps where the observed information is positive definite and scoring steps
-elsewhere, projected on ``tau2 >= 0`` and halved until they gain. It starts from several places:
-with few groups the surface can have more than one peak, one of them at zero.
+The maximum is found by Newton steps where the observed information is positive definite and by
+scoring steps elsewhere, projected on ``tau2 >= 0`` and halved until the likelihood rises. There are
+several starts: with few groups the surface can have more than one peak, one of them at zero.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ IntArray = NDArray[np.intp]
 
 _MAX_STEPS = 100
 _MAX_HALVINGS = 30
-# A Newton decrement is about twice the log-likelihood still to be gained; after one below this
-# comes a last step, which squares the error once more.
+# A Newton decrement is about twice the distance to the maximum; after one below this comes a last
+# step, which squares the error once more.
 _DECREMENT = 1e-8
 
 
@@ -47,9 +47,9 @@ class Problem:
     indicators : tuple of sparse array or None
         ``Z_k'`` of each grouping, None for one random effect per row.
     order : ndarray, shape (n,)
-        Where each row stood before sorting.
+        Original number of each row.
     blocks : tuple of slice
-        Rows of each block: neither V nor a grouping joins rows of different blocks.
+        Rows of each block; neither V nor a grouping connects two blocks.
     V : tuple of ndarray
         Known covariance of each block.
     shared : tuple of tuple of ndarray
@@ -76,12 +76,12 @@ class Problem:
 def make_problem(
     y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
 ) -> Problem:
-    """Sort rows into blocks and prepare the parts that every evaluation shares."""
+    """Sort rows into blocks and prepare what every evaluation needs; `codes` are (n,) each."""
     n, k = X.shape
-    joined = V != 0
+    connected = V != 0
     for code in codes:
-        joined |= code[:, None] == code
-    count, block = csgraph.connected_components(sparse.csr_array(joined), directed=False)
+        connected |= code[:, None] == code
+    count, block = csgraph.connected_components(sparse.csr_array(connected), directed=False)
     order = np.argsort(block, kind="stable")
     ends = np.cumsum(np.bincount(block, minlength=count)).tolist()
     blocks = tuple(slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
@@ -111,7 +111,7 @@ class Factor:
 def factorise(
     S: tuple[FloatArray, ...], blocks: tuple[slice, ...], y: FloatArray, X: FloatArray
 ) -> Factor:
-    """Whiten by the Cholesky factors and regress; raises LinAlgError when ``S`` is singular."""
+    """Whiten by the Cholesky factors of ``S`` and regress; LinAlgError where ``S`` is singular."""
     lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
     white = _solve(lower, blocks, np.column_stack([X, y]))
     basis, triangle = np.linalg.qr(white[:, :-1])
@@ -166,7 +166,7 @@ def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Point:
-    """The likelihood at one value of the components, with what its slope needs."""
+    """The likelihood and the factors of ``S`` at one value of the components."""
 
     tau2: FloatArray
     loglik: float
@@ -209,13 +209,16 @@ def cross_products(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slope:
+class _Derivatives:
+    """Score (K,), expected and observed information (K, K) of the components."""
+
     score: FloatArray
     expected: FloatArray
     observed: FloatArray
 
 
-def _slope(problem: Problem, factor: Factor) -> _Slope:
+def _derivatives(problem: Problem, factor: Factor) -> _Derivatives:
+    """Derivatives of the restricted log-likelihood with respect to the components."""
     Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
     traces, blocks = cross_products(projection(factor), problem.indicators)
     sums = [Py if Z is None else Z @ Py for Z in problem.indicators]
@@ -223,22 +226,21 @@ def _slope(problem: Problem, factor: Factor) -> _Slope:
     quadratic = np.array(
         [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
     )
-    return _Slope(score, 0.5 * traces, quadratic - 0.5 * traces)
+    return _Derivatives(score, 0.5 * traces, quadratic - 0.5 * traces)
 
 
 def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
     """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
     factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
-    return _slope(problem, factor).observed
+    return _derivatives(problem, factor).observed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peak:
-    """Where a climb ended."""
+    """A local maximum of the restricted likelihood: components (K,) and log-likelihood."""
 
     tau2: FloatArray
     loglik: float
-    n_iter: int
 
 
 def maximise(problem: Problem) -> Peak:
@@ -247,7 +249,7 @@ def maximise(problem: Problem) -> Peak:
     Raises
     ------
     FitError
-        No climb ended where the conditions of a maximum hold.
+        No start led to a point where the conditions of a maximum hold.
     """
     peaks: list[Peak] = []
     for start in _starts(problem):
@@ -256,25 +258,24 @@ def maximise(problem: Problem) -> Peak:
             peaks.append(peak)
     if not peaks:
         raise FitError(
-            "the restricted likelihood has no maximum that a climb could reach; rows may be fitted "
-            "without error, so that it grows without bound as a variance component goes to zero"
+            "no maximum of the restricted likelihood was found; rows may be fitted without error, "
+            "so that it grows without bound as a variance component goes to zero"
         )
     return max(peaks, key=lambda peak: peak.loglik)
 
 
 def residual_scale(problem: Problem) -> float:
-    """Residual variance of ordinary least squares, the natural unit of tau2."""
+    """Residual variance of ordinary least squares, the unit of tau2."""
     basis = np.linalg.qr(problem.X)[0]
     residual = problem.y - basis @ (basis.T @ problem.y)
-    freedom: int = max(len(basis) - basis.shape[1], 1)
-    return float(residual @ residual) / freedom
+    return float(residual @ residual) / max(len(basis) - basis.shape[1], 1)
 
 
 def _starts(problem: Problem) -> list[FloatArray]:
-    """Summits along rays from the origin: one ray per component, and one through the middle.
+    """Local maxima along rays from the origin: one ray per component, and the diagonal.
 
     Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
-    variance to above the largest: a peak can sit at the scale of any of them.
+    variance to above the largest: a peak can lie at the scale of any of them.
     """
     count = len(problem.indicators)
     known = problem.variances
@@ -286,64 +287,66 @@ def _starts(problem: Problem) -> list[FloatArray]:
     directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
     starts: list[FloatArray] = []
     for direction in directions:
-        # A little of every component, so that none but the origin starts at the edge.
+        # A little of every component, so that only the origin starts on the boundary.
         ray = [size * (0.97 * direction + 0.03 / count) for size in sizes]
         heights = np.array([loglik_at(problem, point) for point in ray])
         padded = np.concatenate([[-np.inf], heights, [-np.inf]])
-        summits = (heights >= padded[:-2]) & (heights > padded[2:])
-        starts += [point for point, summit in zip(ray, summits, strict=True) if summit]
+        maxima = (heights >= padded[:-2]) & (heights > padded[2:])
+        starts += [ray[index] for index in np.flatnonzero(maxima)]
     return starts
 
 
 def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
-    """Climb from one start; a peak already known ends the climb; None when it fails."""
+    """Maximum reached from one start, or the known peak that the way passes; None if it fails."""
     point = _evaluate(problem, start)
     unit = max(residual_scale(problem), float(problem.variances.mean()))
-    for step_number in range(1, _MAX_STEPS + 1):
+    for _ in range(_MAX_STEPS):
         if point is None:
             return None
         for peak in known:
             if np.allclose(point.tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit):
                 return peak
-        slope = _slope(problem, point.factor)
-        free = (point.tau2 > 0) | (slope.score > 0)
+        slopes = _derivatives(problem, point.factor)
+        free = (point.tau2 > 0) | (slopes.score > 0)
         if not free.any():
-            return Peak(point.tau2, point.loglik, step_number)
-        direction, newton = _direction(slope, free)
-        if newton and slope.score @ direction < _DECREMENT:
-            # So close that rounding hides the gain: take the full step unasked.
+            return Peak(point.tau2, point.loglik)
+        direction, newton = _direction(slopes, free)
+        if newton and slopes.score @ direction < _DECREMENT:
+            # So close that rounding hides the gain: take the full step without a check.
             last = _evaluate(problem, np.maximum(point.tau2 + direction, 0.0))
             if last is not None and ((last.tau2 > 0) == (point.tau2 > 0)).all():
-                return Peak(last.tau2, last.loglik, step_number)
+                return Peak(last.tau2, last.loglik)
             point = last
         else:
-            point = _step(problem, point, direction, slope)
+            point = _step(problem, point, direction, slopes)
     return None
 
 
-def _direction(slope: _Slope, free: NDArray[np.bool_]) -> tuple[FloatArray, bool]:
-    """Newton direction on the free components, or the scoring one; and which it is."""
+def _direction(slopes: _Derivatives, free: NDArray[np.bool_]) -> tuple[FloatArray, bool]:
+    """Newton direction (K,) on the free components, or the scoring one; and whether Newton's."""
     direction = np.zeros(len(free))
     pick = np.ix_(free, free)
-    for information, newton in ((slope.observed, True), (slope.expected, False)):
+    for information, newton in ((slopes.observed, True), (slopes.expected, False)):
         try:
             factor = linalg.cho_factor(information[pick], check_finite=False)
         except linalg.LinAlgError:
             continue
-        direction[free] = linalg.cho_solve(factor, slope.score[free], check_finite=False)
+        direction[free] = linalg.cho_solve(factor, slopes.score[free], check_finite=False)
         return direction, newton
-    direction[free] = slope.score[free] / np.diag(slope.expected)[free]
+    direction[free] = slopes.score[free] / np.diag(slopes.expected)[free]
     return direction, False
 
 
-def _step(problem: Problem, point: _Point, direction: FloatArray, slope: _Slope) -> _Point | None:
-    """Longest halved step along the projected direction that gains; None when none does."""
-    uphill = np.where(direction != 0, slope.score / np.diag(slope.expected), 0.0)
-    for way in (direction, uphill):
+def _step(
+    problem: Problem, point: _Point, direction: FloatArray, slopes: _Derivatives
+) -> _Point | None:
+    """Longest of the halved steps along the projected direction that gains; None if none does."""
+    uphill = np.where(direction != 0, slopes.score / np.diag(slopes.expected), 0.0)
+    for candidate in (direction, uphill):
         size = 1.0
         for _ in range(_MAX_HALVINGS):
-            tau2 = np.maximum(point.tau2 + size * way, 0.0)
-            predicted = float(slope.score @ (tau2 - point.tau2))
+            tau2 = np.maximum(point.tau2 + size * candidate, 0.0)
+            predicted = float(slopes.score @ (tau2 - point.tau2))
             if predicted <= 0:
                 break
             trial = _evaluate(problem, tau2)
@@ -354,7 +357,7 @@ def _step(problem: Problem, point: _Point, direction: FloatArray, slope: _Slope)
 
 
 def _search(problem: Problem, start: FloatArray) -> FloatArray:
-    """Bounded quasi-Newton search, for starts from which the climb fails."""
+    """Components (K,) by a bounded quasi-Newton search, for starts from which `_climb` fails."""
     unit = residual_scale(problem) or 1.0
     floor = loglik_at(problem, start) - 1e6
 

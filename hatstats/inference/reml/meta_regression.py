@@ -6,13 +6,8 @@ The model is
           S(\tau^2) = V + \sum_k \tau_k^2 Z_k Z_k',
 
 with ``V`` known (estimates that share items are correlated, so it is a full matrix) and one
-variance component per grouping of the rows. The restricted log-likelihood, in the convention of
-metafor (Viechtbauer 2010), is
-
-.. math:: \ell(\tau^2) = -\tfrac{n-k}{2}\log 2\pi + \tfrac12\log|X'X| - \tfrac12\log|S|
-          - \tfrac12\log|X'S^{-1}X| - \tfrac12 y'Py,
-
-with ``P = S^-1 - S^-1 X (X'S^-1 X)^-1 X'S^-1``; `restricted_likelihood` climbs it.
+variance component per grouping of the rows. The likelihood is in `likelihood`, in the convention
+of metafor.
 
 Sources
 -------
@@ -61,18 +56,12 @@ class Heterogeneity:
         Upper chi-square tail of ``q``; null: no heterogeneity.
     i2 : float
         Share of the total variance that is heterogeneity, in per cent.
-    h2 : float
-        Total variance over typical sampling variance.
-    typical_variance : float
-        Typical sampling variance, ``df / trace(P_V)``, in squared units of ``y``.
     """
 
     q: float
     df: int
     p_value: float
     i2: float
-    h2: float
-    typical_variance: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,10 +86,6 @@ class RemlFit:
         ``y - X params``.
     marginal, weights : ndarray, shape (n, n)
         ``S`` and its inverse.
-    at_boundary : tuple of bool
-        Which variance components are zero.
-    n_iter : int
-        Steps of the climb that won.
     """
 
     y: FloatArray
@@ -114,41 +99,29 @@ class RemlFit:
     residuals: FloatArray
     marginal: FloatArray
     weights: FloatArray
-    at_boundary: tuple[bool, ...]
-    n_iter: int
 
     def heterogeneity(self) -> Heterogeneity:
-        r"""Q_E with its test, I2 and H2.
+        """Q_E with its test, and I2.
 
-        Returns
-        -------
-        Heterogeneity
-            ``I2 = 100 * sum(tau^2) / (sum(tau^2) + v)`` with the typical sampling variance
-            ``v = (n - k) / trace(P_V)``, ``P_V`` as ``P`` above with ``V`` for ``S``. With one
-            random effect per row and diagonal ``V`` these are the numbers that metafor's ``rma``
-            prints; with several groupings the sum of the components takes the place of tau^2.
+        ``I2 = 100 * sum(tau^2) / (sum(tau^2) + v)`` with the typical sampling variance
+        ``v = (n - k) / trace(P)``, ``P`` that of the likelihood with ``V`` for ``S``. With one
+        random effect per row and diagonal ``V`` these are the numbers of metafor's ``rma``; with
+        several groupings the sum of the components takes the place of tau^2.
         """
         n, k = self.X.shape
         df = n - k
         if df == 0:
-            return Heterogeneity(0.0, 0, np.nan, np.nan, np.nan, np.nan)
+            return Heterogeneity(0.0, 0, np.nan, np.nan)
         rows = reml.make_problem(self.y, self.X, self.V, ())
         try:
             factor = reml.factorise(rows.V, rows.blocks, rows.y, rows.X)
         except linalg.LinAlgError:
-            # Some combination of rows is known without error: Q_E divides by zero.
-            return Heterogeneity(np.nan, df, np.nan, np.nan, np.nan, np.nan)
+            # A combination of rows is known without error: Q_E divides by zero.
+            return Heterogeneity(np.nan, df, np.nan, np.nan)
         q = float(factor.whitened @ factor.whitened)
         typical = df / float(np.trace(reml.projection(factor)))
         tau2 = float(self.variance_components.sum())
-        return Heterogeneity(
-            q=q,
-            df=df,
-            p_value=float(stats.chi2.sf(q, df)),
-            i2=100.0 * tau2 / (tau2 + typical),
-            h2=(tau2 + typical) / typical,
-            typical_variance=typical,
-        )
+        return Heterogeneity(q, df, float(stats.chi2.sf(q, df)), 100.0 * tau2 / (tau2 + typical))
 
 
 def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
@@ -177,13 +150,13 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
         Wrong shapes, values that are not finite, columns of ``X`` that depend on each other, ``V``
         not symmetric or not positive semi-definite, ``S`` singular whatever the components.
     NotIdentifiedError
-        Fewer rows than coefficients, or variance components that the rows cannot tell apart.
+        Fewer rows than coefficients, or variance components that the rows cannot distinguish.
     FitError
-        No climb met the conditions of a maximum.
+        No maximum was found.
     """
     y, X, V, codes = _validated(y, X, V, groupings)
     problem = _problem(y, X, V, codes)
-    peak = reml.maximise(problem) if codes else reml.Peak(np.zeros(0), np.nan, 0)
+    peak = reml.maximise(problem) if codes else reml.Peak(np.zeros(0), np.nan)
     factor = reml.factorise(reml.marginal(problem, peak.tau2), problem.blocks, problem.y, problem.X)
     inner = linalg.solve_triangular(factor.triangle, np.eye(X.shape[1]), check_finite=False)
     weights, S = np.empty_like(V), V.copy()
@@ -202,25 +175,13 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
         residuals=y - X @ factor.params,
         marginal=S,
         weights=weights,
-        at_boundary=tuple(bool(value == 0) for value in peak.tau2),
-        n_iter=peak.n_iter,
     )
 
 
 def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: Any) -> float:
-    """Restricted log-likelihood at given variance components (profiles, checks).
+    """Restricted log-likelihood, with metafor's constant, at given variance components.
 
-    Parameters
-    ----------
-    y, X, V, groupings
-        As in `fit_reml`.
-    tau2 : array_like, shape (K,)
-        Variance components, not negative.
-
-    Returns
-    -------
-    float
-        The log-likelihood with metafor's constant; ``-inf`` where ``S`` is singular.
+    Arguments as in `fit_reml`; `tau2` (K,) is not negative. ``-inf`` where ``S`` is singular.
     """
     problem = _problem(*_validated(y, X, V, groupings))
     values = np.asarray(tau2, dtype=np.float64).reshape(-1)
@@ -231,25 +192,25 @@ def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: An
     return reml.loglik_at(problem, values)
 
 
-# --- validation ---------------------------------------------------------------------------------
-
-
 def _validated(
     y: Any, X: Any, V: Any, groupings: Sequence[Any]
 ) -> tuple[FloatArray, FloatArray, FloatArray, tuple[IntArray, ...]]:
+    """Checked arrays ``y, X, V``, and the groupings as integer codes."""
     X = design_matrix(X)
     n, k = X.shape
     y = finite_array("y", y, (n,))
     V = symmetric_matrix("V", V, n)
     if n < k:
-        raise NotIdentifiedError(f"{n} rows cannot tell {k} coefficients; give at least {k} rows")
+        raise NotIdentifiedError(
+            f"{n} rows cannot identify {k} coefficients; give at least {k} rows"
+        )
     codes = tuple(
         label_codes(f"grouping {position}", labels, n)[1]
         for position, labels in enumerate(groupings)
     )
     if codes and n == k:
         raise NotIdentifiedError(
-            f"{n} rows and as many coefficients leave nothing to tell variance components by"
+            f"{n} rows and as many coefficients leave no residuals to estimate variances from"
         )
     _check_components(X, codes)
     return y, X, V, codes
@@ -258,25 +219,25 @@ def _validated(
 def _problem(
     y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
 ) -> reml.Problem:
-    """Sort into blocks, and see that the covariance of each is one."""
+    """The rows in blocks, once the covariance of each block is checked."""
     problem = reml.make_problem(y, X, V, codes)
     scale = float(np.abs(np.diag(V)).max())
     total = reml.marginal(problem, np.full(len(codes), scale or 1.0))
     for rows, known, block in zip(problem.blocks, problem.V, total, strict=True):
         if known.any() and not is_definite(known + 1e-9 * scale * np.eye(len(known))):
-            where = null_rows(known, problem.order[rows])
-            raise DataError(f"V is not positive semi-definite: see rows {where}")
+            singular = null_rows(known, problem.order[rows])
+            raise DataError(f"V is not positive semi-definite: see rows {singular}")
         if not is_definite(block):
-            where = null_rows(block, problem.order[rows])
+            singular = null_rows(block, problem.order[rows])
             raise DataError(
-                f"V is singular in rows {where}, and no grouping gives them variance",
+                f"V is singular in rows {singular}, and no grouping gives them variance",
                 hint="add a random effect per row, or drop rows that repeat each other",
             )
     return problem
 
 
 def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
-    """Refuse components whose matrices, seen through the residuals, are linearly dependent."""
+    """Refuse components whose matrices ``Z Z'``, projected on residuals, are dependent."""
     if not codes:
         return
     basis = np.linalg.qr(X)[0]
@@ -287,12 +248,12 @@ def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
     if lost.size:
         raise NotIdentifiedError(
             f"grouping {listed(lost)} is absorbed by the columns of X: its variance component "
-            "leaves no trace in the residuals; drop the grouping or the columns"
+            "does not affect the residuals; drop the grouping or the columns"
         )
     values, vectors = np.linalg.eigh(gram / np.outer(size, size))
     if values[0] <= 1e-9:
         involved = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-6)
         raise NotIdentifiedError(
-            f"groupings {listed(involved)} cannot be told apart by these rows (they split the "
-            "rows alike once X is removed); keep one of them"
+            f"groupings {listed(involved)} cannot be distinguished by these rows (they group "
+            "the residuals in the same way); keep one of them"
         )

@@ -1,14 +1,14 @@
-r"""Inference that trusts the variance components of a restricted-likelihood fit.
+r"""Model-based inference from the variance components of a restricted-likelihood fit.
 
-With ``C = (X'S^-1 X)^-1`` at the estimated components, three ways to allow for their estimation:
+With ``C = (X'S^-1 X)^-1`` at the estimated components:
 
 - Satterthwaite: ``df = 2 (c'Cc)^2 / (g'A g)``, ``g`` the slope of ``c'Cc`` in the components and
   ``A`` the inverse of their observed information; components at zero count as known.
 - Knapp-Hartung: ``C`` times ``s^2 = e'S^-1 e / (n - k)``, Student's t with ``n - k``.
 - Q_M, the Wald statistic of several coefficients, on chi-square.
 
-They hold where the model of the variances does, and that takes more groups than few families offer;
-`hatstats.inference.cluster_robust.sandwich` does not need it.
+They are valid where the variance model is and its components are estimated well, which takes more
+groups than a few families; `hatstats.inference.cluster_robust.sandwich` needs neither.
 
 Sources
 -------
@@ -44,45 +44,33 @@ def satterthwaite(fit: RemlFit, L: Any) -> FloatArray:
     Returns
     -------
     ndarray, shape (q,)
-        Infinite where no variance component is above zero, for then the covariance is known; NaN
-        where the likelihood is too flat to say how well the components are known.
+        Infinite where all variance components are zero, since the covariance is known then; NaN
+        where the observed information on the components is not positive definite.
     """
     contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
-    active = [place for place, value in enumerate(fit.variance_components) if value > 0]
-    if not active:
+    active = np.flatnonzero(fit.variance_components > 0)
+    if not active.size:
         return np.full(len(contrasts), np.inf)
     information = reml.observed_information(
-        reml.make_problem(fit.y, fit.X, fit.V, tuple(fit.codes[place] for place in active)),
+        reml.make_problem(fit.y, fit.X, fit.V, tuple(fit.codes[index] for index in active)),
         fit.variance_components[active],
     )
     if np.linalg.eigvalsh(information)[0] <= 0.0:
         return np.full(len(contrasts), np.nan)
     spread = np.linalg.inv(information)
-    carried = fit.weights @ fit.X @ fit.cov @ contrasts.T
-    slopes = []
-    for place in active:
-        indicator = reml.indicator(fit.codes[place])
-        rows = carried if indicator is None else indicator @ carried
-        slopes.append((rows**2).sum(axis=0))
-    slope = np.array(slopes)
+    projected = fit.weights @ fit.X @ fit.cov @ contrasts.T
+    groups = [reml.indicator(fit.codes[index]) for index in active]
+    sums = [projected if Z is None else Z @ projected for Z in groups]
+    slope = np.array([(rows**2).sum(axis=0) for rows in sums])
     variance = np.einsum("qp,pr,qr->q", contrasts, fit.cov, contrasts)
     result: FloatArray = 2.0 * variance**2 / np.einsum("kq,kl,lq->q", slope, spread, slope)
     return result
 
 
 def knapp_hartung(fit: RemlFit) -> tuple[FloatArray, float]:
-    """Knapp and Hartung's covariance and its degrees of freedom.
+    """Knapp and Hartung's covariance ``s^2 C`` (k, k), and its degrees of freedom ``n - k``.
 
-    Parameters
-    ----------
-    fit : RemlFit
-
-    Returns
-    -------
-    cov : ndarray, shape (k, k)
-        ``s^2 C``; NaN where no row is left over.
-    df : float
-        ``n - k``.
+    NaN where there are as many coefficients as rows.
     """
     n, k = fit.X.shape
     if n == k:
@@ -92,18 +80,7 @@ def knapp_hartung(fit: RemlFit) -> tuple[FloatArray, float]:
 
 
 def joint_chi2(fit: RemlFit, columns: list[int]) -> WaldTest:
-    """Q_M: all coefficients of some columns are zero, on chi-square (as metafor prints it).
-
-    Parameters
-    ----------
-    fit : RemlFit
-    columns : list of int
-
-    Returns
-    -------
-    WaldTest
-        ``df_denom`` is infinite.
-    """
+    """Q_M: coefficients of some columns are all zero, on chi-square, as metafor prints it."""
     b = fit.params[columns]
     statistic = float(b @ np.linalg.solve(fit.cov[np.ix_(columns, columns)], b))
     count = len(columns)

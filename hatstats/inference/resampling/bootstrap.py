@@ -2,7 +2,7 @@
 
 An estimate with influence values psi moves, when cluster c gets weight w_c instead of 1, by
 ``sum_c (w_c - 1) psi_c``: one Newton step from the estimate at equal weights. All draws of all
-estimates together are then one matrix product, and none can fail.
+estimates are then one matrix product, and no refit can fail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WeightKind = Literal["multinomial", "poisson", "exponential"]
 #: Kinds of bootstrap weights.
 WEIGHT_KINDS: tuple[str, ...] = get_args(WeightKind)
 
-# Draws are made so many weights at a time: the weights of one block stay in the cache.
+# Number of weights drawn at a time, so that they stay in the cache.
 _BLOCK = 100_000
 
 
@@ -34,10 +34,9 @@ def bootstrap_weights(
     ----------
     n_clusters, n_draws : int
     kind : {"multinomial", "poisson", "exponential"}
-        ``multinomial``: how often each cluster is drawn when as many are drawn as there are, with
-        replacement (Efron's bootstrap). ``poisson`` and ``exponential``: independent weights with
-        mean and variance 1, divided by their mean; exponential weights leave out no cluster
-        (Bayesian bootstrap).
+        ``multinomial``: clusters are drawn with replacement (Efron's bootstrap). ``poisson`` and
+        ``exponential``: independent weights with mean and variance 1, divided by their mean;
+        exponential weights are never 0 (Bayesian bootstrap).
     rng : Generator
 
     Returns
@@ -61,9 +60,9 @@ def bootstrap_weights(
     else:
         raise ValueError(f"kind must be one of {', '.join(WEIGHT_KINDS)}, not {kind!r}")
     mean = weights.mean(axis=1, keepdims=True)
-    # Poisson weights of a handful of clusters can all be 0: such a draw is the equal-weight one.
-    even: Floats = np.divide(weights, mean, out=np.ones_like(weights), where=mean > 0)
-    return even
+    # Poisson weights of a few clusters can all be 0: such a draw gets equal weights.
+    scaled: Floats = np.divide(weights, mean, out=np.ones_like(weights), where=mean > 0)
+    return scaled
 
 
 def linear_draws(
@@ -104,7 +103,7 @@ def linear_draws(
 
 
 def percentile_limits(draws: Floats, conf_level: float) -> Floats:
-    """Equal-tailed quantiles of draws (B, k), as limits (k, 2)."""
+    """Equal-tailed limits (k, 2) of draws (B, k)."""
     tail = 0.5 * (1.0 - check_level(conf_level))
     return np.asarray(np.quantile(draws, [tail, 1.0 - tail], axis=0).T, dtype=float)
 
@@ -146,10 +145,9 @@ def bca_limits(
     below = (draws < estimate).mean(axis=0) + 0.5 * (draws == estimate).mean(axis=0)
     bias = stats.norm.ppf(below)
     limits = np.full((estimate.size, 2), np.nan)
-    for place in np.flatnonzero(
-        np.isfinite(skew) & np.isfinite(bias) & (np.ptp(draws, axis=0) > 0)
-    ):
-        z = bias[place] + stats.norm.ppf([tail, 1.0 - tail])
-        level = stats.norm.cdf(bias[place] + z / (1.0 - skew[place] * z))
-        limits[place] = np.quantile(draws[:, place], level)
+    regular = np.isfinite(skew) & np.isfinite(bias) & (np.ptp(draws, axis=0) > 0)
+    for column in np.flatnonzero(regular):
+        z = bias[column] + stats.norm.ppf([tail, 1.0 - tail])
+        level = stats.norm.cdf(bias[column] + z / (1.0 - skew[column] * z))
+        limits[column] = np.quantile(draws[:, column], level)
     return limits

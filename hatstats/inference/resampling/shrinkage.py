@@ -1,9 +1,9 @@
-"""Covariances of many estimates from few clusters: correlations drawn towards what they share.
+"""Shrinkage of variances and covariances of many estimates from few clusters.
 
-Plugging a sample covariance of k estimates into a likelihood, with g clusters behind it, makes
-everything that rests on its inverse too sure, the more so the nearer k comes to g (Hartlap, Simon
-and Schneider 2007, A&A 464:399-404). Correlations of one kind of pair are nearly equal, though, and
-their mean is known far better than each.
+The inverse of a sample covariance of k estimates from g clusters is biased upwards, the more the
+nearer k comes to g (Hartlap, Simon and Schneider 2007, A&A 464:399-404), and a likelihood that uses
+it is overconfident. Correlations of pairs of one kind are nearly equal, though, and their mean is
+known far better than each of them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ _LEAST = 1e-6
 
 
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:
-    """Values drawn to a regression on a design, as far as their scatter around it is noise.
+    """Values shrunk towards a regression, as far as their scatter around it is noise.
 
     ``(1 - a) y + a X b`` with b by least squares and ``a = sum_i noise_i (1 - h_i) / sum_i
-    (y_i - X_i b)^2``, in [0, 1], h the leverages: what is left of the scatter once the noise is
-    taken off belongs to the values themselves.
+    (y_i - X_i b)^2``, in [0, 1], h the leverages.
 
     Parameters
     ----------
@@ -38,21 +37,21 @@ def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Fl
     -------
     shrunk : ndarray, shape (n,)
     share : float
-        a; 0 where fewer than two values are left over by the design.
+        a; 0 with fewer than two residual degrees of freedom.
     """
     basis, weights, _ = np.linalg.svd(design, full_matrices=False)
     basis = basis[:, weights > 1e-9 * weights[0]]
     if values.size - basis.shape[1] < 2:
         return values, 0.0
     fitted = basis @ (basis.T @ values)
-    away = float(((values - fitted) ** 2).sum())
+    scatter = float(((values - fitted) ** 2).sum())
     expected = float(noise @ (1.0 - (basis**2).sum(axis=1)))
-    share = min(expected / away, 1.0) if away > 0.0 else 0.0
+    share = min(expected / scatter, 1.0) if scatter > 0.0 else 0.0
     return (1.0 - share) * values + share * fitted, share
 
 
 def shrunk_covariance(sums: Floats, kinds: NDArray[np.intp]) -> tuple[Floats, float]:
-    """Covariance of estimates whose correlations are drawn to the mean of their kind.
+    """Covariance of estimates with correlations shrunk to the mean of their kind.
 
     ``R = (1 - a) r + a t``, with r the sample correlations, t the mean of r over pairs of one
     kind, and ``a = sum_{i != j} Var(r_ij) / sum_{i != j} (r_ij - t_ij)^2``, in [0, 1], which
@@ -64,14 +63,14 @@ def shrunk_covariance(sums: Floats, kinds: NDArray[np.intp]) -> tuple[Floats, fl
     sums : ndarray, shape (g, k)
         Influence values, summed within clusters.
     kinds : ndarray of int, shape (k, k)
-        Kind of each pair, symmetric; the diagonal is not looked at.
+        Kind of each pair, symmetric; the diagonal is ignored.
 
     Returns
     -------
     cov : ndarray, shape (k, k)
         NaN throughout if there is one cluster only.
     share : float
-        a; 0 where there is no pair, or where all correlations are those of their kind.
+        a; 0 without pairs, or where all correlations of a kind are equal.
     """
     cov = covariance_of_sums(sums)
     groups, count = sums.shape
@@ -82,14 +81,14 @@ def shrunk_covariance(sums: Floats, kinds: NDArray[np.intp]) -> tuple[Floats, fl
     scaled *= np.sqrt(groups / (groups - 1.0))
     off = ~np.eye(count, dtype=bool)
     r = scaled.T @ scaled
-    # r is a sum over clusters of products: their scatter is its variance.
+    # r is a sum of products over clusters; their sample variance gives that of r.
     spread = ((scaled**2).T @ scaled**2 * groups - r**2) / (groups - 1.0)
     codes = kinds[off]
     size = np.bincount(codes)
     mean = np.bincount(codes, r[off]) / np.maximum(size, 1)
     target = np.where(off, mean[np.where(off, kinds, 0)], 1.0)
-    away = float(((r - target)[off] ** 2).sum())
-    share = min(float(spread[off].sum()) / away, 1.0) if away > 0.0 else 0.0
+    scatter = float(((r - target)[off] ** 2).sum())
+    share = min(float(spread[off].sum()) / scatter, 1.0) if scatter > 0.0 else 0.0
     mixed = (1.0 - share) * r + share * target
     np.fill_diagonal(mixed, 1.0)
     values, vectors = np.linalg.eigh(mixed)

@@ -51,7 +51,7 @@ def test_enumerated_permutations_against_naive(seed: int) -> None:
 
 
 def test_size_with_a_family_effect_against_theory() -> None:
-    """Exact, and of use where the covariate varies inside families."""
+    """Exact, and with power where the covariate varies inside families."""
     codes = np.repeat(np.arange(4), [3, 3, 2, 1])
     found, power = 0, 0
     for seed in range(400):
@@ -80,7 +80,7 @@ def test_drawn_permutations_are_close_to_all_of_them() -> None:
 
 
 def test_a_covariate_that_families_share_degenerate() -> None:
-    """All families of another size: nothing can move a date that each family has one of."""
+    """Families of different sizes, one date each: no permutation changes the date."""
     codes = np.repeat(np.arange(3), [3, 2, 1])
     X = np.column_stack([np.ones(6), codes.astype(float)])
     found = permutation_test(np.arange(6.0) ** 2, X, codes, column=1)

@@ -46,8 +46,8 @@ def naive_roots(
         if kind == "CR3":
             # Coefficients with and without the cluster, as linear maps of y.
             keep = np.eye(n) - pick
-            left = linalg.inv(X.T @ keep @ W @ keep @ X) @ X.T @ keep @ W @ keep
-            roots.append(bread @ X.T @ W - left)
+            reduced = linalg.inv(X.T @ keep @ W @ keep @ X) @ X.T @ keep @ W @ keep
+            roots.append(bread @ X.T @ W - reduced)
             continue
         spread = np.zeros((n, n))
         spread[block] = A
@@ -107,11 +107,11 @@ def test_joint_test_against_naive(seed: int, groups: int, k: int, gls: bool, kin
     roots = naive_roots(X, W, T, codes, kind)
     C = np.eye(k)[:2] + 0.3
     omega = np.sum([C @ R @ T @ R.T @ C.T for R in roots], axis=0)
-    half = power(omega, -0.5) @ C
+    root = power(omega, -0.5) @ C
     total = 0.0
     for s in range(2):
         for t in range(2):  # variance of each entry of the standardised covariance
-            Q = np.sum([np.outer(half[s] @ R, half[t] @ R) for R in roots], axis=0)
+            Q = np.sum([np.outer(root[s] @ R, root[t] @ R) for R in roots], axis=0)
             Q = (Q + Q.T) / 2
             total += 2 * np.trace(Q @ T @ Q @ T)
     nu = 6 / total
@@ -145,8 +145,8 @@ def test_covariance_without_any_variance_degenerate() -> None:
 def test_size_of_the_slope_test_coverage() -> None:
     """Nominal 5 %, 20 models in families of 6, 5, 3, 3, 2, 1, no slope but a family effect.
 
-    Least squares takes models of a family for independent and rejects far too often; CR2 with
-    Satterthwaite degrees of freedom holds its level, and CR3 with G - 1 about does.
+    Least squares treats models of a family as independent and rejects far too often; CR2 with
+    Satterthwaite degrees of freedom keeps its level, and CR3 with G - 1 nearly does.
     """
     rng = np.random.default_rng(20)
     n, designs, replicates = 20, 40, 50
@@ -181,8 +181,8 @@ def test_size_of_the_slope_test_coverage() -> None:
 def test_size_where_items_are_shared_by_all_families_coverage() -> None:
     """Nominal 5 % for the mean of 20 models that answered the same items.
 
-    What the items did to all of them leaves no trace between families: left out, the mean looks
-    far too certain. With the known part between clusters the test holds its level.
+    The error of the items is common to all families, so a sum over families misses it, and the
+    test rejects far too often. With the known part between clusters it keeps its level.
     """
     rng = np.random.default_rng(21)
     X = np.column_stack([np.ones(20), rng.normal(size=20)])

@@ -98,7 +98,7 @@ def test_acceleration_against_theory() -> None:
     np.testing.assert_allclose(found, skew / (6.0 * np.sqrt(100)), rtol=1e-12)
 
 
-def test_nothing_that_moves_degenerate() -> None:
+def test_no_influence_degenerate() -> None:
     psi = [np.zeros((20, 1))]
     draws = linear_draws(np.array([0.5]), psi, 100, rng=np.random.default_rng(1))
     assert np.array_equal(draws, np.full((100, 1), 0.5))

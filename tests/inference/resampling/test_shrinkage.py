@@ -59,9 +59,10 @@ def test_equals_pairs_one_at_a_time(seed: int, groups: int, count: int) -> None:
 def crossed(models: int, languages: int) -> tuple[Floats, NDArray[np.intp]]:
     """Correlations of cells that share a model, a language or only the items; their kinds."""
     model, language = (v.ravel() for v in np.indices((models, languages)))
-    alike, near = model[:, None] == model, language[:, None] == language
-    truth = np.where(alike & near, 1.0, np.where(alike, 0.6, np.where(near, 0.5, 0.3)))
-    return truth, (2 * alike + near).astype(np.intp)
+    same_model, same_language = model[:, None] == model, language[:, None] == language
+    one = np.where(same_model, 0.6, np.where(same_language, 0.5, 0.3))
+    truth = np.where(same_model & same_language, 1.0, one)
+    return truth, (2 * same_model + same_language).astype(np.intp)
 
 
 def test_more_estimates_than_clusters_have_a_covariance_near_the_truth() -> None:
@@ -80,28 +81,28 @@ def test_more_estimates_than_clusters_have_a_covariance_near_the_truth() -> None
     assert wrong[1] < 0.4 * wrong[0]
 
 
-def test_means_of_many_estimates_keep_the_error_that_they_have() -> None:
-    """Weights from a plain covariance chase its noise; what they promise is not what comes."""
+def test_weighted_means_of_many_estimates_have_the_stated_error() -> None:
+    """Weights from a sample covariance fit its noise: the actual error is larger than stated."""
     truth, kinds = crossed(8, 5)
     one = np.ones(40)
-    promised, happened = [], []
+    stated, actual = [], []
     for seed in range(200):
         rng = np.random.default_rng(seed)
         sums = rng.multivariate_normal(np.zeros(40), truth, size=60) / 60.0
         error = rng.multivariate_normal(np.zeros(40), truth / 60.0)
         for cov in (covariance_of_sums(sums), shrunk_covariance(sums, kinds)[0]):
             weight = np.linalg.solve(cov, one)
-            promised.append(1.0 / weight.sum())
-            happened.append((weight @ error / weight.sum()) ** 2)
-    ratio = np.mean(np.reshape(happened, (200, 2)), axis=0) / np.mean(
-        np.reshape(promised, (200, 2)), axis=0
+            stated.append(1.0 / weight.sum())
+            actual.append((weight @ error / weight.sum()) ** 2)
+    ratio = np.mean(np.reshape(actual, (200, 2)), axis=0) / np.mean(
+        np.reshape(stated, (200, 2)), axis=0
     )
     assert ratio[0] > 4.0
     # The variances are still those of 60 clusters each.
     assert 0.8 < ratio[1] < 2.0
 
 
-def test_correlations_that_differ_are_left_alone_where_they_are_known_well() -> None:
+def test_different_correlations_stay_where_they_are_known_well() -> None:
     truth = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.0], [0.1, 0.0, 1.0]])
     sums = np.random.default_rng(5).multivariate_normal(np.zeros(3), truth, size=50_000)
     found, share = shrunk_covariance(sums, np.zeros((3, 3), dtype=np.intp))
@@ -109,7 +110,7 @@ def test_correlations_that_differ_are_left_alone_where_they_are_known_well() -> 
     np.testing.assert_allclose(found, covariance_of_sums(sums), rtol=0.02, atol=50.0)
 
 
-def test_one_cluster_tells_nothing_and_one_estimate_has_no_pairs_degenerate() -> None:
+def test_one_cluster_or_one_estimate_degenerate() -> None:
     cov, share = shrunk_covariance(np.ones((1, 3)), np.zeros((3, 3), dtype=np.intp))
     assert np.isnan(cov).all()
     assert share == 0.0
@@ -118,14 +119,14 @@ def test_one_cluster_tells_nothing_and_one_estimate_has_no_pairs_degenerate() ->
     assert share == 0.0
 
 
-def test_an_estimate_that_no_cluster_moves_keeps_its_zero_degenerate() -> None:
+def test_an_estimate_without_influence_has_variance_zero_degenerate() -> None:
     sums = np.array([[1.0, 0.0, 0.5], [-1.0, 0.0, 0.2], [0.3, 0.0, -0.7]])
     cov, _ = shrunk_covariance(sums, np.zeros((3, 3), dtype=np.intp))
     assert np.isfinite(cov).all()
     assert (cov[1] == 0.0).all()
 
 
-def test_logarithms_of_noise_alone_go_to_the_regression_and_true_ones_stay() -> None:
+def test_logarithms_of_noise_alone_shrink_and_others_stay() -> None:
     rng = np.random.default_rng(7)
     x = np.linspace(-1.0, 1.0, 40)
     design = np.column_stack([np.ones(40), x])
@@ -137,8 +138,8 @@ def test_logarithms_of_noise_alone_go_to_the_regression_and_true_ones_stay() -> 
         found, share = shrunk_logarithms(values, noise, design)
         basis = np.linalg.qr(design)[0]
         fitted = basis @ (basis.T @ values)
-        left = noise @ (1.0 - np.diag(basis @ basis.T))
-        expected = min(left / ((values - fitted) ** 2).sum(), 1.0)
+        variance = noise @ (1.0 - np.diag(basis @ basis.T))
+        expected = min(variance / ((values - fitted) ** 2).sum(), 1.0)
         np.testing.assert_allclose(found, values + expected * (fitted - values), rtol=1e-9)
         shares.append(share)
         gains.append(((found - line) ** 2).mean() / ((values - line) ** 2).mean())
@@ -148,7 +149,7 @@ def test_logarithms_of_noise_alone_go_to_the_regression_and_true_ones_stay() -> 
     assert share < 0.05
 
 
-def test_logarithms_that_the_design_uses_up_stay_degenerate() -> None:
+def test_logarithms_without_residual_freedom_stay_degenerate() -> None:
     values = np.array([0.1, 0.5, -0.2])
     found, share = shrunk_logarithms(values, np.ones(3), np.column_stack([np.ones(3), values]))
     assert share == 0.0
