@@ -1,8 +1,8 @@
 """Items of TruthfulQA that function differently in one language: translations to look at.
 
-Two lists are set side by side. Differential functioning compares models of one score between the
-languages and assumes no model of transfer; `item_report` compares an item with what the model's
-profile says of it. An item on both is the first to read.
+Two lists are compared. Differential functioning compares models with the same score between the
+languages and assumes no model of transfer; `item_report` compares an item with what the profile
+expects of it. An item on both lists is the first to read.
 
 Run ``python -m analyses.items_that_differ --out DIR``.
 """
@@ -25,7 +25,7 @@ CELL = ["benchmark", "language", "item"]
 def run(study_path: Path, out: Path) -> None:
     """Test every item in every language, and compare with the list by profile."""
     study = hs.read_study(study_path)
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", hs.DegenerateDataWarning)
         table = hs.item_functioning(study)
     classes = functioning_classes(table)
@@ -39,15 +39,15 @@ def run(study_path: Path, out: Path) -> None:
         f"{len(table)} items x languages, {table['n_models'].max()} models: {large.sum()} of class "
         f"C, {found.sum()} found at a false discovery rate of 5 %."
     )
-    for warning in said:
+    for warning in caught:
         say(str(warning.message))
     for name, part in classes[classes["ets"] == "C"].groupby("language", sort=False):
         harder, easier = (
             part.loc[part["direction"] == way, "items"].sum() for way in ("harder", "easier")
         )
-        say(f"  {name}: {harder} much harder, {easier} much easier than models of a score find it.")
+        say(f"  {name}: {harder} much harder, {easier} much easier than for the same score.")
     crossed = (table["nonuniform_p"] < 0.05) & (table["uniform_p"] >= 0.05)
-    say(f"{crossed.sum()} differ by the model's ability and not on average (each at 5 %).")
+    say(f"{crossed.sum()} differ depending on ability but not on average (each at 5 %).")
 
     profile = hs.fit_profile(study, method="joint")
     report = hs.item_report(profile)[[*CELL, "residual", "q_value", "verdict"]]
@@ -57,12 +57,12 @@ def run(study_path: Path, out: Path) -> None:
     write(listed, out / "listed.csv")
     say(
         f"The profile lists {by_profile.sum()}, functioning {by_functioning.sum()}, both "
-        f"{(by_profile & by_functioning).sum()}. The profile asks for items far out among those "
-        "of a language, functioning for any that differ."
+        f"{(by_profile & by_functioning).sum()}. The profile lists items extreme among those of a "
+        "language, functioning any that differ."
     )
     say(
-        "What cannot be said: that a translation is broken. An item may be easier because a model "
-        "read about it in that language, and fifteen models are few persons."
+        "None of this shows that a translation is broken. An item may be easier because a model "
+        "read about it in that language, and fifteen models are a small sample."
     )
 
 

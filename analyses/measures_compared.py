@@ -13,10 +13,11 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.calibration.stress import StressDesign, simulated
+from hatstats.calibration.stress import StressDesign
 from hatstats.measures.draws import measure_draws
 from hatstats.report.figures.bar_charts import leakage
 from hatstats.report.figures.style import save_figure
+from hatstats.simulation.simulate import Shape
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")
@@ -49,7 +50,7 @@ def run(study_path: Path, out: Path) -> None:
     for row in alike[alike["term"].str.startswith("HAT ~ ")].itertuples():
         say(f"  {row.term:<20} tau {row.estimate:5.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}]")
 
-    moved = simulated(StressDesign(n_items=1_000), rng=1)
+    moved = hs.stress_test(design=StressDesign(shape=Shape(1_000, 2)), rng=1)
     say("Moved by source ability alone, relative to a like move of transfer (simulated):")
     for row in moved.sort_values("leakage").itertuples():
         say(f"  {row.measure:<26}{row.leakage:>7.1%}")

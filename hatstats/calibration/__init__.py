@@ -1,9 +1,9 @@
 """Slow proofs: simulations that say whether the estimators keep what they promise.
 
-`hatstats.calibration.drift` moves source ability alone and sees which measures move with it;
-`hatstats.calibration.coverage` counts how often intervals hold the truth;
-`hatstats.calibration.test_size` counts how often tests of a trend reject;
-`hatstats.calibration.stress` moves source ability, then transfer, and sees which measures can tell;
-`hatstats.calibration.plans` compares plans with what happens. Each function returns one tidy frame;
-``python -m hatstats.calibration`` runs and prints them.
+`hatstats.calibration.drift`: which measures change if source ability alone does;
+`hatstats.calibration.coverage`: how often intervals contain the truth;
+`hatstats.calibration.stress`: how far measures change with source ability relative to transfer;
+`hatstats.calibration.rejection_rates`: how often tests of a trend reject;
+`hatstats.calibration.plans`: predicted power and precision against simulation.
+Each function returns one tidy frame; ``python -m hatstats.calibration`` runs and prints them.
 """

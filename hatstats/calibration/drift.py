@@ -1,7 +1,7 @@
-"""How far a measure of transfer drifts when only source ability moves.
+"""How far a measure of transfer drifts if only source ability changes.
 
-Models with one and the same transfer and very different source ability answer the same items. A
-measure of transfer should give them one value; how far its values lie apart is its drift.
+Models with the same transfer and very different source ability answer the same items. A measure of
+transfer should give them one value; the range of its values is its drift.
 """
 
 from __future__ import annotations
@@ -18,42 +18,40 @@ from scipy import special, stats
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.measures.table import measures
-from hatstats.simulation.paper_truth import PILED
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.worlds import PILED
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
 
-#: Mean source logits of the models that are compared.
+#: Size of the study by default.
+SHAPE = Shape(20_000, 2)
+#: Mean source logits of the models compared.
 ABILITIES = (-2.0, 0.0, 1.0, 3.0)
 _REFERENCES = ("uniform", "pooled")
 _QUANTILES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class DriftDesign:
     """What is simulated to see whether a measure drifts.
 
     Attributes
     ----------
     world : str
-        How transfer behaves; see `hatstats.simulation.simulate`.
-    piled : float
-        Share of items that a model answers almost never or almost always.
-    n_trials, n_items, n_languages : int
+        How transfer behaves; see `hatstats.simulation.worlds`.
+    shape : Shape
     abilities : tuple of float
+        Mean source logits.
     """
 
     world: WorldName = "logit_normal"
-    piled: float = 0.0
-    n_trials: int = 10
-    n_items: int = 20_000
-    n_languages: int = 2
+    shape: Shape = SHAPE
     abilities: tuple[float, ...] = ABILITIES
 
 
 def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) -> Floats:
-    """Equally likely source accuracies that stand for a simulated model's distribution.
+    """Equally likely source accuracies that represent a simulated model's distribution.
 
     Parameters
     ----------
@@ -69,17 +67,17 @@ def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) ->
     ndarray, shape (about 20,000,)
     """
 
-    def steps(share: float) -> Floats:
+    def midpoints(share: float) -> Floats:
         count = max(round(_QUANTILES * share), 1)
         return (np.arange(count) + 0.5) / count
 
-    inner = special.expit(ability + spread * stats.norm.ppf(steps(1.0 - piled)))
+    inner = special.expit(ability + spread * stats.norm.ppf(midpoints(1.0 - piled)))
     if piled == 0.0:
         return np.asarray(inner, dtype=float)
-    high = float(special.expit(ability))
-    low_end = stats.beta.ppf(steps(piled * (1.0 - high)), *PILED)
-    high_end = 1.0 - stats.beta.ppf(steps(piled * high), *PILED)
-    return np.concatenate([inner, low_end, high_end])
+    share = float(special.expit(ability))
+    low = stats.beta.ppf(midpoints(piled * (1.0 - share)), *PILED)
+    high = 1.0 - stats.beta.ppf(midpoints(piled * share), *PILED)
+    return np.concatenate([inner, low, high])
 
 
 def true_score(
@@ -111,7 +109,7 @@ def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Fl
 
 
 def drift(
-    design: Drift,
+    design: DriftDesign,
     *,
     methods: Sequence[Method] = ("latent", "joint", "observed"),
     n_seeds: int = 4,
@@ -121,11 +119,11 @@ def drift(
 
     Parameters
     ----------
-    design : Drift
+    design : DriftDesign
     methods : sequence of str
-        Item-level estimators of HAT to show.
+        Item-level estimators of HAT.
     n_seeds : int
-        Number of studies drawn.
+        Number of simulated studies.
     rng : Generator, int or None
 
     Returns
@@ -133,24 +131,14 @@ def drift(
     DataFrame
         `measure, reference, world, piled, n_trials, ability, estimate, truth, bias, mc_error,
         spread, spread_of_means, noted, n_seeds`. `estimate` and `bias` are means over seeds and
-        `mc_error` is the standard error of that mean; `spread` is the mean over seeds of highest
-        less lowest estimate, which sampling error raises, and `spread_of_means` is highest less
-        lowest of the means, in which it averages out. `noted` is the share of outputs that carry
-        a warning in words for the model. `truth` and `noted` are NaN for measures other than HAT.
+        `mc_error` is the standard error of that mean; `spread` is the mean over seeds of the range
+        of estimates, which sampling error increases, and `spread_of_means` the range of the means,
+        where it averages out. `noted` is the share of outputs with a warning in words for the
+        model. `truth` and `noted` are NaN for measures other than HAT.
     """
     draws: dict[tuple[str, str], list[Floats]] = {}
     for child in np.random.default_rng(rng).spawn(n_seeds):
-        study = simulate_study(
-            design.abilities,
-            shape=Shape(
-                n_items=design.n_items,
-                n_languages=design.n_languages,
-                n_trials=design.n_trials,
-                piled=design.piled,
-            ),
-            world=design.world,
-            rng=child,
-        )
+        study = simulate_study(design.abilities, shape=design.shape, world=design.world, rng=child)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateDataWarning)
             for key, value in _values(study, methods).items():
@@ -161,7 +149,7 @@ def drift(
         mean = table.mean(axis=0)
         truth = np.nan
         if reference:
-            truth = true_score(design.world, reference, design.abilities, design.piled)
+            truth = true_score(design.world, reference, design.abilities, design.shape.piled)
         error = table.std(axis=0, ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else np.nan
         frames.append(
             pd.DataFrame(
@@ -169,8 +157,8 @@ def drift(
                     "measure": measure,
                     "reference": reference,
                     "world": design.world,
-                    "piled": design.piled,
-                    "n_trials": design.n_trials,
+                    "piled": design.shape.piled,
+                    "n_trials": design.shape.n_trials,
                     "ability": design.abilities,
                     "estimate": mean,
                     "truth": truth,

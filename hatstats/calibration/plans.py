@@ -1,4 +1,4 @@
-"""Plans against simulation: predicted standard errors and power, and what happens."""
+"""Plans against simulation: predicted and simulated power and standard errors."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Floats = NDArray[np.float64]
 
 
 def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -> bool:
-    """Whether one simulated panel shows the slope, by CR2."""
+    """Whether a test with CR2 finds the slope in one simulated panel."""
     x = panel.covariate(rng)
     noise = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
-    names = [f"m{place}" for place in range(x.size)]
+    names = [f"m{number}" for number in range(x.size)]
     table = pd.DataFrame(
         {
             "model": names,
@@ -65,18 +65,18 @@ def power_against_simulation(
         for child in generator.spawn(n_replicates)
     )
     share = float(np.mean(found))
-    return pd.DataFrame(
-        {
-            "slope": [slope],
-            "predicted": [float(predicted["power"].iloc[0])],
-            "simulated": [share],
-            "mc_error": [np.sqrt(share * (1.0 - share) / n_replicates)],
-            "n_replicates": [n_replicates],
-        }
-    )
+    row = {
+        "slope": slope,
+        "predicted": float(predicted["power"].iloc[0]),
+        "simulated": share,
+        "mc_error": np.sqrt(share * (1.0 - share) / n_replicates),
+        "n_replicates": n_replicates,
+    }
+    return pd.DataFrame([row])
 
 
 def _scores(assumptions: Assumptions, shape: Shape, rng: np.random.Generator) -> Floats:
+    """Pooled HAT of the models of one simulated study, shape (M,)."""
     study = simulate_study(
         assumptions.abilities,
         transfer=[assumptions.transfer] * len(assumptions.abilities),
@@ -97,7 +97,7 @@ def precision_against_simulation(
     n_jobs: int = 1,
     rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
-    """Predicted standard error of HAT beside the spread of simulated scores.
+    """Predicted standard error of HAT beside the standard deviation of simulated scores.
 
     Returns
     -------
@@ -115,15 +115,14 @@ def precision_against_simulation(
         )
     )
     spread = float(np.sqrt(drawn.var(axis=0, ddof=1).mean()))
-    return pd.DataFrame(
-        {
-            "n_items": [shape.n_items],
-            "n_trials": [shape.n_trials],
-            "n_languages": [shape.n_languages],
-            "predicted": [predicted],
-            "simulated": [spread],
-            "ratio": [predicted / spread],
-            "mc_error": [1.0 / np.sqrt(2.0 * n_replicates)],
-            "n_replicates": [n_replicates],
-        }
-    )
+    row = {
+        "n_items": shape.n_items,
+        "n_trials": shape.n_trials,
+        "n_languages": shape.n_languages,
+        "predicted": predicted,
+        "simulated": spread,
+        "ratio": predicted / spread,
+        "mc_error": 1.0 / np.sqrt(2.0 * n_replicates),
+        "n_replicates": n_replicates,
+    }
+    return pd.DataFrame([row])

@@ -1,8 +1,8 @@
-"""How far each measure of transfer moves when only source ability does.
+"""How far each measure of transfer changes if only source ability does.
 
-A measure's *leakage* is how far it moves per logit of source ability while transfer stays, over
-how far it moves per logit of transfer while source ability stays. A measure of transfer alone has
-0; one that cannot tell the two apart has 1.
+A measure's *leakage* is its change per logit of source ability at constant transfer, relative to
+its change per logit of transfer at constant source ability. A measure of transfer alone has 0; one
+that cannot tell the two apart has 1.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
+#: Size of the simulated study by default.
+SHAPE = Shape(4_000, 2)
 _COLUMNS = [
     "measure", "world", "piled", "n_trials", "by_ability", "by_transfer", "leakage",
     "mc_error", "n_seeds",
 ]  # fmt: skip
+# On real items: share of right target answers that remain.
+_KEPT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +42,72 @@ class StressDesign:
     Attributes
     ----------
     world : str
-    piled : float
-        Share of items that a model answers almost never or almost always.
-    n_trials, n_items, n_languages : int
+    shape : Shape
     abilities, shifts : tuple of float
         Mean source logits, and shifts of the target logit.
     """
 
     world: WorldName = "logit_normal"
-    piled: float = 0.0
-    n_trials: int = 10
-    n_items: int = 4_000
-    n_languages: int = 2
+    shape: Shape = SHAPE
     abilities: tuple[float, ...] = (-2.0, 0.0, 1.0, 3.0)
     shifts: tuple[float, ...] = (-1.0, 0.0, 1.0)
 
 
+def stress_test(
+    study: Study | None = None,
+    design: StressDesign | None = None,
+    *,
+    methods: tuple[Method, ...] = ("latent", "observed"),
+    n_seeds: int = 2,
+    rng: np.random.Generator | int | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """How far HAT and every other measure change with source ability alone.
+
+    By default in a simulated world: the range of the mean values over abilities (mean over shifts)
+    per logit is compared with the range over shifts (mean over abilities) per logit.
+
+    On a real study, *only source ability*: each model on the half of the items that the other
+    models find easier in the source language, against itself on the other half. Another model's
+    answers choose the items, so that the model's own luck is not selected. *Only transfer*: each
+    model against itself with one in five of its right target answers, drawn at random, made wrong.
+    Both changes are measured in logits of mean accuracy, and leakage is per logit.
+
+    Parameters
+    ----------
+    study : Study, optional
+        With items, one benchmark, and at least two models; simulated if not given.
+    design : StressDesign, optional
+        What to simulate.
+    methods : tuple of str
+        Estimators of HAT.
+    n_seeds : int
+        Number of simulated studies.
+    rng : Generator, int or None
+    progress : callable, optional
+        Called with a description and the share done of the simulation.
+
+    Returns
+    -------
+    DataFrame
+        `measure, world, piled, n_trials, by_ability, by_transfer, leakage, mc_error, n_seeds`;
+        `leakage` is the quotient of the two changes, `mc_error` its Monte-Carlo error over seeds.
+        On a real study `world` is ``real items``, and changes are means over models, without
+        Monte-Carlo error.
+
+    Raises
+    ------
+    NotIdentifiedError
+        For a study without items, or with one model.
+    """
+    generator = np.random.default_rng(rng)
+    if study is not None:
+        return _real_items(as_study(study, "stress_test"), methods, generator)
+    return _simulated(design or StressDesign(), methods, n_seeds, generator, progress)
+
+
 def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...], dict[str, Floats]]:
-    """Models, and HAT and every other measure of each."""
+    """Models, and HAT and every other measure of each, (M,)."""
     found: dict[str, Floats] = {}
     models: tuple[str, ...] = ()
     with warnings.catch_warnings():
@@ -71,163 +123,74 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
     return models, found
 
 
-def stress_test(
-    study: Study | None = None,
-    design: StressDesign | None = None,
-    *,
-    methods: tuple[Method, ...] = ("latent", "observed"),
-    n_seeds: int = 2,
-    rng: np.random.Generator | int | None = None,
-    progress: Progress | None = None,
+def _simulated(
+    design: StressDesign,
+    methods: tuple[Method, ...],
+    n_seeds: int,
+    rng: np.random.Generator,
+    progress: Progress | None,
 ) -> pd.DataFrame:
-    """How far HAT and every other measure are moved by source ability alone.
-
-    Parameters
-    ----------
-    study : Study, optional
-        Real items to thin, see `thinned`; simulated if not given, see `simulated`.
-    design : StressDesign, optional
-        What to simulate.
-    methods, n_seeds, rng, progress
-        As in `simulated`.
-
-    Returns
-    -------
-    DataFrame
-        `measure, world, piled, n_trials, by_ability, by_transfer, leakage, mc_error, n_seeds`.
-    """
-    if study is not None:
-        return thinned(as_study(study, "stress_test"), methods=methods, rng=rng)
-    return simulated(design, methods=methods, n_seeds=n_seeds, rng=rng, progress=progress)
-
-
-def simulated(
-    design: StressDesign | None = None,
-    *,
-    methods: tuple[Method, ...] = ("latent", "observed"),
-    n_seeds: int = 2,
-    rng: np.random.Generator | int | None = None,
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Leakage of HAT and of every other measure in a simulated world.
-
-    Parameters
-    ----------
-    design : StressDesign, optional
-    methods : tuple of str
-        Estimators of HAT.
-    n_seeds : int
-        Number of studies drawn.
-    rng : Generator, int or None
-    progress : callable, optional
-
-    Returns
-    -------
-    DataFrame
-        `measure, world, piled, n_trials, by_ability, by_transfer, leakage, mc_error, n_seeds`:
-        range of the mean values over abilities (mean over shifts) per logit, range over shifts
-        (mean over abilities) per logit, and their quotient with its Monte-Carlo error over seeds.
-    """
-    chosen = design or StressDesign()
-    grid = [(a, b) for b in chosen.shifts for a in chosen.abilities]
+    """Leakage of all measures in a simulated world."""
+    grid = [(ability, shift) for shift in design.shifts for ability in design.abilities]
+    abilities, shifts = zip(*grid, strict=True)
     tables: dict[str, list[Floats]] = {}
-    for number, child in enumerate(np.random.default_rng(rng).spawn(n_seeds)):
+    for number, child in enumerate(rng.spawn(n_seeds)):
         if progress is not None:
-            progress(f"{chosen.world}, study {number + 1}", number / n_seeds)
+            progress(f"{design.world}, study {number + 1}", number / n_seeds)
         study = simulate_study(
-            [a for a, _ in grid],
-            transfer=[b for _, b in grid],
-            shape=Shape(
-                n_items=chosen.n_items,
-                n_languages=chosen.n_languages,
-                n_trials=chosen.n_trials,
-                piled=chosen.piled,
-            ),
-            world=chosen.world,
-            rng=child,
+            abilities, transfer=shifts, shape=design.shape, world=design.world, rng=child
         )
         for name, values in _values(study, methods)[1].items():
-            tables.setdefault(name, []).append(
-                values.reshape(len(chosen.shifts), len(chosen.abilities))
-            )
+            table = values.reshape(len(design.shifts), len(design.abilities))
+            tables.setdefault(name, []).append(table)
     rows = []
     for name, drawn in tables.items():
-        ability, transfer = _moves(np.mean(drawn, axis=0), chosen)
-        single = np.array([np.divide(*_moves(one, chosen)) for one in drawn])
-        error = single.std(ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else np.nan
-        leakage = ability / transfer if transfer > 0 else np.nan
-        case = (chosen.world, chosen.piled, chosen.n_trials)
-        rows.append((name, *case, ability, transfer, leakage, float(error), n_seeds))
+        by_ability, by_transfer = _changes(np.mean(drawn, axis=0), design)
+        each = np.array([np.divide(*_changes(one, design)) for one in drawn])
+        error = float(each.std(ddof=1) / np.sqrt(n_seeds)) if n_seeds > 1 else np.nan
+        case = (design.world, design.shape.piled, design.shape.n_trials)
+        leakage = _ratio(by_ability, by_transfer)
+        rows.append((name, *case, by_ability, by_transfer, leakage, error, n_seeds))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _moves(table: Floats, design: StressDesign) -> tuple[float, float]:
-    """How far a measure moves per logit of ability and per logit of transfer."""
-    ability = float(np.mean(np.ptp(table, axis=1)) / np.ptp(design.abilities))
-    transfer = float(np.mean(np.ptp(table, axis=0)) / np.ptp(design.shifts))
-    return ability, transfer
+def _changes(table: Floats, design: StressDesign) -> tuple[float, float]:
+    """Change of a measure (shifts, abilities) per logit of ability and per logit of transfer."""
+    by_ability = float(np.mean(np.ptp(table, axis=1)) / np.ptp(design.abilities))
+    by_transfer = float(np.mean(np.ptp(table, axis=0)) / np.ptp(design.shifts))
+    return by_ability, by_transfer
 
 
-def thinned(
-    study: Study,
-    *,
-    methods: tuple[Method, ...] = ("latent", "observed"),
-    kept: float = 0.8,
-    rng: np.random.Generator | int | None = None,
+def _ratio(by_ability: float, by_transfer: float) -> float:
+    """Leakage; NaN for a measure that does not change with transfer."""
+    return by_ability / by_transfer if by_transfer > 0 else np.nan
+
+
+def _real_items(
+    study: Study, methods: tuple[Method, ...], rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Leakage on real items: easier against harder halves, and target answers thinned.
-
-    *Only source ability*: each model on the half of the items that the other models find easier in
-    the source language, against itself on the other half. Another model's answers choose the
-    items, so that no luck of the model's own is selected. *Only transfer*: each model against
-    itself with a share ``1 - kept`` of its right target answers, drawn at random, made wrong. Both
-    moves are measured in logits of mean accuracy, and leakage is per logit.
-
-    Parameters
-    ----------
-    study : Study
-        With items, one benchmark, and at least two models.
-    methods : tuple of str
-        Estimators of HAT.
-    kept : float
-        Share of right target answers that stay, inside (0, 1).
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        As `simulated`; `world` is ``real items``, means over models, without Monte-Carlo error.
-
-    Raises
-    ------
-    NotIdentifiedError
-        Without items, or with one model.
-    """
+    """Leakage on real items: easier against harder halves, and thinned right target answers."""
     if study.level != "item" or len(study.model_names) < 2:
         raise NotIdentifiedError(
-            "thinning real items needs counts per item of at least two models; without a study the "
-            "stress test is simulated"
+            "the stress test of a real study needs counts per item of at least two models; without "
+            "a study it is simulated"
         )
-    generator = np.random.default_rng(rng)
-    halves = _halves(study)
-    fewer = _fewer_right(study, kept, generator)
+    by_ability = _paired_changes(_easy_and_hard(study), methods, ("easy", "hard"), "source")
+    fewer = _with_fewer_right(study, rng)
+    by_transfer = _paired_changes(fewer, methods, ("all", "thinned"), "target")
+    trials = float(study.counts["n_trials"].median())
     rows = []
-    by_ability = _paired(halves, methods, "easy", "hard", "source")
-    by_transfer = _paired(fewer, methods, "all", "thinned", "target")
     for name, ability in by_ability.items():
-        transfer = by_transfer[name]
-        leakage = ability / transfer if transfer > 0 else np.nan
-        trials = float(study.counts["n_trials"].median())
-        rows.append((name, "real items", np.nan, trials, ability, transfer, leakage, np.nan, 1))
+        leakage = _ratio(ability, by_transfer[name])
+        changes = (ability, by_transfer[name], leakage)
+        rows.append((name, "real items", np.nan, trials, *changes, np.nan, 1))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _renamed(study: Study, parts: list[tuple[pd.DataFrame, str]]) -> Study:
-    """A study in which every model stands once for each part, its name marked."""
-    counts, models = [], []
-    for rows, mark in parts:
-        counts.append(rows.assign(model=rows["model"] + f" ({mark})"))
-        models.append(study.models.assign(model=study.models["model"] + f" ({mark})"))
+def _versions(study: Study, parts: dict[str, pd.DataFrame]) -> Study:
+    """A study with one version of every model for each part of the counts, marked in its name."""
+    counts = [rows.assign(model=rows["model"] + f" ({mark})") for mark, rows in parts.items()]
+    models = [study.models.assign(model=study.models["model"] + f" ({mark})") for mark in parts]
     return Study(
         pd.concat(counts, ignore_index=True),
         pd.concat(models, ignore_index=True),
@@ -237,8 +200,8 @@ def _renamed(study: Study, parts: list[tuple[pd.DataFrame, str]]) -> Study:
     )
 
 
-def _halves(study: Study) -> Study:
-    """Every model on the easier and on the harder half of the items, as the others find them."""
+def _easy_and_hard(study: Study) -> Study:
+    """Every model on the easier and on the harder half of the items, by the other models."""
     rows = study.counts
     source = rows[study.is_source]
     share = (
@@ -250,42 +213,38 @@ def _halves(study: Study) -> Study:
     easy, hard = [], []
     for model in study.model_names:
         others = share.drop(columns=model).mean(axis=1)
-        # Ties are split by the order of the items, which says nothing of this model.
-        upper = others.rank(method="first") > len(others) / 2
+        # Ties are broken by the order of the items, which does not depend on the model.
+        easier = others.rank(method="first") > len(others) / 2
         own = rows[rows["model"] == model]
         keys = pd.MultiIndex.from_frame(own[["benchmark", "item"]])
-        chosen = upper.reindex(keys).fillna(False).to_numpy(dtype=bool)
+        chosen = easier.reindex(keys).fillna(False).to_numpy(dtype=bool)
         easy.append(own[chosen])
         hard.append(own[~chosen])
-    return _renamed(study, [(pd.concat(easy), "easy"), (pd.concat(hard), "hard")])
+    return _versions(study, {"easy": pd.concat(easy), "hard": pd.concat(hard)})
 
 
-def _fewer_right(study: Study, kept: float, rng: np.random.Generator) -> Study:
+def _with_fewer_right(study: Study, rng: np.random.Generator) -> Study:
     """Every model as it is, and with some of its right target answers made wrong."""
     rows = study.counts
     right = rows["n_correct"].to_numpy(dtype=float)
-    left = rng.binomial(np.round(right).astype(int), kept).astype(float)
-    thinner = rows.assign(n_correct=np.where(study.is_source, right, left))
-    return _renamed(study, [(rows, "all"), (thinner, "thinned")])
+    remaining = rng.binomial(np.round(right).astype(int), _KEPT).astype(float)
+    thinned = rows.assign(n_correct=np.where(study.is_source, right, remaining))
+    return _versions(study, {"all": rows, "thinned": thinned})
 
 
-def _paired(
-    study: Study, methods: tuple[Method, ...], first: str, second: str, moved: str
+def _paired_changes(
+    study: Study, methods: tuple[Method, ...], marks: tuple[str, str], changed: str
 ) -> dict[str, float]:
-    """How far each measure moves per logit between two versions of each model, mean of models."""
+    """Change of each measure per logit between two versions of each model, mean over models.
+
+    The logits are those of mean accuracy in the language that is `changed`: source or target.
+    """
     models, values = _values(study, methods)
     scores = fit_profile(study, method="observed").hat("own")
-    level = dict(
-        zip(scores.models, scores.source if moved == "source" else scores.params, strict=True)
-    )
-    names = [name.removesuffix(f" ({first})") for name in models if name.endswith(f" ({first})")]
-    out: dict[str, float] = {}
-    for measure, value in values.items():
-        of = dict(zip(models, value, strict=True))
-        steps = []
-        for name in names:
-            a, b = f"{name} ({first})", f"{name} ({second})"
-            logits = special.logit(level[a]) - special.logit(level[b])
-            steps.append(abs(of[a] - of[b]) / abs(logits))
-        out[measure] = float(np.mean(steps))
-    return out
+    accuracy = pd.Series(scores.source if changed == "source" else scores.params, scores.models)
+    table = pd.DataFrame(values, index=list(models))
+    first = [name for name in models if name.endswith(f" ({marks[0]})")]
+    second = [name.removesuffix(f" ({marks[0]})") + f" ({marks[1]})" for name in first]
+    logits = special.logit(accuracy[first].to_numpy()) - special.logit(accuracy[second].to_numpy())
+    steps = np.abs(table.loc[first].to_numpy() - table.loc[second].to_numpy())
+    return dict(zip(values, (steps / np.abs(logits)[:, None]).mean(axis=0).tolist(), strict=True))

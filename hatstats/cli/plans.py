@@ -81,6 +81,7 @@ def stress(
 ) -> None:
     """Move only source ability, then only transfer, and see which measures can tell."""
     from hatstats.calibration.stress import StressDesign, stress_test
+    from hatstats.simulation.simulate import Shape
 
     data = None
     if study is not None:
@@ -90,7 +91,7 @@ def stress(
     with progress_bar() as progress:
         table = stress_test(
             data,
-            StressDesign(n_items=items, piled=piled),
+            StressDesign(shape=Shape(items, 2, piled=piled)),
             n_seeds=studies,
             rng=choice.seed,
             progress=progress,

@@ -1,8 +1,8 @@
 r"""Differential functioning of items between the source language and each target language.
 
 The persons are models, twice: a model in the source and the same model in the target language, each
-with its score there over all items. An item functions differently if models of one score get it
-right more often in one of the languages.
+with its score there over all items. An item functions differently if models with the same score
+have different accuracy on it in the two languages.
 
 * Mantel-Haenszel over classes k of the score, a and b right and wrong in the target, c and d in the
   source, ``log alpha = log sum_k a d / n - log sum_k b c / n`` with the variance of Robins, Breslow
@@ -14,8 +14,8 @@ right more often in one of the languages.
   27:361-370): likelihood ratio tests of uniform and of non-uniform functioning, and what both add
   to Nagelkerke's R^2.
 
-A model's trials of an item count as one answer, with the share that was right: they say how the
-model answers, and not how models do. That makes the tests conservative.
+A model's trials of an item count as one answer, equal to the share that was right: they are repeats
+of one model, not a sample of models. That makes the tests conservative.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
-from statsmodels.stats.multitest import multipletests
 
+from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
@@ -37,23 +37,16 @@ Floats = NDArray[np.float64]
 
 #: Points of the delta scale for one unit of the log odds ratio.
 DELTA = 2.35
-#: Models below which a class of the score has no two of them.
+#: Fewest models with which two classes of the score have two models each.
 LEAST_MODELS = 4
 #: Classes and directions, from much harder to much easier in the target, then unknown.
-CLASSES = (
-    ("C", "harder"),
-    ("B", "harder"),
-    ("A", ""),
-    ("B", "easier"),
-    ("C", "easier"),
-    ("", ""),
-)
+CLASSES = (("C", "harder"), ("B", "harder"), ("A", ""), ("B", "easier"), ("C", "easier"), ("", ""))
 _SMALL, _LARGE = 1.0, 1.5
 _STEPS, _TOLERANCE = 60, 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Persons:
+class Persons:
     """Answers of P persons, the models in the source and then in the target, to N items.
 
     Attributes
@@ -74,14 +67,15 @@ class _Persons:
     score: Floats
 
 
-def _persons(counts: ItemCounts, place: int) -> _Persons:
-    s, t = counts.source_accuracy(), counts.target_accuracy()[:, :, place]
-    both = ~np.isnan(s) & ~np.isnan(t)
-    kept = both.any(axis=1)
-    asked = np.tile(both[kept].astype(float), (2, 1))
-    right = np.where(asked > 0, np.concatenate([s[kept], t[kept]]), 0.0)
-    target = np.repeat([0.0, 1.0], kept.sum())
-    return _Persons(right, asked, target, right.sum(axis=1) / asked.sum(axis=1))
+def _persons(counts: ItemCounts, language: int) -> Persons:
+    """Persons of the source and one target language: models asked some item in both."""
+    source, target = counts.source_accuracy(), counts.target_accuracy()[:, :, language]
+    both = ~np.isnan(source) & ~np.isnan(target)
+    models = both.any(axis=1)
+    asked = np.tile(both[models].astype(float), (2, 1))
+    right = np.where(asked > 0, np.concatenate([source[models], target[models]]), 0.0)
+    target = np.repeat([0.0, 1.0], models.sum())
+    return Persons(right, asked, target, right.sum(axis=1) / asked.sum(axis=1))
 
 
 def _classes(score: Floats, n_classes: int) -> NDArray[np.intp]:
@@ -90,8 +84,8 @@ def _classes(score: Floats, n_classes: int) -> NDArray[np.intp]:
     return np.searchsorted(edges, score, side="left").astype(np.intp)
 
 
-def mantel_haenszel(persons: _Persons, n_classes: int) -> tuple[Floats, Floats, Floats]:
-    """Log odds ratio of right in the target against the source, its error, and the p value.
+def mantel_haenszel(persons: Persons, n_classes: int) -> tuple[Floats, Floats, Floats]:
+    """Log odds ratio of a right answer in the target against the source, with error and p value.
 
     Returns
     -------
@@ -109,76 +103,78 @@ def mantel_haenszel(persons: _Persons, n_classes: int) -> tuple[Floats, Floats, 
     a, b, c, d = tables
     n = a + b + c + d
     size = np.where(n > 0, n, 1.0)
-    up, down = a * d / size, b * c / size
+    agree, disagree = a * d / size, b * c / size
     p, q = (a + d) / size, (b + c) / size
-    over, under = up.sum(axis=0), down.sum(axis=0)
+    total_agree, total_disagree = agree.sum(axis=0), disagree.sum(axis=0)
     expected = (a + b) * (a + c) / size
-    spread = (a + b) * (c + d) * (a + c) * (b + d) / (size**2 * np.where(n > 1, n - 1.0, np.inf))
-    total = spread.sum(axis=0)
-    known = total > 0
-    moved = (a - expected).sum(axis=0) ** 2 / np.where(known, total, 1.0)
+    variance_a = (a + b) * (c + d) * (a + c) * (b + d)
+    variance_a /= size**2 * np.where(n > 1, n - 1.0, np.inf)
+    total = variance_a.sum(axis=0)
+    varies = total > 0
+    chi_square = (a - expected).sum(axis=0) ** 2 / np.where(varies, total, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_odds = np.log(over) - np.log(under)
-        variance = (p * up).sum(axis=0) / (2.0 * over**2)
-        variance += (p * down + q * up).sum(axis=0) / (2.0 * over * under)
-        variance += (q * down).sum(axis=0) / (2.0 * under**2)
-    finite = known & (over > 0) & (under > 0)
+        log_odds = np.log(total_agree) - np.log(total_disagree)
+        variance = (p * agree).sum(axis=0) / (2.0 * total_agree**2)
+        variance += (p * disagree + q * agree).sum(axis=0) / (2.0 * total_agree * total_disagree)
+        variance += (q * disagree).sum(axis=0) / (2.0 * total_disagree**2)
+    finite = varies & (total_agree > 0) & (total_disagree > 0)
     return (
-        np.where(known, log_odds, np.nan),
+        np.where(varies, log_odds, np.nan),
         np.sqrt(np.where(finite, variance, np.nan)),
-        np.where(known, stats.chi2.sf(moved, 1), np.nan),
+        np.where(varies, stats.chi2.sf(chi_square, 1), np.nan),
     )
 
 
 def ets_class(log_odds: Floats, std_error: Floats, p_value: Floats) -> NDArray[np.str_]:
-    """Classes A, B and C of the Educational Testing Service; empty where nothing is known."""
+    """Classes A, B and C of the Educational Testing Service; empty where the odds are unknown."""
     delta, error = DELTA * log_odds, DELTA * std_error
     size = np.abs(delta)
-    # Separated languages have no error: the test against 0 has to do.
-    sure = np.where(np.isinf(size), p_value <= 0.05, size - stats.norm.ppf(0.95) * error > _SMALL)
-    large = (size >= _LARGE) & sure
+    # Separated languages have no error, so that the test against 0 stands in for that against 1.
+    above_one = np.where(
+        np.isinf(size), p_value <= 0.05, size - stats.norm.ppf(0.95) * error > _SMALL
+    )
+    large = (size >= _LARGE) & above_one
     small = (size < _SMALL) | (p_value > 0.05)
-    found = np.where(large, "C", np.where(small, "A", "B"))
-    return np.where(np.isnan(delta), "", found)
+    return np.where(np.isnan(delta), "", np.where(large, "C", np.where(small, "A", "B")))
 
 
 def _log_likelihoods(X: Floats, right: Floats, asked: Floats) -> Floats:
-    """Largest log-likelihoods (N,) of logistic regressions of each item on the same columns.
+    """Largest log-likelihoods (N,) of logistic regressions of each item on the columns X (P, k).
 
-    Thousands of small regressions take Newton steps together. Where answers are separated the
-    coefficients run away and the likelihood still has its limit.
+    Newton steps for all items at once. Where answers are separated the coefficients diverge, and
+    the likelihood still converges to its limit.
     """
     b = np.zeros((right.shape[1], X.shape[1]))
 
-    def height(b: Floats) -> Floats:
+    def log_likelihood(b: Floats) -> Floats:
         eta = X @ b.T
         return (right * eta + asked * special.log_expit(-eta)).sum(axis=0)
 
-    value = height(b)
+    value = log_likelihood(b)
     for _ in range(_STEPS):
         share = special.expit(X @ b.T)
-        slope = (right - asked * share).T @ X
+        gradient = (right - asked * share).T @ X
         weight = asked * share * (1.0 - share)
-        bend = np.einsum("pi,pn,pj->nij", X, weight, X, optimize=True)
-        bend += 1e-9 * np.eye(X.shape[1])
-        step = np.linalg.solve(bend, slope[..., None])[..., 0]
-        # In a separated item a step may be huge: a few units of logit at a time get there too.
-        reach = np.abs(X @ step.T).max(axis=0)
-        step *= np.minimum(1.0, 8.0 / np.maximum(reach, 1e-300))[:, None]
-        new = height(b + step)
+        information = np.einsum("pi,pn,pj->nij", X, weight, X, optimize=True)
+        information += 1e-9 * np.eye(X.shape[1])
+        step = np.linalg.solve(information, gradient[..., None])[..., 0]
+        # The step of a separated item may be huge: at most 8 logits at a time are enough.
+        largest = np.abs(X @ step.T).max(axis=0)
+        step *= np.minimum(1.0, 8.0 / np.maximum(largest, 1e-300))[:, None]
+        new = log_likelihood(b + step)
         for _ in range(30):
             worse = new < value
             if not worse.any():
                 break
             step[worse] *= 0.5
-            new = height(b + step)
+            new = log_likelihood(b + step)
         b, gained, value = b + step, new - value, np.maximum(new, value)
         if gained.max() < _TOLERANCE:
             break
     return value
 
 
-def logistic(persons: _Persons) -> tuple[Floats, Floats, Floats]:
+def logistic(persons: Persons) -> tuple[Floats, Floats, Floats]:
     """Tests of uniform and of non-uniform functioning, and the R^2 that both add.
 
     Returns
@@ -193,16 +189,15 @@ def logistic(persons: _Persons) -> tuple[Floats, Floats, Floats]:
         for width in (1, 2, 3, 4)
     ]
     n, total = persons.asked.sum(axis=0), persons.right.sum(axis=0)
-    known = (total > 0) & (total < n)
-    n = np.where(known, n, 1.0)
-    top = np.where(known, -np.expm1(2.0 * fits[0] / n), 1.0)
-    r2 = [-np.expm1(2.0 * (fits[0] - fit) / n) / top for fit in fits]
-
-    def p_value(small: int, large: int) -> Floats:
-        ratio = np.maximum(2.0 * (fits[large] - fits[small]), 0.0)
-        return np.where(known, stats.chi2.sf(ratio, large - small), np.nan)
-
-    return p_value(1, 2), p_value(2, 3), np.where(known, r2[3] - r2[1], np.nan)
+    varies = (total > 0) & (total < n)
+    n = np.where(varies, n, 1.0)
+    largest_r2 = np.where(varies, -np.expm1(2.0 * fits[0] / n), 1.0)
+    r2 = [-np.expm1(2.0 * (fits[0] - fit) / n) / largest_r2 for fit in fits]
+    uniform, nonuniform = (
+        np.where(varies, stats.chi2.sf(np.maximum(2.0 * (large - small), 0.0), 1), np.nan)
+        for small, large in ((fits[1], fits[2]), (fits[2], fits[3]))
+    )
+    return uniform, nonuniform, np.where(varies, r2[3] - r2[1], np.nan)
 
 
 def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
@@ -211,7 +206,7 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     Parameters
     ----------
     study : Study
-        Benchmarks with items; others are left out.
+        Benchmarks with items; others are ignored.
     n_classes : int
         Classes of the score for Mantel-Haenszel, at most half as many as there are models.
 
@@ -220,8 +215,8 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     DataFrame
         `benchmark, language, item, n_models, log_odds, std_error, p_value, p_adjusted, delta, ets,
         uniform_p, nonuniform_p, r2_change`. `log_odds` below 0: harder in the target language than
-        models of that score should find it. `p_adjusted` controls false discoveries over all rows
-        (Benjamini and Hochberg 1995); NaN where the answers do not vary.
+        for models with the same score in the source. `p_adjusted` controls the false discovery
+        rate over all rows (Benjamini and Hochberg 1995); NaN where the answers do not vary.
 
     Raises
     ------
@@ -231,21 +226,20 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     Warns
     -----
     DegenerateDataWarning
-        Says how many items and languages have answers that do not vary.
+        With the number of items and languages whose answers do not vary.
     """
     study = as_study(study, "item_functioning")
     by_item = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
     frames = []
     for name in by_item:
         counts = item_counts(study, name)
-        for place, language in enumerate(counts.languages):
-            persons = _persons(counts, place)
+        for index, language in enumerate(counts.languages):
+            persons = _persons(counts, index)
             models = persons.target.size // 2
             if models < LEAST_MODELS:
                 raise NotIdentifiedError(
                     f"benchmark {name!r}: {models} models answered in {language!r}, and "
-                    "functioning of items compares models of one score; "
-                    f"{LEAST_MODELS} or more are needed"
+                    f"comparing models with the same score needs {LEAST_MODELS} or more"
                 )
             odds, error, p = mantel_haenszel(persons, max(2, min(n_classes, models // 2)))
             uniform, nonuniform, change = logistic(persons)
@@ -259,7 +253,7 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
                         "log_odds": odds,
                         "std_error": error,
                         "p_value": p,
-                        "p_adjusted": np.nan,
+                        "p_adjusted": np.nan,  # over all rows, below
                         "delta": DELTA * odds,
                         "ets": ets_class(odds, error, p),
                         "uniform_p": uniform,
@@ -274,17 +268,13 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
         )
     table = pd.concat(frames, ignore_index=True)
     table = table[table["n_models"] > 0].reset_index(drop=True)
-    known = table["p_value"].notna().to_numpy()
-    if known.any():
-        table.loc[known, "p_adjusted"] = multipletests(
-            table.loc[known, "p_value"], method="fdr_bh"
-        )[1]
-    if not known.all():
+    table["p_adjusted"] = false_discovery_adjusted(table["p_value"].to_numpy(dtype=float))
+    unknown = int(table["p_value"].isna().sum())
+    if unknown:
         warnings.warn(
-            DegenerateDataWarning(
-                f"{int((~known).sum())} of {len(table)} items and languages have answers that do "
-                "not vary within any class of models: nothing is said of how they function"
-            ),
+            f"{unknown} of {len(table)} items and languages have answers that do not vary within "
+            "any class of models: how they function is unknown",
+            DegenerateDataWarning,
             stacklevel=2,
         )
     return table
@@ -306,22 +296,12 @@ def functioning_classes(table: pd.DataFrame) -> pd.DataFrame:
         those at a false discovery rate of 5 %.
     """
     side = np.where(table["log_odds"] < 0, "harder", "easier")
-    marked = table.assign(
-        direction=np.where(table["ets"].isin(["B", "C"]), side, ""),
-        discovered=table["p_adjusted"] < 0.05,
-    )
+    direction = np.where(table["ets"].isin(["B", "C"]), side, "")
+    marked = table.assign(direction=direction, discovered=table["p_adjusted"] < 0.05)
     rows = []
     for (benchmark, language), part in marked.groupby(["benchmark", "language"], sort=False):
-        for ets, direction in CLASSES:
-            held = (part["ets"] == ets) & (part["direction"] == direction)
-            rows.append(
-                {
-                    "benchmark": benchmark,
-                    "language": language,
-                    "ets": ets,
-                    "direction": direction,
-                    "items": int(held.sum()),
-                    "discoveries": int((held & part["discovered"]).sum()),
-                }
-            )
-    return pd.DataFrame(rows)
+        for ets, way in CLASSES:
+            own = part[(part["ets"] == ets) & (part["direction"] == way)]
+            rows.append((benchmark, language, ets, way, len(own), int(own["discovered"].sum())))
+    columns = ["benchmark", "language", "ets", "direction", "items", "discoveries"]
+    return pd.DataFrame(rows, columns=columns)

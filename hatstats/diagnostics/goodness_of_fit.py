@@ -1,11 +1,11 @@
-"""Observed against expected counts: how many items have k of n right, and how they do elsewhere.
+"""Goodness of fit: how many items have k of n right in the source, and their target accuracy.
 
-A profile says how many items should have k of n trials right in the source language, and what
-mean accuracy those items should have in the target languages. Both are compared with what was
-seen. The distance is a chi-square sum; its null distribution is that of ``sum lambda_j chi2_1``
-with the eigenvalues of the item sandwich of the differences, which knows that the profile was
-fitted to these very items; two moments give statistic and df (Rao & Scott 1981, JASA 76:221-230).
-The profile models means only, so nothing is said of how target counts spread about theirs.
+A profile implies how many items have k of n trials right in the source language, and the mean
+accuracy of those items in the target languages. Both are compared with what is observed. The
+statistic is a chi-square sum, with the null distribution of ``sum lambda_j chi2_1``: lambda are the
+eigenvalues of the item sandwich of the differences, which accounts for fitting the profile to the
+same items. Two moments give statistic and df (Rao & Scott 1981, JASA 76:221-230). The profile
+models means only, so that the spread of target counts about their means is not tested.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from hatstats.diagnostics.agreement import LEVEL, NEGLIGIBLE
+from hatstats.diagnostics.agreement import verdict
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
 from hatstats.inference.tidy import TIDY_COLUMNS
@@ -28,10 +28,10 @@ from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
 
-# Neighbouring counts are taken together for the test until so many items are expected.
+# Neighbouring counts are pooled for the test until so many items are expected.
 _FEWEST_EXPECTED = 5.0
-# Where fitting leaves less than this share of the variance of the differences, the profile has as
-# many free numbers as there are counts, and nothing is left to test.
+# If fitting leaves less than this share of the variance of the differences, the profile has as many
+# free parameters as there are counts, and nothing is left to test.
 _SATURATED = 1e-3
 
 
@@ -47,7 +47,7 @@ class CountTable:
     tests : DataFrame
         `model, benchmark, term, statistic, df, p_value, distance`. Term ``source counts``:
         distance is the share of items that would have to move to another count; term ``target
-        means``: the mean absolute difference of target accuracy.
+        means``: the absolute differences of target accuracy, weighted by shares of items.
     method : str
     """
 
@@ -74,55 +74,48 @@ class CountTable:
             ("target means", "target accuracy by source count"),
         ):
             rows = self.tests[self.tests["term"] == term]
-            lines += textwrap.wrap(
-                _verdict(rows, self.method, what), 78, initial_indent="  ", subsequent_indent="  "
-            )
+            words = _words(rows, self.method, what)
+            lines += textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
 
-def _verdict(rows: pd.DataFrame, method: str, what: str) -> str:
+def _words(rows: pd.DataFrame, method: str, what: str) -> str:
+    """One sentence: is the profile compatible with these counts, and where does it differ most."""
     adjusted = holm(rows["p_value"])
     if np.isnan(adjusted).all():
         return (
             f"{what.capitalize()} cannot test the {method} profile: with so few trials it has "
-            "as many free numbers as there are counts."
+            "as many free parameters as there are counts."
         )
     worst = rows.iloc[int(np.nanargmin(adjusted))]
     facts = (
-        f"{worst['model']} on {worst['benchmark']} is worst, chi2 {worst['statistic']:.1f} on "
+        f"{worst['model']} on {worst['benchmark']} differs most, chi2 {worst['statistic']:.1f} on "
         f"{worst['df']:.1f} df, p = {np.nanmin(adjusted):.2g} adjusted, "
         f"distance {worst['distance']:.3f}"
     )
-    beyond = adjusted < LEVEL
-    if not beyond.any():
-        return f"The {method} profile is compatible with {what} ({facts})."
-    if rows["distance"].to_numpy(dtype=float)[beyond].max() < NEGLIGIBLE:
-        return (
-            f"The {method} profile differs from {what} by more than chance, but by less than "
-            f"{NEGLIGIBLE:g} ({facts})."
-        )
-    return (
-        f"The {method} profile is NOT compatible with {what} for {int(beyond.sum())} of "
-        f"{int((~np.isnan(adjusted)).sum())} cells ({facts})."
-    )
+    return verdict(method, what, adjusted, rows["distance"].to_numpy(dtype=float), facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Misfit:
-    """Differences observed less expected of J counts, and the items' influence on them.
+    """Observed and expected values of J counts, their difference, and items' influence on it.
 
-    `influence` (N, J) knows that the profile was fitted to these items; `unfitted` (N, J) is what
-    it would be had the profile been known beforehand.
+    `observed, expected, difference, shares` (J,): the difference is weighted by the expected or
+    observed `shares` of items. `influence` (N, J) accounts for fitting the profile to these items;
+    `unfitted` (N, J) would be the influence if the profile were known.
     """
 
+    observed: Floats
+    expected: Floats
     difference: Floats
+    shares: Floats
     influence: Floats
     unfitted: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Patterns:
-    """Distinct (k, n) of one model, ordered by n, then k.
+    """Distinct (k, n) of one model, ordered by n, then k, whether or not an item has them.
 
     `right, trials` (J,); `member` (N, J) says which item has which; `likelihood` (J, Q).
     """
@@ -134,86 +127,87 @@ class _Patterns:
 
 
 def _patterns(fit: BenchmarkFit, m: int) -> _Patterns:
+    """Patterns of model m."""
     right, trials = fit.counts.source_correct[m], fit.counts.source_trials[m]
     sizes = np.unique(trials[trials > 0])
-    # Counts that no item has are expected too.
-    pairs = np.array([(k, n) for n in sizes for k in np.arange(n + 1.0)])
-    member = (right[:, None] == pairs[:, 0]) & (trials[:, None] == pairs[:, 1])
-    likelihood = stats.binom.pmf(pairs[:, :1], pairs[:, 1:], fit.support)
-    return _Patterns(
-        pairs[:, 0], pairs[:, 1], member.astype(float), np.asarray(likelihood, dtype=float)
-    )
+    k, n = np.array([(k, n) for n in sizes for k in np.arange(n + 1.0)]).T
+    member = ((right[:, None] == k) & (trials[:, None] == n)).astype(float)
+    likelihood = stats.binom.pmf(k[:, None], n[:, None], fit.support)
+    return _Patterns(k, n, member, np.asarray(likelihood, dtype=float))
 
 
-def _source(fit: BenchmarkFit, m: int, part: _Patterns) -> tuple[_Misfit, Floats, Floats]:
-    """Misfit of the shares of items, and shares observed and expected."""
+def _source(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
+    """Misfit of the shares of items."""
     model, trials = fit.models[m], fit.counts.source_trials[m]
     asked = trials > 0
     number = asked.sum()
-    same = (trials[:, None] == part.trials).astype(float)
-    expected = part.likelihood @ model.distribution
-    gap = part.member - same * expected
-    difference = gap.sum(axis=0) / number
-    unfitted = np.where(asked[:, None], gap - difference, 0.0) / number
-    moved = model.distribution_influence(part.likelihood.T) * (same.sum(axis=0) / number)
-    shares = part.member.sum(axis=0) / number
-    return (
-        _Misfit(difference, unfitted - moved, unfitted),
-        shares,
-        expected * same.sum(axis=0) / number,
+    same = (trials[:, None] == patterns.trials).astype(float)
+    probability = patterns.likelihood @ model.distribution
+    residual = patterns.member - same * probability
+    difference = residual.sum(axis=0) / number
+    unfitted = np.where(asked[:, None], residual - difference, 0.0) / number
+    share = same.sum(axis=0) / number
+    fitted = model.distribution_influence(patterns.likelihood.T) * share
+    return _Misfit(
+        observed=patterns.member.sum(axis=0) / number,
+        expected=probability * share,
+        difference=difference,
+        shares=probability * share,
+        influence=unfitted - fitted,
+        unfitted=unfitted,
     )
 
 
-def _target(fit: BenchmarkFit, m: int, part: _Patterns) -> tuple[_Misfit, Floats, Floats, Floats]:
-    """Misfit of target means times shares of items; means observed and expected; shares."""
+def _target(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
+    """Misfit of target means by pattern; the difference is theirs times the share of items."""
     model, y = fit.models[m], fit.counts.target_accuracy()[m]
     seen = ~np.isnan(y) & (fit.counts.source_trials[m] > 0)[:, None]
-    places = np.flatnonzero(seen.any(axis=0))
-    y, seen = np.nan_to_num(y[:, places]), seen[:, places]
-    profile = model.profile[places]
+    languages = np.flatnonzero(seen.any(axis=0))
+    y, seen = np.nan_to_num(y[:, languages]), seen[:, languages]
+    profile = model.profile[languages]
     number = seen.sum(axis=0)
-    below = part.likelihood * model.distribution
-    total = below.sum(axis=1)
-    posterior = np.divide(below, total[:, None], out=np.zeros_like(below), where=total[:, None] > 0)
+    joint = patterns.likelihood * model.distribution
+    total = joint.sum(axis=1)
+    posterior = np.divide(joint, total[:, None], out=np.zeros_like(joint), where=total[:, None] > 0)
     expected = posterior @ profile.T
-    items = part.member.T @ seen
-    sums = part.member.T @ (y * seen)
+    items = patterns.member.T @ seen
+    sums = patterns.member.T @ (y * seen)
     difference = ((sums - items * expected) / number).mean(axis=1)
-    # Own residual of each item, at the count that it has.
-    own = part.member @ expected
-    residual = np.where(seen, y - own, 0.0) / number
-    unfitted = part.member * residual.mean(axis=1)[:, None]
+    residual = np.where(seen, y - patterns.member @ expected, 0.0) / number
+    unfitted = patterns.member * residual.mean(axis=1)[:, None]
     unfitted -= np.outer((seen / number).mean(axis=1), difference)
     shares = items / number
     with np.errstate(divide="ignore", invalid="ignore"):
-        lift = part.likelihood[:, :, None] * (profile.T[None] - expected[:, None, :])
-        lift = np.nan_to_num(lift / total[:, None, None])
+        slope = patterns.likelihood[:, :, None] * (profile.T[None] - expected[:, None, :])
+        slope = np.nan_to_num(slope / total[:, None, None])
         # NaN for counts that no item has.
         observed = np.nansum(sums / items, axis=1) / (items > 0).sum(axis=1)
     influence = unfitted - model.distribution_influence(
-        np.einsum("jql,jl->qj", lift, shares) / places.size
+        np.einsum("jql,jl->qj", slope, shares) / languages.size
     )
     for j in np.flatnonzero(shares.any(axis=1)):
-        moved = model.profile_influence(posterior[j])[:, places]
-        influence[:, j] -= (moved * shares[j]).mean(axis=1)
-    return (
-        _Misfit(difference, influence, unfitted),
-        observed,
-        expected.mean(axis=1),
-        shares.mean(axis=1),
+        fitted = model.profile_influence(posterior[j])[:, languages]
+        influence[:, j] -= (fitted * shares[j]).mean(axis=1)
+    return _Misfit(
+        observed=observed,
+        expected=expected.mean(axis=1),
+        difference=difference,
+        shares=shares.mean(axis=1),
+        influence=influence,
+        unfitted=unfitted,
     )
 
 
 def _groups(expected_items: Floats, trials: Floats) -> Floats:
-    """Matrix (J', J) that takes neighbouring counts together until enough items are expected."""
-    label, held = np.zeros(expected_items.size, dtype=int), 0.0
-    for j in range(1, label.size):
-        held += expected_items[j - 1]
-        full = held >= _FEWEST_EXPECTED or trials[j] != trials[j - 1]
-        label[j] = label[j - 1] + full
-        held = 0.0 if full else held
-    groups = np.asarray(label[None, :] == np.arange(label[-1] + 1)[:, None], dtype=float)
-    # A last group that stayed small joins its neighbour, if that has the same number of trials.
+    """Matrix (K, J) that pools neighbouring counts until enough items are expected."""
+    group, pooled = np.zeros(expected_items.size, dtype=int), 0.0
+    for j in range(1, group.size):
+        pooled += expected_items[j - 1]
+        enough = pooled >= _FEWEST_EXPECTED or trials[j] != trials[j - 1]
+        group[j] = group[j - 1] + enough
+        pooled = 0.0 if enough else pooled
+    groups = np.asarray(group[None, :] == np.arange(group[-1] + 1)[:, None], dtype=float)
+    # A small last group joins its neighbour, if that has the same number of trials.
     if len(groups) > 1 and groups[-1] @ expected_items < _FEWEST_EXPECTED:
         first = int(np.argmax(groups[-1]))
         if trials[first] == trials[first - 1]:
@@ -248,21 +242,20 @@ def scaled_chi_square(difference: Floats, cov: Floats, scale: Floats) -> tuple[f
     return statistic, df, float(stats.chi2.sf(statistic, df))
 
 
-def _test(
-    term: str, misfit: _Misfit, groups: Floats, shares: Floats, clusters: NDArray[np.intp]
-) -> dict[str, object]:
-    cov, free = (
+def _test(misfit: _Misfit, groups: Floats, clusters: NDArray[np.intp]) -> dict[str, float]:
+    """Statistic, df and p value of one misfit, counts pooled by `groups` (K, J)."""
+    cov, unfitted_cov = (
         groups @ influence_covariance(influence, clusters) @ groups.T
         for influence in (misfit.influence, misfit.unfitted)
     )
-    scale = groups @ shares
+    if np.trace(cov) < _SATURATED * np.trace(unfitted_cov):
+        return {"statistic": np.nan, "df": 0.0, "p_value": np.nan}
+    scale = groups @ misfit.shares
     kept = scale > 0
-    if np.trace(cov) < _SATURATED * np.trace(free):
-        return {"term": term, "statistic": np.nan, "df": 0.0, "p_value": np.nan}
     statistic, df, p_value = scaled_chi_square(
         (groups @ misfit.difference)[kept], cov[np.ix_(kept, kept)], scale[kept]
     )
-    return {"term": term, "statistic": statistic, "df": df, "p_value": p_value}
+    return {"statistic": statistic, "df": df, "p_value": p_value}
 
 
 def count_table(profile: TransferProfile) -> CountTable:
@@ -271,7 +264,7 @@ def count_table(profile: TransferProfile) -> CountTable:
     Parameters
     ----------
     profile : TransferProfile
-        Learnt from items.
+        Fitted to items.
 
     Returns
     -------
@@ -280,41 +273,31 @@ def count_table(profile: TransferProfile) -> CountTable:
     Raises
     ------
     NotIdentifiedError
-        If the profile was not learnt from items.
+        If the profile was not fitted to items.
     """
     profile = as_profile(profile, "count_table")
     items = require_items(profile, "the count table")
     tables, tests = [], []
     for fit in items.fits:
-        clusters = fit.counts.clusters
         for m, name in enumerate(fit.counts.models):
-            part = _patterns(fit, m)
+            patterns = _patterns(fit, m)
             number = (fit.counts.source_trials[m] > 0).sum()
-            source, seen, expected = _source(fit, m, part)
-            target, mean, mean_expected, shares = _target(fit, m, part)
-            groups = _groups(expected * number, part.trials)
+            source, target = _source(fit, m, patterns), _target(fit, m, patterns)
             names = {"model": name, "benchmark": fit.counts.benchmark}
-            tables.append(
-                pd.DataFrame(
-                    {
-                        **names,
-                        "right": part.right,
-                        "trials": part.trials,
-                        "items": seen * number,
-                        "items_expected": expected * number,
-                        "target": mean,
-                        "target_expected": mean_expected,
-                    }
-                )
-            )
-            distances = 0.5 * np.abs(seen - expected).sum(), np.abs(target.difference).sum()
-            for term, misfit, scale, distance in zip(
-                ("source counts", "target means"),
-                (source, target),
-                (expected, shares),
-                distances,
-                strict=True,
+            columns = {
+                "right": patterns.right,
+                "trials": patterns.trials,
+                "items": source.observed * number,
+                "items_expected": source.expected * number,
+                "target": target.observed,
+                "target_expected": target.expected,
+            }
+            tables.append(pd.DataFrame({**names, **columns}))
+            groups = _groups(source.expected * number, patterns.trials)
+            for term, misfit, distance in (
+                ("source counts", source, 0.5 * np.abs(source.observed - source.expected).sum()),
+                ("target means", target, np.abs(target.difference).sum()),
             ):
-                row = _test(term, misfit, groups, scale, clusters)
-                tests.append({**names, **row, "distance": float(distance)})
+                row = _test(misfit, groups, fit.counts.clusters)
+                tests.append({**names, "term": term, **row, "distance": float(distance)})
     return CountTable(pd.concat(tables, ignore_index=True), pd.DataFrame(tests), items.method)

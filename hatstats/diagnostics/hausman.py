@@ -1,14 +1,13 @@
 """Is the parametric model right? The difference between two profiles of the same items.
 
 Where a parametric model is right, its scores and semiparametric ones estimate the same thing and
-differ by noise; where it is wrong they settle at different values (Hausman 1978, Econometrica
+differ by noise; where it is wrong they converge to different values (Hausman 1978, Econometrica
 46:1251-1271). The covariance of the difference is taken from the influence that every item has on
 both, not from a difference of covariances, which needs an efficient model and can be negative.
 """
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from hatstats.diagnostics.agreement import agreement_frame, agreement_words
+from hatstats.diagnostics.agreement import agreement_frame, agreement_words, summary_text
 from hatstats.errors import DataError
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
@@ -24,7 +23,7 @@ from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 Floats = NDArray[np.float64]
-#: Share of the largest variance below which a direction of the difference carries nothing.
+#: Share of the largest variance below which a direction of the difference does not vary.
 _FLAT = 1e-10
 
 
@@ -32,8 +31,8 @@ _FLAT = 1e-10
 class MisspecificationTest:
     """HAT by a parametric and by a robust profile, and whether they differ by more than noise.
 
-    The null hypothesis is that both converge to the same scores. It can be false with scores
-    that differ by too little to matter, so that the size stands beside the test.
+    The null hypothesis is that both converge to the same scores. Differences too
+    small to matter can reject it, so that their size is reported beside the test.
 
     Attributes
     ----------
@@ -64,8 +63,8 @@ class MisspecificationTest:
         """Test of all models at once: F, its degrees of freedom, p value.
 
         Hotelling's ``T^2 = d' V^-1 d`` over item clusters, ``F = T^2 (g - m) / (m (g - 1))`` with
-        m the number of directions in which the difference varies. NaN where there is none, or
-        where clusters are no more than directions.
+        m the number of directions in which the difference varies. NaN if there is none, or no more
+        clusters than directions.
         """
         difference = self.difference
         value, vector = np.linalg.eigh(np.nan_to_num(difference.cov))
@@ -106,30 +105,28 @@ class MisspecificationTest:
     def summary(self) -> str:
         """Whether the parametric model is compatible, in lines of at most 80 columns."""
         first, second = self.methods
-        lines = [f"Misspecification test, {first} less {second}, reference {self.reference}"]
-        for place, model in enumerate(self.models):
-            lines.append(
-                f"  {model[:40]:<40}  {first} {self.parametric.params[place]:.3f},"
-                f" {second} {self.robust.params[place]:.3f}"
-            )
         text = agreement_words(self.difference, first, f"the {second} one")
         statistic, df, df_resid, p_value = self.overall
         if np.isfinite(statistic):
             text += (
                 f" All models at once: F({df}, {df_resid}) = {statistic:.2f}, p = {p_value:.2g}."
             )
-        return "\n".join([*lines, *textwrap.wrap(text, 78)])
-
-    def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        details = [
+            f"{first} {one:.3f}, {second} {other:.3f}"
+            for one, other in zip(self.parametric.params, self.robust.params, strict=True)
+        ]
+        title = f"Misspecification test, {first} less {second}, reference {self.reference}"
+        return summary_text(title, self.models, details, text)
 
 
 def _name(profile: ItemProfile) -> str:
+    """The estimator, and whether it fits all models together."""
     together = any(fit.together for fit in profile.fits)
     return f"{profile.method} over models" if together else profile.method
 
 
 def _same_items(one: ItemProfile, other: ItemProfile) -> bool:
+    """Whether two profiles have the same benchmarks, models, items and clusters."""
     pairs = zip(one.fits, other.fits, strict=False)
     return len(one.fits) == len(other.fits) and all(
         a.counts.models == b.counts.models
@@ -150,8 +147,8 @@ def misspecification_test(
     ----------
     parametric, robust : TransferProfile
         Profiles of the same items, by methods ``joint`` and ``latent`` for instance. With one
-        trial per item, ``joint`` with a hardness common to the models can be set against
-        ``joint`` one model at a time, which assumes other things.
+        trial per item, ``joint`` with a hardness common to the models can be compared with
+        ``joint`` one model at a time, whose assumptions differ.
     reference : str or array_like
         See `hatstats.scores.reference.reference_mixture`. Under ``own`` both are the raw target
         accuracy, and nothing is tested.
@@ -163,7 +160,7 @@ def misspecification_test(
     Raises
     ------
     NotIdentifiedError
-        If a profile was not learnt from items.
+        If a profile was not fitted to items.
     DataError
         If the profiles are of different items or models, both by one method, or the reference is
         ``own``.

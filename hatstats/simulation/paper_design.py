@@ -1,8 +1,7 @@
-"""What the preset ``paper`` is made of: twenty models, three benchmarks, and their levels.
+"""Facts and assumptions of the preset ``paper``: twenty models, three benchmarks, their levels.
 
-Names, families, sizes, dates and the shapes of the benchmarks are facts with sources; every level
-of accuracy and of transfer is an assumption of the simulation, set from a published figure only
-where its comment says so.
+Names, families, sizes, dates and the shapes of the benchmarks are facts with sources. Levels of
+accuracy and of transfer are assumptions, based on a published figure only where a comment says so.
 """
 
 from __future__ import annotations
@@ -40,17 +39,16 @@ MODELS: tuple[tuple[str, str, str, float, float], ...] = (
     ("GPT-OSS-20B", "GPT-OSS", "2025-08-05", 20.9e9, 3.6e9),
     ("GPT-OSS-120B", "GPT-OSS", "2025-08-05", 116.8e9, 5.1e9),
 )
-#: Invented: where the simulation places every undisclosed size. The study itself says NaN.
+#: Assumed: the size of every model that does not disclose it. It is NaN in the study itself.
 STAND_IN_SIZE = 2e11
-#: Origin of the two covariates: where the levels below hold.
+#: Origin of the two covariates, to which the levels below refer.
 ORIGIN_SIZE, ORIGIN_DATE = 1e10, "2025-03-12"
-#: True trends of transfer, in logits of target accuracy, per tenfold parameters and per year;
-#: invented.
+#: Assumed trends of transfer, in logits of target accuracy, per tenfold parameters and per year.
 TRANSFER_SLOPES = (0.20, 0.30)
 
-#: Drop from English in a language, in chance-corrected logits: medians over the eight models of the
-#: published MMLU-ProX table (mmluprox.github.io @ce9b9aba; ``data/mmlu_prox``), rounded. Hebrew is
-#: not in it and is given the drop of Arabic.
+#: Drop from English to each language, in chance-corrected logits: rounded medians over the eight
+#: models of the published MMLU-ProX table (mmluprox.github.io @ce9b9aba; ``data/mmlu_prox``).
+#: Hebrew, which the table lacks, has the drop of Arabic.
 LANGUAGE_DROPS: dict[str, float] = {
     "af": -0.13, "ar": -0.22, "bn": -0.42, "cs": -0.13, "de": -0.17, "en": 0.0, "es": -0.06,
     "fr": -0.11, "he": -0.22, "hi": -0.27, "hu": -0.18, "id": -0.07, "it": -0.03, "ja": -0.23,
@@ -62,7 +60,7 @@ LANGUAGE_DROPS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Shape of a benchmark and the levels at which the simulation runs it.
+    """Shape of a benchmark, and the levels of accuracy and transfer assumed for it.
 
     Attributes
     ----------
@@ -71,10 +69,10 @@ class Benchmark:
         In alphabetical order.
     n_items : int
     source : str
-        Source language, or ``""`` where each item has its own: then items are dealt out evenly.
+        Source language, or ``""`` where each item has its own; languages then have equally many.
     chance : float
     ability : float
-        Mean logit of a right source answer, above chance, of a model at the origin.
+        Mean logit of knowing an item in its source language, for a model at the origin.
     ability_slopes : tuple of float
         Its change per tenfold parameters and per year.
     transfer : float
@@ -110,7 +108,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ability_slopes=(1.73, 0.50),
         transfer=0.0,
     ),
-    # Shape: arXiv 2210.03057. Levels: invented, the able models near the ceiling.
+    # Shape: arXiv 2210.03057. Levels: assumed, with able models near the ceiling.
     Benchmark(
         name="mgsm",
         languages=("bn", "de", "en", "es", "fr", "ja", "ru", "sw", "te", "th", "zh"),
@@ -121,9 +119,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         ability_slopes=(1.0, 0.5),
         transfer=0.3,
     ),
-    # Shape: arXiv 2503.10497. Levels: no figure of these models is at hand; abilities are invented,
-    # and transfer is set so that models at least as able as the weakest of the published eight
-    # (English .735) have, in the mean, their mean ratio of target to English accuracy, .907.
+    # Shape: arXiv 2503.10497. Levels: nothing is published of these models; abilities are assumed,
+    # and transfer is such that models at least as able as the weakest of the published eight
+    # (English .735) have, on average, their mean ratio of target to English accuracy, .907.
     Benchmark(
         name="mmlu_prox_lite",
         languages=tuple(language for language in LANGUAGE_DROPS if language != "he"),
@@ -136,16 +134,15 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
 )
 
-#: Published (vendor's figures): share of ECLeKTic's target rows answered rightly whose question is
-#: also right in its source language. Not comparable with other protocols.
+#: Published by the vendor: share of ECLeKTic's target questions answered correctly that are also
+#: answered correctly in their source language. Not comparable with other protocols.
 ECLEKTIC_OVERALL = {
     "Gemma-3-1B": 0.014,
     "Gemma-3-4B": 0.046,
     "Gemma-3-12B": 0.103,
     "Gemma-3-27B": 0.167,
 }
-#: Abilities at which the simulation has those figures, in the world ``logit_normal`` with the
-#: standard design; a test solves for them again.
+#: Abilities that give these figures in the world ``logit_normal`` with the default design.
 ECLEKTIC_ABILITY = {
     "Gemma-3-1B": -3.1760,
     "Gemma-3-4B": -2.0293,
@@ -155,7 +152,7 @@ ECLEKTIC_ABILITY = {
 
 
 def models() -> pd.DataFrame:
-    """Return the table of models as a study has it."""
+    """Return the models table of the study."""
     table = pd.DataFrame(
         MODELS, columns=["model", "family", "release_date", "params_total", "params_active"]
     )
@@ -163,13 +160,13 @@ def models() -> pd.DataFrame:
 
 
 def covariates() -> pd.DataFrame:
-    """Return where the simulation places each model.
+    """Return the covariates of each model in the simulation.
 
     Returns
     -------
     DataFrame (one row per model)
-        ``model, log_size`` (tenfolds of parameters over the origin, with the stand-in where the
-        size is undisclosed) and ``years`` (since the origin).
+        ``model, log_size`` (log10 of parameters over the origin, with `STAND_IN_SIZE` where the
+        size is undisclosed) and ``years`` since the origin.
     """
     table = models()
     size = table["params_total"].fillna(STAND_IN_SIZE).to_numpy(dtype=float)

@@ -1,9 +1,9 @@
 """What is true in a study of the preset ``paper``: accuracies, HAT, and trends, by quadrature.
 
-A model knows the answer to an item of a benchmark in its source language with probability
-``expit(eta)``, ``eta ~ N(ability, spread^2)``, and answers rightly with probability
-``c + (1 - c) expit(eta)``, c the chance of guessing. A world carries what is known to the other
-languages, shifted by the model's and the language's shift; guessing comes on top.
+A model knows the answer to an item in its source language with probability ``expit(eta)``,
+``eta ~ N(ability, spread^2)``, and answers correctly with probability ``c + (1 - c) expit(eta)``,
+c the chance of guessing correctly. A world transfers knowledge to the other languages, shifted by
+the model's and the language's shift; guessing is added in each language.
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ from scipy import interpolate, special, stats
 
 from hatstats.errors import DataError
 from hatstats.simulation import paper_design as paper
-from hatstats.simulation.worlds import WORLDS, Floats, WorldName, check_world
+from hatstats.simulation.worlds import (
+    PILED,
+    WORLDS,
+    Floats,
+    WorldName,
+    check_values,
+    check_world,
+)
 
-#: Parameters of the beta distribution of an item answered almost never; mirrored: almost always.
-PILED = (1.0, 30.0)
-# Nodes of the quadratures: logits of ordinary items, quantiles of piled-up ones, and of [0, 1].
+# Quadrature nodes: logits of ordinary items, quantiles of piled-up ones, and midpoints in [0, 1].
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(81)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_ENDS = stats.beta.ppf((np.arange(200) + 0.5) / 200, *PILED)
+_PILED_NODES = stats.beta.ppf((np.arange(200) + 0.5) / 200, *PILED)
 _UNIFORM = (np.arange(400) + 0.5) / 400
-# Logits at which a profile is worked out; between them a cubic spline is exact to a millionth.
+# Logits at which a profile is computed; a cubic spline between them is exact to a millionth.
 _LOGITS = np.linspace(-20.0, 20.0, 401)
 _BENCHMARKS = {benchmark.name: benchmark for benchmark in paper.BENCHMARKS}
 
@@ -58,19 +63,16 @@ class PaperDesign:
     item_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
-        for name, fine, hint in (
+        """Refuse invalid numbers."""
+        checks = (
             ("n_trials", self.n_trials >= 1, "ask each item at least once."),
             ("spread", self.spread > 0, "give a standard deviation above 0."),
             ("piled", 0 <= self.piled <= 1, "give a share between 0 and 1."),
             ("family_sd", self.family_sd >= 0, "give a standard deviation, 0 for none."),
             ("model_sd", self.model_sd >= 0, "give a standard deviation, 0 for none."),
             ("item_factor", self.item_factor > 0, "give a factor above 0, 1 for real sizes."),
-        ):
-            if not fine:
-                raise DataError(
-                    "the design cannot be.", column=name, value=getattr(self, name), hint=hint
-                )
+        )
+        check_values(self, checks, "invalid design of a simulation")
 
     def items_of(self, benchmark: paper.Benchmark) -> int:
         """Return the number of items of a benchmark; at least one for each source language."""
@@ -91,18 +93,14 @@ class PaperTruth:
         and ``years`` as the simulation has them, undisclosed sizes with their stand-in; ``shift``,
         the model's true shift of the target logit.
     levels : DataFrame (one row per benchmark and model)
-        ``benchmark, model, ability, shift``: mean logit in the source, and shift of the target
-        logit: the model's plus the benchmark's.
-    transfer_slopes : dict of str to float
-        True trend of the models' shifts, by the names that formulas use: per tenfold parameters
-        and per year.
+        ``benchmark, model, ability, shift``: mean source logit, and shift of the target logit
+        (the model's plus the benchmark's).
     """
 
     design: PaperDesign
     world: WorldName
     models: pd.DataFrame
     levels: pd.DataFrame
-    transfer_slopes: dict[str, float]
 
     def accuracy(self) -> pd.DataFrame:
         """Return expected accuracies.
@@ -110,8 +108,8 @@ class PaperTruth:
         Returns
         -------
         DataFrame (one row per benchmark and model)
-            ``benchmark, model, source, target, both``: share right in the source, in the targets
-            (languages weigh alike), and in both at once (ECLeKTic's overall success).
+            ``benchmark, model, source, target, both``: accuracy in the source, in the target
+            languages (equal weights), and in both at once (ECLeKTic's overall success).
         """
         rows = []
         for benchmark, model, ability, shift in self.levels.itertuples(index=False, name=None):
@@ -131,7 +129,7 @@ class PaperTruth:
         ----------
         reference : str or array_like
             ``pooled``, ``uniform``, ``own``, ``model:NAME``, or source accuracies in [0, 1], as
-            for a fitted profile. Below chance the profile is held at its value at chance.
+            for a fitted profile. Below chance the profile equals its value at chance.
 
         Returns
         -------
@@ -147,46 +145,22 @@ class PaperTruth:
         for benchmark, levels in self.levels.groupby("benchmark", sort=False):
             shape = _BENCHMARKS[str(benchmark)]
             own = [_distribution(ability, self.design) for ability in levels["ability"]]
-            for at, (model, shift) in enumerate(zip(levels["model"], levels["shift"], strict=True)):
-                known, weights = self._reference(reference, shape, own, at)
+            for m, (model, shift) in enumerate(zip(levels["model"], levels["shift"], strict=True)):
+                known, weights = self._reference(reference, shape, own, m)
                 rows.append((benchmark, model, weights @ self._profile(shape, shift)(known)))
         return pd.DataFrame(rows, columns=["benchmark", "model", "hat"])
 
     def model_hat(self, reference: str | ArrayLike = "pooled") -> pd.Series:
-        """Return the true HAT per model, benchmarks weighing alike, in the order of models."""
+        """Return the true HAT per model, with equal weights for benchmarks."""
         by_model = self.hat(reference).groupby("model", sort=False)["hat"].mean()
         return by_model.loc[self.models["model"]]
 
-    def hat_slopes(
-        self, reference: str | ArrayLike = "pooled", *, disclosed: bool = True
-    ) -> pd.Series:
-        """Return the least-squares line of the true HAT on size and date.
-
-        Parameters
-        ----------
-        reference : str or array_like
-            As for `hat`.
-        disclosed : bool
-            Only models whose size the study has; else all, with the stand-in size.
-
-        Returns
-        -------
-        Series
-            ``Intercept``, at the origin of size and date, and the terms of `transfer_slopes`.
-        """
-        keep = (self.models["params_total"].notna() | (not disclosed)).to_numpy()
-        x = self.models.loc[keep, ["log_size", "years"]].to_numpy(dtype=float)
-        design = np.column_stack([np.ones(len(x)), x])
-        slopes, *_ = np.linalg.lstsq(design, self.model_hat(reference).to_numpy()[keep])
-        return pd.Series(slopes, index=["Intercept", *self.transfer_slopes])
-
     def _profile(self, shape: paper.Benchmark, shift: float) -> Callable[[Floats], Floats]:
-        """Expected target accuracy given what is known in the source, mean over languages."""
-        targets = np.array([language != shape.source for language in shape.languages])
-        shifts = shift + shape.language_shifts()[targets]
-
-        carried = WORLDS[self.world].profile(special.expit(_LOGITS)[:, None], shifts).mean(axis=1)
-        spline = interpolate.CubicSpline(_LOGITS, shape.chance + (1.0 - shape.chance) * carried)
+        """Expected target accuracy by chance of knowing an item in the source, over languages."""
+        is_target = np.array([language != shape.source for language in shape.languages])
+        shifts = shift + shape.language_shifts()[is_target]
+        mean = WORLDS[self.world].profile(special.expit(_LOGITS)[:, None], shifts).mean(axis=1)
+        spline = interpolate.CubicSpline(_LOGITS, shape.chance + (1.0 - shape.chance) * mean)
 
         def profile(known: Floats) -> Floats:
             ends = special.expit(_LOGITS[[0, -1]])
@@ -199,13 +173,13 @@ class PaperTruth:
         reference: str | ArrayLike,
         shape: paper.Benchmark,
         own: list[tuple[Floats, Floats]],
-        at: int,
+        m: int,
     ) -> tuple[Floats, Floats]:
-        """Support on the scale of what is known, and weights, of a reference for model `at`."""
+        """Chances of knowing an item, and their weights, in the reference of model `m`; (K,)."""
         names = list(self.models["model"])
         if isinstance(reference, str) and reference != "uniform":
             if reference == "own":
-                return own[at]
+                return own[m]
             if reference == "pooled":
                 weights = np.concatenate([weights for _, weights in own]) / len(own)
                 return np.concatenate([known for known, _ in own]), weights
@@ -230,20 +204,20 @@ class PaperTruth:
 
 
 def _distribution(ability: float, design: PaperDesign) -> tuple[Floats, Floats]:
-    """Support and weights of what a model knows of an item in its source language."""
+    """A model's chances of knowing an item in its source language, and their weights; (K,)."""
     known = np.asarray(special.expit(ability + design.spread * _NODES), dtype=float)
     if design.piled == 0:
         return known, _WEIGHTS
     high = float(special.expit(ability))
-    end = np.full(_ENDS.size, design.piled / _ENDS.size)
+    weight = np.full(_PILED_NODES.size, design.piled / _PILED_NODES.size)
     return (
-        np.concatenate([known, _ENDS, 1.0 - _ENDS]),
-        np.concatenate([(1.0 - design.piled) * _WEIGHTS, (1.0 - high) * end, high * end]),
+        np.concatenate([known, _PILED_NODES, 1.0 - _PILED_NODES]),
+        np.concatenate([(1.0 - design.piled) * _WEIGHTS, (1.0 - high) * weight, high * weight]),
     )
 
 
 def _normal_scores(count: int, step: int) -> Floats:
-    """Normal scores (count,), mean 0 and standard deviation 1, in an order that `step` mixes."""
+    """Standardised normal scores (count,), permuted by steps of `step`."""
     scores = stats.norm.ppf(((np.arange(count) * step) % count + 0.5) / count)
     return np.asarray(scores / scores.std(), dtype=float)
 
@@ -271,10 +245,10 @@ def paper_truth(
     chosen = design or PaperDesign()
     models = paper.models().merge(paper.covariates(), on="model", validate="one_to_one")
     x = models[["log_size", "years"]].to_numpy(dtype=float)
-    family, kinds = pd.factorize(models["family"])
+    family, families = pd.factorize(models["family"])
     models["shift"] = (
         x @ paper.TRANSFER_SLOPES
-        + chosen.family_sd * _normal_scores(len(kinds), 2)[family]
+        + chosen.family_sd * _normal_scores(len(families), 2)[family]
         + chosen.model_sd * _normal_scores(len(models), 7)
     )
     levels = []
@@ -293,6 +267,4 @@ def paper_truth(
                 }
             )
         )
-    terms = ("log10(params_total)", "release_year")
-    slopes = dict(zip(terms, paper.TRANSFER_SLOPES, strict=True))
-    return PaperTruth(chosen, world, models, pd.concat(levels, ignore_index=True), slopes)
+    return PaperTruth(chosen, world, models, pd.concat(levels, ignore_index=True))

@@ -1,9 +1,9 @@
-"""Studies with known truth, in worlds that differ in how abilities and transfer behave.
+"""Studies with known truth, of a given shape or in the shape of a real study.
 
-An item has the same hardness for all models up to a model's own noise; model m answers item i
-rightly in the source with probability p = expit(eta_mi). A *world* says how the chance of a right
-answer in a target language depends on p. All worlds keep transfer fixed while source ability
-moves, so that a score of transfer should not move either.
+Models answer the same items, whose hardness they share up to noise of their own; a world of
+`hatstats.simulation.worlds` determines transfer. The preset ``paper`` draws a study in the shape of
+a real one: `hatstats.simulation.paper_design` separates facts from assumptions, and
+`hatstats.simulation.paper_truth` computes what is true of it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,29 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from numpy.typing import NDArray
 
 from hatstats.errors import DataError
-from hatstats.simulation.paper_preset import COMMON, paper_study
-from hatstats.simulation.paper_truth import PILED, PaperDesign, paper_truth
-from hatstats.simulation.worlds import WORLDS, Floats, World, WorldName, check_world, true_hat
+from hatstats.simulation import paper_design as paper
+from hatstats.simulation.paper_truth import PaperDesign, PaperTruth, paper_truth
+from hatstats.simulation.worlds import (
+    WORLDS,
+    Floats,
+    World,
+    WorldName,
+    check_values,
+    check_world,
+    item_probabilities,
+    true_hat,
+)
 from hatstats.study.claims import StudyInfo
 from hatstats.study.study import Study
 
 __all__ = ["FAMILIES", "WORLDS", "Shape", "World", "WorldName", "simulate_study", "true_hat"]
 
-#: Sizes of model families, used again and again for more models.
+#: Sizes of model families, repeated for more models.
 FAMILIES = (6, 5, 3, 3, 2, 1)
-#: Studies that have a shape of their own.
+#: Studies with a shape of their own.
 PRESETS = ("paper",)
 _ABILITIES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 
@@ -43,7 +52,7 @@ class Shape:
     piled : float
         Share of items that a model answers almost never or almost always.
     twins : bool
-        Whether items come in pairs of one hardness, which are one cluster.
+        Whether items come in pairs of equal hardness; each pair is a cluster.
     """
 
     n_items: int = 250
@@ -54,19 +63,16 @@ class Shape:
     twins: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
+        """Refuse invalid numbers."""
         whole = "give a whole number of 1 or more."
-        for name, fine, hint in (
+        checks = (
             ("n_items", self.n_items >= 1 and self.n_items % 1 == 0, whole),
             ("n_languages", self.n_languages >= 1 and self.n_languages % 1 == 0, whole),
             ("n_trials", self.n_trials >= 1 and self.n_trials % 1 == 0, whole),
             ("spread", 0.0 <= self.spread < np.inf, "give a standard deviation, 0 for none."),
             ("piled", 0.0 <= self.piled <= 1.0, "give a share between 0 and 1."),
-        ):
-            if not fine:
-                raise DataError(
-                    "the shape cannot be.", column=name, value=getattr(self, name), hint=hint
-                )
+        )
+        check_values(self, checks, "invalid shape of a simulated study")
 
 
 def simulate_study(
@@ -84,17 +90,17 @@ def simulate_study(
     Parameters
     ----------
     source_ability : sequence of float, length M, optional
-        Mean logit of a right source answer, one per model; six from -1 to 1.5 if not given.
+        Mean logit of a right source answer, one per model; six from -1 to 1.5 by default.
     transfer : sequence of float, length M, optional
-        Shift of each model's target logit; none if not given.
+        Shift of each model's target logit; 0 by default.
     shape : Shape, optional
         Numbers of items, languages and trials.
     preset : {"paper"}, optional
-        Simulate a study in the shape of a real one instead, of the models and benchmarks that it
-        had. ``paper``: twenty models on ECLeKTic (384 items in 12 languages, each item with its
+        Simulate a study in the shape of a real one, with its models and benchmarks.
+        ``paper``: twenty models on ECLeKTic (384 items in 12 languages, each item with its
         own source), MGSM (250 in 11) and MMLU-ProX-Lite (658 in 29, chance .1), ten trials.
-        Names, sizes and dates are real, counts are not; the truth is `paper_truth(design, world=)`
-        of `hatstats.study`.
+        Names, sizes and dates are real, counts are not; `hatstats.simulation.paper_truth` computes
+        the true accuracies and scores.
     design : PaperDesign, optional
         What to change about the preset: trials, piled-up abilities, number of items.
     world : {"logit_normal", "mixture", "cubic", "shared_factor"}
@@ -105,8 +111,8 @@ def simulate_study(
     Returns
     -------
     Study
-        Marked synthetic; models named ``model-01`` and so on, families of 6, 5, 3, 3, 2, 1, unless
-        a preset names them.
+        Marked synthetic. Without a preset, models are named ``model-01`` and so on, in families of
+        6, 5, 3, 3, 2, 1.
 
     Raises
     ------
@@ -115,10 +121,11 @@ def simulate_study(
         finite, or a preset given together with abilities, transfers or a shape.
     """
     check_world(world)
+    generator = np.random.default_rng(rng)
     if preset is not None:
-        settled = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
-        _check_preset(preset, [name for name, value in settled.items() if value is not None])
-        return paper_study(paper_truth(design, world=world), np.random.default_rng(rng))
+        excluded = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
+        _check_preset(preset, [name for name, value in excluded.items() if value is not None])
+        return _paper_study(paper_truth(design, world=world), generator)
     if design is not None:
         raise DataError(
             "a design belongs to a preset",
@@ -136,55 +143,52 @@ def simulate_study(
     for column, values in (("source_ability", ability), ("transfer", shifts)):
         if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
             raise DataError(
-                "logits of one or more models are needed, each a finite number",
+                "logits must be finite numbers, one for each of one or more models",
                 column=column,
                 value=values.tolist(),
                 hint="0 is a chance of one half, 2 one of .88.",
             )
-    size = shape or Shape()
-    generator = np.random.default_rng(rng)
-    hardness = generator.standard_normal(size.n_items)
-    if size.twins:
-        hardness = np.repeat(hardness[: (size.n_items + 1) // 2], 2)[: size.n_items]
-    languages = [f"t{place:02d}" for place in range(1, size.n_languages + 1)]
-    items = np.array([f"item-{place:06d}" for place in range(size.n_items)])
-    names = [f"model-{place:02d}" for place in range(1, ability.size + 1)]
-    frames = []
-    for name, level, shift in zip(names, ability, shifts, strict=True):
-        own = generator.standard_normal(size.n_items)
-        logit = level + size.spread * (np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own)
-        p = np.asarray(special.expit(logit), dtype=float)
-        if size.piled > 0:
-            end = generator.beta(*PILED, size.n_items)
-            high = generator.random(size.n_items) < special.expit(level)
-            p = np.where(
-                generator.random(size.n_items) < size.piled, np.where(high, 1.0 - end, end), p
-            )
-        target = WORLDS[world].draw(p, size.n_languages, float(shift), generator)
-        both = np.column_stack([p, target])
-        right = generator.binomial(size.n_trials, both)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "model": name,
-                    "benchmark": "simulated",
-                    "language": np.tile(["src", *languages], size.n_items),
-                    "item": np.repeat(items, size.n_languages + 1),
-                    "n_correct": right.ravel().astype(float),
-                    "n_trials": float(size.n_trials),
-                    "cluster": np.repeat(
-                        [
-                            f"pair-{place // 2:06d}" if size.twins else ""
-                            for place in range(items.size)
-                        ],
-                        size.n_languages + 1,
-                    ),
-                }
-            )
+    return _plain_study(ability, shifts, shape or Shape(), world, generator)
+
+
+def _check_preset(preset: str, given: list[str]) -> None:
+    """Refuse an unknown preset, or one together with arguments that it determines itself."""
+    if preset not in PRESETS:
+        raise DataError(
+            "unknown preset", column="preset", value=preset, hint=f"use {', '.join(PRESETS)}."
         )
+    if given:
+        raise DataError(
+            f"the preset {preset!r} determines {', '.join(given)} itself",
+            column=given[0],
+            hint="omit that, or omit the preset; a design changes what it allows.",
+        )
+
+
+def _plain_study(
+    ability: Floats, shifts: Floats, shape: Shape, world: WorldName, rng: np.random.Generator
+) -> Study:
+    """Draw a study of one benchmark from abilities and transfer shifts, both (M,)."""
+    hardness = rng.standard_normal(shape.n_items)
+    if shape.twins:
+        hardness = np.repeat(hardness[: (shape.n_items + 1) // 2], 2)[: shape.n_items]
+    languages = ["src", *(f"t{number:02d}" for number in range(1, shape.n_languages + 1))]
+    items = [f"item-{number:06d}" for number in range(shape.n_items)]
+    names = [f"model-{number:02d}" for number in range(1, ability.size + 1)]
+    right = np.empty((ability.size, shape.n_items, len(languages)), dtype=np.int64)
+    for m, (level, shift) in enumerate(zip(ability, shifts, strict=True)):
+        source = item_probabilities(float(level), hardness, shape.spread, shape.piled, rng)
+        target = WORLDS[world].draw(source, shape.n_languages, float(shift), rng)
+        right[m] = rng.binomial(shape.n_trials, np.column_stack([source, target]))
+    counts = _counts_table(right, names, items, languages)
+    clusters = [f"pair-{i // 2:06d}" if shape.twins else "" for i in range(shape.n_items)]
     return Study(
-        counts=pd.concat(frames, ignore_index=True),
-        models=_models(names, ability, generator),
+        counts=counts.assign(
+            benchmark="simulated",
+            n_trials=float(shape.n_trials),
+            cluster=np.tile(np.repeat(clusters, len(languages)), len(names)),
+        ),
+        models=_models(names, ability, rng),
         benchmarks=pd.DataFrame(
             {"benchmark": ["simulated"], "source_language": ["src"], "chance": [0.0]}
         ),
@@ -197,34 +201,105 @@ def simulate_study(
     )
 
 
-def _check_preset(preset: str, given: list[str]) -> None:
-    """Refuse an unknown preset, or one together with arguments that it settles itself."""
-    if preset not in PRESETS:
-        raise DataError(
-            "unknown preset", column="preset", value=preset, hint=f"use {', '.join(PRESETS)}."
-        )
-    if given:
-        raise DataError(
-            f"the preset {preset!r} settles {', '.join(given)} itself",
-            column=given[0],
-            hint="leave that out, or leave out the preset; a design changes what it allows.",
-        )
+def _counts_table(
+    right: NDArray[np.int64], models: Sequence[str], items: Sequence[str], languages: Sequence[str]
+) -> pd.DataFrame:
+    """One row per model, item and language of right answers, shape (M, N, L)."""
+    m, i, k = np.unravel_index(np.arange(right.size), right.shape)
+    return pd.DataFrame(
+        {
+            "model": pd.Series(models, dtype="str").array.take(m),
+            "item": pd.Series(items, dtype="str").array.take(i),
+            "language": pd.Series(languages, dtype="str").array.take(k),
+            "n_correct": right.ravel().astype(float),
+        }
+    )
 
 
 def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.DataFrame:
-    """Families, dates and sizes; larger models are abler."""
+    """Families, dates and sizes; larger models have higher ability."""
     sizes = np.resize(FAMILIES, len(names))
-    family = np.repeat([f"family-{place + 1}" for place in range(sizes.size)], sizes)[: len(names)]
+    family = np.repeat([f"family-{number + 1}" for number in range(sizes.size)], sizes)
     days = np.round(rng.uniform(0, 730, len(names))).astype(int)
     start = np.datetime64("2024-06-01")
-    # Between 10 million and 10 trillion, however weak or strong.
+    # Between 10 million and 10 trillion parameters for any ability.
     exponent = np.clip(9.5 + 0.5 * ability + rng.normal(0.0, 0.3, len(names)), 7.0, 13.0)
     return pd.DataFrame(
         {
             "model": names,
-            "family": family,
+            "family": family[: len(names)],
             "release_date": (start + days).astype("datetime64[s]"),
             "params_total": np.round(10.0**exponent, -6),
             "params_active": np.round(10.0**exponent, -6),
         }
+    )
+
+
+def draw_counts(
+    truth: PaperTruth, benchmark: paper.Benchmark, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Draw the right answers of all models on one benchmark of the preset ``paper``.
+
+    Parameters
+    ----------
+    truth : PaperTruth
+    benchmark : Benchmark
+    rng : Generator
+
+    Returns
+    -------
+    right : ndarray of int, shape (M, N, L)
+        Number of right answers in each language.
+    source : ndarray of int, shape (N,)
+        Index of each item's source language among the benchmark's languages.
+    """
+    design, n_items = truth.design, truth.design.items_of(benchmark)
+    languages = benchmark.languages
+    if benchmark.source:
+        source = np.full(n_items, languages.index(benchmark.source))
+    else:
+        source = np.arange(n_items) % len(languages)
+    hardness = rng.standard_normal(n_items)
+    levels = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()]
+    right = np.empty((len(levels), n_items, len(languages)), dtype=np.int64)
+    for m, (ability, shift) in enumerate(zip(levels["ability"], levels["shift"], strict=True)):
+        p_known = item_probabilities(float(ability), hardness, design.spread, design.piled, rng)
+        shifts = float(shift) + benchmark.language_shifts()
+        p = WORLDS[truth.world].draw(p_known, len(languages), shifts, rng)
+        p[np.arange(n_items), source] = p_known
+        right[m] = rng.binomial(design.n_trials, benchmark.chance + (1.0 - benchmark.chance) * p)
+    return right, source.astype(np.intp)
+
+
+def _paper_study(truth: PaperTruth, rng: np.random.Generator) -> Study:
+    """Draw a study of the preset ``paper``, marked synthetic in info, name and title."""
+    models = paper.models()
+    counts, items = [], []
+    for benchmark in paper.BENCHMARKS:
+        right, source = draw_counts(truth, benchmark, rng)
+        names = [f"{benchmark.name}-{i:04d}" for i in range(source.size)]
+        table = _counts_table(right, models["model"].tolist(), names, benchmark.languages)
+        counts.append(table.assign(benchmark=benchmark.name, n_trials=float(truth.design.n_trials)))
+        if not benchmark.source:
+            own = [benchmark.languages[k] for k in source]
+            facts = {"benchmark": benchmark.name, "item": names, "source_language": own}
+            items.append(pd.DataFrame(facts).assign(cluster=""))
+    shapes = [
+        (benchmark.name, benchmark.source, benchmark.chance) for benchmark in paper.BENCHMARKS
+    ]
+    return Study(
+        counts=pd.concat(counts, ignore_index=True),
+        models=models,
+        benchmarks=pd.DataFrame(shapes, columns=["benchmark", "source_language", "chance"]),
+        items=pd.concat(items, ignore_index=True),
+        info=StudyInfo(
+            "synthetic_paper",
+            title=f"SYNTHETIC: simulated counts in the shape of the paper's study, world "
+            f"{truth.world}",
+            source="simulate_study(preset='paper')",
+            synthetic=True,
+            notes="Every count is simulated and none was observed: names, sizes and dates are of "
+            "real models, accuracies are not. Undisclosed sizes are unknown in the study; the "
+            f"simulation assumes {paper.STAND_IN_SIZE:.0e} parameters.",
+        ),
     )

@@ -1,12 +1,14 @@
-"""Worlds: how the chance of a right answer in a target language depends on that in the source.
+"""Simulated items: the chance of a right answer in the source, and how a world transfers it.
 
-A world keeps transfer fixed while source ability moves, so that a score of transfer should not
-move either. A shift on the logit scale makes a model, or a language, transfer better or worse.
+Models share part of an item's hardness. A *world* says how the chance of a right answer in a target
+language depends on that in the source. Every world keeps transfer fixed while source ability moves,
+so that a score of transfer should not move either. A shift on the logit scale makes a model, or a
+language, transfer better or worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,11 +23,49 @@ Floats = NDArray[np.float64]
 Shift = float | Floats
 WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor"]
 
+#: Share of an item's logit variance that all models have in common.
+COMMON = 0.6
+#: Parameters of the beta distribution of an item answered almost never; mirrored: almost always.
+PILED = (1.0, 30.0)
+
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 # Line of the logit-normal worlds; the residual has standard deviation 1.
 _INTERCEPT, _SLOPE = -0.8, 0.9
+# Share of the residual variance that an item's languages share in the world `shared_factor`.
 _SHARED = 0.7
+
+
+def item_probabilities(
+    ability: float, hardness: Floats, spread: float, piled: float, rng: np.random.Generator
+) -> Floats:
+    """Draw a model's chances of a right source answer.
+
+    Parameters
+    ----------
+    ability : float
+        Mean logit.
+    hardness : ndarray, shape (N,)
+        Standard normal, shared by all models.
+    spread : float
+        Standard deviation of an item's logit for one model.
+    piled : float
+        Share of items that the model answers almost never or almost always.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (N,)
+    """
+    own = rng.standard_normal(hardness.size)
+    logit = ability + spread * (np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own)
+    ordinary = np.asarray(special.expit(logit), dtype=float)
+    if piled == 0.0:
+        return ordinary
+    low = rng.beta(*PILED, hardness.size)
+    is_high = rng.random(hardness.size) < special.expit(ability)
+    extreme = np.where(is_high, 1.0 - low, low)
+    return np.where(rng.random(hardness.size) < piled, extreme, ordinary)
 
 
 def _logit(p: Floats) -> Floats:
@@ -99,6 +139,26 @@ WORLDS: dict[str, World] = {
 }
 
 
+def check_values(settings: object, checks: Iterable[tuple[str, bool, str]], message: str) -> None:
+    """Refuse settings with an invalid value.
+
+    Parameters
+    ----------
+    settings : object
+    checks : iterable of (str, bool, str)
+        Name of an attribute, whether its value is valid, and what to give instead.
+    message : str
+
+    Raises
+    ------
+    DataError
+        Names the first attribute with an invalid value.
+    """
+    for name, valid, hint in checks:
+        if not valid:
+            raise DataError(message, column=name, value=getattr(settings, name), hint=hint)
+
+
 def check_world(world: str) -> None:
     """Refuse a world that is not in `WORLDS`.
 
@@ -121,7 +181,7 @@ def true_hat(
     Parameters
     ----------
     source_accuracy : array_like
-        Source probabilities that stand for the reference distribution.
+        Source accuracies that represent the reference distribution, each in [0, 1].
     world : str
     transfer : float
         Shift of the target logit.

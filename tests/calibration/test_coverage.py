@@ -1,10 +1,13 @@
+"""Coverage: intervals contain the truth, tables are reproducible, and the command line."""
+
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.calibration.__main__ import main, show_size
+from hatstats.calibration import __main__ as command_line
+from hatstats.calibration.__main__ import Effort, main, show_rejections
 from hatstats.calibration.coverage import INSIDE, CoverageDesign, coverage, tally
 from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
@@ -12,7 +15,7 @@ from hatstats.simulation.simulate import Shape, simulate_study
 
 def test_intervals_hold_the_truth_coverage() -> None:
     # 40 replicates: a coverage of .95 has standard error .034, so .8 is over 4 of them away.
-    design = CoverageDesign("shared_factor", n_items=250, n_languages=1, abilities=(0.0, 1.0))
+    design = CoverageDesign("shared_factor", abilities=(0.0, 1.0))
     table = coverage(design, [INSIDE], n_replicates=40, rng=2)
     assert list(table["quantity"]) == ["HAT", "HAT", "contrast"]
     assert (table["coverage"] > 0.8).all()
@@ -22,7 +25,7 @@ def test_intervals_hold_the_truth_coverage() -> None:
 
 
 def test_same_seed_same_table() -> None:
-    design = CoverageDesign(n_items=60, abilities=(0.0, 1.0))
+    design = CoverageDesign(shape=Shape(60, 1), abilities=(0.0, 1.0))
     first, again, other = (
         coverage(design, ["pooled"], n_replicates=3, rng=seed) for seed in (4, 4, 5)
     )
@@ -31,7 +34,7 @@ def test_same_seed_same_table() -> None:
 
 
 def test_every_replicate_of_an_extrapolated_score_is_noted() -> None:
-    design = CoverageDesign(n_items=120, n_trials=5, abilities=(-2.5, 0.0))
+    design = CoverageDesign(shape=Shape(120, 1, 5), abilities=(-2.5, 0.0))
     table = coverage(design, [(0.98,), (0.5,)], n_replicates=4, rng=7)
     assert len(table) == 6
     far, middle = table.iloc[:3], table.iloc[3:]
@@ -39,7 +42,7 @@ def test_every_replicate_of_an_extrapolated_score_is_noted() -> None:
     assert middle["noted"].iloc[0] < 1.0
 
 
-def test_tally_counts_what_is_off_and_what_is_noted_there() -> None:
+def test_tally_counts_coverages_that_are_off_and_their_warnings() -> None:
     good = pd.DataFrame({"coverage": [0.94, 0.96], "noted": [0.0, 0.5]})
     off = pd.DataFrame({"coverage": [0.91, 0.925, 0.98], "noted": [0.9, 0.1, 0.0]})
     found = tally([good, off])
@@ -52,33 +55,47 @@ def test_tally_counts_what_is_off_and_what_is_noted_there() -> None:
 
 
 def test_processes_do_not_change_the_numbers() -> None:
-    design = CoverageDesign(n_items=60, abilities=(0.0, 1.0))
-    one, two = (coverage(design, n_replicates=4, n_jobs=jobs, rng=3) for jobs in (1, 2))
+    design = CoverageDesign(shape=Shape(60, 1), abilities=(0.0, 1.0))
+    one, two = (coverage(design, ["pooled"], n_replicates=2, n_jobs=jobs, rng=3) for jobs in (1, 2))
     pd.testing.assert_frame_equal(one, two)
 
 
-def test_shape_error_grows_where_a_model_has_no_items() -> None:
+def test_shape_error_is_larger_where_a_model_has_no_items() -> None:
     study = simulate_study((-2.0, 0.0), shape=Shape(n_items=250, n_languages=1), rng=6)
     weak, middling = fit_profile(study).hat("uniform").shape_error
     assert weak > 2.0 * middling > 0.0
-    # Raw accuracies rest on no shape, observed profiles on none that is known.
+    # Raw accuracies depend on no shape; that of observed profiles is unknown.
     np.testing.assert_array_equal(fit_profile(study).hat("own").shape_error, 0.0)
     assert np.isnan(fit_profile(study, method="observed").hat("uniform").shape_error).all()
 
 
-def test_command_line_prints_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    none = ["--trends", "0", "--stress", "0", "--fits", "0"]
-    main(["--seeds", "0", "--replicates", "0", *none])
-    assert capsys.readouterr().out == ""
-    size = ["--seeds", "2", "--items", "100", "--trials", "5", "--replicates", "0", *none]
-    main([*size, "--methods", "latent"])
+def test_command_line_prints_the_tables(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = Effort(studies=1, items=100, trials=(5,), methods=("latent",))
+    monkeypatch.setattr(command_line, "QUICK", tiny)
+    main(["drift", "--quick"])
     shown = capsys.readouterr().out
     for word in ("Drift", "Bias", "conditional", "shared_factor", "HAT, latent uniform"):
         assert word in shown
+    assert "Coverage" not in shown
 
 
-def test_size_of_trends_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    show_size(1, 1, 1)
+def test_command_line_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    for name, proof in command_line.PROOFS.items():
+        assert name in shown
+        assert str(proof.__doc__) in shown
+    with pytest.raises(SystemExit):
+        main(["size"])
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_rejections_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rejections(Effort(panels=1), 1, 1)
     shown = capsys.readouterr().out
     for word in ("Rejections at 5 %", "wild Rademacher", "df_low"):
         assert word in shown

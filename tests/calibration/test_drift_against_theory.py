@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import special
 
-from hatstats.calibration.drift import Drift, drift, source_quantiles, true_score
+from hatstats.calibration.drift import DriftDesign, drift, source_quantiles, true_score
 from hatstats.simulation.simulate import Shape, simulate_study, true_hat
 
 
-def test_quantiles_stand_for_the_simulated_distribution() -> None:
+def test_quantiles_represent_the_simulated_distribution() -> None:
     study = simulate_study(
         (1.0,), shape=Shape(n_items=20_000, n_languages=1, n_trials=50, piled=0.35), rng=3
     )
@@ -29,14 +29,14 @@ def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
 
 
 def test_latent_drifts_less_than_what_it_replaces() -> None:
-    design = Drift("logit_normal", n_items=4_000, abilities=(-1.0, 2.0))
+    design = DriftDesign("logit_normal", Shape(4_000, 2), (-1.0, 2.0))
     table = drift(design, methods=("latent", "observed"), n_seeds=4, rng=8)
     spread = table.drop_duplicates(["measure", "reference"]).set_index(["measure", "reference"])
     moved = spread["spread_of_means"]
     assert moved["HAT, latent", "uniform"] < 0.02
     assert moved["HAT, observed", "uniform"] > 0.04
     assert moved["conditional", ""] > 0.2
-    # Two models tell no line, so that an excess over it is unknown.
+    # Two models do not determine a line, so that an excess over it is unknown.
     assert set(moved.index[moved.isna()]) == {("excess", "")}
     known = spread.dropna(subset=["spread"])
     assert (known["spread"] >= known["spread_of_means"] - 1e-12).all()

@@ -1,19 +1,19 @@
-"""The stress test: what moves with source ability, simulated and on thinned items."""
+"""The stress test: what changes with source ability, simulated and on thinned items."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from hatstats.calibration.rejection_rates import DF_CLASSES, RejectionDesign, rejections
 from hatstats.calibration.stress import StressDesign, stress_test
-from hatstats.calibration.test_size import DF_CLASSES, SizeDesign, rejections
 from hatstats.errors import NotIdentifiedError
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.trends.makers import aggregate_study, table_of_models
 
 
-def test_latent_hat_stays_where_rivals_move() -> None:
-    design = StressDesign(n_items=600, n_languages=1, abilities=(-1.0, 0.5, 2.0))
+def test_latent_hat_is_constant_where_rivals_change() -> None:
+    design = StressDesign(shape=Shape(600, 1), abilities=(-1.0, 0.5, 2.0))
     table = stress_test(design=design, n_seeds=2, rng=1).set_index("measure")
     hat = table.loc["HAT, latent, uniform"]
     assert hat["leakage"] < 0.1
@@ -41,7 +41,9 @@ def test_a_table_of_means_cannot_be_thinned_bad_input() -> None:
 
 
 def test_rejections_are_counted() -> None:
-    design = SizeDesign("release_year", slope=0.5, family_sd=0.0, model_sd=0.001, sampling_sd=0.01)
+    design = RejectionDesign(
+        "release_year", slope=0.5, family_sd=0.0, model_sd=0.001, sampling_sd=0.01
+    )
     by_method, by_df = rejections(design, n_replicates=8, n_draws=49, rng=1)
     table = by_method.set_index("method")
     assert table.loc["OLS", "rejected"] == 1.0

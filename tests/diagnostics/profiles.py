@@ -1,4 +1,4 @@
-"""What the tests of the checks share: profiles to check, and a slow way to influence values."""
+"""Profiles to check, and influence values by refitting, for the tests of the diagnostics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABILITY = (-0.5, 0.3, 1.0)
 def profile_of(
     method: str, *, n_items: int = 300, n_trials: int = 5, seed: int = 1, twins: bool = False
 ) -> hs.TransferProfile:
-    """A profile of three simulated models in two languages; the same one whenever asked for."""
+    """A profile of three simulated models in two languages, fitted once."""
     shape = Shape(n_items=n_items, n_languages=2, n_trials=n_trials, twins=twins)
     study = hs.simulate_study(ABILITY, shape=shape, rng=seed)
     return hs.fit_profile(study, method=method)  # type: ignore[arg-type]
@@ -33,8 +33,8 @@ def slow_influence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Influence (K, M) of clusters by fitting again, and as computed.
 
-    An estimate moves from weight 1 - h to 1 + h by ``2 h psi`` up to h^3: all clusters stand in the
-    data twice, so that weights 1/2 and 3/2 are one copy and three.
+    From weight 1 - h to 1 + h an estimate changes by ``2 h psi`` up to h^3: all clusters are twice
+    in the data, so that weights 1/2 and 3/2 are one copy and three.
     """
     items = require_items(profile, "a test")
     groups = int(items.fits[0].counts.clusters.max()) + 1

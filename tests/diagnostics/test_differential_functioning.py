@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from hatstats.diagnostics import differential_functioning as functioning
 from hatstats.diagnostics.differential_functioning import (
     CLASSES,
-    _Persons,
+    Persons,
     ets_class,
     functioning_classes,
     item_functioning,
@@ -33,7 +33,7 @@ def test_single_items_against_r(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     case = stored.cases("functioning")[name]
     given_ = {key: np.asarray(value, dtype=float) for key, value in case["input"].items()}
     right = given_["right"][:, None]
-    persons = _Persons(right, np.ones_like(right), given_["target"], given_["score"])
+    persons = Persons(right, np.ones_like(right), given_["target"], given_["score"])
     monkeypatch.setattr(functioning, "_classes", lambda *_: given_["class"].astype(np.intp) - 1)
     odds, error, p = functioning.mantel_haenszel(persons, 3)
     uniform, nonuniform, change = logistic(persons)
@@ -59,7 +59,7 @@ def test_shares_of_right_answers_against_statsmodels(seed: int) -> None:
     share = 1.0 / (1.0 + np.exp(-5.0 * (score - 0.5)))
     right = rng.binomial(10, np.tile(share[:, None], (1, items))) / 10.0
     asked = (rng.random(right.shape) < 0.9).astype(float)
-    persons = _Persons(right * asked, asked, target, score)
+    persons = Persons(right * asked, asked, target, score)
     odds, error, p = functioning.mantel_haenszel(persons, 3)
     uniform, nonuniform, _ = logistic(persons)
     code = functioning._classes(score, 3)
@@ -79,16 +79,16 @@ def test_shares_of_right_answers_against_statsmodels(seed: int) -> None:
         assert odds[item] == pytest.approx(twin.logodds_pooled, rel=1e-9, abs=1e-9)
         assert error[item] == pytest.approx(twin.logodds_pooled_se, rel=1e-9)
         assert p[item] == pytest.approx(twin.test_null_odds().pvalue, rel=1e-7)
-        here = asked[:, item] > 0
-        columns = np.column_stack([np.ones(score.size), score, target, score * target])[here]
+        answered = asked[:, item] > 0
+        columns = np.column_stack([np.ones(score.size), score, target, score * target])[answered]
         fits = [
-            sm.GLM(right[here, item], columns[:, :width], family=sm.families.Binomial())
+            sm.GLM(right[answered, item], columns[:, :width], family=sm.families.Binomial())
             .fit(tol=1e-12)
             .deviance
             for width in (2, 3, 4)
         ]
-        for place, value in enumerate((uniform, nonuniform)):
-            ratio = max(fits[place] - fits[place + 1], 0.0)
+        for index, value in enumerate((uniform, nonuniform)):
+            ratio = max(fits[index] - fits[index + 1], 0.0)
             twin_p = float(sm.stats.stattools.stats.chi2.sf(ratio, 1))
             assert value[item] == pytest.approx(twin_p, rel=1e-4, abs=1e-6)
 
@@ -129,14 +129,14 @@ def test_items_broken_in_one_language_are_of_class_c_there() -> None:
         assert part["discoveries"].sum() == (own["p_adjusted"] < 0.05).sum()
 
 
-def test_items_that_function_alike_are_found_no_more_often_than_the_level() -> None:
-    """Residuals of an item are drawn anew in each language: most of the time nothing is found."""
+def test_items_that_function_equally_are_found_no_more_often_than_the_level() -> None:
+    """Residuals of an item are independent between languages: rejections at the level."""
     rng = np.random.default_rng(5)
     target = np.repeat([0.0, 1.0], 20)
     ability = np.tile(rng.normal(0.0, 1.0, 20), 2)
     eta = ability[:, None] + rng.normal(0.0, 1.0, 400)
     right = rng.binomial(1, 1.0 / (1.0 + np.exp(-eta))).astype(float)
-    persons = _Persons(right, np.ones_like(right), target, right.mean(axis=1))
+    persons = Persons(right, np.ones_like(right), target, right.mean(axis=1))
     _, _, p = functioning.mantel_haenszel(persons, 5)
     uniform, nonuniform, _ = logistic(persons)
     for value in (p, uniform, nonuniform):
@@ -155,14 +155,14 @@ def test_separated_items_have_the_likelihood_of_their_limit() -> None:
     target = np.repeat([0.0, 1.0], 6)
     score = np.tile(np.linspace(0.2, 0.8, 6), 2)
     right = target[:, None].copy()
-    persons = _Persons(right, np.ones_like(right), target, score)
+    persons = Persons(right, np.ones_like(right), target, score)
     uniform, nonuniform, change = logistic(persons)
     assert uniform[0] < 1e-3
     assert nonuniform[0] == pytest.approx(1.0, abs=1e-2)
     assert change[0] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_items_all_right_say_nothing_and_are_counted_in_a_warning() -> None:
+def test_items_without_variation_are_unknown_and_counted_in_a_warning() -> None:
     study = study_with_broken_items()
     counts = study.counts.copy()
     always = counts["item"] == sorted(counts["item"].unique())[-1]

@@ -74,7 +74,7 @@ def test_verdict_on_a_right_and_on_a_wrong_profile() -> None:
     observed = hs.count_table(profile_of("observed", n_items=2000))
     assert "NOT compatible with numbers of items" in " ".join(observed.summary().split())
     assert "NOT compatible with numbers of items" not in " ".join(latent.summary().split())
-    # Smoothing leaves a little of the profile's bend; taking k/n for the chance leaves far more.
+    # Smoothing misses little of the profile's curvature; taking k/n for the chance far more.
     for term in ("source counts", "target means"):
         right, wrong = (check.tests[check.tests["term"] == term] for check in (latent, observed))
         assert right["distance"].max() < wrong["distance"].max()
@@ -86,14 +86,14 @@ def test_verdict_on_a_right_and_on_a_wrong_profile() -> None:
     assert table["std_error"].isna().all()
 
 
-def test_as_many_numbers_as_counts_degenerate() -> None:
+def test_as_many_parameters_as_counts_degenerate() -> None:
     """Two trials have three counts, which g fits exactly: nothing is left to test."""
     shape = Shape(n_items=400, n_trials=1, n_languages=2)
     study = hs.simulate_study(ABILITY, shape=shape, rng=1)
     check = hs.count_table(hs.fit_profile(study, method="observed"))
     rows = check.tests[check.tests["term"] == "source counts"]
     assert rows["p_value"].isna().all()
-    assert "as many free numbers" in " ".join(check.summary().split())
+    assert "as many free parameters" in " ".join(check.summary().split())
 
 
 def test_trials_that_differ_degenerate() -> None:

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 import hatstats as hs
+from hatstats.diagnostics.item_misfit import expected_accuracies
 from hatstats.inference.resampling.beta_binomial import beta_binomial, dispersion, normal_scores
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
@@ -66,47 +67,50 @@ def test_nothing_is_found_where_nothing_is_broken(world: str) -> None:
 def test_expected_and_shrunken_against_naive() -> None:
     profile = profile_of("latent")
     fit = require_items(profile, "a test").fits[0]
-    report = hs.item_report(profile, by="model").set_index(["model", "item", "language"])
-    assert len(report) == 300 * 3 * 2
+    source, target = expected_accuracies(fit)
+    assert target.shape == (3, 300, 2)
     checked = 0
-    for m, model in enumerate(fit.counts.models):
+    for m in range(3):
         for i in (0, 17, 230):
             k = fit.counts.source_correct[m, i]
             posterior = stats.binom.pmf(k, 5, fit.support) * fit.distributions[m]
             posterior /= posterior.sum()
-            for place, language in enumerate(fit.counts.languages):
-                row = report.loc[(model, fit.counts.items[i], language)]
-                assert row["source"] == pytest.approx(k / 5)
-                assert row["source_shrunken"] == pytest.approx(posterior @ fit.support)
-                assert row["expected"] == pytest.approx(posterior @ fit.profiles[m, place])
-                y = fit.counts.target_accuracy()[m, i, place]
-                assert row["residual"] == pytest.approx(y - row["expected"])
+            assert source[m, i] == pytest.approx(posterior @ fit.support)
+            for language in range(2):
+                expected = posterior @ fit.profiles[m, language]
+                assert target[m, i, language] == pytest.approx(expected)
                 checked += 1
     assert checked == 18
 
 
 def test_pooled_rows_are_means_over_models() -> None:
     profile = profile_of("latent")
-    pooled = hs.item_report(profile).set_index(["item", "language"])
-    each = hs.item_report(profile, by="model").groupby(["item", "language"])
+    fit = require_items(profile, "a test").fits[0]
+    source, target = expected_accuracies(fit)
+    pooled = hs.item_report(profile).set_index(["item", "language"]).sort_index()
     assert (pooled["model"] == "all models").all()
-    for column in ("source", "source_shrunken", "target"):
-        pd.testing.assert_series_equal(
-            pooled[column].sort_index(), each[column].mean(), check_names=False
-        )
-    # Easy for all models is easier than each says: a straight line has been taken out.
+    assert len(pooled) == 300 * 2
+    cells = pd.MultiIndex.from_product([fit.counts.items, fit.counts.languages])
+
+    def by_cell(values: np.ndarray) -> pd.Series:
+        return pd.Series(values.ravel(), cells).loc[pooled.index]
+
+    for column, values in (
+        ("source", np.repeat(fit.counts.source_accuracy().mean(axis=0), 2)),
+        ("source_shrunken", np.repeat(source.mean(axis=0), 2)),
+        ("target", fit.counts.target_accuracy().mean(axis=0)),
+    ):
+        np.testing.assert_allclose(pooled[column], by_cell(values), rtol=1e-12)
+    residual = pooled["target"] - pooled["expected"]
+    np.testing.assert_allclose(pooled["residual"], residual, atol=1e-12)
+    # The expectation is adjusted by a straight line in how much easier an item is for all models.
     easier = pooled["source"] - pooled["source_shrunken"]
-    moved = (pooled["expected"] - each["expected"].mean()).groupby("language")
-    for language, part in moved:
+    adjustment = pooled["expected"] - by_cell(target.mean(axis=0))
+    for language, part in adjustment.groupby(level=1):
         line = np.polyfit(easier[part.index], part, 1)
         assert line[0] > 0.1, language
         assert line[1] == pytest.approx(0.0, abs=1e-3)
         assert (pooled["residual"] * easier)[part.index].sum() == pytest.approx(0.0, abs=0.05)
-    together = hs.item_report(profile, languages="together").set_index("item")
-    assert (together["language"] == "all languages").all()
-    assert together["elsewhere"].isna().all()
-    mean = pooled["residual"].groupby("item").mean()
-    pd.testing.assert_series_equal(together["residual"].sort_index(), mean, check_names=False)
 
 
 def test_beta_binomial_against_theory() -> None:
@@ -154,7 +158,7 @@ def test_order_and_adjustment() -> None:
 
 
 def test_real_study_ranks_items_that_every_model_misses() -> None:
-    """Three trials of three models leave no item beyond doubt; the list is still in order."""
+    """Three trials of three models leave no item certain; the ranking still makes sense."""
     study = hs.read_study(DATA / "winogrande_african")
     report = hs.item_report(hs.fit_profile(study))
     assert len(report) == 1767 * 11
@@ -191,10 +195,6 @@ def test_choices_bad_input() -> None:
     latent = profile_of("latent")
     with pytest.raises(hs.DataError, match="nothing to shrink"):
         hs.item_report(profile_of("observed"))
-    with pytest.raises(hs.DataError, match="pooled or model"):
-        hs.item_report(latent, by="family")  # type: ignore[arg-type]
-    with pytest.raises(hs.DataError, match="each or together"):
-        hs.item_report(latent, languages="all")  # type: ignore[arg-type]
     with pytest.raises(hs.DataError, match="5 % is"):
         hs.item_report(latent, fdr=5)
     with pytest.raises(hs.NotIdentifiedError, match="counts per item"):

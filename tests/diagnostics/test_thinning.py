@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import hatstats as hs
-from hatstats.diagnostics.thinned import thinned_shares
-from hatstats.diagnostics.thinning import Thinning, extrapolation_weights
+from hatstats.diagnostics.thinning import Thinning, extrapolation_weights, thinned_shares
 from hatstats.scores.averages import ModelScores
 from hatstats.simulation.simulate import Shape, true_hat
 from tests.diagnostics.profiles import ABILITY, profile_of, slow_influence
@@ -38,7 +37,7 @@ def test_items_with_too_few_trials_have_no_shares_degenerate() -> None:
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
-def test_without_dropping_it_is_the_observed_score(reference: str) -> None:
+def test_with_all_trials_it_is_the_observed_score(reference: str) -> None:
     check = hs.thin_trials(profile_of("latent"), reference)
     full = check.path[check.path["trials"] == 5]
     scores = profile_of("observed").hat(reference)
@@ -58,7 +57,7 @@ def test_own_reference_is_raw_accuracy_however_few_trials() -> None:
 
 @pytest.mark.parametrize("reference", ["pooled", "uniform"])
 def test_thinned_path_against_naive(reference: str) -> None:
-    """Dropping trials at random, many times, gives the path that is computed at once."""
+    """Dropping trials at random, several times, gives the exact path."""
     profile = profile_of("observed", n_items=2000)
     study = profile.study
     rng = np.random.default_rng(3)
@@ -123,7 +122,7 @@ def test_extrapolation_is_exact_for_a_quadratic() -> None:
     assert extrapolation_weights(steps) @ (0.4 - 0.3 * x + 2.0 * x**2) == pytest.approx(0.4)
 
 
-def test_a_few_items_with_fewer_trials_are_left_out_degenerate() -> None:
+def test_a_few_items_with_fewer_trials_are_excluded_degenerate() -> None:
     study = profile_of("observed").study
     counts = study.counts.copy()
     short = (counts["item"] == counts["item"].iloc[0]) & (counts["language"] == "src")
@@ -131,15 +130,15 @@ def test_a_few_items_with_fewer_trials_are_left_out_degenerate() -> None:
     check = hs.thin_trials(
         hs.fit_profile(dataclasses.replace(study, counts=counts), method="observed")
     )
-    assert check.left_out == 3
+    assert check.n_excluded == 3
     assert "3 model-item pairs" in check.summary()
     assert np.isfinite(check.path["observed"]).all()
 
 
 def test_a_language_missing_for_one_model_degenerate() -> None:
     study = profile_of("observed").study
-    lost = (study.counts["model"] == "model-01") & (study.counts["language"] == "t02")
-    part = dataclasses.replace(study, counts=study.counts[~lost.to_numpy()])
+    missing = (study.counts["model"] == "model-01") & (study.counts["language"] == "t02")
+    part = dataclasses.replace(study, counts=study.counts[~missing.to_numpy()])
     for reference in REFERENCES:
         check = hs.thin_trials(hs.fit_profile(part, method="observed"), reference)
         assert check.models == ("model-01", "model-02", "model-03")

@@ -1,4 +1,4 @@
-"""Simulated studies: their truth is what they are drawn from, and what cannot be is refused."""
+"""Simulated studies: draws agree with the stated truth, and invalid input is refused."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def test_draws_follow_the_profile_against_theory(world: WorldName) -> None:
         assert drawn.shape == (40_000, 2)
         expected = true_hat([p], world=world, transfer=0.3)
         assert drawn.mean(axis=0) == pytest.approx(expected, abs=0.008)
-        together = np.corrcoef(drawn.T)[0, 1] if np.ptp(drawn) > 1e-9 else 1.0
-        # Languages err apart, but where an item's languages share what it lacks.
-        assert (together > 0.5) == (world in ("shared_factor", "cubic"))
+        correlation = np.corrcoef(drawn.T)[0, 1] if np.ptp(drawn) > 1e-9 else 1.0
+        # Residuals of languages are independent, except where an item's languages share them.
+        assert (correlation > 0.5) == (world in ("shared_factor", "cubic"))
 
 
 def test_source_accuracy_against_theory() -> None:
@@ -118,7 +118,7 @@ def test_twins_are_clusters_of_two_of_one_hardness() -> None:
     assert (alone.counts["cluster"] == "").all()
 
 
-# --- what comes with it ---------------------------------------------------------------------------
+# --- names, families and reproducibility ---------------------------------------------------------
 
 
 def test_shape_names_and_mark() -> None:
@@ -183,7 +183,7 @@ def test_one_item_one_language_one_trial_degenerate() -> None:
     ],
 )
 def test_shape_bad_input(column: str, value: float) -> None:
-    with pytest.raises(DataError, match="the shape cannot be") as info:
+    with pytest.raises(DataError, match="invalid shape of a simulated study") as info:
         Shape(**{column: value})  # type: ignore[arg-type]
     assert info.value.column == column
     assert info.value.hint

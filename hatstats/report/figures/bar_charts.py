@@ -50,7 +50,7 @@ def leakage(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        `measure, leakage, mc_error` of one world, see `hatstats.calibration.stress.simulated`.
+        `measure, leakage, mc_error` of one world, see `hatstats.calibration.stress.stress_test`.
 
     Returns
     -------

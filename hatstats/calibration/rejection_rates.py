@@ -1,4 +1,4 @@
-"""How often tests of a trend reject: size where there is none, power where there is one."""
+"""How often tests of a trend reject: size if there is no trend, power if there is one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hatstats.trends.regression import fit_trend
 Floats = NDArray[np.float64]
 Covariate = Literal["log10(params_total)", "release_year"]
 
-#: Classes of Satterthwaite's degrees of freedom by which size is shown.
+#: Limits of the classes of Satterthwaite's degrees of freedom.
 DF_CLASSES = (1.0, 1.5, 2.0, 3.0, 4.0, np.inf)
 
 
 @dataclass(frozen=True, slots=True)
-class SizeDesign:
+class RejectionDesign:
     """What is simulated to count rejections.
 
     Attributes
@@ -33,9 +33,9 @@ class SizeDesign:
     slope : float
         True change of score per unit of the covariate; 0 for size.
     family_sd, model_sd, sampling_sd : float
-        Standard deviations of the effects and of the known errors, in accuracy.
+        Standard deviations of the effects and of the sampling errors, in accuracy.
     correlation : float
-        Of two models' known errors: they were given the same items.
+        Of two models' sampling errors, since they answer the same items.
     families : tuple of int
         Number of models in each family.
     """
@@ -49,8 +49,8 @@ class SizeDesign:
     families: tuple[int, ...] = FAMILIES
 
 
-def draw_scores(design: SizeDesign, rng: np.random.Generator) -> HatScores:
-    """Draw scores of models in families, with sizes, dates and a known covariance."""
+def draw_scores(design: RejectionDesign, rng: np.random.Generator) -> HatScores:
+    """Draw scores of models in families, with sizes, dates and a sampling covariance."""
     code = np.repeat(np.arange(len(design.families)), design.families)
     count = code.size
     days = rng.uniform(0, 500, len(design.families))[code] + rng.uniform(0, 250, count)
@@ -61,7 +61,7 @@ def draw_scores(design: SizeDesign, rng: np.random.Generator) -> HatScores:
     error = np.linalg.cholesky(V) @ rng.standard_normal(count)
     effect = design.family_sd * rng.standard_normal(len(design.families))[code]
     own = design.model_sd * rng.standard_normal(count)
-    names = [f"model-{place:02d}" for place in range(count)]
+    names = [f"model-{number:02d}" for number in range(count)]
     table = pd.DataFrame(
         {
             "model": names,
@@ -74,7 +74,8 @@ def draw_scores(design: SizeDesign, rng: np.random.Generator) -> HatScores:
     return HatScores.from_frame(table, pd.DataFrame(V, index=names, columns=names))
 
 
-def _one(design: SizeDesign, rng: np.random.Generator, n_draws: int) -> pd.DataFrame:
+def _one(design: RejectionDesign, rng: np.random.Generator, n_draws: int) -> pd.DataFrame:
+    """Method, df and p value of every test on one simulated data set."""
     table = fit_trend(draw_scores(design, rng), design.covariate).comparison(
         n_draws=n_draws, rng=rng
     )
@@ -82,7 +83,7 @@ def _one(design: SizeDesign, rng: np.random.Generator, n_draws: int) -> pd.DataF
 
 
 def rejections(
-    design: SizeDesign,
+    design: RejectionDesign,
     *,
     n_replicates: int = 2_000,
     level: float = 0.05,
@@ -94,12 +95,12 @@ def rejections(
 
     Parameters
     ----------
-    design : SizeDesign
+    design : RejectionDesign
     n_replicates : int
     level : float
         Two-sided.
     n_draws : int
-        Of Webb's bootstrap and of the permutation.
+        Draws of Webb's bootstrap and of the permutation test.
     n_jobs : int
         Processes, through joblib.
     rng : Generator, int or None
@@ -144,4 +145,5 @@ def rejections(
 
 
 def _mc_error(share: pd.Series, count: pd.Series | int) -> pd.Series:
+    """Monte-Carlo standard error of shares among `count` replicates."""
     return pd.Series(np.sqrt(share * (1.0 - share) / count))
