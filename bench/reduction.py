@@ -55,14 +55,15 @@ def ours(paths: Sequence[Path], target: Path) -> None:
     """The reduction of `hatstats convert`, grading, faults and repeated trials included."""
     from hatstats.logs.backends import DuckDB
     from hatstats.logs.convert import Counter
-    from hatstats.logs.discover import gather
+    from hatstats.logs.discover import discover
     from hatstats.logs.readers.reader import Choices
 
     with tempfile.TemporaryDirectory() as scratch:
         engine = DuckDB(Path(scratch))
-        found = gather([str(p) for p in paths], None, Choices(), Path(scratch), lambda *_: None)
+        logs = [str(path) for path in paths]
+        found = discover(logs, None, Choices(), Path(scratch), lambda *_: None)
         counter = Counter(engine, engine, found, Choices())
-        (part,) = [counter.part(source) for source in found.rows]
+        (part,) = [counter.part(source) for source in found.sources]
         assert sum(map(len, counter.left_out.values())) == 0
         engine.connection.con.execute(
             f"COPY (SELECT {KEYS}, sum(n_correct)::BIGINT AS k, sum(n_trials)::BIGINT AS n FROM "

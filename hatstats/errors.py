@@ -10,7 +10,7 @@ class HatstatsError(Exception):
 
 
 class DataError(HatstatsError, ValueError):
-    """The input is wrong, and the message says where and what would hint it.
+    """The input is wrong; the message says where, and what the user can do about it.
 
     Parameters
     ----------
@@ -38,20 +38,20 @@ class DataError(HatstatsError, ValueError):
         value: object = None,
         hint: str | None = None,
     ) -> None:
-        place = [str(file)] if file is not None else []
+        location = [str(file)] if file is not None else []
         if row is not None:
-            place.append(f"row {row}")
+            location.append(f"row {row}")
         if column is not None:
-            place.append(f"column {column!r}")
+            location.append(f"column {column!r}")
         if value is not None:
-            place.append(f"value {value!r}")
-        text = f"{', '.join(place)}: {message}" if place else message
+            location.append(f"value {value!r}")
+        text = f"{', '.join(location)}: {message}" if location else message
         super().__init__(f"{text} Hint: {hint}" if hint else text)
         self.file, self.row, self.column, self.value, self.hint = file, row, column, value, hint
 
 
 class NotIdentifiedError(HatstatsError, ValueError):
-    """The data cannot tell the quantity asked for; the message names what is missing."""
+    """The data do not determine the quantity asked for; the message names what is missing."""
 
 
 class FitError(HatstatsError, RuntimeError):
@@ -59,7 +59,7 @@ class FitError(HatstatsError, RuntimeError):
 
 
 class DegenerateDataWarning(UserWarning):
-    """The data sit at a boundary, so that an estimate carries little information."""
+    """The data lie at a boundary, so that an estimate carries little information."""
 
 
 class ConvergenceWarning(UserWarning):

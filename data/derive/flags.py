@@ -16,7 +16,6 @@ import pandas as pd
 
 from data.derive.folder import Tables
 from hatstats.study import Study
-from hatstats.study.screening import failed_extraction as suspicion
 from hatstats.study.screening.failed_extraction import suspicious_cells
 
 _CELL = ["model", "benchmark", "language"]
@@ -126,9 +125,12 @@ def flag_cells(
     one = found.groupby(_CELL, sort=False).agg(
         flag=("flag", "first"), evidence=("evidence", " ".join)
     )
-    flagged = suspicion.flag_cells(study, one.reset_index()).counts
+    counts = tables.counts.merge(one, how="left", on=_CELL, indicator=True)
+    if counts["_merge"].eq("both").sum() < len(one):
+        raise ValueError("a flagged cell is not among the counts")
+    text = counts[["flag", "evidence"]].fillna("").astype("str")
     return Flagged(
-        tables.counts.assign(flag=flagged["flag"], evidence=flagged["evidence"]),
+        tables.counts.assign(flag=text["flag"].to_numpy(), evidence=text["evidence"].to_numpy()),
         seen.loc[~failed, ["model", "language", "evidence"]].reset_index(drop=True),
     )
 

@@ -66,9 +66,8 @@ def convert(
 @verb(app=models)
 def fill(study: StudyPath, *, choice: Choice) -> None:
     """Complete family, release date and size of models from the table of hatstats."""
-    from hatstats.study.model_metadata import fill_models
+    from hatstats.study.model_metadata import fill_models, write_models
     from hatstats.study.read import read_study
-    from hatstats.study.screening.write_flags import write_models
 
     filled = fill_models(read_study(study))
     write_models(study, filled.study.models)

@@ -55,8 +55,7 @@ def exclude(
 ) -> None:
     """Flag what findings name, so that it is left out from now on (--with-flagged uses it)."""
     from hatstats.study.read import read_study
-    from hatstats.study.screening.findings import findings, named
-    from hatstats.study.screening.write_flags import write_flags
+    from hatstats.study.screening.findings import findings, named, write_flags
 
     chosen = named(findings(read_study(study)), names)
     rows = write_flags(study, chosen)

@@ -1,11 +1,13 @@
 """Where rows are counted: DuckDB inside this process, Spark, or any other backend of Ibis.
 
-An engine turns files into an Ibis table and brings small results back as Arrow. What is computed is
+An engine turns files into an Ibis table and returns small results as Arrow. What is computed is
 one Ibis expression, the same for all of them (`hatstats.logs.count`).
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import random
 import re
@@ -31,7 +33,7 @@ _GLOBS = re.compile(r"[*?\[\]{}]")
 
 
 class Engine(Protocol):
-    """What reads rows and counts them."""
+    """A database that reads rows and counts them."""
 
     name: str
 
@@ -54,7 +56,7 @@ class Engine(Protocol):
         """
 
     def fetch(self, expression: ir.Table) -> pa.Table:
-        """Compute an expression and bring its rows here."""
+        """Compute an expression and return its rows."""
 
 
 class DuckDB:
@@ -75,55 +77,58 @@ class DuckDB:
             ("enable_progress_bar", "false"),
         ):
             self.connection.raw_sql(f"SET {setting} = '{value}'")
-        self._made = 0
+        self._n_names = 0
 
     def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
         if rows.kind == "table":
-            return self._of_database(rows)
+            return self._database_table(*rows.files[0].rsplit("::", 1))
         if rows.kind == "arrow":
             import pyarrow.dataset
 
+            name = self.new_name()
             dataset = pyarrow.dataset.dataset(list(rows.files), format="ipc")
-            name = self._name()
             self.connection.con.register(name, dataset)
             return self.connection.table(name)
-        files = ", ".join(quoted(file) for file in checked(rows.files))
         if rows.kind == "json":
-            call = (
-                f"read_json([{files}], format = 'newline_delimited', ignore_errors = true, "
-                f"maximum_object_size = {LONGEST}, columns = {_duckdb_struct(columns)}, "
-                f"hive_partitioning = {_hive(rows)}"
+            options = (
+                "format = 'newline_delimited', ignore_errors = true, "
+                f"maximum_object_size = {LONGEST}, columns = {_duckdb_columns(columns)}"
             )
         elif rows.kind == "csv":
-            listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in columns)
-            call = (
-                f"read_csv([{files}], auto_detect = false, header = true, columns = {{{listed}}}, "
-                f"delim = {quoted(rows.delimiter)}, quote = '\"', escape = '\"', strict_mode = "
-                f"true, max_line_size = {LONGEST}, hive_partitioning = {_hive(rows)}"
+            options = (
+                f"auto_detect = false, header = true, columns = {_duckdb_columns(columns)}, "
+                f"delim = {quoted(rows.delimiter)}, quote = '\"', escape = '\"', "
+                f"strict_mode = true, max_line_size = {LONGEST}"
             )
         else:
-            call = (
-                f"read_parquet([{files}], union_by_name = {str(len(rows.files) > 1).lower()}, "
-                f"hive_partitioning = {_hive(rows)}"
-            )
+            options = f"union_by_name = {str(len(rows.files) > 1).lower()}"
+        select = f"SELECT * EXCLUDE (filename), filename AS {FILE}"
         if rows.kind == "parquet" and not named:
-            return self._view(f"SELECT * FROM {call})")
-        read = f"SELECT * EXCLUDE (filename), filename AS {FILE}"
+            select = "SELECT *"
+        else:
+            options += ", filename = true"
         if rows.kind == "json":
-            nothing = " AND ".join(f"{_column(name)} IS NULL" for name in columns)
-            read += f", ({nothing}) AS {LOST}"
-        return self._view(f"{read} FROM {call}, filename = true)")
+            nothing = " AND ".join(f"{_identifier(name)} IS NULL" for name in columns)
+            select += f", ({nothing}) AS {LOST}"
+        files = ", ".join(map(quoted, _checked(rows.files)))
+        partitions = str(bool(rows.root) and any("=" in file for file in rows.files)).lower()
+        name = self.new_name()
+        self.connection.con.execute(
+            f"CREATE TEMP VIEW {name} AS {select} FROM "
+            f"read_{rows.kind}([{files}], {options}, hive_partitioning = {partitions})"
+        )
+        return self.connection.table(name)
 
     def fetch(self, expression: ir.Table) -> pa.Table:
         """See `Engine.fetch`."""
         return expression.to_pyarrow()
 
-    def land(self, result: ir.Table | pa.Table) -> ir.Table:
+    def store(self, result: ir.Table | pa.Table) -> ir.Table:
         """Keep a result as a table of this database, in memory as far as there is room."""
         import pyarrow as pa
 
-        name = self._name()
+        name = self.new_name()
         if isinstance(result, pa.Table):
             con = self.connection.con
             con.register(f"{name}_arrow", result)
@@ -132,27 +137,22 @@ class DuckDB:
             return self.connection.table(name)
         return self.connection.create_table(name, result, temp=True)
 
-    def _view(self, query: str) -> ir.Table:
-        name = self._name()
-        self.connection.con.execute(f"CREATE TEMP VIEW {name} AS {query}")
-        return self.connection.table(name)
+    def new_name(self) -> str:
+        """A name that no table of this database has."""
+        self._n_names += 1
+        return f"hatstats_{self._n_names}"
 
-    def _name(self) -> str:
-        self._made += 1
-        return f"hatstats_{self._made}"
-
-    def _of_database(self, rows: Rows) -> ir.Table:
-        path, name = rows.files[0].rsplit("::", 1)
-        alias = self._name()
-        self.connection.raw_sql(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
-        names = [
-            str(row[0])
-            for row in self.connection.con.execute(
-                f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{alias}' "
-                f"UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = '{alias}' "
-                "AND NOT internal"
-            ).fetchall()
-        ]
+    def _database_table(self, path: str, name: str) -> ir.Table:
+        """The table of this name in a DuckDB file, or its only one."""
+        alias = self.new_name()
+        con = self.connection.con
+        con.execute(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
+        found = con.execute(
+            f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{alias}' "
+            f"UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = '{alias}' "
+            "AND NOT internal"
+        ).fetchall()
+        names = [str(row[0]) for row in found]
         if not name and len(names) == 1:
             name = names[0]
         if name not in names:
@@ -175,10 +175,10 @@ class Spark:
 
         self.session = session
         self.connection = ibis.pyspark.connect(session)
-        self._made = 0
+        self._n_views = 0
 
     @classmethod
-    def at(cls, url: str) -> Spark:
+    def start(cls, url: str) -> Spark:
         """Start a session: ``spark://HOST:PORT`` is a cluster, ``spark://local`` this machine."""
         try:
             from pyspark.errors import PySparkRuntimeError
@@ -221,26 +221,24 @@ class Spark:
         reader = self.session.read
         if rows.root and rows.kind != "csv":
             reader = reader.option("basePath", rows.root)
-        files = list(checked(rows.files))
+        files = list(_checked(rows.files))
         if rows.kind == "json":
-            schema = f"{_spark_struct(columns)}, {LOST}_text STRING"
-            frame = (
-                reader.schema(schema)
-                .option("mode", "PERMISSIVE")
-                .option("columnNameOfCorruptRecord", f"{LOST}_text")
-                .json(files)
+            unread = f"{LOST}_text"
+            frame = reader.json(
+                files,
+                schema=f"{_spark_columns(columns)}, {unread} STRING",
+                mode="PERMISSIVE",
+                columnNameOfCorruptRecord=unread,
             )
-            nothing = sql.col(f"{LOST}_text").isNotNull()
-            every = None
-            for name in columns:
-                blank = sql.col(f"`{name}`").isNull()
-                every = blank if every is None else every & blank
-            lost = nothing if every is None else nothing | every
-            frame = frame.withColumn(LOST, lost).drop(f"{LOST}_text")
+            nothing = [sql.col(f"`{name}`").isNull() for name in columns]
+            lost = sql.col(unread).isNotNull()
+            if nothing:
+                lost = lost | functools.reduce(operator.and_, nothing)
+            frame = frame.withColumn(LOST, lost).drop(unread)
         elif rows.kind == "csv":
             frame = reader.csv(
                 files,
-                schema=_spark_struct(columns),
+                schema=_spark_columns(columns),
                 header=True,
                 sep=rows.delimiter,
                 quote='"',
@@ -250,8 +248,8 @@ class Spark:
             )
         else:
             frame = reader.parquet(*files)
-        self._made += 1
-        name = f"hatstats_{self._made}"
+        self._n_views += 1
+        name = f"hatstats_{self._n_views}"
         frame.withColumn(FILE, sql.input_file_name()).createOrReplaceTempView(name)
         return self.connection.table(name)
 
@@ -309,7 +307,7 @@ def engine_for(backend: object, scratch: Path) -> Engine:
     if backend is None or backend == "duckdb":
         return DuckDB(scratch)
     if isinstance(backend, str):
-        return Spark.at(backend) if backend.startswith("spark://") else OtherBackend(backend)
+        return Spark.start(backend) if backend.startswith("spark://") else OtherBackend(backend)
     if hasattr(backend, "sparkContext") or hasattr(backend, "createDataFrame"):
         return Spark(backend)
     raise DataError(
@@ -326,7 +324,12 @@ def plain_path(file: str) -> str:
     )
 
 
-def checked(files: Sequence[str]) -> Sequence[str]:
+def quoted(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _checked(files: Sequence[str]) -> Sequence[str]:
     """Paths that no engine takes for patterns."""
     for file in files:
         if "://" not in file and _GLOBS.search(file):
@@ -338,33 +341,28 @@ def checked(files: Sequence[str]) -> Sequence[str]:
     return files
 
 
-def _hive(rows: Rows) -> str:
-    return str(bool(rows.root) and any("=" in file for file in rows.files)).lower()
-
-
-def quoted(text: str) -> str:
-    """A text as SQL writes it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _column(name: str) -> str:
+def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _duckdb_struct(columns: Mapping[str, object]) -> str:
+def _duckdb_columns(columns: Mapping[str, object]) -> str:
+    """Columns and their types for DuckDB's readers: all text, an inner mapping is a struct."""
+
     def kind(value: object) -> str:
         if isinstance(value, Mapping):
-            return f"STRUCT({', '.join(f'{_column(k)} {kind(v)}' for k, v in value.items())})"
+            inner = (f"{_identifier(name)} {kind(part)}" for name, part in value.items())
+            return f"STRUCT({', '.join(inner)})"
         return "VARCHAR"
 
     listed = (f"{quoted(name)}: {quoted(kind(value))}" for name, value in columns.items())
     return "{" + ", ".join(listed) + "}"
 
 
-def _spark_struct(columns: Mapping[str, object]) -> str:
-    def kind(value: object) -> str:
-        if isinstance(value, Mapping):
-            return f"STRUCT<{', '.join(f'`{k}`: {kind(v)}' for k, v in value.items())}>"
-        return "STRING"
-
-    return ", ".join(f"`{name}` {kind(value)}" for name, value in columns.items())
+def _spark_columns(columns: Mapping[str, object], colon: str = "") -> str:
+    """A schema for Spark's readers: all text, an inner mapping is a struct."""
+    return ", ".join(
+        f"`{name}`{colon} STRUCT<{_spark_columns(value, ':')}>"
+        if isinstance(value, Mapping)
+        else f"`{name}`{colon} STRING"
+        for name, value in columns.items()
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.logs import count as reduce
+from hatstats.logs import count
 from hatstats.logs.account import (
     account_table,
     conversion_text,
@@ -21,16 +21,16 @@ from hatstats.logs.account import (
 )
 from hatstats.logs.backends import FILE, DuckDB, Engine, OtherBackend, engine_for, plain_path
 from hatstats.logs.build_study import study_of_counts
-from hatstats.logs.discover import Gathered, Progress, Source, gather
+from hatstats.logs.discover import Discovered, Progress, Source, discover
 from hatstats.logs.pool import Part, Pool
 from hatstats.logs.readers.plain import ALIASES, find_fields
-from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, Rows
+from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
 from hatstats.study.schema import near
 from hatstats.study.study import Study
 
 #: What ``--set`` may name beside the columns of a response.
-_DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table")
+_DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class Conversion:
     files : DataFrame
         One row for each file: `file, format, read, kept, set_aside, left_out`. Rows set aside were
         not chosen by a declared rule (another filter, a total beside its samples); rows left out
-        could not be used. `read` is NaN where a database does not say it file by file.
+        could not be used. `read` is NaN where a database does not report it file by file.
     left_out : DataFrame
         `file, reason, rows, by_rule`; 0 rows where a whole file was not read.
     notes : tuple of str
@@ -83,7 +83,7 @@ def convert_logs(
         simple-evals or every_eval_ever, or plain tables (CSV, TSV, JSON lines, Parquet, Arrow,
         DuckDB). Folders are searched. With an Ibis address as backend, names of its tables.
     format : str, optional
-        One format for all files; by default each file is looked at.
+        One format for all files; by default it is recognised file by file.
     fields : mapping, optional
         Column of a response to the field of the table that holds it: ``{"model": "model_id"}``;
         dots go inwards.
@@ -109,47 +109,64 @@ def convert_logs(
         For what cannot be read, for an ambiguous column or source language, when nothing is left,
         and with `strict` for the first rows left out.
     """
-    chosen = _choices(fields or {}, settings or {})
-    given = [logs] if isinstance(logs, str | Path) else list(logs)
+    choices = _choices(fields or {}, settings or {})
+    paths = [logs] if isinstance(logs, str | Path) else list(logs)
     step = progress or (lambda what, share: None)
     with tempfile.TemporaryDirectory(prefix="hatstats-") as folder:
         scratch = Path(folder)
         local = DuckDB(scratch)
         engine = local if backend in (None, "duckdb") else engine_for(backend, scratch)
-        gathered = _gathered(engine, given, format, chosen, scratch, step)
-        counter = Counter(local, engine, gathered, chosen)
+        if isinstance(engine, OtherBackend):
+            names = [str(name) for name in paths]
+            sources = [Source("plain", Rows("table", (name,), ())) for name in names]
+            found = Discovered(sources, formats=dict.fromkeys(names, "plain"))
+        else:
+            found = discover([str(path) for path in paths], format, choices, scratch, step)
+        counter = Counter(local, engine, found, choices)
         parts = []
-        for at, source in enumerate(gathered.rows):
-            step(f"counting: {source.format}", at / len(gathered.rows))
+        for position, source in enumerate(found.sources):
+            step(f"counting: {source.format}", position / len(found.sources))
             parts.append(counter.part(source))
         step("pooling", 0.9)
-        _check_something(parts, gathered.left_out)
-        pool = Pool(local, parts, chosen)
+        _check_something(parts, found.left_out)
+        pool = Pool(local, parts, choices)
         pool.counts()
         _check_something(pool.rows("SELECT 1 FROM counts LIMIT 1"), counter.losses(pool))
-        study, notes = study_of_counts(pool, chosen, _name(given))
-        everything = counter.losses(pool)
+        study, notes = study_of_counts(pool, choices, _study_name(paths[0]))
+        losses = left_out_table(counter.losses(pool))
         by_file = {counter.original(file): n for file, n in pool.read_by_file().items()}
-        read = {**counter.read, **by_file, **gathered.read}
-        files = account_table(gathered.formats, read, everything)
-        losses = left_out_table(everything)
-        if strict:
-            _refuse(losses)
+        files = account_table(found.formats, counter.read | by_file | found.read, losses)
+        faults = losses[~losses["by_rule"].to_numpy(dtype=bool)]
+        if strict and len(faults):
+            raise DataError(
+                f"{faults['rows'].sum()} rows would be left out; the first: "
+                f"{faults['reason'].iloc[0]}.",
+                file=str(faults["file"].iloc[0]),
+                hint="correct the log, or convert without --strict.",
+            )
         step("done", 1.0)
-    said = (*pool.notes, *notes, *pairing_notes(study), *suffix_notes(study.model_names))
-    return Conversion(study, files, losses, said)
+    notes = [*pool.notes, *notes, *pairing_notes(study), *suffix_notes(study.model_names)]
+    return Conversion(study, files, losses, tuple(notes))
 
 
 class Counter:
-    """Counts the rows of groups of files, and why some do not count."""
+    """Counts the rows of groups of files, and why some do not count.
 
-    def __init__(self, local: DuckDB, engine: Engine, gathered: Gathered, choices: Choices) -> None:
-        self.local, self.engine, self.gathered, self.choices = local, engine, gathered, choices
+    Attributes
+    ----------
+    read : dict of str to int
+        Rows read of each file, as far as known.
+    left_out : dict of tuple of str to list of (str, LeftOut)
+        Files of a group to each file of it and what is not counted.
+    """
+
+    def __init__(self, local: DuckDB, engine: Engine, found: Discovered, choices: Choices) -> None:
+        self.local, self.engine, self.found, self.choices = local, engine, found, choices
         self.read: dict[str, int] = {}
         self.left_out: dict[tuple[str, ...], list[tuple[str, LeftOut]]] = {}
 
     def part(self, source: Source) -> Part:
-        """Cells of one group of files."""
+        """Cells of one group of files; counted again trial by trial where some may repeat."""
         rows, columns = source.rows, {field.column for field in source.rows.fields}
         named = bool(source.documents or rows.facts or columns & {"filter", "task"})
         part = self._part(source, named, by_prompt=source.documents)
@@ -157,16 +174,23 @@ class Counter:
             part = self._part(source, True, by_prompt=True)
         return part
 
+    def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
+        """Everything that is not counted, from finding files to pooling their cells."""
+        parts = (self.found.left_out, *self.left_out.values(), pool.left_out)
+        return [(self.original(file), each) for part in parts for file, each in part]
+
+    def original(self, file: str) -> str:
+        """The user's file, where a cleaned copy of it was read."""
+        return self.found.copies.get(file, file)
+
     def _part(self, source: Source, named: bool, *, by_prompt: bool) -> Part:
         rows = source.rows
         engine: Engine = self.local if source.documents else self.engine
-        table, fields = self._table(engine, rows, named)
-        responses = reduce.responses(table, fields, self._constant())
-        by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
         try:
-            expression = reduce.counts(responses, reduce.Grouping(by_file, by_prompt))
-            local = engine is self.local
-            cells = self.local.land(expression if local else engine.fetch(expression))
+            responses, fields = self._responses(engine, rows, named)
+            by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
+            cells = count.counts(responses, count.Grouping(by_file, by_prompt))
+            cells = self.local.store(cells if engine is self.local else engine.fetch(cells))
         except Exception as reason:
             raise _plain_error(reason, rows) from None
         self._account(engine, rows, cells, responses, by_file)
@@ -174,48 +198,40 @@ class Counter:
         label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
         return Part(cells, rows.facts, totals, label)
 
-    def _constant(self) -> dict[str, str]:
-        return {name: value for name, value in self.choices.values.items() if name in NAMES}
-
-    def _table(self, engine: Engine, rows: Rows, named: bool) -> tuple[Any, tuple[Any, ...]]:
-        try:
-            if rows.kind in ("table", "arrow") or rows.fields == ():
-                table = engine.table(rows, {})
-                fields = rows.fields or find_fields(
-                    [name for name in table.columns if name != FILE], self.choices, rows.files[0]
-                )
-                return table, fields
-            columns = reduce.needed_columns(rows.fields)
-            if rows.kind == "csv":
-                columns = dict.fromkeys(rows.header)
-            return engine.table(rows, columns, named=named), rows.fields
-        except Exception as reason:
-            raise _plain_error(reason, rows) from None
+    def _responses(self, engine: Engine, rows: Rows, named: bool) -> tuple[Any, tuple[Field, ...]]:
+        """Table of responses of a group of files, and where their columns were found."""
+        fields = rows.fields
+        if rows.kind in ("table", "arrow") or not fields:
+            table = engine.table(rows, {})
+            columns = [name for name in table.columns if name != FILE]
+            fields = fields or find_fields(columns, self.choices, rows.files[0])
+        else:
+            header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
+            table = engine.table(rows, header or count.needed_columns(fields), named=named)
+        constant = {name: text for name, text in self.choices.settings.items() if name in NAMES}
+        return count.responses(table, fields, constant), fields
 
     def _may_repeat(self, cells: Any) -> bool:
-        """Whether some cell was asked one trial twice, or has trials without numbers."""
+        """Whether some cell has a trial twice, or trials without numbers."""
         if "codes" not in cells.columns or "item" not in cells.columns:
             return False
-        table = cells.get_name()
-        if FILE in cells.columns:  # a trial may come again in another file
-            names = ("model", "benchmark", "language", "item", "filter", "task")
-            keys = ", ".join(name for name in names if name in cells.columns)
-            table = (
-                "(SELECT sum(codes) AS codes, sum(odd) AS odd, sum(n_kept) AS n_kept "
-                f"FROM {table} GROUP BY {keys})"
-            )
+        names = ["model", "benchmark", "language", "item", "filter", "task"]
+        if FILE not in cells.columns:  # else cells are added up: a trial may recur in another file
+            names.append("source_language")
+        keys = ", ".join(name for name in names if name in cells.columns)
         found = self.local.connection.con.execute(
-            f"SELECT 1 FROM {table} WHERE odd > 0 OR bit_count(codes) <> n_kept LIMIT 1"
-        ).fetchall()
-        return bool(found)
+            f"SELECT 1 FROM {cells.get_name()} GROUP BY {keys} "
+            "HAVING sum(odd) > 0 OR bit_count(sum(codes)) <> sum(n_kept) LIMIT 1"
+        )
+        return bool(found.fetchall())
 
     def _account(
         self, engine: Engine, rows: Rows, cells: Any, responses: Any, by_file: bool
     ) -> None:
         """Note the rows read and left out of each file; a second count of a group replaces it."""
-        total, kept = self.local.connection.con.execute(
+        ((total, kept),) = self.local.connection.con.execute(
             f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
-        ).fetchall()[0]
+        ).fetchall()
         if rows.kind == "parquet" and not by_file:
             self.read |= _parquet_rows(rows.files)
         elif not by_file:
@@ -224,24 +240,15 @@ class Counter:
         if total == kept:
             return
         if FILE not in responses.columns and rows.kind == "parquet":
-            table, fields = self._table(engine, rows, True)
-            responses = reduce.responses(table, fields, self._constant())
-        for row in engine.fetch(reduce.left_out(responses)).to_pylist():
+            responses, _ = self._responses(engine, rows, True)
+        for row in engine.fetch(count.left_out(responses)).to_pylist():
             file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
             lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
             self.left_out[rows.files].append((file, lost))
 
-    def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
-        """Everything that is not counted, from looking at files to pooling their cells."""
-        parts = (self.gathered.left_out, *self.left_out.values(), pool.left_out)
-        return [(self.original(file), each) for part in parts for file, each in part]
-
-    def original(self, file: str) -> str:
-        """The user's file, where a cleaned copy of it was read."""
-        return self.gathered.copies.get(file, file)
-
 
 def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
+    """Check names and numbers of what a user chose."""
     for name in fields:
         if name not in ALIASES:
             raise DataError(
@@ -250,43 +257,28 @@ def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
                 hint=f"map one of {', '.join(ALIASES)}.{near(name, ALIASES)}",
             )
     known = (*NAMES, "source_language", *SETTINGS)
-    for name in settings:
+    for name, value in settings.items():
         if name not in known and not name.startswith("model:"):
             raise DataError(
                 "there is no such setting.",
                 column=name,
-                value=settings[name],
+                value=value,
                 hint=f"set one of {', '.join(known)}, model:OLD.{near(name, known)}",
             )
-    for name, top in (("n_trials", float("inf")), ("chance", 1.0)):
-        if name in settings:
-            try:
-                fine = 0 <= float(settings[name]) < top
-            except ValueError:
-                fine = False
-            if not fine:
+        if name in ("n_trials", "chance"):
+            number = pd.to_numeric(value, errors="coerce")
+            if not 0 <= number < (1.0 if name == "chance" else float("inf")):
                 raise DataError(
-                    "this is no number in range.", column=name, value=settings[name],
+                    "this is no number in range.",
+                    column=name,
+                    value=value,
                     hint="n_trials is a number of items, chance a proportion below 1.",
-                )  # fmt: skip
+                )
     return Choices(dict(fields), dict(settings))
 
 
-def _gathered(
-    engine: Engine,
-    logs: Sequence[str | Path],
-    format: str | None,
-    choices: Choices,
-    scratch: Path,
-    progress: Progress,
-) -> Gathered:
-    if isinstance(engine, OtherBackend):
-        rows = [Source("plain", Rows("table", (str(name),), ())) for name in logs]
-        return Gathered(rows=rows, formats={str(name): "plain" for name in logs})
-    return gather([str(log) for log in logs], format, choices, scratch, progress)
-
-
 def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, LeftOut]]) -> None:
+    """Refuse to go on with nothing, and say what was left out."""
     if found:
         return
     why = sorted({f"{Path(file).name}: {lost.reason}" for file, lost in left_out})
@@ -306,34 +298,23 @@ def _parquet_rows(files: Sequence[str]) -> dict[str, int]:
 
 
 def _plain_error(reason: Exception, rows: Rows) -> Exception:
-    """What a database says of a file, as one message that names it."""
-    room = type(reason).__module__.split(".")[0].strip("_")
-    if isinstance(reason, DataError) or room not in _DATABASES:
+    """The message of a database about a file, as one error that names the file."""
+    library = type(reason).__module__.split(".")[0].strip("_")
+    if isinstance(reason, DataError) or library not in _DATABASES:
         return reason
     text = " ".join(str(reason).split())
-    named = next((file for file in rows.files if file in text), "")
-    several = f" (one of {len(rows.files)} files)" if len(rows.files) > 1 and not named else ""
-    if not named:
-        named = rows.files[0]
+    file = next((file for file in rows.files if file in text), "")
+    several = f" (one of {len(rows.files)} files)" if len(rows.files) > 1 and not file else ""
     hint = "copy the file again from where it was written, or leave it out."
     if "maximum_object_size" in text or "Maximum line size" in text:
         text, hint = "a record is longer than 16 MiB", "leave that file out, or shorten the record."
-    return DataError(f"the file cannot be read{several} ({text[:300]}).", file=named, hint=hint)
+    message = f"the file cannot be read{several} ({text[:300]})."
+    return DataError(message, file=file or rows.files[0], hint=hint)
 
 
-def _name(logs: Sequence[str | Path]) -> str:
-    name = Path(str(logs[0])).name
-    for ending in (".gz", *(f".{kind}" for kind in ("jsonl", "csv", "tsv", "parquet", "json"))):
+def _study_name(log: str | Path) -> str:
+    """Name of a file or folder without the endings of tables."""
+    name = Path(str(log)).name
+    for ending in (".gz", ".jsonl", ".csv", ".tsv", ".parquet", ".json"):
         name = name.removesuffix(ending)
     return name or "converted"
-
-
-def _refuse(losses: pd.DataFrame) -> None:
-    faults = losses[~losses["by_rule"].to_numpy(dtype=bool)]
-    if len(faults):
-        first = faults.iloc[0]
-        raise DataError(
-            f"{int(faults['rows'].sum())} rows would be left out; the first: {first['reason']}.",
-            file=str(first["file"]),
-            hint="hint the log, or convert without --strict.",
-        )

@@ -1,10 +1,10 @@
 """Responses to counts as one Ibis expression, the same on every backend.
 
 A row is graded (right, wrong, or left out with a reason) and added up over the trials of its
-cell. Whether a trial occurs twice is seen in the same pass: each trial that is a number
-below 30 adds the power 2^trial, and a sum of n powers of two has n binary ones exactly if all n
-are different. That costs a tenth more time where counting distinct values would cost ten times as
-much; other names of trials are counted exactly in a second pass.
+cell. Repeated trials are detected in the same pass: each trial that is a number below 30 adds the
+power 2^trial, and a sum of n powers of two has n binary ones exactly if all n are different. That
+costs a tenth more time where counting distinct values would cost ten times as much; other names of
+trials are counted exactly in a second pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hatstats.logs.readers.reader import NAMES, Field
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-#: Numbers of trials that the powers of two tell apart: a literal is 32 bits wide on Spark.
+#: Numbers of trials that the powers of two distinguish: a literal is 32 bits wide on Spark.
 MOST_CODES = 30
 #: Why a row is left out, in the order in which reasons are tried.
 REASONS = {
@@ -59,12 +59,12 @@ def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
     columns: dict[str, object] = {}
     for field in fields:
         for path in field.paths:
-            place = columns
+            level = columns
             *parents, last = path.split(".")
             for part in parents:
-                inner = place.setdefault(part, {})
-                place = inner if isinstance(inner, dict) else {}
-            place.setdefault(last, None)
+                inner = level.setdefault(part, {})
+                level = inner if isinstance(inner, dict) else {}
+            level.setdefault(last, None)
     return columns
 
 
@@ -78,7 +78,7 @@ def responses(
     table : Table
         As an engine reads it.
     fields : sequence of Field
-        Where the columns stand.
+        Where the columns are found.
     values : mapping, optional
         Columns that are constant.
 
@@ -93,16 +93,14 @@ def responses(
 
     found: dict[str, ir.Value] = {}
     for field in fields:
-        parts = [_at(table, path) for path in field.paths]
+        parts = [_value(table, path) for path in field.paths]
         if field.column in ("correct", "n_correct", "n_trials", "prompt"):
             found[field.column] = parts[0]
-        elif field.joined and len(parts) > 1:
-            joined = _text(parts[0])
-            for part in parts[1:]:
-                joined = joined + "#" + _text(part)
-            found[field.column] = joined
+            continue
+        texts = [_text(part) for part in parts]
+        if field.joined:
+            found[field.column] = functools.reduce(lambda left, right: left + "#" + right, texts)
         else:
-            texts = [_text(part) for part in parts]
             found[field.column] = ibis.coalesce(*texts) if len(texts) > 1 else texts[0]
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
@@ -162,13 +160,13 @@ def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
     if not nameless:
         return cells
     faulty = functools.reduce(operator.or_, nameless)
-    left = {name: cells[name] for name in sums if name != "n_rows"}
-    nothing = {
-        name: 0 if name in ("n_kept", "odd") else ibis.null(value.type())
-        for name, value in left.items()
+    empty = {
+        name: 0 if name in ("n_kept", "odd") else ibis.null(cells[name].type())
+        for name in sums
+        if name != "n_rows"
     }
     return cells.mutate(
-        **{name: ibis.ifelse(faulty, nothing[name], value) for name, value in left.items()}
+        **{name: ibis.ifelse(faulty, nothing, cells[name]) for name, nothing in empty.items()}
     )
 
 
@@ -179,7 +177,8 @@ def left_out(rows: ir.Table) -> ir.Table:
     return faulty.group_by(keys).aggregate(n_rows=faulty.count())
 
 
-def _at(table: ir.Table, path: str) -> ir.Value:
+def _value(table: ir.Table, path: str) -> ir.Value:
+    """Column or inner field at a dotted path; null where the table has none."""
     import ibis
 
     first, *inner = path.split(".")
@@ -187,10 +186,7 @@ def _at(table: ir.Table, path: str) -> ir.Value:
         return table[path]
     if first not in table.columns:
         return ibis.null("string")
-    value: ir.Value = table[first]
-    for part in inner:
-        value = value[part]
-    return value
+    return functools.reduce(operator.getitem, inner, table[first])
 
 
 def _missing(name: ir.Value) -> ir.Value:
@@ -219,8 +215,8 @@ def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value
         return usable, trials, right.isnull() | trials.isnull()
     score = found["correct"]
     kind = score.type()
-    one, zero, none = (ibis.literal(1, type="int64"), ibis.literal(0, type="int64"),
-                       ibis.null("int64"))  # fmt: skip
+    one, zero = ibis.literal(1, type="int64"), ibis.literal(0, type="int64")
+    none = ibis.null("int64")
     if kind.is_boolean():
         return score.cast("int64"), one, score.isnull()
     if kind.is_numeric():
@@ -228,8 +224,8 @@ def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value
         return right, one, score.isnull()
     text = score.cast("string")
     number = text.try_cast("float64")
-    # Words first, in the cases that occur: what is none of them is looked at as a number, which is
-    # slower, and folding the case of every score is slower still.
+    # Words first, in the spellings that occur: reading numbers is slower, and folding the case of
+    # every score is slower still.
     right = ibis.cases(
         (text.isin(_spellings(RIGHT)), one),
         (text.isin(_spellings(WRONG)), zero),

@@ -1,25 +1,45 @@
-"""Which files there are, which reader reads each, and what of them is set aside unread."""
+"""Which files there are, which reader reads each, and which are set aside unread."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hatstats.errors import DataError
-from hatstats.logs.readers import find_reader, named_reader
-from hatstats.logs.readers.reader import Choices, LeftOut, Look, Reader, Record, Rows
-from hatstats.logs.readers.sniff import look_at, marked, open_text
+from hatstats.logs.backends import FILE
+from hatstats.logs.readers.euroeval import EUROEVAL
+from hatstats.logs.readers.every_eval import EVERY_EVAL, EVERY_EVAL_ITEMS
+from hatstats.logs.readers.helm import COMPANIONS, HELM
+from hatstats.logs.readers.inspect_log import INSPECT
+from hatstats.logs.readers.lighteval import LIGHTEVAL
+from hatstats.logs.readers.lm_eval import RESULTS, SAMPLES
+from hatstats.logs.readers.plain import PLAIN
+from hatstats.logs.readers.reader import (
+    NAMES,
+    Choices,
+    Field,
+    LeftOut,
+    Preview,
+    Reader,
+    Record,
+    Rows,
+)
+from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
+from hatstats.logs.readers.sniff import has_byte_order_mark, open_text, preview_file
+from hatstats.study.schema import near
 
-#: Columns of the Parquet file that records of documents pass through.
-TEXTS = ("model", "benchmark", "language", "item", "prompt", "source_language", "correct")
-_BATCH = 20_000
+#: In the order in which they are asked; plain tables come last, since any table is one.
+READERS = (SAMPLES, RESULTS, INSPECT, HELM, LIGHTEVAL, EUROEVAL, EVERY_EVAL_ITEMS, EVERY_EVAL,
+           SIMPLE_EVALS, PLAIN)  # fmt: skip
 #: Formats whose records name their model, so that a copy of a file has nothing of its own.
-_COMPLETE = frozenset({"plain", "euroeval", "every-eval", "every-eval-items", "inspect"})
+_NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_BATCH = 20_000
 Progress = Callable[[str, float], None]
 
 
@@ -41,12 +61,12 @@ class Source:
 
 
 @dataclass(slots=True)
-class Gathered:
+class Discovered:
     """What was found in the logs, before any row is counted.
 
     Attributes
     ----------
-    rows : list of Source
+    sources : list of Source
         What an engine reads.
     read : dict of str to int
         Records read of each document.
@@ -58,16 +78,16 @@ class Gathered:
         Cleaned copy to the file it was made of.
     """
 
-    rows: list[Source] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
     read: dict[str, int] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
     left_out: list[tuple[str, LeftOut]] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
 
 
-def gather(
+def discover(
     logs: Sequence[str], format: str | None, choices: Choices, scratch: Path, progress: Progress
-) -> Gathered:
+) -> Discovered:
     """Find the files of the logs and read the documents among them.
 
     Parameters
@@ -75,53 +95,75 @@ def gather(
     logs : sequence of str
         Files, folders, patterns or URLs.
     format : str, optional
-        Name of the one format of all files; by looking at each otherwise.
+        Name of the one format of all files; by a preview of each otherwise.
     choices : Choices
     scratch : Path
         Folder for what is read; nothing is written anywhere else.
     progress : callable
+        Called with what is being done and the share done.
 
     Returns
     -------
-    Gathered
+    Discovered
 
     Raises
     ------
     DataError
-        For a path that is not there, a broken file, or no log at all.
+        For a path that does not exist, a broken file, or no log at all.
     """
-    chosen = named_reader(format) if format else None
-    result = Gathered()
-    groups: dict[str, list[Look]] = defaultdict(list)
-    readers: dict[str, Reader] = {}
-    for look in _looks(logs):
-        reader: Reader | str = chosen or find_reader(look)
-        if chosen and look.kind == "duckdb":
-            reader = find_reader(look)
-        if look.kind == "duckdb":
-            name = f"{look.path}::{choices.values.get('table', '')}"
-            result.rows.append(Source("plain", Rows("table", (name,), ())))
-            result.formats[str(look.path)] = "plain"
-        elif isinstance(reader, str):
-            unneeded = reader.startswith("it belongs")
-            result.left_out.append((str(look.path), LeftOut(reader, 0, by_rule=unneeded)))
+    chosen = _named_reader(format) if format else None
+    result = Discovered()
+    groups: dict[Reader, list[Preview]] = defaultdict(list)
+    for preview in _previews(logs):
+        if preview.kind == "duckdb":
+            table = f"{preview.path}::{choices.settings.get('table', '')}"
+            result.sources.append(Source("plain", Rows("table", (table,), ())))
+            result.formats[str(preview.path)] = "plain"
+            continue
+        reader = chosen or _find_reader(preview)
+        if isinstance(reader, LeftOut):
+            result.left_out.append((str(preview.path), reader))
         else:
-            readers[reader.name] = reader
-            groups[reader.name].append(look)
-    for name, looks in groups.items():
-        if name in _COMPLETE:
-            looks = list(_without_copies(looks, result))
-        result.formats |= {str(look.first.get("") or look.path): name for look in looks}
-        reader = readers[name]
+            groups[reader].append(preview)
+    for reader, previews in groups.items():
+        name = reader.name
+        if reader in _NAMES_MODEL:
+            previews = list(_without_copies(previews, result))
+        result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         if reader.rows is not None:
-            clean = [_clean(look, scratch, result) for look in looks]
-            result.rows += [Source(name, rows) for rows in reader.rows(clean, choices)]
+            clean = [_clean(preview, scratch, result) for preview in previews]
+            result.sources += [Source(name, rows) for rows in reader.rows(clean, choices)]
         else:
-            _read_documents(reader, looks, choices, scratch / name, result, progress)
+            _read_documents(reader, previews, choices, scratch / name, result, progress)
     return result
 
 
-def _looks(logs: Sequence[str]) -> Iterator[Look]:
+def _find_reader(preview: Preview) -> Reader | LeftOut:
+    """The first reader whose format a file has, or why there is none."""
+    path = preview.path
+    if path.name in COMPANIONS and (path.parent / "run_spec.json").exists():
+        return LeftOut("it belongs to a HELM run and holds no single answers", 0, by_rule=True)
+    for reader in READERS:
+        if reader.matches(preview):
+            return reader
+    empty = preview.head == "empty"
+    return LeftOut("it is empty" if empty else "it is no log of a known format", 0)
+
+
+def _named_reader(name: str) -> Reader:
+    """The reader of a format named by ``--format``."""
+    by_name = {reader.name: reader for reader in READERS}
+    if name not in by_name:
+        raise DataError(
+            "the format is not known.",
+            value=name,
+            hint=f"use one of {', '.join(by_name)}.{near(name, by_name)}",
+        )
+    return by_name[name]
+
+
+def _previews(logs: Sequence[str]) -> Iterator[Preview]:
+    """Previews of all files of the logs; URLs are not opened."""
     found = False
     for log in logs:
         if "://" in log:
@@ -133,11 +175,11 @@ def _looks(logs: Sequence[str]) -> Iterator[Look]:
                     hint="give addresses of .parquet or .jsonl files.",
                 )
             found = True
-            yield Look(Path(log), f"url:{_URL_KINDS[suffix]}", {"": log})
+            yield Preview(Path(log), f"url:{_URL_KINDS[suffix]}", {"": log})
             continue
         for path, root in _files(log):
             found = True
-            yield look_at(path, root)
+            yield preview_file(path, root)
     if not found:
         raise DataError(
             "there is no file in it.", file=", ".join(logs), hint="name the folder of the logs."
@@ -145,15 +187,16 @@ def _looks(logs: Sequence[str]) -> Iterator[Look]:
 
 
 def _files(log: str) -> Iterator[tuple[Path, Path | None]]:
-    place = Path(log)
-    if place.is_dir():
-        root = place.resolve()
-        for path in sorted(root.rglob("*")):
-            inside = path.relative_to(root).parts
-            if path.is_file() and not any(part.startswith((".", "_")) for part in inside):
-                yield path, root
-    elif place.exists():
-        yield place.resolve(), None
+    """Files of a path or pattern, each with the folder that was named, if it was one."""
+    path = Path(log)
+    if path.is_dir():
+        root = path.resolve()
+        for file in sorted(root.rglob("*")):
+            inside = file.relative_to(root).parts
+            if file.is_file() and not any(part.startswith((".", "_")) for part in inside):
+                yield file, root
+    elif path.exists():
+        yield path.resolve(), None
     elif hits := sorted(glob.glob(log, recursive=True)):
         yield from ((Path(hit).resolve(), None) for hit in hits if Path(hit).is_file())
     else:
@@ -162,90 +205,88 @@ def _files(log: str) -> Iterator[tuple[Path, Path | None]]:
         )
 
 
-def _without_copies(looks: Iterable[Look], result: Gathered) -> Iterator[Look]:
-    """Leave out files with the same bytes as one before them; only equal sizes are compared."""
-    by_size: dict[int, list[Look]] = defaultdict(list)
-    for look in looks:
-        by_size[look.path.stat().st_size if look.path.exists() else -1].append(look)
+def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator[Preview]:
+    """Leave out files with the same bytes as an earlier one; only equal sizes are compared."""
+    by_size: dict[int, list[Preview]] = defaultdict(list)
+    for preview in previews:
+        path = preview.path
+        by_size[path.stat().st_size if path.exists() else -1].append(preview)
     for size, group in by_size.items():
-        seen: dict[str, Path] = {}
-        for look in group:
+        first: dict[str, Path] = {}
+        for preview in group:
             if len(group) > 1 and size >= 0:
-                with look.path.open("rb") as file:
+                with preview.path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                if digest in seen:
-                    reason = f"the same bytes as {seen[digest].name}"
-                    result.left_out.append((str(look.path), LeftOut(reason, 0)))
+                original = first.setdefault(digest, preview.path)
+                if original is not preview.path:
+                    reason = f"the same bytes as {original.name}"
+                    result.left_out.append((str(preview.path), LeftOut(reason, 0)))
                     continue
-                seen[digest] = look.path
-            yield look
+            yield preview
 
 
-def _clean(look: Look, scratch: Path, result: Gathered) -> Look:
+def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
     """A copy in UTF-8 without its byte order mark, where a text begins with one."""
-    if look.kind not in ("jsonl", "csv", "tsv") or not marked(look.path):
-        return look
-    name = f"{len(result.copies)}_{look.path.name.removesuffix('.gz')}"
-    copy = scratch / "copies" / name
+    path = preview.path
+    if preview.kind not in ("jsonl", "csv", "tsv") or not has_byte_order_mark(path):
+        return preview
+    copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
     copy.parent.mkdir(exist_ok=True)
-    with open_text(look.path) as source, copy.open("w", encoding="utf-8", newline="") as target:
+    with open_text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
         while part := source.read(1 << 20):
             target.write(part)
-    result.copies[str(copy)] = str(look.path)
-    return Look(copy, look.kind, look.first, look.head, "")
+    result.copies[str(copy)] = str(path)
+    return Preview(copy, preview.kind, preview.first, preview.head)
 
 
 def _read_documents(
     reader: Reader,
-    looks: Sequence[Look],
+    previews: Sequence[Preview],
     choices: Choices,
     folder: Path,
-    result: Gathered,
+    result: Discovered,
     progress: Progress,
 ) -> None:
     """Read documents one by one into two Parquet files, of responses and of totals."""
+    assert reader.records is not None
     folder.mkdir(exist_ok=True)
     with (
-        _Table(folder / "responses.parquet", False) as responses,
-        _Table(folder / "totals.parquet", True) as totals,
+        _Table(folder / "responses.parquet", (*NAMES, "source_language", "correct"), ()) as items,
+        _Table(
+            folder / "totals.parquet",
+            (*(name for name in NAMES if name != "item"), "source_language"),
+            ("n_correct", "n_trials"),
+        ) as totals,
     ):
-        for at, look in enumerate(looks):
-            progress(f"{reader.name}: {look.path.name}", at / len(looks))
-            file = str(look.path)
+        for position, preview in enumerate(previews):
+            progress(f"{reader.name}: {preview.path.name}", position / len(previews))
+            file = str(preview.path)
             result.read[file] = 0
-            assert reader.records is not None
-            for record in reader.records(look.path, choices):
+            for record in reader.records(preview.path, choices):
                 if isinstance(record, LeftOut):
                     result.read[file] += record.rows
                     result.left_out.append((file, record))
                 else:
                     result.read[file] += 1
-                    (totals if "n_trials" in record else responses).add(file, record)
-    for table in (responses, totals):
-        if table.written:
+                    (totals if "n_trials" in record else items).add(file, record)
+    for table in (items, totals):
+        if table.path.exists():
             rows = Rows("parquet", (str(table.path),), table.fields)
-            result.rows.append(Source(reader.name, rows, documents=True))
+            result.sources.append(Source(reader.name, rows, documents=True))
 
 
 class _Table:
     """A Parquet file that grows by batches, so that a log of any length fits into memory."""
 
-    def __init__(self, path: Path, totals: bool) -> None:
+    def __init__(self, path: Path, texts: Sequence[str], numbers: Sequence[str]) -> None:
         import pyarrow as pa
 
-        from hatstats.logs.backends import FILE
-        from hatstats.logs.readers.reader import Field
-
-        scores = ("n_correct", "n_trials") if totals else ()
-        texts = [name for name in TEXTS if not (totals and name in ("correct", "item"))]
-        self.path, self.written, self._file = path, 0, FILE
-        self.fields = tuple(Field(name, (name,)) for name in (*texts, *scores))
-        self._schema = pa.schema(
-            [*((name, pa.string()) for name in (FILE, *texts)),
-             *((name, pa.float64()) for name in scores)]
-        )  # fmt: skip
+        self.path, self._texts, self._numbers = path, texts, numbers
+        self.fields = tuple(Field(name, (name,)) for name in (*texts, *numbers))
+        columns = [(name, pa.string()) for name in (FILE, *texts)]
+        self._schema = pa.schema([*columns, *((name, pa.float64()) for name in numbers)])
         self._batch: list[Record] = []
-        self._writer: object = None
+        self._writer: Any = None
 
     def __enter__(self) -> _Table:
         return self
@@ -253,17 +294,15 @@ class _Table:
     def __exit__(self, *_: object) -> None:
         self._flush()
         if self._writer is not None:
-            self._writer.close()  # type: ignore[attr-defined]
+            self._writer.close()
 
     def add(self, file: str, record: Record) -> None:
         """Append one record."""
-        row: Record = {name: record.get(name) for name in self._schema.names}
-        for name in TEXTS:
-            if name in row and row[name] is not None:
-                row[name] = str(row[name])
-        row[self._file] = file
+        row: Record = {FILE: file} | {name: record[name] for name in self._numbers}
+        for name in self._texts:
+            value = record.get(name)
+            row[name] = None if value is None else str(value)
         self._batch.append(row)
-        self.written += 1
         if len(self._batch) >= _BATCH:
             self._flush()
 
@@ -271,10 +310,8 @@ class _Table:
         import pyarrow as pa
         import pyarrow.parquet
 
-        if not self._batch:
-            return
-        if self._writer is None:
-            self._writer = pyarrow.parquet.ParquetWriter(self.path, self._schema)
-        batch = pa.Table.from_pylist(self._batch, schema=self._schema)
-        self._writer.write_table(batch)  # type: ignore[attr-defined]
-        self._batch = []
+        if self._batch:
+            if self._writer is None:
+                self._writer = pyarrow.parquet.ParquetWriter(self.path, self._schema)
+            self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
+            self._batch = []

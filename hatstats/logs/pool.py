@@ -1,6 +1,6 @@
 """From cells of many files to the counts of one study: names, filters, repeated trials.
 
-This runs in DuckDB on what `hatstats.logs.count` brought back, which is small beside the logs.
+This runs in DuckDB on the cells that `hatstats.logs.count` returns, which are few beside the logs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Part:
     cells : Table
         From `hatstats.logs.count.counts`, in the local DuckDB.
     facts : mapping
-        What is known of each file as a whole.
+        What is known of each file as a whole: file to column to value.
     totals : bool
         Whether the cells are totals over items.
     label : str
@@ -83,53 +83,52 @@ class Pool:
         """Rows of a query."""
         return [tuple(row) for row in self._run(query).fetchall()]
 
-    def set_aside(self, where: str, reason: str, *, by_rule: bool = False) -> None:
-        """Take the rows of a condition out, and note for each file how many and why."""
-        found = self.rows(
-            f"SELECT file, sum(n_kept)::BIGINT FROM pooled WHERE n_kept > 0 AND {where} "
-            "GROUP BY file"
-        )
-        self.left_out += [
-            (plain_path(str(file)), LeftOut(reason, int(str(count)), by_rule))
-            for file, count in found
-        ]
-        self._run(f"DELETE FROM pooled WHERE {where}")
+    def set_aside(self, condition: str, reason: str, *, by_rule: bool = False) -> None:
+        """Remove the rows of a condition (SQL), and note for each file how many and why."""
+        query = f"SELECT file, sum(n_kept)::BIGINT FROM pooled WHERE n_kept > 0 AND {condition}"
+        self._leave_out(f"{query} GROUP BY file ORDER BY file", reason, by_rule=by_rule)
+        self._run(f"DELETE FROM pooled WHERE {condition}")
 
     def read_by_file(self) -> dict[str, int]:
         """Rows read of each file whose cells were kept apart."""
-        found = self.rows(
-            "SELECT file, sum(n_rows) FROM pooled_rows WHERE file <> '' GROUP BY file"
-        )
-        return {plain_path(str(file)): int(str(count)) for file, count in found}
+        query = "SELECT file, sum(n_rows) FROM pooled_rows WHERE file <> '' GROUP BY file"
+        return {plain_path(str(file)): int(str(count)) for file, count in self.rows(query)}
+
+    def _leave_out(self, query: str, reason: str, *, by_rule: bool = False) -> None:
+        """Note the files and numbers of rows that a query gives."""
+        self.left_out += [
+            (plain_path(str(file)), LeftOut(reason, int(str(count)), by_rule))
+            for file, count in self.rows(query)
+        ]
 
     def _run(self, query: str):  # type: ignore[no-untyped-def]  # a relation of DuckDB
         return self.duck.connection.con.execute(query)
 
     def _unified(self, part: Part) -> str:
         """Bring cells to the same columns: text without blanks around it, nothing null."""
-        there = set(part.cells.columns)
-        columns = {name: f"trim(c.{name})" if name in there else "''" for name in
-                   (*NAMES, "filter", "task", "source_language")}  # fmt: skip
+        present = set(part.cells.columns)
+        columns = {
+            name: f"trim(c.{name})" if name in present else "''"
+            for name in (*NAMES, "filter", "task", "source_language")
+        }
         join = ""
-        columns["file"] = f"c.{FILE}" if FILE in there else quoted(part.label)
+        columns["file"] = f"c.{FILE}" if FILE in present else quoted(part.label)
         if part.facts:
             import pyarrow as pa
 
             facts = [{"file": file, **dict(fact)} for file, fact in part.facts.items()]
-            name = self.duck.land(pa.Table.from_pylist(facts)).get_name()
+            name = self.duck.store(pa.Table.from_pylist(facts)).get_name()
             join = f" LEFT JOIN {name} AS f ON f.file = {_plain_sql(f'c.{FILE}')}"
             for column in ("model", "benchmark", "language", "prompt"):
-                if column not in there:
+                if column not in present:
                     columns[column] = f"f.{column}"
-            columns["item"] = (
-                f"CASE WHEN f.item_prefix = '' THEN {columns['item']} "
-                f"ELSE f.item_prefix || '/' || {columns['item']} END"
-            )
-        for name, value in self.choices.values.items():
+            prefix = "if(f.item_prefix = '', '', f.item_prefix || '/')"
+            columns["item"] = f"{prefix} || {columns['item']}"
+        for name, value in self.choices.settings.items():
             if name in ("model", "benchmark", "language", "prompt", "source_language"):
                 columns[name] = quoted(value)
         listed = ", ".join(f"coalesce({sql}, '') AS {name}" for name, sql in columns.items())
-        target = self.duck._name()
+        target = self.duck.new_name()
         self._run(
             f"CREATE TEMP VIEW {target} AS SELECT {listed}, coalesce(c.n_correct, 0)::DOUBLE AS "
             "n_correct, coalesce(c.n_trials, 0)::DOUBLE AS n_trials, c.n_rows, c.n_kept, "
@@ -143,13 +142,14 @@ class Pool:
         for (name,) in self.rows("SELECT DISTINCT task FROM pooled WHERE task <> ''"):
             task = read_task(str(name))
             self._run(
-                "UPDATE pooled SET benchmark = CASE WHEN benchmark = '' THEN "
-                f"{quoted(task.benchmark)} ELSE benchmark END, language = CASE WHEN language = '' "
-                f"THEN {quoted(task.language)} ELSE language END WHERE task = {quoted(str(name))}"
+                "UPDATE pooled SET "
+                f"benchmark = if(benchmark = '', {quoted(task.benchmark)}, benchmark), "
+                f"language = if(language = '', {quoted(task.language)}, language) "
+                f"WHERE task = {quoted(str(name))}"
             )
 
     def _rename_models(self) -> None:
-        for name, new in self.choices.values.items():
+        for name, new in self.choices.settings.items():
             if name.startswith("model:"):
                 old = name.removeprefix("model:")
                 self._run(f"UPDATE pooled SET model = {quoted(new)} WHERE model = {quoted(old)}")
@@ -162,7 +162,7 @@ class Pool:
         )
         for benchmark in dict.fromkeys(str(row[0]) for row in offered):
             sizes = {str(f): int(str(n)) for b, f, n in offered if b == benchmark}
-            if len(sizes) == 1 and "filter" not in self.choices.values:
+            if len(sizes) == 1 and "filter" not in self.choices.settings:
                 continue
             full = [name for name, size in sizes.items() if size == max(sizes.values())]
             kept = pick_filter(full, self.choices)
@@ -173,34 +173,27 @@ class Pool:
             )
             self.set_aside(
                 f"benchmark = {quoted(benchmark)} AND filter <> {quoted(kept)} AND filter <> ''",
-                f"another filter than {kept or self.choices.values.get('filter')}",
+                f"another filter than {kept or self.choices.settings.get('filter')}",
                 by_rule=bool(kept),
             )
 
     def _drop_repeats(self) -> None:
         """Count a trial once; where its repeats disagree, count none of them."""
         cell = "model, benchmark, language, item, prompt"
-        if not self.rows(
-            f"SELECT 1 FROM pooled WHERE NOT totals AND prompt <> '' AND item <> '' AND n_kept > 0 "
-            f"GROUP BY {cell} HAVING sum(n_trials) > 1 LIMIT 1"
-        ):
-            return
         self._run(
             f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS n_right, "
-            f"sum(n_trials) AS trials, min(file) AS first, max(source_language) AS source_language "
-            f"FROM pooled WHERE NOT totals AND "
-            f"prompt <> '' AND item <> '' AND n_kept > 0 GROUP BY ALL HAVING sum(n_trials) > 1"
+            "sum(n_trials) AS trials, min(file) AS first, max(source_language) AS source_language "
+            "FROM pooled WHERE NOT totals AND prompt <> '' AND item <> '' AND n_kept > 0 "
+            "GROUP BY ALL HAVING sum(n_trials) > 1"
         )
-        for where, reason, extra in (
+        if not self.rows("SELECT 1 FROM repeats LIMIT 1"):
+            return
+        for condition, reason, extra in (
             ("n_right NOT IN (0, trials)", CONTRADICTED, "trials"),
             ("n_right IN (0, trials)", REPEATED, "trials - 1"),
         ):
-            found = self.rows(
-                f"SELECT first, sum({extra})::BIGINT FROM repeats WHERE {where} GROUP BY first"
-            )
-            self.left_out += [
-                (plain_path(str(file)), LeftOut(reason, int(str(count)))) for file, count in found
-            ]
+            query = f"SELECT first, sum({extra})::BIGINT FROM repeats WHERE {condition}"
+            self._leave_out(f"{query} GROUP BY first ORDER BY first", reason)
         same = " AND ".join(f"p.{name} = r.{name}" for name in cell.split(", "))
         self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE {same}")
         self._run(
@@ -211,15 +204,15 @@ class Pool:
 
     def _average_totals(self) -> None:
         """Average totals over runs: runs ask the same items again and add no items."""
-        several = self.rows(
+        ((several,),) = self.rows(
             "SELECT count(DISTINCT (model, benchmark, language)) FROM (SELECT model, benchmark, "
             "language FROM pooled WHERE totals AND n_kept > 0 GROUP BY ALL "
             "HAVING count(DISTINCT prompt) > 1)"
         )
-        if not int(str(several[0][0])):
+        if not several:
             return
         self.notes.append(
-            f"{several[0][0]} totals come from several runs over the same items: right answers and "
+            f"{several} totals come from several runs over the same items: right answers and "
             "trials are averaged over the runs."
         )
         self._run(
@@ -234,8 +227,6 @@ class Pool:
 
 
 def _plain_sql(column: str) -> str:
-    """Path of a file as this process wrote it, also where Spark names it by an address."""
-    return (
-        f"CASE WHEN starts_with({column}, 'file:') THEN "
-        f"url_decode(regexp_replace({column}, '^file:/+', '/')) ELSE {column} END"
-    )
+    """SQL for the path of a file as this process wrote it; Spark names files by URL."""
+    path = f"url_decode(regexp_replace({column}, '^file:/+', '/'))"
+    return f"if(starts_with({column}, 'file:'), {path}, {column})"

@@ -1,4 +1,4 @@
-"""What the name of a task says: benchmark, language, subset, trial.
+"""What the name of a task says: benchmark, language, subset, trial; and codes of languages.
 
 Harnesses put the language into the name of a task. The families below are declared rules, tried in
 their order; the last rule takes any name in which one part is the code of a language. A name that
@@ -11,7 +11,41 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hatstats.logs.language_codes import CODES, TWO_LETTERS, is_language
+#: Two-letter codes (ISO 639-1).
+_TWO_LETTERS = """
+af am ar as az be bg bm bn bo br bs ca ceb ckb cs cy da de dv dz ee el en eo es et eu fa ff fi
+fil fo fr fy ga gd gl gn gu ha he hi hr ht hu hy id ig ilo is it iu ja jv ka kk kl km kn ko ku
+ky la lb lg ln lo lt lv mg mi mk ml mn mr ms mt my nb nd ne nl nn no nr nso ny oc om or pa pl ps
+pt qu rm rn ro ru rw sa sc sd sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn
+to tr ts tt tw ug uk ur uz ve vi wo xh yi yo yue zh zu
+"""
+#: Three-letter codes (ISO 639-3): FLORES, Belebele, the African benchmarks.
+_THREE_LETTERS = """
+acm aeb afr als amh apc arb ara ars ary arz asm azj aze bam bak bel ben bho bod bos bre bul cat
+ceb ces cmn ckb cym dan deu ell eng epo est eus ewe fao fas fil fin fra fuv gaz gle glg grn guj
+hat hau heb hin hrv hun hye ibo ilo ind isl ita jav jpn kac kan kat kaz kea khk khm kin kir kor
+lao lat lin lit ltz lug luo lvs lav mal mar mkd mlt mri mon msa mya nld nno nob npi nep nso nya
+orm ory pan pes pbt plt pol por pus que ron run rus shn sin slk slv smo sna snd som sot spa sqi
+srp ssw sun swa swe swh tam tat tel tgk tgl tha tir tsn tso tuk tur twi uig ukr urd uzb uzn ven
+vie war wol xho yid yor yue zho zsm zul vai
+"""
+#: Names in English: INCLUDE, simple-evals.
+_NAMES = """
+albanian amharic arabic armenian assamese azerbaijani basque belarusian bengali bosnian
+bulgarian burmese catalan chinese croatian czech danish dutch english estonian filipino finnish
+french galician georgian german greek gujarati hausa hebrew hindi hungarian icelandic igbo
+indonesian irish italian japanese javanese kannada kazakh khmer korean kyrgyz lao latvian
+lithuanian macedonian malagasy malay malayalam maltese marathi mongolian nepali norwegian oriya
+pashto persian polish portuguese punjabi quechua romanian russian serbian shona sinhala slovak
+slovenian somali spanish swahili swedish tagalog tajik tamil telugu thai tibetan turkish
+ukrainian urdu uzbek vietnamese welsh wolof xhosa yoruba zulu
+"""
+
+_TWO_LETTER_CODES = frozenset(_TWO_LETTERS.split())
+_CODES = _TWO_LETTER_CODES | frozenset(_THREE_LETTERS.split())
+_LANGUAGES = _CODES | frozenset(_NAMES.split())
+#: A code, with script (deu_Latn), region (pt-br, EN-US) or neither.
+_TAG = re.compile(r"([a-z]{2,12})(?:[_-]([a-z]{4}|[a-z]{2}))?", flags=re.IGNORECASE)
 
 _LANG = r"(?P<language>[A-Za-z]{2,12}(?:[_-](?:[A-Z][a-z]{3}|[A-Z]{2}|br|BR|cn|tw|hans|hant))?)"
 _END = r"(?:_(?:mcf|cf|hybrid|mcq))?(?::[\w.-]+)?"
@@ -154,25 +188,22 @@ def read_task(name: str) -> Task:
 def _any_task(name: str) -> Task:
     """Read the one part of any name that is the code of a language; the last if there are more."""
     parts = re.split(r"([_\-:. ])", name)
-    words, marks = parts[::2], parts[1::2]
-    places = [at for at, word in enumerate(words) if at and word.lower() in CODES]
-    if not places:
+    words, separators = parts[::2], parts[1::2]
+    codes = [i for i, word in enumerate(words) if i and word.lower() in _CODES]
+    if not codes:
         return Task(name)
-    at = places[-1]
-    after = at + 1
-    # A script belongs to the code: deu_Latn.
-    if after < len(words) and re.fullmatch(r"[A-Z][a-z]{3}", words[after]):
-        language, after = words[at] + marks[at] + words[after], after + 1
-    else:
-        language = words[at]
-    if at > 1 and marks[at - 1] == "-" and words[at - 1].lower() in TWO_LETTERS:
-        at, language = at - 1, f"{words[at - 1]}-{language}"  # a region: pt-br
-    rest = "".join(
-        word + mark for word, mark in zip(words[after:], [*marks[after:], ""], strict=False)
-    )
-    head = "".join(word + mark for word, mark in zip(words[:at], marks[:at], strict=True))
-    # What follows may be a subset or another way of scoring: tell it apart, merge nothing.
-    return Task("_".join(part for part in (head.rstrip("_-:. "), rest) if part), language)
+    start, end = codes[-1], codes[-1] + 1
+    language = words[start]
+    if end < len(words) and re.fullmatch(r"[A-Z][a-z]{3}", words[end]):
+        language += separators[start] + words[end]  # a script: deu_Latn
+        end += 1
+    if start > 1 and separators[start - 1] == "-" and words[start - 1].lower() in _TWO_LETTER_CODES:
+        start -= 1
+        language = f"{words[start]}-{language}"  # a region: pt-br
+    head = "".join(parts[: 2 * start]).rstrip("_-:. ")
+    # What follows may be a subset or another way of scoring: it stays in the name.
+    rest = "".join(parts[2 * end :])
+    return Task("_".join(part for part in (head, rest) if part), language)
 
 
 def common_ids(ids: Sequence[str], language: str) -> list[str]:
@@ -188,3 +219,14 @@ def common_ids(ids: Sequence[str], language: str) -> list[str]:
     short = [pattern.sub("", name, count=1).strip("_-:./") for name in ids]
     same = len(set(short)) == len(set(ids)) and all(short)
     return short if same else list(ids)
+
+
+def is_language(text: str) -> bool:
+    """Whether a text is the code or the English name of a language, with or without script."""
+    found = _TAG.fullmatch(text.strip())
+    return found is not None and found.group(1).lower() in _LANGUAGES
+
+
+def is_english(text: str) -> bool:
+    """Whether a text names English: en, eng, eng_Latn, EN-US, English."""
+    return re.split(r"[_-]", text.strip().casefold())[0] in {"en", "eng", "english"}

@@ -2,8 +2,8 @@
 
 ``claims.lock`` in the study folder holds a copy of the claims, their hash and the day of the lock.
 A claim that stands there as it stands now is *confirmatory*. One that was changed, or added later,
-is *exploratory*, and the change is reported as a deviation; it is answered all the same. Without a
-lock nothing proves what was known when the claims were written: all are exploratory.
+is *exploratory*, and the change is reported as a deviation; it is evaluated all the same. Without a
+lock nothing shows what was known when the claims were written: all are exploratory.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ def claims_hash(claims: Claims) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as floats, so that 1 and 1.0 are one value."""
+    """Turn numbers into floats, so that 1 and 1.0 are one value."""
     return float(value) if isinstance(value, int | float) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """When claims were written down, and whether they still are what they were.
+    """When claims were registered, and whether they have changed since.
 
     Attributes
     ----------
     hash : str
-        Of the claims as they are.
+        Hash of the current claims.
     locked_hash, locked_on : str
-        Of the lock; empty without one.
+        Hash and day of the lock; empty without one.
     status : mapping of str to str
         ``confirmatory`` or ``exploratory``, by name of the claim.
     deviations : tuple of str
@@ -63,7 +63,7 @@ class Registration:
     deviations: tuple[str, ...]
 
     def lines(self) -> tuple[str, ...]:
-        """Say it in plain lines."""
+        """Say it in plain sentences, one a line."""
         head = f"Claims {self.hash[:12]}"
         if not self.locked_on:
             return (f"{head}, not locked: exploratory.",)
@@ -87,35 +87,32 @@ def register(claims: Claims, lock: Mapping[str, Any] | None = None) -> Registrat
     -------
     Registration
     """
-    now = {str(claim["name"]): claim for claim in claims}
+    current = {str(claim["name"]): claim for claim in claims}
+    status: dict[str, Status] = dict.fromkeys(current, "exploratory")
     if lock is None:
-        return Registration(claims_hash(claims), "", "", dict.fromkeys(now, "exploratory"), ())
-    then = {str(claim["name"]): claim for claim in lock["claims"]}
-    status: dict[str, Status] = {}
+        return Registration(claims_hash(claims), "", "", status, ())
+    locked = {str(claim["name"]): claim for claim in lock["claims"]}
     deviations = []
-    for name, claim in now.items():
-        status[name] = "exploratory"
-        if name not in then:
+    for name, claim in current.items():
+        if name not in locked:
             deviations.append(f"{name} was added after the lock.")
-        elif changes := _changes(then[name], claim):
+        elif changes := _changes(locked[name], claim):
             deviations.append(f"{name}: {'; '.join(changes)}.")
         else:
             status[name] = "confirmatory"
-    deviations += [f"{name} was locked and is no longer asked." for name in then if name not in now]
+    deviations += [
+        f"{name} was locked and is no longer asked." for name in locked if name not in current
+    ]
     return Registration(
-        claims_hash(claims),
-        str(lock["hash"]),
-        str(lock["locked_on"]),
-        status,
-        tuple(deviations),
+        claims_hash(claims), str(lock["hash"]), str(lock["locked_on"]), status, tuple(deviations)
     )
 
 
-def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Keys that differ, with what stood and what stands there; wording of a statement too."""
+def _changes(locked: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """Keys of a claim that differ, with old and new value; the wording of a statement too."""
     found = []
-    for key in dict.fromkeys([*then, *now]):
-        old, new = then.get(key), now.get(key)
+    for key in dict.fromkeys([*locked, *current]):
+        old, new = locked.get(key), current.get(key)
         if _plain(old) != _plain(new):
             words = [repr(value) if value is not None else "nothing" for value in (old, new)]
             found.append(f"{key} was {words[0]} and is {words[1]}")
@@ -128,7 +125,7 @@ def read_lock(file: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If it lacks a key, its claims are none, or its hash is not that of its claims.
+        If it lacks a key, its claims are not valid, or its hash is not that of its claims.
     """
     content = read_toml(file)
     for key in ("hash", "locked_on", "claims"):
@@ -191,10 +188,8 @@ def lock_claims(study: Study, *, today: date | None = None) -> Path:
             file=file,
             hint="leave the lock as it is: changes since are reported as deviations.",
         )
-    head = {
-        "hash": claims_hash(study.claims),
-        "locked_on": (today or date.today()).isoformat(),
-    }
+    day = (today or date.today()).isoformat()
+    head = {"hash": claims_hash(study.claims), "locked_on": day}
     text = toml_text(head, {"claims": study.claims})
     file.write_text(text, encoding="utf-8", newline="\n")
     return file

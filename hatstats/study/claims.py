@@ -1,9 +1,9 @@
-"""The head of a study: ``study.toml`` with its description and its registered claims."""
+"""``study.toml``: the description of a study and its registered claims."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -37,29 +37,28 @@ class StudyInfo:
     notes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimKind:
-    """What a registered claim of one kind says: keys it needs and keys it may have."""
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...] = ("statement", "formula", "level")
-
-
-_DIRECTED = ("statement", "formula", "level", "direction")
-CLAIM_KINDS = {
-    "non_inferiority": ClaimKind(
-        ("name", "kind", "small", "large", "margin"), ("statement", "formula", "level", "variable")
-    ),
-    "slope_difference": ClaimKind(("name", "kind", "term", "threshold"), _DIRECTED),
-    "slope": ClaimKind(("name", "kind", "term", "threshold"), _DIRECTED),
-    "contrast": ClaimKind(
-        ("name", "kind", "model", "other", "threshold"), ("statement", "level", "direction")
-    ),
+#: Keys that a claim of each kind must have, and keys that it may have.
+_REQUIRED = {
+    "non_inferiority": ("name", "kind", "small", "large", "margin"),
+    "slope_difference": ("name", "kind", "term", "threshold"),
+    "slope": ("name", "kind", "term", "threshold"),
+    "contrast": ("name", "kind", "model", "other", "threshold"),
+}
+_OPTIONAL = {
+    "non_inferiority": ("statement", "formula", "level", "variable"),
+    "slope_difference": ("statement", "formula", "level", "direction"),
+    "slope": ("statement", "formula", "level", "direction"),
+    "contrast": ("statement", "level", "direction"),
 }
 _NUMBERS = ("small", "large", "margin", "threshold", "level")
 #: What a claim says of its number: that it lies above the threshold, or below it.
-DIRECTIONS = ("greater", "less")
-_CONSTANTS = {"chance": (int, float), "source_language": (str,)}
+_DIRECTIONS = ("greater", "less")
+_KIND_NAMES: dict[type, str] = {
+    str: "text in double quotes",
+    bool: "true or false",
+    float: "a number",
+    list: "a list of tables [[claims]]",
+}
 
 
 def read_head(
@@ -90,40 +89,34 @@ def read_head(
     DataError
         For an unknown key or a value of the wrong kind.
     """
-    texts = {
-        field.name: (bool,) if field.name == "synthetic" else (str,) for field in fields(StudyInfo)
-    }
-    known = {**texts, **_CONSTANTS, "claims": (list,)}
+    description = {field.name: str for field in fields(StudyInfo)} | {"synthetic": bool}
+    kinds = {**description, "chance": float, "source_language": str, "claims": list}
     for key, value in head.items():
-        if key not in known:
+        if key not in kinds:
             raise DataError(
                 "the key is not known.",
                 file=file,
                 column=key,
                 value=value,
-                hint=f"the keys are {', '.join(known)}.{near(key, known)}",
+                hint=f"the keys are {', '.join(kinds)}.{near(key, kinds)}",
             )
-        if not isinstance(value, known[key]) or (key == "chance" and isinstance(value, bool)):
-            kinds = " or ".join(_KIND_NAMES[kind] for kind in known[key][:1])
+        kind = kinds[key]
+        fits = _is_number(value) if kind is float else isinstance(value, kind)
+        if not fits:
             raise DataError(
-                f"the value should be {kinds}.",
+                f"the value should be {_KIND_NAMES[kind]}.",
                 file=file,
                 column=key,
                 value=value,
-                hint=f"write {kinds} after {key} =.",
+                hint=f"write {_KIND_NAMES[kind]} after {key} =.",
             )
-    info = StudyInfo(**{"name": name, **{k: head[k] for k in texts if k in head}})
+    info = StudyInfo(**{"name": name, **{key: head[key] for key in description if key in head}})
     claims = check_claims(head.get("claims", []), file=file)
-    return info, claims, {key: head[key] for key in _CONSTANTS if key in head}
+    return info, claims, {key: head[key] for key in ("chance", "source_language") if key in head}
 
 
-_KIND_NAMES = {
-    str: "text in double quotes",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list of tables [[claims]]",
-}
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[str, Any], ...]:
@@ -134,7 +127,7 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
     DataError
         For an unknown kind or key, a missing key, a value of the wrong kind or a repeated name.
     """
-    seen: set[str] = set()
+    names: set[str] = set()
     for number, claim in enumerate(claims, start=1):
         if not isinstance(claim, Mapping):
             raise DataError(
@@ -145,7 +138,7 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
             )
         _check_claim(claim, f"claim {number}", file)
         name = str(claim["name"])
-        if name in seen:
+        if name in names:
             raise DataError(
                 "two claims have the same name.",
                 file=file,
@@ -153,106 +146,85 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
                 value=name,
                 hint="give each claim its own name.",
             )
-        seen.add(name)
+        names.add(name)
     return tuple(dict(claim) for claim in claims)
 
 
-def _check_claim(claim: Mapping[str, Any], place: str, file: str) -> None:
+def _check_claim(claim: Mapping[str, Any], label: str, file: str) -> None:
+    """Check kind, keys, values and ranges of one claim; `label` names it in messages."""
+
+    def error(message: str, key: str, hint: str) -> DataError:
+        return DataError(
+            f"{label}{message}", file=file, column=key, value=claim.get(key), hint=hint
+        )
+
     kind = claim.get("kind")
-    if not isinstance(kind, str) or kind not in CLAIM_KINDS:
-        raise DataError(
-            f"{place} has no known kind.",
-            file=file,
-            column="kind",
-            value=kind,
-            hint=f"write one of {', '.join(CLAIM_KINDS)}.{near(str(kind), CLAIM_KINDS)}",
+    if not isinstance(kind, str) or kind not in _REQUIRED:
+        hint = f"write one of {', '.join(_REQUIRED)}.{near(str(kind), _REQUIRED)}"
+        raise error(" has no known kind.", "kind", hint)
+    label = f"{label} ({claim.get('name', 'without a name')}, {kind})"
+    known = (*_REQUIRED[kind], *_OPTIONAL[kind])
+    if unknown := [key for key in claim if key not in known]:
+        plural = "s" if len(unknown) > 1 else ""
+        raise error(
+            f" has the unknown key{plural} {', '.join(map(repr, unknown))}.",
+            unknown[0],
+            f"its keys are {', '.join(known)}.{near(unknown[0], known)}",
         )
-    place = f"{place} ({claim.get('name', 'without a name')}, {kind})"
-    spec = CLAIM_KINDS[kind]
-    known = (*spec.required, *spec.optional)
-    unknown = [key for key in claim if key not in known]
-    if unknown:
-        raise DataError(
-            f"{place} has the unknown key{'s' if len(unknown) > 1 else ''} "
-            f"{', '.join(map(repr, unknown))}.",
-            file=file,
-            column=unknown[0],
-            value=claim[unknown[0]],
-            hint=f"its keys are {', '.join(known)}.{near(unknown[0], known)}",
-        )
-    for key in spec.required:
+    for key in _REQUIRED[kind]:
         if key not in claim:
-            raise DataError(
-                f"{place} lacks the key {key!r}.",
-                file=file,
-                column=key,
-                hint=f"write {key} = ... in it: claims are registered in full.",
-            )
+            hint = f"write {key} = ... in it: claims are registered in full."
+            raise error(f" lacks the key {key!r}.", key, hint)
     for key, value in claim.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
         if key in ("small", "large") and "variable" in claim and isinstance(value, str):
             continue  # labels of groups
-        if not (number if key in _NUMBERS else isinstance(value, str)):
-            what = "a number" if key in _NUMBERS else "text in double quotes"
-            raise DataError(
-                f"{place}: the value of {key} should be {what}.",
-                file=file,
-                column=key,
-                value=value,
-                hint=f"write {key} = {what}.",
-            )
-    _check_ranges(claim, place, file)
-
-
-def _check_ranges(claim: Mapping[str, Any], place: str, file: str) -> None:
-    if not 0 < claim.get("level", 0.05) < 0.5:
-        raise DataError(
-            f"{place}: the level of a one-sided test lies between 0 and 0.5.",
-            file=file,
-            column="level",
-            value=claim["level"],
-            hint="write level = 0.05 for 5 %.",
-        )
-    if claim.get("direction", "greater") not in DIRECTIONS:
-        raise DataError(
-            f"{place}: a claim says that its number is greater or less than the threshold.",
-            file=file,
-            column="direction",
-            value=claim["direction"],
-            hint=f"write one of {', '.join(DIRECTIONS)}.",
-        )
-    if claim["kind"] != "non_inferiority":
-        return
-    if not 0 < claim["margin"] < 1:
-        raise DataError(
-            f"{place}: margin is a difference of accuracies, between 0 and 1.",
-            file=file,
-            column="margin",
-            value=claim["margin"],
-            hint="write margin = 0.05 for five points.",
-        )
-    if isinstance(claim["small"], str) != isinstance(claim["large"], str):
-        raise DataError(
-            f"{place}: small and large are two numbers, or two labels.",
-            file=file,
-            column="large",
-            value=claim["large"],
-            hint="give both in the same way.",
-        )
-    if isinstance(claim["small"], str):
-        return
-    if not claim["small"] < claim["large"]:
-        raise DataError(
-            f"{place}: small is not below large.",
-            file=file,
-            column="small",
-            value=claim["small"],
-            hint="exchange small and large.",
-        )
-    if "params" in claim.get("formula", "params") and claim["small"] < SMALLEST_SIZE:
+        if not (_is_number(value) if key in _NUMBERS else isinstance(value, str)):
+            what = _KIND_NAMES[float if key in _NUMBERS else str]
+            raise error(f": the value of {key} should be {what}.", key, f"write {key} = {what}.")
+    for holds, key, message, hint in _ranges(claim):
+        if not holds:
+            raise error(f": {message}", key, hint)
+    numbers = kind == "non_inferiority" and not isinstance(claim["small"], str)
+    if numbers and "params" in claim.get("formula", "params") and claim["small"] < SMALLEST_SIZE:
         warnings.warn(
-            f"{place}: small = {claim['small']:g} is no plausible number of parameters. "
+            f"{label}: small = {claim['small']:g} is no plausible number of parameters. "
             f"Billions? Then write {claim['small']:g}e9.",
             DegenerateDataWarning,
-            stacklevel=4,
+            stacklevel=3,
+        )
+
+
+def _ranges(claim: Mapping[str, Any]) -> Iterator[tuple[bool, str, str, str]]:
+    """Rules on the values of a claim: whether each holds, its key, message and hint."""
+    yield (
+        0 < claim.get("level", 0.05) < 0.5,
+        "level",
+        "the level of a one-sided test lies between 0 and 0.5.",
+        "write level = 0.05 for 5 %.",
+    )
+    yield (
+        claim.get("direction", "greater") in _DIRECTIONS,
+        "direction",
+        "a claim says that its number is greater or less than the threshold.",
+        f"write one of {', '.join(_DIRECTIONS)}.",
+    )
+    if claim["kind"] == "non_inferiority":
+        small, large = claim["small"], claim["large"]
+        yield (
+            0 < claim["margin"] < 1,
+            "margin",
+            "margin is a difference of accuracies, between 0 and 1.",
+            "write margin = 0.05 for five points.",
+        )
+        yield (
+            isinstance(small, str) == isinstance(large, str),
+            "large",
+            "small and large are two numbers, or two labels.",
+            "give both in the same way.",
+        )
+        yield (
+            isinstance(small, str) or small < large,
+            "small",
+            "small is not below large.",
+            "exchange small and large.",
         )

@@ -104,8 +104,8 @@ def tables_from_frame(value: object, options: FrameOptions) -> FrameTables:
               if n not in {*layout.roles.values(), *layout.wide, *used}]  # fmt: skip
     if unused:
         notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
-    sheets, more = split_plain(Sheet.of(_FILE, counts))
-    sheets["models"] = Sheet.of("models", models)
+    sheets, more = split_plain(Sheet.from_frame(_FILE, counts))
+    sheets["models"] = Sheet.from_frame("models", models)
     benchmarks = counts["benchmark"].unique()
     name = str(benchmarks[0]) if len(benchmarks) == 1 and benchmarks[0] != "benchmark" else "study"
     return FrameTables(sheets, name, (*notes, *more))

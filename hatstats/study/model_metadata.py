@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from hatstats.study.expect import as_study
+from hatstats.study.raw_tables import read_table
 from hatstats.study.study import Study
+from hatstats.study.write import replace_table, study_table, table_cells
 
 #: Columns that are filled, and where the source of each is kept.
 FILLED = {
@@ -23,12 +26,15 @@ FILLED = {
     "params_total": "size_source",
     "params_active": "size_source",
 }
-#: How a model was tuned, packed or asked: none of it changes size, family or release.
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "family": str, "release_date": pd.Timestamp, "params_total": float, "params_active": float
+}  # fmt: skip
+#: How a model was tuned, packed or prompted: none of it changes size, family or release.
 _TUNING = re.compile(
     r"(?:[-_ ](?:it|instruct|chat|hf|thinking|no-?thinking|fp8|fp16|bf16|awq|gptq|gguf|int[48])"
     r"|\s*\(.*\)|[@#].*)$"
 )
-#: The day of a version at the end of its name; four digits alone may mean anything.
+#: The date of a version at the end of its name; four digits alone may mean anything.
 _DAY = re.compile(r"[-@](20\d\d)-?([01]\d)-?([0-3]\d)$")
 
 
@@ -41,8 +47,8 @@ class FilledModels:
     study : Study
     matches : DataFrame
         One row for each model: `model, known_as, how, filled`. `known_as` is the name in the table
-        (empty where there is none), `how` says by what likeness it was found, `filled` which
-        columns were empty and are not any more.
+        (empty where there is none), `how` says how the names were matched, `filled` which columns
+        were empty and now have a value.
     """
 
     study: Study
@@ -63,10 +69,10 @@ class FilledModels:
 def fill_models(study: Study) -> FilledModels:
     """Complete family, release date and size of the models of a study where they are empty.
 
-    What a study says itself is never changed. Names are compared without case, organisation and
-    separators, then without what only says how a model was tuned or asked (``-it``,
-    ``#no-thinking``), then without the day of a version, which is taken for its release. A name
-    that fits rows which disagree is not filled.
+    Values that a study has are never changed. Names are compared without case, organisation and
+    separators, then without suffixes that only say how a model was tuned or prompted (``-it``,
+    ``#no-thinking``), then without the date of a version, which is taken as its release date. A
+    name that matches rows which disagree is not filled.
 
     Parameters
     ----------
@@ -88,19 +94,19 @@ def fill_models(study: Study) -> FilledModels:
         if column not in models:
             models[column] = ""
     rows = []
-    for at, name in zip(models.index, models["model"], strict=True):
+    for index, name in zip(models.index, models["model"], strict=True):
         facts, how = look_up(str(name))
         filled = []
         for column, source in FILLED.items():
             value = facts.get(column, "")
-            if not value or not _empty(models.loc[at, column]):
+            if not value or not _empty(models.loc[index, column]):
                 continue
-            if column == "params_active" and float(value) > float(models.loc[at, "params_total"]):
+            if column == "params_active" and float(value) > models.loc[index, "params_total"]:
                 continue  # the study counts its parameters in another way
-            models.loc[at, column] = _typed(column, value)  # type: ignore[call-overload]
+            models.loc[index, column] = _TYPES[column](value)
             filled.append(column)
-            if source and _empty(models.loc[at, source]):
-                models.loc[at, source] = facts[source]
+            if source and _empty(models.loc[index, source]):
+                models.loc[index, source] = facts[source]
         rows.append((str(name), facts.get("name", ""), how, ", ".join(filled)))
     matches = pd.DataFrame(rows, columns=["model", "known_as", "how", "filled"]).astype("str")
     done = Study(
@@ -109,18 +115,45 @@ def fill_models(study: Study) -> FilledModels:
     return FilledModels(done, matches)
 
 
+def write_models(folder: Path, models: pd.DataFrame) -> None:
+    """Write columns of completed models into ``models.csv``; its own rows and columns stay.
+
+    Parameters
+    ----------
+    folder : Path
+        A study folder.
+    models : DataFrame
+        The models of the study, completed.
+    """
+    path = study_table(folder, "models.csv")
+    frame = read_table(path).frame
+    by_name = models.set_index("model")
+    names = frame["model"].astype("str").str.strip()
+    for column in by_name.columns:
+        cells = pd.Series(table_cells(by_name[column]), index=by_name.index, dtype="str")
+        if column not in frame:
+            if (cells == "").all():
+                continue
+            frame[column] = ""
+        blank = frame[column].fillna("").astype("str").str.strip() == ""
+        new = names.map(cells).fillna("")
+        frame[column] = frame[column].fillna("").astype("str").mask(blank, new)
+    replace_table(path, frame)
+
+
 def look_up(name: str) -> tuple[Mapping[str, str], str]:
-    """Facts on a model, and by what likeness of names they were found.
+    """Facts on a model, and how its name was matched.
 
     Returns
     -------
     facts : mapping
-        A row of the table; empty where none fits or several disagree.
+        A row of the table; empty where none matches or several disagree.
     how : str
+        Rule by which the names match, or why there are no facts.
     """
     # Vendors' counts differ by some per cent: what the project's own studies say comes first.
     for own in (True, False):
-        for how, shorten in _LIKENESSES:
+        for how, shorten in _RULES.items():
             rows = _index(how, own).get(shorten(name), ())
             facts = {(row["family"], row["release_date"], row["params_total"]) for row in rows}
             if len(facts) > 1:
@@ -138,13 +171,14 @@ def look_up(name: str) -> tuple[Mapping[str, str], str]:
 
 
 def _plain(name: str) -> str:
-    """Without organisation, case and kind of separators; a version stands apart from its word."""
+    """Name in lower case, without organisation, all separators hyphens, ``qwen3`` as ``qwen-3``."""
     short = name.strip().lower().rsplit("/", 1)[-1]
     short = re.sub(r"[\s_.:]+", "-", short)
     return re.sub(r"-+", "-", re.sub(r"([a-z]{2,})(\d)", r"\1-\2", short)).strip("-")
 
 
 def _untuned(name: str) -> str:
+    """The plain name without suffixes that say how the model was tuned or prompted."""
     short = name.strip().lower().rsplit("/", 1)[-1] if "#" not in name else name.lower()
     short = short.split("#")[0].rsplit("/", 1)[-1]
     while (shorter := _TUNING.sub("", short)) and shorter != short:
@@ -152,11 +186,12 @@ def _untuned(name: str) -> str:
     return _plain(short)
 
 
-_LIKENESSES: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("same name", lambda name: name.strip().lower()),
-    ("same but for organisation and separators", _plain),
-    ("same but for how it is tuned or asked", _untuned),
-)
+#: Rules by which two names match, the strictest first: what of a name is compared.
+_RULES: dict[str, Callable[[str], str]] = {
+    "same name": lambda name: name.strip().lower(),
+    "same but for organisation and separators": _plain,
+    "same but for how it is tuned or asked": _untuned,
+}
 
 
 @cache
@@ -169,27 +204,15 @@ def known_models() -> tuple[dict[str, str], ...]:
 
 
 @cache
-def _index(how: str, own: bool) -> dict[str, tuple[dict[str, str], ...]]:
-    shorten = dict(_LIKENESSES)[how]
+def _index(how: str, own: bool) -> dict[str, list[dict[str, str]]]:
+    """Rows of the table by what one rule compares: the project's own, or those of llm-stats."""
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in known_models():
-        if _from_stats(row) == own:
-            continue
-        found[shorten(row["name"])].append(row)
-    return {key: tuple(rows) for key, rows in found.items()}
-
-
-def _from_stats(row: Mapping[str, str]) -> bool:
-    return row["size_source"].startswith("llm-stats 24a9ccf7 (CC") or row["date_source"].endswith(
-        "(CC BY 4.0)"
-    )
+        llm_stats = row["size_source"].startswith("llm-stats 24a9ccf7 (CC")
+        if own != (llm_stats or row["date_source"].endswith("(CC BY 4.0)")):
+            found[_RULES[how](row["name"])].append(row)
+    return dict(found)
 
 
 def _empty(value: Any) -> bool:
     return bool(pd.isna(value)) or value == ""
-
-
-def _typed(column: str, value: str) -> object:
-    if column == "release_date":
-        return pd.Timestamp(value)
-    return float(value) if column.startswith("params") else value

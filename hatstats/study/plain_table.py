@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -23,51 +24,33 @@ from hatstats.study.schema import (
 _ENGLISH = frozenset({"en", "eng", "english"})
 
 
-def split_plain(sheet: Sheet) -> tuple[dict[str, Sheet], list[str]]:
-    """Split one plain table into the four tables of a study.
+def split_plain(raw: Sheet) -> tuple[dict[str, Sheet], list[str]]:
+    """Split one plain table into raw `counts, models, benchmarks, items`, with notes.
 
-    Parameters
-    ----------
-    sheet : Sheet
-        Raw table with the columns of the counts, and optionally those of models and benchmarks.
-
-    Returns
-    -------
-    tables : dict of str to Sheet
-        Raw `counts`, `models`, `benchmarks` and `items`.
-    notes : list of str
-        What was assumed or left aside.
+    The table has the columns of the counts, and optionally those of models and benchmarks.
     """
-    known = (*COUNTS, *MODELS, *BENCHMARKS)
-    fields = {column.name: column for column in known}
-    everything = conform(sheet, list(fields.values()))
-    frame, given = everything.frame, set(sheet.frame.columns)
-    notes = unused_note(undeclared(sheet, list(fields.values())))
-    counts = Sheet(sheet.file, frame[[c.name for c in COUNTS]], sheet.rows)
-    _check_constant(everything, "model", MODELS[1:])
-    _check_constant(everything, "benchmark", [c for c in BENCHMARKS if c.name == "chance"])
-    models = _first_rows(everything, ["model"], [c.name for c in MODELS])
-    items = Sheet.of(sheet.file, no_items())
-    if "source_language" in given:
-        own = frame.groupby("benchmark")["source_language"].nunique()
-        if (own > 1).any():
-            by_item = frame["benchmark"].map(own > 1).to_numpy(dtype=bool)
-            rows = Sheet(sheet.file, frame[by_item].reset_index(drop=True), sheet.rows[by_item])
-            _check_constant(rows, "item", [BENCHMARKS[1]])
-            items = _first_rows(
-                rows, ["benchmark", "item"], ["benchmark", "item", "source_language"]
-            )
-            frame = frame.assign(source_language=frame["source_language"].mask(by_item, ""))
-            everything = Sheet(sheet.file, frame, sheet.rows)
-    has_chance = ["chance"] if "chance" in given else []
-    benchmarks = _first_rows(
-        everything, ["benchmark"], ["benchmark", "source_language", *has_chance]
-    )
-    benchmarks, more = with_defaults(benchmarks, counts, {})
-    return {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}, [
-        *notes,
-        *more,
-    ]
+    columns = list({column.name: column for column in (*COUNTS, *MODELS, *BENCHMARKS)}.values())
+    sheet = conform(raw, columns)
+    counts = replace(sheet, frame=sheet.frame[[c.name for c in COUNTS]])
+    _check_constant(sheet, "model", MODELS[1:])
+    _check_constant(sheet, "benchmark", BENCHMARKS[2:])
+    models = _first_rows(sheet, ["model"], [c.name for c in MODELS])
+    items = Sheet.from_frame(sheet.file, no_items())
+    if "source_language" in raw.frame:
+        own = sheet.frame.groupby("benchmark")["source_language"].nunique()
+        by_item = sheet.frame["benchmark"].map(own > 1).to_numpy(dtype=bool)
+        if by_item.any():
+            rows = sheet.keep(by_item)
+            _check_constant(rows, "item", BENCHMARKS[1:2])
+            key = ["benchmark", "item"]
+            items = _first_rows(rows, key, [*key, "source_language"])
+            sources = sheet.frame["source_language"].mask(by_item, "")
+            sheet = replace(sheet, frame=sheet.frame.assign(source_language=sources))
+    optional = ["chance"] if "chance" in raw.frame else []
+    benchmarks = _first_rows(sheet, ["benchmark"], ["benchmark", "source_language", *optional])
+    benchmarks, notes = with_defaults(benchmarks, counts, {})
+    sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
+    return sheets, [*unused_note(raw, columns), *notes]
 
 
 def complete_tables(
@@ -107,7 +90,9 @@ def complete_tables(
                 hint="make a study of other frames with Study.from_frame(df, source='en'), of "
                 "files with read_study(path).",
             )
-    sheets = {name: Sheet.of(name, table) for name, table in given.items() if table is not None}
+    sheets = {
+        name: Sheet.from_frame(name, table) for name, table in given.items() if table is not None
+    }
     if len(sheets) == len(given):
         return sheets, []
     plain = sheets["counts"]
@@ -119,7 +104,7 @@ def complete_tables(
                 column="source_language",
                 hint="add the column, or call Study.from_frame(df, source='en').",
             )
-        plain = Sheet(plain.file, plain.frame.assign(source_language=""), plain.rows)
+        plain = replace(plain, frame=plain.frame.assign(source_language=""))
     found, notes = split_plain(plain)
     if len(items):
         del found["items"]
@@ -149,15 +134,10 @@ def with_defaults(
     benchmarks : Sheet
         With `source_language` and `chance`.
     notes : list of str
-        What was assumed: English as source if such a language is there, chance 0.
+        What was assumed: English as source if it is among the languages, chance 0.
     """
     if benchmarks is None:
-        names = counts.frame["benchmark"].drop_duplicates()
-        benchmarks = Sheet(
-            counts.file,
-            pd.DataFrame({"benchmark": names}).reset_index(drop=True),
-            counts.rows[names.index.to_numpy()],
-        )
+        benchmarks = _first_rows(counts, ["benchmark"], ["benchmark"])
     frame, notes = benchmarks.frame, []
     for key, value in constants.items():
         if key in frame:
@@ -176,53 +156,57 @@ def with_defaults(
     if blank and "source_language" in constants:
         frame = frame.assign(source_language=str(constants["source_language"]))
     elif blank and not by_item and "benchmark" in frame:
-        languages = counts.frame.groupby("benchmark")["language"].unique()
-        sources = []
-        for at, name in enumerate(frame["benchmark"]):
-            there = [str(x) for x in languages.get(name, [])]
-            english = [x for x in there if x.casefold() in _ENGLISH]
-            if there and len(english) != 1:
-                raise DataError(
-                    f"no source language is given for {name!r}, and English is not among its "
-                    f"languages ({', '.join(there[:12])}).",
-                    file=benchmarks.file,
-                    row=int(benchmarks.rows[at]),
-                    column="source_language",
-                    hint="add a column source_language.",
-                )
-            sources.append(english[0] if english else "")
-        frame = frame.assign(source_language=pd.Series(sources, dtype="str"))
+        english = pd.Series(_english_sources(benchmarks, counts), dtype="str")
+        frame = frame.assign(source_language=english)
         notes.append("Source language not given: taken as English.")
-    return Sheet(benchmarks.file, frame, benchmarks.rows), notes
+    return replace(benchmarks, frame=frame), notes
 
 
-def unused_note(names: Iterable[str]) -> list[str]:
+def _english_sources(benchmarks: Sheet, counts: Sheet) -> list[str]:
+    """What each benchmark calls English, ``""`` without counts; refuses one without English."""
+    languages = counts.frame.groupby("benchmark")["language"].unique()
+    sources = []
+    for name, row in zip(benchmarks.frame["benchmark"], benchmarks.rows, strict=True):
+        present = [str(language) for language in languages.get(name, [])]
+        english = [language for language in present if language.casefold() in _ENGLISH]
+        if present and len(english) != 1:
+            raise DataError(
+                f"no source language is given for {name!r}, and English is not among its "
+                f"languages ({', '.join(present[:12])}).",
+                file=benchmarks.file,
+                row=int(row),
+                column="source_language",
+                hint="add a column source_language.",
+            )
+        sources.append(english[0] if english else "")
+    return sources
+
+
+def unused_note(raw: Sheet, columns: Sequence[Column]) -> list[str]:
     """Say which columns of the counts were not used."""
-    listed = ", ".join(repr(name) for name in names)
+    listed = ", ".join(map(repr, undeclared(raw, columns)))
     return [f"Columns not used: {listed}."] if listed else []
 
 
 def _first_rows(sheet: Sheet, key: list[str], columns: list[str]) -> Sheet:
-    first = ~sheet.frame.duplicated(key).to_numpy()
-    return Sheet(
-        sheet.file, sheet.frame.loc[first, columns].reset_index(drop=True), sheet.rows[first]
-    )
+    """The first row of each value of the key, with these columns."""
+    first = sheet.keep(~sheet.frame.duplicated(key).to_numpy())
+    return replace(first, frame=first.frame[columns])
 
 
-def _check_constant(sheet: Sheet, key: str, columns: Iterable[Column]) -> None:
+def _check_constant(sheet: Sheet, key: str, columns: Sequence[Column]) -> None:
     """Refuse a table in which one model (or benchmark, or item) has two values of a column."""
     keys = ["benchmark", "item"] if key == "item" else [key]
     for column in columns:
         if column.name not in sheet.frame:
             continue
         pairs = sheet.frame[[*keys, column.name]].drop_duplicates()
-        again = pairs.duplicated(keys).to_numpy()
-        if again.any():
-            at = pairs.index[again].to_numpy()
-            name = sheet.frame[key].iloc[at[0]]
-            raise sheet.error(
-                f"{key} {name!r} has another {column.name} further up",
+        positions = pairs.index[pairs.duplicated(keys).to_numpy()].to_numpy()
+        if len(positions):
+            sheet.refuse(
+                positions,
                 column.name,
-                at,
+                f"{key} {sheet.frame[key].iloc[positions[0]]!r} has another {column.name} "
+                "further up",
                 hint=f"write the same {column.name} in every row of one {key}.",
             )

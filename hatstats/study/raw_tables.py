@@ -1,4 +1,4 @@
-"""Files to raw tables: text, Parquet and TOML, and one plain table split in four."""
+"""Files to raw tables: text, Parquet and TOML."""
 
 from __future__ import annotations
 
@@ -15,16 +15,10 @@ from hatstats.errors import DataError
 from hatstats.study.schema import Sheet
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-FORMATS = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
+#: Ending of a file's name to the format of the table in it.
+FORMATS = {".csv": "csv", ".txt": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet",
+           ".pq": "parquet"}  # fmt: skip
 _DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
-_ENGLISH = frozenset({"en", "eng", "english"})
 
 
 def read_table(path: Path, *, format: str | None = None) -> Sheet:
@@ -79,13 +73,13 @@ def decode(data: bytes, path: Path) -> str:
     try:
         return data[start:].decode("utf-8")
     except UnicodeDecodeError as reason:
-        at = reason.start + start
+        position = reason.start + start
         hint = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
         raise DataError(
-            f"the text is not UTF-8: byte 0x{data[at]:02x} at byte position {at} "
+            f"the text is not UTF-8: byte 0x{data[position]:02x} at byte position {position} "
             f"(counted from 0). It may be {hint}.",
             file=path,
-            row=data.count(b"\n", 0, at) + 1,
+            row=data.count(b"\n", 0, position) + 1,
             hint="save the file as UTF-8.",
         ) from None
 
@@ -115,7 +109,7 @@ def _read_parquet(path: Path) -> Sheet:
             hint="write the table again, or name its format, as in format='csv'.",
         ) from None
     frame.columns = [str(name).strip() for name in frame.columns]
-    return Sheet.of(str(path), frame)
+    return Sheet.from_frame(str(path), frame)
 
 
 def _read_text(path: Path, delimiter: str) -> Sheet:
@@ -134,7 +128,7 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
             row=len(records) + 1,
             hint="close every double quote; inside a quoted cell write a double quote twice.",
         ) from None
-    # Lines without anything, as spreadsheets leave at the end, are no rows, but they count.
+    # Blank lines, as spreadsheets leave at the end, hold no row, but they are counted.
     numbered = [
         (row, record)
         for row, record in enumerate(records, start=1)
@@ -142,26 +136,22 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
     ]
     if not numbered:
         raise _empty(path)
-    top, header = numbered[0]
-    header = [name.strip() for name in header]
+    header = [name.strip() for name in numbered[0][1]]
     _check_delimiter(path, header, delimiter)
-    width = len(header)
     for row, record in numbered:
-        if len(record) != width:
+        if len(record) != len(header):
             raise DataError(
-                f"the row has {len(record)} cells, the header has {width}.",
+                f"the row has {len(record)} cells, the header has {len(header)}.",
                 file=path,
                 row=row,
                 value=delimiter.join(record)[:60],
                 hint="give each row as many cells as the header; quote cells that contain "
                 f"{_DELIMITER_NAMES[delimiter]}.",
             )
-    body = [(row, record) for row, record in numbered if row > top]
-    columns = list(zip(*(record for _, record in body), strict=True)) or [()] * width
-    series = [pd.Series(list(cells), dtype="str") for cells in columns]
-    frame = pd.concat(series, axis=1, keys=range(width))
+    rows, body = [row for row, _ in numbered[1:]], [record for _, record in numbered[1:]]
+    frame = pd.DataFrame(body, columns=range(len(header)), dtype="str")
     frame.columns = pd.Index(header)
-    return Sheet(str(path), frame, np.array([row for row, _ in body], dtype=np.int64))
+    return Sheet(str(path), frame, np.array(rows, dtype=np.int64))
 
 
 def _empty(path: Path) -> DataError:
@@ -169,19 +159,15 @@ def _empty(path: Path) -> DataError:
 
 
 def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:
-    if len(header) > 1:
-        return
+    """Refuse a header of one cell that another delimiter would split."""
+    wanted = _DELIMITER_NAMES[delimiter]
+    formats = {"\t": ", or name it .tsv (format='tsv')", ",": ", or name it .csv (format='csv')"}
     for other, name in _DELIMITER_NAMES.items():
-        if other != delimiter and other in header[0]:
-            hint = f"save the file with {_DELIMITER_NAMES[delimiter]} between cells"
-            if other == "\t":
-                hint += ", or name it .tsv (format='tsv')"
-            if other == ",":
-                hint += ", or name it .csv (format='csv')"
+        if len(header) == 1 and other != delimiter and other in header[0]:
             raise DataError(
-                f"the cells are separated by {name}, not by {_DELIMITER_NAMES[delimiter]}.",
+                f"the cells are separated by {name}, not by {wanted}.",
                 file=path,
                 row=1,
                 value=header[0][:60],
-                hint=hint + ".",
+                hint=f"save the file with {wanted} between cells{formats.get(other, '')}.",
             )

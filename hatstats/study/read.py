@@ -11,17 +11,9 @@ from hatstats.study.count_checks import warn_implausible
 from hatstats.study.frames.native import describe
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.raw_tables import DELIMITERS, FORMATS, read_table, read_toml
-from hatstats.study.schema import (
-    COUNTS,
-    Sheet,
-    conform,
-    no_items,
-    undeclared,
-)
+from hatstats.study.schema import COUNTS, Sheet, conform, no_items
 from hatstats.study.study import Study, assemble, with_notes
 from hatstats.study.validate import validate_study
-
-_USUAL = ("counts.csv", "counts.parquet")
 
 
 def read_study(path: str | Path, *, format: str | None = None) -> Study:
@@ -58,18 +50,18 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
             f"read_study takes a path, and this is {describe(path)}: make a study of a frame with "
             "Study.from_frame(df, source='en')."
         )
-    place = Path(path)
-    if not place.exists():
+    path = Path(path)
+    if not path.exists():
         raise DataError(
             "there is no such file or folder.",
-            file=place,
+            file=path,
             hint="correct the path to a study folder or a table of counts.",
         )
-    if place.is_dir():
-        sheets, notes, info, claims, files = _read_folder(place, format)
+    info, claims, files = StudyInfo(path.stem), (), (path,)
+    if path.is_dir():
+        sheets, notes, info, claims, files = _read_folder(path, format)
     else:
-        sheets, notes = split_plain(read_table(place, format=format))
-        info, claims, files = StudyInfo(place.stem), (), (place,)
+        sheets, notes = split_plain(read_table(path, format=format))
     tables = validate_study(**sheets)
     warn_implausible(tables.counts, tables.models, tables.benchmarks)
     return assemble(tables, with_notes(info, notes), claims, files)
@@ -77,26 +69,23 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
 
 def _read_folder(
     folder: Path, format: str | None
-) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[dict[str, Any], ...], tuple[Path, ...]]:
+) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[Any, ...], tuple[Path, ...]]:
+    """Raw tables by name, notes, description, claims and files of a study folder."""
     path = _counts_file(folder, format)
-    files = [path]
-    head: dict[str, Any] = {}
-    if (toml := folder / "study.toml").exists():
-        head = read_toml(toml)
-        files.insert(0, toml)
+    toml, claims_toml = folder / "study.toml", folder / "claims.toml"
+    head = read_toml(toml) if toml.exists() else {}
     info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
-    if (own := folder / "claims.toml").exists():
-        claims = _own_claims(own, claims)
-        files.append(own)
+    files = [toml, path] if toml.exists() else [path]
+    if claims_toml.exists():
+        claims = _separate_claims(claims_toml, claims)
+        files.append(claims_toml)
     raw = read_table(path)
-    notes = unused_note(undeclared(raw, COUNTS))
-    counts = conform(raw, COUNTS)
-    found: dict[str, Sheet] = {}
+    sheets = {"counts": conform(raw, COUNTS)}
     for table in ("models", "benchmarks", "items"):
         if (file := folder / f"{table}.csv").exists():
-            found[table] = read_table(file)
+            sheets[table] = read_table(file)
             files.append(file)
-    if "models" not in found:
+    if "models" not in sheets:
         raise DataError(
             "the file is missing.",
             file=folder / "models.csv",
@@ -104,15 +93,15 @@ def _read_folder(
             "params_total, params_active (cells may be empty), or read the table of "
             f"counts alone: read_study({str(path)!r}).",
         )
-    by_item = "items" in found and "source_language" in found["items"].frame
-    found["benchmarks"], more = with_defaults(
-        found.get("benchmarks"), counts, constants, by_item=by_item
+    items = sheets.setdefault("items", Sheet.from_frame("items.csv", no_items()))
+    by_item = len(items.frame) > 0 and "source_language" in items.frame
+    sheets["benchmarks"], notes = with_defaults(
+        sheets.get("benchmarks"), sheets["counts"], constants, by_item=by_item
     )
-    found.setdefault("items", Sheet.of("items.csv", no_items()))
-    return {"counts": counts, **found}, [*notes, *more], info, claims, tuple(files)
+    return sheets, [*unused_note(raw, COUNTS), *notes], info, claims, tuple(files)
 
 
-def _own_claims(file: Path, others: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+def _separate_claims(file: Path, others: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     """Claims of ``claims.toml``; the head of the study may repeat them, but not contradict."""
     content = read_toml(file)
     for key in content:
@@ -136,22 +125,23 @@ def _own_claims(file: Path, others: tuple[dict[str, Any], ...]) -> tuple[dict[st
 
 
 def _counts_file(folder: Path, format: str | None) -> Path:
+    """The one table of counts of a folder, of this format if one is given."""
     if format is not None and format not in {*DELIMITERS, "parquet"}:
         raise DataError("the format is not known.", value=format, hint="use csv, tsv or parquet.")
     names = [f"counts.{format}"] if format else [f"counts{ending}" for ending in FORMATS]
-    there = [folder / name for name in names if (folder / name).exists()]
-    if not there:
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
         inside = sorted(entry.name for entry in folder.iterdir())[:8]
+        usual = names[0] if format else "counts.csv or counts.parquet"
         raise DataError(
-            f"the folder has no {' or '.join(names[:1] if format else _USUAL)} (it "
-            f"has: {', '.join(inside) or 'nothing'}).",
+            f"the folder has no {usual} (it has: {', '.join(inside) or 'nothing'}).",
             file=folder,
             hint="name the folder of a study, or a table of counts.",
         )
-    if len(there) > 1:
+    if len(found) > 1:
         raise DataError(
-            f"the folder has {' and '.join(path.name for path in there)}.",
+            f"the folder has {' and '.join(path.name for path in found)}.",
             file=folder,
             hint="remove one, or choose with format='csv'.",
         )
-    return there[0]
+    return found[0]

@@ -28,11 +28,11 @@ class Column:
     kind : {"text", "number", "date"}
         Text is stored as pandas ``str``, a number as float64, a date as ``datetime64[s]``.
     required : bool
-        Whether the column must be there.
+        Whether the column must be present.
     blank : bool
         Whether single cells may be empty: ``""`` for text, NaN or NaT otherwise.
     aliases : tuple of str
-        Names that users give to the same thing. They are never accepted in silence: they make
+        Names that users give to the same thing. They are never accepted silently: they make
         the error message name the column to rename.
     hint : str
         What to do about a cell that cannot be read.
@@ -46,9 +46,15 @@ class Column:
     hint: str = ""
 
 
+_MODEL = Column("model", aliases=("model_name", "model_id"))
+_BENCHMARK = Column("benchmark", aliases=("dataset", "task"))
+_CLUSTER = Column("cluster", required=False, blank=True)
+_SOURCE = Column("source_language", required=False, blank=True, aliases=("source", "source_lang"))
+_SIZE = "write the number of parameters in units, such as 4.3e9, or leave the cell empty."
+_CHANCE = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
 COUNTS = (
-    Column("model", aliases=("model_name", "model_id")),
-    Column("benchmark", aliases=("dataset", "task")),
+    _MODEL,
+    _BENCHMARK,
     Column("language", aliases=("lang", "locale", "language_code")),
     Column("item", required=False, blank=True, aliases=("item_id", "question_id")),
     Column(
@@ -63,14 +69,13 @@ COUNTS = (
         aliases=("trials", "num_trials", "n_items", "total", "n"),
         hint="write how many trials there were, as a plain number.",
     ),
-    Column("cluster", required=False, blank=True),
+    _CLUSTER,
     Column("prompt", required=False, blank=True, aliases=("prompt_id",)),
     Column("flag", required=False, blank=True),
     Column("evidence", required=False, blank=True),
 )
-_SIZE = "write the number of parameters in units, such as 4.3e9, or leave the cell empty."
 MODELS = (
-    Column("model", aliases=("model_name", "model_id")),
+    _MODEL,
     Column("family", required=False, blank=True),
     Column(
         "release_date",
@@ -90,27 +95,19 @@ MODELS = (
     ),
     Column("params_active", "number", required=False, blank=True, hint=_SIZE),
 )
-_CHANCE = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
-BENCHMARKS = (
-    Column("benchmark", aliases=("dataset", "task")),
-    Column("source_language", required=False, blank=True, aliases=("source", "source_lang")),
-    Column("chance", "number", required=False, hint=_CHANCE),
-)
-ITEMS = (
-    Column("benchmark", aliases=("dataset", "task")),
-    Column("item", aliases=("item_id", "question_id")),
-    Column("source_language", required=False, blank=True, aliases=("source", "source_lang")),
-    Column("cluster", required=False, blank=True),
-)
+BENCHMARKS = (_BENCHMARK, _SOURCE, Column("chance", "number", required=False, hint=_CHANCE))
+ITEMS = (_BENCHMARK, Column("item", aliases=("item_id", "question_id")), _SOURCE, _CLUSTER)
 #: One cell of a study: no two rows of the counts agree in all of these.
 CELL = ("model", "benchmark", "language", "item", "prompt")
 
 _MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "null", "none"})
+#: Value and dtype of a column that a table lacks.
+_ABSENT = {"text": ("", "str"), "number": (np.nan, "float64"), "date": (pd.NaT, "datetime64[s]")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A table together with where it came from, so that an error can name file and row.
+    """A table together with its origin, so that an error can name file and row.
 
     Parameters
     ----------
@@ -127,41 +124,52 @@ class Sheet:
     rows: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, file: str, frame: pd.DataFrame) -> Sheet:
+    def from_frame(cls, file: str, frame: pd.DataFrame) -> Sheet:
         """Wrap a frame whose rows follow the header without gaps."""
         return cls(file, frame.reset_index(drop=True), np.arange(len(frame)) + 2)
 
-    def error(
+    def keep(self, mask: Mask) -> Sheet:
+        """Return the rows of a mask (n,); each keeps its row number in the file."""
+        return Sheet(self.file, self.frame[mask].reset_index(drop=True), self.rows[mask])
+
+    def refuse(
         self,
-        message: str,
+        faulty: Mask | npt.NDArray[np.int64] | Sequence[int],
         column: str,
-        where: Mask | npt.NDArray[np.int64] | Sequence[int],
+        message: str,
         *,
         hint: str,
         value: object = None,
-    ) -> DataError:
-        """Make the one error for all rows at fault: it counts them and shows the first.
+    ) -> None:
+        """Raise one error for all faulty rows, if there are any: it counts them, shows the first.
 
         Parameters
         ----------
-        message : str
-            What is wrong, without a full stop.
+        faulty : mask (n,) or row positions
+            The rows at fault.
         column : str
             Column at fault; its value is shown unless `value` is given.
-        where : mask (n,) or positions
-            The rows at fault.
+        message : str
+            What is wrong, without a full stop.
         hint : str
             What the user can do.
         value : object, optional
             What to show as the value.
+
+        Raises
+        ------
+        DataError
+            When any row is faulty.
         """
-        marks = np.asarray(where)
+        marks = np.asarray(faulty)
         hits = np.flatnonzero(marks) if marks.dtype == np.bool_ else marks
+        if not len(hits):
+            return
         first = int(hits[0])
         if value is None and column in self.frame.columns:
             value = _plain(self.frame[column].iloc[first])
         many = f" ({len(hits)} rows; the first is shown)" if len(hits) > 1 else ""
-        return DataError(
+        raise DataError(
             f"{message}{many}.",
             file=self.file,
             row=int(self.rows[first]),
@@ -203,23 +211,17 @@ def conform(sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = Fals
         For a missing, repeated or misspelt column, and for a cell that cannot be read.
     """
     _check_header(sheet, columns)
+    index = pd.RangeIndex(len(sheet.frame))
     done: dict[str, pd.Series] = {}
-    n = len(sheet.frame)
     for column in columns:
         if column.name in sheet.frame.columns:
             done[column.name] = _read_column(sheet, column)
-        elif column.kind == "text":
-            done[column.name] = pd.Series([""] * n, dtype="str")
         elif column.blank:
-            empty = np.full(n, np.nan)
-            series = pd.Series(empty)
-            done[column.name] = series.astype("datetime64[s]") if column.kind == "date" else series
+            value, dtype = _ABSENT[column.kind]
+            done[column.name] = pd.Series(value, index=index, dtype=dtype)
     if keep_others:
-        declared = {c.name for c in columns}
-        for name in sheet.frame.columns:
-            if name not in declared:
-                done[str(name)] = covariate(sheet.frame[name])
-    return Sheet(sheet.file, pd.DataFrame(done, index=pd.RangeIndex(n)), sheet.rows)
+        done |= {name: _covariate(sheet.frame[name]) for name in undeclared(sheet, columns)}
+    return Sheet(sheet.file, pd.DataFrame(done, index=index), sheet.rows)
 
 
 def no_items() -> pd.DataFrame:
@@ -233,17 +235,16 @@ def undeclared(sheet: Sheet, columns: Sequence[Column]) -> list[str]:
     return [str(name) for name in sheet.frame.columns if name not in declared]
 
 
-def covariate(values: pd.Series) -> pd.Series:
-    """Give an undeclared column the plainest kind that holds every cell; empty cells are missing.
+def _covariate(values: pd.Series) -> pd.Series:
+    """Give an undeclared column (n,) the plainest kind that holds every cell.
 
     The kind follows from the cells alone and is stable: a column written as text and read again
     has the same kind.
     """
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return _as_dates(values)[0]
-    numbers, unread = _as_numbers(values)
-    if not unread.any():
-        return numbers
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        numbers, unread = _as_numbers(values)
+        if not unread.any():
+            return numbers
     dates, unread = _as_dates(values)
     if not unread.any():
         return dates
@@ -252,46 +253,47 @@ def covariate(values: pd.Series) -> pd.Series:
 
 
 def _check_header(sheet: Sheet, columns: Sequence[Column]) -> None:
+    """Refuse columns without a name, repeated ones, and missing or misspelt declared ones."""
     names = [str(name) for name in sheet.frame.columns]
-    if any(not name.strip() for name in names):
-        raise DataError(
-            f"column {next(i for i, name in enumerate(names, 1) if not name.strip())} has no name.",
-            file=sheet.file,
-            row=1,
-            value="",
-            hint="name it or remove it (pandas leaves out its index with to_csv(index=False)).",
-        )
-    twice = [name for i, name in enumerate(names) if name in names[:i]]
-    if twice:
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise DataError(
+                f"column {number} has no name.",
+                file=sheet.file,
+                row=1,
+                value="",
+                hint="name it or remove it (pandas leaves out its index with to_csv(index=False)).",
+            )
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
         raise DataError(
             "the column occurs more than once.",
             file=sheet.file,
             row=1,
-            column=twice[0],
+            column=repeated[0],
             hint="give every column its own name.",
         )
     others = undeclared(sheet, columns)
+    spelled = [name.strip().casefold() for name in others]
     for column in columns:
         if column.name in names:
             continue
-        alias = next((o for o in others if o.casefold() in column.aliases), None)
-        close = difflib.get_close_matches(
-            column.name, [o.strip().casefold() for o in others], n=1, cutoff=0.8
-        )
-        if alias is None and close:
-            alias = next(o for o in others if o.strip().casefold() == close[0])
-        if alias is None and not column.required:
-            continue
-        raise DataError(
-            f"the column is missing; the columns found are {', '.join(map(repr, names))}.",
-            file=sheet.file,
-            row=1,
-            column=column.name,
-            hint=_rename(column.name, alias),
-        )
+        alias = next((name for name in others if name.casefold() in column.aliases), None)
+        if alias is None:
+            close = difflib.get_close_matches(column.name, spelled, n=1, cutoff=0.8)
+            alias = others[spelled.index(close[0])] if close else None
+        if alias is not None or column.required:
+            raise DataError(
+                f"the column is missing; the columns found are {', '.join(map(repr, names))}.",
+                file=sheet.file,
+                row=1,
+                column=column.name,
+                hint=_rename(column.name, alias),
+            )
 
 
 def _rename(name: str, alias: str | None) -> str:
+    """Say how to get the column `name`, perhaps from the column `alias`."""
     if alias is None:
         return f"add the column {name!r}."
     if name == "n_correct" and alias.casefold() in {"accuracy", "acc", "score"}:
@@ -305,23 +307,26 @@ def _rename(name: str, alias: str | None) -> str:
 
 
 def _read_column(sheet: Sheet, column: Column) -> pd.Series:
+    """Read a declared column (n,) in its kind; refuse cells that cannot be read."""
     raw = sheet.frame[column.name]
     if column.kind == "text":
         text = _as_text(raw)
-        if not column.blank and (empty := (text == "").to_numpy(dtype=bool)).any():
-            raise sheet.error("the cell is empty", column.name, empty, hint="write a name in it.")
+        if not column.blank:
+            empty = (text == "").to_numpy(dtype=bool)
+            sheet.refuse(empty, column.name, "the cell is empty", hint="write a name in it.")
         return text
-    values, unread = _as_numbers(raw) if column.kind == "number" else _as_dates(raw)
-    if unread.any():
-        what = "a finite number" if column.kind == "number" else "a date"
-        raise sheet.error(f"this is not {what}", column.name, unread, hint=column.hint)
-    missing = values.isna().to_numpy(dtype=bool)
-    if not column.blank and missing.any():
-        raise sheet.error("the number is missing", column.name, missing, hint=column.hint)
+    number = column.kind == "number"
+    values, unread = _as_numbers(raw) if number else _as_dates(raw)
+    what = "a finite number" if number else "a date"
+    sheet.refuse(unread, column.name, f"this is not {what}", hint=column.hint)
+    if not column.blank:
+        missing = values.isna().to_numpy(dtype=bool)
+        sheet.refuse(missing, column.name, "the number is missing", hint=column.hint)
     return values
 
 
 def _as_text(values: pd.Series) -> pd.Series:
+    """Return stripped text (n,), empty where a value is missing."""
     if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
         # Whole numbers with gaps arrive as floats; an item called 12 must not become "12.0".
         values = values.astype("Int64")
@@ -336,10 +341,9 @@ def _as_numbers(values: pd.Series) -> tuple[pd.Series, Mask]:
     cells = _as_text(values).to_numpy(dtype=object)
     try:
         numbers = cells.astype(np.float64)
-        unread = np.isinf(numbers)
     except ValueError:
         numbers = np.array([_number(cell) for cell in cells])
-        unread = np.isinf(numbers)
+    unread = np.isinf(numbers)
     return pd.Series(np.where(unread, np.nan, numbers)), unread
 
 

@@ -14,12 +14,14 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.count_checks import warn_implausible
-from hatstats.study.describe import Contents, level_of, study_html, study_text
+from hatstats.study.describe import level_of, study_html, study_text
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import COUNTS, Sheet, near, no_items
 from hatstats.study.validate import Tables, source_languages, validate_study
-from hatstats.study.write import replace_folder, toml_text, write_csv
+from hatstats.study.write import replace_folder, toml_text, write_table
+
+_TABLES = ("counts", "models", "benchmarks", "items")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,15 +241,14 @@ class Study:
             if wanted is None:
                 continue
             names = [wanted] if isinstance(wanted, str) else list(wanted)
-            for name in names:
-                if name not in known:
-                    raise DataError(
-                        f"the study {self.name!r} has no {column} of this name.",
-                        column=column,
-                        value=name,
-                        hint=f"choose from {', '.join(known[:12])}"
-                        f"{', ...' if len(known) > 12 else '.'}{near(name, known)}",
-                    )
+            if unknown := [name for name in names if name not in known]:
+                more = ", ..." if len(known) > 12 else "."
+                raise DataError(
+                    f"the study {self.name!r} has no {column} of this name.",
+                    column=column,
+                    value=unknown[0],
+                    hint=f"choose from {', '.join(known[:12])}{more}{near(unknown[0], known)}",
+                )
             keep &= self.counts[column].isin(names).to_numpy()
         return self._keep(keep)
 
@@ -279,21 +280,17 @@ class Study:
             (new / "study.toml").write_text(text, encoding="utf-8", newline="\n")
             optional = [c.name for c in COUNTS if not c.required and c.name != "item"]
             unused = [name for name in optional if not (self.counts[name] != "").any()]
-            counts = self.counts.drop(columns=unused)
-            if format == "csv":
-                write_csv(counts, new / "counts.csv")
-            else:
-                counts.to_parquet(new / "counts.parquet", index=False)
-            write_csv(self.models, new / "models.csv")
-            write_csv(self.benchmarks, new / "benchmarks.csv")
+            write_table(self.counts.drop(columns=unused), new / f"counts.{format}")
+            write_table(self.models, new / "models.csv")
+            write_table(self.benchmarks, new / "benchmarks.csv")
             if len(self.items):
-                write_csv(self.items, new / "items.csv")
+                write_table(self.items, new / "items.csv")
 
         return replace_folder(Path(folder), fill)
 
     def summary(self) -> str:
         """Return a description in plain text, at most 80 columns wide."""
-        return study_text(self._contents())
+        return study_text(self._tables(), self.info, self.claims)
 
     def __repr__(self) -> str:
         """Return one line: name, level and size."""
@@ -304,50 +301,40 @@ class Study:
         )
 
     def _repr_html_(self) -> str:
-        return study_html(self._contents())
+        return study_html(self._tables(), self.info, self.claims)
 
-    def _contents(self) -> Contents:
-        tables = Tables(self.counts, self.models, self.benchmarks, self.items)
-        return Contents(tables, self.info, self.claims)
+    def _tables(self) -> Tables:
+        return Tables(self.counts, self.models, self.benchmarks, self.items)
 
     def _keep(self, keep: npt.NDArray[np.bool_]) -> Study:
+        """The study of the rows of a mask (rows of counts,), listings reduced to match."""
         if not keep.any():
             raise DataError(
                 f"no row of the study {self.name!r} is left.",
                 hint="keep at least one model, benchmark and language.",
             )
-        counts, notes = self.counts[keep], []
-        items = self.items
-        if len(items):
-            there = counts[["benchmark", "language"]].drop_duplicates()
-            own = pd.MultiIndex.from_frame(items[["benchmark", "source_language"]])
-            known = own.isin(pd.MultiIndex.from_frame(there))
-            lost = items[~known & (items["source_language"] != "").to_numpy()]
-            if len(lost):
-                cells = pd.MultiIndex.from_frame(counts[["benchmark", "item"]])
-                gone = cells.isin(pd.MultiIndex.from_frame(lost[["benchmark", "item"]]))
-                counts, items = counts[~gone], items.drop(index=lost.index)
-                if gone.any():
-                    notes.append(
-                        "Items left out because their source language was: "
-                        f"{len(set(cells[gone]))}."
-                    )
-        models = self.models[self.models["model"].isin(counts["model"]).to_numpy()]
-        benchmarks = self.benchmarks[
-            self.benchmarks["benchmark"].isin(counts["benchmark"]).to_numpy()
-        ]
-        pairs = pd.MultiIndex.from_frame(counts[["benchmark", "item"]].drop_duplicates())
-        items = items[pd.MultiIndex.from_frame(items[["benchmark", "item"]]).isin(pairs)]
+        counts, items, notes = self.counts[keep], self.items, []
+        pairs = _pairs(counts, "language").unique()
+        lost = (items["source_language"] != "").to_numpy() & ~_pairs(items, "source_language").isin(
+            pairs
+        )
+        if lost.any():
+            cells = _pairs(counts, "item")
+            gone = cells.isin(_pairs(items[lost], "item"))
+            counts, items = counts[~gone], items[~lost]
+            if gone.any():
+                n_lost = len(cells[gone].unique())
+                notes.append(f"Items left out because their source language was: {n_lost}.")
+        frames = {
+            "counts": counts,
+            "models": self.models[self.models["model"].isin(counts["model"]).to_numpy()],
+            "benchmarks": self.benchmarks[
+                self.benchmarks["benchmark"].isin(counts["benchmark"]).to_numpy()
+            ],
+            "items": items[_pairs(items, "item").isin(_pairs(counts, "item").unique())],
+        }
         tables = validate_study(
-            *(
-                Sheet.of(f"{table} of {self.name}", frame)
-                for table, frame in (
-                    ("counts", counts),
-                    ("models", models),
-                    ("benchmarks", benchmarks),
-                    ("items", items),
-                )
-            )
+            **{table: Sheet.from_frame(f"{table} of {self.name}", f) for table, f in frames.items()}
         )
         return assemble(tables, with_notes(self.info, notes), self.claims, self.files)
 
@@ -377,14 +364,13 @@ def _fill(
     claims: tuple[dict[str, Any], ...],
     files: tuple[Path, ...],
 ) -> None:
-    values = {
-        "counts": tables.counts,
-        "models": tables.models,
-        "benchmarks": tables.benchmarks,
-        "items": tables.items,
-        "info": with_notes(info, tables.notes),
-        "claims": claims,
-        "files": files,
-    }
+    """Set the fields of a frozen study."""
+    values = {table: getattr(tables, table) for table in _TABLES}
+    values |= {"info": with_notes(info, tables.notes), "claims": claims, "files": files}
     for name, value in values.items():
         object.__setattr__(study, name, value)
+
+
+def _pairs(table: pd.DataFrame, column: str) -> pd.MultiIndex:
+    """Benchmark and one other column of a table (n,), as pairs."""
+    return pd.MultiIndex.from_frame(table[["benchmark", column]])

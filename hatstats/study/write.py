@@ -53,28 +53,28 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            new = temporary / "new"
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
+        ) as temporary:
+            new, old = Path(temporary, "new"), Path(temporary, "old")
             new.mkdir()
             fill(new)
             for entry in entries:
-                if entry.name not in STUDY_FILES:
-                    if entry.is_dir() and not entry.is_symlink():
-                        shutil.copytree(entry, new / entry.name, symlinks=True)
-                    else:
-                        shutil.copy2(entry, new / entry.name, follow_symlinks=False)
+                if entry.name in STUDY_FILES:
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.copytree(entry, new / entry.name, symlinks=True)
+                else:
+                    shutil.copy2(entry, new / entry.name, follow_symlinks=False)
             try:
                 if target.exists():
-                    os.replace(target, temporary / "old")
+                    os.replace(target, old)
                 os.replace(new, target)
             except BaseException:
                 # Also when the user interrupts: the old study goes back before anything else.
-                if (temporary / "old").exists() and not target.exists():
-                    os.rename(temporary / "old", target)
+                if old.exists() and not target.exists():
+                    os.rename(old, target)
                 raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as reason:
         raise DataError(
             f"the folder cannot be written ({reason.strerror or reason}).",
@@ -84,13 +84,43 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
     return Path(folder)
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table so that reading it gives the same values: numbers in full, dates in ISO."""
-    columns = [_cells(frame[name]) for name in frame.columns]
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet or, by the ending of its name, as CSV that reads back the same."""
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+        return
+    columns = [table_cells(frame[name]) for name in frame.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(frame.columns)
         writer.writerows(zip(*columns, strict=True))
+
+
+def study_table(folder: Path, *names: str) -> Path:
+    """Path of the first of these tables that a study folder has.
+
+    Raises
+    ------
+    DataError
+        When it has none of them.
+    """
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if not found:
+        raise DataError(
+            f"this is no study folder with {' or '.join(names)}.",
+            file=folder,
+            hint="write the study into a folder first: hatstats convert TABLE --out FOLDER.",
+        )
+    return found[0]
+
+
+def replace_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table beside itself and move it into place: an interrupted run leaves the old one."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        write_table(frame, new)
+        os.chmod(new, path.stat().st_mode)
+        os.replace(new, path)
 
 
 def toml_text(head: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -124,7 +154,8 @@ def _toml_value(value: object) -> str:
     )
 
 
-def _cells(values: pd.Series) -> list[str]:
+def table_cells(values: pd.Series) -> list[str]:
+    """Text of the cells (n,) of a column: numbers in full, dates in ISO, missing values empty."""
     if pd.api.types.is_datetime64_any_dtype(values):
         values = values.dt.strftime("%Y-%m-%d")
     if pd.api.types.is_numeric_dtype(values):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hatstats.logs.language_codes import is_english, is_language
-from hatstats.logs.task_names import FAMILIES, common_ids, read_task
+from hatstats.logs.task_names import (
+    FAMILIES,
+    common_ids,
+    is_english,
+    is_language,
+    read_task,
+)
 
 
 @pytest.mark.parametrize(

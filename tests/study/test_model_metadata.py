@@ -12,8 +12,7 @@ import hatstats
 from data.derive.known_models import known_models as derive
 from hatstats.study import Study
 from hatstats.study import model_metadata as metadata
-from hatstats.study.model_metadata import known_models, look_up
-from hatstats.study.screening.write_flags import write_models
+from hatstats.study.model_metadata import known_models, look_up, write_models
 
 ROOT = Path(__file__).parents[2]
 #: As the paper writes them.

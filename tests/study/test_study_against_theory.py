@@ -146,5 +146,5 @@ def test_html_is_escaped(make_folder: MakeFolder) -> None:
     page = study._repr_html_()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert page.count("<table>") == page.count("</table>") == 2
+    assert page.count("<table") == page.count("</table>") == 2
     assert "<td>quiz</td>" in page

@@ -1,4 +1,4 @@
-"""Documents read whole, with limits: JSON, and members of a zip archive that is never unpacked."""
+"""Documents read whole, with limits: JSON, and members of a zip archive read in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hatstats.errors import DataError
-from hatstats.logs.readers.sniff import open_binary, open_text
+from hatstats.logs.readers.sniff import damaged, open_binary, open_text
 
 #: A document larger than this is not read whole into memory.
 LARGEST = 2 << 30
@@ -37,20 +37,11 @@ def load_json(path: Path) -> dict[str, Any]:
             file=path,
             hint="write the log item by item (.eval, .jsonl or Parquet).",
         )
-    with open_text(path) as file:
-        return parse_json(file.read(), path)
-
-
-def parse_json(text: str, path: Path) -> dict[str, Any]:
-    """Parse the text of one JSON object, or say where it breaks off."""
     try:
-        record = json.loads(text)
+        with open_text(path) as file:
+            record = json.load(file)
     except (ValueError, RecursionError) as reason:
-        raise DataError(
-            f"this is not a whole JSON document ({reason}).",
-            file=path,
-            hint="copy it again from where it was written, or leave it out.",
-        ) from None
+        raise damaged(path, f"this is not a whole JSON document ({reason}).") from None
     return record if isinstance(record, dict) else {"": record}
 
 
@@ -75,13 +66,10 @@ class Archive:
             with zipfile.ZipFile(path) as archive:
                 self._members = {info.filename: info for info in archive.infolist()}
         except (zipfile.BadZipFile, OSError, EOFError) as reason:
-            raise DataError(
-                f"this is not a whole archive ({reason}).",
-                file=path,
-                hint="copy it again from where it was written, or leave it out.",
-            ) from None
+            raise damaged(path, f"this is not a whole archive ({reason}).") from None
         for name in self._members:
-            if _climbs(name):
+            inside = PurePosixPath(name.replace("\\", "/"))
+            if inside.is_absolute() or ".." in inside.parts or name[1:2] == ":":
                 raise DataError(
                     f"the archive has a member that climbs out of it ({name[:80]!r}).",
                     file=path,
@@ -108,6 +96,7 @@ class Archive:
             raise Broken("a part of the archive is not whole JSON") from None
 
     def _read(self, info: zipfile.ZipInfo) -> bytes:
+        """Bytes of a member, checked against its size and checksum."""
         if info.file_size > self.largest:
             raise Broken(f"a part of the archive is larger than {self.largest >> 20} MiB")
         try:
@@ -124,7 +113,7 @@ class Archive:
         return data
 
     def _unpack(self, info: zipfile.ZipInfo, packed: bytes) -> bytes:
-        # The claimed size may be a lie: never unpack more than it.
+        """Unpack a member; never more than the size it claims, which may be wrong."""
         if info.compress_type == _STORED:
             return packed
         if info.compress_type == _DEFLATED:
@@ -138,20 +127,14 @@ class Archive:
         raise Broken(f"a part of the archive is packed by method {info.compress_type}")
 
 
-def _climbs(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
-
-
 def json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
     """Records of a file of JSON lines; None for a line that is not one whole object."""
     with open_binary(path) as raw:
-        for at, line in enumerate(raw):
-            text = line.removeprefix(b"\xef\xbb\xbf") if at == 0 else line
-            if not text.strip():
-                continue
-            try:
-                record = json.loads(text)
-            except (ValueError, RecursionError):
-                record = None
-            yield record if isinstance(record, dict) else None
+        for number, line in enumerate(raw):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
+            if text.strip():
+                try:
+                    record = json.loads(text)
+                except (ValueError, RecursionError):
+                    record = None
+                yield record if isinstance(record, dict) else None

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.readers.documents import json_lines
-from hatstats.logs.readers.reader import Choices, LeftOut, Look, Reader, Record, at_path, text_of
+from hatstats.logs.readers.grading import NOT_JSON
+from hatstats.logs.readers.reader import (
+    Choices,
+    LeftOut,
+    Preview,
+    Reader,
+    Record,
+    text_at,
+    text_of,
+    value_at,
+)
 from hatstats.logs.task_names import read_task
 
 #: Items of EuroEval's own splits, the same for every data set.
@@ -25,40 +35,37 @@ _Z = 1.96
 _SCORE = "test_accuracy"
 
 
-def _knows(look: Look) -> bool:
-    first = look.first
-    old = {"dataset", "task", "model", "results"} <= first.keys()
-    return look.kind == "jsonl" and (old or at_path(first, "eval_library.name") == "euroeval")
+def _matches(preview: Preview) -> bool:
+    own = {"dataset", "task", "model", "results"} <= preview.first.keys()
+    shared = text_at(preview.first, "eval_library.name") == "euroeval"
+    return preview.kind == "jsonl" and (own or shared)
 
 
 def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
     for record in json_lines(path):
-        if record is None:
-            yield LeftOut("the line is not a whole JSON object")
-        else:
-            yield euroeval_record(record, choices)
+        yield LeftOut(NOT_JSON) if record is None else euroeval_record(record, choices)
 
 
 def euroeval_record(record: Mapping[str, Any], choices: Choices) -> Record | LeftOut:
     """One record of EuroEval, in its own schema or in that of every_eval_ever."""
-    flat = _own(record) if "results" in record else _shared(record)
-    languages, score, half = flat["languages"], flat["score"], flat["half"]
+    flat = _own_schema(record) if "results" in record else _shared_schema(record)
+    languages, score, half_width = flat["languages"], flat["score"], flat["half_width"]
     if score is None:
         return LeftOut("the record has no accuracy (test_accuracy)")
     if len(languages) != 1:
         return LeftOut("the record covers more than one language, or names none")
-    p = float(score) / 100 if float(score) > 1 or flat["percent"] else float(score)
     scale = 100 if flat["percent"] or float(score) > 1 else 1
-    n = float(choices.values.get("n_trials") or SPLITS["val" if flat["validation"] else "test"])
-    noise = (float(half) / scale / _Z) ** 2 if half is not None else 0.0
-    spread = p * (1 - p)
-    trials = spread / (spread / n + noise) if spread > 0 else n
-    dataset = text_of(flat["dataset"])
-    task = read_task(dataset)
-    if not task.language:
-        task = read_task(f"{dataset}_{languages[0]}")  # the English set has no language in its name
+    p = float(score) / scale
+    split = "val" if flat["validation"] else "test"
+    n = float(choices.settings.get("n_trials") or SPLITS[split])
+    noise = (float(half_width) / scale / _Z) ** 2 if half_width is not None else 0.0
+    variance = p * (1 - p)
+    trials = variance / (variance / n + noise) if variance > 0 else n
+    task = read_task(flat["dataset"])
+    if not task.language:  # the English set has no language in its name
+        task = read_task(f"{flat['dataset']}_{languages[0]}")
     return {
-        "model": text_of(flat["model"]),
+        "model": flat["model"],
         "benchmark": task.benchmark,
         "language": languages[0],
         "n_correct": p * trials,
@@ -66,39 +73,36 @@ def euroeval_record(record: Mapping[str, Any], choices: Choices) -> Record | Lef
     }
 
 
-def _own(record: Mapping[str, Any]) -> dict[str, Any]:
-    total = at_path(record, "results.total") or {}
-    listed = record.get("languages") or record.get("dataset_languages") or []
+def _own_schema(record: Mapping[str, Any]) -> dict[str, Any]:
+    languages = record.get("languages") or record.get("dataset_languages") or []
     return {
-        "dataset": record.get("dataset"),
-        "model": record.get("model"),
-        "languages": [text_of(each) for each in listed],
-        "score": total.get(_SCORE),  # type: ignore[attr-defined]
-        "half": total.get(f"{_SCORE}_se"),  # type: ignore[attr-defined]
+        "dataset": text_at(record, "dataset"),
+        "model": text_at(record, "model"),
+        "languages": [text_of(language) for language in languages],
+        "score": value_at(record, f"results.total.{_SCORE}"),
+        "half_width": value_at(record, f"results.total.{_SCORE}_se"),
         "validation": bool(record.get("validation_split")),
         "percent": True,
     }
 
 
-def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
-    details = at_path(record, "eval_library.additional_details") or {}
+def _shared_schema(record: Mapping[str, Any]) -> dict[str, Any]:
+    details: Any = value_at(record, "eval_library.additional_details") or {}
     results = record.get("evaluation_results") or []
-    found: Mapping[str, Any] = next(
-        (each for each in results if each.get("evaluation_name") == _SCORE), {}
-    )
-    interval = at_path(found, "score_details.uncertainty.confidence_interval")
-    half = None
+    result = next((each for each in results if each.get("evaluation_name") == _SCORE), {})
+    interval = value_at(result, "score_details.uncertainty.confidence_interval")
+    half_width = None
     if isinstance(interval, Mapping):
-        half = (float(interval["upper"]) - float(interval["lower"])) / 2
+        half_width = (float(interval["upper"]) - float(interval["lower"])) / 2
     return {
-        "dataset": details.get("dataset"),  # type: ignore[attr-defined]
-        "model": at_path(record, "model_info.name"),
-        "languages": [text_of(each) for each in json.loads(details.get("languages") or "[]")],  # type: ignore[attr-defined]
-        "score": at_path(found, "score_details.score"),
-        "half": half,
-        "validation": text_of(details.get("validation_split")).lower() == "true",  # type: ignore[attr-defined]
-        "percent": at_path(found, "metric_config.max_score") == 100,
+        "dataset": text_at(details, "dataset"),
+        "model": text_at(record, "model_info.name"),
+        "languages": [text_of(each) for each in json.loads(details.get("languages") or "[]")],
+        "score": value_at(result, "score_details.score"),
+        "half_width": half_width,
+        "validation": text_at(details, "validation_split").lower() == "true",
+        "percent": value_at(result, "metric_config.max_score") == 100,
     }
 
 
-EUROEVAL = Reader("euroeval", "EuroEval results (JSON lines)", _knows, records=_records)
+EUROEVAL = Reader("euroeval", _matches, records=_records)

@@ -6,22 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.language_codes import is_language
 from hatstats.logs.readers.documents import json_lines, load_json
 from hatstats.logs.readers.euroeval import euroeval_record
-from hatstats.logs.readers.grading import near_whole
+from hatstats.logs.readers.grading import NOT_JSON, total_record
 from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
-    Look,
+    Preview,
     Reader,
     Record,
     Rows,
-    at_path,
-    text_of,
+    text_at,
+    value_at,
 )
-from hatstats.logs.task_names import read_task
+from hatstats.logs.task_names import is_language, read_task
 
 _INSTANCE = (
     Field("model", ("model_id",)),
@@ -32,25 +31,23 @@ _INSTANCE = (
 )
 
 
-def _is_aggregate(look: Look) -> bool:
-    text = look.head
-    return look.kind in ("json", "jsonl") and '"evaluation_results"' in text and (
-        '"model_info"' in text or '"schema_version"' in text
-    )  # fmt: skip
+def _is_aggregate(preview: Preview) -> bool:
+    text = preview.head
+    schema = '"model_info"' in text or '"schema_version"' in text
+    return preview.kind in ("json", "jsonl") and '"evaluation_results"' in text and schema
 
 
-def _is_instances(look: Look) -> bool:
-    return (
-        look.kind == "jsonl" and {"evaluation_id", "sample_id", "evaluation"} <= look.first.keys()
-    )
+def _is_instances(preview: Preview) -> bool:
+    names = {"evaluation_id", "sample_id", "evaluation"}
+    return preview.kind == "jsonl" and names <= preview.first.keys()
 
 
 def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
     lines = path.name.removesuffix(".gz").endswith(".jsonl")
     for record in json_lines(path) if lines else [load_json(path)]:
         if record is None:
-            yield LeftOut("the line is not a whole JSON object")
-        elif at_path(record, "eval_library.name") == "euroeval":
+            yield LeftOut(NOT_JSON)
+        elif text_at(record, "eval_library.name") == "euroeval":
             yield euroeval_record(record, choices)
         else:
             for result in record.get("evaluation_results") or []:
@@ -60,43 +57,36 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
 def _result(
     record: Mapping[str, Any], result: Mapping[str, Any], choices: Choices
 ) -> Record | LeftOut:
-    score = at_path(result, "score_details.score")
+    """One total of a record, or why it does not count."""
+    score = value_at(result, "score_details.score")
     if not isinstance(score, int | float):
         return LeftOut("the result has no score")
-    name = text_of(result.get("evaluation_name"))
-    dataset = text_of(at_path(result, "source_data.dataset_name"))
+    name = text_at(result, "evaluation_name")
+    task = read_task(name)
     if is_language(name):
-        benchmark, language, size = dataset, name, None
+        benchmark, language, size = text_at(result, "source_data.dataset_name"), name, 0
     else:
-        task = read_task(name)
+        size = task.family.size if task.family else 0
         benchmark, language = task.benchmark, task.language
-        size = task.family.size if task.family else None
     if not language:
         return LeftOut("no language in the name of the result, such as an average over languages")
-    used = choices.values.get("n_trials") or at_path(
+    used: Any = choices.settings.get("n_trials") or value_at(
         result, "score_details.uncertainty.num_samples"
     )
-    n = float(str(used or size or 0))
+    n = float(used or size)
     if not n:
         return LeftOut("the number of items is not in the record (--set n_trials=N)")
-    top = at_path(result, "metric_config.max_score")
-    share = float(score) / (float(top) if isinstance(top, int | float) and top > 0 else 1.0)
+    largest = value_at(result, "metric_config.max_score")
+    share = float(score) / (largest if isinstance(largest, int | float) and largest > 0 else 1.0)
     if not 0 <= share <= 1:
         return LeftOut("the score is no proportion")
-    return {
-        "model": text_of(at_path(record, "model_info.id") or at_path(record, "model_info.name")),
-        "benchmark": benchmark,
-        "language": language,
-        "n_correct": near_whole(share * n),
-        "n_trials": n,
-    }
+    model = text_at(record, "model_info.id", "model_info.name")
+    return total_record({"model": model, "benchmark": benchmark, "language": language}, share, n)
 
 
-def _instances(looks: list[Look], choices: Choices) -> list[Rows]:
-    return [Rows("json", tuple(str(look.path) for look in looks), _INSTANCE)]
+def _instances(previews: list[Preview], choices: Choices) -> list[Rows]:
+    return [Rows("json", tuple(str(preview.path) for preview in previews), _INSTANCE)]
 
 
-EVERY_EVAL = Reader("every-eval", "every_eval_ever records", _is_aggregate, records=_records)
-EVERY_EVAL_ITEMS = Reader(
-    "every-eval-items", "every_eval_ever instance-level JSON lines", _is_instances, rows=_instances
-)
+EVERY_EVAL = Reader("every-eval", _is_aggregate, records=_records)
+EVERY_EVAL_ITEMS = Reader("every-eval-items", _is_instances, rows=_instances)

@@ -1,12 +1,13 @@
-"""Which of several scores counts, and what a score says: right, wrong or neither."""
+"""Rules that readers share: which score and filter count, right and wrong, names of fields."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hatstats.logs.readers.reader import Choices
+from hatstats.logs.readers.reader import Choices, Record
+from hatstats.logs.task_names import is_language
 
-#: Scores that say right or wrong of one answer, the one that counts first. Names of all harnesses.
+#: Scores that say right or wrong of one answer, the preferred first. Names of all harnesses.
 PREFERRED = (
     "exact_match",
     "acc",
@@ -30,6 +31,10 @@ FILTERS = ("custom-extract", "flexible-extract", "get_response", "strict-match",
            "remove_whitespace", "none")  # fmt: skip
 RIGHT = frozenset({"1", "1.0", "true", "c", "correct", "right", "yes"})
 WRONG = frozenset({"0", "0.0", "false", "i", "n", "incorrect", "wrong", "no"})
+#: Fields in which items, tasks and runs name their language, and the source language of an item.
+LANGUAGE_FIELDS = ("language", "lang", "locale", "target_language")
+SOURCE_FIELDS = ("source_language", "original_lang", "original_language")
+NOT_JSON = "the line is not a whole JSON object"
 
 
 def pick_score(offered: Iterable[str], choices: Choices) -> str:
@@ -41,40 +46,30 @@ def pick_score(offered: Iterable[str], choices: Choices) -> str:
         Empty where the rules decide nothing.
     """
     names = list(offered)
-    if wanted := choices.values.get("metric"):
+    if wanted := choices.settings.get("metric"):
         return wanted if wanted in names else ""
     ranked = [name for name in PREFERRED if name in names]
-    if ranked:
-        return ranked[0]
-    return names[0] if len(names) == 1 else ""
+    return ranked[0] if ranked else names[0] if len(names) == 1 else ""
 
 
 def pick_filter(offered: Iterable[str], choices: Choices) -> str:
     """Name of the filter that counts: the user's, else the first declared, else by the alphabet."""
     names = sorted(offered)
-    if wanted := choices.values.get("filter"):
+    if wanted := choices.settings.get("filter"):
         return wanted if wanted in names else ""
     ranked = [name for name in FILTERS if name in names]
     return ranked[0] if ranked else names[0]
 
 
-def grade(value: object) -> float | None:
-    """1 for right, 0 for wrong, NaN for anything else, None for no score."""
-    if value is None or value == "":
-        return None
-    text = str(value).strip().lower()
-    if text in RIGHT:
-        return 1.0
-    if text in WRONG:
-        return 0.0
-    try:
-        number = float(text)
-    except ValueError:
-        return float("nan")
-    return number if number in (0.0, 1.0) else float("nan")
+def first_language(*texts: str) -> str:
+    """First of several texts that names a language; empty without one."""
+    return next((text for text in texts if is_language(text)), "")
 
 
-def near_whole(value: float) -> float:
-    """A count computed from a proportion: whole where only rounding keeps it from that."""
-    whole = round(value)
-    return float(whole) if abs(value - whole) < 1e-6 * max(1.0, abs(value)) else value
+def total_record(names: Record, share: float, n_trials: float) -> Record:
+    """A total of `n_trials` items from the share that is right; rounding alone is undone."""
+    count = share * n_trials
+    whole = round(count)
+    if abs(count - whole) < 1e-6 * max(1.0, abs(count)):
+        count = float(whole)
+    return {**names, "n_correct": count, "n_trials": n_trials}

@@ -6,21 +6,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.language_codes import is_language
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.grading import pick_score
-from hatstats.logs.readers.reader import Choices, LeftOut, Look, Reader, Record, at_path, text_of
+from hatstats.logs.readers.grading import LANGUAGE_FIELDS, first_language, pick_score
+from hatstats.logs.readers.reader import (
+    Choices,
+    LeftOut,
+    Preview,
+    Reader,
+    Record,
+    text_at,
+    text_of,
+    value_at,
+)
 from hatstats.logs.task_names import read_task
 
 _STATS, _STATE, _SPEC = "per_instance_stats.json", "scenario_state.json", "run_spec.json"
-_LANGUAGES = ("language", "lang", "target_language", "locale")
-#: Files of a run folder that say nothing of single answers.
+#: Files of a run folder that hold no single answers.
 COMPANIONS = frozenset({_SPEC, "scenario.json", "stats.json", "instances.json",
                         "display_predictions.json", "display_requests.json"})  # fmt: skip
 
 
-def _knows(look: Look) -> bool:
-    return look.path.name in (_STATS, _STATE)
+def _matches(preview: Preview) -> bool:
+    return preview.path.name in (_STATS, _STATE)
 
 
 def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
@@ -30,77 +37,71 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
     spec_path = path.parent / _SPEC
     spec = load_json(spec_path) if spec_path.exists() else {}
     record = load_json(path)
-    run = _run(text_of(spec.get("name")) or path.parent.name, spec, record)
-    if path.name == _STATE:
-        yield from _states(record, run)
-        return
-    for entry in record.get("", []):
-        yield _instance(entry, run, choices)
+    run, subject = _run(text_at(spec, "name") or path.parent.name, spec, record)
+    is_state = path.name == _STATE
+    for entry in record.get("request_states" if is_state else "", []):
+        found = _state(entry) if is_state else _stats(entry, choices)
+        if isinstance(found, LeftOut):
+            yield found
+            continue
+        item = text_at(entry, "instance.id" if is_state else "instance_id")
+        trial = text_at(entry, "train_trial_index")
+        yield {**run, "item": f"{subject}{item}", "prompt": trial, "correct": found}
 
 
-def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> Record:
-    """Model, benchmark and language of a run: arguments of its scenario, else its name."""
+def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[Record, str]:
+    """Model, benchmark and language of a run, and the subject before the names of its items.
+
+    Arguments of its scenario say them, else its name (``scenario:language=de,model=a``).
+    """
     scenario, _, rest = name.partition(":")
-    told = dict(part.split("=", 1) for part in rest.split(",") if "=" in part)
-    arguments = {**told, **(at_path(spec, "scenario_spec.args") or {})}  # type: ignore[dict-item]
-    told_languages = [text_of(arguments[key]) for key in _LANGUAGES if key in arguments]
-    language = next((name for name in told_languages if is_language(name)), "")
+    in_name = dict(part.split("=", 1) for part in rest.split(",") if "=" in part)
+    declared: Any = value_at(spec, "scenario_spec.args") or {}
+    arguments = {**in_name, **declared}
+    language = first_language(*(text_at(arguments, key) for key in LANGUAGE_FIELDS))
     task = read_task(scenario)
-    model = (
-        text_of(at_path(spec, "adapter_spec.model"))
-        or text_of(at_path(state, "adapter_spec.model"))
-        or told.get("model", "").replace("_", "/", 1)
-    )
-    subject = text_of(arguments.get("subject"))
-    return {
-        "model": model,
+    subject = text_at(arguments, "subject")
+    run: Record = {
+        "model": text_at(spec, "adapter_spec.model")
+        or text_at(state, "adapter_spec.model")
+        or in_name.get("model", "").replace("_", "/", 1),
         "benchmark": scenario if language else task.benchmark,
         "language": language or task.language,
-        "item_prefix": f"{subject}/" if subject else "",
     }
+    return run, f"{subject}/" if subject else ""
 
 
-def _instance(entry: Mapping[str, Any], run: Record, choices: Choices) -> Record | LeftOut:
+def _stats(entry: Mapping[str, Any], choices: Choices) -> float | LeftOut:
+    """Mean of the score that counts, of one item and trial."""
     if entry.get("perturbation"):
         return LeftOut("a perturbed copy of an item", by_rule=True)
     offered = {
-        str(at_path(stat, "name.name")): stat
+        str(value_at(stat, "name.name")): stat
         for stat in entry.get("stats", [])
-        if not at_path(stat, "name.perturbation") and stat.get("count")
+        if not value_at(stat, "name.perturbation") and stat.get("count")
     }
     score = pick_score(offered, choices)
     if not score:
         return LeftOut("no score of right and wrong (--set metric=NAME chooses one)")
-    stat = offered[score]
-    return _row(run, entry.get("instance_id"), entry.get("train_trial_index"),
-                float(stat["sum"]) / float(stat["count"]))  # fmt: skip
+    return float(offered[score]["sum"]) / float(offered[score]["count"])
 
 
-def _states(record: Mapping[str, Any], run: Record) -> Iterator[Record | LeftOut]:
-    """Grade requests by exact match, as HELM's `exact_match` does."""
-    for state in record.get("request_states", []):
-        instance = state.get("instance", {})
-        completions = at_path(state, "result.completions")
-        if instance.get("perturbation"):
-            yield LeftOut("a perturbed copy of an item", by_rule=True)
-        elif not isinstance(completions, list) or not completions:
-            yield LeftOut("the request has no completion")
-        else:
-            said = text_of(completions[0].get("text"))
-            said = text_of(state.get("output_mapping", {}).get(said, said))
-            gold = {
-                text_of(at_path(reference, "output.text"))
-                for reference in instance.get("references", [])
-                if "correct" in reference.get("tags", [])
-            }
-            yield _row(run, instance.get("id"), state.get("train_trial_index"), float(said in gold))
+def _state(state: Mapping[str, Any]) -> float | LeftOut:
+    """Grade one request by exact match, as HELM's `exact_match` does."""
+    instance = state.get("instance", {})
+    completions = value_at(state, "result.completions")
+    if instance.get("perturbation"):
+        return LeftOut("a perturbed copy of an item", by_rule=True)
+    if not isinstance(completions, list) or not completions:
+        return LeftOut("the request has no completion")
+    answer = text_at(completions[0], "text")
+    answer = text_of(state.get("output_mapping", {}).get(answer, answer))
+    right = {
+        text_at(reference, "output.text")
+        for reference in instance.get("references", [])
+        if "correct" in reference.get("tags", [])
+    }
+    return float(answer in right)
 
 
-def _row(run: Record, item: object, trial: object, correct: float) -> Record:
-    row = {key: value for key, value in run.items() if key != "item_prefix"}
-    item = f"{run['item_prefix']}{text_of(item)}"
-    return {**row, "item": item, "prompt": text_of(trial), "correct": correct}
-
-
-HELM = Reader("helm", "HELM per_instance_stats.json or scenario_state.json", _knows,
-              records=_records)  # fmt: skip
+HELM = Reader("helm", _matches, records=_records)

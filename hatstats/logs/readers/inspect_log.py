@@ -6,21 +6,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.language_codes import is_language
 from hatstats.logs.readers.documents import Archive, Broken, load_json
-from hatstats.logs.readers.grading import pick_score
-from hatstats.logs.readers.reader import Choices, LeftOut, Look, Reader, Record, at_path, text_of
+from hatstats.logs.readers.grading import (
+    LANGUAGE_FIELDS,
+    SOURCE_FIELDS,
+    first_language,
+    pick_score,
+)
+from hatstats.logs.readers.reader import (
+    Choices,
+    LeftOut,
+    Preview,
+    Reader,
+    Record,
+    text_at,
+    text_of,
+    value_at,
+)
 from hatstats.logs.task_names import common_ids, read_task
 
-#: Where a sample or a task names its language, best first; the name of the task comes last.
-_LANGUAGES = ("language", "lang", "locale", "target_language", "subset", "subset_name")
-_SOURCES = ("source_language", "original_lang", "original_language")
+_LANGUAGE_FIELDS = (*LANGUAGE_FIELDS, "subset", "subset_name")
 
 
-def _knows(look: Look) -> bool:
-    if look.kind == "zip":
-        return look.path.suffix.lower() == ".eval" or "header.json" in Archive(look.path).names
-    return look.kind == "json" and '"eval"' in look.head and '"task"' in look.head
+def _matches(preview: Preview) -> bool:
+    if preview.kind == "zip":
+        names = Archive(preview.path).names
+        return preview.path.suffix.lower() == ".eval" or "header.json" in names
+    return preview.kind == "json" and '"eval"' in preview.head and '"task"' in preview.head
 
 
 def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
@@ -53,63 +65,58 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
 def _graded(
     log: Mapping[str, Any], samples: list[Any], choices: Choices
 ) -> Iterator[Record | LeftOut]:
+    """One record for each sample of a log, or why there is none."""
     if not samples:
         yield LeftOut("the log has no samples (log_samples was off, or the run failed at once)")
         return
-    task = read_task(text_of(at_path(log, "eval.task")))
-    arguments = at_path(log, "eval.task_args")
-    languages = [_language(sample, arguments) or task.language for sample in samples]
-    items: list[str] = [text_of(at_path(sample, "id")) for sample in samples]
+    task = read_task(text_at(log, "eval.task"))
+    arguments = value_at(log, "eval.task_args")
+    languages = [
+        first_language(
+            *(text_at(sample, f"metadata.{name}") for name in _LANGUAGE_FIELDS),
+            *(text_at(arguments, name) for name in _LANGUAGE_FIELDS),
+        )
+        or task.language
+        for sample in samples
+    ]
+    ids = [text_at(sample, "id") for sample in samples]
+    items = {}
     for language in set(languages):
-        places = [at for at, own in enumerate(languages) if own == language]
-        names = list(dict.fromkeys(items[at] for at in places))
-        short = dict(zip(names, common_ids(names, language), strict=True))
-        for at in places:
-            items[at] = short[items[at]]
-    run = text_of(at_path(log, "eval.created"))
-    for sample, language, item in zip(samples, languages, items, strict=True):
-        found = _score(sample, log, choices)
-        if isinstance(found, LeftOut):
-            yield found
+        names = list(dict.fromkeys(i for i, own in zip(ids, languages, strict=True)
+                                   if own == language))  # fmt: skip
+        short = common_ids(names, language)
+        items |= {(language, name): item for name, item in zip(names, short, strict=True)}
+    for sample, language, name in zip(samples, languages, ids, strict=True):
+        score = _score(sample, log, choices)
+        if isinstance(score, LeftOut):
+            yield score
             continue
-        # A run that is tried again takes over samples, and each keeps its own id wherever it is.
-        own = text_of(at_path(sample, "uuid")) or run
+        # A retried run takes over samples of the first one, and each keeps its uuid in both logs.
+        run = text_at(sample, "uuid") or text_at(log, "eval.created")
         yield {
-            "model": text_of(at_path(log, "eval.model")),
+            "model": text_at(log, "eval.model"),
             "benchmark": task.benchmark,
             "language": language,
-            "item": item,
-            "prompt": f"{text_of(at_path(sample, 'epoch'))}/{own}",
-            "correct": found,
-            "source_language": next(
-                (text_of(at_path(sample, f"metadata.{name}")) for name in _SOURCES
-                 if at_path(sample, f"metadata.{name}")), "",
-            ),
-        }  # fmt: skip
-
-
-def _language(sample: object, arguments: object) -> str:
-    for place in (at_path(sample, "metadata"), arguments):
-        for name in _LANGUAGES:
-            value = text_of(at_path(place, name))
-            if value and is_language(value):
-                return value
-    return ""
+            "item": items[language, name],
+            "prompt": f"{text_at(sample, 'epoch')}/{run}",
+            "correct": score,
+            "source_language": text_at(sample, *(f"metadata.{name}" for name in SOURCE_FIELDS)),
+        }
 
 
 def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftOut:
     """Value of the one score that counts, as text."""
-    scores = at_path(sample, "scores")
+    scores = value_at(sample, "scores")
     if not isinstance(scores, Mapping) or not scores:
-        failed = at_path(sample, "error") or at_path(sample, "completed") is False
+        failed = value_at(sample, "error") or value_at(sample, "completed") is False
         return LeftOut("the sample ended in an error" if failed else "the sample has no score")
-    declared = at_path(log, "eval.scorers")
-    order = [text_of(at_path(each, "name")) for each in declared or []]  # type: ignore[attr-defined]
-    wanted = choices.values.get("scorer")
-    names = [wanted] if wanted else [*(name for name in order if name in scores), *scores]
-    score = scores.get(names[0])
+    declared: Any = value_at(log, "eval.scorers") or []
+    order = [text_at(each, "name") for each in declared]
+    wanted = choices.settings.get("scorer")
+    name = wanted or next((name for name in (*order, *scores) if name in scores), "")
+    score = scores.get(name)
     if score is None:
-        return LeftOut(f"the sample has no scorer {names[0]!r}")
+        return LeftOut(f"the sample has no scorer {name!r}")
     value = score.get("value") if isinstance(score, Mapping) else score
     if isinstance(value, Mapping):
         metric = pick_score(value, choices)
@@ -119,4 +126,4 @@ def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftO
     return text_of(value)
 
 
-INSPECT = Reader("inspect", "Inspect .eval and .json logs", _knows, records=_records)
+INSPECT = Reader("inspect", _matches, records=_records)

@@ -6,50 +6,53 @@ from collections import defaultdict
 from pathlib import Path
 
 from hatstats.logs.readers.grading import pick_score
-from hatstats.logs.readers.reader import Choices, Field, Look, Reader, Rows, text_of
+from hatstats.logs.readers.reader import Choices, Field, Preview, Reader, Rows, text_at
 from hatstats.logs.task_names import read_task
 
 
-def _knows(look: Look) -> bool:
-    return look.kind == "parquet" and {"doc", "metric", "doc.id"} <= look.first.keys()
+def _matches(preview: Preview) -> bool:
+    return preview.kind == "parquet" and {"doc", "metric", "doc.id"} <= preview.first.keys()
 
 
-def _rows(looks: list[Look], choices: Choices) -> list[Rows]:
+def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
+    """Files that agree in their score are read as one."""
     groups: dict[tuple[Field, ...], dict[str, dict[str, str]]] = defaultdict(dict)
-    for look in looks:
-        offered = [name.split(".", 1)[1] for name in look.first if name.startswith("metric.")]
+    for preview in previews:
+        path = preview.path
+        offered = [name.split(".", 1)[1] for name in preview.first if name.startswith("metric.")]
         score = pick_score(offered, choices)
         fields = (
             Field("item", ("doc.id",)),
             Field("correct", (f"metric.{score}" if score else "metric?",)),
         )
-        task = read_task(_task(look.path))
-        groups[fields][str(look.path)] = {
-            "model": _model(look.path),
+        task = read_task(_task(path))
+        groups[fields][str(path)] = {
+            "model": _model(path),
             "benchmark": task.benchmark,
             "language": task.language,
-            "prompt": look.path.parent.name,
+            "prompt": path.parent.name,
             "item_prefix": task.subset,
         }
     return [Rows("parquet", tuple(files), fields, files) for fields, files in groups.items()]
 
 
 def _task(path: Path) -> str:
-    """Name of the task: the first document says it, whatever the file is called."""
+    """Name of the task: that of the first document, whatever the file is called."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1, columns=["doc.task_name"]):
-            return text_of(batch.to_pylist()[0]["doc"].get("task_name"))
+            return text_at(batch.to_pylist()[0], "doc.task_name")
     return path.stem.removeprefix("details_")
 
 
 def _model(path: Path) -> str:
+    """Name of the model: the folders between the last ``details`` and the date."""
     parts = path.parts
-    if "details" in parts:
-        at = len(parts) - 1 - parts[::-1].index("details")
-        return "/".join(parts[at + 1 : -2]) or parts[-2]
-    return path.parent.name
+    if "details" not in parts:
+        return path.parent.name
+    start = len(parts) - parts[::-1].index("details")
+    return "/".join(parts[start:-2]) or parts[-2]
 
 
-LIGHTEVAL = Reader("lighteval", "lighteval details (Parquet)", _knows, rows=_rows)
+LIGHTEVAL = Reader("lighteval", _matches, rows=_rows)

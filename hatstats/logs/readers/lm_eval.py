@@ -10,16 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.grading import near_whole, pick_score
+from hatstats.logs.readers.grading import (
+    LANGUAGE_FIELDS,
+    SOURCE_FIELDS,
+    pick_filter,
+    pick_score,
+    total_record,
+)
 from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
-    Look,
+    Preview,
     Reader,
     Record,
     Rows,
-    text_of,
+    text_at,
 )
 from hatstats.logs.task_names import Task, read_task
 
@@ -27,66 +33,61 @@ _NAME = re.compile(r"(?:samples_)?(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]
 #: Keys of a sample that are no scores.
 _OTHER = frozenset({"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter",
                     "metrics", "doc_hash", "prompt_hash", "target_hash"})  # fmt: skip
-#: Where a document names its language, for tasks whose names do not.
-_LANGUAGES = ("language", "lang", "locale", "target_language")
-_SOURCES = ("original_lang", "original_language", "source_language")
 
 
-def _is_samples(look: Look) -> bool:
-    return look.kind == "jsonl" and {"doc_id", "doc"} <= look.first.keys()
+def _is_samples(preview: Preview) -> bool:
+    return preview.kind == "jsonl" and {"doc_id", "doc"} <= preview.first.keys()
 
 
-def _is_results(look: Look) -> bool:
-    return look.kind == "json" and '"results"' in look.head and look.path.name.startswith("results")
+def _is_results(preview: Preview) -> bool:
+    named = preview.path.name.startswith("results")
+    return preview.kind == "json" and '"results"' in preview.head and named
 
 
-def _sample_rows(looks: list[Look], choices: Choices) -> list[Rows]:
+def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score and their names of items are read as one."""
     groups: dict[tuple[Field, ...], dict[str, dict[str, str]]] = defaultdict(dict)
     models: dict[Path, str] = {}
-    for look in looks:
-        task_name, date = _task_and_date(look.path)
-        task = read_task(task_name)
-        fields, own = _fields(look, task, choices)
-        folder = look.path.parent
+    for preview in previews:
+        stem = preview.path.name.removesuffix(".gz").removesuffix(".jsonl")
+        name = _NAME.fullmatch(stem)
+        task = read_task(name["task"] if name else stem.removeprefix("samples_"))
+        fields, items_named = _fields(preview, task, choices)
+        folder = preview.path.parent
         if folder not in models:
             models[folder] = _model(folder)
-        facts = {
+        groups[fields][str(preview.path)] = {
             "model": models[folder],
             "benchmark": task.benchmark,
             "language": task.language,
-            "prompt": "/".join(part for part in (task.prompt, date) if part),
-            "item_prefix": "" if own else task.subset,
+            "prompt": "/".join(
+                part for part in (task.prompt, name["date"] if name else "") if part
+            ),
+            "item_prefix": "" if items_named else task.subset,
         }
-        groups[fields][str(look.path)] = facts
     return [Rows("json", tuple(files), fields, files) for fields, files in groups.items()]
 
 
-def _fields(look: Look, task: Task, choices: Choices) -> tuple[tuple[Field, ...], bool]:
+def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field, ...], bool]:
     """Fields of one file, and whether its documents name their items themselves."""
-    doc = look.first.get("doc")
-    inside = doc if isinstance(doc, Mapping) else {}
-    named = task.family.items if task.family else ()
-    own = bool(named) and all(name in inside for name in named)
-    item = Field("item", tuple(f"doc.{name}" for name in named), joined=True) if own else (
-        Field("item", ("doc_id",))
-    )  # fmt: skip
-    listed = look.first.get("metrics")
-    offered = listed if isinstance(listed, list) else [k for k in look.first if k not in _OTHER]
+    document = preview.first.get("doc")
+    inside = document if isinstance(document, Mapping) else {}
+    names = task.family.items if task.family else ()
+    items_named = bool(names) and all(name in inside for name in names)
+    item = Field("item", ("doc_id",))
+    if items_named:
+        item = Field("item", tuple(f"doc.{name}" for name in names), joined=True)
+    listed = preview.first.get("metrics")
+    offered = listed if isinstance(listed, list) else [k for k in preview.first if k not in _OTHER]
     score = pick_score(map(str, offered), choices)
     found = [item, Field("filter", ("filter",)), Field("correct", (score or "metric?",))]
-    for column, names in (("language", _LANGUAGES), ("source_language", _SOURCES)):
-        if column == "language" and task.language:
-            continue
-        if there := [f"doc.{name}" for name in names if name in inside]:
-            found.append(Field(column, tuple(there[:1])))
-    return tuple(found), own
-
-
-def _task_and_date(path: Path) -> tuple[str, str]:
-    stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    found = _NAME.fullmatch(stem)
-    return (found["task"], found["date"]) if found else (stem.removeprefix("samples_"), "")
+    searched = {"language": () if task.language else LANGUAGE_FIELDS,
+                "source_language": SOURCE_FIELDS}  # fmt: skip
+    for column, candidates in searched.items():
+        present = [f"doc.{name}" for name in candidates if name in inside]
+        if present:
+            found.append(Field(column, (present[0],)))
+    return tuple(found), items_named
 
 
 def _model(folder: Path) -> str:
@@ -108,7 +109,7 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         yield LeftOut("no results in it")
         return
     date = path.stem.removeprefix("results_")
-    model = text_of(record.get("model_name")) or path.parent.name.replace("__", "/")
+    model = text_at(record, "model_name") or path.parent.name.replace("__", "/")
     groups = {name for name, inner in record.get("group_subtasks", {}).items() if inner}
     for name, scores in results.items():
         if name in groups:
@@ -116,43 +117,33 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         elif any(path.parent.glob(f"samples_{name}_{date}.jsonl*")):
             yield LeftOut("a total whose samples are read instead", by_rule=True)
         else:
-            yield from _total(name, scores, sizes.get(name), (model, date), choices)
+            task = read_task(name)
+            names: Record = {"model": model, "benchmark": task.benchmark,
+                             "language": task.language, "prompt": date}  # fmt: skip
+            yield _total(names, scores, sizes.get(name), choices)
 
 
 def _total(
-    name: str, scores: Mapping[str, Any], size: object, run: tuple[str, str], choices: Choices
-) -> Iterator[Record | LeftOut]:
+    names: Record, scores: Mapping[str, Any], size: object, choices: Choices
+) -> Record | LeftOut:
+    """Total of one task from its scores, keys ``metric,filter``."""
     offered: dict[str, dict[str, float]] = defaultdict(dict)
     for key, value in scores.items():
-        metric, _, filtered = key.partition(",")
+        metric, _, filter_name = key.partition(",")
         if isinstance(value, int | float) and not metric.endswith("_stderr"):
-            offered[metric][filtered or "none"] = float(value)
+            offered[metric][filter_name or "none"] = float(value)
     metric = pick_score([name for name in offered if name != "sample_len"], choices)
-    given = choices.values.get("n_trials")
     trials = size.get("effective") if isinstance(size, Mapping) else scores.get("sample_len")
+    n = choices.settings.get("n_trials") or trials
     if not metric:
-        yield LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
-    elif not (trials or given):
-        yield LeftOut("the number of items is not in the file (--set n_trials=N)")
-    else:
-        task, n = read_task(name), float(given or trials or 0)
-        from hatstats.logs.readers.grading import pick_filter
-
-        share = offered[metric].get(pick_filter(offered[metric], choices))
-        if share is None:
-            yield LeftOut("it has no such filter")
-            return
-        yield {
-            "model": run[0],
-            "benchmark": task.benchmark,
-            "language": task.language,
-            "prompt": run[1],
-            "n_correct": near_whole(share * n),
-            "n_trials": n,
-        }
+        return LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
+    if not n:
+        return LeftOut("the number of items is not in the file (--set n_trials=N)")
+    share = offered[metric].get(pick_filter(offered[metric], choices))
+    if share is None:
+        return LeftOut("it has no such filter")
+    return total_record(names, share, float(n))
 
 
-SAMPLES = Reader("lm-eval", "lm-evaluation-harness samples_*.jsonl", _is_samples, rows=_sample_rows)
-RESULTS = Reader(
-    "lm-eval-results", "lm-evaluation-harness results_*.json", _is_results, records=_totals
-)
+SAMPLES = Reader("lm-eval", _is_samples, rows=_sample_rows)
+RESULTS = Reader("lm-eval-results", _is_results, records=_totals)

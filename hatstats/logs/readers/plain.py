@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from hatstats.errors import DataError
-from hatstats.logs.readers.reader import Choices, Field, Kind, Look, Reader, Rows
+from hatstats.logs.readers.reader import Choices, Field, Kind, Preview, Reader, Rows
 from hatstats.study.schema import near
 
 #: Names that tables give to the columns of a response; every use of one is reported.
@@ -23,35 +23,38 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "filter": ("filter",),
 }
 _NEEDED = ("model", "benchmark", "language")
+#: Kind of a previewed file, and how a database reads it.
 _KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet": "parquet",
                            "arrow": "arrow"}  # fmt: skip
 
 
-def _knows(look: Look) -> bool:
-    return look.kind.removeprefix("url:") in _KINDS
+def _matches(preview: Preview) -> bool:
+    return preview.kind.removeprefix("url:") in _KINDS
 
 
-def _rows(looks: list[Look], choices: Choices) -> list[Rows]:
+def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
+    """Files with the same columns are read as one."""
     found: list[Rows] = []
-    groups: dict[tuple[Kind, tuple[str, ...], tuple[Field, ...]], list[Look]] = defaultdict(list)
-    for look in looks:
-        if look.kind.startswith("url:"):
-            found.append(_from_afar(look, choices))
+    groups: dict[tuple[Kind, tuple[str, ...], tuple[Field, ...]], list[Preview]] = defaultdict(list)
+    for preview in previews:
+        if preview.kind.startswith("url:"):
+            found.append(_remote(preview, choices))
             continue
-        header = tuple(look.first) if look.kind in ("csv", "tsv") else ()
-        fields = find_fields(look.first.keys() | _partitions(look), choices, str(look.path))
-        groups[_KINDS[look.kind], header, fields].append(look)
+        header = tuple(preview.first) if preview.kind in ("csv", "tsv") else ()
+        columns = preview.first.keys() | _partitions(preview)
+        fields = find_fields(columns, choices, str(preview.path))
+        groups[_KINDS[preview.kind], header, fields].append(preview)
     for (kind, header, fields), group in groups.items():
-        files = tuple(str(look.path) for look in group)
+        files = tuple(str(preview.path) for preview in group)
         delimiter = "\t" if group[0].kind == "tsv" else ","
-        for some in [(file,) for file in files] if kind == "arrow" else [files]:
-            found.append(Rows(kind, some, fields, {}, delimiter, header, group[0].root))
+        for part in [(file,) for file in files] if kind == "arrow" else [files]:
+            found.append(Rows(kind, part, fields, {}, delimiter, header, group[0].root))
     return found
 
 
-def _from_afar(look: Look, choices: Choices) -> Rows:
-    """A file behind an address, which is not looked at: Parquet says its columns, JSON does not."""
-    url, kind = str(look.first[""]), _KINDS[look.kind.removeprefix("url:")]
+def _remote(preview: Preview, choices: Choices) -> Rows:
+    """A file at a URL, which is not previewed: Parquet says its columns, JSON does not."""
+    url, kind = str(preview.first[""]), _KINDS[preview.kind.removeprefix("url:")]
     fields: tuple[Field, ...] = ()
     if kind == "json":
         fields = find_fields(set(choices.fields.values()), choices, url)
@@ -81,7 +84,7 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     """
     found = []
     for column, aliases in ALIASES.items():
-        if column in choices.values:
+        if column in choices.settings:
             continue
         if (mapped := choices.fields.get(column)) is not None:
             if mapped not in columns and mapped.split(".")[0] not in columns:
@@ -93,9 +96,9 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
                     hint=f"correct --map {column}={mapped}.{near(mapped, columns)}",
                 )
             found.append(Field(column, (mapped,)))
-        elif there := next((name for name in aliases if name in columns), None):
-            found.append(Field(column, (there,)))
-    have = {each.column for each in found} | set(choices.values)
+        elif name := next((alias for alias in aliases if alias in columns), None):
+            found.append(Field(column, (name,)))
+    have = {each.column for each in found} | set(choices.settings)
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
     if missing:
@@ -112,13 +115,12 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     return tuple(found)
 
 
-def _partitions(look: Look) -> set[str]:
+def _partitions(preview: Preview) -> set[str]:
     """Columns that folders name, as in ``model=a/language=de/part-0.parquet``."""
-    if not look.root or look.kind not in ("parquet", "jsonl", "csv"):
+    if not preview.root or preview.kind not in ("parquet", "jsonl", "csv"):
         return set()
-    inside = look.path.parent.relative_to(look.root).parts
+    inside = preview.path.parent.relative_to(preview.root).parts
     return {part.split("=", 1)[0] for part in inside if "=" in part}
 
 
-PLAIN = Reader("plain", "CSV, TSV, JSON lines, Parquet or Arrow with a column mapping", _knows,
-               rows=_rows)  # fmt: skip
+PLAIN = Reader("plain", _matches, rows=_rows)

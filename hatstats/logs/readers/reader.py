@@ -1,9 +1,9 @@
-"""What a reader declares: where each column of a response stands in its files.
+"""What a reader declares: where each column of a response is found in its files.
 
 A *response* is one answer of one model: `model, benchmark, language, item, prompt`, right or wrong.
 A reader of tables (JSON lines, Parquet, CSV) names its fields and a database reads the rows; a
-reader of documents turns one file at a time into rows. Both give `Responses` or `Totals`, so that
-everything after them is the same for every harness.
+reader of documents turns one file at a time into records. Everything after them is the same for
+every harness.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Kind = Literal["json", "csv", "parquet", "arrow", "table"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where one column of a response stands in a record.
+    """Where one column of a response is found in a record.
 
     Attributes
     ----------
     column : str
         ``model``, ``benchmark``, ``language``, ``item``, ``prompt``, ``correct``, ``filter``,
-        ``source_language``, ``n_correct`` or ``n_trials``.
+        ``task``, ``source_language``, ``n_correct`` or ``n_trials``.
     paths : tuple of str
-        Where it stands, dots going inwards (``doc.question_id``); the first that is there counts.
+        Fields that hold it, dots going inwards (``doc.question_id``); the first present counts.
     joined : bool
         Whether all paths together make the column, as link and number of a Belebele question do.
     """
@@ -47,13 +47,13 @@ class Choices:
     ----------
     fields : mapping of str to str
         Column of a response to the field of the file that holds it (``--map item=doc.id``).
-    values : mapping of str to str
+    settings : mapping of str to str
         Name to value (``--set language=de``): a column that is constant, or ``metric``, ``filter``,
         ``scorer``, ``n_trials``.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Rows:
     files : tuple of str
         Absolute paths, URLs, or the name of one table of a database.
     fields : tuple of Field
-        Where the columns stand.
+        Where the columns are found.
     facts : mapping of str to mapping
         What is known of each file as a whole: column to value.
     delimiter : str
@@ -94,7 +94,7 @@ class LeftOut:
     ----------
     reason : str
     rows : int
-        How many; 0 where a whole file was not read and nobody knows.
+        How many; 0 where a whole file was not read, so that the number is unknown.
     by_rule : bool
         Whether a declared rule chose other rows instead, which is no fault of the log.
     """
@@ -109,33 +109,8 @@ Record = dict[str, str | float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """A log format.
-
-    Attributes
-    ----------
-    name : str
-        Its name for ``--format``.
-    title : str
-        What it reads, in a few words.
-    knows : callable
-        Whether a look at a file shows this format.
-    rows : callable, optional
-        For formats that a database reads: the files of this format to `Rows`.
-    records : callable, optional
-        For documents: one file to its records and what of it is left out.
-    """
-
-    name: str
-    title: str
-    knows: Callable[[Look], bool]
-    rows: Callable[[list[Look], Choices], list[Rows]] | None = None
-    records: Callable[[Path, Choices], Iterator[Record | LeftOut]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a short look at a file shows.
+class Preview:
+    """What the beginning of a file shows.
 
     Attributes
     ----------
@@ -143,12 +118,12 @@ class Look:
     kind : str
         ``json`` (one document), ``jsonl``, ``csv``, ``tsv``, ``parquet``, ``arrow``, ``duckdb``,
         ``zip`` or ``""``.
-    first : dict
+    first : mapping
         First record of a table of JSON lines, or the columns of a table with empty values.
     head : str
         Beginning of the text of a document.
     root : str
-        Folder that the user named, below which the file lies.
+        Folder that the user named, which contains the file.
     """
 
     path: Path
@@ -158,7 +133,29 @@ class Look:
     root: str = ""
 
 
-def at_path(record: object, path: str) -> object:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A log format.
+
+    Attributes
+    ----------
+    name : str
+        Its name for ``--format``.
+    matches : callable
+        Whether the preview of a file shows this format.
+    rows : callable, optional
+        For formats that a database reads: the files of this format to `Rows`.
+    records : callable, optional
+        For documents: one file to its records and what of it is left out.
+    """
+
+    name: str
+    matches: Callable[[Preview], bool]
+    rows: Callable[[list[Preview], Choices], list[Rows]] | None = None
+    records: Callable[[Path, Choices], Iterator[Record | LeftOut]] | None = None
+
+
+def value_at(record: object, path: str) -> object:
     """Value at a dotted path of a parsed record; None where there is none."""
     value = record
     for part in path.split("."):
@@ -170,8 +167,11 @@ def at_path(record: object, path: str) -> object:
 
 def text_of(value: object) -> str:
     """A name as text: whole floats without their point, None as nothing."""
-    if value is None:
-        return ""
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def text_at(record: object, *paths: str) -> str:
+    """Text at the first of these dotted paths that holds any; empty without one."""
+    return next((text for path in paths if (text := text_of(value_at(record, path)))), "")

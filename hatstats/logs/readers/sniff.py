@@ -1,4 +1,4 @@
-"""A short look at a file: what kind it is, and how it begins."""
+"""The beginning of a file: of what kind it is, and what it shows."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import IO, cast
 
 from hatstats.errors import DataError
-from hatstats.logs.readers.reader import Look
+from hatstats.logs.readers.reader import Preview
 
-#: Bytes that a look reads of a text; a first record may be longer than this by far.
+#: Characters that a preview reads of a text; a first record may be far longer than this.
 HEAD = 1 << 16
 LONGEST = 16 << 20
 _MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "zip"))
 
 
-def look_at(path: Path, root: Path | None = None) -> Look:
-    """Look at the beginning of a file.
+def preview_file(path: Path, root: Path | None = None) -> Preview:
+    """Read the beginning of a file.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def look_at(path: Path, root: Path | None = None) -> Look:
 
     Returns
     -------
-    Look
+    Preview
         With an empty kind where the file is none that can be a log.
 
     Raises
@@ -51,16 +51,23 @@ def look_at(path: Path, root: Path | None = None) -> Look:
         ) from None
     for magic, kind in _MAGIC:
         if start.startswith(magic):
-            return Look(path, kind, columns_of(path, kind), root=below)
+            return Preview(path, kind, _columns(path, kind), root=below)
     if start[8:12] == b"DUCK":
-        return Look(path, "duckdb", root=below)
-    text = first_text(path)
+        return Preview(path, "duckdb", root=below)
+    text = _first_text(path)
     if not text.strip():
-        return Look(path, "", head="empty" if not start else "", root=below)
-    return _text_look(path, text, below)
+        return Preview(path, "", head="" if start else "empty", root=below)
+    kind, first = _text_kind(path.name.lower().removesuffix(".gz"), text.lstrip().splitlines())
+    return Preview(path, kind, first, text[:HEAD], below)
 
 
-def columns_of(path: Path, kind: str) -> dict[str, object]:
+def damaged(path: Path, message: str) -> DataError:
+    """The error about a file that is not whole."""
+    hint = "copy it again from where it was written, or leave it out."
+    return DataError(message, file=path, hint=hint)
+
+
+def _columns(path: Path, kind: str) -> dict[str, object]:
     """Names of the columns of a Parquet or Arrow file, inner ones dotted, each with None."""
     if kind == "zip":
         return {}
@@ -84,26 +91,22 @@ def columns_of(path: Path, kind: str) -> dict[str, object]:
     for column in schema:
         names[column.name] = None
         if pa.types.is_struct(column.type):
-            names.update({f"{column.name}.{inner.name}": None for inner in column.type})
+            names |= {f"{column.name}.{inner.name}": None for inner in column.type}
     return names
 
 
-def first_text(path: Path, size: int = HEAD) -> str:
-    """Beginning of a text file, unzipped and decoded; longer where the first line is.
+def _first_text(path: Path) -> str:
+    """Beginning of a text file, unzipped and decoded; the first line whole, up to `LONGEST`.
 
-    Bytes that are not UTF-8 become replacement characters: whoever reads the rows counts them.
+    Bytes that are not UTF-8 become replacement characters: they are counted when rows are read.
     """
     try:
         with open_text(path) as file:
-            text = file.read(size)
-            while "\n" not in text and len(text) < LONGEST and (more := file.read(size)):
+            text = file.read(HEAD)
+            while "\n" not in text and len(text) < LONGEST and (more := file.read(HEAD)):
                 text += more
     except (OSError, EOFError, zlib.error) as reason:
-        raise DataError(
-            f"the file is compressed, and broken ({reason}).",
-            file=path,
-            hint="copy it again from where it was written, or leave it out.",
-        ) from None
+        raise damaged(path, f"the file is compressed, and broken ({reason}).") from None
     return text
 
 
@@ -127,35 +130,33 @@ def open_binary(path: Path) -> io.BufferedIOBase:
     return file
 
 
-def marked(path: Path) -> bool:
-    """Whether a text begins with a byte order mark, which databases trip over."""
+def has_byte_order_mark(path: Path) -> bool:
+    """Whether a text begins with a byte order mark, which databases do not expect."""
     with open_binary(path) as file:
         start = file.read(3)
     return start.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
-def _text_look(path: Path, text: str, root: str) -> Look:
-    lines = text.lstrip().splitlines()
-    names = path.name.lower().removesuffix(".gz")
+def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
+    """Kind of a text by its name and first lines, and its first record or columns."""
     first = lines[0].strip()
     if first.startswith("{"):
         try:
             record = json.loads(first)
         except ValueError:
-            kind = "jsonl" if names.endswith((".jsonl", ".ndjson")) else "json"
-            later = _first_record(lines) if kind == "jsonl" else {}
-            return Look(path, kind, later, text[:HEAD], root)
+            if name.endswith((".jsonl", ".ndjson")):
+                return "jsonl", _first_record(lines)
+            return "json", {}
         # One line that is a whole object: a table of one row, or a document without line breaks.
-        one = len(lines) == 1 and names.endswith(".json")
-        return Look(path, "json" if one else "jsonl", record, text[:HEAD], root)
+        document = len(lines) == 1 and name.endswith(".json")
+        return "json" if document else "jsonl", record
     if first.startswith("["):
-        return Look(path, "json", {}, text[:HEAD], root)
-    if names.endswith((".csv", ".tsv", ".tab", ".txt")):
-        delimiter = "\t" if names.endswith((".tsv", ".tab")) else ","
-        header = next(csv.reader([first], delimiter=delimiter), [])
-        kind = "tsv" if delimiter == "\t" else "csv"
-        return Look(path, kind, {name.strip(): "" for name in header}, text[:HEAD], root)
-    return Look(path, "", {}, text[:200], root)
+        return "json", {}
+    if name.endswith((".csv", ".tsv", ".tab", ".txt")):
+        tabs = name.endswith((".tsv", ".tab"))
+        header = next(csv.reader([first], delimiter="\t" if tabs else ","), [])
+        return "tsv" if tabs else "csv", {column.strip(): "" for column in header}
+    return "", {}
 
 
 def _first_record(lines: list[str]) -> dict[str, object]:

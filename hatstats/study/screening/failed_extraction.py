@@ -1,31 +1,34 @@
-"""Cells that look like failed answer extraction: a hole in a model's row of languages.
+"""Cells that look like failed answer extraction: one low cell among a model's languages.
 
 A harness that cannot read the answers of one model in one language reports an accuracy near zero or
 near chance there. Averaged in, such a cell looks like missing transfer. The cell is judged against
 what the model's other languages and the other models in that language predict:
 
 - **Scale.** The chance-corrected logit eta = logit((accuracy - chance) / (1 - chance)). On it a
-  model that guesses has a very low eta in every language, so that its predictions sit at chance and
-  it cannot fall below them by much; on the accuracy scale, an additive fit would expect it to gain
-  from an easy language as strong models do, and would accuse it. Accuracies nearer to chance than
-  one standard error are moved to there, since a logit would magnify their noise without end.
+  model that guesses has a very low eta in every language, so that its predictions lie at chance and
+  it cannot fall far below them; on the accuracy scale, an additive fit would expect it to gain
+  from an easy language as strong models do, and would flag it. Accuracies nearer to chance than
+  one standard error are moved to that distance, since a logit would magnify their noise.
 - **Fit.** eta = model + language by median polish (Tukey 1977), once per benchmark. Medians keep a
   failed cell from lowering its own prediction, until half of a row or column has failed. Models
   whose median cell is within four standard errors of chance do not shape the language effects.
 - **z.** The prediction goes back to the accuracy scale, where z = (accuracy - expected) / scale.
   The scale joins the sampling error of the accuracy with the robust spread (1.4826 MAD) of the
   residuals: the largest of the spread over all cells, over the language, and over the model. The
-  language's spread keeps a language that many models half know (Finnish in EuroEval) from yielding
-  flags; the model's spread does the same for a model that was trained on few languages, whose low
-  cells are no hole but a landscape. A source cell is judged without the model's spread: failing
-  extraction in the source scatters the whole row, and no model should be far worse there.
+  language's spread keeps a language that many models know only partly (Finnish in EuroEval) from
+  yielding flags; the model's spread does the same for a model that was trained on few languages,
+  whose low cells form a pattern, not an outlier. A source cell is judged without the model's
+  spread: failed extraction in the source scatters the whole row, and no model should be far worse
+  in its source language.
 - **Thresholds.** Both must be met. z <= -4: one accidental flag in 30,000 normal cells, but real
   residuals have heavier tails (of the 2,068 cells of 188 models on HellaSwag, 5 lie above +4, where
-  nothing can have failed, and 4 below -4). So also a drop of ten points: smaller dips are commonly
-  real or luck, matter little to an average, and leaving them out would make transfer look too good.
+  nothing can have failed, and 4 below -4). So also a drop of ten points: smaller drops are commonly
+  real or luck, matter little to an average, and excluding them would make transfer look too good.
 """
 
 from __future__ import annotations
+
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +83,15 @@ def suspicious_cells(
     study = as_study(study, "suspicious_cells")
     for name, value in (("threshold", threshold), ("min_drop", min_drop)):
         if not value > 0:
-            raise DataError(f"{name} is a positive number.", column=name, value=value,
-                            hint="the defaults are threshold=4.0 and min_drop=0.1.")  # fmt: skip
+            raise DataError(
+                f"{name} is a positive number.",
+                column=name,
+                value=value,
+                hint="the defaults are threshold=4.0 and min_drop=0.1.",
+            )
+    chances = study.benchmarks.set_index("benchmark")["chance"]
     parts = [
-        _judge(cells, float(study.benchmarks.set_index("benchmark")["chance"][benchmark]))
+        _judge(cells, float(chances[benchmark]))
         for benchmark, cells in cell_accuracies(study).groupby("benchmark", sort=False)
     ]
     cells = pd.concat(parts, ignore_index=True)
@@ -91,50 +99,11 @@ def suspicious_cells(
     found = cells[((cells["z"] <= -threshold) & (drop >= min_drop)).to_numpy()]
     found = found.sort_values("z", kind="stable").reset_index(drop=True)
     evidence = [_sentence(found.iloc[i]) for i in range(len(found))]
-    found = found.assign(flag=FLAG, evidence=pd.Series(evidence, dtype="str"))
-    return found[list(_COLUMNS)].astype({"flag": "str"})
-
-
-def flag_cells(study: Study, cells: pd.DataFrame) -> Study:
-    """Write flags and their evidence into a study; nothing is removed.
-
-    Parameters
-    ----------
-    study : Study
-        The study.
-    cells : DataFrame
-        `model, benchmark, language, flag, evidence`, as `suspicious_cells` returns them.
-
-    Returns
-    -------
-    Study
-        The same study with `flag` and `evidence` set in every row of these cells; other flags stay.
-
-    Raises
-    ------
-    DataError
-        For a cell that the study does not have.
-    """
-    key = ["model", "benchmark", "language"]
-    wanted = cells[[*key, "flag", "evidence"]].drop_duplicates(key)
-    rows = study.counts[key].merge(wanted, how="left", on=key, indicator=True)
-    there = wanted.merge(study.counts[key].drop_duplicates(), on=key)
-    if len(there) < len(wanted):
-        lost = wanted.merge(there[key], how="left", on=key, indicator="found")
-        first = lost[(lost["found"] == "left_only").to_numpy()].iloc[0]
-        raise DataError(
-            f"the study {study.name!r} has no such cell.",
-            column=", ".join(key),
-            value=" / ".join(str(first[name]) for name in key),
-            hint="flag cells that occur in its counts.",
-        )
-    hit = (rows["_merge"] == "both").to_numpy()
-    counts = study.counts.copy()
-    for column in ("flag", "evidence"):
-        counts[column] = counts[column].mask(hit, rows[column])
-    return Study(
-        counts, study.models, study.benchmarks, study.items, study.info, study.claims, study.files
+    found = found.assign(
+        flag=pd.Series(FLAG, index=found.index, dtype="str"),
+        evidence=pd.Series(evidence, dtype="str"),
     )
+    return found[list(_COLUMNS)]
 
 
 def cell_accuracies(study: Study) -> pd.DataFrame:
@@ -173,7 +142,7 @@ def cell_accuracies(study: Study) -> pd.DataFrame:
     size, square = cells["size"].to_numpy(), cells["square"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         by_items = (p * (1 - p)).to_numpy() * n**2 * (size - 1) / (size * square)
-    # All right or all wrong: the items show no spread, and only their number is sure.
+    # All right or all wrong: the items show no spread, and only their number is known.
     effective = np.where(size == 1, n, np.where(square > 0, np.minimum(by_items, n), size))
     return cells[key].assign(accuracy=p, n=effective, is_source=cells["is_source"])
 
@@ -181,40 +150,44 @@ def cell_accuracies(study: Study) -> pd.DataFrame:
 def _judge(cells: pd.DataFrame, chance: float) -> pd.DataFrame:
     """Add `expected` and `z` to the cells of one benchmark; NaN where they cannot be judged."""
     models, languages = pd.Index(cells["model"].unique()), pd.Index(cells["language"].unique())
-    at = (models.get_indexer(pd.Index(cells["model"])),
-          languages.get_indexer(pd.Index(cells["language"])))  # fmt: skip
+    position = (
+        models.get_indexer(pd.Index(cells["model"])),
+        languages.get_indexer(pd.Index(cells["language"])),
+    )
     accuracy, n, source = np.full((3, len(models), len(languages)), np.nan)
     for table, name in ((accuracy, "accuracy"), (n, "n"), (source, "is_source")):
-        table[at] = cells[name]
+        table[position] = cells[name]
     # Models and languages with too few cells go first: the fit must rest on the others alone.
     judged = _dense(np.isfinite(accuracy))
     if not judged.any():
         return cells.assign(expected=np.nan, z=np.nan, chance=chance)
     accuracy = np.where(judged, accuracy, np.nan)
     error = np.sqrt(np.maximum(chance * (1 - chance), 1 / n) / n)  # of a guesser's accuracy
-    link = _to_link(accuracy, n, error, chance)
-    knows = _median(accuracy - chance - 4 * error, axis=1) > 0
-    fitted = _additive(link, knows)
+    share = (accuracy - chance) / (1 - chance)
+    floor = np.minimum(error / (1 - chance), 0.5)
+    eta = logit(np.clip(share, floor, 1 - 0.5 / np.maximum(n, 1.0)))
+    not_guessing = _median(accuracy - chance - 4 * error, axis=1) > 0
+    fitted = _additive(eta, not_guessing)
     above = expit(fitted)
     expected = np.where(judged, chance + (1 - chance) * above, np.nan)
-    residuals = np.where(expected > chance + 4 * error, link - fitted, np.nan)
+    residuals = np.where(expected > chance + 4 * error, eta - fitted, np.nan)
     spread = np.fmax(_spread(residuals), _spread(residuals, axis=0))
     spread = np.fmax(spread, np.where(source == 1, 0.0, _spread(residuals, axis=1)))
     # From logits to accuracies: by the slope at the prediction, or by the chord to the cell where
     # that is steeper (below a prediction near the ceiling).
     slope = (1 - chance) * above * (1 - above)
-    below = fitted - link > 0.01
-    chord = (1 - chance) * (above - expit(link)) / np.where(below, fitted - link, 1.0)
+    below = fitted - eta > 0.01
+    chord = (1 - chance) * (above - expit(eta)) / np.where(below, fitted - eta, 1.0)
     slope = np.where(below, np.fmax(slope, chord), slope)
     sampling = np.maximum(expected * (1 - expected), 1 / n) / n
     z = (accuracy - expected) / np.sqrt(sampling + (slope * np.nan_to_num(spread)) ** 2)
-    return cells.assign(expected=expected[at], z=z[at], chance=chance)
+    return cells.assign(expected=expected[position], z=z[position], chance=chance)
 
 
 def median_polish(
     values: Array, *, n_iter: int = 100, tolerance: float = 1e-8
 ) -> tuple[Array, Array]:
-    """Fit row + column effects by alternating medians.
+    """Fit row + column effects by alternating medians (Tukey 1977, chapter 11).
 
     Parameters
     ----------
@@ -231,47 +204,38 @@ def median_polish(
         Row effects, overall level included; NaN for an empty row.
     columns : ndarray (m,)
         Column effects; NaN for an empty column.
-
-    Notes
-    -----
-    Tukey, J. W. (1977), Exploratory Data Analysis, chapter 11.
     """
     rows, columns = np.zeros(values.shape[0]), np.zeros(values.shape[1])
     for _ in range(n_iter):
-        step = _median(values - rows[:, None] - columns, axis=1)
-        rows = rows + step
-        move = _median(values - rows[:, None] - columns, axis=0)
-        columns = columns + move
-        steps = np.abs(np.concatenate([step, move]))
+        row_step = _median(values - rows[:, None] - columns, axis=1)
+        rows = rows + row_step
+        column_step = _median(values - rows[:, None] - columns, axis=0)
+        columns = columns + column_step
+        steps = np.abs(np.concatenate([row_step, column_step]))
         if not np.nanmax(steps, initial=0.0) >= tolerance:
             break
     return rows, columns
 
 
-def _additive(link: Array, knows: npt.NDArray[np.bool_]) -> Array:
-    """Predict each cell from its model and language; guessers do not shape the languages."""
-    columns = np.zeros(link.shape[1])
-    if knows.any():
-        # Guessers show no language effects, whatever these are: they would pull them to zero.
-        _, found = median_polish(link[knows])
-        columns = np.nan_to_num(found)
-    return _median(link - columns, axis=1)[:, None] + columns
+def _additive(eta: Array, not_guessing: npt.NDArray[np.bool_]) -> Array:
+    """Predict each cell (models, languages) from its model and language.
+
+    Guessers show no language effects, whatever these are: they would pull them to zero.
+    """
+    columns = np.zeros(eta.shape[1])
+    if not_guessing.any():
+        columns = np.nan_to_num(median_polish(eta[not_guessing])[1])
+    return _median(eta - columns, axis=1)[:, None] + columns
 
 
-def _to_link(accuracy: Array, n: Array, error: Array, chance: float) -> Array:
-    share = (accuracy - chance) / (1 - chance)
-    floor = np.minimum(error / (1 - chance), 0.5)
-    return np.asarray(logit(np.clip(share, floor, 1 - 0.5 / np.maximum(n, 1.0))))
-
-
-def _dense(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _dense(observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Keep cells whose model has enough languages and whose language has enough models."""
     while True:
-        enough = there.sum(axis=1)[:, None] >= MIN_LANGUAGES
-        kept = there & enough & (there.sum(axis=0) >= MIN_MODELS)
-        if (kept == there).all():
+        enough = observed.sum(axis=1)[:, None] >= MIN_LANGUAGES
+        kept = observed & enough & (observed.sum(axis=0) >= MIN_MODELS)
+        if (kept == observed).all():
             return kept
-        there = kept
+        observed = kept
 
 
 def _spread(residuals: Array, axis: int | None = None) -> Array:
@@ -282,18 +246,18 @@ def _spread(residuals: Array, axis: int | None = None) -> Array:
 
 def _median(values: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
     """Median without the absent cells; NaN, and no warning, for an empty row or column."""
-    present = np.isfinite(values)
-    empty = ~present.any(axis=axis, keepdims=True)
-    filled = np.where(empty, 0.0, values)
-    medians = np.nanmedian(filled, axis=axis, keepdims=True)
-    medians = np.where(empty, np.nan, medians)
-    return medians if keepdims else np.squeeze(medians, axis=axis)
+    if np.isfinite(values).all():
+        return np.asarray(np.median(values, axis=axis, keepdims=keepdims))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))
 
 
 def _sentence(row: pd.Series) -> str:
+    """Evidence on one suspicious cell."""
     accuracy, chance, n = float(row["accuracy"]), float(row["chance"]), float(row["n"])
     error = np.sqrt(max(chance * (1 - chance), 1 / n) / n)
-    where = "the source language " if row["is_source"] else ""
+    source = "the source language " if row["is_source"] else ""
     level = ""
     if accuracy < chance - 2 * error:
         level = f", below the chance level of {chance:.3g}"
@@ -302,6 +266,6 @@ def _sentence(row: pd.Series) -> str:
     elif accuracy == 0:
         level = ", nothing right at all"
     return (
-        f"Accuracy in {where}{row['language']} is {accuracy:.3f}{level}, where the model's other "
+        f"Accuracy in {source}{row['language']} is {accuracy:.3f}{level}, where the model's other "
         f"languages predict {row['expected']:.3f} (robust z = {row['z']:.1f})."
     )

@@ -1,6 +1,6 @@
-"""What looks wrong in a study, cell by cell and model by model, and how each is excluded by name.
+"""What looks wrong in a study, cell by cell and model by model, and how it is excluded by name.
 
-A finding is evidence, not a verdict: nothing is flagged or left out until a user says so.
+A finding is evidence, not a verdict: nothing is flagged or excluded until a user says so.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
+from hatstats.study.raw_tables import read_table
 from hatstats.study.schema import near
 from hatstats.study.screening.failed_extraction import cell_accuracies, suspicious_cells
 from hatstats.study.study import Study
+from hatstats.study.write import replace_table, study_table
 
 #: Kinds of findings, the gravest first, and what each means.
 KINDS = {
@@ -34,9 +37,11 @@ KINDS = {
 }
 #: Fewest items whose equality is remarked on, and fewest right and wrong ones among them.
 MIN_ITEMS, MIN_EACH = 20, 5
-#: A model "is right elsewhere" from this accuracy on, above chance.
-KNOWS = 0.10
+#: A model "is right elsewhere" from this accuracy above chance on.
+CLEARLY_ABOVE = 0.10
 CEILING = 0.98
+_ROW = ["model", "benchmark"]
+_CELL = [*_ROW, "language"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def findings(study: Study) -> list[Finding]:
     Parameters
     ----------
     study : Study
-        Flags that are there already change nothing.
+        Existing flags make no difference.
 
     Returns
     -------
@@ -91,8 +96,17 @@ def findings(study: Study) -> list[Finding]:
     cells = cell_accuracies(study)
     chances = study.benchmarks.set_index("benchmark")["chance"]
     cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
-    found = [*_extraction(study), *_zero(cells), *_source_below(cells), *_identical(study),
-             *_item_twins(study), *_floor(cells), *_ceiling(cells), *_unequal(study)]  # fmt: skip
+    found = [
+        *_extraction(study),
+        *_zero(cells),
+        *_source_below(cells),
+        *_identical(study),
+        *_model_twins(study),
+        *_item_twins(study),
+        *_floor(cells),
+        *_ceiling(cells),
+        *_unequal(study),
+    ]
     order = list(KINDS)
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
@@ -107,19 +121,6 @@ def finding_table(found: Sequence[Finding], study: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype("str")
 
 
-def rows_of(study_counts: pd.DataFrame, finding: Finding) -> pd.Series:
-    """Mask of the rows of the counts that a finding concerns, shape (rows,)."""
-    mask = pd.Series(True, index=study_counts.index)
-    for column, wanted in (("model", finding.model), ("benchmark", finding.benchmark)):
-        if wanted:
-            mask &= study_counts[column] == wanted
-    if finding.languages:
-        mask &= study_counts["language"].isin(finding.languages)
-    if finding.items:
-        mask &= study_counts["item"].isin(finding.items)
-    return mask
-
-
 def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
     """The findings of these names.
 
@@ -129,63 +130,106 @@ def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
         For a name that no finding has.
     """
     by_name = {finding.name: finding for finding in found}
-    for name in names:
-        if name not in by_name:
-            raise DataError(
-                "there is no such finding in this study.",
-                value=name,
-                hint=f"copy a name that hatstats check prints.{near(name, by_name)}",
-            )
+    if unknown := [name for name in names if name not in by_name]:
+        raise DataError(
+            "there is no such finding in this study.",
+            value=unknown[0],
+            hint=f"copy a name that hatstats check prints.{near(unknown[0], by_name)}",
+        )
     return [by_name[name] for name in names]
 
 
+def write_flags(folder: Path, found: Sequence[Finding]) -> int:
+    """Flag the rows that findings concern, in the table of counts of a study folder.
+
+    Parameters
+    ----------
+    folder : Path
+        A study folder with ``counts.csv`` or ``counts.parquet``; everything else in it stays.
+    found : sequence of Finding
+
+    Returns
+    -------
+    int
+        Rows flagged. Rows with another flag keep it.
+
+    Raises
+    ------
+    DataError
+        When the folder has no such table.
+    """
+    path = study_table(folder, "counts.csv", "counts.parquet")
+    frame = read_table(path).frame
+    for column in ("flag", "evidence"):
+        frame[column] = frame[column].fillna("").astype("str") if column in frame else ""
+    text = {
+        name: frame[name].astype("str").str.strip()
+        for name in (*_CELL, "item") if name in frame
+    }  # fmt: skip
+    n_flagged = 0
+    for finding in found:
+        rows = frame["flag"] == ""
+        for name, wanted in (
+            ("model", [finding.model]),
+            ("benchmark", [finding.benchmark]),
+            ("language", finding.languages),
+            ("item", finding.items),
+        ):
+            if any(wanted):
+                rows &= text[name].isin(wanted)
+        frame.loc[rows, ["flag", "evidence"]] = [finding.kind, finding.evidence]
+        n_flagged += int(rows.sum())
+    replace_table(path, frame)
+    return n_flagged
+
+
 def _extraction(study: Study) -> Iterator[Finding]:
-    for row in suspicious_cells(study).to_dict("records"):
+    for row in suspicious_cells(study).astype("str").to_dict("records"):
+        languages = (row["language"],)
         yield Finding(
-            "extraction-failure", str(row["model"]), str(row["benchmark"]),
-            (str(row["language"]),), str(row["evidence"]),
-        )  # fmt: skip
+            "extraction-failure", row["model"], row["benchmark"], languages, row["evidence"]
+        )
 
 
 def _zero(cells: pd.DataFrame) -> Iterator[Finding]:
-    for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
+    for (model, benchmark), rows in cells.groupby(_ROW, sort=False):
         accuracy, n = rows["accuracy"].to_numpy(), rows["n"].to_numpy()
         chance = float(rows["chance"].iloc[0])
-        for at in map(int, np.flatnonzero((accuracy == 0) & (n >= MIN_EACH))):
-            others = np.delete(accuracy, at)
+        for position in map(int, np.flatnonzero((accuracy == 0) & (n >= MIN_EACH))):
+            others = np.delete(accuracy, position)
             usual = float(np.median(others)) if len(others) else 0.0
-            if usual > chance + KNOWS:
-                language = str(rows["language"].iloc[at])
-                yield Finding(
-                    "zero-accuracy", str(model), str(benchmark), (language,),
-                    f"Nothing right in {language} of {n[at]:.0f}, where the model's other "
-                    f"languages have a median of {usual:.3f}.",
-                )  # fmt: skip
+            if usual > chance + CLEARLY_ABOVE:
+                language = str(rows["language"].iloc[position])
+                evidence = (
+                    f"Nothing right in {language} of {n[position]:.0f}, where the model's other "
+                    f"languages have a median of {usual:.3f}."
+                )
+                yield Finding("zero-accuracy", str(model), str(benchmark), (language,), evidence)
 
 
 def _source_below(cells: pd.DataFrame) -> Iterator[Finding]:
-    for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
-        source = rows[rows["is_source"].to_numpy(dtype=bool)]
-        others = rows[~rows["is_source"].to_numpy(dtype=bool)]
+    for (model, benchmark), rows in cells.groupby(_ROW, sort=False):
+        is_source = rows["is_source"].to_numpy(dtype=bool)
+        source, others = rows[is_source], rows[~is_source]
         if len(source) != 1 or len(others) < 2:
             continue
-        accuracy, lowest = float(source["accuracy"].iloc[0]), others.nsmallest(1, "accuracy")
-        if accuracy < float(lowest["accuracy"].iloc[0]):
-            language = str(source["language"].iloc[0])
-            yield Finding(
-                "source-below-all", str(model), str(benchmark), (language,),
+        accuracy, language = float(source["accuracy"].iloc[0]), str(source["language"].iloc[0])
+        lowest = others.nsmallest(1, "accuracy").iloc[0]
+        if accuracy < float(lowest["accuracy"]):
+            evidence = (
                 f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
-                f"{len(others)} others (the lowest is {lowest['language'].iloc[0]} with "
-                f"{lowest['accuracy'].iloc[0]:.3f}).",
-            )  # fmt: skip
+                f"{len(others)} others (the lowest is {lowest['language']} with "
+                f"{lowest['accuracy']:.3f})."
+            )
+            yield Finding("source-below-all", str(model), str(benchmark), (language,), evidence)
 
 
 def _identical(study: Study) -> Iterator[Finding]:
-    """Equal vectors of counts: two languages of a model, or two models."""
+    """Equal vectors of counts over the items: two languages of a model, or two models."""
     counts = study.counts
-    itemwise = counts[(counts["item"] != "").to_numpy()]
+    by_item = counts[(counts["item"] != "").to_numpy()]
     groups: dict[tuple[str, bytes], list[tuple[str, str, int]]] = defaultdict(list)
-    for benchmark, part in itemwise.groupby("benchmark", sort=False):
+    for benchmark, part in by_item.groupby("benchmark", sort=False):
         cell = part.groupby(["model", "language", "item"], sort=True)[["n_correct", "n_trials"]]
         table = cell.sum().reset_index()
         for (model, language), rows in table.groupby(["model", "language"], sort=False):
@@ -198,41 +242,36 @@ def _identical(study: Study) -> Iterator[Finding]:
     for (benchmark, _), same in groups.items():
         for (one, first, size), (other, second, _) in combinations(same, 2):
             if one == other:
-                yield Finding(
-                    "identical-counts", one, benchmark, (second,),
-                    f"All {size} items have the same results in {first} and {second}.",
-                )  # fmt: skip
+                evidence = f"All {size} items have the same results in {first} and {second}."
+                yield Finding("identical-counts", one, benchmark, (second,), evidence)
             elif first == second:
                 pairs[benchmark, one, other].append(first)
-    yield from _twins(study, pairs)
-
-
-def _twins(study: Study, pairs: dict[tuple[str, str, str], list[str]]) -> Iterator[Finding]:
-    cells = study.counts.groupby(["benchmark", "model", "language"], sort=False, as_index=False)[
-        ["n_correct", "n_trials"]
-    ].sum()
-    languages = cells.groupby(["benchmark", "model"])["language"].nunique().to_dict()
-    for (benchmark, one, other), same in pairs.items():
-        if len(same) == languages[benchmark, one] == languages[benchmark, other]:
-            yield _twin(benchmark, one, other, f"the same results in every item of {len(same)}")
+    n_languages = counts.groupby(["benchmark", "model"])["language"].nunique().to_dict()
+    for (benchmark, one, other), languages in pairs.items():
+        if len(languages) == n_languages[benchmark, one] == n_languages[benchmark, other]:
+            same_items = f"the same results in every item of {len(languages)}"
+            yield _twin(benchmark, one, other, same_items)
         else:
-            for language in same:
-                yield Finding(
-                    "identical-counts", other, benchmark, (language,),
-                    f"All items in {language} have the same results for {other} as for {one}.",
-                )  # fmt: skip
+            for language in languages:
+                evidence = (
+                    f"All items in {language} have the same results for {other} as for {one}."
+                )
+                yield Finding("identical-counts", other, benchmark, (language,), evidence)
+
+
+def _model_twins(study: Study) -> Iterator[Finding]:
+    """Models with the same aggregate accuracies in all of three or more languages."""
     aggregate = study.counts[(study.counts["item"] == "").to_numpy()]
-    for test, part in aggregate.groupby("benchmark", sort=False):
-        by_model = part.sort_values("language").groupby("model", sort=False)
-        vectors: dict[bytes, list[str]] = defaultdict(list)
-        for model, own in by_model:
-            if own["language"].nunique() >= 3:
-                shares = own["n_correct"].to_numpy() / own["n_trials"].to_numpy()
-                vector = "\0".join(own["language"]).encode() + shares.round(9).tobytes()
-                vectors[vector].append(str(model))
-        for names in vectors.values():
-            for name in names[1:]:
-                yield _twin(str(test), names[0], name, "the same accuracy in all")
+    for benchmark, part in aggregate.groupby("benchmark", sort=False):
+        twins: dict[bytes, list[str]] = defaultdict(list)
+        for model, rows in part.sort_values("language").groupby("model", sort=False):
+            if rows["language"].nunique() >= 3:
+                shares = rows["n_correct"].to_numpy() / rows["n_trials"].to_numpy()
+                key = "\0".join(rows["language"]).encode() + shares.round(9).tobytes()
+                twins[key].append(str(model))
+        for first, *others in twins.values():
+            for other in others:
+                yield _twin(str(benchmark), first, other, "the same accuracy in all")
 
 
 def _twin(benchmark: str, one: str, other: str, what: str) -> Finding:
@@ -247,17 +286,17 @@ def _item_twins(study: Study) -> Iterator[Finding]:
         for name in map(str, names):
             if found := re.fullmatch(r"(.*\D)[-_.]?([12ab])", name):
                 stems[found[1]].append(name)
-        twins = {stem: both for stem, both in stems.items() if len(both) == 2}
+        twins = [both for both in stems.values() if len(both) == 2]
         # A plain numbering has such names too; twins are most of the items or none.
         if len(twins) >= MIN_EACH and 2 * len(twins) >= len(names) / 2:
-            first, second = next(iter(twins.values()))
-            yield Finding(
-                "item-twins", "", str(benchmark), (),
+            first, second = twins[0]
+            evidence = (
                 f"{len(twins)} pairs of items are named like {first!r} and {second!r} and have no "
                 "cluster: write one into the column cluster, or excluding them leaves out the "
-                "second of each pair.",
-                tuple(both[1] for both in twins.values()),
-            )  # fmt: skip
+                "second of each pair."
+            )
+            seconds = tuple(both[1] for both in twins)
+            yield Finding("item-twins", "", str(benchmark), (), evidence, seconds)
 
 
 def _floor(cells: pd.DataFrame) -> Iterator[Finding]:
@@ -272,26 +311,23 @@ def _ceiling(cells: pd.DataFrame) -> Iterator[Finding]:
     yield from _by_model(cells[high.to_numpy()], cells, "ceiling", "at .98 or above")
 
 
-def _by_model(some: pd.DataFrame, cells: pd.DataFrame, kind: str, where: str) -> Iterator[Finding]:
-    totals = cells.groupby(["model", "benchmark"])["language"].nunique().to_dict()
-    for (model, benchmark), rows in some.groupby(["model", "benchmark"], sort=False):
-        place = where.format(chance=float(rows["chance"].iloc[0]))
+def _by_model(some: pd.DataFrame, cells: pd.DataFrame, kind: str, what: str) -> Iterator[Finding]:
+    """One finding for each model and benchmark that has some of the cells."""
+    totals = cells.groupby(_ROW)["language"].nunique().to_dict()
+    for (model, benchmark), rows in some.groupby(_ROW, sort=False):
         values = ", ".join(
             f"{language} {accuracy:.3f}"
             for language, accuracy in rows[["language", "accuracy"]].to_numpy()[:6]
         )
         more = ", ..." if len(rows) > 6 else ""
-        yield Finding(
-            kind, str(model), str(benchmark), tuple(map(str, rows["language"])),
-            f"{len(rows)} of {totals[model, benchmark]} languages {place}: {values}{more}.",
-        )  # fmt: skip
+        level = what.format(chance=float(rows["chance"].iloc[0]))
+        evidence = f"{len(rows)} of {totals[model, benchmark]} languages {level}: {values}{more}."
+        yield Finding(kind, str(model), str(benchmark), tuple(map(str, rows["language"])), evidence)
 
 
 def _unequal(study: Study) -> Iterator[Finding]:
-    trials = study.counts.groupby(["model", "benchmark", "language"], sort=False, as_index=False)[
-        "n_trials"
-    ].sum()
-    for (model, benchmark), rows in trials.groupby(["model", "benchmark"], sort=False):
+    trials = study.counts.groupby(_CELL, sort=False, as_index=False)["n_trials"].sum()
+    for (model, benchmark), rows in trials.groupby(_ROW, sort=False):
         n = rows["n_trials"].to_numpy()
         values, sizes = np.unique(n, return_counts=True)
         usual = values[sizes == sizes.max()].max()
@@ -300,10 +336,9 @@ def _unequal(study: Study) -> Iterator[Finding]:
         if usual % 1 == 0 and odd.any() and odd.sum() < len(n) / 2:
             few = rows[odd]
             listed = ", ".join(
-                f"{language} {count:g}" for language, count in
-                few[["language", "n_trials"]].to_numpy()[:6]
-            )  # fmt: skip
-            yield Finding(
-                "unequal-n", str(model), str(benchmark), tuple(map(str, few["language"])),
-                f"{listed} trials, where the other languages have {usual:g}.",
-            )  # fmt: skip
+                f"{language} {count:g}"
+                for language, count in few[["language", "n_trials"]].to_numpy()[:6]
+            )
+            evidence = f"{listed} trials, where the other languages have {usual:g}."
+            languages = tuple(map(str, few["language"]))
+            yield Finding("unequal-n", str(model), str(benchmark), languages, evidence)

@@ -14,7 +14,6 @@ from hatstats.study import Study
 from hatstats.study.read import read_study
 from hatstats.study.screening.failed_extraction import (
     cell_accuracies,
-    flag_cells,
     median_polish,
     suspicious_cells,
 )
@@ -190,18 +189,13 @@ def test_flags_do_not_change_what_is_found_against_theory() -> None:
     rng = np.random.default_rng(7)
     study = study_of(planted(panel(rng), {("m18", "cs"): 0.19, ("m15", "it"): 0.25}))
     found = suspicious_cells(study)
-    flagged = flag_cells(study, found)
-    assert len(study.flagged) == 0
-    assert set(zip(flagged.flagged["model"], flagged.flagged["language"], strict=True)) == {
-        ("m18", "cs"), ("m15", "it")
-    }  # fmt: skip
-    assert sorted(flagged.flagged["evidence"]) == sorted(found["evidence"])
-    pd.testing.assert_frame_equal(suspicious_cells(flagged), found)
-    pd.testing.assert_frame_equal(
-        flagged.counts.drop(columns=["flag", "evidence"]),
-        study.counts.drop(columns=["flag", "evidence"]),
+    assert found_in(study) == {("m18", "cs"), ("m15", "it")}
+    cells = study.counts.drop(columns=["flag", "evidence"]).merge(
+        found[["model", "language", "flag", "evidence"]], how="left", on=["model", "language"]
     )
-    assert len(flagged.without_flagged().counts) == len(study.counts) - 2
+    flagged = study_of(cells)
+    assert len(flagged.flagged) == 2
+    pd.testing.assert_frame_equal(suspicious_cells(flagged), found)
 
 
 def test_thresholds_bite_against_theory() -> None:
@@ -219,9 +213,6 @@ def test_suspicion_bad_input() -> None:
         suspicious_cells(study, threshold=0)
     with pytest.raises(DataError, match="min_drop is a positive number"):
         suspicious_cells(study, min_drop=float("nan"))
-    cell = {"model": ["m01"], "benchmark": ["b"], "language": ["xx"], "flag": "f", "evidence": "e"}
-    with pytest.raises(DataError, match="value 'm01 / b / xx': the study 'study' has no such cell"):
-        flag_cells(study, pd.DataFrame(cell))
 
 
 def test_cell_accuracies_against_naive() -> None:

@@ -11,8 +11,13 @@ import pytest
 import hatstats
 from hatstats.errors import DataError
 from hatstats.study import Study
-from hatstats.study.screening.findings import KINDS, finding_table, findings, named
-from hatstats.study.screening.write_flags import write_flags
+from hatstats.study.screening.findings import (
+    KINDS,
+    finding_table,
+    findings,
+    named,
+    write_flags,
+)
 
 LANGUAGES = ("en", "de", "fr", "sw", "th")
 MODELS = ("a", "b", "c", "d")
