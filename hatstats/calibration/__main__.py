@@ -222,14 +222,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m hatstats.calibration",
         description=__doc__,
-        epilog="\n".join(f"{name:<12}{proof.__doc__}" for name, proof in PROOFS.items()),
+        epilog="\n".join(["proofs:", *(f"  {name:<12}{f.__doc__}" for name, f in PROOFS.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("proofs", nargs="*", choices=[*PROOFS, []], help="all by default")
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help="names, all by default")
     parser.add_argument("--quick", action="store_true", help="few replicates, small studies")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=-1, help="processes, all cores by default")
     given = parser.parse_args(arguments)
+    unknown = [name for name in given.proofs if name not in PROOFS]
+    if unknown:
+        parser.error(f"unknown proof {unknown[0]!r}; use {', '.join(PROOFS)}")
     for name in given.proofs or PROOFS:
         PROOFS[name](QUICK if given.quick else FULL, given.seed, given.jobs)
 

@@ -1,8 +1,8 @@
 r"""Differential functioning of items between the source language and each target language.
 
 The persons are models, twice: a model in the source and the same model in the target language, each
-with its score there over all items. An item functions differently if models with the same score
-have different accuracy on it in the two languages.
+with its score in that language over all items. An item functions differently if models with the
+same score have different accuracy on it in the two languages.
 
 * Mantel-Haenszel over classes k of the score, a and b right and wrong in the target, c and d in the
   source, ``log alpha = log sum_k a d / n - log sum_k b c / n`` with the variance of Robins, Breslow
@@ -221,7 +221,7 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     Raises
     ------
     NotIdentifiedError
-        Without items, or with fewer than four models: a model is a person here.
+        Without items, or with fewer than four models, which are the persons.
 
     Warns
     -----
@@ -292,7 +292,7 @@ def functioning_classes(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         `benchmark, language, ets, direction, items, discoveries`, for every language all of C and B
-        ``harder``, A, B and C ``easier``, and ``""`` where nothing is known; `discoveries` are
+        ``harder``, A, B and C ``easier``, and ``""`` where the class is unknown; `discoveries` are
         those at a false discovery rate of 5 %.
     """
     side = np.where(table["log_odds"] < 0, "harder", "easier")

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 # Neighbouring counts are pooled for the test until so many items are expected.
 _FEWEST_EXPECTED = 5.0
 # If fitting leaves less than this share of the variance of the differences, the profile has as many
-# free parameters as there are counts, and nothing is left to test.
+# free parameters as there are counts, and nothing remains to be tested.
 _SATURATED = 1e-3
 
 
@@ -58,7 +58,7 @@ class CountTable:
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and test in the tidy schema; the estimate is the distance.
 
-        A distance has no standard error or limits here: they are NaN.
+        Standard errors and limits of a distance are NaN.
         """
         unknown = {"std_error": np.nan, "conf_low": np.nan, "conf_high": np.nan}
         rows = self.tests.rename(columns={"distance": "estimate"}).assign(

@@ -29,8 +29,8 @@ def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
 
 
 def test_latent_drifts_less_than_what_it_replaces() -> None:
-    design = DriftDesign("logit_normal", Shape(4_000, 2), (-1.0, 2.0))
-    table = drift(design, methods=("latent", "observed"), n_seeds=4, rng=8)
+    design = DriftDesign("logit_normal", Shape(3_000, 2), (-1.0, 2.0))
+    table = drift(design, methods=("latent", "observed"), n_seeds=3, rng=8)
     spread = table.drop_duplicates(["measure", "reference"]).set_index(["measure", "reference"])
     moved = spread["spread_of_means"]
     assert moved["HAT, latent", "uniform"] < 0.02

@@ -49,11 +49,11 @@ def test_single_items_against_r(name: str, monkeypatch: pytest.MonkeyPatch) -> N
         np.testing.assert_allclose(found[0], expected[key], rtol=tolerance)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_shares_of_right_answers_against_statsmodels(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    models, items = 14, 3
+    models, items = 14, 2
     target = np.repeat([0.0, 1.0], models)
     score = rng.uniform(0.2, 0.8, 2 * models)
     share = 1.0 / (1.0 + np.exp(-5.0 * (score - 0.5)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,12 @@ def test_models_against_the_table_of_facts() -> None:
     assert checked == 18
 
 
+@cache
+def accuracy_in(world: WorldName = "logit_normal") -> pd.DataFrame:
+    return paper_truth(world=world).accuracy()
+
+
+@cache
 def published() -> pd.DataFrame:
     """Accuracies (models, languages) of the published MMLU-ProX table of eight models."""
     mmlu = read_study(ROOT / "data" / "mmlu_prox")
@@ -130,7 +137,7 @@ def test_language_drops_against_the_published_table() -> None:
 def test_mmlu_level_against_the_published_table() -> None:
     table = published()
     ratio = (table.drop(columns="en").mean(axis=1) / table["en"]).mean()
-    truth = paper_truth().accuracy()
+    truth = accuracy_in()
     mine = truth[(truth["benchmark"] == "mmlu_prox_lite") & (truth["source"] >= table["en"].min())]
     assert len(mine) >= 5
     assert (mine["target"] / mine["source"]).mean() == pytest.approx(ratio, abs=0.005)
@@ -139,7 +146,7 @@ def test_mmlu_level_against_the_published_table() -> None:
 def test_eclektic_levels_against_the_published_figures() -> None:
     truth = paper_truth()
     assert {"logit_normal", PaperDesign()} == {truth.world, truth.design}
-    table = truth.accuracy().set_index(["benchmark", "model"])["both"]["eclektic"]
+    table = accuracy_in().set_index(["benchmark", "model"])["both"]["eclektic"]
     assert len(paper.ECLEKTIC_OVERALL) == 4
     for model, share in paper.ECLEKTIC_OVERALL.items():
         assert table[model] == pytest.approx(share, abs=2e-5)
@@ -257,7 +264,7 @@ def test_trends_against_theory() -> None:
 
 
 def test_worlds_keep_source_abilities() -> None:
-    tables = [paper_truth(world=world).accuracy() for world in NAMES]
+    tables = [accuracy_in(world) for world in NAMES]
     for table in tables[1:]:
         pd.testing.assert_series_equal(table["source"], tables[0]["source"])
         assert (table["target"] != tables[0]["target"]).all() or table is tables[3]
