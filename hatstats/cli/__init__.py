@@ -1,24 +1,10 @@
-"""The front door: one verb per job, nothing computed here.
+"""The command line: one verb per job, nothing computed here.
 
 Everything heavy is imported inside the verbs, so that ``hatstats --help`` answers at once. A module
-of verbs registers them when it is imported, and ``--help`` lists them in the order below.
+registers its verbs when it is imported, and ``--help`` lists them in this order.
 """
 
-# isort: off
-from hatstats.cli import report, scores, trends, changes, plans, bayes, studies, logs
-
-# isort: on
+from hatstats.cli import report, scores, trends, plans, bayes, studies, logs  # isort: skip
 from hatstats.cli.front import app, main
 
-__all__ = [
-    "app",
-    "bayes",
-    "changes",
-    "logs",
-    "main",
-    "plans",
-    "report",
-    "scores",
-    "studies",
-    "trends",
-]
+__all__ = ["app", "bayes", "logs", "main", "plans", "report", "scores", "studies", "trends"]

@@ -1,4 +1,4 @@
-"""The application: how a verb is registered, options that verbs share, errors as plain messages."""
+"""The application: registration of verbs, options that they share, errors as plain messages."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 
 app = typer.Typer(
     name="hatstats",
-    help="Hardness-adjusted transfer scores and trends, with honest uncertainty.",
+    help="Hardness-adjusted transfer (HAT) scores of language models, their trends and claims.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -52,26 +53,30 @@ class Choice:
     debug: bool = False
 
 
-def _inside(value: float) -> float:
+def _between_0_and_1(value: float) -> float:
+    """The level, if it lies between 0 and 1."""
     if not 0.0 < value < 1.0:
-        raise typer.BadParameter(f"{value:g} does not lie between 0 and 1 (95 % is 0.95).")
+        raise typer.BadParameter(f"{value:g} is not between 0 and 1 (95 % is 0.95).")
     return value
 
 
 _OPTIONS: dict[str, Any] = {
     "seed": Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")],
-    "conf_level": Annotated[float, typer.Option(callback=_inside, help="Level of intervals.")],
+    "conf_level": Annotated[
+        float, typer.Option(callback=_between_0_and_1, help="Level of intervals.")
+    ],
     "reference": Annotated[
-        str, typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME.")
+        str,
+        typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME."),
     ],
     "method": Annotated[
-        Method | None, typer.Option(help="Estimator; by what the study offers if not given.")
+        Method | None, typer.Option(help="Estimator; chosen by the data if not given.")
     ],
     "with_flagged": Annotated[
-        bool, typer.Option("--with-flagged", help="Use the flagged cells too.")
+        bool, typer.Option("--with-flagged", help="Also use cells that are flagged as suspicious.")
     ],
     "quick": Annotated[
-        bool, typer.Option("--quick", help="Leave out what changes under other choices.")
+        bool, typer.Option("--quick", help="Skip the analyses under other choices.")
     ],
     "json": Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
@@ -88,13 +93,9 @@ def verb(
     def register(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name != "choice"]
+        keyword = inspect.Parameter.KEYWORD_ONLY
         more = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=_DEFAULTS[name],
-                annotation=_OPTIONS[name],
-            )
+            inspect.Parameter(name, keyword, default=_DEFAULTS[name], annotation=_OPTIONS[name])
             for name in shared
         ]
 
@@ -115,10 +116,10 @@ def verb(
 @contextmanager
 def _plain_messages(debug: bool) -> Iterator[None]:
     """Turn errors into one message and an exit status, and warnings into one line each."""
-    noted: dict[str, None] = {}
+    messages: dict[str, None] = {}
 
     def note(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-        noted[" ".join(str(message).split())] = None
+        messages[" ".join(str(message).split())] = None
 
     code = 0
     with warnings.catch_warnings():
@@ -137,11 +138,11 @@ def _plain_messages(debug: bool) -> Iterator[None]:
                 raise
             code = FAILED
             message = (
-                f"Error: unexpected {type(error).__name__}: {error}. This is a fault of hatstats; "
+                f"Error: unexpected {type(error).__name__}: {error}. This is a bug in hatstats; "
                 "--debug shows where."
             )
             trace = traceback.format_exc()
-    for text in noted:
+    for text in messages:
         print(f"Warning: {text}", file=sys.stderr)
     if code:
         if debug:
@@ -151,6 +152,7 @@ def _plain_messages(debug: bool) -> Iterator[None]:
 
 
 def _show_version(value: bool) -> None:
+    """Print the version and stop."""
     if value:
         from hatstats import __version__
 
@@ -170,9 +172,9 @@ def _front(
 
 def main() -> None:
     """Run the command line."""
-    # Matrices here are small: threads of the linear algebra library cost more than they bring (on
-    # a busy machine thirtyfold, spent in waiting), and one thread always sums in the same order.
-    # This must come before NumPy is imported; a user's own setting stands.
+    # Matrices are small: threads of the linear algebra library cost more than they save (on a busy
+    # machine thirtyfold, spent in waiting), and one thread always sums in the same order. This must
+    # come before NumPy is imported; a user's own setting is kept.
     for name in _THREADS:
         os.environ.setdefault(name, "1")
     app()

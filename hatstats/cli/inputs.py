@@ -1,4 +1,4 @@
-"""What verbs work on: a study as it is and as it is to be used, and what trends are fitted to."""
+"""What verbs work on: a study with and without its flagged cells, and what trends are fitted to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or P
 
 
 def read(path: Path, choice: Choice) -> tuple[Study, Study]:
-    """Read a study; give it as it is, and as it is to be used."""
+    """Read a study; return it whole, and without flagged cells unless they were asked for."""
     from hatstats.study.read import read_study
 
     study = read_study(path)
@@ -26,7 +26,7 @@ def read(path: Path, choice: Choice) -> tuple[Study, Study]:
 
 
 def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
-    """Give what trends are fitted to: an aggregate profile, or item-level scores."""
+    """What trends are fitted to: an aggregate profile, or item-level scores."""
     from hatstats.estimators.methods import fit_profile
 
     profile = fit_profile(study, method=choice.method)

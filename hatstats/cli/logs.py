@@ -12,7 +12,7 @@ from hatstats.cli.inputs import StudyPath
 from hatstats.cli.terminal import print_json, progress_bar, say
 from hatstats.errors import DataError
 
-models = typer.Typer(no_args_is_help=True, help="Complete what is known of the models of a study.")
+models = typer.Typer(no_args_is_help=True, help="Complete the table of models of a study.")
 
 
 @verb()
@@ -20,27 +20,27 @@ def convert(
     logs: Annotated[
         list[str], typer.Argument(help="Files, folders, patterns or URLs of logs.", metavar="LOGS")
     ],
-    out: Annotated[Path, typer.Option(help="Study folder to write; one there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Study folder to write; an old one is replaced.")],
     *,
     format: Annotated[
-        str | None, typer.Option(help="One format for all files, instead of looking at each.")
+        str | None, typer.Option(help="Format of all files; found out for each if not given.")
     ] = None,
     map: Annotated[
-        list[str] | None, typer.Option(help="Where a column stands: item=doc.id.", metavar="C=F")
+        list[str] | None, typer.Option(help="Field of a column: item=doc.id.", metavar="C=F")
     ] = None,
     set: Annotated[
         list[str] | None,
-        typer.Option(help="What holds throughout: language=de, metric=acc.", metavar="N=VALUE"),
+        typer.Option(help="A value for all rows: language=de, metric=acc.", metavar="N=VALUE"),
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(help="spark://HOST:PORT, spark://local, or any Ibis address.")
+        str | None, typer.Option(help="spark://HOST:PORT, spark://local or any Ibis URL.")
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop where a row would be left out.")
     ] = False,
     choice: Choice,
 ) -> None:
-    """Turn logs of any known harness into a study, with an account of every row."""
+    """Convert evaluation logs into a study, with an account of every row."""
     from hatstats.logs.convert import convert_logs
 
     with progress_bar() as progress:
@@ -65,7 +65,7 @@ def convert(
 
 @verb(app=models)
 def fill(study: StudyPath, *, choice: Choice) -> None:
-    """Complete family, release date and size of models from the table of hatstats."""
+    """Fill in family, release date and size of models from the table of hatstats."""
     from hatstats.study.model_metadata import fill_models, write_models
     from hatstats.study.read import read_study
 
@@ -81,6 +81,7 @@ app.add_typer(models, name="models")
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """Values by name from texts such as `language=de`."""
     pairs = {}
     for text in texts or []:
         # A model's name may hold an equals sign: the last one divides a renaming.

@@ -10,7 +10,9 @@ import typer
 from hatstats.cli.front import Choice, verb
 from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 
-StudyOption = Annotated[Path | None, typer.Argument(help="A study with items; none to simulate.")]
+StudyOption = Annotated[
+    Path | None, typer.Argument(help="A study with items; simulated if not given.")
+]
 
 
 @verb("seed")
@@ -25,11 +27,12 @@ def plan(
     ] = ["6,5,3,3,2,1"],  # noqa: B006
     slope: Annotated[float, typer.Option(help="True slope of HAT, per unit.")] = 0.05,
     precision: Annotated[
-        float | None, typer.Option(help="Name the cheapest design with this standard error.")
+        float | None,
+        typer.Option(help="Name the cheapest design with at most this standard error."),
     ] = None,
     choice: Choice,
 ) -> None:
-    """Print standard error of HAT and power of claims by items, trials, languages, models."""
+    """Print standard errors of HAT and power of claims for designs of a new study."""
     from hatstats.study.read import read_study
     from hatstats.trends.planning.assumptions import Assumptions
     from hatstats.trends.planning.designs import Effects, Sizes, parse_families
@@ -58,7 +61,7 @@ def plan(
     print(made.summary())
     if best is not None:
         if best.empty:
-            say(f"No design here has a standard error of {precision:g} or less.")
+            say(f"No design has a standard error of {precision:g} or less.")
         else:
             row = best.iloc[0]
             say(
@@ -74,12 +77,12 @@ def stress(
     items: Annotated[int, typer.Option(min=100, help="Items to simulate.")] = 4_000,
     studies: Annotated[int, typer.Option(min=1, help="Studies to simulate.")] = 2,
     piled: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of items near 0 or 1.")
+        float, typer.Option(min=0.0, max=0.9, help="Share of items solved nearly always or never.")
     ] = 0.0,
     out: Annotated[Path | None, typer.Option(help="Folder for table and figure.")] = None,
     choice: Choice,
 ) -> None:
-    """Move only source ability, then only transfer, and see which measures can tell."""
+    """Show which measures move with source ability and which with transfer only."""
     from hatstats.calibration.stress import StressDesign, stress_test
     from hatstats.simulation.simulate import Shape
 
@@ -111,4 +114,4 @@ def stress(
     from hatstats.report.tables.text_table import to_text
 
     print(to_text(stress_table(table), width=WIDTH), end="")
-    say("Leakage: moved per logit of source ability, relative to per logit of transfer.")
+    say("Leakage: change per logit of source ability over change per logit of transfer.")

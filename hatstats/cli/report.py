@@ -15,14 +15,14 @@ from hatstats.cli.terminal import progress_bar, say
 @verb("seed", "conf_level", "reference", "method", "with_flagged", "quick")
 def report(
     study: StudyPath,
-    out: Annotated[Path, typer.Option(help="Folder to write; an earlier run there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier run is replaced.")],
     bayes: Annotated[
-        bool, typer.Option("--bayes", help="Fit the hierarchical model too (a minute).")
+        bool, typer.Option("--bayes", help="Also fit the hierarchical model (a minute).")
     ] = False,
     *,
     choice: Choice,
 ) -> None:
-    """Do the main job: scores, trends, verdicts, tables, figures and one HTML page."""
+    """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
     from hatstats.report.atomic_folder import check_out
 
     check_out(out)

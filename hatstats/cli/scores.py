@@ -1,4 +1,4 @@
-"""Verbs about how strong transfer is: `score`, `measures`."""
+"""Verbs about how strong transfer is: `score`, `measures`, `decompose`."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def measures(
     study: StudyPath,
     *,
     agreement: Annotated[
-        bool, typer.Option("--agreement", help="Show how far HAT and the measures rank alike.")
+        bool, typer.Option("--agreement", help="Show the rank agreement of HAT with each measure.")
     ] = False,
     choice: Choice,
 ) -> None:
-    """Print every measure that HAT argues with, as far as the study allows."""
+    """Print every other measure of transfer that the study allows."""
     _, used = read(study, choice)
     from hatstats.measures.draws import measure_draws
     from hatstats.measures.table import measures as measure
 
     rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
-    alike = None
+    ranking = None
     if agreement:
         draws = measure_draws(
             used, method=choice.method, reference=choice.reference, rng=choice.seed
         )
-        alike = draws.agreement(choice.conf_level)
+        ranking = draws.agreement(choice.conf_level)
     if choice.json:
-        print_json(rows if alike is None else {"measures": rows, "agreement": alike})
+        print_json(rows if ranking is None else {"measures": rows, "agreement": ranking})
         return
     from hatstats.report.tables.run_tables import (
         agreement_table,
@@ -58,7 +58,41 @@ def measures(
 
     print(to_text(measures_table(rows, intervals=False), width=WIDTH))
     print(to_text(other_measures_table(rows), width=WIDTH), end="")
-    if alike is not None:
+    if ranking is not None:
         print(
-            f"\nRank agreement with HAT (Kendall's tau)\n{to_text(agreement_table(alike))}", end=""
+            f"\nRank agreement with HAT (Kendall's tau)\n{to_text(agreement_table(ranking))}",
+            end="",
         )
+
+
+@verb("conf_level", "method", "with_flagged")
+def decompose(
+    study: StudyPath,
+    before: Annotated[str, typer.Argument(help="A model, a year, or models joined by commas.")],
+    after: Annotated[str, typer.Argument(help="What to compare with, in the same form.")],
+    *,
+    family: Annotated[
+        str | None, typer.Option(help="With years: only the models of this family.")
+    ] = None,
+    choice: Choice,
+) -> None:
+    """Split a change in raw target accuracy into source ability and transfer."""
+    _, used = read(study, choice)
+    from hatstats.trends.decomposition import decompose as split
+
+    sides = [_side(text, used.model_names) for text in (before, after)]
+    found = split(used, sides[0], sides[1], family=family, method=choice.method)
+    if choice.json:
+        facts = {"before": found.before, "after": found.after, "raw": found.raw}
+        print_json({**facts, "parts": found.tidy(choice.conf_level)})
+    else:
+        print(found.summary(choice.conf_level))
+
+
+def _side(text: str, models: list[str]) -> str | int | list[str]:
+    """The name of a model, a year, or several names."""
+    if text in models:
+        return text
+    if text.isdigit() and len(text) == 4:
+        return int(text)
+    return [part.strip() for part in text.split(",")] if "," in text else text

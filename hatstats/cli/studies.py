@@ -21,7 +21,7 @@ MOST = 10
 
 @verb()
 def check(study: StudyPath, *, choice: Choice) -> None:
-    """Read and validate a study, and list what looks wrong, each with how to exclude it."""
+    """Validate a study and list what looks wrong, each with the command to exclude it."""
     from hatstats.study.read import read_study
     from hatstats.study.screening.failed_extraction import suspicious_cells
     from hatstats.study.screening.findings import finding_table, findings
@@ -48,12 +48,12 @@ def check(study: StudyPath, *, choice: Choice) -> None:
 def exclude(
     study: StudyPath,
     names: Annotated[
-        list[str], typer.Argument(help="Names of findings, as check prints them.", metavar="NAMES")
+        list[str], typer.Argument(help="Names of findings, as printed by check.", metavar="NAMES")
     ],
     *,
     choice: Choice,
 ) -> None:
-    """Flag what findings name, so that it is left out from now on (--with-flagged uses it)."""
+    """Flag the rows of findings, so that they are left out from now on."""
     from hatstats.study.read import read_study
     from hatstats.study.screening.findings import findings, named, write_flags
 
@@ -68,12 +68,13 @@ def exclude(
 
 
 def _finding_lines(found: list[Finding], study: str) -> Iterator[str]:
+    """Findings by kind, each with its command."""
     from hatstats.study.screening.findings import KINDS
 
     if not found:
         yield "Valid. No suspicious cells."
         return
-    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}, none of them acted upon:"
+    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}, none of them excluded:"
     for kind, meaning in KINDS.items():
         some = [each for each in found if each.kind == kind]
         if not some:

@@ -1,4 +1,4 @@
-"""What a person sees at a terminal: a bar while something runs, wrapped text, JSON."""
+"""What a terminal shows: a progress bar, wrapped text, JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH = 80
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, float], None]]:
-    """Give a callable (what, share from 0 to 1) that moves a bar, if stderr is a terminal."""
+    """A callable (what, share from 0 to 1) that moves a bar, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda what, share: None
         return

@@ -1,4 +1,4 @@
-"""Verbs about many models: `trend`, `claims`."""
+"""Verbs about many models: `trend`, `claims`, `specification`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from hatstats.cli.front import Choice, verb
 from hatstats.cli.inputs import StudyPath, read, trend_source
-from hatstats.cli.terminal import WIDTH, print_json, say
+from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
@@ -18,10 +18,10 @@ def trend(
     study: StudyPath,
     *,
     formula: Annotated[
-        str, typer.Option(help="Covariates of the models.")
+        str, typer.Option(help="Covariates of the models, as a formula.")
     ] = "log10(params_total) + release_year",
     cluster: Annotated[str, typer.Option(help="Column of the clusters.")] = "family",
-    vcov: Annotated[Vcov, typer.Option(help="Cluster-robust covariance.")] = "CR2",
+    vcov: Annotated[Vcov, typer.Option(help="Cluster-robust covariance estimator.")] = "CR2",
     choice: Choice,
 ) -> None:
     """Print the trend of transfer over model size, release date or other covariates."""
@@ -43,7 +43,7 @@ def trend(
         return
     say(fit.summary(choice.conf_level))
     if fit.left_out:
-        say(f"Left out for want of a covariate: {', '.join(fit.left_out)}.")
+        say(f"Left out because a covariate is unknown: {', '.join(fit.left_out)}.")
 
 
 @verb("reference", "method", "with_flagged")
@@ -51,10 +51,11 @@ def claims(
     study: StudyPath,
     *,
     lock: Annotated[
-        bool, typer.Option("--lock", help="Lock the claims as they are (claims.lock), and stop.")
+        bool, typer.Option("--lock", help="Write the claims as they are to claims.lock, and stop.")
     ] = False,
     margins: Annotated[
-        bool, typer.Option("--margins", help="Show verdicts of non-inferiority for other margins.")
+        bool,
+        typer.Option("--margins", help="Show verdicts of non-inferiority for other margins."),
     ] = False,
     choice: Choice,
 ) -> None:
@@ -71,15 +72,15 @@ def claims(
     from hatstats.trends.claims.non_inferiority import margin_curves
     from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
 
-    known = registration(data)
-    verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=known)
+    registered = registration(data)
+    verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=registered)
     if choice.json:
         print_json(
             {
-                "hash": known.hash,
-                "locked_hash": known.locked_hash,
-                "locked_on": known.locked_on,
-                "deviations": known.deviations,
+                "hash": registered.hash,
+                "locked_hash": registered.locked_hash,
+                "locked_on": registered.locked_on,
+                "deviations": registered.deviations,
                 "claims": claims_frame(verdicts),
                 "margins": margin_curves(verdicts),
             }
@@ -93,5 +94,41 @@ def claims(
 
         print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")
     say(f"Rule: {verdicts[0].rule}.")
-    for line in known.lines():
+    for line in registered.lines():
         say(line)
+
+
+@verb("reference", "method", "with_flagged", "quick")
+def specification(study: StudyPath, *, choice: Choice) -> None:
+    """Judge every claim under all combinations of choices (--quick: one at a time)."""
+    data, _ = read(study, choice)
+    if not data.claims:
+        print("No claims are registered: study.toml has no [[claims]].")
+        return
+    from hatstats.study.claim_lock import registration
+    from hatstats.trends.claims.multiverse import all_specifications, default_specification
+    from hatstats.trends.claims.specifications import specification_table, verdict_shares
+
+    base = default_specification(
+        data, method=choice.method, reference=choice.reference, flagged=choice.with_flagged
+    )
+    with progress_bar() as progress:
+        table = specification_table(
+            data,
+            specifications=all_specifications(data, base, cross=not choice.quick),
+            registration=registration(data),
+            progress=progress,
+        )
+    shares = verdict_shares(table)
+    if choice.json:
+        print_json({"specifications": table, "shares": shares})
+        return
+    from hatstats.report.tables.run_tables import shares_table
+    from hatstats.report.tables.run_tables import specification_table as layout
+    from hatstats.report.tables.text_table import to_text
+
+    print(to_text(layout(table), width=WIDTH))
+    print(to_text(shares_table(shares), width=WIDTH), end="")
+    say(
+        "Shares are of each claim alone. Analyses are not independent: shares are no probabilities."
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from hatstats.errors import DataError
 from hatstats.report.manifest import is_run_folder
 
-_MEND = "choose another folder with --out, or remove this one yourself."
+_HINT = "choose another folder with --out, or remove this one yourself."
 
 
 def check_out(out: Path) -> Path:
@@ -25,42 +25,38 @@ def check_out(out: Path) -> Path:
     Returns
     -------
     Path
-        The same place, absolute, with links followed.
+        The same path, absolute, with links followed.
 
     Raises
     ------
     DataError
         If it is something else, or its parent cannot be written to.
     """
-    place = Path(out).expanduser()
-    if place.is_symlink() and not place.exists():
-        raise DataError("--out is a link that leads nowhere.", file=out, hint=_MEND)
-    place = place.resolve()
-    if place.exists() and not place.is_dir():
-        raise DataError("--out is a file, and a run is a folder.", file=out, hint=_MEND)
-    parent = place.parent
+    target = Path(out).expanduser()
+    dead_link = target.is_symlink() and not target.exists()
+    target = target.resolve()
+    parent = target.parent
     while not parent.exists():
         parent = parent.parent
-    if not parent.is_dir():
-        raise DataError(
-            f"--out cannot be written: {parent.name} is a file.",
-            file=out,
-            hint="choose a place under a folder.",
-        )
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise DataError(
-            "--out cannot be written: no permission in its parent folder.",
-            file=out,
-            hint="choose a folder of your own.",
-        )
-    if place.is_dir() and any(place.iterdir()) and not is_run_folder(place):
-        raise DataError(
+    problem, hint = "", _HINT
+    if dead_link:
+        problem = "--out is a link that leads nowhere."
+    elif target.exists() and not target.is_dir():
+        problem = "--out is a file, and a run is a folder."
+    elif not parent.is_dir():
+        problem = f"--out cannot be written: {parent.name} is a file."
+        hint = "choose a path under a folder."
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        problem = "--out cannot be written: no permission in its parent folder."
+        hint = "choose a folder of your own."
+    elif target.is_dir() and any(target.iterdir()) and not is_run_folder(target):
+        problem = (
             "--out is a folder with other files (it has no manifest of a run), and a run would "
-            "replace them.",
-            file=out,
-            hint=_MEND,
+            "replace them."
         )
-    return place
+    if problem:
+        raise DataError(problem, file=out, hint=hint)
+    return target
 
 
 @contextmanager
@@ -75,25 +71,25 @@ def whole_folder(out: Path) -> Iterator[Path]:
     Path
         An empty folder beside `out`.
     """
-    place = check_out(out)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_name(f".{place.name}.partial-{os.getpid()}")
-    old = place.with_name(f".{place.name}.old-{os.getpid()}")
+    target = check_out(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
     try:
         fresh.mkdir()
     except OSError as error:
         raise DataError(
-            f"--out cannot be written: {error.strerror}.", file=out, hint="choose another place."
+            f"--out cannot be written: {error.strerror}.", file=out, hint="choose another folder."
         ) from error
     try:
         yield fresh
-        if place.exists():
-            place.rename(old)
+        if target.exists():
+            target.rename(old)
         try:
-            fresh.rename(place)
+            fresh.rename(target)
         except BaseException:
             if old.exists():
-                old.rename(place)
+                old.rename(target)
             raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

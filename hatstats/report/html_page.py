@@ -81,17 +81,6 @@ class Card:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure as the page shows it."""
-
-    name: str
-    title: str
-    caption: str
-    svg: Markup
-    wide: bool
-
-
 def claim_card(row: pd.Series) -> Card:
     """Put one claim in words, with estimate, interval, df, p value and what they rest on."""
     numbers, basis = "No estimate.", ""
@@ -161,13 +150,7 @@ def report_page(
         HTML with its style and figures inside; it asks for nothing from elsewhere.
     """
     pictures = {
-        drawn.name: Picture(
-            drawn.name,
-            drawn.title,
-            drawn.caption,
-            Markup(inline_svg(svg, prefix=drawn.name, alt=drawn.alt)),
-            drawn.figure.get_size_inches()[0] > COLUMN,
-        )
+        drawn.name: (drawn, Markup(inline_svg(svg, prefix=drawn.name, alt=drawn.alt)))
         for drawn, svg in figures
     }
     shown = {table.name: (table.caption, Markup(to_html(table.table))) for table in tables}
@@ -185,6 +168,7 @@ def report_page(
         cards=[claim_card(row) for _, row in results.claims.iterrows()],
         rules=[f"{_capital(str(rule))}." for rule in results.claims["rule"].drop_duplicates()],
         pictures=pictures,
+        column=COLUMN,
         tables=shown,
         weakly_identified=results.scores[~results.scores["informed"].astype(bool)].to_dict(
             "records"

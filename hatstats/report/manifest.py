@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 def short_names(files: Iterable[Path]) -> dict[str, Path]:
-    """Name files by their place under their common folder, so that no machine's path is told."""
+    """Name files relative to the parent of their common folder, without any path of the machine."""
     paths = [Path(file).resolve() for file in files]
     if not paths:
         return {}
@@ -104,17 +104,17 @@ def is_run_folder(path: Path) -> bool:
 def manifest_text(
     folder: Path, *, arguments: Mapping[str, Any], seed: int, inputs: Mapping[str, Path]
 ) -> str:
-    """Write the manifest of everything that now stands in `folder`.
+    """The manifest of everything in `folder`, as text.
 
     Parameters
     ----------
     folder : Path
         The run folder, complete but for the manifest.
     arguments : mapping
-        What the user asked for, without the place of the folder: that changes no number.
+        What the user asked for, without the path of the run folder, which changes no number.
     seed : int
     inputs : mapping of str to Path
-        Files read, by the name to be told.
+        Files read, by the name to write.
     """
     outputs = sorted(path for path in folder.rglob("*") if path.is_file())
     return json_text(

@@ -37,11 +37,9 @@ def write_run(analysis: Analysis, out: Path, *, arguments: Mapping[str, Any]) ->
     ----------
     analysis : Analysis
     out : Path
-        Where the folder shall stand; an earlier run folder there is replaced, anything else is
-        refused.
+        The folder to write; an earlier run folder is replaced, anything else is refused.
     arguments : mapping
-        What the user asked for, recorded in the manifest. The place of the folder does not
-        belong there: it changes no number.
+        What the user asked for, recorded in the manifest, without `out`: it changes no number.
 
     Returns
     -------
@@ -55,12 +53,8 @@ def write_run(analysis: Analysis, out: Path, *, arguments: Mapping[str, Any]) ->
     DataError
         If the folder cannot be written.
     """
-    return write_results(collect(analysis), Path(out), arguments=arguments)
-
-
-def write_results(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> Path:
-    """Write a run folder from results that are collected already. See :func:`write_run`."""
-    with whole_folder(out) as folder:
+    results = collect(analysis)
+    with whole_folder(Path(out)) as folder:
         _write_numbers(results, folder)
         tables = tables_of(results)
         (folder / "tables").mkdir()

@@ -10,7 +10,6 @@ import pytest
 
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.run_figures import figures_of
-from hatstats.report.figures.style import figure_bytes
 from hatstats.report.html_page import Origin, report_page
 from hatstats.report.results.bayes import BayesPart, binned_shares
 from hatstats.report.results.results import Results
@@ -56,7 +55,7 @@ def with_bayes(found: BayesPart) -> Results:
 
 def page(found: BayesPart) -> str:
     shown = with_bayes(found)
-    figures = [(d, figure_bytes(d.figure, "svg").decode("utf-8")) for d in figures_of(shown)]
+    figures = [(drawn, '<svg viewBox="0 0 10 10"></svg>') for drawn in figures_of(shown)]
     origin = Origin("hatstats report toy --out DIR", 1, {"hatstats": "0.1.0"}, {})
     return report_page(shown, figures, tables_of(shown), origin)
 

@@ -27,6 +27,10 @@ ORIGIN = Origin(
 )
 
 
+#: Stands for figures where only the text of the page is looked at.
+BLANK = '<svg viewBox="0 0 10 10"></svg>'
+
+
 class Outline(HTMLParser):
     """Tags, ids, headings and addresses of a page."""
 
@@ -66,8 +70,11 @@ class Outline(HTMLParser):
             self.headings.append(f"{self.open[-1]} {data.strip()}")
 
 
-def page_of(shown: Results) -> str:
-    figures = [(drawn, figure_bytes(drawn.figure, "svg").decode()) for drawn in figures_of(shown)]
+def page_of(shown: Results, svg: str | None = None) -> str:
+    """The page of some results, every figure with its own SVG or all with the one given."""
+    figures = [
+        (drawn, svg or figure_bytes(drawn.figure, "svg").decode()) for drawn in figures_of(shown)
+    ]
     return report_page(shown, figures, tables_of(shown), ORIGIN)
 
 
@@ -132,7 +139,7 @@ def test_key_results_and_verdicts_come_first(page: str) -> None:
     assert order == sorted(order)
 
 
-def test_data_licence_seed_versions_and_command_are_told(page: str) -> None:
+def test_data_licence_seed_versions_and_command_are_shown(page: str) -> None:
     for text in ("CC0-1.0", "Nobody (2026)", "made from formulas", "Seed 7", "python 3.13"):
         assert text in page
     assert ORIGIN.command in page
@@ -141,7 +148,7 @@ def test_data_licence_seed_versions_and_command_are_told(page: str) -> None:
     assert "simulated" in page
 
 
-def test_what_was_left_out_is_told(page: str) -> None:
+def test_what_was_left_out_is_shown(page: str) -> None:
     assert "2 of 220 cells are flagged" in page
     assert "41 points under the model&#x27;s other languages" in page
     assert "no known size" in page
@@ -152,7 +159,7 @@ def test_what_was_left_out_is_told(page: str) -> None:
 def test_text_of_the_study_is_escaped() -> None:
     plain = results(4)
     info = {**plain.info, "title": "<script>alert(1)</script> & co"}
-    page = page_of(replace(plain, info=info, key_results=("<b>",)))
+    page = page_of(replace(plain, info=info, key_results=("<b>",)), BLANK)
     assert "<script>" not in page
     assert "<li>&lt;b&gt;</li>" in page
 
@@ -170,7 +177,7 @@ def test_a_study_without_claims_trends_or_flags_degenerate() -> None:
         lines={},
         scores=plain.scores.assign(params_total=np.nan, informed=True),
     )
-    page = page_of(bare)
+    page = page_of(bare, BLANK)
     for text in ("No cell of this study is flagged", "No claims are registered", "Every model"):
         assert text in page
     assert "hat_against_size" not in page
@@ -189,7 +196,7 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
 
 
 def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
-    (drawn, *_) = figures_of(results(4))
+    drawn = next(figures_of(results(4)))
     text = figure_bytes(drawn.figure, "svg").decode()
     element = inline_svg(text, prefix="p", alt='a "quoted" <alt>')
     assert element.startswith("<svg ")

@@ -93,13 +93,13 @@ def lines_of(
 ) -> tuple[str, ...]:
     study = study or aggregate_study()
     scores = scores or scores_of(study, [0.5, 0.7, 0.6, 0.4])
-    told = claims if claims is not None else [verdict()]
+    verdicts = claims if claims is not None else [verdict()]
     lines = key_result_lines(
         study,
         scores,
         scores.ranks(rng=1, n_draws=200),
-        told,
-        sensitivity_of(told, **(others or {})),
+        verdicts,
+        sensitivity_of(verdicts, **(others or {})),
         conf_level=0.95,
         with_flagged=with_flagged,
     )

@@ -27,10 +27,8 @@ from hatstats.report.manifest import (
 from hatstats.report.results.analysis import Analysis, Options, analyse
 from hatstats.report.results.collect import collect, scores_frame
 from hatstats.report.run_folder import command_line, write_csv, write_run
-from hatstats.study.read import read_study
-from tests.report.studies import aggregate_study, item_study
+from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
-ARGUMENTS = {"study": "data/small", "seed": 1, "quick": False}
 FILES = {
     "results.json",
     "scores.csv",
@@ -83,16 +81,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(scope="module")
-def analysis(tmp_path_factory: pytest.TempPathFactory) -> Analysis:
-    place = tmp_path_factory.mktemp("study") / "small"
-    aggregate_study().write(place)
-    return analyse(read_study(place))
+@pytest.fixture
+def analysis() -> Analysis:
+    return small_analysis()
 
 
-@pytest.fixture(scope="module")
-def folder(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(analysis, tmp_path_factory.mktemp("run") / "out", arguments=ARGUMENTS)
+@pytest.fixture
+def folder() -> Path:
+    return small_run()
 
 
 def test_the_folder_has_every_file_of_the_contract(folder: Path) -> None:
@@ -116,7 +112,7 @@ def test_same_seed_same_bytes_and_another_seed_other_numbers(
     pd.testing.assert_series_equal(first_scores["estimate"], other_scores["estimate"])
 
 
-def test_manifest_tells_arguments_versions_and_true_hashes(
+def test_manifest_records_arguments_versions_and_true_hashes(
     folder: Path, analysis: Analysis
 ) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -134,7 +130,7 @@ def test_manifest_tells_arguments_versions_and_true_hashes(
     assert manifest["inputs"] == {f"small/{name}": digest for name, digest in inputs.items()}
 
 
-def test_no_path_of_the_machine_and_no_time_is_told(folder: Path, analysis: Analysis) -> None:
+def test_no_path_of_the_machine_and_no_time_is_written(folder: Path, analysis: Analysis) -> None:
     roots = {str(folder.parent), str(analysis.study.files[0].parent), str(Path.home())}
     for name, data in contents(folder).items():
         if not name.endswith((".png", ".pdf")):
@@ -210,7 +206,7 @@ def test_a_flagged_source_cell_hides_no_point(analysis: Analysis) -> None:
 
 
 def test_item_level_studies_show_their_profiles(tmp_path: Path) -> None:
-    analysis = analyse(item_study(), Options(quick=True))
+    analysis = item_analysis()
     shown = collect(analysis)
     assert shown.curve.empty
     curve = analysis.profile.curve()

@@ -155,14 +155,15 @@ def _trend_line(axes: Axes, curve: pd.DataFrame) -> None:
 def _score_points(
     axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look], crowded: bool
 ) -> None:
-    """Draw points with error bars in the look of their family."""
-    for value, (_, row) in zip(x, rows.iterrows(), strict=True):
-        look, informed = look_of(looks, row["family"]), bool(row["informed"])
-        bar = [[row["estimate"] - row["conf_low"]], [row["conf_high"] - row["estimate"]]]
+    """Draw points at `x`, shape (n,), with error bars in the look of their family."""
+    names = [look_of(looks, family).label for family in rows["family"]]
+    for (_, informed), own in rows.assign(x=x).groupby([names, rows["informed"]], sort=False):
+        look = look_of(looks, own["family"].iloc[0])
+        lengths = [own["estimate"] - own["conf_low"], own["conf_high"] - own["estimate"]]
         drawn = axes.errorbar(
-            [value],
-            [row["estimate"]],
-            yerr=bar if informed or not crowded else None,
+            own["x"],
+            own["estimate"],
+            yerr=lengths if informed or not crowded else None,
             color=look.colour,
             marker=look.marker,
             markersize=3.4,

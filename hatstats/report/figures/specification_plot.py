@@ -101,13 +101,28 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
             linestyle=(0, (1, 1.5)),
             label="_threshold",
         )
-    for _, row in rows.iterrows():
-        height = float(choices.index(row["choice"]))
-        colour, marker = VERDICTS.get(str(row["verdict"]), (MUTED, "o"))
-        if pd.isna(row["estimate"]):
+    row_of = {choice: float(number) for number, choice in enumerate(choices)}
+    for verdict, own in rows.assign(row=rows["choice"].map(row_of)).groupby("verdict", sort=False):
+        colour, marker = VERDICTS.get(str(verdict), (MUTED, "o"))
+        known = own[own["estimate"].notna()]
+        axes.hlines(
+            known["row"], known["conf_low"], known["conf_high"], color=colour, linewidth=1.0
+        )
+        axes.plot(
+            known["estimate"],
+            known["row"],
+            color=colour,
+            marker=marker,
+            markersize=3.6,
+            markerfacecolor=PAPER if verdict == "inconclusive" else colour,
+            markeredgewidth=0.8,
+            linestyle="",
+            label="_estimate",
+        )
+        for row in own.loc[own["estimate"].isna(), "row"]:
             axes.text(
                 0.5,
-                height,
+                row,
                 "not testable",
                 transform=axes.get_yaxis_transform(),
                 fontsize=5.5,
@@ -116,26 +131,6 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
                 va="center",
                 label="_not testable",
             )
-            continue
-        axes.plot(
-            [row["conf_low"], row["conf_high"]],
-            [height, height],
-            color=colour,
-            linewidth=1.0,
-            solid_capstyle="butt",
-            label="_interval",
-        )
-        axes.plot(
-            [row["estimate"]],
-            [height],
-            color=colour,
-            marker=marker,
-            markersize=3.6,
-            markerfacecolor=PAPER if row["verdict"] == "inconclusive" else colour,
-            markeredgewidth=0.8,
-            linestyle="",
-            label="_estimate",
-        )
     axes.set_ylim(len(choices) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.grid(True)

@@ -14,6 +14,7 @@ from hatstats.measures.table import measures
 from hatstats.report.results.bayes import BayesPart, run_bayes
 from hatstats.report.results.item_checks import ItemChecks, run_item_checks
 from hatstats.report.results.key_results import key_result_lines
+from hatstats.report.results.results import stacked
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -63,7 +64,7 @@ class Options:
     with_flagged : bool
         Use the flagged cells too.
     quick : bool
-        Leave out what only shows how results change with other choices.
+        Skip the analyses under other choices.
     bayes : bool
         Fit the hierarchical model too.
     """
@@ -96,11 +97,11 @@ class Analysis:
         Why, by name, for the absent trends.
     claims : tuple of Verdict
     registration : tuple of str
-        What is known of when the claims were written down, in plain lines.
+        When the claims were locked, and what was changed since, in plain lines.
     margins : DataFrame
         Verdicts of non-inferiority for every margin, see `hatstats.trends.claims.non_inferiority`.
     leverage : DataFrame
-        Share of each family in what is known of each trend: `trend, cluster, n_models, term,
+        Share of each family in the information on each trend: `trend, cluster, n_models, term,
         share`.
     influence : DataFrame
         What each trend would be without each model: `trend, without, n_models, cooks_distance,
@@ -114,7 +115,7 @@ class Analysis:
         `choice, claim`, then the estimate, interval, threshold and verdict of each claim under
         each choice; the default analysis first.
     checks : ItemChecks or None
-        Checks of the profile, where scores were learnt from items and their noise undone.
+        Checks of the profile, where scores are estimated item by item.
     bayes : BayesPart or None
         The hierarchical model, where it was asked for.
     key_results : tuple of str
@@ -153,6 +154,7 @@ class Analysis:
 
 
 def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], dict[str, str]]:
+    """Trends that could be fitted by name, and the reasons of the others."""
     fitted, reasons = {}, {}
     for name, formula in TRENDS.items():
         try:
@@ -168,28 +170,16 @@ def fit_method(study: Study, options: Options) -> Method:
     return options.method or default_method(study)
 
 
-def _leverage(trends: dict[str, TrendFit]) -> pd.DataFrame:
-    """Share of each family in what is known of each trend."""
-    parts = []
-    for name, trend in trends.items():
-        rows = leverage_by_cluster(trend)
-        rows.insert(0, "trend", name)
-        parts.append(rows)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _influence(trends: dict[str, TrendFit]) -> pd.DataFrame:
-    """How far each trend moves when a model is left out, one row per model and term."""
-    parts = []
-    for name, trend in trends.items():
-        if trend.nobs > MOST_REFITS:
-            continue
-        rows = influence(trend)
-        for term in trend.design.terms:
-            own = rows[["without", "n_models", "cooks_distance"]].copy()
-            own.insert(0, "trend", name)
-            parts.append(own.assign(term=term, dfbetas=rows[f"dfbetas[{term}]"]))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+def _influence(trend: TrendFit) -> pd.DataFrame:
+    """How far one trend moves when a model is left out, one row per model and term."""
+    rows = influence(trend)
+    parts = [
+        rows[["without", "n_models", "cooks_distance"]].assign(
+            term=term, dfbetas=rows[f"dfbetas[{term}]"]
+        )
+        for term in trend.design.terms
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: float) -> pd.DataFrame:
@@ -250,8 +240,8 @@ def analyse(
     """
     options = options or Options()
     specifications = _specifications(study, options) if study.claims else {}
-    learnt_from_items = fit_method(study, options) in ("latent", "joint")
-    total = 5 + len(specifications) + learnt_from_items + 8 * options.bayes
+    from_items = fit_method(study, options) in ("latent", "joint")
+    total = 5 + len(specifications) + from_items + 8 * options.bayes
     done = 0
 
     def step(what: str) -> None:
@@ -274,7 +264,7 @@ def analyse(
     fits = {trend.formula: trend for trend in trends.values()}
     claims = evaluate_claims(source, study.claims, registration=registered, fits=fits)
     step("measures")
-    rivals = measures(used, conf_level=options.conf_level)
+    others = measures(used, conf_level=options.conf_level)
     sensitivity = specification_table(
         study,
         specifications=specifications,
@@ -283,18 +273,19 @@ def analyse(
         progress=lambda what, _: step(what),
     )
     checks = None
-    if learnt_from_items:
+    if from_items:
         step("checks")
         checks = run_item_checks(profile, options.reference, options.conf_level)
     bayes = None
     if options.bayes:
         began = done
 
-        def told(words: str, share: float) -> None:
+        def bayes_progress(words: str, share: float) -> None:
             if progress is not None:
                 progress(f"Bayes: {words}", (began + 8 * share) / total)
 
-        bayes = run_bayes(used, scores, claims, ("cells", options.conf_level, options.seed), told)
+        choice = ("cells", options.conf_level, options.seed)
+        bayes = run_bayes(used, scores, claims, choice, bayes_progress)
     lines = key_result_lines(
         study,
         scores,
@@ -304,6 +295,9 @@ def analyse(
         conf_level=options.conf_level,
         with_flagged=options.with_flagged,
     )
+    influences = {
+        name: _influence(trend) for name, trend in trends.items() if trend.nobs <= MOST_REFITS
+    }
     if progress is not None:
         progress("done", 1.0)
     return Analysis(
@@ -318,10 +312,10 @@ def analyse(
         claims=claims,
         registration=registered.lines() if study.claims else (),
         margins=margin_curves(claims),
-        leverage=_leverage(trends),
-        influence=_influence(trends),
+        leverage=stacked({name: leverage_by_cluster(trend) for name, trend in trends.items()}),
+        influence=stacked(influences),
         decompositions=_decompositions(profile, scores, options.conf_level),
-        measures=rivals,
+        measures=others,
         sensitivity=sensitivity,
         checks=checks,
         bayes=bayes,

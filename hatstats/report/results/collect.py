@@ -12,7 +12,7 @@ from hatstats.inference.intervals import wald_interval
 from hatstats.report.results.analysis import Analysis
 from hatstats.report.results.bayes import BayesPart
 from hatstats.report.results.item_checks import ItemChecks
-from hatstats.report.results.results import Results
+from hatstats.report.results.results import Results, stacked
 from hatstats.study import Study
 from hatstats.study.screening.failed_extraction import cell_accuracies
 from hatstats.trends.claims.specifications import verdict_shares
@@ -69,10 +69,10 @@ def collect(analysis: Analysis) -> Results:
         key_results=tuple(analysis.key_results),
         scores=table,
         cov=pd.DataFrame(scores.cov, index=list(scores.models), columns=list(scores.models)),
-        trends=_stacked(
+        trends=stacked(
             {name: trend_rows(fit, analysis.conf_level) for name, fit in analysis.trends.items()}
         ),
-        comparison=_stacked(
+        comparison=stacked(
             {name: fit.comparison(analysis.conf_level) for name, fit in analysis.trends.items()}
         ),
         claims=claims_frame(analysis.claims),
@@ -152,11 +152,13 @@ def points_frame(analysis: Analysis) -> pd.DataFrame:
     missing = _flagged_points(analysis.study) if not len(analysis.used.flagged) else points[:0]
     both = pd.concat([points, missing], ignore_index=True) if len(missing) else points
     # Panels in the order in which the study names its languages.
-    rank = {name: place for place, name in enumerate(analysis.study.languages)}
-    order = both.assign(place=both["language"].map(rank)).sort_values(
-        ["benchmark", "place"], kind="stable"
+    rank = {name: number for number, name in enumerate(analysis.study.languages)}
+    return both.assign(conf_level=analysis.conf_level).sort_values(
+        ["benchmark", "language"],
+        key=lambda column: column.map(rank) if column.name == "language" else column,
+        kind="stable",
+        ignore_index=True,
     )
-    return order.drop(columns="place").assign(conf_level=analysis.conf_level).reset_index(drop=True)
 
 
 def _flagged_points(study: Study) -> pd.DataFrame:
@@ -204,17 +206,6 @@ def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(
         formula=fit.formula, vcov=fit.vcov, n_models=fit.nobs, n_clusters=fit.n_clusters
     )
-
-
-def _stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Frames of several trends under one another, each row with the name of its trend."""
-    if not parts:
-        return pd.DataFrame()
-    named = []
-    for name, frame in parts.items():
-        named.append(frame.copy())
-        named[-1].insert(0, "trend", name)
-    return pd.concat(named, ignore_index=True)
 
 
 def trend_lines(analysis: Analysis) -> dict[str, pd.DataFrame]:

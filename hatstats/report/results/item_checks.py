@@ -6,15 +6,16 @@ Three need no model; the fourth sets the parametric profile beside the semiparam
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from hatstats.diagnostics.goodness_of_fit import count_table
-from hatstats.diagnostics.half_samples import split_half
-from hatstats.diagnostics.hausman import misspecification_test
+from hatstats.diagnostics.half_samples import SplitHalf, split_half
+from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_test
 from hatstats.diagnostics.item_misfit import item_report
-from hatstats.diagnostics.thinning import thin_trials
+from hatstats.diagnostics.thinning import Thinning, thin_trials
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.transfer_profile import TransferProfile
@@ -22,7 +23,7 @@ from hatstats.scores.transfer_profile import TransferProfile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemChecks:
-    """What thinning, split halves, the count table and the other method say of a profile.
+    """Thinning, split halves, the count table and the other method, of one profile.
 
     Attributes
     ----------
@@ -35,7 +36,7 @@ class ItemChecks:
     words : tuple of str
         What each check says; why, where one cannot be made.
     path : DataFrame
-        Observed scores with fewer and fewer trials, for the figure; empty if not to be had.
+        Observed scores with fewer and fewer trials, for the figure; may be empty.
     items : DataFrame
         The items that transfer far worse or better than the profile says, most certain first.
     """
@@ -71,48 +72,55 @@ def run_item_checks(profile: TransferProfile, reference: str, conf_level: float)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DegenerateDataWarning)
         made = _checked(profile, reference, conf_level)
-    said = dict.fromkeys(str(warning.message) for warning in caught)
-    return replace(made, words=(*made.words, *(f"{text[0].upper()}{text[1:]}." for text in said)))
+    messages = dict.fromkeys(str(warning.message) for warning in caught)
+    return replace(
+        made, words=(*made.words, *(f"{text[0].upper()}{text[1:]}." for text in messages))
+    )
 
 
 def _checked(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+    """Run the checks; one that the profile does not allow is a sentence with the reason."""
     scores = [profile.hat(reference).tidy(conf_level)]
     observed = fit_profile(profile.study, method="observed").hat(reference)
     words, rows = [], []
     path = pd.DataFrame()
-    if reference != "own":
+
+    def other_method() -> MisspecificationTest:
+        other = fit_profile(
+            profile.study, method="joint" if profile.method == "latent" else "latent"
+        )
+        joint, latent = (other, profile) if profile.method == "latent" else (profile, other)
+        tested = misspecification_test(joint, latent, reference)
+        scores.append(other.hat(reference).tidy(conf_level))
+        return tested
+
+    checks: dict[str, Callable[[], MisspecificationTest | Thinning | SplitHalf]] = {
+        "Misspecification": other_method,
+        "Thinning": lambda: thin_trials(profile, reference),
+        "Split halves": lambda: split_half(profile, reference),
+    }
+    if reference == "own":
         # Under its own distribution every method gives the raw target accuracy.
+        del checks["Misspecification"]
+    for name, check in checks.items():
         try:
-            other = fit_profile(
-                profile.study, method="joint" if profile.method == "latent" else "latent"
-            )
-            joint, latent = (other, profile) if profile.method == "latent" else (profile, other)
-            tested = misspecification_test(joint, latent, reference)
-            scores.append(other.hat(reference).tidy(conf_level))
-            difference = tested.tidy(conf_level)
-            rows.append(difference[difference["term"] == "difference"])
-            words.append(_paragraph(tested.summary()))
+            result = check()
         except (NotIdentifiedError, FitError) as error:
-            words.append(f"Misspecification: {error}.")
-    try:
-        thinned = thin_trials(profile, reference)
-        path = thinned.path
-        rows.append(thinned.tidy(conf_level))
-        words.append(_paragraph(thinned.summary()))
-    except NotIdentifiedError as error:
-        words.append(f"Thinning: {error}.")
-    try:
-        halves = split_half(profile, reference)
-        rows.append(halves.tidy(conf_level))
-        words.append(_paragraph(halves.summary()))
-    except NotIdentifiedError as error:
-        words.append(f"Split halves: {error}.")
+            words.append(f"{name}: {error}.")
+            continue
+        tidy = result.tidy(conf_level)
+        if name == "Misspecification":
+            tidy = tidy[tidy["term"] == "difference"]
+        if isinstance(result, Thinning):
+            path = result.path
+        rows.append(tidy)
+        words.append(_paragraph(result.summary()))
     words.append(_paragraph(count_table(profile).summary()))
-    found = item_report(profile)
+    reported = item_report(profile)
     return ItemChecks(
         conditionings=pd.concat([*scores, observed.tidy(conf_level)], ignore_index=True),
         rows=pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
         words=tuple(text for text in words if text),
         path=path,
-        items=found[found["verdict"] != ""].reset_index(drop=True),
+        items=reported[reported["verdict"] != ""].reset_index(drop=True),
     )

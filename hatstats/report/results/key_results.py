@@ -14,35 +14,40 @@ from hatstats.trends.claims.verdicts import Verdict
 _WIDTH = 80
 
 
-def _fit(line: str) -> str:
+def _cut(line: str) -> str:
+    """The line, cut to the width of a terminal."""
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
 
 
 def _count(number: int, word: str) -> str:
+    """A number with its noun, plural where needed."""
     plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
     return f"{number} {word if number == 1 else plural}"
 
 
-def _short(value: float, places: int = 3) -> str:
-    """A number without the zero before its decimal point."""
-    return f"{value:.{places}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{places}f}"
+def _short(value: float) -> str:
+    """A number with three decimals, without the zero before its decimal point."""
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
 def _p(value: float) -> str:
+    """A p value, never zero."""
     return "< .001" if value < 0.001 else _short(value)
 
 
-def _score(scores: HatScores, place: int, conf_level: float, width: int = 34) -> str:
-    low, high = scores.conf_int(conf_level)[place]
-    name = scores.models[place]
+def _score(scores: HatScores, index: int, conf_level: float, width: int = 34) -> str:
+    """Name, score and interval of one model; the name is cut to `width` characters."""
+    low, high = scores.conf_int(conf_level)[index]
+    name = scores.models[index]
     name = name if len(name) <= width else name[: width - 1] + "…"
-    return f"{name} {_short(scores.params[place])} [{_short(low)}, {_short(high)}]"
+    return f"{name} {_short(scores.params[index])} [{_short(low)}, {_short(high)}]"
 
 
 def _claim_line(verdict: Verdict) -> str:
+    """Verdict of one claim with its numbers, or the reason for none."""
     if verdict.verdict == "not testable":
-        return _fit(f"{verdict.name}: not testable, {verdict.reason}")
-    return _fit(
+        return _cut(f"{verdict.name}: not testable, {verdict.reason}")
+    return _cut(
         f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
         f"Holm p {_p(verdict.p_holm)})"
@@ -64,6 +69,7 @@ def _changes(sensitivity: pd.DataFrame) -> int:
 
 
 def _head(study: Study, scores: HatScores) -> str:
+    """Size of the study, estimator and reference."""
     families = scores.covariates["family"]
     languages = scores.cells["language"].nunique()
     counts = (
@@ -76,6 +82,7 @@ def _head(study: Study, scores: HatScores) -> str:
 
 
 def _weak(names: Sequence[str]) -> str:
+    """Names or number of the weakly identified models."""
     line = f"Weakly identified, set aside here: {', '.join(names)}."
     if len(line) <= _WIDTH:
         return line
@@ -83,7 +90,7 @@ def _weak(names: Sequence[str]) -> str:
 
 
 def _caveats(study: Study, sensitivity: pd.DataFrame, claims: int, with_flagged: bool) -> str:
-    """What was left out and what else would change the verdicts; empty if neither was tried."""
+    """Flagged cells, and verdicts that other choices change; empty where there is neither."""
     parts = []
     if len(study.flagged):
         what = "used" if with_flagged else "left out"
@@ -127,8 +134,8 @@ def key_result_lines(
     """
     weak = scores.weakly_identified
     # A score that the data hardly inform is no candidate for best or worst.
-    order = [int(place) for place in np.argsort(-scores.params, kind="stable")]
-    order = [place for place in order if scores.models[place] not in weak] or order
+    order = [int(index) for index in np.argsort(-scores.params, kind="stable")]
+    order = [index for index in order if scores.models[index] not in weak] or order
     lines = [_head(study, scores)]
     row = ranks.iloc[order[0]]
     lines.append(
@@ -149,4 +156,4 @@ def key_result_lines(
         lines.append(f"{len(claims) - len(shown)} more claims stand in the report.")
     if caveats:
         lines.append(caveats)
-    return tuple(_fit(line) for line in lines[:10])
+    return tuple(_cut(line) for line in lines[:10])

@@ -33,8 +33,6 @@ class Results:
         The same terms under OLS, HC, CR1, CR2 and CR3, with `trend`.
     claims : DataFrame
         One row per claim, see `hatstats.trends.Verdict`.
-    measures : DataFrame
-        Tidy rows of the other measures (`term` is gap, ratio or excess).
     specification : DataFrame
         Estimate of each claim under each choice: `choice, claim` and tidy columns.
     points, curve : DataFrame
@@ -59,21 +57,12 @@ class Results:
         What :func:`hatstats.report.figures.thinning_plot.thinning` draws.
     items : DataFrame
         Items that transfer far worse or better than their profile says.
-    registration : tuple of str
-        When the claims were written down, and what was changed since.
-    margins : DataFrame
-        Verdicts of non-inferiority by margin, see
-        `hatstats.trends.claims.non_inferiority.margin_curve`.
     shares : DataFrame
         Share of specifications by verdict, see
         `hatstats.trends.claims.specifications.verdict_shares`.
-    leverage : DataFrame
-        Share of each family in each trend: `trend, cluster, n_models, term, share`.
-    influence : DataFrame
-        How far each trend moves without each model: `trend, without, n_models, cooks_distance,
-        term, dfbetas`; empty where refits would take minutes.
-    decompositions : DataFrame
-        `comparison` and tidy rows of source ability, transfer and change.
+    measures, margins, leverage, influence, decompositions : DataFrame
+        See `hatstats.report.results.analysis.Analysis`, as for `registration`.
+    registration : tuple of str
     bayes : mapping of str to DataFrame
         Frames of `hatstats.report.results.bayes.BayesPart` by name; empty without that model.
     bayes_words : tuple of str
@@ -123,3 +112,11 @@ class Results:
     def conf_level(self) -> float:
         """Level of all intervals."""
         return float(self.facts["conf_level"])
+
+
+def stacked(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Frames of several trends under one another, with the name of each in the column `trend`."""
+    named = [frame.copy() for frame in parts.values()]
+    for name, frame in zip(parts, named, strict=True):
+        frame.insert(0, "trend", name)
+    return pd.concat(named, ignore_index=True) if named else pd.DataFrame()

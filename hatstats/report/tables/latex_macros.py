@@ -94,8 +94,8 @@ def _add_ends(scores: pd.DataFrame, add: object) -> None:
     ranked = (clear if len(clear) else scores).sort_values(
         "estimate", ascending=False, kind="stable"
     )
-    for label, place in (("Best", 0), ("Last", -1)):
-        row = ranked.iloc[place]
+    for label, index in (("Best", 0), ("Last", -1)):
+        row = ranked.iloc[index]
         texts = _numbers(row)
         add(f"{_PREFIX}{label}Model", str(row["model"]))
         add(f"{_PREFIX}{label}Score", texts["Estimate"])
@@ -105,12 +105,12 @@ def _add_ends(scores: pd.DataFrame, add: object) -> None:
 
 def _numbers(row: pd.Series) -> dict[str, str]:
     """Numbers of one tidy row, rounded by its standard error."""
-    places = decimals(float(row["std_error"]))
+    n_decimals = decimals(float(row["std_error"]))
     return {
-        "Estimate": number_text(float(row["estimate"]), places),
-        "StdError": number_text(float(row["std_error"]), places),
-        "Low": number_text(float(row["conf_low"]), places),
-        "High": number_text(float(row["conf_high"]), places),
+        "Estimate": number_text(float(row["estimate"]), n_decimals),
+        "StdError": number_text(float(row["std_error"]), n_decimals),
+        "Low": number_text(float(row["conf_low"]), n_decimals),
+        "High": number_text(float(row["conf_high"]), n_decimals),
         "Df": df_text(float(row["df"])),
         "PValue": p_text(float(row["p_value"])),
     }

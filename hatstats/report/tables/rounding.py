@@ -46,15 +46,15 @@ def column_decimals(std_errors: ArrayLike) -> int:
     return decimals(float(np.median(known))) if known.size else PLAIN_DECIMALS
 
 
-def number_text(value: float, places: int = PLAIN_DECIMALS) -> str:
+def number_text(value: float, n_decimals: int = PLAIN_DECIMALS) -> str:
     """Write a number with so many decimals, a true minus sign, and never ``-0``."""
     if math.isnan(value):
         return UNKNOWN
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if value != 0.0 and abs(value) < 0.5 * 10.0**-places and places >= _MOST_DECIMALS:
+    if value != 0.0 and abs(value) < 0.5 * 10.0**-n_decimals and n_decimals >= _MOST_DECIMALS:
         return f"{value:.1e}".replace("-", "−")
-    text = f"{value:.{places}f}"
+    text = f"{value:.{n_decimals}f}"
     if float(text) == 0.0:
         text = text.lstrip("-")
     return text.replace("-", "−")

@@ -144,21 +144,21 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
     if column.error in frame.columns:
         errors = frame[column.error].to_numpy(float)
         common = column_decimals(errors)
-        places = [decimals(error) if digits == "row" else common for error in errors]
+        n_decimals = [decimals(error) if digits == "row" else common for error in errors]
     else:
-        places = [column_decimals([])] * len(frame)
+        n_decimals = [column_decimals([])] * len(frame)
     if column.kind == "value":
         values = frame[column.name].to_numpy(float)
-        return [number_text(value, digit) for value, digit in zip(values, places, strict=True)]
+        return [number_text(value, n) for value, n in zip(values, n_decimals, strict=True)]
     low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
-    return [interval_text(a, b, place) for a, b, place in zip(low, high, places, strict=True)]
+    return [interval_text(a, b, n) for a, b, n in zip(low, high, n_decimals, strict=True)]
 
 
-def interval_text(low: float, high: float, places: int) -> str:
+def interval_text(low: float, high: float, n_decimals: int) -> str:
     """Write an interval in square brackets; a dash if both ends are unknown."""
     if math.isnan(low) and math.isnan(high):
         return UNKNOWN
-    return f"[{number_text(low, places)}, {number_text(high, places)}]"
+    return f"[{number_text(low, n_decimals)}, {number_text(high, n_decimals)}]"
 
 
 def to_text(table: Table, *, width: int = 80) -> str:

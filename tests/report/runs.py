@@ -1,0 +1,46 @@
+"""One analysis and one run folder of the small study, shared by all tests that look at them."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from hatstats.report.results.analysis import Analysis, Options, analyse
+from hatstats.report.run_folder import write_run
+from hatstats.study.read import read_study
+from tests.report.studies import aggregate_study, item_study
+
+ARGUMENTS = {"study": "data/small", "seed": 1, "quick": False}
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _folder() -> Path:
+    """A folder that stays until the tests end."""
+    _KEPT.append(tempfile.TemporaryDirectory())
+    return Path(_KEPT[-1].name)
+
+
+@cache
+def small_study() -> Path:
+    """Folder of the small study of accuracies."""
+    aggregate_study().write(_folder() / "small")
+    return Path(_KEPT[-1].name) / "small"
+
+
+@cache
+def small_analysis(*, quick: bool = False) -> Analysis:
+    """The analysis of the small study."""
+    return analyse(read_study(small_study()), Options(quick=quick))
+
+
+@cache
+def small_run() -> Path:
+    """Run folder of the small study."""
+    return write_run(small_analysis(), _folder() / "out", arguments=ARGUMENTS)
+
+
+@cache
+def item_analysis() -> Analysis:
+    """The analysis of the small study of items."""
+    return analyse(item_study(), Options(quick=True))
