@@ -256,7 +256,7 @@ def _models(
     groups = rows.groupby("model")
     kept, used = ["model"], []
     for name in rows.columns:
-        if name.casefold() in taken or rows[name].map(lambda cell: isinstance(cell, bool)).any():
+        if name.casefold() in taken:
             continue
         constant = bool((groups[name].nunique(dropna=False) <= 1).all())
         if name in MODEL_FACTS and not constant and layout.roles.get(name, name) == name:

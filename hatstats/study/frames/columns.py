@@ -259,19 +259,19 @@ def _language_columns(frame: pd.DataFrame, taken: set[str]) -> dict[str, str]:
     sure = [name for name, tag in tags.items() if tag and name.casefold() not in _DOUBTFUL]
     sure = [name for name in sure if pd.to_numeric(frame[name], errors="coerce").notna().any()
             or frame[name].map(lambda cell: isinstance(cell, str)).all()]  # fmt: skip
-    # arc_de, arc_fr are one benchmark in several languages, not dialects of Aramaic.
-    if len({re.split("[-_]", tags[name])[0] for name in sure}) < 2:
-        return {}
     doubtful = [name for name, tag in tags.items() if tag and name.casefold() in _DOUBTFUL]
-    same = [name for name in doubtful if _same_kind(frame[name], frame[sure], name, sure)]
+    same = [n for n in doubtful if sure and _same_kind(frame[n], frame[sure], n, sure)]
+    # arc_de, arc_fr are one benchmark in several languages, not dialects of Aramaic.
+    if len({re.split("[-_]", tags[name])[0] for name in [*sure, *same]}) < 2:
+        return {}
     return {name: name for name in names if name in {*sure, *same}}
 
 
 def _same_kind(values: pd.Series, others: pd.DataFrame, name: str, names: list[str]) -> bool:
     """Whether a column called ``id`` or ``no`` holds answers as the columns of languages do."""
     numbers = pd.to_numeric(values, errors="coerce")
-    most = pd.to_numeric(others.stack(), errors="coerce").max()
-    if numbers.isna().all() or numbers.max() > max(float(most), 1.0) or numbers.min() < 0:
+    most = max(float(pd.to_numeric(others[each], errors="coerce").max()) for each in others)
+    if numbers.isna().all() or numbers.max() > max(most, 1.0) or numbers.min() < 0:
         return False
     counting = bool((numbers.sort_values().diff().dropna() == 1).all()) and len(numbers) > 2
     upper = all(other.isupper() for other in names if len(other) == 2)

@@ -70,13 +70,8 @@ def plain_frame(value: object) -> PlainFrame:
             columns.append(name)
             series.append(plain)
     names = [*columns, *nested]
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise DataError(
-                "the frame has two columns of one name, or one without a name.",
-                column=name,
-                hint="give every column its own name.",
-            )
+    if not all(names) or len(set(names)) < len(names):
+        raise _unclear_names()
     frame = pd.concat(series, axis=1, keys=columns) if series else pd.DataFrame()
     if not len(frame):
         raise DataError(
@@ -103,6 +98,13 @@ def is_frame(value: object) -> bool:
     )
 
 
+def _unclear_names() -> DataError:
+    return DataError(
+        "the frame has two columns of one name, or one without a name.",
+        hint="give every column its own name.",
+    )
+
+
 def _with_index(value: object) -> object:
     """A pandas frame with its named index as columns (n rows); anything else as it is."""
     if not isinstance(value, pd.DataFrame):
@@ -122,8 +124,12 @@ def _with_index(value: object) -> object:
 def _narwhals(value: object) -> nw.DataFrame[Any]:
     """Wrap a frame of any library, collected into memory."""
     import narwhals as nw
+    from narwhals.exceptions import DuplicateError
 
-    wrapped: object = nw.from_native(value, pass_through=True)  # type: ignore[call-overload]
+    try:
+        wrapped: object = nw.from_native(value, pass_through=True)  # type: ignore[call-overload]
+    except DuplicateError:
+        raise _unclear_names() from None
     if isinstance(wrapped, nw.LazyFrame):
         return wrapped.collect()
     if isinstance(wrapped, nw.DataFrame):

@@ -13,6 +13,8 @@ from hatstats.study.frames.columns import Layout
 
 #: Column of the answers, or of counts and accuracies, of a frame made long.
 VALUE = "the columns of languages"
+#: Columns that say in which of several ways the same answers were scored.
+_ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
 _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 
@@ -46,6 +48,10 @@ def long_rows(frame: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, list[s
             notes.append(f"Empty cells of the columns of languages, not used: {int(empty.sum())}.")
             rows = rows[~empty].reset_index(drop=True)
     for role in (*_KEY, "cluster", "source_language"):
+        if role in {"item", "prompt", "repeat", "cluster"} & set(rows) and (
+            missing_cells(rows[role]).all()
+        ):
+            rows = rows.drop(columns=role)
         if role in rows:
             rows[role] = _names(rows[role], role, blank=role in {"cluster", "source_language"})
     return rows, notes
@@ -106,7 +112,11 @@ def settle_copies(
     where = ", ".join(f"{role} {first[role]!r}" for role in key)
     contradict = bool(differ[groups[again]].any())
     hint = "remove all rows but one of each cell"
-    if varying:
+    choices = [name for name in varying if name.casefold() in _ONE_OF_THEM]
+    if choices:
+        one = f"df[df[{choices[0]!r}] == {first[choices[0]]!r}]"
+        hint = f"keep the rows of one {choices[0]}, as in {one}"
+    elif varying:
         role = "model" if (rows["model"] == "model").all() else "repeat"
         hint = (
             f"say what the columns are that differ ({', '.join(map(repr, varying[:5]))}), as in "

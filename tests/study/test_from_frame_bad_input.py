@@ -1,0 +1,192 @@
+"""What a frame may not hold, and what is done about it is counted and said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hatstats import DataError, Study
+
+BASE = pd.DataFrame(
+    [(m, x, i, int((x, i) != ("sw", "q2"))) for m in "ab" for x in ("en", "sw") for i in
+     ("q1", "q2")],
+    columns=["model", "language", "item", "correct"],
+)  # fmt: skip
+
+
+def edited(column: str, *values: object) -> pd.DataFrame:
+    """The small frame with other values in the first rows of a column."""
+    cells = [*values, *BASE[column].tolist()[len(values) :]]
+    return BASE.assign(**{column: pd.Series(cells, dtype=object)})
+
+
+def fails(frame: Any, match: str, **says: Any) -> None:
+    with pytest.raises(DataError, match=match):
+        Study.from_frame(frame, **{"source": "en", **says})
+
+
+@pytest.mark.parametrize(
+    ("frame", "match"),
+    [
+        (edited("correct", None, None), r"2 of 8 answers are missing .*fillna\(0\)"),
+        (edited("correct", 0.5), r"1 of 8 cell is neither.*partial credit.*>= 0.5"),
+        (edited("correct", -1, 7), "2 of 8 cells are neither right nor wrong"),
+        (edited("correct", "yes", "no"), "neither right nor wrong"),
+        (edited("correct", "maybe"), "'maybe'.*neither right nor wrong"),
+        (edited("language", None), "1 of 8 rows have no language"),
+        (edited("item", "", ""), "2 of 8 rows have no item"),
+        (BASE.drop(columns="correct"), "no column says what was right.*'correct'"),
+        (BASE.drop(columns="language"), "no column names the language of each row"),
+        (BASE.assign(correct=BASE["correct"] * 100), r"0 and 100 are per cent"),
+        (BASE.iloc[:0], "the frame has no rows"),
+        (BASE.assign(item=BASE["language"] + BASE["item"]), "no item .* occurs in two languages"),
+        (BASE.drop(columns="item").assign(item_id=BASE["item"], question_id=BASE["correct"]),
+         r"'item_id' and 'question_id' may both be the item.*columns={'item': 'item_id'}"),
+        (BASE.assign(language="en", task=["mgsm_en", "mgsm_sw"] * 4).drop(columns="language"),
+         "end in languages .en, sw.*rsplit"),
+        (pd.concat([BASE, edited("correct", 0, 0).iloc[:2]]), "contradict it"),
+        (pd.concat([BASE, edited("correct", 0)]).assign(style=range(16)),
+         r"say what the columns are that differ \('style'\)"),
+        (pd.concat([BASE.assign(filter="strict"), edited("correct", 0).assign(filter="loose")]),
+         r"contradict it.*keep the rows of one filter, as in df\[df\['filter'\] == 'strict'\]"),
+        ([1, 2], "this is a list, not a frame.*pandas.DataFrame"),
+        (Path("runs.csv"), r"this is a path.*read_study\('runs.csv'\)"),
+        (12, "this is an int, not a frame"),
+        (BASE.set_axis(["model", "language", "item", "item"], axis=1), "two columns of one name"),
+        (BASE.T.set_index([0, 1]).T, "several levels"),
+    ],
+)  # fmt: skip
+def test_bad_frames_say_what_to_do(frame: Any, match: str) -> None:
+    fails(frame, match)
+
+
+def test_the_source_language_must_be_there() -> None:
+    fails(BASE, r"no source language is named; the languages are en, sw.*source='en'", source=None)
+    fails(BASE, "'wolof'.*its languages are en, sw", source="wolof")
+    fails(BASE.assign(source_language="en"), "as an argument and as a column")
+    named = Study.from_frame(BASE.assign(source_language="en"))
+    assert named.benchmarks["source_language"].tolist() == ["en"]
+    assert "'eng_Latn' is called 'en'" in Study.from_frame(BASE, source="eng_Latn").info.notes
+
+
+def test_source_and_chance_may_differ_by_benchmark() -> None:
+    two = pd.concat([BASE.assign(task="t1"), BASE.assign(task="t2")])
+    study = Study.from_frame(two, source={"t1": "en", "t2": "sw"}, chance={"t1": 0.5, "t2": 0})
+    rows = study.benchmarks.set_index("benchmark")
+    assert rows["source_language"].to_dict() == {"t1": "en", "t2": "sw"}
+    assert rows["chance"].to_dict() == {"t1": 0.5, "t2": 0.0}
+    fails(two, "give one source for each benchmark", source={"t1": "en"})
+    fails(two, "as an argument and as a column", columns={"benchmark": "task"}, benchmark="t")
+
+
+def test_wrong_columns_and_languages_are_named() -> None:
+    fails(BASE, "the roles are .*Did you mean 'item'", columns={"itme": "item"})
+    fails(BASE, "no such column for item.*Did you mean 'item'", columns={"item": "itm"})
+    fails(BASE, "no such column", languages=["acc_en", "acc_sw"])
+
+
+def test_copies_are_counted_once_and_samples_added() -> None:
+    study = Study.from_frame(pd.concat([BASE, BASE.iloc[:3]]), source="en")
+    assert "Exact copies of other rows, counted once: 3." in study.info.notes
+    assert (study.counts["n_trials"] == 1).all()
+    samples = pd.concat([BASE, BASE.assign(correct=1 - BASE["correct"])])
+    study = Study.from_frame(samples, source="en")
+    assert "Every item has 2 rows without a number: taken as 2 samples of it." in study.info.notes
+    assert (study.counts["n_correct"] == 1).all()
+    assert (study.counts["n_trials"] == 2).all()
+
+
+def test_runs_of_totals_are_averaged() -> None:
+    runs = pd.DataFrame(
+        [("en", 1, 30), ("en", 2, 34), ("sw", 1, 20), ("sw", 2, 10)], columns=["lang", "run", "hit"]
+    )
+    study = Study.from_frame(
+        runs.assign(n=40), source="en", columns={"n_correct": "hit"}, benchmark="quiz"
+    )
+    assert study.counts["n_correct"].tolist() == [32, 15]
+    assert study.counts["n_trials"].tolist() == [40, 40]
+    assert "averaged over them" in study.info.notes
+
+
+def test_rows_without_items_are_totals() -> None:
+    study = Study.from_frame(BASE.drop(columns="item"), source="en")
+    assert study.level == "aggregate"
+    assert study.counts["n_trials"].tolist() == [2.0] * 4
+    assert "No column of items" in study.info.notes
+
+
+def test_counts_and_per_cent_are_told_apart_or_refused() -> None:
+    totals = pd.DataFrame({"model": ["a", "b"], "en": [30, 20], "sw": [10, 15]})
+    fails(totals, "whole numbers may be counts or per cent", n_trials=40)
+    fails(totals.assign(en=[0.5, 30.5]), "proportions or per cent", n_trials=400)
+    fails(totals.assign(en=[130, 20]), "no accuracy", n_trials=400)
+    fails(
+        BASE.assign(n_items=250),
+        r"answers, or accuracies, or counts\?.*columns={'accuracy': 'correct'}",
+    )
+
+
+def test_words_of_one_pair_are_answers() -> None:
+    expected = Study.from_frame(BASE, source="en").counts["n_correct"].tolist()
+    for right, wrong in (("yes", "no"), ("T", "F"), ("C", "I"), (True, False), ("100%", "0%")):
+        frame = BASE.assign(correct=BASE["correct"].map({1: right, 0: wrong}))
+        assert Study.from_frame(frame, source="en").counts["n_correct"].tolist() == expected
+
+
+def test_columns_called_id_or_no_are_languages_only_among_languages() -> None:
+    answers = pd.DataFrame({"id": [7, 8], "en": [1, 0], "sw": [1, 1]})
+    assert Study.from_frame(answers, source="en").languages == ["en", "sw"]
+    assert set(Study.from_frame(answers, source="en").counts["item"]) == {"7", "8"}
+    table = pd.DataFrame({"Model": ["a", "b"], "EN": [80.5, 70.1], "ID": [60.5, 50.0],
+                          "NO": [70.5, 60.0]})  # fmt: skip
+    study = Study.from_frame(table, source="EN", n_trials=200)
+    assert study.languages == ["EN", "ID", "NO"]
+
+
+def test_codes_of_one_language_become_one() -> None:
+    frame = BASE.assign(
+        language=np.where((BASE["model"] == "b") & (BASE["language"] == "sw"), "swh_Latn", "sw")
+    )
+    frame["language"] = frame["language"].where(BASE["language"] == "sw", "en")
+    frame.loc[frame["language"] == "swh_Latn", "language"] = "sw-Latn"
+    study = Study.from_frame(frame, source="en")
+    assert study.languages == ["en", "sw"]
+    assert "'sw-Latn' as 'sw'" in study.info.notes
+
+
+def test_facts_of_models_are_taken_and_the_rest_is_named() -> None:
+    sizes, days = {"a": 1.5, "b": 7.0}, {"a": "2024-05-01", "b": "2025-02-03"}
+    frame = BASE.assign(
+        params_b=BASE["model"].map(sizes),
+        released=BASE["model"].map(days),
+        open_weights=BASE["model"].map({"a": "yes", "b": "no"}),
+        response=range(len(BASE)),
+    )
+    study = Study.from_frame(frame, source="en")
+    assert study.models["params_total"].tolist() == [1.5e9, 7e9]
+    assert study.models["release_date"].dt.strftime("%Y-%m-%d").tolist() == list(days.values())
+    assert study.models["open_weights"].tolist() == ["yes", "no"]
+    assert "Columns not used: 'response'." in study.info.notes
+    assert "params_total is 'params_b' times 1e9." in study.info.notes
+    fails(BASE.assign(family=BASE["item"]), "a model has more than one value")
+    table = pd.DataFrame({"model_name": ["b", "a"], "params": [7e9, 1.5e9]})
+    study = Study.from_frame(BASE, source="en", models=table)
+    assert study.models["model"].tolist() == ["b", "a"]
+    fails(BASE, "the model is not in models", models=table.iloc[:1])
+
+
+def test_a_study_of_counts_alone() -> None:
+    counts = BASE.rename(columns={"correct": "n_correct"}).assign(benchmark="quiz", n_trials=1)
+    with pytest.raises(DataError, match=r"add the column, or call Study.from_frame\(df, source="):
+        Study(counts)
+    study = Study(counts.assign(source_language="en"))
+    assert study.model_names == ["a", "b"]
+    assert study.benchmarks["chance"].tolist() == [0.0]
+    with pytest.raises(DataError, match="the table is a path"):
+        Study("counts.csv")  # type: ignore[arg-type]
+    benchmarks = pd.DataFrame({"benchmark": ["quiz"], "source_language": ["sw"], "chance": [0.5]})
+    assert Study(counts, benchmarks=benchmarks).benchmarks["source_language"].tolist() == ["sw"]
