@@ -1,7 +1,7 @@
-"""Twenty models as one posterior: scores, claims as probabilities, and what the priors do.
+"""Twenty models as one posterior: scores, claims as probabilities, sensitivity to the priors.
 
 Run ``python -m analyses.hierarchical_twenty --out DIR``. A study with items (``--study
-data/winogrande_african``) is fitted by its cells in the same way.
+data/winogrande_african``) is fitted in the same way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.bayes.claim_fits import doubled_priors, fit_claims
+from hatstats.bayes.fit import fit_claims
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.style import save_figure
 from hatstats.report.results.bayes import binned_shares
@@ -19,7 +19,7 @@ STUDY = "data/euroeval"
 
 
 def run(study_path: Path, out: Path) -> None:
-    """Fit the model for every registered claim, and set both kinds of answer side by side."""
+    """Fit the model for every registered claim; put probabilities beside verdicts."""
     study = hs.read_study(study_path).without_flagged()
     found = fit_claims(study, rng=1)
     main = found.main
@@ -45,13 +45,6 @@ def run(study_path: Path, out: Path) -> None:
                 f"{row['name']}: P = {row['p_claim']:.3f}, P(in ROPE) = {row['p_in_rope']:.3f}; "
                 f"the regression says {row['regression']}."
             )
-        doubled = doubled_priors(study, sampling=hs.Sampling(draws=250), rng=1)
-        write(doubled, out / "doubled_priors.csv")
-        far = doubled.sort_values("change", key=abs).to_dict("records")[-1]
-        say(
-            f"Doubling one scale of the priors changes P by {far['change']:+.3f} at most "
-            f"({far['prior']}, {far['name']})."
-        )
     write(main.prior_sensitivity(), out / "sensitivity.csv")
     shares = binned_shares(main.draws("hat", "prior"), main.draws("hat"))
     save_figure(prior_predictive(shares), out / "prior_predictive")

@@ -20,9 +20,9 @@ from hatstats.errors import (
 
 if TYPE_CHECKING:
     from hatstats.bayes.fit import fit_hierarchical, read_hierarchical
-    from hatstats.bayes.priors import Priors
+    from hatstats.bayes.item_latents import item_model
+    from hatstats.bayes.options import CellOptions, Priors, Sampling
     from hatstats.bayes.result import HierarchicalFit
-    from hatstats.bayes.settings import Sampling
     from hatstats.bootstrap.items import bootstrap_hat
     from hatstats.bootstrap.trials import resample_trials
     from hatstats.calibration.stress import stress_test
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CellOptions",
     "ConvergenceWarning",
     "Conversion",
     "DataError",
@@ -83,6 +84,7 @@ __all__ = [
     "fit_profile",
     "fit_trend",
     "item_functioning",
+    "item_model",
     "item_report",
     "measures",
     "misspecification_test",
@@ -105,9 +107,13 @@ _MODULES = {
         "fit_hierarchical",
         "read_hierarchical",
     ),
-    "hatstats.bayes.priors": ("Priors",),
+    "hatstats.bayes.item_latents": ("item_model",),
+    "hatstats.bayes.options": (
+        "CellOptions",
+        "Priors",
+        "Sampling",
+    ),
     "hatstats.bayes.result": ("HierarchicalFit",),
-    "hatstats.bayes.settings": ("Sampling",),
     "hatstats.bootstrap.items": ("bootstrap_hat",),
     "hatstats.bootstrap.trials": ("resample_trials",),
     "hatstats.calibration.stress": ("stress_test",),

@@ -1,4 +1,4 @@
-"""The cell rung: cell estimates with their full covariance as likelihood."""
+"""What is known before sampling, and what draws of the parameters imply: effects, cells, HAT."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from hatstats.bayes.effects import BY, Effects, Unit
-from hatstats.bayes.estimates import CellOptions, StudyCells
-from hatstats.bayes.leave_out import leave_out
+from hatstats.bayes.effects import BY, Effects, Group, Unit
+from hatstats.bayes.estimates import StudyCells
 from hatstats.bayes.marginal_likelihood import MarginalCells, Scales
-from hatstats.bayes.measured import MEASURES, raw_measures
-from hatstats.bayes.priors import Priors
-from hatstats.bayes.standardise import line_hat
-from hatstats.bayes.target import Density, Parameter
+from hatstats.bayes.options import CellOptions, Priors
 from hatstats.errors import DataError
+from hatstats.scores.reference import reference_mixture
 
 Floats = NDArray[np.float64]
+#: Arrays by name; draws (D) are the first dimension.
 Values = dict[str, Floats]
 
 #: Work (draws times estimates cubed) spent on leave-one-out terms.
 _LEAVE_OUT_WORK = 3e10
-#: Names of dimensions of the effects of each group, without the side.
-GROUP_DIMS: dict[str, tuple[str, ...]] = {
+#: Numbers held at once.
+_BLOCK = 4_000_000
+_UNIFORM = (np.arange(50) + 0.5) / 50
+
+CELL_DIMS = ("model", "benchmark", "language")
+#: Dimensions of the effects of each group, without the side.
+_GROUP_DIMS: dict[str, tuple[str, ...]] = {
     "mean": ("benchmark",),
     "trend": ("term",),
     "undisclosed": ("undisclosed",),
@@ -34,107 +37,53 @@ GROUP_DIMS: dict[str, tuple[str, ...]] = {
     "benchmark": ("model", "benchmark"),
     "language": ("language",),
     "language_benchmark": ("language", "benchmark"),
-    "family_language": ("family", "language"),
 }
+#: Measures of tables of accuracies that replicated data are compared by.
+MEASURES = (
+    "source accuracy",
+    "target accuracy",
+    "gap",
+    "ratio",
+    "spread over models",
+    "spread over cells",
+    "lowest cell",
+    "highest cell",
+)
 
 
-def kind_of(group: str) -> str:
-    """Name of a group without its side: ``family`` of ``transfer_family``."""
-    return group.partition("_")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Coordinates that all results share.
-
-    Attributes
-    ----------
-    models, benchmarks, languages, families, terms, undisclosed : tuple of str
-    """
-
-    models: tuple[str, ...]
-    benchmarks: tuple[str, ...]
-    languages: tuple[str, ...]
-    families: tuple[str, ...]
-    terms: tuple[str, ...]
-    undisclosed: tuple[str, ...]
-
-    def coords(self) -> dict[str, list[str]]:
-        """Coordinates by dimension."""
-        return {
-            "model": list(self.models),
-            "benchmark": list(self.benchmarks),
-            "language": list(self.languages),
-            "family": list(self.families),
-            "term": list(self.terms),
-            "undisclosed": list(self.undisclosed),
-        }
-
-    def places(self, unit: Unit) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Positions of the models and languages of a benchmark among all."""
-        return (
-            np.array([self.models.index(name) for name in unit.models], dtype=np.intp),
-            np.array([self.languages.index(name) for name in unit.languages], dtype=np.intp),
-        )
-
-    @classmethod
-    def of(cls, effects: Effects, models: list[str], terms: tuple[str, ...]) -> Names:
-        """Names of the models, benchmarks and languages that have cells."""
-        units = effects.units
-        group = effects.group("transfer_undisclosed")
-        return cls(
-            tuple(name for name in models if any(name in unit.models for unit in units)),
-            tuple(unit.benchmark for unit in units),
-            tuple(dict.fromkeys(name for unit in units for name in unit.languages)),
-            effects.families,
-            terms,
-            group.levels if group else (),
-        )
-
-
-def group_array(effects: Floats, group: str, levels: tuple[str, ...], names: Names) -> Floats:
-    """Effects of one group (D, n) as an array over its dimensions; NaN where there is none."""
-    dims = GROUP_DIMS[kind_of(group)]
-    coords = names.coords()
-    place = {dim: {name: at for at, name in enumerate(coords[dim])} for dim in dims}
-    out = np.full((len(effects), *(len(coords[dim]) for dim in dims)), np.nan)
-    for column, level in enumerate(levels):
-        parts = level.split(BY) if len(dims) > 1 else [level]
-        at: Any = tuple(place[dim][part] for dim, part in zip(dims, parts, strict=True))
-        out[(slice(None), *at)] = effects[:, column]
-    return out
+def group_dims(group: str) -> tuple[str, ...]:
+    """Dimensions of a group's effects: of ``transfer_family`` those of ``family``."""
+    return _GROUP_DIMS[group.partition("_")[2]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellModel:
-    """Posterior of the cell rung.
+    """Cells of a study and the effects they share.
 
     Attributes
     ----------
     cells : StudyCells
     effects : Effects
-    names : Names
-    families : dict
-        Family by model name.
+    models, terms : tuple of str
+        Names of the models with cells, and of the trend terms.
+    families : dict of str to str
+        Family by model name; empty where there is none.
     priors : Priors
     options : CellOptions
     marginal : MarginalCells
-    density : Density
     """
 
     cells: StudyCells
     effects: Effects
-    names: Names
+    models: tuple[str, ...]
+    terms: tuple[str, ...]
     families: dict[str, str]
     priors: Priors
     options: CellOptions
     marginal: MarginalCells = field(init=False)
-    density: Density = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marginal", MarginalCells.of(self.effects, self.cells.parts))
-        density = Density(self._parameters(), self._likelihood, self._log_likelihood)
-        object.__setattr__(self, "density", density)
 
     @property
     def method(self) -> str:
@@ -145,49 +94,76 @@ class CellModel:
         return f"Bayes, cells by {' and '.join(sorted(kinds))}"
 
     @property
-    def _lines(self) -> list[int]:
-        return [b for b, part in enumerate(self.cells.parts) if part.by_line]
+    def benchmarks(self) -> tuple[str, ...]:
+        """Names of the benchmarks."""
+        return tuple(unit.benchmark for unit in self.effects.units)
 
-    def _parameters(self) -> tuple[Parameter, ...]:
-        priors, units = self.priors, self.effects.units
-        found = [
-            Parameter(f"sd_{group.name}", (), "half_normal", 0.0, group.scale)
-            for group in self.effects.scaled
-        ]
-        found.append(Parameter("sd_cell", (), "half_normal", 0.0, priors.cell))
-        if lines := tuple(units[b].benchmark for b in self._lines):
-            found.append(Parameter("line", lines, "normal", 1.0, priors.line))
-        if len(self.effects.unknown):
-            levels = tuple(
-                f"{self.names.models[m]}{BY}{self.names.terms[term]}"
-                for m, term in self.effects.unknown
-            )
-            found.append(Parameter("unknown", levels, "normal", 0.0, float(priors.unknown or 1.0)))
-        return tuple(found)
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Names of all target languages."""
+        return tuple(dict.fromkeys(n for unit in self.effects.units for n in unit.languages))
 
-    def scales(self, natural: Floats) -> Scales:
-        """The parameters by meaning."""
-        groups, lines = len(self.effects.scaled), self._lines
-        slopes = np.zeros(len(self.effects.units))
-        at = groups + 1 + len(lines)
-        slopes[lines] = natural[groups + 1 : at]
-        return Scales(natural[:groups], float(natural[groups]), slopes, natural[at:])
+    @property
+    def unknown_names(self) -> list[str]:
+        """Names of the undisclosed covariates that are parameters."""
+        return [f"{self.models[m]}, {self.terms[term]}" for m, term in self.effects.unknown]
 
-    def _likelihood(self, natural: Floats) -> tuple[float, Floats]:
-        value, slope = self.marginal.value_and_gradient(self.scales(natural))
-        return value, np.concatenate(
-            [slope.deviations, [slope.cell], slope.slopes[self._lines], slope.unknown]
+    def coords(self) -> dict[str, list[str]]:
+        """Coordinates by dimension."""
+        levels = {group.name: list(group.levels) for group in self.effects.groups}
+        return {
+            "model": list(self.models),
+            "benchmark": list(self.benchmarks),
+            "language": list(self.languages),
+            "family": list(self.effects.families),
+            "term": list(self.terms),
+            "undisclosed": levels.get("transfer_undisclosed", []),
+            "measure": list(MEASURES),
+            "unknown_value": self.unknown_names,
+        }
+
+    def positions(self, unit: Unit) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Positions of a benchmark's models and languages among all."""
+        languages = self.languages
+        return (
+            np.array([self.models.index(name) for name in unit.models], dtype=np.intp),
+            np.array([languages.index(name) for name in unit.languages], dtype=np.intp),
         )
 
-    def _log_likelihood(self, natural: Floats) -> float:
-        return float(self.marginal.factor(self.scales(natural)).value)
+    def scales(self, values: Values) -> list[Scales]:
+        """Arguments of the marginal likelihood for each of D draws of the parameters."""
+        deviations = np.column_stack([values[f"sd_{g.name}"] for g in self.effects.scaled])
+        lines = [b for b, part in enumerate(self.cells.parts) if part.by_line]
+        slopes = np.zeros((len(deviations), len(self.effects.units)))
+        if lines:
+            slopes[:, lines] = values["line"]
+        unknown = values.get("unknown", np.zeros((len(deviations), 0)))
+        return [
+            Scales(deviation, float(cell), slope, covariates)
+            for deviation, cell, slope, covariates in zip(
+                deviations, values["sd_cell"], slopes, unknown, strict=True
+            )
+        ]
 
-    def complete(self, natural: Floats, rng: np.random.Generator, *, prior: bool = False) -> Values:
-        """Draws of everything, given draws of the scales (D, P).
+    def _group_array(self, effects: Floats, group: Group) -> Floats:
+        """Effects (D, n) of one group as an array over its dimensions; NaN where there is none."""
+        dims, coords = group_dims(group.name), self.coords()
+        index = {dim: {name: i for i, name in enumerate(coords[dim])} for dim in dims}
+        out = np.full((len(effects), *(len(coords[dim]) for dim in dims)), np.nan)
+        for column, level in zip(effects[:, group.columns].T, group.levels, strict=True):
+            names = level.split(BY) if len(dims) > 1 else [level]
+            where: Any = tuple(index[dim][name] for dim, name in zip(dims, names, strict=True))
+            out[(slice(None), *where)] = column
+        return out
+
+    def complete(
+        self, parameters: Values, rng: np.random.Generator, *, prior: bool = False
+    ) -> Values:
+        """Draws of everything, given draws of the parameters.
 
         Parameters
         ----------
-        natural : ndarray, shape (D, P)
+        parameters : dict of ndarray, each (D, ...)
         rng : Generator
         prior : bool
             Draw from the prior instead of the posterior.
@@ -196,40 +172,32 @@ class CellModel:
         -------
         dict of ndarray
             Effects by group, `source` (D, models, benchmarks), `transfer` (D, models, benchmarks,
-            languages), `line` (D, benchmarks); `log_prior` and `log_likelihood` (D,), the priors
-            that `Priors` sets and the likelihood given all that they are about.
+            languages), `hat` of the same shape, `line` (D, benchmarks), the standard deviations;
+            `log_prior` of the effects with fixed scales and `log_likelihood` given them, (D,).
         """
-        names, units = self.names, self.effects.units
-        shape = (len(natural), len(names.models), len(names.benchmarks))
+        scales, units = self.scales(parameters), self.effects.units
+        marginal = self.marginal
+        shape = (len(scales), len(self.models), len(units))
         source = np.full(shape, np.nan)
-        transfer = np.full((*shape, len(names.languages)), np.nan)
-        effects = np.empty((len(natural), self.effects.matrix.shape[1]))
-        slopes = np.full((len(natural), len(units)), np.nan)
-        parts = np.empty((len(natural), 2))
-        where = [self.places(b) for b in range(len(units))]
-        for draw, row in enumerate(natural):
-            scales = self.scales(row)
-            found = (
-                self.marginal.draw_prior(scales, rng) if prior else self.marginal.draw(scales, rng)
-            )
-            effects[draw], parts[draw] = found.effects, (found.log_prior, found.log_likelihood)
-            for b, (models, languages) in enumerate(where):
+        transfer = np.full((*shape, len(self.languages)), np.nan)
+        effects = np.empty((len(scales), self.effects.matrix.shape[1]))
+        densities = np.empty((len(scales), 2))
+        positions = [self.positions(unit) for unit in units]
+        for draw, one in enumerate(scales):
+            found = marginal.draw_prior(one, rng) if prior else marginal.draw(one, rng)
+            effects[draw], densities[draw] = found.effects, (found.log_prior, found.log_likelihood)
+            for b, (models, languages) in enumerate(positions):
                 source[draw, models, b] = found.source[b]
                 transfer[draw, models[:, None], b, languages] = found.transfer[b]
-            slopes[draw, self._lines] = scales.slopes[self._lines]
-        values = {
-            group.name: group_array(effects[:, group.columns], group.name, group.levels, names)
-            for group in self.effects.groups
-        }
-        values |= {"source": source, "transfer": transfer}
-        values |= {"line": slopes} if self._lines else {}
-        values["log_prior"] = parts[:, 0] + self.density.log_prior(natural).sum(axis=1)
-        values["log_likelihood"] = parts[:, 1]
+        values = {g.name: self._group_array(effects, g) for g in self.effects.groups}
+        values |= parameters | {"source": source, "transfer": transfer}
+        if "line" in parameters:
+            by_line = np.array([part.by_line for part in self.cells.parts])
+            slopes = np.array([one.slopes for one in scales])
+            values["line"] = np.where(by_line, slopes, np.nan)
+        values["log_prior"], values["log_likelihood"] = densities.T
+        values["hat"] = self.hat_cells(values, self.options.reference)
         return values
-
-    def places(self, b: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Positions of the models and languages of benchmark `b` among all."""
-        return self.names.places(self.effects.units[b])
 
     def hat_cells(self, values: Values, reference: str | ArrayLike) -> Floats:
         """HAT per model, benchmark and language of each draw, (D, models, benchmarks, languages).
@@ -241,91 +209,87 @@ class CellModel:
         """
         out = np.full(values["transfer"].shape, np.nan)
         for b, unit in enumerate(self.effects.units):
-            models, languages = self.places(b)
-            at = (slice(None), models[:, None], b, languages)
-            transfer = values["transfer"][at]
-            if unit.by_item:
-                if not (isinstance(reference, str) and reference == self.options.reference):
-                    raise DataError(
-                        "the cells of this fit were estimated with another reference",
-                        column="reference",
-                        value=reference if isinstance(reference, str) else "given",
-                        hint=f"use {self.options.reference!r}, or fit again with "
-                        "cells=CellOptions(reference=...).",
-                    )
-                out[at] = special.expit(transfer)
+            models, languages = self.positions(unit)
+            index = (slice(None), models[:, None], b, languages)
+            transfer = values["transfer"][index]
+            if not unit.by_item:
+                source = values["source"][:, models, b]
+                line = values["line"][:, b], self.cells.parts[b].centre
+                out[index] = line_hat(source, transfer, line, unit, reference)
                 continue
-            out[at] = line_hat(
-                values["source"][:, models, b],
-                transfer,
-                values["line"][:, b],
-                self.cells.parts[b].centre,
-                (unit.chance, unit.models, reference),
-            )
+            if not (isinstance(reference, str) and reference == self.options.reference):
+                raise DataError(
+                    "the cells of this fit were estimated with another reference",
+                    column="reference",
+                    value=reference if isinstance(reference, str) else "given",
+                    hint=f"use {self.options.reference!r}, or fit again with "
+                    "cells=CellOptions(reference=...).",
+                )
+            out[index] = special.expit(transfer)
         return out
 
-    def log_likelihood(self, natural: Floats) -> dict[str, tuple[tuple[str, ...], Floats]]:
-        """Log density of each cell, and of each family, given all the others; see `leave_out`."""
-        scales = [self.scales(row) for row in natural]
-        return leave_out(self.effects, self.cells.parts, self.families, scales)
-
     def observed(self) -> Values:
-        """Estimates on the logit scale, NaN where a cell was not seen."""
-        names = self.names
-        source = np.full((len(names.models), len(names.benchmarks)), np.nan)
-        transfer = np.full((*source.shape, len(names.languages)), np.nan)
+        """Estimates and standard errors on the logit scale, NaN where a cell was not observed."""
+        source = np.full((len(self.models), len(self.benchmarks)), np.nan)
+        transfer = np.full((*source.shape, len(self.languages)), np.nan)
         errors = {"source_se": source.copy(), "transfer_se": transfer.copy()}
         for b, (unit, part) in enumerate(zip(self.effects.units, self.cells.parts, strict=True)):
-            models, languages = self.places(b)
+            models, languages = self.positions(unit)
             error = np.sqrt(np.diag(part.cov))
             source[models, b] = part.source
             errors["source_se"][models, b] = error[: models.size]
-            at = models[unit.cell_model], b, languages[unit.cell_language]
-            transfer[at] = part.transfer
-            errors["transfer_se"][at] = error[models.size :]
-        seen = {"source_logit": source, "transfer_logit": transfer, **errors}
-        return seen | {"measures": self._measures(source[None], transfer[None])[0]}
+            index = models[unit.cell_model], b, languages[unit.cell_language]
+            transfer[index] = part.transfer
+            errors["transfer_se"][index] = error[models.size :]
+        measures = self._measures(source[None], transfer[None])[0]
+        return {"source_logit": source, "transfer_logit": transfer, **errors, "measures": measures}
 
     @property
-    def measures(self) -> tuple[str, ...]:
-        """Names of the measures that replicated data are judged by."""
-        return MEASURES
-
-    @property
-    def few(self) -> int:
-        """Draws for which densities of what is left out are computed."""
+    def n_leave_out(self) -> int:
+        """Number of draws for which leave-one-out densities are computed."""
         size = sum(part.source.size + part.transfer.size for part in self.cells.parts)
         return int(np.clip(_LEAVE_OUT_WORK / float(size) ** 3, 100, 2000))
 
     def _measures(self, source: Floats, transfer: Floats) -> Floats:
+        """`MEASURES` of source logits (D, M, B) and target logits (D, M, B, L): (D, 8)."""
         units = self.effects.units
         chance = np.array([0.0 if unit.by_item else unit.chance for unit in units])
-        return raw_measures(
-            chance + (1.0 - chance) * special.expit(source),
-            chance[:, None] + (1.0 - chance[:, None]) * special.expit(transfer),
+        source = chance + (1.0 - chance) * special.expit(source)
+        target = chance[:, None] + (1.0 - chance[:, None]) * special.expit(transfer)
+        cells = target.reshape(len(target), -1)
+        observed = np.isfinite(target).any(axis=(2, 3)).all(axis=0)
+        mean_source, mean_target = np.nanmean(source, axis=(1, 2)), np.nanmean(cells, axis=1)
+        return np.column_stack(
+            [
+                mean_source,
+                mean_target,
+                mean_source - mean_target,
+                mean_target / mean_source,
+                np.std(np.nanmean(target[:, observed], axis=(2, 3)), axis=1),
+                np.nanstd(cells, axis=1),
+                np.nanmin(cells, axis=1),
+                np.nanmax(cells, axis=1),
+            ]
         )
 
-    def predictive(self, natural: Floats, values: Values, rng: np.random.Generator) -> Values:
+    def predictive(self, values: Values, rng: np.random.Generator) -> Values:
         """Estimates from new items for the same cells, on the logit scale, and their measures."""
         source = np.full(values["source"].shape, np.nan)
         transfer = np.full(values["transfer"].shape, np.nan)
         for b, (unit, part) in enumerate(zip(self.effects.units, self.cells.parts, strict=True)):
-            models, languages = self.places(b)
+            models, languages = self.positions(unit)
             value, vector = np.linalg.eigh(part.cov)
             root = vector * np.sqrt(np.maximum(value, 0.0))
             noise = rng.standard_normal((len(source), value.size)) @ root.T
             true = values["source"][:, models, b]
             source[:, models, b] = true + noise[:, : models.size]
-            at = (slice(None), models[unit.cell_model], b, languages[unit.cell_language])
-            transfer[at] = values["transfer"][at] + noise[:, models.size :]
+            index = (slice(None), models[unit.cell_model], b, languages[unit.cell_language])
+            transfer[index] = values["transfer"][index] + noise[:, models.size :]
             if part.by_line:
-                moved = values["line"][:, b, None] * (true - part.centre)
-                transfer[at] += moved[:, unit.cell_model]
-        return {
-            "source_logit": source,
-            "transfer_logit": transfer,
-            "measures": self._measures(source, transfer),
-        }
+                shift = values["line"][:, b, None] * (true - part.centre)
+                transfer[index] += shift[:, unit.cell_model]
+        measures = self._measures(source, transfer)
+        return {"source_logit": source, "transfer_logit": transfer, "measures": measures}
 
     def typical(self, values: Values, b: int, eta: Floats, level: Floats) -> tuple[Floats, Floats]:
         """Source accuracy and HAT of a typical model: source (D,) and transfer logits (D, L).
@@ -335,8 +299,58 @@ class CellModel:
         unit, part = self.effects.units[b], self.cells.parts[b]
         if unit.by_item:
             return special.expit(eta), special.expit(level).mean(axis=1)
-        models, _ = self.places(b)
-        moved = values["line"][:, b, None] * (values["source"][:, models, b] - part.centre)
-        share = special.expit(level[:, :, None] + moved[:, None, :]).mean(axis=(1, 2))
+        models, _ = self.positions(unit)
+        shift = values["line"][:, b, None] * (values["source"][:, models, b] - part.centre)
+        share = special.expit(level[:, :, None] + shift[:, None, :]).mean(axis=(1, 2))
         chance = unit.chance
         return chance + (1 - chance) * special.expit(eta), chance + (1 - chance) * share
+
+
+def line_hat(
+    source: Floats,
+    transfer: Floats,
+    line: tuple[Floats, float],
+    unit: Unit,
+    reference: str | ArrayLike,
+) -> Floats:
+    """HAT along lines on the chance-corrected logit scale.
+
+    ``H_ml = mean_G [c + (1 - c) expit(t_ml + beta (eta_G - r))]``, the reference logits eta_G
+    those of the same draw.
+
+    Parameters
+    ----------
+    source : ndarray, shape (D, M)
+    transfer : ndarray, shape (D, M, L)
+    line : ndarray, shape (D,), and float
+        Slopes beta, and r.
+    unit : Unit
+        Its models, M of them, and chance level c.
+    reference : str or array_like
+        See `hatstats.scores.reference.reference_mixture`.
+
+    Returns
+    -------
+    ndarray, shape (D, M, L)
+    """
+    slope, centre = line
+    chance, models, count = unit.chance, unit.models, len(unit.models)
+    if isinstance(reference, str) and reference == "uniform":
+        nodes = np.broadcast_to(special.logit(_UNIFORM), (len(source), _UNIFORM.size))
+        mixing = np.full((count, _UNIFORM.size), 1.0 / _UNIFORM.size)
+    elif isinstance(reference, str):
+        nodes, mixing = source, reference_mixture(reference, models, np.zeros(count)).mixing
+    else:
+        reference_mixture(reference, models, np.array([0.0, 1.0]))
+        share = (np.asarray(reference, dtype=float).ravel() - chance) / (1.0 - chance)
+        values = special.logit(np.clip(share, 1e-3, 1.0 - 1e-3))
+        nodes = np.broadcast_to(values, (len(source), values.size))
+        mixing = np.full((count, values.size), 1.0 / values.size)
+    out = np.empty_like(transfer)
+    shift = slope[:, None] * (nodes - centre)
+    step = max(1, _BLOCK // max(transfer[0].size * nodes.shape[1], 1))
+    for start in range(0, len(source), step):
+        part = slice(start, start + step)
+        right = special.expit(transfer[part][..., None] + shift[part][:, None, None, :])
+        out[part] = np.einsum("dmlr,mr->dml", right, mixing)
+    return np.asarray(chance + (1.0 - chance) * out)

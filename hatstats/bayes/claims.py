@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.bayes.draws import posterior_frame
 from hatstats.bayes.posterior import Posterior
-from hatstats.bayes.scores import check_rope
+from hatstats.bayes.scores import check_rope, posterior_frame
 from hatstats.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -27,20 +26,20 @@ def claim_formula(claim: Mapping[str, Any]) -> str:
 
 def _slope(fit: Posterior, term: str) -> tuple[Floats, Floats]:
     """Change of source accuracy and of HAT per unit of a term, at the mean of the others."""
-    place = fit.design.place(term)
+    index = fit.design.index(term)
     step = np.zeros(len(fit.design.terms))
-    step[place] = 0.5 / fit.design.scale[place]
+    step[index] = 0.5 / fit.design.scale[index]
     above, below = fit.expected(step), fit.expected(-step)
     return above[0] - below[0], above[1] - below[1]
 
 
 def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, float]:
-    """What a claim is about: in words, its draws (D,), and its threshold.
+    """Description of a claim's quantity, its draws (D,), and its threshold.
 
     Raises
     ------
     DataError
-        For an unknown kind, or a term that the trend lacks.
+        For an unknown kind, or a term that is not in the trend.
     """
     kind = str(claim.get("kind"))
     if kind == "slope":
@@ -53,9 +52,9 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
         return words, source - transfer, float(claim["threshold"])
     if kind == "non_inferiority":
         small, large, margin = (float(claim[key]) for key in ("small", "large", "margin"))
-        fit.design.place("log10(params_total)" if not fit.design.terms else fit.design.terms[0])
-        low = fit.expected(fit.design.at({"params_total": small}))[1]
-        high = fit.expected(fit.design.at({"params_total": large}))[1]
+        fit.design.index("log10(params_total)" if not fit.design.terms else fit.design.terms[0])
+        low = fit.expected(fit.design.row({"params_total": small}))[1]
+        high = fit.expected(fit.design.row({"params_total": large}))[1]
         words = f"HAT at {small:.3g} less HAT at {large:.3g} parameters"
         return words, low - high, -margin
     raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,23 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.bayes.cell_model import CellModel
-from hatstats.bayes.count_tables import BENT
-from hatstats.bayes.draws import convergence
+from hatstats.bayes.cell_model import MEASURES
 from hatstats.bayes.posterior import Posterior
+from hatstats.bayes.scores import convergence
 
 Floats = NDArray[np.float64]
 
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.
 R_HAT, ESS, BFMI, PARETO_K = 1.01, 400.0, 0.3, 0.7
-#: Share of proposals taken under which a chain without trajectories may look settled and is not.
-MOVES = 0.05
-#: Monte-Carlo error that three printed decimals bear.
+#: Largest Monte-Carlo error at which three decimals are printed.
 MCSE = 1e-3
 #: Share of replicated data beyond the observed ones, on either side, under which a check fails.
 TAIL = 0.005
-#: Share of observations left out whose weights may fail.
+#: Share of cells whose weights may be unreliable.
 _FEW = 0.02
 
 
@@ -40,7 +38,7 @@ class Check:
     value, bar : float
     passed : bool
     words : str
-        What it says, in a sentence.
+        The result in a sentence.
     """
 
     check: str
@@ -70,13 +68,13 @@ def sampler_checks(fit: Posterior) -> list[Check]:
         Check("r_hat", worst, R_HAT, worst <= R_HAT, f"largest R-hat {worst:.3f}"),
         Check("ess_bulk", bulk, ESS, bulk >= ESS, f"smallest bulk effective sample {bulk:.0f}"),
         Check("ess_tail", tail, ESS, tail >= ESS, f"smallest tail effective sample {tail:.0f}"),
-        *(_trajectory_checks(stats) if "diverging" in stats else [_moves_check(stats)]),
+        *_trajectory_checks(stats),
         Check("mcse", mcse, MCSE, mcse <= MCSE, f"largest Monte-Carlo error of a score {mcse:.5f}"),
     ]
 
 
 def _trajectory_checks(stats: Any) -> list[Check]:
-    """What can go wrong with the trajectories of NUTS."""
+    """Divergences, tree depth and BFMI of NUTS."""
     divergences = float(stats["diverging"].values.sum())
     deep = float(stats["maxdepth_reached"].values.mean())
     energy = float(bfmi(np.asarray(stats["energy"].values, dtype=float)).min())
@@ -87,115 +85,107 @@ def _trajectory_checks(stats: Any) -> list[Check]:
     ]
 
 
-def _moves_check(stats: Any) -> Check:
-    """Whether proposals are taken often enough in every chain, where none follow trajectories."""
-    kinds = {"moved": "independent", "moved_cells": "cells'", "moved_scales": "scales'"}
-    shares = {
-        words: float(stats[name].values.mean(axis=1).min())
-        for name, words in kinds.items()
-        if name in stats
-    }
-    least = min(shares.values())
-    taken = ", ".join(f"{share:.0%} of {words}" for words, share in shares.items())
-    return Check("moves", least, MOVES, least >= MOVES, f"proposals taken: {taken} (worst chain)")
-
-
-def leave_one_out(fit: Posterior, name: str = "cell") -> Any:
-    """PSIS-LOO of ArviZ by ``item``, ``cell`` or ``family``."""
+def leave_one_out(fit: Posterior, by: str = "cell") -> Any:
+    """PSIS-LOO of ArviZ by ``cell`` or ``family``."""
     import arviz as az
 
     with warnings.catch_warnings():
-        # Weights that fail are a value of the result.
+        # Unreliable weights are a value of the result.
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
         warnings.filterwarnings("ignore", message="The point-wise LOO is the same")
-        return az.loo(fit.idata, var_name=name, pointwise=True)
+        return az.loo(fit.idata, var_name=by, pointwise=True)
 
 
-def loo_checks(fit: Posterior) -> list[Check]:
-    """Whether the weights that leave out an item, or a cell, can be trusted."""
-    found = []
-    for name, words in (("item", "items"), ("cell", "cells")):
-        # A parameter of its own to each accuracy leaves nothing to leave out.
-        if name not in fit.idata["log_likelihood"] or (
-            name == "cell" and not isinstance(fit.model, CellModel)
-        ):
-            continue
-        k = np.asarray(leave_one_out(fit, name).pareto_k.values, dtype=float).ravel()
-        bad = float((k > PARETO_K).mean())
-        found.append(
-            Check(
-                f"loo_{name}",
-                bad,
-                _FEW,
-                bad <= _FEW,
-                f"PSIS-LOO: Pareto k above {PARETO_K} for {int((k > PARETO_K).sum())} of {k.size} "
-                f"{words} (largest {k.max():.2f})",
-            )
-        )
-    return found
+def loo_check(fit: Posterior) -> Check:
+    """Whether the importance weights that leave out a cell can be trusted."""
+    k = np.asarray(leave_one_out(fit).pareto_k.values, dtype=float).ravel()
+    bad = k > PARETO_K
+    text = (
+        f"PSIS-LOO: Pareto k above {PARETO_K} for {int(bad.sum())} of {k.size} cells "
+        f"(largest {k.max():.2f})"
+    )
+    return Check("loo_cell", float(bad.mean()), _FEW, bool(bad.mean() <= _FEW), text)
 
 
 def predictive_table(fit: Posterior) -> pd.DataFrame:
-    """Measures of the data, and of data that the fit would give: `p_value` far out is bad."""
+    """Measures of the data and of data replicated from the fit; extreme `p_value` are bad.
+
+    `p_value` is the share of replicates above the observed value, ties counted half.
+    """
     replicated = np.asarray(fit.idata["posterior_predictive"]["measures"].values, dtype=float)
     observed = np.asarray(fit.idata["observed_data"]["measures"].values, dtype=float)
-    flat = replicated.reshape(-1, observed.size)
-    known = np.isfinite(observed)
-    names = [name for name, fine in zip(fit.model.measures, known, strict=True) if fine]
-    seen = dict(zip(names, observed[known].tolist(), strict=True))
-    drawn = dict(zip(names, flat[:, known].T, strict=True))
-    return predictive_p_values(*_with_bend(seen, drawn))
+    drawn = replicated.reshape(-1, observed.size)
+    above = (drawn > observed).mean(axis=0) + 0.5 * (drawn == observed).mean(axis=0)
+    table = pd.DataFrame(
+        {
+            "measure": list(MEASURES),
+            "observed": observed,
+            "replicated": drawn.mean(axis=0),
+            "p_value": above,
+        }
+    )
+    return table[np.isfinite(observed)].reset_index(drop=True)
 
 
-def _with_bend(
-    seen: dict[str, float], drawn: dict[str, Floats]
-) -> tuple[dict[str, float], dict[str, Floats]]:
-    """Add the sum of what a bend of profiles moves alike, in standard deviations of replicates.
-
-    Together they see bends that each alone takes for chance.
-    """
-    alike = [name for name in BENT if name in seen and drawn[name].std() > 0]
-    if len(alike) < 2:
-        return seen, drawn
-    name = f"bend of profiles: {len(alike)} measures together, standard scores"
-    centre = {one: (drawn[one].mean(), drawn[one].std()) for one in alike}
-    total = float(sum((seen[one] - mean) / sd for one, (mean, sd) in centre.items()))
-    replicated = np.sum([(drawn[one] - mean) / sd for one, (mean, sd) in centre.items()], axis=0)
-    return {**seen, name: total}, {**drawn, name: replicated}
-
-
-def predictive_p_values(seen: dict[str, float], drawn: dict[str, Floats]) -> pd.DataFrame:
-    """Where observed measures lie among replicated ones, ties counted half."""
-    rows = []
-    for name, value in seen.items():
-        above = float((drawn[name] > value).mean() + 0.5 * (drawn[name] == value).mean())
-        rows.append(
-            {
-                "measure": name,
-                "observed": value,
-                "replicated": float(drawn[name].mean()),
-                "p_value": above,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def predictive_checks(fit: Posterior) -> list[Check]:
-    """Whether data like the observed ones would surprise the fit."""
+def predictive_check(fit: Posterior) -> Check:
+    """Whether the observed data are plausible under the fit."""
     table = predictive_table(fit)
     share = table["p_value"].to_numpy(dtype=float)
-    odd = np.minimum(share, 1.0 - share)
-    least = float(odd.min())
-    names = table.loc[odd < TAIL, "measure"]
-    words = (
+    tail = np.minimum(share, 1.0 - share)
+    least = float(tail.min())
+    names = table.loc[tail < TAIL, "measure"]
+    text = (
         f"replicated data differ from the observed in {', '.join(names)}"
         if len(names)
         else f"replicated data are like the observed in all {len(table)} measures"
     )
-    return [Check("predictive", least, TAIL, least >= TAIL, words)]
+    return Check("predictive", least, TAIL, least >= TAIL, text)
 
 
 def fit_checks(fit: Posterior) -> pd.DataFrame:
     """Every check of a fit: `check, value, bar, passed, words`."""
-    found = [*sampler_checks(fit), *predictive_checks(fit), *loo_checks(fit)]
+    found = [*sampler_checks(fit), predictive_check(fit), loo_check(fit)]
     return pd.DataFrame([asdict(check) for check in found])
+
+
+def power_scaling(fit: Posterior) -> pd.DataFrame:
+    """Power-scaling sensitivity (Kallioinen et al. 2023, Stat Comput 34:57), through ArviZ.
+
+    Returns
+    -------
+    DataFrame
+        `quantity, prior, likelihood, diagnosis`: cumulative Jensen-Shannon distance of the
+        posterior's marginal when prior, or likelihood, is raised to powers near 1.
+    """
+    import arviz as az
+    import xarray as xr
+
+    scores = fit.hat()
+    sampled = ["chain", "draw"]
+    variables = {"HAT": ([*sampled, "model"], scores.draws)}
+    coords: dict[str, list[str]] = {"model": list(scores.models)}
+    for side, values in fit.trend_draws().items():
+        variables[f"{side}_trend"] = ([*sampled, "term"], values)
+        coords["term"] = list(fit.design.terms)
+    stats = fit.idata["sample_stats"]
+    data = {"posterior": xr.Dataset(variables, coords=coords)}
+    for name in ("log_prior", "log_likelihood"):
+        data[name] = xr.Dataset({"all": (sampled, np.asarray(stats[name].values))})
+    for part in data.values():
+        part.attrs["sample_dims"] = sampled
+    # The diagnosis is a column of the result; do not also print ArviZ's advice. Filters of a
+    # logger do not hold for those below it.
+    logger, quiet = logging.getLogger("arviz_stats.psense"), lambda _: False
+    logger.addFilter(quiet)
+    try:
+        table = az.psense_summary(xr.DataTree.from_dict(data), round_to=6)
+    finally:
+        logger.removeFilter(quiet)
+    return pd.DataFrame(
+        {
+            "quantity": table.index.astype(str),
+            "prior": table["prior"].to_numpy(dtype=float),
+            "likelihood": table["likelihood"].to_numpy(dtype=float),
+            "diagnosis": table["diagnosis"].astype(str).to_numpy(),
+        }
+    )

@@ -1,6 +1,6 @@
-"""What the cells of a study have in common: effects of benchmark, language, family, model, trend.
+"""Effects that the cells of a study share: benchmark, language, family, model and trend.
 
-Two sides are described alike: the *source* logit of a model on a benchmark, and the *transfer*
+Two logits are described alike: the *source* logit of a model on a benchmark, and the *transfer*
 logit of a cell (model, benchmark, language), which is the target logit at a source accuracy that
 is the same for all models. Each is a sum of effects, so that it is one row of a matrix times the
 vector of all effects. Rows come in units that share every effect:
@@ -8,21 +8,20 @@ vector of all effects. Rows come in units that share every effect:
     source row   (b, m):  mean_b + x_m' gamma + family + model + model x benchmark
     model row    (b, m):  mean_b + x_m' delta + family + model + model x benchmark
     language row (b, l):  language + language x benchmark
-    pair row     (b, f, l): family x language, if it is wanted
 
-and the transfer logit of a cell is the sum of its model, language and pair rows and of what is
-left in the cell.
+and the transfer logit of a cell is the sum of its model row, its language row and a residual.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.bayes.priors import Priors
+from hatstats.bayes.options import Priors
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.estimators.aggregate.panel_regression import family_labels
 
@@ -31,11 +30,13 @@ Ints = NDArray[np.intp]
 
 #: Joins the two names of an interaction's level.
 BY = "\x1f"
+#: Scale of a group's prior, and whether it is the standard deviation itself.
+Prior = tuple[float, bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """One benchmark: who was asked what.
+    """One benchmark: which model was asked in which language.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class Unit:
     models, languages : tuple of str
         M_b and L_b names.
     cell_model, cell_language : ndarray of int, shape (C_b,)
-        Positions of the cells that were seen.
+        Positions of the observed cells.
     """
 
     benchmark: str
@@ -60,7 +61,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Effects of one kind.
+    """Effects of one kind, with prior mean 0.
 
     Attributes
     ----------
@@ -68,9 +69,9 @@ class Group:
         ``transfer_family`` and so on.
     levels : tuple of str
     columns : slice
-        Where they stand in the vector of all effects.
-    mean, scale : float
-        Prior mean, and standard deviation if fixed, else scale of its half-normal prior.
+        Positions in the vector of all effects.
+    scale : float
+        Prior standard deviation if fixed, else scale of its half-normal prior.
     fixed : bool
         Whether the standard deviation is given, as it is for means and trend terms.
     """
@@ -78,14 +79,13 @@ class Group:
     name: str
     levels: tuple[str, ...]
     columns: slice
-    mean: float
     scale: float
     fixed: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Effects:
-    """All effects and the rows that they make up.
+    """All effects and the rows that are sums of them.
 
     Attributes
     ----------
@@ -94,15 +94,12 @@ class Effects:
         Names of the families that have an effect.
     groups : tuple of Group
     matrix : ndarray, shape (q, n)
-        Rows as described at the top of this module, unit by unit: source rows, model rows,
-        language rows, pair rows. Unknown covariates are 0 here.
+        Unit by unit: source rows, model rows, language rows. Unknown covariates are 0.
     starts : tuple of int
         First row of each unit, and q.
-    pairs : tuple of ndarray of int, each (C_b,)
-        Pair row of each cell, counted from the unit's first pair row; empty without pairs.
     unknown : ndarray of int, shape (u, 2)
         Model and term of each covariate that is a parameter.
-    unknown_at : tuple of (ndarray, ndarray), length u
+    unknown_entries : tuple of (ndarray, ndarray), length u
         Rows and columns of `matrix` that hold it.
     """
 
@@ -111,23 +108,27 @@ class Effects:
     groups: tuple[Group, ...]
     matrix: Floats
     starts: tuple[int, ...]
-    pairs: tuple[Ints, ...]
     unknown: Ints
-    unknown_at: tuple[tuple[Ints, Ints], ...]
+    unknown_entries: tuple[tuple[Ints, Ints], ...]
 
-    def group(self, name: str) -> Group | None:
-        """The group of this name, if the study has one."""
-        return next((group for group in self.groups if group.name == name), None)
+    def rows(self, b: int, kind: Literal["source", "model", "language"]) -> slice:
+        """Rows of unit `b`."""
+        models = len(self.units[b].models)
+        first = self.starts[b]
+        if kind == "source":
+            return slice(first, first + models)
+        if kind == "model":
+            return slice(first + models, first + 2 * models)
+        return slice(first + 2 * models, self.starts[b + 1])
 
-    def rows(self, b: int, kind: str) -> slice:
-        """Rows of unit `b`: ``source``, ``model``, ``language`` or ``pair``."""
-        unit, start = self.units[b], self.starts[b]
-        models, languages = len(unit.models), len(unit.languages)
-        ends = np.cumsum([start, models, models, languages])
-        if kind == "pair":
-            return slice(int(ends[3]), self.starts[b + 1])
-        place = ("source", "model", "language").index(kind)
-        return slice(int(ends[place]), int(ends[place + 1]))
+    def cell_rows(self, rows: Floats, b: int) -> Floats:
+        """Transfer logits of the observed cells without residuals, from rows (q, ...): (C_b, ...).
+
+        Linear, so that it also sums rows of the matrix.
+        """
+        unit = self.units[b]
+        level = rows[self.rows(b, "model")][unit.cell_model]
+        return np.asarray(level + rows[self.rows(b, "language")][unit.cell_language])
 
     @property
     def scaled(self) -> tuple[Group, ...]:
@@ -135,63 +136,52 @@ class Effects:
         return tuple(group for group in self.groups if not group.fixed)
 
     @property
-    def fixed(self) -> Ints:
+    def fixed_columns(self) -> Ints:
         """Columns of the effects whose standard deviation is given."""
-        return np.concatenate(
-            [np.arange(g.columns.start, g.columns.stop) for g in self.groups if g.fixed]
-        ).astype(np.intp)
-
-    def prior_mean(self) -> Floats:
-        """Prior means of the effects, shape (n,)."""
-        mean = np.zeros(self.matrix.shape[1])
-        for group in self.groups:
-            mean[group.columns] = group.mean
-        return mean
+        columns = np.arange(self.matrix.shape[1])
+        return np.concatenate([columns[group.columns] for group in self.groups if group.fixed])
 
     def deviations(self, values: Floats) -> Floats:
         """Standard deviation of each effect (n,), given those of the scaled groups."""
         out = np.empty(self.matrix.shape[1])
-        free = iter(values)
+        parameters = iter(values)
         for group in self.groups:
-            out[group.columns] = group.scale if group.fixed else next(free)
+            out[group.columns] = group.scale if group.fixed else next(parameters)
         return out
-
-    def per_group(self, values: Floats) -> Floats:
-        """Sums over each scaled group of something known per effect (n,)."""
-        return np.array([values[group.columns].sum() for group in self.scaled])
 
     def with_unknown(self, values: Floats) -> Floats:
         """The matrix with unknown covariates at these standardised values (u,)."""
         if not len(self.unknown):
             return self.matrix
         out = self.matrix.copy()
-        for (rows, columns), value in zip(self.unknown_at, values, strict=True):
+        for (rows, columns), value in zip(self.unknown_entries, values, strict=True):
             out[rows, columns] = value
         return out
 
 
 class _Builder:
-    """Collects groups as lists of (row, column, value)."""
+    """Collects groups of effects and their entries (rows, columns, values) in the matrix."""
 
     def __init__(self, n_rows: int) -> None:
-        self.n_rows, self.groups = n_rows, list[Group]()
+        self.n_rows, self.width = n_rows, 0
+        self.groups = list[Group]()
         self.entries: list[tuple[Ints, Ints, Floats]] = []
-        self.width = 0
 
     def add(
-        self,
-        name: str,
-        levels: Sequence[str],
-        at: tuple[Ints, Ints, Floats],
-        scale: float,
-        *,
-        fixed: bool = False,
+        self, name: str, levels: Sequence[str], entries: tuple[Ints, Ints, Floats], prior: Prior
     ) -> None:
-        """Add a group; `at` holds rows, levels and values of its entries."""
+        """Add a group; `entries` holds rows, levels and values."""
         columns = slice(self.width, self.width + len(levels))
-        self.groups.append(Group(name, tuple(levels), columns, 0.0, scale, fixed))
-        self.entries.append((at[0], at[1] + self.width, at[2]))
+        self.groups.append(Group(name, tuple(levels), columns, *prior))
+        self.entries.append((entries[0], entries[1] + self.width, entries[2]))
         self.width += len(levels)
+
+    def add_indicators(self, name: str, rows: Ints, labels: Sequence[str], prior: Prior) -> None:
+        """Add a group with one level per distinct label; one label per row."""
+        levels = list(dict.fromkeys(labels))
+        position = {level: column for column, level in enumerate(levels)}
+        columns = np.array([position[label] for label in labels], dtype=np.intp)
+        self.add(name, levels, (rows, columns, np.ones(rows.size)), prior)
 
     def matrix(self) -> Floats:
         out = np.zeros((self.n_rows, self.width))
@@ -200,16 +190,10 @@ class _Builder:
         return out
 
 
-def _coded(labels: Sequence[str]) -> tuple[list[str], Ints]:
-    levels = list(dict.fromkeys(labels))
-    of = {name: place for place, name in enumerate(levels)}
-    return levels, np.array([of[name] for name in labels], dtype=np.intp)
-
-
 def build_effects(
     units: Sequence[Unit], families: dict[str, str], design: TrendDesign, priors: Priors
 ) -> Effects:
-    """Effects of a study; an effect that repeats another one is left out.
+    """Effects of a study; an effect that would repeat another one is left out.
 
     Parameters
     ----------
@@ -224,91 +208,66 @@ def build_effects(
     -------
     Effects
     """
-    place = {str(name): m for m, name in enumerate(design.frame["model"])}
-    models = [name for name in place if any(name in unit.models for unit in units)]
-    label = dict(zip(models, family_labels(models, families).tolist(), strict=True))
-    family_names = list(dict.fromkeys(label.values()))
+    position = {str(name): m for m, name in enumerate(design.frame["model"])}
+    models = [name for name in position if any(name in unit.models for unit in units)]
+    family = dict(zip(models, family_labels(models, families).tolist(), strict=True))
+    family_names = tuple(dict.fromkeys(family.values()))
     has_families = 1 < len(family_names) < len(models)
-    starts, rows, pairs = [0], list[tuple[str, int, str]](), list[Ints]()
-    for b, unit in enumerate(units):
-        rows += [("source", b, name) for name in unit.models]
-        rows += [("model", b, name) for name in unit.models]
-        rows += [("language", b, name) for name in unit.languages]
-        if has_families and priors.family_language is not None:
-            own = [
-                f"{label[unit.models[m]]}{BY}{unit.languages[at]}"
-                for m, at in zip(unit.cell_model, unit.cell_language, strict=True)
-            ]
-            levels, codes = _coded(own)
-            rows += [("pair", b, name) for name in levels]
-            pairs.append(codes)
-        else:
-            pairs.append(np.zeros(0, dtype=np.intp))
+    starts, rows = [0], list[tuple[str, str, str]]()
+    for unit in units:
+        rows += [("source", unit.benchmark, name) for name in unit.models]
+        rows += [("model", unit.benchmark, name) for name in unit.models]
+        rows += [("language", unit.benchmark, name) for name in unit.languages]
         starts.append(len(rows))
     kind = np.array([row[0] for row in rows])
-    benchmark = np.array([row[1] for row in rows])
-    name = np.array([row[2] for row in rows], dtype=object)
     builder = _Builder(len(rows))
-    benchmarks = [unit.benchmark for unit in units]
-
-    def spread(group: str, where: str, labels: Sequence[str], scale: float, fixed: bool) -> None:
-        levels, codes = _coded(labels)
-        at = np.flatnonzero(kind == where)
-        builder.add(group, levels, (at, codes, np.ones(at.size)), scale, fixed=fixed)
-
     several = len(units) > 1
-    unknown_at: list[list[tuple[Ints, Ints]]] = []
-    unknown = np.argwhere(design.unknown) if priors.unknown is not None else np.zeros((0, 2))
-    for side, where in (("source", "source"), ("transfer", "model")):
-        at = np.flatnonzero(kind == where)
-        who = [str(name[row]) for row in at]
-        what = [benchmarks[benchmark[row]] for row in at]
-        spread(f"{side}_mean", where, what, priors.mean, True)
-        index = np.array([place[model] for model in who], dtype=np.intp)
+    unknown = np.argwhere(design.unknown) if priors.unknown is not None else np.zeros((0, 2), int)
+    unknown_entries: list[list[tuple[Ints, Ints]]] = [[] for _ in unknown]
+    for side, wanted in (("source", "source"), ("transfer", "model")):
+        selected = np.flatnonzero(kind == wanted)
+        benchmarks = [rows[row][1] for row in selected]
+        names = [rows[row][2] for row in selected]
+        builder.add_indicators(f"{side}_mean", selected, benchmarks, (priors.mean, True))
+        index = np.array([position[name] for name in names], dtype=np.intp)
         for group, table, terms, scale in (
             ("trend", design.matrix, design.terms, priors.trend),
             ("undisclosed", design.offsets, design.offset_names, priors.family),
         ):
             if not terms:
                 continue
-            first = builder.width
-            grid = np.repeat(at, len(terms)), np.tile(np.arange(len(terms)), at.size)
-            builder.add(f"{side}_{group}", terms, (*grid, table[index].ravel()), scale, fixed=True)
             if group == "trend":
-                unknown_at.append(
-                    [
-                        (at[index == m], np.full((index == m).sum(), first + term))
-                        for m, term in unknown.astype(int)
-                    ]
-                )
-        scatter = priors.source if side == "source" else priors.model
+                for entries, (m, term) in zip(unknown_entries, unknown, strict=True):
+                    own = selected[index == m]
+                    entries.append((own, np.full(own.size, builder.width + term)))
+            grid = np.repeat(selected, len(terms)), np.tile(np.arange(len(terms)), selected.size)
+            builder.add(f"{side}_{group}", terms, (*grid, table[index].ravel()), (scale, True))
+        source = side == "source"
         if has_families:
-            wide = priors.source if side == "source" else priors.family
-            spread(f"{side}_family", where, [label[model] for model in who], wide, False)
-        spread(f"{side}_model", where, who, scatter, False)
+            labels = [family[name] for name in names]
+            scale = priors.source if source else priors.family
+            builder.add_indicators(f"{side}_family", selected, labels, (scale, False))
+        scale = priors.source if source else priors.model
+        builder.add_indicators(f"{side}_model", selected, names, (scale, False))
         if several:
-            both = [f"{model}{BY}{bench}" for model, bench in zip(who, what, strict=True)]
-            spread(f"{side}_benchmark", where, both, priors.benchmark, False)
-    at = np.flatnonzero(kind == "language")
-    spread("transfer_language", "language", [str(name[row]) for row in at], priors.language, False)
-    shared = len(set(name[at].tolist())) < at.size
-    if several and shared:
-        both = [f"{name[row]}{BY}{benchmarks[benchmark[row]]}" for row in at]
-        spread("transfer_language_benchmark", "language", both, priors.benchmark, False)
-    if (kind == "pair").any() and priors.family_language is not None:
-        own_pairs = [str(name[row]) for row in np.flatnonzero(kind == "pair")]
-        spread("transfer_family_language", "pair", own_pairs, priors.family_language, False)
-    both_sides = [
-        (np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
-        for parts in zip(*unknown_at, strict=True)
-    ]
+            labels = [f"{name}{BY}{b}" for name, b in zip(names, benchmarks, strict=True)]
+            builder.add_indicators(f"{side}_benchmark", selected, labels, (priors.benchmark, False))
+    selected = np.flatnonzero(kind == "language")
+    names = [rows[row][2] for row in selected]
+    builder.add_indicators("transfer_language", selected, names, (priors.language, False))
+    if several and len(set(names)) < len(names):
+        labels = [f"{rows[row][2]}{BY}{rows[row][1]}" for row in selected]
+        prior = priors.benchmark, False
+        builder.add_indicators("transfer_language_benchmark", selected, labels, prior)
     return Effects(
         units=tuple(units),
-        families=tuple(family_names) if has_families else (),
+        families=family_names if has_families else (),
         groups=tuple(builder.groups),
         matrix=builder.matrix(),
         starts=tuple(starts),
-        pairs=tuple(pairs),
         unknown=unknown.astype(np.intp),
-        unknown_at=tuple(both_sides),
+        unknown_entries=tuple(
+            (np.concatenate([e[0] for e in entries]), np.concatenate([e[1] for e in entries]))
+            for entries in unknown_entries
+        ),
     )

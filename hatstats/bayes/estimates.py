@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,8 @@ from scipy import special, stats
 
 from hatstats.bayes.effects import Unit
 from hatstats.bayes.marginal_likelihood import CellEstimates
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.bayes.options import CellOptions
+from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.influence import Tails, cluster_sums
@@ -26,46 +26,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class CellOptions:
-    """How cells are estimated before they are modelled together.
-
-    Attributes
-    ----------
-    method : {"latent", "joint", "observed"}
-        Estimator of the profiles of item-level benchmarks. ``latent`` and ``observed`` give one
-        transfer logit for each cell, with the full covariance over models that share items.
-        ``joint`` gives all parameters of its likelihood, normal around their maximum, models
-        independent: what the count rung has without that approximation.
-    reference : str
-        Reference distribution of item-level benchmarks: it is part of what a cell estimates.
-    correlation : float
-        Stated correlation of two models' accuracies on the same items, for benchmarks of which
-        only accuracies are known; in [0, 1).
-    """
-
-    method: Literal["latent", "joint", "observed"] = "latent"
-    reference: str = "pooled"
-    correlation: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what is none of these."""
-        if self.method not in ("latent", "joint", "observed"):
-            raise DataError(
-                "unknown estimator of cells",
-                column="method",
-                value=self.method,
-                hint="use latent, joint or observed.",
-            )
-        if not 0.0 <= self.correlation < 1.0:
-            raise DataError(
-                "the correlation of two models on the same items must lie in [0, 1)",
-                column="correlation",
-                value=self.correlation,
-                hint="0 is the default, 0.3 and 0.6 show how much it matters.",
-            )
-
-
 def _logit(share: Floats, least: Floats) -> tuple[Floats, Floats]:
     """Logit of proportions, held `least` inside (0, 1), and its slope."""
     inside = np.clip(share, least, 1.0 - least)
@@ -73,48 +33,47 @@ def _logit(share: Floats, least: Floats) -> tuple[Floats, Floats]:
 
 
 def _kinds(models: int, model: Ints, language: Ints) -> Ints:
-    """Kind of each pair of estimates: source or target, one model or two, one language or two."""
+    """Kind of each pair of estimates (N, N): side, same model, same language; N = models + C."""
     side = np.repeat([0, 1], [models, model.size])
-    of_model = np.concatenate([np.arange(models), model])
+    model_codes = np.concatenate([np.arange(models), model])
     # A source accuracy has no language of its own.
-    of_language = np.concatenate([np.full(models, -1), language])
-    same = [(of[:, None] == of).astype(np.intp) for of in (of_model, of_language)]
+    language_codes = np.concatenate([np.full(models, -1), language])
+    same = [(codes[:, None] == codes).astype(np.intp) for codes in (model_codes, language_codes)]
     return np.asarray(4 * (side[:, None] + side) + 2 * same[0] + same[1])
 
 
 def _as_t(df: Floats) -> Floats:
-    """How much wider the central 95 % of a t distribution are than those of a normal one."""
+    """Ratio of the 97.5 % points of t distributions to that of the normal one."""
     return np.asarray(stats.t.ppf(0.975, df) / stats.norm.ppf(0.975))
 
 
-def _steadied(variance: Floats, df: Floats, design: Floats) -> Floats:
-    """Factors of standard errors whose variances are known with `df` degrees of freedom, (C,).
+def _shrunk_errors(variance: Floats, df: Floats, design: Floats) -> Floats:
+    """Factors of standard errors whose variances have `df` degrees of freedom, (C,).
 
-    An estimate that came out low by the luck of few items comes with a variance that did too, and
-    would weigh more than one that came out high. Most of what a variance owes to its cell its
-    language and the model's source accuracy tell, so it is drawn there (`shrunk_logarithms`).
+    An estimate that is low by chance, with few items, comes with too small a variance and would
+    weigh more than one that is high. Variances are shrunk towards what language and source
+    accuracy predict, the columns of `design` (`shrunk_logarithms`).
     """
-    noise = 2.0 / df
-    smooth, share = shrunk_logarithms(np.log(variance), noise, design)
-    # A variance that is drawn from all cells is known better than by its own items.
-    known = df / np.maximum(1.0 - share, 1e-3) ** 2
-    return np.asarray(np.exp(0.5 * smooth) / np.sqrt(variance) * _as_t(known))
+    smooth, share = shrunk_logarithms(np.log(variance), 2.0 / df, design)
+    # Shrinkage adds the information of the other cells to the degrees of freedom.
+    effective = df / np.maximum(1.0 - share, 1e-3) ** 2
+    return np.asarray(np.exp(0.5 * smooth) / np.sqrt(variance) * _as_t(effective))
 
 
 def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     """Cells of an item-level benchmark by the delta method on the logit scale.
 
     ``y = logit(HAT)`` under the reference, ``y_s = logit`` of mean source accuracy, with the
-    covariance that the items' influence values give over all models and languages. Two things that
-    a normal likelihood with an estimated covariance leaves out are allowed for: correlations are
-    drawn to the mean of their kind (`shrunk_covariance`), since there may be more pairs of cells
-    than items; and where few items carry an estimate, its variance is drawn to that of like cells,
-    and the normal density is as wide as the central 95 % of Student's t (`Tails`).
+    covariance that the items' influence values give over all models and languages. A normal
+    likelihood with an estimated covariance ignores two things, which are corrected for:
+    correlations are shrunk to the mean of their kind (`shrunk_covariance`), since there may be more
+    pairs of cells than items; and where few items determine an estimate, its variance is shrunk to
+    that of similar cells and widened to the central 95 % of Student's t (`Tails`).
 
     Raises
     ------
     NotIdentifiedError
-        With a single item or item cluster, which says nothing of sampling error.
+        With a single item or item cluster, from which sampling error cannot be estimated.
     """
     counts = fit.counts
     scores = fit.scores(reference)
@@ -126,24 +85,25 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     cov = shrunk_covariance(sums, _kinds(len(counts.models), model, language))[0]
     if not np.isfinite(cov).all():
         raise NotIdentifiedError(
-            f"benchmark {counts.benchmark!r}: one item or item cluster tells nothing of sampling "
-            "error; a hierarchical model needs more"
+            f"benchmark {counts.benchmark!r}: sampling error cannot be estimated from one item or "
+            "item cluster; a hierarchical model needs more"
         )
-    # Half an answer: what lies nearer to an end cannot be told from it.
+    # Half an answer: closer to an end, accuracies cannot be distinguished from it.
     trials = np.array([counts.source_trials[m].sum() for m in range(len(counts.models))])
     asked = counts.target_trials.sum(axis=1)[model, language]
     share = np.concatenate([mean, estimate[model, language]])
     least = 0.5 / (np.concatenate([trials, asked]) + 1.0)
     logit, slope = _logit(share, least)
     cov = cov * np.outer(slope, slope)
-    # Answers that are all alike move nothing; their error is that of half an answer.
+    # Identical answers have no influence; their error is that of half an answer.
     floor = (least * slope) ** 2
     cov[np.diag_indices_from(cov)] += np.maximum(floor - np.diag(cov), 1e-9 * floor)
     size, df = mean.size, Tails.from_sums(sums).df
-    of_cell = logit[:size][model]
-    design = np.column_stack([np.eye(len(counts.languages))[language], of_cell, of_cell**2])
-    width, moved = _as_t(df), np.isfinite(df[size:])
-    width[size:][moved] = _steadied(np.diag(cov)[size:][moved], df[size:][moved], design[moved])
+    cell_logit = logit[:size][model]
+    design = np.column_stack([np.eye(len(counts.languages))[language], cell_logit, cell_logit**2])
+    width, varies = _as_t(df), np.isfinite(df[size:])
+    target_variance = np.diag(cov)[size:][varies]
+    width[size:][varies] = _shrunk_errors(target_variance, df[size:][varies], design[varies])
     cov = cov * np.outer(width, width)
     unit = Unit(
         counts.benchmark, True, counts.chance, counts.models, counts.languages, model, language
@@ -152,7 +112,7 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
 
 
 def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimates]:
-    """Cells of a benchmark of which only accuracies are known, on the chance-corrected logit scale.
+    """Cells of a benchmark with accuracies only, on the chance-corrected logit scale.
 
     Two models' accuracies in one language have the stated correlation.
     """
@@ -184,26 +144,20 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyCells:
-    """Cells of every benchmark of a study, and the fits they come from.
+    """Cells of every benchmark of a study.
 
     Attributes
     ----------
     units : tuple of Unit
     parts : tuple of CellEstimates
-    fits : dict of str to BenchmarkFit
-        Of the item-level benchmarks.
-    logits : dict of str to Logits
-        Of the others.
     """
 
     units: tuple[Unit, ...]
     parts: tuple[CellEstimates, ...]
-    fits: dict[str, BenchmarkFit]
-    logits: dict[str, Logits]
 
 
 def check_targets(study: Study) -> None:
-    """Refuse models that were never asked in a target language, and name them.
+    """Refuse models without rows in a target language, and name them.
 
     Raises
     ------
@@ -214,8 +168,8 @@ def check_targets(study: Study) -> None:
     if without:
         raise NotIdentifiedError(
             f"model {without[0]!r} has no rows in a target language"
-            f"{f' (nor have {len(without) - 1} others)' if without[1:] else ''}, so that nothing "
-            "is known of its transfer; leave it out (study.select) or add the rows"
+            f"{f' (nor have {len(without) - 1} others)' if without[1:] else ''}, so that its "
+            "transfer is unknown; leave it out (study.select) or add the rows"
         )
 
 
@@ -245,15 +199,10 @@ def study_cells(study: Study, options: CellOptions) -> StudyCells:
         profile = fit_profile(part, method=options.method)
         assert isinstance(profile, ItemProfile)
         fits = {fit.counts.benchmark: fit for fit in profile.fits}
-    logits = {
-        name: to_logits(aggregate_counts(study, name)) for name, has in by_item.items() if not has
-    }
     found = [
         item_cells(fits[name], options.reference)
         if has
-        else accuracy_cells(logits[name], options.correlation)
+        else accuracy_cells(to_logits(aggregate_counts(study, name)), options.correlation)
         for name, has in by_item.items()
     ]
-    return StudyCells(
-        tuple(unit for unit, _ in found), tuple(part for _, part in found), fits, logits
-    )
+    return StudyCells(tuple(unit for unit, _ in found), tuple(part for _, part in found))

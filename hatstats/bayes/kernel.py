@@ -1,6 +1,7 @@
-"""The arithmetic of `hatstats.bayes.marginal_likelihood`, compiled once and cached on disk.
+"""Log marginal likelihood of stacked cell estimates and its derivatives, compiled by numba.
 
-Benchmarks are stacked under one another: `starts` says where the rows of each begin.
+Benchmarks are stacked; `starts` holds the first cell, model and row of each. A *row* is a sum of
+effects (see `hatstats.bayes.effects`); the data enter through a quadratic form in the rows.
 """
 
 from __future__ import annotations
@@ -16,78 +17,73 @@ Ints = NDArray[np.int64]
 
 
 class Stacked(NamedTuple):
-    """Benchmarks in the eigenbases of their cells' errors, C cells and M models in all.
+    """Estimates of all benchmarks in the eigenbases of their errors: C cells and M models in all.
 
     Attributes
     ----------
-    values : ndarray, shape (C,)
+    variances : ndarray, shape (C,)
         Variances of the cells' errors given the sources' errors.
     outcome : ndarray, shape (C,)
+        Rotated target logits less what the sources' errors predict.
     fixed, by_line : ndarray, shape (C, q_max)
-        Loadings of the rows of a benchmark: those that stay, and those that beta multiplies.
+        Loadings on the rows of the benchmark: constant, and multiplied by the slope of the line.
     source : ndarray, shape (M,)
+        Source logits.
     precision : ndarray, shape (M, M_max)
         Inverse covariances of the sources' errors.
-    log_det : float
-        Of all the sources' errors.
+    log_det : ndarray, shape ()
+        Log determinant of the covariance of all the sources' errors.
     centre : ndarray, shape (B,)
+        Reference source logit of each line.
     starts : ndarray of int, shape (B + 1, 3)
         First cell, first model and first row of each benchmark.
     """
 
-    values: Floats
+    variances: Floats
     outcome: Floats
     fixed: Floats
     by_line: Floats
     source: Floats
     precision: Floats
-    log_det: float
+    log_det: Floats
     centre: Floats
     starts: Ints
 
 
 class Solution(NamedTuple):
-    """Everything about the effects given the scales, with derivatives.
+    """Log marginal likelihood and its derivatives.
 
     Attributes
     ----------
     value : float
-        Log marginal likelihood.
-    mean : ndarray, shape (n,)
-        Posterior mean of the standardised effects.
-    by_effect : ndarray, shape (n,)
-        Derivative with respect to the standard deviation of each effect.
+    by_matrix : ndarray, shape (q, n)
+    by_deviation : ndarray, shape (n,)
+        With respect to the standard deviation of each effect.
     by_cell : float
-        Derivative with respect to the cells' standard deviation.
-    slopes : ndarray, shape (B,)
-        Derivative with respect to beta.
-    left : ndarray, shape (q,)
-        Derivative with respect to the rows.
-    spent : ndarray, shape (q, q)
-        ``G (1 + M G)^-1``, M the prior covariance of the rows and G what the data say of them.
+        With respect to the standard deviation of a cell's residual.
+    by_slope : ndarray, shape (B,)
+        With respect to the slope of each benchmark's line.
     """
 
     value: float
-    mean: Floats
-    by_effect: Floats
+    by_matrix: Floats
+    by_deviation: Floats
     by_cell: float
-    slopes: Floats
-    left: Floats
-    spent: Floats
+    by_slope: Floats
 
 
 class Reduced(NamedTuple):
-    """What the data say of the rows, before any prior.
+    """Quadratic form of the data in the rows: ``rows' gram rows - 2 linear' rows + constant``.
 
     Attributes
     ----------
     gram : ndarray, shape (q, q)
     linear : ndarray, shape (q,)
     constant : float
-        Quadratic form of the outcomes plus log determinant of their errors' covariance.
+        Includes the log determinant of the errors' covariance.
     total, outcome : ndarray, shape (C,)
-        Variances with those of cells; outcomes at these slopes.
-    load : ndarray, shape (C, q_max)
+        Variances with that of the cells' residuals; outcomes at these slopes.
+    loading : ndarray, shape (C, q_max)
     """
 
     gram: Floats
@@ -95,11 +91,11 @@ class Reduced(NamedTuple):
     constant: float
     total: Floats
     outcome: Floats
-    load: Floats
+    loading: Floats
 
 
 class Factor(NamedTuple):
-    """The standardised effects' posterior, given the scales, without derivatives.
+    """Posterior of the standardised effects given the scales, as a Cholesky factor.
 
     Attributes
     ----------
@@ -107,22 +103,22 @@ class Factor(NamedTuple):
         Log marginal likelihood.
     root : ndarray, shape (n, n)
         Lower Cholesky factor of the posterior precision ``1 + S' G S``.
-    pulled : ndarray, shape (n,)
-        ``root^-1`` times the precision times the posterior mean.
+    whitened : ndarray, shape (n,)
+        ``root' mean``, `mean` the posterior mean.
     """
 
     value: float
     root: Floats
-    pulled: Floats
+    whitened: Floats
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def reduce_rows(stacked: Stacked, size: int, cell: float, slopes: Floats) -> Reduced:
-    """Sum the data up over cells, for `size` rows."""
+    """Sum over cells: the quadratic form in `size` rows."""
     gram = np.zeros((size, size))
     linear = np.zeros(size)
-    total = stacked.values + cell * cell
-    load = np.empty_like(stacked.fixed)
+    total = stacked.variances + cell * cell
+    loading = np.empty_like(stacked.fixed)
     outcome = stacked.outcome.copy()
     constant: Any = 0.0
     for b in range(slopes.size):
@@ -133,38 +129,32 @@ def reduce_rows(stacked: Stacked, size: int, cell: float, slopes: Floats) -> Red
         for c in range(c0, c1):
             shift: Any = 0.0
             for r in range(rows):
-                load[c, r] = stacked.fixed[c, r] + beta * stacked.by_line[c, r]
+                loading[c, r] = stacked.fixed[c, r] + beta * stacked.by_line[c, r]
                 shift += stacked.by_line[c, r]
             outcome[c] += beta * stacked.centre[b] * shift
-        part = np.ascontiguousarray(load[c0:c1, :rows])
+        part = np.ascontiguousarray(loading[c0:c1, :rows])
         weighted = part / total[c0:c1].copy().reshape(-1, 1)
         gram[r0:r1, r0:r1] += part.T @ weighted
         linear[r0:r1] += weighted.T @ outcome[c0:c1]
         precision = np.ascontiguousarray(stacked.precision[m0:m1, :models])
+        source = np.ascontiguousarray(stacked.source[m0:m1])
         gram[r0 : r0 + models, r0 : r0 + models] += precision
-        pulled = precision @ stacked.source[m0:m1]
-        linear[r0 : r0 + models] += pulled
-        constant += stacked.source[m0:m1] @ pulled
+        weighted_source = precision @ source
+        linear[r0 : r0 + models] += weighted_source
+        constant += source @ weighted_source
     constant += (outcome * outcome / total).sum()
-    constant += np.log(total).sum() + stacked.log_det
-    return Reduced(gram, linear, constant, total, outcome, load)
+    constant += np.log(total).sum() + stacked.log_det.item()
+    return Reduced(gram, linear, constant, total, outcome, loading)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def factor(
-    stacked: Stacked,
-    matrix: Floats,
-    deviations: Floats,
-    prior_mean: Floats,
-    cell: float,
-    slopes: Floats,
+    stacked: Stacked, matrix: Floats, deviations: Floats, cell: float, slopes: Floats
 ) -> Factor:
     """Integrate the effects out without derivatives; arguments as for `solve`."""
     data = reduce_rows(stacked, matrix.shape[0], cell, slopes)
     scaled = matrix * deviations
-    offset = matrix @ prior_mean
-    drive = data.linear - data.gram @ offset
-    # A row is a sum of few effects, and G is by benchmark: most products are with 0.
+    # A row is a sum of few effects and the quadratic form is by benchmark: skip products with 0.
     width = scaled.shape[1]
     precision = np.eye(width)
     for b in range(slopes.size):
@@ -180,50 +170,43 @@ def factor(
                 if scaled[r, j] != 0.0:
                     precision[j] += scaled[r, j] * spread[r - r0]
     root = np.linalg.cholesky(precision)
-    pulled = scaled.T @ drive
-    total = data.constant - offset @ (data.linear + drive)
-    for i in range(pulled.size):
+    whitened = scaled.T @ data.linear
+    total = data.constant
+    for i in range(whitened.size):
         for j in range(i):
-            pulled[i] -= root[i, j] * pulled[j]
-        pulled[i] /= root[i, i]
-        total += 2.0 * np.log(root[i, i]) - pulled[i] * pulled[i]
+            whitened[i] -= root[i, j] * whitened[j]
+        whitened[i] /= root[i, i]
+        total += 2.0 * np.log(root[i, i]) - whitened[i] * whitened[i]
     number = data.total.size + stacked.source.size
-    return Factor(-0.5 * (number * np.log(2.0 * np.pi) + total), root, pulled)
+    return Factor(-0.5 * (number * np.log(2.0 * np.pi) + total), root, whitened)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def solve(
-    stacked: Stacked,
-    matrix: Floats,
-    deviations: Floats,
-    prior_mean: Floats,
-    cell: float,
-    slopes: Floats,
+    stacked: Stacked, matrix: Floats, deviations: Floats, cell: float, slopes: Floats
 ) -> Solution:
-    """Integrate the effects out.
+    """Integrate the effects out, with derivatives.
 
     Parameters
     ----------
     stacked : Stacked
     matrix : ndarray, shape (q, n)
         Rows as sums of effects.
-    deviations, prior_mean : ndarray, shape (n,)
+    deviations : ndarray, shape (n,)
+        Prior standard deviation of each effect.
     cell : float
+        Standard deviation of a cell's residual.
     slopes : ndarray, shape (B,)
+        Slope of each benchmark's line; 0 where items are known.
 
     Returns
     -------
     Solution
     """
     size, width = matrix.shape
-    count = slopes.size
     scaled = matrix * deviations
-    gram, linear, constant, total, outcome, load = reduce_rows(stacked, size, cell, slopes)
-    offset = matrix @ prior_mean
-    moved_gram = gram @ offset
-    constant += offset @ moved_gram - 2.0 * (linear @ offset)
-    drive = linear - moved_gram
-    # Rows have prior covariance M: their posterior covariance is M (1 + G M)^-1.
+    gram, linear, constant, total, outcome, loading = reduce_rows(stacked, size, cell, slopes)
+    # Rows have prior covariance P; their posterior covariance is P (1 + G P)^-1.
     prior = scaled @ scaled.T
     capacity = gram @ prior
     for r in range(size):
@@ -231,30 +214,31 @@ def solve(
     inverse = np.linalg.inv(capacity)
     constant += np.linalg.slogdet(capacity)[1]
     cov = prior @ inverse
-    pulled_rows = cov @ drive
+    rows_mean = cov @ linear
     number = total.size + stacked.source.size
-    value = -0.5 * (number * np.log(2.0 * np.pi) + constant - drive @ pulled_rows)
+    value = -0.5 * (number * np.log(2.0 * np.pi) + constant - linear @ rows_mean)
 
-    rows_mean = offset + pulled_rows
-    left = linear - gram @ rows_mean
-    mean = scaled.T @ left
-    spent = inverse @ gram
-    by_effect = (matrix.T @ left) * mean
-    spent_matrix = spent @ matrix
+    score = linear - gram @ rows_mean
+    mean = scaled.T @ score
+    information = (inverse @ gram) @ matrix
+    by_matrix = np.empty((size, width))
+    by_deviation = (matrix.T @ score) * mean
     for j in range(width):
-        removed = 0.0
+        sd = deviations[j]
+        explained = 0.0
         for r in range(size):
-            removed += matrix[r, j] * spent_matrix[r, j]
-        by_effect[j] -= deviations[j] * removed
-    by_cell = 0.0
-    by_slope = np.zeros(count)
-    for b in range(count):
+            explained += matrix[r, j] * information[r, j]
+            by_matrix[r, j] = score[r] * sd * mean[j] - sd * sd * information[r, j]
+        by_deviation[j] -= sd * explained
+    by_cell: Any = 0.0
+    by_slope = np.zeros(slopes.size)
+    for b in range(slopes.size):
         c0, _, r0 = stacked.starts[b]
         c1, _, r1 = stacked.starts[b + 1]
         rows = r1 - r0
-        part = np.ascontiguousarray(load[c0:c1, :rows])
-        here = rows_mean[r0:r1]
-        residual = outcome[c0:c1] - part @ here
+        part = np.ascontiguousarray(loading[c0:c1, :rows])
+        level = rows_mean[r0:r1]
+        residual = outcome[c0:c1] - part @ level
         spread = part @ np.ascontiguousarray(cov[r0:r1, r0:r1])
         line = np.ascontiguousarray(stacked.by_line[c0:c1, :rows])
         for c in range(c1 - c0):
@@ -263,8 +247,8 @@ def solve(
             along, across = 0.0, 0.0
             for r in range(rows):
                 second += spread[c, r] * part[c, r]
-                along += line[c, r] * (here[r] - stacked.centre[b])
+                along += line[c, r] * (level[r] - stacked.centre[b])
                 across += spread[c, r] * line[c, r]
             by_cell += weight * weight * second - weight
             by_slope[b] += weight * (residual[c] * along - across)
-    return Solution(value, mean, by_effect, cell * by_cell, by_slope, left, spent)
+    return Solution(value, by_matrix, by_deviation, cell * by_cell, by_slope)

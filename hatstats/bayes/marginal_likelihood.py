@@ -1,4 +1,4 @@
-"""Gaussian cells with every effect integrated out: likelihood of the scales, and exact draws.
+"""Gaussian cells with all effects integrated out: likelihood of the scales, and exact draws.
 
 Estimates of source logits s and transfer logits t of a benchmark have a known joint covariance V:
 
@@ -27,6 +27,8 @@ from scipy import linalg
 
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
+from hatstats.estimators.aggregate.panel_regression import family_labels
+from hatstats.inference.linalg import inverses
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +39,14 @@ class CellEstimates:
 
     Attributes
     ----------
-    source, source_cov : ndarray, shapes (M,), (M, M)
+    source : ndarray, shape (M,)
         Source logits.
-    transfer, cov : ndarray, shapes (C,), (M + C, M + C)
-        Target logits of the cells; covariance of both, sources first.
+    transfer : ndarray, shape (C,)
+        Target logits of the cells.
+    cov : ndarray, shape (M + C, M + C)
+        Covariance of both, sources first.
     by_line : bool
-        Whether cells were seen at their model's own source logit, so that the slope beta brings
+        Whether cells were observed at their model's own source logit, so that the slope beta brings
         them to the reference.
     centre : float
         Source logit r of the reference.
@@ -57,10 +61,14 @@ class CellEstimates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rotated:
-    """A benchmark in the eigenbasis of the cells' error given the sources' errors."""
+    """A benchmark in the eigenbasis of the cells' errors given the sources' errors.
+
+    `vectors` (C, C), `variances` (C,), `outcome` (C,), loadings `fixed` and `by_line` (C, q_b),
+    `precision` (M, M) of the sources' errors.
+    """
 
     vectors: Floats
-    values: Floats
+    variances: Floats
     outcome: Floats
     fixed: Floats
     by_line: Floats
@@ -71,20 +79,17 @@ class _Rotated:
         unit = effects.units[b]
         m, c = part.source.size, part.transfer.size
         precision = np.linalg.inv(part.cov[:m, :m])
-        carried = part.cov[m:, :m] @ precision
-        left = part.cov[m:, m:] - carried @ part.cov[:m, m:]
-        values, vectors = np.linalg.eigh(0.5 * (left + left.T))
+        regression = part.cov[m:, :m] @ precision
+        conditional = part.cov[m:, m:] - regression @ part.cov[:m, m:]
+        values, vectors = np.linalg.eigh(0.5 * (conditional + conditional.T))
         members = vectors.T @ np.eye(m)[unit.cell_model]
-        languages = np.eye(len(unit.languages))[unit.cell_language]
-        width = effects.starts[b + 1] - effects.rows(b, "pair").start
-        pair = np.eye(width)[effects.pairs[b]] if width else np.zeros((c, 0))
-        others = vectors.T @ np.column_stack([languages, pair])
+        languages = vectors.T @ np.eye(len(unit.languages))[unit.cell_language]
         return cls(
             vectors=vectors,
-            values=np.maximum(values, 1e-12 * max(values.max(initial=0.0), 1e-12)),
-            outcome=vectors.T @ (part.transfer - carried @ part.source),
-            fixed=np.column_stack([-vectors.T @ carried, members, others]),
-            by_line=np.column_stack([members, np.zeros((c, m + others.shape[1]))])
+            variances=np.maximum(values, 1e-12 * max(values.max(initial=0.0), 1e-12)),
+            outcome=vectors.T @ (part.transfer - regression @ part.source),
+            fixed=np.column_stack([-vectors.T @ regression, members, languages]),
+            by_line=np.column_stack([members, np.zeros((c, m + languages.shape[1]))])
             * float(part.by_line),
             precision=0.5 * (precision + precision.T),
         )
@@ -102,36 +107,30 @@ def _stack(parts: Sequence[CellEstimates], rotated: Sequence[_Rotated]) -> Stack
         (p.transfer.size, p.source.size, r.fixed.shape[1])
         for p, r in zip(parts, rotated, strict=True)
     ]
+    log_det = -sum(np.linalg.slogdet(part.precision)[1] for part in rotated)
     return Stacked(
-        values=np.concatenate([part.values for part in rotated]),
+        variances=np.concatenate([part.variances for part in rotated]),
         outcome=np.concatenate([part.outcome for part in rotated]),
         fixed=np.concatenate([padded(part.fixed, width) for part in rotated]),
         by_line=np.concatenate([padded(part.by_line, width) for part in rotated]),
         source=np.concatenate([part.source for part in parts]),
         precision=np.concatenate([padded(part.precision, models) for part in rotated]),
-        log_det=-float(sum(np.linalg.slogdet(part.precision)[1] for part in rotated)),
+        log_det=np.array(log_det, dtype=float),
         centre=np.array([part.centre for part in parts], dtype=float),
         starts=np.concatenate([[(0, 0, 0)], np.cumsum(sizes, axis=0)]).astype(np.int64),
     )
 
 
-def back_substituted(root: Floats, sides: Floats) -> Floats:
-    """``root^-T sides`` for a lower triangular root."""
-    return np.asarray(
-        linalg.solve_triangular(root, sides, lower=True, trans="T", check_finite=False)
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Scales:
-    """What the marginal likelihood is a function of.
+    """Arguments of the marginal likelihood.
 
     Attributes
     ----------
     deviations : ndarray, shape (g,)
         Standard deviations of the scaled groups.
     cell : float
-        Standard deviation sigma of what is left in a cell.
+        Standard deviation sigma of the residual of a cell.
     slopes : ndarray, shape (B,)
         beta of each benchmark; 0 where items are known.
     unknown : ndarray, shape (u,)
@@ -154,7 +153,7 @@ class Drawn:
         In logits.
     source : list of ndarray, each (M_b,)
     transfer : list of ndarray, each (M_b, L_b)
-        Cells that were not seen are predicted.
+        Unobserved cells are predicted.
     log_prior : float
         Log prior density, up to a constant, of the effects whose scales are fixed.
     log_likelihood : float
@@ -189,97 +188,70 @@ class MarginalCells:
         rotated = tuple(_Rotated.of(part, effects, b) for b, part in enumerate(parts))
         return cls(effects, tuple(parts), rotated, _stack(parts, rotated))
 
-    def _given(self, scales: Scales) -> tuple[Stacked, Floats, Floats, Floats, float, Floats]:
-        """Arguments of the arithmetic."""
-        effects = self.effects
+    def _arguments(self, scales: Scales) -> tuple[Stacked, Floats, Floats, float, Floats]:
+        """Arguments of the compiled functions."""
         return (
             self.stacked,
-            effects.with_unknown(scales.unknown),
-            effects.deviations(scales.deviations),
-            effects.prior_mean(),
+            self.effects.with_unknown(scales.unknown),
+            self.effects.deviations(scales.deviations),
             scales.cell,
             scales.slopes,
         )
 
     def factor(self, scales: Scales) -> Factor:
         """Integrate the effects out at given scales, without derivatives."""
-        return Factor(*factor(*self._given(scales)))
+        return Factor(*factor(*self._arguments(scales)))
 
     def solve(self, scales: Scales) -> Solution:
-        """Integrate the effects out at given scales."""
-        return Solution(*solve(*self._given(scales)))
-
-    def value_and_gradient(self, scales: Scales) -> tuple[float, Scales]:
-        """Log marginal likelihood, and its derivatives in the shape of its argument."""
-        effects, solved = self.effects, self.solve(scales)
-        unknown = np.zeros(len(effects.unknown))
-        if unknown.size:
-            deviations = effects.deviations(scales.deviations)
-            effect = effects.prior_mean() + deviations * solved.mean
-            moved = solved.spent @ (effects.with_unknown(scales.unknown) * deviations)
-            for place, (rows, columns) in enumerate(effects.unknown_at):
-                removed = deviations[columns] * moved[rows, columns]
-                unknown[place] = (solved.left[rows] * effect[columns] - removed).sum()
-        return solved.value, Scales(
-            effects.per_group(solved.by_effect), solved.by_cell, solved.slopes, unknown
-        )
+        """Integrate the effects out at given scales, with derivatives."""
+        return Solution(*solve(*self._arguments(scales)))
 
     def draw(self, scales: Scales, rng: np.random.Generator) -> Drawn:
         """Exact draw of effects, source and transfer logits given the scales and the data."""
         effects, found = self.effects, self.factor(scales)
         root = found.root
-        noise = rng.standard_normal(found.pulled.size)
-        mean, moved = back_substituted(root, np.column_stack([found.pulled, noise])).T
-        standard = mean + moved
-        # What the likelihood is when means and trends are given instead of integrated out.
-        fixed = effects.fixed
+        noise = rng.standard_normal(found.whitened.size)
+        sides = np.column_stack([found.whitened, noise])
+        mean, deviation = linalg.solve_triangular(
+            root, sides, lower=True, trans="T", check_finite=False
+        ).T
+        standard = mean + deviation
+        # The likelihood given means and trends, which the marginal one integrates out.
+        fixed = effects.fixed_columns
         inverse_root = linalg.solve_triangular(
             root, np.eye(len(root))[:, fixed], lower=True, check_finite=False
         )
         cov = inverse_root.T @ inverse_root
-        away = moved[fixed]
-        log_given = -0.5 * float(away @ np.linalg.solve(cov, away) + np.linalg.slogdet(cov)[1])
+        own = deviation[fixed]
+        log_given = -0.5 * float(own @ np.linalg.solve(cov, own) + np.linalg.slogdet(cov)[1])
         log_prior = -0.5 * float(standard[fixed] @ standard[fixed])
-        drawn = effects.prior_mean() + effects.deviations(scales.deviations) * standard
+        drawn = effects.deviations(scales.deviations) * standard
         rows = effects.with_unknown(scales.unknown) @ drawn
         source, transfer = self._cells(rows, scales, rng)
         for b, part in enumerate(self.rotated):
-            here = rows[effects.starts[b] : effects.starts[b + 1]]
-            beta, weight = scales.slopes[b], 1.0 / (part.values + scales.cell**2)
+            unit_rows = rows[effects.starts[b] : effects.starts[b + 1]]
+            beta, weight = scales.slopes[b], 1.0 / (part.variances + scales.cell**2)
             shift = part.by_line.sum(axis=1) * beta * self.parts[b].centre
-            residual = part.outcome + shift - (part.fixed + beta * part.by_line) @ here
-            own = scales.cell**2 * weight * residual
-            own = own + scales.cell * np.sqrt(part.values * weight) * rng.standard_normal(own.size)
-            at = effects.units[b].cell_model, effects.units[b].cell_language
-            transfer[b][at] = self._level(rows, b) + part.vectors @ own
+            residual = part.outcome + shift - (part.fixed + beta * part.by_line) @ unit_rows
+            sd = scales.cell * np.sqrt(part.variances * weight)
+            own = scales.cell**2 * weight * residual + sd * rng.standard_normal(sd.size)
+            unit = effects.units[b]
+            level = effects.cell_rows(rows, b) + part.vectors @ own
+            transfer[b][unit.cell_model, unit.cell_language] = level
         return Drawn(drawn, source, transfer, log_prior, found.value + log_given - log_prior)
 
     def draw_prior(self, scales: Scales, rng: np.random.Generator) -> Drawn:
-        """Draw of effects, source and transfer logits given the scales, whatever the data."""
+        """Draw of effects, source and transfer logits given the scales only."""
         effects = self.effects
         standard = rng.standard_normal(effects.matrix.shape[1])
-        drawn = effects.prior_mean() + effects.deviations(scales.deviations) * standard
+        drawn = effects.deviations(scales.deviations) * standard
         rows = effects.with_unknown(scales.unknown) @ drawn
-        source, transfer = self._cells(rows, scales, rng)
-        for b, unit in enumerate(effects.units):
-            at = unit.cell_model, unit.cell_language
-            own = scales.cell * rng.standard_normal(unit.cell_model.size)
-            transfer[b][at] = self._level(rows, b) + own
-        return Drawn(drawn, source, transfer, np.nan, np.nan)
-
-    def _level(self, rows: Floats, b: int) -> Floats:
-        """Transfer logits of the cells that were seen, without what is their own, (C,)."""
-        effects, unit = self.effects, self.effects.units[b]
-        level = rows[effects.rows(b, "model")][unit.cell_model]
-        level = level + rows[effects.rows(b, "language")][unit.cell_language]
-        if effects.pairs[b].size:
-            level = level + rows[effects.rows(b, "pair")][effects.pairs[b]]
-        return np.asarray(level)
+        return Drawn(drawn, *self._cells(rows, scales, rng), np.nan, np.nan)
 
     def _cells(
         self, rows: Floats, scales: Scales, rng: np.random.Generator
     ) -> tuple[list[Floats], list[Floats]]:
-        """Source logits (M_b,) and transfer logits (M_b, L_b) as if no cell had been seen."""
+        """Source logits (M_b,) and transfer logits (M_b, L_b) as if no cell had been observed."""
         effects = self.effects
         source, transfer = [], []
         for b in range(len(effects.units)):
@@ -287,3 +259,65 @@ class MarginalCells:
             source.append(rows[effects.rows(b, "source")])
             transfer.append(level + scales.cell * rng.standard_normal(level.shape))
         return source, transfer
+
+    def dense(self, scales: Scales) -> tuple[Floats, Floats]:
+        """Covariance (N, N) and mean (N,) of all estimates: source, then cells, by benchmark."""
+        effects = self.effects
+        matrix = effects.with_unknown(scales.unknown) * effects.deviations(scales.deviations)
+        rows, means, noise = [], [], []
+        for b, (unit, part) in enumerate(zip(effects.units, self.parts, strict=True)):
+            source, cells = matrix[effects.rows(b, "source")], effects.cell_rows(matrix, b)
+            beta = scales.slopes[b]
+            rows += [source, cells + beta * source[unit.cell_model]]
+            means += [np.zeros(len(source)), np.full(len(cells), -beta * part.centre)]
+            residual = np.repeat([0.0, scales.cell**2], [len(source), len(cells)])
+            noise.append(part.cov + np.diag(residual))
+        loading = np.concatenate(rows)
+        return loading @ loading.T + linalg.block_diag(*noise), np.concatenate(means)
+
+    def leave_out(
+        self, families: dict[str, str], draws: Sequence[Scales]
+    ) -> dict[str, tuple[tuple[str, ...], Floats]]:
+        """Log densities of each cell and each family given the rest, for D draws of the scales.
+
+        Integrated effects make cells dependent given the scales. For a Gaussian with inverse
+        covariance Q and residuals r, held-out estimates f have conditional precision Q_ff and
+        residual ``Q_ff^-1 (Q r)_f`` given the rest (Bürkner, Gabry and Vehtari 2021, Comput Stat
+        36:1243-1261). These are the terms that PSIS-LOO reweights.
+
+        Returns
+        -------
+        dict
+            ``cell`` and ``family``: names of the observations, and densities (D, number).
+        """
+        outcome, is_cell, names, models = [], [], list[str](), list[str]()
+        for unit, part in zip(self.effects.units, self.parts, strict=True):
+            outcome += [part.source, part.transfer]
+            is_cell += [np.zeros(part.source.size, bool), np.ones(part.transfer.size, bool)]
+            models += [*unit.models, *(unit.models[m] for m in unit.cell_model)]
+            names += [
+                f"{unit.models[m]}, {unit.benchmark}, {unit.languages[language]}"
+                for m, language in zip(unit.cell_model, unit.cell_language, strict=True)
+            ]
+        y, cells = np.concatenate(outcome), np.flatnonzero(np.concatenate(is_cell))
+        labels = family_labels(models, families)
+        family_names = list(dict.fromkeys(labels.tolist()))
+        groups = [np.flatnonzero(labels == family) for family in family_names]
+        by_cell = np.empty((len(draws), cells.size))
+        by_family = np.empty((len(draws), len(groups)))
+        constant = np.log(2.0 * np.pi)
+        for draw, scales in enumerate(draws):
+            cov, mean = self.dense(scales)
+            inverse = inverses(linalg.cholesky(cov, lower=True)[None])[0]
+            weighted = inverse @ (y - mean)
+            own = np.diag(inverse)[cells]
+            by_cell[draw] = 0.5 * (np.log(own) - weighted[cells] ** 2 / own - constant)
+            for column, group in enumerate(groups):
+                precision = inverse[np.ix_(group, group)]
+                held_out = weighted[group]
+                by_family[draw, column] = 0.5 * (
+                    np.linalg.slogdet(precision)[1]
+                    - held_out @ np.linalg.solve(precision, held_out)
+                    - group.size * constant
+                )
+        return {"cell": (tuple(names), by_cell), "family": (tuple(family_names), by_family)}

@@ -1,8 +1,10 @@
-"""A posterior and the draws of all that is asked of it."""
+"""A posterior: draws of its variables, of HAT scores, trends and expectations."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hatstats.bayes.cell_model import CellModel
-from hatstats.bayes.count_model import CountModel
-from hatstats.bayes.datatree import made_by
-from hatstats.bayes.draws import posterior_frame
-from hatstats.bayes.scores import Interval, PosteriorScores
+from hatstats.bayes.scores import Interval, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.scores.averages import common_languages
 from hatstats.scores.reference import reference_name
@@ -22,15 +21,20 @@ from hatstats.study import Study
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def made_by(tree: Any) -> dict[str, Any]:
+    """Arguments, fingerprint of the study and time of a fit, from its tree."""
+    return dict(json.loads(tree.attrs["made_by"]))
+
+
+@dataclass(frozen=True, eq=False)
 class Posterior:
     """One joint posterior over models, benchmarks and languages.
 
     Attributes
     ----------
     study : Study
-    model : CellModel or CountModel
-        The density that was sampled.
+    cell_model : CellModel
+        Cell estimates and the effects they share.
     design : TrendDesign
     idata : DataTree
         Groups `posterior`, `prior`, `posterior_predictive`, `log_likelihood`, `sample_stats`,
@@ -38,19 +42,23 @@ class Posterior:
     """
 
     study: Study
-    model: CellModel | CountModel
+    cell_model: CellModel
     design: TrendDesign
     idata: Any
 
-    @property
-    def level(self) -> str:
-        """Rung: ``cells``, ``counts`` or ``items``."""
-        return str(made_by(self.idata)["level"])
+    @cached_property
+    def model(self) -> Any:
+        """The ``pymc.Model``: it can be printed, drawn, extended and sampled by ``pm.sample``."""
+        from hatstats.bayes.model import build_model, own_random_state
+
+        with own_random_state():
+            cells = self.cell_model
+            return build_model(cells.marginal, cells.priors, cells.unknown_names)
 
     @property
     def method(self) -> str:
         """How the posterior was made, for tables."""
-        return self.model.method
+        return self.cell_model.method
 
     @property
     def estimand(self) -> str:
@@ -74,7 +82,7 @@ class Posterior:
         }
 
     def hat(self, reference: str | ArrayLike | None = None) -> PosteriorScores:
-        """Posterior of HAT scores, the reference computed anew in each draw.
+        """Posterior of HAT scores; references of accuracies are computed anew in each draw.
 
         Parameters
         ----------
@@ -92,52 +100,51 @@ class Posterior:
         DataError
             For an unknown reference, or another one than that of the cells.
         """
-        chosen: str | ArrayLike = self.model.options.reference if reference is None else reference
-        if isinstance(chosen, str) and chosen == self.model.options.reference:
+        default = self.cell_model.options.reference
+        chosen: str | ArrayLike = default if reference is None else reference
+        if isinstance(chosen, str) and chosen == default:
             cells = self.draws("hat")
         else:
-            flat = self.model.hat_cells(self._flat(), chosen)
-            lead = self.draws("source").shape[:2]
-            cells = flat.reshape(*lead, *flat.shape[1:])
+            flat = self.cell_model.hat_cells(self._flat(), chosen)
+            cells = flat.reshape(*self.draws("source").shape[:2], *flat.shape[1:])
         return self._scores(cells, reference_name(chosen))
 
     def _scores(self, cells: Floats, reference: str) -> PosteriorScores:
-        names = self.model.names
-        table = self._cell_table()
+        """Means of `cells` (chains, draws, models, benchmarks, languages), as scores."""
+        of_cells, table = self.cell_model, self._cell_table()
+        units, languages = of_cells.effects.units, of_cells.languages
         shared = common_languages(table)
-        models = [
-            name for name in names.models if all(name in u.models for u in self.model.effects.units)
-        ]
+        models = [n for n in of_cells.models if all(n in unit.models for unit in units)]
+        rows = [of_cells.models.index(name) for name in models]
         scores = np.zeros((*cells.shape[:2], len(models)))
-        rows = [names.models.index(name) for name in models]
-        for b, benchmark in enumerate(names.benchmarks):
-            columns = [names.languages.index(name) for name in shared[benchmark]]
-            scores += cells[:, :, rows, b][..., columns].mean(axis=-1) / len(names.benchmarks)
-        at = (
-            [names.models.index(name) for name in table["model"]],
-            [names.benchmarks.index(name) for name in table["benchmark"]],
-            [names.languages.index(name) for name in table["language"]],
+        for b, benchmark in enumerate(of_cells.benchmarks):
+            columns = [languages.index(name) for name in shared[benchmark]]
+            scores += cells[:, :, rows, b][..., columns].mean(axis=-1) / len(units)
+        index = (
+            [of_cells.models.index(name) for name in table["model"]],
+            [of_cells.benchmarks.index(name) for name in table["benchmark"]],
+            [languages.index(name) for name in table["language"]],
         )
         return PosteriorScores(
             tuple(models),
             scores,
             table,
-            cells[:, :, *at],
+            cells[:, :, *index],
             reference,
             self.method,
             self.estimand,
         )
 
     def _cell_table(self) -> pd.DataFrame:
-        """Cells that have a score: those seen; of a benchmark without items, all."""
+        """Cells with a score: the observed ones; of a benchmark without items, all."""
         rows = []
-        for unit in self.model.effects.units:
+        for unit in self.cell_model.effects.units:
             pairs = (
                 zip(unit.cell_model, unit.cell_language, strict=True)
                 if unit.by_item
-                else ((m, at) for m in range(len(unit.models)) for at in range(len(unit.languages)))
+                else np.ndindex(len(unit.models), len(unit.languages))
             )
-            rows += [(unit.models[m], unit.benchmark, unit.languages[at]) for m, at in pairs]
+            rows += [(unit.models[m], unit.benchmark, unit.languages[n]) for m, n in pairs]
         return pd.DataFrame(rows, columns=["model", "benchmark", "language"])
 
     @property
@@ -170,14 +177,14 @@ class Posterior:
             columns += list(np.moveaxis(values, -1, 0))
         if "line" in self.idata["posterior"]:
             lines = self.draws("line")
-            for b, name in enumerate(self.model.names.benchmarks):
+            for b, name in enumerate(self.cell_model.benchmarks):
                 if np.isfinite(lines[..., b]).all():
                     terms.append(f"line[{name}]")
                     columns.append(lines[..., b])
-        for parameter in self.model.density.parameters:
-            if not parameter.levels:
-                terms.append(parameter.name)
-                columns.append(self.draws(parameter.name))
+        names = [f"sd_{group.name}" for group in self.cell_model.effects.scaled]
+        for name in (*names, "sd_cell"):
+            terms.append(name)
+            columns.append(self.draws(name))
         return posterior_frame(
             terms,
             np.stack(columns, axis=-1),
@@ -188,49 +195,40 @@ class Posterior:
 
     def glance(self) -> pd.DataFrame:
         """One row of facts about the fit."""
-        names, made = self.model.names, made_by(self.idata)
-        stats = self.idata["sample_stats"]
+        cells, stats = self.cell_model, self.idata["sample_stats"]
+        facts = made_by(self.idata)
         return pd.DataFrame(
             {
-                "level": [made["level"]],
                 "method": [self.method],
-                "trend": [made["trend"] or ""],
-                "n_models": [len(names.models)],
-                "n_benchmarks": [len(names.benchmarks)],
-                "n_languages": [len(names.languages)],
-                "n_families": [len(names.families)],
-                "n_cells": [sum(unit.cell_model.size for unit in self.model.effects.units)],
+                "trend": [facts["trend"] or ""],
+                "n_models": [len(cells.models)],
+                "n_benchmarks": [len(cells.benchmarks)],
+                "n_languages": [len(cells.languages)],
+                "n_families": [len(cells.effects.families)],
+                "n_cells": [sum(unit.cell_model.size for unit in cells.effects.units)],
                 "n_chains": [int(stats.sizes["chain"])],
                 "n_draws": [int(stats.sizes["draw"])],
-                # Chains that follow no trajectory cannot diverge.
-                "n_divergences": [
-                    float(stats["diverging"].values.sum()) if "diverging" in stats else np.nan
-                ],
-                "seconds": [float(made["seconds"])],
+                "n_divergences": [float(stats["diverging"].values.sum())],
+                "seconds": [float(facts["seconds"])],
             }
         )
 
     def cell_level(self) -> Floats:
         """Transfer logits that the effects alone predict, (D, models, benchmarks, languages)."""
-        values, names = self._flat(), self.model.names
-        shape = values["transfer"].shape
-        level = np.zeros(shape) + values["transfer_mean"][:, None, :, None]
-        trend = self.design.matrix
+        values, cells = self._flat(), self.cell_model
+        level = np.zeros(values["transfer"].shape) + values["transfer_mean"][:, None, :, None]
+        by_model = values["transfer_model"]
         if self.design.terms:
-            level = level + np.einsum("mk,dk->dm", trend, values["transfer_trend"])[..., None, None]
-            if self.design.offset_names:
-                moved = np.einsum("mo,do->dm", self.design.offsets, values["transfer_undisclosed"])
-                level = level + moved[..., None, None]
-        if "unknown" in values:
-            for place, (m, term) in enumerate(self.model.effects.unknown):
-                moved = values["unknown"][:, place] * values["transfer_trend"][:, term]
-                level[:, m] += moved[:, None, None]
+            by_model = by_model + values["transfer_trend"] @ self.design.matrix.T
+        if self.design.offset_names:
+            by_model = by_model + values["transfer_undisclosed"] @ self.design.offsets.T
         if "transfer_family" in values:
-            of = [names.families.index(self._family(name)) for name in names.models]
-            level = level + values["transfer_family"][:, of][..., None, None]
-            if "transfer_family_language" in values:
-                level = level + values["transfer_family_language"][:, of][:, :, None, :]
-        level = level + values["transfer_model"][..., None, None]
+            families = [cells.effects.families.index(self._family(n)) for n in cells.models]
+            by_model = by_model + values["transfer_family"][:, families]
+        level = level + by_model[..., None, None]
+        for position, (m, term) in enumerate(cells.effects.unknown):
+            shift = values["unknown"][:, position] * values["transfer_trend"][:, term]
+            level[:, m] += shift[:, None, None]
         level = level + values["transfer_language"][:, None, None, :]
         if "transfer_benchmark" in values:
             level = level + values["transfer_benchmark"][..., None]
@@ -239,7 +237,7 @@ class Posterior:
         return np.asarray(level)
 
     def _family(self, model: str) -> str:
-        return self.model.families.get(model) or f"({model})"
+        return self.cell_model.families.get(model) or f"({model})"
 
     def expected(self, row: Floats) -> tuple[Floats, Floats]:
         """Source accuracy and HAT of a typical model with covariates `row` (k,), each (D,).
@@ -247,10 +245,10 @@ class Posterior:
         Typical: effects of family and model 0. Means over languages and benchmarks, for HAT also
         over the reference: the models' source logits of the same draw.
         """
-        values, names = self._flat(), self.model.names
+        values, cells = self._flat(), self.cell_model
         source, transfer = np.zeros(len(values["source"])), np.zeros(len(values["source"]))
-        for b in range(len(names.benchmarks)):
-            _, languages = self.model.places(b)
+        for b, unit in enumerate(cells.effects.units):
+            _, languages = cells.positions(unit)
             eta = values["source_mean"][:, b]
             level = values["transfer_mean"][:, b]
             if self.design.terms:
@@ -259,7 +257,7 @@ class Posterior:
             by_language = level[:, None] + values["transfer_language"][:, languages]
             if "transfer_language_benchmark" in values:
                 by_language = by_language + values["transfer_language_benchmark"][:, languages, b]
-            right, hat = self.model.typical(values, b, eta, by_language)
+            right, hat = cells.typical(values, b, eta, by_language)
             source, transfer = source + right, transfer + hat
-        count = len(names.benchmarks)
+        count = len(cells.benchmarks)
         return source / count, transfer / count

@@ -1,7 +1,9 @@
-"""`HierarchicalFit`: a posterior, its claims, checks and text."""
+"""`HierarchicalFit`: a posterior with claims, checks and text; its way to disk and back."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +15,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.bayes.claims import claim_probabilities
-from hatstats.bayes.datatree import write_tree
-from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out
+from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_scaling
 from hatstats.bayes.posterior import Posterior
-from hatstats.bayes.prior_sensitivity import power_scaling
 from hatstats.errors import DataError
 
 Floats = NDArray[np.float64]
 
-#: R-hat of a score from which on more draws are no help.
-_APART = 1.1
+#: Format of saved fits.
+SCHEMA = 2
+KIND = "hatstats hierarchical fit"
+_GROUPS = ("posterior", "prior", "sample_stats", "observed_data", "constant_data")
+#: R-hat of a score above which more draws are unlikely to help.
+_NOT_MIXED = 1.1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class HierarchicalFit(Posterior):
     """One joint posterior over models, benchmarks and languages; see `Posterior` for its fields."""
 
@@ -38,42 +42,36 @@ class HierarchicalFit(Posterior):
             `model, benchmark, language, raw, raw_se, estimate, std_error, predicted, pull`, on the
             scale of transfer logits; `pull` is the share of the way from `raw` to `predicted`.
         """
-        values, names = self._flat(), self.model.names
+        values, cells = self._flat(), self.cell_model
         level = self.cell_level().mean(axis=0)
-        rows = []
-        for b, (unit, part) in enumerate(
-            zip(self.model.effects.units, self.model.cells.parts, strict=True)
-        ):
-            models, languages = self.model.places(b)
-            at = models[unit.cell_model], b, languages[unit.cell_language]
-            draws = values["transfer"][:, *at]
+        tables = []
+        for b, (unit, part) in enumerate(zip(cells.effects.units, cells.cells.parts, strict=True)):
+            models, languages = cells.positions(unit)
+            index = models[unit.cell_model], b, languages[unit.cell_language]
+            draws = values["transfer"][:, *index]
             raw = part.transfer.copy()
             if part.by_line:
                 slope = float(values["line"][:, b].mean())
                 raw = raw - slope * (part.source - part.centre)[unit.cell_model]
-            estimate, predicted = draws.mean(axis=0), level[at]
-            away = predicted - raw
-            rows.append(
+            estimate, predicted = draws.mean(axis=0), level[index]
+            distance = predicted - raw
+            distance[np.abs(distance) <= 1e-6] = np.nan
+            tables.append(
                 pd.DataFrame(
                     {
-                        "model": [names.models[m] for m in at[0]],
+                        "model": [unit.models[m] for m in unit.cell_model],
                         "benchmark": unit.benchmark,
-                        "language": [names.languages[place] for place in at[2]],
+                        "language": [unit.languages[n] for n in unit.cell_language],
                         "raw": raw,
                         "raw_se": np.sqrt(np.diag(part.cov))[models.size :],
                         "estimate": estimate,
                         "std_error": draws.std(axis=0, ddof=1),
                         "predicted": predicted,
-                        "pull": np.divide(
-                            estimate - raw,
-                            away,
-                            out=np.full(raw.shape, np.nan),
-                            where=np.abs(away) > 1e-6,
-                        ),
+                        "pull": (estimate - raw) / distance,
                     }
                 )
             )
-        return pd.concat(rows, ignore_index=True)
+        return pd.concat(tables, ignore_index=True)
 
     def claims(
         self,
@@ -94,10 +92,10 @@ class HierarchicalFit(Posterior):
         return bool(self.checks()["passed"].all())
 
     def loo(self, by: str = "cell") -> Any:
-        """PSIS-LOO of ArviZ by ``cell`` or ``family`` (cell rung), or by ``item`` (the others).
+        """PSIS-LOO of ArviZ by ``cell`` or ``family``.
 
-        A Pareto k above .7 says that weights do not reach so far: with few families that is the
-        rule for whole families, whose absence moves the scales themselves.
+        A Pareto k above .7 means that the posterior without the held-out data is too far for
+        importance weights: with few families that is the rule for whole families.
         """
         return leave_one_out(self, by)
 
@@ -115,33 +113,10 @@ class HierarchicalFit(Posterior):
         Raises
         ------
         DataError
-            If the draws are too few for the digits that are printed.
+            If the draws are too few for the printed digits.
         """
         scores = self.hat()
-        table = scores.tidy(conf_level)
-        error = table["mcse"].to_numpy(dtype=float)
-        worst = float(error.max())
-        if worst > MCSE:
-            size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
-            wanted = int(np.ceil((worst / MCSE) ** 2 * size))
-            apart = float(table["r_hat"].max())
-            if apart > _APART:
-                hint = (
-                    f"the chains are apart (R-hat {apart:.2f}), which more draws seldom hint: try "
-                    "another rung, or a likelihood that fits the answers (compare_joint)."
-                )
-            else:
-                hint = (
-                    f"draw until about {wanted} are effective, {size:.0f} are now "
-                    "(sampling=Sampling(draws=...))."
-                )
-            raise DataError(
-                f"too few draws for the digits that are printed: the Monte-Carlo error of a score "
-                f"is {worst:.4f}, and three decimals need {MCSE:g} or less",
-                column="draws",
-                value=int(scores.draws.shape[0] * scores.draws.shape[1]),
-                hint=hint,
-            )
+        _require_precision(scores.tidy(conf_level), scores.draws[..., 0].size)
         lines = [scores.summary(conf_level)]
         shown = self.tidy(conf_level)
         lines.append(f"  {'term (logits)':<42}{'mean':>8}{'sd':>8}  {conf_level:.0%} interval")
@@ -157,7 +132,105 @@ class HierarchicalFit(Posterior):
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<HierarchicalFit: {self.method}, {len(self.model.names.models)} models>"
+        return f"<HierarchicalFit: {self.method}, {len(self.cell_model.models)} models>"
 
     def _repr_html_(self) -> str:
         return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+
+
+def _require_precision(table: pd.DataFrame, draws: int) -> None:
+    """Refuse to print digits that are Monte-Carlo noise, and say what would help."""
+    error = table["mcse"].to_numpy(dtype=float)
+    worst = float(error.max())
+    if worst <= MCSE:
+        return
+    size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
+    wanted = int(np.ceil((worst / MCSE) ** 2 * size))
+    r_hat = float(table["r_hat"].max())
+    raise DataError(
+        f"too few draws for the printed digits: the Monte-Carlo error of a score is {worst:.4f}, "
+        f"and three decimals need {MCSE:g} or less",
+        column="draws",
+        value=draws,
+        hint=f"the chains have not mixed (R-hat {r_hat:.2f}): tune longer "
+        "(sampling=Sampling(tune=...)) or estimate the cells otherwise."
+        if r_hat > _NOT_MIXED
+        else f"draw until about {wanted} are effective, {size:.0f} are now "
+        "(sampling=Sampling(draws=...)).",
+    )
+
+
+def write_tree(tree: Any, path: str | Path) -> Path:
+    """Write a tree: NetCDF for names that end in ``.nc``, else a Zarr store.
+
+    It is written to a temporary sibling and moved into place, so that an interrupted run leaves an
+    earlier one whole.
+
+    Raises
+    ------
+    DataError
+        If NetCDF is wanted and no library for it is installed.
+    """
+    out = Path(path)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        fresh = work / out.name
+        if out.suffix == ".nc":
+            try:
+                tree.to_netcdf(fresh)
+            except (ImportError, ValueError) as error:
+                raise DataError(
+                    f"NetCDF cannot be written ({str(error).splitlines()[0]})",
+                    file=out.name,
+                    hint="install h5netcdf, or choose a name that ends in .zarr.",
+                ) from error
+        else:
+            tree.to_zarr(fresh, mode="w", consolidated=False, zarr_format=3)
+        if out.is_dir():
+            shutil.rmtree(out)
+        fresh.replace(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return out
+
+
+def read_tree(path: str | Path) -> Any:
+    """Read a tree back; no pickle is involved.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist, cannot be read, or is not a fit of hatstats.
+    """
+    import xarray as xr
+
+    source = Path(path)
+    if not source.exists():
+        raise DataError("no such file", file=source.name, hint="check the path.")
+    zarr: dict[str, Any] = {"engine": "zarr", "consolidated": False}
+    options = {} if source.suffix == ".nc" else zarr
+    try:
+        tree = xr.open_datatree(source, **options).load()
+    except Exception as error:
+        # Libraries raise many kinds of errors for bytes that they cannot read.
+        raise DataError(
+            f"the saved posterior cannot be read ({type(error).__name__}: "
+            f"{(str(error).splitlines() or ['no reason given'])[0][:160]})",
+            file=source.name,
+            hint="fit again and save anew.",
+        ) from error
+    if tree.attrs.get("kind") != KIND or any(group not in tree.children for group in _GROUPS):
+        raise DataError(
+            "this is not a saved fit of hatstats",
+            file=source.name,
+            hint="read it with arviz, or give a path that HierarchicalFit.save wrote.",
+        )
+    if int(tree.attrs["schema"]) != SCHEMA:
+        raise DataError(
+            "the saved fit is of another version of the format",
+            file=source.name,
+            value=int(tree.attrs["schema"]),
+            hint=f"this version reads {SCHEMA}: fit again.",
+        )
+    return tree

@@ -1,23 +1,105 @@
-"""HAT scores as posterior draws: intervals, contrasts, ranks and probabilities from them."""
+"""HAT scores as posterior draws: intervals, convergence, contrasts, ranks and probabilities."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from hatstats.bayes.draws import Floats, limits, posterior_frame
 from hatstats.errors import DataError
 from hatstats.inference.intervals import check_level
+from hatstats.inference.tidy import tidy_frame
 
+Floats = NDArray[np.float64]
 Interval = Literal["eti", "hdi"]
 
 
+def limits(draws: Floats, conf_level: float, interval: str = "eti") -> Floats:
+    """Limits of K quantities (chains, draws, K): equal tails, or the shortest interval; (K, 2).
+
+    Raises
+    ------
+    DataError
+        For an unknown kind of interval.
+    """
+    check_level(conf_level)
+    flat = draws.reshape(-1, draws.shape[-1])
+    if interval == "eti":
+        tail = 0.5 * (1.0 - conf_level)
+        return np.asarray(np.quantile(flat, [tail, 1.0 - tail], axis=0).T)
+    if interval != "hdi":
+        raise DataError(
+            "unknown kind of interval",
+            column="interval",
+            value=interval,
+            hint="use eti (equal tails) or hdi (highest density).",
+        )
+    ordered = np.sort(flat, axis=0)
+    inside = int(np.floor(conf_level * flat.shape[0]))
+    width = ordered[inside:] - ordered[: flat.shape[0] - inside]
+    start = width.argmin(axis=0)
+    columns = np.arange(flat.shape[1])
+    return np.column_stack([ordered[start, columns], ordered[start + inside, columns]])
+
+
+def convergence(draws: Floats) -> pd.DataFrame:
+    """R-hat, effective sample sizes and Monte-Carlo error of K quantities (chains, draws, K)."""
+    from arviz_stats.base.array import array_stats as stats
+
+    by_quantity = np.moveaxis(draws, -1, 0)
+    # A constant quantity (a reference model against itself) has converged trivially.
+    constant = np.ptp(by_quantity, axis=(1, 2)) == 0.0
+    table = pd.DataFrame(
+        {
+            "r_hat": stats.rhat(by_quantity),
+            "ess_bulk": stats.ess(by_quantity, method="bulk"),
+            "ess_tail": stats.ess(by_quantity, method="tail", prob=(0.05, 0.95)),
+            "mcse": stats.mcse(by_quantity, method="mean"),
+        },
+        index=range(by_quantity.shape[0]),
+    )
+    table.loc[constant, ["r_hat", "ess_bulk", "ess_tail"]] = np.nan
+    return table
+
+
+def posterior_frame(
+    term: str | Sequence[str],
+    draws: Floats,
+    *,
+    conf_level: float = 0.95,
+    interval: str = "eti",
+    method: str = "",
+    identifiers: Mapping[str, Sequence[str] | str] | None = None,
+) -> pd.DataFrame:
+    """Rows of the tidy schema from draws (chains, draws, K).
+
+    `estimate` and `std_error` are posterior mean and standard deviation, the limits those of the
+    posterior. A posterior has no test statistic, degrees of freedom or p value.
+
+    Returns
+    -------
+    DataFrame
+        The tidy schema, then `r_hat, ess_bulk, ess_tail, mcse, interval`.
+    """
+    mean, sd = draws.mean(axis=(0, 1)), draws.std(axis=(0, 1), ddof=1)
+    table = tidy_frame(
+        term, mean, sd, conf_level=conf_level, method=method, identifiers=identifiers
+    )
+    ends = limits(draws, conf_level, interval)
+    table["conf_low"], table["conf_high"] = ends[:, 0], ends[:, 1]
+    table[["statistic", "df", "p_value"]] = np.nan
+    for name, values in convergence(draws).items():
+        table[str(name)] = values.to_numpy()
+    return table.assign(interval=interval)
+
+
 def check_rope(rope: tuple[float, float]) -> tuple[float, float]:
-    """Refuse a region of practical equivalence that is none.
+    """Refuse a region of practical equivalence whose ends are reversed or not finite.
 
     Raises
     ------
@@ -100,7 +182,7 @@ class PosteriorScores:
             },
         )
 
-    def _place(self, name: str) -> int:
+    def _index(self, name: str) -> int:
         if name not in self.models:
             raise DataError(
                 "no such model in these scores",
@@ -139,7 +221,7 @@ class PosteriorScores:
             For an unknown name, or a region whose ends are reversed.
         """
         low, high = check_rope(rope)
-        difference = self.draws[..., self._place(a)] - self.draws[..., self._place(b)]
+        difference = self.draws[..., self._index(a)] - self.draws[..., self._index(b)]
         row = posterior_frame(
             f"{a} - {b}",
             difference[..., None],
@@ -184,13 +266,12 @@ class PosteriorScores:
         ]
         width = min(max(len(name) for name in self.models), 40)
         numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
-        for place in np.argsort(-self.params, kind="stable"):
-            value, low, high = numbers[place]
-            name = self.models[place]
+        for m in np.argsort(-self.params, kind="stable"):
+            value, low, high = numbers[m]
+            name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"
             lines.append(
-                f"  {name:<{width}}  {value:.3f}  [{low:.3f}, {high:.3f}]  "
-                f"P(best) {best[place]:.2f}"
+                f"  {name:<{width}}  {value:.3f}  [{low:.3f}, {high:.3f}]  P(best) {best[m]:.2f}"
             )
         return "\n".join(lines)
 

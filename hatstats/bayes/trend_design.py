@@ -22,7 +22,7 @@ from hatstats.study.formula import (
 
 Floats = NDArray[np.float64]
 
-#: Covariates that vendors keep to themselves: unknown ones are expected.
+#: Covariates that vendors often do not disclose.
 UNDISCLOSED = ("params_total", "params_active")
 
 
@@ -40,7 +40,7 @@ class TrendDesign:
         unknown.
     unknown : ndarray of bool, shape (M, k)
     centre, scale : ndarray, shape (k,)
-        What was subtracted and divided by.
+        Means and standard deviations used to standardise.
     offsets : ndarray, shape (M, o)
         Indicators of the models of one family whose covariates are unknown.
     offset_names : tuple of str, length o
@@ -60,7 +60,7 @@ class TrendDesign:
     frame: pd.DataFrame
     spec: Any = None
 
-    def place(self, term: str) -> int:
+    def index(self, term: str) -> int:
         """Position of a term.
 
         Raises
@@ -77,15 +77,15 @@ class TrendDesign:
             )
         return self.terms.index(term)
 
-    def at(self, values: dict[str, float]) -> Floats:
-        """Mean standardised row (k,) over the models, had all of them these covariates."""
+    def row(self, values: dict[str, float]) -> Floats:
+        """Mean standardised row (k,) over the models, with these covariates set for all."""
         known = ~self.unknown.any(axis=1)
         frame = self.frame.loc[known].assign(**values)
         table = self.spec.get_model_matrix(frame, context=FUNCTIONS)
         raw = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
         if not np.isfinite(raw).all():
             raise DataError(
-                "the covariates of the trend are not finite there",
+                "the covariates of the trend are not finite at these values",
                 column="trend",
                 value=values,
                 hint="ask for values inside the range of the models.",
@@ -160,11 +160,11 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
     if not terms:
         raise formula_error(formula, "the formula names no covariate", "name one or more.")
     raw = np.asarray(table[list(terms)], dtype=float)
-    # A category of its own is no reason for a column to be unknown.
+    # Unknown entries must come from undisclosed covariates.
     unknown = ~np.isfinite(raw)
-    odd = unknown & ~incomplete[:, None]
-    if odd.any():
-        row, column = (int(x) for x in np.argwhere(odd)[0])
+    invalid = unknown & ~incomplete[:, None]
+    if invalid.any():
+        row, column = (int(x) for x in np.argwhere(invalid)[0])
         raise DataError(
             f"{terms[column]} is not finite",
             file="models.csv",
@@ -181,7 +181,7 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
         )
     if not offsets and (unknown.sum(axis=1) > 1).any():
         raise DataError(
-            "an unknown value enters more than one term of the trend, so that it is no single "
+            "an unknown value enters more than one term of the trend, so that it is not a single "
             "parameter",
             column="trend",
             value=formula,

@@ -15,17 +15,15 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from hatstats.bayes.fit import Level
-from hatstats.bayes.settings import Sampling
 from hatstats.calibration.coverage import CoverageDesign, coverage, tally
 from hatstats.calibration.drift import DriftDesign, drift
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
-from hatstats.calibration.rungs import WorldDesign, rung_agreement, wrong_worlds
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
 from hatstats.calibration.stress import StressDesign, stress_test
+from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.estimators.methods import Method
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study
+from hatstats.simulation.simulate import Shape, WorldName
 from hatstats.trends.planning.assumptions import Assumptions
 from hatstats.trends.planning.power import Panel
 
@@ -185,18 +183,11 @@ def show_plans(effort: Effort, seed: int, jobs: int) -> None:
 
 
 def show_posteriors(effort: Effort, seed: int, jobs: int) -> None:
-    """Calibration and agreement of the hierarchical model's levels, and wrong worlds."""
+    """Calibration of the hierarchical model, and its coverage in all worlds."""
     ranks = rank_statistics(RankDesign(), n_fits=effort.fits, n_jobs=jobs, rng=seed)
-    _show(
-        f"Simulation-based calibration of the count rung, {effort.fits} fits",
-        calibration_table(ranks),
-    )
-    study = simulate_study(shape=Shape(n_items=600, n_languages=2), rng=seed)
-    long, slow = Sampling(draws=4_000), Sampling(draws=4_000, tune=1_000)
-    how: dict[Level, Sampling] = {"cells": long, "counts": long, "items": slow}
-    _show("Rungs less the count rung, six models", rung_agreement(study, how, seed))
-    levels: tuple[Level, ...] = ("cells", "counts")
-    designs = [WorldDesign(world, level) for world, level in itertools.product(_WORLDS, levels)]
+    title = f"Simulation-based calibration of the hierarchical model, {effort.fits} fits"
+    _show(title, calibration_table(ranks))
+    designs = [WorldDesign(world) for world in _WORLDS]
     table = wrong_worlds(designs, n_replicates=max(effort.fits // 2, 1), n_jobs=jobs, rng=seed)
     _show("Hierarchical model in worlds of known truth, eight models, 250 items", table)
 

@@ -1,46 +1,22 @@
-"""Whether the count rung's posteriors are what they say: ranks of truths drawn from the prior."""
+"""Simulation-based calibration of the hierarchical model: ranks of truths drawn from the prior."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.bayes.blocked import draw_blocked
-from hatstats.bayes.count_blocks import BinomialBlock, joint_blocks
-from hatstats.bayes.count_model import CountModel
-from hatstats.bayes.count_parts import block_estimates
-from hatstats.bayes.count_tables import draw_counts
-from hatstats.bayes.estimates import CellOptions
+from hatstats.bayes.cell_model import CellModel, Values
+from hatstats.bayes.estimates import StudyCells
 from hatstats.bayes.fit import Request, prepare
-from hatstats.bayes.priors import Priors
-from hatstats.bayes.sampling import sample
-from hatstats.bayes.settings import Sampling
-from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
-from hatstats.estimators.joint.options import JointOptions
-from hatstats.scores.counts import ItemCounts
+from hatstats.bayes.options import CellOptions, Priors, Sampling
 from hatstats.simulation.simulate import Shape, simulate_study
 
 Floats = NDArray[np.float64]
-
-#: Priors narrow enough that few drawn studies have answers that are all alike.
-CALIBRATED = Priors(mean=0.7, source=0.5, language=0.3, model=0.3, cell=0.2, residual=0.4)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep back what is said of single fits, of which there are hundreds."""
-    with warnings.catch_warnings():
-        for category in (ConvergenceWarning, DegenerateDataWarning):
-            warnings.simplefilter("ignore", category)
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,82 +25,49 @@ class RankDesign:
 
     Attributes
     ----------
-    n_models, n_items, n_languages, n_trials : int
+    n_models, n_items, n_languages : int
     sampling : Sampling
     thin : int
-        Draws between those whose ranks count, so that they are nearly independent.
+        Draws between those that are ranked, so that they are nearly independent.
     """
 
-    n_models: int = 4
-    n_items: int = 80
-    n_languages: int = 2
-    n_trials: int = 5
+    n_models: int = 6
+    n_items: int = 100
+    n_languages: int = 3
     sampling: Sampling = field(
-        default_factory=lambda: Sampling(draws=600, tune=60, chains=2, cores=1)
+        default_factory=lambda: Sampling(draws=500, tune=500, chains=2, cores=1)
     )
-    thin: int = 6
+    thin: int = 5
 
 
-def _template(design: RankDesign) -> CountModel:
+def template(design: RankDesign) -> CellModel:
+    """Cells whose covariance, but not estimates, every drawn study shares."""
     study = simulate_study(
         tuple(np.linspace(-0.5, 0.5, design.n_models)),
-        shape=Shape(
-            n_items=design.n_items,
-            n_languages=design.n_languages,
-            n_trials=design.n_trials,
-        ),
+        shape=Shape(n_items=design.n_items, n_languages=design.n_languages),
         rng=0,
     )
-    request = Request("counts", None, CALIBRATED, CellOptions(), JointOptions())
-    model, _ = prepare(study, request)
-    assert isinstance(model, CountModel)
-    return model
+    return prepare(study, Request(None, Priors(), CellOptions()))[0]
 
 
-def redrawn(model: CountModel, natural: Floats, rng: np.random.Generator) -> CountModel:
-    """The same model of counts that are drawn from it at natural coordinates (P,)."""
-    phi = model.parse(natural).cells.value
-    blocks, tables, units = [], list[ItemCounts | None](), []
-    for b, block in enumerate(model.blocks):
-        counts = model.counts[b]
-        assert not isinstance(block, BinomialBlock)
-        assert counts is not None
-        source, target = counts.source_correct.copy(), counts.target_correct.copy()
-        for m, one in enumerate(block):
-            theta = one.theta(model.coordinates(phi, model.takes[b][m]))
-            trials = counts.source_trials[m], counts.target_trials[m][:, one.asked]
-            setting = (one.fit.layout, model.joint, counts.chance)
-            source[m], target[m][:, one.asked] = draw_counts(theta, setting, trials, rng)
-        table = replace(counts, source_correct=source, target_correct=target)
-        unit, fresh = joint_blocks(table, model.joint, centre=block[0].centre)
-        blocks.append(fresh)
-        tables.append(table)
-        units.append(unit)
-    parts = block_estimates(blocks, [None] * len(blocks))
-    return CountModel(
-        replace(model.cells, units=tuple(units), parts=parts),
-        model.effects,
-        model.names,
-        model.families,
-        model.priors,
-        model.options,
-        model.joint,
-        tuple(blocks),
-        tuple(tables),
-    )
+def redrawn(cells: CellModel, truth: Values, rng: np.random.Generator) -> CellModel:
+    """The same cells with estimates drawn from true logits, the first draw of `truth`."""
+    predicted = cells.predictive(truth, rng)
+    parts = []
+    for b, (unit, part) in enumerate(zip(cells.effects.units, cells.cells.parts, strict=True)):
+        models, languages = cells.positions(unit)
+        index = models[unit.cell_model], b, languages[unit.cell_language]
+        source = predicted["source_logit"][0, models, b]
+        transfer = predicted["transfer_logit"][0][index]
+        parts.append(replace(part, source=source, transfer=transfer))
+    return replace(cells, cells=StudyCells(cells.cells.units, tuple(parts)))
 
 
-def _quantities(model: CountModel, natural: Floats, rng: np.random.Generator) -> pd.DataFrame:
-    """Hyperparameters and the HAT of each model, one row per draw."""
-    found = {}
-    for parameter, at in zip(model.density.parameters, model.places_of.values(), strict=True):
-        if not parameter.name.startswith("z_"):
-            for place in range(parameter.size):
-                found[f"{parameter.name}[{place}]"] = natural[:, at][:, place]
-    values = model.complete(natural, rng)
-    hat = np.nanmean(model.hat_cells(values, "uniform"), axis=(2, 3))
-    found |= {f"HAT[{name}]": hat[:, m] for m, name in enumerate(model.names.models)}
-    return pd.DataFrame(found)
+def _quantities(values: Values) -> dict[str, Floats]:
+    """Standard deviations and the HAT of each model, (D,) each."""
+    hat = np.nanmean(values["hat"], axis=(2, 3))
+    found = {name: value for name, value in values.items() if name.startswith("sd_")}
+    return found | {f"HAT[{m}]": column for m, column in enumerate(hat.T)}
 
 
 def rank_statistics(
@@ -144,7 +87,7 @@ def rank_statistics(
     design : RankDesign
     n_fits : int
     n_jobs : int
-        Processes, through joblib.
+        Processes, through joblib; each compiles the model once.
     rng : Generator, int or None
 
     Returns
@@ -153,40 +96,50 @@ def rank_statistics(
         `fit, quantity, rank, n_draws, covered`; ranks among every `thin`-th draw, intervals from
         all of them.
     """
-    template = _template(design)
-    tables: Sequence[pd.DataFrame] = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_one_rank)(design, template, child)
-        for child in np.random.default_rng(rng).spawn(n_fits)
+    children = np.random.default_rng(rng).spawn(n_fits)
+    count = joblib.effective_n_jobs(n_jobs)
+    shares = [children[first::count] for first in range(count)]
+    tables = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_ranks)(design, share) for share in shares if share
     )
-    return pd.concat([table.assign(fit=fit) for fit, table in enumerate(tables)], ignore_index=True)
+    ordered = [found[k // count] for k in range(n_fits) for found in [tables[k % count]]]
+    return pd.concat(
+        [table.assign(fit=fit) for fit, table in enumerate(ordered)], ignore_index=True
+    )
 
 
-def _one_rank(design: RankDesign, template: CountModel, rng: np.random.Generator) -> pd.DataFrame:
-    with quiet():
-        drawn = template.density.draw_prior(rng)[None]
-        truth = template.prior_coordinates(drawn, rng)
-        model = redrawn(template, truth[0], rng)
-    seeds = rng.integers(2**31, size=design.sampling.chains).tolist()
-    draw = partial(draw_blocked, model)
-    chains = sample(model.density, design.sampling, seeds, "calibration", draw)
-    flat = chains.x.reshape(-1, model.density.size)
-    posterior = _quantities(model, model.density.natural(flat), rng)
-    # The truth stands in the template's coordinates.
-    true = _quantities(template, truth, rng).iloc[0]
-    rows = []
-    for name, value in true.items():
-        draws = posterior[name].to_numpy(dtype=float)
-        low, high = np.quantile(draws, [0.025, 0.975])
-        kept = draws[:: design.thin]
-        rows.append(
-            {
-                "quantity": str(name),
-                "rank": int((kept < value).sum()),
-                "n_draws": kept.size,
-                "covered": bool(low <= value <= high),
-            }
-        )
-    return pd.DataFrame(rows)
+def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.DataFrame]:
+    """Ranks of several drawn studies, fitted with one compiled model."""
+    from hatstats.bayes.model import build_model, compile_model, draw_prior, sample
+
+    cells = template(design)
+    model = build_model(cells.marginal, cells.priors, [])
+    compiled = compile_model(model)
+    tables = []
+    for rng in rngs:
+        drawn = draw_prior(model, 1, int(rng.integers(2**31)))
+        parameters = {name: value[0] for name, value in drawn.items()}
+        truth = cells.complete(parameters, rng, prior=True)
+        found = redrawn(cells, truth, rng)
+        data = {name: getattr(found.marginal.stacked, name) for name in ("source", "outcome")}
+        seed = int(rng.integers(2**31))
+        draws, _, _ = sample(model, design.sampling, seed, compiled.with_data(**data))
+        flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.items()}
+        posterior, true = _quantities(found.complete(flat, rng)), _quantities(truth)
+        rows = []
+        for name, value in true.items():
+            low, high = np.quantile(posterior[name], [0.025, 0.975])
+            kept = posterior[name][:: design.thin]
+            rows.append(
+                {
+                    "quantity": name,
+                    "rank": int((kept < value[0]).sum()),
+                    "n_draws": kept.size,
+                    "covered": bool(low <= value[0] <= high),
+                }
+            )
+        tables.append(pd.DataFrame(rows))
+    return tables
 
 
 def ecdf_envelope(

@@ -11,25 +11,22 @@ from hatstats.cli.front import FAILED, Choice, verb
 from hatstats.cli.inputs import StudyPath, read
 from hatstats.cli.terminal import print_json, progress_bar, say
 
-Level = Literal["cells", "counts", "items"]
-Sampler = Literal["auto", "nutpie", "pymc", "numpyro", "blocked", "independence"]
+Method = Literal["latent", "joint", "observed"]
+Sampler = Literal["nutpie", "pymc"]
 
 
-@verb("seed", "conf_level", "with_flagged", "quick")
+@verb("seed", "conf_level", "with_flagged")
 def bayes(
     study: StudyPath,
     *,
     trend: Annotated[
-        str | None, typer.Option(help="Covariates; those of the registered claims if not given.")
+        str | None, typer.Option(help="Covariates; by default those of the registered claims.")
     ] = None,
-    level: Annotated[Level, typer.Option(help="Rung: cells, counts or items.")] = "cells",
-    draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 500,
-    sampler: Annotated[
-        Sampler, typer.Option(help="auto, nutpie, pymc, numpyro, blocked (counts), independence.")
-    ] = "auto",
-    keep: Annotated[
-        Path | None, typer.Option(help="Folder of finished chains: a stopped run goes on there.")
-    ] = None,
+    cells: Annotated[
+        Method, typer.Option(help="Estimator of item-level cells; joint for one trial per item.")
+    ] = "latent",
+    draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 1000,
+    sampler: Annotated[Sampler, typer.Option(help="nutpie or pymc.")] = "nutpie",
     save: Annotated[
         Path | None, typer.Option(help="Where to save the posterior: NAME.zarr or NAME.nc.")
     ] = None,
@@ -37,20 +34,19 @@ def bayes(
 ) -> None:
     """Sample one posterior over all models, benchmarks and languages; print scores and claims.
 
-    --quick uses the cell rung. The exit status is 1 where a check of the fit failed.
+    The exit status is 1 where a check of the fit failed.
     """
     _, used = read(study, choice)
-    from hatstats.bayes.claim_fits import ClaimFits, fit_claims
-    from hatstats.bayes.fit import fit_hierarchical
-    from hatstats.bayes.settings import Sampling
+    from hatstats.bayes.fit import ClaimFits, fit_claims, fit_hierarchical
+    from hatstats.bayes.options import CellOptions, Sampling
 
-    rung: Level = "cells" if choice.quick else level
+    options = CellOptions(method=cells)
     with progress_bar() as progress:
-        how = Sampling(draws=draws, sampler=sampler, keep=keep, progress=progress)
+        how = Sampling(draws=draws, sampler=sampler, progress=progress)
         if trend is None:
-            found = fit_claims(used, level=rung, sampling=how, rng=choice.seed)
+            found = fit_claims(used, cells=options, sampling=how, rng=choice.seed)
         else:
-            fit = fit_hierarchical(used, trend=trend, level=rung, sampling=how, rng=choice.seed)
+            fit = fit_hierarchical(used, trend=trend, cells=options, sampling=how, rng=choice.seed)
             found = ClaimFits({trend: fit}, fit.claims())
         progress("checks", 1.0)
         checks = found.checks()

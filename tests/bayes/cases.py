@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hatstats.bayes.fit import fit_hierarchical
+from hatstats.bayes.fit import Request, fit_hierarchical
+from hatstats.bayes.options import CellOptions, Priors, Sampling
 from hatstats.bayes.result import HierarchicalFit
-from hatstats.bayes.settings import Sampling
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.study.read import read_study
@@ -34,7 +34,7 @@ def item_study() -> Study:
 
 @cache
 def mixed_study() -> Study:
-    """The same with a benchmark of which only accuracies are known."""
+    """The same with a second benchmark that has accuracies only."""
     study, rng = item_study(), np.random.default_rng(4)
     rows = [
         {
@@ -61,16 +61,19 @@ def panel_study() -> Study:
     return study.select(models=study.model_names[5:13], languages=["en", "de", "nl", "sv", "it"])
 
 
+def request(trend: str | None = None, **priors: float) -> Request:
+    """A request with default cells."""
+    return Request(trend, Priors(**priors), CellOptions())
+
+
 @cache
-def cell_fit() -> HierarchicalFit:
-    """The cell rung on items, with a trend in which a size is unknown."""
+def item_fit() -> HierarchicalFit:
+    """A fit of items, with a trend in which a size is unknown."""
     trend = "log10(params_total) + release_year"
     return fit_hierarchical(item_study(), trend=trend, sampling=QUICK, rng=1)
 
 
 @cache
-def count_fit() -> HierarchicalFit:
-    """The count rung on accuracies."""
-    return fit_hierarchical(
-        panel_study(), level="counts", trend="log10(params_total)", sampling=QUICK, rng=1
-    )
+def panel_fit() -> HierarchicalFit:
+    """A fit of accuracies."""
+    return fit_hierarchical(panel_study(), trend="log10(params_total)", sampling=QUICK, rng=1)

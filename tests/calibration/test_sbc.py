@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hatstats.bayes.options import Sampling
 from hatstats.calibration.sbc import (
     RankDesign,
-    _template,
     calibration_table,
     ecdf_envelope,
+    rank_statistics,
     redrawn,
+    template,
 )
 
 
@@ -47,18 +49,27 @@ def test_biased_and_too_wide_posteriors_leave_the_envelope(shape: tuple[float, f
     assert table["outside"] > 0.02
 
 
-def test_counts_drawn_from_a_model_make_a_model_of_the_same_coordinates() -> None:
-    template = _template(RankDesign(n_models=3, n_items=40))
+def test_estimates_are_drawn_around_the_truth_with_the_covariance_of_the_cells() -> None:
+    cells = template(RankDesign(n_models=3, n_items=40, n_languages=2))
     rng = np.random.default_rng(3)
-    truth = template.prior_coordinates(template.density.draw_prior(rng)[None], rng)
-    model = redrawn(template, truth[0], rng)
-    assert model.density.size == template.density.size
-    assert [p.name for p in model.density.parameters] == [
-        p.name for p in template.density.parameters
-    ]
-    assert np.isfinite(model.density.value_and_gradient(model.density.first())[0])
-    # The reference logit stays: else the same parameters would mean something else.
-    assert model.blocks[0][0].centre == template.blocks[0][0].centre  # type: ignore[index]
-    counts = model.counts[0]
-    assert counts is not None
-    assert (counts.source_correct <= counts.source_trials).all()
+    names = [f"sd_{group.name}" for group in cells.effects.scaled]
+    parameters = {name: np.array([0.4]) for name in (*names, "sd_cell")}
+    truth = cells.complete(parameters, rng, prior=True)
+    unit, part = cells.effects.units[0], cells.cells.parts[0]
+    true_transfer = truth["transfer"][0, unit.cell_model, 0, unit.cell_language]
+    true = np.concatenate([truth["source"][0, :, 0], true_transfer])
+    found = [redrawn(cells, truth, rng).cells.parts[0] for _ in range(2000)]
+    errors = np.array([np.concatenate([one.source, one.transfer]) for one in found]) - true
+    assert (np.abs(errors.mean(axis=0)) < 4.5 * np.sqrt(np.diag(part.cov) / 2000)).all()
+    np.testing.assert_allclose(np.cov(errors.T), part.cov, atol=0.12 * np.diag(part.cov).max())
+
+
+def test_ranks_of_drawn_studies_have_one_row_per_quantity() -> None:
+    how = Sampling(draws=60, tune=60, chains=2, cores=1)
+    design = RankDesign(n_models=3, n_items=40, n_languages=2, sampling=how, thin=6)
+    table = rank_statistics(design, n_fits=3, rng=1)
+    assert table.groupby("fit").size().nunique() == 1
+    assert table["fit"].nunique() == 3
+    assert {"sd_cell", "HAT[0]"} <= set(table["quantity"])
+    assert (table["rank"] <= table["n_draws"]).all()
+    assert table.loc[table["quantity"] == "HAT[0]", "rank"].nunique() > 1

@@ -284,8 +284,7 @@ def analyse(
             if progress is not None:
                 progress(f"Bayes: {words}", (began + 8 * share) / total)
 
-        choice = ("cells", options.conf_level, options.seed)
-        bayes = run_bayes(used, scores, claims, choice, bayes_progress)
+        bayes = run_bayes(used, scores, claims, options.conf_level, options.seed, bayes_progress)
     lines = key_result_lines(
         study,
         scores,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.bayes.claim_fits import fit_claims
-from hatstats.bayes.fit import Level
-from hatstats.bayes.settings import Sampling
+from hatstats.bayes.fit import fit_claims
+from hatstats.bayes.options import Progress, Sampling
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.trends.claims.verdicts import Verdict, claims_frame
-
-Progress = Callable[[str, float], None]
 
 #: Edges of the bins in which prior and posterior are shown.
 _EDGES = np.linspace(0.0, 1.0, 41)
@@ -83,7 +80,8 @@ def run_bayes(
     study: Study,
     scores: HatScores,
     verdicts: Sequence[Verdict],
-    choice: tuple[Level, float, int],
+    conf_level: float,
+    seed: int,
     progress: Progress | None = None,
 ) -> BayesPart:
     """Fit the hierarchical model to what a report is about.
@@ -95,16 +93,16 @@ def run_bayes(
     scores : HatScores
         What the report shows without the model.
     verdicts : sequence of Verdict
-    choice : tuple
-        Rung, level of intervals, seed.
+    conf_level : float
+        Level of intervals.
+    seed : int
     progress : callable, optional
 
     Returns
     -------
     BayesPart
     """
-    level, conf_level, seed = choice
-    found = fit_claims(study, level=level, sampling=Sampling(progress=progress), rng=seed)
+    found = fit_claims(study, sampling=Sampling(progress=progress), rng=seed)
     main = found.main
     hat = main.hat()
     table = hat.tidy(conf_level).merge(hat.ranks(conf_level)[["model", "p_best"]], on="model")

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.bayes.claim_fits import doubled_priors
-from hatstats.bayes.estimates import CellOptions
-from hatstats.bayes.fit import fit_hierarchical, read_hierarchical
-from hatstats.bayes.priors import Priors
+from hatstats.bayes.fit import fit_claims, fit_hierarchical, read_hierarchical
+from hatstats.bayes.options import CellOptions, Priors
 from hatstats.bayes.result import HierarchicalFit
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.tidy import TIDY_COLUMNS
-from tests.bayes.cases import (
-    QUICK,
-    cell_fit,
-    count_fit,
-    item_study,
-    mixed_study,
-    panel_study,
-)
+from tests.bayes.cases import QUICK, item_fit, item_study, mixed_study, panel_fit, panel_study
 
 
-@pytest.fixture(params=[cell_fit, count_fit], ids=["cells", "counts"])
+@pytest.fixture(params=[item_fit, panel_fit], ids=["items", "accuracies"])
 def fit(request: pytest.FixtureRequest) -> HierarchicalFit:
     return request.param()
 
@@ -52,7 +45,7 @@ def test_tidy_tables_have_the_one_schema_and_convergence(fit: HierarchicalFit) -
 
 def test_cells_stay_near_the_estimates_that_they_rest_on() -> None:
     raw = fit_profile(item_study()).hat()
-    found = cell_fit().hat()
+    found = item_fit().hat()
     assert found.models == raw.models
     assert (np.abs(found.params - raw.params) < 2.0 * raw.bse).all()
     # What the models have in common makes the posterior narrower on average, never much wider.
@@ -61,7 +54,7 @@ def test_cells_stay_near_the_estimates_that_they_rest_on() -> None:
 
 def test_accuracies_agree_with_the_regression_with_errors_in_both() -> None:
     raw = fit_profile(panel_study()).hat()
-    found = count_fit().hat()
+    found = panel_fit().hat()
     kept = [raw.models.index(name) for name in found.models]
     assert (np.abs(found.params - raw.params[kept]) < 2.0 * raw.bse[kept]).all()
 
@@ -82,7 +75,7 @@ def test_contrast_ranks_and_probabilities_come_from_the_same_draws(fit: Hierarch
 
 
 def test_reference_is_computed_anew_in_each_draw() -> None:
-    fit = count_fit()
+    fit = panel_fit()
     line = fit.draws("line")[..., 0]
     source, transfer = fit.draws("source")[..., 0], fit.draws("transfer")[..., 0, :]
     chance = float(fit.idata["constant_data"]["chance"].values[0])
@@ -98,7 +91,7 @@ def test_reference_is_computed_anew_in_each_draw() -> None:
 
 
 def test_shrinkage_pulls_between_the_raw_estimate_and_the_prediction() -> None:
-    table = cell_fit().shrinkage()
+    table = item_fit().shrinkage()
     assert len(table) == 14
     assert (table["std_error"] < 1.1 * table["raw_se"]).all()
     clear = (table["raw"] - table["predicted"]).abs() > table["raw_se"]
@@ -118,7 +111,7 @@ def test_claims_on_the_trend_of_the_fit_are_probabilities() -> None:
         {"name": "c", "kind": "slope_difference", "term": "log10(params_total)", "threshold": 0.0},
         {"name": "d", "kind": "slope", "term": "release_year", "threshold": 0.0},
     ]
-    table = count_fit().claims(claims, rope=(-0.02, 0.02)).set_index("name")
+    table = panel_fit().claims(claims, rope=(-0.02, 0.02)).set_index("name")
     known = table.loc[["a", "b", "c"]]
     assert known["p_claim"].between(0.0, 1.0).all()
     assert (known["conf_low"] < known["conf_high"]).all()
@@ -130,9 +123,7 @@ def test_claims_on_the_trend_of_the_fit_are_probabilities() -> None:
 def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
     table = fit.checks().set_index("check")
     assert {"r_hat", "ess_bulk", "ess_tail", "mcse"} <= set(table.index)
-    # Trajectories can diverge; proposals can be refused.
-    trajectories = {"divergences", "tree_depth", "bfmi"} <= set(table.index)
-    assert trajectories is ("moves" not in table.index)
+    assert {"divergences", "tree_depth", "bfmi", "predictive", "loo_cell"} <= set(table.index)
     assert not table.loc["ess_bulk", "passed"], "300 draws are too few for 400 effective ones"
     assert not fit.passed
     assert table.loc["predictive", "passed"]
@@ -141,7 +132,7 @@ def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
 def test_arviz_works_with_the_tree_as_it_is() -> None:
     import arviz as az
 
-    fit = cell_fit()
+    fit = item_fit()
     summary = az.summary(fit.idata, var_names=["sd_cell", "transfer_trend"])
     assert summary.shape[0] == 3
     assert fit.loo().elpd == az.loo(fit.idata, var_name="cell").elpd
@@ -153,36 +144,23 @@ def test_arviz_works_with_the_tree_as_it_is() -> None:
 def test_plots_of_arviz_work_with_the_tree_as_it_is() -> None:
     import arviz as az
 
-    tree = cell_fit().idata
+    tree = item_fit().idata
     for plot in (az.plot_forest, az.plot_trace_dist, az.plot_rank):
         found = plot(tree, var_names=["transfer_trend", "sd_cell"], backend="none")
         assert found is not None
 
 
-def test_doubled_priors_change_the_claims_that_hang_on_them() -> None:
-    claim = {"name": "a", "kind": "slope", "term": "log10(params_total)", "threshold": 0.0}
-    study = replace(item_study(), claims=(claim,))
-    table = doubled_priors(study, sampling=QUICK, rng=1)
-    assert table["prior"].tolist()[:3] == ["", "mean", "trend"]
-    assert (table["name"] == "a").all()
-    assert table["p_claim"].between(0.0, 1.0).all()
-    assert table.loc[0, "change"] == 0.0
-    # The claim is about a slope among seven models: more room for chance means less is known.
-    by_prior = table.set_index("prior")["change"].abs()
-    assert by_prior["model"] > by_prior["mean"] - 0.05
-
-
 def test_power_scaling_says_which_quantities_hang_on_the_prior(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    table = cell_fit().prior_sensitivity()
+    table = item_fit().prior_sensitivity()
     assert len(table) == 7 + 4
     import arviz as az
 
     # What ArviZ would say beside the table is kept back, wherever it says it.
     summary = az.psense_summary
     monkeypatch.setattr(az, "psense_summary", lambda *a, **k: summary(*a, threshold=0.0, **k))
-    strict = cell_fit().prior_sensitivity()
+    strict = item_fit().prior_sensitivity()
     assert strict["diagnosis"].str.contains("potential").any()
     assert not caplog.records
     assert (table["prior"] >= 0).all()
@@ -192,7 +170,7 @@ def test_power_scaling_says_which_quantities_hang_on_the_prior(
 
 @pytest.mark.parametrize("name", ["fit.zarr", "fit.nc"])
 def test_a_saved_fit_says_the_same_when_read_back(name: str, tmp_path: Path) -> None:
-    fit = cell_fit()
+    fit = item_fit()
     path = fit.save(tmp_path / name)
     again = read_hierarchical(path, item_study())
     pd.testing.assert_frame_equal(again.tidy(), fit.tidy())
@@ -201,41 +179,69 @@ def test_a_saved_fit_says_the_same_when_read_back(name: str, tmp_path: Path) -> 
     assert not list(tmp_path.rglob("*.pkl"))
 
 
-def test_same_seed_same_draws_other_seed_other_draws(tmp_path: Path) -> None:
-    how = replace(QUICK, draws=50, tune=50, keep=tmp_path)
-    first = fit_hierarchical(item_study(), sampling=how, rng=5)
-    again = fit_hierarchical(item_study(), sampling=replace(how, keep=None), rng=5)
-    other = fit_hierarchical(item_study(), sampling=replace(how, keep=None), rng=6)
-    np.testing.assert_array_equal(first.draws("hat"), again.draws("hat"))
-    assert not np.array_equal(first.draws("hat"), other.draws("hat"))
-    # Finished chains are found again; one that is missing is drawn again, the same.
-    kept = sorted(tmp_path.glob("chain-*.npz"))
-    assert len(kept) == 2
-    kept[0].unlink()
-    resumed = fit_hierarchical(item_study(), sampling=how, rng=5)
-    np.testing.assert_array_equal(first.draws("hat"), resumed.draws("hat"))
-    assert '"reused_chains": 1' in resumed.idata.attrs["made_by"]
-
-
-def test_benchmarks_by_item_and_by_accuracy_stand_in_one_model() -> None:
-    fit = fit_hierarchical(mixed_study(), sampling=replace(QUICK, draws=50, tune=50), rng=1)
-    assert list(fit.model.names.benchmarks) == ["simulated", "accuracies"]
-    cells = fit.hat().cells
-    assert set(cells["benchmark"]) == {"simulated", "accuracies"}
-    assert np.isfinite(fit.hat().draws).all()
-    assert "transfer_benchmark" in fit.idata["posterior"]
-    assert np.isfinite(fit.cell_level()[:, :, 0, :2]).all()
-
-
-def test_cells_may_be_estimated_otherwise_and_sizes_be_parameters() -> None:
-    fit = fit_hierarchical(
-        item_study(),
+@cache
+def mixed_fit() -> HierarchicalFit:
+    """Both kinds of benchmarks, cells by joint, an unknown size as a parameter."""
+    return fit_hierarchical(
+        mixed_study(),
         trend="log10(params_total)",
         priors=Priors(unknown=1.0),
         cells=CellOptions(method="joint", reference="uniform"),
         sampling=replace(QUICK, draws=50, tune=50),
         rng=1,
     )
-    assert fit.hat().reference == "uniform"
-    assert fit.idata["posterior"]["unknown"].shape == (2, 50, 1)
-    assert np.isfinite(fit.cell_level()[..., :2]).all()
+
+
+def test_benchmarks_by_item_and_by_accuracy_are_in_one_model() -> None:
+    fit = mixed_fit()
+    assert list(fit.cell_model.benchmarks) == ["simulated", "accuracies"]
+    cells = fit.hat().cells
+    assert set(cells["benchmark"]) == {"simulated", "accuracies"}
+    assert np.isfinite(fit.hat().draws).all()
+    assert "transfer_benchmark" in fit.idata["posterior"]
+    assert np.isfinite(fit.cell_level()[:, :, 0, :2]).all()
+    assert fit.method == "Bayes, cells by aggregate and joint"
+    with pytest.raises(DataError, match="another reference"):
+        fit.hat("pooled")
+
+
+def test_undisclosed_sizes_may_be_parameters_with_names() -> None:
+    unknown = mixed_fit().idata["posterior"]["unknown"]
+    assert unknown.dims == ("chain", "draw", "unknown_value")
+    assert unknown.coords["unknown_value"].values.tolist() == ["model-03, log10(params_total)"]
+    assert "unknown" in mixed_fit().model.named_vars
+
+
+def test_level_of_cells_is_the_sum_of_the_drawn_effects() -> None:
+    """Without residuals the transfer logits would be these levels: they differ by sd_cell."""
+    fit = item_fit()
+    values = fit.idata["posterior"]
+    level = fit.cell_level()
+    residual = values["transfer"].values.reshape(level.shape) - level
+    ratio = np.nanstd(residual, axis=(1, 2, 3)) / values["sd_cell"].values.ravel()
+    assert 0.6 < np.median(ratio) < 1.4
+
+
+def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fit for each formula; fits are replaced by stored ones."""
+    from hatstats.bayes import fit as module
+
+    def stored(study: object, *, trend: str | None, **_: object) -> HierarchicalFit:
+        if trend == "release_year":
+            raise NotIdentifiedError("too few models")
+        return panel_fit()
+
+    monkeypatch.setattr(module, "fit_hierarchical", stored)
+    slope = {"kind": "slope", "threshold": 0.0}
+    claims = (
+        {"name": "a", "term": "log10(params_total)", **slope},
+        {"name": "b", "term": "release_year", **slope},
+    )
+    found = fit_claims(replace(panel_study(), claims=claims), rng=1)
+    assert list(found.fits) == ["log10(params_total)"]
+    assert found.main is panel_fit()
+    table = found.claims.set_index("name")
+    assert 0.0 <= table.loc["a", "p_claim"] <= 1.0
+    assert np.isnan(table.loc["b", "p_claim"])
+    assert table.loc["b", "reason"] == "too few models"
+    assert set(found.checks()["trend"]) == {"log10(params_total)"}

@@ -1,0 +1,180 @@
+"""Options of the hierarchical model: priors, each with its reason; cells; sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+import numpy as np
+
+from hatstats.errors import DataError
+
+Sampler = Literal["nutpie", "pymc"]
+#: Called with a text and the share done, from 0 to 1.
+Progress = Callable[[str, float], None]
+
+#: Draws below which quantiles of the posterior are noise.
+LEAST_DRAWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Priors:
+    """Scales of the priors, in logits.
+
+    All are weak on the scale of accuracies: around one half, .5 logit is about 12 points of
+    accuracy. The `prior` group of a fit shows what they imply together. Standard deviations have
+    half-normal priors, which allow zero, as half-Cauchy ones do, but not the absurd (Gelman 2006,
+    Bayesian Anal 1:515-534).
+
+    Attributes
+    ----------
+    mean : float
+        Standard deviation of the mean source logit, and of the mean transfer logit, of each
+        benchmark: with 1.5, accuracies of .05 and .95 are both within two of it.
+    trend : float
+        Standard deviation of the change of a logit for one standard deviation of a covariate over
+        the models. With .5, covariates move accuracies by some 12 points each, in either direction.
+    source : float
+        Scale of the variation of models around their mean source logit: models of a leaderboard
+        differ by a few logits at most.
+    language : float
+        Scale of the variation of languages: low-resource languages may lie a logit lower.
+    family, model : float
+        Scales of what the models of a family, and the cells of a model, have in common.
+    benchmark : float
+        Scale of the interactions of model and benchmark, and of language and benchmark.
+    cell : float
+        Scale of the residual of a cell (model, benchmark and language) beside sampling error.
+    line : float
+        Standard deviation, around 1, of the slope of target on source logits. 1 is a plain shift
+        of logits; slopes below .4 or above 1.6 have not been seen.
+    residual : float
+        Item model only: scale of the spread of an item's target logit around the line.
+    ability_spread : float
+        Item model only: standard deviation of the log spread of items' source logits around
+        log 1.5.
+    unknown : float or None
+        None: the models of a family whose covariate is undisclosed have an offset in place of its
+        effect, so that trends *within* the family are kept. A number makes each undisclosed value a
+        parameter, normal around the mean of the known ones with this standard deviation, in units
+        of their standard deviation.
+    """
+
+    mean: float = 1.5
+    trend: float = 0.5
+    source: float = 1.0
+    language: float = 0.7
+    family: float = 0.5
+    model: float = 0.5
+    benchmark: float = 0.3
+    cell: float = 0.3
+    line: float = 0.3
+    residual: float = 0.7
+    ability_spread: float = 0.5
+    unknown: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse scales that are not positive."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value is None and entry.default is None:
+                continue
+            if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
+                raise DataError(
+                    "the scale of a prior must be a positive number",
+                    column=f"priors.{entry.name}",
+                    value=value,
+                    hint=f"give a number of logits, such as {entry.default or 1.0:g}.",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """How cells are estimated before they are modelled together.
+
+    Attributes
+    ----------
+    method : {"latent", "joint", "observed"}
+        Estimator of the profiles of item-level benchmarks, see `hatstats.fit_profile`; ``joint``
+        serves logs with one trial per item.
+    reference : str
+        Reference distribution of item-level benchmarks: it is part of what a cell estimates.
+    correlation : float
+        Stated correlation of two models' accuracies on the same items, for benchmarks with
+        accuracies only; in [0, 1).
+    """
+
+    method: Literal["latent", "joint", "observed"] = "latent"
+    reference: str = "pooled"
+    correlation: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse unknown methods and impossible correlations."""
+        if self.method not in ("latent", "joint", "observed"):
+            raise DataError(
+                "unknown estimator of cells",
+                column="method",
+                value=self.method,
+                hint="use latent, joint or observed.",
+            )
+        if not 0.0 <= self.correlation < 1.0:
+            raise DataError(
+                "the correlation of two models on the same items must lie in [0, 1)",
+                column="correlation",
+                value=self.correlation,
+                hint="0 is the default, 0.3 and 0.6 show how much it matters.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw from the posterior.
+
+    Attributes
+    ----------
+    draws, tune, chains : int
+        Draws kept and draws spent on tuning, in each chain.
+    sampler : {"nutpie", "pymc"}
+        NUTS of nutpie, compiled, or of PyMC.
+    cores : int
+        Chains that nutpie draws at once; PyMC draws them one after another.
+    target_accept : float
+        Mean acceptance rate that step sizes are tuned to.
+    progress : callable, optional
+        ``progress(text, share)``: draws and divergences so far, share done from 0 to 1.
+    """
+
+    draws: int = 1000
+    tune: int = 500
+    chains: int = 4
+    sampler: Sampler = "nutpie"
+    cores: int = 2
+    target_accept: float = 0.95
+    progress: Progress | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers."""
+        for name, least, hint in (
+            ("draws", LEAST_DRAWS, "1000 is the default; printed digits need some hundred."),
+            ("tune", 50, "500 is the default."),
+            ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
+            ("cores", 1, "give the number of chains to run at once."),
+        ):
+            value = getattr(self, name)
+            if not (isinstance(value, int | np.integer) and value >= least):
+                raise DataError(f"must be at least {least}", column=name, value=value, hint=hint)
+        if self.sampler not in get_args(Sampler):
+            raise DataError(
+                "unknown sampler",
+                column="sampler",
+                value=self.sampler,
+                hint=f"use {' or '.join(get_args(Sampler))}.",
+            )
+        if not 0.5 <= self.target_accept < 1.0:
+            raise DataError(
+                "the target acceptance rate lies between 0.5 and 1",
+                column="target_accept",
+                value=self.target_accept,
+                hint="0.95 is the default; 0.99 takes smaller steps.",
+            )

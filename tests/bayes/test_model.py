@@ -1,0 +1,143 @@
+"""The PyMC model: readable, extensible, sampled by anyone, and the density that it should be."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hatstats.bayes.cell_model import CellModel
+from hatstats.bayes.fit import prepare
+from hatstats.bayes.options import Sampling
+from tests.bayes.cases import QUICK, item_fit, mixed_study, request
+
+
+@cache
+def mixed() -> tuple[CellModel, Any]:
+    """Items and accuracies, with an unknown size as a parameter, and its PyMC model."""
+    from hatstats.bayes.model import build_model, own_random_state
+
+    cells, _ = prepare(mixed_study(), request("log10(params_total)", unknown=1.0))
+    with own_random_state():
+        return cells, build_model(cells.marginal, cells.priors, cells.unknown_names)
+
+
+def test_density_is_the_prior_times_the_marginal_likelihood() -> None:
+    from hatstats.bayes.model import log_prior
+
+    cells, model = mixed()
+    rng = np.random.default_rng(1)
+    values, point = {}, {}
+    for variable in model.free_RVs:
+        name = str(variable.name)
+        shape = () if name.startswith("sd_") else (1,)
+        values[name] = rng.uniform(0.2, 0.9, shape)
+        positive = name.startswith("sd_")
+        point[f"{name}_log__" if positive else name] = (
+            np.log(values[name]) if positive else values[name]
+        )
+    (scales,) = cells.scales({name: value[None] for name, value in values.items()})
+    expected = cells.marginal.factor(scales).value
+    priors = {group.name: group.scale for group in cells.effects.scaled} | {"cell": 0.3}
+    prior = sum(
+        stats.halfnorm(scale=scale).logpdf(values[f"sd_{name}"]) for name, scale in priors.items()
+    )
+    prior += stats.norm(1.0, 0.3).logpdf(values["line"][0])
+    prior += stats.norm(0.0, 1.0).logpdf(values["unknown"][0])
+    found = model.compile_logp(jacobian=False, mode="FAST_COMPILE")(point)
+    assert float(found) == pytest.approx(expected + prior, rel=1e-9)
+    drawn = {name: value[None, None] for name, value in values.items()}
+    np.testing.assert_allclose(log_prior(model, drawn), prior, rtol=1e-9)
+
+
+def test_gradient_is_that_of_differences_in_python_and_compiled() -> None:
+    _, model = mixed()
+    found = []
+    for mode in ("FAST_COMPILE", "NUMBA"):
+        function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
+        function.set_extra_values({})
+        x = np.random.default_rng(2).uniform(-1.0, 0.5, function.size)
+        value, gradient = function(x)
+        found.append(np.r_[value, gradient])
+        if mode == "FAST_COMPILE":
+            steps = 1e-5 * np.eye(x.size)
+            differences = [(function(x + s)[0] - function(x - s)[0]) / 2e-5 for s in steps]
+            np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+def test_it_can_be_printed_and_drawn() -> None:
+    import pymc as pm
+
+    _, model = mixed()
+    text = model.str_repr()
+    assert "sd_transfer_model ~ HalfNormal(0, 0.5)" in text
+    assert "line ~ Normal(1, 0.3)" in text
+    assert model.named_vars_to_dims["line"] == ("line_benchmark",)
+    assert list(model.coords["line_benchmark"]) == ["accuracies"]
+    assert list(model.coords["unknown_value"]) == ["model-03, log10(params_total)"]
+    drawn = pm.model_to_mermaid(model)
+    assert "sd_cell" in drawn
+    assert "log_likelihood" in drawn
+
+
+def test_anyone_can_extend_and_sample_it() -> None:
+    """PyMC's own NUTS, on a model with a stricter prior added, moves the posterior."""
+    import pymc as pm
+
+    fit = item_fit()
+    assert fit.model is fit.model, "extensions would be lost"
+    with fit.model.copy() as model:
+        pm.Potential("smaller", -0.5 * (model["sd_source_model"] / 0.2) ** 2)
+        tree = pm.sample(
+            draws=150,
+            tune=150,
+            chains=2,
+            cores=1,
+            random_seed=1,
+            progressbar=False,
+            compute_convergence_checks=False,
+        )
+    strict = tree["posterior"]["sd_source_model"].values.mean()
+    assert strict < 0.8 * fit.draws("sd_source_model").mean()
+
+
+def test_both_samplers_draw_the_same_posterior_and_seeds_decide_the_draws() -> None:
+    from hatstats.bayes.model import compile_model, sample
+
+    model = item_fit().model
+    compiled = compile_model(model)
+    state, legacy = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
+    long = Sampling(draws=500, tune=300, chains=2)
+    first, statistics, _ = sample(model, long, 5, compiled)
+    again, _, _ = sample(model, Sampling(draws=500, tune=300, chains=2, cores=1), 5, compiled)
+    other, _, _ = sample(model, QUICK, 6, compiled)
+    assert random.getstate() == state
+    assert repr(np.random.get_state()) == legacy  # noqa: NPY002
+    assert set(statistics) >= {"diverging", "energy", "maxdepth_reached"}
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name])
+        assert not np.array_equal(first[name][:, :150], other[name])
+    pymc, statistics, _ = sample(model, Sampling(draws=500, tune=300, chains=2, sampler="pymc"), 5)
+    assert set(statistics) >= {"diverging", "energy", "maxdepth_reached"}
+    for name in first:
+        logs = [np.log(np.abs(draws[name])).ravel() for draws in (first, pymc)]
+        # Some 300 effective draws of each.
+        error = np.hypot(*(log.std() for log in logs)) / np.sqrt(300)
+        assert abs(logs[0].mean() - logs[1].mean()) < 4.0 * error
+
+
+def test_prior_draws_have_the_priors_moments() -> None:
+    from hatstats.bayes.model import draw_prior
+
+    cells, model = mixed()
+    drawn = draw_prior(model, 4000, 1)
+    assert drawn["sd_cell"].shape == (1, 4000)
+    assert drawn["line"].shape == (1, 4000, 1)
+    half_normal = stats.halfnorm(scale=cells.priors.cell)
+    assert stats.kstest(drawn["sd_cell"].ravel(), half_normal.cdf).pvalue > 1e-3
+    assert stats.kstest(drawn["line"].ravel(), stats.norm(1.0, 0.3).cdf).pvalue > 1e-3
