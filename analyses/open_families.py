@@ -1,6 +1,6 @@
 """Thirty-four open models of known size in nine families: does transfer depend on size.
 
-XStoryCloze carries the analysis: on XNLI and PAWS-X most models are near chance in most languages.
+XStoryCloze is the main benchmark: on XNLI and PAWS-X most models are near chance in most languages.
 
 Run ``python -m analyses.open_families --out DIR``. Writes scores, trends under every kind of
 standard error and without each family, the slope by benchmark and within families, verdicts with
@@ -29,7 +29,7 @@ SIZE = "log10(params_total)"
 
 
 def run(study_path: Path, out: Path) -> None:
-    """Fit size and date, show what carries them, judge the claims, and write the tables."""
+    """Fit size and date, show influential families, judge the claims, and write the tables."""
     everything = hs.read_study(study_path)
     study = everything.select(benchmarks=MAIN)
     profile = hs.fit_profile(study)

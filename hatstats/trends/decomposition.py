@@ -1,18 +1,19 @@
-r"""A change in raw target accuracy as source ability plus transfer, adding up exactly.
+r"""Decomposition of a change in raw target accuracy into source ability and transfer.
 
-Raw target accuracy of model m is its profile averaged over its own items, ``R_m = H_m(G_m)``; HAT
-at another model's items is ``H_m(G_x)``. From a to b (Kitagawa 1955, Oaxaca 1973, Blinder 1973;
-both orders averaged)
+Raw target accuracy of model m is its profile averaged over its own source distribution,
+``R_m = H_m(G_m)``; averaged over that of model x it is ``H_m(G_x)``. From a to b (Kitagawa 1955,
+Oaxaca 1973, Blinder 1973; both orders averaged)
 
 .. math:: R_b - R_a = \underbrace{\tfrac12[(H_b(G_a) - R_a) + (R_b - H_a(G_b))]}_{\text{transfer}}
           + \underbrace{\tfrac12[(H_a(G_b) - R_a) + (R_b - H_b(G_a))]}_{\text{source ability}}
 
-Between two groups of models (two years, two releases of a family) it is the mean over pairs. The
-intervals are those of items sampled anew; the models are taken as they are.
+Between two groups of models (two years, two releases of a family) it is the mean over pairs.
+Intervals allow for the sampling of items, with the models as fixed.
 """
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.item_profile import ItemProfile, score_influence
@@ -41,14 +43,14 @@ PARTS = ("source ability", "transfer", "change")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decomposition:
-    """A change in raw target accuracy in two parts.
+    """A change in raw target accuracy as the sum of two parts.
 
     Attributes
     ----------
     before, after : tuple of str
         Models compared.
     labels : tuple of str
-        What was asked for, in words.
+        Description of each side.
     raw : tuple of float
         Raw target accuracy before and after.
     params : ndarray, shape (3,)
@@ -80,14 +82,13 @@ class Decomposition:
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The parts in plain text."""
-        head = (
-            f"From {self.labels[0]} ({self.raw[0]:.3f}) to {self.labels[1]} ({self.raw[1]:.3f}), "
-            f"raw target accuracy, {self.method}:"
+        before, after = (
+            f"{label} ({raw:.3f})" for label, raw in zip(self.labels, self.raw, strict=True)
         )
+        head = f"From {before} to {after}, raw target accuracy, {self.method}:"
         lines = textwrap.wrap(head, 80)
-        for name, value, (low, high) in zip(
-            PARTS, self.params, self.conf_int(conf_level), strict=True
-        ):
+        limits = self.conf_int(conf_level)
+        for name, value, (low, high) in zip(PARTS, self.params, limits, strict=True):
             lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
         return "\n".join(lines)
 
@@ -110,7 +111,7 @@ def decompose(
     Parameters
     ----------
     study : Study
-        All its models inform an aggregate profile's line.
+        All its models are used for the line of an aggregate profile.
     before, after : str, int or sequence of str
         A model, a year (all models released in it), or several models. Models without a release
         date belong to no year.
@@ -139,13 +140,13 @@ def decompose(
 def decompose_profile(
     profile: TransferProfile, before: Side, after: Side, *, family: str | None = None
 ) -> Decomposition:
-    """`decompose` for a profile that is fitted already."""
+    """`decompose` for a fitted profile."""
     study = profile.study
     usable = list(profile.complete_models)
     first, second = (_models(study, usable, side, family) for side in (before, after))
     if set(first) & set(second):
         raise DataError(
-            "a model stands on both sides",
+            "a model is on both sides",
             column="model",
             value=sorted(set(first) & set(second))[0],
             hint="compare different models, or different years.",
@@ -162,6 +163,7 @@ def decompose_profile(
 
 
 def _label(side: Side, family: str | None, models: tuple[str, ...]) -> str:
+    """Description of one side."""
     if isinstance(side, int):
         count = f"{len(models)} model{'s' if len(models) > 1 else ''}"
         return f"{family + ' of ' if family else ''}{side}, {count}"
@@ -169,7 +171,7 @@ def _label(side: Side, family: str | None, models: tuple[str, ...]) -> str:
 
 
 def _models(study: Study, usable: list[str], side: Side, family: str | None) -> tuple[str, ...]:
-    """Models of one side."""
+    """Models of one side, among those `usable`."""
     table = study.models.set_index("model").loc[usable]
     if family is not None:
         if family not in set(table["family"]):
@@ -212,28 +214,25 @@ _WEIGHTS = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, 0.5, -0.5, 0.5], [-1.0, 1.0,
 def _from_items(
     profile: ItemProfile, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[Floats, tuple[float, float], Floats]:
+    """Parts, raw accuracies and covariance from the influence values of an item profile."""
     own = score_influence(profile, "own")
-    at = {name: own.models.index(name) for name in (*first, *second)}
-    crossed = {name: score_influence(profile, f"model:{name}") for name in at}
-    blocks = range(len(own.influence))
+    crossed = {name: score_influence(profile, f"model:{name}") for name in (*first, *second)}
     values = np.zeros(4)
-    influence = [np.zeros((own.influence[b].shape[0], 4)) for b in blocks]
+    influence = [np.zeros((psi.shape[0], 4)) for psi in own.influence]
     share = 1.0 / (len(first) * len(second))
-    for a in first:
-        for b in second:
-            pieces = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
-            for column, (scores, name) in enumerate(pieces):
-                values[column] += share * scores.params[at[name]]
-                for block in blocks:
-                    influence[block][:, column] += share * scores.influence[block][:, at[name]]
-    cov = np.zeros((4, 4))
-    for psi in influence:
-        groups = psi.shape[0]
-        cov += psi.T @ psi * (groups / (groups - 1.0) if groups > 1 else np.nan)
+    for a, b in itertools.product(first, second):
+        terms = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
+        for column, (scores, name) in enumerate(terms):
+            index = scores.models.index(name)
+            values[column] += share * scores.params[index]
+            for total, psi in zip(influence, scores.influence, strict=True):
+                total[:, column] += share * psi[:, index]
+    cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)
     return _parts(values, cov)
 
 
 def _parts(values: Floats, cov: Floats) -> tuple[Floats, tuple[float, float], Floats]:
+    """Parts (3,), raw accuracies and covariance (3, 3) from the four terms and their covariance."""
     raw = (float(values[0]), float(values[1]))
     return _WEIGHTS @ values, raw, _WEIGHTS @ cov @ _WEIGHTS.T
 
@@ -241,6 +240,7 @@ def _parts(values: Floats, cov: Floats) -> tuple[Floats, tuple[float, float], Fl
 def _from_means(
     profile: AggregateProfile, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[Floats, tuple[float, float], Floats]:
+    """Parts, raw accuracies and covariance of an aggregate profile, mean over benchmarks."""
     values, cov = np.zeros(4), np.zeros((4, 4))
     share = 1.0 / len(profile.parts)
     for b in range(len(profile.parts)):
@@ -253,33 +253,32 @@ def _from_means(
 def _one_benchmark(
     profile: AggregateProfile, b: int, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[Floats, Floats]:
-    """R_a, R_b, H_a(G_b), H_b(G_a) of one benchmark, means over pairs and languages."""
+    """R_a, R_b, H_a(G_b), H_b(G_a) of benchmark b, means over pairs and languages; covariance."""
     part = profile.parts[b]
     names, chance = part.counts.models, part.counts.chance
     beta = float(profile.panel.slopes()[b])
     target, fill, extra = filled_targets(part, profile.panel, b)
     count, languages = target.shape
-    seen = part.counts.target_trials > 0
-    plain = chance + (1.0 - chance) * special.expit(target)
-    # A cell at or below chance has no logit, but it has an accuracy.
-    plain[seen] = part.counts.target_accuracy[seen]
+    observed = part.counts.target_trials > 0
+    raw = chance + (1.0 - chance) * special.expit(target)
+    # A cell at or below chance has no finite logit, but it has an accuracy.
+    raw[observed] = part.counts.target_accuracy[observed]
     values = np.zeros(4)
     gradient = np.zeros((4, count + count * languages + 1))
     on_cells = np.zeros((4, count, languages))
     weight = 1.0 / (len(first) * len(second) * languages)
-    for i in (names.index(name) for name in first):
-        for j in (names.index(name) for name in second):
-            for column, (m, x) in enumerate(((i, i), (j, j), (i, j), (j, i))):
-                gap = part.source[x] - part.source[m]
-                q = special.expit(target[m] + beta * gap)
-                slope = weight * (1.0 - chance) * q * (1.0 - q)
-                values[column] += (
-                    weight * (plain[m] if m == x else chance + (1.0 - chance) * q).sum()
-                )
-                on_cells[column, m] += slope
-                gradient[column, x] += beta * slope.sum()
-                gradient[column, m] -= beta * slope.sum()
-                gradient[column, -1] += gap * slope.sum()
+    for before, after in itertools.product(first, second):
+        i, j = names.index(before), names.index(after)
+        for column, (m, x) in enumerate(((i, i), (j, j), (i, j), (j, i))):
+            gap = part.source[x] - part.source[m]
+            q = special.expit(target[m] + beta * gap)
+            slope = weight * (1.0 - chance) * q * (1.0 - q)
+            accuracy = raw[m] if m == x else chance + (1.0 - chance) * q
+            values[column] += weight * accuracy.sum()
+            on_cells[column, m] += slope
+            gradient[column, x] += beta * slope.sum()
+            gradient[column, m] -= beta * slope.sum()
+            gradient[column, -1] += gap * slope.sum()
     gradient[:, count:-1] = np.einsum("cml,mlk->cmk", on_cells, fill).reshape(4, -1)
     errors = np.zeros((gradient.shape[1],) * 2)
     errors[:-1, :-1] = sampling_covariance(part, profile.correlation)

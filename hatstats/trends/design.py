@@ -1,4 +1,4 @@
-"""From the table of models and a formula to a design matrix over models."""
+"""Design matrix over models from the table of models and a formula."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hatstats.study.formula import (
     formula_error,
     parse_formula,
     required_columns,
+    with_release_year,
 )
-from hatstats.study.formula import with_release_year as with_release_year
 from hatstats.trends.transforms import TOLERANT, functions
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ Value = float | str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Covariates of the models that have them all.
+    """Design of the models that have all covariates.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Design:
     spec: Any
     clusters: tuple[str, ...]
 
-    def at(self, values: Mapping[str, Value]) -> Floats:
-        """Mean design row (k,) over the models, had all of them these values of the covariates."""
+    def mean_row(self, values: Mapping[str, Value]) -> Floats:
+        """Mean design row (k,) over the models with some covariates set to these values."""
         for name, value in values.items():
             self._check_value(name, value)
         context = functions(np.array(self.clusters))
@@ -67,30 +67,30 @@ class Design:
             with np.errstate(all="ignore"):
                 table = self.spec.get_model_matrix(self.frame.assign(**values), context=context)
         except FormulaicError as error:
-            # Splines, for instance, end where the models do.
+            # Splines, for instance, are defined on the range of the models only.
             raise NotIdentifiedError(
                 f"the trend {self.formula!r} does not reach {values} ({str(error).splitlines()[0]})"
             ) from error
-        found: Floats = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
-        if not np.isfinite(found).all():
+        row: Floats = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
+        if not np.isfinite(row).all():
             raise DataError(
-                "the covariates of the trend are not finite there",
+                "the covariates of the trend are not finite at these values",
                 column="formula",
                 value=values,
                 hint="ask for values inside the range of the models.",
             )
-        return found
+        return row
 
     def _check_value(self, name: str, value: Value) -> None:
-        """Refuse a value of a covariate that the models do not have, or of another kind."""
+        """Refuse an unknown label, and a number for a covariate that is not numeric."""
         if isinstance(value, str):
-            labels = self.frame[name].dropna() if name in self.frame else pd.Series(dtype="str")
-            if value not in set(labels):
+            labels = set(self.frame[name].dropna()) if name in self.frame else set()
+            if value not in labels:
                 raise DataError(
                     "no model has this label",
                     column=name,
                     value=value,
-                    hint=f"the labels are {', '.join(sorted(map(str, set(labels))))}.",
+                    hint=f"the labels are {', '.join(sorted(map(str, labels)))}.",
                 )
             return
         numeric = [
@@ -108,7 +108,7 @@ class Design:
 
 
 def _tolerated(parsed: SimpleFormula, name: str) -> bool:
-    """Whether a variable stands only inside functions that take unknown values."""
+    """Whether a variable occurs only inside functions that accept missing values."""
     inside = rf"\b(?:{'|'.join(TOLERANT)})\([^()]*(?:\([^()]*\)[^()]*)*\)"
     bare = re.sub(inside, "", " + ".join(str(term) for term in parsed))
     return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.(])", bare) is None
@@ -144,13 +144,15 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     frame = with_release_year(models)
     parsed = parse_formula(formula)
     needed = required_columns(parsed, frame, formula, functions(np.zeros(0)))
-    strict = [name for name in needed if not _tolerated(parsed, name)]
-    has_all = frame[strict].notna().all(axis=1) if strict else pd.Series(True, index=frame.index)
+    complete = [name for name in needed if not _tolerated(parsed, name)]
+    has_all = (
+        frame[complete].notna().all(axis=1) if complete else pd.Series(True, index=frame.index)
+    )
     kept = frame[has_all].reset_index(drop=True)
     clusters = np.array(labels, dtype=np.str_)[has_all.to_numpy(dtype=bool)]
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
-        raise NotIdentifiedError(f"no model has all of {', '.join(strict)}")
+        raise NotIdentifiedError(f"no model has all of {', '.join(complete)}")
     table = evaluate_formula(parsed, kept, formula, functions(clusters))
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
@@ -164,13 +166,13 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
         )
     for name, column in zip(terms, matrix.T, strict=True):
         if not np.isfinite(column).all():
-            place = int(np.flatnonzero(~np.isfinite(column))[0])
+            index = int(np.flatnonzero(~np.isfinite(column))[0])
             raise DataError(
                 f"{name} is not finite",
                 file="models.csv",
-                row=int(np.flatnonzero(has_all)[place]) + 2,
+                row=int(np.flatnonzero(has_all)[index]) + 2,
                 column=name,
-                value=float(column[place]),
+                value=float(column[index]),
                 hint="correct the value, or leave it empty.",
             )
         if np.ptp(column) == 0.0:
@@ -183,7 +185,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
         raise NotIdentifiedError(
             f"the covariates {', '.join(terms)} depend on each other over these {len(kept)} "
-            "models, so that their trends cannot be told apart; drop one of them"
+            "models, so that their trends are not identified separately; drop one of them"
         )
     names = tuple(str(name) for name in kept["model"])
     return Design(

@@ -1,7 +1,4 @@
-"""What a trend rests on: families and models left out, leverage, collinearity, within and between.
-
-Everything here is made from a fitted `TrendFit`, which keeps what it was fitted to.
-"""
+"""Influence of families and models on a trend, collinearity, and slopes within and between."""
 
 from __future__ import annotations
 
@@ -28,8 +25,8 @@ Floats = NDArray[np.float64]
 Unit = Literal["cluster", "model"]
 
 
-def refit(trend: TrendFit, models: list[str]) -> TrendFit:
-    """Fit the same trend over some of its models."""
+def _refit(trend: TrendFit, models: list[str]) -> TrendFit:
+    """The same trend over some of its models."""
     two_stages_on_logits = trend.panel is None and trend.scale == "logit"
     return fit_trend(
         trend.scores,
@@ -41,24 +38,18 @@ def refit(trend: TrendFit, models: list[str]) -> TrendFit:
     )
 
 
-def _groups(trend: TrendFit, unit: Unit) -> dict[str, list[str]]:
-    """Models by what is left out together, in their order."""
-    labels = trend.clusters if unit == "cluster" else trend.design.models
-    groups: dict[str, list[str]] = {}
-    for model, label in zip(trend.design.models, labels, strict=True):
-        groups.setdefault(label, []).append(model)
-    return groups
-
-
 def _refits(trend: TrendFit, unit: Unit) -> dict[str, TrendFit | str]:
-    """The trend without each unit, or why there is none."""
-    found: dict[str, TrendFit | str] = {}
-    for name, gone in _groups(trend, unit).items():
+    """The trend without each cluster or model, or why it cannot be fitted."""
+    models = trend.design.models
+    labels = trend.clusters if unit == "cluster" else models
+    fits: dict[str, TrendFit | str] = {}
+    for name in dict.fromkeys(labels):
+        rest = [model for model, label in zip(models, labels, strict=True) if label != name]
         try:
-            found[name] = refit(trend, [m for m in trend.design.models if m not in gone])
+            fits[name] = _refit(trend, rest)
         except (NotIdentifiedError, FitError) as error:
-            found[name] = str(error)
-    return found
+            fits[name] = str(error)
+    return fits
 
 
 def leave_one_out(
@@ -76,8 +67,9 @@ def leave_one_out(
     Returns
     -------
     DataFrame
-        `without, n_models, n_clusters`, then tidy rows; the first rows, `without` empty, are of
-        all models. Where the rest cannot be fitted the numbers are NaN and `method` says why.
+        `without, n_models, n_clusters`, then tidy rows; in the first rows, of all models,
+        `without` is empty. Where the rest cannot be fitted the numbers are NaN and `method` has the
+        reason.
     """
     rows: list[pd.DataFrame] = []
     for name, fit in {"": trend, **_refits(trend, unit)}.items():
@@ -99,11 +91,11 @@ def leave_one_out(
 
 
 def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
-    """How far the coefficients move when a model, or a family, is left out.
+    """Influence of each model, or family, on the coefficients.
 
     ``cooks_distance = d' C^-1 d`` with ``d = b - b(-i)`` and C the model-based covariance;
-    ``dfbetas = d_j / se_j`` with the standard error of all data at the variance components of the
-    rest (as in metafor's ``rma.mv``).
+    ``dfbetas = d_j / se_j`` with the standard error from all data at the variance components of
+    the fit without the unit (as in metafor's ``rma.mv``).
 
     Parameters
     ----------
@@ -117,19 +109,19 @@ def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
         where the rest cannot be fitted.
     """
     names = list(trend.terms) if trend.panel is None else list(trend.design.terms)
-    at = [trend.terms.index(name) for name in names]
-    precision = np.linalg.inv(trend.reml.cov[np.ix_(at, at)])
+    columns = [trend.terms.index(name) for name in names]
+    precision = np.linalg.inv(trend.reml.cov[np.ix_(columns, columns)])
     rows = []
     for name, fit in _refits(trend, unit).items():
         row: dict[str, object] = {"without": name, "n_models": np.nan, "cooks_distance": np.nan}
         row |= {f"dfbetas[{term}]": np.nan for term in trend.design.terms}
         if isinstance(fit, TrendFit):
-            moved = trend.params[at] - fit.params[[fit.terms.index(term) for term in names]]
+            change = trend.params[columns] - fit.params[[fit.terms.index(term) for term in names]]
             error = _errors_at(trend, fit)
             row["n_models"] = fit.nobs
-            row["cooks_distance"] = float(moved @ precision @ moved)
+            row["cooks_distance"] = float(change @ precision @ change)
             for term in trend.design.terms:
-                scaled = moved[names.index(term)] / error[trend.terms.index(term)]
+                scaled = change[names.index(term)] / error[trend.terms.index(term)]
                 row[f"dfbetas[{term}]"] = float(scaled)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -148,13 +140,13 @@ def _errors_at(trend: TrendFit, other: TrendFit) -> Floats:
 
 
 def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
-    """Share of each family in what is known of each covariate's coefficient.
+    """Share of each family in the information on each covariate's coefficient.
 
     Returns
     -------
     DataFrame
-        `cluster, n_models, term, share`; the shares of a term add up to 1. A share near 1 says
-        that one family decides.
+        `cluster, n_models, term, share`; the shares of a term add up to 1. With a share near 1
+        the coefficient depends on one family.
     """
     shares = partial_leverage(trend.reml.X, trend.reml.weights, trend.robust.codes)
     sizes = pd.Series(trend.clusters).value_counts()
@@ -169,13 +161,13 @@ def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
 
 
 def collinearity(trend: TrendFit) -> pd.DataFrame:
-    """How far the covariates of a trend can be told apart over its models.
+    """Variance inflation and partial R squared of the covariates over the models of a trend.
 
     Returns
     -------
     DataFrame
-        `term, vif, partial_r_squared`: by least squares with one row per model; for a trend from
-        accuracies, source accuracy is among the columns.
+        `term, vif, partial_r_squared`, by least squares with one row per model; for a trend from
+        accuracies, source accuracy is one of the columns.
     """
     y, X = trend.collapsed
     names = [*trend.terms[trend.panel.n_intercepts :]] if trend.panel else [*trend.design.terms]
@@ -198,14 +190,14 @@ def within_between(
 ) -> pd.DataFrame:
     """Slope of a covariate within families, between families, and their difference.
 
-    A trend over size that only holds between families may be what else these families have; one
-    within families may be size itself.
+    A trend over size between families may be due to other differences between them; a trend
+    within families is more likely due to size.
 
     Parameters
     ----------
     scores : HatScores or aggregate TransferProfile
     covariate : str
-        As it would stand in a formula, such as ``"log10(params_total)"``.
+        As in a formula, such as ``"log10(params_total)"``.
     cluster, vcov, conf_level
         As in `fit_trend` and `TrendFit.tidy`.
 
@@ -217,8 +209,7 @@ def within_between(
     Raises
     ------
     DataError, NotIdentifiedError
-        As `fit_trend`; where no family has two sizes, or all families the same mean, there is no
-        split.
+        As `fit_trend`, and where no family has two sizes, or all families have the same mean.
     """
     trend = fit_trend(
         scores, f"within({covariate}) + between({covariate})", cluster=cluster, vcov=vcov
@@ -234,11 +225,10 @@ def within_between(
     rows[0, -2] = rows[1, -1] = 1.0
     rows[2] = rows[1] - rows[0]
     freedom = trend.robust.df(rows)
-    variance = np.einsum("qp,pr,qr->q", rows, trend.cov, rows)
     return tidy_frame(
         ["within", "between", "between - within"],
         rows @ trend.params,
-        np.where(np.isfinite(freedom), np.sqrt(np.maximum(variance, 0.0)), np.nan),
+        np.where(np.isfinite(freedom), trend.robust.std_errors(rows), np.nan),
         df=freedom,
         conf_level=conf_level,
         method=trend.method,

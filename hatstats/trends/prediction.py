@@ -1,70 +1,35 @@
 """Fitted accuracies as functions of the coefficients: value and gradient at given covariates.
 
-Everything that a trend says on the accuracy scale (a curve, a slope, a difference between small
-and large models) is a difference of such values, and gets its standard error and its
-Satterthwaite degrees of freedom from the difference of the gradients.
+Every statement of a trend on the accuracy scale (a curve, a slope, a difference between small and
+large models) is a difference of such values. Its standard error and its Satterthwaite degrees of
+freedom come from the difference of the gradients.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 Floats = NDArray[np.float64]
-
-
-class Surface(Protocol):
-    """A fitted accuracy at a row of covariates."""
-
-    def at(self, row: Floats) -> tuple[float, Floats]:
-        """Value, and gradient with respect to the coefficients (p,), at covariates (k,)."""
-
-    def predictor(self, row: Floats) -> Floats:
-        """Mean row of coefficients (p,) at covariates (k,), on the scale of the coefficients."""
-
-    def shifted(self, row: Floats, shift: float) -> float:
-        """Accuracy at covariates (k,) of a model whose effect is `shift`, on that scale."""
+Link = Literal["identity", "logit"]
 
 
 @dataclass(frozen=True, slots=True)
-class LinearSurface:
-    """``b_0 + x' b``: scores regressed on covariates directly.
+class Surface:
+    """Weighted mean over lines of the accuracy fitted at a row of covariates.
 
-    Attributes
-    ----------
-    params : ndarray, shape (k + 1,)
-        Constant first.
-    """
-
-    params: Floats
-
-    def at(self, row: Floats) -> tuple[float, Floats]:
-        """Value and gradient at covariates (k,)."""
-        gradient = self.predictor(row)
-        return float(gradient @ self.params), gradient
-
-    def predictor(self, row: Floats) -> Floats:
-        """Row of coefficients (p,)."""
-        return np.concatenate([[1.0], row])
-
-    def shifted(self, row: Floats, shift: float) -> float:
-        """Value plus the model's effect."""
-        return float(self.predictor(row) @ self.params) + shift
-
-
-@dataclass(frozen=True, slots=True)
-class LogitSurface:
-    """Mean over logit lines of ``c + (1 - c) expit(line)``.
-
-    Each line has a fixed row of coefficients; covariates are added through the last k.
+    The accuracy on a line is ``row @ params + offset`` with the identity link, and
+    ``chance + (1 - chance) expit(row @ params + offset)`` with the logit link. Each line has a
+    fixed row of the design; covariates replace its last k entries.
 
     Attributes
     ----------
     params : ndarray, shape (p,)
+    link : {"identity", "logit"}
     base : ndarray, shape (R, p)
         Row of each line without the covariates.
     offset : ndarray, shape (R,)
@@ -72,33 +37,39 @@ class LogitSurface:
     weight : ndarray, shape (R,)
         Weights of the lines, sum 1.
     chance : ndarray, shape (R,)
+        Chance level of each line; ignored with the identity link.
     """
 
     params: Floats
+    link: Link
     base: Floats
     offset: Floats
     weight: Floats
     chance: Floats
 
-    def at(self, row: Floats) -> tuple[float, Floats]:
-        """Value and gradient at covariates (k,)."""
-        rows = self._rows(row)
-        q = special.expit(rows @ self.params + self.offset)
-        value = float(self.weight @ (self.chance + (1.0 - self.chance) * q))
+    @classmethod
+    def one_line(cls, params: Floats, link: Link, chance: float = 0.0) -> Surface:
+        """Surface of a constant and covariates."""
+        base = np.eye(1, params.size)
+        return cls(params, link, base, np.zeros(1), np.ones(1), np.array([chance]))
+
+    def accuracy(self, covariates: Floats, shift: float = 0.0) -> tuple[float, Floats]:
+        """Accuracy at covariates (k,), and its gradient (p,), with `shift` added to every line."""
+        rows = self._rows(covariates)
+        line = rows @ self.params + self.offset + shift
+        if self.link == "identity":
+            return float(self.weight @ line), np.asarray(self.weight @ rows, dtype=float)
+        q = special.expit(line)
         slope = self.weight * (1.0 - self.chance) * q * (1.0 - q)
-        return value, slope @ rows
+        return float(self.weight @ (self.chance + (1.0 - self.chance) * q)), slope @ rows
 
-    def predictor(self, row: Floats) -> Floats:
-        """Mean row of coefficients (p,)."""
-        return np.asarray(self.weight @ self._rows(row), dtype=float)
+    def predictor(self, covariates: Floats) -> Floats:
+        """Mean design row (p,) at covariates (k,), on the scale of the coefficients."""
+        return np.asarray(self.weight @ self._rows(covariates), dtype=float)
 
-    def shifted(self, row: Floats, shift: float) -> float:
-        """Accuracy when every line is moved by the model's effect."""
-        q = special.expit(self._rows(row) @ self.params + self.offset + shift)
-        return float(self.weight @ (self.chance + (1.0 - self.chance) * q))
-
-    def _rows(self, row: Floats) -> Floats:
+    def _rows(self, covariates: Floats) -> Floats:
+        """Design rows (R, p) of all lines at covariates (k,)."""
         rows = self.base.copy()
-        if row.size:
-            rows[:, -row.size :] = row
+        if covariates.size:
+            rows[:, -covariates.size :] = covariates
         return rows

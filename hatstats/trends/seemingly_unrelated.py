@@ -2,9 +2,9 @@
 
 Both equations have the same covariates. Each is fitted with its own variance components; the
 covariance between their coefficients comes from stacking them and clustering by family across
-both, so that whatever a family's source ability and transfer have in common is allowed for. What
-models of different families share, the luck of common items, enters through the known joint
-covariance of source accuracies and scores.
+both, which allows for any dependence of source ability and transfer within a family. Errors that
+models of different families share, those of common items, enter through the known joint covariance
+of source accuracies and scores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_ro
 from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.scores.scores import HatScores
-from hatstats.trends.prediction import LogitSurface
+from hatstats.trends.prediction import Surface
 from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
@@ -56,10 +56,10 @@ class SlopeDifference:
 
     @property
     def std_error(self) -> float:
-        """Cluster-robust standard error; 0 where the parts cancel up to rounding."""
-        parts = np.outer(self.gradient, self.gradient) * self.robust.cov
-        variance = float(parts.sum())
-        return float(np.sqrt(variance)) if variance > 1e-12 * np.abs(parts).sum() else 0.0
+        """Cluster-robust standard error; 0 where the terms of the variance cancel."""
+        terms = np.outer(self.gradient, self.gradient) * self.robust.cov
+        variance = float(terms.sum())
+        return float(np.sqrt(variance)) if variance > 1e-12 * np.abs(terms).sum() else 0.0
 
     @property
     def df(self) -> float:
@@ -67,28 +67,20 @@ class SlopeDifference:
         return float(self.robust.df(self.gradient)[0])
 
     def ratio(self, conf_level: float = 0.95) -> tuple[float, float, float]:
-        """Transfer slope over source slope, with Fieller's limits.
+        """Transfer slope over source slope, and Fieller's limits.
 
-        Parameters
-        ----------
-        conf_level : float
-
-        Returns
-        -------
-        estimate, conf_low, conf_high : float
-            Limits are infinite where the source slope may be zero at this level: then no ratio is
-            excluded on that side, and a delta method would pretend otherwise.
+        Limits are infinite where the source slope may be zero at this level: no ratio is excluded
+        on that side.
         """
         rows = np.stack([self.transfer_gradient, self.gradient + self.transfer_gradient])
-        df = float(self.robust.df(self.gradient)[0])
         values = np.array([self.transfer_slope, self.source_slope])
-        low, high = fieller_interval(values, rows @ self.robust.cov @ rows.T, df, conf_level)
+        low, high = fieller_interval(values, rows @ self.robust.cov @ rows.T, self.df, conf_level)
         return self.transfer_slope / self.source_slope, low, high
 
 
-# Share of the covariance between equations that is left out, so that the stacked covariance has
-# an inverse even where one equation repeats the other.
-_LEFT_OUT = 1e-6
+# The covariance between equations is reduced by this share, so that the stacked covariance is
+# invertible even where both equations are the same.
+_REDUCTION = 1e-6
 
 
 def _stack(
@@ -97,11 +89,11 @@ def _stack(
     trend: TrendFit,
     between: Floats | None = None,
 ) -> ClusterRobust:
-    """Sandwich of stacked equations; `between` is the known covariance of the first two."""
+    """Sandwich of stacked equations; `between` (n, n) is the known covariance of two of them."""
     working = linalg.block_diag(*[fit.marginal for fit in fits])
     if between is not None:
         count = len(between)
-        working[:count, count:] = (1.0 - _LEFT_OUT) * between
+        working[:count, count:] = (1.0 - _REDUCTION) * between
         working[count:, :count] = working[:count, count:].T
     return cluster_robust(
         linalg.block_diag(*[fit.X for fit in fits]),
@@ -136,7 +128,6 @@ def slope_difference(
         If the scores come without source accuracies.
     """
     transfer, gradient = trend.slope(term)
-    of = dict(zip(trend.design.models, trend.clusters, strict=True))
     column = 1 + trend.design.terms.index(term)
     if isinstance(scores, AggregateProfile):
         return _from_panel(scores, trend, column, (transfer, gradient))
@@ -145,19 +136,18 @@ def slope_difference(
         raise NotIdentifiedError(
             "these scores come without source accuracies, so that the two slopes cannot be compared"
         )
-    shift = len(scores.models)
-    place = [shift + k for k in kept]
-    cov = scores.joint_cov[np.ix_(place, place)]
+    source_rows = [len(scores.models) + row for row in kept]
+    cov = scores.joint_cov[np.ix_(source_rows, source_rows)]
     source = fit_reml(scores.source[kept], trend.reml.X, cov, list(trend.reml.codes))
-    labels = [of[name] for name in trend.design.models]
-    shared = scores.joint_cov[np.ix_(place, kept)]
+    labels = list(trend.clusters)
+    shared = scores.joint_cov[np.ix_(source_rows, kept)]
     if trend.scale == "logit":
         shared = shared / (scores.params[kept] * (1.0 - scores.params[kept]))
     robust = _stack([source, trend.reml], [labels, labels], trend, shared)
-    both = np.concatenate([np.zeros(source.params.size), -gradient])
-    both[column] = 1.0
-    own = np.concatenate([np.zeros(source.params.size), gradient])
-    return SlopeDifference(float(source.params[column]), transfer, both, robust, own)
+    source_gradient = np.eye(source.params.size)[column]
+    difference = np.concatenate([source_gradient, -gradient])
+    of_transfer = np.concatenate([0.0 * source_gradient, gradient])
+    return SlopeDifference(float(source.params[column]), transfer, difference, robust, of_transfer)
 
 
 def _from_panel(
@@ -166,7 +156,8 @@ def _from_panel(
     column: int,
     transfer: tuple[float, Floats],
 ) -> SlopeDifference:
-    of = dict(zip(trend.design.models, trend.clusters, strict=True))
+    """`slope_difference` of an aggregate study: source slopes are averaged over benchmarks."""
+    family_of = dict(zip(trend.design.models, trend.clusters, strict=True))
     panel = trend.panel
     assert panel is not None
     row = trend.design.matrix.mean(axis=0)
@@ -174,20 +165,14 @@ def _from_panel(
     step[column - 1] = 0.5
     slopes, pieces = [], []
     for part, fit in zip(profile.parts, panel.source_fit, strict=True):
-        # The same half steps to either side as for transfer: both curves bend.
-        surface = LogitSurface(
-            fit.params,
-            base=np.eye(1, fit.params.size),
-            offset=np.zeros(1),
-            weight=np.ones(1),
-            chance=np.array([part.counts.chance]),
-        )
-        above, below = surface.at(row + step), surface.at(row - step)
+        # The same step as for transfer, as both curves are nonlinear.
+        surface = Surface.one_line(fit.params, "logit", part.counts.chance)
+        above, below = surface.accuracy(row + step), surface.accuracy(row - step)
         slopes.append(above[0] - below[0])
         pieces.append((above[1] - below[1]) / len(profile.parts))
-    labels = [[of[name] for name in names] for names in panel.source_models]
-    rows = [of[str(name)] for name in panel.model]
+    labels = [[family_of[name] for name in names] for names in panel.source_models]
+    rows = [family_of[str(name)] for name in panel.model]
     robust = _stack([*panel.source_fit, panel.fit], [*labels, rows], trend)
     gradient = np.concatenate([*pieces, -transfer[1]])
-    own = np.concatenate([*(0.0 * piece for piece in pieces), transfer[1]])
-    return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust, own)
+    of_transfer = np.concatenate([*(0.0 * piece for piece in pieces), transfer[1]])
+    return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust, of_transfer)

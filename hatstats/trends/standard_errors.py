@@ -1,9 +1,8 @@
-"""One coefficient under every kind of standard error and test, side by side."""
+"""Coefficients under every kind of standard error and test, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -25,168 +24,140 @@ Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 DRAWS = 1_999
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Compared:
-    """What the rows of a comparison are made from.
-
-    Attributes
-    ----------
-    fit : RemlFit
-    robust : ClusterRobust
-        Any sandwich of the fit; its clusters are used.
-    terms : tuple of str, length k
-        Covariates, the last k columns of every design.
-    collapsed : tuple of ndarray
-        One outcome and one design row per model.
-    clusters : tuple of str
-        Cluster of each model.
-    """
-
-    fit: RemlFit
-    robust: ClusterRobust
-    terms: tuple[str, ...]
-    collapsed: tuple[Floats, Floats]
-    clusters: tuple[str, ...]
-
-
 def robust_covariance(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobust:
-    """Sandwich of a restricted-likelihood fit over clusters, named row by row (n,)."""
+    """Sandwich of a REML fit; `clusters` (n,) names the cluster of each row."""
     return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, clusters, kind=kind)
 
 
 def compare(
-    data: Compared,
+    fit: RemlFit,
+    clusters: NDArray[np.str_],
+    collapsed: tuple[Floats, Floats],
+    model_clusters: tuple[str, ...],
+    terms: tuple[str, ...],
     conf_level: float,
     *,
     n_draws: int = DRAWS,
     rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
-    """Every covariate's coefficient under every method; see `TrendFit.comparison`."""
-    generators = np.random.default_rng(rng).spawn(2 * len(data.terms))
-    wild = [
-        _wild(data, place, kind, conf_level, n_draws, generators[place])
-        for kind in ("rademacher", "webb")
-        for place in range(len(data.terms))
-    ]
-    permuted = [
-        _permuted(data, place, conf_level, n_draws, generators[len(data.terms) + place])
-        for place in range(len(data.terms))
-    ]
-    parts = [*_least_squares(data, conf_level), *_generalised(data, conf_level), *wild, *permuted]
+    """Every covariate's coefficient under every method; see `TrendFit.comparison`.
+
+    Parameters
+    ----------
+    fit : RemlFit
+    clusters : ndarray, shape (n,)
+        Cluster of each row of `fit`.
+    collapsed : tuple of ndarray
+        One outcome and one design row per model, (M,) and (M, p).
+    model_clusters : tuple of str, length M
+        Cluster of each model.
+    terms : tuple of str, length k
+        Covariates, the last k columns of both designs.
+    conf_level : float
+    n_draws : int
+    rng : Generator, int or None
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows, method by method.
+    """
+    count = len(terms)
+    generators = np.random.default_rng(rng).spawn(2 * count)
+    kinds: tuple[WeightKind, ...] = ("rademacher", "webb")
+    parts = [*_least_squares(collapsed, terms, conf_level)]
+    parts += _generalised(fit, clusters, collapsed[1], terms, conf_level)
+    for kind in kinds:
+        for index, term in enumerate(terms):
+            wild = wild_cluster_bootstrap(
+                fit.y,
+                fit.X,
+                clusters,
+                contrast=np.eye(fit.params.size)[index - count],
+                weights=fit.weights,
+                kind=kind,
+                n_draws=n_draws,
+                rng=generators[index],
+            )
+            low, high = wild.conf_int(conf_level)
+            tests = {
+                "std_error": wild.std_error,
+                "statistic": wild.statistic,
+                "p_value": wild.p_value,
+                "conf_low": low,
+                "conf_high": high,
+            }
+            method = f"wild {kind.capitalize()} (floor {_floor(wild.floor)})"
+            parts.append(
+                rows_of_tests(term, wild.estimate, tests, conf_level=conf_level, method=method)
+            )
+    y, X = collapsed
+    for index, term in enumerate(terms):
+        permuted = permutation_test(
+            y,
+            X,
+            np.array(model_clusters),
+            column=X.shape[1] - count + index,
+            n_draws=n_draws,
+            rng=generators[count + index],
+        )
+        tests = {"statistic": permuted.statistic, "p_value": permuted.p_value}
+        method = f"permutation by family (floor {_floor(permuted.floor)})"
+        parts.append(
+            rows_of_tests(term, permuted.estimate, tests, conf_level=conf_level, method=method)
+        )
     return pd.concat(parts, ignore_index=True)
 
 
-def _least_squares(data: Compared, conf_level: float) -> list[pd.DataFrame]:
+def _least_squares(
+    collapsed: tuple[Floats, Floats], terms: tuple[str, ...], conf_level: float
+) -> list[pd.DataFrame]:
     """OLS, HC1 and HC3 on one row per model."""
-    y, X = data.collapsed
-    width = len(data.terms)
+    y, X = collapsed
+    width = len(terms)
     ols = sm.OLS(y, X).fit()
-    left = float(ols.df_resid)
-    sole = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
+    df = float(ols.df_resid) if ols.df_resid > 0 else np.nan
+    saturated = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
     parts = []
     for name in ("OLS", "HC1", "HC3"):
         error = np.full(width, np.nan)
-        if left > 0 and not (name == "HC3" and sole):
-            plain = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
-            error = plain.bse[-width:]
-        df = left if left > 0 else np.nan
-        parts.append(_rows(data.terms, ols.params[-width:], error, df, conf_level, name))
+        if df > 0 and not (name == "HC3" and saturated):
+            robust = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
+            error = robust.bse[-width:]
+        parts.append(
+            tidy_frame(terms, ols.params[-width:], error, df=df, conf_level=conf_level, method=name)
+        )
     return parts
 
 
-def _generalised(data: Compared, conf_level: float) -> list[pd.DataFrame]:
-    """Model-based and cluster-robust rows of the restricted-likelihood fit."""
-    fit, width = data.fit, len(data.terms)
-    X, own = data.collapsed[1], fit.params[-width:]
-    last = np.eye(fit.params.size)[-width:]
-    left = float(max(len(X) - X.shape[1], 1))
-    scaled, _ = knapp_hartung(fit)
-    rows: list[tuple[str, Floats, Floats | float]] = [
-        ("REML", standard_errors(fit.cov), left),
-        ("REML, Satterthwaite", standard_errors(fit.cov), satterthwaite(fit, last)),
-        ("Knapp-Hartung", standard_errors(scaled), left),
+def _generalised(
+    fit: RemlFit,
+    clusters: NDArray[np.str_],
+    X: Floats,
+    terms: tuple[str, ...],
+    conf_level: float,
+) -> list[pd.DataFrame]:
+    """Model-based and cluster-robust rows of the REML fit; `X` (M, p) is the collapsed design."""
+    width = len(terms)
+    contrasts = np.eye(fit.params.size)[-width:]
+    residual_df = float(max(len(X) - X.shape[1], 1))
+    rows = partial(tidy_frame, terms, fit.params[-width:], conf_level=conf_level)
+    model_based = standard_errors(fit.cov)[-width:]
+    scaled = standard_errors(knapp_hartung(fit)[0])[-width:]
+    parts = [
+        rows(model_based, df=residual_df, method="REML"),
+        rows(model_based, df=satterthwaite(fit, contrasts), method="REML, Satterthwaite"),
+        rows(scaled, df=residual_df, method="Knapp-Hartung"),
     ]
-    clusters = np.array(data.robust.labels)[data.robust.codes]
     kinds: tuple[Vcov, ...] = ("CR1", "CR2", "CR3")
     for kind in kinds:
         robust = robust_covariance(fit, clusters, kind)
-        freedom = robust.df(last)
-        errors = standard_errors(robust.cov)
-        errors[-width:] = np.where(np.isfinite(freedom), errors[-width:], np.nan)
-        rows.append((kind, errors, freedom))
-    return [
-        _rows(data.terms, own, error[-width:], df, conf_level, name) for name, error, df in rows
-    ]
-
-
-def _rows(
-    terms: Sequence[str],
-    estimate: Floats,
-    error: Floats,
-    df: Floats | float,
-    conf_level: float,
-    method: str,
-) -> pd.DataFrame:
-    return tidy_frame(terms, estimate, error, df=df, conf_level=conf_level, method=method)
-
-
-def _wild(
-    data: Compared,
-    place: int,
-    kind: WeightKind,
-    conf_level: float,
-    n_draws: int,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Wild cluster bootstrap of one coefficient of the generalised fit."""
-    fit, width = data.fit, len(data.terms)
-    test = wild_cluster_bootstrap(
-        fit.y,
-        fit.X,
-        data.robust.codes,
-        contrast=np.eye(fit.params.size)[place - width],
-        weights=fit.weights,
-        kind=kind,
-        n_draws=n_draws,
-        rng=rng,
-    )
-    low, high = test.conf_int(conf_level)
-    return rows_of_tests(
-        [data.terms[place]],
-        [test.estimate],
-        {
-            "std_error": [test.std_error],
-            "statistic": [test.statistic],
-            "p_value": [test.p_value],
-            "conf_low": [low],
-            "conf_high": [high],
-        },
-        conf_level=conf_level,
-        method=f"wild {kind.capitalize()} (floor {_floor(test.floor)})",
-    )
-
-
-def _permuted(
-    data: Compared, place: int, conf_level: float, n_draws: int, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Permutation by family of one least-squares coefficient."""
-    y, X = data.collapsed
-    test = permutation_test(
-        y,
-        X,
-        np.array(data.clusters),
-        column=X.shape[1] - len(data.terms) + place,
-        n_draws=n_draws,
-        rng=rng,
-    )
-    return rows_of_tests(
-        [data.terms[place]],
-        [test.estimate],
-        {"statistic": [test.statistic], "p_value": [test.p_value]},
-        conf_level=conf_level,
-        method=f"permutation by family (floor {_floor(test.floor)})",
-    )
+        df = robust.df(contrasts)
+        error = np.where(np.isfinite(df), robust.std_errors(contrasts), np.nan)
+        parts.append(rows(error, df=df, method=kind))
+    return parts
 
 
 def _floor(value: float) -> str:
+    """Smallest possible p value as text, such as ".0312"."""
     return f"{value:.4f}".rstrip("0").lstrip("0")

@@ -1,9 +1,9 @@
 """Functions that a formula may use beside those of formulaic.
 
-``within(x)`` and ``between(x)`` split a covariate into its family's mean and the deviation from it.
-``ordinal(x, "small", "medium", "large")`` turns ordered labels into 0, 1, 2. ``filled(x)`` puts the
-mean of the known values where `x` is unknown, and ``missing(x)`` marks where it did: together they
-let models of undisclosed size take part in a trend over time.
+``within(x)`` and ``between(x)`` split a covariate into the mean of its family and the deviation
+from it. ``ordinal(x, "small", "medium", "large")`` codes ordered labels as 0, 1, 2. ``filled(x)``
+replaces missing values by the mean of the others, and ``missing(x)`` indicates them: together they
+keep models of undisclosed size in a trend over time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.study.formula import FUNCTIONS
 
 Floats = NDArray[np.float64]
-#: Functions that take an unknown value and give a known one.
+#: Functions that accept missing values and return none.
 TOLERANT = ("filled", "missing")
 
 
 def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
-    """Ranks 0, 1, ... of ordered labels; an unknown label stays unknown.
+    """Ranks 0, 1, ... of ordered labels; a missing label stays missing.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
             column="formula",
             hint='write ordinal(size_class, "small", "medium", "large").',
         )
-    rank = {level: float(place) for place, level in enumerate(levels)}
+    rank = {level: float(index) for index, level in enumerate(levels)}
     odd = [label for label in labels.dropna() if label not in rank]
     if odd:
         raise DataError(
@@ -49,19 +50,19 @@ def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
 
 
 def filled(values: Any) -> Floats:
-    """Values with the mean of the known ones where unknown."""
+    """Values with the mean of the others where missing."""
     x = np.asarray(values, dtype=float)
-    known = np.isfinite(x)
-    return np.where(known, x, x[known].mean() if known.any() else np.nan)
+    present = np.isfinite(x)
+    return np.where(present, x, x[present].mean() if present.any() else np.nan)
 
 
 def missing(values: Any) -> Floats:
-    """1 where a value is unknown, else 0."""
+    """1 where a value is missing, else 0."""
     return (~np.isfinite(np.asarray(values, dtype=float))).astype(float)
 
 
 def functions(clusters: NDArray[Any]) -> dict[str, Callable[..., Any]]:
-    """Functions that a formula may use, over rows whose clusters are given (M,)."""
+    """Functions that a formula may use, for rows in these clusters (M,)."""
 
     def between(values: Any) -> Floats:
         x = pd.Series(np.asarray(values, dtype=float))
@@ -71,10 +72,7 @@ def functions(clusters: NDArray[Any]) -> dict[str, Callable[..., Any]]:
         return np.asarray(values, dtype=float) - between(values)
 
     return {
-        "log10": np.log10,
-        "log": np.log,
-        "sqrt": np.sqrt,
-        "exp": np.exp,
+        **FUNCTIONS,
         "between": between,
         "within": within,
         "ordinal": ordinal,

@@ -1,4 +1,4 @@
-"""`TrendFit`: a regression of transfer on covariates of models, with few-family inference."""
+"""`TrendFit`: a regression of transfer on covariates of models, with inference for few families."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Surface
-from hatstats.trends.standard_errors import DRAWS, Compared, compare
+from hatstats.trends.standard_errors import DRAWS, compare
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _BINS = 41
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendFit:
-    """A regression of transfer on covariates of models, with few-family inference.
+    """A regression of transfer on covariates of models, with inference for few families.
 
     Attributes
     ----------
@@ -50,13 +50,13 @@ class TrendFit:
         Column that the clusters come from.
     design : Design
     surface : Surface
-        Expected accuracy at given covariates.
+        Fitted accuracy at given covariates.
     scale : {"accuracy", "logit"}
         Scale of the coefficients.
     collapsed : tuple of ndarray
-        One outcome and one design row per model, for plain least squares beside the rest.
+        One outcome and one design row per model, for ordinary least squares.
     scores : HatScores or AggregateProfile
-        What was fitted.
+        What the trend was fitted to.
     panel : Panel or None
         The regression on the logit scale behind an aggregate trend.
     """
@@ -87,7 +87,7 @@ class TrendFit:
 
     @property
     def bse(self) -> Floats:
-        """Standard errors, shape (p,); NaN where one cluster alone carries a coefficient."""
+        """Standard errors, shape (p,); NaN where a coefficient depends on one cluster alone."""
         return np.where(np.isfinite(self.df), standard_errors(self.cov), np.nan)
 
     @property
@@ -117,17 +117,14 @@ class TrendFit:
 
     @property
     def p_floor(self) -> float:
-        """Smallest two-sided p value of an enumerated sign-flip bootstrap over these clusters."""
+        """Smallest two-sided p value of an enumerated Rademacher bootstrap over the clusters."""
         return float(2.0 / 2.0**self.n_clusters)
 
     @property
     def method(self) -> str:
-        """How standard errors and degrees of freedom were made."""
+        """How standard errors and degrees of freedom were computed."""
         freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
         return f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
-
-    def _shown(self) -> list[int]:
-        return [i for i, term in enumerate(self.terms) if not term.startswith("intercept[")]
 
     def conf_int(self, conf_level: float = 0.95) -> Floats:
         """Limits of all coefficients, shape (p, 2)."""
@@ -135,7 +132,7 @@ class TrendFit:
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Coefficients in the tidy schema, without the intercepts of languages."""
-        shown = self._shown()
+        shown = [i for i, term in enumerate(self.terms) if not term.startswith("intercept[")]
         return tidy_frame(
             [self.terms[i] for i in shown],
             self.params[shown],
@@ -146,12 +143,9 @@ class TrendFit:
         )
 
     def slope(self, term: str) -> tuple[float, Floats]:
-        """Change of accuracy per unit of a covariate term, at the mean of the covariates.
+        """Change in accuracy per unit of a covariate term, and its gradient (p,).
 
-        Returns
-        -------
-        estimate : float
-        gradient : ndarray, shape (p,)
+        A difference of half a unit to either side of the mean of the covariates.
         """
         if term not in self.design.terms:
             raise DataError(
@@ -168,21 +162,24 @@ class TrendFit:
     def difference(
         self, high: Mapping[str, Value], low: Mapping[str, Value]
     ) -> tuple[float, Floats]:
-        """Expected accuracy at `high` covariates less that at `low`; others at their mean."""
-        return self._difference(self.design.at(high), self.design.at(low))
+        """Fitted accuracy at `high` covariates less that at `low`, and its gradient (p,).
+
+        Covariates that are not given are averaged over the models.
+        """
+        return self._difference(self.design.mean_row(high), self.design.mean_row(low))
 
     def _difference(self, high: Floats, low: Floats) -> tuple[float, Floats]:
-        above, below = self.surface.at(high), self.surface.at(low)
-        return above[0] - below[0], above[1] - below[1]
+        """Difference in accuracy between two rows of covariates (k,), and its gradient (p,)."""
+        (above, gradient_above), (below, gradient_below) = map(self.surface.accuracy, (high, low))
+        return above - below, gradient_above - gradient_below
 
     def accuracy_slopes(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Each covariate's slope on the accuracy scale, in the tidy schema."""
-        pairs = [self.slope(term) for term in self.design.terms]
-        gradients = np.array([gradient for _, gradient in pairs])
+        slopes, gradients = zip(*map(self.slope, self.design.terms), strict=True)
         return tidy_frame(
             self.design.terms,
-            [estimate for estimate, _ in pairs],
-            np.sqrt(np.einsum("ip,pq,iq->i", gradients, self.cov, gradients)),
+            slopes,
+            self.robust.std_errors(gradients),
             df=self.robust.df(gradients),
             conf_level=conf_level,
             method=self.method.replace("logit scale", "accuracy scale"),
@@ -197,14 +194,13 @@ class TrendFit:
     ) -> pd.DataFrame:
         """Each covariate's coefficient under other standard errors and tests, in the tidy schema.
 
-        OLS, HC1 and HC3 ignore sampling covariances and families; REML and Knapp-Hartung trust
-        the variance components; CR1, CR2 and CR3 hold against any dependence within clusters; the
-        wild cluster bootstrap imposes the null and flips, or reweights, whole clusters; the
-        permutation moves models within families and families of equal size. With few clusters
-        CR2, the sign flips and the permutation keep their level, CR3 nearly. A standard error is
-        NaN where
-        the models leave nothing to estimate it by: no residual degree of freedom, a model that
-        alone carries a coefficient (HC3), or a cluster that does (CR).
+        OLS, HC1 and HC3 ignore sampling covariances and families; REML and Knapp-Hartung rely on
+        the variance components; CR1, CR2 and CR3 are robust to any dependence within clusters; the
+        wild cluster bootstrap imposes the null and reweights whole clusters; the permutation test
+        permutes models within families and families of equal size. With few clusters CR2, the
+        Rademacher bootstrap and the permutation test keep their level, and CR3 nearly does. A
+        standard error is NaN without residual degrees of freedom, and where a coefficient depends
+        on one model alone (HC3) or on one cluster alone (CR).
 
         Parameters
         ----------
@@ -216,14 +212,23 @@ class TrendFit:
         Returns
         -------
         DataFrame
-            `method` names the smallest p value that a bootstrap or permutation can give. A limit
-            is infinite where no value, however far, is rejected.
+            `method` includes the smallest p value that a bootstrap or permutation can give. A
+            limit is infinite where no value, however far, is rejected.
         """
-        data = Compared(self.reml, self.robust, self.design.terms, self.collapsed, self.clusters)
-        return compare(data, conf_level, n_draws=n_draws, rng=rng)
+        rows = np.array(self.robust.labels)[self.robust.codes]
+        return compare(
+            self.reml,
+            rows,
+            self.collapsed,
+            self.clusters,
+            self.design.terms,
+            conf_level,
+            n_draws=n_draws,
+            rng=rng,
+        )
 
     def curve(self, covariate: str, conf_level: float = 0.95) -> pd.DataFrame:
-        """Expected HAT along a covariate, the others at their mean.
+        """Fitted HAT along a covariate, the others averaged over the models.
 
         Returns
         -------
@@ -234,111 +239,93 @@ class TrendFit:
         low, high = float(values.min()), float(values.max())
         log = covariate.startswith("params") and low > 0
         x = np.geomspace(low, high, _BINS) if log else np.linspace(low, high, _BINS)
-        pairs = [self.surface.at(self.design.at({covariate: float(value)})) for value in x]
-        gradients = np.array([gradient for _, gradient in pairs])
-        estimate = np.array([value for value, _ in pairs])
-        error = np.sqrt(np.einsum("ip,pq,iq->i", gradients, self.cov, gradients))
-        limits = wald_interval(estimate, error, self.robust.df(gradients), conf_level)
-        return pd.DataFrame(
-            {
-                "x": x,
-                "estimate": estimate,
-                "conf_low": limits[:, 0],
-                "conf_high": limits[:, 1],
-                "conf_level": conf_level,
-            }
-        )
+        rows = [self.design.mean_row({covariate: float(value)}) for value in x]
+        estimate, gradients = zip(*map(self.surface.accuracy, rows), strict=True)
+        error, df = self.robust.std_errors(gradients), self.robust.df(gradients)
+        low, high = wald_interval(estimate, error, df, conf_level).T
+        columns = {"x": x, "estimate": estimate, "conf_low": low, "conf_high": high}
+        return pd.DataFrame({**columns, "conf_level": conf_level})
 
     def prediction(
         self, covariates: Mapping[str, Value] | None = None, conf_level: float = 0.95
     ) -> pd.DataFrame:
         """Interval for the accuracy of a new model in a new family.
 
-        ``x'b -+ t sqrt(x'Vx + sum tau^2)``, brought to the accuracy scale where the trend is on
-        logits. Degrees of freedom are the smaller of the sandwich's and families less two (Higgins,
+        ``x'b -+ t sqrt(x'Vx + sum tau^2)``, transformed to accuracy where the trend is on logits.
+        Degrees of freedom are the smaller of the sandwich's and families less two (Higgins,
         Thompson and Spiegelhalter 2009, with families as the units).
 
         Parameters
         ----------
         covariates : mapping, optional
-            Values of covariates; those of the models, averaged, if not given.
+            Values of covariates; others are averaged over the models.
         conf_level : float
 
         Returns
         -------
         DataFrame
             One row: `term, estimate, std_error, df, pred_low, pred_high, conf_level, method`;
-            `std_error` is that of a new model's value on the scale of the coefficients. NaN limits
-            with fewer than three families.
+            `std_error` is that of a new model on the scale of the coefficients. NaN limits with
+            fewer than three families.
         """
-        row = self.design.at(covariates or {})
+        row = self.design.mean_row(covariates or {})
         predictor = self.surface.predictor(row)
-        spread = {"cell": self.nobs / self.reml.y.size}
-        effects = sum(value * spread.get(name, 1.0) for name, value in self.components.items())
+        # Cell effects are averaged over the cells of a model.
+        weights = {"cell": self.nobs / self.reml.y.size}
+        effects = sum(value * weights.get(name, 1.0) for name, value in self.components.items())
         error = float(np.sqrt(predictor @ self.cov @ predictor + effects))
         df = min(float(self.robust.df(predictor)[0]), self.n_clusters - 2.0)
         df = df if df > 0 else np.nan
-        half = float(wald_interval(0.0, error, df, conf_level)[1])
-        low, high = (self.surface.shifted(row, shift) for shift in (-half, half))
-        return pd.DataFrame(
-            {
-                "term": ["new model in a new family"],
-                "estimate": [self.surface.at(row)[0]],
-                "std_error": [error],
-                "df": [df],
-                "pred_low": [low],
-                "pred_high": [high],
-                "conf_level": [conf_level],
-                "method": [self.method],
-            }
-        )
+        shifts = (0.0, *wald_interval(0.0, error, df, conf_level))
+        estimate, low, high = (self.surface.accuracy(row, float(shift))[0] for shift in shifts)
+        facts = {"term": "new model in a new family", "estimate": estimate, "std_error": error}
+        facts |= {"df": df, "pred_low": low, "pred_high": high, "conf_level": conf_level}
+        return pd.DataFrame([{**facts, "method": self.method}])
 
     def joint_test(self) -> pd.DataFrame:
-        """Test that no covariate matters: Q_M on chi-square, and the cluster-robust F test.
+        """Joint test of all covariates: Q_M on chi-square, and the cluster-robust F test.
 
         Returns
         -------
         DataFrame
             `method, statistic, df_num, df_denom, p_value, reason`.
         """
-        at = [self.terms.index(term) for term in self.design.terms]
+        columns = [self.terms.index(term) for term in self.design.terms]
+        contrasts = np.eye(self.params.size)[columns]
         tests = {
-            "Q_M (chi-square)": joint_chi2(self.reml, at),
-            f"F ({self.vcov}, Hotelling)": self.robust.wald(
-                self.params, np.eye(self.params.size)[at]
-            ),
+            "Q_M (chi-square)": joint_chi2(self.reml, columns),
+            f"F ({self.vcov}, Hotelling)": self.robust.wald(self.params, contrasts),
         }
         return pd.DataFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
 
     def glance(self) -> pd.DataFrame:
-        """One row: models, clusters, variance components, heterogeneity, tests, floor of p."""
+        """One row: models, clusters, variance components, heterogeneity and tests."""
         heterogeneity = self.reml.heterogeneity()
         wald, robust = self.joint_test().to_dict("records")
-        facts: dict[str, list[object]] = {
-            "formula": [self.formula],
-            "vcov": [self.vcov],
-            "n_models": [self.nobs],
-            "n_clusters": [self.n_clusters],
-            "n_left_out": [len(self.left_out)],
+        facts: dict[str, object] = {
+            "formula": self.formula,
+            "vcov": self.vcov,
+            "n_models": self.nobs,
+            "n_clusters": self.n_clusters,
+            "n_left_out": len(self.left_out),
         }
-        for name, value in self.components.items():
-            facts[f"variance_{name}"] = [value]
+        facts |= {f"variance_{name}": value for name, value in self.components.items()}
         facts |= {
-            "log_likelihood": [self.reml.loglik],
-            "q": [heterogeneity.q],
-            "q_df": [heterogeneity.df],
-            "q_p_value": [heterogeneity.p_value],
-            "i_squared": [heterogeneity.i2],
-            "q_m": [wald["statistic"]],
-            "q_m_df": [wald["df_num"]],
-            "q_m_p_value": [wald["p_value"]],
-            "f": [robust["statistic"]],
-            "f_df_num": [robust["df_num"]],
-            "f_df_denom": [robust["df_denom"]],
-            "f_p_value": [robust["p_value"]],
-            "p_floor": [self.p_floor],
+            "log_likelihood": self.reml.loglik,
+            "q": heterogeneity.q,
+            "q_df": heterogeneity.df,
+            "q_p_value": heterogeneity.p_value,
+            "i_squared": heterogeneity.i2,
+            "q_m": wald["statistic"],
+            "q_m_df": wald["df_num"],
+            "q_m_p_value": wald["p_value"],
+            "f": robust["statistic"],
+            "f_df_num": robust["df_num"],
+            "f_df_denom": robust["df_denom"],
+            "f_p_value": robust["p_value"],
+            "p_floor": self.p_floor,
         }
-        return pd.DataFrame(facts)
+        return pd.DataFrame([facts])
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
@@ -359,8 +346,8 @@ class TrendFit:
                 f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{row[5]:>7.3f}"
                 f"  [{low}, {high}]"
             )
-        spread = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
-        lines.extend(textwrap.wrap(f"  variance components: {spread}", 80))
+        variances = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
+        lines.extend(textwrap.wrap(f"  variance components: {variances}", 80))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

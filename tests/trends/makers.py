@@ -26,7 +26,7 @@ def table_of_models(seed: int = 0, family: ArrayLike = FAMILY) -> pd.DataFrame:
     days = rng.uniform(0, 500, code.max() + 1)[code] + rng.uniform(0, 250, code.size)
     return pd.DataFrame(
         {
-            "model": [f"m{place:02d}" for place in range(code.size)],
+            "model": [f"m{index:02d}" for index in range(code.size)],
             "family": [f"family-{value}" for value in code],
             "release_date": np.datetime64("2024-01-10") + days.astype("timedelta64[D]"),
             "params_total": 10.0 ** rng.normal(10.0, 0.8, code.size),
@@ -70,7 +70,7 @@ def aggregate_study(
 ) -> Study:
     """A study of mean accuracies (M, 1 + L), the source language first; NaN is no cell."""
     values = np.asarray(accuracy, dtype=float)
-    languages = ["src", *(f"t{place}" for place in range(1, values.shape[1]))]
+    languages = ["src", *(f"t{index}" for index in range(1, values.shape[1]))]
     counts = pd.DataFrame(
         {
             "model": np.repeat(table["model"].to_numpy(), values.shape[1]),

@@ -1,4 +1,4 @@
-"""Decomposition of a change: adds up, hand computation, known truth, bad input."""
+"""Decomposition of a change: additivity, definition, known truth, bad input."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_parts_add_up_to_the_raw_change_of_items(items: Study, method: Method) -
     assert abs(found.params[2] - (raw["model-03"] - raw["model-01"])) < 1e-12
     change = own.contrast("model-03", "model-01").iloc[0]
     assert found.bse[2] == pytest.approx(change["std_error"])
-    at = {
+    averaged = {
         name: fit_profile(items, method=method).hat(f"model:{name}")
         for name in ("model-01", "model-03")
     }
-    other = at["model-01"].params[own.models.index("model-03")]
-    back = at["model-03"].params[own.models.index("model-01")]
-    expected = 0.5 * ((other - raw["model-01"]) + (raw["model-03"] - back))
+    second = averaged["model-01"].params[own.models.index("model-03")]
+    first = averaged["model-03"].params[own.models.index("model-01")]
+    expected = 0.5 * ((second - raw["model-01"]) + (raw["model-03"] - first))
     assert found.params[1] == pytest.approx(expected, abs=1e-12)
 
 
@@ -80,12 +80,12 @@ def test_aggregate_covariance_against_differences() -> None:
             moved = []
             for sign in (1, -1):
                 source, target = part.source.copy(), part.target.copy()
-                place = source if column == 0 else target[:, column - 1]
-                place[m] += sign * step
+                cells = source if column == 0 else target[:, column - 1]
+                cells[m] += sign * step
                 moved.append(transfer(source, target, beta))
             slope = (moved[0] - moved[1]) / (2 * step)
-            own = part.source_var[m] if column == 0 else part.target_var[m, column - 1]
-            variance += slope**2 * own
+            sampling = part.source_var[m] if column == 0 else part.target_var[m, column - 1]
+            variance += slope**2 * sampling
     slope = (transfer(base[0], base[1], beta + step) - transfer(base[0], base[1], beta - step)) / (
         2 * step
     )

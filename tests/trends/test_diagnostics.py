@@ -1,4 +1,4 @@
-"""What a trend rests on, against refits and definitions; transforms of covariates."""
+"""Diagnostics of trends against refits and definitions; transforms of covariates."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_shares_of_families_add_up(kind: str, trends: dict[str, TrendFit]) -> No
     assert table.groupby("cluster")["n_models"].first().tolist() == [6, 5, 3, 3, 2, 1]
 
 
-def test_where_the_rest_cannot_be_fitted_the_row_says_why_degenerate() -> None:
-    """Of two families, either one left is one family."""
+def test_leave_one_out_gives_a_reason_where_the_rest_cannot_be_fitted_degenerate() -> None:
+    """Without one of two families, one family is left."""
     table = table_of_models(3, np.repeat([0, 1], 4))
     rng = np.random.default_rng(3)
     trend = fit_trend(scores_of(table, rng.uniform(0.4, 0.6, 8), np.full(8, 1e-4)), SIZE)
@@ -116,17 +116,17 @@ def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None
     x = np.array([1.0, *trend.design.matrix.mean(axis=0)])
     variance = x @ trend.cov @ x + sum(trend.components.values())
     df = min(float(trend.robust.df(x)[0]), 4.0)
-    half = stats.t.ppf(0.975, df) * np.sqrt(variance)
+    width = stats.t.ppf(0.975, df) * np.sqrt(variance)
     np.testing.assert_allclose(
         row[["estimate", "pred_low", "pred_high"]].astype(float),
-        [x @ trend.params, x @ trend.params - half, x @ trend.params + half],
+        [x @ trend.params, x @ trend.params - width, x @ trend.params + width],
     )
     logits = trends["one regression"].prediction({"params_total": 1e10}).iloc[0]
     assert 0.0 < logits["pred_low"] < logits["estimate"] < logits["pred_high"] < 1.0
 
 
 def test_prediction_interval_holds_new_models_coverage() -> None:
-    """Nominal 90 %, a new family each time; wide, for six families say little of a seventh."""
+    """Nominal 90 %, a new family each time."""
     held = 0
     for seed in range(60):
         rng = np.random.default_rng([6, seed])
@@ -157,7 +157,7 @@ def test_ordinal_size_against_its_ranks() -> None:
         fit_trend(scores, "ordinal(size_class)")
 
 
-def test_models_of_unknown_size_take_part_where_it_is_filled() -> None:
+def test_filled_keeps_models_of_unknown_size() -> None:
     scores = some_scores(2)
     table = scores.covariates.copy()
     table.loc[[1, 7, 12], "params_total"] = np.nan
@@ -171,8 +171,8 @@ def test_models_of_unknown_size_take_part_where_it_is_filled() -> None:
     known = np.log10(table["params_total"].dropna())
     np.testing.assert_allclose(x[[1, 7, 12], 0], known.mean())
     assert x[:, 1].sum() == 3
-    # At a stated size nothing is unknown.
-    np.testing.assert_allclose(filled.design.at({"params_total": 1e9})[:2], [9.0, 0.0])
+    # At a given size nothing is missing.
+    np.testing.assert_allclose(filled.design.mean_row({"params_total": 1e9})[:2], [9.0, 0.0])
 
 
 def test_splines_and_categories_of_formulaic() -> None:
@@ -211,7 +211,7 @@ def test_logit_link_of_two_stages_against_the_delta_method() -> None:
 # --- bad input ----------------------------------------------------------------------------------
 
 
-def test_a_covariance_that_is_none_names_the_models_bad_input() -> None:
+def test_an_indefinite_covariance_names_the_models_bad_input() -> None:
     scores = some_scores(1)
     cov = scores.cov.copy()
     cov[2, 5] = cov[5, 2] = 3 * np.sqrt(cov[2, 2] * cov[5, 5])

@@ -44,7 +44,7 @@ def test_q_m_and_influence_against_R() -> None:
     given, expected = case("influence")
     table = pd.DataFrame(
         {
-            "model": [f"m{place}" for place in range(20)],
+            "model": [f"m{index}" for index in range(20)],
             "family": [f"f{code}" for code in given["family"]],
             "size": given["X"][:, 1],
             "date": given["X"][:, 2],
@@ -54,8 +54,8 @@ def test_q_m_and_influence_against_R() -> None:
     q_m = joint_chi2(trend.reml, [1, 2])
     assert q_m.statistic == pytest.approx(expected["QM"], rel=1e-4)
     assert q_m.p_value == pytest.approx(expected["QMp"], rel=1e-3)
-    by_hand = trend.joint_test().set_index("method").loc["Q_M (chi-square)"]
-    assert by_hand["statistic"] == q_m.statistic
+    row = trend.joint_test().set_index("method").loc["Q_M (chi-square)"]
+    assert row["statistic"] == q_m.statistic
     for unit, name in (("model", "model"), ("cluster", "family")):
         found = influence(trend, unit=unit)  # type: ignore[arg-type]
         assert len(found) == (20 if unit == "model" else 6)

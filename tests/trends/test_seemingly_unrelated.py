@@ -1,4 +1,4 @@
-"""Source accuracy and transfer in one system: by hand, and the ratio of their slopes."""
+"""Source accuracy and transfer in one system: a naive twin, and the ratio of their slopes."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def test_stacked_cr0_against_naive() -> None:
     )
     cov = np.zeros((4, 4))
     for family in range(6):
-        mine = family == FAMILY
-        pieces = []
+        rows = family == FAMILY
+        parts = []
         for fit in (source, trend.reml):
-            carry = fit.cov @ fit.X.T @ fit.weights
-            pieces.append(carry[:, mine] @ fit.residuals[mine])
-        score = np.concatenate(pieces)
+            estimator = fit.cov @ fit.X.T @ fit.weights
+            parts.append(estimator[:, rows] @ fit.residuals[rows])
+        score = np.concatenate(parts)
         cov += np.outer(score, score)
     contrast = np.array([0.0, 1.0, 0.0, -1.0])
     assert both.estimate == pytest.approx(source.params[1] - trend.params[1])
     assert both.std_error == pytest.approx(np.sqrt(contrast @ cov @ contrast), rel=1e-8)
 
 
-def test_errors_shared_by_all_families_count() -> None:
-    """The luck of common items, 40 x 40, enters through the part between clusters."""
+def test_errors_shared_by_all_families_enter() -> None:
+    """The errors of common items enter through the part between clusters."""
     scores = joint_scores(2, between=True)
     trend = fit_trend(scores, SIZE)
     with_all = slope_difference(scores, trend, SIZE)

@@ -1,4 +1,4 @@
-"""Trends against what must hold for any of them: calculus, algebra, and known worlds."""
+"""Trends against theory: derivatives, algebra, and simulations with a known truth."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from scipy import special, stats
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.scores.scores import HatScores
-from hatstats.trends.design import with_release_year
-from hatstats.trends.prediction import LogitSurface
+from hatstats.study.formula import with_release_year
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.seemingly_unrelated import slope_difference
 from hatstats.trends.trend import TrendFit
@@ -79,8 +78,8 @@ def test_one_regression_is_unbiased_and_two_stages_attenuate_against_theory() ->
     assert noise < 0.04 * np.mean(truth)
     assert abs(error.mean()) < 3 * noise
     assert np.mean(logit) == pytest.approx(TREND, abs=3 * np.std(logit) / np.sqrt(len(logit)))
-    # Frisch-Waugh-Lovell: the first line's slope swallows what size and accuracy have in common,
-    # so that the scores keep 1 - R^2 of the trend, R^2 that of size on source accuracy.
+    # Frisch-Waugh-Lovell: the slope of the first line absorbs the common part of size and accuracy,
+    # so that 1 - R^2 of the trend remains in the scores, R^2 that of size on source accuracy.
     share = np.mean(two) / np.mean(truth)
     ability_variance = (0.8 * 0.8) ** 2 + 0.5**2
     assert share == pytest.approx(0.5**2 / ability_variance, abs=0.3)
@@ -127,9 +126,10 @@ def test_accuracy_slopes_against_theory(kind: str, trends: dict[str, TrendFit]) 
     table = trend.accuracy_slopes().set_index("term")
     assert list(table.index) == list(trend.design.terms)
     middle = trend.design.matrix.mean(axis=0)
-    for place, term in enumerate(trend.design.terms):
-        half = 0.5 * np.eye(middle.size)[place]
-        above, below = trend.surface.at(middle + half), trend.surface.at(middle - half)
+    for index, term in enumerate(trend.design.terms):
+        step = 0.5 * np.eye(middle.size)[index]
+        above = trend.surface.accuracy(middle + step)
+        below = trend.surface.accuracy(middle - step)
         gradient = above[1] - below[1]
         assert table.loc[term, "estimate"] == pytest.approx(above[0] - below[0], rel=1e-12)
         assert table.loc[term, "std_error"] == pytest.approx(
@@ -151,15 +151,15 @@ def test_gradients_against_theory(kind: str, trends: dict[str, TrendFit]) -> Non
     }
     for name, quantity in quantities.items():
         gradient = quantity(trend)[1]
-        # Large against the rounding of sums with years, small against the bend of a logit.
+        # Large relative to the rounding of years, small relative to the curvature of a logit.
         step = 1e-6 / np.maximum(1.0, np.abs(trend.reml.X).max(axis=0))
-        for place in range(trend.params.size):
-            move = step * np.eye(trend.params.size)[place]
+        for index in range(trend.params.size):
+            move = step * np.eye(trend.params.size)[index]
             above = quantity(with_params(trend, trend.params + move))[0]
             below = quantity(with_params(trend, trend.params - move))[0]
-            numeric = (above - below) / (2 * step[place])
-            scale = np.abs(trend.reml.X[:, place]).max()
-            assert gradient[place] == pytest.approx(numeric, abs=1e-7 * scale), (name, place)
+            numeric = (above - below) / (2 * step[index])
+            scale = np.abs(trend.reml.X[:, index]).max()
+            assert gradient[index] == pytest.approx(numeric, abs=1e-7 * scale), (name, index)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -173,17 +173,17 @@ def test_curve_passes_through_the_surface_against_theory(
     assert curve["x"].iloc[[0, -1]].tolist() == pytest.approx([values.min(), values.max()])
     steps = np.diff(np.log(curve["x"]) if covariate == "params_total" else curve["x"])
     np.testing.assert_allclose(steps, steps[0], rtol=1e-6)
-    place = 0 if covariate == "params_total" else 1
-    for row in curve.itertuples():
-        at = trend.design.matrix.mean(axis=0)
-        at[place] = np.log10(row.x) if covariate == "params_total" else row.x
-        value, gradient = trend.surface.at(at)
+    index = 0 if covariate == "params_total" else 1
+    for row in curve.iloc[::8].itertuples():
+        covariates = trend.design.matrix.mean(axis=0)
+        covariates[index] = np.log10(row.x) if covariate == "params_total" else row.x
+        value, gradient = trend.surface.accuracy(covariates)
         error = np.sqrt(gradient @ trend.cov @ gradient)
         assert row.estimate == pytest.approx(value, rel=1e-12)
-        half = (row.conf_high - row.conf_low) / 2
+        width = (row.conf_high - row.conf_low) / 2
         assert (row.conf_high + row.conf_low) / 2 == pytest.approx(value, rel=1e-9)
         expected = stats.t.ppf(0.9, trend.robust.df(gradient)[0]) * error
-        assert half == pytest.approx(expected, rel=1e-5)
+        assert width == pytest.approx(expected, rel=1e-5)
     assert set(curve["conf_level"]) == {0.8}
 
 
@@ -192,7 +192,7 @@ def test_surface_of_a_panel_is_the_mean_fitted_accuracy_against_theory(
 ) -> None:
     """The value at one model's covariates, node by node and language by language."""
     trend = trends["one regression"]
-    assert isinstance(trend.surface, LogitSurface)
+    assert trend.surface.link == "logit"
     row = trend.design.matrix[7]
     *intercepts, slope, size, date = trend.params
     nodes = np.quantile(profile.parts[0].source, (np.arange(20) + 0.5) / 20)
@@ -201,12 +201,14 @@ def test_surface_of_a_panel_is_the_mean_fitted_accuracy_against_theory(
         for intercept in intercepts:
             line = intercept + slope * node + size * row[0] + date * row[1]
             total += 0.25 + 0.75 / (1 + np.exp(-line))
-    assert trend.surface.at(row)[0] == pytest.approx(total / (20 * len(intercepts)), rel=1e-12)
+    assert trend.surface.accuracy(row)[0] == pytest.approx(
+        total / (20 * len(intercepts)), rel=1e-12
+    )
     assert len(intercepts) == 2
 
 
-def test_difference_needs_no_other_covariate_against_theory() -> None:
-    """On a straight surface the other covariates cancel, and the difference is slope times step."""
+def test_difference_does_not_depend_on_other_covariates_against_theory() -> None:
+    """On a linear surface other covariates cancel, and the difference is slope times step."""
     trend = fit_trend(some_scores(), FORMULA)
     estimate, gradient = trend.difference({"params_total": 1e9}, {"params_total": 1e11})
     assert estimate == pytest.approx(-2 * trend.params[1])
@@ -218,17 +220,17 @@ def test_factors_are_averaged_over_the_models_against_theory() -> None:
     trend = fit_trend(some_scores(kind=kind), f"kind * {SIZE}")
     assert trend.design.terms == ("kind[T.chat]", SIZE, f"kind[T.chat]:{SIZE}")
     share = (kind == "chat").mean()
-    row = trend.design.at({"params_total": 1e9})
+    row = trend.design.mean_row({"params_total": 1e9})
     np.testing.assert_allclose(row, [share, 9.0, 9.0 * share])
     estimate, _ = trend.difference({"params_total": 1e11}, {"params_total": 1e9})
     assert estimate == pytest.approx(2 * (trend.params[2] + share * trend.params[3]))
     assert trend.curve("params_total")["estimate"].notna().all()
 
 
-def test_the_middle_of_a_logarithm_is_the_mean_of_logarithms_against_theory() -> None:
-    """A few giant models must not move the middle at which the curve over time is drawn."""
+def test_covariates_are_averaged_on_the_scale_of_the_formula_against_theory() -> None:
+    """The mean of logarithms: a few very large models do not shift the curve over time."""
     trend = fit_trend(some_scores(), FORMULA)
-    row = trend.design.at({"release_year": 2025.0})
+    row = trend.design.mean_row({"release_year": 2025.0})
     np.testing.assert_allclose(row, [trend.design.matrix[:, 0].mean(), 2025.0])
 
 
@@ -256,31 +258,32 @@ def joint_scores(seed: int, *, within_families: bool) -> HatScores:
 def test_identical_equations_do_not_differ_against_theory(term: str) -> None:
     for seed in range(3):
         scores = some_scores(seed)
-        # All of the error shared by all models, as when hard items hit everyone alike.
+        # An error that is common to all models, such as that of hard items.
         cov = scores.cov + 0.03**2
         scores = with_source(scores, scores.params, np.tile(cov, (2, 2)))
         trend = fit_trend(scores, FORMULA)
         both = slope_difference(scores, trend, term)
-        own = trend.accuracy_slopes().set_index("term").loc[term, "std_error"]
+        error = trend.accuracy_slopes().set_index("term").loc[term, "std_error"]
         assert both.source_slope == pytest.approx(both.transfer_slope, abs=1e-12)
         assert both.estimate == pytest.approx(0.0, abs=1e-12)
-        assert both.std_error <= 1e-3 * own
+        assert both.std_error <= 1e-3 * error
 
 
 def test_errors_that_both_equations_share_cancel_against_theory() -> None:
-    """Source and score with the luck of common items on top: it is in neither difference."""
+    """The error of common items in source accuracy and score cancels in the difference."""
     scores = joint_scores(1, within_families=True)
     trend = fit_trend(scores, FORMULA)
-    quiet = slope_difference(scores, trend, SIZE)
-    # Luck that acts like size does: models of all families gain in proportion to their size.
+    without = slope_difference(scores, trend, SIZE)
+    # An error proportional to size: models of all families gain in proportion to their size.
     size = trend.design.matrix[:, 0]
-    luck = 0.05**2 * np.outer(np.tile(size - size.mean(), 2), np.tile(size - size.mean(), 2))
-    lucky = with_source(scores, scores.source, scores.joint_cov + luck)
-    noisy = slope_difference(lucky, fit_trend(lucky, FORMULA), SIZE)
-    alone = fit_trend(lucky, FORMULA).accuracy_slopes()["std_error"][0]
-    # Each slope on its own is uncertain by 0.05 more; their difference is not.
-    assert alone > 0.045
-    assert noisy.std_error == pytest.approx(quiet.std_error, rel=0.05)
+    shared = 0.05**2 * np.outer(np.tile(size - size.mean(), 2), np.tile(size - size.mean(), 2))
+    noisy = with_source(scores, scores.source, scores.joint_cov + shared)
+    noisy_trend = fit_trend(noisy, FORMULA)
+    # It adds 0.05 to the error of each slope and nothing to that of their difference.
+    assert noisy_trend.accuracy_slopes()["std_error"][0] > 0.045
+    assert slope_difference(noisy, noisy_trend, SIZE).std_error == pytest.approx(
+        without.std_error, rel=0.05
+    )
 
 
 def block_sandwich(trend: TrendFit, equations: list[Equation]) -> Floats:
@@ -293,11 +296,11 @@ def block_sandwich(trend: TrendFit, equations: list[Equation]) -> Floats:
         for (X, W, S, e, code), bread in zip(equations, breads, strict=True):
             rows = np.flatnonzero(code == family)
             maker = np.eye(len(X)) - X @ bread @ X.T @ W
-            seen = (maker @ S @ maker.T)[np.ix_(rows, rows)]
+            residual = (maker @ S @ maker.T)[np.ix_(rows, rows)]
             root = np.linalg.cholesky(S[np.ix_(rows, rows)]).T
-            value, vector = np.linalg.eigh(root @ seen @ root.T)
-            half = vector @ np.diag(value**-0.5) @ vector.T
-            adjusted = root.T @ half @ root @ e[rows]
+            value, vector = np.linalg.eigh(root @ residual @ root.T)
+            inverse_root = vector @ np.diag(value**-0.5) @ vector.T
+            adjusted = root.T @ inverse_root @ root @ e[rows]
             scores.append(bread @ X[rows].T @ W[np.ix_(rows, rows)] @ adjusted)
         score = np.concatenate(scores)
         meat += np.outer(score, score)
@@ -309,14 +312,14 @@ def equation(fit: RemlFit, code: NDArray[np.intp]) -> Equation:
 
 
 def test_slope_difference_of_an_aggregate_study_against_theory(profile: AggregateProfile) -> None:
-    # The panel's own rows in the order of its fit; the source equation has one row per model.
+    # Rows of the panel in the order of its fit; the source equation has one row per model.
     trend = fit_trend(profile, SIZE)
     panel = trend.panel
     assert panel is not None
     both = slope_difference(profile, trend, SIZE)
-    of = {model: int(code) for model, code in zip(trend.design.models, FAMILY, strict=True)}
-    cells = np.array([of[str(name)] for name in panel.model])
-    models = np.array([of[name] for name in panel.source_models[0]])
+    family_of = dict(zip(trend.design.models, map(int, FAMILY), strict=True))
+    cells = np.array([family_of[str(name)] for name in panel.model])
+    models = np.array([family_of[name] for name in panel.source_models[0]])
     source = panel.source_fit[0]
     cov = block_sandwich(trend, [equation(source, models), equation(panel.fit, cells)])
 

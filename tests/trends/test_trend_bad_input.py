@@ -1,4 +1,4 @@
-"""What a trend refuses: the message names what is wrong and what would hint it."""
+"""What a trend refuses: the message names what is wrong, with a hint."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_unknown_variable_bad_input(formula: str) -> None:
         ("", "names no covariate"),
     ],
 )
-def test_formula_that_says_nothing_bad_input(formula: str, why: str) -> None:
+def test_unusable_formula_bad_input(formula: str, why: str) -> None:
     scores = some_scores(kind=np.tile(["a", "b"], 10))
     with pytest.raises(DataError, match=why) as caught:
         fit_trend(scores, formula)
@@ -223,7 +223,7 @@ def test_claims_bad_input(change: dict[str, object], message: str) -> None:
 
 
 def test_every_refusal_is_one_of_ours_bad_input() -> None:
-    """The item-level study of three models of one family: every trend says why it cannot be."""
+    """An item-level study of three models of one family: every trend gives a reason."""
     study = read_study(Path(__file__).parents[2] / "data" / "winogrande_african")
     assert set(study.models["family"]) == {"GPT"}
     scores = scores_of(study.models, [0.5, 0.6, 0.7], np.full(3, 1e-4))

@@ -1,4 +1,4 @@
-"""What a trend shows: tables, summaries, and that they fit where they are read."""
+"""Tables and summaries of a trend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_summary_fits_eighty_columns(formula: str) -> None:
     assert all(len(line.split()) == 7 for line in body)
 
 
-def test_summary_says_what_a_reader_needs(panel_trend: TrendFit) -> None:
+def test_summary_has_the_key_facts(panel_trend: TrendFit) -> None:
     text = panel_trend.summary(conf_level=0.9)
     assert "(logit scale)" in text
     assert "20 models in 6 family clusters, CR2; 0 models left out" in text
@@ -63,12 +63,12 @@ def test_tidy_leaves_out_the_intercepts_of_languages(panel_trend: TrendFit) -> N
     assert len(hidden) == 3
     assert len(panel_trend.terms) == 6
     shown = table.set_index("term")
-    place = panel_trend.terms.index("release_year")
+    index = panel_trend.terms.index("release_year")
     row = shown.loc["release_year"]
-    low, high = panel_trend.conf_int(0.8)[place]
+    low, high = panel_trend.conf_int(0.8)[index]
     assert (row["conf_low"], row["conf_high"]) == pytest.approx((low, high))
-    half = stats.t.ppf(0.9, panel_trend.df[place]) * panel_trend.bse[place]
-    assert (high - low) / 2 == pytest.approx(half)
+    width = stats.t.ppf(0.9, panel_trend.df[index]) * panel_trend.bse[index]
+    assert (high - low) / 2 == pytest.approx(width)
     assert set(table["method"]) == {"CR2 by family, Satterthwaite df, logit scale"}
 
 
@@ -85,7 +85,7 @@ def test_glance_is_one_row_of_facts(panel_trend: TrendFit) -> None:
     assert row["q_p_value"] == pytest.approx(stats.chi2.sf(row["q"], row["q_df"]))
 
 
-def test_a_trend_shows_itself(panel_trend: TrendFit) -> None:
+def test_repr_and_html(panel_trend: TrendFit) -> None:
     assert repr(panel_trend) == f"<TrendFit: {FORMULA}, 20 models, 6 clusters>"
     assert "release_year" in panel_trend._repr_html_()
     assert panel_trend.vcov == "CR2"

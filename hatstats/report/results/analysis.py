@@ -269,7 +269,7 @@ def analyse(
         study,
         specifications=specifications,
         registration=registered,
-        known={"as reported": claims},
+        evaluated={"as reported": claims},
         progress=lambda what, _: step(what),
     )
     checks = None

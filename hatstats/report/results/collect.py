@@ -14,10 +14,10 @@ from hatstats.report.results.bayes import BayesPart
 from hatstats.report.results.item_checks import ItemChecks
 from hatstats.report.results.results import Results, stacked
 from hatstats.study import Study
+from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
 from hatstats.trends.claims.specifications import verdict_shares
 from hatstats.trends.claims.verdicts import claims_frame
-from hatstats.trends.design import with_release_year
 from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]

@@ -1,4 +1,4 @@
-"""The number that a claim is about, by kind of claim, with what its uncertainty rests on."""
+"""The number that each kind of claim is about, with its standard error."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from hatstats.trends.trend import TrendFit
 
 Floats = NDArray[np.float64]
 Scores = HatScores | TransferProfile
+#: Gives the trend of a formula.
 Fitted = Callable[[str], TrendFit]
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
-    """The number that a claim is about.
+class Estimate:
+    """Estimate of the number that a claim is about.
 
     Attributes
     ----------
-    words : str
-        What it is.
+    quantity : str
+        The estimand in words.
     estimate, std_error, df : float
         On the accuracy scale.
     threshold : float
@@ -37,13 +38,13 @@ class Quantity:
     n_models, n_clusters : int
     p_floor : float
     reason : str
-        Why nothing can be said of it; empty if something can.
+        Why the claim cannot be tested; empty if it can.
     decisive, decisive_share : str, float
-        The cluster with the largest share in the variance, and that share; ``""`` and NaN where
+        The cluster with the largest share of the variance, and that share; ``""`` and NaN where
         there are no clusters.
     """
 
-    words: str
+    quantity: str
     estimate: float
     std_error: float
     df: float
@@ -57,27 +58,29 @@ class Quantity:
     decisive_share: float = float("nan")
 
 
-def _of_trend(
-    words: str, estimate: float, gradient: Floats, trend: TrendFit, threshold: float
-) -> Quantity:
-    error = float(np.sqrt(gradient @ trend.cov @ gradient))
-    return _of_clusters(words, (estimate, error), gradient, trend.robust, trend, threshold)
+def _from_trend(
+    quantity: str, value: tuple[float, Floats], trend: TrendFit, threshold: float
+) -> Estimate:
+    """Estimate from a value of a trend and its gradient (p,)."""
+    estimate, gradient = value
+    error = float(trend.robust.std_errors(gradient)[0])
+    return _from_clusters(quantity, (estimate, error), gradient, trend.robust, trend, threshold)
 
 
-def _of_clusters(
-    words: str,
+def _from_clusters(
+    quantity: str,
     value: tuple[float, float],
     gradient: Floats,
     robust: ClusterRobust,
     trend: TrendFit,
     threshold: float,
-) -> Quantity:
-    reason = robust.reasons(gradient)[0]
+) -> Estimate:
+    """Estimate from a value and its standard error; `gradient` (p,) is a contrast of `robust`."""
     shares = robust.shares(gradient)[0]
-    known = bool(np.isfinite(shares).all())
-    place = int(np.argmax(shares)) if known else 0
-    return Quantity(
-        words=words,
+    has_shares = bool(np.isfinite(shares).all())
+    largest = int(np.argmax(shares)) if has_shares else 0
+    return Estimate(
+        quantity=quantity,
         estimate=value[0],
         std_error=value[1],
         df=float(robust.df(gradient)[0]),
@@ -86,38 +89,38 @@ def _of_clusters(
         n_models=trend.nobs,
         n_clusters=trend.n_clusters,
         p_floor=trend.p_floor,
-        reason=reason,
-        decisive=str(robust.labels[place]) if known else "",
-        decisive_share=float(shares[place]) if known else float("nan"),
+        reason=robust.reasons(gradient)[0],
+        decisive=str(robust.labels[largest]) if has_shares else "",
+        decisive_share=float(shares[largest]) if has_shares else float("nan"),
     )
 
 
-def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Quantity:
+def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+    """HAT of small models less HAT of large ones."""
     variable = str(claim.get("variable", "params_total"))
     small, large = claim["small"], claim["large"]
     grouped = isinstance(small, str)
     default = f"C({variable})" if grouped else f"log10({variable})"
     trend = fitted(str(claim.get("formula") or default))
-    estimate, gradient = trend.difference({variable: small}, {variable: large})
     if grouped:
-        words = f"HAT of {variable} {small} less HAT of {large}"
+        quantity = f"HAT of {variable} {small} less HAT of {large}"
     else:
         unit = "parameters" if variable == "params_total" else variable
-        words = f"HAT at {float(small):.3g} less HAT at {float(large):.3g} {unit}"
-    return _of_trend(words, estimate, gradient, trend, -float(claim["margin"]))
+        quantity = f"HAT at {float(small):.3g} less HAT at {float(large):.3g} {unit}"
+    value = trend.difference({variable: small}, {variable: large})
+    return _from_trend(quantity, value, trend, -float(claim["margin"]))
 
 
-def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Quantity:
+def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+    """Slope of HAT on a term."""
     term = str(claim["term"])
     trend = fitted(str(claim.get("formula") or term))
-    estimate, gradient = trend.slope(term)
-    return _of_trend(
-        f"slope of HAT on {term}", estimate, gradient, trend, float(claim["threshold"])
-    )
+    quantity = f"slope of HAT on {term}"
+    return _from_trend(quantity, trend.slope(term), trend, float(claim["threshold"]))
 
 
 def _ratio(both: SlopeDifference) -> str:
-    """Transfer slope relative to source slope, with Fieller's limits where they are bounded."""
+    """Ratio of transfer slope to source slope, with Fieller's limits if they are bounded."""
     if both.source_slope == 0.0:
         return ""
     ratio, low, high = both.ratio()
@@ -126,29 +129,31 @@ def _ratio(both: SlopeDifference) -> str:
     return f"; ratio {ratio:.2f} [{low:.2f}, {high:.2f}] by Fieller"
 
 
-def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, scores: Scores) -> Quantity:
+def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+    """Slope of source accuracy less slope of HAT on a term."""
     term = str(claim["term"])
     trend = fitted(str(claim.get("formula") or term))
     both = slope_difference(trend.scores, trend, term)
-    words = (
+    quantity = (
         f"slope on {term} of source accuracy ({both.source_slope:.3f}) less that of HAT "
         f"({both.transfer_slope:.3f}{_ratio(both)})"
     )
-    value = (both.estimate, both.std_error)
-    return _of_clusters(words, value, both.gradient, both.robust, trend, float(claim["threshold"]))
+    value, threshold = (both.estimate, both.std_error), float(claim["threshold"])
+    return _from_clusters(quantity, value, both.gradient, both.robust, trend, threshold)
 
 
-def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Quantity:
-    found = scores if isinstance(scores, HatScores) else scores.hat()
+def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Estimate:
+    """HAT of one model less that of another."""
+    hat = scores if isinstance(scores, HatScores) else scores.hat()
     model, other = str(claim["model"]), str(claim["other"])
-    row = found.contrast(model, other).iloc[0]
-    return Quantity(
-        words=f"HAT of {model} less HAT of {other}",
+    row = hat.contrast(model, other).iloc[0]
+    return Estimate(
+        quantity=f"HAT of {model} less HAT of {other}",
         estimate=float(row["estimate"]),
         std_error=float(row["std_error"]),
         df=float(row["df"]),
         threshold=float(claim["threshold"]),
-        method=f"{found.method}, sampling of items, accuracy scale",
+        method=f"{hat.method}, sampling of items, accuracy scale",
         n_models=2,
         n_clusters=0,
         p_floor=float("nan"),
@@ -156,7 +161,7 @@ def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Quan
     )
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Quantity]] = {
+_KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Estimate]] = {
     "non_inferiority": _non_inferiority,
     "slope": _slope,
     "slope_difference": _slope_difference,
@@ -165,7 +170,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Quantity]] = {
 
 
 def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
-    """Refuse a claim that names a model which the scores do not have."""
+    """Refuse a claim that names a model without scores, by a DataError."""
     names = list(scores.models) if isinstance(scores, HatScores) else list(scores.study.model_names)
     for key in ("model", "other"):
         if key in claim and claim[key] not in names:
@@ -177,10 +182,10 @@ def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
             )
 
 
-def quantity(
+def estimate_claim(
     claim: Mapping[str, Any], scores: Scores, fitted: Fitted, models: frozenset[str] | None
-) -> Quantity:
-    """Find the number that a claim is about.
+) -> Estimate:
+    """Estimate the number that a claim is about.
 
     Parameters
     ----------
@@ -194,12 +199,12 @@ def quantity(
 
     Returns
     -------
-    Quantity
+    Estimate
 
     Raises
     ------
     NotIdentifiedError
-        If the study cannot tell it.
+        If the study does not identify it.
     """
     for key in ("model", "other"):
         if key in claim and models is not None and claim[key] not in models:

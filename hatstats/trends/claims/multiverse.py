@@ -1,4 +1,4 @@
-"""Choices of an analysis, as plain data: one value for each, changed singly or crossed.
+"""Choices of an analysis as plain data, changed one at a time or crossed.
 
 CR1, OLS and the like do not keep their level with few families, and are no defensible choice.
 """
@@ -12,8 +12,10 @@ from typing import Literal
 
 from hatstats.estimators.methods import Method, default_method
 from hatstats.study import Study
-from hatstats.trends.regression import Link
+from hatstats.trends.prediction import Link
 from hatstats.trends.standard_errors import Vcov
+
+Size = Literal["total", "active"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Specification:
     Attributes
     ----------
     method : {"latent", "joint", "observed", "aggregate"}
-        Estimator, and with it the conditioning.
+        Estimator of the profile.
     stages : {1, 2}
         Scores first and then a trend (2), or one regression from accuracies (1).
     slope : float or None
@@ -35,15 +37,15 @@ class Specification:
     link : {"identity", "logit"}
         Scale of a two-stage trend.
     chance : {"declared", "none", "corrected"}
-        From accuracies: take out the declared chance level, or none. From items: scores as they
-        are ("declared"), or rescaled so that guessing is 0 ("corrected").
+        From accuracies: correct for the declared chance level, or for none. From items: scores as
+        they are ("declared"), or rescaled so that guessing is 0 ("corrected").
     size : {"total", "active"}
         Which number of parameters.
     vcov : {"CR2", "CR3"}
     flagged : bool
         Whether flagged cells are used.
     without : str
-        ``language:de``, ``benchmark:mgsm`` or ``family:Qwen``, what is dropped; empty for nothing.
+        What is dropped: ``language:de``, ``benchmark:mgsm`` or ``family:Qwen``; empty for nothing.
     """
 
     method: Method
@@ -53,33 +55,28 @@ class Specification:
     reference: str = "pooled"
     link: Link = "identity"
     chance: Literal["declared", "none", "corrected"] = "declared"
-    size: Literal["total", "active"] = "total"
+    size: Size = "total"
     vcov: Vcov = "CR2"
     flagged: bool = False
     without: str = ""
 
-    def data(self) -> Specification:
-        """The same, but for what does not change the scores."""
-        base = Specification(self.method, self.stages)
-        own = {name: getattr(self, name) for name in _OF_SCORES}
+    def for_scores(self) -> Specification:
+        """The choices that bear on scores; all others at their defaults."""
         kept = "" if self.without.startswith("family:") else self.without
-        return replace(base, **own, without=kept)
-
-
-_OF_SCORES = ("slope", "correlation", "reference", "chance", "flagged")
+        return replace(self, link="identity", size="total", vcov="CR2", without=kept)
 
 
 def default_specification(
     study: Study, *, method: Method | None = None, reference: str = "pooled", flagged: bool = False
 ) -> Specification:
-    """What an analysis does if nothing else is asked for."""
+    """The default analysis of a study."""
     chosen = method or default_method(study)
     stages: Literal[1, 2] = 1 if chosen == "aggregate" else 2
     return Specification(chosen, stages, reference=reference, flagged=flagged)
 
 
 def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
-    """Other defensible choices, each with what it changes, in words.
+    """Other defensible choices, each changed alone.
 
     Parameters
     ----------
@@ -90,6 +87,7 @@ def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Spec
     Yields
     ------
     choice : str
+        What is changed, in words.
     specification : Specification
     """
     if len(study.flagged) and not base.flagged:
@@ -115,71 +113,63 @@ def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Spec
         if has_chance and study.benchmarks["chance"].nunique() == 1:
             yield "scores corrected for chance", replace(base, chance="corrected")
     yield "standard errors CR3", replace(base, vcov="CR3")
-    total, active = (study.models[f"params_{kind}"] for kind in ("total", "active"))
-    if active.notna().any() and not (active.fillna(-1.0) == total.fillna(-1.0)).all():
+    if _active_differs(study):
         yield "active parameters", replace(base, size="active")
+
+
+def _active_differs(study: Study) -> bool:
+    """Whether some model has another number of active parameters than in total."""
+    total, active = (study.models[f"params_{kind}"] for kind in ("total", "active"))
+    same = (active.fillna(-1.0) == total.fillna(-1.0)).all()
+    return bool(active.notna().any() and not same)
 
 
 def dropped(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
     """The base without each family, benchmark and target language."""
-    families = [name for name in dict.fromkeys(study.models["family"].dropna()) if name]
-    if len(families) > 1:
-        for name in families:
-            yield f"without family {name}", replace(base, without=f"family:{name}")
-    if len(study.benchmark_names) > 1:
-        for name in study.benchmark_names:
-            yield f"without benchmark {name}", replace(base, without=f"benchmark:{name}")
     sources = set(study.benchmarks["source_language"]) | set(study.source_language)
-    targets = [name for name in study.languages if name not in sources]
-    if len(targets) > 1:
-        for name in targets:
-            yield f"without language {name}", replace(base, without=f"language:{name}")
+    groups = {
+        "family": [name for name in dict.fromkeys(study.models["family"].dropna()) if name],
+        "benchmark": study.benchmark_names,
+        "language": [name for name in study.languages if name not in sources],
+    }
+    for kind, names in groups.items():
+        for name in names if len(names) > 1 else ():
+            yield f"without {kind} {name}", replace(base, without=f"{kind}:{name}")
 
 
 def crossed(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
-    """All combinations of the choices that bear on scores, size and scale, the base first."""
-    sizes: tuple[Literal["total", "active"], ...] = ("total",)
-    if any(spec.size == "active" for _, spec in one_at_a_time(study, base)):
-        sizes = ("total", "active")
+    """All combinations of the choices of scores, size and scale, the base first."""
+    sizes: tuple[Size, ...] = ("total", "active") if _active_differs(study) else ("total",)
     flags = (base.flagged, True) if len(study.flagged) and not base.flagged else (base.flagged,)
+    links: tuple[Link, ...] = ("identity", "logit")
+    scales = list(itertools.product(("pooled", "uniform"), links))
     kinds: list[Specification] = []
     if base.method == "aggregate":
         for slope in (None, 1.0):
-            kinds.append(replace(base, slope=slope))
-            for reference, link in itertools.product(("pooled", "uniform"), ("identity", "logit")):
-                two = replace(base, slope=slope, stages=2, reference=reference)
-                kinds.append(replace(two, link=_link(link)))
+            one = replace(base, slope=slope)
+            two = replace(one, stages=2)
+            kinds += [one, *(replace(two, reference=name, link=link) for name, link in scales)]
     else:
         methods: tuple[Method, ...] = ("latent", "observed")
         if base.method not in methods:
             methods = (base.method, "observed")
-        for method, reference, link in itertools.product(
-            methods, ("pooled", "uniform"), ("identity", "logit")
-        ):
-            kinds.append(replace(base, method=method, reference=reference, link=_link(link)))
-    seen: set[Specification] = set()
-    for kind, size, flagged in itertools.product(kinds, sizes, flags):
-        spec = replace(kind, size=size, flagged=flagged)
-        if spec not in seen:
-            seen.add(spec)
-            yield words(spec), spec
+        for method in methods:
+            one = replace(base, method=method)
+            kinds += [replace(one, reference=name, link=link) for name, link in scales]
+    combinations = (
+        replace(kind, size=size, flagged=flagged)
+        for kind, size, flagged in itertools.product(kinds, sizes, flags)
+    )
+    for spec in dict.fromkeys(combinations):
+        yield describe(spec), spec
 
 
-def _link(name: str) -> Link:
-    return "logit" if name == "logit" else "identity"
-
-
-def words(spec: Specification) -> str:
+def describe(spec: Specification) -> str:
     """A specification in words."""
-    if spec.stages == 1:
-        parts = ["one regression", "slope held at 1" if spec.slope is not None else ""]
-    else:
-        parts = [
-            f"{spec.method}, {spec.reference}",
-            "slope held at 1" if spec.slope is not None else "",
-            "logits" if spec.link == "logit" else "",
-        ]
-    parts += [
+    parts = [
+        "one regression" if spec.stages == 1 else f"{spec.method}, {spec.reference}",
+        "slope held at 1" if spec.slope is not None else "",
+        "logits" if spec.stages == 2 and spec.link == "logit" else "",
         "active parameters" if spec.size == "active" else "",
         "flagged cells" if spec.flagged else "",
         f"chance {spec.chance}" if spec.chance != "declared" else "",
@@ -199,10 +189,10 @@ def all_specifications(
     study : Study
     base : Specification
     cross : bool
-        Whether to add all combinations of the choices that bear on scores, size and scale.
+        Whether to add all combinations of the choices of scores, size and scale.
     """
     found = {"as reported": base, **dict(one_at_a_time(study, base)), **dict(dropped(study, base))}
     if cross:
-        known = set(found.values())
-        found |= {name: spec for name, spec in crossed(study, base) if spec not in known}
+        listed = set(found.values())
+        found |= {name: spec for name, spec in crossed(study, base) if spec not in listed}
     return found

@@ -1,4 +1,4 @@
-"""How a verdict of non-inferiority depends on the margin."""
+"""Verdicts of non-inferiority as a function of the margin."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataF
     verdict : Verdict
         Of a claim of kind ``non_inferiority``.
     margins : array_like, optional
-        Margins, each above 0, in accuracy; up to a bit beyond where the verdict stops changing, or
-        at least twice the registered margin, if not given.
+        Margins in accuracy, each above 0. If not given, a grid up to a little beyond the last
+        change of the verdict, and at least to twice the registered margin.
 
     Returns
     -------
     DataFrame
         `claim, margin, p_value, p_equivalence, p_in_margin, verdict, registered,
-        smallest_margin`. The verdict is that of the claim alone, since a curve is no family of
-        claims; `registered` marks the registered margin, which is always there;
-        `smallest_margin` is the smallest margin at which the claim would be supported, NaN where
-        none is. Without rows if the claim is not testable.
+        smallest_margin`. The verdict is that of the claim alone; `registered` marks the registered
+        margin, which is always included; `smallest_margin` is the smallest margin at which the
+        claim would be supported, NaN if there is none. No rows if the claim is not testable.
 
     Raises
     ------
@@ -55,9 +54,9 @@ def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataF
     ]  # fmt: skip
     if verdict.verdict == "not testable":
         return pd.DataFrame(columns=columns)
-    chosen = -verdict.threshold
+    registered = -verdict.threshold
     if margins is None:
-        top = max(2.0 * chosen, 1.2 * min(abs(verdict.conf_low), 1.0))
+        top = max(2.0 * registered, 1.2 * min(abs(verdict.conf_low), 1.0))
         grid = np.linspace(0.0, min(top, 1.0), _POINTS)[1:]
     else:
         grid = np.asarray(margins, dtype=float).ravel()
@@ -68,29 +67,21 @@ def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataF
                 value=float(grid[~(grid > 0)][0]) if grid.size else "nothing",
                 hint="give positive numbers of accuracy points, such as 0.05.",
             )
-    grid = np.unique(np.append(grid, chosen))
+    grid = np.unique(np.append(grid, registered))
     smallest = max(-verdict.conf_low, 0.0)
+    if decide(verdict, 0.0, 1.0) != "supported":
+        smallest = float("nan")
     rows = []
-    for margin in grid:
+    for margin in map(float, grid):
         p_value = float(upper_p((verdict.estimate + margin) / verdict.std_error, verdict.df))
-        p_equivalence, p_in_margin = equivalence(verdict, float(margin))
-        rows.append(
-            (
-                verdict.name,
-                float(margin),
-                p_value,
-                p_equivalence,
-                p_in_margin,
-                decide(verdict, p_value, 1.0 - p_value),
-                bool(margin == chosen),
-                smallest if decide(verdict, 0.0, 1.0) == "supported" else float("nan"),
-            )
-        )
+        decision = decide(verdict, p_value, 1.0 - p_value)
+        tests = (p_value, *equivalence(verdict, margin), decision)
+        rows.append((verdict.name, margin, *tests, margin == registered, smallest))
     return pd.DataFrame(rows, columns=columns)
 
 
 def margin_curves(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Curves of all claims that have a margin, under one another."""
+    """The rows of `margin_curve` of all claims that have a margin."""
     curves = [margin_curve(one) for one in verdicts if one.kind == "non_inferiority"]
     curves = [curve for curve in curves if len(curve)]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,14 @@ from hatstats.trends.claims.multiverse import (
 from hatstats.trends.claims.verdicts import Verdict, claims_frame, evaluate_claims, untestable
 
 Progress = Callable[[str, float], None]
+
+#: Columns of a specification table.
+COLUMNS = (
+    "choice", "claim", "estimator", "stages", "slope", "correlation", "reference", "link",
+    "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df", "p_value",
+    "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict", "verdict_alone",
+    "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share", "reason",
+)  # fmt: skip
 
 
 def make_scores(study: Study, spec: Specification) -> Scores:
@@ -53,7 +61,7 @@ def make_scores(study: Study, spec: Specification) -> Scores:
 
 
 def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
-    """Scores and source accuracies rescaled so that blind guessing is 0 and perfection 1.
+    """Scores and source accuracies rescaled so that guessing is 0 and perfection 1.
 
     Parameters
     ----------
@@ -78,20 +86,14 @@ def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
 
 
 def with_size(claim: Mapping[str, Any], size: str) -> dict[str, Any]:
-    """A claim about another number of parameters."""
+    """The claim about another number of parameters, "total" or "active"."""
+    default = {"variable": "params_total"} if claim["kind"] == "non_inferiority" else {}
     return {
         key: value.replace("params_total", f"params_{size}")
         if key in ("term", "formula", "variable") and isinstance(value, str)
         else value
-        for key, value in _explicit(claim).items()
+        for key, value in {**default, **claim}.items()
     }
-
-
-def _explicit(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim with the covariate that it means by default."""
-    if claim["kind"] == "non_inferiority":
-        return {"variable": "params_total", **claim}
-    return dict(claim)
 
 
 def verdicts_under(
@@ -105,9 +107,9 @@ def verdicts_under(
     kind, _, name = spec.without.partition(":")
     models = None
     if kind == "family":
-        there = scores.models if isinstance(scores, HatScores) else scores.study.model_names
+        scored = scores.models if isinstance(scores, HatScores) else scores.study.model_names
         family = dict(zip(study.models["model"], study.models["family"], strict=True))
-        models = [one for one in there if family.get(one) != name]
+        models = [model for model in scored if family.get(model) != name]
     return evaluate_claims(
         scores,
         [with_size(claim, spec.size) for claim in claims],
@@ -125,7 +127,7 @@ def specification_table(
     specifications: Mapping[str, Specification] | None = None,
     cross: bool = True,
     registration: Registration | None = None,
-    known: Mapping[str, tuple[Verdict, ...]] | None = None,
+    evaluated: Mapping[str, tuple[Verdict, ...]] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Every claim under every defensible choice, one row each.
@@ -137,91 +139,75 @@ def specification_table(
     claims : sequence of mapping, optional
         Those of the study if not given.
     specifications : mapping of str to Specification, optional
-        What to evaluate, by name, the default first. If not given: the default analysis, each
-        choice changed by itself, each family, benchmark and language dropped, and, with `cross`,
-        all combinations of the choices that bear on scores, size and scale.
+        The choices to evaluate, by name, the default first. If not given: the default analysis,
+        each choice changed by itself, each family, benchmark and language dropped, and, with
+        `cross`, all combinations of the choices of scores, size and scale.
     cross : bool
     registration : Registration, optional
         See `evaluate_claims`.
-    known : mapping of str to tuple of Verdict, optional
-        Verdicts that are known already, by name of the specification.
+    evaluated : mapping of str to tuple of Verdict, optional
+        Verdicts that are already available, by name of the choice.
     progress : callable, optional
-        Called as ``progress(what, share)``.
+        Called as ``progress(choice, share)``.
 
     Returns
     -------
     DataFrame
-        `choice, claim`, the specification's fields, then the numbers of the verdict. The verdict
-        is that of the claim alone and adjusted by Holm as in `evaluate_claims`
-        (`verdict_alone, verdict`); the first rows are the default analysis.
+        `choice, claim`, the specification's fields, then the numbers of the verdict: that of the
+        claim alone (`verdict_alone`) and adjusted by Holm (`verdict`), as in `evaluate_claims`.
+        The first rows are the default analysis.
     """
     study = as_study(study, "specification_table")
     asked = study.claims if claims is None else claims
     if specifications is None:
         specifications = all_specifications(study, default_specification(study), cross=cross)
     status = {} if registration is None else registration.status
-    made: dict[Specification, Scores | NoScores] = {}
+    # Scores by the choices that bear on them, or why they cannot be estimated.
+    made: dict[Specification, Scores | str] = {}
     tables = []
     for done, (name, spec) in enumerate(specifications.items()):
         if progress is not None:
             progress(name, done / len(specifications))
-        key = spec.data()
-        settled = (known or {}).get(name)
-        if settled is None and key not in made:
-            made[key] = _scores_or_reason(study, key)
-        scores = made.get(key, NoScores(""))
-        if settled is not None:
-            verdicts = settled
-        elif isinstance(scores, NoScores):
-            verdicts = tuple(_untestable(claim, scores.text, status) for claim in asked)
-        else:
-            try:
-                verdicts = verdicts_under(study, asked, spec, scores, registration)
-            except DataError as error:
-                # Logits of a score of 1, for instance: the choice does not apply to this study.
-                if name == next(iter(specifications)):
-                    raise
-                verdicts = tuple(_untestable(claim, str(error), status) for claim in asked)
-        table = claims_frame(verdicts).rename(columns={"name": "claim"})
-        facts = {field.name: getattr(spec, field.name) for field in fields(Specification)}
-        facts["slope"] = np.nan if spec.slope is None else spec.slope
-        # The method of the verdict is how its standard error was made.
+        verdicts = (evaluated or {}).get(name)
+        if verdicts is None:
+            key = spec.for_scores()
+            if key not in made:
+                made[key] = _scores_or_reason(study, key)
+            scores = made[key]
+            reason = scores if isinstance(scores, str) else ""
+            if not isinstance(scores, str):
+                try:
+                    verdicts = verdicts_under(study, asked, spec, scores, registration)
+                except DataError as error:
+                    # Logits of a score of 1, for instance: the choice does not fit this study.
+                    if not tables:
+                        raise
+                    reason = str(error)
+            if verdicts is None:
+                verdicts = tuple(
+                    untestable(claim, reason, status.get(str(claim["name"]), "exploratory"))
+                    for claim in asked
+                )
+        facts = asdict(spec) | {"slope": np.nan if spec.slope is None else spec.slope}
+        # The method of the verdict is how its standard error was computed.
         facts["estimator"] = facts.pop("method")
+        table = claims_frame(verdicts).rename(columns={"name": "claim"})
         tables.append(table.assign(choice=name, **facts))
     if not tables or not len(asked):
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
 
 
-def _untestable(claim: Mapping[str, Any], reason: str, status: Mapping[str, str]) -> Verdict:
-    return untestable(claim, reason, status.get(str(claim["name"]), "exploratory"))
-
-
-#: Columns of a specification table.
-COLUMNS = (
-    "choice", "claim", "estimator", "stages", "slope", "correlation", "reference", "link",
-    "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df", "p_value",
-    "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict", "verdict_alone",
-    "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share", "reason",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class NoScores:
-    """Why a choice gives no scores."""
-
-    text: str
-
-
-def _scores_or_reason(study: Study, spec: Specification) -> Scores | NoScores:
+def _scores_or_reason(study: Study, spec: Specification) -> Scores | str:
+    """Scores under a specification, or why the study gives none."""
     try:
         return make_scores(study, spec)
     except (NotIdentifiedError, FitError) as error:
-        return NoScores(str(error))
+        return str(error)
 
 
 def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Share of specifications by verdict, for each claim.
+    """Share of choices by verdict, for each claim.
 
     Parameters
     ----------
@@ -231,12 +217,11 @@ def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `claim, verdict, count, share, specifications`, with the verdict of each claim alone:
-        shares count choices, which are not independent, and are no probability.
+        `claim, verdict, count, share, specifications`, with the verdict of each claim alone.
+        Choices are not independent, so shares are no probabilities.
     """
-    counts = (
-        table.groupby(["claim", "verdict_alone"], sort=False).size().rename("count").reset_index()
-    )
+    columns = ["claim", "verdict_alone"]
+    counts = table.groupby(columns, sort=False).size().rename("count").reset_index()
     total = counts.groupby("claim")["count"].transform("sum")
     return counts.rename(columns={"verdict_alone": "verdict"}).assign(
         share=counts["count"] / total, specifications=total

@@ -1,16 +1,16 @@
 """Registered claims and their verdicts: supported, refuted, inconclusive or not testable.
 
-A claim is a statement about one number theta with a threshold, written down before looking
-(``[[claims]]`` in ``study.toml`` or ``claims.toml``). At level alpha it is *supported* if a
-one-sided test of theta on the wrong side of the threshold has p <= alpha, *refuted* if the mirror
-test has, and *inconclusive* otherwise: that is, by which limits of the two-sided 1 - 2 alpha
+A claim is a statement about one number theta and a threshold, registered before the data are seen
+(``[[claims]]`` in ``study.toml`` or ``claims.toml``). At level alpha it is *supported* if the
+one-sided test against the claim has p <= alpha, *refuted* if the test of the opposite has, and
+*inconclusive* otherwise. That is the same as asking which limits of the two-sided 1 - 2 alpha
 interval lie beyond the threshold. The p values of all claims of a study are adjusted by Holm's
 method, separately for the two directions and for confirmatory and exploratory claims, so that the
-chance of any false support stays at alpha.
+probability of any false support is at most alpha.
 
-**Few degrees of freedom.** Below `LEAST_DF` the estimate rests on hardly more than one family, and
-Student's t no longer describes it: the verdict is withheld (inconclusive, with the reason),
-whatever the p value.
+**Few degrees of freedom.** Below `LEAST_DF` the estimate depends on hardly more than one family,
+and Student's t is no longer valid: the verdict is inconclusive, with the reason, whatever the p
+value.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from hatstats.inference.intervals import holm, upper_p, wald_interval
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.study.claim_lock import Registration
 from hatstats.study.claims import check_claims
-from hatstats.trends.claims.estimands import Quantity, Scores, check_models, quantity
-from hatstats.trends.regression import Link, fit_trend
+from hatstats.trends.claims.estimands import Estimate, Scores, check_models, estimate_claim
+from hatstats.trends.prediction import Link
+from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
 
@@ -43,22 +44,22 @@ LEAST_DF = 2.0
 
 RULE = (
     "supported if the one-sided p against the other side of the threshold, adjusted by Holm for "
-    "all claims, is at most {alpha:g}; refuted if the mirror test's is; otherwise inconclusive. "
+    "all claims, is at most {alpha:g}; refuted if the opposite test's is; otherwise inconclusive. "
     "For one claim alone: by where the {level:.0%} interval lies. No verdict with fewer than "
     f"{LEAST_DF:g} degrees of freedom"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the data say about one registered claim.
+    """Verdict on one registered claim.
 
     Attributes
     ----------
     name, kind, statement : str
         As registered.
     quantity : str
-        What `estimate` is, in words.
+        The estimand in words.
     estimate, std_error, df : float
         On the accuracy scale; NaN if not testable.
     conf_low, conf_high, conf_level : float
@@ -66,57 +67,57 @@ class Verdict:
     threshold : float
         The margin with its sign, or the threshold.
     direction : {"greater", "less"}
-        On which side of the threshold the claim puts the number.
+        Side of the threshold on which the number lies if the claim is true.
     p_value : float
         One-sided, against the claim.
     p_holm : float
         The same, adjusted for all claims of its status.
     verdict : str
-        By `p_holm` and its mirror.
+        By `p_holm` and the adjusted p value of the opposite claim.
     verdict_alone : str
-        Had it been the only claim.
+        As if it were the only claim.
     status : {"confirmatory", "exploratory"}
-        Whether it was locked before and is unchanged.
+        Confirmatory if the claim was locked and is unchanged.
     rule, reason, method : str
-        Rule of decision; why a claim has no verdict; how errors were computed.
+        Decision rule; why a claim has no verdict; method of the standard error.
     n_models, n_clusters : int
     p_floor : float
-        Smallest two-sided p value an enumerated bootstrap over these clusters could give.
+        Smallest two-sided p value of an enumerated bootstrap over these clusters.
     decisive, decisive_share : str, float
-        Family with the largest share in the variance of the estimate, and that share.
+        Family with the largest share of the variance of the estimate, and that share.
     p_equivalence, p_in_margin : float
-        For a margin: p of two one-sided tests of a difference as large as the margin either way,
-        and the chance of a difference within it if the t distribution around the estimate is taken
-        for a posterior (flat prior). NaN for other claims.
+        For a margin: p of two one-sided tests of equivalence within the margin, and the
+        probability of a difference within it under the t distribution around the estimate (a
+        posterior with a flat prior). NaN for other claims.
     """
 
     name: str
     kind: str
-    statement: str
-    quantity: str
-    estimate: float
-    std_error: float
-    df: float
-    conf_low: float
-    conf_high: float
+    statement: str = ""
+    quantity: str = ""
+    estimate: float = UNKNOWN
+    std_error: float = UNKNOWN
+    df: float = UNKNOWN
+    conf_low: float = UNKNOWN
+    conf_high: float = UNKNOWN
     conf_level: float
-    threshold: float
-    direction: str
-    p_value: float
-    p_holm: float
-    verdict: Decision
-    verdict_alone: Decision
-    status: str
+    threshold: float = UNKNOWN
+    direction: str = "greater"
+    p_value: float = UNKNOWN
+    p_holm: float = UNKNOWN
+    verdict: Decision = "not testable"
+    verdict_alone: Decision = "not testable"
+    status: str = "exploratory"
     rule: str
-    reason: str
-    method: str
-    n_models: int
-    n_clusters: int
-    p_floor: float
-    decisive: str
-    decisive_share: float
-    p_equivalence: float
-    p_in_margin: float
+    reason: str = ""
+    method: str = ""
+    n_models: int = 0
+    n_clusters: int = 0
+    p_floor: float = UNKNOWN
+    decisive: str = ""
+    decisive_share: float = UNKNOWN
+    p_equivalence: float = UNKNOWN
+    p_in_margin: float = UNKNOWN
 
     def row(self) -> dict[str, Any]:
         """The fields as a row of a table."""
@@ -140,85 +141,50 @@ class Verdict:
 
 
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
-    """A claim that the study cannot test, with the reason."""
-    level = float(claim.get("level", 0.05))
-    nan = UNKNOWN
+    """Verdict on a claim that the study cannot test, with the reason."""
+    alpha = float(claim.get("level", 0.05))
+    level = 1.0 - 2.0 * alpha
     return Verdict(
         name=str(claim["name"]),
         kind=str(claim["kind"]),
         statement=str(claim.get("statement", "")),
-        quantity="",
-        estimate=nan,
-        std_error=nan,
-        df=nan,
-        conf_low=nan,
-        conf_high=nan,
-        conf_level=1.0 - 2.0 * level,
-        threshold=nan,
+        conf_level=level,
         direction=str(claim.get("direction", "greater")),
-        p_value=nan,
-        p_holm=nan,
-        verdict="not testable",
-        verdict_alone="not testable",
         status=status,
-        rule=RULE.format(alpha=level, level=1.0 - 2.0 * level),
+        rule=RULE.format(alpha=alpha, level=level),
         reason=reason,
-        method="",
-        n_models=0,
-        n_clusters=0,
-        p_floor=nan,
-        decisive="",
-        decisive_share=nan,
-        p_equivalence=nan,
-        p_in_margin=nan,
     )
 
 
-def _alone(claim: Mapping[str, Any], found: Quantity, status: str) -> Verdict:
-    """Verdict of one claim, had it been the only one."""
-    blank = untestable(claim, found.reason, status)
-    # Without degrees of freedom a sandwich is too small, not just unknown.
-    known = not found.reason and not np.isnan(found.df) and found.std_error > 0.0
-    std_error = found.std_error if known else UNKNOWN
-    limits = wald_interval(found.estimate, std_error, found.df, blank.conf_level)
-    sign = 1.0 if blank.direction == "greater" else -1.0
-    statistic = sign * (found.estimate - found.threshold) / std_error
-    verdict = replace(
-        blank,
-        quantity=found.words,
-        estimate=found.estimate,
-        std_error=std_error,
-        df=found.df,
-        conf_low=float(limits[0]),
-        conf_high=float(limits[1]),
-        threshold=found.threshold,
-        p_value=float(upper_p(statistic, found.df)),
-        method=found.method,
-        n_models=found.n_models,
-        n_clusters=found.n_clusters,
-        p_floor=found.p_floor,
-        decisive=found.decisive,
-        decisive_share=found.decisive_share,
-    )
-    if not known:
+def _unadjusted(claim: Mapping[str, Any], found: Estimate, status: str) -> Verdict:
+    """Verdict on one claim as if it were the only one."""
+    # Without degrees of freedom the standard error of a sandwich is too small.
+    testable = not found.reason and not np.isnan(found.df) and found.std_error > 0.0
+    error = found.std_error if testable else UNKNOWN
+    verdict = replace(untestable(claim, "", status), **asdict(replace(found, std_error=error)))
+    low, high = wald_interval(found.estimate, error, found.df, verdict.conf_level)
+    sign = 1.0 if verdict.direction == "greater" else -1.0
+    p_value = float(upper_p(sign * (found.estimate - found.threshold) / error, found.df))
+    verdict = replace(verdict, conf_low=float(low), conf_high=float(high), p_value=p_value)
+    if not testable:
         reason = found.reason or "the clusters show no variation to judge it by"
         return replace(verdict, reason=reason)
     if claim["kind"] == "non_inferiority":
         p_equivalence, p_in_margin = equivalence(verdict, -found.threshold)
         verdict = replace(verdict, p_equivalence=p_equivalence, p_in_margin=p_in_margin)
-    decision = decide(verdict, verdict.p_value, 1.0 - verdict.p_value)
-    reason = ""
     if found.df < LEAST_DF:
         reason = (
-            f"no verdict with {found.df:.1f} degrees of freedom: {found.decisive} carries "
-            f"{found.decisive_share:.0%} of the variance, so that hardly more than one family is "
-            "behind it"
+            f"no verdict with {found.df:.1f} degrees of freedom: {found.decisive} has "
+            f"{found.decisive_share:.0%} of the variance, so that hardly more than one family "
+            "decides"
         )
-    return replace(verdict, verdict=decision, verdict_alone=decision, reason=reason)
+        verdict = replace(verdict, reason=reason)
+    decision = decide(verdict, p_value, 1.0 - p_value)
+    return replace(verdict, verdict=decision, verdict_alone=decision)
 
 
 def decide(verdict: Verdict, p_support: float, p_refute: float) -> Decision:
-    """Decide by one-sided p values of the claim and of its mirror."""
+    """Decision by the one-sided p values of the claim and of its opposite."""
     if verdict.df < LEAST_DF:
         return "inconclusive"
     if p_support <= verdict.level:
@@ -227,44 +193,34 @@ def decide(verdict: Verdict, p_support: float, p_refute: float) -> Decision:
 
 
 def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
-    """P of two one-sided tests within a margin, and the chance of lying within it.
+    """P value of two one-sided tests of equivalence, and the probability of lying within a margin.
 
-    Parameters
-    ----------
-    verdict : Verdict
-    margin : float
-        Positive.
-
-    Returns
-    -------
-    p_value, chance : float
+    `margin` is positive; the probability is that of the t distribution around the estimate.
     """
     low = (verdict.estimate + margin) / verdict.std_error
     high = (margin - verdict.estimate) / verdict.std_error
     p_value = max(float(upper_p(low, verdict.df)), float(upper_p(high, verdict.df)))
-    chance = float(stats.t.cdf(high, verdict.df) - stats.t.cdf(-low, verdict.df))
-    return p_value, chance
+    return p_value, float(stats.t.cdf(high, verdict.df) - stats.t.cdf(-low, verdict.df))
 
 
-def adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Adjust verdicts for one another by Holm's method, in each status and direction by itself.
+def _adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Verdicts adjusted by Holm's method, separately by status and direction.
 
-    A claim without enough degrees of freedom counts with a p value of 1: it was asked.
+    A claim without enough degrees of freedom counts as a test with a p value of 1.
     """
-    done = list(verdicts)
+    adjusted = list(verdicts)
     for status in ("confirmatory", "exploratory"):
-        at = [
-            place
-            for place, one in enumerate(done)
+        tested = {
+            index: one
+            for index, one in enumerate(verdicts)
             if one.status == status and one.verdict != "not testable"
-        ]
-        few = [done[place].df < LEAST_DF for place in at]
-        support = holm([1.0 if f else done[p].p_value for p, f in zip(at, few, strict=True)])
-        refute = holm([1.0 if f else 1.0 - done[p].p_value for p, f in zip(at, few, strict=True)])
-        for place, yes, no in zip(at, support, refute, strict=True):
-            one = done[place]
-            done[place] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
-    return tuple(done)
+        }
+        few = np.array([one.df < LEAST_DF for one in tested.values()], dtype=bool)
+        p = np.array([one.p_value for one in tested.values()])
+        support, refute = (holm(np.where(few, 1.0, values)) for values in (p, 1.0 - p))
+        for (index, one), yes, no in zip(tested.items(), support, refute, strict=True):
+            adjusted[index] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
+    return tuple(adjusted)
 
 
 def evaluate_claims(
@@ -278,21 +234,21 @@ def evaluate_claims(
     models: Collection[str] | None = None,
     fits: Mapping[str, TrendFit] | None = None,
 ) -> tuple[Verdict, ...]:
-    """Judge registered claims.
+    """Verdicts on registered claims.
 
     Parameters
     ----------
     scores : HatScores or TransferProfile
-        Given to `fit_trend` with each claim's formula.
+        Passed to `fit_trend` with each claim's formula.
     claims : sequence of mapping
-        Tables with `name`, `kind` and what the kind needs: ``non_inferiority`` (`small`, `large`,
+        Tables with `name`, `kind` and the keys of the kind: ``non_inferiority`` (`small`, `large`,
         `margin`: HAT at `small` parameters, or of the group labelled `small`, is not below HAT at
         `large` by more than the margin; `variable` for another covariate), ``slope`` (`term`,
         `threshold`: the slope of HAT on a term exceeds the threshold), ``slope_difference``
         (`term`, `threshold`: source accuracy rises faster than HAT by more than the threshold) or
         ``contrast`` (`model`, `other`, `threshold`: HAT of one model exceeds that of another by
         more than the threshold). Optional: `formula`, `level` (one-sided, 0.05), `direction`
-        (``"less"`` turns a claim round), `statement`.
+        (``"less"`` reverses a claim), `statement`.
     cluster, vcov, link : str
         See `fit_trend`.
     registration : Registration, optional
@@ -300,12 +256,12 @@ def evaluate_claims(
     models : collection of str, optional
         Models to use; all if not given.
     fits : mapping of str to TrendFit, optional
-        Trends of these scores that are fitted already, by formula, with the same choices.
+        Fitted trends of these scores by formula, with the same options.
 
     Returns
     -------
     tuple of Verdict
-        In the order given. A claim that the study cannot test is *not testable*, with the reason.
+        In the order given; *not testable*, with the reason, where the study cannot test a claim.
 
     Raises
     ------
@@ -319,8 +275,7 @@ def evaluate_claims(
         check_models(claim, scores)
     status: Mapping[str, str] = registration.status if registration is not None else {}
 
-    # Claims often share a formula; each is fitted once.
-    @cache
+    @cache  # Claims often share a formula.
     def fitted(formula: str) -> TrendFit:
         if fits is not None and formula in fits:
             return fits[formula]
@@ -331,11 +286,12 @@ def evaluate_claims(
     for claim in checked:
         own = status.get(str(claim["name"]), "exploratory")
         try:
-            verdicts.append(_alone(claim, quantity(claim, scores, fitted, used), own))
+            found = estimate_claim(claim, scores, fitted, used)
+            verdicts.append(_unadjusted(claim, found, own))
         except (NotIdentifiedError, FitError) as error:
-            # A registered claim is answered even when the study cannot test it.
+            # Every registered claim has a verdict, even where the study cannot test it.
             verdicts.append(untestable(claim, str(error), own))
-    return adjusted(verdicts)
+    return _adjusted(verdicts)
 
 
 def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a plan assumes of models and items, and the precision of a score that follows."""
+"""Assumptions of a plan on models and items, and the precision of a score under them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ N_STUDIES = 24
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What is assumed of models and items.
+    """Assumptions on models and items.
 
     Attributes
     ----------
     abilities : tuple of float
-        Mean source logits that stand for the models.
+        Mean source logits of typical models.
     spread : float
         Standard deviation of an item's logit.
     transfer : float
@@ -44,18 +44,18 @@ class Assumptions:
 
     @classmethod
     def from_pilot(cls, study: Study) -> Assumptions:
-        """Abilities, spread and transfer like those of a study with items.
+        """Abilities, spread and transfer estimated from a study with items.
 
         Parameters
         ----------
         study : Study
-            With trials enough for a latent profile.
+            With enough trials for a latent profile.
 
         Returns
         -------
         Assumptions
             Three abilities (lowest, middle and highest of the models), the mean spread, and the
-            shift at which the world `logit_normal` has the study's mean target accuracy.
+            shift at which the world `logit_normal` has the mean target accuracy of the study.
 
         Raises
         ------
@@ -76,16 +76,14 @@ class Assumptions:
         support = profile.fits[0].support
         source = np.repeat(support, np.round(1000 * np.mean(pooled, axis=0)).astype(int))
 
-        def miss(shift: float) -> float:
+        def excess(shift: float) -> float:
             return true_hat(source, transfer=shift) - float(np.mean(targets))
 
-        low, high = -6.0, 6.0
-        shift = (
-            low if miss(low) > 0 else high if miss(high) < 0 else optimize.brentq(miss, low, high)
-        )
-        order = np.sort(means)
-        chosen = (order[0], float(np.median(order)), order[-1])
-        return cls(tuple(float(x) for x in chosen), float(np.mean(spreads)), float(shift))
+        shift, most = -6.0, 6.0
+        if excess(shift) <= 0:
+            shift = most if excess(most) < 0 else optimize.brentq(excess, shift, most)
+        abilities = (float(min(means)), float(np.median(means)), float(max(means)))
+        return cls(abilities, float(np.mean(spreads)), float(shift))
 
 
 def score_precision(
@@ -95,7 +93,7 @@ def score_precision(
     n_studies: int = N_STUDIES,
     rng: np.random.Generator | int | None = None,
 ) -> tuple[float, float]:
-    """Standard error of a latent HAT score under `pooled`, and the correlation of two.
+    """Standard error of a latent HAT score under `pooled`, and the correlation of two scores.
 
     Parameters
     ----------
@@ -103,8 +101,8 @@ def score_precision(
     shape : Shape
         Items, languages, trials.
     n_studies : int
-        Simulated studies whose standard errors are averaged: one by one they are skewed, so that
-        an average of variances would lie above what most studies report.
+        Simulated studies whose standard errors are averaged; an average of variances would be
+        larger than in most studies, as their distribution is skewed.
     rng : Generator, int or None
 
     Returns
@@ -112,7 +110,7 @@ def score_precision(
     std_error, correlation : float
         Mean over studies, its root mean square over models, and the mean correlation.
     """
-    errors, links = [], []
+    errors, correlations = [], []
     sized = replace(shape, spread=assumptions.spread)
     shifts = [assumptions.transfer] * len(assumptions.abilities)
     for child in np.random.default_rng(rng).spawn(n_studies):
@@ -125,6 +123,6 @@ def score_precision(
         sd = np.sqrt(np.diag(cov))
         errors.append(sd)
         off = ~np.eye(len(sd), dtype=bool)
-        links.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
+        correlations.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
     by_model = np.mean(errors, axis=0)
-    return float(np.sqrt((by_model**2).mean())), float(np.clip(np.mean(links), 0.0, 0.99))
+    return float(np.sqrt((by_model**2).mean())), float(np.clip(np.mean(correlations), 0.0, 0.99))

@@ -1,4 +1,4 @@
-"""Plans: standard error of HAT and power of claims by items, trials, languages and models."""
+"""Planning: standard error of HAT and power of claims by items, trials, languages and models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PANELS = 4
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers to plan with, each a few values; every combination is a design.
+    """Sizes of a study, each a few values; every combination is a design.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Sizes:
     families: tuple[tuple[int, ...], ...] = ((6, 5, 3, 3, 2, 1),)
 
     def __post_init__(self) -> None:
-        """Refuse designs that cannot be."""
+        """Refuse sizes that are too small."""
         for name, least in (("items", 20), ("trials", 2), ("languages", 1)):
             values = getattr(self, name)
             if not values or min(values) < least:
@@ -55,21 +55,21 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """True effects that claims are to find, in accuracy.
+    """True effects for which power is computed, in accuracy.
 
     Attributes
     ----------
     slope : float
         Per unit of the covariate (tenfold parameters, or year).
     margin : float
-        Of non-inferiority over two units of the covariate, when there is no slope at all.
+        Of non-inferiority over two units of the covariate, with a true slope of 0.
     difference : float
         Between two models.
     slower : float
         Slope of source accuracy less slope of HAT, per unit of the covariate.
     source_family_sd, source_model_sd : float
-        Scatter of source accuracies about their own slope, over families and models; independent
-        of that of HAT. Their standard error is taken to be that of a score.
+        Standard deviations of source accuracies around their own slope, over families and models,
+        independent of those of HAT. Their standard error is assumed to be that of a score.
     level : float
         One-sided.
     """
@@ -85,7 +85,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Designs with the precision and the power that they buy.
+    """Designs with their precision and power.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Plan:
     def cheapest(
         self, *, std_error: float | None = None, power: float | None = None, claim: str = "slope"
     ) -> pd.DataFrame:
-        """Design with the fewest answers that is as good as wanted.
+        """Design with the fewest answers that meets requirements.
 
         Parameters
         ----------
@@ -117,17 +117,17 @@ class Plan:
         Returns
         -------
         DataFrame
-            One row of `table`, or none where no design is good enough.
+            One row of `table`, or none where no design meets them.
         """
         if claim not in ("slope", "margin", "slower", "contrast"):
             raise DataError("unknown claim", column="claim", value=claim,
                             hint="use slope, margin, slower or contrast.")  # fmt: skip
-        good = pd.Series(True, index=self.table.index)
+        sufficient = pd.Series(True, index=self.table.index)
         if std_error is not None:
-            good &= self.table["std_error"] <= std_error
+            sufficient &= self.table["std_error"] <= std_error
         if power is not None:
-            good &= self.table[f"power_{claim}"] >= power
-        return self.table[good].nsmallest(1, "answers").reset_index(drop=True)
+            sufficient &= self.table[f"power_{claim}"] >= power
+        return self.table[sufficient].nsmallest(1, "answers").reset_index(drop=True)
 
     def summary(self) -> str:
         """The designs in plain text of at most 80 columns."""
@@ -139,7 +139,7 @@ class Plan:
         )
         lines = [
             *textwrap.wrap(head, 80),
-            f"{'items':>6}{'prompt.':>8}{'lang.':>6}{'models':>7}{'answers':>10}{'SE':>7}"
+            f"{'items':>6}{'trials':>8}{'lang.':>6}{'models':>7}{'answers':>10}{'SE':>7}"
             f"{'slope':>6}{'margin':>7}{'slower':>7}{'two':>5}{'detect.':>8}",
         ]
         for row in self.table.itertuples():
@@ -168,15 +168,15 @@ def plan(
     Parameters
     ----------
     assumptions : Assumptions or Study, optional
-        A study is taken for a pilot, see `Assumptions.from_pilot`.
+        A study is used as a pilot, see `Assumptions.from_pilot`.
     sizes : Sizes, optional
     panel : Panel, optional
-        Effects of family and model, and the covariate; its families and sampling errors are those
-        of each design.
+        Effects of family and model, and the covariate; its families and sampling errors are
+        replaced by those of each design.
     effects : Effects, optional
     n_studies : int
         Simulated studies per design of the items, and 4 times as many panels of models: with 24,
-        the Monte-Carlo error of a power is at most .03, and most of it common to all designs.
+        the Monte-Carlo error of a power is at most .03, and mostly common to all designs.
     n_jobs : int
         Processes, through joblib.
     rng : Generator, int or None
@@ -190,30 +190,32 @@ def plan(
     Raises
     ------
     DataError
-        For sizes that cannot be.
+        For sizes that are too small.
     NotIdentifiedError
-        For a pilot that tells nothing of items.
+        For a pilot study without counts per item.
     """
     if not isinstance(assumptions, Assumptions | None):
         assumptions = as_study(assumptions, "plan")
         if assumptions.level != "item":
             raise NotIdentifiedError(
-                "a pilot study needs counts per item: a table of means says nothing of how items "
-                "differ. Give assumptions instead"
+                "a pilot study needs counts per item: means do not show how items differ. Give "
+                "assumptions instead"
             )
         assumptions = Assumptions.from_pilot(assumptions)
-    assumed, chosen = assumptions or Assumptions(), sizes or Sizes()
-    base, wanted = panel or Panel(), effects or Effects()
+    assumed, sizes = assumptions or Assumptions(), sizes or Sizes()
+    panel, effects = panel or Panel(), effects or Effects()
     generator = np.random.default_rng(rng)
     shapes = [
         Shape(n_items=items, n_languages=languages, n_trials=trials)
         for items, trials, languages in itertools.product(
-            chosen.items, chosen.trials, chosen.languages
+            sizes.items, sizes.trials, sizes.languages
         )
     ]
     seed = int(generator.integers(2**31))
     jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_designs)((shape, assumed, n_studies, child), base, chosen, (wanted, seed))
+        joblib.delayed(_designs)(
+            shape, assumed, panel, effects, sizes.families, n_studies=n_studies, seeds=(child, seed)
+        )
         for shape, child in zip(shapes, generator.spawn(len(shapes)), strict=True)
     )
     rows = []
@@ -221,38 +223,38 @@ def plan(
         if progress is not None:
             progress(f"{shape.n_items} items", (done + 1) / len(shapes))
         rows += designs
-    return Plan(pd.DataFrame(rows), assumed, wanted)
+    return Plan(pd.DataFrame(rows), assumed, effects)
 
 
 def _designs(
-    scored: tuple[Shape, Assumptions, int, np.random.Generator],
+    shape: Shape,
+    assumed: Assumptions,
     panel: Panel,
-    sizes: Sizes,
-    claims: tuple[Effects, int],
+    effects: Effects,
+    families: tuple[tuple[int, ...], ...],
+    *,
+    n_studies: int,
+    seeds: tuple[np.random.Generator, int],
 ) -> list[dict[str, float]]:
-    """Rows of a plan that differ by their models alone."""
-    shape, assumed, n_studies, rng = scored
-    error, correlation = score_precision(assumed, shape, n_studies=n_studies, rng=rng)
+    """Rows of a plan that differ by their families alone; seeds of studies and of panels."""
+    error, correlation = score_precision(assumed, shape, n_studies=n_studies, rng=seeds[0])
+    sampled = replace(panel, sampling_sd=error, correlation=correlation)
     return [
         _design(
-            shape,
-            replace(panel, families=families, sampling_sd=error, correlation=correlation),
-            *claims,
-            n_panels=_PANELS * n_studies,
+            shape, replace(sampled, families=sizes), effects, seeds[1], n_panels=_PANELS * n_studies
         )
-        for families in sizes.families
+        for sizes in families
     ]
 
 
 def _design(
     shape: Shape, panel: Panel, effects: Effects, seed: int, *, n_panels: int
 ) -> dict[str, float]:
-    """One row of a plan."""
-    # The same random numbers for every design, so that designs differ by nothing else.
-    tests = SlopeTests.of(panel, n_panels, seed)
+    """One row of a plan, with the same random numbers for every design."""
+    tests = SlopeTests.simulate(panel, n_panels, seed)
     source = replace(panel, family_sd=effects.source_family_sd, model_sd=effects.source_model_sd)
-    slower = SlopeTests.of(source, n_panels, seed, less=panel)
-    two = panel.sampling_sd * np.sqrt(2.0 * (1.0 - panel.correlation))
+    slower = SlopeTests.simulate(source, n_panels, seed, less=panel)
+    contrast_error = panel.sampling_sd * np.sqrt(2.0 * (1.0 - panel.correlation))
     critical = -special.ndtri(effects.level)
     models = sum(panel.families)
     return {
@@ -264,12 +266,12 @@ def _design(
         "answers": shape.n_items * shape.n_trials * (1 + shape.n_languages) * models,
         "std_error": panel.sampling_sd,
         "correlation": panel.correlation,
-        "contrast_error": float(two),
+        "contrast_error": float(contrast_error),
         "power_slope": tests.power(effects.slope, effects.level),
-        # Without a slope the difference over two units is 0, and the margin is the distance.
+        # Without a slope the difference over two units is 0, at a distance of the margin.
         "power_margin": tests.power(effects.margin / 2.0, effects.level),
         "power_slower": slower.power(effects.slower, effects.level),
-        "power_contrast": float(special.ndtr(effects.difference / two - critical)),
+        "power_contrast": float(special.ndtr(effects.difference / contrast_error - critical)),
         "detectable_slope": tests.detectable(effects.level),
         "detectable_slower": slower.detectable(effects.level),
         "df": float(np.nanmean(tests.df)),
@@ -277,13 +279,7 @@ def _design(
 
 
 def parse_families(text: str) -> tuple[int, ...]:
-    """Read ``6,5,3,3,2,1``.
-
-    Raises
-    ------
-    DataError
-        For anything but whole numbers.
-    """
+    """Numbers of models in families from text like ``6,5,3,3,2,1``; else a DataError."""
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:

@@ -1,10 +1,10 @@
 """Power of a trend over few families, and the smallest slope that a study can detect.
 
-With few families the variance components are estimated badly, and so is a standard error by CR2:
+With few families the variance components are estimated badly, and so is a CR2 standard error:
 over families of 6, 5, 3, 3, 2 and 1 its mean square is about a quarter too small where the
-covariate lies between families. A noncentral t distribution at the true components therefore says
-too little power. Here a test's standard error and degrees of freedom are simulated, without a
-slope, on which neither depends, and the slope's own normal error is integrated out:
+covariate varies between families. A noncentral t distribution at the true components therefore
+gives too little power. Here the standard error and the degrees of freedom of a test are simulated
+without a slope, on which neither depends, and the normal error of the slope is integrated out:
 
     power(b) = mean over panels of Phi((b - t(df) se) / sd).
 """
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Models that a trend would be fitted to.
+    """Models to which a trend would be fitted.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Panel:
     sampling_sd : float
         Standard error of a score.
     correlation : float
-        Of two scores' sampling errors: models are given the same items.
+        Correlation of the sampling errors of two scores, from common items.
     between_sd, within_sd : float
         Standard deviation of the covariate between and within families, in its units (decades of
         parameters, years).
@@ -56,7 +56,7 @@ class Panel:
     within_sd: float = 0.7
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are none."""
+        """Refuse impossible values."""
         if len(self.families) < 2 or min(self.families) < 1:
             raise DataError(
                 "a trend needs models of at least two families",
@@ -67,24 +67,26 @@ class Panel:
         for name in ("family_sd", "model_sd", "sampling_sd", "between_sd", "within_sd"):
             value = getattr(self, name)
             if not 0.0 <= value < np.inf:
-                raise DataError("a standard deviation is not below 0", column=name, value=value)
+                raise DataError(
+                    "a standard deviation is finite and not negative", column=name, value=value
+                )
         if self.model_sd == 0.0 and self.sampling_sd == 0.0:
-            raise DataError("models that do not vary leave nothing to plan", column="model_sd")
+            raise DataError("scores without any variance leave nothing to plan", column="model_sd")
         if not 0.0 <= self.correlation < 1.0:
             raise DataError("a correlation lies in [0, 1)", column="correlation",
                             value=self.correlation)  # fmt: skip
 
     @property
     def codes(self) -> NDArray[np.intp]:
-        """Family of each model."""
+        """Family of each model, shape (M,)."""
         return np.repeat(np.arange(len(self.families)), self.families)
 
     def covariance(self) -> Floats:
         """Marginal covariance of the scores, shape (M, M)."""
         code = self.codes
         same = (code[:, None] == code).astype(float)
-        own = self.model_sd**2 * np.eye(code.size)
-        return np.asarray(self.family_sd**2 * same + own + self.sampling())
+        models = self.model_sd**2 * np.eye(code.size)
+        return np.asarray(self.family_sd**2 * same + models + self.sampling())
 
     def sampling(self) -> Floats:
         """Covariance of the scores' sampling errors, shape (M, M)."""
@@ -100,14 +102,14 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlopeTests:
-    """Tests of a slope in D simulated panels without one; NaN df where there is no test.
+    """Tests of a slope of zero in D simulated panels; NaN df where there is no test.
 
     Attributes
     ----------
     std_error, df : ndarray, shape (D,)
-        By CR2 and Satterthwaite, at the variance components that REML estimates in each panel.
+        By CR2 and Satterthwaite, at the variance components estimated in each panel.
     deviation : ndarray, shape (D,)
-        Standard deviation of the slope that generalised least squares finds with those components.
+        True standard deviation of the slope by generalised least squares with those components.
     """
 
     std_error: Floats
@@ -115,7 +117,7 @@ class SlopeTests:
     deviation: Floats
 
     @classmethod
-    def of(
+    def simulate(
         cls,
         panel: Panel,
         n_draws: int = 300,
@@ -123,7 +125,7 @@ class SlopeTests:
         *,
         less: Panel | None = None,
     ) -> SlopeTests:
-        """Simulate panels, each with a covariate of its own, and estimate what a test rests on.
+        """Standard errors and degrees of freedom in panels with a random covariate each.
 
         Parameters
         ----------
@@ -137,12 +139,12 @@ class SlopeTests:
         generator = np.random.default_rng(rng)
         outcomes = [panel] if less is None else [panel, less]
         code = panel.codes
-        # In families of one model, the effects of family and model are the same.
+        # With one model per family, the effects of family and model are the same.
         groupings = [np.arange(code.size)] + [code] * (max(panel.families) > 1)
         roots = [np.linalg.cholesky(one.covariance()) for one in outcomes]
         contrast = np.array([0.0, 1.0, 0.0, -1.0][: 2 * len(outcomes)])
-        found = np.empty((n_draws, 3))
-        for row in found:
+        rows = np.empty((n_draws, 3))
+        for row in rows:
             x = panel.covariate(generator)
             X = np.column_stack([np.ones(x.size), x - x.mean()])
             fits = [
@@ -160,31 +162,28 @@ class SlopeTests:
             for fit, root in zip(fits, roots, strict=True):
                 slope = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]
                 variance += float(((slope @ root) ** 2).sum())
-            error = np.sqrt(contrast @ robust.cov @ contrast)
-            row[:] = error, float(robust.df(contrast)[0]), np.sqrt(variance)
-        return cls(*found.T)
+            row[:] = robust.std_errors(contrast)[0], robust.df(contrast)[0], np.sqrt(variance)
+        return cls(*rows.T)
 
     def power(self, slope: float, level: float) -> float:
-        """Chance that a one-sided test finds the slope."""
-        known = np.isfinite(self.df)
-        critical = critical_value(np.where(known, self.df, 1.0), 1.0 - 2.0 * level)
-        away = (slope - critical * self.std_error) / self.deviation
-        return float(np.where(known, special.ndtr(away), 0.0).mean())
+        """Power of the one-sided test at `level` against a slope."""
+        has_test = np.isfinite(self.df)
+        critical = critical_value(np.where(has_test, self.df, 1.0), 1.0 - 2.0 * level)
+        z = (slope - critical * self.std_error) / self.deviation
+        return float(np.where(has_test, special.ndtr(z), 0.0).mean())
 
     def detectable(self, level: float, wanted: float = 0.8) -> float:
-        """Slope found with a wanted power; NaN where even a huge one is not."""
-        return _detectable(
-            lambda value: self.power(value, level), float(self.deviation.mean()), wanted
-        )
+        """Slope at which the test has a wanted power; NaN if there is none."""
+        scale = float(self.deviation.mean())
+        return _detectable(lambda value: self.power(value, level), scale, wanted)
 
 
 def one_sided_power(effect: Floats, std_error: Floats, df: Floats, level: float) -> Floats:
-    """Chance that a one-sided test at `level` finds an effect of the right sign; NaN df is 0."""
-    known = np.isfinite(df)
-    safe = np.where(known, df, 1.0)
+    """Power of one-sided t tests at `level` (noncentral t); 0 where df is NaN."""
+    has_test = np.isfinite(df)
+    safe = np.where(has_test, df, 1.0)
     critical = critical_value(safe, 1.0 - 2.0 * level)
-    power = stats.nct.sf(critical, safe, effect / std_error)
-    return np.where(known, power, 0.0)
+    return np.where(has_test, stats.nct.sf(critical, safe, effect / std_error), 0.0)
 
 
 def slope_power(
@@ -205,30 +204,29 @@ def slope_power(
     level : float
         One-sided.
     n_draws : int
-        Panels simulated; the Monte-Carlo error of a power is at most ``.27 / sqrt(n_draws)``, for
-        what is drawn are standard errors and not verdicts.
+        Panels simulated; the Monte-Carlo error of a power is at most ``.27 / sqrt(n_draws)``, as
+        standard errors are drawn and not decisions.
     rng : Generator, int or None
 
     Returns
     -------
     DataFrame
         One row: `slope, power, std_error, df, detectable`: root mean square of the slope's
-        standard deviation, mean degrees of freedom, and the slope found with a power of .8.
+        standard deviation, mean degrees of freedom, and the slope with a power of .8.
     """
-    tests = SlopeTests.of(panel, n_draws, rng)
-    return pd.DataFrame(
-        {
-            "slope": [slope],
-            "power": [tests.power(slope, level)],
-            "std_error": [float(np.sqrt((tests.deviation**2).mean()))],
-            "df": [float(np.nanmean(tests.df))],
-            "detectable": [tests.detectable(level)],
-        }
-    )
+    tests = SlopeTests.simulate(panel, n_draws, rng)
+    row = {
+        "slope": slope,
+        "power": tests.power(slope, level),
+        "std_error": float(np.sqrt((tests.deviation**2).mean())),
+        "df": float(np.nanmean(tests.df)),
+        "detectable": tests.detectable(level),
+    }
+    return pd.DataFrame([row])
 
 
 def _detectable(power: Callable[[float], float], scale: float, wanted: float) -> float:
-    """Effect found with a wanted power; NaN where even a huge one is not."""
+    """Effect with a wanted power; NaN where even 200 times `scale` has less."""
     top = 200.0 * scale
     if power(top) < wanted:
         return np.nan
@@ -236,7 +234,7 @@ def _detectable(power: Callable[[float], float], scale: float, wanted: float) ->
 
 
 def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.8) -> pd.DataFrame:
-    """Smallest slopes that the study at hand could have found.
+    """Smallest slopes that a study detects with a given power.
 
     Parameters
     ----------
@@ -252,61 +250,13 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
         trend's own standard errors and degrees of freedom; NaN where those are unknown.
     """
     rows = trend.accuracy_slopes()
-    found = []
+    detectable = []
     for error, df in rows[["std_error", "df"]].to_numpy(dtype=float):
-        if not (np.isfinite(df) and error > 0):
-            found.append(np.nan)
-            continue
-        one, freedom = np.array(error), np.array(df)
 
-        def at(value: float, one: Floats = one, freedom: Floats = freedom) -> float:
-            return float(one_sided_power(np.array(value), one, freedom, level))
+        def power_at(slope: float, error: float = error, df: float = df) -> float:
+            return float(one_sided_power(np.array(slope), np.array(error), np.array(df), level))
 
-        found.append(_detectable(at, error, power))
+        testable = np.isfinite(df) and error > 0
+        detectable.append(_detectable(power_at, error, power) if testable else np.nan)
     kept = rows[["term", "estimate", "std_error", "df"]]
-    return kept.assign(detectable=found, level=level, power=power)
-
-
-def panel_of(trend: TrendFit, sampling_sd: float | None = None) -> Panel:
-    """Panel of the models of a two-stage trend, for planning more of the like.
-
-    Parameters
-    ----------
-    trend : TrendFit
-        On the accuracy scale, of one covariate.
-    sampling_sd : float, optional
-        Standard error of a score; that of the trend's scores if not given.
-
-    Returns
-    -------
-    Panel
-
-    Raises
-    ------
-    DataError
-        For a trend on logits or of several covariates.
-    """
-    if trend.scale != "accuracy" or len(trend.design.terms) != 1:
-        raise DataError(
-            "plans are made from a two-stage trend of one covariate",
-            column="formula",
-            value=trend.formula,
-            hint="fit one to HAT scores, such as fit_trend(profile.hat(), 'release_year').",
-        )
-    V = trend.reml.V
-    sd = np.sqrt(np.diag(V))
-    off = ~np.eye(len(V), dtype=bool)
-    link = (V / np.outer(sd, sd))[off]
-    x = pd.Series(trend.design.matrix[:, 0])
-    mean = x.groupby(np.array(trend.clusters)).transform("mean")
-    sizes = pd.Series(trend.clusters).value_counts().to_numpy()
-    components = trend.components
-    return Panel(
-        families=tuple(int(size) for size in sizes),
-        family_sd=float(np.sqrt(components.get(trend.cluster, 0.0))),
-        model_sd=float(np.sqrt(components["model"])),
-        sampling_sd=float(np.sqrt((sd**2).mean())) if sampling_sd is None else sampling_sd,
-        correlation=float(np.clip(link.mean(), 0.0, 0.99)),
-        between_sd=float(mean.std()),
-        within_sd=float((x - mean).std()),
-    )
+    return kept.assign(detectable=detectable, level=level, power=power)

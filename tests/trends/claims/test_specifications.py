@@ -1,4 +1,4 @@
-"""Claims under other choices: each row against the analysis done by hand."""
+"""Claims under other choices: each row against the analysis step by step."""
 
 from __future__ import annotations
 
@@ -56,30 +56,31 @@ def test_every_choice_has_a_row_for_every_claim(study: Study, table) -> None:  #
     assert "without benchmark simulated" not in dict(dropped(study, default_specification(study)))
 
 
-def test_rows_against_the_analysis_by_hand(study: Study, table) -> None:  # type: ignore[no-untyped-def]
+def test_rows_against_separate_analyses(study: Study, table) -> None:  # type: ignore[no-untyped-def]
     rows = table.set_index(["choice", "claim"])["estimate"]
+    profile = fit_profile(study)
     scores = fit_profile(study, method="latent").hat("uniform")
-    by_hand = {
+    expected_verdicts = {
         "reference uniform": evaluate_claims(scores, CLAIMS),
         "scores corrected for chance": evaluate_claims(
-            corrected_for_chance(fit_profile(study).hat(), 0.1), CLAIMS
+            corrected_for_chance(profile.hat(), 0.1), CLAIMS
         ),
-        "logits of scores": evaluate_claims(fit_profile(study).hat(), CLAIMS, link="logit"),
+        "logits of scores": evaluate_claims(profile.hat(), CLAIMS, link="logit"),
         "without language t01": evaluate_claims(
             fit_profile(study.select(languages=["src", "t02"])).hat(), CLAIMS
         ),
         "without family family-2": evaluate_claims(
-            fit_profile(study).hat(),
+            profile.hat(),
             CLAIMS,
             models=list(study.models.loc[study.models["family"] != "family-2", "model"]),
         ),
     }
-    for choice, verdicts in by_hand.items():
+    for choice, verdicts in expected_verdicts.items():
         for verdict in verdicts:
             found = rows.loc[(choice, verdict.name)]
             assert found == pytest.approx(verdict.estimate, rel=1e-9), choice
     active = dict(CLAIMS[0], term="log10(params_active)")
-    expected = evaluate_claims(fit_profile(study).hat(), [active])[0].estimate
+    expected = evaluate_claims(profile.hat(), [active])[0].estimate
     assert rows.loc[("active parameters", "size")] == pytest.approx(expected)
 
 

@@ -1,4 +1,4 @@
-"""Verdicts on registered claims: at the edges of the rule, and where nothing can be said."""
+"""Verdicts on registered claims: at the limits of the rule, and where none is possible."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def with_source(scores: HatScores, source: Any) -> HatScores:
 
 
 @pytest.mark.parametrize("vcov", ["CR2", "CR3", "CR1"])
-def test_verdict_turns_exactly_at_the_limits_against_theory(vcov: Any) -> None:
+def test_verdict_changes_exactly_at_the_limits_against_theory(vcov: Any) -> None:
     scores = some_scores(3)
     first = judge(scores, slope(), vcov=vcov)
     gap = 1e-9
@@ -81,7 +81,7 @@ def test_verdict_turns_exactly_at_the_limits_against_theory(vcov: Any) -> None:
         assert verdict.verdict == expected
         assert (verdict.conf_low, verdict.conf_high) == (first.conf_low, first.conf_high)
         assert verdict.threshold == threshold
-        # One-sided p at or below the level if and only if supported, its mirror if refuted.
+        # Supported if and only if the one-sided p is at most the level; refuted if its complement.
         assert (verdict.p_value < 0.05) == (expected == "supported")
         assert (verdict.p_value > 0.95) == (expected == "refuted")
 
@@ -146,14 +146,14 @@ def test_direction_of_a_slope_difference_against_theory() -> None:
     claim = {**slope(term=SIZE), "kind": "slope_difference"}
     scores = scores_with_slope(0.02)
     size = np.log10(scores.covariates["params_total"].to_numpy())
-    wobble = 0.01 * np.random.default_rng(6).standard_normal(20)
-    faster = judge(with_source(scores, 0.5 + 0.1 * (size - 10) + wobble), claim)
+    noise = 0.01 * np.random.default_rng(6).standard_normal(20)
+    faster = judge(with_source(scores, 0.5 + 0.1 * (size - 10) + noise), claim)
     assert faster.estimate == pytest.approx(0.08, abs=0.01)
     assert faster.verdict == "supported"
-    slower = judge(with_source(scores, 0.5 - 0.1 * (size - 10) + wobble), claim)
+    slower = judge(with_source(scores, 0.5 - 0.1 * (size - 10) + noise), claim)
     assert slower.estimate == pytest.approx(-0.12, abs=0.01)
     assert slower.verdict == "refuted"
-    assert judge(with_source(scores, 0.5 + 0.1 * (size - 10) + wobble), {**claim, "threshold": 0.2})
+    assert judge(with_source(scores, 0.5 + 0.1 * (size - 10) + noise), {**claim, "threshold": 0.2})
     assert "source accuracy (0." in faster.quantity
 
 
@@ -181,7 +181,7 @@ def test_default_formulas() -> None:
     assert verdicts[1].estimate != verdicts[3].estimate
 
 
-def test_a_claim_reports_the_trend_that_it_rests_on() -> None:
+def test_a_verdict_has_the_facts_of_its_trend() -> None:
     scores = some_scores(params_total=table_of_models()["params_total"].where(FAMILY != 3))
     verdict = judge(scores, non_inferiority(statement="All is well."))
     assert (verdict.n_models, verdict.n_clusters, verdict.p_floor) == (17, 5, 1 / 16)
@@ -226,7 +226,7 @@ def test_the_same_date_or_size_everywhere_is_not_testable(column: str, value: An
     assert "for every model" in verdict.reason
 
 
-def test_size_and_date_that_tell_the_same_are_not_testable() -> None:
+def test_collinear_size_and_date_are_not_testable() -> None:
     days = np.arange(20)
     scores = some_scores(
         release_date=np.datetime64("2025-01-01") + days, params_total=10.0 ** (9 + days / 365)
@@ -245,7 +245,7 @@ def test_given_scores_have_no_source_slope() -> None:
     )
 
 
-def test_a_slope_that_one_family_carries_is_not_testable() -> None:
+def test_a_slope_of_one_family_alone_is_not_testable() -> None:
     """Only one family has models of more than one date: a family effect could be anything."""
     only = np.where(FAMILY == 0, np.arange(20.0), 3.0)
     for values, family in ((only, 0), ((FAMILY == 2).astype(float), 2)):
@@ -270,15 +270,15 @@ def test_no_variation_is_not_testable() -> None:
 
 def test_a_fit_that_fails_is_not_testable(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: Any, **__: Any) -> TrendFit:
-        raise FitError("no climb met the conditions of a maximum")
+        raise FitError("no maximum was found")
 
     monkeypatch.setattr(module, "fit_trend", failing)
     verdict = judge(some_scores(), slope())
     assert verdict.verdict == "not testable"
-    assert verdict.reason == "no climb met the conditions of a maximum"
+    assert verdict.reason == "no maximum was found"
 
 
-def test_every_claim_of_a_study_is_answered_even_if_none_can_be_tested() -> None:
+def test_every_claim_has_a_verdict_even_if_none_can_be_tested() -> None:
     rng = np.random.default_rng(8)
     table = table_of_models(family=np.zeros(9, int)).assign(params_total=np.nan)
     profile = fit_aggregate(aggregate_study(table, rng.uniform(0.3, 0.9, (9, 3))))
@@ -342,7 +342,7 @@ def test_claims_on_one_profile_equal_the_trends_against_theory() -> None:
 # --- few degrees of freedom ---------------------------------------------------------------------
 
 
-def test_no_verdict_on_hardly_more_than_one_family() -> None:
+def test_no_verdict_that_depends_on_one_family() -> None:
     """Dates of one family spread over years, of the others over days."""
     rng = np.random.default_rng(1)
     spread = np.where(FAMILY == 0, 3.0, 0.02)
@@ -355,7 +355,7 @@ def test_no_verdict_on_hardly_more_than_one_family() -> None:
     assert verdict.verdict == verdict.verdict_alone == "inconclusive"
     assert verdict.decisive == "family-0"
     assert verdict.decisive_share > 0.9
-    assert "no verdict with 1.0 degrees of freedom: family-0 carries" in verdict.reason
+    assert "no verdict with 1.0 degrees of freedom: family-0 has" in verdict.reason
     assert verdict.reason.startswith("no verdict")
     assert "No verdict with" in verdict.summary()
 
@@ -394,7 +394,7 @@ def test_claims_of_one_status_are_one_family() -> None:
 # --- directions, groups, contrasts --------------------------------------------------------------
 
 
-def test_direction_turns_a_claim_round() -> None:
+def test_direction_reverses_a_claim() -> None:
     scores = some_scores(3)
     up, down = (judge(scores, slope(0.01, direction=d)) for d in ("greater", "less"))
     assert down.p_value == pytest.approx(1 - up.p_value)
@@ -438,10 +438,10 @@ def test_margin_curve_against_verdicts_at_each_margin() -> None:
     curve = margin_curve(verdict)
     assert curve.loc[curve["registered"], "margin"].tolist() == [0.05]
     for _, row in curve.iloc[::7].iterrows():
-        there = judge(scores, non_inferiority(float(row["margin"])))
-        assert row["verdict"] == there.verdict
-        assert row["p_value"] == pytest.approx(there.p_value)
-        assert row["p_equivalence"] == pytest.approx(there.p_equivalence)
+        single = judge(scores, non_inferiority(float(row["margin"])))
+        assert row["verdict"] == single.verdict
+        assert row["p_value"] == pytest.approx(single.p_value)
+        assert row["p_equivalence"] == pytest.approx(single.p_equivalence)
     smallest = curve["smallest_margin"].iloc[0]
     assert judge(scores, non_inferiority(smallest + 1e-9)).verdict == "supported"
     assert judge(scores, non_inferiority(smallest - 1e-9)).verdict == "inconclusive"

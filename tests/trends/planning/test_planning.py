@@ -20,7 +20,6 @@ from hatstats.trends.planning.power import (
     SlopeTests,
     detectable_slopes,
     one_sided_power,
-    panel_of,
     slope_power,
 )
 from hatstats.trends.regression import fit_trend
@@ -33,7 +32,7 @@ SMALL = Assumptions(abilities=(0.0, 1.0))
 def test_precision_of_independent_models_against_least_squares() -> None:
     """One model in each family and equal errors: ordinary least squares."""
     panel = Panel((1,) * 12, family_sd=0.0, model_sd=0.03, sampling_sd=0.0, correlation=0.0)
-    tests = SlopeTests.of(panel, 20, rng=1)
+    tests = SlopeTests.simulate(panel, 20, rng=1)
     rng, expected = np.random.default_rng(1), []
     for _ in range(20):
         x = panel.covariate(rng)
@@ -46,9 +45,9 @@ def test_precision_of_independent_models_against_least_squares() -> None:
 
 def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
     panel = Panel()
-    tests = SlopeTests.of(panel, 3, rng=4)
+    tests = SlopeTests.simulate(panel, 3, rng=4)
     rng = np.random.default_rng(4)
-    for place in range(3):
+    for index in range(3):
         x = panel.covariate(rng)
         y = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
         names = [f"m{m}" for m in range(x.size)]
@@ -57,15 +56,15 @@ def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
         )
         cov = pd.DataFrame(panel.sampling(), index=names, columns=names)
         row = fit_trend(HatScores.from_frame(table, cov), "x").tidy().iloc[-1]
-        assert tests.std_error[place] == pytest.approx(row["std_error"], rel=1e-6)
-        assert tests.df[place] == pytest.approx(row["df"], rel=1e-6)
+        assert tests.std_error[index] == pytest.approx(row["std_error"], rel=1e-6)
+        assert tests.df[index] == pytest.approx(row["df"], rel=1e-6)
 
 
-def test_slower_than_source_is_tested_as_the_claim_is() -> None:
+def test_difference_of_slopes_is_tested_as_in_the_claim() -> None:
     panel, source = Panel(), Panel(family_sd=0.05, model_sd=0.06)
-    tests = SlopeTests.of(source, 2, rng=4, less=panel)
+    tests = SlopeTests.simulate(source, 2, rng=4, less=panel)
     rng = np.random.default_rng(4)
-    for place in range(2):
+    for index in range(2):
         x = panel.covariate(rng)
         two = [
             np.linalg.cholesky(one.covariance()) @ rng.standard_normal(x.size)
@@ -79,11 +78,11 @@ def test_slower_than_source_is_tested_as_the_claim_is() -> None:
         joint = linalg.block_diag(panel.sampling(), source.sampling())
         scores = replace(HatScores.from_frame(table, cov), source=0.5 + two[0], joint_cov=joint)
         found = slope_difference(scores, fit_trend(scores, "x"), "x")
-        assert tests.std_error[place] == pytest.approx(found.std_error, rel=1e-6)
-        assert tests.df[place] == pytest.approx(found.df, rel=1e-6)
+        assert tests.std_error[index] == pytest.approx(found.std_error, rel=1e-6)
+        assert tests.df[index] == pytest.approx(found.df, rel=1e-6)
 
 
-def test_a_covariate_of_one_family_alone_has_no_power() -> None:
+def test_panels_without_a_test_have_no_power() -> None:
     tests = SlopeTests(np.array([0.01, 0.02]), np.array([np.nan, 4.0]), np.array([0.01, 0.02]))
     assert tests.power(10.0, 0.05) == 0.5
     assert np.isnan(tests.detectable(0.05))
@@ -99,7 +98,7 @@ def test_power_against_noncentral_t() -> None:
     assert one_sided_power(np.array(1.0), np.array(0.02), np.array(np.nan), 0.05) == 0.0
 
 
-def test_detectable_slope_has_the_power_it_promises() -> None:
+def test_detectable_slope_has_its_stated_power() -> None:
     found = slope_power(Panel(), 0.04, n_draws=20, rng=1).iloc[0]
     again = slope_power(Panel(), found["detectable"], n_draws=20, rng=1).iloc[0]
     assert again["power"] == pytest.approx(0.8, abs=1e-4)
@@ -108,7 +107,7 @@ def test_detectable_slope_has_the_power_it_promises() -> None:
 
 
 def test_power_against_simulation() -> None:
-    """A longer run belongs to the calibration."""
+    """A longer run is part of the calibration."""
     row = power_against_simulation(Panel(), 0.04, n_replicates=50, rng=1).iloc[0]
     assert row["predicted"] == pytest.approx(row["simulated"], abs=0.03 + 3 * row["mc_error"])
 
@@ -160,7 +159,7 @@ def test_a_pilot_gives_assumptions_near_its_truth() -> None:
         plan(means)
 
 
-def test_detectable_slopes_of_a_study_at_hand() -> None:
+def test_detectable_slopes_of_a_trend() -> None:
     trend = fit_trend(some_scores(3), FORMULA)
     for row in detectable_slopes(trend).itertuples():
         reached = one_sided_power(
@@ -169,15 +168,6 @@ def test_detectable_slopes_of_a_study_at_hand() -> None:
         assert reached == pytest.approx(0.8, abs=1e-4)
     alone = fit_trend(some_scores(only=(np.arange(20) == 3).astype(float)), "only")
     assert detectable_slopes(alone)["detectable"].isna().all()
-
-
-def test_panel_of_a_trend() -> None:
-    trend = fit_trend(some_scores(3), "release_year")
-    panel = panel_of(trend)
-    assert sorted(panel.families, reverse=True) == [6, 5, 3, 3, 2, 1]
-    assert panel.family_sd == pytest.approx(np.sqrt(trend.components["family"]))
-    with pytest.raises(DataError, match="two-stage trend of one covariate"):
-        panel_of(fit_trend(some_scores(3), FORMULA))
 
 
 @pytest.mark.parametrize(
