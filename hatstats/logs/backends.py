@@ -134,8 +134,10 @@ class DuckDB:
             con.register(f"{name}_arrow", result)
             con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
             con.unregister(f"{name}_arrow")
-            return self.connection.table(name)
-        return self.connection.create_table(name, result, temp=True)
+        else:
+            query = self.connection.compile(result)
+            self.connection.con.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        return self.connection.table(name)
 
     def new_name(self) -> str:
         """A name that no table of this database has."""

@@ -298,11 +298,11 @@ class _Table:
 
     def add(self, file: str, record: Record) -> None:
         """Append one record."""
-        row: Record = {FILE: file} | {name: record[name] for name in self._numbers}
+        row: Record = {name: record[name] for name in self._numbers}
         for name in self._texts:
             value = record.get(name)
             row[name] = None if value is None else str(value)
-        self._batch.append(row)
+        self._batch.append({**row, FILE: file})
         if len(self._batch) >= _BATCH:
             self._flush()
 

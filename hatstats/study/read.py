@@ -57,7 +57,8 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
             file=path,
             hint="correct the path to a study folder or a table of counts.",
         )
-    info, claims, files = StudyInfo(path.stem), (), (path,)
+    files: tuple[Path, ...] = (path,)
+    info, claims = StudyInfo(path.stem), ()
     if path.is_dir():
         sheets, notes, info, claims, files = _read_folder(path, format)
     else:

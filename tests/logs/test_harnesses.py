@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,12 @@ import hatstats
 from tests.logs.recorded.items import LANGUAGES
 
 LOGS = Path(__file__).parent / "recorded"
+
+
+@functools.cache
+def converted(name: str) -> hatstats.Conversion:
+    """A recorded log folder as a study, converted once."""
+    return hatstats.convert_logs(LOGS / name, strict=True)
 
 
 def right(study: hatstats.Study, benchmark: str, model: str, language: str) -> dict[str, float]:
@@ -25,7 +32,7 @@ def right(study: hatstats.Study, benchmark: str, model: str, language: str) -> d
 
 
 def test_lm_eval_samples() -> None:
-    done = hatstats.convert_logs(LOGS / "lm_eval", strict=True)
+    done = converted("lm_eval")
     study = done.study
     assert study.model_names == ["acme/tiny-1b", "acme/tiny-2b"]
     assert study.benchmark_names == ["mgsm_direct_tiny", "tiny_sums"]
@@ -63,7 +70,7 @@ def test_inspect(kind: str, items: int) -> None:
     assert study.model_names == ["mockllm/model"]
     assert study.benchmark_names == ["mgsm_tiny"]
     assert set(study.counts["n_trials"]) == {2.0}
-    # The model was told what to answer: right at first in English, elsewhere for every second item.
+    # The answers are fixed: right at first in English, elsewhere for every second item.
     for language in LANGUAGES:
         answers = right(study, "mgsm_tiny", "mockllm/model", language)
         wanted = {str(i + 1): float(language == "en" or i % 2 == 0) for i in range(items)}
@@ -71,20 +78,20 @@ def test_inspect(kind: str, items: int) -> None:
 
 
 def test_helm() -> None:
-    study = hatstats.convert_logs(LOGS / "helm", strict=True).study
+    study = converted("helm").study
     assert study.model_names == ["simple/model1"]
     for language in LANGUAGES:
         answers = right(study, "tiny_sums", "simple/model1", language)
         assert answers == {f"id{i}": float(i == 2) for i in range(5)}
 
 
-def test_helm_scenario_states_alone_are_graded_alike(tmp_path: Path) -> None:
+def test_helm_scenario_states_alone_are_graded_the_same(tmp_path: Path) -> None:
     for path in (LOGS / "helm").glob("*/*.json"):
         if path.name != "per_instance_stats.json":
             (tmp_path / path.parent.name).mkdir(exist_ok=True)
             (tmp_path / path.parent.name / path.name).write_bytes(path.read_bytes())
     one = hatstats.convert_logs(tmp_path).study.counts
-    assert one.equals(hatstats.convert_logs(LOGS / "helm").study.counts)
+    assert one.equals(converted("helm").study.counts)
 
 
 def test_lighteval() -> None:

@@ -12,7 +12,6 @@ import hatstats
 from hatstats import cli
 from tests.logs import writers
 
-LOGS = Path(__file__).parent / "recorded"
 FRAME = writers.responses()
 
 
@@ -92,8 +91,8 @@ def test_a_failed_conversion_leaves_an_older_study_whole(tmp_path: Path) -> None
 
 
 def test_only_folders_are_filled_or_flagged(tmp_path: Path) -> None:
-    hatstats.convert_logs(LOGS / "helm").study.write(tmp_path / "s")
-    table = tmp_path / "s" / "counts.csv"
+    table = tmp_path / "table.csv"
+    table.write_text("model,benchmark,language,n_correct,n_trials\na,q,en,8,10\na,q,sw,6,10\n")
     done = run("models", "fill", table)
     assert done.exit_code == 2
     assert "no study folder" in done.stderr

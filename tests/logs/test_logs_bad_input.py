@@ -61,8 +61,8 @@ def test_a_truncated_archive_is_an_error(tmp_path: Path) -> None:
 def test_a_broken_member_is_left_out(tmp_path: Path) -> None:
     path = inspect_archive(tmp_path)
     data = bytearray(path.read_bytes())
-    place = data.index(b"summaries.json") + 200
-    data[place : place + 20] = b"\xff" * 20
+    start = data.index(b"summaries.json") + 200
+    data[start : start + 20] = b"\xff" * 20
     path.write_bytes(bytes(data))
     done = convert(tmp_path)
     assert "a part of the archive is broken" in done.left_out["reason"].tolist()
@@ -99,15 +99,15 @@ def test_a_member_of_ten_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
             info.compress_type = zipfile.ZIP_STORED
             archive.writestr(info, zeros)
         data = bytearray(path.read_bytes())
-        at = data.rindex(b"PK\x01\x02")
-        struct.pack_into("<H", data, at + 10, zipfile.ZIP_DEFLATED)
-        struct.pack_into("<L", data, at + 24, min(claimed, 0xFFFFFFFE))
+        entry = data.rindex(b"PK\x01\x02")
+        struct.pack_into("<H", data, entry + 10, zipfile.ZIP_DEFLATED)
+        struct.pack_into("<L", data, entry + 24, min(claimed, 0xFFFFFFFE))
         path.write_bytes(bytes(data))
         with pytest.raises(DataError, match=r"larger than 1024 MiB|part of the archive is broken"):
             convert(path)
 
 
-def test_half_a_line_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_bytes(lines()[:-20])
     done = convert(path)
@@ -145,7 +145,7 @@ def test_lines_that_are_no_responses_are_left_out_with_their_reasons(tmp_path: P
     assert done.study.counts["n_trials"].sum() == len(FRAME)
 
 
-def test_faults_in_parquet_are_told_file_by_file(tmp_path: Path) -> None:
+def test_faults_in_parquet_are_reported_file_by_file(tmp_path: Path) -> None:
     FRAME.to_parquet(tmp_path / "a.parquet")
     spoilt = FRAME.assign(prompt=FRAME["prompt"] + 10, correct=FRAME["correct"].astype(float))
     spoilt.loc[:4, "correct"] = 0.5

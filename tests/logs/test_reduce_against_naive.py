@@ -49,8 +49,8 @@ def naive(rows: list[dict[str, object]]) -> dict[tuple[str, str, str], tuple[flo
     return {key: (k, n) for key, (k, n) in counts.items()}
 
 
-@given(st.lists(ROW, min_size=1, max_size=25))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROW, min_size=1, max_size=30))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counts_are_those_of_the_loop(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(

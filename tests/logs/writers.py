@@ -53,8 +53,8 @@ def runs(frame: pd.DataFrame) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
 
 def lm_eval(frame: pd.DataFrame, folder: Path) -> None:
     for model, language, prompt, part in runs(frame):
-        place = folder / model.replace("/", "__")
-        place.mkdir(exist_ok=True)
+        run_folder = folder / model.replace("/", "__")
+        run_folder.mkdir(exist_ok=True)
         date = f"2026-01-0{prompt + 1}T00-00-00.000000"
         lines = [
             {"doc_id": row.item, "doc": {"question": "?"}, "resps": [["x"]], "filter": name,
@@ -63,9 +63,9 @@ def lm_eval(frame: pd.DataFrame, folder: Path) -> None:
             for name in ("strict-match", "flexible-extract")
             for row in part.itertuples(index=False)
         ]  # fmt: skip
-        write_lines(place / f"samples_{BENCHMARK}_{language}_{date}.jsonl", lines)
+        write_lines(run_folder / f"samples_{BENCHMARK}_{language}_{date}.jsonl", lines)
         results = {"model_name": model, "results": {}}
-        (place / f"results_{date}.json").write_text(json.dumps(results))
+        (run_folder / f"results_{date}.json").write_text(json.dumps(results))
 
 
 def lm_eval_results(frame: pd.DataFrame, folder: Path) -> None:
@@ -81,10 +81,10 @@ def lm_eval_results(frame: pd.DataFrame, folder: Path) -> None:
             sizes[task] = {"original": len(rows), "effective": len(rows)}
         record = {"results": results, "group_subtasks": {}, "configs": {}, "n-samples": sizes,
                   "model_name": model}  # fmt: skip
-        place = folder / str(model).replace("/", "__")
-        place.mkdir()
+        run_folder = folder / str(model).replace("/", "__")
+        run_folder.mkdir()
         text = json.dumps(record, indent=2)
-        (place / "results_2026-01-01T00-00-00.000000.json").write_text(text)
+        (run_folder / "results_2026-01-01T00-00-00.000000.json").write_text(text)
 
 
 def inspect_parts(frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, object], list[object]]]:
@@ -117,18 +117,18 @@ def inspect_json(frame: pd.DataFrame, folder: Path) -> None:
 def helm(frame: pd.DataFrame, folder: Path) -> None:
     for (model, language), part in frame.groupby(["model", "language"]):
         name = f"{BENCHMARK}:language={language},model={str(model).replace('/', '_')}"
-        place = folder / name.replace(":", "-")
-        place.mkdir()
+        run_folder = folder / name.replace(":", "-")
+        run_folder.mkdir()
         spec = {"name": name, "adapter_spec": {"model": model},
                 "scenario_spec": {"class_name": "x", "args": {"language": language}}}  # fmt: skip
-        (place / "run_spec.json").write_text(json.dumps(spec))
+        (run_folder / "run_spec.json").write_text(json.dumps(spec))
         stats = [
             {"instance_id": str(row.item), "train_trial_index": row.prompt, "stats": [
                 {"name": {"name": "exact_match", "split": "test"}, "count": 1,
                  "sum": row.correct}]}
             for row in part.itertuples(index=False)
         ]  # fmt: skip
-        (place / "per_instance_stats.json").write_text(json.dumps(stats, indent=1))
+        (run_folder / "per_instance_stats.json").write_text(json.dumps(stats, indent=1))
 
 
 def helm_state(frame: pd.DataFrame, folder: Path) -> None:
@@ -150,15 +150,15 @@ def helm_state(frame: pd.DataFrame, folder: Path) -> None:
 def lighteval(frame: pd.DataFrame, folder: Path) -> None:
     for model, language, prompt, part in runs(frame):
         date = f"2026-01-0{prompt + 1}T00-00-00.000000"
-        place = folder / "details" / model / date
-        place.mkdir(parents=True, exist_ok=True)
+        run_folder = folder / "details" / model / date
+        run_folder.mkdir(parents=True, exist_ok=True)
         rows = [
             {"doc": {"id": str(row.item), "task_name": f"{BENCHMARK}_{language}|0"},
              "metric": {"extractive_match": row.correct, "length": 3}}
             for row in part.sample(frac=1, random_state=1).itertuples(index=False)
         ]  # fmt: skip
         table = pd.DataFrame(rows)
-        table.to_parquet(place / f"details_{BENCHMARK}_{language}-0_{date}.parquet")
+        table.to_parquet(run_folder / f"details_{BENCHMARK}_{language}-0_{date}.parquet")
 
 
 def every_eval_items(frame: pd.DataFrame, folder: Path) -> None:
@@ -196,8 +196,8 @@ def tsv(frame: pd.DataFrame, folder: Path) -> None:
 
 
 def jsonl(frame: pd.DataFrame, folder: Path) -> None:
-    half = len(frame) // 2
-    for name, part in (("a", frame[:half]), ("b", frame[half:])):
+    middle = len(frame) // 2
+    for name, part in (("a", frame[:middle]), ("b", frame[middle:])):
         write_lines(folder / f"{name}.jsonl", part.to_dict("records"))
 
 
@@ -211,9 +211,9 @@ def parquet(frame: pd.DataFrame, folder: Path) -> None:
 
 def partitioned(frame: pd.DataFrame, folder: Path) -> None:
     for (model, language), part in frame.groupby(["model", "language"]):
-        place = folder / f"model={str(model).replace('/', '%2F')}" / f"language={language}"
-        place.mkdir(parents=True)
-        part.drop(columns=["model", "language"]).to_parquet(place / "part-0.parquet")
+        run_folder = folder / f"model={str(model).replace('/', '%2F')}" / f"language={language}"
+        run_folder.mkdir(parents=True)
+        part.drop(columns=["model", "language"]).to_parquet(run_folder / "part-0.parquet")
 
 
 def arrow(frame: pd.DataFrame, folder: Path) -> None:

@@ -38,9 +38,11 @@ def study_folder(folder: Path, *claims: dict[str, Any]) -> Study:
 
 
 def test_hash_is_of_the_content() -> None:
-    turned = dict(reversed(CLAIM.items()))
+    reordered = dict(reversed(CLAIM.items()))
     assert (
-        claims_hash([CLAIM]) == claims_hash([turned]) == claims_hash([{**CLAIM, "threshold": 0.0}])
+        claims_hash([CLAIM])
+        == claims_hash([reordered])
+        == claims_hash([{**CLAIM, "threshold": 0.0}])
     )
     assert len(claims_hash([])) == 64
     others = [

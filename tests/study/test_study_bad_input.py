@@ -246,7 +246,7 @@ def test_plain_table_bad_input(
     assert hint in str(caught.value.hint)
 
 
-def test_a_table_of_accuracies_is_told_what_a_count_is_bad_input(tmp_path: Path) -> None:
+def test_a_table_of_accuracies_says_what_a_count_is_bad_input(tmp_path: Path) -> None:
     file = tmp_path / "table.csv"
     file.write_text("model,benchmark,language,accuracy\na,q,en,0.8\n")
     with pytest.raises(DataError, match=r"'accuracy' \(as a proportion\) times n_trials"):

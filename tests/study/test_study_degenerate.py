@@ -33,7 +33,7 @@ def test_nothing_or_everything_right_degenerate(correct: float) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (2, 5), (5, 2)])
 def test_too_few_models_or_languages_are_not_judged_degenerate(shape: tuple[int, int]) -> None:
-    """A hole cannot be told from a hard language, so nothing is flagged, and nothing breaks."""
+    """A failed cell looks like a hard language, so nothing is flagged, and nothing breaks."""
     models, languages = (
         [f"m{i}" for i in range(shape[0])],
         ["en", "sw", "fi", "ja", "de"][: shape[1]],

@@ -124,7 +124,7 @@ def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(
     k=st.lists(st.floats(0, 1e6, allow_subnormal=True), min_size=2, max_size=6),
     share=st.floats(1, 3),
@@ -375,10 +375,10 @@ def test_frames_of_any_kind_of_column_become_the_same_study() -> None:
         same(study_of(plain), study_of(frames))
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["study.toml", "counts.csv", "models.csv", "benchmarks.csv"]),
-    place=st.floats(0, 1),
+    position=st.floats(0, 1),
     length=st.integers(0, 12),
     new=st.one_of(
         st.binary(max_size=3),
@@ -386,11 +386,11 @@ def test_frames_of_any_kind_of_column_become_the_same_study() -> None:
     ),
 )
 def test_a_damaged_file_is_read_or_refused_but_never_breaks(
-    make_folder: MakeFolder, name: str, place: float, length: int, new: bytes
+    make_folder: MakeFolder, name: str, position: float, length: int, new: bytes
 ) -> None:
     folder = make_folder()
     data = (folder / name).read_bytes()
-    start = round(place * len(data))
+    start = round(position * len(data))
     (folder / name).write_bytes(data[:start] + new + data[start + length :])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)

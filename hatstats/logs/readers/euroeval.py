@@ -89,7 +89,7 @@ def _own_schema(record: Mapping[str, Any]) -> dict[str, Any]:
 def _shared_schema(record: Mapping[str, Any]) -> dict[str, Any]:
     details: Any = value_at(record, "eval_library.additional_details") or {}
     results = record.get("evaluation_results") or []
-    result = next((each for each in results if each.get("evaluation_name") == _SCORE), {})
+    result: Any = next((each for each in results if each.get("evaluation_name") == _SCORE), {})
     interval = value_at(result, "score_details.uncertainty.confidence_interval")
     half_width = None
     if isinstance(interval, Mapping):

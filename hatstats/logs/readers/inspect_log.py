@@ -80,7 +80,7 @@ def _graded(
         for sample in samples
     ]
     ids = [text_at(sample, "id") for sample in samples]
-    items = {}
+    items: dict[tuple[str, str], str] = {}
     for language in set(languages):
         names = list(dict.fromkeys(i for i, own in zip(ids, languages, strict=True)
                                    if own == language))  # fmt: skip

@@ -50,9 +50,9 @@ def study_of(counts: pd.DataFrame, chance: float = 0.25) -> Study:
 def planted(counts: pd.DataFrame, cells: dict[tuple[str, str], float]) -> pd.DataFrame:
     counts = counts.copy()
     for (model, language), accuracy in cells.items():
-        at = (counts["model"] == model) & (counts["language"] == language)
-        assert at.sum() == 1
-        counts.loc[at, "n_correct"] = np.round(accuracy * counts.loc[at, "n_trials"])
+        cell = (counts["model"] == model) & (counts["language"] == language)
+        assert cell.sum() == 1
+        counts.loc[cell, "n_correct"] = np.round(accuracy * counts.loc[cell, "n_trials"])
     return counts
 
 
@@ -172,14 +172,14 @@ def test_evidence_is_one_sentence_with_the_numbers_of_its_row_against_theory() -
     assert found["z"].is_monotonic_increasing
     assert (found["z"] <= -4).all()
     assert set(found["flag"]) == {"extraction-failure"}
-    places = {"cs": "below the chance level of 0.25", "es": "at the chance level of 0.25",
+    levels = {"cs": "below the chance level of 0.25", "es": "at the chance level of 0.25",
               "en": "in the source language en is 0.400"}  # fmt: skip
     assert len(found) == 3
     for row in found.to_dict("records"):
         evidence = str(row["evidence"])
         assert evidence.endswith(".")
         assert ". " not in evidence
-        assert places[str(row["language"])] in evidence
+        assert levels[str(row["language"])] in evidence
         assert f"is {row['accuracy']:.3f}" in evidence
         assert f"predict {row['expected']:.3f}" in evidence
         assert f"z = {row['z']:.1f}" in evidence

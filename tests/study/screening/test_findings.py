@@ -28,9 +28,9 @@ def plain(n: int = 60, seed: int = 5) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = [
         {"model": model, "benchmark": "quiz", "language": language, "item": f"q{item:03d}x",
-         "n_correct": float(rng.binomial(10, 0.75 - 0.06 * at - 0.03 * place)), "n_trials": 10.0}
-        for place, model in enumerate(MODELS)
-        for at, language in enumerate(LANGUAGES)
+         "n_correct": float(rng.binomial(10, 0.75 - 0.06 * j - 0.03 * i)), "n_trials": 10.0}
+        for i, model in enumerate(MODELS)
+        for j, language in enumerate(LANGUAGES)
         for item in range(n)
     ]  # fmt: skip
     return pd.DataFrame(rows)
