@@ -14,7 +14,7 @@ import pandas as pd
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.calibration.stress import StressDesign
-from hatstats.other_measures.draws import measure_draws
+from hatstats.measures.draws import measure_draws
 from hatstats.report.figures.bar_charts import leakage
 from hatstats.report.figures.style import save_figure
 from hatstats.simulation.simulate import Shape
@@ -45,9 +45,9 @@ def run(study_path: Path, out: Path) -> None:
             "The ratio divides by source accuracy, the plain average rewards it. HAT asks both for "
             "the same source accuracy; from a table of means that rests on the line between models."
         )
-    agreement = draws.agreement()
-    write(agreement, out / "agreement.csv")
-    for row in agreement[agreement["term"].str.startswith("HAT ~ ")].itertuples():
+    alike = draws.agreement()
+    write(alike, out / "agreement.csv")
+    for row in alike[alike["term"].str.startswith("HAT ~ ")].itertuples():
         say(f"  {row.term:<20} tau {row.estimate:5.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}]")
 
     moved = hs.stress_test(design=StressDesign(shape=Shape(1_000, 2)), rng=1)

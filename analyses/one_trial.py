@@ -1,7 +1,7 @@
-"""Fifteen models on TruthfulQA, one trial per item: what can be said, and what cannot.
+"""Fifteen models on TruthfulQA, one trial per item: identified and unidentified quantities.
 
 Run ``python -m analyses.one_trial --out DIR``. Writes scores by method, the pairs of models
-that each method decides, profiles, items, and the methods on simulated logs whose truth is known.
+that each method separates, profiles, items, and the methods on simulated logs of known truth.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ABILITIES = (-1.5, 0.0, 1.5)  # mean source logits of three simulated models
 
 
 def run(study_path: Path, out: Path) -> None:
-    """Show that `latent` refuses, score by what is left, and say what each of it rests on."""
+    """Show that `latent` refuses, score by the other methods, and state their assumptions."""
     study = hs.read_study(study_path)
     say(study.info.notes)
     try:
@@ -34,14 +34,16 @@ def run(study_path: Path, out: Path) -> None:
         say(f"latent: {refusal}")
     simulated(out, Shape(study.counts["item"].nunique(), len(study.languages) - 1, 1))
     found = profiles(study)
-    scores = {way: profile.hat("pooled") for way, profile in found.items()}
-    write(pd.concat(one.tidy().assign(method=n) for n, one in scores.items()), out / "scores.csv")
-    decided = pd.DataFrame(combinations(study.model_names, 2), columns=["a", "b"])
-    for way, one in scores.items():
-        say(one.summary())
-        pairs = pd.concat([one.contrast(a, b) for a, b in combinations(one.models, 2)])
-        decided[way] = np.where(pairs["p_value"] < 0.05, np.sign(pairs["estimate"]), 0)
-    write(decided, out / "pairs.csv")
+    scores = {method: profile.hat("pooled") for method, profile in found.items()}
+    write(
+        pd.concat(score.tidy().assign(method=n) for n, score in scores.items()), out / "scores.csv"
+    )
+    separated = pd.DataFrame(combinations(study.model_names, 2), columns=["a", "b"])
+    for method, score in scores.items():
+        say(score.summary())
+        pairs = pd.concat([score.contrast(a, b) for a, b in combinations(score.models, 2)])
+        separated[method] = np.where(pairs["p_value"] < 0.05, np.sign(pairs["estimate"]), 0)
+    write(separated, out / "pairs.csv")
     curve = found["joint"].curve().merge(study.models[["model", "family"]])
     means = curve.groupby(["model", "family", "benchmark", "source"], sort=False)["target"].mean()
     chance = dict.fromkeys(study.benchmark_names, 0.0)
@@ -51,16 +53,18 @@ def run(study_path: Path, out: Path) -> None:
     say(f"joint: {hs.count_table(found['joint']).summary()}")
     say(f"joint_models: {hs.count_table(found['joint_models']).summary()}")
     say(
-        "What cannot be said: how sure a model is of an item. `joint` conditions on the hardness "
-        "that an item's languages share, `joint_models` on what models share too; where they or "
-        "the counts disagree, one is wrong. Nor is a score knowledge lost on the way from "
-        "English: the outcome is noisy, its floor unknown. Three families: no trend is tested."
+        "Not identified: how certain a model is of an item. `joint` conditions on the hardness "
+        "common to an item's languages, `joint_models` on hardness common to models too; where "
+        "they or the counts disagree, one is wrong. A low score is not knowledge lost in "
+        "translation: outcomes are noisy, the chance level unknown. Three families: no trend."
     )
 
 
 def profiles(study: Study) -> dict[str, hs.TransferProfile]:
-    """Profiles by what one trial allows: `joint` model by model, and over all of them."""
-    found = {way: hs.fit_profile(study, method=way) for way in ("observed", "aggregate", "joint")}
+    """Profiles that one trial identifies: `joint` model by model, and over all of them."""
+    found = {
+        name: hs.fit_profile(study, method=name) for name in ("observed", "aggregate", "joint")
+    }
     together = hs.JointOptions(hardness="common")
     return found | {"joint_models": hs.fit_profile(study, method="joint", options=together)}
 
@@ -70,7 +74,7 @@ def simulated(out: Path, shape: Shape) -> None:
     study = hs.simulate_study(ABILITIES, shape=shape, rng=1)
     normal = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
     truth = true_hat(special.expit(np.add.outer(ABILITIES, shape.spread * normal)))
-    scores = {way: profile.hat("pooled").params for way, profile in profiles(study).items()}
+    scores = {method: profile.hat("pooled").params for method, profile in profiles(study).items()}
     table = pd.DataFrame({"source_ability": ABILITIES, "truth": truth, **scores})
     say(f"Three SIMULATED models that transfer alike, one trial each:\n{table.round(3)}")
     write(table, out / "simulated.csv")

@@ -2,7 +2,7 @@
 
 Run by ``make bench``. Both fit the same bivariate model to the same counts: a source and a target
 logit for each item, normal with any means, variances and correlation. `glmer` has the Laplace
-approximation only, so that both maxima are valued by one likelihood, integrated finely.
+approximation only, so that both maxima are compared by one likelihood, integrated finely.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import hatstats
-from hatstats.estimators.joint.fit import fit_joint_counts, make_likelihood
-from hatstats.estimators.joint.fit_models import model_counts
+from hatstats.estimators.joint.fit import fit_joint_counts
+from hatstats.estimators.joint.likelihood import make_likelihood
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.starting_values import rules_for
+from hatstats.estimators.joint.patterns import model_counts
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape
 
@@ -35,17 +35,17 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
+class GlmerComparison:
     """Seconds (the best of several fits) and log-likelihoods of both.
 
     Attributes
     ----------
     ours, glmer : float
-        Seconds of one fit, of the processor: a busy machine delays neither more than the other.
+        Processor seconds of one fit, so that a busy machine delays neither more.
     our_likelihood, glmer_likelihood : float
         Log-likelihood at each one's estimates, by the same fine quadrature.
     reported : float
-        What `glmer` itself says: its Laplace approximation.
+        By `glmer` itself: its Laplace approximation.
     versions : str
         Of R and lme4.
     """
@@ -63,7 +63,7 @@ class Race:
         return self.glmer / self.ours
 
 
-def same_model(means: Floats, spreads: Floats, correlation: float) -> Floats:
+def joint_parameters(means: Floats, spreads: Floats, correlation: float) -> Floats:
     """Parameters of `joint` (mu, sigma, alpha, beta, tau) of a bivariate normal logit."""
     beta = correlation * spreads[1] / spreads[0]
     rest = spreads[1] * np.sqrt(1.0 - correlation**2)
@@ -87,8 +87,10 @@ def run_glmer(counts: ItemCounts, repeats: int) -> tuple[list[float], str]:
     return [float(number) for number in numbers], versions.strip()
 
 
-def beside_glmer(n_items: int = 658, *, repeats: int = 5, seed: int = 20_26) -> Race:
-    """Fit one model's counts in one target language, ten trials each, in both ways.
+def compare_with_glmer(
+    n_items: int = 658, *, repeats: int = 5, seed: int = 20_26
+) -> GlmerComparison:
+    """Fit one model's counts in one target language, ten trials each, by both.
 
     Parameters
     ----------
@@ -104,13 +106,13 @@ def beside_glmer(n_items: int = 658, *, repeats: int = 5, seed: int = 20_26) -> 
         fit = fit_joint_counts(part, options)
         seconds.append(time.process_time() - start)
     numbers, versions = run_glmer(counts, repeats)
-    theirs = same_model(np.array(numbers[1:3]), np.array(numbers[3:5]), numbers[5])
-    fine = make_likelihood(part, options, 0.0, rules_for(fit.theta, part, options, refine=3.0))
-    return Race(
+    theirs = joint_parameters(np.array(numbers[1:3]), np.array(numbers[3:5]), numbers[5])
+    fine = make_likelihood(part, options, 0.0).refined(fit.theta, 3.0)
+    return GlmerComparison(
         ours=min(seconds),
         glmer=numbers[0],
-        our_likelihood=fine.value_and_gradient(fit.theta)[0],
-        glmer_likelihood=fine.value_and_gradient(theirs)[0],
+        our_likelihood=fine.log_likelihood(fit.theta),
+        glmer_likelihood=fine.log_likelihood(theirs),
         reported=numbers[6],
         versions=versions,
     )
@@ -134,14 +136,14 @@ print(json.dumps([*seconds, before * unit / 1e9, after * unit / 1e9, len(scores.
 
 
 def paper_size() -> list[float]:
-    """Seconds cold, of the processors too, the same warm; gigabytes before, at the peak; models."""
+    """Wall and processor seconds cold and warm; gigabytes before and at the peak; models."""
     command = [sys.executable, "-W", "ignore", "-c", PAPER]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [float(number) for number in json.loads(done.stdout)]
 
 
 def all_or_nothing() -> tuple[float, float]:
-    """Seconds, and of the processors, on the project's hardest item-level data.
+    """Wall and processor seconds on the project's hardest item-level data.
 
     Three trials that nearly always agree drive every standard deviation to its largest.
     """
@@ -158,13 +160,13 @@ def main() -> None:
     if shutil.which("Rscript") is None:
         print("joint beside lme4's glmer: not measured, since there is no Rscript here")
     else:
-        race = beside_glmer()
+        result = compare_with_glmer()
+        gain = result.our_likelihood - result.glmer_likelihood
         print(
-            f"joint likelihood, 658 items, one language: {1e3 * race.ours:.1f} ms; glmer "
-            f"{1e3 * race.glmer:.0f} ms, {race.ratio:.0f} times as long; log-likelihood at its "
-            f"estimates {race.glmer_likelihood:.3f}, at ours {race.our_likelihood:.3f} "
-            f"({race.our_likelihood - race.glmer_likelihood:+.3f}); glmer's own Laplace value "
-            f"{race.reported:.3f} ({race.versions})",
+            f"joint likelihood, 658 items, one language: {1e3 * result.ours:.1f} ms; glmer "
+            f"{1e3 * result.glmer:.0f} ms, {result.ratio:.0f} times as long; log-likelihood at its "
+            f"estimates {result.glmer_likelihood:.3f}, at ours {result.our_likelihood:.3f} "
+            f"({gain:+.3f}); glmer's own Laplace value {result.reported:.3f} ({result.versions})",
             flush=True,
         )
     cold, _, warm, worked, before, peak, models = paper_size()

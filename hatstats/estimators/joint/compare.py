@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.joint.fit import JointFit, fit_joint_counts
-from hatstats.estimators.joint.fit_models import check_identified, model_counts
-from hatstats.estimators.joint.likelihood import JointCounts
+from hatstats.estimators.joint.fit_models import check_identified
 from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.joint.patterns import JointCounts, model_counts
 from hatstats.inference.influence import cluster_sums
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
@@ -21,25 +21,13 @@ from hatstats.study import Study, as_study
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-#: Models that are compared unless others are named; the first is the one the others are set
-#: against.
+#: Options that are compared unless others are named; the others are set against the first.
 CANDIDATES = (
     JointOptions(),
     JointOptions(shared_factor=True),
-    JointOptions(transfer_or_not=True),
-    JointOptions(point_masses=True),
-    JointOptions(profile="quadratic"),
-    JointOptions(profile="spline"),
     JointOptions(beta_binomial=True),
     JointOptions(chance="estimated"),
-    JointOptions(t_df=4.0),
 )
-
-
-def _folds(clusters: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Fold of each item; the items of one cluster are held out together."""
-    count = int(clusters.max()) + 1
-    return np.asarray(rng.permutation(np.arange(count) % folds)[clusters])
 
 
 def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Ints) -> Floats:
@@ -49,7 +37,7 @@ def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Int
     ----------
     counts : JointCounts
     fit : JointFit
-        The fit to all items; where the searches begin.
+        The fit to all items, from which the searches start.
     chance : float
     fold : ndarray of int, shape (N,)
 
@@ -66,8 +54,8 @@ def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Int
         size = np.bincount(index[train], minlength=counts.weight.size).astype(float)
         if not (train.any() and test.any()):
             continue
-        left = fit_joint_counts(replace(counts, weight=size), fit.options, chance, start=fit.theta)
-        scores[test] = left.likelihood.by_pattern(left.theta)[index[test]]
+        found = fit_joint_counts(replace(counts, weight=size), fit.options, chance, start=fit.theta)
+        scores[test] = found.likelihood.by_pattern(found.theta)[index[test]]
     return scores
 
 
@@ -95,7 +83,7 @@ def compare_joint(
     ----------
     study : Study
     options : sequence of JointOptions
-        The first is the one that the others are set against.
+        The others are set against the first.
     folds : int
         Parts into which items (item clusters) are split for cross-validation.
     rng : Generator, int or None
@@ -107,7 +95,8 @@ def compare_joint(
         One row per benchmark, model and options: `benchmark, model, options, n_parameters,
         log_likelihood, aic, delta_aic` (to the smallest AIC), `log_score` (mean log-likelihood
         of a held-out item, in nats), `gain, gain_se` (of the log score over the first options,
-        paired by item), `converged, note`. Options that the data cannot tell have NaN and a note.
+        paired by item), `converged, note`. Options that the data cannot identify have NaN and a
+        note.
 
     Raises
     ------
@@ -123,15 +112,16 @@ def compare_joint(
         if not benchmark_is_item_level(study, name):
             continue
         counts = item_counts(study, name)
-        groups = int(counts.clusters.max()) + 1
-        if not 2 <= folds <= groups:
+        n_clusters = int(counts.clusters.max()) + 1
+        if not 2 <= folds <= n_clusters:
             raise DataError(
-                f"benchmark {name!r} has {groups} independent items",
+                f"benchmark {name!r} has {n_clusters} independent items",
                 column="folds",
                 value=folds,
                 hint="choose between 2 and that number.",
             )
-        fold = _folds(counts.clusters, folds, generator)
+        # The items of one cluster are held out together.
+        fold = generator.permutation(np.arange(n_clusters) % folds)[counts.clusters]
         for m, model in enumerate(counts.models):
             part, _ = model_counts(counts, m)
             rows += [
@@ -152,23 +142,15 @@ def _compared(
     part: JointCounts, options: Sequence[JointOptions], chance: float, fold: Ints, clusters: Ints
 ) -> list[dict[str, object]]:
     """Rows of one model of one benchmark."""
+    numbers = ("n_parameters", "log_likelihood", "aic", "log_score", "gain", "gain_se")
     rows: list[dict[str, object]] = []
     base: Floats | None = None
     for chosen in options:
-        row: dict[str, object] = {
-            "options": chosen.label,
-            "n_parameters": np.nan,
-            "log_likelihood": np.nan,
-            "aic": np.nan,
-            "log_score": np.nan,
-            "gain": np.nan,
-            "gain_se": np.nan,
-            "converged": False,
-            "note": "",
-        }
+        row: dict[str, object] = {"options": chosen.label, **dict.fromkeys(numbers, np.nan)}
+        row |= {"converged": False, "note": ""}
         rows.append(row)
         if chosen.hardness == "common":
-            row["note"] = "of all models together, and this table is of one model at a time"
+            row["note"] = "fitted to all models together; this table has one model at a time"
             continue
         try:
             check_identified(part, chosen, chosen.label)

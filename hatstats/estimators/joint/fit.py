@@ -1,24 +1,45 @@
-"""Maximum of the `joint` likelihood, with the influence of every pattern on theta."""
+"""Maximum of the `joint` likelihood: starting values, Newton search, influence of every item."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from hatstats.estimators.joint.likelihood import JointCounts, JointLikelihood
-from hatstats.estimators.joint.newton import Prior, climb
-from hatstats.estimators.joint.node_tables import Rules, TableMaker
+from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
-from hatstats.estimators.joint.starting_values import first_theta, largest_trials, rules_for
+from hatstats.estimators.joint.patterns import CountRows, JointCounts
+from hatstats.inference.newton import Expansion, Maximum, maximise
 
 Floats = NDArray[np.float64]
 
+#: Precision of a weak normal prior on every parameter. Its standard deviation of 32 leaves
+#: ordinary fits alone and gives boundary cases (all right, all wrong) a finite answer.
+_RIDGE = 0.001
+#: Largest standard deviation of a logit. With 6 two items in three have a probability outside
+#: (.05, .95): beyond, answers are all or nothing, and a steeper line tells nothing of the middle.
+STEEPEST = 6.0
 #: Largest error of the integrals, in units of the total log-likelihood, before they are refined.
-TOLERANCE = 1e-3
-REFINE, ATTEMPTS = 1.5, 8
+_TOLERANCE = 1e-3
+_REFINE, _ATTEMPTS = 1.5, 8
+#: Newton decrement at which a search ends, and that above which a step may leave the reach of the
+#: quadrature.
+_DONE, _FAR = 1e-7, 1.0
+_EVALUATIONS, _LONGEST_STEP = 60, 2.0
+#: Loss of log-likelihood per item that is rounding.
+_ROUNDING = 1e-13
+
+
+_START = {"rho": 0.5, "spread": 0.2}
+_START_SIGMA = 1.2
+#: The logistic function is about a normal distribution function of this standard deviation.
+_PROBIT = 1.7
+_LEGENDRE = np.polynomial.legendre.leggauss(6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,14 +56,8 @@ class JointFit:
         Without the weak prior.
     n_parameters : int
         Parameters that were free.
-    held : ndarray of bool, shape (P,)
-        Parameters of this model that were not free: standard deviations at their largest, and
-        residuals of languages with one trial per item.
     influence : ndarray, shape (I, P)
-        Influence on theta of one item of each kind; 0 on what was held.
-    information : ndarray, shape (P, P)
-        Negative Hessian in theta, the weak prior's included; that of one model's block where all
-        are fitted together.
+        Influence on theta of one item of each kind; 0 on what was held at a bound.
     index : ndarray of int, shape (N,)
         Kind of each item; -1 for an item that moves nothing.
     quadrature_error : float
@@ -58,9 +73,7 @@ class JointFit:
     likelihood: JointLikelihood
     log_likelihood: float
     n_parameters: int
-    held: NDArray[np.bool_]
     influence: Floats
-    information: Floats
     index: NDArray[np.intp]
     quadrature_error: float
     decrement: float
@@ -68,7 +81,7 @@ class JointFit:
 
     @property
     def layout(self) -> Layout:
-        """Where each parameter stands."""
+        """Position of each parameter."""
         return self.likelihood.layout
 
     @property
@@ -79,7 +92,7 @@ class JointFit:
     @property
     def converged(self) -> bool:
         """Whether the search met its tolerance and the integrals theirs."""
-        return self.decrement <= 1e-4 and self.quadrature_error <= 10 * TOLERANCE
+        return self.decrement <= 1e-4 and self.quadrature_error <= 10 * _TOLERANCE
 
     @property
     def aic(self) -> float:
@@ -87,33 +100,274 @@ class JointFit:
         return 2.0 * self.n_parameters - 2.0 * self.log_likelihood
 
 
-def make_likelihood(
-    counts: JointCounts,
-    options: JointOptions,
-    chance: float,
-    rules: Rules,
-    *,
-    indicator: Any = None,
-) -> JointLikelihood:
-    """Likelihood of `counts` with a given quadrature; their `indicator` is made if not given."""
-    maker = TableMaker(
-        options,
-        Layout.of(options, counts.n_languages),
-        chance,
-        counts.source_rows,
-        counts.target_rows,
-        rules,
+def _tetrachoric(both: Floats, first: Floats, second: Floats) -> Floats:
+    """Correlation of two normal variables that are both positive with probability `both`.
+
+    `first` and `second` are the probabilities of each being positive; by Newton steps on
+    ``d P / d r``, the bivariate density.
+    """
+    h, k = special.ndtri(first), special.ndtri(second)
+    nodes, weights = 0.5 * (1.0 + _LEGENDRE[0][:, None]), 0.5 * _LEGENDRE[1]
+
+    def density(r: Floats) -> Floats:
+        rest = 1.0 - r**2
+        exponent = (h**2 - 2.0 * r * h * k + k**2) / (2.0 * rest)
+        return np.asarray(np.exp(-exponent) / (2.0 * np.pi * np.sqrt(rest)))
+
+    r = np.full(h.shape, 0.5)
+    for _ in range(4):
+        excess = first * second + r * (weights @ density(r * nodes)) - both
+        r = np.clip(r - excess / density(r), -0.9, 0.95)
+    return r
+
+
+def _logit_variance(correlation: Floats) -> Floats:
+    """Variance of the logits behind a correlation of the answers to one item."""
+    share = np.clip(correlation, 0.05, 0.85)
+    return np.asarray(_PROBIT**2 * share / (1.0 - share))
+
+
+def _moments(rows: CountRows, chance: float) -> tuple[Floats, Floats]:
+    """Unbiased ``k/n`` and ``k(k-1)/(n(n-1))`` of count rows with chance taken out, (K + 1,).
+
+    The last element, 0, stands for a count without trials.
+    """
+    k, n = rows.correct, rows.trials
+    once = k / n
+    twice = k * (k - 1.0) / np.maximum(n * (n - 1.0), 1.0)
+    rest = 1.0 - chance
+    once, twice = (once - chance) / rest, (twice - 2.0 * chance * once + chance**2) / rest**2
+    return np.append(once, 0.0), np.append(twice, 0.0)
+
+
+def starting_theta(part: JointLikelihood) -> Floats:
+    """Start of the search, from first and second moments of accuracy, shape (P,).
+
+    With the logistic function replaced by a normal distribution function, the probability that
+    two answers to an item are both right gives the correlation of their logits in closed form.
+    A language with one trial per item starts, and by symmetry stays, at tau = 0: its own
+    residual cannot be told from the noise of one answer, and only flattens its line.
+    """
+    counts, layout, chance = part.counts, part.layout, part.maker.chance
+    weight = counts.weight
+    once, twice = _moments(counts.source_rows, chance)
+    x, repeated = once[counts.source], weight * (counts.source_rows.trials[counts.source] > 1)
+    mean = np.clip([weight @ x / weight.sum()], 0.02, 0.98)
+    source_twice = [repeated @ twice[counts.source] / max(repeated.sum(), 1e-9)]
+    once, twice = _moments(counts.target_rows, chance)
+    y, trials = once[counts.target], counts.target_trials()
+    asked = weight[:, None] * (trials > 0)
+    size = asked.sum(axis=0)
+    several = weight[:, None] * (trials > 1)
+    target = np.clip((asked * y).sum(axis=0) / size, 0.02, 0.98)
+    source_of_asked = np.clip(x @ asked / size, 0.02, 0.98)
+    product = x @ (asked * y) / size
+    target_twice = (several * twice[counts.target]).sum(axis=0)
+    target_twice /= np.maximum(several.sum(axis=0), 1e-9)
+    own, crossed, repeats = np.split(
+        _tetrachoric(
+            np.concatenate([source_twice, product, target_twice]),
+            np.concatenate([mean, source_of_asked, target]),
+            np.concatenate([mean, target, target]),
+        ),
+        [1, 1 + layout.n_languages],
     )
-    return JointLikelihood(counts, maker, counts.indicator() if indicator is None else indicator)
-
-
-def upright(layout: Layout, theta: Floats) -> Floats:
-    """Same model with non-negative standard deviations: latent variables are symmetric."""
-    theta = theta.copy()
-    for name in ("sigma", "tau", "rho", "spread"):
-        if layout.has(name):
-            theta[layout.place(name)] = np.abs(theta[layout.place(name)])
+    variance = _logit_variance(own) if repeated.any() else np.array([_START_SIGMA**2])
+    scale = np.sqrt(_PROBIT**2 + variance)
+    mu = special.ndtri(mean) * scale
+    total = np.where(several.any(axis=0), _logit_variance(repeats), _START_SIGMA**2)
+    target_scale = np.sqrt(_PROBIT**2 + total)
+    beta = np.clip(crossed * target_scale * scale / variance, 0.2, 2.0)
+    residual = np.sqrt(np.clip(total - beta**2 * variance, 0.3**2, 3.0**2))
+    start = {
+        "mu": mu,
+        "sigma": np.sqrt(variance),
+        "alpha": special.ndtri(target) * target_scale - beta * mu,
+        "beta": beta,
+        "tau": np.where(several.any(axis=0), residual, 0.0),
+        "chance": special.logit(max(chance, 0.05)),
+        **_START,
+    }
+    if layout.has("common"):
+        start["sigma"] = start["common"] = np.sqrt(0.5 * variance)
+    theta = np.zeros(layout.size)
+    for name in layout.names:
+        theta[layout.position(name)] = start[name]
     return theta
+
+
+class Integrated(Protocol):
+    """Likelihood of one or several models whose integrals can be made finer."""
+
+    @property
+    def parts(self) -> tuple[JointLikelihood, ...]:
+        """Likelihood of each model, whose parameters follow one another in theta."""
+
+    def refined(self, theta: Floats, refine: float) -> Self:
+        """The same, fine enough at `theta`; `refine` brings nodes closer."""
+
+    def no_finer_than(self, other: Self) -> bool:
+        """Whether the quadrature of `other` would do."""
+
+    def log_likelihood(self, theta: Floats) -> float:
+        """Log-likelihood of all items."""
+
+    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log-likelihood (I,) and scores (I, P) of one item of each kind; information (P, P)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Penalised(Expansion):
+    """Penalised log-likelihood to second order.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Without the prior.
+    scores : ndarray, shape (I, P)
+        Derivative of the log-likelihood of one item of each kind.
+    """
+
+    log_likelihood: float
+    scores: Floats
+
+
+def _penalised(likelihood: Integrated, weight: Floats, centre: Floats, theta: Floats) -> _Penalised:
+    """Log-likelihood plus log-prior at `theta`, for `weight` (I,) items of each kind."""
+    each, scores, information = likelihood.scores_and_information(theta)
+    distance = theta - centre
+    log_likelihood = float(weight @ each)
+    # The products of scores estimate the information (Berndt, Hall, Hall and Hausman 1974); the
+    # unit matrix limits steps in directions on which the data say little.
+    return _Penalised(
+        value=log_likelihood - 0.5 * _RIDGE * float(distance @ distance),
+        gradient=weight @ scores - _RIDGE * distance,
+        information=information + _RIDGE * np.eye(theta.size),
+        substitute=lambda: (scores * weight[:, None]).T @ scores + np.eye(theta.size),
+        log_likelihood=log_likelihood,
+        scores=scores,
+    )
+
+
+def _prior(part: JointLikelihood) -> tuple[Floats, Floats]:
+    """Centre of the weak prior and largest size of each parameter of one model, each (P,).
+
+    With one trial per item a language's own residual cannot be told from luck, and is held at 0.
+    """
+    layout, trials = part.layout, part.counts.most_trials()
+    centre, bound = np.zeros(layout.size), np.full(layout.size, np.inf)
+    centre[layout.position("beta")] = 1.0
+    for name in ("sigma", "common", "rho"):
+        if layout.has(name):
+            bound[layout.position(name)] = STEEPEST
+    bound[layout.position("tau")] = np.where(trials > 1, STEEPEST, 0.0)
+    return centre, bound
+
+
+def _with_positive_deviations(layouts: Sequence[Layout], theta: Floats) -> Floats:
+    """Same model with non-negative standard deviations: latent variables are symmetric."""
+    theta, first = theta.copy(), 0
+    for layout in layouts:
+        own = theta[first : first + layout.size]
+        for name in ("sigma", "tau", "rho", "spread"):
+            if name in layout.names:
+                own[layout.position(name)] = np.abs(own[layout.position(name)])
+        first += layout.size
+    return theta
+
+
+def _influence(maximum: Maximum[_Penalised], weight: Floats) -> Floats:
+    """Influence on theta of one item of each kind, shape (I, P); 0 on what was held at a bound."""
+    free, found = ~maximum.fixed, maximum.expansion
+    centred = found.scores[:, free] - weight @ found.scores[:, free] / weight.sum()
+    influence = np.zeros(found.scores.shape)
+    influence[:, free] = np.linalg.solve(found.information[np.ix_(free, free)], centred.T).T
+    return influence
+
+
+def fit_likelihood[L: Integrated](
+    likelihood: L,
+    weight: Floats,
+    index: NDArray[np.intp],
+    *,
+    start: Floats | None = None,
+    together: bool = False,
+) -> list[JointFit]:
+    """Maximise, and refine the integrals until a finer rule changes next to nothing.
+
+    Parameters
+    ----------
+    likelihood : Integrated
+        With any quadrature.
+    weight : ndarray, shape (I,)
+        Number of items of each kind.
+    index : ndarray of int, shape (N,)
+        Kind of each item.
+    start : ndarray, shape (P,), optional
+        Start of the search; moments of the counts if not given.
+    together : bool
+        See `JointFit`.
+
+    Returns
+    -------
+    list of JointFit
+        One per model.
+    """
+    layouts = [part.layout for part in likelihood.parts]
+    theta = np.concatenate([starting_theta(part) for part in likelihood.parts])
+    theta = theta if start is None else start
+    priors = [_prior(part) for part in likelihood.parts]
+    centre, bound = (np.concatenate(arrays) for arrays in zip(*priors, strict=True))
+    refine, likelihood = 1.0, likelihood.refined(theta, 1.0)
+
+    def too_coarse(theta: Floats, decrement: float) -> bool:
+        if decrement <= _FAR:
+            return False
+        return not likelihood.refined(theta, refine).no_finer_than(likelihood)
+
+    for attempt in range(_ATTEMPTS):
+        maximum = maximise(
+            partial(_penalised, likelihood, weight, centre),
+            theta,
+            bounds=(-bound, bound),
+            tolerance=_DONE,
+            rounding=_ROUNDING * float(weight.sum()),
+            longest=_LONGEST_STEP,
+            max_evaluations=_EVALUATIONS,
+            interrupt=too_coarse,
+        )
+        theta = _with_positive_deviations(layouts, maximum.theta)
+        suited = likelihood.refined(theta, refine)
+        if attempt < _ATTEMPTS - 1 and not suited.no_finer_than(likelihood):
+            likelihood = suited
+            continue
+        finer = likelihood.refined(theta, refine * _REFINE)
+        error = abs(finer.log_likelihood(theta) - maximum.expansion.log_likelihood)
+        if error <= _TOLERANCE or attempt == _ATTEMPTS - 1:
+            break
+        refine *= _REFINE
+        likelihood = finer
+    influence = _influence(maximum, weight) * np.where(theta == maximum.theta, 1.0, -1.0)
+    ends = np.cumsum([layout.size for layout in layouts])[:-1]
+    return [
+        JointFit(
+            own_theta,
+            part,
+            maximum.expansion.log_likelihood,
+            int((~maximum.fixed).sum()),
+            own_influence,
+            index,
+            quadrature_error=error,
+            decrement=maximum.decrement,
+            together=together,
+        )
+        for part, own_theta, own_influence in zip(
+            likelihood.parts,
+            np.split(theta, ends),
+            np.split(influence, ends, axis=1),
+            strict=True,
+        )
+    ]
 
 
 def fit_joint_counts(
@@ -132,48 +386,11 @@ def fit_joint_counts(
     chance : float
         Accuracy of blind guessing.
     start : ndarray, shape (P,), optional
-        Where to begin; moments of the counts if not given.
+        Start of the search; moments of the counts if not given.
 
     Returns
     -------
     JointFit
-        The integrals are refined until a finer rule changes the log-likelihood by less than
-        `TOLERANCE`.
     """
-    layout = Layout.of(options, counts.n_languages)
-    theta = first_theta(counts, layout, chance) if start is None else start
-    refine, error = 1.0, np.inf
-    rules = rules_for(theta, counts, options)
-    indicator = counts.indicator()
-    prior = Prior.of(layout, largest_trials(counts))
-
-    def suits(theta: Floats) -> bool:
-        return rules_for(theta, counts, options, refine=refine).no_finer_than(rules)
-
-    for attempt in range(ATTEMPTS):
-        likelihood = make_likelihood(counts, options, chance, rules, indicator=indicator)
-        summit = climb(likelihood.scores_and_information, counts.weight, theta, prior, suits=suits)
-        theta = upright(layout, summit.theta)
-        if attempt < ATTEMPTS - 1 and not suits(theta):
-            rules = rules_for(theta, counts, options, refine=refine)
-            continue
-        finer = rules_for(theta, counts, options, refine=refine * REFINE)
-        check = make_likelihood(counts, options, chance, finer, indicator=indicator)
-        error = abs(float(counts.weight @ check.by_pattern(theta)) - summit.log_likelihood)
-        if error <= TOLERANCE:
-            break
-        refine *= REFINE
-        rules = finer
-    sign = np.where(theta == summit.theta, 1.0, -1.0)
-    return JointFit(
-        theta,
-        likelihood,
-        summit.log_likelihood,
-        int((~summit.held).sum()),
-        summit.held,
-        summit.influence(counts.weight) * sign,
-        summit.information * np.outer(sign, sign),
-        counts.index,
-        quadrature_error=error,
-        decrement=summit.decrement,
-    )
+    likelihood = make_likelihood(counts, options, chance)
+    return fit_likelihood(likelihood, counts.weight, counts.index, start=start)[0]

@@ -4,68 +4,72 @@ Nothing here knows of items: only of the distinct counts that occur. The table o
 is its count's probability given the source logit and the shared factor, the language's own
 residual integrated out:
 
-    P(k | node q) = sum_j w_j Bin(k | n, c + (1 - c) expit(m_lq + tau_l e_j)).
+    P(k | node q) = sum_j w_j Bin(k | n, c + (1 - c) expit(m_lq + tau_l e_j)),
+    m_lq = alpha_l + beta_l eta_q + rho f_q.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.estimators.joint.binomials import CountRows, TrialTerms
-from hatstats.estimators.joint.options import JointOptions, Layout, profile_basis, profile_bends
-from hatstats.estimators.joint.quadrature import SINGLE, NormalRule
+from hatstats.estimators.joint.options import JointOptions, Layout
+from hatstats.estimators.joint.patterns import CountRows, TrialTerms
+from hatstats.estimators.joint.quadrature import Rules
 
 Floats = NDArray[np.float64]
 
-#: Source logit that stands for an item that is never, or always, answered beyond chance.
-CERTAIN = 40.0
 _TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Quadrature of the latent variables: ability, shared factor, own residual, hardness.
-
-    The last is common to several models, and not integrated over here: each of its nodes has
-    nodes of ability, all of equal weight over the hardness.
-    """
-
-    ability: NormalRule
-    factor: NormalRule = SINGLE
-    residual: NormalRule = SINGLE
-    common: NormalRule = SINGLE
-
-    def no_finer_than(self, other: Rules) -> bool:
-        """Whether every rule has at most a tenth more nodes than that of `other`."""
-        mine = (self.ability, self.factor, self.residual, self.common)
-        theirs = (other.ability, other.factor, other.residual, other.common)
-        return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """How one parameter moves one table: ``d log table / d parameter = base * chain``.
+class Nodes:
+    """Latent variables at the Q nodes: hardness outermost, then ability, then shared factor.
 
     Attributes
     ----------
-    name : str
-    base : ndarray, shape (K, Q) for the source, (L, K, Q) for the targets
-    chain : ndarray, shape (Q,) or (L, Q)
+    log_weight : ndarray, shape (Q,)
+        Logarithm of the nodes' probability given the hardness.
+    source_logit : ndarray, shape (Q,)
+    source_slopes : dict of str to ndarray, shape (Q,)
+        Derivative of the source logit in mu, sigma and common.
+    target_logit : ndarray, shape (L, Q)
+        Without the own residual.
+    target_slopes : dict of str to ndarray, shape (L, Q)
+        Derivative of the target logit in each parameter that it has.
     """
 
-    name: str
-    base: Floats
-    chain: Floats
+    log_weight: Floats
+    source_logit: Floats
+    source_slopes: dict[str, Floats]
+    target_logit: Floats
+    target_slopes: dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """First derivatives of the log-tables.
+
+    Attributes
+    ----------
+    by_source_logit : ndarray, shape (J, Q)
+    by_target_logit, by_tau : ndarray, shape (L, K, Q)
+    by_trials : dict of str to pair of ndarray, shapes (J, Q) and (L, K, Q)
+        In the chance level and overdispersion, which move both tables.
+    """
+
+    by_source_logit: Floats
+    by_target_logit: Floats
+    by_tau: Floats
+    by_trials: dict[str, tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, slots=True)
 class Curvature:
-    """Second derivatives of the log-tables by source logit, target logit and own residual.
+    """Second derivatives of the log-tables.
 
     Attributes
     ----------
@@ -73,71 +77,37 @@ class Curvature:
         Twice by the source logit.
     target : ndarray, shape (3, L, K, Q)
         Twice by the target logit; by it and tau; twice by tau.
-    moves : dict of str to ndarray, shape (Q,)
-        Derivative of the source logit in each parameter that it has.
-    middle : dict of str to ndarray, shape (Q,) or (L, Q)
-        Derivative of the target logit in each parameter that it has.
-    line : ndarray, shape (L, Q)
-        Second derivative of the target logit by the source logit.
-    basis : dict of str to ndarray, shape (Q,)
-        Derivative of each basis function of the profile by the source logit.
     """
 
     source: Floats
     target: Floats
-    moves: dict[str, Floats]
-    middle: dict[str, Floats]
-    line: Floats
-    basis: dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Log-probabilities at the Q nodes, and how each parameter moves them.
+    """Log-probabilities of counts at the Q nodes.
 
     Attributes
     ----------
-    log_weight : ndarray, shape (Q,)
-        Logarithm of the nodes' probability.
+    nodes : Nodes
     source : ndarray, shape (J, Q)
     target : ndarray, shape (L, K, Q)
-    weight_terms : dict of str to ndarray, shape (Q,)
-    source_terms, target_terms : tuple of Term
+    slopes : Slopes or None
+        From order 1.
     curvature : Curvature or None
-        If asked for.
+        From order 2.
     """
 
-    log_weight: Floats
+    nodes: Nodes
     source: Floats
     target: Floats
-    weight_terms: dict[str, Floats]
-    source_terms: tuple[Term, ...]
-    target_terms: tuple[Term, ...]
+    slopes: Slopes | None
     curvature: Curvature | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Abilities:
-    """Source logits at the nodes of ability (A,), point masses last, and their derivatives."""
-
-    eta: Floats
-    moves: dict[str, Floats]
-    ends: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Targets:
-    """Target tables (L, K, Q), their terms and, if asked for, second derivatives."""
-
-    table: Floats
-    terms: tuple[Term, ...]
-    bends: Floats | None
-    middle: dict[str, Floats]
-
-
-@dataclass(frozen=True, slots=True)
 class TableMaker:
-    """What the tables are made from, apart from the parameters.
+    """Everything but the parameters that determines the tables.
 
     Attributes
     ----------
@@ -163,79 +133,61 @@ class TableMaker:
         # Below 1, so that a search that strays to certain guessing finds its way back.
         return min(float(special.expit(self.layout.scalar(theta, "chance"))), 1.0 - 1e-9)
 
-    def standard_ability(self, rule: NormalRule) -> Floats:
-        """Standardised abilities at a rule's nodes, shape (A,): themselves, or t quantiles."""
-        nodes = rule.nodes
-        if self.options.t_df is None:
-            return nodes
-        upper = special.stdtrit(self.options.t_df, special.ndtr(-np.abs(nodes)))
-        return np.asarray(-np.sign(nodes) * upper)
+    def nodes(self, theta: Floats) -> Nodes:
+        """Logits of source and targets at every node."""
+        rules, layout = self.rules, self.layout
+        shape = (rules.common.size, rules.ability.size, rules.factor.size)
 
-    def _abilities(self, theta: Floats) -> _Abilities:
-        z = self.standard_ability(self.rules.ability)
-        moves = {"mu": np.ones(z.size), "sigma": z}
-        if self.layout.has("common"):
-            hardness = self.rules.common.nodes
-            moves = {name: np.tile(move, hardness.size) for name, move in moves.items()}
-            moves["common"] = np.repeat(hardness, z.size)
-        eta = np.zeros(moves["mu"].size)
-        for name, move in moves.items():
-            eta += self.layout.scalar(theta, name) * move
-        return _Abilities(eta, moves, 2 if self.options.point_masses else 0)
+        def spread(values: Floats, axis: int) -> Floats:
+            """Values of one latent variable repeated over the two others, shape (Q,)."""
+            others = [place for place in range(3) if place != axis]
+            return np.broadcast_to(np.expand_dims(values, tuple(others)), shape).ravel()
+
+        ability, factor = spread(rules.ability.nodes, 1), spread(rules.factor.nodes, 2)
+        source_slopes = {"mu": np.ones(ability.size), "sigma": ability}
+        if layout.has("common"):
+            source_slopes["common"] = spread(rules.common.nodes, 0)
+        eta = np.zeros(ability.size)
+        for name, slope in source_slopes.items():
+            eta += layout.scalar(theta, name) * slope
+        alpha, beta = (theta[layout.position(name)][:, None] for name in ("alpha", "beta"))
+        target_slopes = {name: beta * slope for name, slope in source_slopes.items()}
+        target_slopes |= {"alpha": np.ones(eta.size), "beta": eta}
+        if layout.has("rho"):
+            target_slopes["rho"] = factor
+        target_logit = alpha + beta * eta + layout.scalar(theta, "rho") * factor
+        return Nodes(
+            spread(np.log(rules.ability.weights), 1) + spread(np.log(rules.factor.weights), 2),
+            eta,
+            source_slopes,
+            target_logit,
+            {k: np.broadcast_to(v, target_logit.shape) for k, v in target_slopes.items()},
+        )
 
     def make(self, theta: Floats, order: int = 1) -> Tables:
         """Tables at `theta` with derivatives up to `order`: 0 for none, 1, or 2."""
-        abilities, repeat = self._abilities(theta), self.rules.factor.size
-        weight, weight_terms = self.weights(theta, self.rules.ability)
-        weight = np.tile(weight, self.rules.common.size)
-
-        def spread(over_ability: Floats, *, ends: int = abilities.ends) -> Floats:
-            """Repeat over the shared factor; no parameter of the line moves the point masses."""
-            if ends:
-                width = [(0, 0)] * (over_ability.ndim - 1) + [(0, ends)]
-                over_ability = np.pad(over_ability, width)
-            return over_ability if repeat == 1 else np.repeat(over_ability, repeat, axis=-1)
-
-        source, terms, bend = self._source(theta, abilities, order)
-        target = self._target(theta, abilities, spread, order)
-        if repeat > 1:
-            weight = (weight[:, None] + np.log(self.rules.factor.weights)).ravel()
-            weight_terms = {name: np.repeat(v, repeat) for name, v in weight_terms.items()}
-            source = spread(source, ends=0)
-            terms = [Term(t.name, spread(t.base, ends=0), spread(t.chain, ends=0)) for t in terms]
-        curved = None
-        if bend is not None and target.bends is not None:
-            line, slopes = self._bends(theta, abilities.eta)
-            curved = Curvature(
-                spread(bend, ends=0),
-                target.bends,
-                {name: spread(move) for name, move in abilities.moves.items()},
-                target.middle,
-                spread(line),
-                {name: spread(slope) for name, slope in slopes.items()},
-            )
-        return Tables(
-            weight, source, target.table, weight_terms, tuple(terms), target.terms, curved
-        )
-
-    def weights(self, theta: Floats, rule: NormalRule) -> tuple[Floats, dict[str, Floats]]:
-        """Log-probabilities of abilities, the two point masses last, and their derivatives."""
-        smooth = np.log(rule.weights)
-        if not self.options.point_masses:
-            return smooth, {}
-        logits = np.array(
-            [0.0, self.layout.scalar(theta, "never"), self.layout.scalar(theta, "always")]
-        )
-        mass = special.softmax(logits)
-        log_mass = special.log_softmax(logits)
-        weight = np.r_[smooth + log_mass[0], log_mass[1:]]
-        terms = {}
-        for place, name in ((1, "never"), (2, "always")):
-            terms[name] = np.full(weight.size, -mass[place])
-            terms[name][smooth.size + place - 1] += 1.0
-        return weight, terms
+        nodes = self.nodes(theta)
+        source = self._trials(self.source_rows, theta, nodes.source_logit, order)
+        means = self._residual_means(theta, nodes.target_logit, order)
+        table = np.maximum(means.pop("table"), _TINY)
+        slopes = curvature = None
+        second = means.pop("second", None)
+        if source.by_logit is not None:
+            first = {name: value / table for name, value in means.items()}
+            by_logit, by_tau = first.pop("logit"), first.pop("tau")
+            shared = {
+                name: (step * base, first[name])
+                for name, base, step in self._trial_slopes(theta, source)
+            }
+            slopes = Slopes(source.by_logit, by_logit, by_tau, shared)
+        if source.curvature is not None and slopes is not None and second is not None:
+            target = np.moveaxis(second, -1, 0) / table
+            target -= np.array([by_logit**2, by_logit * by_tau, by_tau**2])
+            curvature = Curvature(source.curvature, target)
+        return Tables(nodes, source.log_pmf, np.log(table), slopes, curvature)
 
     def _trials(self, rows: CountRows, theta: Floats, logit: Floats, order: int) -> TrialTerms:
+        """Log-probabilities of count rows (K) at logits (..., M), shape (..., K, M)."""
         chance = self.chance_level(theta)
         if self.options.beta_binomial:
             omega = self.layout.scalar(theta, "spread") ** 2
@@ -243,8 +195,8 @@ class TableMaker:
         by_chance = order > 0 and self.layout.has("chance")
         return rows.binomial(logit, chance, by_chance=by_chance, order=order)
 
-    def _shared_terms(self, theta: Floats, terms: TrialTerms) -> list[tuple[str, Floats, float]]:
-        """Parameters of the trials: name, base, and the derivative of its transformation."""
+    def _trial_slopes(self, theta: Floats, terms: TrialTerms) -> list[tuple[str, Floats, float]]:
+        """Parameters of the trials: name, derivative of log_pmf, and of the transformation."""
         found: list[tuple[str, Floats, float]] = []
         if self.layout.has("chance") and terms.by_chance is not None:
             chance = self.chance_level(theta)
@@ -253,128 +205,31 @@ class TableMaker:
             found.append(("spread", terms.by_spread, 2.0 * self.layout.scalar(theta, "spread")))
         return found
 
-    def _source(
-        self, theta: Floats, abilities: _Abilities, order: int
-    ) -> tuple[Floats, list[Term], Floats | None]:
-        """Source table over abilities (J, A), its terms, and its second derivative by the logit."""
-        certain = np.array([-CERTAIN, CERTAIN])[: abilities.ends]
-        at = np.concatenate([abilities.eta, certain])
-        terms = self._trials(self.source_rows, theta, at, order)
-        if terms.by_logit is None:
-            return terms.log_pmf, [], None
-        still = np.zeros(certain.size)
-        found = [
-            Term(name, terms.by_logit, np.concatenate([move, still]))
-            for name, move in abilities.moves.items()
-        ]
-        for name, base, slope in self._shared_terms(theta, terms):
-            found.append(Term(name, base, np.full(at.size, slope)))
-        return terms.log_pmf, found, terms.bend
-
-    def line(self, theta: Floats, eta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Target logits (L, A) at source logits `eta`, their slopes (L, A), the basis (D, A)."""
-        basis, slope = profile_basis(self.options.profile, eta)
-        coefficients = self.layout.coefficients(theta)
-        return coefficients.T @ basis, coefficients.T @ slope, basis
-
-    def _bends(self, theta: Floats, eta: Floats) -> tuple[Floats, dict[str, Floats]]:
-        """Second derivative of the line (L, A), and the slope of each basis function (A,)."""
-        _, slopes = profile_basis(self.options.profile, eta)
-        bends = profile_bends(self.options.profile, eta)
-        # The profile's coefficients come first among the local names.
-        named = dict(zip(self.layout.local_names, slopes, strict=False))
-        return self.layout.coefficients(theta).T @ bends, named
-
-    def _residual_means(self, theta: Floats, nodes: Floats, order: int) -> dict[str, Floats]:
+    def _residual_means(self, theta: Floats, logit: Floats, order: int) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
         Parameters
         ----------
         theta : ndarray, shape (P,)
-        nodes : ndarray, shape (L, Q)
+        logit : ndarray, shape (L, Q)
             Target logits without the own residual.
         order : int
-            Of the derivatives; with 2, ``bends`` (L, K, Q, 3) are the second, see `Curvature`.
+            Of the derivatives; with 2, ``second`` (L, K, Q, 3) are those of `Curvature`.
         """
-        residual = self.rules.residual
-        tau = theta[self.layout.place("tau")]
-        logit = nodes[:, :, None] + tau[:, None, None] * residual.nodes
-        logit = logit.reshape(tau.size, nodes.shape[1] * residual.size)
-        terms = self._trials(self.target_rows, theta, logit, order)
+        residual, tau = self.rules.residual, theta[self.layout.position("tau")]
+        moved = logit[:, :, None] + tau[:, None, None] * residual.nodes
+        terms = self._trials(
+            self.target_rows, theta, moved.reshape(tau.size, logit.shape[1] * residual.size), order
+        )
         pmf = np.exp(terms.log_pmf, out=terms.log_pmf)
-        shape = (*pmf.shape[:2], nodes.shape[1], residual.size)
+        shape = (*pmf.shape[:2], logit.shape[1], residual.size)
         means = {"table": pmf.reshape(shape) @ residual.weights}
         powers = residual.nodes[:, None] ** np.arange(3) * residual.weights[:, None]
         if terms.by_logit is not None:
-            moved = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
-            means |= {"middle": moved[..., 0], "tau": moved[..., 1]}
-        if terms.by_logit is not None and terms.bend is not None:
-            means["bends"] = (pmf * (terms.by_logit**2 + terms.bend)).reshape(shape) @ powers
-        for name, base, step in self._shared_terms(theta, terms):
+            first = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
+            means |= {"logit": first[..., 0], "tau": first[..., 1]}
+        if terms.by_logit is not None and terms.curvature is not None:
+            means["second"] = (pmf * (terms.by_logit**2 + terms.curvature)).reshape(shape) @ powers
+        for name, base, step in self._trial_slopes(theta, terms):
             means[name] = step * ((pmf * base).reshape(shape) @ residual.weights)
-        if self.layout.has("transfers"):
-            return self._mixed(theta, means)
         return means
-
-    def _mixed(self, theta: Floats, means: dict[str, Floats]) -> dict[str, Floats]:
-        """An item transfers with a probability; where it does not, it is answered by chance."""
-        logit = theta[self.layout.place("transfers")][:, None, None]
-        share, rest = special.expit(logit), special.expit(-logit)
-        order = int("middle" in means)
-        terms = self._trials(self.target_rows, theta, np.array([-CERTAIN]), order)
-        guessed = np.exp(terms.log_pmf)
-        bends = means.pop("bends", None)
-        mixed = {name: share * value for name, value in means.items()}
-        if order:
-            mixed["transfers"] = share * rest * (means["table"] - guessed)
-        mixed["table"] = mixed["table"] + rest * guessed
-        for name, base, step in self._shared_terms(theta, terms):
-            mixed[name] = mixed[name] + rest * step * guessed * base
-        if bends is not None:
-            mixed["bends"] = share[..., None] * bends
-        return mixed
-
-    def _target(
-        self,
-        theta: Floats,
-        abilities: _Abilities,
-        spread: Callable[[Floats], Floats],
-        order: int,
-    ) -> _Targets:
-        layout, factor = self.layout, self.rules.factor
-        middle, slope, basis = self.line(theta, abilities.eta)
-        if abilities.ends:
-            sides = [theta[layout.place(name)] for name in ("at_never", "at_always")]
-            middle = np.column_stack([middle, *sides])
-        nodes = middle[:, :, None] + layout.scalar(theta, "rho") * factor.nodes
-        means = self._residual_means(
-            theta,
-            nodes.reshape(len(nodes), middle.shape[1] * factor.size),
-            order,
-        )
-        table = np.maximum(means.pop("table"), _TINY)
-        if not order:
-            return _Targets(np.log(table), (), None, {})
-        bends = means.pop("bends", None)
-        bases = {name: value / table for name, value in means.items()}
-        by_middle = bases.pop("middle")
-        chains = {name: spread(slope * move) for name, move in abilities.moves.items()}
-        # The profile's coefficients come first among the local names.
-        for name, column in zip(layout.local_names, basis, strict=False):
-            chains[name] = spread(column)
-        if layout.has("rho"):
-            chains["rho"] = np.tile(factor.nodes, middle.shape[1])
-        if abilities.ends:
-            for place, name in ((-2, "at_never"), (-1, "at_always")):
-                at = np.zeros(middle.shape[1])
-                at[place] = 1.0
-                chains[name] = np.repeat(at, factor.size)
-        found = [Term(name, by_middle, chain) for name, chain in chains.items()]
-        ones = np.ones(table.shape[2])
-        found += [Term(name, base, ones) for name, base in bases.items()]
-        curved = None
-        if bends is not None:
-            by_tau = bases["tau"]
-            curved = np.moveaxis(bends, -1, 0) / table
-            curved -= np.array([by_middle**2, by_middle * by_tau, by_tau**2])
-        return _Targets(np.log(table), tuple(found), curved, chains)

@@ -1,4 +1,4 @@
-"""Integrals over a standard normal variable by the trapezoid rule.
+"""Integrals over standard normal variables by the trapezoid rule, as fine as the counts need.
 
 For a smooth integrand that dies out at both ends the trapezoid rule converges faster than any
 power of its spacing: a Gaussian of standard deviation s is integrated with relative error
@@ -10,13 +10,20 @@ share one grid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from hatstats.estimators.joint.options import Layout
+from hatstats.estimators.joint.patterns import JointCounts
+
 Floats = NDArray[np.float64]
+
+#: Relative accuracy of an item's integral by the rule of thumb of `spacing_for`.
+ACCURACY = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class NormalRule:
         return self.nodes.size
 
 
-#: The rule of a variable that is not there: one node at 0.
+#: The rule of a variable that the model does not have: one node at 0.
 SINGLE = NormalRule(np.zeros(1), np.ones(1))
 
 
@@ -58,8 +65,8 @@ def normal_rule(spacing: float, accuracy: float) -> NormalRule:
     """
     # Half a standard deviation more, since a likelihood can favour the tail.
     reach = float(-special.ndtri(0.5 * accuracy)) + 0.5
-    half = max(int(np.ceil(reach / spacing)), 1)
-    nodes = np.arange(-half, half + 1, dtype=np.float64) * spacing
+    steps = max(int(np.ceil(reach / spacing)), 1)
+    nodes = np.arange(-steps, steps + 1, dtype=np.float64) * spacing
     weights = np.exp(-0.5 * nodes**2)
     return NormalRule(nodes, weights / weights.sum())
 
@@ -86,3 +93,97 @@ def spacing_for(information: float, steepness: float, accuracy: float) -> float:
     peak = np.sqrt(2.0 * np.pi**2 / (np.log(2.0 / accuracy) * (1.0 + information)))
     poles = 2.0 * np.pi**2 / (max(abs(steepness), 1e-8) * np.log(1.0 / accuracy))
     return float(min(peak, poles, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Quadrature of the latent variables: ability, shared factor, own residual, hardness.
+
+    The last is common to several models, and not integrated over by one model: each of its nodes
+    has nodes of ability, all of equal weight over the hardness.
+    """
+
+    ability: NormalRule
+    factor: NormalRule = SINGLE
+    residual: NormalRule = SINGLE
+    common: NormalRule = SINGLE
+
+    def no_finer_than(self, other: Rules) -> bool:
+        """Whether every rule has at most a tenth more nodes than that of `other`."""
+        mine = (self.ability, self.factor, self.residual, self.common)
+        theirs = (other.ability, other.factor, other.residual, other.common)
+        return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
+
+
+#: Quadrature of a likelihood whose parameters are not known yet.
+COARSEST = Rules(SINGLE)
+
+
+def _rule(information: float, steepness: float, refine: float) -> NormalRule:
+    """Rule whose nodes lie closer by a factor `refine` than the rule of thumb says."""
+    spacing = spacing_for(information, steepness, ACCURACY) / refine
+    return normal_rule(spacing, ACCURACY / refine**4)
+
+
+def _target_information(tau: Floats, trials: Floats) -> Floats:
+    """Largest information of each language's count on its logit before the residual, shape (L,).
+
+    A trial informs a logit by at most 1/4; a language by less than its residual allows.
+    """
+    return np.asarray(1.0 / (tau**2 + 4.0 / np.maximum(trials, 1e-8)))
+
+
+def _source_information(theta: Floats, counts: JointCounts, layout: Layout) -> tuple[float, float]:
+    """Largest information of an item's counts on its source logit; steepest slope, at least 1."""
+    slope = np.abs(theta[layout.position("beta")])
+    targets = _target_information(theta[layout.position("tau")], counts.most_trials())
+    information = 0.25 * counts.source_rows.trials.max() + slope**2 @ targets
+    return float(information), max(1.0, float(slope.max(initial=0.0)))
+
+
+def choose_rules(
+    theta: Floats, counts: JointCounts, layout: Layout, *, refine: float = 1.0
+) -> Rules:
+    """Quadrature of one model, fine enough for the sharpest item under `theta`.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (P,)
+    counts : JointCounts
+    layout : Layout
+    refine : float
+        Factor by which the nodes lie closer than the rule of thumb says.
+
+    Returns
+    -------
+    Rules
+    """
+    sigma, rho = layout.scalar(theta, "sigma"), layout.scalar(theta, "rho")
+    tau, trials = theta[layout.position("tau")], counts.most_trials()
+    information, steepest = _source_information(theta, counts, layout)
+    ability = _rule(sigma**2 * information, abs(sigma) * steepest, refine)
+    factor, residual = SINGLE, SINGLE
+    if layout.has("rho"):
+        factor = _rule(rho**2 * float(_target_information(tau, trials).sum()), rho, refine)
+    if tau.any():
+        sharpest = float((0.25 * trials * tau**2).max())
+        residual = _rule(sharpest, float(np.abs(tau).max()), refine)
+    return Rules(ability, factor, residual)
+
+
+def hardness_rule(
+    thetas: Sequence[Floats],
+    parts: Sequence[JointCounts],
+    layouts: Sequence[Layout],
+    *,
+    refine: float = 1.0,
+) -> NormalRule:
+    """Quadrature of the hardness common to models of parameters `thetas`, see `choose_rules`."""
+    total, steepest = 0.0, 0.0
+    for theta, counts, layout in zip(thetas, parts, layouts, strict=True):
+        loading, own = layout.scalar(theta, "common"), layout.scalar(theta, "sigma")
+        information, slope = _source_information(theta, counts, layout)
+        # A model's answers inform on the hardness less its own part.
+        total += loading**2 / (own**2 + 1.0 / information)
+        steepest = max(steepest, abs(loading) * slope)
+    return _rule(total, steepest, refine)

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from hatstats.estimators.joint.fit import make_likelihood
-from hatstats.estimators.joint.likelihood import JointLikelihood, joint_counts
-from hatstats.estimators.joint.node_tables import Rules
+from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
-from hatstats.estimators.joint.quadrature import SINGLE, normal_rule
+from hatstats.estimators.joint.patterns import joint_counts
+from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
 
 #: Every option by itself, all together, and the chance level of the benchmark.
 MODELS = [
     (JointOptions(), 0.0),
     (JointOptions(), 0.25),
-    (JointOptions(profile="quadratic"), 0.0),
-    (JointOptions(profile="spline"), 0.1),
     (JointOptions(shared_factor=True), 0.0),
-    (JointOptions(transfer_or_not=True), 0.0),
-    (JointOptions(transfer_or_not=True), 0.25),
-    (JointOptions(point_masses=True), 0.0),
-    (JointOptions(point_masses=True), 0.25),
     (JointOptions(chance="estimated"), 0.25),
     (JointOptions(beta_binomial=True), 0.0),
     (JointOptions(beta_binomial=True), 0.25),
-    (JointOptions(t_df=4.0), 0.0),
-    (JointOptions("quadratic", True, True, True, True, "estimated", 5.0), 0.25),
+    (JointOptions(shared_factor=True, beta_binomial=True, chance="estimated"), 0.25),
 ]
 NAMES = [f"{options.label}, chance {chance:g}" for options, chance in MODELS]
 
@@ -55,9 +47,9 @@ def random_likelihood(
 def random_theta(layout: Layout, rng: np.random.Generator) -> np.ndarray:
     """Parameters of an ordinary size."""
     theta = rng.normal(0.0, 0.4, layout.size)
-    theta[layout.place("sigma")] += 1.2
-    theta[layout.place("beta")] += 0.9
-    theta[layout.place("tau")] += 0.7
+    theta[layout.position("sigma")] += 1.2
+    theta[layout.position("beta")] += 0.9
+    theta[layout.position("tau")] += 0.7
     if layout.has("chance"):
-        theta[layout.place("chance")] = -1.5
+        theta[layout.position("chance")] = -1.5
     return theta

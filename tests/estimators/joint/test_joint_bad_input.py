@@ -18,12 +18,8 @@ from tests.studies import panel_rows, study_of
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ({"profile": "cubic"}, "linear, quadratic, spline"),
         ({"chance": "guessed"}, "fixed or estimated"),
-        ({"t_df": 0.5}, "1 or more"),
-        ({"t_df": float("nan")}, "1 or more"),
-        ({"accuracy": 0.5}, "1e-5"),
-        ({"accuracy": 0.0}, "1e-5"),
+        ({"hardness": "shared"}, "auto, own or common"),
     ],
 )
 def test_options(wrong: dict[str, Any], hint: str) -> None:
@@ -32,11 +28,8 @@ def test_options(wrong: dict[str, Any], hint: str) -> None:
 
 
 def test_label_names_every_option_that_is_on() -> None:
-    everything = JointOptions("spline", True, True, True, True, "estimated", 4.0)
-    assert everything.label == (
-        "spline profile, shared factor, transfer or not, point masses, beta-binomial, "
-        "chance estimated, t abilities (4 df)"
-    )
+    everything = JointOptions(True, True, "estimated", "common")
+    assert everything.label == "shared factor, beta-binomial, chance estimated, common hardness"
     assert JointOptions().label == "logit-normal"
 
 

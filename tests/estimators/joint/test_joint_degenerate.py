@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.estimators.joint.compare import compare_joint
 from hatstats.estimators.joint.fit_models import fit_joint
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import JointModel
@@ -27,8 +28,8 @@ def counts_of(
         "b",
         0.0,
         ("m",),
-        tuple(f"t{place}" for place in range(languages)),
-        np.array([f"i{place}" for place in range(items)]),
+        tuple(f"t{language}" for language in range(languages)),
+        np.array([f"i{item}" for item in range(items)]),
         np.arange(items),
         source[None].astype(float),
         np.full((1, items), source_n),
@@ -152,12 +153,11 @@ def test_one_trial_in_two_languages_says_what_it_conditions_on() -> None:
     [
         (JointOptions(shared_factor=True), Shape(50, 1, 5), "second language is missing"),
         (JointOptions(shared_factor=True), Shape(50, 3, 1), "trials are missing"),
-        (JointOptions(point_masses=True), Shape(50, 3, 1), "point_masses"),
         (JointOptions(beta_binomial=True), Shape(50, 3, 1), "beta_binomial"),
     ],
     ids=lambda value: getattr(value, "label", None),
 )
-def test_options_that_the_data_cannot_tell(
+def test_options_that_the_data_cannot_identify(
     options: JointOptions, shape: Shape, missing: str
 ) -> None:
     study = simulate_study((0.0,), shape=shape, rng=1)
@@ -165,9 +165,7 @@ def test_options_that_the_data_cannot_tell(
         fit_profile(study, method="joint", options=options)
 
 
-def test_comparison_says_what_cannot_be_told() -> None:
-    from hatstats.estimators.joint.compare import compare_joint
-
+def test_comparison_notes_options_that_are_not_identified() -> None:
     study = simulate_study((0.0,), shape=Shape(60, 1, 4), rng=1)
     table = compare_joint(study, [JointOptions(), JointOptions(shared_factor=True)], rng=0)
     assert table["note"].tolist()[0] == ""

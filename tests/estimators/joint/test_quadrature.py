@@ -50,7 +50,7 @@ def test_finer_where_the_likelihood_is_sharper() -> None:
     assert normal_rule(sharp, 1e-6).size > 5 * normal_rule(flat, 1e-6).size
 
 
-def test_poles_of_the_logistic_function_are_minded() -> None:
+def test_poles_of_the_logistic_function_narrow_the_spacing() -> None:
     assert spacing_for(0.0, 10.0, 1e-6) < 0.2 * spacing_for(0.0, 1.0, 1e-6)
 
 

@@ -1,0 +1,303 @@
+"""Distinct patterns of an item's counts, and the probability of a count given an item's logit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, special
+
+from hatstats.errors import NotIdentifiedError
+from hatstats.scores.counts import ItemCounts
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTerms:
+    """Log-probabilities of count rows (K) at logits (..., M), and their derivatives.
+
+    Attributes
+    ----------
+    log_pmf : ndarray, shape (..., K, M)
+    by_logit, curvature : ndarray, shape (..., K, M), or None
+        First and second derivative with respect to the logit, if wanted.
+    by_chance, by_spread : ndarray, shape (..., K, M), or None
+        Derivatives with respect to the chance level c and the overdispersion omega, if wanted.
+    """
+
+    log_pmf: Floats
+    by_logit: Floats | None
+    curvature: Floats | None
+    by_chance: Floats | None
+    by_spread: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountRows:
+    """Pairs (k, n) whose probability is asked for.
+
+    Attributes
+    ----------
+    correct, trials : ndarray, shape (K,)
+    log_choose : ndarray, shape (K,)
+        Logarithm of the binomial coefficient.
+    """
+
+    correct: Floats
+    trials: Floats
+    log_choose: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        k, n = self.correct, self.trials
+        choose = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+        object.__setattr__(self, "log_choose", np.asarray(choose))
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return int(self.correct.size)
+
+    def binomial(
+        self, logit: Floats, chance: float, *, by_chance: bool, order: int = 1
+    ) -> TrialTerms:
+        """``k ~ Bin(n, c + (1 - c) expit(logit))``.
+
+        Parameters
+        ----------
+        logit : ndarray, shape (..., M)
+        chance : float
+            c, in [0, 1).
+        by_chance : bool
+            Whether the derivative with respect to c is wanted.
+        order : int
+            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
+
+        Returns
+        -------
+        TrialTerms
+        """
+        # One exponential serves for p, 1 - p and their logarithms, at either end.
+        small = np.exp(-np.abs(logit))
+        log_wrong = -np.log1p(small) - np.maximum(logit, 0.0)
+        over, under = 1.0 / (1.0 + small), small / (1.0 + small)
+        right, wrong = np.where(logit >= 0.0, (over, under), (under, over))
+        if chance == 0.0 and not by_chance:
+            share, log_share, slope = right, log_wrong + logit, wrong
+        else:
+            share = chance + (1.0 - chance) * right
+            log_share, slope = np.log(share), (1.0 - chance) * right * wrong / share
+            log_wrong = log_wrong + np.log1p(-chance)
+        successes = np.column_stack([self.correct, self.trials - self.correct])
+        log_pmf = successes @ np.stack([log_share, log_wrong], axis=-2)
+        log_pmf += self.log_choose[:, None]
+        by_logit = curvature = by_c = None
+        if order:
+            by_logit = successes @ np.stack([slope, -right], axis=-2)
+        if order > 1:
+            second = slope * (1.0 - 2.0 * right - slope)
+            curvature = successes @ np.stack([second, -right * wrong], axis=-2)
+        if by_chance:
+            lift = wrong[..., None, :] / share[..., None, :]
+            by_c = self.correct[:, None] * lift - (successes[:, 1] / (1.0 - chance))[:, None]
+        return TrialTerms(log_pmf, by_logit, curvature, by_c, None)
+
+    def beta_binomial(
+        self, logit: Floats, chance: float, omega: float, *, order: int = 1
+    ) -> TrialTerms:
+        """Trials of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
+
+        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
+        prod_{r<n} (1 + r omega)``, which holds at omega = 0, where it is binomial (Griffiths
+        1973, Biometrics 29:637-648).
+
+        Parameters
+        ----------
+        logit : ndarray, shape (..., M)
+        chance : float
+        omega : float
+            Overdispersion, at least 0; ``omega / (1 + omega)`` is the correlation of two
+            trials of one item.
+        order : int
+            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
+
+        Returns
+        -------
+        TrialTerms
+        """
+        right, wrong = special.expit(logit), special.expit(-logit)
+        share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
+        k, n = self.correct.astype(np.intp), self.trials.astype(np.intp)
+        steps = np.arange(n.max(), dtype=np.float64)
+        # Log, inverse, step / value and inverse square of each factor, summed: (4, ..., K, M).
+        up, down = _factor_sums(share, k, steps, omega), _factor_sums(rest, n - k, steps, omega)
+        total = _factor_sums(np.ones(1), n, steps, omega)
+        log_pmf = up[0] + down[0] - total[0] + self.log_choose[:, None]
+        if not order:
+            return TrialTerms(log_pmf, None, None, None, None)
+        by_share = up[1] - down[1]
+        lift = (right * rest)[..., None, :]
+        curvature = by_share * lift * (wrong - right)[..., None, :] - (up[3] + down[3]) * lift**2
+        return TrialTerms(
+            log_pmf,
+            by_share * lift,
+            curvature if order > 1 else None,
+            by_share * wrong[..., None, :],
+            up[2] + down[2] - total[2],
+        )
+
+
+def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list[Floats]:
+    """Sums over the first `rows` (K,) steps r of four functions of value + r omega.
+
+    They are log x, 1 / x, r / x and 1 / x^2, each (..., K, M) for `value` (..., M).
+    """
+    x = np.maximum(value[..., None] + omega * steps, 1e-150)
+    none = np.zeros((*value.shape, 1))
+    sums = []
+    for terms in (np.log(x), 1.0 / x, steps / x, 1.0 / x**2):
+        running = np.concatenate([none, np.cumsum(terms, axis=-1)], axis=-1)
+        sums.append(np.moveaxis(running[..., rows], -1, -2))
+    return sums
+
+
+@dataclass(frozen=True, slots=True)
+class JointCounts:
+    """Distinct patterns of an item's counts in the source and in L target languages.
+
+    Attributes
+    ----------
+    source_rows, target_rows : CountRows
+        Distinct pairs (k, n), J in the source and K in the targets.
+    source : ndarray of int, shape (I,)
+        Row of each pattern's source count.
+    target : ndarray of int, shape (I, L)
+        Row of each pattern's target counts, -1 where it was not asked.
+    weight : ndarray, shape (I,)
+        Number of items with each pattern.
+    index : ndarray of int, shape (N,)
+        Pattern of each item; -1 for an item without source trials.
+    """
+
+    source_rows: CountRows
+    target_rows: CountRows
+    source: Ints
+    target: Ints
+    weight: Floats
+    index: Ints
+
+    @property
+    def n_languages(self) -> int:
+        """Number of target languages."""
+        return int(self.target.shape[1])
+
+    @property
+    def single_source_trial(self) -> bool:
+        """Whether no item has two source trials."""
+        return bool(self.source_rows.trials.max() < 2)
+
+    @property
+    def linked_languages(self) -> bool:
+        """Whether some item was asked in two or more target languages."""
+        return bool(((self.target >= 0).sum(axis=1) >= 2).any())
+
+    def target_trials(self) -> Floats:
+        """Trials of each pattern in each target language, shape (I, L)."""
+        return np.append(self.target_rows.trials, 0.0)[self.target]
+
+    def most_trials(self) -> Floats:
+        """Largest number of trials of an item in each target language, shape (L,)."""
+        return np.asarray(self.target_trials().max(axis=0))
+
+    def indicator(self) -> Any:
+        """Matrix (I, J + L K) that picks each pattern's rows of the stacked tables."""
+        patterns, languages = self.target.shape
+        first = self.source_rows.size
+        columns = np.column_stack(
+            [self.source, first + self.target_rows.size * np.arange(languages) + self.target]
+        )
+        asked = np.column_stack([np.ones(patterns, dtype=bool), self.target >= 0])
+        shape = (patterns, first + languages * self.target_rows.size)
+        starts = np.concatenate([[0], np.cumsum(asked.sum(axis=1))])
+        matrix = sparse.csr_array((np.ones(asked.sum()), columns[asked], starts), shape=shape)
+        # A small dense product is faster than setting up a sparse one.
+        return matrix.toarray() if np.prod(shape) <= 20_000 else matrix
+
+
+def _distinct_pairs(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
+    """Distinct pairs (k, n) and the pair of each element; -1 without trials."""
+    asked = trials > 0
+    k, n = correct[asked], trials[asked]
+    # Pairs are sorted as one number, which is many times faster than as rows.
+    _, first, index = np.unique(
+        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
+    )
+    full = np.full(trials.shape, -1, dtype=np.intp)
+    full[asked] = index
+    return CountRows(k[first], n[first]), full
+
+
+def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct rows of codes of -1 and more, in order, the row of each element, and their sizes."""
+    index = np.zeros(codes.shape[0], dtype=np.intp)
+    # One column after another as one number each: sorting rows as such is many times slower.
+    for column in codes.T:
+        _, index = np.unique(index * (column.max(initial=0) + 2) + column, return_inverse=True)
+    _, first, index, size = np.unique(
+        index, return_index=True, return_inverse=True, return_counts=True
+    )
+    return codes[first], index, size
+
+
+def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
+    """Group items by their pattern of counts.
+
+    Parameters
+    ----------
+    source : pair of ndarray, shape (N,)
+        Right answers and trials in the source; items with 0 trials are not grouped.
+    target : pair of ndarray, shape (N, L)
+        The same in the target languages; 0 trials where an item was not asked.
+
+    Returns
+    -------
+    JointCounts
+    """
+    source_rows, source_index = _distinct_pairs(*source)
+    target_rows, target_index = _distinct_pairs(*target)
+    used = source_index >= 0
+    codes = np.column_stack([source_index, target_index])[used]
+    patterns, index, weight = _distinct_rows(codes)
+    full = np.full(used.shape, -1, dtype=np.intp)
+    full[used] = index
+    return JointCounts(
+        source_rows,
+        target_rows,
+        patterns[:, 0],
+        patterns[:, 1:],
+        weight.astype(float),
+        full,
+    )
+
+
+def model_counts(counts: ItemCounts, m: int) -> tuple[JointCounts, Ints]:
+    """Counts of model `m` in the languages that it was asked in, and those languages.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the model has no item with both source and target trials.
+    """
+    both = (counts.source_trials[m] > 0)[:, None] & (counts.target_trials[m] > 0)
+    asked = np.flatnonzero(both.any(axis=0))
+    if asked.size == 0:
+        raise NotIdentifiedError(
+            f"benchmark {counts.benchmark!r}, model {counts.models[m]!r}: no item has trials "
+            "both in its source language and in a target language"
+        )
+    source = counts.source_correct[m], counts.source_trials[m]
+    target = counts.target_correct[m][:, asked], counts.target_trials[m][:, asked]
+    return joint_counts(source, target), asked
