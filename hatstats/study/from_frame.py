@@ -75,7 +75,7 @@ def tables_from_frame(value: object, options: FrameOptions) -> FrameTables:
         For whatever would make a later number wrong or cannot be read.
     """
     plain = plain_frame(value)
-    frame = plain.frame[[name for name in plain.frame if not _is_row_number(name)]]
+    frame = plain.frame[[name for name in plain.frame if not _is_row_number(str(name))]]
     layout = find_layout(frame, options.columns, options.languages, _not_looked_for(options, frame))
     rows, notes = long_rows(frame, layout)
     _check_language(rows, layout, plain)

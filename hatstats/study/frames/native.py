@@ -127,7 +127,7 @@ def _narwhals(value: object) -> nw.DataFrame[Any]:
     from narwhals.exceptions import DuplicateError
 
     try:
-        wrapped: object = nw.from_native(value, pass_through=True)  # type: ignore[call-overload]
+        wrapped: object = nw.from_native(value, pass_through=True)
     except DuplicateError:
         raise _unclear_names() from None
     if isinstance(wrapped, nw.LazyFrame):
