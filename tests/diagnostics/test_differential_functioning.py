@@ -134,14 +134,14 @@ def test_items_that_function_equally_are_found_no_more_often_than_the_level() ->
     rng = np.random.default_rng(5)
     target = np.repeat([0.0, 1.0], 20)
     ability = np.tile(rng.normal(0.0, 1.0, 20), 2)
-    eta = ability[:, None] + rng.normal(0.0, 1.0, 400)
+    eta = ability[:, None] + rng.normal(0.0, 1.0, 200)
     right = rng.binomial(1, 1.0 / (1.0 + np.exp(-eta))).astype(float)
     persons = Persons(right, np.ones_like(right), target, right.mean(axis=1))
     _, _, p = functioning.mantel_haenszel(persons, 5)
     uniform, nonuniform, _ = logistic(persons)
     for value in (p, uniform, nonuniform):
         share = np.nanmean(value < 0.05)
-        assert share < 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / 400) + 0.02
+        assert share < 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / 200) + 0.02
 
 
 def test_classes_by_size_and_certainty() -> None:

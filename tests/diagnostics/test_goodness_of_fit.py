@@ -59,7 +59,7 @@ def test_size_of_the_tests_coverage() -> None:
     """Two models, twelve studies: p values of a right profile are not small too often."""
     p_values = []
     for seed in range(12):
-        shape = Shape(n_items=300, n_languages=2, n_trials=6)
+        shape = Shape(n_items=200, n_languages=2, n_trials=6)
         study = hs.simulate_study((-0.5, 0.8), shape=shape, rng=seed)
         p_values.append(hs.count_table(hs.fit_profile(study)).tests["p_value"])
     p = np.concatenate(p_values)

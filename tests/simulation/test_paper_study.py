@@ -68,9 +68,9 @@ def test_marked_synthetic_wherever_it_appears(study: Study, tmp_path: Path) -> N
     assert study.title.startswith("SYNTHETIC")
     assert "synthetic" in study.name
     assert "none was observed" in study.info.notes
-    assert "(synthetic)" in study.summary()
-    assert "SYNTHETIC" in study._repr_html_()
     small = simulate_study(preset="paper", design=SMALL, rng=1).select(benchmarks="eclektic")
+    assert "(synthetic)" in small.summary()
+    assert "SYNTHETIC" in small._repr_html_()
     assert small.info.synthetic
     back = read_study(small.write(tmp_path / "study"))
     assert back.info.synthetic
