@@ -146,7 +146,7 @@ def starting_theta(part: JointLikelihood) -> Floats:
     With the logistic function replaced by a normal distribution function, the probability that
     two answers to an item are both right gives the correlation of their logits in closed form.
     A language with one trial per item starts, and by symmetry stays, at tau = 0: its own
-    residual cannot be told from the noise of one answer, and only flattens its line.
+    residual is not identified apart from the noise of one answer, and only flattens its line.
     """
     counts, layout, chance = part.counts, part.layout, part.maker.chance
     weight = counts.weight
@@ -252,7 +252,7 @@ def _penalised(likelihood: Integrated, weight: Floats, centre: Floats, theta: Fl
 def _prior(part: JointLikelihood) -> tuple[Floats, Floats]:
     """Centre of the weak prior and largest size of each parameter of one model, each (P,).
 
-    With one trial per item a language's own residual cannot be told from luck, and is held at 0.
+    With one trial per item a language's own residual is not identified and is held at 0.
     """
     layout, trials = part.layout, part.counts.most_trials()
     centre, bound = np.zeros(layout.size), np.full(layout.size, np.inf)

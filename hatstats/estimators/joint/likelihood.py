@@ -148,7 +148,7 @@ class JointLikelihood:
         nodes = tables.nodes.log_weight.size
         for name, slope in in_globals.items():
             found[layout.position(name)] = slope.take(pattern * nodes + node)
-        # Positions of (language, count, node) in a flat table; a language not asked has none.
+        # Positions of (language, count, node) in a flat table; a language without trials has none.
         rows = counts.target.T[:, pattern]
         first = counts.target_rows.size * np.arange(counts.n_languages)[:, None]
         flat = (first + np.maximum(rows, 0)) * nodes + node

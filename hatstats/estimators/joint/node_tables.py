@@ -1,8 +1,8 @@
 """Probability of every count at every node of the latent variables, with derivatives.
 
-Nothing here knows of items: only of the distinct counts that occur. The table of a language
-is its count's probability given the source logit and the shared factor, the language's own
-residual integrated out:
+Items do not enter, only the distinct counts that occur. The table of a language is its count's
+probability given the source logit and the shared factor, the language's own residual integrated
+out:
 
     P(k | node q) = sum_j w_j Bin(k | n, c + (1 - c) expit(m_lq + tau_l e_j)),
     m_lq = alpha_l + beta_l eta_q + rho f_q.
@@ -140,8 +140,8 @@ class TableMaker:
 
         def spread(values: Floats, axis: int) -> Floats:
             """Values of one latent variable repeated over the two others, shape (Q,)."""
-            others = [place for place in range(3) if place != axis]
-            return np.broadcast_to(np.expand_dims(values, tuple(others)), shape).ravel()
+            others = tuple({0, 1, 2} - {axis})
+            return np.broadcast_to(np.expand_dims(values, others), shape).ravel()
 
         ability, factor = spread(rules.ability.nodes, 1), spread(rules.factor.nodes, 2)
         source_slopes = {"mu": np.ones(ability.size), "sigma": ability}

@@ -115,7 +115,7 @@ class Rules:
         return all(a.size <= 1.1 * b.size for a, b in zip(mine, theirs, strict=True))
 
 
-#: Quadrature of a likelihood whose parameters are not known yet.
+#: Quadrature of a likelihood before its parameters have a value.
 COARSEST = Rules(SINGLE)
 
 

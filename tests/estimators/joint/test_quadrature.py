@@ -39,7 +39,7 @@ def test_binomial_normal_integral_against_adaptive_quadrature(
     accuracy = 1e-9
     rule = normal_rule(spacing_for(0.25 * trials * spread**2, spread, accuracy), accuracy)
     values = likelihood(rule.nodes)
-    # A skew likelihood loses digits; the tail left out counts by its prior probability.
+    # A skew likelihood loses digits; the omitted tail counts by its prior probability.
     allowed = 1000 * accuracy * exact + 0.1 * accuracy * values.max()
     assert abs(float(rule.weights @ values) - exact) < allowed
 
