@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def profile_in(given: dict[str, Any]) -> AggregateProfile:
     return fit_aggregate(study, slope=given.get("slope"))
 
 
+@cache
 def fitted(name: str, vcov: Vcov = "CR2") -> TrendFit:
     make: Callable[[dict[str, Any]], HatScores | AggregateProfile]
     make = scores_in if name in TWO_STAGES else profile_in

@@ -10,13 +10,14 @@ With ``S(tau2) = V + sum_k tau2_k Z_k Z_k'`` and ``P = S^-1 - S^-1 X (X'S^-1 X)^
 (Harville 1977, Journal of the American Statistical Association 72, 320-338).
 
 The maximum is found by Newton steps where the observed information is positive definite and by
-scoring steps elsewhere, projected on ``tau2 >= 0`` and halved until the likelihood rises. There are
-several starts: with few groups the surface can have more than one peak, one of them at zero.
+scoring steps elsewhere, within ``tau2 >= 0`` and halved until the likelihood does not fall. There
+are several starts: with few groups the surface can have more than one peak, one of them at zero.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +26,17 @@ from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
 from hatstats.inference.linalg import inverses
+from hatstats.inference.newton import Expansion, newton_step
+from hatstats.inference.newton import maximise as newton
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-_MAX_STEPS = 100
-_MAX_HALVINGS = 30
-# A Newton decrement is about twice the distance to the maximum; after one below this comes a last
-# step, which squares the error once more.
+# Newton decrement, about twice the distance to the maximum, at which one last step follows: it
+# squares the error once more.
 _DECREMENT = 1e-8
+# Fall of the log-likelihood that counts as rounding error.
+_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,17 +167,8 @@ def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(parts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Point:
-    """The likelihood and the factors of ``S`` at one value of the components."""
-
-    tau2: FloatArray
-    loglik: float
-    factor: Factor
-
-
-def _evaluate(problem: Problem, tau2: FloatArray) -> _Point | None:
-    """Likelihood at ``tau2``; None where ``S`` is singular."""
+def _evaluate(problem: Problem, tau2: FloatArray) -> tuple[float, Factor] | None:
+    """Log-likelihood at ``tau2`` (K,) and the factors of ``S``; None where ``S`` is singular."""
     try:
         factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
     except linalg.LinAlgError:
@@ -182,13 +176,13 @@ def _evaluate(problem: Problem, tau2: FloatArray) -> _Point | None:
     pivots = np.concatenate([np.diag(lower) for lower in factor.lower])
     logdet = np.log(pivots).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
     loglik = float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
-    return _Point(tau2, loglik, factor) if np.isfinite(loglik) else None
+    return (loglik, factor) if np.isfinite(loglik) else None
 
 
 def loglik_at(problem: Problem, tau2: FloatArray) -> float:
     """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
-    point = _evaluate(problem, tau2)
-    return -np.inf if point is None else point.loglik
+    found = _evaluate(problem, tau2)
+    return -np.inf if found is None else found[0]
 
 
 def indicator(code: IntArray) -> sparse.csr_array | None:
@@ -208,17 +202,13 @@ def cross_products(
     return traces, blocks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Derivatives:
-    """Score (K,), expected and observed information (K, K) of the components."""
-
-    score: FloatArray
-    expected: FloatArray
-    observed: FloatArray
-
-
-def _derivatives(problem: Problem, factor: Factor) -> _Derivatives:
-    """Derivatives of the restricted log-likelihood with respect to the components."""
+def _expand(problem: Problem, tau2: FloatArray) -> Expansion:
+    """The log-likelihood with score and information; ``-inf`` where ``S`` is singular."""
+    found = _evaluate(problem, tau2)
+    if found is None:
+        nothing = np.zeros(tau2.size)
+        return Expansion(value=-np.inf, gradient=nothing, information=np.diag(nothing))
+    loglik, factor = found
     Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
     traces, blocks = cross_products(projection(factor), problem.indicators)
     sums = [Py if Z is None else Z @ Py for Z in problem.indicators]
@@ -226,13 +216,18 @@ def _derivatives(problem: Problem, factor: Factor) -> _Derivatives:
     quadratic = np.array(
         [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
     )
-    return _Derivatives(score, 0.5 * traces, quadratic - 0.5 * traces)
+    expected = 0.5 * traces
+    return Expansion(
+        value=loglik,
+        gradient=score,
+        information=quadratic - expected,
+        substitute=lambda: expected,
+    )
 
 
 def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
     """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
-    factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
-    return _derivatives(problem, factor).observed
+    return _expand(problem, tau2).information
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,62 +293,32 @@ def _starts(problem: Problem) -> list[FloatArray]:
 
 def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
     """Maximum reached from one start, or the known peak that the way passes; None if it fails."""
-    point = _evaluate(problem, start)
     unit = max(residual_scale(problem), float(problem.variances.mean()))
-    for _ in range(_MAX_STEPS):
-        if point is None:
-            return None
-        for peak in known:
-            if np.allclose(point.tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit):
-                return peak
-        slopes = _derivatives(problem, point.factor)
-        free = (point.tau2 > 0) | (slopes.score > 0)
-        if not free.any():
-            return Peak(point.tau2, point.loglik)
-        direction, newton = _direction(slopes, free)
-        if newton and slopes.score @ direction < _DECREMENT:
-            # So close that rounding hides the gain: take the full step without a check.
-            last = _evaluate(problem, np.maximum(point.tau2 + direction, 0.0))
-            if last is not None and ((last.tau2 > 0) == (point.tau2 > 0)).all():
-                return Peak(last.tau2, last.loglik)
-            point = last
-        else:
-            point = _step(problem, point, direction, slopes)
-    return None
 
+    def passed(tau2: FloatArray) -> Peak | None:
+        near = (np.allclose(tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit) for peak in known)
+        return next((peak for peak, close in zip(known, near, strict=True) if close), None)
 
-def _direction(slopes: _Derivatives, free: NDArray[np.bool_]) -> tuple[FloatArray, bool]:
-    """Newton direction (K,) on the free components, or the scoring one; and whether Newton's."""
-    direction = np.zeros(len(free))
-    pick = np.ix_(free, free)
-    for information, newton in ((slopes.observed, True), (slopes.expected, False)):
-        try:
-            factor = linalg.cho_factor(information[pick], check_finite=False)
-        except linalg.LinAlgError:
-            continue
-        direction[free] = linalg.cho_solve(factor, slopes.score[free], check_finite=False)
-        return direction, newton
-    direction[free] = slopes.score[free] / np.diag(slopes.expected)[free]
-    return direction, False
-
-
-def _step(
-    problem: Problem, point: _Point, direction: FloatArray, slopes: _Derivatives
-) -> _Point | None:
-    """Longest of the halved steps along the projected direction that gains; None if none does."""
-    uphill = np.where(direction != 0, slopes.score / np.diag(slopes.expected), 0.0)
-    for candidate in (direction, uphill):
-        size = 1.0
-        for _ in range(_MAX_HALVINGS):
-            tau2 = np.maximum(point.tau2 + size * candidate, 0.0)
-            predicted = float(slopes.score @ (tau2 - point.tau2))
-            if predicted <= 0:
-                break
-            trial = _evaluate(problem, tau2)
-            if trial is not None and trial.loglik >= point.loglik + 1e-4 * predicted:
-                return trial
-            size *= 0.5
-    return None
+    try:
+        found = newton(
+            partial(_expand, problem),
+            start,
+            bounds=(np.zeros(start.size), np.full(start.size, np.inf)),
+            tolerance=_DECREMENT,
+            rounding=_ROUNDING,
+            interrupt=lambda tau2, _: passed(tau2) is not None,
+        )
+    except (FitError, linalg.LinAlgError):
+        return None
+    peak = passed(found.theta)
+    if peak is None and found.decrement < _DECREMENT:
+        free = np.flatnonzero(~found.fixed)
+        tau2 = found.theta.copy()
+        tau2[free] += newton_step(found.expansion, free)
+        if (tau2 < 0).any() or not np.isfinite(loglik_at(problem, tau2)):
+            tau2 = found.theta
+        peak = Peak(tau2, loglik_at(problem, tau2))
+    return peak
 
 
 def _search(problem: Problem, start: FloatArray) -> FloatArray:

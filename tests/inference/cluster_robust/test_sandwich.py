@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def matrices(case: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
     return np.linalg.inv(S), S
 
 
-def computed(case: dict[str, Any], kind: Kind) -> ClusterRobust:
+@cache
+def computed(name: str, kind: Kind) -> ClusterRobust:
+    case = CASES[name]
     given, weights_and_working = case["input"], matrices(case)
     residuals = np.array(given["y"]) - np.array(given["X"]) @ case["output"]["params"]
     return cluster_robust(given["X"], residuals, *weights_and_working, given["cluster"], kind=kind)
@@ -87,14 +90,14 @@ def test_stored_cases_are_the_expected_ones() -> None:
 def test_covariance_against_R(name: str, kind: Kind) -> None:
     expected = np.array(CASES[name]["output"][kind]["cov"])
     size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
-    found = computed(CASES[name], kind)
+    found = computed(name, kind)
     np.testing.assert_allclose(found.cov / size, expected / size, rtol=1e-6, atol=1e-8)
     assert not found.between.any()
 
 
 @pytest.mark.parametrize(("name", "kind"), COMPARED)
 def test_satterthwaite_df_against_R(name: str, kind: Kind) -> None:
-    expected, found = CASES[name]["output"][kind], computed(CASES[name], kind)
+    expected, found = CASES[name]["output"][kind], computed(name, kind)
     L = CASES[name]["input"]["L"]
     np.testing.assert_allclose(found.satterthwaite(L), expected["contrast_df"], rtol=1e-6)
     df = found.satterthwaite(np.eye(len(found.cov)))
@@ -106,7 +109,7 @@ def test_satterthwaite_df_against_R(name: str, kind: Kind) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), COMPARED)
 def test_joint_test_against_R(name: str, kind: Kind) -> None:
-    expected, found = CASES[name]["output"][kind], computed(CASES[name], kind)
+    expected, found = CASES[name]["output"][kind], computed(name, kind)
     L = np.array(CASES[name]["input"]["L"])
     test = found.wald(CASES[name]["output"]["params"], L)
     if expected["df_denom"] <= 0:
@@ -123,7 +126,7 @@ def test_joint_test_against_R(name: str, kind: Kind) -> None:
 def test_naive_df_against_R(name: str) -> None:
     for kind in KINDS:
         if kind != "CR2" and kind in CASES[name]["output"]:
-            df = computed(CASES[name], kind).df(CASES[name]["input"]["L"])
+            df = computed(name, kind).df(CASES[name]["input"]["L"])
             assert set(df) == set(CASES[name]["output"][kind]["naive_df"])
 
 

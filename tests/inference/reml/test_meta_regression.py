@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ TWO_PEAKS = (
 )
 
 
-def fitted(case: dict[str, Any]) -> RemlFit:
-    given = case["input"]
+@cache
+def fitted(name: str) -> RemlFit:
+    given = CASES[name]["input"]
     return fit_reml(given["y"], given["X"], stored.covariance(given["V"]), stored.groupings(given))
 
 
@@ -57,7 +59,7 @@ def test_stored_cases_are_the_expected_ones() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_estimates_against_R(name: str) -> None:
     case = CASES[name]
-    fit, expected = fitted(case), case["output"]
+    fit, expected = fitted(name), case["output"]
     tau2 = np.array(expected["tau2"], dtype=float)
     unit = np.diag(fit.marginal).mean()
     # R stops its search where the likelihood is flat to rounding.
@@ -85,7 +87,7 @@ def test_loglik_at_its_estimates_against_R(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CASES if "QE" in CASES[name]["output"]])
 def test_heterogeneity_against_R(name: str) -> None:
     expected = CASES[name]["output"]
-    found = fitted(CASES[name]).heterogeneity()
+    found = fitted(name).heterogeneity()
     assert found.q == pytest.approx(expected["QE"], rel=1e-8)
     assert found.p_value == pytest.approx(expected["QEp"], rel=1e-6)
     if "I2" in expected:
@@ -98,7 +100,7 @@ def test_i2_is_compared_somewhere_against_R() -> None:
 
 @pytest.mark.parametrize("name", ["boundary_family_zero", "boundary_all_zero"])
 def test_boundary_is_exactly_zero_against_R(name: str) -> None:
-    fit = fitted(CASES[name])
+    fit = fitted(name)
     near_zero = np.array(CASES[name]["output"]["tau2"], dtype=float) < 1e-6
     assert near_zero.any()
     np.testing.assert_array_equal(fit.variance_components == 0, near_zero)
@@ -194,7 +196,7 @@ def test_higher_of_two_peaks_is_found_against_theory() -> None:
     winners = []
     for y, v in TWO_PEAKS:
         X, V, row = np.ones((len(y), 1)), np.diag(v), np.arange(len(y))
-        grid = np.concatenate([[0.0], np.geomspace(1e-6, 1e6, 2001)])
+        grid = np.concatenate([[0.0], np.geomspace(1e-6, 1e6, 401)])
         values = np.array([restricted_loglik(y, X, V, [row], [t]) for t in grid])
         inner = (values[1:-1] > values[:-2]) & (values[1:-1] > values[2:])
         assert inner.sum() + (values[0] > values[1]) == 2, "the example has lost a peak"

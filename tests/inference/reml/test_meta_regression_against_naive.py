@@ -83,7 +83,7 @@ sizes = {
 }
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(**sizes, where=st.lists(st.floats(0, 3), min_size=2, max_size=2))
 def test_loglik_at_given_components_against_naive(
     seed: int, n: int, k: int, effects: int, joined: bool, where: list[float]
@@ -94,7 +94,7 @@ def test_loglik_at_given_components_against_naive(
     assert restricted_loglik(y, X, V, groupings, tau2) == pytest.approx(naive, rel=1e-8, abs=1e-8)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(**sizes)
 def test_estimates_against_naive(seed: int, n: int, k: int, effects: int, joined: bool) -> None:
     y, X, V, groupings = small_data(seed, n, k, effects, joined)
@@ -113,7 +113,7 @@ def test_estimates_against_naive(seed: int, n: int, k: int, effects: int, joined
     np.testing.assert_allclose(fit.weights, inverse, rtol=1e-7, atol=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(3, 6))
 def test_global_peak_on_unequal_variances_against_naive(seed: int, n: int) -> None:
     """Sampling variances over orders of magnitude make several peaks; a fine grid sees them all."""
