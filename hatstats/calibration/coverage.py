@@ -129,7 +129,7 @@ def coverage(
     frames = []
     for index, reference in enumerate(references):
         if isinstance(reference, str):
-            truth = true_score(design.world, reference, design.abilities, shape.piled)
+            truth = true_score(design.world, reference, design.abilities, shape)
         else:
             truth = true_hat(reference, world=design.world)
         true = np.r_[np.full(n_models, truth), np.zeros(n_models - 1)]

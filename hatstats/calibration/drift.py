@@ -81,14 +81,13 @@ def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) ->
 
 
 def true_score(
-    world: WorldName, reference: str, abilities: Sequence[float], piled: float = 0.0
+    world: WorldName, reference: str, abilities: Sequence[float], shape: Shape = SHAPE
 ) -> float:
     """True HAT of a simulated study under the reference `uniform` or `pooled`."""
     if reference == "uniform":
         return true_hat((np.arange(_QUANTILES) + 0.5) / _QUANTILES, world=world)
-    return float(
-        np.mean([true_hat(source_quantiles(level, piled), world=world) for level in abilities])
-    )
+    supports = [source_quantiles(level, shape.piled, shape.spread) for level in abilities]
+    return float(np.mean([true_hat(support, world=world) for support in supports]))
 
 
 def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Floats]:
@@ -149,7 +148,7 @@ def drift(
         mean = table.mean(axis=0)
         truth = np.nan
         if reference:
-            truth = true_score(design.world, reference, design.abilities, design.shape.piled)
+            truth = true_score(design.world, reference, design.abilities, design.shape)
         error = table.std(axis=0, ddof=1) / np.sqrt(n_seeds) if n_seeds > 1 else np.nan
         frames.append(
             pd.DataFrame(

@@ -123,8 +123,8 @@ def simulate_study(
     check_world(world)
     generator = np.random.default_rng(rng)
     if preset is not None:
-        excluded = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
-        _check_preset(preset, [name for name, value in excluded.items() if value is not None])
+        given = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
+        _check_preset(preset, [name for name, value in given.items() if value is not None])
         return _paper_study(paper_truth(design, world=world), generator)
     if design is not None:
         raise DataError(

@@ -140,20 +140,7 @@ WORLDS: dict[str, World] = {
 
 
 def check_values(settings: object, checks: Iterable[tuple[str, bool, str]], message: str) -> None:
-    """Refuse settings with an invalid value.
-
-    Parameters
-    ----------
-    settings : object
-    checks : iterable of (str, bool, str)
-        Name of an attribute, whether its value is valid, and what to give instead.
-    message : str
-
-    Raises
-    ------
-    DataError
-        Names the first attribute with an invalid value.
-    """
+    """Refuse settings of which a check (attribute, whether it is valid, hint) fails."""
     for name, valid, hint in checks:
         if not valid:
             raise DataError(message, column=name, value=getattr(settings, name), hint=hint)

@@ -26,6 +26,9 @@ def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
     z = np.random.default_rng(1).standard_normal(200_000)
     drawn = np.concatenate([special.expit(level + 1.5 * z) for level in (0.0, 1.0)])
     assert pooled == pytest.approx(true_hat(drawn, world="cubic"), abs=0.003)
+    narrow = true_score("cubic", "pooled", (0.0, 1.0), Shape(spread=0.5))
+    drawn = np.concatenate([special.expit(level + 0.5 * z) for level in (0.0, 1.0)])
+    assert narrow == pytest.approx(true_hat(drawn, world="cubic"), abs=0.003)
 
 
 def test_latent_drifts_less_than_what_it_replaces() -> None:
