@@ -15,7 +15,7 @@ from scipy import special
 from hatstats.bayes.options import Priors
 from hatstats.errors import DataError
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +53,7 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
     DataError
         If the study has several benchmarks, or accuracies only.
     """
+    study = as_study(study, "item_model")
     names = study.benchmark_names
     if len(names) != 1 or not benchmark_is_item_level(study, names[0]):
         raise DataError(
