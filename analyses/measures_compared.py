@@ -14,7 +14,7 @@ import pandas as pd
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.calibration.stress import StressDesign
-from hatstats.measures.draws import measure_draws
+from hatstats.other_measures.draws import measure_draws
 from hatstats.report.figures.bar_charts import leakage
 from hatstats.report.figures.style import save_figure
 from hatstats.simulation.simulate import Shape

@@ -13,7 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.measures.draws import measure_draws
+from hatstats.other_measures.draws import measure_draws
 from hatstats.report.figures.forest_plot import forest
 from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.specification_plot import what_changes

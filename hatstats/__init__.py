@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hatstats.estimators.latent.fit import LatentOptions
     from hatstats.estimators.methods import fit_profile
     from hatstats.logs.convert import Conversion, convert_logs
-    from hatstats.measures.table import measures
+    from hatstats.other_measures.table import measures
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.simulation.simulate import simulate_study
@@ -131,7 +131,7 @@ _MODULES = {
         "Conversion",
         "convert_logs",
     ),
-    "hatstats.measures.table": ("measures",),
+    "hatstats.other_measures.table": ("measures",),
     "hatstats.scores.scores": ("HatScores",),
     "hatstats.scores.transfer_profile": ("TransferProfile",),
     "hatstats.simulation.simulate": ("simulate_study",),

@@ -2,7 +2,7 @@
 
 Items (or clusters of items) are drawn once for all models and languages, so that draws of two
 models are paired as their data are. Each draw is one Newton step from the estimate, which is one
-row of a matrix product; no draw can fail. A few full refits on drawn items say how far the step is
+row of a matrix product; no draw can fail. A few full refits on drawn items show how far the step is
 from a refit.
 """
 
@@ -48,8 +48,8 @@ def bootstrap_hat(
     n_draws : int
         100 or more.
     check_refits : int
-        So many draws of item clusters (multinomial) are also fitted in full and compared with
-        their Newton steps.
+        Number of draws of item clusters (multinomial) that are also fitted in full and compared
+        with their Newton steps.
     rng : Generator, int or None
 
     Returns
@@ -66,7 +66,7 @@ def bootstrap_hat(
     Warns
     -----
     DegenerateDataWarning
-        If no item moves a model's score (all its answers alike): its interval is NaN.
+        If no item moves a model's score (all its answers are the same): its interval is NaN.
     """
     profile = as_profile(profile, "bootstrap_hat")
     generator = np.random.default_rng(rng)
@@ -85,23 +85,18 @@ def bootstrap_hat(
         if psi.shape[0] < 2:
             raise NotIdentifiedError(
                 f"benchmark {fit.counts.benchmark!r} has one item cluster: spread over items "
-                "cannot be told from one. What is missing: more items, or smaller clusters."
+                "cannot be estimated from one. What is missing: more items, or smaller clusters."
             )
-    still = [
-        name
-        for place, name in enumerate(scores.models)
-        if all(np.allclose(psi[:, place], 0.0, atol=1e-14) for psi in scores.influence)
-    ]
-    if still:
+    constant = np.all([np.abs(psi).max(axis=0) <= 1e-14 for psi in scores.influence], axis=0)
+    if constant.any():
+        names = ", ".join(np.array(scores.models)[constant])
         warnings.warn(
-            f"no item moves the score of {', '.join(still)} (all answers alike): a bootstrap draws "
-            "the same value for ever, so its interval is NaN and not of length 0",
+            f"no item moves the score of {names} (all answers are the same): every bootstrap draw "
+            "has the same value, so the interval is NaN and not of length 0",
             DegenerateDataWarning,
             stacklevel=2,
         )
-    influence = tuple(
-        np.where([name in still for name in scores.models], 0.0, psi) for psi in scores.influence
-    )
+    influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
     scores = replace(scores, influence=influence)
     draws_rng, refit_rng = generator.spawn(2)
     draws = linear_draws(scores.params, influence, n_draws, kind=kind, rng=draws_rng)

@@ -1,4 +1,4 @@
-"""Full refits of drawn studies: the slow way that a Newton step is checked against."""
+"""Full refits of drawn studies, against which a Newton step is checked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
 def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
     """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
     with warnings.catch_warnings():
-        # A drawn study may sit at a boundary; what matters here is the score.
+        # A drawn study may be at a boundary; only the score matters.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         try:
             fitted = fit_like(profile, study).hat(reference)
@@ -68,9 +68,8 @@ def check_steps(
             bootstrap_weights(psi.shape[0], 1, kind="multinomial", rng=rng)[0]
             for psi in scores.influence
         ]
-        step = scores.params.copy()
-        for weight, psi in zip(weights, scores.influence, strict=True):
-            step += (weight - 1.0) @ psi
+        moves = [(w - 1.0) @ psi for w, psi in zip(weights, scores.influence, strict=True)]
+        step = scores.params + np.sum(moves, axis=0)
         refit = refit_scores(profile, repeat_clusters(profile, weights), reference)
         if refit is None or refit.size != step.size:
             failed += 1
@@ -84,7 +83,7 @@ def check_steps(
 
 
 def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
-    """The profile's study with each item cluster of each benchmark as often as its weight says.
+    """The profile's study with each item cluster repeated by its weight.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
     Returns
     -------
     Study
-        Copies of an item are items of their own, and copies of a cluster are clusters.
+        Copies of an item are items, and copies of a cluster are clusters.
     """
     study = profile.study
     counts, tables = [], []
@@ -104,9 +103,9 @@ def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
         times = weight[fit.counts.clusters].astype(int)
         rows = study.counts[(study.counts["benchmark"] == name).to_numpy()]
         counts.append(_copies(rows, fit.counts, times))
-        known = study.items[(study.items["benchmark"] == name).to_numpy()]
-        if len(known):
-            tables.append(_copies(known, fit.counts, times))
+        listed = study.items[(study.items["benchmark"] == name).to_numpy()]
+        if len(listed):
+            tables.append(_copies(listed, fit.counts, times))
     return replace(
         study,
         counts=pd.concat(counts, ignore_index=True),
@@ -117,12 +116,12 @@ def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
 
 
 def _copies(rows: pd.DataFrame, counts: ItemCounts, times: NDArray[np.intp]) -> pd.DataFrame:
-    """Rows as often as `times` says of their items, with names of their own."""
-    place = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
-    repeats = np.where(place >= 0, times[place], 0)
+    """Rows repeated by the number of times (N,) of their items; copies have new names."""
+    item = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
+    repeats = np.where(item >= 0, times[item], 0)
     copied = rows.loc[rows.index.repeat(repeats)].reset_index(drop=True)
     number = np.concatenate([np.arange(count) for count in repeats]).astype(str)
-    codes = counts.clusters[np.repeat(place, repeats)].astype(str)
+    codes = counts.clusters[np.repeat(item, repeats)].astype(str)
     suffix = pd.Series(number, dtype=str)
     return copied.assign(
         item=copied["item"].astype(str) + "#" + suffix,

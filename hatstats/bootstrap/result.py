@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
-from hatstats.inference.intervals import check_level
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.scores.ranks import model_position, rank_table
 
 Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "bca"]
-#: Root mean square of refits less Newton steps, in standard errors, beyond which it is said.
+#: Root mean square of refits less Newton steps, in standard errors, above which steps are rough.
 STEP_TOLERANCE = 0.5
 
 
@@ -32,9 +32,9 @@ class BootstrapScores:
         HAT scores from all data.
     draws : ndarray, shape (B, M)
     scale : float
-        Standard errors are those of the draws times this; 1 except for prompt-only draws.
+        Standard errors are those of the draws times this; 1 except for draws of trials.
     influence : tuple of ndarray, each (G_b, M)
-        Influence of the item clusters of each benchmark; empty for prompt-only draws.
+        Influence of the item clusters of each benchmark; empty for draws of trials.
     unit : str
         What was drawn: ``items`` or ``trials``.
     kind : str
@@ -89,7 +89,7 @@ class BootstrapScores:
         ----------
         conf_level : float
         interval : {"bca", "percentile"}
-            Prompt-only draws have no influence values and give percentiles.
+            Draws of trials have no influence values and give percentiles.
         """
         if interval not in ("bca", "percentile"):
             raise DataError(
@@ -101,22 +101,22 @@ class BootstrapScores:
         if interval == "bca" and self.influence:
             limits = bca_limits(self.draws, self.params, self.influence, conf_level)
         else:
-            spread = self.params + self.scale * (self.draws - self.draws.mean(axis=0))
-            shown = self.draws if self.scale == 1.0 else spread
-            limits = percentile_limits(shown, conf_level)
+            rescaled = self.params + self.scale * (self.draws - self.draws.mean(axis=0))
+            draws = self.draws if self.scale == 1.0 else rescaled
+            limits = percentile_limits(draws, conf_level)
             limits[np.ptp(self.draws, axis=0) == 0] = np.nan
         return np.clip(limits, 0.0, 1.0)
 
     def tidy(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> pd.DataFrame:
         """One row per model in the tidy schema; limits from the draws."""
         limits = self.conf_int(conf_level, interval=interval)
-        shown = interval if self.influence else "percentile"
+        used = interval if self.influence else "percentile"
         table = tidy_frame(
             "HAT",
             self.params,
             self.bse,
             conf_level=conf_level,
-            method=f"{self.method}, {self.unit} bootstrap ({self.kind}), {shown}",
+            method=f"{self.method}, {self.unit} bootstrap ({self.kind}), {used}",
             identifiers={"model": list(self.models), "reference": self.reference},
         )
         # A proportion has no null at 0.
@@ -131,12 +131,7 @@ class BootstrapScores:
         DataError
             If a name is not among the models.
         """
-        for name in (a, b):
-            if name not in self.models:
-                raise DataError(
-                    f"no such model; there are {', '.join(self.models)}", column="model", value=name
-                )
-        first, second = self.models.index(a), self.models.index(b)
+        first, second = (model_position(self.models, name) for name in (a, b))
         draws = (self.draws[:, [first]] - self.draws[:, [second]]) * self.scale
         estimate = np.atleast_1d(self.params[first] - self.params[second])
         psi = [part[:, [first]] - part[:, [second]] for part in self.influence]
@@ -156,19 +151,7 @@ class BootstrapScores:
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Rank of each model (1 is best) with limits from the draws, and its share of wins."""
-        tail = 0.5 * (1.0 - check_level(conf_level))
-        ranks = (-self.draws).argsort(axis=1, kind="stable").argsort(axis=1) + 1
-        return pd.DataFrame(
-            {
-                "model": list(self.models),
-                "rank": (-self.params).argsort(kind="stable").argsort() + 1,
-                "rank_low": np.quantile(ranks, tail, axis=0, method="inverted_cdf"),
-                "rank_high": np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf"),
-                "p_best": (ranks == 1).mean(axis=0),
-                "conf_level": conf_level,
-                "n_draws": self.n_draws,
-            }
-        )
+        return rank_table(self.models, self.params, self.draws, conf_level)
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst and what was drawn, in lines of at most 80 columns."""
@@ -177,22 +160,22 @@ class BootstrapScores:
             f"HAT scores, {self.n_draws} {self.unit} bootstrap draws ({self.kind}), "
             f"reference {self.reference}"
         ]
-        for place in np.argsort(-self.params, kind="stable"):
-            low, high = limits[place]
+        for m in np.argsort(-self.params, kind="stable"):
             lines.append(
-                f"  {self.models[place][:40]:<40}  {self.params[place]:.3f}"
-                f"  [{low:.3f}, {high:.3f}]  SE {self.bse[place]:.4f}"
+                f"  {self.models[m][:40]:<40}  {self.params[m]:.3f}"
+                f"  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]  SE {self.bse[m]:.4f}"
             )
-        lines += textwrap.wrap(self._words(), 78, initial_indent="  ", subsequent_indent="  ")
+        lines += textwrap.wrap(self._explanation(), 78, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
-    def _words(self) -> str:
+    def _explanation(self) -> str:
+        """What was drawn, what the spread means, and how far refits are from steps."""
         if self.unit == "trials":
             return (
-                "Trials were redrawn inside these very items: the spread says how the scores "
-                "of these items would move if they were asked again, not how those of other items "
-                "would. It must not be added to an item bootstrap, which carries the noise of "
-                f"trials already: that inflates the SE. {self.n_failed} refits failed."
+                "Trials were redrawn within the same items: the spread says how their scores would "
+                "vary if they were asked again, not how those of other items would. Do not add it "
+                "to an item bootstrap, which contains the noise of trials already: that inflates "
+                f"the SE. {self.n_failed} refits failed."
             )
         text = (
             f"{self.n_clusters} item clusters drawn for all models and languages together, one "
@@ -200,7 +183,7 @@ class BootstrapScores:
         )
         if len(self.refits):
             size = float(np.sqrt((self.refits["difference"] ** 2).mean()))
-            verdict = "steps can be trusted" if size < STEP_TOLERANCE else "steps are rough here"
+            verdict = "steps can be trusted" if size < STEP_TOLERANCE else "steps are rough"
             text += (
                 f" {self.refits['draw'].nunique()} full refits differ from their steps by "
                 f"{size:.2f} SE (root mean square), at most {self.largest_step_error:.2f} SE: "

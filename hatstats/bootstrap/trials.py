@@ -1,4 +1,4 @@
-"""How HAT would move if these very items were asked again: trials redrawn, items kept."""
+"""How HAT would vary if the same items were asked again: trials redrawn, items kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from hatstats.bootstrap.refits import REFIT_COLUMNS, refit_scores
 from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -23,15 +24,15 @@ def resample_trials(
     n_draws: int = 100,
     rng: np.random.Generator | int | None = None,
 ) -> BootstrapScores:
-    """Spread of HAT over repeated trials of these very items, by full refits.
+    """Spread of HAT over repeated trials of the same items, by full refits.
 
     Each cell's right answers are redrawn as Bin(n, k/n) and everything is fitted anew. This is
-    *not* the sampling error of a benchmark, whose items stand for others: for that, use
-    `bootstrap_hat`. Redrawing trials inside drawn items would count their noise twice and
+    *not* the sampling error of a benchmark, whose items represent others: for that, use
+    `bootstrap_hat`. Redrawing trials within drawn items would count their noise twice and
     inflate the standard error.
 
     ``k/n (1 - k/n)`` underestimates the variance of one trial by (n - 1)/n; standard errors
-    are put right by the square root of the average of n/(n - 1), weighted by that variance.
+    are corrected by the square root of the average of n/(n - 1), weighted by that variance.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def resample_trials(
     ------
     NotIdentifiedError
         If the profile was not learnt from items, or every cell has one trial: the noise of
-        trials cannot be seen then.
+        trials cannot be estimated then.
     DataError
         For too few draws.
     """
@@ -59,13 +60,13 @@ def resample_trials(
     count_at_least(n_draws, 10, "n_draws")
     items = require_items(profile, "resampling trials")
     rows = items.study.counts
-    right, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
+    correct, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
     if (trials < 2).all():
         raise NotIdentifiedError(
-            "every cell has one trial, so that redrawing it gives the same answer again. "
+            "every cell has one trial, so that redrawing it gives the same answer. "
             "What is missing: two or more trials per item and language."
         )
-    share = np.divide(right, trials, out=np.zeros_like(right), where=trials > 0)
+    share = np.nan_to_num(ratio(correct, trials))
     noise = np.where(trials > 1, share * (1.0 - share), 0.0)
     inflation = np.divide(trials, trials - 1.0, out=np.ones_like(trials), where=trials > 1)
     scale = float(np.sqrt((noise @ inflation) / noise.sum())) if noise.sum() > 0 else 1.0

@@ -17,7 +17,7 @@ from scipy import special, stats
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
 from hatstats.simulation.worlds import PILED
 from hatstats.study import Study

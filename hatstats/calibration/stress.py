@@ -18,7 +18,7 @@ from scipy import special
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import Method, fit_profile
-from hatstats.measures.draws import item_measures
+from hatstats.other_measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
 from hatstats.study import Study, as_study

@@ -36,8 +36,8 @@ def measures(
 ) -> None:
     """Print every other measure of transfer that the study allows."""
     _, used = read(study, choice)
-    from hatstats.measures.draws import measure_draws
-    from hatstats.measures.table import measures as measure
+    from hatstats.other_measures.draws import measure_draws
+    from hatstats.other_measures.table import measures as measure
 
     rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
     ranking = None

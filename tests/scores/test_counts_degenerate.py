@@ -9,7 +9,7 @@ import pytest
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.scores.counts import aggregate_counts, item_counts
 from tests.studies import item_rows, panel_rows, study_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.study import Study
 from tests.studies import Row, item_rows, study_of
 

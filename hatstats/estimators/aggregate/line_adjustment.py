@@ -1,4 +1,4 @@
-"""Moving each model along the panel's line to the reference: the algebra of aggregate HAT."""
+"""HAT by moving each model along the panel's line to the reference source accuracy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import linalg, special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel
@@ -15,57 +15,56 @@ from hatstats.scores.reference import reference_mixture
 Floats = NDArray[np.float64]
 
 _UNIFORM = (np.arange(50) + 0.5) / 50
-# Beyond so many models the pooled reference is represented by quantiles of their logits: the
-# cost grows with the square of the number of nodes.
+# With more models the pooled reference is represented by quantiles of their logits: the cost grows
+# with the square of the number of nodes.
 _MAX_NODES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """Reference logits, and the model whose source logit each one is (None if fixed)."""
+    """The reference of M models on R source logits.
 
-    values: Floats
-    owners: tuple[int | None, ...]
+    Attributes
+    ----------
+    logits : ndarray, shape (R,)
+    weights : ndarray, shape (M, R)
+    estimated : bool
+        Whether the logits are those of the M models, with their sampling errors.
+    """
+
+    logits: Floats
+    weights: Floats
+    estimated: bool = False
 
 
-def _reference_nodes(reference: str | ArrayLike, part: Logits) -> tuple[_Nodes, Floats]:
-    """Nodes (R,) of the reference on the logit scale and each model's weights on them (M, R)."""
+def _reference_nodes(reference: str | ArrayLike, part: Logits) -> _Nodes:
+    """The reference as nodes with weights."""
     names, chance = part.counts.models, part.counts.chance
-    count = len(names)
-    if isinstance(reference, str) and reference == "uniform":
-        nodes = _Nodes(special.logit(_UNIFORM), (None,) * _UNIFORM.size)
-        return nodes, np.full((count, _UNIFORM.size), 1.0 / _UNIFORM.size)
     if not isinstance(reference, str):
         reference_mixture(reference, names, np.array([0.0, 1.0]))
         values = np.asarray(reference, dtype=float).ravel()
-        corrected = np.clip((values - chance) / (1.0 - chance), 1e-3, 1.0 - 1e-3)
-        nodes = _Nodes(special.logit(corrected), (None,) * values.size)
-        return nodes, np.full((count, values.size), 1.0 / values.size)
-    mixing = reference_mixture(reference, names, np.zeros(count)).mixing
-    if reference == "pooled" and count > _MAX_NODES:
-        quantiles = np.quantile(part.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
-        nodes = _Nodes(quantiles, (None,) * _MAX_NODES)
-        return nodes, np.full((count, _MAX_NODES), 1.0 / _MAX_NODES)
-    return _Nodes(part.source, tuple(range(count))), mixing
+        logits = special.logit(np.clip((values - chance) / (1.0 - chance), 1e-3, 1.0 - 1e-3))
+    elif reference == "uniform":
+        logits = special.logit(_UNIFORM)
+    elif reference == "pooled" and len(names) > _MAX_NODES:
+        logits = np.quantile(part.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
+    else:
+        mixing = reference_mixture(reference, names, np.zeros(len(names))).mixing
+        return _Nodes(part.source, mixing, estimated=True)
+    return _Nodes(logits, np.full((len(names), logits.size), 1.0 / logits.size))
 
 
 def sampling_covariance(part: Logits, correlation: float) -> Floats:
-    """Covariance of source logits (M) and target logits (M L): models correlated by language."""
+    """Covariance (M + M L, M + M L) of source logits, then of target logits model by model.
+
+    Two models have the stated correlation in each language.
+    """
     count, languages = part.target.shape
     sd = np.concatenate([np.sqrt(part.source_var), np.nan_to_num(np.sqrt(part.target_var)).ravel()])
     group = np.concatenate([np.full(count, -1), np.tile(np.arange(languages), count)])
     link = np.where(group[:, None] == group, correlation, 0.0)
     np.fill_diagonal(link, 1.0)
     return np.asarray(link * np.outer(sd, sd), dtype=float)
-
-
-def _bordered(matrix: Floats, corner: float) -> Floats:
-    """Block-diagonal matrix of `matrix` and one more variance."""
-    size = matrix.shape[0]
-    out = np.zeros((size + 1, size + 1))
-    out[:size, :size] = matrix
-    out[size, size] = corner
-    return out
 
 
 def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, Floats]:
@@ -77,9 +76,9 @@ def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, 
     -------
     target : ndarray, shape (M, L)
     weights : ndarray, shape (M, L, L)
-        Dependence of each cell on the model's observed cells.
+        Derivatives of each cell with respect to the model's observed cells.
     extra : ndarray, shape (M, L)
-        Variance of a predicted cell beyond that of the cells it rests on.
+        Variance of a predicted cell beyond that of the cells it is predicted from.
     """
     target = part.target.copy()
     count, languages = target.shape
@@ -89,15 +88,15 @@ def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, 
     weights = np.zeros((count, languages, languages))
     extra = np.zeros((count, languages))
     for m in range(count):
-        seen = ~np.isnan(part.target[m])
-        if not seen.any():
+        missing = np.isnan(part.target[m])
+        seen = ~missing
+        if missing.all():
             raise NotIdentifiedError(
                 f"benchmark {part.counts.benchmark!r}: model {part.counts.models[m]!r} has no "
                 "accuracy in any target language"
             )
         weights[m, seen, seen] = 1.0
-        missing = np.flatnonzero(~seen)
-        weights[np.ix_([m], missing, np.flatnonzero(seen))] = 1.0 / seen.sum()
+        weights[m][np.ix_(missing, seen)] = 1.0 / seen.sum()
         target[m, missing] = intercepts[missing] + np.mean(part.target[m, seen] - intercepts[seen])
         extra[m, missing] = scatter * (1.0 + 1.0 / seen.sum())
     return target, weights, extra
@@ -117,17 +116,17 @@ def line_scores(
     chance = part.counts.chance
     beta = float(panel.slopes()[b])
     target, fill, extra = filled_targets(part, panel, b)
-    nodes, mixing = _reference_nodes(reference, part)
+    nodes = _reference_nodes(reference, part)
     count, languages = target.shape
-    distance = nodes.values - part.source[:, None]
+    distance = nodes.logits - part.source[:, None]
     # [m, l, r]: model m in language l, had its source logit been that of reference node r.
     q = special.expit(target[:, :, None] + beta * distance[:, None, :])
-    weights = mixing[:, None, :]
+    weights = nodes.weights[:, None, :]
     estimate = chance + (1.0 - chance) * (weights * q).sum(axis=2)
     if isinstance(reference, str) and reference == "own":
         # A cell at or below chance has no logit, but it has an accuracy.
-        seen = part.counts.target_trials > 0
-        estimate[seen] = part.counts.target_accuracy[seen]
+        asked = part.counts.target_trials > 0
+        estimate[asked] = part.counts.target_accuracy[asked]
     slope = (1.0 - chance) * weights * q * (1.0 - q)
     by_target = slope.sum(axis=2)
 
@@ -136,9 +135,8 @@ def line_scores(
     gradient = np.zeros((size + count, count + size + 1))
     rows = np.arange(size)
     gradient[rows, np.repeat(np.arange(count), languages)] = -beta * by_target.ravel()
-    for node, owner in enumerate(nodes.owners):
-        if owner is not None:
-            gradient[rows, owner] += beta * slope[:, :, node].ravel()
+    if nodes.estimated:
+        gradient[:size, :count] += beta * slope.reshape(size, count)
     for m in range(count):
         cells = slice(m * languages, (m + 1) * languages)
         observed = slice(count + m * languages, count + (m + 1) * languages)
@@ -148,7 +146,7 @@ def line_scores(
     gradient[size + np.arange(count), np.arange(count)] = np.sqrt(
         accuracy * (1.0 - accuracy) / trials / part.source_var
     )
-    errors = _bordered(sampling_covariance(part, correlation), float(panel.slope_variances()[b]))
+    errors = linalg.block_diag(sampling_covariance(part, correlation), panel.slope_variances()[b])
     cov = gradient @ errors @ gradient.T
     cov[rows, rows] += (by_target**2 * extra).ravel()
     return estimate, cov

@@ -8,12 +8,12 @@ taken out: ``z = logit((p - c) / (1 - c))``. For model m and language l of a ben
 with ``eta_m`` the model's true source logit, of which ``z_m = eta_m + error`` is seen. Regressing
 on z_m would pull beta towards 0. With ``eta_m ~ N(w_m' gamma, sigma^2)`` the regression on
 ``E[eta_m | z_m, x_m]``, in which the covariates take part, is unbiased (regression calibration;
-Carroll et al. 2006, ch. 4; Fuller 1987, ch. 2), and the error left in eta_m joins the known
-covariance. Covariates stand in the same regression as source accuracy: residuals of a first line
+Carroll et al. 2006, ch. 4; Fuller 1987, ch. 2), and the remaining error of eta_m joins the known
+covariance. Covariates enter the same regression as source accuracy: residuals of a first line
 regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
 
-The variance of a source logit is read off the accuracy itself. That needs some hundred trials:
-with fewer, and sooner where the chance level is high, the slope is over-corrected.
+The variance of a source logit is computed from the accuracy itself. That needs some hundred
+trials: with fewer, or with more where the chance level is high, the slope is over-corrected.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
@@ -94,11 +95,12 @@ def chance_corrected_logit(
 
 def to_logits(counts: AggregateCounts) -> Logits:
     """Working logits of one benchmark, with the weakly identified models marked."""
+    chance = counts.chance
     source, source_var = chance_corrected_logit(
-        counts.source_accuracy, counts.source_trials, counts.chance
+        counts.source_accuracy, counts.source_trials, chance
     )
     target, target_var = chance_corrected_logit(
-        counts.target_accuracy, counts.target_trials, counts.chance
+        counts.target_accuracy, counts.target_trials, chance
     )
     cells = (counts.target_trials > 0).sum(axis=1)
     mean_var = np.nansum(target_var, axis=1) / np.maximum(cells, 1) ** 2
@@ -144,9 +146,9 @@ class Panel:
     def intercept_columns(self, b: int, languages: int) -> NDArray[np.intp]:
         """Column of each language's intercept in benchmark `b`, -1 where no cell was seen."""
         seen = np.unique(np.column_stack([self.benchmark, self.language]), axis=0)
+        own = np.flatnonzero(seen[:, 0] == b)
         columns = np.full(languages, -1, dtype=np.intp)
-        here = np.flatnonzero(seen[:, 0] == b)
-        columns[seen[here, 1]] = here
+        columns[seen[own, 1]] = own
         return columns
 
     def intercepts(self, b: int, languages: int) -> Floats:
@@ -164,8 +166,7 @@ class Panel:
         """Model-based sampling variances of the slopes, shape (B,); 0 where fixed."""
         if self.slope is not None:
             return np.zeros(len(self.source_fit))
-        place = slice(self.n_intercepts, self.n_intercepts + self.n_slopes)
-        return np.diag(self.fit.cov)[place]
+        return np.diag(self.fit.cov)[self.n_intercepts : self.n_intercepts + self.n_slopes]
 
 
 def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArray[np.str_]:
@@ -174,34 +175,36 @@ def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArra
 
 
 def _calibrated(
-    part: Logits, covariates: Floats, slope: float | None
+    part: Logits, kept: list[int], covariates: Floats, slope: float | None
 ) -> tuple[Floats, Floats, RemlFit]:
-    """E[eta | z, x] of each model, the variance left in eta, and the source regression."""
-    count = part.source.size
+    """E[eta | z, x] of the kept models, its error variance, and the regression of z on x.
+
+    With a given slope the source logits and their sampling variances serve as they are.
+    """
+    count = len(kept)
     X = np.column_stack([np.ones(count), covariates])
     coefficients = X.shape[1] + (slope is None)
     if count <= coefficients:
         raise NotIdentifiedError(
-            f"benchmark {part.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot tell a "
-            f"line and its scatter apart ({coefficients} coefficients); at least "
+            f"benchmark {part.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot "
+            f"separate a line from its scatter ({coefficients} coefficients); at least "
             f"{coefficients + 1} are needed"
         )
-    fit = fit_reml(part.source, X, np.diag(part.source_var), [np.arange(count)])
+    source, variance = part.source[kept], part.source_var[kept]
+    fit = fit_reml(source, X, np.diag(variance), [np.arange(count)])
+    if slope is not None:
+        return source, variance, fit
     spread = float(fit.variance_components[0])
-    if spread == 0.0 and slope is None:
-        given = " beyond what the covariates say" if covariates.size else ""
+    if spread == 0.0:
+        given = " beyond what the covariates explain" if covariates.size else ""
         raise NotIdentifiedError(
             f"benchmark {part.counts.benchmark!r}: the source accuracies of the models differ by "
             f"no more than their sampling errors{given}, so that the slope of target on source "
-            "cannot be told; hold it fixed (slope=1 is a shift of logits), or add models"
+            "is not identified; hold it fixed (slope=1 is a shift of logits), or add models"
         )
-    reliability = spread / (spread + part.source_var)
+    reliability = spread / (spread + variance)
     expected = X @ fit.params
-    return (
-        expected + reliability * (part.source - expected),
-        reliability * part.source_var,
-        fit,
-    )
+    return expected + reliability * (source - expected), reliability * variance, fit
 
 
 def _groupings(
@@ -211,7 +214,7 @@ def _groupings(
     width: int,
     slope: float | None,
 ) -> dict[str, NDArray[np.str_]]:
-    """Random effects that the rows can tell apart, from coarse to fine."""
+    """Random effects that the rows identify, from coarse to fine: labels (n,) by name."""
     nested = {
         "family": family,
         "model": model,
@@ -219,11 +222,11 @@ def _groupings(
         "cell": np.arange(model.size).astype(np.str_),
     }
     size = {name: np.unique(labels).size for name, labels in nested.items()}
-    # What varies between models beyond intercept, slope and covariates must feed two components.
-    left = size["model"] - 1 - (slope is None) - width
-    if not (1 < size["family"] < size["model"] and left > 1):
+    # Variation between models beyond intercept, slope and covariates must identify two components.
+    residual_df = size["model"] - 1 - (slope is None) - width
+    if not (1 < size["family"] < size["model"] and residual_df > 1):
         del nested["family"]
-    # Each is nested in the one before; one that splits no further is the same effect again.
+    # Each is nested in the previous one; one that splits no further is the same effect.
     if size["benchmark"] == size["model"]:
         del nested["benchmark"]
     if size["cell"] == size["benchmark"]:
@@ -269,101 +272,93 @@ def fit_panel(
         If slope and covariance do not settle.
     """
     width = len(terms)
-    rows: dict[str, list[np.ndarray]] = {"y": [], "x": [], "v": [], "left": [], "at": []}
-    source_fits: list[RemlFit] = []
-    source_models: list[tuple[str, ...]] = []
-    names: list[str] = []
+    tables, given_rows, source_fits, source_models = [], [], [], []
     for b, part in enumerate(parts):
-        kept = [
-            m
-            for m, model in enumerate(part.counts.models)
-            if covariates is None or model in covariates
-        ]
-        models = [part.counts.models[m] for m in kept]
-        table = (
-            np.array([covariates[m] for m in models]) if covariates else np.zeros((len(kept), 0))
-        )
-        sub = Logits(
-            part.counts,
-            part.source[kept],
-            part.source_var[kept],
-            part.target[kept],
-            part.target_var[kept],
-            part.weakly_identified[kept],
-        )
-        calibrated, left, source_fit = _calibrated(sub, table.reshape(len(kept), width), slope)
+        names = part.counts.models
+        kept = [m for m, name in enumerate(names) if covariates is None or name in covariates]
+        given = np.array([covariates[names[m]] for m in kept]) if covariates else np.zeros(0)
+        given = given.reshape(len(kept), width)
+        source, error, source_fit = _calibrated(part, kept, given, slope)
         source_fits.append(source_fit)
-        source_models.append(tuple(models))
-        m, place = np.nonzero(~np.isnan(sub.target))
-        rows["y"].append(sub.target[m, place])
-        rows["v"].append(sub.target_var[m, place])
-        used = calibrated if slope is None else sub.source
-        rows["x"].append(np.column_stack([used[m], table.reshape(len(kept), width)[m]]))
-        rows["left"].append((left if slope is None else sub.source_var)[m])
-        rows["at"].append(np.column_stack([np.full(m.size, b), place, m]))
-        names.extend(models[place] for place in m)
-    y, v, left = (np.concatenate(rows[key]) for key in ("y", "v", "left"))
-    x, at = np.concatenate(rows["x"]), np.concatenate(rows["at"])
-    model = np.array(names, dtype=np.str_)
+        source_models.append(tuple(names[m] for m in kept))
+        row, language = np.nonzero(~np.isnan(part.target[kept]))
+        m = np.array(kept)[row]
+        given_rows.append(given[row])
+        tables.append(
+            pd.DataFrame(
+                {
+                    "model": np.array(names)[m],
+                    "benchmark": b,
+                    "language": language,
+                    "target": part.target[m, language],
+                    "target_var": part.target_var[m, language],
+                    "source": source[row],
+                    "source_var": error[row],
+                }
+            )
+        )
+    rows = pd.concat(tables, ignore_index=True)
+    model = rows["model"].to_numpy(dtype=np.str_)
+    benchmark, language = (rows[name].to_numpy(dtype=np.intp) for name in ("benchmark", "language"))
+    numbers = ["target", "target_var", "source", "source_var"]
+    y, target_var, source, source_var = rows[numbers].to_numpy(dtype=float).T
 
-    cell_key, cell = np.unique(at[:, :2], axis=0, return_inverse=True)
-    cell = cell.reshape(-1)
+    key, cell = np.unique(np.column_stack([benchmark, language]), axis=0, return_inverse=True)
     labels = [
-        f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[place]}]"
-        for b, place in cell_key
+        f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[column]}]"
+        for b, column in key
     ]
-    design = [np.eye(len(labels))[cell]]
+    design = [np.eye(len(key))[cell.reshape(-1)]]
     if slope is None:
-        design.append(np.eye(len(parts))[at[:, 0]] * x[:, :1])
+        design.append(np.eye(len(parts))[benchmark] * source[:, None])
         labels += [f"source_logit[{part.counts.benchmark}]" for part in parts]
-    design.append(x[:, 1:])
-    X = np.column_stack(design)
+    X = np.column_stack([*design, np.concatenate(given_rows)])
 
-    groupings = _groupings(model, at[:, 0], family_labels(model, family_of), width, slope)
+    families = family_labels(model, family_of)
+    groupings = _groupings(model, benchmark, families, width, slope)
 
-    # Rows of one model and benchmark share the error left in its source logit.
-    same = (model[:, None] == model) & (at[:, 0][:, None] == at[:, 0])
-    beta = np.full(len(parts), 1.0 if slope is None else slope)
-    slopes = slice(len(cell_key), len(cell_key) + len(parts))
-    goal = y if slope is None else y - slope * x[:, 0]
+    # Rows of one model and benchmark share the remaining error of its source logit.
+    same_source = (model[:, None] == model) & (benchmark[:, None] == benchmark)
+    slopes = slice(len(key), len(key) + len(parts))
     if slope is None:
+        response = y
         # The slope enters the known covariance too; least squares is near enough to start from.
         beta = np.linalg.lstsq(X, y, rcond=None)[0][slopes]
-    damping, before = np.ones(len(parts)), np.zeros(len(parts))
+    else:
+        response, beta = y - slope * source, np.full(len(parts), slope)
+    damping, previous = np.ones(len(parts)), np.zeros(len(parts))
     for _ in range(_ROUNDS):
-        shared = same * (beta[at[:, 0]] ** 2 * left)[:, None]
+        shared = same_source * (beta[benchmark] ** 2 * source_var)[:, None]
         try:
-            fit = fit_reml(goal, X, np.diag(v) + shared, list(groupings.values()))
+            fit = fit_reml(response, X, np.diag(target_var) + shared, list(groupings.values()))
         except NotIdentifiedError as error:
             raise NotIdentifiedError(
-                f"{y.size} cells of {np.unique(model).size} models cannot tell apart the effects "
-                f"of {', '.join(groupings)} from the line; add models or languages ({error})"
+                f"{y.size} cells of {np.unique(model).size} models cannot separate the effects of "
+                f"{', '.join(groupings)} from the line; add models or languages ({error})"
             ) from error
         if slope is not None or np.allclose(fit.params[slopes], beta, rtol=0.05):
             break
-        move = fit.params[slopes] - beta
-        # Where source accuracies hardly differ, full steps can swing between two slopes for ever.
-        damping = np.where(move * before < 0, 0.5 * damping, damping)
-        beta, before = beta + damping * move, move
+        step = fit.params[slopes] - beta
+        # Where source accuracies hardly differ, full steps can alternate between two slopes.
+        damping = np.where(step * previous < 0, 0.5 * damping, damping)
+        beta, previous = beta + damping * step, step
     else:
         warnings.warn(
-            f"the slope and the covariance that rests on it did not settle in {_ROUNDS} rounds; "
-            "the source accuracies hardly tell the models apart",
+            f"the slope and the covariance that depends on it did not settle in {_ROUNDS} rounds; "
+            "the source accuracies hardly distinguish the models",
             ConvergenceWarning,
             stacklevel=3,
         )
     return Panel(
         fit=fit,
         terms=(*labels, *terms),
-        n_intercepts=len(cell_key),
+        n_intercepts=len(key),
         n_slopes=0 if slope is not None else len(parts),
         model=model,
-        benchmark=at[:, 0],
-        language=at[:, 1],
+        benchmark=benchmark,
+        language=language,
         source_fit=tuple(source_fits),
         source_models=tuple(source_models),
-        components=dict(
-            zip(groupings, (float(value) for value in fit.variance_components), strict=True)
-        ),
+        components=dict(zip(groupings, fit.variance_components.tolist(), strict=True)),
         slope=slope,
     )

@@ -1,8 +1,8 @@
-"""HAT from accuracies per model and language, when nothing is known of items.
+"""HAT from accuracies per model and language, without items.
 
-The slope of target on source logits is learnt *between* models
+The slope of target on source logits is estimated *between* models
 (`hatstats.estimators.aggregate.panel_regression`), so that a model's score is its excess over this
-panel's line: effective robustness, a relative thing. HAT moves each model along its own line of
+panel's line: effective robustness, which is relative to the panel. HAT moves each model along its own line of
 that slope to the reference source accuracy.
 """
 
@@ -53,10 +53,10 @@ class AggregateProfile(TransferProfile):
 
     @property
     def estimand(self) -> str:
-        """What HAT is here, in one sentence."""
+        """What HAT is under this estimator, in one sentence."""
         return (
             "HAT: a model's expected target accuracy, had its source accuracy been the "
-            "reference's, along a line on the chance-corrected logit scale whose slope is learnt "
+            "reference's, along a line on the chance-corrected logit scale whose slope is estimated "
             "between these models; so a score is excess over this panel's line. Equal weights for "
             "languages, then for benchmarks."
         )
@@ -133,24 +133,19 @@ class AggregateProfile(TransferProfile):
     def _overlap(self, part: Logits) -> pd.DataFrame:
         """Which models are weakly identified, and why; the other columns need items."""
         counts = part.counts
-        notes = []
-        for m, name in enumerate(counts.models):
-            reason = ""
-            if part.weakly_identified[m]:
-                p, chance = counts.source_accuracy[m], counts.chance
-                above = (p - chance) / (1.0 - chance)
-                near = (
-                    f"near chance ({chance:.2f})"
-                    if above < 0.1
-                    else "near the ceiling"
-                    if above > 0.9
-                    else "known from few trials"
-                )
-                reason = (
-                    f"{name} is weakly identified on {counts.benchmark}: its source accuracy, "
-                    f"{p:.3f}, is {near}."
-                )
-            notes.append(reason)
+        notes = [""] * len(counts.models)
+        for m in np.flatnonzero(part.weakly_identified):
+            p, chance = counts.source_accuracy[m], counts.chance
+            above = (p - chance) / (1.0 - chance)
+            reason = "known from few trials"
+            if above < 0.1:
+                reason = f"near chance ({chance:.2f})"
+            elif above > 0.9:
+                reason = "near the ceiling"
+            notes[m] = (
+                f"{counts.models[m]} is weakly identified on {counts.benchmark}: its source "
+                f"accuracy, {p:.3f}, is {reason}."
+            )
         return pd.DataFrame(
             {
                 "model": counts.models,
@@ -159,7 +154,7 @@ class AggregateProfile(TransferProfile):
                 "effective_size": np.nan,
                 "trimmed": np.nan,
                 "shape_error": np.nan,
-                "informed": [not reason for reason in notes],
+                "informed": ~part.weakly_identified,
                 "note": notes,
             }
         )
@@ -169,24 +164,20 @@ class AggregateProfile(TransferProfile):
         rows = []
         for part in self.parts:
             counts = part.counts
-            for m, model in enumerate(counts.models):
-                for place, language in enumerate(counts.languages):
-                    if counts.target_trials[m, place] > 0:
-                        p, s = counts.target_accuracy[m, place], counts.source_accuracy[m]
-                        rows.append(
-                            {
-                                "model": model,
-                                "family": self.families[model],
-                                "benchmark": counts.benchmark,
-                                "language": language,
-                                "source": s,
-                                "target": p,
-                                "source_se": np.sqrt(s * (1.0 - s) / counts.source_trials[m]),
-                                "target_se": np.sqrt(
-                                    p * (1.0 - p) / counts.target_trials[m, place]
-                                ),
-                            }
-                        )
+            for m, column in zip(*np.nonzero(counts.target_trials > 0), strict=True):
+                source, target = counts.source_accuracy[m], counts.target_accuracy[m, column]
+                rows.append(
+                    {
+                        "model": counts.models[m],
+                        "family": self.families[counts.models[m]],
+                        "benchmark": counts.benchmark,
+                        "language": counts.languages[column],
+                        "source": source,
+                        "target": target,
+                        "source_se": _binomial_se(source, counts.source_trials[m]),
+                        "target_se": _binomial_se(target, counts.target_trials[m, column]),
+                    }
+                )
         return pd.DataFrame(rows)
 
     def curve(self) -> pd.DataFrame:
@@ -196,8 +187,8 @@ class AggregateProfile(TransferProfile):
             x = np.linspace(part.source.min(), part.source.max(), 60)
             chance = part.counts.chance
             intercepts = self.panel.intercepts(b, len(part.counts.languages))
-            for place, language in enumerate(part.counts.languages):
-                line = intercepts[place] + self.panel.slopes()[b] * x
+            for language, intercept in zip(part.counts.languages, intercepts, strict=True):
+                line = intercept + self.panel.slopes()[b] * x
                 parts.append(
                     pd.DataFrame(
                         {
@@ -239,6 +230,10 @@ class AggregateProfile(TransferProfile):
         return pd.DataFrame(facts)
 
 
+def _binomial_se(share: float, trials: float) -> float:
+    return float(np.sqrt(share * (1.0 - share) / trials))
+
+
 def fit_aggregate(
     study: Study, *, slope: float | None = None, correlation: float = 0.0
 ) -> AggregateProfile:
@@ -251,8 +246,8 @@ def fit_aggregate(
     slope : float, optional
         Hold the slope of target on source logits at this value; estimated if not given.
     correlation : float
-        Correlation of two models' accuracies on the same items, which a table of means cannot
-        tell; in [0, 1).
+        Correlation of two models' accuracies on the same items, which a table of means does
+        not identify; in [0, 1).
 
     Returns
     -------

@@ -10,7 +10,7 @@ import pandas as pd
 from hatstats.errors import HatstatsError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, default_method, fit_profile
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.report.results.bayes import BayesPart, run_bayes
 from hatstats.report.results.item_checks import ItemChecks, run_item_checks
 from hatstats.report.results.key_results import key_result_lines

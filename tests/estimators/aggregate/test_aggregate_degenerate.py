@@ -14,7 +14,7 @@ from hatstats.errors import (
 )
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import fit_profile
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.study import Study
 from tests.studies import Row, panel_rows, study_of
 

@@ -1,7 +1,7 @@
 """Weighted sums over items from which the measures of transfer are computed.
 
-Every measure here is a function of sums over item clusters, so that a draw of cluster weights gives
-all of them exactly: `ItemSums.totals` is one matrix product for all draws.
+Every measure is a function of sums over item clusters, so that a draw of cluster weights gives all
+of them exactly: `ItemSums.totals` is one matrix product for all draws.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.inference.influence import cluster_sums
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.study import Study
 
 Floats = NDArray[np.float64]
@@ -34,8 +34,8 @@ class Totals:
         Per class of easiness: items, right in the source, right in the targets (mean over
         languages).
     local : ndarray, shape (B, M, L, 6)
-        Items whose own source is the language: number and right answers there, and the same in
-        English; then number and right answers of items from elsewhere, in the language.
+        Items whose own source is the language: number and right answers in it, the same in
+        English; then number and right answers of items from other sources, in the language.
     """
 
     n: Floats
@@ -72,9 +72,8 @@ class ItemSums:
         all_sums = weights @ self.flat
         size = M * L
         n, s, t, both = (all_sums[:, k * size : (k + 1) * size].reshape(-1, M, L) for k in range(4))
-        at = 4 * size
-        strata = all_sums[:, at : at + M * STRATA * 3].reshape(-1, M, STRATA, 3)
-        local = all_sums[:, at + M * STRATA * 3 :].reshape(-1, M, L, 6)
+        _, strata, local = np.split(all_sums, [4 * size, 4 * size + M * STRATA * 3], axis=1)
+        strata, local = strata.reshape(-1, M, STRATA, 3), local.reshape(-1, M, L, 6)
         return Totals(n, s, t, both, strata, local)
 
 
@@ -117,8 +116,7 @@ def _strata(source: Floats, target: Floats, asked: NDArray[np.bool_]) -> Floats:
     """Items by class of easiness, shape (M, N, K, 3)."""
     count, items = source.shape
     languages = asked.sum(axis=2)
-    there = languages > 0
-    mean = np.divide(target.sum(axis=2), languages, out=np.zeros(there.shape), where=there)
+    mean = np.nan_to_num(ratio(target.sum(axis=2), languages))
     out = np.zeros((count, items, STRATA, 3))
     for m in range(count):
         others = np.delete(source, m, axis=0)
@@ -127,10 +125,10 @@ def _strata(source: Floats, target: Floats, asked: NDArray[np.bool_]) -> Floats:
         easy = others.mean(axis=0)
         rank = easy.argsort(kind="stable").argsort(kind="stable")
         stratum = rank * STRATA // items
-        # Items that the others find equally easy stay together.
-        first = {value: stratum[easy == value].min() for value in np.unique(easy)}
-        stratum = np.array([first[value] for value in easy])
-        used = np.flatnonzero(there[m])
+        # Items that are equally easy share the stratum of the first of them.
+        _, first, tie = np.unique(easy, return_index=True, return_inverse=True)
+        stratum = stratum[first][tie]
+        used = np.flatnonzero(languages[m])
         values = np.stack([np.ones(used.size), source[m, used], mean[m, used]], axis=1)
         out[m, used, stratum[used]] = values
     return out
@@ -145,24 +143,21 @@ def _local(
     shared: NDArray[np.intp],
 ) -> tuple[Floats, bool]:
     """Local and translated items by language, shape (M, N, L, 6)."""
-    names = [counts.languages[place] for place in shared]
+    names = [counts.languages[column] for column in shared]
     out = np.zeros((*source.shape, len(names), 6))
-    here = (study.counts["benchmark"] == counts.benchmark).to_numpy()
-    named = study.counts.loc[here, "item"].astype(str)
-    own = dict(zip(named, study.source_language[here].astype(str), strict=True))
-    items = np.array([own[str(item)] for item in counts.items])
-    if len(set(items)) < 2 or "en" not in names:
+    rows = (study.counts["benchmark"] == counts.benchmark).to_numpy()
+    items = study.counts.loc[rows, "item"].astype(str)
+    language_of = dict(zip(items, study.source_language[rows].astype(str), strict=True))
+    own = np.array([language_of[str(item)] for item in counts.items])
+    if len(set(own)) < 2 or "en" not in names:
         return out, False
     english = names.index("en")
-    for place, language in enumerate(names):
-        home = items == language
+    for column, language in enumerate(names):
         if language != "en":
-            paired = home & asked[:, :, english]
-            out[:, :, place, 0] = paired
-            out[:, :, place, 1] = paired * source
-            out[:, :, place, 2] = paired
-            out[:, :, place, 3] = paired * target[:, :, english]
-        away = ~home & asked[:, :, place]
-        out[:, :, place, 4] = away
-        out[:, :, place, 5] = away * target[:, :, place]
+            paired = (own == language) & asked[:, :, english]
+            pair = [paired, paired * source, paired, paired * target[:, :, english]]
+            out[:, :, column, :4] = np.stack(pair, axis=2)
+        translated = (own != language) & asked[:, :, column]
+        out[:, :, column, 4] = translated
+        out[:, :, column, 5] = translated * target[:, :, column]
     return out, True

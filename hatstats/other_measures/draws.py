@@ -19,9 +19,16 @@ from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import check_level, two_sided_p
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import rows_of_tests
-from hatstats.measures.formulas import MEANING, gamma, moment_excess, of_items, share
-from hatstats.measures.item_sums import item_sums
+from hatstats.other_measures.formulas import (
+    MEANING,
+    gamma,
+    item_level_measures,
+    moment_excess,
+    parity_gap,
+)
+from hatstats.other_measures.item_sums import item_sums
 from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
 
@@ -63,7 +70,6 @@ class MeasureDraws:
 
     def _rows(self, name: str, conf_level: float) -> pd.DataFrame:
         value, draws = self.estimate[name], self.draws[name]
-        known = np.isfinite(draws)
         error, low, high = _spread(draws, conf_level)
         error = np.where(np.isfinite(value), error, np.nan)
         tests = {
@@ -72,13 +78,13 @@ class MeasureDraws:
             "conf_high": np.where(np.isfinite(value), high, np.nan),
         }
         if name in _NULL:
-            z = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)
+            z = ratio(value, error)
             tests |= {"statistic": z, "p_value": two_sided_p(z, np.inf)}
         count = len(draws)
-        failed = count - known.sum(axis=0)
+        undefined = count - np.isfinite(draws).sum(axis=0)
         methods = [
             f"{self.method}, {count} draws" + (f", {lost} of them undefined" if lost else "")
-            for lost in failed
+            for lost in undefined
         ]
         table = rows_of_tests(
             [name] * len(value), value, tests, conf_level=conf_level, method=methods
@@ -89,9 +95,8 @@ class MeasureDraws:
     def agreement(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Kendall's tau between the rankings that two measures give the models.
 
-        Measures of which a lower value means more transfer are turned round. Draws of a ranking
-        agree less than rankings without noise would, so that an interval can lie under its
-        estimate.
+        Measures of which a lower value means more transfer change sign. Draws of a ranking agree
+        less than rankings without noise would, so that an interval can lie below its estimate.
 
         Returns
         -------
@@ -102,9 +107,9 @@ class MeasureDraws:
         upper = np.triu_indices(len(self.models), 1)
         signs, own = {}, {}
         for name in usable:
-            turn = 1.0 if MEANING.get(name, ("", True))[1] else -1.0
-            own[name] = _order(turn * self.estimate[name][None], upper)
-            signs[name] = _order(turn * self.draws[name], upper)
+            direction = 1.0 if MEANING.get(name, ("", True))[1] else -1.0
+            own[name] = _order(direction * self.estimate[name][None], upper)
+            signs[name] = _order(direction * self.draws[name], upper)
         rows = []
         for a, b in combinations(usable, 2):
             drawn = np.array(
@@ -127,12 +132,12 @@ def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
     """Standard deviation and limits of draws (B, M), of those that are defined."""
     tail = 0.5 * (1.0 - check_level(conf_level))
     error, low, high = (np.full(draws.shape[1], np.nan) for _ in range(3))
-    for place, column in enumerate(draws.T):
-        known = column[np.isfinite(column)]
-        # An interval from a minority of draws would be one of luck.
-        if known.size > 1 and known.size >= 0.9 * column.size:
-            error[place] = known.std(ddof=1)
-            low[place], high[place] = np.quantile(known, [tail, 1.0 - tail])
+    for m, column in enumerate(draws.T):
+        defined = column[np.isfinite(column)]
+        # With many draws undefined the rest are a selection, not a distribution.
+        if defined.size > 1 and defined.size >= 0.9 * column.size:
+            error[m] = defined.std(ddof=1)
+            low[m], high[m] = np.quantile(defined, [tail, 1.0 - tail])
     return error, low, high
 
 
@@ -204,12 +209,12 @@ def _from_items(
         sums = item_sums(study, fit.counts, models)
         noise = _source_noise(fit, models)
         one = sums.totals(np.ones((1, len(psi))))
-        estimates.append(of_items(one, sums.has_local, noise))
+        estimates.append(item_level_measures(one, sums.has_local, noise))
         parts = [
-            of_items(sums.totals(weights[start : start + _BLOCK]), sums.has_local, noise)
+            item_level_measures(sums.totals(weights[start : start + _BLOCK]), sums.has_local, noise)
             for start in range(0, n_draws, _BLOCK)
         ]
-        draws.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+        draws.append(_concatenated(parts))
     return MeasureDraws(
         models,
         {"HAT": scores.params, **{k: v[0] for k, v in _averaged(estimates).items()}},
@@ -222,9 +227,9 @@ def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
     """Sampling variance of each model's source logit, (M,)."""
     mean, influence = fit.source_influence()
     variance = np.diag(influence_covariance(influence, fit.counts.clusters))
-    at = [fit.counts.models.index(name) for name in models]
-    inner = np.clip(mean[at], 1e-3, 1.0 - 1e-3)
-    return np.asarray(variance[at] / (inner * (1.0 - inner)) ** 2, dtype=float)
+    rows = [fit.counts.models.index(name) for name in models]
+    inner = np.clip(mean[rows], 1e-3, 1.0 - 1e-3)
+    return np.asarray(variance[rows] / (inner * (1.0 - inner)) ** 2, dtype=float)
 
 
 def item_measures(profile: ItemProfile) -> dict[str, Floats]:
@@ -239,8 +244,13 @@ def item_measures(profile: ItemProfile) -> dict[str, Floats]:
     for fit in profile.fits:
         sums = item_sums(profile.study, fit.counts, models)
         one = sums.totals(np.ones((1, len(sums.flat))))
-        parts.append(of_items(one, sums.has_local, _source_noise(fit, models)))
+        parts.append(item_level_measures(one, sums.has_local, _source_noise(fit, models)))
     return {name: values[0] for name, values in _averaged(parts).items()}
+
+
+def _concatenated(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
+    """Blocks of draws of every measure, one below another."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _averaged(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
@@ -263,16 +273,16 @@ def _from_means(
         rows = [part.counts.models.index(name) for name in models]
         beta, error = float(profile.panel.slopes()[b]), float(profile.panel.slope_variances()[b])
         noise = part.source_var[rows]
-        estimates.append(_of_cells(part, rows, reference, (np.zeros(1), beta), noise, None))
+        shape = (len(part.counts.models), 1 + len(part.counts.languages))
+        none = np.zeros((1, *shape))
+        estimates.append(_cell_measures(part, rows, reference, np.full(1, beta), noise, none))
         blocks = []
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
             slope = beta + np.sqrt(error) * rng.standard_normal(count)
-            shape = (count, len(part.counts.models), 1 + len(part.counts.languages))
-            blocks.append(
-                _of_cells(part, rows, reference, (slope, beta), noise, rng.standard_normal(shape))
-            )
-        draws.append({name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]})
+            errors = rng.standard_normal((count, *shape))
+            blocks.append(_cell_measures(part, rows, reference, slope, noise, errors))
+        draws.append(_concatenated(blocks))
     estimate = {name: values[0] for name, values in _averaged(estimates).items()}
     drawn = _averaged(draws)
     # HAT itself is the profile's own; the draws are centred on it.
@@ -282,21 +292,20 @@ def _from_means(
     )
 
 
-def _of_cells(
+def _cell_measures(
     part: Logits,
     rows: list[int],
     reference: str,
-    slope: tuple[Floats, float],
+    slopes: Floats,
     noise: Floats,
-    errors: Floats | None,
+    errors: Floats,
 ) -> dict[str, Floats]:
-    """Measures from cells of one benchmark moved by standard normal `errors` (B, M, 1 + L)."""
+    """Measures from cells of one benchmark moved by standard normal errors, each (B, R).
+
+    For R models `rows`; slopes (B,), sampling variances of source logits `noise` (R,), and errors
+    (B, M, 1 + L), source first.
+    """
     counts = part.counts
-    if errors is None:
-        errors = np.zeros((1, len(counts.models), 1 + len(counts.languages)))
-        slopes = np.full(1, slope[1])
-    else:
-        slopes = slope[0]
     accuracy = np.column_stack([counts.source_accuracy, counts.target_accuracy])
     trials = np.column_stack([counts.source_trials, counts.target_trials])
     spread = np.sqrt(accuracy * (1.0 - accuracy) / np.where(trials > 0, trials, np.nan))
@@ -309,16 +318,15 @@ def _of_cells(
             f"benchmark {counts.benchmark!r}: no language has an accuracy of every model, so that "
             "their measures cannot be compared"
         )
-    S, T = cells[:, rows, 0], cells[:, rows, 1:][:, :, shared]
-    s, t = S, T.mean(axis=2)
-    everywhere = np.concatenate([T, s[:, :, None]], axis=2)
+    s, T = cells[:, rows, 0], cells[:, rows, 1:][:, :, shared]
+    t = T.mean(axis=2)
     return {
         "HAT": _line_hat(part, rows, reference, slopes, (zs, zt[:, rows][:, :, shared])),
         "gap": s - t,
-        "ratio": share(t, s),
+        "ratio": ratio(t, s),
         "excess": moment_excess(s, t, noise),
         "gamma": gamma(s, t),
-        "parity_gap": everywhere.max(axis=2) - everywhere.min(axis=2),
+        "parity_gap": parity_gap(s, T),
     }
 
 

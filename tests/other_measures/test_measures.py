@@ -9,7 +9,7 @@ import pytest
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.inference.tidy import TIDY_COLUMNS
-from hatstats.measures.table import measures
+from hatstats.other_measures.table import measures
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from tests.studies import item_rows, panel_rows, study_of

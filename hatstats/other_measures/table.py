@@ -1,4 +1,4 @@
-"""The measures that HAT argues with, in one tidy table with intervals."""
+"""The measures that HAT competes with, in one tidy table with intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.tidy import tidy_frame
-from hatstats.measures.draws import measure_draws
+from hatstats.other_measures.draws import measure_draws
+from hatstats.scores.counts import ratio
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
 
@@ -27,8 +28,12 @@ def _raw(study: Study) -> HatScores:
     with warnings.catch_warnings():
         # One-sided profiles matter for HAT, not for plain means.
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        method: Method = "observed" if study.level == "item" else "aggregate"
-        return fit_profile(study, method=method).hat("own")
+        return fit_profile(study, method=_plain_method(study)).hat("own")
+
+
+def _plain_method(study: Study) -> Method:
+    """The method whose scores under the reference `own` are raw accuracies."""
+    return "observed" if study.level == "item" else "aggregate"
 
 
 def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats, Floats]:
@@ -74,7 +79,7 @@ def measures(
     n_draws: int = 1_000,
     rng: np.random.Generator | int | None = 1,
 ) -> pd.DataFrame:
-    """Every rival of HAT that the data allow, per model.
+    """Every other measure of transfer that the data allow, per model.
 
     * ``gap`` = acc(source) - acc(target), a difference of proportions;
     * ``ratio`` = acc(target) / acc(source);
@@ -87,7 +92,7 @@ def measures(
 
     * ``overall`` = mean over items of right in source and in target (ECLeKTic overall);
     * ``conditional`` = right in both / right in the source (ECLeKTic transfer), and
-      ``conditional_with_source``, what it becomes when the source row is left among the targets,
+      ``conditional_with_source``, what it becomes when the source row is kept among the targets,
       (1 + L t) / (L + 1), as in public implementations;
     * ``agreement`` = kappa of right and wrong between source and target: RankC and CAPA compare
       answers, which counts do not hold;
@@ -99,9 +104,9 @@ def measures(
       source languages of their own.
 
     Accuracies are means over languages that every model has, then over benchmarks; in a table of
-    means, a missing cell counts with what the model's other languages predict (``excess`` takes
-    the cells that are there). All three move when only source ability moves; they stand beside
-    HAT, not in its place.
+    means, a missing cell is predicted from the model's other languages (``excess`` uses observed
+    cells only). All three change when only source ability changes; they complement HAT and do not
+    replace it.
 
     Parameters
     ----------
@@ -117,45 +122,45 @@ def measures(
     DataFrame
         Tidy rows, `model` in front. Standard errors of the first three by the delta method from
         item clusters where there are items, else from binomial sampling; of the others by
-        resampling the same items. `hatstats.measures.draws` has all of them, and HAT, from the
-        same draws. ``excess`` is NaN where the models tell no line (too few, or equal sources),
+        resampling the same items. `measure_draws` has all of them, and HAT, from the same draws.
+        ``excess`` is NaN where the models identify no line (too few, or equal sources),
         ``ratio`` where no source answer is right.
 
     Raises
     ------
     NotIdentifiedError
-        For a table of means whose models tell no line, or without a target language.
+        For a table of means whose models identify no line, or without a target language.
     """
     study = as_study(study, "measures")
     raw = _raw(study)
     count = len(raw.models)
     target, source = raw.params, raw.source
     cov = raw.joint_cov
-    own_t, own_s = np.diag(cov)[:count], np.diag(cov)[count:]
-    both = np.diag(cov[:count, count:])
-    gap_se = np.sqrt(np.maximum(own_t + own_s - 2.0 * both, 0.0))
-    ratio = np.divide(target, source, out=np.full(count, np.nan), where=source > 0)
-    relative = own_t - 2.0 * ratio * both + ratio**2 * own_s
-    ratio_se = np.divide(
-        np.sqrt(np.maximum(relative, 0.0)), source, out=np.full(count, np.nan), where=source > 0
-    )
+    var_target, var_source = np.diag(cov)[:count], np.diag(cov)[count:]
+    covariance = np.diag(cov[:count, count:])
+    gap_se = np.sqrt(np.maximum(var_target + var_source - 2.0 * covariance, 0.0))
+    quotient = ratio(target, source)
+    relative = var_target - 2.0 * quotient * covariance + quotient**2 * var_source
+    quotient_se = ratio(np.sqrt(np.maximum(relative, 0.0)), source)
     try:
         excess, excess_se = _excess(fit_aggregate(study), raw.models)
         how = "delta method, errors-in-variables line over models"
     except NotIdentifiedError:
         excess = excess_se = np.full(count, np.nan)
         how = "not identified: no line over these models"
-    names = {"model": list(raw.models)}
+    ratio_method = ["delta method" if value > 0 else _NO_RATIO for value in source]
     frames = [
-        tidy_frame(term, value, error, conf_level=conf_level, method=method, identifiers=names)
+        tidy_frame(
+            term,
+            value,
+            error,
+            conf_level=conf_level,
+            method=method,
+            identifiers={"model": list(raw.models)},
+        )
         for term, value, error, method in (
             ("gap", source - target, gap_se, "delta method"),
-            (
-                "ratio",
-                ratio,
-                ratio_se,
-                ["delta method" if value > 0 else _NO_RATIO for value in source],
-            ),
+            ("ratio", quotient, quotient_se, ratio_method),
             ("excess", excess, excess_se, how),
         )
     ]
@@ -173,10 +178,9 @@ def _drawn(
     rng: np.random.Generator | int | None,
 ) -> pd.DataFrame:
     """The measures whose errors come from draws."""
-    method: Method = "observed" if study.level == "item" else "aggregate"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        found = measure_draws(study, method=method, n_draws=n_draws, rng=rng)
+        found = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=rng)
     rows = found.tidy(conf_level)
     kept = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
     return rows[kept]
