@@ -35,6 +35,7 @@ _OPTIONS: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
 def _fit_items(
     counts: ItemCounts, method: Method, options: ItemOptions | None
 ) -> tuple[Floats, Sequence[ModelFit]]:
+    """Support (Q,) and fits of the models of one benchmark by an item-level method."""
     if method == "joint":
         return fit_joint(counts, cast("JointOptions | None", options))
     if method == "latent":
@@ -64,8 +65,8 @@ def fit_profile(
         Flagged cells are used if they are in it: call ``study.without_flagged()`` first to leave
         them out.
     method : {"latent", "joint", "observed", "aggregate"}, optional
-        ``latent`` conditions on an item's chance of a right answer, with the noise of few
-        trials taken out; ``joint`` does so by a parametric model, which also serves one
+        ``latent`` conditions on an item's chance of a right answer, without the noise of few
+        trials; ``joint`` does so by a parametric model, which also serves one
         trial per item, in two or more target languages or of several models; ``observed``
         conditions on the share of right answers seen; ``aggregate`` fits a line between models
         and needs no items. The default is ``latent`` where every benchmark has items, else
@@ -75,7 +76,7 @@ def fit_profile(
     correlation : float
         For ``aggregate``: stated correlation of two models' accuracies on the same items.
     options : LatentOptions or JointOptions, optional
-        For ``latent``: whether profiles increase, and what roughness costs; for ``joint``: which
+        For ``latent``: whether profiles increase, and the cost of roughness; for ``joint``: which
         parametric model.
 
     Returns
@@ -91,7 +92,6 @@ def fit_profile(
         If the study lacks what the method needs: items, trials, languages or models.
     """
     study = as_study(study, "fit_profile")
-    levels = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     chosen = method or default_method(study)
     if options is not None and not isinstance(options, _OPTIONS.get(chosen, ())):
         raise DataError(
@@ -113,7 +113,7 @@ def fit_profile(
             f"slope and correlation belong to method 'aggregate', not {chosen!r}",
             hint="leave them out.",
         )
-    without = [name for name, has in levels.items() if not has]
+    without = [name for name in study.benchmark_names if not benchmark_is_item_level(study, name)]
     if without:
         raise NotIdentifiedError(
             f"method {chosen!r} needs item-level counts, and {', '.join(without)} has only "
@@ -123,20 +123,24 @@ def fit_profile(
     for name in study.benchmark_names:
         counts = item_counts(study, name)
         support, models = _fit_items(counts, chosen, options)
-        for m, model in enumerate(counts.models):
-            asked = counts.source_trials[m] > 0
-            share = counts.source_correct[m][asked] / counts.source_trials[m][asked]
-            if share.min() == share.max() and share.min() in (0.0, 1.0):
-                warnings.warn(
-                    f"benchmark {name!r}: every source answer of {model!r} is "
-                    f"{'right' if share.min() == 1.0 else 'wrong'}; its profile is known at that "
-                    "end only, and elsewhere extrapolated",
-                    DegenerateDataWarning,
-                    stacklevel=2,
-                )
+        _warn_of_constant_sources(counts)
         together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
         fits.append(BenchmarkFit(counts, support, tuple(models), together))
     return ItemProfile(study, chosen, tuple(fits), options)
+
+
+def _warn_of_constant_sources(counts: ItemCounts) -> None:
+    """Name the models whose source answers are all right, or all wrong."""
+    accuracy = counts.source_accuracy()
+    for value, answer in ((1.0, "right"), (0.0, "wrong")):
+        constant = ((accuracy == value) | np.isnan(accuracy)).all(axis=1)
+        for model in np.array(counts.models)[constant]:
+            warnings.warn(
+                f"benchmark {counts.benchmark!r}: every source answer of {str(model)!r} is "
+                f"{answer}; its profile is known at that end only, and elsewhere extrapolated",
+                DegenerateDataWarning,
+                stacklevel=3,
+            )
 
 
 def fit_like(profile: ItemProfile, study: Study) -> TransferProfile:

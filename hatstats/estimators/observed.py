@@ -1,8 +1,7 @@
 """The `observed` profile: mean target accuracy of items by their observed source accuracy k/n.
 
-This is what a reader of raw tables would do. It needs no model, and it is biased wherever few
-trials blur k/n: noise in the source pulls the profile towards the model's own mean, so that
-strong models look better at transfer than they are.
+It needs no model, and it is biased where trials are few: noise in k/n pulls the profile towards the
+model's own mean, so that the transfer of strong models is overestimated.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, ratio
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedModel:
-    """Profile of one model on the benchmark's levels of k/n, with influence look-ups.
+    """Profile of one model on the benchmark's levels of k/n, with the influence of items.
 
     Attributes
     ----------
@@ -29,7 +28,7 @@ class ObservedModel:
         Mean target accuracy at each level, interpolated where the model has no item; NaN for a
         language that the model was never asked in.
     interpolation : tuple of ndarray, each (Q, Q)
-        Per language, the weights that carry means at filled levels to all levels.
+        Per language, weights from means at levels with items to all levels.
     level : ndarray of int, shape (N,)
         Level of each item, -1 if the item was not asked in the source.
     target : ndarray, shape (N, L)
@@ -44,14 +43,13 @@ class ObservedModel:
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_q weights_q T_l(q)``, shape (N, L)."""
         influence = np.zeros(self.target.shape)
-        for place, spread in enumerate(self.interpolation):
-            on_levels = weights @ spread
-            y = self.target[:, place]
+        for column, interpolation in enumerate(self.interpolation):
+            y = self.target[:, column]
             used = (self.level >= 0) & ~np.isnan(y)
             level = self.level[used]
             size = np.bincount(level, minlength=weights.size)
-            share = on_levels[level] / size[level]
-            influence[used, place] = share * (y[used] - self.profile[place, level])
+            weight = (weights @ interpolation)[level] / size[level]
+            influence[used, column] = weight * (y[used] - self.profile[column, level])
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
@@ -63,11 +61,11 @@ class ObservedModel:
 
 
 def _interpolation(filled: NDArray[np.bool_], support: Floats) -> Floats:
-    """Weights (Q, Q) from means at filled levels to all: linear between, constant outside."""
+    """Weights (Q, Q) from means at filled levels (Q,) to all: linear between, constant outside."""
     weights = np.zeros((support.size, support.size))
-    known = np.flatnonzero(filled)
-    for unit in known:
-        weights[:, unit] = np.interp(support, support[known], (known == unit).astype(float))
+    for level in np.flatnonzero(filled):
+        indicator = np.arange(support.size)[filled] == level
+        weights[:, level] = np.interp(support, support[filled], indicator.astype(float))
     return weights
 
 
@@ -91,23 +89,19 @@ def fit_observed(counts: ItemCounts) -> tuple[Floats, tuple[ObservedModel, ...]]
         asked = ~np.isnan(source[m])
         level = np.full(source[m].shape, -1, dtype=np.intp)
         level[asked] = np.searchsorted(support, source[m][asked])
-        profile, spreads = [], []
-        for place in range(len(counts.languages)):
-            y = target[m, :, place]
+        profile, interpolations = [], []
+        for y in target[m].T:
             used = asked & ~np.isnan(y)
             size = np.bincount(level[used], minlength=support.size)
             total = np.bincount(level[used], weights=y[used], minlength=support.size)
-            mean = np.divide(total, size, out=np.zeros(support.size), where=size > 0)
-            spread = _interpolation(size > 0, support)
-            if not used.any():
-                mean = np.full(support.size, np.nan)
-            profile.append(spread @ mean)
-            spreads.append(spread)
+            mean = np.nan_to_num(ratio(total, size), nan=0.0 if used.any() else np.nan)
+            interpolations.append(_interpolation(size > 0, support))
+            profile.append(interpolations[-1] @ mean)
         fitted.append(
             ObservedModel(
                 distribution=np.bincount(level[asked], minlength=support.size) / asked.sum(),
                 profile=np.array(profile),
-                interpolation=tuple(spreads),
+                interpolation=tuple(interpolations),
                 level=level,
                 target=target[m],
             )

@@ -2,8 +2,8 @@
 
 The slope of target on source logits is estimated *between* models
 (`hatstats.estimators.aggregate.panel_regression`), so that a model's score is its excess over this
-panel's line: effective robustness, which is relative to the panel. HAT moves each model along its own line of
-that slope to the reference source accuracy.
+panel's line: effective robustness, which is relative to the panel. HAT moves each model along its
+own line of that slope to the reference source accuracy.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class AggregateProfile(TransferProfile):
         """What HAT is under this estimator, in one sentence."""
         return (
             "HAT: a model's expected target accuracy, had its source accuracy been the "
-            "reference's, along a line on the chance-corrected logit scale whose slope is estimated "
-            "between these models; so a score is excess over this panel's line. Equal weights for "
-            "languages, then for benchmarks."
+            "reference's, along a line on the chance-corrected logit scale whose slope is "
+            "estimated between these models; so a score is excess over this panel's line. "
+            "Equal weights for languages, then for benchmarks."
         )
 
     @property

@@ -1,4 +1,4 @@
-"""How well a fitted curve predicts items whose cluster is left out."""
+"""How well a fitted curve predicts items of held-out clusters."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from hatstats.estimators.latent.curve_fit import LEAST_RESIDUAL_SHARE, CurveFit
 from hatstats.estimators.latent.deconvolution import Deconvolution
-from hatstats.estimators.latent.linearised import LEAST_LEFT, Layer
 from hatstats.estimators.latent.penalised_fit import Means
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Mates:
+class ClusterPairs:
     """Pairs of two items of one cluster, added up by their count patterns; K kinds of pairs.
 
     Attributes
     ----------
     one, other : ndarray of int, shape (K,)
-        Patterns of the two items. Every pair is there both ways round.
+        Patterns of the two items. Every pair is counted in both orders.
     number : ndarray, shape (K,)
-        How many pairs there are; products of weights, where items have weights.
+        Number of pairs, or sum of the products of the items' weights.
     first, second : ndarray, shape (K,)
         Sums of each item's target accuracy.
     both : ndarray, shape (K,)
@@ -44,13 +44,13 @@ class Mates:
         return self.both - self.first * b - a * self.second + self.number * a * b
 
 
-def cluster_mates(
+def cluster_pairs(
     y: Floats,
     index: NDArray[np.intp],
     clusters: NDArray[np.intp],
     items: Floats,
     patterns: int,
-) -> Mates:
+) -> ClusterPairs:
     """Pairs of items of one cluster.
 
     Parameters
@@ -67,74 +67,80 @@ def cluster_mates(
 
     Returns
     -------
-    Mates
+    ClusterPairs
     """
     used = (index >= 0) & ~np.isnan(y)
-    at = (clusters[used], index[used])
-    weight, value = items[used], (items * y)[used]
-    shape = (int(clusters.max()) + 1, patterns)
-    number, total = (sparse.coo_array((each, at), shape=shape).tocsr() for each in (weight, value))
+    pattern, weight, value = index[used], items[used], (items * y)[used]
+    codes, shape = (clusters[used], pattern), (int(clusters.max()) + 1, patterns)
+    number, total = (
+        sparse.coo_array((each, codes), shape=shape).tocsr() for each in (weight, value)
+    )
 
     one, other = (side.astype(np.intp) for side in (number.T @ number).tocoo().coords)
 
-    def pairs(a: sparse.csr_array, b: sparse.csr_array, alone: Floats) -> Floats:
-        together = (a.T @ b).tocsr()[one, other]
-        itself = np.bincount(at[1], alone, patterns)[one]
-        return np.asarray(together - np.where(one == other, itself, 0.0), dtype=float)
+    def pair_sums(a: sparse.csr_array, b: sparse.csr_array, same_item: Floats) -> Floats:
+        products = (a.T @ b).tocsr()[one, other]
+        own = np.bincount(pattern, same_item, patterns)[one]
+        return np.asarray(products - np.where(one == other, own, 0.0), dtype=float)
 
-    return Mates(
+    return ClusterPairs(
         one,
         other,
-        pairs(number, number, weight**2),
-        pairs(total, number, value * weight),
-        pairs(number, total, value * weight),
-        pairs(total, total, value**2),
+        pair_sums(number, number, weight**2),
+        pair_sums(total, number, value * weight),
+        pair_sums(number, total, value * weight),
+        pair_sums(total, total, value**2),
     )
 
 
-def left_out_loss(
-    layer: Layer, working: Floats, part: Deconvolution, means: Means, mates: Mates
+def cross_validated_loss(
+    curve_fit: CurveFit, working: Floats, part: Deconvolution, means: Means, pairs: ClusterPairs
 ) -> float:
     """Weighted squared error of every item, predicted from the items of other clusters.
 
-    One step from the fit to all items: ``r / (1 - leverage)``, exact for a linear smoother, of the
-    item itself, and to first order what its cluster's other items do to its prediction.
+    One step from the fit to all items: ``r / (1 - leverage)``, exact for a linear smoother, for the
+    item itself, and to first order the effect of its cluster's other items on its prediction.
 
     Parameters
     ----------
-    layer : Layer
+    curve_fit : CurveFit
         With one curve.
     working : ndarray, shape (J,)
         Weight of one item of each pattern.
     part : Deconvolution
     means : Means
         Of the target accuracies that the curve was fitted to.
-    mates : Mates
+    pairs : ClusterPairs
 
     Returns
     -------
     float
     """
-    fitted = part.posterior @ layer.curve[0]
+    fitted = part.posterior @ curve_fit.curve[0]
     own = means.size[0] * (means.variance[0] + (means.mean[0] - fitted) ** 2)
-    own /= np.maximum(1.0 - layer.leverage(part)[0], LEAST_LEFT) ** 2
-    design = part.posterior @ layer.slopes[0]
-    pulls = ((design @ layer.bread[0])[mates.one] * design[mates.other]).sum(axis=1)
-    pulls *= working[mates.one] * layer.working[0][mates.other]
-    return float(working @ own + 2.0 * pulls @ mates.products(fitted))
+    own /= np.maximum(1.0 - curve_fit.leverage(part)[0], LEAST_RESIDUAL_SHARE) ** 2
+    design = part.posterior @ curve_fit.slopes[0]
+    effect = ((design @ curve_fit.bread[0])[pairs.one] * design[pairs.other]).sum(axis=1)
+    effect *= working[pairs.one] * curve_fit.working[0][pairs.other]
+    return float(working @ own + 2.0 * effect @ pairs.products(fitted))
 
 
-def gain_error(
-    rough: Layer, smooth: Layer, working: Floats, part: Deconvolution, means: Means, mates: Mates
+def loss_difference_error(
+    rough: CurveFit,
+    smooth: CurveFit,
+    working: Floats,
+    part: Deconvolution,
+    means: Means,
+    pairs: ClusterPairs,
 ) -> float:
-    """Standard error of what one curve's `left_out_loss` is below another's, arguments as there.
+    """Standard error of the difference of two curves' `cross_validated_loss`, same arguments.
 
-    Of two squared residuals of variance ``1 / working`` the difference varies by twice the residual
-    times the distance of the fits; those of one cluster vary together.
+    The difference of two squared residuals of variance ``1 / working`` varies by twice the residual
+    times the distance of the fits; residuals of one cluster are correlated.
     """
     fitted = part.posterior @ smooth.curve[0]
-    apart = part.posterior @ rough.curve[0] - fitted
-    pull = working * apart
-    alone = (means.size[0] * pull) @ apart
-    together = (pull[mates.one] * pull[mates.other]) @ mates.products(fitted)
-    return float(2.0 * np.sqrt(max(alone + together, 0.0)))
+    distance = part.posterior @ rough.curve[0] - fitted
+    weighted = working * distance
+    variance = (means.size[0] * weighted) @ distance
+    covariance = (weighted[pairs.one] * weighted[pairs.other]) @ pairs.products(fitted)
+    return float(2.0 * np.sqrt(max(variance + covariance, 0.0)))

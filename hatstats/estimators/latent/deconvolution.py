@@ -1,4 +1,4 @@
-"""The distribution of an item's chance of a right answer, undone from counts of right answers.
+"""The distribution of an item's chance of a right answer, from counts of right answers.
 
 Counts k of n trials blur the item probability x by binomial noise. The distribution g of x
 is recovered by maximum likelihood in a smooth exponential family on a grid (Efron 2016,
@@ -26,13 +26,14 @@ _REACH = 7.0
 #: Values of x at which distributions and profiles are held.
 GRID = np.concatenate([[0.0], special.expit(np.linspace(-_REACH, _REACH, 57)), [1.0]])
 _SPLINES = 12
-# Weak ridges keep the flat directions of the likelihood bounded: the level of log g, which g's
-# normalisation cancels, and the atoms, which differ little from their neighbours on the grid.
+# Weak ridges bound the flat directions of the likelihood: the level of log g, which cancels in g,
+# and the atoms, which differ little from their neighbours on the grid.
 _RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
 _SMOOTHING = np.geomspace(1e5, 1e-2, 15)
 
 
 def _design() -> tuple[Floats, Floats]:
+    """Basis of log g on the grid, splines then atoms (Q, p), and the roughness matrix (p, p)."""
     inner = np.linspace(-_REACH, _REACH, GRID.size - 2)
     knots = np.concatenate(
         [[-_REACH] * 3, np.linspace(-_REACH, _REACH, _SPLINES - 2), [_REACH] * 3]
@@ -54,7 +55,7 @@ _RIDGE = np.diag(np.r_[np.full(_SPLINES, _RIDGE_SPLINE), np.full(2, _RIDGE_ATOM)
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """The distinct (k, n) pairs of a set of items: all that the likelihood needs.
+    """The distinct (k, n) pairs of a set of items, which determine the likelihood.
 
     Attributes
     ----------
@@ -86,9 +87,9 @@ def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = Non
     -------
     Patterns
     """
-    there = trials > 0
-    k, n = correct[there], trials[there]
-    # Pairs are told apart as one number each; sorting them as rows is many times slower.
+    asked = trials > 0
+    k, n = correct[asked], trials[asked]
+    # Each pair is coded as one number; sorting pairs as rows is many times slower.
     _, first, index = np.unique(
         n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
     )
@@ -97,16 +98,16 @@ def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = Non
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
     full = np.full(correct.shape, -1, dtype=np.intp)
-    full[there] = rank[index]
+    full[asked] = rank[index]
     pairs = pairs[order]
     items = np.ones(correct.shape) if weights is None else weights
-    size = np.bincount(full[there], weights=items[there])
+    size = np.bincount(full[asked], weights=items[asked])
     return Patterns(pairs[:, 0], pairs[:, 1], size, full)
 
 
 @dataclass(frozen=True, slots=True)
 class Deconvolution:
-    """Distribution of the item probability x on a grid, with what its uncertainty needs.
+    """Distribution of the item probability x on a grid, with derivatives for its uncertainty.
 
     Attributes
     ----------
@@ -147,7 +148,7 @@ def binomial_likelihood(patterns: Patterns, grid: Floats) -> Floats:
 
 
 def _softmax(theta: Floats) -> Floats:
-    # In the innermost loop, where scipy's softmax spends ten times as long on its arguments.
+    """Probabilities g (Q,) of parameters (p,); scipy's softmax is ten times slower at this size."""
     value = _BASIS @ theta
     shares = np.exp(value - value.max())
     return np.asarray(shares / shares.sum(), dtype=float)
@@ -158,12 +159,12 @@ def _maximise(
 ) -> tuple[Floats, float]:
     """Penalised maximum by Newton steps with halving; returns theta and the objective.
 
-    The last step promises to gain less than half of `tolerance` in log-likelihood.
+    The last step is predicted to gain less than half of `tolerance` in log-likelihood.
     """
 
     def objective(value: Floats) -> float:
         mixture = likelihood @ _softmax(value)
-        with np.errstate(divide="ignore"):  # a step too long; its objective is -inf
+        with np.errstate(divide="ignore"):  # the objective of too long a step is -inf
             return float(size @ np.log(mixture) - 0.5 * value @ penalty @ value)
 
     total = size.sum()
@@ -174,14 +175,14 @@ def _maximise(
         posterior = likelihood * density / mixture[:, None]
         scores = posterior @ _BASIS - density @ _BASIS
         gradient = size @ scores - penalty @ theta
-        # In units of the expected information, which is definite everywhere; a direction that
-        # bends upward is walked by the size of its bend, so that saddles are left at once.
+        # In units of the expected information, which is positive definite. Directions of negative
+        # curvature are scaled by its absolute value, so that saddle points are left at once.
         information = (scores * (total * mixture)[:, None]).T @ scores + penalty
         unit = np.sqrt(np.diag(information))
         curvature = _curvature(likelihood, size, penalty, theta) / np.outer(unit, unit)
         value, vector = np.linalg.eigh(curvature)
-        bend = np.maximum(np.abs(value), 1e-10)
-        step = vector @ (vector.T @ (gradient / unit) / bend) / unit
+        stiffness = np.maximum(np.abs(value), 1e-10)
+        step = vector @ (vector.T @ (gradient / unit) / stiffness) / unit
         length = 1.0
         while (proposed := objective(theta + length * step)) < current and length > 1e-10:
             length *= 0.5
@@ -208,26 +209,18 @@ def _curvature(likelihood: Floats, size: Floats, penalty: Floats, theta: Floats)
     return np.asarray(size.sum() * prior - within + penalty, dtype=float)
 
 
-def deconvolve(
-    correct: Floats,
-    trials: Floats,
-    *,
-    smoothing: float | None = None,
-    weights: Floats | None = None,
-) -> Deconvolution:
+def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolution:
     """Distribution of item probabilities behind counts of right answers.
 
     Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
 
     Parameters
     ----------
-    correct, trials : ndarray, shape (N,)
-        Right answers and trials per item; items with 0 trials are ignored.
+    patterns : Patterns
+        The counts, grouped by `count_patterns`.
     smoothing : float, optional
         Weight of the roughness penalty. Chosen from the data by the Laplace approximation of the
         marginal likelihood if not given.
-    weights : ndarray, shape (N,), optional
-        Non-negative weights of the items (a bootstrap's); 1 each if not given.
 
     Returns
     -------
@@ -238,24 +231,17 @@ def deconvolve(
     FitError
         If the Newton steps do not converge.
     """
-    return deconvolve_patterns(count_patterns(correct, trials, weights), smoothing)
-
-
-def deconvolve_patterns(patterns: Patterns, smoothing: float | None = None) -> Deconvolution:
-    """The same for counts that are grouped already; see `deconvolve`."""
     likelihood = binomial_likelihood(patterns, GRID)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):
         penalty = weight * _ROUGHNESS + _RIDGE
-        # To compare the costs of roughness a hundredth of a log-likelihood is near enough.
+        # A hundredth of a log-likelihood is accurate enough to compare the weights.
         theta, value = _maximise(likelihood, patterns.size, penalty, theta, 1e-2)
         sign, log_det = np.linalg.slogdet(_curvature(likelihood, patterns.size, penalty, theta))
-        evidence = value + 0.5 * (_SPLINES - 3) * np.log(weight) - 0.5 * log_det
-        if sign <= 0 and best is not None:
-            continue
-        if best is None or evidence > best[0]:
-            best = (float(evidence), float(weight), theta)
+        evidence = float(value + 0.5 * (_SPLINES - 3) * np.log(weight) - 0.5 * log_det)
+        if best is None or (sign > 0 and evidence > best[0]):
+            best = (evidence, float(weight), theta)
     assert best is not None
     _, weight, theta = best
     penalty = weight * _ROUGHNESS + _RIDGE

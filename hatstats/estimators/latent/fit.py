@@ -1,4 +1,4 @@
-"""The `latent` profile: T(x) = E[p_target | p_source = x] with the noise of k/n taken out.
+"""The `latent` profile: T(x) = E[p_target | p_source = x] without the noise of k/n.
 
 Three steps, none with a model of residuals or of dependence between languages:
 
@@ -9,9 +9,9 @@ Three steps, none with a model of residuals or of dependence between languages:
    over languages is known better than each of them, and must not keep the bias of a penalty that
    suits one language.
 
-T is one of a smooth family (`increasing`, or `unrestricted`) in which no constraint can bind, so
-that all steps are smooth estimating equations: the influence of an item on any functional of T or g
-is a look-up by its source count, and carries the earlier steps' uncertainty into the later ones.
+T belongs to a smooth family (`curve_families`) in which no constraint can bind, so that all steps
+are smooth estimating equations: the influence of an item on any functional of T or g is a look-up
+by its source count, and includes the uncertainty of the earlier steps.
 """
 
 from __future__ import annotations
@@ -23,30 +23,33 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.latent.cross_validation import (
-    Mates,
-    cluster_mates,
-    gain_error,
-    left_out_loss,
+    ClusterPairs,
+    cluster_pairs,
+    cross_validated_loss,
+    loss_difference_error,
 )
+from hatstats.estimators.latent.curve_families import (
+    Family,
+    increasing_family,
+    unrestricted_family,
+)
+from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
 from hatstats.estimators.latent.deconvolution import (
     GRID,
     Deconvolution,
     Patterns,
     count_patterns,
-    deconvolve_patterns,
+    deconvolve,
 )
-from hatstats.estimators.latent.linearised import Layer, fit_layer
-from hatstats.estimators.latent.monotone import increasing_family
-from hatstats.estimators.latent.penalised_fit import Family, Means, Prior, pattern_means
-from hatstats.estimators.latent.unrestricted import unrestricted_family
-from hatstats.scores.counts import ItemCounts
+from hatstats.estimators.latent.penalised_fit import Means, Prior, pattern_means
+from hatstats.scores.counts import ItemCounts, ratio
 
 Floats = NDArray[np.float64]
 
-#: Multiples of the cost of roughness among which cross-validation chooses. Offered 10 and 100 too
-#: it takes them for weak models, and their bias is not small beside the standard error: coverage of
+#: Multiples of the cost of roughness among which cross-validation chooses. With 10 and 100 it would
+#: choose these for weak models, and their bias is not small beside the standard error: coverage of
 #: .95 fell to .924 in the mixture world.
-ROUGHNESS_TRIED = (1.0, 0.1)
+ROUGHNESS_CANDIDATES = (1.0, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +63,17 @@ class LatentOptions:
         in the target language, on average. True by default.
     roughness : float or None
         Multiple of a cost of roughness. None, the default, chooses one for each model among
-        `ROUGHNESS_TRIED` by cross-validation over item clusters, the highest unless a lower one is
-        better by more than two standard errors; intervals do not carry the choice.
-        A number is the same for all models: what the prior shape adds to the n + 1 functionals of T
-        that n trials identify is the same for them then.
+        `ROUGHNESS_CANDIDATES` by cross-validation over item clusters, the highest unless a lower one
+        is better by more than two standard errors; intervals do not include the choice.
+        A number is used for all models, so that the prior shape adds the same to the n + 1
+        functionals of T that n trials identify.
     """
 
     monotone: bool = True
     roughness: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a cost that is not positive."""
+        """Check that the cost is positive."""
         if self.roughness is not None and not 0.0 < self.roughness < np.inf:
             raise DataError(
                 "the cost of roughness must be positive",
@@ -80,10 +83,10 @@ class LatentOptions:
             )
 
     def families(self, grid: Floats) -> dict[float, Family]:
-        """Families of curves to choose from, by their cost of roughness."""
+        """Candidate families of curves, by their cost of roughness."""
         make = increasing_family if self.monotone else unrestricted_family
-        tried = ROUGHNESS_TRIED if self.roughness is None else (self.roughness,)
-        return {roughness: make(grid, roughness) for roughness in tried}
+        candidates = ROUGHNESS_CANDIDATES if self.roughness is None else (self.roughness,)
+        return {roughness: make(grid, roughness) for roughness in candidates}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,9 @@ class LatentModel:
     Attributes
     ----------
     deconvolution : Deconvolution
-    languages : Layer
+    languages : CurveFit
         One curve per target language.
-    shared : Layer or None
+    shared : CurveFit or None
         The curve of the mean over an item's languages, which the languages' prior is centred on;
         None where the model was asked in one target language.
     roughness : float
@@ -103,8 +106,8 @@ class LatentModel:
     """
 
     deconvolution: Deconvolution
-    languages: Layer
-    shared: Layer | None
+    languages: CurveFit
+    shared: CurveFit | None
     roughness: float
 
     @property
@@ -117,30 +120,40 @@ class LatentModel:
         """T on the grid, shape (L, Q)."""
         return self.languages.curve
 
-    def _through_shared(self, own: Floats, shared: Layer) -> Floats:
-        """What one unit of the shared equations does to each language's functional, (L, p)."""
+    def _shared_directions(self, own: Floats, shared: CurveFit) -> Floats:
+        """Derivatives of each language's functional by the shared equations, shape (L, p)."""
         family = shared.prior.family
         bends = family.bends @ self.languages.slopes
-        towards = bends.swapaxes(1, 2) @ (family.bends @ shared.slopes[0]) + family.penalty
-        return np.asarray((own[:, None, :] @ towards)[:, 0] @ shared.bread[0], dtype=float)
+        shrinkage = bends.swapaxes(1, 2) @ (family.bends @ shared.slopes[0]) + family.penalty
+        return np.asarray((own[:, None, :] @ shrinkage)[:, 0] @ shared.bread[0], dtype=float)
+
+    def _directions(self, weights: Floats) -> tuple[Floats, Floats, Floats | None]:
+        """Derivatives of ``sum_x weights_x T_l(x)``.
+
+        By the languages' own equations (L, p), by the deconvolution's theta (L, r), and by the
+        shared equations (L, p), None where there are none.
+        """
+        own = self.languages.directions(weights)
+        by_theta = (own[:, None, :] @ self.languages.cross_derivative)[:, 0]
+        if self.shared is None:
+            return own, by_theta, None
+        through = self._shared_directions(own, self.shared)
+        return own, by_theta + through @ self.shared.cross_derivative[0], through
 
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L)."""
-        part, layer = self.deconvolution, self.languages
+        part = self.deconvolution
         index = part.patterns.index
         asked = index >= 0
-        own = layer.directions(weights)
-        known = np.flatnonzero(~np.isnan(own).any(axis=1))
-        carried = (own[:, None, :] @ layer.carry)[:, 0]
-        influence = np.zeros(layer.target.shape)
-        for place in known.tolist():
-            influence[:, [place]] += layer.own_influence(part, place, own[[place]])
-        if self.shared is not None:
-            through = self._through_shared(own, self.shared)
-            carried += through @ self.shared.carry[0]
-            influence[:, known] += self.shared.own_influence(part, 0, through[known])
-        first_step = part.theta_influence @ carried[known].T
-        influence[np.ix_(asked, known)] += first_step[index[asked]]
+        own, by_theta, through = self._directions(weights)
+        fitted = np.flatnonzero(~np.isnan(own).any(axis=1))
+        influence = np.zeros(self.languages.target.shape)
+        for column in fitted.tolist():
+            influence[:, [column]] += self.languages.own_influence(part, column, own[[column]])
+        if self.shared is not None and through is not None:
+            influence[:, fitted] += self.shared.own_influence(part, 0, through[fitted])
+        first_step = part.theta_influence @ by_theta[fitted].T
+        influence[np.ix_(asked, fitted)] += first_step[index[asked]]
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
@@ -154,28 +167,26 @@ class LatentModel:
         return influence
 
     def shape_covariance(self, weights: Floats) -> Floats:
-        """What the smoothness of T and g may hide of ``sum_x weights_x T_l(x)``, shape (L, L).
+        """Covariance of the possible smoothing bias of ``sum_x weights_x T_l(x)``, shape (L, L).
 
-        Were curves and log densities drawn from the priors that the penalties stand for, the bias
+        Were curves and log densities drawn from the priors that the penalties represent, the bias
         of a penalised fit would have covariance ``H^-1 P H^-1`` (Nychka 1988, JASA 83:1134-1143),
-        H the Hessian and P the penalty. Sampling covariance plus this is the prior's honest error;
-        where it dominates, the number is extrapolation. Languages err alike in what they share and
-        independently in what is their own.
+        H the Hessian and P the penalty. Sampling covariance plus this is the error under that
+        prior; where it dominates, the number is extrapolation. Languages have the bias of the
+        shared curve in common, and that of their own curves independently.
         """
-        layer = self.languages
-        own = layer.directions(weights)
-        bias = np.diag(np.einsum("lp,lpq,lq->l", own, layer.penalty, own))
-        carried = (own[:, None, :] @ layer.carry)[:, 0]
-        if self.shared is not None:
-            through = self._through_shared(own, self.shared)
-            carried = carried + through @ self.shared.carry[0]
+        own, by_theta, through = self._directions(weights)
+        bias = np.diag(np.einsum("lp,lpq,lq->l", own, self.languages.penalty, own))
+        if self.shared is not None and through is not None:
             bias = bias + through @ self.shared.penalty[0] @ through.T
-        return np.asarray(bias + carried @ self.deconvolution.theta_shape @ carried.T, dtype=float)
+        return np.asarray(
+            bias + by_theta @ self.deconvolution.theta_shape @ by_theta.T, dtype=float
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class GroupedItems:
-    """One model's items, grouped by their source counts: what the fit looks at.
+    """One model's items, grouped by their source counts: the data of the fit.
 
     Attributes
     ----------
@@ -185,7 +196,7 @@ class GroupedItems:
     target : ndarray, shape (N, L)
     average_means, target_means : Means
         Of both, by pattern.
-    mates : Mates
+    pairs : ClusterPairs
     """
 
     patterns: Patterns
@@ -193,17 +204,17 @@ class GroupedItems:
     target: Floats
     average_means: Means
     target_means: Means
-    mates: Mates
+    pairs: ClusterPairs
 
 
 def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
-    """Group the items of one model; all that follows does not depend on their number.
+    """Group the items of one model; the cost of the fit does not depend on their number.
 
     Parameters
     ----------
     counts : ItemCounts
     m : int
-        Place of the model.
+        Index of the model.
     weights : ndarray, shape (N,), optional
         Weights of the items; 1 each if not given.
 
@@ -212,15 +223,9 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
     GroupedItems
     """
     patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], weights)
-    asked = counts.target_trials[m] > 0
-    target = np.divide(
-        counts.target_correct[m],
-        counts.target_trials[m],
-        out=np.full(asked.shape, np.nan),
-        where=asked,
-    )
-    total, count = np.where(asked, target, 0.0).sum(axis=1), asked.sum(axis=1)
-    average = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)[:, None]
+    target = ratio(counts.target_correct[m], counts.target_trials[m])
+    total = np.nansum(target, axis=1)
+    average = ratio(total, (~np.isnan(target)).sum(axis=1))[:, None]
     items = np.ones(total.size) if weights is None else np.asarray(weights, dtype=float)
     size = patterns.size.size
     return GroupedItems(
@@ -229,49 +234,45 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
         target,
         pattern_means(average, patterns.index, items, size),
         pattern_means(target, patterns.index, items, size),
-        cluster_mates(average[:, 0], patterns.index, counts.clusters, items, size),
+        cluster_pairs(average[:, 0], patterns.index, counts.clusters, items, size),
     )
 
 
-def _chosen(fits: dict[float, Layer], part: Deconvolution, items: GroupedItems) -> float:
+def _chosen(fits: dict[float, CurveFit], part: Deconvolution, items: GroupedItems) -> float:
     """The cost of roughness: that of the smoothest fit unless a rougher one is clearly better.
 
-    A rougher fit must predict left-out items better by more than two standard errors of the gain;
-    Breiman, Friedman, Olshen and Stone (1984, section 3.4.3) ask for one. A choice by the least
-    loss alone follows noise, which intervals do not know of.
+    A rougher fit must predict held-out items better by more than two standard errors of the gain;
+    Breiman, Friedman, Olshen and Stone (1984, section 3.4.3) use one. A choice by the least loss
+    alone follows noise, which intervals do not include.
     """
     best = max(fits)
-    # The same working weights for all, so that their losses can be compared.
+    # The same working weights for all, so that their losses are comparable.
     working = fits[best].working[0]
-    given = (working, part, items.average_means, items.mates)
-    loss = {cost: left_out_loss(fit, *given) for cost, fit in fits.items()}
+    given = (working, part, items.average_means, items.pairs)
+    loss = {cost: cross_validated_loss(fit, *given) for cost, fit in fits.items()}
     for cost, fit in fits.items():
-        if loss[best] - loss[cost] > 2.0 * gain_error(fit, fits[best], *given):
+        if loss[best] - loss[cost] > 2.0 * loss_difference_error(fit, fits[best], *given):
             best = cost
     return best
 
 
 def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
     """Profiles of one model in all languages, in the best of some families."""
-    part = deconvolve_patterns(items.patterns)
+    part = deconvolve(items.patterns)
     asked = items.target_means.size.sum(axis=1) > 0
     several = int(asked.sum()) > 1
-    fits: dict[float, Layer] = {}
+    fits: dict[float, CurveFit] = {}
     start = None
     for cost, family in families.items():
-        fits[cost] = fit_layer(Prior.of(family), part, items.average, items.average_means, start)
+        prior = Prior.of_family(family)
+        fits[cost] = fit_curves(prior, part, items.average, items.average_means, start)
         start = fits[cost].theta
     best = _chosen(fits, part, items)
-    shared = fits[best]
-    prior = Prior.about(families[best], shared.theta[0]) if several else Prior.of(families[best])
-    return LatentModel(
-        deconvolution=part,
-        languages=shared
-        if asked.size == 1
-        else fit_layer(prior, part, items.target, items.target_means),
-        shared=shared if several else None,
-        roughness=best,
-    )
+    shared = languages = fits[best]
+    if asked.size > 1:
+        prior = Prior.about(families[best], shared.theta[0]) if several else shared.prior
+        languages = fit_curves(prior, part, items.target, items.target_means)
+    return LatentModel(part, languages, shared if several else None, best)
 
 
 def fit_latent(
@@ -296,7 +297,7 @@ def fit_latent(
     Raises
     ------
     NotIdentifiedError
-        If a model has one trial per item: the spread of x cannot be told from noise then.
+        If a model has one trial per item: the spread of x is not identified then.
     """
     chosen = options or LatentOptions()
     fitted = []

@@ -1,4 +1,4 @@
-"""The cost of roughness chosen by cross-validation, against loops and real left-out fits."""
+"""The cost of roughness chosen by cross-validation, against loops and fits without a cluster."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 
 from hatstats.errors import DataError
 from hatstats.estimators.latent import fit as latent
-from hatstats.estimators.latent.cross_validation import left_out_loss
-from hatstats.estimators.latent.deconvolution import GRID, deconvolve_patterns
-from hatstats.estimators.latent.fit import ROUGHNESS_TRIED, GroupedItems, LatentOptions, fit_latent
-from hatstats.estimators.latent.linearised import Layer, fit_layer
-from hatstats.estimators.latent.monotone import increasing_family
+from hatstats.estimators.latent.cross_validation import cross_validated_loss
+from hatstats.estimators.latent.curve_families import increasing_family
+from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
+from hatstats.estimators.latent.deconvolution import GRID, deconvolve
+from hatstats.estimators.latent.fit import (
+    ROUGHNESS_CANDIDATES,
+    GroupedItems,
+    LatentOptions,
+    fit_latent,
+)
 from hatstats.estimators.latent.penalised_fit import Equations, Means, Prior, minimise
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
@@ -42,39 +47,39 @@ def counts_of_pairs(seed: int, n_items: int = 30) -> ItemCounts:
     )
 
 
-def fitted(counts: ItemCounts, roughness: float) -> tuple[GroupedItems, Layer, object]:
+def fitted(counts: ItemCounts, roughness: float) -> tuple[GroupedItems, CurveFit, object]:
     items = latent.group_items(counts, 0)
-    part = deconvolve_patterns(items.patterns)
-    prior = Prior.of(increasing_family(GRID, roughness))
-    return items, fit_layer(prior, part, items.average, items.average_means), part
+    part = deconvolve(items.patterns)
+    prior = Prior.of_family(increasing_family(GRID, roughness))
+    return items, fit_curves(prior, part, items.average, items.average_means), part
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 10**6))
-def test_the_left_out_loss_is_that_of_loops_over_items(seed: int) -> None:
+def test_the_cross_validated_loss_is_that_of_loops_over_items(seed: int) -> None:
     counts = counts_of_pairs(seed)
-    items, layer, part = fitted(counts, 1.0)
+    items, curves, part = fitted(counts, 1.0)
     index, clusters = part.patterns.index, counts.clusters
-    y, working = items.average[:, 0], layer.working[0]
+    y, working = items.average[:, 0], curves.working[0]
     known = [i for i in range(y.size) if y[i] == y[i]]
-    design = part.posterior @ layer.slopes[0]
+    design = part.posterior @ curves.slopes[0]
     total = 0.0
     for i in known:
         j = index[i]
-        residual = y[i] - part.posterior[j] @ layer.curve[0]
-        pull = working[j] * design[j] @ layer.bread[0] @ design[j]
+        residual = y[i] - part.posterior[j] @ curves.curve[0]
+        pull = working[j] * design[j] @ curves.bread[0] @ design[j]
         total += working[j] * (residual / max(1.0 - pull, 1e-3)) ** 2
         for k in known:
             if k != i and clusters[k] == clusters[i]:
-                other = y[k] - part.posterior[index[k]] @ layer.curve[0]
-                pull = working[index[k]] * design[j] @ layer.bread[0] @ design[index[k]]
+                other = y[k] - part.posterior[index[k]] @ curves.curve[0]
+                pull = working[index[k]] * design[j] @ curves.bread[0] @ design[index[k]]
                 total += 2.0 * working[j] * residual * pull * other
-    found = left_out_loss(layer, working, part, items.average_means, items.mates)
+    found = cross_validated_loss(curves, working, part, items.average_means, items.pairs)
     assert found == pytest.approx(total, rel=1e-9)
 
 
 @pytest.mark.parametrize("copies", [1, 2])
-def test_the_left_out_loss_is_near_that_of_fits_without_the_cluster(copies: int) -> None:
+def test_the_cross_validated_loss_is_near_that_of_fits_without_the_cluster(copies: int) -> None:
     study = simulate_study((0.0,), shape=Shape(200, 1, 6), world="cubic", rng=3)
     counts = item_counts(study, study.benchmark_names[0])
     names = ("source_correct", "source_trials", "target_correct", "target_trials")
@@ -84,10 +89,10 @@ def test_the_left_out_loss_is_near_that_of_fits_without_the_cluster(copies: int)
         clusters=np.tile(counts.clusters, copies),
         **{name: np.concatenate([getattr(counts, name)] * copies, axis=1) for name in names},
     )
-    for roughness in ROUGHNESS_TRIED:
-        items, layer, part = fitted(counts, roughness)
-        index, y, working = part.patterns.index, items.average[:, 0], layer.working[0]
-        found = left_out_loss(layer, working, part, items.average_means, items.mates)
+    for roughness in ROUGHNESS_CANDIDATES:
+        items, curves, part = fitted(counts, roughness)
+        index, y, working = part.patterns.index, items.average[:, 0], curves.working[0]
+        found = cross_validated_loss(curves, working, part, items.average_means, items.pairs)
         total = plain = 0.0
         for cluster in np.unique(counts.clusters):
             inside = counts.clusters == cluster
@@ -95,12 +100,12 @@ def test_the_left_out_loss_is_near_that_of_fits_without_the_cluster(copies: int)
             right = np.bincount(index[~inside], weights=y[~inside], minlength=working.size)
             mean = (right / np.where(size > 0, size, 1.0))[None]
             means = Means(size[None], mean, np.zeros(mean.shape))
-            equations = Equations(layer.prior, part.posterior, means, (working * size)[None])
-            curve = layer.prior.family.curves(minimise(equations, layer.theta))[0]
+            equations = Equations(curves.prior, part.posterior, means, (working * size)[None])
+            curve = curves.prior.family.curves(minimise(equations, curves.theta))[0]
             at = index[inside]
             total += working[at] @ (y[inside] - part.posterior[at] @ curve) ** 2
-            plain += working[at] @ (y[inside] - part.posterior[at] @ layer.curve[0]) ** 2
-        # What leaving out adds to the plain loss is what the choice rests on.
+            plain += working[at] @ (y[inside] - part.posterior[at] @ curves.curve[0]) ** 2
+        # The choice depends on the difference between this loss and the plain one.
         assert total > 1.01 * plain
         assert found - plain == pytest.approx(total - plain, rel=0.2)
 
@@ -143,7 +148,9 @@ def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
     for cost in (1.0, 0.1, 0.001):
         items, fits[cost], part = fitted(counts, cost)
         working = fits[1.0].working[0]
-        losses[cost] = left_out_loss(fits[cost], working, part, items.average_means, items.mates)
+        losses[cost] = cross_validated_loss(
+            fits[cost], working, part, items.average_means, items.pairs
+        )
     expected = 1.0
     for cost in (0.1, 0.001):
         smooth, rough = (part.posterior @ fits[k].curve[0] for k in (expected, cost))

@@ -21,7 +21,7 @@ START = np.r_[np.zeros(twins.N_SPLINES), -2.0, -2.0]
 
 
 def test_grid_and_basis_are_the_recursion() -> None:
-    part = deconvolve(np.array([1.0, 2.0]), np.array([3.0, 3.0]))
+    part = deconvolve(count_patterns(np.array([1.0, 2.0]), np.array([3.0, 3.0])))
     np.testing.assert_allclose(part.grid, twins.GRID, atol=1e-14)
     np.testing.assert_allclose(part.basis, twins.BASIS, atol=1e-12)
     assert twins.BASIS.shape == (59, 14)
@@ -33,7 +33,7 @@ def test_no_other_optimiser_does_better_nearby(
     pairs: list[tuple[int, int]], smoothing: float, seed: int
 ) -> None:
     correct, trials = np.array(pairs, dtype=float).T
-    part = deconvolve(correct, trials, smoothing=smoothing)
+    part = deconvolve(count_patterns(correct, trials), smoothing=smoothing)
     assert part.smoothing == smoothing
     ones = np.ones(correct.size)
     table = twins.likelihood(correct, trials)
@@ -63,7 +63,7 @@ def test_no_other_optimiser_does_better_nearby(
 def test_the_same_maximum_from_the_same_start(smoothing: float) -> None:
     rng = np.random.default_rng(2)
     correct = rng.binomial(6, 1 / (1 + np.exp(-rng.normal(0.3, 1.2, 60)))).astype(float)
-    part = deconvolve(correct, np.full(60, 6.0), smoothing=smoothing)
+    part = deconvolve(count_patterns(correct, np.full(60, 6.0)), smoothing=smoothing)
     patterns = part.patterns
     table = twins.likelihood(patterns.correct, patterns.trials)
     theta = twins.climb(START, table, patterns.size, smoothing)
@@ -95,8 +95,8 @@ def test_weights_are_items_repeated(seed: int) -> None:
     trials = rng.integers(1, 7, 15).astype(float)
     correct = rng.binomial(trials.astype(int), 0.6).astype(float)
     weights = rng.integers(1, 4, 15)
-    weighted = deconvolve(correct, trials, weights=weights.astype(float))
-    repeated = deconvolve(np.repeat(correct, weights), np.repeat(trials, weights))
+    weighted = deconvolve(count_patterns(correct, trials, weights.astype(float)))
+    repeated = deconvolve(count_patterns(np.repeat(correct, weights), np.repeat(trials, weights)))
     assert weighted.smoothing == repeated.smoothing
     np.testing.assert_allclose(weighted.density, repeated.density, atol=1e-8)
 
@@ -107,12 +107,12 @@ def test_the_smoothing_is_the_one_with_most_evidence() -> None:
     ability = np.where(rng.random(400) < 0.5, -1.2, 1.5) + 0.8 * rng.standard_normal(400)
     correct = rng.binomial(12, 1 / (1 + np.exp(-ability))).astype(float)
     trials = np.full(400, 12.0)
-    chosen = deconvolve(correct, trials)
+    chosen = deconvolve(count_patterns(correct, trials))
     patterns = chosen.patterns
     table = twins.likelihood(patterns.correct, patterns.trials)
 
     def evidence(smoothing: float) -> float:
-        part = deconvolve(correct, trials, smoothing=smoothing)
+        part = deconvolve(count_patterns(correct, trials), smoothing=smoothing)
         theta = twins.theta_of(part.density)
         slope = twins.jacobian(lambda t: twins.gradient(t, table, patterns.size, smoothing), theta)
         value = twins.objective(theta, table, patterns.size, smoothing)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from hatstats.estimators.latent.deconvolution import deconvolve
+from hatstats.estimators.latent.deconvolution import count_patterns, deconvolve
 from tests.estimators import naive as twins
 
 
@@ -22,7 +22,7 @@ def simulated(
 def test_identified_moments_are_matched(trials: int) -> None:
     """With n trials, E[x^r] = E[k (k - 1) ... / n (n - 1) ...] for r up to n."""
     k = simulated(4000, trials, 1)
-    part = deconvolve(k, np.full(4000, float(trials)))
+    part = deconvolve(count_patterns(k, np.full(4000, float(trials))))
     assert part.density.sum() == pytest.approx(1.0)
     assert (part.density >= 0).all()
     assert part.density @ part.grid == pytest.approx(k.mean() / trials, abs=0.002)
@@ -35,7 +35,7 @@ def test_noise_is_undone() -> None:
     rng = np.random.default_rng(2)
     p = special.expit(0.5 + 1.3 * rng.standard_normal(20_000))
     k = rng.binomial(4, p).astype(float)
-    part = deconvolve(k, np.full(20_000, 4.0))
+    part = deconvolve(count_patterns(k, np.full(20_000, 4.0)))
     levels = special.expit(np.array([-1.375, 0.125, 1.625]))  # between points of the grid
     below = np.array([part.density[part.grid <= level].sum() for level in levels])
     truth = np.array([(p <= level).mean() for level in levels])
@@ -46,14 +46,14 @@ def test_noise_is_undone() -> None:
 
 def test_right_and_wrong_are_mirror_images() -> None:
     k = simulated(500, 7, 3)
-    one = deconvolve(k, np.full(500, 7.0))
-    two = deconvolve(7.0 - k, np.full(500, 7.0))
+    one = deconvolve(count_patterns(k, np.full(500, 7.0)))
+    two = deconvolve(count_patterns(7.0 - k, np.full(500, 7.0)))
     np.testing.assert_allclose(one.density, two.density[::-1], atol=1e-7)
 
 
 def test_much_smoothing_leads_to_a_normal_of_logits() -> None:
     k = simulated(1500, 10, 4)
-    part = deconvolve(k, np.full(1500, 10.0), smoothing=1e8)
+    part = deconvolve(count_patterns(k, np.full(1500, 10.0)), smoothing=1e8)
     logit = special.logit(part.grid[1:-1])
     # The outermost splines stand closer together, so that the ends are no parabola.
     inner = np.abs(logit) < 3.8
@@ -71,7 +71,7 @@ def test_items_that_are_never_or_always_answered_are_found() -> None:
     kind = rng.random(3000)
     p = np.where(kind < 0.25, 0.0, np.where(kind < 0.4, 1.0, 0.5))
     k = rng.binomial(12, p).astype(float)
-    part = deconvolve(k, np.full(3000, 12.0))
+    part = deconvolve(count_patterns(k, np.full(3000, 12.0)))
     assert part.density[part.grid < 0.02].sum() == pytest.approx(0.25, abs=0.03)
     assert part.density[part.grid > 0.98].sum() == pytest.approx(0.15, abs=0.03)
     assert part.density[(part.grid > 0.3) & (part.grid < 0.7)].sum() > 0.5
@@ -95,7 +95,7 @@ def test_influence_is_the_derivative_in_an_items_weight(unequal: bool) -> None:
     trials = rng.integers(2, 6, 80).astype(float) if unequal else np.full(80, 5.0)
     p = special.expit(rng.normal(0.4, 1.4, 80))
     correct = rng.binomial(trials.astype(int), p).astype(float)
-    part = deconvolve(correct, trials, smoothing=2.0)
+    part = deconvolve(count_patterns(correct, trials), smoothing=2.0)
     patterns = part.patterns
     table = twins.likelihood(patterns.correct, patterns.trials)
     theta = refit(twins.theta_of(part.density), table, patterns.size, 2.0)
@@ -124,7 +124,7 @@ def test_influence_is_the_derivative_in_an_items_weight(unequal: bool) -> None:
 def test_influence_gives_the_spread_over_samples() -> None:
     """The sandwich of the mean of g is that of the mean of k / n, which theory knows."""
     k = simulated(800, 6, 7)
-    part = deconvolve(k, np.full(800, 6.0))
+    part = deconvolve(count_patterns(k, np.full(800, 6.0)))
     centred = (part.grid - part.density @ part.grid) * part.density
     per_item = (part.theta_influence @ (part.basis.T @ centred))[part.patterns.index]
     error = np.sqrt((per_item**2).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hatstats.estimators.latent.deconvolution import deconvolve
+from hatstats.estimators.latent.deconvolution import count_patterns, deconvolve
 
 # All of these once ran into the limit of steps: (trials, {right answers: items}).
 STUBBORN: dict[str, tuple[int, dict[int, int]]] = {
@@ -22,7 +22,7 @@ STUBBORN: dict[str, tuple[int, dict[int, int]]] = {
 def test_counts_that_once_did_not_converge(name: str) -> None:
     trials, histogram = STUBBORN[name]
     correct = np.repeat(list(histogram), list(histogram.values())).astype(float)
-    part = deconvolve(correct, np.full(correct.size, float(trials)))
+    part = deconvolve(count_patterns(correct, np.full(correct.size, float(trials))))
     assert part.density.sum() == pytest.approx(1.0)
     assert np.isfinite(part.theta_influence).all()
 
@@ -35,7 +35,7 @@ def test_no_random_small_data_set_is_refused() -> None:
         equal = rng.random() < 0.5
         trials = np.full(size, rng.integers(2, 30)) if equal else rng.integers(2, 12, size)
         correct = rng.binomial(trials, rng.beta(*rng.choice(shapes, 2), size))
-        part = deconvolve(correct.astype(float), trials.astype(float))
+        part = deconvolve(count_patterns(correct.astype(float), trials.astype(float)))
         assert np.isfinite(part.log_likelihood)
         np.testing.assert_allclose(part.posterior.sum(axis=1), 1.0)
 
@@ -43,7 +43,7 @@ def test_no_random_small_data_set_is_refused() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_all_wrong_and_all_right_put_the_mass_at_that_end(share: float) -> None:
     trials = np.full(50, 8.0)
-    part = deconvolve(share * trials, trials)
+    part = deconvolve(count_patterns(share * trials, trials))
     end = np.abs(part.grid - share) < 0.1
     assert part.density[end].sum() > 0.9
     assert abs(part.density @ part.grid - share) < 0.02
@@ -51,7 +51,7 @@ def test_all_wrong_and_all_right_put_the_mass_at_that_end(share: float) -> None:
 
 def test_an_item_that_was_never_asked_is_ignored() -> None:
     correct, trials = np.array([3.0, 0.0, 1.0, 0.0]), np.array([5.0, 0.0, 4.0, 0.0])
-    with_gaps = deconvolve(correct, trials)
-    without = deconvolve(correct[[0, 2]], trials[[0, 2]])
+    with_gaps = deconvolve(count_patterns(correct, trials))
+    without = deconvolve(count_patterns(correct[[0, 2]], trials[[0, 2]]))
     np.testing.assert_array_equal(with_gaps.patterns.index, [1, -1, 0, -1])
     np.testing.assert_array_equal(with_gaps.density, without.density)

@@ -13,10 +13,10 @@ from scipy import linalg, optimize
 
 from hatstats.estimators.latent import deconvolution
 from hatstats.estimators.latent import penalised_fit as penalised
+from hatstats.estimators.latent.curve_families import IncreasingFamily, increasing_family
+from hatstats.estimators.latent.curve_fit import CurveFit
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.fit import LatentModel, LatentOptions, fit_latent
-from hatstats.estimators.latent.linearised import Layer
-from hatstats.estimators.latent.monotone import IncreasingFamily, increasing_family
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
@@ -147,8 +147,10 @@ def accuracies(counts: ItemCounts) -> np.ndarray:
     return y
 
 
-def check_minimum(layer: Layer, y: np.ndarray, part: Deconvolution, prior: np.ndarray) -> bool:
-    """Whether another optimiser ends at the layer's only curve; a minimum it must be anyway."""
+def check_minimum(
+    fitted_curves: CurveFit, y: np.ndarray, part: Deconvolution, prior: np.ndarray
+) -> bool:
+    """Whether another optimiser ends at the only fitted curve, which must be a minimum anyway."""
     straight = np.zeros(twins.GRID.size) if prior is FAMILY.centre else curve(FAMILY, prior)
     posterior = part.posterior
     size, mean, variance = means_by_pattern(y, part.patterns.index, len(posterior))
@@ -162,24 +164,26 @@ def check_minimum(layer: Layer, y: np.ndarray, part: Deconvolution, prior: np.nd
         )
         theta = twins.polish(found.x, lambda t, a=arguments: downhill(t, *a), steps=3)
         fitted = posterior @ curve(FAMILY, theta)
-    np.testing.assert_allclose(layer.working[0] * size, working, rtol=1e-3)
-    reached = loss(layer.theta[0], *arguments)
+    np.testing.assert_allclose(fitted_curves.working[0] * size, working, rtol=1e-3)
+    reached = loss(fitted_curves.theta[0], *arguments)
     assert reached <= loss(theta, *arguments) + 1e-5
     agreed = abs(reached - loss(theta, *arguments)) < 1e-5
     if agreed:
-        np.testing.assert_allclose(posterior @ layer.curve[0], fitted, atol=1e-4)
+        np.testing.assert_allclose(posterior @ fitted_curves.curve[0], fitted, atol=1e-4)
     # Whatever way led there, it is a minimum: Newton steps stay.
-    own_weights = (posterior, mean, layer.working[0] * size, prior, straight)
-    settled = twins.polish(layer.theta[0], lambda t, a=own_weights: downhill(t, *a))
+    own_weights = (posterior, mean, fitted_curves.working[0] * size, prior, straight)
+    settled = twins.polish(fitted_curves.theta[0], lambda t, a=own_weights: downhill(t, *a))
     np.testing.assert_allclose(
-        posterior @ curve(FAMILY, settled), posterior @ layer.curve[0], atol=1e-8
+        posterior @ curve(FAMILY, settled), posterior @ fitted_curves.curve[0], atol=1e-8
     )
     return agreed
 
 
-def one_curve(layer: Layer, place: int) -> Layer:
-    arrays = ("theta", "curve", "slopes", "working", "bread", "carry")
-    return replace(layer, **{name: getattr(layer, name)[[place]] for name in arrays})
+def one_curve(fitted_curves: CurveFit, place: int) -> CurveFit:
+    arrays = ("theta", "curve", "slopes", "working", "bread", "cross_derivative")
+    return replace(
+        fitted_curves, **{name: getattr(fitted_curves, name)[[place]] for name in arrays}
+    )
 
 
 @settings(max_examples=8)
@@ -196,8 +200,8 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     assert model.shared is not None
     agreed = check_minimum(model.shared, mean, part, FAMILY.centre)
     for place in range(2):
-        layer = one_curve(model.languages, place)
-        agreed |= check_minimum(layer, y[:, place], part, model.shared.theta[0])
+        fitted_curves = one_curve(model.languages, place)
+        agreed |= check_minimum(fitted_curves, y[:, place], part, model.shared.theta[0])
     assert agreed
 
 
@@ -248,7 +252,7 @@ def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
 
     by_steps = twins.jacobian(equations, twins.theta_of(part.density))
     scale = np.abs(by_steps).max()
-    np.testing.assert_allclose(model.languages.carry[0], by_steps, atol=1e-5 * scale)
+    np.testing.assert_allclose(model.languages.cross_derivative[0], by_steps, atol=1e-5 * scale)
 
 
 @settings(max_examples=8)
@@ -270,7 +274,7 @@ def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     own = np.nan_to_num(own - np.nanmean(own))
     first = np.array(
         [
-            part.theta_influence[j] @ (direction @ model.languages.carry[0])
+            part.theta_influence[j] @ (direction @ model.languages.cross_derivative[0])
             for j in part.patterns.index
         ]
     )
@@ -283,7 +287,7 @@ def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -
     """Deconvolution, the shared curve and two languages, stacked; slopes held as the fit holds."""
     counts = random_counts(seed)
     _, (model,) = fit_latent(counts, FIXED)
-    part, shared, layer = model.deconvolution, model.shared, model.languages
+    part, shared, fitted_curves = model.deconvolution, model.shared, model.languages
     assert shared is not None
     index, y = part.patterns.index, accuracies(counts)
     mean = np.array([np.mean(row[row == row]) if (row == row).any() else np.nan for row in y])
@@ -292,13 +296,26 @@ def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -
     scores = np.zeros((25, r + 3 * p))
     scores[:, :r] = part.theta_influence[index]
     curves = [
-        (shared.bread[0], shared.carry[0], shared.slopes[0], shared.working[0], shared.curve[0]),
-        *zip(layer.bread, layer.carry, layer.slopes, layer.working, layer.curve, strict=True),
+        (
+            shared.bread[0],
+            shared.cross_derivative[0],
+            shared.slopes[0],
+            shared.working[0],
+            shared.curve[0],
+        ),
+        *zip(
+            fitted_curves.bread,
+            fitted_curves.cross_derivative,
+            fitted_curves.slopes,
+            fitted_curves.working,
+            fitted_curves.curve,
+            strict=True,
+        ),
     ]
-    for k, (bread, carry, slopes, working, values) in enumerate(curves):
+    for k, (bread, derivative, slopes, working, values) in enumerate(curves):
         block = slice(r + k * p, r + (k + 1) * p)
         stack[block, block] = np.linalg.inv(bread)
-        stack[block, :r] = -carry
+        stack[block, :r] = -derivative
         if k:
             # The prior term alone moves with the shared parameters.
             def pulled(theta: np.ndarray, own: np.ndarray = slopes) -> np.ndarray:
@@ -321,7 +338,7 @@ def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -
     found = model.profile_influence(weights)
     for place in range(2):
         block = slice(r + (place + 1) * p, r + (place + 2) * p)
-        expected = psi[:, block] @ (weights @ layer.slopes[place])
+        expected = psi[:, block] @ (weights @ fitted_curves.slopes[place])
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found[:, place], expected, atol=1e-7 * scale)
 

@@ -7,8 +7,8 @@ import pytest
 
 from hatstats.estimators.latent import deconvolution
 from hatstats.estimators.latent import penalised_fit as penalised
+from hatstats.estimators.latent.curve_families import increasing_family
 from hatstats.estimators.latent.fit import LatentOptions, fit_grouped, group_items
-from hatstats.estimators.latent.monotone import increasing_family
 from hatstats.scores.counts import item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
@@ -23,13 +23,13 @@ def test_the_turn_is_the_pull_of_the_second_derivative_along_a_step() -> None:
     posterior = rng.dirichlet(np.ones(twins.GRID.size), 4)
     nothing = np.full((2, 4), np.nan)
     equations = penalised.Equations(
-        penalised.Prior.of(family),
+        penalised.Prior.of_family(family),
         posterior,
         penalised.Means(nothing, nothing, nothing),
         rng.uniform(1.0, 5.0, (2, 4)),
     )
     _, slopes, _ = family.expand(theta)
-    found = equations.turning(theta, step, slopes)
+    found = equations.bend_gradient(theta, step, slopes)
     for place, (one, along) in enumerate(zip(theta, step, strict=True)):
         values = [family.curves((one + far * along)[None])[0] for far in (-1.0, 0.0, 1.0)]
         bend = values[0] - 2 * values[1] + values[2]

@@ -1,4 +1,4 @@
-"""Fitted curves of one model, linearised: what influence values and shape errors are made of."""
+"""Fitted curves of one model, linearised, for influence values and shape errors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from hatstats.estimators.latent.penalised_fit import (
     minimise,
     working_weights,
 )
+from hatstats.scores.counts import ratio
 
 Floats = NDArray[np.float64]
 
-#: Least share of itself that an item leaves to the others in predicting it.
-LEAST_LEFT = 1e-3
+#: Least value of 1 - leverage by which a residual is divided.
+LEAST_RESIDUAL_SHARE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """Fitted curves with what their uncertainty needs; L curves, J patterns, p parameters.
+class CurveFit:
+    """L fitted curves with derivatives for their uncertainty; J patterns, p parameters.
 
     Attributes
     ----------
@@ -32,15 +33,15 @@ class Layer:
     target : ndarray, shape (N, L)
         Target accuracies that the curves were fitted to, NaN where there are none.
     theta : ndarray, shape (L, p)
-        NaN for a curve without any target, as in every array below.
+        NaN for a curve without any target, as in all arrays that follow.
     curve : ndarray, shape (L, Q)
     slopes : ndarray, shape (L, Q, p)
-        Derivatives of the curves, held off where a delta method would break down.
+        Derivatives of the curves, which are held off 0 and 1 (`Family.held_slopes`).
     working : ndarray, shape (L, J)
         Working weight of one item of each count pattern.
     bread : ndarray, shape (L, p, p)
         Inverse Hessian of the penalised loss (`Equations.bread`).
-    carry : ndarray, shape (L, p, r)
+    cross_derivative : ndarray, shape (L, p, r)
         Derivative of the estimating equations with respect to the deconvolution's theta.
     """
 
@@ -51,7 +52,7 @@ class Layer:
     slopes: Floats
     working: Floats
     bread: Floats
-    carry: Floats
+    cross_derivative: Floats
 
     @property
     def penalty(self) -> Floats:
@@ -59,7 +60,7 @@ class Layer:
         return self.prior.precision(self.slopes)
 
     def directions(self, weights: Floats) -> Floats:
-        """What one unit of each equation does to ``sum_x weights_x T_l(x)``, shape (L, p)."""
+        """Derivatives of ``sum_x weights_x T_l(x)`` by the estimating equations, shape (L, p)."""
         return np.asarray((self.bread @ (weights @ self.slopes)[:, :, None])[:, :, 0], dtype=float)
 
     def leverage(self, part: Deconvolution) -> Floats:
@@ -67,31 +68,31 @@ class Layer:
         design = part.posterior @ self.slopes
         return self.working * ((design @ self.bread) * design).sum(axis=2)
 
-    def own_influence(self, part: Deconvolution, place: int, directions: Floats) -> Floats:
+    def own_influence(self, part: Deconvolution, column: int, directions: Floats) -> Floats:
         """Influence of items through the equations of one curve, shape (N, K), directions (K, p).
 
-        An item's residual is the one from all the other items, ``r / (1 - leverage)``: where few
-        items carry the score, the plain residual understates what each of them does.
+        An item's residual is from the fit to all other items, ``r / (1 - leverage)``: where few
+        items carry the score, the plain residual understates their influence.
         """
-        index, y = part.patterns.index, self.target[:, place]
+        index, y = part.patterns.index, self.target[:, column]
         used = (index >= 0) & ~np.isnan(y)
-        level = index[used]
-        left = np.maximum(1.0 - self.leverage(part)[place], LEAST_LEFT)
-        residual = (y[used] - (part.posterior @ self.curve[place])[level]) / left[level]
-        gain = self.working[place][:, None] * (part.posterior @ self.slopes[place] @ directions.T)
-        moved = gain[level] * residual[:, None]
+        pattern = index[used]
+        share = np.maximum(1.0 - self.leverage(part)[column], LEAST_RESIDUAL_SHARE)
+        residual = (y[used] - (part.posterior @ self.curve[column])[pattern]) / share[pattern]
+        gain = self.working[column][:, None] * (part.posterior @ self.slopes[column] @ directions.T)
+        effect = gain[pattern] * residual[:, None]
         influence = np.zeros((y.size, directions.shape[0]))
-        influence[used] = moved - moved.mean(axis=0)
+        influence[used] = effect - effect.mean(axis=0)
         return influence
 
 
-def fit_layer(
+def fit_curves(
     prior: Prior,
     part: Deconvolution,
     target: Floats,
     every: Means,
     start: Floats | None = None,
-) -> Layer:
+) -> CurveFit:
     """Fit one curve per column of target accuracies.
 
     Parameters
@@ -100,13 +101,13 @@ def fit_layer(
     part : Deconvolution
     target : ndarray, shape (N, L)
     every : Means
-        Their means by pattern, which are all that the fit looks at.
+        Their means by pattern, on which alone the fit depends.
     start : ndarray, shape (L, p), optional
-        Parameters of curves that are near; the prior's if not given.
+        Starting parameters; the prior's if not given.
 
     Returns
     -------
-    Layer
+    CurveFit
 
     Raises
     ------
@@ -114,15 +115,15 @@ def fit_layer(
         If a curve does not converge.
     """
     family = prior.family
-    there = np.flatnonzero(every.size.sum(axis=1) > 0)
-    means = every.rows(there)
-    # Variances that go with the fitted means; equal ones first where there are none.
+    asked = np.flatnonzero(every.size.sum(axis=1) > 0)
+    means = every.rows(asked)
+    # Variances follow from the fitted means; without these they are equal at first.
     if start is None:
         level = (means.size * means.mean).sum(axis=1) / means.size.sum(axis=1)
         fitted = np.repeat(level[:, None], means.size.shape[1], axis=1)
-        theta = np.tile(prior.theta, (there.size, 1))
+        theta = np.tile(prior.theta, (asked.size, 1))
     else:
-        theta = start[there]
+        theta = start[asked]
         fitted = family.curves(theta) @ part.posterior.T
     for _ in range(2):
         equations = Equations(prior, part.posterior, means, working_weights(means, fitted))
@@ -131,21 +132,18 @@ def fit_layer(
     slopes = family.held_slopes(theta)
 
     def full(values: Floats) -> Floats:
+        """Rows of all languages, NaN where the model was not asked."""
         out = np.full((target.shape[1], *values.shape[1:]), np.nan)
-        out[there] = values
+        out[asked] = values
         return out
 
-    return Layer(
+    return CurveFit(
         prior=prior,
         target=target,
         theta=full(theta),
         curve=full(family.curves(theta)),
         slopes=full(slopes),
-        working=full(_each_item(equations.working, means)),
+        working=full(np.nan_to_num(ratio(equations.working, means.size))),
         bread=full(equations.bread(theta, slopes)),
-        carry=full(equations.carry(part, theta, slopes)),
+        cross_derivative=full(equations.cross_derivative(part, theta, slopes)),
     )
-
-
-def _each_item(working: Floats, means: Means) -> Floats:
-    return np.divide(working, means.size, out=np.zeros(working.shape), where=means.size > 0)
