@@ -62,9 +62,9 @@ class LatentOptions:
         Whether items that a model answers more surely in the source language are answered no worse
         in the target language, on average. True by default.
     roughness : float or None
-        Multiple of a cost of roughness. None, the default, chooses one for each model among
-        `ROUGHNESS_CANDIDATES` by cross-validation over item clusters, the highest unless a lower one
-        is better by more than two standard errors; intervals do not include the choice.
+        Multiple of a cost of roughness. None, the default, chooses one of `ROUGHNESS_CANDIDATES`
+        for each model by cross-validation over item clusters, the highest unless a lower one is
+        better by more than two standard errors; intervals do not include the choice.
         A number is used for all models, so that the prior shape adds the same to the n + 1
         functionals of T that n trials identify.
     """
