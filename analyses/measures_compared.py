@@ -45,9 +45,9 @@ def run(study_path: Path, out: Path) -> None:
             "The ratio divides by source accuracy, the plain average rewards it. HAT asks both for "
             "the same source accuracy; from a table of means that rests on the line between models."
         )
-    alike = draws.agreement()
-    write(alike, out / "agreement.csv")
-    for row in alike[alike["term"].str.startswith("HAT ~ ")].itertuples():
+    agreement = draws.agreement()
+    write(agreement, out / "agreement.csv")
+    for row in agreement[agreement["term"].str.startswith("HAT ~ ")].itertuples():
         say(f"  {row.term:<20} tau {row.estimate:5.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}]")
 
     moved = hs.stress_test(design=StressDesign(shape=Shape(1_000, 2)), rng=1)

@@ -68,9 +68,9 @@ def observed_hat(counts: ItemCounts) -> Callable[[NDArray[np.intp]], Floats]:
         pooled = weighted.sum(axis=2).mean(axis=0) / weight.sum()
         total, mass = np.split(weighted @ both, 2, axis=2)
         means = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
-        for m, place in np.argwhere((mass == 0).any(axis=1)):
-            known = mass[m, :, place] > 0
-            means[m, :, place] = np.interp(support, support[known], means[m, known, place])
+        for m, column in np.argwhere((mass == 0).any(axis=1)):
+            filled = mass[m, :, column] > 0
+            means[m, :, column] = np.interp(support, support[filled], means[m, filled, column])
         return np.asarray((pooled @ means).mean(axis=1), dtype=float)
 
     return statistic

@@ -40,13 +40,13 @@ def paper_size() -> None:
 
 
 def least(calls: Sequence[Callable[[], object]]) -> list[float]:
-    """Least processor seconds of several calls that take turns, for the machine changes pace."""
+    """Least processor seconds of calls that alternate, since the machine's speed varies."""
     spent = np.full((_REPEATS, len(calls)), np.nan)
-    for turn in range(_REPEATS):
-        for place, call in enumerate(calls):
+    for repeat in range(_REPEATS):
+        for column, call in enumerate(calls):
             start = time.process_time()
             call()
-            spent[turn, place] = time.process_time() - start
+            spent[repeat, column] = time.process_time() - start
     return [float(seconds) for seconds in spent.min(axis=0)]
 
 

@@ -1,8 +1,9 @@
-"""The paired item bootstrap and prompt-only resampling: against SciPy, theory, full refits."""
+"""The paired item bootstrap and resampled trials: against SciPy, theory, full refits."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -27,12 +28,17 @@ def observed(study: hs.Study) -> hs.TransferProfile:
     return hs.fit_profile(study, method="observed")
 
 
+@functools.cache
+def twin_profile(method: str) -> hs.TransferProfile:
+    twins = dataclasses.replace(SHAPE, twins=True)
+    study = hs.simulate_study(ABILITY, shape=twins, rng=2)
+    return hs.fit_profile(study, method=method)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("method", ["latent", "observed"])
 @pytest.mark.parametrize("reference", ["pooled", "uniform", "own", "model:model-02"])
 def test_influence_gives_the_covariance_of_the_scores(method: str, reference: str) -> None:
-    twins = dataclasses.replace(SHAPE, twins=True)
-    study = hs.simulate_study(ABILITY, shape=twins, rng=2)
-    profile = hs.fit_profile(study, method=method)  # type: ignore[arg-type]
+    profile = twin_profile(method)
     scores = profile.hat(reference)
     found = score_influence(require_items(profile, "a test"), reference)
     assert found.models == scores.models
@@ -118,9 +124,9 @@ def test_tidy_ranks_and_seeds(observed: hs.TransferProfile) -> None:
 
 
 def test_trials_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
-    """The mean of k/n over these very items has variance sum p (1 - p) / n over cells squared."""
+    """The mean of k/n over the same items has variance sum p (1 - p) / n over cells squared."""
     study = observed.study
-    drawn = hs.resample_trials(observed, "own", n_draws=30, rng=1)
+    drawn = hs.resample_trials(observed, "own", n_draws=20, rng=1)
     rows = study.counts[(study.counts["language"] != "src").to_numpy()]
     share = rows["n_correct"] / rows["n_trials"]
     unbiased = share * (1.0 - share) / (rows["n_trials"] - 1.0)
@@ -134,7 +140,7 @@ def test_trials_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
     assert np.isfinite(drawn.conf_int()).all()
 
 
-def test_all_answers_alike_degenerate(study: hs.Study) -> None:
+def test_all_answers_the_same_degenerate(study: hs.Study) -> None:
     counts = study.counts.copy()
     counts.loc[counts["model"] == "model-01", "n_correct"] = 4.0
     flat = dataclasses.replace(study, counts=counts)

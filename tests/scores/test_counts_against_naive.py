@@ -19,12 +19,12 @@ LANGUAGES = ("en", "sw", "yo")
 
 
 def random_study(seed: int, *, own_source: bool, prompts: int, aggregate: bool = False) -> Study:
-    """Cells missing at random, one cell always there; clusters in the rows or in the items."""
+    """Cells missing at random, one cell always present; clusters in the rows or in the items."""
     rng = np.random.default_rng(seed)
-    items = [""] if aggregate else [f"item-{place}" for place in rng.permutation(7)]
+    items = [""] if aggregate else [f"item-{column}" for column in rng.permutation(7)]
     cluster = {item: rng.choice(["", "pair", "item-1"]) for item in items}
     source = {item: str(rng.choice(LANGUAGES)) if own_source else "" for item in items}
-    models = [f"model-{place}" for place in rng.permutation(4)]
+    models = [f"model-{column}" for column in rng.permutation(4)]
     rows = []
     for model in models:
         for item in items:
@@ -76,11 +76,11 @@ def test_item_counts_equal_a_loop_over_rows(seed: int, own_source: bool, prompts
     right: dict[tuple[str, str, str], float] = defaultdict(float)
     trials: dict[tuple[str, str, str], float] = defaultdict(float)
     cluster: dict[str, str] = {}
-    for _, row in study.counts.iterrows():
-        key = (row["model"], row["item"], row["language"])
-        right[key] += row["n_correct"]
-        trials[key] += row["n_trials"]
-        cluster[row["item"]] = f"cluster {row['cluster']}" if row["cluster"] else row["item"]
+    for row in study.counts.itertuples():
+        key = (row.model, row.item, row.language)
+        right[key] += row.n_correct
+        trials[key] += row.n_trials
+        cluster[row.item] = f"cluster {row.cluster}" if row.cluster else row.item
     own = dict(zip(study.items["item"], study.items["source_language"], strict=True))
     linked = [
         model
@@ -99,18 +99,19 @@ def test_item_counts_equal_a_loop_over_rows(seed: int, own_source: bool, prompts
     assert sorted(counts.items) == sorted(cluster)
     assert counts.chance == 0.2
     seen_target = False
+    accuracies = counts.target_accuracy()
     for m, model in enumerate(counts.models):
         for i, item in enumerate(counts.items):
             source = own[item] or "en"
             assert counts.source_correct[m, i] == right[model, item, source]
             assert counts.source_trials[m, i] == trials[model, item, source]
-            for place, language in enumerate(counts.languages):
+            for column, language in enumerate(counts.languages):
                 given_right = 0.0 if language == source else right[model, item, language]
                 given_trials = 0.0 if language == source else trials[model, item, language]
                 seen_target |= given_trials > 0
-                assert counts.target_correct[m, i, place] == given_right
-                assert counts.target_trials[m, i, place] == given_trials
-                accuracy = counts.target_accuracy()[m, i, place]
+                assert counts.target_correct[m, i, column] == given_right
+                assert counts.target_trials[m, i, column] == given_trials
+                accuracy = accuracies[m, i, column]
                 if given_trials:
                     assert accuracy == given_right / given_trials
                 else:
@@ -133,9 +134,9 @@ def test_aggregate_counts_equal_a_loop_over_rows(seed: int, aggregate: bool) -> 
         counts = aggregate_counts(study, "quiz")
     right: dict[tuple[str, str], float] = defaultdict(float)
     trials: dict[tuple[str, str], float] = defaultdict(float)
-    for _, row in study.counts.iterrows():
-        right[row["model"], row["language"]] += row["n_correct"]
-        trials[row["model"], row["language"]] += row["n_trials"]
+    for row in study.counts.itertuples():
+        right[row.model, row.language] += row.n_correct
+        trials[row.model, row.language] += row.n_trials
     usable = [
         model
         for model in study.model_names
@@ -146,11 +147,11 @@ def test_aggregate_counts_equal_a_loop_over_rows(seed: int, aggregate: bool) -> 
     for m, model in enumerate(counts.models):
         assert counts.source_trials[m] == trials[model, "en"]
         assert counts.source_accuracy[m] == pytest.approx(right[model, "en"] / trials[model, "en"])
-        for place, language in enumerate(counts.languages):
+        for column, language in enumerate(counts.languages):
             n = trials[model, language]
-            assert counts.target_trials[m, place] == n
+            assert counts.target_trials[m, column] == n
             if n:
                 expected = right[model, language] / n
-                assert counts.target_accuracy[m, place] == pytest.approx(expected)
+                assert counts.target_accuracy[m, column] == pytest.approx(expected)
             else:
-                assert np.isnan(counts.target_accuracy[m, place])
+                assert np.isnan(counts.target_accuracy[m, column])

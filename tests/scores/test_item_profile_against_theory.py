@@ -27,16 +27,18 @@ REFERENCES = ("pooled", "uniform", "own", "model:a", [0.2, 0.5, 0.9])
 
 def raw_target_accuracy(study: Study) -> pd.Series:
     """Mean over items of k/n per model, benchmark and language, of items asked in the source."""
-    rows = study.counts.assign(source=study.is_source)
-    asked = set(
-        rows[rows["source"]][["model", "benchmark", "item"]].itertuples(index=False, name=None)
-    )
-    found: dict[tuple[str, str, str], list[float]] = {}
-    target = rows[~rows["source"]].groupby(["model", "benchmark", "language", "item"])
-    for (model, benchmark, language, item), cell in target:
-        if (model, benchmark, item) in asked:
-            share = cell["n_correct"].sum() / cell["n_trials"].sum()
-            found.setdefault((model, benchmark, language), []).append(share)
+    source = study.is_source
+    rows = list(study.counts.itertuples())
+    asked = {(r.model, r.benchmark, r.item) for r, own in zip(rows, source, strict=True) if own}
+    cells: dict[tuple[str, ...], list[float]] = {}
+    for r, own in zip(rows, source, strict=True):
+        if not own and (r.model, r.benchmark, r.item) in asked:
+            cell = cells.setdefault((r.model, r.benchmark, r.language, r.item), [0.0, 0.0])
+            cell[0] += r.n_correct
+            cell[1] += r.n_trials
+    found: dict[tuple[str, ...], list[float]] = {}
+    for key, (correct, trials) in cells.items():
+        found.setdefault(key[:3], []).append(correct / trials)
     return pd.Series({key: np.mean(values) for key, values in found.items()})
 
 

@@ -207,7 +207,7 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
 
 @settings(max_examples=10)
 @given(st.integers(0, 10**6))
-def test_bread_and_carry_are_derivatives_of_the_equations(seed: int) -> None:
+def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) -> None:
     counts = random_counts(seed, languages=1)
     _, (model,) = fit_latent(counts, FIXED)
     part = model.deconvolution
@@ -374,8 +374,8 @@ def influence(counts: ItemCounts, options: LatentOptions | None = None) -> np.nd
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Near, not equal: residuals are left-out ones, and working weights are held as they are."""
-    # That of g jumps too.
+    """Near, not equal: residuals are from fits without the item, working weights are fixed."""
+    # The smoothing of g jumps too.
     monkeypatch.setattr(deconvolution, "_SMOOTHING", (10.0,))
     counts = simulated(400, 8, (0.0, 0.8), seed)
     computed = influence(counts, FIXED)

@@ -1,4 +1,4 @@
-"""What `latent` is for: the score stays where it is when only source ability moves."""
+"""The purpose of `latent`: the score does not change when only source ability changes."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
         latent.append(fit_profile(study, method="latent").hat("uniform").params)
         observed.append(fit_profile(study, method="observed").hat("uniform").params)
     truth = true_hat(EVERYWHERE, world=world)
-    still, drifting = np.mean(latent, axis=0), np.mean(observed, axis=0)
-    assert np.ptp(still) <= 0.02
-    assert np.abs(still - truth).max() < 0.02
-    # The point of the project: what tables show moves with ability alone, and always upwards.
+    stable, drifting = np.mean(latent, axis=0), np.mean(observed, axis=0)
+    assert np.ptp(stable) <= 0.02
+    assert np.abs(stable - truth).max() < 0.02
+    # The aim of the project: observed scores change with ability alone, and always upwards.
     assert np.ptp(drifting) > 0.05
     assert (np.diff(drifting) > 0).all()
-    assert np.ptp(drifting) > 5 * np.ptp(still)
+    assert np.ptp(drifting) > 5 * np.ptp(stable)
 
 
 def test_pooled_scores_of_equal_transfer_agree() -> None:
     study = simulate_study(ABILITIES, shape=Shape(20_000, 2, 10), rng=2)
-    scores = fit_profile(study).hat("pooled")
-    assert np.ptp(scores.params) < 0.03
-    # A model is not scored where it has items alone: the reference is the same for all.
-    raw = fit_profile(study).hat("own").params
+    profile = fit_profile(study)
+    assert np.ptp(profile.hat("pooled").params) < 0.03
+    # Models are not scored at their own items: the reference is the same for all.
+    raw = profile.hat("own").params
     assert np.ptp(raw) > 0.4
 
 
@@ -45,10 +45,11 @@ def test_scores_order_models_by_transfer_not_by_ability() -> None:
     """The weakest model transfers best."""
     transfer = (0.8, 0.0, -0.4)
     study = simulate_study((-1.0, 0.5, 2.0), transfer=transfer, shape=Shape(3000, 3, 8), rng=3)
-    scores = fit_profile(study).hat([0.3, 0.5, 0.7])
+    profile = fit_profile(study)
+    scores = profile.hat([0.3, 0.5, 0.7])
     truth = [true_hat([0.3, 0.5, 0.7], transfer=shift) for shift in transfer]
     np.testing.assert_allclose(scores.params, truth, atol=0.02)
-    raw = fit_profile(study).hat("own").params
+    raw = profile.hat("own").params
     assert (np.diff(scores.params) < 0).all()
     assert (np.diff(raw) > 0).any()
 
