@@ -80,7 +80,7 @@ class AggregateCounts:
     target_trials: Floats
 
 
-def ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats | NDArray[np.intp]) -> Floats:
     """Quotient of arrays of one shape, NaN where the denominator is not above zero."""
     quotient: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return quotient
@@ -159,14 +159,14 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
             "in a target language, so that nothing links the two"
         )
     if not linked.all():
-        names = np.array(models)
+        listed = np.array(models)
         warnings.warn(
             f"benchmark {benchmark!r}: no item was asked both in the source language and in a "
-            f"target language for {', '.join(names[~linked])}; left out",
+            f"target language for {', '.join(listed[~linked])}; left out",
             DegenerateDataWarning,
             stacklevel=2,
         )
-        models = names[linked].tolist()
+        models = listed[linked].tolist()
         source, target = source[:, linked], target[:, linked]
     orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
     if orphans.any():

@@ -53,7 +53,7 @@ class ItemProfile(TransferProfile):
 
     @property
     def estimand(self) -> str:
-        """What HAT is here, in one sentence."""
+        """What HAT is under this estimator, in one sentence."""
         given = "chance of a right answer in the source language"
         if self.method == "observed":
             given = "observed share of right answers in the source language"

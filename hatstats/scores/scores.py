@@ -339,7 +339,8 @@ def _given_covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> 
                 value=double[0],
                 hint="keep one row and one column each.",
             )
-    matrix = cov.loc[names, names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
+    matrix = np.asarray(numbers, dtype=float)
     odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))
     if odd.size:
         raise DataError(

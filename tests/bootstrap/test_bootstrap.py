@@ -126,7 +126,7 @@ def test_tidy_ranks_and_seeds(observed: hs.TransferProfile) -> None:
 def test_trials_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
     """The mean of k/n over the same items has variance sum p (1 - p) / n over cells squared."""
     study = observed.study
-    drawn = hs.resample_trials(observed, "own", n_draws=20, rng=1)
+    drawn = hs.resample_trials(observed, "own", n_draws=30, rng=1)
     rows = study.counts[(study.counts["language"] != "src").to_numpy()]
     share = rows["n_correct"] / rows["n_trials"]
     unbiased = share * (1.0 - share) / (rows["n_trials"] - 1.0)

@@ -1,13 +1,13 @@
 """Regression of target on source accuracy over models, with errors in both.
 
-Only accuracies per model and language are known here, on the logit scale after chance has been
-taken out: ``z = logit((p - c) / (1 - c))``. For model m and language l of a benchmark
+The data are accuracies per model and language, on the logit scale after correction for chance:
+``z = logit((p - c) / (1 - c))``. For model m and language l of a benchmark
 
     z_ml = a_l + beta * eta_m + x_m' delta + family + model + cell effect + sampling error,
 
-with ``eta_m`` the model's true source logit, of which ``z_m = eta_m + error`` is seen. Regressing
-on z_m would pull beta towards 0. With ``eta_m ~ N(w_m' gamma, sigma^2)`` the regression on
-``E[eta_m | z_m, x_m]``, in which the covariates take part, is unbiased (regression calibration;
+with ``eta_m`` the model's true source logit, observed as ``z_m = eta_m + error``. Regressing on
+z_m would shrink beta towards 0. With ``eta_m ~ N(w_m' gamma, sigma^2)`` the regression on
+``E[eta_m | z_m, x_m]``, which includes the covariates, is unbiased (regression calibration;
 Carroll et al. 2006, ch. 4; Fuller 1987, ch. 2), and the remaining error of eta_m joins the known
 covariance. Covariates enter the same regression as source accuracy: residuals of a first line
 regressed on them would give attenuated coefficients (Frisch-Waugh-Lovell).
