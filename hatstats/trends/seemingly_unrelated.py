@@ -108,24 +108,10 @@ def _stack(
 def slope_difference(
     scores: HatScores | AggregateProfile, trend: TrendFit, term: str
 ) -> SlopeDifference:
-    """Compare how source accuracy and transfer change with one covariate.
+    """Slope of source accuracy less slope of transfer on a covariate term of a trend.
 
-    Parameters
-    ----------
-    scores : HatScores or AggregateProfile
-        What `trend` was fitted to.
-    trend : TrendFit
-    term : str
-        A covariate term of the trend.
-
-    Returns
-    -------
-    SlopeDifference
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the scores come without source accuracies.
+    `scores` are what `trend` was fitted to. NotIdentifiedError if they come without source
+    accuracies.
     """
     transfer, gradient = trend.slope(term)
     column = 1 + trend.design.terms.index(term)

@@ -42,25 +42,9 @@ def compare(
 ) -> pd.DataFrame:
     """Every covariate's coefficient under every method; see `TrendFit.comparison`.
 
-    Parameters
-    ----------
-    fit : RemlFit
-    clusters : ndarray, shape (n,)
-        Cluster of each row of `fit`.
-    collapsed : tuple of ndarray
-        One outcome and one design row per model, (M,) and (M, p).
-    model_clusters : tuple of str, length M
-        Cluster of each model.
-    terms : tuple of str, length k
-        Covariates, the last k columns of both designs.
-    conf_level : float
-    n_draws : int
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        Tidy rows, method by method.
+    `clusters` (n,) are those of the rows of `fit`; `collapsed` has one outcome (M,) and one design
+    row (M, p) per model, `model_clusters` (M,) its clusters; `terms` (k,) name the last k columns
+    of both designs.
     """
     count = len(terms)
     generators = np.random.default_rng(rng).spawn(2 * count)

@@ -263,7 +263,8 @@ def residual_scale(problem: Problem) -> float:
     """Residual variance of ordinary least squares, the unit of tau2."""
     basis = np.linalg.qr(problem.X)[0]
     residual = problem.y - basis @ (basis.T @ problem.y)
-    return float(residual @ residual) / max(len(basis) - basis.shape[1], 1)
+    freedom: int = max(len(basis) - basis.shape[1], 1)
+    return float(residual @ residual) / freedom
 
 
 def _starts(problem: Problem) -> list[FloatArray]:

@@ -185,26 +185,10 @@ def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
 def estimate_claim(
     claim: Mapping[str, Any], scores: Scores, fitted: Fitted, models: frozenset[str] | None
 ) -> Estimate:
-    """Estimate the number that a claim is about.
+    """Estimate the number that a checked claim is about, over `models` (all if None).
 
-    Parameters
-    ----------
-    claim : mapping
-        Checked, see `hatstats.study.claims.check_claims`.
-    scores : HatScores or TransferProfile
-    fitted : callable
-        Gives the trend of a formula.
-    models : frozenset of str or None
-        Models in use; all if None.
-
-    Returns
-    -------
-    Estimate
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the study does not identify it.
+    `fitted` gives the trend of a formula. NotIdentifiedError if the study does not identify the
+    number.
     """
     for key in ("model", "other"):
         if key in claim and models is not None and claim[key] not in models:

@@ -76,19 +76,9 @@ def default_specification(
 
 
 def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
-    """Other defensible choices, each changed alone.
+    """Other defensible choices, each changed alone, with what is changed in words.
 
-    Parameters
-    ----------
-    study : Study
-        With its flagged cells.
-    base : Specification
-
-    Yields
-    ------
-    choice : str
-        What is changed, in words.
-    specification : Specification
+    `study` includes its flagged cells.
     """
     if len(study.flagged) and not base.flagged:
         yield "flagged cells included", replace(base, flagged=True)
@@ -184,12 +174,7 @@ def all_specifications(
 ) -> dict[str, Specification]:
     """Every specification by name, the base first.
 
-    Parameters
-    ----------
-    study : Study
-    base : Specification
-    cross : bool
-        Whether to add all combinations of the choices of scores, size and scale.
+    With `cross`, all combinations of the choices of scores, size and scale are added.
     """
     found = {"as reported": base, **dict(one_at_a_time(study, base)), **dict(dropped(study, base))}
     if cross:

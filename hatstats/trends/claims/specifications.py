@@ -61,18 +61,9 @@ def make_scores(study: Study, spec: Specification) -> Scores:
 
 
 def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
-    """Scores and source accuracies rescaled so that guessing is 0 and perfection 1.
+    """Scores and source accuracies of one chance level rescaled: guessing is 0, perfection 1.
 
-    Parameters
-    ----------
-    scores : HatScores
-        Of benchmarks with one chance level.
-    chance : float
-
-    Returns
-    -------
-    HatScores
-        Cells keep their scale.
+    Cells keep their scale.
     """
     scale = 1.0 - chance
     return replace(
@@ -164,7 +155,7 @@ def specification_table(
     status = {} if registration is None else registration.status
     # Scores by the choices that bear on them, or why they cannot be estimated.
     made: dict[Specification, Scores | str] = {}
-    tables = []
+    tables: list[pd.DataFrame] = []
     for done, (name, spec) in enumerate(specifications.items()):
         if progress is not None:
             progress(name, done / len(specifications))

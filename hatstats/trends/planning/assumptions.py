@@ -95,20 +95,9 @@ def score_precision(
 ) -> tuple[float, float]:
     """Standard error of a latent HAT score under `pooled`, and the correlation of two scores.
 
-    Parameters
-    ----------
-    assumptions : Assumptions
-    shape : Shape
-        Items, languages, trials.
-    n_studies : int
-        Simulated studies whose standard errors are averaged; an average of variances would be
-        larger than in most studies, as their distribution is skewed.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    std_error, correlation : float
-        Mean over studies, its root mean square over models, and the mean correlation.
+    Standard errors are averaged over `n_studies` simulated studies; an average of variances would
+    be larger than in most studies, as their distribution is skewed. The first is a root mean square
+    over models, the second a mean over pairs.
     """
     errors, correlations = [], []
     sized = replace(shape, spread=assumptions.spread)

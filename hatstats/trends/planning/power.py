@@ -194,25 +194,12 @@ def slope_power(
     n_draws: int = 300,
     rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
-    """Power of a claim that a slope is above zero.
+    """Power of a one-sided claim that a slope is above zero, as one row.
 
-    Parameters
-    ----------
-    panel : Panel
-    slope : float
-        True slope, in accuracy per unit of the covariate.
-    level : float
-        One-sided.
-    n_draws : int
-        Panels simulated; the Monte-Carlo error of a power is at most ``.27 / sqrt(n_draws)``, as
-        standard errors are drawn and not decisions.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        One row: `slope, power, std_error, df, detectable`: root mean square of the slope's
-        standard deviation, mean degrees of freedom, and the slope with a power of .8.
+    `slope` is in accuracy per unit of the covariate. The Monte-Carlo error of the power is at most
+    ``.27 / sqrt(n_draws)``, as standard errors are drawn and not decisions. The row has `slope,
+    power, std_error, df, detectable`: root mean square of the slope's standard deviation, mean
+    degrees of freedom, and the slope with a power of .8.
     """
     tests = SlopeTests.simulate(panel, n_draws, rng)
     row = {
