@@ -1,4 +1,4 @@
-"""What every script here needs: arguments, a place to write, and lines that fit a terminal."""
+"""What every script here needs: arguments, an output folder, and lines that fit a terminal."""
 
 from __future__ import annotations
 

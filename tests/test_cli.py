@@ -187,13 +187,13 @@ def test_item_level_studies_go_through_every_verb(tmp_path: Path) -> None:
     assert "No claims are registered" in done.stdout
 
 
-def broken(small: Path, place: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+def broken(small: Path, folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
     """Copy a study with its counts changed."""
-    place.mkdir()
+    folder.mkdir()
     for file in small.iterdir():
-        (place / file.name).write_bytes(file.read_bytes())
-    change(pd.read_csv(place / "counts.csv")).to_csv(place / "counts.csv", index=False)
-    return place
+        (folder / file.name).write_bytes(file.read_bytes())
+    change(pd.read_csv(folder / "counts.csv")).to_csv(folder / "counts.csv", index=False)
+    return folder
 
 
 def too_many(rows: pd.DataFrame) -> pd.DataFrame:
@@ -209,9 +209,9 @@ def twice(rows: pd.DataFrame) -> pd.DataFrame:
 def test_wrong_data_exit_2_with_one_message_bad_input(
     small: Path, tmp_path: Path, verb: str, change: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> None:
-    place = broken(small, tmp_path / "broken", change)
+    folder = broken(small, tmp_path / "broken", change)
     out = tmp_path / "out"
-    message = fails(run(verb, place, *(("--out", out) if verb == "report" else ())), 2)
+    message = fails(run(verb, folder, *(("--out", out) if verb == "report" else ())), 2)
     assert "counts.csv" in message
     assert "row " in message
     assert "Hint: " in message

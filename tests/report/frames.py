@@ -286,7 +286,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "flagged_cells": 2,
             "flagged_cells_used": "no",
         },
-        key_results=tuple(f"Line {place} of the key results." for place in range(10)),
+        key_results=tuple(f"Line {number} of the key results." for number in range(10)),
         scores=scores.sort_values("estimate", ascending=False, ignore_index=True),
         cov=pd.DataFrame(
             np.diag(scores["std_error"] ** 2),

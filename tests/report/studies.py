@@ -46,8 +46,8 @@ def aggregate_study(count: int = 9, families: int = 4) -> Study:
     rows = []
     for i in range(count):
         ability = -0.2 + 0.3 * i + 0.2 * rng.standard_normal()
-        for place, language in enumerate(("en", "de", "fi", "yo")):
-            logit = ability - 0.4 * place + 0.1 * rng.standard_normal()
+        for index, language in enumerate(("en", "de", "fi", "yo")):
+            logit = ability - 0.4 * index + 0.1 * rng.standard_normal()
             trials = 1000.0
             right = float(rng.binomial(1000, 0.25 + 0.75 * expit(logit)))
             rows.append((f"m_{i}", "bench", language, right, trials, "", ""))

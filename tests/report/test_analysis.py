@@ -58,8 +58,8 @@ def test_key_results_fit_a_terminal(name: str, analyses: dict[str, Analysis]) ->
 def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Analysis]) -> None:
     analysis = analyses[name]
     weak = set(analysis.scores.overlap.query("not informed")["model"])
-    known = [place for place, model in enumerate(analysis.scores.models) if model not in weak]
-    best = max(known, key=lambda place: analysis.scores.params[place])
+    known = [index for index, model in enumerate(analysis.scores.models) if model not in weak]
+    best = max(known, key=lambda index: analysis.scores.params[index])
     assert analysis.key_results[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
     assert list(analysis.ranks["model"]) == list(analysis.scores.models)
 

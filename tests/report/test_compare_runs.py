@@ -10,13 +10,13 @@ import pytest
 from tests.compare_runs import differences, main
 
 
-def run_folder(place: Path) -> Path:
-    place.mkdir()
-    (place / "scores.csv").write_text("model,estimate\nA-3B,0.123456789\nB,\n")
+def run_folder(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "scores.csv").write_text("model,estimate\nA-3B,0.123456789\nB,\n")
     content = {"scores": [{"model": "A-3B", "estimate": 0.123456789}], "note": "df 3.2", "x": None}
-    (place / "results.json").write_text(json.dumps(content))
-    (place / "numbers.tex").write_text("% head 1\n\\newcommand{\\HatBest}{0.123}\n")
-    return place
+    (folder / "results.json").write_text(json.dumps(content))
+    (folder / "numbers.tex").write_text("% head 1\n\\newcommand{\\HatBest}{0.123}\n")
+    return folder
 
 
 @pytest.fixture

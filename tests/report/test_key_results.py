@@ -182,11 +182,11 @@ def test_untestable_claims_say_why() -> None:
 
 
 def test_more_claims_than_lines_are_counted() -> None:
-    claims = [verdict(f"claim {place}") for place in range(12)]
+    claims = [verdict(f"claim {number}") for number in range(12)]
     lines = lines_of(claims=claims)
     assert len(lines) == 10
     shown = [line for line in lines if line.startswith("claim ")]
-    assert f"{12 - len(shown)} more claims stand in the report." in lines
+    assert f"{12 - len(shown)} more claims are in the report." in lines
     assert lines[-1] == "1 suspicious cell left out."
 
 

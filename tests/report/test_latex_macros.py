@@ -1,4 +1,4 @@
-"""Macros: names that LaTeX takes, no two alike, and the numbers of the frames."""
+"""Macros: names that LaTeX takes, no two the same, and the numbers of the frames."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_names_that_would_be_alike_are_kept_apart() -> None:
     plain = results(4)
     scores = plain.scores.assign(model=["m-1", "m_1", "M 1", "m2"])
     found = macros(replace(plain, scores=scores))
-    alike = [name for name in found if re.fullmatch(r"HatScoreMOneX*", name)]
-    assert alike == ["HatScoreMOne", "HatScoreMOneX", "HatScoreMOneXX"]
-    values = {found[name] for name in alike}
+    same = [name for name in found if re.fullmatch(r"HatScoreMOneX*", name)]
+    assert same == ["HatScoreMOne", "HatScoreMOneX", "HatScoreMOneXX"]
+    values = {found[name] for name in same}
     assert len(values) == 3
 
 

@@ -258,11 +258,11 @@ def test_a_move_that_fails_puts_the_old_folder_back(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def old_run(place: Path) -> Path:
-    place.mkdir(parents=True)
-    (place / "manifest.json").write_text('{"schema": "hatstats-run"}')
-    (place / "old.txt").write_text("old")
-    return place
+def old_run(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"schema": "hatstats-run"}')
+    (folder / "old.txt").write_text("old")
+    return folder
 
 
 def test_an_earlier_run_is_replaced_whole(tmp_path: Path) -> None:

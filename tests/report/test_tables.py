@@ -297,7 +297,7 @@ def test_left_out_models_are_grouped_by_reason() -> None:
 
 
 def widths(text: str) -> float:
-    """Points that a LaTeX table asks for, digits and letters counted alike; headings left out."""
+    """Points that a LaTeX table asks for, digits and letters counted equally, without headings."""
     digit = {"": 5.0, "small": 4.6, "footnotesize": 4.25, "scriptsize": 4.0}
     size = re.search(r"\\(\w+)\\setlength\{\\tabcolsep\}\{([\d.]+)pt\}", text)
     character, space = (digit[size[1]], float(size[2])) if size else (5.0, 6.0)
@@ -305,9 +305,9 @@ def widths(text: str) -> float:
     body = text.split("\\midrule\n")[-1].split("    \\bottomrule")[0]
     rows = [re.split(r"(?<!\\) & ", line) for line in body.strip().splitlines()]
     total = 0.0
-    for place, kind in enumerate(re.findall(r"p\{\d+pt\}|[lr]", alignment)):
+    for index, kind in enumerate(re.findall(r"p\{\d+pt\}|[lr]", alignment)):
         cells = [
-            re.sub(r"\$|\\(?!_)\w*|^\{\}|\s*\\\\$|\\tabularnewline", "", row[place]) for row in rows
+            re.sub(r"\$|\\(?!_)\w*|^\{\}|\s*\\\\$|\\tabularnewline", "", row[index]) for row in rows
         ]
         fixed = re.match(r"p\{(\d+)pt\}", kind)
         total += float(fixed[1]) if fixed else character * max(len(cell.strip()) for cell in cells)

@@ -133,9 +133,9 @@ def _forest_rows(axes: Axes, rows: pd.DataFrame, shown: list[Look], dense: bool)
             linestyle="",
             label="_estimate" if informed else "_estimate-weakly-identified",
         )
-    vague = int((~rows["informed"].astype(bool)).sum())
-    if 0 < vague < len(rows):
-        axes.axhline(vague - 0.5, color=MUTED, linewidth=0.5, label="_divide")
+    weak = int((~rows["informed"].astype(bool)).sum())
+    if 0 < weak < len(rows):
+        axes.axhline(weak - 0.5, color=MUTED, linewidth=0.5, label="_divide")
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 

@@ -1,4 +1,4 @@
-"""What stands under a figure: the legend, and a note that says how to read the figure."""
+"""Under a figure: the legend, and a note that says how to read the figure."""
 
 from __future__ import annotations
 

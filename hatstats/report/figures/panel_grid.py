@@ -26,7 +26,7 @@ class PanelGrid:
     axes : tuple of Axes
         Row by row.
     legend_top : float
-        Where the legend stands, in inches below the top of the figure.
+        Upper edge of the legend, in inches below the top of the figure.
     """
 
     figure: Figure

@@ -28,7 +28,7 @@ from hatstats.report.figures.style import (
     shorten,
 )
 
-#: Up to this number, panels stand three abreast in one column; more take the width of the page.
+#: Up to this number, panels are three abreast in one column; more take the width of the page.
 _NARROW = 12
 #: No more panels than this are drawn; the note says how many there would be.
 MOST_PANELS = 60

@@ -128,14 +128,14 @@ def _forest(results: Results) -> Drawn:
     clear = rows[rows["informed"]] if rows["informed"].any() else rows
     ranked = clear.sort_values("estimate", ascending=False, kind="stable")
     best, last = ranked.iloc[0], ranked.iloc[-1]
-    vague = len(rows) - len(clear)
+    weak = len(rows) - len(clear)
     alt = (
         f"HAT scores of {len(rows)} models with intervals, best first. Highest: {best['model']}, "
         f"{number_text(best['estimate'])}; lowest: {last['model']}, "
         f"{number_text(last['estimate'])}."
     )
-    if vague:
-        alt += f" {vague} weakly identified, with a wide dashed interval."
+    if weak:
+        alt += f" {weak} weakly identified, with a wide dashed interval."
     return Drawn(
         "forest",
         "HAT scores",
@@ -173,7 +173,7 @@ def _against(results: Results, name: str, column: str, text: str) -> Drawn:
     if line is not None:
         first, last = line["estimate"].iloc[0], line["estimate"].iloc[-1]
         alt += f"; the fitted trend goes from {number_text(first)} to {number_text(last)}"
-    alt += f"; {unknown} models without it stand in the margin." if unknown else "."
+    alt += f"; {unknown} models without it are in the margin." if unknown else "."
     caption = f"HAT score against {text}"
     if line is None:
         caption += "; no trend could be fitted."

@@ -153,7 +153,7 @@ def key_result_lines(
     shown = list(claims)[:room] if len(claims) <= room else list(claims)[: room - 1]
     lines.extend(_claim_line(verdict) for verdict in shown)
     if len(shown) < len(claims):
-        lines.append(f"{len(claims) - len(shown)} more claims stand in the report.")
+        lines.append(f"{len(claims) - len(shown)} more claims are in the report.")
     if caveats:
         lines.append(caveats)
     return tuple(_cut(line) for line in lines[:10])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-#: What stands for an unknown number.
+#: Written for an unknown number.
 UNKNOWN = "–"
 #: Decimals where no standard error says how many.
 PLAIN_DECIMALS = 3

@@ -229,7 +229,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             f"More measures, {study}. Both: right in source and target; Cond.: of those right in "
             "the source; Cond.+s: with the source row among the targets; γ: logit profile; κ: "
             "agreement of right and wrong; Parity: best less worst language; log OR: "
-            "Mantel-Haenszel; Mother, Local: MultiLoKo's effects. Intervals stand in measures.csv.",
+            "Mantel-Haenszel; Mother, Local: MultiLoKo's effects. measures.csv has the intervals.",
             other_measures_table(results.measures),
         ),
         (
@@ -247,7 +247,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             "items",
             f"Items that transfer far worse or better than the profile says, {study}: q is "
             "adjusted for all items and languages; elsewhere is the item's mean residual in the "
-            f"other languages. The first {LISTED_ITEMS}; all stand in items.csv.",
+            f"other languages. The first {LISTED_ITEMS}; items.csv has all.",
             make_table(results.items.head(LISTED_ITEMS), columns.ITEMS),
         ),
         *bayes_tables(results, level, str(study)),
