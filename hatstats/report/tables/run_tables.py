@@ -123,7 +123,7 @@ def _by_model(measures: pd.DataFrame, beside: Literal["intervals", "errors", ""]
     """One row per model, one value per measure, with its interval or error beside it."""
     numbers = ["estimate", "std_error", "conf_low", "conf_high"]
     wide = measures.pivot(index="model", columns="term", values=numbers)
-    wide.columns = [f"{term}_{number}" for number, term in wide.columns]
+    wide.columns = wide.columns.map(lambda pair: f"{pair[1]}_{pair[0]}")
     shown = [columns.MODEL]
     for term in measures["term"].drop_duplicates():
         heading, error = columns.MEASURES.get(str(term), words(term)), f"{term}_std_error"
