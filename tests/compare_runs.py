@@ -103,6 +103,7 @@ def differences(
         folder: {
             path.relative_to(folder)
             for path in (*folder.glob("*.csv"), folder / "results.json", folder / "numbers.tex")
+            if path.is_file()
         }
         for folder in (old, new)
     }

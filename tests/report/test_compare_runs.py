@@ -64,4 +64,8 @@ def test_renamed_texts_are_equal_and_a_missing_file_is_not(folders: tuple[Path, 
     assert differences(old, new)
     assert differences(old, new, [("model", "system")]) == []
     (new / "items.csv").write_text("item\n")
-    assert differences(old, new, [("model", "system")]) == ["items.csv: only in one folder"]
+    (new / "numbers.tex").unlink()
+    assert differences(old, new, [("model", "system")]) == [
+        "items.csv: only in one folder",
+        "numbers.tex: only in one folder",
+    ]
