@@ -17,7 +17,7 @@ from hatstats.bayes.cell_model import CELL_DIMS, CellModel, Values, group_dims
 from hatstats.bayes.claims import claim_formula, claim_probabilities
 from hatstats.bayes.effects import build_effects
 from hatstats.bayes.estimates import study_cells
-from hatstats.bayes.options import CellOptions, Priors, Sampling
+from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
 from hatstats.bayes.trend_design import TrendDesign, trend_design
@@ -215,7 +215,8 @@ def fit_hierarchical(
     found, design = prepare(study, request)
     fit = HierarchicalFit(study, found, design, None)
     # PyMC takes seconds to import.
-    from hatstats.bayes.model import draw_prior, log_prior, sample
+    with own_random_state():
+        from hatstats.bayes.model import draw_prior, log_prior, sample
 
     posterior, statistics, seconds = sample(fit.model, how, seed)
     posterior["log_prior"] = log_prior(fit.model, posterior)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from hatstats.bayes.options import Priors
+from hatstats.bayes.options import Priors, own_random_state
 from hatstats.errors import DataError
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
@@ -62,7 +62,8 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
             value=", ".join(names),
             hint="choose one with study.select(benchmarks=[...]), or use fit_hierarchical.",
         )
-    import pymc as pm
+    with own_random_state():
+        import pymc as pm
 
     chosen, counts = priors or Priors(), item_counts(study, names[0])
     chance, centre = counts.chance, _centre(counts)
@@ -73,7 +74,7 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
         "language": list(counts.languages),
         "item": np.arange(trials[0].shape[1]),
     }
-    with pm.Model(coords=coords) as model:
+    with own_random_state(), pm.Model(coords=coords) as model:
         source_mean = pm.Normal("source_mean", 0.0, chosen.mean)
         sd_source = pm.HalfNormal("sd_source_model", chosen.source)
         source = pm.Normal("source", source_mean, sd_source, dims="model")

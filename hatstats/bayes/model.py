@@ -7,11 +7,9 @@ integrated out by one operation, `CellLikelihood`, and drawn exactly afterwards.
 from __future__ import annotations
 
 import logging
-import random
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from hatstats.bayes.kernel import Stacked, solve
 from hatstats.bayes.marginal_likelihood import MarginalCells
-from hatstats.bayes.options import Priors, Sampling
+from hatstats.bayes.options import Priors, Sampling, own_random_state
 from hatstats.errors import FitError
 
 Floats = NDArray[np.float64]
@@ -138,16 +136,6 @@ def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str
         value = CellLikelihood()(matrix, deviations, sd_cell, slopes, *data)[0]
         pm.Potential("log_likelihood", value)
     return model
-
-
-@contextmanager
-def own_random_state() -> Iterator[None]:
-    """Leave Python's global random state untouched: PyTensor names its variables by it."""
-    state = random.getstate()
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 def draw_prior(model: pm.Model, draws: int, seed: int) -> Draws:

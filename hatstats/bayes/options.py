@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
@@ -178,3 +180,16 @@ class Sampling:
                 value=self.target_accept,
                 hint="0.95 is the default; 0.99 takes smaller steps.",
             )
+
+
+@contextmanager
+def own_random_state() -> Iterator[None]:
+    """Leave Python's global random state untouched.
+
+    PyTensor uses it when it is imported and when it names variables.
+    """
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)

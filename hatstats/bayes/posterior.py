@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hatstats.bayes.cell_model import CellModel
+from hatstats.bayes.options import own_random_state
 from hatstats.bayes.scores import Interval, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.scores.averages import common_languages
@@ -49,9 +50,9 @@ class Posterior:
     @cached_property
     def model(self) -> Any:
         """The ``pymc.Model``: it can be printed, drawn, extended and sampled by ``pm.sample``."""
-        from hatstats.bayes.model import build_model, own_random_state
-
         with own_random_state():
+            from hatstats.bayes.model import build_model
+
             cells = self.cell_model
             return build_model(cells.marginal, cells.priors, cells.unknown_names)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hatstats.bayes.cell_model import CellModel, Values
 from hatstats.bayes.estimates import StudyCells
 from hatstats.bayes.fit import Request, prepare
-from hatstats.bayes.options import CellOptions, Priors, Sampling
+from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.simulation.simulate import Shape, simulate_study
 
 Floats = NDArray[np.float64]
@@ -110,10 +110,11 @@ def rank_statistics(
 
 def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.DataFrame]:
     """Ranks of several drawn studies, fitted with one compiled model."""
-    from hatstats.bayes.model import build_model, compile_model, draw_prior, sample
-
     cells = template(design)
-    model = build_model(cells.marginal, cells.priors, [])
+    with own_random_state():
+        from hatstats.bayes.model import build_model, compile_model, draw_prior, sample
+
+        model = build_model(cells.marginal, cells.priors, [])
     compiled = compile_model(model)
     tables = []
     for rng in rngs:

@@ -11,7 +11,7 @@ import pytest
 
 from hatstats.bayes.fit import fit_hierarchical, read_hierarchical
 from hatstats.bayes.item_latents import item_model
-from hatstats.bayes.options import CellOptions, Priors, Sampling
+from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.study import Study
 from tests.bayes.cases import item_fit, item_study, mixed_study, panel_study
@@ -144,7 +144,8 @@ def test_a_tree_of_something_else_is_foreign(tmp_path: Path) -> None:
 def test_a_sampler_that_fails_or_is_interrupted_is_named(
     error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hatstats.bayes import model
+    with own_random_state():
+        from hatstats.bayes import model
 
     def fail(*_: object) -> None:
         raise error

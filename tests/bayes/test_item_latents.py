@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from scipy import special, stats
 
 from hatstats.bayes.fit import fit_hierarchical
 from hatstats.bayes.item_latents import item_model, item_model_hat
-from hatstats.bayes.options import CellOptions
+from hatstats.bayes.options import CellOptions, own_random_state
 from hatstats.bayes.scores import convergence
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
+
+
+@pytest.fixture(autouse=True)
+def _names_of_variables() -> Iterator[None]:
+    """PyTensor, called directly, names its variables by Python's global random state."""
+    with own_random_state():
+        yield
 
 
 def study_of(n_models: int, n_items: int) -> Study:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,14 +13,21 @@ from scipy import stats
 
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.fit import prepare
-from hatstats.bayes.options import Sampling
+from hatstats.bayes.options import Sampling, own_random_state
 from tests.bayes.cases import QUICK, item_fit, mixed_study, request
+
+
+@pytest.fixture(autouse=True)
+def _names_of_variables() -> Iterator[None]:
+    """PyTensor, called directly, names its variables by Python's global random state."""
+    with own_random_state():
+        yield
 
 
 @cache
 def mixed() -> tuple[CellModel, Any]:
     """Items and accuracies, with an unknown size as a parameter, and its PyMC model."""
-    from hatstats.bayes.model import build_model, own_random_state
+    from hatstats.bayes.model import build_model
 
     cells, _ = prepare(mixed_study(), request("log10(params_total)", unknown=1.0))
     with own_random_state():
@@ -60,7 +68,8 @@ def test_gradient_is_that_of_differences_in_python_and_compiled() -> None:
     for mode in ("FAST_COMPILE", "NUMBA"):
         function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
         function.set_extra_values({})
-        x = np.random.default_rng(2).uniform(-1.0, 0.5, function.size)
+        size = sum(np.size(value) for value in model.initial_point().values())
+        x = np.random.default_rng(2).uniform(-1.0, 0.5, size)
         value, gradient = function(x)
         found.append(np.r_[value, gradient])
         if mode == "FAST_COMPILE":
