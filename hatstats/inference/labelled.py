@@ -1,0 +1,133 @@
+"""Estimates with their names: Series and frames for users, arrays for arithmetic."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
+
+Floats = NDArray[np.float64]
+
+
+class LabelledEstimates:
+    """Labelled views of k estimates; a subclass gives the names and the arrays."""
+
+    __slots__ = ()
+
+    @property
+    def labels(self) -> pd.Index:
+        """Names of the estimates, length k."""
+        raise NotImplementedError
+
+    @property
+    def estimates(self) -> Floats:
+        """Estimates as an array, shape (k,)."""
+        raise NotImplementedError
+
+    @property
+    def covariance(self) -> Floats:
+        """Their covariance as an array, shape (k, k)."""
+        raise NotImplementedError
+
+    @property
+    def std_errors(self) -> Floats:
+        """Their standard errors as an array, shape (k,)."""
+        raise NotImplementedError
+
+    def limits(self, conf_level: float = 0.95) -> Floats:
+        """Confidence limits as an array, shape (k, 2)."""
+        raise NotImplementedError
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates by name, as a Series."""
+        return pd.Series(self.estimates, index=self.labels, name="estimate")
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors by name, as a Series."""
+        return pd.Series(self.std_errors, index=self.labels, name="std_error")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of the estimates, rows and columns by name."""
+        return pd.DataFrame(self.covariance, index=self.labels, columns=self.labels)
+
+    def conf_int(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Confidence limits by name, columns `conf_low` and `conf_high`."""
+        columns = ["conf_low", "conf_high"]
+        return pd.DataFrame(self.limits(conf_level), index=self.labels, columns=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A difference of two estimates or means of estimates, with its interval and test of 0.
+
+    Attributes
+    ----------
+    term : str
+        What is compared, ``a - b``.
+    estimate, std_error, statistic, df, p_value, conf_low, conf_high, conf_level : float
+        As in the tidy schema.
+    method, reference : str
+        How the estimates were made.
+    notes : tuple of str
+        What weakens either side, in words.
+    """
+
+    term: str
+    estimate: float
+    std_error: float
+    statistic: float
+    df: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+    conf_level: float
+    method: str
+    reference: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_row(cls, row: pd.DataFrame, notes: tuple[str, ...] = ()) -> Contrast:
+        """Make a contrast of the one row of a tidy table."""
+        facts = {str(key): value for key, value in row.iloc[0].to_dict().items()}
+        return cls(**facts, notes=notes)
+
+    def tidy(self) -> pd.DataFrame:
+        """One row in the tidy schema."""
+        names = [name for name in (*IDENTIFIERS, *TIDY_COLUMNS) if hasattr(self, name)]
+        return pd.DataFrame({name: [asdict(self)[name]] for name in names})
+
+    def __repr__(self) -> str:
+        lines = [f"{self.term}: {self._numbers()}", self._source(), *self.notes]
+        return "\n".join(
+            line
+            for text in lines
+            for line in textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
+        )
+
+    def _numbers(self) -> str:
+        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
+        if np.isnan(self.std_error):
+            return f"{self.estimate:.3f}, no interval: its standard error is unknown"
+        return f"{self.estimate:.3f}, {self.conf_level:.0%} interval {limits}, {p}"
+
+    def _source(self) -> str:
+        reference = f", reference {self.reference}" if self.reference else ""
+        freedom = f", {self.df:.1f} df" if np.isfinite(self.df) else ""
+        return f"  {self.method}{reference}; standard error {self.std_error:.4f}{freedom}"
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return (
+            f"<p><b>{html.escape(self.term)}</b>: {self._numbers()}<br>"
+            f"{html.escape(self._source().strip())}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+        )
