@@ -39,22 +39,7 @@ def left_out_table(left_out: Sequence[tuple[str, LeftOut]]) -> pd.DataFrame:
 def account_table(
     formats: Mapping[str, str], read: Mapping[str, int], left_out: pd.DataFrame
 ) -> pd.DataFrame:
-    """Rows read, kept, set aside and left out of each file.
-
-    Parameters
-    ----------
-    formats : mapping
-        Format of each file that was read.
-    read : mapping
-        Rows read of each file, as far as known.
-    left_out : DataFrame
-        From `left_out_table`.
-
-    Returns
-    -------
-    DataFrame
-        `file, format, read, kept, set_aside, left_out`.
-    """
+    """Rows of each file: `file, format, read, kept, set_aside, left_out`; unknown `read` is NaN."""
     files = pd.Index(sorted({*formats, *left_out["file"]} - {""}), dtype="str", name="file")
     table = pd.DataFrame(index=files)
     table["format"] = [formats.get(file, "") for file in files]

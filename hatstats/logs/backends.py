@@ -38,21 +38,11 @@ class Engine(Protocol):
     name: str
 
     def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
-        """Rows of files as a table.
+        """Rows of files as a table, with `FILE` where `named` or cheap.
 
-        Parameters
-        ----------
-        rows : Rows
-        columns : mapping
-            Needed columns of JSON and CSV, all text; an inner mapping is an object.
-        named : bool
-            Whether each row must say its file, which costs time where files are Parquet.
-
-        Returns
-        -------
-        Table
-            The columns; `FILE`, where `named` or cheap; for JSON `LOST`: true where a line could
-            not be read.
+        `columns` are those needed of JSON and CSV, all text, an inner mapping an object. JSON has
+        `LOST` too: true where a line could not be read. Naming files costs time where they are
+        Parquet.
         """
 
     def fetch(self, expression: ir.Table) -> pa.Table:
@@ -296,16 +286,7 @@ class OtherBackend:
 
 
 def engine_for(backend: object, scratch: Path) -> Engine:
-    """Make the engine that a user asked for.
-
-    Parameters
-    ----------
-    backend : None, str or SparkSession
-        None for DuckDB in this process; ``spark://...``; any address that ``ibis.connect`` knows;
-        or a session of PySpark.
-    scratch : Path
-        Folder for what does not fit into memory.
-    """
+    """Engine of a backend: None, ``duckdb``, ``spark://...``, a PySpark session, an address."""
     if backend is None or backend == "duckdb":
         return DuckDB(scratch)
     if isinstance(backend, str):

@@ -14,18 +14,9 @@ from hatstats.study.study import Study
 
 
 def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, list[str]]:
-    """Make a study of the table ``counts`` of a pool.
+    """Make a study of the table ``counts`` of a pool, with notes.
 
-    Returns
-    -------
-    study : Study
-    notes : list of str
-        Benchmarks without a known source language are set aside in the pool, with the reason.
-
-    Raises
-    ------
-    DataError
-        When no benchmark is left.
+    Benchmarks without a known source language are set aside in the pool, with the reason.
     """
     query = "SELECT * FROM counts ORDER BY benchmark, model, language, item"
     frame = pool.duck.connection.con.sql(query).to_arrow_table().to_pandas()

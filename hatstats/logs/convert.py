@@ -152,12 +152,8 @@ def convert_logs(
 class Counter:
     """Counts the rows of groups of files, and why some do not count.
 
-    Attributes
-    ----------
-    read : dict of str to int
-        Rows read of each file, as far as known.
-    left_out : dict of tuple of str to list of (str, LeftOut)
-        Files of a group to each file of it and what is not counted.
+    `read` has the rows read of each file, as far as known; `left_out` maps the files of a group to
+    each file of it and what is not counted.
     """
 
     def __init__(self, local: DuckDB, engine: Engine, found: Discovered, choices: Choices) -> None:

@@ -40,15 +40,7 @@ EXTRA = ("filter", "task", "source_language")
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How rows are added up.
-
-    Attributes
-    ----------
-    by_file : bool
-        Keep files apart, where that is cheap or a file says what a row does not.
-    by_prompt : bool
-        Keep trials apart, so that repeated ones are counted exactly.
-    """
+    """How rows are added up: files kept apart, and trials kept apart to count repeats exactly."""
 
     by_file: bool = False
     by_prompt: bool = False
@@ -73,21 +65,9 @@ def responses(
 ) -> ir.Table:
     """Name the columns of a response and give every row a reason to be left out, or none.
 
-    Parameters
-    ----------
-    table : Table
-        As an engine reads it.
-    fields : sequence of Field
-        Where the columns are found.
-    values : mapping, optional
-        Columns that are constant.
-
-    Returns
-    -------
-    Table
-        The columns found, all text; `right` (int64 or float64, null where the row could not be read
-        or its score cannot be used) and `trials`; `reason`, why it does not count; `code`, the
-        trial as a small number or null; `hatstats_file` where the table has it.
+    Returns the columns found and `constant` ones, all text; `right` (null where the row or its
+    score cannot be used) and `trials`; `reason`; `code`, the trial as a small number or null;
+    `hatstats_file` where the table has it.
     """
     import ibis
 
@@ -124,17 +104,8 @@ def responses(
 def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
     """Add up responses: one row for each cell.
 
-    Parameters
-    ----------
-    rows : Table
-        From `responses`.
-    grouping : Grouping
-
-    Returns
-    -------
-    Table
-        The names found; `n_correct`, `n_trials`; `n_rows` (all rows), `n_kept`; `codes` and `odd`
-        where trials are numbered: the sum of the powers of two, and rows it does not cover.
+    Beside the names found: `n_correct`, `n_trials`, `n_rows` (all rows), `n_kept`, and where trials
+    are numbered `codes`, the sum of their powers of two, and `odd`, the rows it does not cover.
     """
     import ibis
 

@@ -45,15 +45,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files that an engine reads as one.
-
-    Attributes
-    ----------
-    format : str
-    rows : Rows
-    documents : bool
-        Whether they hold what was read from documents, and lie in the scratch folder.
-    """
+    """Files that an engine reads as one; `documents`: they hold what was read from documents."""
 
     format: str
     rows: Rows
@@ -64,18 +56,9 @@ class Source:
 class Discovered:
     """What was found in the logs, before any row is counted.
 
-    Attributes
-    ----------
-    sources : list of Source
-        What an engine reads.
-    read : dict of str to int
-        Records read of each document.
-    formats : dict of str to str
-        Format of each file.
-    left_out : list of (str, LeftOut)
-        File and what of it is not counted.
-    copies : dict of str to str
-        Cleaned copy to the file it was made of.
+    `sources` are what an engine reads; `read` has the records read of each document, `formats` the
+    format of each file, `left_out` pairs of file and what of it is not counted, `copies` the file
+    of each cleaned copy.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -88,28 +71,10 @@ class Discovered:
 def discover(
     logs: Sequence[str], format: str | None, choices: Choices, scratch: Path, progress: Progress
 ) -> Discovered:
-    """Find the files of the logs and read the documents among them.
+    """Find the files of logs (files, folders, patterns, URLs) and read the documents among them.
 
-    Parameters
-    ----------
-    logs : sequence of str
-        Files, folders, patterns or URLs.
-    format : str, optional
-        Name of the one format of all files; by a preview of each otherwise.
-    choices : Choices
-    scratch : Path
-        Folder for what is read; nothing is written anywhere else.
-    progress : callable
-        Called with what is being done and the share done.
-
-    Returns
-    -------
-    Discovered
-
-    Raises
-    ------
-    DataError
-        For a path that does not exist, a broken file, or no log at all.
+    Without a `format` a preview of each file shows it. What is read is written into `scratch`
+    alone.
     """
     chosen = _named_reader(format) if format else None
     result = Discovered()

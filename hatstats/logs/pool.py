@@ -24,18 +24,10 @@ NO_LANGUAGE = "no language in the name of the task (--set language=CODE)"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """Cells of one group of files.
+    """Cells of one group of files, from `hatstats.logs.count.counts`, in the local DuckDB.
 
-    Attributes
-    ----------
-    cells : Table
-        From `hatstats.logs.count.counts`, in the local DuckDB.
-    facts : mapping
-        What is known of each file as a whole: file to column to value.
-    totals : bool
-        Whether the cells are totals over items.
-    label : str
-        What to call the files where cells do not say which they come from.
+    `facts` has what is known of each file as a whole (file to column to value), `totals` whether
+    the cells are totals over items, and `label` the name of the file where cells do not say it.
     """
 
     cells: ir.Table
@@ -47,12 +39,7 @@ class Part:
 class Pool:
     """The cells of all files as one table of a local DuckDB.
 
-    Parameters
-    ----------
-    duck : DuckDB
-    parts : sequence of Part
-    choices : Choices
-        Constant columns replace what the files say; ``model:OLD=NEW`` renames a model.
+    Constant columns among the choices replace what files say; ``model:OLD=NEW`` renames a model.
     """
 
     def __init__(self, duck: DuckDB, parts: Sequence[Part], choices: Choices) -> None:

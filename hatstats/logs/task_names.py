@@ -55,23 +55,11 @@ _END = r"(?:_(?:mcf|cf|hybrid|mcq))?(?::[\w.-]+)?"
 class Family:
     """A family of tasks that one benchmark consists of.
 
-    Attributes
-    ----------
-    benchmark : str
-        Name of the benchmark; variants of the protocol are added to it.
-    pattern : str
-        Regular expression with the group `language` and perhaps `variant`, `subset`, `prompt`.
-    chance : float
-        Chance level: 1 over the number of options, 0 for open answers.
-    items : tuple of str
-        Fields of the document that name an item across languages, best first; the number of the
-        row serves where there is none.
-    source : str
-        Source language of all items; empty where it differs by item or the log must say it.
-    size : int
-        Items in one language, where this is one fixed number; 0 otherwise.
-    parallel : bool
-        Whether the items of all languages are the same questions.
+    `pattern` has the group `language` and perhaps `variant` (added to the name of the benchmark),
+    `subset`, `prompt`. `items` are fields of the document that together name an item across
+    languages (else the number of the row). `source` is empty where it differs by item or the log
+    must say it; `size` is the fixed number of items in one language, or 0; `parallel` whether all
+    languages have the same questions.
     """
 
     benchmark: str
@@ -140,14 +128,7 @@ _COMPILED = tuple((family, re.compile(family.pattern)) for family in FAMILIES)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the name of a task says; empty text where it says nothing.
-
-    Attributes
-    ----------
-    benchmark, language, subset, prompt : str
-    family : Family or None
-        The declared family, if it is one.
-    """
+    """What the name of a task says; empty text where it says nothing."""
 
     benchmark: str
     language: str = ""
@@ -157,18 +138,9 @@ class Task:
 
 
 def read_task(name: str) -> Task:
-    """Read the name of a task.
+    """Read the name of a task of a harness; the language is empty where no rule reads one.
 
-    Parameters
-    ----------
-    name : str
-        As the harness writes it; a suite before it and the number of shots after it are ignored
-        (``lighteval|mgsm_de|0``).
-
-    Returns
-    -------
-    Task
-        With an empty language where no rule reads one.
+    A suite before it and the number of shots after it are ignored (``lighteval|mgsm_de|0``).
     """
     parts = [part for part in name.split("|") if not part.isdigit()]
     clean = (parts[-1] if parts else name).rsplit("/", 1)[-1].strip()

@@ -44,16 +44,9 @@ def _plain(value: Any) -> Any:
 class Registration:
     """When claims were registered, and whether they have changed since.
 
-    Attributes
-    ----------
-    hash : str
-        Hash of the current claims.
-    locked_hash, locked_on : str
-        Hash and day of the lock; empty without one.
-    status : mapping of str to str
-        ``confirmatory`` or ``exploratory``, by name of the claim.
-    deviations : tuple of str
-        What was changed, added or dropped since the lock, one sentence each.
+    `hash` is that of the current claims; `locked_hash` and `locked_on` (the day) are empty without
+    a lock. `status` says for each claim by name whether it is confirmatory or exploratory, and
+    `deviations` has a sentence on each claim changed, added or dropped since.
     """
 
     hash: str
@@ -75,18 +68,7 @@ class Registration:
 
 
 def register(claims: Claims, lock: Mapping[str, Any] | None = None) -> Registration:
-    """Compare claims with what was locked.
-
-    Parameters
-    ----------
-    claims : sequence of mapping
-    lock : mapping, optional
-        Parsed lock file, see `read_lock`.
-
-    Returns
-    -------
-    Registration
-    """
+    """Compare claims with what was locked (see `read_lock`); without a lock all are exploratory."""
     current = {str(claim["name"]): claim for claim in claims}
     status: dict[str, Status] = dict.fromkeys(current, "exploratory")
     if lock is None:
@@ -120,13 +102,7 @@ def _changes(locked: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]
 
 
 def read_lock(file: Path) -> dict[str, Any]:
-    """Read a lock file.
-
-    Raises
-    ------
-    DataError
-        If it lacks a key, its claims are not valid, or its hash is not that of its claims.
-    """
+    """Read a lock file; an error if it lacks a key or its hash is not that of its claims."""
     content = read_toml(file)
     for key in ("hash", "locked_on", "claims"):
         if key not in content:
@@ -154,24 +130,7 @@ def registration(study: Study) -> Registration:
 
 
 def lock_claims(study: Study, *, today: date | None = None) -> Path:
-    """Write ``claims.lock`` into the study's folder.
-
-    Parameters
-    ----------
-    study : Study
-        Read from a folder, with claims.
-    today : date, optional
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    DataError
-        If the study has no folder or no claims, or a lock is there already.
-    """
+    """Write ``claims.lock`` into the study's folder; an error without claims, or if it exists."""
     if not study.files or not (study.files[0].parent / "models.csv").exists():
         raise DataError(
             "only claims of a study folder can be locked.",

@@ -14,18 +14,11 @@ from hatstats.study.schema import near
 
 @dataclass(frozen=True, slots=True)
 class StudyInfo:
-    """What a study is and where its numbers come from.
+    """What a study is and where its numbers come from; all but the short `name` is optional.
 
-    Parameters
-    ----------
-    name : str
-        Short name, as of a folder.
-    title, source, licence, citation : str
-        Free text; `source` says where the numbers come from, with version or commit.
-    synthetic : bool
-        Whether the counts were simulated.
-    notes : str
-        Anything a reader should know, including what was assumed when the study was read.
+    `source` says where the numbers come from, with version or commit; `synthetic` whether the
+    counts were simulated; `notes` anything a reader should know, including what was assumed when
+    the study was read.
     """
 
     name: str
@@ -64,30 +57,10 @@ _KIND_NAMES: dict[type, str] = {
 def read_head(
     head: Mapping[str, Any], *, file: str, name: str
 ) -> tuple[StudyInfo, tuple[dict[str, Any], ...], dict[str, Any]]:
-    """Split a parsed ``study.toml`` into description, claims and constants.
+    """Split a parsed ``study.toml`` into description, checked claims and constants of the study.
 
-    Parameters
-    ----------
-    head : mapping
-        The parsed file.
-    file : str
-        Its name for messages.
-    name : str
-        Name of the study where the file gives none.
-
-    Returns
-    -------
-    info : StudyInfo
-        The description.
-    claims : tuple of dict
-        The tables ``[[claims]]`` as they stand, checked.
-    constants : dict
-        `chance` and `source_language`, where given for the whole study.
-
-    Raises
-    ------
-    DataError
-        For an unknown key or a value of the wrong kind.
+    `file` names it in messages, `name` is the study's where the file gives none. The constants are
+    `chance` and `source_language`, where given for the whole study.
     """
     description = {field.name: str for field in fields(StudyInfo)} | {"synthetic": bool}
     kinds = {**description, "chance": float, "source_language": str, "claims": list}
@@ -120,13 +93,7 @@ def _is_number(value: object) -> bool:
 
 
 def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[str, Any], ...]:
-    """Check registered claims key by key and return copies of them.
-
-    Raises
-    ------
-    DataError
-        For an unknown kind or key, a missing key, a value of the wrong kind or a repeated name.
-    """
+    """Check registered claims key by key and return copies of them."""
     names: set[str] = set()
     for number, claim in enumerate(claims, start=1):
         if not isinstance(claim, Mapping):

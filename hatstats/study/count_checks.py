@@ -18,18 +18,7 @@ LARGEST_SIZE = 1e14
 
 
 def check_counts(counts: Sheet) -> None:
-    """Refuse counts that are impossible or not counts: see the messages for what each rule asks.
-
-    Parameters
-    ----------
-    counts : Sheet
-        Counts with their declared columns.
-
-    Raises
-    ------
-    DataError
-        For the first rule that is broken.
-    """
+    """Refuse counts that are impossible or not counts; each rule has a message."""
     frame = counts.frame
     correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
     is_item = (frame["item"] != "").to_numpy()
@@ -119,19 +108,7 @@ def _check_proportions(counts: Sheet, is_item: Mask) -> None:
 
 
 def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame, benchmarks: pd.DataFrame) -> None:
-    """Warn, without refusing, of numbers that are probably in another unit than they should be.
-
-    Parameters
-    ----------
-    counts, models, benchmarks : DataFrame
-        Validated tables.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        For model sizes that look like billions instead of units, and for counts that look like
-        per cent.
-    """
+    """Warn, without refusing, of model sizes that look like billions and counts like per cent."""
     for text in (*_odd_sizes(models), *_odd_accuracies(counts, benchmarks)):
         warnings.warn(text, DegenerateDataWarning, stacklevel=3)
 

@@ -10,45 +10,17 @@ from hatstats.study.study import Study
 
 
 def as_study(value: object, caller: str) -> Study:
-    """Return a study as it is, and say for anything else which call makes a study of it.
-
-    Parameters
-    ----------
-    value : object
-        What a user gave as the study.
-    caller : str
-        Name of the function that was called.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    DataError
-        In one sentence, for a frame, a path or any other value.
-    """
+    """Return a study as it is; for anything else an error says which call makes a study of it."""
     if isinstance(value, Study):
         return value
     raise refused(value, caller, "a study", "read_study(path)")
 
 
 def refused(value: object, caller: str, wanted: str, call: str) -> DataError:
-    """Make the error of a function that was given something else than it takes.
+    """Make the error of function `caller`, which takes `wanted` (in words) and was given `value`.
 
-    Parameters
-    ----------
-    value : object
-        What was given.
-    caller, wanted : str
-        Name of the function, and what it takes, in words.
-    call : str
-        What makes it of a study, or for a study of a file.
-
-    Returns
-    -------
-    DataError
-        In one sentence; a frame and a path are first to be made a study of.
+    `call` makes what is wanted of a study, or a study of a file; a frame and a path are first to be
+    made a study of.
     """
     then = "" if wanted == "a study" else f", then {call}"
     if isinstance(value, str | Path):

@@ -34,13 +34,7 @@ def formula_error(formula: str, message: str, hint: str) -> DataError:
 
 
 def parse_formula(formula: str) -> SimpleFormula:
-    """The formula as formulaic reads it; one without sides or parts.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read.
-    """
+    """The formula as formulaic reads it; an error for one with sides or parts."""
     try:
         parsed = Formula(formula)
         if isinstance(parsed, SimpleFormula):
@@ -59,10 +53,7 @@ def required_columns(
 ) -> list[str]:
     """Columns of the table of models that a formula names beside the functions it calls.
 
-    Raises
-    ------
-    DataError
-        If the table lacks one, or one is a date.
+    An error if the table lacks one, or one is a date.
     """
     names = {str(name) for name in parsed.required_variables}
     needed = sorted(names - (set(functions) - set(frame.columns)))

@@ -57,23 +57,7 @@ class FrameTables:
 
 
 def tables_from_frame(value: object, options: FrameOptions) -> FrameTables:
-    """Bring a frame to the raw tables of a study.
-
-    Parameters
-    ----------
-    value : frame
-        Of pandas, polars, Arrow or any library that narwhals knows.
-    options : FrameOptions
-
-    Returns
-    -------
-    FrameTables
-
-    Raises
-    ------
-    DataError
-        For whatever would make a later number wrong or cannot be read.
-    """
+    """Bring a frame of any library to the raw tables of a study; see `Study.from_frame`."""
     plain = plain_frame(value)
     frame = plain.frame[[name for name in plain.frame if not _is_row_number(str(name))]]
     layout = find_layout(frame, options.columns, options.languages, _not_looked_for(options, frame))

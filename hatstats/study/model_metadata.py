@@ -42,13 +42,8 @@ _DAY = re.compile(r"[-@](20\d\d)-?([01]\d)-?([0-3]\d)$")
 class FilledModels:
     """A study whose models are completed, and how each was found.
 
-    Attributes
-    ----------
-    study : Study
-    matches : DataFrame
-        One row for each model: `model, known_as, how, filled`. `known_as` is the name in the table
-        (empty where there is none), `how` says how the names were matched, `filled` which columns
-        were empty and now have a value.
+    `matches` has one row for each model: `model, known_as` (the name in the table, or empty), `how`
+    the names were matched, and `filled`, the columns that were empty and now have a value.
     """
 
     study: Study
@@ -116,15 +111,7 @@ def fill_models(study: Study) -> FilledModels:
 
 
 def write_models(folder: Path, models: pd.DataFrame) -> None:
-    """Write columns of completed models into ``models.csv``; its own rows and columns stay.
-
-    Parameters
-    ----------
-    folder : Path
-        A study folder.
-    models : DataFrame
-        The models of the study, completed.
-    """
+    """Write columns of completed models into ``models.csv``; its own rows and columns stay."""
     path = study_table(folder, "models.csv")
     frame = read_table(path).frame
     by_name = models.set_index("model")
@@ -142,15 +129,7 @@ def write_models(folder: Path, models: pd.DataFrame) -> None:
 
 
 def look_up(name: str) -> tuple[Mapping[str, str], str]:
-    """Facts on a model, and how its name was matched.
-
-    Returns
-    -------
-    facts : mapping
-        A row of the table; empty where none matches or several disagree.
-    how : str
-        Rule by which the names match, or why there are no facts.
-    """
+    """Row of the table on a model (empty where none matches or several disagree), and the rule."""
     # Vendors' counts differ by some per cent: what the project's own studies say comes first.
     for own in (True, False):
         for how, shorten in _RULES.items():

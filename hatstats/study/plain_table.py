@@ -59,25 +59,10 @@ def complete_tables(
     benchmarks: pd.DataFrame | None,
     items: pd.DataFrame,
 ) -> tuple[dict[str, Sheet], list[str]]:
-    """Make the table of models and of benchmarks from the counts where they are not given.
+    """Make the table of models and of benchmarks from the counts where they are not given (None).
 
-    Parameters
-    ----------
-    counts, items : DataFrame
-    models, benchmarks : DataFrame or None
-        Without benchmarks the counts must have a column `source_language`.
-
-    Returns
-    -------
-    tables : dict of str to Sheet
-        Raw `counts`, `models`, `benchmarks` and `items`.
-    notes : list of str
-        What was assumed.
-
-    Raises
-    ------
-    DataError
-        For a table that is no pandas DataFrame, and where nothing names the source language.
+    Returns raw `counts, models, benchmarks, items` by name and notes on what was assumed. Without
+    benchmarks the counts must have a column `source_language`.
     """
     given = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
     for name, table in given.items():
@@ -119,25 +104,10 @@ def complete_tables(
 def with_defaults(
     benchmarks: Sheet | None, counts: Sheet, constants: dict[str, Any], *, by_item: bool = False
 ) -> tuple[Sheet, list[str]]:
-    """Fill in chance and source language where a whole column is missing.
+    """Fill in chance and source language where a whole column is missing, with notes on it.
 
-    Parameters
-    ----------
-    benchmarks : Sheet or None
-        The table of benchmarks, or None where there is none.
-    counts : Sheet
-        Counts with their declared columns.
-    constants : dict
-        `chance` and `source_language` of ``study.toml``, where given.
-    by_item : bool
-        Whether the items name their source languages, so that none need be assumed.
-
-    Returns
-    -------
-    benchmarks : Sheet
-        With `source_language` and `chance`.
-    notes : list of str
-        What was assumed: English as source if it is among the languages, chance 0.
+    `constants` are those of ``study.toml``; else chance is 0, and the source English if it is among
+    the languages, unless the items name their sources (`by_item`).
     """
     if benchmarks is None:
         benchmarks = _first_rows(counts, ["benchmark"], ["benchmark"])

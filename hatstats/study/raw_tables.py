@@ -24,22 +24,7 @@ _DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertic
 def read_table(path: Path, *, format: str | None = None) -> Sheet:
     """Read one table of text or Parquet without interpreting its cells.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    format : {"csv", "tsv", "parquet"}, optional
-        Its format; by default the ending of its name says so.
-
-    Returns
-    -------
-    Sheet
-        The cells (text, or typed in Parquet) and the row of each line.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read as such a table.
+    The format (csv, tsv, parquet) follows from the ending of the name if it is not given.
     """
     kind = format or FORMATS.get(path.suffix.casefold())
     if kind not in {*DELIMITERS, "parquet"}:

@@ -21,21 +21,10 @@ Mask = npt.NDArray[np.bool_]
 class Column:
     """One declared column of a table.
 
-    Parameters
-    ----------
-    name : str
-        Its name in the file and in the frame.
-    kind : {"text", "number", "date"}
-        Text is stored as pandas ``str``, a number as float64, a date as ``datetime64[s]``.
-    required : bool
-        Whether the column must be present.
-    blank : bool
-        Whether single cells may be empty: ``""`` for text, NaN or NaT otherwise.
-    aliases : tuple of str
-        Names that users give to the same thing. They are never accepted silently: they make
-        the error message name the column to rename.
-    hint : str
-        What to do about a cell that cannot be read.
+    Text is stored as pandas ``str``, a number as float64, a date as ``datetime64[s]``. A column
+    that is not `required` may be absent; in a `blank` one single cells may be empty (``""``, NaN or
+    NaT). `aliases` are never accepted silently: the error names the column to rename. `hint` says
+    what to do about a cell that cannot be read.
     """
 
     name: str
@@ -107,16 +96,9 @@ _ABSENT = {"text": ("", "str"), "number": (np.nan, "float64"), "date": (pd.NaT, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A table together with its origin, so that an error can name file and row.
+    """A table with its origin, so that an error can name file and row.
 
-    Parameters
-    ----------
-    file : str
-        File or table name, as it is shown.
-    frame : DataFrame (n rows)
-        The table itself.
-    rows : ndarray (n,) of int
-        Row of each line as a spreadsheet counts it (the header is row 1).
+    `rows` (n,) counts each line as a spreadsheet does: the header is row 1.
     """
 
     file: str
@@ -141,25 +123,10 @@ class Sheet:
         hint: str,
         value: object = None,
     ) -> None:
-        """Raise one error for all faulty rows, if there are any: it counts them, shows the first.
+        """Raise one error for all faulty rows (mask (n,) or positions), if there are any.
 
-        Parameters
-        ----------
-        faulty : mask (n,) or row positions
-            The rows at fault.
-        column : str
-            Column at fault; its value is shown unless `value` is given.
-        message : str
-            What is wrong, without a full stop.
-        hint : str
-            What the user can do.
-        value : object, optional
-            What to show as the value.
-
-        Raises
-        ------
-        DataError
-            When any row is faulty.
+        It counts them and shows the first with its value in `column`, or `value`. `message` has no
+        full stop.
         """
         marks = np.asarray(faulty)
         hits = np.flatnonzero(marks) if marks.dtype == np.bool_ else marks
@@ -189,26 +156,9 @@ def near(name: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str:
 def conform(sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = False) -> Sheet:
     """Bring a raw table to its declared columns: names, kinds and blanks.
 
-    Parameters
-    ----------
-    sheet : Sheet
-        The table as read; cells may be text or already typed.
-    columns : sequence of Column
-        What is declared.
-    keep_others : bool
-        Keep undeclared columns as covariates: numbers where every cell is one, dates where every
-        cell is an ISO date, text otherwise; empty cells are missing values.
-
-    Returns
-    -------
-    Sheet
-        Declared columns first, in the declared order, absent ones filled with blanks (a declared
-        number that may not be blank stays absent); then the covariates.
-
-    Raises
-    ------
-    DataError
-        For a missing, repeated or misspelt column, and for a cell that cannot be read.
+    Declared columns come first, absent ones filled with blanks (a declared number that may not be
+    blank stays absent). Others are kept, if asked, as covariates: numbers where every cell is one,
+    dates where every cell is an ISO date, text otherwise.
     """
     _check_header(sheet, columns)
     index = pd.RangeIndex(len(sheet.frame))

@@ -14,15 +14,7 @@ from hatstats.study.schema import BENCHMARKS, CELL, COUNTS, ITEMS, MODELS, Sheet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """The four tables of a study after validation, and what was corrected silently.
-
-    Parameters
-    ----------
-    counts, models, benchmarks, items : DataFrame
-        Tables with their declared columns, index 0, 1, 2, ...
-    notes : tuple of str
-        Sentences on rows that were left aside because nothing refers to them.
-    """
+    """The four tables of a study after validation, with notes on rows that nothing refers to."""
 
     counts: pd.DataFrame
     models: pd.DataFrame
@@ -32,25 +24,11 @@ class Tables:
 
 
 def validate_study(counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet) -> Tables:
-    """Bring four raw tables to the contract of a study, or say what is wrong with them.
+    """Bring four raw tables to the contract of a study; the first fault is named with file and row.
 
-    Parameters
-    ----------
-    counts, models, benchmarks, items : Sheet
-        Raw tables with their origin; see `hatstats.study.schema` for their columns.
-
-    Returns
-    -------
-    Tables
-        The same rows in the same order. Rows of `models`, `benchmarks` and `items` without any
-        count are left aside (a table of models may serve several studies), and a note says so.
-        Item clusters given in `items` are also written into `counts`.
-
-    Raises
-    ------
-    DataError
-        For anything that would make a later number wrong; the first fault found is named by
-        file, row, column and value, with a hint how to correct it.
+    Rows keep their order. Rows of `models`, `benchmarks` and `items` without any count are left
+    aside with a note (a table of models may serve several studies). Clusters given in `items` are
+    also written into `counts`.
     """
     counts = conform(counts, COUNTS)
     if not len(counts.frame):

@@ -21,25 +21,10 @@ STUDY_FILES = frozenset(
 
 
 def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Write a study folder as a temporary sibling and move it into place.
+    """Write a study folder as a temporary sibling, by `fill(path)`, and move it into place.
 
-    Parameters
-    ----------
-    folder : path
-        Where the study goes. An older study there is replaced as a whole; other files beside it
-        (a licence, a script) are kept.
-    fill : callable
-        Writes the files of the study into the folder that it is given.
-
-    Returns
-    -------
-    path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        When `folder` is a file, or a folder with other things but no study, or not writable.
+    An older study there is replaced as a whole; other files beside it (a licence, a script) are
+    kept. A folder with other things but no study is refused.
     """
     target = Path(folder).resolve()
     if target.exists() and not target.is_dir():
@@ -97,13 +82,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def study_table(folder: Path, *names: str) -> Path:
-    """Path of the first of these tables that a study folder has.
-
-    Raises
-    ------
-    DataError
-        When it has none of them.
-    """
+    """Path of the first of these tables that a study folder has; an error if it has none."""
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise DataError(

@@ -24,13 +24,7 @@ class Broken(Exception):
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """Parse a document that is one JSON object.
-
-    Raises
-    ------
-    DataError
-        When it is none, is cut off or is larger than memory should hold.
-    """
+    """Parse a document that is one JSON object; an error if it is cut off or too large."""
     if path.stat().st_size > LARGEST:
         raise DataError(
             f"the document is larger than {LARGEST >> 30} GiB.",
@@ -48,16 +42,8 @@ def load_json(path: Path) -> dict[str, Any]:
 class Archive:
     """A zip archive whose members are read one at a time into memory; nothing is ever unpacked.
 
-    Parameters
-    ----------
-    path : Path
-    largest : int
-        Bytes of a member, unpacked, beyond which it is refused before and while it is read.
-
-    Raises
-    ------
-    DataError
-        When the archive is cut off, or a member's name climbs out of it.
+    A member of more than `largest` bytes is refused before and while it is read; an archive with a
+    name that climbs out of it is refused whole.
     """
 
     def __init__(self, path: Path, *, largest: int = 1 << 30) -> None:
@@ -82,13 +68,7 @@ class Archive:
         return list(self._members)
 
     def json(self, name: str) -> Any:
-        """Parse a member as JSON.
-
-        Raises
-        ------
-        Broken
-            When it is too large, cut off, packed in an unknown way or not JSON.
-        """
+        """Parse a member as JSON; `Broken` if it is too large, cut off or not JSON."""
         data = self._read(self._members[name])
         try:
             return json.loads(data)

@@ -38,13 +38,7 @@ NOT_JSON = "the line is not a whole JSON object"
 
 
 def pick_score(offered: Iterable[str], choices: Choices) -> str:
-    """Name of the score that counts: the user's, else the first preferred, else the only one.
-
-    Returns
-    -------
-    str
-        Empty where the rules decide nothing.
-    """
+    """Score that counts: the user's, else the first preferred, else the only one, or ``""``."""
     names = list(offered)
     if wanted := choices.settings.get("metric"):
         return wanted if wanted in names else ""

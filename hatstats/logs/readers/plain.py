@@ -62,25 +62,9 @@ def _remote(preview: Preview, choices: Choices) -> Rows:
 
 
 def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[Field, ...]:
-    """Find the columns of a response in a table.
+    """Find the columns of a response in a table; an error where a needed one is missing.
 
-    Parameters
-    ----------
-    columns : collection of str
-        Names in the table.
-    choices : Choices
-        A mapping replaces the names looked for; a value makes a column constant.
-    file : str
-        Name for messages.
-
-    Returns
-    -------
-    tuple of Field
-
-    Raises
-    ------
-    DataError
-        When a mapped field is not there, or a column is missing that every response needs.
+    A mapping among the choices replaces the names looked for; a value makes a column constant.
     """
     found = []
     for column, aliases in ALIASES.items():

@@ -23,15 +23,8 @@ Kind = Literal["json", "csv", "parquet", "arrow", "table"]
 class Field:
     """Where one column of a response is found in a record.
 
-    Attributes
-    ----------
-    column : str
-        ``model``, ``benchmark``, ``language``, ``item``, ``prompt``, ``correct``, ``filter``,
-        ``task``, ``source_language``, ``n_correct`` or ``n_trials``.
-    paths : tuple of str
-        Fields that hold it, dots going inwards (``doc.question_id``); the first present counts.
-    joined : bool
-        Whether all paths together make the column, as link and number of a Belebele question do.
+    `paths` are the fields that hold it, dots going inwards (``doc.question_id``): the first present
+    counts, or, `joined`, all together (as link and number of a Belebele question).
     """
 
     column: str
@@ -43,13 +36,9 @@ class Field:
 class Choices:
     """What a user chose instead of the declared rules.
 
-    Attributes
-    ----------
-    fields : mapping of str to str
-        Column of a response to the field of the file that holds it (``--map item=doc.id``).
-    settings : mapping of str to str
-        Name to value (``--set language=de``): a column that is constant, or ``metric``, ``filter``,
-        ``scorer``, ``n_trials``.
+    `fields` maps columns of a response to fields of the file (``--map item=doc.id``), `settings`
+    names to values (``--set language=de``): constant columns, ``metric``, ``filter``, ``scorer``,
+    ``n_trials``.
     """
 
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -58,23 +47,11 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Files of one layout that a database reads row by row.
+    """Files of one layout (absolute paths, URLs or a table) that a database reads row by row.
 
-    Attributes
-    ----------
-    kind : {"json", "csv", "parquet", "arrow", "table"}
-    files : tuple of str
-        Absolute paths, URLs, or the name of one table of a database.
-    fields : tuple of Field
-        Where the columns are found.
-    facts : mapping of str to mapping
-        What is known of each file as a whole: column to value.
-    delimiter : str
-        Between the cells of a CSV.
-    header : tuple of str
-        All columns of a CSV, in their order.
-    root : str
-        Folder below which partitions (``model=.../``) are named; empty without.
+    `fields` says where the columns are found, `facts` what is known of each file as a whole. For a
+    CSV, `delimiter` and `header` (all columns in order); `root` is the folder below which
+    partitions (``model=.../``) are named, empty without.
     """
 
     kind: Kind
@@ -88,15 +65,9 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows of one file that are not counted, and why.
+    """Rows that do not count, and why; 0 rows where a whole file was not read.
 
-    Attributes
-    ----------
-    reason : str
-    rows : int
-        How many; 0 where a whole file was not read, so that the number is unknown.
-    by_rule : bool
-        Whether a declared rule chose other rows instead, which is no fault of the log.
+    `by_rule`: a declared rule chose other rows instead, which is no fault of the log.
     """
 
     reason: str
@@ -112,18 +83,10 @@ Record = dict[str, str | float | None]
 class Preview:
     """What the beginning of a file shows.
 
-    Attributes
-    ----------
-    path : Path
-    kind : str
-        ``json`` (one document), ``jsonl``, ``csv``, ``tsv``, ``parquet``, ``arrow``, ``duckdb``,
-        ``zip`` or ``""``.
-    first : mapping
-        First record of a table of JSON lines, or the columns of a table with empty values.
-    head : str
-        Beginning of the text of a document.
-    root : str
-        Folder that the user named, which contains the file.
+    `kind` is ``json`` (one document), ``jsonl``, ``csv``, ``tsv``, ``parquet``, ``arrow``,
+    ``duckdb``, ``zip`` or empty; `first` the first record, or the columns of a table with empty
+    values; `head` the beginning of a text; `root` the folder that the user named, which contains
+    the file.
     """
 
     path: Path
@@ -135,18 +98,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A log format.
+    """A log format, its name for ``--format``, and whether the preview of a file shows it.
 
-    Attributes
-    ----------
-    name : str
-        Its name for ``--format``.
-    matches : callable
-        Whether the preview of a file shows this format.
-    rows : callable, optional
-        For formats that a database reads: the files of this format to `Rows`.
-    records : callable, optional
-        For documents: one file to its records and what of it is left out.
+    Either a database reads it, and `rows` turns its files into `Rows`; or it is documents, and
+    `records` turns one file into records and what of it is left out.
     """
 
     name: str

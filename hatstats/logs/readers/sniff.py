@@ -21,24 +21,7 @@ _MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "zip"))
 
 
 def preview_file(path: Path, root: Path | None = None) -> Preview:
-    """Read the beginning of a file.
-
-    Parameters
-    ----------
-    path : Path
-    root : Path, optional
-        Folder that the user named.
-
-    Returns
-    -------
-    Preview
-        With an empty kind where the file is none that can be a log.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be opened.
-    """
+    """Read the beginning of a file; the kind is empty where it cannot be a log."""
     below = str(root) if root is not None else ""
     try:
         with path.open("rb") as file:

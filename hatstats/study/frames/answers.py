@@ -27,25 +27,7 @@ _MISSING = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})
 
 
 def read_answers(cells: pd.Series, column: str) -> Array:
-    """Read right and wrong answers.
-
-    Parameters
-    ----------
-    cells : Series (n,)
-        0 and 1, truth values, or words such as yes and no.
-    column : str
-        Its name for messages.
-
-    Returns
-    -------
-    ndarray (n,)
-        1 for right, 0 for wrong.
-
-    Raises
-    ------
-    DataError
-        For cells that are missing or say neither, with their number.
-    """
+    """Read cells (n,) as 1 for right and 0 for wrong; anything else is counted and refused."""
     text = _text(cells)
     missing = text.isin(list(_MISSING)).to_numpy(dtype=bool)
     if missing.any():
@@ -90,28 +72,12 @@ def read_answers(cells: pd.Series, column: str) -> Array:
 
 
 def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Array, str]:
-    """Read accuracies as proportions or per cent.
+    """Read accuracies (n,), proportions or per cent, as right answers of `n_trials` (n,).
 
-    Parameters
-    ----------
-    cells : Series (n,)
-        From 0 to 1, or from 0 to 100 where the name of the column or the cells say per cent.
-    column : str
-        Name of the column, or what to call several columns.
-    n_trials : ndarray (n,)
-        Numbers of trials.
+    The note says where per cent was read.
 
-    Returns
-    -------
-    n_correct : ndarray (n,)
-        Accuracy times number of trials; whole where only rounding keeps it from that.
-    note : str
-        That per cent was read; empty otherwise.
-
-    Raises
-    ------
-    DataError
-        For cells that are no accuracy, and where counts and per cent cannot be told apart.
+    Accuracy times trials is made whole where only rounding keeps it from that. An error where
+    counts and per cent cannot be told apart.
     """
     text = _text(cells)
     values = pd.to_numeric(text.str.removesuffix("%").str.strip(), errors="coerce")

@@ -100,17 +100,7 @@ _DOUBTFUL = frozenset({"id", "no", "is", "to", "or", "as", "in", "be", "am"})
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the columns of a frame are.
-
-    Attributes
-    ----------
-    roles : mapping of str to str
-        Role (a key of `ROLES`) to the name of its column.
-    wide : mapping of str to str
-        Column to language, where each language has a column of its own; empty for long frames.
-    notes : tuple of str
-        What was taken for what under another name.
-    """
+    """What columns are: role to column; column to language for a wide frame; notes."""
 
     roles: Mapping[str, str]
     wide: Mapping[str, str]
@@ -123,26 +113,10 @@ def find_layout(
     languages: Sequence[str] | Mapping[str, str] | None = None,
     skip: Collection[str] = (),
 ) -> Layout:
-    """Find the role of each column.
+    """Find the role of each column; two columns that may be the same thing are an error.
 
-    Parameters
-    ----------
-    frame : DataFrame (n rows)
-    columns : mapping of str to str, optional
-        Role to column, which comes before all rules.
-    languages : sequence or mapping of str, optional
-        Columns that are languages, or column to language.
-    skip : collection of str
-        Roles that no column is looked for.
-
-    Returns
-    -------
-    Layout
-
-    Raises
-    ------
-    DataError
-        For a column that is not there, and for two columns that may be the same thing.
+    `columns` (role to column) comes before all rules, `languages` names columns that each hold one
+    language, and no column is looked for the roles in `skip`.
     """
     given = _checked(frame, dict(columns or {}))
     wide = _named_languages(frame, languages) if languages else {}
@@ -167,26 +141,7 @@ def find_layout(
 def find_roles(
     frame: pd.DataFrame, sought: Iterable[str], given: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Find the columns of some roles.
-
-    Parameters
-    ----------
-    frame : DataFrame (n rows)
-    sought : iterable of str
-        Keys of `ROLES`, in the order in which they choose.
-    given : mapping of str to str, optional
-        Roles whose column is known.
-
-    Returns
-    -------
-    dict of str to str
-        Role to column, roles without a column left out.
-
-    Raises
-    ------
-    DataError
-        For two columns that may have the same role.
-    """
+    """Column of each role that has one; roles choose in the order `sought`, beside `given` ones."""
     roles = dict(given or {})
     for role in sought:
         answered = role == "accuracy" and {"correct", "n_correct"} & set(roles)

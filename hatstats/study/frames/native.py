@@ -18,14 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlainFrame:
-    """A frame whose cells are numbers, truth values or text, whatever library it came from.
+    """A frame (n rows, index 0, 1, ...) whose cells are numbers, truth values or text.
 
-    Attributes
-    ----------
-    frame : DataFrame (n rows)
-        Index 0, 1, 2, ...; names of columns are text without blanks around them.
-    nested : tuple of str
-        Columns of lists, records or bytes, which no study can use and which are not in `frame`.
+    `nested` names the columns of lists, records or bytes, which no study can use.
     """
 
     frame: pd.DataFrame
@@ -33,22 +28,10 @@ class PlainFrame:
 
 
 def plain_frame(value: object) -> PlainFrame:
-    """Bring any frame that narwhals knows to pandas, the same whatever library made it.
+    """Bring any frame that narwhals knows (or with ``__arrow_c_stream__``) to pandas, in one form.
 
-    Parameters
-    ----------
-    value : frame
-        pandas, polars (eager or lazy), Arrow, DuckDB, Ibis, or an object with
-        ``__arrow_c_stream__``. A named index of pandas becomes columns.
-
-    Returns
-    -------
-    PlainFrame
-
-    Raises
-    ------
-    DataError
-        For anything else, and for a frame without rows or with unclear column names.
+    A named index of pandas becomes columns. An error for anything else, for a frame without rows,
+    and for unclear names of columns.
     """
     if isinstance(value, str | Path):
         raise DataError(

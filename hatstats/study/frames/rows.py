@@ -19,20 +19,9 @@ _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 
 def long_rows(frame: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
-    """Bring a frame to one row for each answer or cell, with a column for each role it has.
+    """One row for each answer or cell, roles as columns, and notes on empty cells of a wide frame.
 
-    Parameters
-    ----------
-    frame : DataFrame (n rows)
-    layout : Layout
-
-    Returns
-    -------
-    rows : DataFrame
-        The roles as columns, names as text; `VALUE` holds what a wide frame has for the language.
-        Other columns keep their names.
-    notes : list of str
-        How many cells of a wide frame are empty.
+    Names are text; `VALUE` holds what a wide frame has for the language; other columns stay.
     """
     rows = frame.rename(columns={name: role for role, name in layout.roles.items()})
     clash = [role for role, name in layout.roles.items() if role != name and role in frame.columns]
@@ -62,25 +51,8 @@ def settle_copies(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Count exact copies of a row once, take balanced samples as repeats, refuse other doubles.
 
-    Parameters
-    ----------
-    rows : DataFrame (n rows)
-        From `long_rows`.
-    compared : sequence of str
-        Columns of the result: answers, or counts.
-    trials : bool
-        Whether each row is one answer.
-
-    Returns
-    -------
-    rows : DataFrame
-    notes : list of str
-        How many rows were copies or repeats.
-
-    Raises
-    ------
-    DataError
-        For rows of one cell that contradict each other, or differ in a column without a role.
+    `compared` names the columns of the result (answers or counts); with `trials` each row is one
+    answer. Notes say how many rows were copies or repeats.
     """
     key = [role for role in _KEY if role in rows]
     if trials and "item" not in rows:
@@ -147,23 +119,10 @@ def settle_prompts(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def count_cells(rows: pd.DataFrame, *, items: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Add up right answers and trials by cell.
+    """Add up `n_correct` and `n_trials` by cell, sorted, with notes.
 
-    Repeats of an item are trials of it. Repeats of a total ask the same items again, so that
-    totals are averaged over their repeats.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        With `n_correct` and `n_trials`.
-    items : bool
-        Whether rows name their item.
-
-    Returns
-    -------
-    counts : DataFrame
-        Sorted by benchmark, model, language, item and prompt.
-    notes : list of str
+    Repeats of an item are trials of it. Repeats of a total ask the same items again, so that totals
+    are averaged over their repeats.
     """
     cell = ["benchmark", "model", "language", "item", "prompt"]
     facts = [name for name in ("cluster", "source_language", "chance") if name in rows]

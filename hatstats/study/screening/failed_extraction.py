@@ -107,20 +107,11 @@ def suspicious_cells(
 
 
 def cell_accuracies(study: Study) -> pd.DataFrame:
-    """Average the counts per model, benchmark and language.
+    """Average the counts: `model, benchmark, language, accuracy, n, is_source`.
 
-    Parameters
-    ----------
-    study : Study
-        Items or aggregate accuracies.
-
-    Returns
-    -------
-    DataFrame
-        `model, benchmark, language, accuracy, n, is_source`. `n` is the number of independent
-        trials that would give the accuracy its sampling error: for items, accuracy (1 - accuracy)
-        over the variance of the mean over items (trials of one item belong together), at most
-        the number of trials; for aggregate rows, their trials.
+    `n` is the number of independent trials that would give the accuracy its sampling error: for
+    items, accuracy (1 - accuracy) over the variance of the mean over items (trials of one item
+    belong together), at most the number of trials; for aggregate rows, their trials.
     """
     key = ["model", "benchmark", "language"]
     counts = study.counts.assign(is_source=study.is_source)
@@ -187,23 +178,10 @@ def _judge(cells: pd.DataFrame, chance: float) -> pd.DataFrame:
 def median_polish(
     values: Array, *, n_iter: int = 100, tolerance: float = 1e-8
 ) -> tuple[Array, Array]:
-    """Fit row + column effects by alternating medians (Tukey 1977, chapter 11).
+    """Row (n,) and column (m,) effects by alternating medians (Tukey 1977, chapter 11).
 
-    Parameters
-    ----------
-    values : ndarray (n, m)
-        A table, NaN where a cell is absent; rows and columns may be empty.
-    n_iter : int
-        Most sweeps over rows and columns.
-    tolerance : float
-        Stop when no median is larger than this.
-
-    Returns
-    -------
-    rows : ndarray (n,)
-        Row effects, overall level included; NaN for an empty row.
-    columns : ndarray (m,)
-        Column effects; NaN for an empty column.
+    The overall level is in the row effects. `values` (n, m) is NaN where a cell is absent; an empty
+    row or column has the effect NaN. Stops when no median is larger than `tolerance`.
     """
     rows, columns = np.zeros(values.shape[0]), np.zeros(values.shape[1])
     for _ in range(n_iter):

@@ -46,20 +46,9 @@ _CELL = [*_ROW, "language"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that looks wrong.
+    """One thing that looks wrong, of a kind in `KINDS`, with one sentence of evidence.
 
-    Attributes
-    ----------
-    kind : str
-        A key of `KINDS`.
-    model, benchmark : str
-        Empty where it concerns all.
-    languages : tuple of str
-        The languages concerned; all of them where empty.
-    evidence : str
-        One sentence with the numbers.
-    items : tuple of str
-        The items concerned; all of them where empty.
+    Empty `model`, `benchmark`, `languages` or `items` mean that it concerns all of them.
     """
 
     kind: str
@@ -81,18 +70,7 @@ class Finding:
 
 
 def findings(study: Study) -> list[Finding]:
-    """Look for everything in `KINDS`.
-
-    Parameters
-    ----------
-    study : Study
-        Existing flags make no difference.
-
-    Returns
-    -------
-    list of Finding
-        In the order of `KINDS`, most striking first within the first kind.
-    """
+    """Look for everything in `KINDS`, in that order; existing flags make no difference."""
     cells = cell_accuracies(study)
     chances = study.benchmarks.set_index("benchmark")["chance"]
     cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
@@ -122,13 +100,7 @@ def finding_table(found: Sequence[Finding], study: str) -> pd.DataFrame:
 
 
 def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
-    """The findings of these names.
-
-    Raises
-    ------
-    DataError
-        For a name that no finding has.
-    """
+    """The findings of these names; an error for a name that no finding has."""
     by_name = {finding.name: finding for finding in found}
     if unknown := [name for name in names if name not in by_name]:
         raise DataError(
@@ -140,23 +112,9 @@ def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
 
 
 def write_flags(folder: Path, found: Sequence[Finding]) -> int:
-    """Flag the rows that findings concern, in the table of counts of a study folder.
+    """Flag the rows that findings concern in the counts of a study folder; return how many.
 
-    Parameters
-    ----------
-    folder : Path
-        A study folder with ``counts.csv`` or ``counts.parquet``; everything else in it stays.
-    found : sequence of Finding
-
-    Returns
-    -------
-    int
-        Rows flagged. Rows with another flag keep it.
-
-    Raises
-    ------
-    DataError
-        When the folder has no such table.
+    Rows with another flag keep it, and everything else in the folder stays.
     """
     path = study_table(folder, "counts.csv", "counts.parquet")
     frame = read_table(path).frame
