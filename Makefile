@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report test lint bench calibrate lock clean
+.PHONY: help setup report test lint docs bench calibrate lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -22,6 +22,9 @@ lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
 
+docs: setup ## the reference as a site: docs/_build/html/index.html
+	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 bench: setup ## ratios: main job, bootstrap, fits, posteriors, reduction of logs beside others'
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
@@ -31,12 +34,12 @@ bench: setup ## ratios: main job, bootstrap, fits, posteriors, reduction of logs
 	$(PYTHON) -m bench.reduction
 
 calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
-	$(PYTHON) -m hatstats.check
+	$(PYTHON) -m hatstats.calibration
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra test --group build --universal --python-version 3.12 \
+	uv pip compile pyproject.toml --extra all --extra test --group build --universal --python-version 3.12 \
 		--generate-hashes --no-emit-index-url --upgrade --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
 clean: ## remove .venv and every cache, keep results
-	rm -rf .venv .venv-tools .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-tools docs/_build docs/_reference docs/reference.rst .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
