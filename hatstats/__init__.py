@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from hatstats.bayes.result import HierarchicalFit
     from hatstats.bootstrap.items import bootstrap_hat
     from hatstats.bootstrap.trials import resample_trials
-    from hatstats.calibration.stress import stress_test
-    from hatstats.diagnostics.differential_functioning import item_functioning
+    from hatstats.calibration.stress import StressDesign, stress_test
+    from hatstats.diagnostics.differential_functioning import (
+        functioning_classes,
+        item_functioning,
+    )
     from hatstats.diagnostics.goodness_of_fit import count_table
     from hatstats.diagnostics.half_samples import split_half
     from hatstats.diagnostics.hausman import misspecification_test
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
     from hatstats.other_measures.table import measures
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
-    from hatstats.simulation.simulate import simulate_study
+    from hatstats.simulation.paper_design import PaperDesign
+    from hatstats.simulation.simulate import Shape, simulate_study
+    from hatstats.simulation.worlds import true_hat
     from hatstats.study.model_metadata import fill_models
     from hatstats.study.read import read_study
     from hatstats.study.screening.failed_extraction import suspicious_cells
@@ -67,8 +72,11 @@ __all__ = [
     "JointOptions",
     "LatentOptions",
     "NotIdentifiedError",
+    "PaperDesign",
     "Priors",
     "Sampling",
+    "Shape",
+    "StressDesign",
     "Study",
     "TransferProfile",
     "TrendFit",
@@ -83,6 +91,7 @@ __all__ = [
     "fit_hierarchical",
     "fit_profile",
     "fit_trend",
+    "functioning_classes",
     "item_functioning",
     "item_model",
     "item_report",
@@ -98,6 +107,7 @@ __all__ = [
     "stress_test",
     "suspicious_cells",
     "thin_trials",
+    "true_hat",
 ]
 
 # The module of each name; the imports for type checkers above say the same, and a test compares
@@ -116,8 +126,14 @@ _MODULES = {
     "hatstats.bayes.result": ("HierarchicalFit",),
     "hatstats.bootstrap.items": ("bootstrap_hat",),
     "hatstats.bootstrap.trials": ("resample_trials",),
-    "hatstats.calibration.stress": ("stress_test",),
-    "hatstats.diagnostics.differential_functioning": ("item_functioning",),
+    "hatstats.calibration.stress": (
+        "StressDesign",
+        "stress_test",
+    ),
+    "hatstats.diagnostics.differential_functioning": (
+        "functioning_classes",
+        "item_functioning",
+    ),
     "hatstats.diagnostics.goodness_of_fit": ("count_table",),
     "hatstats.diagnostics.half_samples": ("split_half",),
     "hatstats.diagnostics.hausman": ("misspecification_test",),
@@ -134,7 +150,12 @@ _MODULES = {
     "hatstats.other_measures.table": ("measures",),
     "hatstats.scores.scores": ("HatScores",),
     "hatstats.scores.transfer_profile": ("TransferProfile",),
-    "hatstats.simulation.simulate": ("simulate_study",),
+    "hatstats.simulation.paper_design": ("PaperDesign",),
+    "hatstats.simulation.simulate": (
+        "Shape",
+        "simulate_study",
+    ),
+    "hatstats.simulation.worlds": ("true_hat",),
     "hatstats.study.model_metadata": ("fill_models",),
     "hatstats.study.read": ("read_study",),
     "hatstats.study.screening.failed_extraction": ("suspicious_cells",),

@@ -2,6 +2,11 @@
 
 Names, families, sizes, dates and the shapes of the benchmarks are facts with sources. Levels of
 accuracy and of transfer are assumptions, based on a published figure only where a comment says so.
+
+A model knows the answer to an item in its source language with probability ``expit(eta)``,
+``eta ~ N(ability, spread^2)``, and answers correctly with probability ``c + (1 - c) expit(eta)``,
+c the chance of guessing correctly. A world transfers knowledge to the other languages, shifted by
+the model's and the language's shift; guessing is added in each language.
 """
 
 from __future__ import annotations
@@ -10,7 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from scipy import special
+
+from hatstats.simulation.worlds import Floats, check_values
 
 #: The models of arXiv 2606.21954: name, family, date, all parameters, active parameters. Names as
 #: in ``data/euroeval``; sources as in ``data/derive/maps/facts.csv``: dates by models.dev
@@ -62,21 +69,10 @@ LANGUAGE_DROPS: dict[str, float] = {
 class Benchmark:
     """Shape of a benchmark, and the levels of accuracy and transfer assumed for it.
 
-    Attributes
-    ----------
-    name : str
-    languages : tuple of str
-        In alphabetical order.
-    n_items : int
-    source : str
-        Source language, or ``""`` where each item has its own; languages then have equally many.
-    chance : float
-    ability : float
-        Mean logit of knowing an item in its source language, for a model at the origin.
-    ability_slopes : tuple of float
-        Its change per tenfold parameters and per year.
-    transfer : float
-        Shift of the target logit of a model at the origin, mean over languages.
+    `languages` are in alphabetical order; `source` is ``""`` where each item has its own source
+    language, and languages then have equally many items. A model at the origin knows an item in its
+    source language with mean logit `ability`, which changes by `ability_slopes` per tenfold
+    parameters and per year; `transfer` is the shift of its target logit, mean over languages.
     """
 
     name: str
@@ -88,7 +84,7 @@ class Benchmark:
     ability_slopes: tuple[float, float]
     transfer: float
 
-    def language_shifts(self) -> NDArray[np.float64]:
+    def language_shifts(self) -> Floats:
         """Shift of each language's target logit, shape (L,), mean 0 over target languages."""
         drops = np.array([LANGUAGE_DROPS[language] for language in self.languages])
         targets = [language != self.source for language in self.languages]
@@ -151,30 +147,95 @@ ECLEKTIC_ABILITY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class PaperDesign:
+    """What can be changed about the preset ``paper``.
+
+    Attributes
+    ----------
+    n_trials : int
+    spread : float
+        Standard deviation of an item's logit for one model.
+    piled : float
+        Share of items that a model answers almost never or almost always, in [0, 1].
+    family_sd, model_sd : float
+        Spread of families and of models about the trend of transfer, in logits. The deviations are
+        fixed normal scores times these, the same in every draw; with 0 the models lie on the trend.
+    item_factor : float
+        Number of items over that of the real benchmarks; below 1 for quick tests.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> small = hs.PaperDesign(item_factor=0.05, n_trials=2)
+    >>> len(hs.simulate_study(preset="paper", design=small, rng=1).models)
+    20
+    """
+
+    n_trials: int = 10
+    spread: float = 1.5
+    piled: float = 0.0
+    family_sd: float = 0.1
+    model_sd: float = 0.1
+    item_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse invalid numbers."""
+        checks = (
+            ("n_trials", self.n_trials >= 1, "ask each item at least once."),
+            ("spread", self.spread > 0, "give a standard deviation above 0."),
+            ("piled", 0 <= self.piled <= 1, "give a share between 0 and 1."),
+            ("family_sd", self.family_sd >= 0, "give a standard deviation, 0 for none."),
+            ("model_sd", self.model_sd >= 0, "give a standard deviation, 0 for none."),
+            ("item_factor", self.item_factor > 0, "give a factor above 0, 1 for real sizes."),
+        )
+        check_values(self, checks, "invalid design of a simulation")
+
+    def items_of(self, benchmark: Benchmark) -> int:
+        """Return the number of items of a benchmark; at least one for each source language."""
+        fewest = 1 if benchmark.source else len(benchmark.languages)
+        return max(round(benchmark.n_items * self.item_factor / fewest), 1) * fewest
+
+
 def models() -> pd.DataFrame:
-    """Return the models table of the study."""
+    """Models table of the study."""
     table = pd.DataFrame(
         MODELS, columns=["model", "family", "release_date", "params_total", "params_active"]
     )
     return table.assign(release_date=table["release_date"].astype("datetime64[s]"))
 
 
-def covariates() -> pd.DataFrame:
-    """Return the covariates of each model in the simulation.
+def _normal_scores(count: int, step: int) -> Floats:
+    """Standardised normal scores (count,), permuted by steps of `step`."""
+    scores = special.ndtri(((np.arange(count) * step) % count + 0.5) / count)
+    return np.asarray(scores / scores.std(), dtype=float)
 
-    Returns
-    -------
-    DataFrame (one row per model)
-        ``model, log_size`` (log10 of parameters over the origin, with `STAND_IN_SIZE` where the
-        size is undisclosed) and ``years`` since the origin.
+
+def true_models(design: PaperDesign) -> pd.DataFrame:
+    """`model, log_size, years, shift` of each model, as simulated; the same for every seed.
+
+    `log_size` is log10 of parameters over the origin, with `STAND_IN_SIZE` where the size is
+    undisclosed, and `years` are since the origin; `shift` is that of the target logit.
     """
     table = models()
     size = table["params_total"].fillna(STAND_IN_SIZE).to_numpy(dtype=float)
+    log_size = np.log10(size / ORIGIN_SIZE)
     days = (table["release_date"] - pd.Timestamp(ORIGIN_DATE)).dt.days.to_numpy(dtype=float)
-    return pd.DataFrame(
-        {
-            "model": table["model"],
-            "log_size": np.log10(size / ORIGIN_SIZE),
-            "years": days / 365.25,
-        }
-    )
+    years = days / 365.25
+    family, families = pd.factorize(table["family"])
+    shift = np.column_stack([log_size, years]) @ TRANSFER_SLOPES
+    shift = shift + design.family_sd * _normal_scores(len(families), 2)[family]
+    shift = shift + design.model_sd * _normal_scores(len(table), 7)
+    columns = {"log_size": log_size, "years": years, "shift": shift}
+    return table[["model"]].assign(**columns)
+
+
+def true_levels(design: PaperDesign, benchmark: Benchmark) -> tuple[Floats, Floats]:
+    """Mean source logit, and shift of the target logit, of each model on a benchmark; both (M,)."""
+    models = true_models(design)
+    x = models[["log_size", "years"]].to_numpy(dtype=float)
+    ability = benchmark.ability + x @ benchmark.ability_slopes
+    if benchmark.name == "eclektic":
+        published = models["model"].map(ECLEKTIC_ABILITY).to_numpy(dtype=float)
+        ability = np.where(np.isnan(published), ability, published)
+    return ability, benchmark.transfer + models["shift"].to_numpy(dtype=float)

@@ -2,22 +2,22 @@
 
 Models answer the same items, whose hardness they share up to noise of their own; a world of
 `hatstats.simulation.worlds` determines transfer. The preset ``paper`` draws a study in the shape of
-a real one: `hatstats.simulation.paper_design` separates facts from assumptions, and
-`hatstats.simulation.paper_truth` computes what is true of it.
+a real one: `hatstats.simulation.paper_design` separates facts from assumptions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.simulation import paper_design as paper
-from hatstats.simulation.paper_truth import PaperDesign, PaperTruth, paper_truth
+from hatstats.simulation.paper_design import PaperDesign
 from hatstats.simulation.worlds import (
     WORLDS,
     Floats,
@@ -53,6 +53,13 @@ class Shape:
         Share of items that a model answers almost never or almost always.
     twins : bool
         Whether items come in pairs of equal hardness; each pair is a cluster.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=20, n_languages=2, n_trials=3)
+    >>> hs.simulate_study((0.0, 1.0), shape=shape, rng=1).languages
+    ['src', 't01', 't02']
     """
 
     n_items: int = 250
@@ -83,7 +90,7 @@ def simulate_study(
     preset: str | None = None,
     design: PaperDesign | None = None,
     world: WorldName = "logit_normal",
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> Study:
     """Draw an item-level study whose transfer is known.
 
@@ -99,14 +106,13 @@ def simulate_study(
         Simulate a study in the shape of a real one, with its models and benchmarks.
         ``paper``: twenty models on ECLeKTic (384 items in 12 languages, each item with its
         own source), MGSM (250 in 11) and MMLU-ProX-Lite (658 in 29, chance .1), ten trials.
-        Names, sizes and dates are real, counts are not; `hatstats.simulation.paper_truth` computes
-        the true accuracies and scores.
+        Names, sizes and dates are real, counts are not.
     design : PaperDesign, optional
         What to change about the preset: trials, piled-up abilities, number of items.
     world : {"logit_normal", "mixture", "cubic", "shared_factor"}
         How transfer behaves.
     rng : Generator, int or None
-        Source of random numbers.
+        Source of random numbers; None draws a fresh seed, which `study.info.source` records.
 
     Returns
     -------
@@ -119,13 +125,27 @@ def simulate_study(
     DataError
         For an unknown world or preset, numbers of abilities and transfers that differ or are not
         finite, or a preset given together with abilities, transfers or a shape.
+
+    Examples
+    --------
+    The second model has the same transfer as the first, and is the abler one:
+
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.5), shape=hs.Shape(n_items=400, n_languages=2), rng=1)
+    >>> study.info.source
+    'simulate_study, rng=1'
+    >>> scores = hs.fit_profile(study).hat("uniform")
+    >>> [float(round(score, 2)) for score in scores.params]  # the true score of both is 0.38
+    [0.38, 0.36]
     """
     check_world(world)
-    generator = np.random.default_rng(rng)
+    generator, seed = seeded(rng)
+    source = "simulate_study" + ("" if preset is None else f"(preset={preset!r})")
+    source += "" if seed is None else f", rng={seed}"
     if preset is not None:
         given = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
         _check_preset(preset, [name for name, value in given.items() if value is not None])
-        return _paper_study(paper_truth(design, world=world), generator)
+        return _paper_study(design or PaperDesign(), world, generator, source)
     if design is not None:
         raise DataError(
             "a design belongs to a preset",
@@ -148,7 +168,8 @@ def simulate_study(
                 value=values.tolist(),
                 hint="0 is a chance of one half, 2 one of .88.",
             )
-    return _plain_study(ability, shifts, shape or Shape(), world, generator)
+    study = _plain_study(ability, shifts, shape or Shape(), world, generator)
+    return replace(study, info=replace(study.info, source=source))
 
 
 def _check_preset(preset: str, given: list[str]) -> None:
@@ -192,12 +213,7 @@ def _plain_study(
         benchmarks=pd.DataFrame(
             {"benchmark": ["simulated"], "source_language": ["src"], "chance": [0.0]}
         ),
-        info=StudyInfo(
-            "simulated",
-            title=f"Simulated study, world {world}",
-            source="simulate_study",
-            synthetic=True,
-        ),
+        info=StudyInfo("simulated", title=f"Simulated study, world {world}", synthetic=True),
     )
 
 
@@ -236,52 +252,41 @@ def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.D
 
 
 def draw_counts(
-    truth: PaperTruth, benchmark: paper.Benchmark, rng: np.random.Generator
+    design: PaperDesign, world: WorldName, benchmark: paper.Benchmark, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Draw the right answers of all models on one benchmark of the preset ``paper``.
+    """Draw the right answers (M, N, L) of all models on one benchmark of the preset ``paper``.
 
-    Parameters
-    ----------
-    truth : PaperTruth
-    benchmark : Benchmark
-    rng : Generator
-
-    Returns
-    -------
-    right : ndarray of int, shape (M, N, L)
-        Number of right answers in each language.
-    source : ndarray of int, shape (N,)
-        Index of each item's source language among the benchmark's languages.
+    Also returns the index (N,) of each item's source language among the benchmark's languages.
     """
-    design, n_items = truth.design, truth.design.items_of(benchmark)
-    languages = benchmark.languages
+    n_items, languages = design.items_of(benchmark), benchmark.languages
     if benchmark.source:
         source = np.full(n_items, languages.index(benchmark.source))
     else:
         source = np.arange(n_items) % len(languages)
     hardness = rng.standard_normal(n_items)
-    levels = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()]
+    levels = np.column_stack(paper.true_levels(design, benchmark)).tolist()
     right = np.empty((len(levels), n_items, len(languages)), dtype=np.int64)
-    for m, (ability, shift) in enumerate(zip(levels["ability"], levels["shift"], strict=True)):
-        p_known = item_probabilities(float(ability), hardness, design.spread, design.piled, rng)
-        shifts = float(shift) + benchmark.language_shifts()
-        p = WORLDS[truth.world].draw(p_known, len(languages), shifts, rng)
+    for m, (ability, shift) in enumerate(levels):
+        p_known = item_probabilities(ability, hardness, design.spread, design.piled, rng)
+        p = WORLDS[world].draw(p_known, len(languages), shift + benchmark.language_shifts(), rng)
         p[np.arange(n_items), source] = p_known
         right[m] = rng.binomial(design.n_trials, benchmark.chance + (1.0 - benchmark.chance) * p)
     return right, source.astype(np.intp)
 
 
-def _paper_study(truth: PaperTruth, rng: np.random.Generator) -> Study:
+def _paper_study(
+    design: PaperDesign, world: WorldName, rng: np.random.Generator, source: str
+) -> Study:
     """Draw a study of the preset ``paper``, marked synthetic in info, name and title."""
     models = paper.models()
     counts, items = [], []
     for benchmark in paper.BENCHMARKS:
-        right, source = draw_counts(truth, benchmark, rng)
-        names = [f"{benchmark.name}-{i:04d}" for i in range(source.size)]
+        right, languages = draw_counts(design, world, benchmark, rng)
+        names = [f"{benchmark.name}-{i:04d}" for i in range(languages.size)]
         table = _counts_table(right, models["model"].tolist(), names, benchmark.languages)
-        counts.append(table.assign(benchmark=benchmark.name, n_trials=float(truth.design.n_trials)))
+        counts.append(table.assign(benchmark=benchmark.name, n_trials=float(design.n_trials)))
         if not benchmark.source:
-            own = [benchmark.languages[k] for k in source]
+            own = [benchmark.languages[k] for k in languages]
             facts = {"benchmark": benchmark.name, "item": names, "source_language": own}
             items.append(pd.DataFrame(facts).assign(cluster=""))
     shapes = [
@@ -294,9 +299,8 @@ def _paper_study(truth: PaperTruth, rng: np.random.Generator) -> Study:
         items=pd.concat(items, ignore_index=True),
         info=StudyInfo(
             "synthetic_paper",
-            title=f"SYNTHETIC: simulated counts in the shape of the paper's study, world "
-            f"{truth.world}",
-            source="simulate_study(preset='paper')",
+            title=f"SYNTHETIC: simulated counts in the shape of the paper's study, world {world}",
+            source=source,
             synthetic=True,
             notes="Every count is simulated and none was observed: names, sizes and dates are of "
             "real models, accuracies are not. Undisclosed sizes are unknown in the study; the "

@@ -39,23 +39,11 @@ _SHARED = 0.7
 def item_probabilities(
     ability: float, hardness: Floats, spread: float, piled: float, rng: np.random.Generator
 ) -> Floats:
-    """Draw a model's chances of a right source answer.
+    """Draw a model's chances (N,) of a right source answer.
 
-    Parameters
-    ----------
-    ability : float
-        Mean logit.
-    hardness : ndarray, shape (N,)
-        Standard normal, shared by all models.
-    spread : float
-        Standard deviation of an item's logit for one model.
-    piled : float
-        Share of items that the model answers almost never or almost always.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (N,)
+    Its logits have mean `ability` and standard deviation `spread`; `hardness` (N,), standard
+    normal, is shared by all models. A share `piled` of items is answered almost never or almost
+    always.
     """
     own = rng.standard_normal(hardness.size)
     logit = ability + spread * (np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own)
@@ -115,14 +103,9 @@ def _draw_cubic(p: Floats, languages: int, shift: Shift, rng: np.random.Generato
 class World:
     """How transfer behaves.
 
-    Attributes
-    ----------
-    profile : callable
-        ``profile(p, shift)``: the true transfer profile E[target | source = p]; `p` and `shift`
-        are broadcast.
-    draw : callable
-        ``draw(p, languages, shift, rng)``: target probabilities, shape (N, L), from source
-        probabilities (N,) and one shift or one per language (L,).
+    ``profile(p, shift)`` is the true transfer profile E[target | source = p], broadcast over both;
+    ``draw(p, languages, shift, rng)`` gives target probabilities (N, L) from source probabilities
+    (N,) and one shift or one per language (L,).
     """
 
     profile: Callable[[Floats, Shift], Floats]
@@ -147,13 +130,7 @@ def check_values(settings: object, checks: Iterable[tuple[str, bool, str]], mess
 
 
 def check_world(world: str) -> None:
-    """Refuse a world that is not in `WORLDS`.
-
-    Raises
-    ------
-    DataError
-        For an unknown name.
-    """
+    """Refuse a world that is not in `WORLDS`."""
     if world not in WORLDS:
         raise DataError(
             "unknown world", column="world", value=world, hint=f"use {', '.join(WORLDS)}."
@@ -181,6 +158,12 @@ def true_hat(
     ------
     DataError
         For an unknown world, or source accuracies outside [0, 1].
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> round(hs.true_hat([0.2, 0.5, 0.8]), 3)
+    0.36
     """
     check_world(world)
     p = np.asarray(source_accuracy, dtype=float).ravel()

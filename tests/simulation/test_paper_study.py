@@ -1,4 +1,4 @@
-"""The preset ``paper``: its shape, its levels, and its truth against simulation."""
+"""The preset ``paper``: its shape, and its levels against published figures and simulation."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from data.derive.facts import read_map
 from hatstats.errors import DataError
 from hatstats.simulation import paper_design as paper
-from hatstats.simulation.paper_truth import PaperDesign, paper_truth
+from hatstats.simulation.paper_design import PaperDesign
 from hatstats.simulation.simulate import Shape, draw_counts, simulate_study
-from hatstats.simulation.worlds import WORLDS, WorldName, item_probabilities
+from hatstats.simulation.worlds import PILED, WORLDS, WorldName
 from hatstats.study import Study
 from hatstats.study.read import read_study
 
@@ -88,6 +88,12 @@ def test_same_seed_same_study() -> None:
     pd.testing.assert_frame_equal(first.models, other.models)
     given = simulate_study(preset="paper", design=SMALL, rng=np.random.default_rng(7))
     pd.testing.assert_frame_equal(first.counts, given.counts)
+    assert first.info.source == "simulate_study(preset='paper'), rng=7"
+    assert given.info.source == "simulate_study(preset='paper')"
+    fresh = simulate_study((0.0,), shape=Shape(30))
+    seed = int(fresh.info.source.removeprefix("simulate_study, rng="))
+    same = simulate_study((0.0,), shape=Shape(30), rng=seed)
+    pd.testing.assert_frame_equal(fresh.counts, same.counts)
 
 
 def test_models_against_the_table_of_facts() -> None:
@@ -108,8 +114,33 @@ def test_models_against_the_table_of_facts() -> None:
 
 
 @cache
-def accuracy_in(world: WorldName = "logit_normal") -> pd.DataFrame:
-    return paper_truth(world=world).accuracy()
+def expected_accuracies(world: WorldName = "logit_normal", piled: float = 0.0) -> pd.DataFrame:
+    """`source, target, both` by benchmark and model, by quadrature over items.
+
+    Languages have equal weights; `both` is right in source and target at once.
+    """
+    design = PaperDesign(piled=piled)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(81)
+    weights = (1.0 - piled) * weights / weights.sum()
+    low = stats.beta.ppf((np.arange(200) + 0.5) / 200, *PILED)
+    rows = []
+    for benchmark in paper.BENCHMARKS:
+        is_target = np.array([language != benchmark.source for language in benchmark.languages])
+        names = paper.models()["model"]
+        for model, ability, shift in zip(names, *paper.true_levels(design, benchmark), strict=True):
+            share = special.expit(ability)
+            known = np.concatenate([special.expit(ability + design.spread * nodes), low, 1 - low])
+            mass = np.repeat([piled * (1 - share) / 200, piled * share / 200], 200)
+            mass = np.concatenate([weights, mass])
+            shifts = shift + benchmark.language_shifts()[is_target]
+            transferred = WORLDS[world].profile(known[:, None], shifts).mean(axis=1)
+            source, target = (
+                benchmark.chance + (1 - benchmark.chance) * p for p in (known, transferred)
+            )
+            means = [mass @ value for value in (source, target, source * target)]
+            rows.append((benchmark.name, model, *means))
+    columns = ["benchmark", "model", "source", "target", "both"]
+    return pd.DataFrame(rows, columns=columns).set_index(["benchmark", "model"])
 
 
 @cache
@@ -137,21 +168,23 @@ def test_language_drops_against_the_published_table() -> None:
 def test_mmlu_level_against_the_published_table() -> None:
     table = published()
     ratio = (table.drop(columns="en").mean(axis=1) / table["en"]).mean()
-    truth = accuracy_in()
-    mine = truth[(truth["benchmark"] == "mmlu_prox_lite") & (truth["source"] >= table["en"].min())]
+    truth = expected_accuracies().loc["mmlu_prox_lite"]
+    mine = truth[truth["source"] >= table["en"].min()]
     assert len(mine) >= 5
     assert (mine["target"] / mine["source"]).mean() == pytest.approx(ratio, abs=0.005)
 
 
 def test_eclektic_levels_against_the_published_figures() -> None:
-    truth = paper_truth()
-    assert {"logit_normal", PaperDesign()} == {truth.world, truth.design}
-    table = accuracy_in().set_index(["benchmark", "model"])["both"]["eclektic"]
+    table = expected_accuracies().loc["eclektic", "both"]
     assert len(paper.ECLEKTIC_OVERALL) == 4
     for model, share in paper.ECLEKTIC_OVERALL.items():
         assert table[model] == pytest.approx(share, abs=2e-5)
     # The other models lie on the least-squares line of these four.
-    x = paper.covariates().set_index("model").loc[list(paper.ECLEKTIC_ABILITY), "log_size"]
+    x = (
+        paper.true_models(PaperDesign())
+        .set_index("model")
+        .loc[list(paper.ECLEKTIC_ABILITY), "log_size"]
+    )
     slope, level = np.polyfit(x, list(paper.ECLEKTIC_ABILITY.values()), 1)
     eclektic = paper.BENCHMARKS[0]
     assert (eclektic.ability, eclektic.ability_slopes[0]) == pytest.approx((level, slope), abs=0.02)
@@ -168,13 +201,13 @@ def test_eclektic_levels_against_the_published_figures() -> None:
     ],
 )
 def test_accuracies_against_theory(world: WorldName, piled: float) -> None:
-    truth = paper_truth(PaperDesign(piled=piled, item_factor=3.0), world=world)
-    expected = truth.accuracy().set_index(["benchmark", "model"])
+    design = PaperDesign(piled=piled, item_factor=3.0)
+    expected = expected_accuracies(world, piled)
     rng = np.random.default_rng(20260620)
     z = []
     for benchmark in paper.BENCHMARKS:
-        right, source = draw_counts(truth, benchmark, rng)
-        share = right / truth.design.n_trials
+        right, source = draw_counts(design, world, benchmark, rng)
+        share = right / design.n_trials
         is_source = source[:, None] == np.arange(len(benchmark.languages))
         own = share[:, is_source]
         # Equal weights for languages: an item's targets are all but one of them.
@@ -188,83 +221,20 @@ def test_accuracies_against_theory(world: WorldName, piled: float) -> None:
     assert np.abs(z).max() < 4.5
 
 
-@pytest.mark.parametrize("world", NAMES)
-@pytest.mark.parametrize("number", [0, 2])
-def test_hat_against_simulation(world: WorldName, number: int) -> None:
-    """The true HAT is the mean of drawn target chances over items of the reference."""
-    design = PaperDesign(piled=0.35)
-    truth = paper_truth(design, world=world)
-    benchmark = paper.BENCHMARKS[number]
-    rng = np.random.default_rng(11)
-    levels = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()]
-    abilities = np.repeat(levels["ability"].to_numpy(), 1000)
-    pooled = np.concatenate(
-        [
-            item_probabilities(float(ability), rng.standard_normal(1000), design.spread, 0.35, rng)
-            for ability in levels["ability"]
-        ]
-    )
-    assert abilities.size == pooled.size
-    shift = benchmark.language_shifts()[[x != benchmark.source for x in benchmark.languages]]
-    hat = truth.hat("pooled").set_index(["benchmark", "model"])["hat"][benchmark.name]
-    for model, own in levels.set_index("model")["shift"].iloc[::6].items():
-        target = WORLDS[world].draw(pooled, shift.size, own + shift, rng)
-        value = benchmark.chance + (1 - benchmark.chance) * target.mean(axis=1)
-        error = value.std() / np.sqrt(value.size)
-        assert hat[model] == pytest.approx(value.mean(), abs=4 * error)
-
-
-@pytest.mark.parametrize("world", NAMES)
-def test_profile_against_naive(world: WorldName) -> None:
-    truth = paper_truth(world=world)
-    known = np.array([0.0, 1e-6, 9e-4, 0.0123, 0.3, 0.5, 0.87, 0.9999, 1.0])
-    benchmark = paper.BENCHMARKS[2]
-    level = truth.levels[(truth.levels["benchmark"] == benchmark.name).to_numpy()].iloc[4]
-    shifts = float(level["shift"]) + benchmark.language_shifts()
-    naive = [
-        0.1 + 0.9 * np.mean([WORLDS[world].profile(np.array([x]), shift)[0] for shift in targets])
-        for targets in [shifts[[language != "en" for language in benchmark.languages]]]
-        for x in known
-    ]
-    mine = truth._profile(benchmark, float(level["shift"]))(known)
-    np.testing.assert_allclose(mine, naive, rtol=0, atol=2e-6)
-
-
-def test_hat_by_reference_against_theory() -> None:
-    truth = paper_truth(PaperDesign(piled=0.2), world="cubic")
-    accuracy = truth.accuracy().set_index(["benchmark", "model"])
-    own = truth.hat("own").set_index(["benchmark", "model"])["hat"]
-    np.testing.assert_allclose(own, accuracy["target"], rtol=0, atol=1e-14)
-    one = truth.hat("model:Qwen3-4B").set_index(["benchmark", "model"])["hat"]
-    for name in truth.levels["benchmark"].unique():
-        assert one[name, "Qwen3-4B"] == pytest.approx(own[name, "Qwen3-4B"], abs=1e-14)
-    grid = (np.arange(4000) + 0.5) / 4000
-    uniform = truth.hat("uniform").set_index(["benchmark", "model"])["hat"]
-    given = truth.hat(grid).set_index(["benchmark", "model"])["hat"]
-    np.testing.assert_allclose(uniform, given, rtol=0, atol=2e-5)
-    # The order of models is that of their shifts, whatever the reference.
-    for reference in ("pooled", "uniform", "model:Gemma-3-1B"):
-        ranks = truth.model_hat(reference).rank().to_numpy()
-        assert (ranks == truth.models["shift"].rank().to_numpy()).all()
-    # At chance a model knows nothing, and guesses in the other languages too.
-    floor = truth.hat([0.05]).set_index(["benchmark", "model"])["hat"]["mmlu_prox_lite"]
-    np.testing.assert_allclose(floor, 0.1, rtol=0, atol=1e-6)
-
-
 def test_trends_against_theory() -> None:
-    on_trend = paper_truth(PaperDesign(family_sd=0.0, model_sd=0.0)).models
+    on_trend = paper.true_models(PaperDesign(family_sd=0.0, model_sd=0.0))
     x = np.column_stack([np.ones(20), on_trend["log_size"], on_trend["years"]])
     line, residuals, *_ = np.linalg.lstsq(x, on_trend["shift"].to_numpy())
     np.testing.assert_allclose(line, [0.0, *paper.TRANSFER_SLOPES], rtol=0, atol=1e-12)
     assert residuals == pytest.approx(0, abs=1e-20)
-    scattered = paper_truth(PaperDesign(family_sd=0.3, model_sd=0.0)).models
-    deviation = (scattered["shift"] - on_trend["shift"]).groupby(scattered["family"])
+    scattered = paper.true_models(PaperDesign(family_sd=0.3, model_sd=0.0))
+    deviation = (scattered["shift"] - on_trend["shift"]).groupby(paper.models()["family"])
     assert (deviation.std() < 1e-12).all()
     assert deviation.first().std(ddof=0) == pytest.approx(0.3)
 
 
 def test_worlds_keep_source_abilities() -> None:
-    tables = [accuracy_in(world) for world in NAMES]
+    tables = [expected_accuracies(world) for world in NAMES]
     for table in tables[1:]:
         pd.testing.assert_series_equal(table["source"], tables[0]["source"])
         assert (table["target"] != tables[0]["target"]).all() or table is tables[3]
@@ -294,16 +264,6 @@ def test_bad_input_of_the_design(wrong: dict[str, float]) -> None:
     with pytest.raises(DataError, match="invalid design of a simulation") as error:
         PaperDesign(**wrong)  # type: ignore[arg-type]
     assert next(iter(wrong)) in str(error.value)
-
-
-def test_bad_input_of_the_truth() -> None:
-    truth = paper_truth()
-    for reference in ("pool", "model:GPT-5", "Qwen3-4B"):
-        with pytest.raises(DataError, match="unknown reference"):
-            truth.hat(reference)
-    for values in ([1.2], [np.nan], []):
-        with pytest.raises(DataError, match="between 0 and 1"):
-            truth.hat(values)
 
 
 def test_small_designs_are_complete_degenerate() -> None:
