@@ -73,8 +73,8 @@ def _labelled(values: Values, lead: tuple[int, ...], cells: CellModel) -> Labell
     dims |= {"line": ("benchmark",), "unknown": ("unknown_value",), "measures": ("measure",)}
     out: Labelled = {}
     for name, value in values.items():
-        own = dims.get(name, CELL_DIMS)[: value.ndim - 1]
-        out[name] = (("chain", "draw", *own), value.reshape(*lead, *value.shape[1:]))
+        inner = dims.get(name, CELL_DIMS)[: value.ndim - 1]
+        out[name] = (("chain", "draw", *inner), value.reshape(*lead, *value.shape[1:]))
     return out
 
 
@@ -151,8 +151,8 @@ def make_tree(
     datasets = {}
     for name, arrays in groups.items():
         used = {dim for dims, _ in arrays.values() for dim in dims}
-        own = {dim: coords[dim] for dim in used if dim in coords}
-        datasets[name] = xr.Dataset(arrays, coords=own)
+        labels = {dim: coords[dim] for dim in used if dim in coords}
+        datasets[name] = xr.Dataset(arrays, coords=labels)
         if "draw" in used:
             sizes = datasets[name].sizes
             datasets[name] = datasets[name].assign_coords(
@@ -327,11 +327,11 @@ def fit_claims(
             if how.progress is not None:
                 how.progress(text, (done + share) / len(formulas))
 
-        own = replace(how, progress=progress) if how.progress is not None else how
+        options = replace(how, progress=progress) if how.progress is not None else how
         trend, generator = formula or None, generators[number]
         try:
             fits[formula] = fit_hierarchical(
-                study, trend=trend, priors=priors, cells=cells, sampling=own, rng=generator
+                study, trend=trend, priors=priors, cells=cells, sampling=options, rng=generator
             )
         except NotIdentifiedError as error:
             # A registered claim is answered even when the study cannot test it.

@@ -212,18 +212,19 @@ class MarginalCells:
         root = found.root
         noise = rng.standard_normal(found.whitened.size)
         sides = np.column_stack([found.whitened, noise])
-        mean, deviation = linalg.solve_triangular(
+        solved: Floats = linalg.solve_triangular(
             root, sides, lower=True, trans="T", check_finite=False
-        ).T
-        standard = mean + deviation
+        )
+        standard, deviation = solved.sum(axis=1), solved[:, 1]
         # The likelihood given means and trends, which the marginal one integrates out.
         fixed = effects.fixed_columns
         inverse_root = linalg.solve_triangular(
             root, np.eye(len(root))[:, fixed], lower=True, check_finite=False
         )
         cov = inverse_root.T @ inverse_root
-        own = deviation[fixed]
-        log_given = -0.5 * float(own @ np.linalg.solve(cov, own) + np.linalg.slogdet(cov)[1])
+        fixed_deviation = deviation[fixed]
+        distance = fixed_deviation @ np.linalg.solve(cov, fixed_deviation)
+        log_given = -0.5 * float(distance + np.linalg.slogdet(cov)[1])
         log_prior = -0.5 * float(standard[fixed] @ standard[fixed])
         drawn = effects.deviations(scales.deviations) * standard
         rows = effects.with_unknown(scales.unknown) @ drawn
@@ -234,9 +235,9 @@ class MarginalCells:
             shift = part.by_line.sum(axis=1) * beta * self.parts[b].centre
             residual = part.outcome + shift - (part.fixed + beta * part.by_line) @ unit_rows
             sd = scales.cell * np.sqrt(part.variances * weight)
-            own = scales.cell**2 * weight * residual + sd * rng.standard_normal(sd.size)
+            cell = scales.cell**2 * weight * residual + sd * rng.standard_normal(sd.size)
             unit = effects.units[b]
-            level = effects.cell_rows(rows, b) + part.vectors @ own
+            level = effects.cell_rows(rows, b) + part.vectors @ cell
             transfer[b][unit.cell_model, unit.cell_language] = level
         return Drawn(drawn, source, transfer, log_prior, found.value + log_given - log_prior)
 
@@ -310,14 +311,15 @@ class MarginalCells:
             cov, mean = self.dense(scales)
             inverse = inverses(linalg.cholesky(cov, lower=True)[None])[0]
             weighted = inverse @ (y - mean)
-            own = np.diag(inverse)[cells]
-            by_cell[draw] = 0.5 * (np.log(own) - weighted[cells] ** 2 / own - constant)
+            precision = np.diag(inverse)[cells]
+            residual = weighted[cells]
+            by_cell[draw] = 0.5 * (np.log(precision) - residual**2 / precision - constant)
             for column, group in enumerate(groups):
-                precision = inverse[np.ix_(group, group)]
+                joint = inverse[np.ix_(group, group)]
                 held_out = weighted[group]
                 by_family[draw, column] = 0.5 * (
-                    np.linalg.slogdet(precision)[1]
-                    - held_out @ np.linalg.solve(precision, held_out)
+                    np.linalg.slogdet(joint)[1]
+                    - held_out @ np.linalg.solve(joint, held_out)
                     - group.size * constant
                 )
         return {"cell": (tuple(names), by_cell), "family": (tuple(family_names), by_family)}

@@ -99,10 +99,10 @@ def rank_statistics(
     children = np.random.default_rng(rng).spawn(n_fits)
     count = joblib.effective_n_jobs(n_jobs)
     shares = [children[first::count] for first in range(count)]
-    tables = joblib.Parallel(n_jobs=n_jobs)(
+    tables: Sequence[list[pd.DataFrame]] = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_ranks)(design, share) for share in shares if share
     )
-    ordered = [found[k // count] for k in range(n_fits) for found in [tables[k % count]]]
+    ordered = [tables[fit % count][fit // count] for fit in range(n_fits)]
     return pd.concat(
         [table.assign(fit=fit) for fit, table in enumerate(ordered)], ignore_index=True
     )
