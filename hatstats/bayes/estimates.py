@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from hatstats.bayes.effects import Unit
 from hatstats.bayes.marginal_likelihood import CellEstimates
@@ -44,7 +44,7 @@ def _kinds(models: int, model: Ints, language: Ints) -> Ints:
 
 def _as_t(df: Floats) -> Floats:
     """Ratio of the 97.5 % points of t distributions to that of the normal one."""
-    return np.asarray(stats.t.ppf(0.975, df) / stats.norm.ppf(0.975))
+    return np.asarray(special.stdtrit(df, 0.975) / special.ndtri(0.975))
 
 
 def _shrunk_errors(variance: Floats, df: Floats, design: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 
 from hatstats.calibration.drift import true_score
 from hatstats.errors import DegenerateDataWarning
-from hatstats.estimators.methods import ItemOptions, Method, fit_profile
+from hatstats.estimators.methods import Method, fit_profile
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+
+if TYPE_CHECKING:
+    from hatstats.estimators.methods import ItemOptions
 
 Floats = NDArray[np.float64]
 

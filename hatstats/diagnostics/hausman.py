@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from hatstats.diagnostics.agreement import agreement_frame, agreement_words, summary_text
 from hatstats.errors import DataError
@@ -74,7 +74,7 @@ class MisspecificationTest:
             return np.nan, m, max(g - m, 0), np.nan
         square = float(((vector.T @ difference.params)[kept] ** 2 / value[kept]).sum())
         statistic = square * (g - m) / (m * (g - 1.0))
-        return statistic, m, g - m, float(stats.f.sf(statistic, m, g - m))
+        return statistic, m, g - m, float(special.fdtrc(m, g - m, statistic))
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Per model: HAT by each estimator, and their difference with its test.

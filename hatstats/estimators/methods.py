@@ -1,46 +1,64 @@
-"""`fit_profile`: one call for every estimator."""
+"""`fit_profile`: one call for every estimator, which is imported when it is first used."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
-from hatstats.estimators.aggregate.profile import fit_aggregate
-from hatstats.estimators.joint.fit_models import fit_joint
-from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.profile import JointModel
-from hatstats.estimators.latent.fit import LatentOptions, fit_latent
-from hatstats.estimators.observed import fit_observed
 from hatstats.inference.linalg import one_thread
 from hatstats.scores.benchmark_fit import BenchmarkFit, ModelFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
+
+if TYPE_CHECKING:
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.scores.item_profile import ItemProfile
+
+    type ItemOptions = LatentOptions | JointOptions
 
 Floats = NDArray[np.float64]
 Method = Literal["latent", "joint", "observed", "aggregate"]
 
-ItemOptions = LatentOptions | JointOptions
-
-
-_OPTIONS: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
-
 
 def _fit_items(
     counts: ItemCounts, method: Method, options: ItemOptions | None
-) -> tuple[Floats, Sequence[ModelFit]]:
-    """Support (Q,) and fits of the models of one benchmark by an item-level method."""
+) -> tuple[Floats, Sequence[ModelFit], bool]:
+    """Support (Q,) and fits of the models of one benchmark; whether they share parameters."""
     if method == "joint":
-        return fit_joint(counts, cast("JointOptions | None", options))
+        from hatstats.estimators.joint.fit_models import fit_joint
+
+        support, models = fit_joint(counts, cast("JointOptions | None", options))
+        return support, models, any(model.fit.together for model in models)
     if method == "latent":
-        return fit_latent(counts, cast("LatentOptions | None", options))
-    return fit_observed(counts)
+        from hatstats.estimators.latent.fit import fit_latent
+
+        return *fit_latent(counts, cast("LatentOptions | None", options)), False
+    from hatstats.estimators.observed import fit_observed
+
+    return *fit_observed(counts), False
+
+
+def _check_options(method: Method, options: ItemOptions | None) -> None:
+    """Refuse options of another method."""
+    if options is None:
+        return
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+
+    kinds: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
+    if not isinstance(options, kinds.get(method, ())):
+        raise DataError(
+            f"{type(options).__name__} for method {method!r}",
+            column="options",
+            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
+        )
 
 
 def default_method(study: Study) -> Method:
@@ -93,13 +111,10 @@ def fit_profile(
     """
     study = as_study(study, "fit_profile")
     chosen = method or default_method(study)
-    if options is not None and not isinstance(options, _OPTIONS.get(chosen, ())):
-        raise DataError(
-            f"{type(options).__name__} for method {chosen!r}",
-            column="options",
-            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
-        )
+    _check_options(chosen, options)
     if chosen == "aggregate":
+        from hatstats.estimators.aggregate.profile import fit_aggregate
+
         return fit_aggregate(study, slope=slope, correlation=correlation)
     if chosen not in ("latent", "joint", "observed"):
         raise DataError(
@@ -119,12 +134,13 @@ def fit_profile(
             f"method {chosen!r} needs item-level counts, and {', '.join(without)} has only "
             "accuracies per language; use method 'aggregate'"
         )
+    from hatstats.scores.item_profile import ItemProfile
+
     fits = []
     for name in study.benchmark_names:
         counts = item_counts(study, name)
-        support, models = _fit_items(counts, chosen, options)
+        support, models, together = _fit_items(counts, chosen, options)
         _warn_of_constant_sources(counts)
-        together = any(isinstance(fit, JointModel) and fit.fit.together for fit in models)
         fits.append(BenchmarkFit(counts, support, tuple(models), together))
     return ItemProfile(study, chosen, tuple(fits), options)
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from hatstats.inference.cluster_robust.permutation import permutation_test
@@ -97,9 +96,11 @@ def _least_squares(
     collapsed: tuple[Floats, Floats], terms: tuple[str, ...], conf_level: float
 ) -> list[pd.DataFrame]:
     """OLS, HC1 and HC3 on one row per model."""
+    from statsmodels.regression.linear_model import OLS  # takes seconds to import
+
     y, X = collapsed
     width = len(terms)
-    ols = sm.OLS(y, X).fit()
+    ols = OLS(y, X).fit()
     df = float(ols.df_resid) if ols.df_resid > 0 else np.nan
     saturated = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
     parts = []

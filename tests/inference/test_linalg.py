@@ -51,7 +51,7 @@ def test_a_fit_runs_on_one_thread() -> None:
     """In a process without OMP_NUM_THREADS, such as a notebook."""
     code = (
         "import os; os.environ.pop('OMP_NUM_THREADS', None)\n"
-        "import hatstats.estimators.methods as fitting\n"
+        "import hatstats.estimators.latent.fit as fitting\n"
         "from threadpoolctl import threadpool_info\n"
         "seen = []\n"
         "def look(*args, **kwargs):\n"

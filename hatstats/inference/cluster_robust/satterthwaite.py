@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -124,4 +124,4 @@ def hotelling_test(statistic: float, count: int, nu: float) -> WaldTest:
         reason = f"{nu:.2f} degrees of freedom are too few for a joint test of {count} contrasts"
         return WaldTest(np.nan, count, float(denominator), np.nan, reason)
     F = denominator / (nu * count) * statistic
-    return WaldTest(F, count, denominator, float(stats.f.sf(F, count, denominator)))
+    return WaldTest(F, count, denominator, float(special.fdtrc(count, denominator, F)))

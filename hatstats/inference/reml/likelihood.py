@@ -21,7 +21,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, optimize, sparse
+from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
@@ -329,6 +329,8 @@ def _search(problem: Problem, start: FloatArray) -> FloatArray:
 
     def loss(scaled: FloatArray) -> float:
         return -max(loglik_at(problem, scaled * unit), floor)
+
+    from scipy import optimize  # seldom needed, and slow to import
 
     found = optimize.minimize(
         loss, start / unit, method="L-BFGS-B", bounds=[(0.0, None)] * len(start)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.reml import likelihood as reml
@@ -121,7 +121,7 @@ class RemlFit:
         q = float(factor.whitened @ factor.whitened)
         typical = df / float(np.trace(reml.projection(factor)))
         tau2 = float(self.variance_components.sum())
-        return Heterogeneity(q, df, float(stats.chi2.sf(q, df)), 100.0 * tau2 / (tau2 + typical))
+        return Heterogeneity(q, df, float(special.chdtrc(df, q)), 100.0 * tau2 / (tau2 + typical))
 
 
 def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:

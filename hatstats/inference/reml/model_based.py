@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from hatstats.inference.cluster_robust.satterthwaite import WaldTest
 from hatstats.inference.reml import likelihood as reml
@@ -84,4 +84,4 @@ def joint_chi2(fit: RemlFit, columns: list[int]) -> WaldTest:
     b = fit.params[columns]
     statistic = float(b @ np.linalg.solve(fit.cov[np.ix_(columns, columns)], b))
     count = len(columns)
-    return WaldTest(statistic, count, np.inf, float(stats.chi2.sf(statistic, count)))
+    return WaldTest(statistic, count, np.inf, float(special.chdtrc(count, statistic)))

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from hatstats.inference.intervals import check_level
 
@@ -143,11 +143,11 @@ def bca_limits(
     tail = 0.5 * (1.0 - check_level(conf_level))
     skew = acceleration(influence)
     below = (draws < estimate).mean(axis=0) + 0.5 * (draws == estimate).mean(axis=0)
-    bias = stats.norm.ppf(below)
+    bias = special.ndtri(below)
     limits = np.full((estimate.size, 2), np.nan)
     regular = np.isfinite(skew) & np.isfinite(bias) & (np.ptp(draws, axis=0) > 0)
     for column in np.flatnonzero(regular):
-        z = bias[column] + stats.norm.ppf([tail, 1.0 - tail])
-        level = stats.norm.cdf(bias[column] + z / (1.0 - skew[column] * z))
+        z = bias[column] + special.ndtri([tail, 1.0 - tail])
+        level = special.ndtr(bias[column] + z / (1.0 - skew[column] * z))
         limits[column] = np.quantile(draws[:, column], level)
     return limits

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.inference.intervals import holm, upper_p, wald_interval
@@ -200,7 +200,7 @@ def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
     low = (verdict.estimate + margin) / verdict.std_error
     high = (margin - verdict.estimate) / verdict.std_error
     p_value = max(float(upper_p(low, verdict.df)), float(upper_p(high, verdict.df)))
-    return p_value, float(stats.t.cdf(high, verdict.df) - stats.t.cdf(-low, verdict.df))
+    return p_value, float(special.stdtr(verdict.df, high) - special.stdtr(verdict.df, -low))
 
 
 def _adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
