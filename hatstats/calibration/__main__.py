@@ -33,29 +33,19 @@ _PILED = (0.0, 0.35)
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is simulated.
+    """How much is simulated."""
 
-    Attributes
-    ----------
-    studies, items, trials, methods
-        Of drift: studies per design, items, numbers of trials, estimators.
-    replicates : int
-        Of each coverage.
-    stress_studies, stress_items : int
-        Studies per world of the stress test, and their items.
-    panels : int
-        Replicates of tests and plans of trends.
-    fits : int
-        Posterior fits.
-    """
-
+    # Drift: studies per design, items, numbers of trials, estimators.
     studies: int = 24
     items: int = 20_000
     trials: tuple[int, ...] = (10, 5, 3)
     methods: tuple[Method, ...] = ("latent", "joint", "observed")
+    # Replicates of each coverage.
     replicates: int = 500
+    # Studies per world of the stress test, and their items.
     stress_studies: int = 3
     stress_items: int = 12_000
+    # Replicates of tests and plans of trends, and posterior fits.
     panels: int = 2_000
     fits: int = 200
 
@@ -203,13 +193,7 @@ PROOFS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the proofs.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Command line; that of the process by default.
-    """
+    """Run the proofs that a command line names; that of the process by default."""
     parser = argparse.ArgumentParser(
         prog="python -m hatstats.calibration",
         description=__doc__,

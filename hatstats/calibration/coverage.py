@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hatstats.calibration.drift import true_score
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
@@ -30,23 +31,18 @@ SHAPE = Shape(n_languages=1)
 INSIDE = (0.2, 0.4, 0.6, 0.8)
 # A coverage below its nominal level by more must come with a warning in words.
 _SHORT = 0.03
+# A coverage that differs from its nominal level by more is counted.
+_OFF = 0.02
 #: A reference: its name, or source accuracies.
 Reference = str | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageDesign:
-    """What is simulated to count how often intervals contain the truth.
+    """What is simulated, and how it is fitted, to count how often intervals contain the truth.
 
-    Attributes
-    ----------
-    world : str
-    shape : Shape
-        Numbers of items, languages and trials, piled-up items, twins.
-    abilities : tuple of float
-        Mean source logits; transfer is the same, so that every contrast is truly 0.
-    method : str
-    options : LatentOptions or JointOptions, optional
+    `abilities` are mean source logits; transfer is the same for all models, so that every contrast
+    is truly 0.
     """
 
     world: WorldName = "logit_normal"
@@ -99,30 +95,16 @@ def coverage(
     n_replicates: int = 500,
     conf_level: float = 0.95,
     n_jobs: int = 1,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> pd.DataFrame:
     """Bias, spread, standard error and coverage of HAT and of contrasts between neighbours.
 
-    Parameters
-    ----------
-    design : CoverageDesign
-    references : sequence
-        Each ``uniform``, ``pooled`` or a tuple of source accuracies.
-    n_replicates : int
-        Number of simulated studies.
-    conf_level : float
-    n_jobs : int
-        Processes (joblib); the numbers are the same for any.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        One row per reference and per model or contrast: `quantity` (HAT or contrast), the design,
-        `reference, ability, truth, bias, sd, mean_se, coverage`; `coverage_shape`, the same with
-        the shape errors added to the covariance, models independently; `noted`, the share of
-        replicates with a warning in words for a model involved; `mc_error` of a coverage at its
-        nominal level; `n_replicates`.
+    One row per reference (``uniform``, ``pooled`` or source accuracies) and per model or contrast:
+    `quantity` (HAT or contrast), the design, `reference, ability, truth, bias, sd, mean_se,
+    conf_level, coverage`; `coverage_shape`, the same with the shape errors added to the covariance,
+    models independently; `noted`, the share of replicates with a warning in words for a model
+    involved; `mc_error` of a coverage at its nominal level. The numbers are the same for any number
+    of processes `n_jobs`.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
     run = delayed(_replicate)
@@ -157,6 +139,7 @@ def coverage(
                     "bias": estimate.mean(axis=0) - true,
                     "sd": estimate.std(axis=0, ddof=1),
                     "mean_se": std_error.mean(axis=0),
+                    "conf_level": conf_level,
                     "coverage": ((low <= true) & (true <= high)).mean(axis=0),
                     "coverage_shape": ((wide_low <= true) & (true <= wide_high)).mean(axis=0),
                     "noted": noted.mean(axis=0),
@@ -169,37 +152,29 @@ def coverage(
 
 
 def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
-    """How many coverages of several designs are off, and whether the lowest come with warnings.
+    """How many coverages are off, and whether the lowest come with warnings.
 
-    Parameters
-    ----------
-    tables : sequence of DataFrame
-        Of `coverage`, one per design, at a level of .95.
-
-    Returns
-    -------
-    Series
-        `designs, coverages, mean`; `lowest_design, highest_design`, means of a design; `lowest,
-        highest`; `below_93, above_97`, numbers of coverages; `short`, those below .95 by more than
-        .03, and `noted_if_short`, the smallest share of outputs among these with a warning, NaN if
-        there are none.
+    `tables` are of `coverage`, one per design. `lowest_design, highest_design` are means of a
+    design; `too_low, too_high` count coverages that differ from their nominal level by more than
+    .02, and `short` those below it by more than .03; `noted_if_short` is the smallest share of
+    outputs with a warning among these, NaN if there are none.
     """
-    values = pd.concat([table["coverage"] for table in tables])
+    rows = pd.concat(tables, ignore_index=True)
+    short = rows["coverage"] < rows["conf_level"] - _SHORT
     designs = [table["coverage"].mean() for table in tables]
-    noted = [table.loc[table["coverage"] < 0.95 - _SHORT, "noted"] for table in tables]
     return pd.Series(
         {
             "designs": len(tables),
-            "coverages": len(values),
-            "mean": values.mean(),
+            "coverages": len(rows),
+            "mean": rows["coverage"].mean(),
             "lowest_design": min(designs),
             "highest_design": max(designs),
-            "lowest": values.min(),
-            "highest": values.max(),
-            "below_93": int((values < 0.93).sum()),
-            "above_97": int((values > 0.97).sum()),
-            "short": sum(map(len, noted)),
-            "noted_if_short": pd.concat(noted).min(),
+            "lowest": rows["coverage"].min(),
+            "highest": rows["coverage"].max(),
+            "too_low": int((rows["coverage"] < rows["conf_level"] - _OFF).sum()),
+            "too_high": int((rows["coverage"] > rows["conf_level"] + _OFF).sum()),
+            "short": int(short.sum()),
+            "noted_if_short": rows.loc[short, "noted"].min(),
         },
         dtype=object,
     )

@@ -17,6 +17,7 @@ from scipy import special, stats
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.random_numbers import RandomSource
 from hatstats.other_measures.table import measures
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
 from hatstats.simulation.worlds import PILED
@@ -34,16 +35,7 @@ _QUANTILES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class DriftDesign:
-    """What is simulated to see whether a measure drifts.
-
-    Attributes
-    ----------
-    world : str
-        How transfer behaves; see `hatstats.simulation.worlds`.
-    shape : Shape
-    abilities : tuple of float
-        Mean source logits.
-    """
+    """What is simulated to see whether a measure drifts; `abilities` are mean source logits."""
 
     world: WorldName = "logit_normal"
     shape: Shape = SHAPE
@@ -51,20 +43,10 @@ class DriftDesign:
 
 
 def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) -> Floats:
-    """Equally likely source accuracies that represent a simulated model's distribution.
+    """Equally likely source accuracies (about 20,000) of a model in `simulate_study`.
 
-    Parameters
-    ----------
-    ability : float
-        Mean logit.
-    piled : float
-        Share of items near 0 or 1.
-    spread : float
-        Standard deviation of the logit.
-
-    Returns
-    -------
-    ndarray, shape (about 20,000,)
+    Their logits have mean `ability` and standard deviation `spread`; a share `piled` of items is
+    near 0 or 1.
     """
 
     def midpoints(share: float) -> Floats:
@@ -112,28 +94,14 @@ def drift(
     *,
     methods: Sequence[Method] = ("latent", "joint", "observed"),
     n_seeds: int = 4,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> pd.DataFrame:
-    """Measures of models that differ in source ability only.
+    """Measures of models that differ in source ability only, in `n_seeds` simulated studies.
 
-    Parameters
-    ----------
-    design : DriftDesign
-    methods : sequence of str
-        Item-level estimators of HAT.
-    n_seeds : int
-        Number of simulated studies.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        `measure, reference, world, piled, n_trials, ability, estimate, truth, bias, mc_error,
-        spread, spread_of_means, noted, n_seeds`. `estimate` and `bias` are means over seeds and
-        `mc_error` is the standard error of that mean; `spread` is the mean over seeds of the range
-        of estimates, which sampling error increases, and `spread_of_means` the range of the means,
-        where it averages out. `noted` is the share of outputs with a warning in words for the
-        model. `truth` and `noted` are NaN for measures other than HAT.
+    `estimate` and `bias` are means over studies and `mc_error` is the standard error of that mean;
+    `spread` is the mean over studies of the range of estimates, which sampling error increases, and
+    `spread_of_means` the range of the means, where it averages out. `noted` is the share of outputs
+    with a warning in words for the model. `truth` and `noted` are NaN for measures other than HAT.
     """
     draws: dict[tuple[str, str], list[Floats]] = {}
     for child in np.random.default_rng(rng).spawn(n_seeds):

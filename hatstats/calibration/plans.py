@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.intervals import upper_p
+from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.trends.planning.assumptions import Assumptions, score_precision
@@ -47,15 +48,9 @@ def power_against_simulation(
     level: float = 0.05,
     n_replicates: int = 2_000,
     n_jobs: int = 1,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> pd.DataFrame:
-    """Predicted power of a slope beside the share of simulated studies that find it.
-
-    Returns
-    -------
-    DataFrame
-        One row: `slope, predicted, simulated, mc_error, n_replicates`.
-    """
+    """One row: predicted power of a slope beside the share of simulated studies that find it."""
     generator = np.random.default_rng(rng)
     predicted = slope_power(
         panel, slope, level=level, n_draws=min(1000, 2 * n_replicates), rng=generator.spawn(1)[0]
@@ -95,16 +90,11 @@ def precision_against_simulation(
     *,
     n_replicates: int = 1_000,
     n_jobs: int = 1,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> pd.DataFrame:
-    """Predicted standard error of HAT beside the standard deviation of simulated scores.
+    """One row: predicted standard error of HAT beside the standard deviation of simulated scores.
 
-    Returns
-    -------
-    DataFrame
-        One row: `n_items, n_trials, n_languages, predicted, simulated, ratio, mc_error,
-        n_replicates`; `simulated` is the root mean variance over models, `mc_error` that of the
-        ratio.
+    `simulated` is the root mean variance over models, and `mc_error` that of the ratio of both.
     """
     generator = np.random.default_rng(rng)
     predicted, _ = score_precision(assumptions, shape, rng=generator.spawn(1)[0])

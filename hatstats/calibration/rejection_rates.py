@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import FAMILIES
 from hatstats.trends.regression import fit_trend
@@ -26,18 +27,10 @@ DF_CLASSES = (1.0, 1.5, 2.0, 3.0, 4.0, np.inf)
 class RejectionDesign:
     """What is simulated to count rejections.
 
-    Attributes
-    ----------
-    covariate : {"log10(params_total)", "release_year"}
-        Sizes differ within and between families; dates mostly between them.
-    slope : float
-        True change of score per unit of the covariate; 0 for size.
-    family_sd, model_sd, sampling_sd : float
-        Standard deviations of the effects and of the sampling errors, in accuracy.
-    correlation : float
-        Of two models' sampling errors, since they answer the same items.
-    families : tuple of int
-        Number of models in each family.
+    Sizes differ within and between families, dates mostly between them; `slope` is the true change
+    of score per unit, 0 for the size of a test. Standard deviations of effects and sampling errors
+    are in accuracy; `correlation` is that of two models' sampling errors, since they answer the
+    same items. `families` are numbers of models.
     """
 
     covariate: Covariate = "release_year"
@@ -89,30 +82,13 @@ def rejections(
     level: float = 0.05,
     n_draws: int = 499,
     n_jobs: int = 1,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Share of data sets in which each test rejects "no slope".
+    """Share of data sets in which each test rejects "no slope", at a two-sided significance level.
 
-    Parameters
-    ----------
-    design : RejectionDesign
-    n_replicates : int
-    level : float
-        Two-sided.
-    n_draws : int
-        Draws of Webb's bootstrap and of the permutation test.
-    n_jobs : int
-        Processes, through joblib.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    by_method : DataFrame
-        `covariate, family_sd, slope, method, rejected, mc_error, mean_df, unknown, n_replicates`;
-        `unknown` is the share without a p value, which counts as no rejection.
-    by_df : DataFrame
-        The same for CR2 by class of its degrees of freedom: `df_low, df_high, rejected, mc_error,
-        n_replicates`.
+    Webb's bootstrap and the permutation test take `n_draws`. The first table has one row per
+    method; `unknown` is the share without a p value, which counts as no rejection. The second has
+    the share for CR2 by class of its degrees of freedom, from `df_low` to `df_high`.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
     tables: Sequence[pd.DataFrame] = joblib.Parallel(n_jobs=n_jobs)(

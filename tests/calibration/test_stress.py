@@ -21,6 +21,7 @@ def test_latent_hat_is_constant_where_rivals_change() -> None:
     for rival in ("HAT, observed, uniform", "ratio", "conditional", "overall"):
         assert table.loc[rival, "leakage"] > 2 * hat["leakage"], rival
     assert (table["n_seeds"] == 2).all()
+    assert table.attrs["seed"] == 1
     assert table["mc_error"].notna().all()
 
 
