@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from hatstats.errors import DataError
 from hatstats.study.frames.answers import read_accuracies, read_answers, read_numbers
 from hatstats.study.frames.columns import (
     MODEL_FACTS,
-    ROLES,
     Layout,
     find_layout,
     find_roles,
@@ -27,9 +26,12 @@ from hatstats.study.frames.rows import (
     settle_prompts,
 )
 from hatstats.study.plain_table import split_plain
-from hatstats.study.schema import Sheet, near
+from hatstats.study.schema import OTHER_NAMES, Sheet, listed, near
 
 _FILE = "the frame"
+#: How the row numbers that CSV files and Arrow keep of a pandas index are called.
+_ROW_NUMBERS = ("Unnamed: ", "__index_level_")
+_BILLIONS = ("_b", "billion", "billions")
 #: Columns of leaderboards that say again what the others say.
 _SUMMARIES = frozenset({"avg", "average", "mean", "overall", "total", "rank", "#"})
 
@@ -47,70 +49,50 @@ class FrameOptions:
     n_trials: float | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameTables:
-    """Raw tables of a study by name (`counts`, `models`, ...), its name and its notes."""
-
-    sheets: dict[str, Sheet]
-    name: str
-    notes: tuple[str, ...]
-
-
-def tables_from_frame(value: object, options: FrameOptions) -> FrameTables:
-    """Bring a frame of any library to the raw tables of a study; see `Study.from_frame`."""
+def tables_from_frame(
+    value: object, options: FrameOptions
+) -> tuple[dict[str, Sheet], str, list[str]]:
+    """Raw tables by name, name and notes of the study that a frame of any library holds."""
     plain = plain_frame(value)
-    frame = plain.frame[[name for name in plain.frame if not _is_row_number(str(name))]]
-    layout = find_layout(frame, options.columns, options.languages, _not_looked_for(options, frame))
-    rows, notes = long_rows(frame, layout)
+    frame = plain.frame[[name for name in plain.frame if not name.startswith(_ROW_NUMBERS)]]
+    given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
+    given = {role: each for role, each in given.items() if each is not None}
+    _refuse_both(given, {*frame, *(options.columns or {})})
+    layout = find_layout(frame, options.columns, options.languages, given)
+    notes = list(layout.notes)
+    rows = long_rows(frame, layout, notes)
     _check_language(rows, layout, plain)
-    rows, more = _with_names(rows, options)
-    notes = [*layout.notes, *more, *notes]
-    rows, more = _one_name_for_each_language(rows)
-    notes += more
+    rows = _with_names(rows, options, notes)
+    rows = _one_name_for_each_language(rows, notes)
+    rows = settle_prompts(rows, notes)
     compared = [c for c in (VALUE, "correct", "n_correct", "accuracy", "n_trials") if c in rows]
     trials = "n_trials" not in rows and options.n_trials is None
-    rows, more = settle_prompts(rows)
-    notes += more
-    rows, more = settle_copies(rows, compared, trials=trials)
-    notes += more
-    rows, more = _with_counts(rows, layout, options)
-    notes += more
-    models, used, more = _models(rows, layout, options)
-    notes += more
-    items = "item" in rows
-    counts, more = count_cells(rows.assign(**_blanks(rows)), items=items)
-    notes += more
-    counts, more = _with_benchmarks(counts, options)
-    notes += more
-    if items:
+    rows = settle_copies(rows, compared, notes, trials=trials)
+    rows = _with_counts(rows, layout, options, notes)
+    models, used = _models(rows, layout, options, notes)
+    counts = count_cells(rows, notes)
+    counts = _with_benchmarks(counts, options, notes)
+    if "item" in rows:
         _check_shared_items(counts)
-    unused = [n for n in [*frame.columns, *plain.nested]
-              if n not in {*layout.roles.values(), *layout.wide, *used}]  # fmt: skip
-    if unused:
+    known = {*layout.roles.values(), *layout.wide, *used}
+    if unused := [name for name in (*frame.columns, *plain.nested) if name not in known]:
         notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
     sheets, more = split_plain(Sheet.from_frame(_FILE, counts))
     sheets["models"] = Sheet.from_frame("models", models)
     benchmarks = counts["benchmark"].unique()
     name = str(benchmarks[0]) if len(benchmarks) == 1 and benchmarks[0] != "benchmark" else "study"
-    return FrameTables(sheets, name, (*notes, *more))
+    return sheets, name, [*notes, *more]
 
 
-def _is_row_number(name: str) -> bool:
-    """Whether a column is the row number that CSV files and Arrow keep of a pandas index."""
-    return name.startswith(("Unnamed: ", "__index_level_"))
-
-
-def _not_looked_for(options: FrameOptions, frame: pd.DataFrame) -> set[str]:
-    """Roles that the user gives as a value, so that no column is looked for."""
-    given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
-    for role, value in given.items():
-        if value is not None and (role in frame or role in (options.columns or {})):
+def _refuse_both(given: Mapping[str, object], columns: Collection[str]) -> None:
+    """Refuse what is given as an argument (name to value) and as a column too."""
+    for name in given:
+        if name in columns:
             raise DataError(
-                f"{role} is given as an argument and as a column.",
-                column=role,
+                f"{name} is given as an argument and as a column.",
+                column=name,
                 hint="leave one of the two out.",
             )
-    return {role for role, value in given.items() if value is not None}
 
 
 def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> None:
@@ -127,20 +109,17 @@ def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> No
             hint=f"split them: df[['benchmark', 'language']] = df[{task!r}].str.rsplit('_', n=1, "
             "expand=True).",
         )
-    names = [*plain.frame.columns, *plain.nested]
-    shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
     raise DataError(
-        f"no column names the language of each row, and fewer than two columns are languages; the "
-        f"columns are {shown}.",
+        "no column names the language of each row, and fewer than two columns are languages; the "
+        f"columns are {listed([*plain.frame.columns, *plain.nested])}.",
         column="language",
         hint="say which column it is, with columns={'language': ...}, or which columns are "
         "languages, with languages=[...].",
     )
 
 
-def _with_names(rows: pd.DataFrame, options: FrameOptions) -> tuple[pd.DataFrame, list[str]]:
+def _with_names(rows: pd.DataFrame, options: FrameOptions, notes: list[str]) -> pd.DataFrame:
     """Fill in the model and the benchmark where the frame names none."""
-    notes = []
     if "benchmark" not in rows:
         if options.benchmark is None:
             notes.append("Benchmark not named: called 'benchmark'.")
@@ -148,10 +127,10 @@ def _with_names(rows: pd.DataFrame, options: FrameOptions) -> tuple[pd.DataFrame
     if "model" not in rows:
         notes.append("Model not named: one model, called 'model'.")
         rows = rows.assign(model="model")
-    return rows, notes
+    return rows
 
 
-def _one_name_for_each_language(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _one_name_for_each_language(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Give a language one name where models or benchmarks write its code in several ways."""
     counted = rows["language"].value_counts()
     names = sorted(counted.index, key=lambda name: (-counted[name], len(name), name))
@@ -168,15 +147,15 @@ def _one_name_for_each_language(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[
         if (both == 1).all():
             renamed[name] = known[tag]
     if not renamed:
-        return rows, []
+        return rows
     said = ", ".join(f"{old!r} as {new!r}" for old, new in renamed.items())
-    rows = rows.assign(language=rows["language"].replace(renamed))
-    return rows, [f"Codes of one language, read under one name: {said}."]
+    notes.append(f"Codes of one language, read under one name: {said}.")
+    return rows.assign(language=rows["language"].replace(renamed))
 
 
 def _with_counts(
-    rows: pd.DataFrame, layout: Layout, options: FrameOptions
-) -> tuple[pd.DataFrame, list[str]]:
+    rows: pd.DataFrame, layout: Layout, options: FrameOptions, notes: list[str]
+) -> pd.DataFrame:
     """Give each row `n_correct` and `n_trials`."""
     said = {role: layout.roles.get(role, role) for role in ("correct", "accuracy", "n_correct")}
     role = next((r for r in (VALUE, "n_correct", "correct", "accuracy") if r in rows), None)
@@ -196,14 +175,13 @@ def _with_counts(
                 column=column,
                 hint="add a column 'n_trials', or say n_trials=250.",
             )
-        right = read_answers(rows[role], column)
-        return rows.assign(n_correct=right, n_trials=1.0), []
+        return rows.assign(n_correct=read_answers(rows[role], column), n_trials=1.0)
     if "n_trials" in rows:
         n_trials = read_numbers(rows["n_trials"], layout.roles.get("n_trials", "n_trials"))
     else:
         n_trials = np.full(len(rows), float(options.n_trials or 0))
     if role in {"n_correct", "correct"}:
-        n_correct, note = read_numbers(rows[role], column), ""
+        n_correct = read_numbers(rows[role], column)
         if role == "correct" and n_correct.max() <= 1 and n_trials.min() > 4:
             raise DataError(
                 f"no value is over 1, of at least {n_trials.min():g} trials: answers, or "
@@ -213,32 +191,30 @@ def _with_counts(
                 f"{column!r}}}, or leave the number of trials out.",
             )
     else:
-        n_correct, note = read_accuracies(rows[role], column, n_trials)
+        n_correct, more = read_accuracies(rows[role], column, n_trials)
+        notes += more
     if "item" in rows and (n_correct % 1 != 0).any():
         raise DataError(
             "an item's accuracy times its number of trials is no whole number.",
             column=column,
             hint="write n_correct and n_trials of each item, or answers of 0 and 1.",
         )
-    return rows.assign(n_correct=n_correct, n_trials=n_trials), [note] if note else []
+    return rows.assign(n_correct=n_correct, n_trials=n_trials)
 
 
 def _models(
-    rows: pd.DataFrame, layout: Layout, options: FrameOptions
-) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Table of models (m rows), columns of the frame used for it, and notes."""
+    rows: pd.DataFrame, layout: Layout, options: FrameOptions, notes: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Table of models (m rows), and the columns of the frame that were used for it."""
     if options.models is not None:
         table = plain_frame(options.models).frame
         roles = find_roles(table, ("model", *MODEL_FACTS))
         table = table.rename(columns={name: role for role, name in roles.items()})
-        table, notes = _in_units(table, roles)
-        return table, [], [f"Table of models: {note}" for note in notes]
-    taken = {*ROLES, VALUE, "date", "n_correct", "n_trials"} - set(MODEL_FACTS)
-    taken |= _SUMMARIES | {
-        name for role in MODEL_FACTS for tier in ROLES[role][1:] for name in tier
-    }
+        return _in_units(table, roles, notes), []
+    taken = {*OTHER_NAMES, VALUE, "date", "n_correct", "n_trials"} - set(MODEL_FACTS)
+    taken |= _SUMMARIES | {n for role in MODEL_FACTS for tier in OTHER_NAMES[role] for n in tier}
     groups = rows.groupby("model")
-    kept, used = ["model"], []
+    used = []
     for name in rows.columns:
         if name.casefold() in taken:
             continue
@@ -250,84 +226,69 @@ def _models(
                 hint=f"write the same {name} in every row of one model.",
             )
         if constant and (name in MODEL_FACTS or rows[name].nunique() > 1):
-            kept.append(name)
             used.append(name)
     names = sorted(rows["model"].unique(), key=lambda name: (str(name).casefold(), name))
-    table = rows.drop_duplicates("model")[kept].set_index("model").loc[names].reset_index()
-    table, notes = _in_units(table, layout.roles)
-    covariates = [name for name in used if name not in MODEL_FACTS]
-    if covariates:
+    table = rows.drop_duplicates("model").set_index("model")[used].loc[names].reset_index()
+    table = _in_units(table, layout.roles, notes)
+    if covariates := [name for name in used if name not in MODEL_FACTS]:
         notes.append(f"Facts of models: {', '.join(map(repr, covariates))}.")
-    return table, used, notes
+    return table, used
 
 
-def _in_units(models: pd.DataFrame, roles: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+def _in_units(models: pd.DataFrame, roles: Mapping[str, str], notes: list[str]) -> pd.DataFrame:
     """Write sizes that a column's name gives in billions as numbers of parameters."""
     name = roles.get("params_total", "")
-    billions = name.casefold().endswith(("_b", "billion", "billions"))
-    if not billions or "params_total" not in models:
-        return models, []
+    if "params_total" not in models or not name.casefold().endswith(_BILLIONS):
+        return models
+    notes.append(f"params_total is {name!r} times 1e9.")
     size = read_numbers(models["params_total"].fillna("nan"), name, blank=True) * 1e9
-    return models.assign(params_total=size), [f"params_total is {name!r} times 1e9."]
+    return models.assign(params_total=size)
 
 
-def _blanks(rows: pd.DataFrame) -> dict[str, str]:
-    """Columns of a cell that the frame does not have, as empty text."""
-    return {name: "" for name in ("item", "prompt") if name not in rows}
-
-
-def _with_benchmarks(counts: pd.DataFrame, options: FrameOptions) -> tuple[pd.DataFrame, list[str]]:
+def _with_benchmarks(counts: pd.DataFrame, options: FrameOptions, notes: list[str]) -> pd.DataFrame:
     """Give each row the source language and the chance level of its benchmark."""
-    for role, value in (("source_language", options.source), ("chance", options.chance)):
-        if role in counts and value is not None:
-            raise DataError(
-                f"{role} is given as an argument and as a column.",
-                column=role,
-                hint="leave one of the two out.",
-            )
-    if options.chance is not None:
-        counts = counts.assign(chance=_by_benchmark(counts, options.chance, "chance"))
+    given = {"source_language": options.source, "chance": options.chance}
+    given = {name: value for name, value in given.items() if value is not None}
+    _refuse_both(given, counts.columns)
+    for name, value in given.items():
+        counts = counts.assign(**{name: _by_benchmark(counts, value, name.split("_")[0])})
     if "source_language" not in counts:
-        if options.source is None:
-            raise _no_source(counts)
-        source = _by_benchmark(counts, options.source, "source")
-        counts = counts.assign(source_language=source.astype("str"))
-    notes: dict[str, str] = {}
+        raise _no_source(counts)
+    counts = counts.astype({"source_language": "str"})
     matched = counts["source_language"].copy()
     for (name, wanted), rows in counts.groupby(["benchmark", "source_language"], sort=False):
-        languages = [str(language) for language in
-                     counts.loc[counts["benchmark"] == name, "language"].unique()]  # fmt: skip
+        languages = counts.loc[counts["benchmark"] == name, "language"].unique().tolist()
         if wanted in languages or wanted == "":
             continue
-        tag = language_tag(str(wanted))
-        same = [x for x in languages if x.casefold() == str(wanted).casefold()]
+        tag = language_tag(wanted)
+        same = [x for x in languages if x.casefold() == wanted.casefold()]
         same = same or [x for x in languages if tag and language_tag(x) == tag]
         if len(same) != 1:
             raise DataError(
                 f"the source language has no rows in benchmark {name!r}; its languages are "
                 f"{', '.join(sorted(languages)[:20])}.",
-                value=str(wanted),
-                hint="name one of them, or leave this benchmark out."
-                + near(str(wanted), languages),
+                value=wanted,
+                hint=f"name one of them, or leave this benchmark out.{near(wanted, languages)}",
             )
         matched[rows.index] = same[0]
-        notes[f"Source language {wanted!r} is called {same[0]!r}."] = ""
-    return counts.assign(source_language=matched), list(notes)
+        note = f"Source language {wanted!r} is called {same[0]!r}."
+        notes += [note] if note not in notes else []
+    return counts.assign(source_language=matched)
 
 
 def _by_benchmark(counts: pd.DataFrame, value: object, name: str) -> pd.Series:
     """Value of each row (n,): one for all benchmarks, or one for each."""
     if not isinstance(value, Mapping):
         return pd.Series([value] * len(counts), index=counts.index)
-    benchmarks = [str(each) for each in counts["benchmark"].unique()]
-    for each in [*value, *benchmarks]:
-        if each not in benchmarks or each not in value:
-            raise DataError(
-                f"{name} names the benchmarks {', '.join(map(str, value))}, and those of the frame "
-                f"are {', '.join(benchmarks[:12])}.",
-                value=each,
-                hint=f"give one {name} for each benchmark.{near(str(each), benchmarks)}",
-            )
+    benchmarks = counts["benchmark"].unique().tolist()
+    if wrong := [each for each in (*value, *benchmarks) if (each in value) != (each in benchmarks)]:
+        guess = near(str(wrong[0]), [each for each in benchmarks if each != wrong[0]])
+        raise DataError(
+            f"{name} names the benchmarks {', '.join(map(str, value))}, and those of the frame "
+            f"are {', '.join(benchmarks[:12])}.",
+            value=wrong[0],
+            hint=f"give one {name} for each benchmark.{guess}",
+        )
     return counts["benchmark"].map(dict(value))
 
 

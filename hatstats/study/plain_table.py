@@ -24,13 +24,13 @@ from hatstats.study.schema import (
 _ENGLISH = frozenset({"en", "eng", "english"})
 
 
-def split_plain(raw: Sheet) -> tuple[dict[str, Sheet], list[str]]:
+def split_plain(raw: Sheet, other_way: str = "") -> tuple[dict[str, Sheet], list[str]]:
     """Split one plain table into raw `counts, models, benchmarks, items`, with notes.
 
     The table has the columns of the counts, and optionally those of models and benchmarks.
     """
     columns = list({column.name: column for column in (*COUNTS, *MODELS, *BENCHMARKS)}.values())
-    sheet = conform(raw, columns)
+    sheet = conform(raw, columns, other_way=other_way)
     counts = replace(sheet, frame=sheet.frame[[c.name for c in COUNTS]])
     _check_constant(sheet, "model", MODELS[1:])
     _check_constant(sheet, "benchmark", BENCHMARKS[2:])

@@ -62,7 +62,11 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     if path.is_dir():
         sheets, notes, info, claims, files = _read_folder(path, format)
     else:
-        sheets, notes = split_plain(read_table(path, format=format))
+        other_way = (
+            f" Study.from_frame(pandas.read_csv({str(path)!r}), source='en') finds columns of "
+            f"other names; on the command line: hatstats convert {path.name} --out FOLDER."
+        )
+        sheets, notes = split_plain(read_table(path, format=format), other_way)
     tables = validate_study(**sheets)
     warn_implausible(tables.counts, tables.models, tables.benchmarks)
     return assemble(tables, with_notes(info, notes), claims, files)

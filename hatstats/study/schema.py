@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,61 +35,91 @@ class Column:
     hint: str = ""
 
 
-_MODEL = Column("model", aliases=("model_name", "model_id"))
-_BENCHMARK = Column("benchmark", aliases=("dataset", "task"))
-_CLUSTER = Column("cluster", required=False, blank=True)
-_SOURCE = Column("source_language", required=False, blank=True, aliases=("source", "source_lang"))
+def _names(better: str, worse: str = "") -> tuple[tuple[str, ...], ...]:
+    return (tuple(better.split()), tuple(worse.split()))
+
+
+#: Role of a column to other names that people give it, good ones and, apart, ones that often mean
+#: something else. Names are compared without case; blanks, dots and hyphens are underscores.
+OTHER_NAMES = {
+    "model": _names("model_name model_id models llm model_key", "system engine"),
+    "language": _names(
+        "lang locale language_code lang_code language_name language_id dataset_language "
+        "dataset_languages languages",
+        "subset config dataset_config",
+    ),
+    "benchmark": _names(
+        "dataset task task_name dataset_name benchmark_name benchmark_id eval eval_name scenario "
+        "task_group",
+        "subset",
+    ),
+    "item": _names(
+        "item_id question_id sample_id doc_id instance_id example_id problem_id qid q_id id",
+        "idx index",
+    ),
+    "prompt": _names("prompt_id prompt_name template template_id wording"),
+    "repeat": _names("run run_id epoch seed trial replicate repetition attempt sample_index"),
+    "correct": _names("is_correct iscorrect correctness"),
+    "n_correct": _names("num_correct correct_count n_right num_right correct_answers successes"),
+    "n_trials": _names(
+        "n_total total trials num_trials n_items n num_samples n_samples num_items num_questions "
+        "n_questions num_instances n_instances support sample_size count"
+    ),
+    "accuracy": _names(
+        "acc score exact_match em quasi_exact_match extractive_match pass@1", "value mean_score"
+    ),
+    "cluster": _names("cluster_id"),
+    "source_language": _names("source_lang src_lang original_language"),
+    "chance": _names("chance_level random_baseline"),
+    "family": _names("model_family"),
+    "release_date": _names("released release released_at date_released"),
+    "params_total": _names(
+        "params parameters num_params n_params n_parameters num_parameters param_count "
+        "num_model_parameters params_b params_billion params_billions parameters_b size_b"
+    ),
+    "params_active": _names("active_params active_parameters"),
+}
+
+
+def _named(name: str, kind: Kind = "text", *more: str, **options: Any) -> Column:
+    """A declared column with the other names of its role, and `more` that stand for it."""
+    return Column(name, kind, aliases=(*OTHER_NAMES[name][0], *more), **options)
+
+
+_MODEL, _BENCHMARK = _named("model"), _named("benchmark")
+_CLUSTER = _named("cluster", required=False, blank=True)
+_SOURCE = _named("source_language", "text", "source", required=False, blank=True)
 _SIZE = "write the number of parameters in units, such as 4.3e9, or leave the cell empty."
 _CHANCE = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
+_RIGHT = "write how many trials were right, as a plain number (decimal point, no % sign)."
+_TRIALS = "write how many trials there were, as a plain number."
+_DATE = "write year, month and day as 2025-06-17, or leave the cell empty."
 COUNTS = (
     _MODEL,
     _BENCHMARK,
-    Column("language", aliases=("lang", "locale", "language_code")),
-    Column("item", required=False, blank=True, aliases=("item_id", "question_id")),
-    Column(
-        "n_correct",
-        "number",
-        aliases=("accuracy", "acc", "score", "correct", "num_correct", "k"),
-        hint="write how many trials were right, as a plain number (decimal point, no % sign).",
-    ),
-    Column(
-        "n_trials",
-        "number",
-        aliases=("trials", "num_trials", "n_items", "total", "n"),
-        hint="write how many trials there were, as a plain number.",
-    ),
+    _named("language"),
+    _named("item", required=False, blank=True),
+    _named("n_correct", "number", "accuracy", "acc", "score", "correct", "k", hint=_RIGHT),
+    _named("n_trials", "number", hint=_TRIALS),
     _CLUSTER,
-    Column("prompt", required=False, blank=True, aliases=("prompt_id",)),
+    _named("prompt", required=False, blank=True),
     Column("flag", required=False, blank=True),
     Column("evidence", required=False, blank=True),
 )
 MODELS = (
     _MODEL,
-    Column("family", required=False, blank=True),
-    Column(
-        "release_date",
-        "date",
-        required=False,
-        blank=True,
-        aliases=("date", "released", "release"),
-        hint="write year, month and day as 2025-06-17, or leave the cell empty.",
-    ),
-    Column(
-        "params_total",
-        "number",
-        required=False,
-        blank=True,
-        aliases=("params", "parameters", "num_params", "n_params", "params_b"),
-        hint=_SIZE,
-    ),
-    Column("params_active", "number", required=False, blank=True, hint=_SIZE),
+    _named("family", required=False, blank=True),
+    _named("release_date", "date", "date", required=False, blank=True, hint=_DATE),
+    _named("params_total", "number", required=False, blank=True, hint=_SIZE),
+    _named("params_active", "number", required=False, blank=True, hint=_SIZE),
 )
-BENCHMARKS = (_BENCHMARK, _SOURCE, Column("chance", "number", required=False, hint=_CHANCE))
-ITEMS = (_BENCHMARK, Column("item", aliases=("item_id", "question_id")), _SOURCE, _CLUSTER)
+BENCHMARKS = (_BENCHMARK, _SOURCE, _named("chance", "number", required=False, hint=_CHANCE))
+ITEMS = (_BENCHMARK, _named("item"), _SOURCE, _CLUSTER)
 #: One cell of a study: no two rows of the counts agree in all of these.
 CELL = ("model", "benchmark", "language", "item", "prompt")
 
-_MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "null", "none"})
+#: What people write into a cell without a value, in small letters.
+MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})
 #: Value and dtype of a column that a table lacks.
 _ABSENT = {"text": ("", "str"), "number": (np.nan, "float64"), "date": (pd.NaT, "datetime64[s]")}
 
@@ -153,14 +183,23 @@ def near(name: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str:
     return f" Did you mean {known[match[0]]!r}?" if match else ""
 
 
-def conform(sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = False) -> Sheet:
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """The first names of many, quoted, for a message."""
+    shown = [repr(str(name)) for name in names]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
+
+
+def conform(
+    sheet: Sheet, columns: Sequence[Column], *, keep_others: bool = False, other_way: str = ""
+) -> Sheet:
     """Bring a raw table to its declared columns: names, kinds and blanks.
 
     Declared columns come first, absent ones filled with blanks (a declared number that may not be
     blank stays absent). Others are kept, if asked, as covariates: numbers where every cell is one,
-    dates where every cell is an ISO date, text otherwise.
+    dates where every cell is an ISO date, text otherwise. `other_way` is
+    added to the hint about a missing column.
     """
-    _check_header(sheet, columns)
+    _check_header(sheet, columns, other_way)
     index = pd.RangeIndex(len(sheet.frame))
     done: dict[str, pd.Series] = {}
     for column in columns:
@@ -198,11 +237,11 @@ def _covariate(values: pd.Series) -> pd.Series:
     dates, unread = _as_dates(values)
     if not unread.any():
         return dates
-    text = _as_text(values)
+    text = as_text(values)
     return text.mask(text == "")
 
 
-def _check_header(sheet: Sheet, columns: Sequence[Column]) -> None:
+def _check_header(sheet: Sheet, columns: Sequence[Column], other_way: str) -> None:
     """Refuse columns without a name, repeated ones, and missing or misspelt declared ones."""
     names = [str(name) for name in sheet.frame.columns]
     for number, name in enumerate(names, start=1):
@@ -238,7 +277,7 @@ def _check_header(sheet: Sheet, columns: Sequence[Column]) -> None:
                 file=sheet.file,
                 row=1,
                 column=column.name,
-                hint=_rename(column.name, alias),
+                hint=_rename(column.name, alias) + other_way,
             )
 
 
@@ -260,7 +299,7 @@ def _read_column(sheet: Sheet, column: Column) -> pd.Series:
     """Read a declared column (n,) in its kind; refuse cells that cannot be read."""
     raw = sheet.frame[column.name]
     if column.kind == "text":
-        text = _as_text(raw)
+        text = as_text(raw)
         if not column.blank:
             empty = (text == "").to_numpy(dtype=bool)
             sheet.refuse(empty, column.name, "the cell is empty", hint="write a name in it.")
@@ -275,7 +314,7 @@ def _read_column(sheet: Sheet, column: Column) -> pd.Series:
     return values
 
 
-def _as_text(values: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """Return stripped text (n,), empty where a value is missing."""
     if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
         # Whole numbers with gaps arrive as floats; an item called 12 must not become "12.0".
@@ -288,7 +327,7 @@ def _as_numbers(values: pd.Series) -> tuple[pd.Series, Mask]:
     if pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         return pd.Series(numbers), np.isinf(numbers)
-    cells = _as_text(values).to_numpy(dtype=object)
+    cells = as_text(values).to_numpy(dtype=object)
     try:
         numbers = cells.astype(np.float64)
     except ValueError:
@@ -299,7 +338,7 @@ def _as_numbers(values: pd.Series) -> tuple[pd.Series, Mask]:
 
 def _number(cell: str) -> float:
     """Read one cell: NaN for a missing value, infinity for what is no number."""
-    if cell.casefold() in _MISSING_WORDS:
+    if cell.casefold() in MISSING_WORDS:
         return np.nan
     try:
         return float(cell)
@@ -314,8 +353,8 @@ def _as_dates(values: pd.Series) -> tuple[pd.Series, Mask]:
         if getattr(days.dtype, "tz", None) is not None:
             days = days.dt.tz_convert(None)
         return days.dt.normalize().astype("datetime64[s]"), np.zeros(len(days), dtype=bool)
-    text = _as_text(values)
-    missing = text.str.casefold().isin(list(_MISSING_WORDS))
+    text = as_text(values)
+    missing = text.str.casefold().isin(list(MISSING_WORDS))
     iso = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?")
     days = pd.to_datetime(text.str.slice(0, 10).where(iso), format="%Y-%m-%d", errors="coerce")
     unread = (days.isna() & ~missing).to_numpy(dtype=bool)

@@ -152,10 +152,10 @@ class Study:
         "Columns: language from 'lang', item from 'question_id', correct from 'is_correct'"
         """
         given = FrameOptions(source, chance, benchmark, models, languages, columns, n_trials)
-        found = tables_from_frame(df, given)
-        tables = validate_study(**found.sheets)
+        sheets, name, notes = tables_from_frame(df, given)
+        tables = validate_study(**sheets)
         warn_implausible(tables.counts, tables.models, tables.benchmarks)
-        return assemble(tables, with_notes(StudyInfo(found.name), found.notes), (), ())
+        return assemble(tables, with_notes(StudyInfo(name), notes), (), ())
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hatstats.logs.readers.reader import Choices, Record
 from hatstats.logs.task_names import is_language
+from hatstats.study.frames.answers import ANSWER_WORDS
 
 #: Scores that say right or wrong of one answer, the preferred first. Names of all harnesses.
 PREFERRED = (
@@ -29,8 +30,7 @@ PREFERRED = (
 #: that is not read looks like one that is wrong.
 FILTERS = ("custom-extract", "flexible-extract", "get_response", "strict-match",
            "remove_whitespace", "none")  # fmt: skip
-RIGHT = frozenset({"1", "1.0", "true", "c", "correct", "right", "yes"})
-WRONG = frozenset({"0", "0.0", "false", "i", "n", "incorrect", "wrong", "no"})
+RIGHT, WRONG = (frozenset().union(*words) for words in zip(*ANSWER_WORDS, strict=True))
 #: Fields in which items, tasks and runs name their language, and the source language of an item.
 LANGUAGE_FIELDS = ("language", "lang", "locale", "target_language")
 SOURCE_FIELDS = ("source_language", "original_lang", "original_language")

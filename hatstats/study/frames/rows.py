@@ -10,6 +10,7 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.study.frames.answers import missing_cells
 from hatstats.study.frames.columns import Layout
+from hatstats.study.schema import as_text
 
 #: Column of the answers, or of counts and accuracies, of a frame made long.
 VALUE = "the columns of languages"
@@ -18,16 +19,13 @@ _ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
 _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 
-def long_rows(frame: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
-    """One row for each answer or cell, roles as columns, and notes on empty cells of a wide frame.
+def long_rows(frame: pd.DataFrame, layout: Layout, notes: list[str]) -> pd.DataFrame:
+    """One row for each answer or cell, roles as columns; `notes` are added to.
 
     Names are text; `VALUE` holds what a wide frame has for the language; other columns stay.
     """
     rows = frame.rename(columns={name: role for role, name in layout.roles.items()})
-    clash = [role for role, name in layout.roles.items() if role != name and role in frame.columns]
-    if clash:
-        rows = rows.loc[:, ~rows.columns.duplicated()]
-    notes: list[str] = []
+    rows = rows.loc[:, ~rows.columns.duplicated()].copy()
     if layout.wide:
         others = [name for name in rows.columns if name not in layout.wide]
         rows = rows.melt(others, list(layout.wide), "language", VALUE)
@@ -36,53 +34,63 @@ def long_rows(frame: pd.DataFrame, layout: Layout) -> tuple[pd.DataFrame, list[s
         if empty.any():
             notes.append(f"Empty cells of the columns of languages, not used: {int(empty.sum())}.")
             rows = rows[~empty].reset_index(drop=True)
-    for role in (*_KEY, "cluster", "source_language"):
-        if role in {"item", "prompt", "repeat", "cluster"} & set(rows) and (
-            missing_cells(rows[role]).all()
-        ):
+    for role in [name for name in (*_KEY, "cluster", "source_language") if name in rows]:
+        if role in {"item", "prompt", "repeat", "cluster"} and missing_cells(rows[role]).all():
             rows = rows.drop(columns=role)
-        if role in rows:
-            rows[role] = _names(rows[role], role, blank=role in {"cluster", "source_language"})
-    return rows, notes
+        else:
+            rows[role] = _names(rows[role], role)
+    return rows
+
+
+def settle_prompts(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out a column of prompts that holds the text of the question, not a wording."""
+    if "prompt" not in rows or "item" not in rows or rows["prompt"].nunique() < 2:
+        return rows
+    cell = [role for role in ("model", "benchmark", "language", "item") if role in rows]
+    item = [role for role in ("benchmark", "item") if role in rows]
+    items_of_prompt = rows.drop_duplicates([*item, "prompt"])["prompt"].value_counts()
+    if items_of_prompt.max() > 1 or (rows.groupby(cell)["prompt"].nunique() > 1).any():
+        return rows
+    notes.append("The prompt is another for each item and the only one: not used as a wording.")
+    return rows.drop(columns="prompt")
 
 
 def settle_copies(
-    rows: pd.DataFrame, compared: Sequence[str], *, trials: bool
-) -> tuple[pd.DataFrame, list[str]]:
+    rows: pd.DataFrame, compared: Sequence[str], notes: list[str], *, trials: bool
+) -> pd.DataFrame:
     """Count exact copies of a row once, take balanced samples as repeats, refuse other doubles.
 
     `compared` names the columns of the result (answers or counts); with `trials` each row is one
-    answer. Notes say how many rows were copies or repeats.
+    answer. `notes` are added to.
     """
     key = [role for role in _KEY if role in rows]
     if trials and "item" not in rows:
-        return rows, [
+        notes.append(
             "No column of items: rows are counted by model and language, as averages over items."
-        ]
+        )
+        return rows
     groups = rows.groupby(key, sort=False).ngroup()
     sizes = np.bincount(groups)
     if sizes.max() == 1:
-        return rows, []
-    others = [name for name in rows.columns if name not in {*key, *compared}]
-    varying = [
-        name for name in others if (rows.groupby(groups)[name].nunique(dropna=False) > 1).any()
-    ]
-    differ = np.zeros(len(sizes), dtype=bool)
-    for name in compared:
-        differ |= (rows[name].astype("str").groupby(groups).nunique(dropna=False) > 1).to_numpy()
+        return rows
+    several = rows.astype({name: "str" for name in compared}).groupby(groups).nunique(dropna=False)
+    several = several > 1
+    varying = [name for name in rows if several[name].any() and name not in compared]
+    differ = several[list(compared)].any(axis=1).to_numpy()
     if trials and differ.any() and sizes.min() == sizes.max() and not varying:
-        return rows, [
+        notes.append(
             f"Every item has {sizes[0]} rows without a number: taken as {sizes[0]} samples of it."
-        ]
+        )
+        return rows
     copies = rows.duplicated().to_numpy()
     rows, groups = rows[~copies].reset_index(drop=True), groups[~copies]
-    notes = [f"Exact copies of other rows, counted once: {int(copies.sum())}."]
+    notes.append(f"Exact copies of other rows, counted once: {int(copies.sum())}.")
     again = groups.duplicated(keep=False).to_numpy()
     if not again.any():
-        return rows, notes
+        return rows
     first = rows[again].iloc[0]
     where = ", ".join(f"{role} {first[role]!r}" for role in key)
-    contradict = bool(differ[groups[again]].any())
+    contradict = " and contradict it" if differ[groups[again]].any() else ""
     hint = "remove all rows but one of each cell"
     choices = [name for name in varying if name.casefold() in _ONE_OF_THEM]
     if choices:
@@ -97,47 +105,34 @@ def settle_copies(
     elif trials:
         hint = f"number samples of one item in a column 'repeat', or {hint}"
     raise DataError(
-        f"{int(again.sum())} rows have the same {', '.join(key)} as another"
-        + (" and contradict it" if contradict else "")
-        + f"; the first is {where}.",
+        f"{int(again.sum())} rows have the same {', '.join(key)} as another{contradict}; the first "
+        f"is {where}.",
         column=compared[0] if compared else None,
         hint=f"{hint}.",
     )
 
 
-def settle_prompts(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out a column of prompts that holds the text of the question, not a wording."""
-    if "prompt" not in rows or "item" not in rows or rows["prompt"].nunique() < 2:
-        return rows, []
-    cell = [role for role in ("model", "benchmark", "language", "item") if role in rows]
-    item = [role for role in ("benchmark", "item") if role in rows]
-    items_of_prompt = rows.drop_duplicates([*item, "prompt"])["prompt"].value_counts()
-    if items_of_prompt.max() == 1 and (rows.groupby(cell)["prompt"].nunique() == 1).all():
-        note = "The prompt is another for each item and the only one: not used as a wording."
-        return rows.drop(columns="prompt"), [note]
-    return rows, []
-
-
-def count_cells(rows: pd.DataFrame, *, items: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Add up `n_correct` and `n_trials` by cell, sorted, with notes.
+def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Add up `n_correct` and `n_trials` by cell, sorted; `notes` are added to.
 
     Repeats of an item are trials of it. Repeats of a total ask the same items again, so that totals
     are averaged over their repeats.
     """
+    items = "item" in rows
+    rows = rows.assign(**{name: "" for name in ("item", "prompt") if name not in rows})
     cell = ["benchmark", "model", "language", "item", "prompt"]
     facts = [name for name in ("cluster", "source_language", "chance") if name in rows]
     for name in facts:
-        owner = ["benchmark"] if name == "chance" else ["benchmark", "item"]
-        several = rows.groupby(owner)[name].nunique() > 1
+        owner = "benchmark" if name == "chance" else "item"
+        several = rows.groupby(list(dict.fromkeys(["benchmark", owner])))[name].nunique() > 1
         if several.any() and (name != "source_language" or items):
             raise DataError(
                 f"{' '.join(map(str, np.atleast_1d(several[several].index[0])))} has more than "
                 "one value.",
                 column=name,
-                hint=f"give each {'benchmark' if name == 'chance' else 'item'} one {name}.",
+                hint=f"give each {owner} one {name}.",
             )
     counts = ["n_correct", "n_trials"]
-    notes = []
     if not items and "repeat" in rows:
         runs = rows.groupby([*cell, "repeat", *facts], as_index=False, dropna=False)[counts].sum()
         most = int(runs.groupby(cell).size().max())
@@ -145,19 +140,17 @@ def count_cells(rows: pd.DataFrame, *, items: bool) -> tuple[pd.DataFrame, list[
         added = runs.groupby([*cell, *facts], as_index=False, dropna=False)[counts].mean()
     else:
         added = rows.groupby([*cell, *facts], as_index=False, dropna=False)[counts].sum()
-    return added.sort_values(cell, kind="stable").reset_index(drop=True), notes
+    return added.sort_values(cell, kind="stable").reset_index(drop=True)
 
 
-def _names(cells: pd.Series, role: str, *, blank: bool) -> pd.Series[str]:
+def _names(cells: pd.Series, role: str) -> pd.Series[str]:
     """Names (n,) as text, whole numbers without a point; a missing one is an error."""
-    if pd.api.types.is_float_dtype(cells) and bool((cells.dropna() % 1 == 0).all()):
-        cells = cells.astype("Int64")
-    text = cells.astype("str").fillna("").replace("<NA>", "").str.strip()
+    text = as_text(cells)
     missing = (text == "").to_numpy(dtype=bool)
-    if missing.any() and not blank:
+    if missing.any() and role not in {"cluster", "source_language"}:
         raise DataError(
             f"{int(missing.sum())} of {len(text)} rows have no {role} (the first is at position "
-            f"{int(np.flatnonzero(missing)[0])}).",
+            f"{int(np.argmax(missing))}).",
             column=role,
             hint="name it in every row, or drop these rows.",
         )
