@@ -74,7 +74,9 @@ def simulated(out: Path, shape: Shape) -> None:
     study = hs.simulate_study(ABILITIES, shape=shape, rng=1)
     normal = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
     truth = true_hat(special.expit(np.add.outer(ABILITIES, shape.spread * normal)))
-    scores = {method: profile.hat("pooled").params for method, profile in profiles(study).items()}
+    scores = {
+        method: profile.hat("pooled").estimates for method, profile in profiles(study).items()
+    }
     table = pd.DataFrame({"source_ability": ABILITIES, "truth": truth, **scores})
     say(f"Three SIMULATED models that transfer alike, one trial each:\n{table.round(3)}")
     write(table, out / "simulated.csv")

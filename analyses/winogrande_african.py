@@ -36,7 +36,7 @@ def run(study_path: Path, out: Path) -> None:
             say(scores.summary())
             tables.append(scores.tidy())
             contrasts += [
-                scores.contrast(a, b).assign(method=method)
+                scores.contrast(a, b).tidy().assign(method=method)
                 for a, b in combinations(scores.models, 2)
             ]
     write(pd.concat(tables, ignore_index=True), out / "scores.csv")

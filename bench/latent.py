@@ -30,7 +30,7 @@ def paper_size() -> None:
     profile = hatstats.fit_profile(study, method="latent")
     scores = profile.hat("pooled")
     seconds, spent = time.perf_counter() - start, time.process_time() - used
-    assert np.isfinite(scores.cov).all()
+    assert np.isfinite(scores.covariance).all()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
         f"latent, paper size: {len(scores.models)} models, {len(scores.cells)} cells: "

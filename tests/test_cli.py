@@ -168,7 +168,7 @@ def test_the_verbs_agree_with_the_library(small: Path) -> None:
     study = hatstats.read_study(small).without_flagged()
     profile = hatstats.fit_profile(study)
     scores = json.loads(run("score", small, "--json").stdout)["scores"]
-    expected = dict(zip(profile.hat().models, profile.hat().params, strict=True))
+    expected = dict(zip(profile.hat().models, profile.hat().estimates, strict=True))
     assert {row["model"]: row["estimate"] for row in scores} == pytest.approx(expected, rel=1e-9)
     claims = json.loads(run("claims", small, "--json").stdout)
     verdicts = hatstats.evaluate_claims(profile, study.claims)

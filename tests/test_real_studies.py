@@ -23,7 +23,7 @@ def test_gemma_3_1b_sits_at_chance_and_is_weakly_identified(twenty: hs.Study) ->
     assert isinstance(profile, AggregateProfile)
     assert "Gemma-3-1B" in profile.weakly_identified
     scores = profile.hat("pooled")
-    width = dict(zip(scores.models, np.diff(scores.conf_int(), axis=1)[:, 0], strict=True))
+    width = dict(zip(scores.models, np.diff(scores.limits(), axis=1)[:, 0], strict=True))
     # The other Gemma-3 models were run on as many items.
     peers = [width[name] for name in ("Gemma-3-4B", "Gemma-3-12B", "Gemma-3-27B")]
     assert width["Gemma-3-1B"] > 3 * max(peers)
@@ -44,7 +44,7 @@ def test_a_guessing_model_hardly_moves_the_line(twenty: hs.Study) -> None:
 def test_flagged_cells_change_their_model_most(twenty: hs.Study) -> None:
     clean = hs.fit_profile(twenty.without_flagged()).hat("pooled")
     raw = hs.fit_profile(twenty).hat("pooled")
-    moved = np.abs(clean.params - raw.params)
+    moved = np.abs(clean.estimates - raw.estimates)
     assert clean.models[int(moved.argmax())] == "Gemini-2.5-Flash (thinking off)"
 
 
@@ -67,5 +67,5 @@ def test_ratio_and_gap_disagree_on_mmlu_prox_as_published() -> None:
     table = hs.measures(study).set_index(["term", "model"])["estimate"]
     assert table["ratio", "o4-mini"] > table["ratio", "GPT-4.1"]
     raw = hs.fit_profile(study).hat("own")
-    average = dict(zip(raw.models, raw.params, strict=True))
+    average = dict(zip(raw.models, raw.estimates, strict=True))
     assert average["o4-mini"] < average["GPT-4.1"]

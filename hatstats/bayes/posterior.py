@@ -15,7 +15,7 @@ from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.options import own_random_state
 from hatstats.bayes.scores import Interval, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
-from hatstats.scores.averages import common_languages
+from hatstats.scores.cell_weights import common_languages
 from hatstats.scores.reference import reference_name
 from hatstats.study import Study
 

@@ -18,6 +18,7 @@ from hatstats.bootstrap.refits import check_steps
 from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
+from hatstats.inference.validation import seeded
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -51,6 +52,7 @@ def bootstrap_hat(
         Number of draws of item clusters (multinomial) that are also fitted in full and compared
         with their Newton steps.
     rng : Generator, int or None
+        Without one a fresh seed is drawn, and stands in the result.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def bootstrap_hat(
         If no item moves a model's score (all its answers are the same): its interval is NaN.
     """
     profile = as_profile(profile, "bootstrap_hat")
-    generator = np.random.default_rng(rng)
+    generator, seed = seeded(rng)
     if kind not in WEIGHT_KINDS:
         raise DataError(
             "unknown bootstrap weights",
@@ -99,11 +101,11 @@ def bootstrap_hat(
     influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
     scores = replace(scores, influence=influence)
     draws_rng, refit_rng = generator.spawn(2)
-    draws = linear_draws(scores.params, influence, n_draws, kind=kind, rng=draws_rng)
+    draws = linear_draws(scores.estimates, influence, n_draws, kind=kind, rng=draws_rng)
     refits, failed = check_steps(items, reference, scores, check_refits, refit_rng)
     return BootstrapScores(
         models=scores.models,
-        params=scores.params,
+        estimates=scores.estimates,
         draws=draws,
         scale=1.0,
         influence=influence,
@@ -114,4 +116,5 @@ def bootstrap_hat(
         n_clusters=sum(psi.shape[0] for psi in influence),
         refits=refits,
         n_failed=failed,
+        seed=seed,
     )

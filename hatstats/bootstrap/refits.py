@@ -33,7 +33,7 @@ def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike)
             fitted = fit_like(profile, study).hat(reference)
         except (FitError, NotIdentifiedError):
             return None
-    return fitted.params
+    return fitted.estimates
 
 
 def check_steps(
@@ -61,7 +61,7 @@ def check_steps(
     n_failed : int
         Refits that failed, or lost a model; they have no rows.
     """
-    bse = standard_errors(scores.cov)
+    bse = standard_errors(scores.covariance)
     rows, failed = [], 0
     for draw in range(n_refits):
         weights = [
@@ -69,7 +69,7 @@ def check_steps(
             for psi in scores.influence
         ]
         moves = [(w - 1.0) @ psi for w, psi in zip(weights, scores.influence, strict=True)]
-        step = scores.params + np.sum(moves, axis=0)
+        step = scores.estimates + np.sum(moves, axis=0)
         refit = refit_scores(profile, repeat_clusters(profile, weights), reference)
         if refit is None or refit.size != step.size:
             failed += 1

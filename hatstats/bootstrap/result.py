@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.ranks import model_position, rank_table
+from hatstats.scores.cell_weights import group_name, group_weights
+from hatstats.scores.ranks import rank_table
 
 Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "bca"]
@@ -21,14 +24,14 @@ IntervalKind = Literal["percentile", "bca"]
 STEP_TOLERANCE = 0.5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class BootstrapScores:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BootstrapScores(LabelledEstimates):
     """Draws of all HAT scores, paired over models.
 
     Attributes
     ----------
     models : tuple of str, length M
-    params : ndarray, shape (M,)
+    estimates : ndarray, shape (M,)
         HAT scores from all data.
     draws : ndarray, shape (B, M)
     scale : float
@@ -47,10 +50,22 @@ class BootstrapScores:
         the last in standard errors. Empty if none were asked for.
     n_failed : int
         Refits that failed. Newton steps cannot fail.
+    seed : int or None
+        Seed that gives the same draws again; None where a generator was given.
+    params, bse, cov : Series, Series, DataFrame
+        Estimates, and standard errors and covariance over draws, by model.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> drawn = hs.bootstrap_hat(hs.fit_profile(study), n_draws=200, rng=1)
+    >>> drawn.n_draws, drawn.seed
+    (200, 1)
     """
 
     models: tuple[str, ...]
-    params: Floats
+    estimates: Floats
     draws: Floats
     scale: float
     influence: tuple[Floats, ...]
@@ -61,6 +76,7 @@ class BootstrapScores:
     n_clusters: int
     refits: pd.DataFrame
     n_failed: int
+    seed: int | None = None
 
     @property
     def n_draws(self) -> int:
@@ -68,22 +84,32 @@ class BootstrapScores:
         return int(self.draws.shape[0])
 
     @property
-    def cov(self) -> Floats:
+    def labels(self) -> pd.Index:
+        """Names of the models."""
+        return pd.Index(self.models, name="model")
+
+    @property
+    def covariance(self) -> Floats:
         """Covariance of the scores over draws, shape (M, M)."""
         return np.atleast_2d(np.cov(self.draws, rowvar=False)) * self.scale**2
 
     @property
-    def bse(self) -> Floats:
+    def std_errors(self) -> Floats:
         """Standard errors, shape (M,)."""
-        return standard_errors(self.cov)
+        return standard_errors(self.covariance)
 
     @property
     def largest_step_error(self) -> float:
         """Largest distance of a full refit from its Newton step, in SEs; NaN without refits."""
         return float(self.refits["difference"].abs().max()) if len(self.refits) else np.nan
 
-    def conf_int(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> Floats:
-        """Confidence limits, shape (M, 2), cut to [0, 1]; NaN where draws do not vary.
+    def conf_int(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> pd.DataFrame:
+        """Confidence limits by model, as `limits` gives them."""
+        limits = self.limits(conf_level, interval=interval)
+        return pd.DataFrame(limits, index=self.labels, columns=["conf_low", "conf_high"])
+
+    def limits(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> Floats:
+        """Confidence limits as an array, shape (M, 2), cut to [0, 1]; NaN where draws do not vary.
 
         Parameters
         ----------
@@ -99,9 +125,9 @@ class BootstrapScores:
                 hint="use 'bca' or 'percentile'.",
             )
         if interval == "bca" and self.influence:
-            limits = bca_limits(self.draws, self.params, self.influence, conf_level)
+            limits = bca_limits(self.draws, self.estimates, self.influence, conf_level)
         else:
-            rescaled = self.params + self.scale * (self.draws - self.draws.mean(axis=0))
+            rescaled = self.estimates + self.scale * (self.draws - self.draws.mean(axis=0))
             draws = self.draws if self.scale == 1.0 else rescaled
             limits = percentile_limits(draws, conf_level)
             limits[np.ptp(self.draws, axis=0) == 0] = np.nan
@@ -109,12 +135,12 @@ class BootstrapScores:
 
     def tidy(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> pd.DataFrame:
         """One row per model in the tidy schema; limits from the draws."""
-        limits = self.conf_int(conf_level, interval=interval)
+        limits = self.limits(conf_level, interval=interval)
         used = interval if self.influence else "percentile"
         table = tidy_frame(
             "HAT",
-            self.params,
-            self.bse,
+            self.estimates,
+            self.std_errors,
             conf_level=conf_level,
             method=f"{self.method}, {self.unit} bootstrap ({self.kind}), {used}",
             identifiers={"model": list(self.models), "reference": self.reference},
@@ -123,50 +149,66 @@ class BootstrapScores:
         table[["statistic", "p_value"]] = np.nan
         return table.assign(conf_low=limits[:, 0], conf_high=limits[:, 1])
 
-    def contrast(self, a: str, b: str, conf_level: float = 0.95) -> pd.DataFrame:
-        """Difference of two models' scores: one tidy row, limits from paired draws.
+    def contrast(
+        self, a: str | Sequence[str], b: str | Sequence[str], conf_level: float = 0.95
+    ) -> Contrast:
+        """Difference of two models' scores, or of means of groups; limits from paired draws.
+
+        Parameters
+        ----------
+        a, b : str or sequence of str
+            A model, or several whose mean is taken.
+        conf_level : float
+
+        Returns
+        -------
+        Contrast
 
         Raises
         ------
         DataError
             If a name is not among the models.
         """
-        first, second = (model_position(self.models, name) for name in (a, b))
-        draws = (self.draws[:, [first]] - self.draws[:, [second]]) * self.scale
-        estimate = np.atleast_1d(self.params[first] - self.params[second])
-        psi = [part[:, [first]] - part[:, [second]] for part in self.influence]
+        weights = (group_weights(self.models, a) - group_weights(self.models, b))[:, None]
+        draws = self.draws @ weights * self.scale
+        estimate = self.estimates @ weights
+        psi = [part @ weights for part in self.influence]
         if psi:
             limits = bca_limits(draws, estimate, psi, conf_level)
         else:
             limits = percentile_limits(estimate + draws - draws.mean(axis=0), conf_level)
         row = tidy_frame(
-            f"{a} - {b}",
+            f"{group_name(a)} - {group_name(b)}",
             estimate,
             draws.std(axis=0, ddof=1),
             conf_level=conf_level,
             method=f"{self.method}, {self.unit} bootstrap ({self.kind})",
             identifiers={"reference": self.reference},
         )
-        return row.assign(conf_low=limits[:, 0], conf_high=limits[:, 1])
+        return Contrast.from_row(row.assign(conf_low=limits[:, 0], conf_high=limits[:, 1]))
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Rank of each model (1 is best) with limits from the draws, and its share of wins."""
-        return rank_table(self.models, self.params, self.draws, conf_level)
+        return rank_table(self.models, self.estimates, self.draws, conf_level)
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst and what was drawn, in lines of at most 80 columns."""
-        limits = self.conf_int(conf_level)
-        lines = [
+        limits = self.limits(conf_level)
+        head = (
             f"HAT scores, {self.n_draws} {self.unit} bootstrap draws ({self.kind}), "
-            f"reference {self.reference}"
-        ]
-        for m in np.argsort(-self.params, kind="stable"):
+            f"reference {self.reference}" + ("" if self.seed is None else f", seed {self.seed}")
+        )
+        lines = textwrap.wrap(head, 80, subsequent_indent="  ")
+        for m in np.argsort(-self.estimates, kind="stable"):
             lines.append(
-                f"  {self.models[m][:40]:<40}  {self.params[m]:.3f}"
-                f"  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]  SE {self.bse[m]:.4f}"
+                f"  {self.models[m][:40]:<40}  {self.estimates[m]:.3f}"
+                f"  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]  SE {self.std_errors[m]:.4f}"
             )
         lines += textwrap.wrap(self._explanation(), 78, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _explanation(self) -> str:
         """What was drawn, what the spread means, and how far refits are from steps."""

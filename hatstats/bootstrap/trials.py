@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from hatstats.bootstrap.refits import REFIT_COLUMNS, refit_scores
 from hatstats.bootstrap.result import BootstrapScores, count_at_least
 from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.inference.validation import seeded
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
@@ -42,6 +43,7 @@ def resample_trials(
     n_draws : int
         Full refits, 10 or more.
     rng : Generator, int or None
+        Without one a fresh seed is drawn, and stands in the result.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def resample_trials(
     noise = np.where(trials > 1, share * (1.0 - share), 0.0)
     inflation = np.divide(trials, trials - 1.0, out=np.ones_like(trials), where=trials > 1)
     scale = float(np.sqrt((noise @ inflation) / noise.sum())) if noise.sum() > 0 else 1.0
-    generator = np.random.default_rng(rng)
+    generator, seed = seeded(rng)
     scores = score_influence(items, reference)
     draws, failed = [], 0
     for _ in range(n_draws):
@@ -85,7 +87,7 @@ def resample_trials(
         raise FitError(f"{failed} of {n_draws} refits failed: no spread over trials is left")
     return BootstrapScores(
         models=scores.models,
-        params=scores.params,
+        estimates=scores.estimates,
         draws=np.array(draws),
         scale=scale,
         influence=(),
@@ -96,4 +98,5 @@ def resample_trials(
         n_clusters=sum(psi.shape[0] for psi in scores.influence),
         refits=pd.DataFrame(columns=REFIT_COLUMNS),
         n_failed=failed,
+        seed=seed,
     )

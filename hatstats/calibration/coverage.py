@@ -54,11 +54,14 @@ class CoverageDesign:
 
 def _intervals(scores: HatScores, level: float) -> Floats:
     """Estimate, standard error and limits of each score, then of neighbours' contrasts: (K, 4)."""
-    rows = np.column_stack([scores.params, scores.bse, scores.conf_int(level)])
+    rows = np.column_stack([scores.estimates, scores.std_errors, scores.limits(level)])
     columns = ["estimate", "std_error", "conf_low", "conf_high"]
     pairs = zip(scores.models[:-1], scores.models[1:], strict=True)
     return np.vstack(
-        [rows, *(scores.contrast(a, b, level)[columns].to_numpy(dtype=float) for a, b in pairs)]
+        [
+            rows,
+            *(scores.contrast(a, b, level).tidy()[columns].to_numpy(dtype=float) for a, b in pairs),
+        ]
     )
 
 
@@ -73,7 +76,7 @@ def _replicate(
     drawn = []
     for reference in references:
         scores = profile.hat(reference)
-        wider = scores.cov + np.diag(np.nan_to_num(scores.shape_error) ** 2)
+        wider = scores.covariance + np.diag(np.nan_to_num(scores.shape_error) ** 2)
         noted = (scores.overlap["note"] != "").to_numpy()
         drawn.append(
             np.column_stack(

@@ -81,7 +81,7 @@ def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Fl
         for reference in _REFERENCES:
             scores = profile.hat(reference)
             noted = (scores.overlap["note"] != "").to_numpy(dtype=float)
-            values[f"HAT, {method}", reference] = np.stack([scores.params, noted])
+            values[f"HAT, {method}", reference] = np.stack([scores.estimates, noted])
     for term, rows in measures(study).groupby("term", sort=False):
         by_model = rows.set_index("model")["estimate"]
         estimate = by_model.reindex(study.model_names).to_numpy(dtype=float)

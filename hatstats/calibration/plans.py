@@ -81,7 +81,7 @@ def _scores(assumptions: Assumptions, shape: Shape, rng: np.random.Generator) ->
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        return fit_profile(study, method="latent").hat("pooled").params
+        return fit_profile(study, method="latent").hat("pooled").estimates
 
 
 def precision_against_simulation(

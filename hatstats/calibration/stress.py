@@ -138,7 +138,7 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
             profile = fit_profile(study, method=method)
             for reference in ("pooled", "uniform"):
                 scores = profile.hat(reference)
-                found[f"HAT, {method}, {reference}"] = scores.params
+                found[f"HAT, {method}, {reference}"] = scores.estimates
         assert isinstance(profile, ItemProfile)
         models = profile.complete_models
         found |= item_measures(profile)
@@ -260,7 +260,7 @@ def _paired_changes(
     """
     models, values = _values(study, methods)
     scores = fit_profile(study, method="observed").hat("own")
-    accuracy = pd.Series(scores.source if changed == "source" else scores.params, scores.models)
+    accuracy = pd.Series(scores.source if changed == "source" else scores.estimates, scores.models)
     table = pd.DataFrame(values, index=list(models))
     first = [name for name in models if name.endswith(f" ({marks[0]})")]
     second = [name.removesuffix(f" ({marks[0]})") + f" ({marks[1]})" for name in first]

@@ -29,8 +29,8 @@ def agreement_frame(
     for term, scores in terms.items():
         rows = tidy_frame(
             term,
-            scores.params,
-            standard_errors(scores.cov),
+            scores.estimates,
+            standard_errors(scores.covariance),
             conf_level=conf_level,
             method=method,
             identifiers={"model": list(scores.models), "reference": reference},
@@ -82,18 +82,20 @@ def verdict(method: str, check: str, p_values: Floats, distances: Floats, facts:
 
 def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     """One sentence: is the profile compatible with the check, and which model differs most."""
-    error = standard_errors(difference.cov)
-    ratio = np.divide(difference.params, error, out=np.full(error.shape, np.nan), where=error > 0)
+    error = standard_errors(difference.covariance)
+    ratio = np.divide(
+        difference.estimates, error, out=np.full(error.shape, np.nan), where=error > 0
+    )
     adjusted = holm(two_sided_p(ratio, np.inf))
     if np.isnan(adjusted).all():
         return f"{check.capitalize()} cannot test the {method} profile: no difference has an SE."
     worst = int(np.nanargmax(np.abs(ratio)))
     facts = (
-        f"largest difference, in SEs: {difference.params[worst]:+.3f} for "
+        f"largest difference, in SEs: {difference.estimates[worst]:+.3f} for "
         f"{difference.models[worst]}, {abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} "
         f"adjusted for {int((~np.isnan(adjusted)).sum())} models"
     )
-    return verdict(method, check, adjusted, difference.params, facts)
+    return verdict(method, check, adjusted, difference.estimates, facts)
 
 
 def summary_text(title: str, models: Iterable[str], details: Iterable[str], text: str) -> str:

@@ -77,7 +77,7 @@ class SplitHalf:
             )
         details = [
             f"halves {line:.3f}, {self.method} {implied:.3f}"
-            for line, implied in zip(self.line.params, self.implied.params, strict=True)
+            for line, implied in zip(self.line.estimates, self.implied.estimates, strict=True)
         ]
         title = f"Split halves, straight-line HAT, reference {self.reference}"
         return summary_text(title, self.models, details, text)
@@ -270,6 +270,6 @@ def _without(scores: ModelScores, names: set[str]) -> ModelScores:
     excluded = np.array([name in names for name in scores.models])
     return ModelScores(
         scores.models,
-        np.where(excluded, np.nan, scores.params),
+        np.where(excluded, np.nan, scores.estimates),
         tuple(np.where(excluded, np.nan, psi) for psi in scores.influence),
     )

@@ -67,12 +67,12 @@ class MisspecificationTest:
         clusters than directions.
         """
         difference = self.difference
-        value, vector = np.linalg.eigh(np.nan_to_num(difference.cov))
+        value, vector = np.linalg.eigh(np.nan_to_num(difference.covariance))
         kept = value > max(_FLAT * value.max(initial=0.0), np.finfo(float).tiny)
         m, g = int(kept.sum()), sum(len(psi) for psi in difference.influence)
         if m == 0 or g <= m:
             return np.nan, m, max(g - m, 0), np.nan
-        square = float(((vector.T @ difference.params)[kept] ** 2 / value[kept]).sum())
+        square = float(((vector.T @ difference.estimates)[kept] ** 2 / value[kept]).sum())
         statistic = square * (g - m) / (m * (g - 1.0))
         return statistic, m, g - m, float(special.fdtrc(m, g - m, statistic))
 
@@ -98,7 +98,7 @@ class MisspecificationTest:
                 "df": [df],
                 "df_resid": [df_resid],
                 "p_value": [p_value],
-                "largest_difference": [float(np.abs(self.difference.params).max())],
+                "largest_difference": [float(np.abs(self.difference.estimates).max())],
             }
         )
 
@@ -113,7 +113,7 @@ class MisspecificationTest:
             )
         details = [
             f"{first} {one:.3f}, {second} {other:.3f}"
-            for one, other in zip(self.parametric.params, self.robust.params, strict=True)
+            for one, other in zip(self.parametric.estimates, self.robust.estimates, strict=True)
         ]
         title = f"Misspecification test, {first} less {second}, reference {self.reference}"
         return summary_text(title, self.models, details, text)

@@ -99,8 +99,10 @@ class Thinning:
                 "method": [self.method],
                 "reference": [self.reference],
                 "trials": [int(path["trials"].max())],
-                "largest_drift": [float(np.abs(raw - self.limit.params).max())],
-                "largest_difference": [float(np.abs(self.limit.less(self.implied).params).max())],
+                "largest_drift": [float(np.abs(raw - self.limit.estimates).max())],
+                "largest_difference": [
+                    float(np.abs(self.limit.less(self.implied).estimates).max())
+                ],
                 "n_excluded": [self.n_excluded],
             }
         )
@@ -118,7 +120,10 @@ class Thinning:
         details = [
             f"limit {limit:.3f} (SE {error:.3f}), {self.method} {score:.3f}"
             for limit, error, score in zip(
-                self.limit.params, standard_errors(self.limit.cov), self.score.params, strict=True
+                self.limit.estimates,
+                standard_errors(self.limit.covariance),
+                self.score.estimates,
+                strict=True,
             )
         ]
         title = f"Binomial thinning, reference {self.reference}"
@@ -313,9 +318,9 @@ def _path_rows(
             "model": list(observed.models),
             "benchmark": fit.counts.benchmark,
             "trials": float(trials),
-            "observed": observed.params,
-            "std_error": standard_errors(observed.cov),
-            "implied": implied.params,
+            "observed": observed.estimates,
+            "std_error": standard_errors(observed.covariance),
+            "implied": implied.estimates,
             "used": used,
         }
     )

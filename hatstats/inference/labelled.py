@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,33 +18,26 @@ Floats = NDArray[np.float64]
 
 
 class LabelledEstimates:
-    """Labelled views of k estimates; a subclass gives the names and the arrays."""
+    """Labelled views of k estimates.
+
+    A subclass has the names `labels`, and as arrays the `estimates` (k,), their `covariance`
+    (k, k), `std_errors` (k,) and `limits(conf_level)` (k, 2), as fields or as properties.
+    """
 
     __slots__ = ()
 
-    @property
-    def labels(self) -> pd.Index:
-        """Names of the estimates, length k."""
-        raise NotImplementedError
+    # For type checkers only: a property would be taken for the default of a subclass's field.
+    if TYPE_CHECKING:
 
-    @property
-    def estimates(self) -> Floats:
-        """Estimates as an array, shape (k,)."""
-        raise NotImplementedError
-
-    @property
-    def covariance(self) -> Floats:
-        """Their covariance as an array, shape (k, k)."""
-        raise NotImplementedError
-
-    @property
-    def std_errors(self) -> Floats:
-        """Their standard errors as an array, shape (k,)."""
-        raise NotImplementedError
-
-    def limits(self, conf_level: float = 0.95) -> Floats:
-        """Confidence limits as an array, shape (k, 2)."""
-        raise NotImplementedError
+        @property
+        def labels(self) -> pd.Index: ...  # noqa: D102
+        @property
+        def estimates(self) -> Floats: ...  # noqa: D102
+        @property
+        def covariance(self) -> Floats: ...  # noqa: D102
+        @property
+        def std_errors(self) -> Floats: ...  # noqa: D102
+        def limits(self, conf_level: float = 0.95) -> Floats: ...  # noqa: D102
 
     @property
     def params(self) -> pd.Series:
@@ -63,6 +58,18 @@ class LabelledEstimates:
         """Confidence limits by name, columns `conf_low` and `conf_high`."""
         columns = ["conf_low", "conf_high"]
         return pd.DataFrame(self.limits(conf_level), index=self.labels, columns=columns)
+
+
+def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
+    """A tidy table for notebooks, without columns that hold no number, and what to beware of."""
+    shown = table.replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
+    rows = str(shown.to_html(index=False, float_format="{:.3f}".format, na_rep="–"))
+    return rows + _html_list(notes)
+
+
+def _html_list(notes: Sequence[str]) -> str:
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +113,11 @@ class Contrast:
         return pd.DataFrame({name: [asdict(self)[name]] for name in names})
 
     def __repr__(self) -> str:
-        lines = [f"{self.term}: {self._numbers()}", self._source(), *self.notes]
+        first = f"{self.term}: {self._numbers()}"
+        lines = [first] if len(first) <= 80 else [f"{self.term}:", f"  {self._numbers()}"]
         return "\n".join(
             line
-            for text in lines
+            for text in (*lines, self._source(), *(f"  {note}" for note in self.notes))
             for line in textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
         )
 
@@ -126,8 +134,7 @@ class Contrast:
         return f"  {self.method}{reference}; standard error {self.std_error:.4f}{freedom}"
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return (
             f"<p><b>{html.escape(self.term)}</b>: {self._numbers()}<br>"
-            f"{html.escape(self._source().strip())}</p>" + (f"<ul>{notes}</ul>" if notes else "")
+            f"{html.escape(self._source().strip())}</p>{_html_list(self.notes)}"
         )

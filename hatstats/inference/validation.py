@@ -15,6 +15,17 @@ IntArray = NDArray[np.intp]
 _RANK_TOLERANCE = 1e-10
 
 
+def seeded(rng: np.random.Generator | int | None) -> tuple[np.random.Generator, int | None]:
+    """A generator, and the seed that makes it again; None for a generator that was given.
+
+    Without a seed a fresh one is drawn from the operating system.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng, None
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if rng is None else rng
+    return np.random.default_rng(seed), int(seed)
+
+
 def listed(indices: Any, limit: int = 10) -> str:
     """The first `limit` indices as text, for example "3, 8 and 12 more"."""
     values = np.asarray(indices).ravel().tolist()

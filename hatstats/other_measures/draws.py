@@ -200,7 +200,7 @@ def _from_items(
 ) -> MeasureDraws:
     models = profile.complete_models
     scores = score_influence(profile, reference)
-    hat = np.repeat(scores.params[None], n_draws, axis=0)
+    hat = np.repeat(scores.estimates[None], n_draws, axis=0)
     estimates: list[dict[str, Floats]] = []
     draws: list[dict[str, Floats]] = []
     for fit, psi in zip(profile.fits, scores.influence, strict=True):
@@ -217,7 +217,7 @@ def _from_items(
         draws.append(_concatenated(parts))
     return MeasureDraws(
         models,
-        {"HAT": scores.params, **{k: v[0] for k, v in _averaged(estimates).items()}},
+        {"HAT": scores.estimates, **{k: v[0] for k, v in _averaged(estimates).items()}},
         {"HAT": hat, **_averaged(draws)},
         "items resampled",
     )
@@ -286,9 +286,9 @@ def _from_means(
     estimate = {name: values[0] for name, values in _averaged(estimates).items()}
     drawn = _averaged(draws)
     # HAT itself is the profile's own; the draws are centred on it.
-    drawn["HAT"] = drawn["HAT"] - estimate["HAT"] + scores.params
+    drawn["HAT"] = drawn["HAT"] - estimate["HAT"] + scores.estimates
     return MeasureDraws(
-        models, {**estimate, "HAT": scores.params}, drawn, "sampling errors of cells drawn"
+        models, {**estimate, "HAT": scores.estimates}, drawn, "sampling errors of cells drawn"
     )
 
 

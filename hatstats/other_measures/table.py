@@ -47,7 +47,7 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
     count = len(models)
     total, variance = np.zeros(count), np.zeros(count)
     # Benchmarks share models, so that their coefficients err together.
-    gradient = np.zeros((count, profile.params.size))
+    gradient = np.zeros((count, profile.estimates.size))
     for b, part in enumerate(profile.parts):
         chance = part.counts.chance
         beta = float(profile.panel.slopes()[b])
@@ -68,7 +68,7 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
             own = (beta * slope.sum()) ** 2 * part.source_var[m]
             total[row] += np.mean(p[used] - chance - (1.0 - chance) * q)
             variance[row] += noise + own
-    variance += np.einsum("mp,pq,mq->m", gradient, profile.cov, gradient)
+    variance += np.einsum("mp,pq,mq->m", gradient, profile.covariance, gradient)
     return total / len(profile.parts), np.sqrt(variance) / len(profile.parts)
 
 
@@ -134,7 +134,7 @@ def measures(
     study = as_study(study, "measures")
     raw = _raw(study)
     count = len(raw.models)
-    target, source = raw.params, raw.source
+    target, source = raw.estimates, raw.source
     cov = raw.joint_cov
     var_target, var_source = np.diag(cov)[:count], np.diag(cov)[count:]
     covariance = np.diag(cov[:count, count:])

@@ -16,6 +16,7 @@ from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.influence import Tails, covariance_of_sums
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.inference.tidy import standard_errors
+from hatstats.scores.cell_weights import cell_weights, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -27,17 +28,10 @@ Floats = NDArray[np.float64]
 class ScoreBlock:
     """HAT cells and source accuracies of one benchmark with their joint covariance.
 
-    Attributes
-    ----------
-    cells : DataFrame
-        `model, benchmark, language, estimate`, C rows.
-    source : DataFrame
-        `model, estimate`, mean source accuracy, S rows.
-    cov : ndarray, shape (C + S, C + S)
-    overlap : DataFrame
-        See `HatScores`.
-    influence : ndarray, shape (G, C), optional
-        Influence of each item or item cluster on each cell, where items are known.
+    `cells` has the columns `model, benchmark, language, estimate` and C rows, `source` the columns
+    `model, estimate` (mean source accuracy) and S rows; `cov` is (C + S, C + S), cells first;
+    `overlap` as in `HatScores`; `influence` (G, C) of each item or item cluster on each cell,
+    where items are known.
     """
 
     cells: pd.DataFrame
@@ -56,91 +50,24 @@ class ScoreBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelScores:
-    """Scores of models with the influence of each benchmark's item clusters.
+    """Scores of M models with the influence (G_b, M) of each benchmark's item clusters.
 
-    Attributes
-    ----------
-    models : tuple of str, length M
-    params : ndarray, shape (M,)
-    influence : tuple of ndarray, each (G_b, M)
-        Influence of the clusters of one benchmark; benchmarks share no items.
+    Benchmarks share no items.
     """
 
     models: tuple[str, ...]
-    params: Floats
+    estimates: Floats
     influence: tuple[Floats, ...]
 
     @property
-    def cov(self) -> Floats:
+    def covariance(self) -> Floats:
         """Covariance over models, shape (M, M): sum over benchmarks of G/(G-1) psi' psi."""
         return reduce(np.add, [covariance_of_sums(psi) for psi in self.influence])
 
     def less(self, other: ModelScores) -> ModelScores:
         """Difference of two sets of scores of the same models on the same items."""
         influence = tuple(a - b for a, b in zip(self.influence, other.influence, strict=True))
-        return ModelScores(self.models, self.params - other.params, influence)
-
-
-def models_on_every(names: Sequence[str], benchmarks: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Those of the names that are among the models of every benchmark.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If none is.
-    """
-    shared = set(names).intersection(*benchmarks)
-    if not shared:
-        raise NotIdentifiedError(
-            "no model has results on every benchmark, so that none has a score over all of them; "
-            "select one benchmark, or add the missing results"
-        )
-    return tuple(name for name in names if name in shared)
-
-
-def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
-    """Languages in which every model of a benchmark has an estimate, by benchmark.
-
-    Averaging each model over whatever languages it has would mix easy sets with hard ones.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the models of a benchmark share no language.
-    """
-    shared: dict[str, list[str]] = {}
-    for benchmark, rows in cells.groupby("benchmark", sort=False):
-        found = set.intersection(*(set(part["language"]) for _, part in rows.groupby("model")))
-        if not found:
-            raise NotIdentifiedError(
-                f"benchmark {benchmark!r}: no target language was asked of every model, so that "
-                "their scores cannot be compared; leave out the models with few languages"
-            )
-        shared[str(benchmark)] = sorted(found)
-    return shared
-
-
-def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[Floats]:
-    """Weights that average cells over shared languages, then over benchmarks, into models.
-
-    Parameters
-    ----------
-    cells : sequence of DataFrame
-        `model, benchmark, language` of the C_b cells of each of B benchmarks.
-    models : sequence of str, length M
-
-    Returns
-    -------
-    list of ndarray, each (M, C_b)
-    """
-    shared = common_languages(pd.concat(cells, ignore_index=True))
-    weights = []
-    for rows in cells:
-        languages = shared[rows["benchmark"].iloc[0]] if len(rows) else []
-        used = rows["language"].isin(languages).to_numpy()
-        same = np.array(models)[:, None] == rows["model"].to_numpy()[None, :]
-        weights.append((same & used) / (max(len(languages), 1) * len(shared)))
-    return weights
+        return ModelScores(self.models, self.estimates - other.estimates, influence)
 
 
 def _warn_of_no_spread(cells: pd.DataFrame) -> None:
@@ -161,33 +88,27 @@ def _warn_of_no_spread(cells: pd.DataFrame) -> None:
 
 
 def assemble(
-    profile: TransferProfile, reference: str | ArrayLike, blocks: Sequence[ScoreBlock]
+    profile: TransferProfile,
+    reference: str | ArrayLike,
+    blocks: Sequence[ScoreBlock],
+    chosen: Sequence[str] | None = None,
 ) -> HatScores:
     """Average cells over shared languages, then benchmarks, with the full covariance.
 
-    Parameters
-    ----------
-    profile : TransferProfile
-    reference : str or array_like
-    blocks : sequence of ScoreBlock
-        One per benchmark, under that reference; benchmarks have no items in common.
-
-    Returns
-    -------
-    HatScores
-        Of the models that have every benchmark; others keep their cells.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If no model has every benchmark, or the models of one share no language.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        For cells without an interval: a standard error of 0 is no certainty.
+    One block per benchmark, under that reference; benchmarks have no items in common. Models
+    without a cell on some benchmark keep their cells and get no score. `chosen` languages, where
+    not all are averaged, are named in the estimand. Cells without an interval are named in a
+    warning: a standard error of 0 is no certainty.
     """
-    models = profile.complete_models
+    for block in blocks:
+        if block.cells.empty:
+            raise NotIdentifiedError(
+                f"benchmark {block.overlap['benchmark'].iloc[0]!r} has none of the languages "
+                f"{', '.join(chosen or ())}; select the benchmarks that have them"
+            )
+    models = models_on_every(
+        profile.complete_models, [block.cells["model"].unique().tolist() for block in blocks]
+    )
     count = len(models)
     weights = cell_weights([block.cells for block in blocks], models)
     values, joint = np.zeros(2 * count), np.zeros((2 * count, 2 * count))
@@ -206,23 +127,23 @@ def assemble(
     )
     _warn_of_no_spread(cells)
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]
-    influence = [
-        block.influence @ own.T
-        for block, own in zip(blocks, weights, strict=True)
-        if block.influence is not None
-    ]
+    known = [block.influence for block in blocks if block.influence is not None]
+    only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
     return HatScores(
         models=models,
-        params=values[:count],
-        cov=joint[:count, :count],
+        estimates=values[:count],
+        covariance=joint[:count, :count],
         reference=reference_name(reference),
         method=profile.method,
-        estimand=profile.estimand,
+        estimand=profile.estimand + only,
         covariates=facts.reset_index(drop=True),
         source=values[count:],
         joint_cov=joint,
         cells=cells,
         cells_cov=cells_cov,
         overlap=pd.concat([block.overlap for block in blocks], ignore_index=True),
-        influence=np.concatenate(influence) if len(influence) == len(blocks) else None,
+        cell_influence=tuple(known) if len(known) == len(blocks) else None,
+        influence=np.concatenate([psi @ own.T for psi, own in zip(known, weights, strict=True)])
+        if len(known) == len(blocks)
+        else None,
     )

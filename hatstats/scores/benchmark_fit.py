@@ -49,27 +49,23 @@ class SmoothFit(Protocol):
         """Covariance of the possible smoothing bias of ``sum_q weights_q T_l(q)``, (L, L)."""
 
 
-def shape_error(fit: ModelFit, weights: Floats) -> float:
+def shape_error(fit: ModelFit, weights: Floats, columns: NDArray[np.bool_]) -> float:
     """Standard deviation of the possible smoothing bias of a fit's mean over languages.
 
-    NaN for fits without a smoothing prior. Languages that the model was never asked in do not
-    count.
+    `weights` (Q,) on the support, `columns` (L,) the languages that count; those that the model was
+    never asked in do not. NaN for fits without a smoothing prior.
     """
     if not isinstance(fit, SmoothFit):
         return np.nan
-    fitted = ~np.isnan(fit.profile).any(axis=1)
+    fitted = columns & ~np.isnan(fit.profile).any(axis=1)
     return float(np.sqrt(fit.shape_covariance(weights)[np.ix_(fitted, fitted)].mean()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellScores:
-    """Values of one benchmark per model and language, with the influence of items.
+    """Values of one benchmark per model and language (M, L), with the items' influence (N, M, L).
 
-    Attributes
-    ----------
-    estimate : ndarray, shape (M, L)
-        NaN for languages that a model was never asked in.
-    influence : ndarray, shape (N, M, L)
+    NaN for languages that a model was never asked in.
     """
 
     estimate: Floats
@@ -152,17 +148,14 @@ class BenchmarkFit:
             }
         )
 
-    def overlap(self, weights: Floats, errors: Floats, *, smooth: bool = True) -> pd.DataFrame:
+    def overlap(
+        self, weights: Floats, errors: Floats, columns: NDArray[np.bool_], *, smooth: bool = True
+    ) -> pd.DataFrame:
         """How far the reference lies inside each model's own distribution, and the shape error.
 
-        Parameters
-        ----------
-        weights : ndarray, shape (M, Q)
-            Reference of each model.
-        errors : ndarray, shape (M,)
-            Standard errors of the models' scores on this benchmark.
-        smooth : bool
-            Whether scores rest on the fitted shape; raw accuracies (reference `own`) do not.
+        `weights` (M, Q) are the reference of each model, `errors` (M,) the standard errors of the
+        scores on this benchmark, `columns` (L,) the languages averaged over. `smooth` says whether
+        scores rest on the fitted shape; raw accuracies (reference `own`) do not.
         """
         rows = []
         items = (self.counts.source_trials > 0).sum(axis=1)
@@ -174,8 +167,8 @@ class BenchmarkFit:
             ratio = np.divide(weights[m] ** 2, own, out=np.zeros_like(own), where=own > 0)
             covered = bool((own[weights[m] > 0] > 0).all())
             kept = np.where(inner, weights[m], 0.0)
-            mean = np.nanmean(fit.profile, axis=0)
-            shape = shape_error(fit, weights[m]) if smooth else 0.0
+            mean = _mean_profile(fit.profile[columns])
+            shape = shape_error(fit, weights[m], columns) if smooth else 0.0
             rows.append(
                 {
                     "model": model,
@@ -210,6 +203,12 @@ class BenchmarkFit:
                 f"{error:.3f}"
             )
         return f"{where}: {'; '.join(found)}; its interval may be too short." if found else ""
+
+
+def _mean_profile(profile: Floats) -> Floats:
+    """Mean over the languages of a profile (L, Q) that were asked; NaN if none was."""
+    asked = ~np.isnan(profile).any(axis=1)
+    return profile[asked].mean(axis=0) if asked.any() else np.full(profile.shape[1], np.nan)
 
 
 def _mean_influence(accuracy: Floats) -> tuple[Floats, Floats]:

@@ -12,14 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.averages import (
-    ModelScores,
-    ScoreBlock,
-    assemble,
-    cell_weights,
-    models_on_every,
-)
+from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
+from hatstats.scores.cell_weights import cell_weights, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -31,7 +26,7 @@ Floats = NDArray[np.float64]
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ItemProfile(TransferProfile):
     """Transfer profiles learnt from items within each model.
 
@@ -70,31 +65,14 @@ class ItemProfile(TransferProfile):
             "languages, then for benchmarks."
         )
 
-    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
-        """HAT scores under a reference distribution of source accuracy.
+    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
+        blocks = [_score_block(fit, reference, chosen) for fit in self.fits]
+        return assemble(self, reference, blocks, chosen)
 
-        ``H_mb = mean_l sum_x T_mbl(x) G_b(x)``; the covariance over models, benchmarks and
-        languages comes from influence values of items (or of item clusters), with the estimation
-        of G included where it depends on the data.
-
-        Parameters
-        ----------
-        reference : str or array_like
-            See `hatstats.scores.reference.reference_mixture`.
-
-        Returns
-        -------
-        HatScores
-            Models that lack a benchmark have cells but no score.
-
-        Raises
-        ------
-        DataError
-            For an unknown reference.
-        NotIdentifiedError
-            If no model has every benchmark, or models share no language.
-        """
-        return assemble(self, reference, [_score_block(fit, reference) for fit in self.fits])
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Target languages of all benchmarks, in alphabetical order."""
+        return tuple(sorted({name for fit in self.fits for name in fit.counts.languages}))
 
     @property
     def complete_models(self) -> tuple[str, ...]:
@@ -150,27 +128,33 @@ class ItemProfile(TransferProfile):
         influence = zip(*(scores.influence for scores in found), strict=True)
         return ModelScores(
             self.complete_models,
-            np.concatenate([scores.params for scores in found]),
+            np.concatenate([scores.estimates for scores in found]),
             tuple(np.concatenate(psi, axis=1) for psi in influence),
         )
 
     @property
-    def params(self) -> Floats:
-        """Profile at `SHOWN_AT`, models within level, mean over shared languages."""
-        return self._shown().params
+    def labels(self) -> pd.Index:
+        """Source accuracies of the profile and models, as in `tidy`."""
+        terms = [f"T({level:g})" for level in SHOWN_AT]
+        return pd.MultiIndex.from_product([terms, self.complete_models], names=["term", "model"])
 
     @property
-    def cov(self) -> Floats:
-        """Covariance of `params`."""
-        return self._shown().cov
+    def estimates(self) -> Floats:
+        """Profile at `SHOWN_AT`, models within level, mean over shared languages."""
+        return self._shown().estimates
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance of `estimates`."""
+        return self._shown().covariance
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Profile at a few source accuracies, mean over shared languages, per model."""
         shown = self._shown()
         return tidy_frame(
             [f"T({level:g})" for level in SHOWN_AT for _ in shown.models],
-            shown.params,
-            standard_errors(shown.cov),
+            shown.estimates,
+            standard_errors(shown.covariance),
             conf_level=conf_level,
             method=self.method,
             scale="logit",
@@ -197,36 +181,35 @@ def _mean_se(values: Floats) -> float:
     return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
 
-def _score_block(fit: BenchmarkFit, reference: str | ArrayLike) -> ScoreBlock:
-    """Cells, source accuracies and overlap of one benchmark under a reference."""
+def _score_block(
+    fit: BenchmarkFit, reference: str | ArrayLike, chosen: Sequence[str] | None
+) -> ScoreBlock:
+    """Cells, source accuracies and overlap of one benchmark in the chosen languages."""
+    columns = np.array([chosen is None or name in chosen for name in fit.counts.languages])
     scores = fit.scores(reference)
-    asked = ~np.isnan(scores.estimate)
+    estimate = np.where(columns, scores.estimate, np.nan)
+    asked = ~np.isnan(estimate)
     mean, source_influence = fit.source_influence()
     influence = np.concatenate([scores.influence[:, asked], source_influence], axis=1)
     sums = cluster_sums(influence, fit.counts.clusters)
     cov = covariance_of_sums(sums)
     # Mean over each model's languages, on this benchmark alone.
     model = np.nonzero(asked)[0]
-    averages = (np.arange(len(fit.models))[:, None] == model) / asked.sum(axis=1, keepdims=True)
+    share = 1.0 / np.maximum(asked.sum(axis=1, keepdims=True), 1)
+    averages = (np.arange(len(fit.models))[:, None] == model) * share
     errors = standard_errors(averages @ cov[: model.size, : model.size] @ averages.T)
     smooth = reference_name(reference) != "own"
     return ScoreBlock(
-        fit.cells(scores.estimate),
+        fit.cells(estimate),
         pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
         cov,
-        fit.overlap(fit.reference_weights(reference), errors, smooth=smooth),
+        fit.overlap(fit.reference_weights(reference), errors, columns, smooth=smooth),
         sums[:, : model.size],
     )
 
 
 def require_items(profile: TransferProfile, purpose: str) -> ItemProfile:
-    """The profile itself if it was learnt from items, else an error that says what is missing.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the profile rests on a table of means.
-    """
+    """The profile itself if it was learnt from items, else an error that says what is missing."""
     if not isinstance(profile, ItemProfile):
         raise NotIdentifiedError(
             f"{purpose} needs counts per item, and a profile by method {profile.method!r} rests on "
@@ -241,47 +224,23 @@ def average_cells(
 ) -> ModelScores:
     """Average cells over shared languages, then benchmarks, as HAT does, with influence.
 
-    Parameters
-    ----------
-    profile : ItemProfile
-    parts : sequence of CellScores
-        One per benchmark fit.
-    fits : sequence of BenchmarkFit, optional
-        Benchmarks to average over, in the order of `parts`; all if not given.
-
-    Returns
-    -------
-    ModelScores
-        Of the models that have every benchmark of the study.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If no model has every benchmark, or the models of one share no language.
+    One part per benchmark fit; `fits` are the benchmarks to average over, in the order of `parts`,
+    all if not given. The models are those that have every benchmark of the study.
     """
     chosen = profile.fits if fits is None else fits
     models = profile.complete_models
     cells = [fit.cells(part.estimate) for fit, part in zip(chosen, parts, strict=True)]
-    params, influence = np.zeros(len(models)), []
+    estimates, influence = np.zeros(len(models)), []
     for fit, part, rows, own in zip(chosen, parts, cells, cell_weights(cells, models), strict=True):
-        params += own @ rows["estimate"].to_numpy(dtype=float)
+        estimates += own @ rows["estimate"].to_numpy(dtype=float)
         psi = part.influence[:, ~np.isnan(part.estimate)] @ own.T
         influence.append(cluster_sums(psi, fit.counts.clusters))
-    return ModelScores(models, params, tuple(influence))
+    return ModelScores(models, estimates, tuple(influence))
 
 
 def score_influence(profile: ItemProfile, reference: str | ArrayLike = "pooled") -> ModelScores:
     """HAT scores of the models with the influence of every item cluster.
 
-    Parameters
-    ----------
-    profile : ItemProfile
-    reference : str or array_like
-        See `hatstats.scores.reference.reference_mixture`.
-
-    Returns
-    -------
-    ModelScores
-        ``cov`` equals that of ``profile.hat(reference)``.
+    Their covariance equals that of ``profile.hat(reference)``.
     """
     return average_cells(profile, [fit.scores(reference) for fit in profile.fits])

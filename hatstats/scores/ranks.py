@@ -1,4 +1,4 @@
-"""Models by position and by rank, with what draws of their scores say of the ranks."""
+"""Ranks of models with limits from draws of their scores."""
 
 from __future__ import annotations
 
@@ -8,60 +8,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.errors import DataError
 from hatstats.inference.intervals import check_level
 
 Floats = NDArray[np.float64]
 
 
-def model_position(models: Sequence[str], name: str) -> int:
-    """Position of a model among those that have a score.
-
-    Raises
-    ------
-    DataError
-        If it is not among them.
-    """
-    if name not in models:
-        raise DataError(
-            "no such model in these scores",
-            column="model",
-            value=name,
-            hint=f"choose among {', '.join(models)}.",
-        )
-    return models.index(name)
-
-
 def normal_draws(
-    params: Floats, cov: Floats, n_draws: int, rng: np.random.Generator | int | None
+    estimates: Floats, covariance: Floats, n_draws: int, rng: np.random.Generator | int | None
 ) -> Floats:
-    """Draws (B, M) from N(params, cov), for a covariance (M, M) that may be singular.
+    """Draws (B, M) from N(estimates, covariance), for a covariance (M, M) that may be singular.
 
     The symmetric root is the same on every machine up to rounding; a Cholesky factor would fail on
     a singular covariance. Unknown (NaN) covariances count as 0.
     """
-    value, vector = np.linalg.eigh(np.nan_to_num(cov))
+    value, vector = np.linalg.eigh(np.nan_to_num(covariance))
     root = vector * np.sqrt(np.clip(value, 0.0, None))
-    noise = np.random.default_rng(rng).standard_normal((n_draws, len(params)))
-    return np.asarray(params + noise @ root.T, dtype=float)
+    noise = np.random.default_rng(rng).standard_normal((n_draws, len(estimates)))
+    return np.asarray(estimates + noise @ root.T, dtype=float)
 
 
 def rank_table(
-    models: Sequence[str], params: Floats, draws: Floats, conf_level: float
+    models: Sequence[str], estimates: Floats, draws: Floats, conf_level: float
 ) -> pd.DataFrame:
-    """Rank of each model (1 is best) with limits from draws, and its share of wins.
+    """Rank of each of M models (1 is best) with limits from draws (B, M), and its share of wins.
 
-    Parameters
-    ----------
-    models : sequence of str, length M
-    params : ndarray, shape (M,)
-    draws : ndarray, shape (B, M)
-    conf_level : float
-
-    Returns
-    -------
-    DataFrame
-        `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`.
+    Columns `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`.
     """
     tail = 0.5 * (1.0 - check_level(conf_level))
     ranks = (-draws).argsort(axis=1, kind="stable").argsort(axis=1) + 1
@@ -69,7 +40,7 @@ def rank_table(
     return pd.DataFrame(
         {
             "model": list(models),
-            "rank": (-params).argsort(kind="stable").argsort() + 1,
+            "rank": (-estimates).argsort(kind="stable").argsort() + 1,
             "rank_low": low,
             "rank_high": high,
             "p_best": (ranks == 1).mean(axis=0),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.errors import DataError
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, wald_interval
+from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table
 from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.ranks import model_position, normal_draws, rank_table
+from hatstats.inference.validation import seeded
+from hatstats.scores import saved
+from hatstats.scores.cell_weights import (
+    cell_weights,
+    chosen_languages,
+    group_name,
+    group_weights,
+    names_of,
+)
+from hatstats.scores.given import given_scores
+from hatstats.scores.ranks import normal_draws, rank_table
 
 Floats = NDArray[np.float64]
 
@@ -27,18 +40,20 @@ _BIAS_WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HatScores:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class HatScores(LabelledEstimates):
     """Hardness Adjusted Transfer scores of several models.
 
     Attributes
     ----------
     models : tuple of str, length M
-    params : ndarray, shape (M,)
+    estimates : ndarray, shape (M,)
         HAT of each model: expected target accuracy (a proportion) at the reference distribution
         of source accuracy, averaged over languages, then over benchmarks.
-    cov : ndarray, shape (M, M)
+    covariance : ndarray, shape (M, M)
         Full covariance: models share items, so their scores are correlated.
+    params, bse, cov : Series, Series, DataFrame
+        Estimates, standard errors and covariance by model.
     reference, method : str
         Reference distribution and estimator.
     estimand : str
@@ -48,7 +63,7 @@ class HatScores:
     source : ndarray, shape (M,)
         Mean source accuracy of each model, NaN if unknown.
     joint_cov : ndarray, shape (2M, 2M)
-        Covariance of (params, source).
+        Covariance of (estimates, source).
     cells : DataFrame
         HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error,
         df, skewness`.
@@ -65,11 +80,20 @@ class HatScores:
         where items are not known one by one.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
+    cell_influence : tuple of ndarray, each (G_b, C_b), optional
+        Influence of the items of each benchmark on its cells.
+    given_df : ndarray, shape (M,), optional
+        Degrees of freedom of scores made elsewhere.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 0.5, 1.0], shape={"n_items": 60}, rng=1)
     """
 
     models: tuple[str, ...]
-    params: Floats
-    cov: Floats
+    estimates: Floats
+    covariance: Floats
     reference: str
     method: str
     estimand: str
@@ -81,27 +105,41 @@ class HatScores:
     overlap: pd.DataFrame
     influence: Floats | None = None
     bounded: bool = True
+    cell_influence: tuple[Floats, ...] | None = None
+    given_df: Floats | None = None
 
     @property
-    def bse(self) -> Floats:
-        """Standard errors, shape (M,)."""
-        return standard_errors(self.cov)
+    def labels(self) -> pd.Index:
+        """Names of the models."""
+        return pd.Index(self.models, name="model")
 
     @property
-    def df(self) -> Floats:
-        """Degrees of freedom of the standard errors, shape (M,).
+    def std_errors(self) -> Floats:
+        """Standard errors as an array, shape (M,)."""
+        return standard_errors(self.covariance)
+
+    @property
+    def df(self) -> pd.Series:
+        """Degrees of freedom of the standard errors, by model.
 
         How well items tell the spread of a score: few where few items carry it, as with a weak
         model under a reference of easy items (`hatstats.inference.influence.Tails`).
         Infinite where items are not known one by one.
         """
-        return self._tails().df
+        return pd.Series(self._tails().df, index=self.labels, name="df")
 
     def _tails(self, weights: Floats | None = None) -> Tails:
-        """Tails of the scores, or of sums of them with weights (K, M)."""
-        if self.influence is None:
-            return Tails.unknown(len(self.models if weights is None else weights))
-        return Tails.from_sums(self.influence if weights is None else self.influence @ weights.T)
+        """Tails of the scores, or of sums of them with weights (K, M).
+
+        Of scores made elsewhere a sum has the fewest degrees of freedom of its parts.
+        """
+        rows = np.eye(len(self.models)) if weights is None else weights
+        if self.influence is not None:
+            return Tails.from_sums(self.influence if weights is None else self.influence @ rows.T)
+        tails = Tails.unknown(len(rows))
+        if self.given_df is None:
+            return tails
+        return Tails(np.where(rows != 0.0, self.given_df, np.inf).min(axis=1), tails.skewness)
 
     @property
     def shape_error(self) -> Floats:
@@ -126,19 +164,19 @@ class HatScores:
         """Number of models."""
         return len(self.models)
 
-    def conf_int(self, conf_level: float = 0.95) -> Floats:
-        """Confidence limits, shape (M, 2); on the logit scale for proportions.
+    def limits(self, conf_level: float = 0.95) -> Floats:
+        """Confidence limits as an array, shape (M, 2); on the logit scale for proportions.
 
         Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
         """
-        limits = logit_interval if self.bounded else wald_interval
+        interval = logit_interval if self.bounded else wald_interval
         tails = self._tails()
-        return limits(self.params, self.bse, tails.df, conf_level, tails.skewness)
+        return interval(self.estimates, self.std_errors, tails.df, conf_level, tails.skewness)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema."""
         identifiers = {"model": list(self.models)}
-        return self._tidy(self.params, self.bse, self._tails(), conf_level, identifiers)
+        return self._tidy(self.estimates, self.std_errors, self._tails(), conf_level, identifiers)
 
     def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and language in the tidy schema."""
@@ -167,38 +205,104 @@ class HatScores:
             identifiers={**identifiers, "reference": self.reference},
         )
 
-    def contrast(self, a: str, b: str, conf_level: float = 0.95) -> pd.DataFrame:
-        """Difference of two models' scores, with their covariance taken into account.
+    def contrast(
+        self,
+        a: str | Sequence[str],
+        b: str | Sequence[str],
+        conf_level: float = 0.95,
+        *,
+        languages: str | Sequence[str] | None = None,
+        other_languages: str | Sequence[str] | None = None,
+    ) -> Contrast:
+        """Difference of two models' scores, or of the means of two groups of models.
 
         Parameters
         ----------
-        a, b : str
-            Names of two models.
+        a, b : str or sequence of str
+            A model, or several whose mean is taken.
         conf_level : float
+            Level of the interval.
+        languages, other_languages : str or sequence of str, optional
+            Average over these languages only, on both sides, or on the side of `b` if
+            `other_languages` are given; all shared languages if not given.
 
         Returns
         -------
-        DataFrame
-            One tidy row, term ``a - b``.
+        Contrast
+            With the full covariance of models, languages and benchmarks taken into account.
 
         Raises
         ------
         DataError
-            If a name is not among the models.
+            If a name is not among the models or languages.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 0.5, 1.0], rng=1)
+        >>> scores = hs.fit_profile(study, method="observed").hat()
+        >>> scores.contrast("model-03", ["model-01", "model-02"]).term
+        'model-03 - mean(model-01, model-02)'
+        >>> float(scores.contrast("model-01", "model-01").estimate)
+        0.0
         """
-        weights = np.zeros(len(self.models))
-        for name, sign in ((a, 1.0), (b, -1.0)):
-            weights[model_position(self.models, name)] += sign
-        return tidy_frame(
-            f"{a} - {b}",
-            weights @ self.params,
+        weights = group_weights(self.models, a) - group_weights(self.models, b)
+        term = f"{group_name(a)} - {group_name(b)}"
+        if languages is None and other_languages is None:
+            value, variance = weights @ self.estimates, weights @ self.covariance @ weights
+            tails = self._tails(weights[None])
+        else:
+            other = languages if other_languages is None else other_languages
+            on_cells = self._over_languages(a, languages) - self._over_languages(b, other)
+            value = on_cells @ self.cells["estimate"].to_numpy(dtype=float)
+            variance = on_cells @ self.cells_cov @ on_cells
+            tails = self._cell_tails(on_cells)
+            where = ["all" if x is None else ", ".join(names_of(x)) for x in (languages, other)]
+            term = f"{term} in {where[0]}"
+            if where[0] != where[1]:
+                sides = zip((a, b), where, strict=True)
+                term = " - ".join(f"{group_name(group)} in {names}" for group, names in sides)
+        row = tidy_frame(
+            term,
+            value,
             # Of two equal models the variance of the difference may round to below 0.
-            float(np.sqrt(np.maximum(weights @ self.cov @ weights, 0.0))),
-            df=self._tails(weights[None]),
+            float(np.sqrt(np.maximum(variance, 0.0))),
+            df=tails,
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
         )
+        involved = [name for name, weight in zip(self.models, weights, strict=True) if weight]
+        notes = self.overlap.loc[self.overlap["model"].isin(involved), "note"]
+        return Contrast.from_row(row, tuple(note for note in notes if note))
+
+    def _over_languages(
+        self, group: str | Sequence[str], languages: str | Sequence[str] | None
+    ) -> Floats:
+        """Weights (C,) on cells of the mean over models and some of the shared languages."""
+        if self.cells.empty:
+            raise DataError(
+                "these scores have no values per language",
+                hint="make them by fit_profile(study).hat().",
+            )
+        parts = [rows for _, rows in self.cells.groupby("benchmark", sort=False)]
+        models = group_weights(self.models, group)
+        weights = []
+        for rows, all_languages in zip(parts, cell_weights(parts, self.models), strict=True):
+            shared = all_languages.any(axis=0)
+            present = sorted(rows.loc[shared, "language"].unique())
+            chosen = chosen_languages(present, languages)
+            used = all_languages * rows["language"].isin(chosen).to_numpy()
+            weights.append(models @ used * len(present) / len(chosen))
+        return np.concatenate(weights)
+
+    def _cell_tails(self, weights: Floats) -> Tails:
+        """Tails of a sum of cells with weights (C,)."""
+        if self.cell_influence is None:
+            return Tails.unknown(1)
+        ends = np.cumsum([psi.shape[1] for psi in self.cell_influence])[:-1]
+        parts = zip(self.cell_influence, np.split(weights, ends), strict=True)
+        return Tails.from_sums(np.concatenate([psi @ own for psi, own in parts])[:, None])
 
     def ranks(
         self,
@@ -207,12 +311,12 @@ class HatScores:
         n_draws: int = 10_000,
         conf_level: float = 0.95,
     ) -> pd.DataFrame:
-        """Ranks with intervals, by drawing all scores together from N(params, cov).
+        """Ranks with intervals, by drawing all scores together from N(estimates, covariance).
 
         Parameters
         ----------
         rng : Generator, int or None
-            Source of random numbers, normalised by ``numpy.random.default_rng``.
+            Source of random numbers; the seed used stands in ``table.attrs["seed"]``.
         n_draws : int
             Number of parametric bootstrap draws.
         conf_level : float
@@ -223,9 +327,11 @@ class HatScores:
             `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`; rank 1 is the
             highest score. Limits are NaN where the covariance is unknown.
         """
-        draws = normal_draws(self.params, self.cov, n_draws, rng)
-        table = rank_table(self.models, self.params, draws, conf_level)
-        if not np.isfinite(self.cov).all():
+        generator, seed = seeded(rng)
+        draws = normal_draws(self.estimates, self.covariance, n_draws, generator)
+        table = rank_table(self.models, self.estimates, draws, conf_level)
+        table.attrs["seed"] = seed
+        if not np.isfinite(self.covariance).all():
             table[["rank_low", "rank_high", "p_best"]] = np.nan
         return table
 
@@ -237,49 +343,98 @@ class HatScores:
                 "reference": [self.reference],
                 "n_models": [len(self.models)],
                 "n_cells": [len(self.cells)],
-                "mean": [float(np.mean(self.params))],
-                "sd_over_models": [float(np.std(self.params, ddof=1)) if self.nobs > 1 else np.nan],
-                "median_std_error": [float(np.median(self.bse))],
+                "mean": [float(np.mean(self.estimates))],
+                "sd_over_models": [
+                    float(np.std(self.estimates, ddof=1)) if self.nobs > 1 else np.nan
+                ],
+                "median_std_error": [float(np.median(self.std_errors))],
             }
         )
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
-        limits = self.conf_int(conf_level)
+        limits = self.limits(conf_level)
         lines = [
             f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
             *_wrap(self.estimand),
         ]
         bias = self.shape_error
         width = min(max((len(name) for name in self.models), default=5), 40)
-        for m in np.argsort(-self.params, kind="stable"):
+        for m in np.argsort(-self.estimates, kind="stable"):
             name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"
             interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
             shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
-            lines.append(f"  {name:<{width}}  {self.params[m]:.3f}  {interval}{shown}")
-        notes = [] if np.isnan(bias).all() else [_BIAS_WORDS]
-        for note in (*notes, *filter(None, self.overlap["note"])):
+            lines.append(f"  {name:<{width}}  {self.estimates[m]:.3f}  {interval}{shown}")
+        for note in self._notes():
             lines.extend(_wrap(note))
         return "\n".join(lines)
 
+    def _notes(self) -> list[str]:
+        """What weakens the scores, in words."""
+        notes = [] if np.isnan(self.shape_error).all() else [_BIAS_WORDS]
+        return [*notes, *filter(None, self.overlap["note"])]
+
     def __repr__(self) -> str:
-        return f"<HatScores: {self.nobs} models, {self.method}, reference {self.reference}>"
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        table = self.tidy().sort_values("estimate", ascending=False, kind="stable")
+        return f"<p>{html.escape(self.estimand)}</p>" + html_table(table, self._notes())
+
+    def save(self, path: str | Path) -> None:
+        """Write the scores to a JSON file, from which `load` makes equal ones.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that exists is replaced.
+        """
+        saved.write(path, self)
 
     @classmethod
-    def from_frame(cls, scores: pd.DataFrame, cov: pd.DataFrame) -> HatScores:
+    def load(cls, path: str | Path) -> HatScores:
+        """Read scores that `save` has written; nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        HatScores
+
+        Raises
+        ------
+        DataError
+            If the file is missing, or holds no scores of this schema.
+        """
+        return cls(**saved.read(path))
+
+    @classmethod
+    def from_frame(
+        cls,
+        scores: pd.DataFrame,
+        cov: pd.DataFrame | pd.Series | ArrayLike,
+        *,
+        bounded: bool | None = None,
+    ) -> HatScores:
         """Scores made elsewhere, so that trends and claims serve any measure.
+
+        ``HatScores.from_frame(scores.tidy(), scores.cov)`` gives the same estimates, standard
+        errors and degrees of freedom; cells and the skewness of intervals are not in a tidy table.
 
         Parameters
         ----------
         scores : DataFrame
-            Columns `model`, `estimate` and any covariates (`family`, `release_date`,
-            `params_total`, ...).
-        cov : DataFrame
-            Covariance of the estimates, rows and columns named by model.
+            Columns `model`, `estimate`, optionally `df`, and any covariates (`family`,
+            `release_date`, `params_total`, ...). Of a tidy table the rows of term ``HAT`` are used.
+        cov : DataFrame, Series or array_like
+            Covariance of the estimates, rows and columns named by model, or an array in the order
+            of the rows; a Series or one row of numbers holds variances of independent estimates.
+        bounded : bool, optional
+            Whether scores are proportions, whose intervals stay inside (0, 1). By default if the
+            table has a column `term`, as tidy tables have.
 
         Returns
         -------
@@ -290,81 +445,37 @@ class HatScores:
         DataError
             If a column is missing, a model is named twice or missing from `cov`, something is not
             a finite number, or `cov` is not symmetric and positive semi-definite.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"model": ["a", "b"], "estimate": [0.4, 0.5]})
+        >>> scores = hs.HatScores.from_frame(table, [1e-4, 1e-4])
+        >>> print(scores.contrast("b", "a"))
+        b - a: 0.100, 95% interval [0.072, 0.128], p < 0.001
+          given, reference given; standard error 0.0141
         """
-        for column in ("model", "estimate"):
-            if column not in scores.columns:
-                raise DataError("the table of scores lacks a column", column=column, hint="add it.")
-        names = [str(name) for name in scores["model"]]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise DataError(
-                "a model has two scores", column="model", value=twice[0], hint="keep one row each."
-            )
-        estimate = pd.to_numeric(scores["estimate"], errors="coerce").to_numpy(dtype=float)
-        matrix = _given_covariance(names, estimate, cov)
-        count = len(names)
+        given = given_scores(scores, cov)
+        count = len(given.models)
         joint = np.full((2 * count, 2 * count), np.nan)
-        joint[:count, :count] = matrix
+        joint[:count, :count] = given.covariance
         return cls(
-            models=tuple(names),
-            params=estimate,
-            cov=matrix,
-            reference="given",
-            method="given",
+            models=given.models,
+            estimates=given.estimates,
+            covariance=given.covariance,
+            reference=given.reference,
+            method=given.method,
             estimand="Scores given by the user.",
-            covariates=scores.drop(columns="estimate").reset_index(drop=True),
+            covariates=given.covariates,
             source=np.full(count, np.nan),
             joint_cov=joint,
             cells=pd.DataFrame(columns=_CELL_COLUMNS),
             cells_cov=np.zeros((0, 0)),
             overlap=pd.DataFrame(columns=_OVERLAP_COLUMNS),
-            bounded=False,
+            bounded=given.tidy if bounded is None else bounded,
+            given_df=given.df,
         )
-
-
-def _given_covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats:
-    """The covariance of given scores, rows and columns in the order of the names, checked."""
-    for labels in (cov.index, cov.columns):
-        if absent := [name for name in names if name not in labels]:
-            raise DataError(
-                "the covariance lacks a model",
-                column="model",
-                value=absent[0],
-                hint="index its rows and columns by model name.",
-            )
-        if (double := labels[labels.duplicated()].intersection(names)).size:
-            raise DataError(
-                "the covariance names a model twice",
-                column="model",
-                value=double[0],
-                hint="keep one row and one column each.",
-            )
-    numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
-    matrix = np.asarray(numbers, dtype=float)
-    odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))
-    if odd.size:
-        raise DataError(
-            "a score or its covariance is not a finite number",
-            row=int(odd[0]) + 2,
-            column="estimate",
-            value=names[odd[0]],
-            hint="leave that model out, or give its numbers.",
-        )
-    scale = np.abs(matrix).max(initial=0.0)
-    if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
-        raise DataError("the covariance is not symmetric", hint="check rows against columns.")
-    values, vectors = np.linalg.eigh(matrix)
-    if values.min(initial=0.0) < -1e-9 * scale:
-        weight = np.abs(vectors[:, 0])
-        guilty = [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
-        raise DataError(
-            "the covariance has a negative eigenvalue: some combination of these models would "
-            "have a negative variance",
-            column="model",
-            value=", ".join(guilty),
-            hint="estimate it from the same items for all models.",
-        )
-    return matrix
 
 
 def _wrap(text: str) -> list[str]:

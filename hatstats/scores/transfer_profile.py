@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hatstats.inference.labelled import LabelledEstimates, html_table
+from hatstats.inference.tidy import standard_errors
+from hatstats.scores.cell_weights import chosen_languages
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.study.expect import refused
 
 
-class TransferProfile(ABC):
+class TransferProfile(LabelledEstimates, ABC):
     """Expected target accuracy given source accuracy, of every model in a study.
 
     Attributes
@@ -22,14 +28,79 @@ class TransferProfile(ABC):
         The data used.
     method : str
         Name of the estimator.
+    params, bse, cov : Series, Series, DataFrame
+        Parameters as in `tidy`, with standard errors and covariance.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> profile = hs.fit_profile(study, method="observed")
+    >>> profile.hat().models
+    ('model-01', 'model-02')
     """
 
     study: Study
     method: str
 
+    def hat(
+        self,
+        reference: str | ArrayLike = "pooled",
+        *,
+        languages: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+    ) -> HatScores:
+        """HAT scores: the profile averaged over a reference distribution of source accuracy.
+
+        ``H_mb = mean_l sum_x T_mbl(x) G_b(x)``, then the mean over benchmarks. The covariance over
+        models, benchmarks and languages includes the estimation of G where it depends on the data.
+
+        Parameters
+        ----------
+        reference : str or array_like
+            ``pooled`` (equal mixture of the models' own distributions), ``uniform`` (area under
+            the profile), ``own`` (each model's own: its raw target accuracy), ``model:NAME``, or
+            source accuracies in [0, 1] that stand for the reference distribution.
+        languages : str or sequence of str, optional
+            Target languages to average over; all if not given.
+        exclude : str or sequence of str
+            Target languages to leave out of the average.
+
+        Returns
+        -------
+        HatScores
+            Models that lack a benchmark have cells but no score.
+
+        Raises
+        ------
+        DataError
+            For an unknown reference or language.
+        NotIdentifiedError
+            If no model has every benchmark, or the models of one share no language.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+        >>> profile = hs.fit_profile(study, method="observed")
+        >>> one = profile.target_languages[0]
+        >>> scores = profile.hat("uniform", exclude=one)
+        >>> one in set(scores.cells["language"])
+        False
+        """
+        chosen = None
+        if languages is not None or len(exclude):
+            chosen = chosen_languages(self.target_languages, languages, exclude)
+        return self._scores(reference, chosen)
+
     @abstractmethod
-    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
-        """HAT scores: the profile averaged over a reference distribution of source accuracy."""
+    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
+        """Scores over the chosen languages; over all if None."""
+
+    @property
+    @abstractmethod
+    def target_languages(self) -> tuple[str, ...]:
+        """Target languages of all benchmarks, in alphabetical order."""
 
     @property
     @abstractmethod
@@ -53,8 +124,13 @@ class TransferProfile(ABC):
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Parameters in the tidy schema."""
 
-    def conf_int(self, conf_level: float = 0.95) -> NDArray[np.float64]:
-        """Limits of the parameters of `tidy`, shape (k, 2)."""
+    @property
+    def std_errors(self) -> NDArray[np.float64]:
+        """Standard errors of the parameters as an array, shape (k,)."""
+        return standard_errors(self.covariance)
+
+    def limits(self, conf_level: float = 0.95) -> NDArray[np.float64]:
+        """Limits of the parameters as an array, shape (k, 2)."""
         return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy(dtype=float)
 
     @abstractmethod
@@ -64,14 +140,19 @@ class TransferProfile(ABC):
     def summary(self) -> str:
         """The fit in plain text of at most 80 columns."""
         facts = self.glance().iloc[0]
-        pairs = [
-            f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
-            for name, value in facts.items()
-        ]
-        return "\n".join([f"Transfer profile of study {self.study.name!r}", *pairs])
+        width = max(map(len, facts.index))
+        lines = [f"Transfer profile of study {self.study.name!r}"]
+        for name, value in facts.items():
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            lines.append(f"  {str(name).replace('_', ' '):<{width}}  {shown}")
+        lines += textwrap.wrap(self.estimand, 78, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        return f"<p>{html.escape(self.estimand)}</p>" + html_table(self.tidy())
 
 
 def as_profile(value: object, caller: str) -> TransferProfile:

@@ -224,7 +224,7 @@ def _from_items(
         terms = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
         for column, (scores, name) in enumerate(terms):
             index = scores.models.index(name)
-            values[column] += share * scores.params[index]
+            values[column] += share * scores.estimates[index]
             for total, psi in zip(influence, scores.influence, strict=True):
                 total[:, column] += share * psi[:, index]
     cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)

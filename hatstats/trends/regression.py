@@ -137,7 +137,7 @@ def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
 
 def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
     """Sampling covariance of the models kept, or a DataError that names those at fault."""
-    cov = scores.cov[np.ix_(kept, kept)]
+    cov = scores.covariance[np.ix_(kept, kept)]
     names = [scores.models[index] for index in kept]
     unknown = [name for name, row in zip(names, cov, strict=True) if not np.isfinite(row).all()]
     if unknown:
@@ -172,7 +172,7 @@ def _two_stages(
     groupings = {"model": np.array(design.models)}
     if len(set(labels)) < len(labels):
         groupings = {cluster: np.array(labels), **groupings}
-    y, V = scores.params[kept], _known_covariance(scores, kept)
+    y, V = scores.estimates[kept], _known_covariance(scores, kept)
     if link == "logit":
         y, V = _on_logits(scores, design.models, y, V)
     fit = fit_reml(y, X, V, list(groupings.values()))

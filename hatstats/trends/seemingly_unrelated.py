@@ -128,7 +128,7 @@ def slope_difference(
     labels = list(trend.clusters)
     shared = scores.joint_cov[np.ix_(source_rows, kept)]
     if trend.scale == "logit":
-        shared = shared / (scores.params[kept] * (1.0 - scores.params[kept]))
+        shared = shared / (scores.estimates[kept] * (1.0 - scores.estimates[kept]))
     robust = _stack([source, trend.reml], [labels, labels], trend, shared)
     source_gradient = np.eye(source.params.size)[column]
     difference = np.concatenate([source_gradient, -gradient])

@@ -42,8 +42,8 @@ def test_influence_gives_the_covariance_of_the_scores(method: str, reference: st
     scores = profile.hat(reference)
     found = score_influence(require_items(profile, "a test"), reference)
     assert found.models == scores.models
-    np.testing.assert_allclose(found.params, scores.params, atol=1e-12)
-    np.testing.assert_allclose(found.cov, scores.cov, atol=1e-14)
+    np.testing.assert_allclose(found.estimates, scores.estimates, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, scores.covariance, atol=1e-14)
 
 
 def test_standard_errors_against_scipy() -> None:
@@ -90,19 +90,19 @@ def test_repeated_clusters_are_clusters_of_their_own() -> None:
 def test_kinds_agree_with_the_sandwich(observed: hs.TransferProfile, kind: str) -> None:
     drawn = hs.bootstrap_hat(observed, kind=kind, n_draws=20_000, rng=4)  # type: ignore[arg-type]
     scores = observed.hat()
-    np.testing.assert_allclose(drawn.bse, scores.bse, rtol=0.03)
-    correlation = scores.cov / np.outer(scores.bse, scores.bse)
-    drawn_correlation = drawn.cov / np.outer(drawn.bse, drawn.bse)
+    np.testing.assert_allclose(drawn.std_errors, scores.std_errors, rtol=0.03)
+    correlation = scores.covariance / np.outer(scores.std_errors, scores.std_errors)
+    drawn_correlation = drawn.covariance / np.outer(drawn.std_errors, drawn.std_errors)
     np.testing.assert_allclose(drawn_correlation, correlation, atol=0.03)
     for interval in ("bca", "percentile"):
-        limits = drawn.conf_int(interval=interval)  # type: ignore[arg-type]
-        np.testing.assert_allclose(limits, scores.conf_int(), atol=0.2 * scores.bse.max())
+        limits = drawn.limits(interval=interval)  # type: ignore[arg-type]
+        np.testing.assert_allclose(limits, scores.limits(), atol=0.2 * scores.std_errors.max())
 
 
 def test_contrasts_are_paired(observed: hs.TransferProfile) -> None:
     drawn = hs.bootstrap_hat(observed, n_draws=20_000, rng=4)
-    row = drawn.contrast("model-01", "model-03").iloc[0]
-    exact = observed.hat().contrast("model-01", "model-03").iloc[0]
+    row = drawn.contrast("model-01", "model-03").tidy().iloc[0]
+    exact = observed.hat().contrast("model-01", "model-03").tidy().iloc[0]
     assert row["estimate"] == pytest.approx(exact["estimate"])
     assert row["std_error"] == pytest.approx(exact["std_error"], rel=0.03)
     assert row["conf_low"] < row["estimate"] < row["conf_high"]
@@ -132,12 +132,12 @@ def test_trials_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
     unbiased = share * (1.0 - share) / (rows["n_trials"] - 1.0)
     expected = unbiased.groupby(rows["model"]).sum() ** 0.5 / (200 * 3)
     assert drawn.scale == pytest.approx(np.sqrt(4 / 3))
-    np.testing.assert_allclose(drawn.bse, expected, rtol=0.35)
-    assert (drawn.bse < 0.7 * observed.hat("own").bse).all()
+    np.testing.assert_allclose(drawn.std_errors, expected, rtol=0.35)
+    assert (drawn.std_errors < 0.7 * observed.hat("own").std_errors).all()
     assert drawn.unit == "trials"
     assert drawn.n_failed == 0
     assert "inflates the SE" in drawn.summary()
-    assert np.isfinite(drawn.conf_int()).all()
+    assert np.isfinite(drawn.limits()).all()
 
 
 def test_all_answers_the_same_degenerate(study: hs.Study) -> None:
@@ -148,7 +148,7 @@ def test_all_answers_the_same_degenerate(study: hs.Study) -> None:
         profile = hs.fit_profile(flat, method="observed")
     with pytest.warns(hs.DegenerateDataWarning, match="no item moves the score of model-01"):
         drawn = hs.bootstrap_hat(profile, "own", n_draws=200, rng=1)
-    limits = drawn.conf_int()
+    limits = drawn.limits()
     assert np.isnan(limits[0]).all()
     assert np.isfinite(limits[1:]).all()
 
@@ -179,7 +179,7 @@ def test_choices_bad_input(observed: hs.TransferProfile, study: hs.Study) -> Non
         hs.bootstrap_hat(observed, "best")
     drawn = hs.bootstrap_hat(observed, n_draws=100, rng=1)
     with pytest.raises(hs.DataError, match="interval"):
-        drawn.conf_int(interval="hdi")  # type: ignore[arg-type]
+        drawn.limits(interval="hdi")  # type: ignore[arg-type]
     with pytest.raises(hs.DataError, match="no such model"):
         drawn.contrast("model-01", "nobody")
     with pytest.raises(hs.NotIdentifiedError, match="counts per item"):

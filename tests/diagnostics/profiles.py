@@ -47,6 +47,6 @@ def slow_influence(
             weights[cluster] = copies
             study = repeat_clusters(items, [weights])
             again = hs.fit_profile(study, method=profile.method)  # type: ignore[arg-type]
-            ends.append(scores(again).params)
+            ends.append(scores(again).estimates)
         found.append(ends[1] - ends[0])
     return np.array(found), computed

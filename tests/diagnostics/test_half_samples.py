@@ -43,7 +43,7 @@ def test_line_against_naive() -> None:
                 y = target[m, :, language]
                 slope = ((x * y).mean() - x.mean() * y.mean()) / covariance
                 heights.append(y.mean() + slope * (centre - x.mean()))
-            assert check.line.params[m] == pytest.approx(np.mean(heights), abs=1e-10)
+            assert check.line.estimates[m] == pytest.approx(np.mean(heights), abs=1e-10)
             checked += 1
     assert checked == 6
 
@@ -57,7 +57,7 @@ def test_implied_line_against_least_squares() -> None:
         design = np.column_stack([root, root * fit.support])
         mean = fit.profiles[m].mean(axis=0)
         intercept, slope = np.linalg.lstsq(design, root * mean)[0]
-        assert check.implied.params[m] == pytest.approx(intercept + 0.3 * slope, abs=1e-8)
+        assert check.implied.estimates[m] == pytest.approx(intercept + 0.3 * slope, abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def straight_study(n_items: int, seed: int) -> hs.Study:
 def test_a_straight_profile_against_theory() -> None:
     profile = hs.fit_profile(straight_study(20_000, 4), method="observed")
     check = hs.split_half(profile, "uniform")
-    error = float(np.sqrt(check.line.cov[0, 0]))
-    assert check.line.params[0] == pytest.approx(0.1 + 0.7 * 0.5, abs=4 * error)
+    error = float(np.sqrt(check.line.covariance[0, 0]))
+    assert check.line.estimates[0] == pytest.approx(0.1 + 0.7 * 0.5, abs=4 * error)
     assert error < 0.002
     # Var x = 1/20 of a beta(2, 2); noise adds E x (1 - x) / 10 = 1/50.
     assert check.reliability["reliability"].item() == pytest.approx(0.05 / 0.07, abs=0.02)
@@ -114,9 +114,9 @@ def test_items_of_equal_hardness_degenerate() -> None:
     profile = hs.fit_profile(dataclasses.replace(study, counts=counts), method="observed")
     with pytest.warns(hs.DegenerateDataWarning, match="model-01 differ between items no more"):
         check = hs.split_half(profile)
-    assert np.isnan(check.line.params[0])
-    assert np.isfinite(check.line.params[1:]).all()
-    assert np.isfinite(check.line.cov[1:, 1:]).all()
+    assert np.isnan(check.line.estimates[0])
+    assert np.isfinite(check.line.estimates[1:]).all()
+    assert np.isfinite(check.line.covariance[1:, 1:]).all()
     assert "model-01" in check.summary()
 
 
@@ -128,7 +128,7 @@ def test_all_right_degenerate() -> None:
         profile = hs.fit_profile(dataclasses.replace(study, counts=counts), method="observed")
     with pytest.warns(hs.DegenerateDataWarning, match="model-01"):
         check = hs.split_half(profile)
-    assert np.isnan(check.line.params[0])
+    assert np.isnan(check.line.estimates[0])
     assert np.isnan(check.reliability["reliability"].iloc[0])
 
 

@@ -42,7 +42,7 @@ def test_difference_and_its_covariance_are_those_of_the_influence_values() -> No
     joint, latent = (fit_profile(study, method=method) for method in ("joint", "latent"))
     found = misspecification_test(joint, latent)
     a, b = score_influence(joint), score_influence(latent)
-    d = a.params - b.params
+    d = a.estimates - b.estimates
     psi = a.influence[0] - b.influence[0]
     groups = len(psi)
     assert groups == 100

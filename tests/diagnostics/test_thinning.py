@@ -41,18 +41,18 @@ def test_with_all_trials_it_is_the_observed_score(reference: str) -> None:
     check = hs.thin_trials(profile_of("latent"), reference)
     full = check.path[check.path["trials"] == 5]
     scores = profile_of("observed").hat(reference)
-    np.testing.assert_allclose(full["observed"], scores.params, atol=1e-12)
-    np.testing.assert_allclose(full["std_error"], scores.bse, rtol=1e-9)
+    np.testing.assert_allclose(full["observed"], scores.estimates, atol=1e-12)
+    np.testing.assert_allclose(full["std_error"], scores.std_errors, rtol=1e-9)
     ends = check.path[np.isinf(check.path["trials"])]
-    np.testing.assert_allclose(ends["implied"], profile_of("latent").hat(reference).params)
+    np.testing.assert_allclose(ends["implied"], profile_of("latent").hat(reference).estimates)
 
 
 def test_own_reference_is_raw_accuracy_however_few_trials() -> None:
     check = hs.thin_trials(profile_of("latent"), "own")
-    raw = profile_of("observed").hat("own").params
+    raw = profile_of("observed").hat("own").estimates
     for kept, rows in check.path.groupby("trials"):
         np.testing.assert_allclose(rows["observed"], raw, atol=1e-12, err_msg=str(kept))
-    np.testing.assert_allclose(check.limit.params, raw, atol=1e-12)
+    np.testing.assert_allclose(check.limit.estimates, raw, atol=1e-12)
 
 
 @pytest.mark.parametrize("reference", ["pooled", "uniform"])
@@ -70,7 +70,7 @@ def test_thinned_path_against_naive(reference: str) -> None:
         counts.loc[source, "n_correct"] = kept.astype(float)
         counts.loc[source, "n_trials"] = 2.0
         thin = dataclasses.replace(study, counts=counts)
-        found.append(hs.fit_profile(thin, method="observed").hat(reference).params)
+        found.append(hs.fit_profile(thin, method="observed").hat(reference).estimates)
     path = hs.thin_trials(profile, reference).path
     exact = path.loc[path["trials"] == 2, "observed"]
     np.testing.assert_allclose(np.mean(found, axis=0), exact, atol=0.004)
@@ -96,8 +96,8 @@ def test_limit_is_nearer_the_truth_than_the_observed_score(world: str) -> None:
     profile = hs.fit_profile(study, method="observed")
     area = (np.arange(2000) + 0.5) / 2000
     truth = true_hat(area, world=world)  # type: ignore[arg-type]
-    observed = np.abs(profile.hat("uniform").params - truth)
-    limit = np.abs(hs.thin_trials(profile, "uniform").limit.params - truth)
+    observed = np.abs(profile.hat("uniform").estimates - truth)
+    limit = np.abs(hs.thin_trials(profile, "uniform").limit.estimates - truth)
     assert (observed > 0.03).all()
     assert (limit < 0.5 * observed).all()
 
@@ -142,8 +142,8 @@ def test_a_language_missing_for_one_model_degenerate() -> None:
     for reference in REFERENCES:
         check = hs.thin_trials(hs.fit_profile(part, method="observed"), reference)
         assert check.models == ("model-01", "model-02", "model-03")
-        assert np.isfinite(check.limit.params).all()
-        assert np.isfinite(check.implied.cov).all()
+        assert np.isfinite(check.limit.estimates).all()
+        assert np.isfinite(check.implied.covariance).all()
 
 
 def test_two_trials_and_no_items_bad_input() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
-from hatstats.scores.averages import cell_weights, common_languages
+from hatstats.scores.cell_weights import cell_weights, common_languages
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.reference import reference_mixture
 from hatstats.scores.scores import HatScores
@@ -120,7 +120,7 @@ def test_scores_equal_loops(seed: int, which: int) -> None:
         scores = profile.hat(REFERENCES[which])
     ones = dict.fromkeys(study.counts["item"], 1.0)
     expected = naive_scores(shares(study), REFERENCES[which], ones)
-    np.testing.assert_allclose(scores.params, expected, atol=1e-12)
+    np.testing.assert_allclose(scores.estimates, expected, atol=1e-12)
 
 
 @settings(max_examples=15)
@@ -146,7 +146,7 @@ def test_influence_equals_differences_of_weighted_loops(seed: int, which: int) -
         np.testing.assert_allclose(influence[i].mean(axis=1), slope, atol=1e-8)
     psi = influence.mean(axis=2)
     factor = items.size / (items.size - 1)
-    np.testing.assert_allclose(scores.cov, factor * psi.T @ psi, atol=1e-14)
+    np.testing.assert_allclose(scores.covariance, factor * psi.T @ psi, atol=1e-14)
 
 
 @pytest.mark.parametrize("method", ["latent", "observed"])
@@ -245,7 +245,7 @@ def test_scores_of_two_benchmarks_are_their_mean() -> None:
         return fit_profile(study_of(rows), method="observed").hat()
 
     both, one, two = score([*first, *second]), score(first), score(second)
-    np.testing.assert_allclose(both.params, (one.params + two.params) / 2)
-    np.testing.assert_allclose(both.cov, (one.cov + two.cov) / 4)
+    np.testing.assert_allclose(both.estimates, (one.estimates + two.estimates) / 2)
+    np.testing.assert_allclose(both.covariance, (one.covariance + two.covariance) / 4)
     np.testing.assert_allclose(both.joint_cov, (one.joint_cov + two.joint_cov) / 4)
     np.testing.assert_allclose(both.source, (one.source + two.source) / 2)

@@ -79,8 +79,8 @@ def test_errors_of_gap_and_hat_are_those_of_the_delta_method(
     for term in ("gap", "ratio"):
         np.testing.assert_allclose(tidy.loc[term], exact.loc[term], rtol=0.15)
     scores = fit_profile(items, method="observed").hat("pooled")
-    np.testing.assert_allclose(tidy.loc["HAT"], scores.bse, rtol=0.15)
-    np.testing.assert_allclose(draws.estimate["HAT"], scores.params)
+    np.testing.assert_allclose(tidy.loc["HAT"], scores.std_errors, rtol=0.15)
+    np.testing.assert_allclose(draws.estimate["HAT"], scores.estimates)
 
 
 def test_mantel_haenszel_against_statsmodels() -> None:
@@ -162,9 +162,9 @@ def test_a_table_of_means_has_fewer_measures() -> None:
     found = measure_draws(study, n_draws=300, rng=1)
     assert set(found.estimate) == {"HAT", "gap", "ratio", "excess", "gamma", "parity_gap"}
     scores = fit_profile(study).hat()
-    np.testing.assert_allclose(found.estimate["HAT"], scores.params)
+    np.testing.assert_allclose(found.estimate["HAT"], scores.estimates)
     errors = found.tidy().set_index(["term", "model"])["std_error"]
-    np.testing.assert_allclose(errors.loc["HAT"], scores.bse, rtol=0.25)
+    np.testing.assert_allclose(errors.loc["HAT"], scores.std_errors, rtol=0.25)
     exact = measures(study).set_index(["term", "model"])["std_error"]
     np.testing.assert_allclose(errors.loc["gap"], exact.loc["gap"], rtol=0.2)
     with pytest.raises(NotIdentifiedError, match="pooled, uniform or own"):

@@ -129,22 +129,22 @@ def test_excess_against_naive(benchmarks: int) -> None:
     step = 1e-5
     for m in range(6):
         model = f"model-{m:02d}"
-        value, variance = naive_excess(profile, model, profile.params)
+        value, variance = naive_excess(profile, model, profile.estimates)
         row = table.loc[("excess", model)]
         assert row["estimate"] == pytest.approx(value, abs=1e-12)
         slopes = []
-        for place in range(profile.params.size):
-            move = np.zeros(profile.params.size)
+        for place in range(profile.estimates.size):
+            move = np.zeros(profile.estimates.size)
             move[place] = step
             up, down = (
-                naive_excess(profile, model, profile.params + sign * move)[0] for sign in (1, -1)
+                naive_excess(profile, model, profile.estimates + sign * move)[0] for sign in (1, -1)
             )
             slopes.append((up - down) / (2 * step))
-        variance += np.array(slopes) @ profile.cov @ np.array(slopes)
+        variance += np.array(slopes) @ profile.covariance @ np.array(slopes)
         for b in range(benchmarks):
             shift = np.eye(benchmarks)[b] * step
             up, down = (
-                naive_excess(profile, model, profile.params, sign * shift)[0] for sign in (1, -1)
+                naive_excess(profile, model, profile.estimates, sign * shift)[0] for sign in (1, -1)
             )
             variance += ((up - down) / (2 * step)) ** 2 * profile.parts[b].source_var[m]
         assert row["std_error"] == pytest.approx(np.sqrt(variance), rel=1e-6)

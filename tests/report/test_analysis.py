@@ -59,7 +59,7 @@ def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Analysi
     analysis = analyses[name]
     weak = set(analysis.scores.overlap.query("not informed")["model"])
     known = [index for index, model in enumerate(analysis.scores.models) if model not in weak]
-    best = max(known, key=lambda index: analysis.scores.params[index])
+    best = max(known, key=lambda index: analysis.scores.estimates[index])
     assert analysis.key_results[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
     assert list(analysis.ranks["model"]) == list(analysis.scores.models)
 
@@ -100,7 +100,7 @@ def test_flagged_cells_can_be_used(analyses: dict[str, Analysis]) -> None:
     assert with_them.used is study
     assert with_them.key_results[-1] == "2 suspicious cells used."
     cells = study.flagged
-    moved = with_them.scores.params - default.scores.params
+    moved = with_them.scores.estimates - default.scores.estimates
     touched = [model in set(cells["model"]) for model in default.scores.models]
     # A broken cell lowers its own model, and hardly moves the others.
     assert any(touched)
@@ -186,7 +186,7 @@ def test_same_seed_same_ranks_other_seed_other_ranks() -> None:
     drawn = ["rank_low", "rank_high", "p_best"]
     assert not first.ranks[drawn].equals(other.ranks[drawn])
     # Only what is drawn depends on the seed.
-    np.testing.assert_array_equal(first.scores.params, other.scores.params)
+    np.testing.assert_array_equal(first.scores.estimates, other.scores.estimates)
     np.testing.assert_array_equal(first.ranks["rank"], other.ranks["rank"])
     assert claims_frame(first.claims).equals(claims_frame(other.claims))
     assert (first.seed, other.seed) == (1, 4)

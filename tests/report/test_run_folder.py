@@ -144,13 +144,13 @@ def test_results_json_holds_the_numbers_of_the_analysis(folder: Path, analysis: 
     assert content["schema_version"] == 1
     assert content["key_results"] == list(analysis.key_results)
     by_model = {row["model"]: row for row in content["scores"]}
-    for model, estimate in zip(analysis.scores.models, analysis.scores.params, strict=True):
+    for model, estimate in zip(analysis.scores.models, analysis.scores.estimates, strict=True):
         assert by_model[model]["estimate"] == pytest.approx(estimate, rel=1e-9)
     assert by_model["m_0"]["params_total"] is None
     assert {row["df"] for row in content["scores"]} == {"inf"}
     covariance = content["scores_covariance"]
     assert covariance["models"] == list(analysis.scores.models)
-    np.testing.assert_allclose(covariance["cov"], analysis.scores.cov, rtol=1e-9)
+    np.testing.assert_allclose(covariance["cov"], analysis.scores.covariance, rtol=1e-9)
     assert [row["name"] for row in content["claims"]] == [
         "small_models_not_broken",
         "progress_over_time",

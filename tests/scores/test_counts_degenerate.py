@@ -24,7 +24,7 @@ def test_a_model_asked_on_one_side_only_has_no_score(method: str, language: str)
         scores = fit_profile(study, method=method).hat("pooled")
     assert scores.models == ("a", "b")
     without = fit_profile(study_of(rows), method=method).hat("pooled")
-    np.testing.assert_allclose(scores.params, without.params, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(scores.estimates, without.estimates, rtol=0, atol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore::hatstats.errors.DegenerateDataWarning")

@@ -49,7 +49,7 @@ def check_own(study: Study, method: str) -> HatScores:
     assert len(cells) == len(raw) >= 4
     np.testing.assert_allclose(cells.to_numpy(), raw.loc[cells.index].to_numpy(), atol=1e-10)
     by_benchmark = raw.groupby(level=[0, 1]).mean()
-    for name, value in zip(scores.models, scores.params, strict=True):
+    for name, value in zip(scores.models, scores.estimates, strict=True):
         assert value == pytest.approx(by_benchmark[name].mean(), abs=1e-10)
     return scores
 
@@ -121,9 +121,9 @@ def test_a_model_as_reference_is_its_own_reference() -> None:
     study = study_of(rows)
     observed = fit_profile(study, method="observed")
     given_by_name, own = observed.hat("model:b"), observed.hat("own")
-    assert given_by_name.params[1] == pytest.approx(own.params[1], abs=1e-12)
-    assert given_by_name.bse[1] == pytest.approx(own.bse[1], rel=1e-9)
-    assert abs(given_by_name.params[0] - own.params[0]) > 1e-3
+    assert given_by_name.estimates[1] == pytest.approx(own.estimates[1], abs=1e-12)
+    assert given_by_name.std_errors[1] == pytest.approx(own.std_errors[1], rel=1e-9)
+    assert abs(given_by_name.estimates[0] - own.estimates[0]) > 1e-3
 
 
 def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> None:
@@ -132,8 +132,8 @@ def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> N
     own = latent.hat("own")
     for place, name in enumerate(own.models):
         named = latent.hat(f"model:{name}")
-        assert named.params[place] == pytest.approx(own.params[place], abs=0.004)
-        assert named.bse[place] == pytest.approx(own.bse[place], rel=0.05)
+        assert named.estimates[place] == pytest.approx(own.estimates[place], abs=0.004)
+        assert named.std_errors[place] == pytest.approx(own.std_errors[place], rel=0.05)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -143,13 +143,13 @@ def test_covariances_are_symmetric_and_not_negative(
 ) -> None:
     rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 80, rng=np.random.default_rng(7))
     scores = fit_profile(study_of(rows), method=method).hat(reference)
-    for matrix in (scores.cov, scores.cells_cov, scores.joint_cov):
+    for matrix in (scores.covariance, scores.cells_cov, scores.joint_cov):
         np.testing.assert_allclose(matrix, matrix.T, atol=1e-15)
         assert np.linalg.eigvalsh(matrix).min() > -1e-12
-    np.testing.assert_array_equal(scores.joint_cov[:3, :3], scores.cov)
+    np.testing.assert_array_equal(scores.joint_cov[:3, :3], scores.covariance)
     np.testing.assert_allclose(scores.cells["std_error"] ** 2, np.diag(scores.cells_cov))
     # Models share items, so that their scores go together.
-    assert (scores.cov[np.triu_indices(3, 1)] > 0).all()
+    assert (scores.covariance[np.triu_indices(3, 1)] > 0).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -159,10 +159,12 @@ def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]
     rows += [("copy", *row[1:]) for row in rows if row[0] == "a"]
     scores = fit_profile(study_of(rows), method=method).hat(reference)
     first, copy = scores.models.index("a"), scores.models.index("copy")
-    assert scores.params[first] == scores.params[copy]
-    correlation = scores.cov[first, copy] / scores.bse[first] / scores.bse[copy]
+    assert scores.estimates[first] == scores.estimates[copy]
+    correlation = (
+        scores.covariance[first, copy] / scores.std_errors[first] / scores.std_errors[copy]
+    )
     assert correlation == pytest.approx(1.0, abs=1e-12)
-    row = scores.contrast("a", "copy").iloc[0]
+    row = scores.contrast("a", "copy").tidy().iloc[0]
     assert row["estimate"] == 0.0
     # The variance is a difference of equal terms of 1e-4 or so, and 0 to their rounding.
     assert row["std_error"] ** 2 == pytest.approx(0.0, abs=1e-16)
@@ -183,25 +185,27 @@ def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> 
         fit_profile(study_of(each), method=method, options=options).hat(reference)
         for each in (rows, twins, apart)
     )
-    np.testing.assert_allclose(paired.params, lone.params, atol=1e-12)
+    np.testing.assert_allclose(paired.estimates, lone.estimates, atol=1e-12)
     if method == "observed" or reference == "own":
-        np.testing.assert_allclose(paired.params, once.params, atol=1e-12)
-        np.testing.assert_allclose(paired.cov, once.cov, rtol=1e-9)
-        np.testing.assert_allclose(lone.cov * 2 * 199 / 200, once.cov * 99 / 100, rtol=1e-9)
+        np.testing.assert_allclose(paired.estimates, once.estimates, atol=1e-12)
+        np.testing.assert_allclose(paired.covariance, once.covariance, rtol=1e-9)
+        np.testing.assert_allclose(
+            lone.covariance * 2 * 199 / 200, once.covariance * 99 / 100, rtol=1e-9
+        )
     else:
         # A fixed prior weighs half as much against twice the items.
-        np.testing.assert_allclose(paired.params, once.params, atol=0.03)
-        np.testing.assert_allclose(np.sqrt(2) * lone.bse, paired.bse, rtol=0.02)
+        np.testing.assert_allclose(paired.estimates, once.estimates, atol=0.03)
+        np.testing.assert_allclose(np.sqrt(2) * lone.std_errors, paired.std_errors, rtol=0.02)
 
 
 def test_contrast_uses_the_covariance() -> None:
     rows = item_rows(["a", "b"], ["en", "sw"], 100, rng=np.random.default_rng(10))
     scores = fit_profile(study_of(rows)).hat()
-    row = scores.contrast("b", "a", conf_level=0.9).iloc[0]
-    variance = scores.cov[0, 0] + scores.cov[1, 1] - 2 * scores.cov[0, 1]
+    row = scores.contrast("b", "a", conf_level=0.9).tidy().iloc[0]
+    variance = scores.covariance[0, 0] + scores.covariance[1, 1] - 2 * scores.covariance[0, 1]
     assert scores.influence is not None
     assert row["term"] == "b - a"
-    assert row["estimate"] == pytest.approx(scores.params[1] - scores.params[0])
+    assert row["estimate"] == pytest.approx(scores.estimates[1] - scores.estimates[0])
     assert row["std_error"] == pytest.approx(np.sqrt(variance))
     psi = scores.influence[:, 1] - scores.influence[:, 0]
     assert row["df"] == pytest.approx(2 / (sum(psi**4) / sum(psi**2) ** 2 - 1 / 100))
@@ -210,7 +214,7 @@ def test_contrast_uses_the_covariance() -> None:
     )
     assert (row["conf_low"], row["conf_high"]) == pytest.approx(tuple(limits))
     assert row["statistic"] == pytest.approx(row["estimate"] / row["std_error"])
-    assert variance < scores.cov[0, 0] + scores.cov[1, 1]
+    assert variance < scores.covariance[0, 0] + scores.covariance[1, 1]
 
 
 def test_source_accuracy_and_its_covariance_with_the_score() -> None:
@@ -237,8 +241,8 @@ def test_order_of_rows_and_names_of_items_do_not_matter() -> None:
     for method in METHODS:
         one = fit_profile(study_of(rows), method=method).hat()
         two = fit_profile(study_of(mixed), method=method).hat()
-        np.testing.assert_allclose(one.params, two.params, atol=1e-10)
-        np.testing.assert_allclose(one.cov, two.cov, atol=1e-12)
+        np.testing.assert_allclose(one.estimates, two.estimates, atol=1e-10)
+        np.testing.assert_allclose(one.covariance, two.covariance, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -247,7 +251,7 @@ def test_tables_follow_the_one_schema(method: str) -> None:
     profile = fit_profile(study_of(rows), method=method)
     scores = profile.hat("uniform")
     assert list(scores.tidy().columns) == ["model", "reference", *TIDY_COLUMNS]
-    assert list(scores.contrast("a", "b").columns) == ["reference", *TIDY_COLUMNS]
+    assert list(scores.contrast("a", "b").tidy().columns) == ["reference", *TIDY_COLUMNS]
     cells = scores.tidy_cells()
     assert list(cells.columns) == ["model", "benchmark", "language", "reference", *TIDY_COLUMNS]
     assert len(cells) == 6
@@ -257,11 +261,11 @@ def test_tables_follow_the_one_schema(method: str) -> None:
     assert set(table["method"]) == {method}
     tidy = scores.tidy(0.99)
     assert tidy[["statistic", "p_value"]].isna().all(axis=None)
-    np.testing.assert_allclose(tidy[["conf_low", "conf_high"]], scores.conf_int(0.99))
+    np.testing.assert_allclose(tidy[["conf_low", "conf_high"]], scores.limits(0.99))
     inside = (tidy["conf_low"] > 0) & (tidy["conf_high"] < 1)
     assert inside.all()
     assert (tidy["conf_low"] < tidy["estimate"]).all()
-    narrow = scores.conf_int(0.5)
+    narrow = scores.limits(0.5)
     assert (narrow[:, 0] > tidy["conf_low"]).all()
     points, curve = profile.points(), profile.curve()
     assert list(points.columns) == [
@@ -271,8 +275,8 @@ def test_tables_follow_the_one_schema(method: str) -> None:
     assert {"model", "benchmark", "language", "source", "target"} <= set(curve.columns)
     assert curve.groupby(["model", "language"])["share"].sum().to_numpy() == pytest.approx(1.0)
     assert profile.glance().loc[0, ["n_models", "n_languages", "n_items"]].tolist() == [3, 2, 60]
-    assert profile.params.shape == (15,)
-    assert profile.conf_int().shape == (15, 2)
+    assert profile.estimates.shape == (15,)
+    assert profile.limits().shape == (15, 2)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -282,8 +286,8 @@ def test_profiles_at_a_point_are_scores_of_a_point_reference(method: str) -> Non
     for level in (0.3, 0.9):
         scores = profile.hat([level])
         shown = profile.tidy().query(f"term == 'T({level:g})'")
-        np.testing.assert_allclose(shown["estimate"], scores.params, atol=1e-12)
-        np.testing.assert_allclose(shown["std_error"], scores.bse, rtol=1e-9)
+        np.testing.assert_allclose(shown["estimate"], scores.estimates, atol=1e-12)
+        np.testing.assert_allclose(shown["std_error"], scores.std_errors, rtol=1e-9)
     # The profile of the latent method is monotone, so are its points.
     if method == "latent":
         by_model = profile.tidy().pivot(index="model", columns="term", values="estimate")
@@ -308,7 +312,7 @@ def test_overlap_says_how_much_is_extrapolation() -> None:
     # What a model never does lies outside nothing of its own, but for its 1 % tails.
     assert (own["outside"] < 0.03).all()
     np.testing.assert_allclose(own["effective_size"], 400, rtol=1e-6)
-    np.testing.assert_allclose(own["trimmed"], profile.hat("own").params, atol=0.02)
+    np.testing.assert_allclose(own["trimmed"], profile.hat("own").estimates, atol=0.02)
     assert (profile.hat("pooled").overlap["effective_size"] < 400).all()
 
 
@@ -316,7 +320,7 @@ def test_ranks_agree_with_the_scores_and_their_covariance() -> None:
     study = simulate_study((0.0, 0.0, 0.0, 0.0), transfer=(-1.0, 0.0, 0.02, 1.0), rng=18)
     scores = fit_profile(study).hat()
     table = scores.ranks(rng=1, n_draws=500).set_index("model")
-    best_first = [scores.models[place] for place in np.argsort(-scores.params)]
+    best_first = [scores.models[place] for place in np.argsort(-scores.estimates)]
     assert table["rank"].sort_values().index.tolist() == best_first
     assert table.loc["model-04", ["rank_low", "rank_high"]].tolist() == [1, 1]
     assert table.loc["model-01", ["rank_low", "rank_high"]].tolist() == [4, 4]
@@ -326,7 +330,7 @@ def test_ranks_agree_with_the_scores_and_their_covariance() -> None:
     # Between two models, the share of draws that put one first is a tail of the contrast.
     pair = fit_profile(study.select(models=["model-02", "model-03"])).hat()
     share = pair.ranks(rng=1, n_draws=40_000).set_index("model")["p_best"]
-    row = pair.contrast("model-02", "model-03").iloc[0]
+    row = pair.contrast("model-02", "model-03").tidy().iloc[0]
     expected = stats.norm.cdf(row["estimate"] / row["std_error"])
     assert share["model-02"] == pytest.approx(expected, abs=0.01)
     few = [pair.ranks(rng=seed, n_draws=999)["p_best"].tolist() for seed in (1, 1, 2)]

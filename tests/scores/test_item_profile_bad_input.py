@@ -122,12 +122,12 @@ COV = pd.DataFrame([[0.01, 0.002], [0.002, 0.02]], index=["a", "b"], columns=["a
 def test_scores_made_elsewhere_keep_covariates_and_order() -> None:
     shuffled = COV.loc[["b", "a"], ["b", "a"]]
     scores = HatScores.from_frame(SCORES, shuffled)
-    np.testing.assert_array_equal(scores.cov, COV.to_numpy())
+    np.testing.assert_array_equal(scores.covariance, COV.to_numpy())
     assert scores.covariates["family"].tolist() == ["f", "g"]
     assert "estimate" not in scores.covariates
     # No proportions: limits may leave (0, 1), and 0 is a null of interest.
     assert scores.tidy()["p_value"].notna().all()
-    assert scores.conf_int()[0, 0] == pytest.approx(0.4 - 1.959964 * 0.1)
+    assert scores.limits()[0, 0] == pytest.approx(0.4 - 1.959964 * 0.1)
     assert np.isnan(scores.source).all()
     assert scores.summary()
 

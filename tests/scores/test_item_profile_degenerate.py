@@ -39,13 +39,13 @@ def test_a_score_that_no_item_moves_has_no_interval(
     with pytest.warns(DegenerateDataWarning, match="no interval for a, quiz, sw: their answers"):
         scores = profile.hat("own")
     a, b = scores.models.index("a"), scores.models.index("b")
-    assert scores.params[a] == pytest.approx(target)
-    assert np.isnan(scores.conf_int()[a]).all()
-    assert np.isfinite(scores.conf_int()[b]).all()
+    assert scores.estimates[a] == pytest.approx(target)
+    assert np.isnan(scores.limits()[a]).all()
+    assert np.isfinite(scores.limits()[b]).all()
     assert scores.tidy().set_index("model").loc["a", ["conf_low", "conf_high"]].isna().all()
     assert scores.tidy_cells().set_index("model").loc["a", ["conf_low"]].isna().all()
     # The other scores keep their covariance.
-    assert np.isfinite(scores.cov).all()
+    assert np.isfinite(scores.covariance).all()
     assert scores.ranks(rng=1)["p_best"].sum() == pytest.approx(1.0)
 
 
@@ -55,7 +55,7 @@ def test_a_profile_known_at_one_end_only_says_so(method: str, source: float) -> 
     with pytest.warns(DegenerateDataWarning, match="elsewhere extrapolated"):
         profile = fit_profile(extreme(source, None), method=method)
     scores = profile.hat("own")
-    assert (scores.bse > 0.01).all()
+    assert (scores.std_errors > 0.01).all()
     other_end = profile.hat([1.0 - source])
     assert "mostly extrapolation" in other_end.overlap.set_index("model").loc["a", "note"]
 
@@ -67,9 +67,9 @@ def test_one_item_has_a_score_and_no_standard_error(method: str) -> None:
     profile = fit_profile(study, method=method)
     with pytest.warns(DegenerateDataWarning, match="one item or item cluster"):
         scores = profile.hat("own")
-    assert np.isfinite(scores.params).all()
-    assert np.isnan(scores.cov).all()
-    assert np.isnan(scores.conf_int()).all()
+    assert np.isfinite(scores.estimates).all()
+    assert np.isnan(scores.covariance).all()
+    assert np.isnan(scores.limits()).all()
     table = scores.ranks(rng=1)
     assert table[["rank_low", "rank_high", "p_best"]].isna().all(axis=None)
     assert table["rank"].notna().all()
@@ -83,7 +83,7 @@ def test_ranks_of_many_models_on_one_item() -> None:
     with pytest.warns(DegenerateDataWarning, match=re.escape("and 5 more: one item")):
         scores = fit_profile(study_of(rows)).hat()
     assert scores.ranks(rng=1)["rank_low"].isna().all()
-    assert scores.contrast("m0", "m1")["std_error"].isna().all()
+    assert scores.contrast("m0", "m1").tidy()["std_error"].isna().all()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -94,8 +94,8 @@ def test_few_items_give_finite_scores(method: str, n_items: int) -> None:
         warnings.simplefilter("ignore", DegenerateDataWarning)
         for reference in ("pooled", "uniform", "own", [0.5]):
             scores = fit_profile(study, method=method).hat(reference)
-            assert ((scores.params >= 0) & (scores.params <= 1)).all()
-            assert np.isfinite(scores.cov).all()
+            assert ((scores.estimates >= 0) & (scores.estimates <= 1)).all()
+            assert np.isfinite(scores.covariance).all()
 
 
 def test_a_language_with_three_items_has_a_wide_interval() -> None:
@@ -115,7 +115,7 @@ def test_a_language_that_one_model_was_never_asked_in(method: str) -> None:
     assert len(scores.cells) == 3
     # Scores are means over shared languages: the cell of sw alone.
     cells = scores.cells.set_index(["model", "language"])["estimate"]
-    assert scores.params == pytest.approx(cells.loc[:, "sw"].to_numpy())
+    assert scores.estimates == pytest.approx(cells.loc[:, "sw"].to_numpy())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -145,7 +145,7 @@ def test_one_model_is_enough_for_a_score_and_for_gap_and_ratio(method: str) -> N
     study = study_of(item_rows(["a"], ["en", "sw"], 60, rng=np.random.default_rng(8)))
     scores = fit_profile(study, method=method).hat()
     assert scores.nobs == 1
-    assert 0.01 < scores.bse[0] < 0.1
+    assert 0.01 < scores.std_errors[0] < 0.1
     assert np.isnan(scores.glance()["sd_over_models"][0])
     table = measures(study).set_index("term")
     assert np.isfinite(table.loc[["gap", "ratio"], "std_error"]).all()
@@ -157,10 +157,10 @@ def test_one_trial_per_item_is_refused_by_latent_only() -> None:
     rows = item_rows(["a", "b"], ["en", "sw"], 40, rng=np.random.default_rng(9), trials=1)
     with pytest.raises(NotIdentifiedError, match="two or more trials per item in the source"):
         fit_profile(study_of(rows), method="latent")
-    assert np.isfinite(fit_profile(study_of(rows), method="observed").hat().bse).all()
+    assert np.isfinite(fit_profile(study_of(rows), method="observed").hat().std_errors).all()
 
 
 def test_one_trial_of_some_items_is_fine() -> None:
     rows = item_rows(["a", "b"], ["en", "sw"], 60, rng=np.random.default_rng(10), trials=None)
     assert any(row[2] == "en" and row[5] == 1 for row in rows)
-    assert np.isfinite(fit_profile(study_of(rows), method="latent").hat().bse).all()
+    assert np.isfinite(fit_profile(study_of(rows), method="latent").hat().std_errors).all()

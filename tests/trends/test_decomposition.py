@@ -35,16 +35,16 @@ def test_parts_add_up_to_the_raw_change_of_items(items: Study, method: Method) -
     found = decompose(items, "model-01", "model-03", method=method)
     assert abs(found.params[:2].sum() - found.params[2]) < 1e-12
     own = fit_profile(items, method=method).hat("own")
-    raw = dict(zip(own.models, own.params, strict=True))
+    raw = dict(zip(own.models, own.estimates, strict=True))
     assert abs(found.params[2] - (raw["model-03"] - raw["model-01"])) < 1e-12
-    change = own.contrast("model-03", "model-01").iloc[0]
+    change = own.contrast("model-03", "model-01").tidy().iloc[0]
     assert found.bse[2] == pytest.approx(change["std_error"])
     averaged = {
         name: fit_profile(items, method=method).hat(f"model:{name}")
         for name in ("model-01", "model-03")
     }
-    second = averaged["model-01"].params[own.models.index("model-03")]
-    first = averaged["model-03"].params[own.models.index("model-01")]
+    second = averaged["model-01"].estimates[own.models.index("model-03")]
+    first = averaged["model-03"].estimates[own.models.index("model-01")]
     expected = 0.5 * ((second - raw["model-01"]) + (raw["model-03"] - first))
     assert found.params[1] == pytest.approx(expected, abs=1e-12)
 
@@ -54,9 +54,9 @@ def test_parts_add_up_to_the_raw_change_of_means() -> None:
     found = decompose(study, "m03", "m07")
     assert abs(found.params[:2].sum() - found.params[2]) < 1e-12
     own = fit_aggregate(study).hat("own")
-    raw = dict(zip(own.models, own.params, strict=True))
+    raw = dict(zip(own.models, own.estimates, strict=True))
     assert abs(found.params[2] - (raw["m07"] - raw["m03"])) < 1e-12
-    assert found.bse[2] == pytest.approx(own.contrast("m07", "m03")["std_error"].iloc[0], rel=1e-6)
+    assert found.bse[2] == pytest.approx(own.contrast("m07", "m03").std_error, rel=1e-6)
 
 
 def test_aggregate_covariance_against_differences() -> None:

@@ -161,7 +161,7 @@ def test_filled_keeps_models_of_unknown_size() -> None:
     scores = some_scores(2)
     table = scores.covariates.copy()
     table.loc[[1, 7, 12], "params_total"] = np.nan
-    some = scores_of(table, scores.params, scores.cov)
+    some = scores_of(table, scores.estimates, scores.covariance)
     out = fit_trend(some, FORMULA)
     filled = fit_trend(some, f"filled({SIZE}) + missing(params_total) + release_year")
     assert (out.nobs, filled.nobs) == (17, 20)
@@ -194,10 +194,10 @@ def test_logit_link_of_two_stages_against_the_delta_method() -> None:
     scores = fit_aggregate(study).hat()
     trend = fit_trend(scores, SIZE, link="logit")
     assert trend.scale == "logit"
-    y = np.log(scores.params / (1 - scores.params))
+    y = np.log(scores.estimates / (1 - scores.estimates))
     np.testing.assert_allclose(trend.reml.y, y)
-    slope = 1 / (scores.params * (1 - scores.params))
-    np.testing.assert_allclose(trend.reml.V, scores.cov * np.outer(slope, slope), atol=1e-15)
+    slope = 1 / (scores.estimates * (1 - scores.estimates))
+    np.testing.assert_allclose(trend.reml.V, scores.covariance * np.outer(slope, slope), atol=1e-15)
     x = np.array([1.0, trend.design.matrix[:, 0].mean()])
     fitted = 1 / (1 + np.exp(-x @ trend.params))
     assert trend.slope(SIZE)[0] == pytest.approx(fitted * (1 - fitted) * trend.params[1], rel=1e-2)
@@ -213,13 +213,13 @@ def test_logit_link_of_two_stages_against_the_delta_method() -> None:
 
 def test_an_indefinite_covariance_names_the_models_bad_input() -> None:
     scores = some_scores(1)
-    cov = scores.cov.copy()
+    cov = scores.covariance.copy()
     cov[2, 5] = cov[5, 2] = 3 * np.sqrt(cov[2, 2] * cov[5, 5])
     with pytest.raises(DataError, match=r"m02, m05.*not positive definite"):
-        fit_trend(replace(scores, cov=cov), SIZE)
+        fit_trend(replace(scores, covariance=cov), SIZE)
     cov[5] = cov[:, 5] = np.nan
     with pytest.raises(DataError, match=r"m05.*not known"):
-        fit_trend(replace(scores, cov=cov), SIZE, models=["m05", "m06", "m12", "m16", "m18"])
+        fit_trend(replace(scores, covariance=cov), SIZE, models=["m05", "m06", "m12", "m16", "m18"])
 
 
 def test_an_unknown_model_is_named_bad_input() -> None:

@@ -239,7 +239,7 @@ def test_covariates_are_averaged_on_the_scale_of_the_formula_against_theory() ->
 
 def with_source(scores: HatScores, source: Floats, joint: Floats) -> HatScores:
     size = len(scores.models)
-    return replace(scores, source=source, joint_cov=joint, cov=joint[:size, :size])
+    return replace(scores, source=source, joint_cov=joint, covariance=joint[:size, :size])
 
 
 def joint_scores(seed: int, *, within_families: bool) -> HatScores:
@@ -259,8 +259,8 @@ def test_identical_equations_do_not_differ_against_theory(term: str) -> None:
     for seed in range(3):
         scores = some_scores(seed)
         # An error that is common to all models, such as that of hard items.
-        cov = scores.cov + 0.03**2
-        scores = with_source(scores, scores.params, np.tile(cov, (2, 2)))
+        cov = scores.covariance + 0.03**2
+        scores = with_source(scores, scores.estimates, np.tile(cov, (2, 2)))
         trend = fit_trend(scores, FORMULA)
         both = slope_difference(scores, trend, term)
         error = trend.accuracy_slopes().set_index("term").loc[term, "std_error"]
@@ -403,8 +403,8 @@ def test_models_without_a_covariate_are_left_out_by_name() -> None:
     # The rest is fitted as if the others had never been there.
     scores = some_scores()
     kept = [scores.models.index(name) for name in trend.design.models]
-    np.testing.assert_array_equal(trend.reml.y, scores.params[kept])
-    np.testing.assert_allclose(trend.reml.V, scores.cov[np.ix_(kept, kept)], rtol=1e-12)
+    np.testing.assert_array_equal(trend.reml.y, scores.estimates[kept])
+    np.testing.assert_allclose(trend.reml.V, scores.covariance[np.ix_(kept, kept)], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

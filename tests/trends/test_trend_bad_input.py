@@ -128,7 +128,7 @@ def test_too_few_models_bad_input() -> None:
     scores = scores_of(table, [0.5, 0.6, 0.55, 0.4], np.full(4, 1e-4))
     assert fit_trend(scores, "release_year").nobs == 4
     one_less = table.assign(params_total=[1e9, np.nan, 2e9, 4e9], twice=[1, 0, 0, 1])
-    few = scores_of(one_less, scores.params, np.full(4, 1e-4))
+    few = scores_of(one_less, scores.estimates, np.full(4, 1e-4))
     with pytest.raises(NotIdentifiedError, match=r"^3 models have .*, too few for 3 coefficients"):
         fit_trend(few, "log10(params_total) + twice")
 

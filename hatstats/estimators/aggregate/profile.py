@@ -8,6 +8,7 @@ own line of that slope to the reference source accuracy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,9 @@ from scipy import special
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
-from hatstats.inference.tidy import standard_errors, tidy_frame
-from hatstats.scores.averages import ScoreBlock, assemble, models_on_every
+from hatstats.inference.tidy import tidy_frame
+from hatstats.scores.averages import ScoreBlock, assemble
+from hatstats.scores.cell_weights import models_on_every
 from hatstats.scores.counts import aggregate_counts
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -28,7 +30,7 @@ from hatstats.study import Study
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AggregateProfile(TransferProfile):
     """Errors-in-variables line of target on source accuracy over models.
 
@@ -62,12 +64,17 @@ class AggregateProfile(TransferProfile):
         )
 
     @property
-    def params(self) -> Floats:
+    def labels(self) -> pd.Index:
+        """Terms of the panel regression."""
+        return pd.Index(self.panel.terms, name="term")
+
+    @property
+    def estimates(self) -> Floats:
         """Coefficients of the panel regression, shape (k,)."""
         return self.panel.fit.params
 
     @property
-    def cov(self) -> Floats:
+    def covariance(self) -> Floats:
         """Their model-based covariance, shape (k, k)."""
         return self.panel.fit.cov
 
@@ -93,29 +100,26 @@ class AggregateProfile(TransferProfile):
         }
         return tuple(name for name in self.study.model_names if name in names)
 
-    def hat(self, reference: str | ArrayLike = "pooled") -> HatScores:
-        """HAT scores at a reference distribution of source accuracy.
+    @property
+    def target_languages(self) -> tuple[str, ...]:
+        """Target languages of all benchmarks, in alphabetical order."""
+        return tuple(sorted({name for part in self.parts for name in part.counts.languages}))
+
+    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
+        """Scores along each model's line of the panel's slope.
 
         ``H_ml = mean_G [c + (1 - c) expit(z_ml + beta (eta_G - z_m))]``, z_m and z_ml the model's
         source and target logits; the covariance is the delta method's through z, beta and, for
         ``pooled`` and ``model:NAME``, the reference logits. A missing cell is predicted from the
         model's other languages, and its uncertainty includes the spread of cells.
-
-        Parameters
-        ----------
-        reference : str or array_like
-            See `hatstats.scores.reference.reference_mixture`; an array holds source accuracies.
-
-        Returns
-        -------
-        HatScores
-            Its ``overlap["note"]`` names the models that are weakly identified.
         """
-        return assemble(
-            self, reference, [self._block(b, reference) for b in range(len(self.parts))]
-        )
+        blocks = [self._block(b, reference, chosen) for b in range(len(self.parts))]
+        return assemble(self, reference, blocks, chosen)
 
-    def _block(self, b: int, reference: str | ArrayLike) -> ScoreBlock:
+    def _block(
+        self, b: int, reference: str | ArrayLike, chosen: Sequence[str] | None
+    ) -> ScoreBlock:
+        """Cells and source accuracies of benchmark `b` in the chosen languages."""
         part = self.parts[b]
         estimate, cov = line_scores(part, self.panel, b, reference, self.correlation)
         names, languages = part.counts.models, part.counts.languages
@@ -128,6 +132,10 @@ class AggregateProfile(TransferProfile):
             }
         )
         source = pd.DataFrame({"model": names, "estimate": part.counts.source_accuracy})
+        if chosen is not None:
+            used = cells["language"].isin(chosen).to_numpy()
+            rows = np.flatnonzero(np.concatenate([used, np.ones(len(names), dtype=bool)]))
+            cells, cov = cells[used].reset_index(drop=True), cov[np.ix_(rows, rows)]
         return ScoreBlock(cells, source, cov, self._overlap(part))
 
     def _overlap(self, part: Logits) -> pd.DataFrame:
@@ -205,8 +213,8 @@ class AggregateProfile(TransferProfile):
         """Intercepts and slopes on the chance-corrected logit scale, model-based errors."""
         return tidy_frame(
             self.panel.terms,
-            self.params,
-            standard_errors(self.cov),
+            self.estimates,
+            self.std_errors,
             conf_level=conf_level,
             method="aggregate, REML",
         )

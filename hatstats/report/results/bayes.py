@@ -106,7 +106,7 @@ def run_bayes(
     main = found.main
     hat = main.hat()
     table = hat.tidy(conf_level).merge(hat.ranks(conf_level)[["model", "p_best"]], on="model")
-    plain = dict(zip(scores.models, scores.params, strict=True))
+    plain = dict(zip(scores.models, scores.estimates, strict=True))
     table["plain"] = [plain.get(name, np.nan) for name in table["model"]]
     claims = found.claims
     if len(claims):

@@ -68,7 +68,7 @@ def collect(analysis: Analysis) -> Results:
         },
         key_results=tuple(analysis.key_results),
         scores=table,
-        cov=pd.DataFrame(scores.cov, index=list(scores.models), columns=list(scores.models)),
+        cov=scores.cov,
         trends=stacked(
             {name: trend_rows(fit, analysis.conf_level) for name, fit in analysis.trends.items()}
         ),

@@ -37,10 +37,10 @@ def _p(value: float) -> str:
 
 def _score(scores: HatScores, index: int, conf_level: float, width: int = 34) -> str:
     """Name, score and interval of one model; the name is cut to `width` characters."""
-    low, high = scores.conf_int(conf_level)[index]
+    low, high = scores.limits(conf_level)[index]
     name = scores.models[index]
     name = name if len(name) <= width else name[: width - 1] + "…"
-    return f"{name} {_short(scores.params[index])} [{_short(low)}, {_short(high)}]"
+    return f"{name} {_short(scores.estimates[index])} [{_short(low)}, {_short(high)}]"
 
 
 def _claim_line(verdict: Verdict) -> str:
@@ -134,7 +134,7 @@ def key_result_lines(
     """
     weak = scores.weakly_identified
     # A score that the data hardly inform is no candidate for best or worst.
-    order = [int(index) for index in np.argsort(-scores.params, kind="stable")]
+    order = [int(index) for index in np.argsort(-scores.estimates, kind="stable")]
     order = [index for index in order if scores.models[index] not in weak] or order
     lines = [_head(study, scores)]
     row = ranks.iloc[order[0]]

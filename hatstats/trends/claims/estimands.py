@@ -146,18 +146,18 @@ def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Esti
     """HAT of one model less that of another."""
     hat = scores if isinstance(scores, HatScores) else scores.hat()
     model, other = str(claim["model"]), str(claim["other"])
-    row = hat.contrast(model, other).iloc[0]
+    found = hat.contrast(model, other)
     return Estimate(
         quantity=f"HAT of {model} less HAT of {other}",
-        estimate=float(row["estimate"]),
-        std_error=float(row["std_error"]),
-        df=float(row["df"]),
+        estimate=found.estimate,
+        std_error=found.std_error,
+        df=found.df,
         threshold=float(claim["threshold"]),
         method=f"{hat.method}, sampling of items, accuracy scale",
         n_models=2,
         n_clusters=0,
         p_floor=float("nan"),
-        reason="" if row["std_error"] > 0 else "no item moves the difference",
+        reason="" if found.std_error > 0 else "no item moves the difference",
     )
 
 

@@ -68,9 +68,9 @@ def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
     scale = 1.0 - chance
     return replace(
         scores,
-        params=(scores.params - chance) / scale,
+        estimates=(scores.estimates - chance) / scale,
         source=(scores.source - chance) / scale,
-        cov=scores.cov / scale**2,
+        covariance=scores.covariance / scale**2,
         joint_cov=scores.joint_cov / scale**2,
         bounded=False,
     )

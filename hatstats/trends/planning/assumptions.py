@@ -108,7 +108,7 @@ def score_precision(
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateDataWarning)
-            cov = fit_profile(study, method="latent").hat("pooled").cov
+            cov = fit_profile(study, method="latent").hat("pooled").covariance
         sd = np.sqrt(np.diag(cov))
         errors.append(sd)
         off = ~np.eye(len(sd), dtype=bool)

@@ -166,12 +166,14 @@ def test_scores_and_covariance_equal_loops(which: int, missing: bool, correlatio
     loops = Loops(profile, 0, reference)
     expected = loops.scores(loops.part.source, loops.part.target, loops.beta)
     np.testing.assert_allclose(scores.cells["estimate"], expected.ravel(), atol=1e-12)
-    np.testing.assert_allclose(scores.params, expected.mean(axis=1), atol=1e-12)
+    np.testing.assert_allclose(scores.estimates, expected.mean(axis=1), atol=1e-12)
     place = profile.panel.terms.index("source_logit[quiz]")
-    cov = loops.covariance(profile.cov[place, place], profile.panel.components["cell"], correlation)
+    cov = loops.covariance(
+        profile.covariance[place, place], profile.panel.components["cell"], correlation
+    )
     np.testing.assert_allclose(scores.cells_cov, cov, rtol=1e-6, atol=1e-10)
     spread = np.kron(np.eye(6), np.full((1, 2), 0.5))
-    np.testing.assert_allclose(scores.cov, spread @ cov @ spread.T, rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(scores.covariance, spread @ cov @ spread.T, rtol=1e-6, atol=1e-10)
 
 
 def test_a_given_slope_equals_loops_without_its_error() -> None:

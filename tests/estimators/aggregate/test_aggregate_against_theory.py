@@ -38,7 +38,7 @@ def test_own_reference_is_raw_accuracy_with_cells_at_and_below_chance() -> None:
         assert cell.estimate == pytest.approx(raw[cell.model, cell.language], abs=1e-12)
     for m, model in enumerate(scores.models):
         mean = np.mean([raw[model, language] for language in LANGUAGES])
-        assert scores.params[m] == pytest.approx(mean, abs=1e-12)
+        assert scores.estimates[m] == pytest.approx(mean, abs=1e-12)
     # The errors are those of binomial counts, shrunk by half a trial.
     p = np.array(
         [(raw[cell.model, cell.language] * 400 + 0.5) / 401 for cell in scores.cells.itertuples()]
@@ -51,24 +51,24 @@ def test_a_model_as_reference_is_its_own_reference() -> None:
     own = profile.hat("own")
     for m, model in enumerate(own.models):
         named = profile.hat(f"model:{model}")
-        assert named.params[m] == pytest.approx(own.params[m], abs=1e-12)
-        assert named.bse[m] == pytest.approx(own.bse[m], rel=1e-9)
+        assert named.estimates[m] == pytest.approx(own.estimates[m], abs=1e-12)
+        assert named.std_errors[m] == pytest.approx(own.std_errors[m], rel=1e-9)
 
 
 def test_pooled_is_the_mean_over_models_as_references() -> None:
     profile = fit_aggregate(panel_study(3))
-    named = [profile.hat(f"model:{model}").params for model in profile.study.model_names]
-    np.testing.assert_allclose(profile.hat("pooled").params, np.mean(named, axis=0), atol=1e-12)
+    named = [profile.hat(f"model:{model}").estimates for model in profile.study.model_names]
+    np.testing.assert_allclose(profile.hat("pooled").estimates, np.mean(named, axis=0), atol=1e-12)
 
 
 @pytest.mark.parametrize("reference", ["pooled", "uniform", "own", "model:model-03", [0.4, 0.8]])
 def test_covariances_are_symmetric_and_not_negative(reference: str | list[float]) -> None:
     for correlation in (0.0, 0.6):
         scores = fit_aggregate(panel_study(4), correlation=correlation).hat(reference)
-        for matrix in (scores.cov, scores.cells_cov, scores.joint_cov):
+        for matrix in (scores.covariance, scores.cells_cov, scores.joint_cov):
             np.testing.assert_allclose(matrix, matrix.T, atol=1e-15)
             assert np.linalg.eigvalsh(matrix).min() > -1e-12
-        np.testing.assert_array_equal(scores.joint_cov[:6, :6], scores.cov)
+        np.testing.assert_array_equal(scores.joint_cov[:6, :6], scores.covariance)
 
 
 def test_items_added_up_are_a_table_of_means() -> None:
@@ -82,8 +82,8 @@ def test_items_added_up_are_a_table_of_means() -> None:
     of_items = fit_profile(study, method="aggregate").hat()
     of_means = fit_profile(table).hat()
     assert of_means.method == "aggregate"
-    np.testing.assert_allclose(of_items.params, of_means.params, atol=1e-12)
-    np.testing.assert_allclose(of_items.cov, of_means.cov, atol=1e-14)
+    np.testing.assert_allclose(of_items.estimates, of_means.estimates, atol=1e-12)
+    np.testing.assert_allclose(of_items.covariance, of_means.covariance, atol=1e-14)
 
 
 def test_many_models_are_represented_by_quantiles() -> None:
@@ -95,7 +95,7 @@ def test_many_models_are_represented_by_quantiles() -> None:
     part, beta = profile.parts[0], profile.panel.slopes()[0]
     z = part.target + beta * (part.source[None, :] - part.source[:, None])
     exact = 0.25 + 0.75 * special.expit(z).mean(axis=1)
-    np.testing.assert_allclose(scores.params, exact, atol=2e-3)
+    np.testing.assert_allclose(scores.estimates, exact, atol=2e-3)
 
 
 def test_tables_follow_the_one_schema() -> None:
@@ -108,10 +108,10 @@ def test_tables_follow_the_one_schema() -> None:
         "source_logit[quiz]",
     ]
     assert set(table["method"]) == {"aggregate, REML"}
-    np.testing.assert_allclose(profile.conf_int(0.9), table[["conf_low", "conf_high"]])
+    np.testing.assert_allclose(profile.limits(0.9), table[["conf_low", "conf_high"]])
     scores = profile.hat()
     assert list(scores.tidy().columns) == ["model", "reference", *TIDY_COLUMNS]
-    assert ((scores.conf_int() > 0) & (scores.conf_int() < 1)).all()
+    assert ((scores.limits() > 0) & (scores.limits() < 1)).all()
     facts = profile.glance().iloc[0]
     assert facts[["n_models", "n_benchmarks", "n_languages", "n_cells"]].tolist() == [6, 1, 2, 12]
     assert facts["slope"] == pytest.approx(table["estimate"].iloc[-1])
@@ -128,27 +128,27 @@ def test_tables_follow_the_one_schema() -> None:
 def test_correlation_of_models_sharpens_contrasts_and_blunts_means() -> None:
     study = panel_study(9)
     alone, linked = (fit_aggregate(study, correlation=r).hat([0.6]) for r in (0.0, 0.5))
-    np.testing.assert_allclose(alone.params, linked.params)
+    np.testing.assert_allclose(alone.estimates, linked.estimates)
     np.testing.assert_allclose(np.diag(alone.cells_cov), np.diag(linked.cells_cov))
     off = ~np.eye(6, dtype=bool)
-    assert (linked.cov[off] > alone.cov[off] + 1e-6).all()
-    errors = [s.contrast("model-01", "model-02")["std_error"].iloc[0] for s in (alone, linked)]
+    assert (linked.covariance[off] > alone.covariance[off] + 1e-6).all()
+    errors = [s.contrast("model-01", "model-02").std_error for s in (alone, linked)]
     # Half of each model's sampling variance is common to both, and drops out of the difference.
     assert errors[1] == pytest.approx(errors[0] * np.sqrt(0.5), rel=0.1)
     mean = np.full(6, 1 / 6)
-    assert mean @ linked.cov @ mean > mean @ alone.cov @ mean
+    assert mean @ linked.covariance @ mean > mean @ alone.covariance @ mean
 
 
 def test_a_given_slope_moves_scores_along_it() -> None:
     study = panel_study(10)
     flat, steep = fit_aggregate(study, slope=0.0), fit_aggregate(study, slope=2.0)
-    np.testing.assert_allclose(flat.hat("pooled").params, flat.hat("own").params, atol=1e-12)
-    assert flat.hat([0.9]).params == pytest.approx(flat.hat([0.5]).params)
+    np.testing.assert_allclose(flat.hat("pooled").estimates, flat.hat("own").estimates, atol=1e-12)
+    assert flat.hat([0.9]).estimates == pytest.approx(flat.hat([0.5]).estimates)
     # A weak model gains more than a strong one loses when moved along a steep line.
-    moved = steep.hat([0.7]).params - steep.hat("own").params
+    moved = steep.hat([0.7]).estimates - steep.hat("own").estimates
     source = steep.parts[0].counts.source_accuracy
     assert (np.sign(moved) == np.sign(0.7 - source)).all()
-    assert steep.hat("own").params == pytest.approx(flat.hat("own").params, abs=1e-12)
+    assert steep.hat("own").estimates == pytest.approx(flat.hat("own").estimates, abs=1e-12)
 
 
 def test_a_missing_cell_is_predicted_with_a_wider_interval() -> None:
@@ -186,7 +186,7 @@ def test_scores_of_two_benchmarks_are_means_of_their_cells() -> None:
     cells = scores.cells.set_index(["model", "benchmark"])["estimate"]
     for m, model in enumerate(scores.models):
         both = [cells[model, "one"].mean(), cells[model, "two"].mean()]
-        assert scores.params[m] == pytest.approx(np.mean(both))
+        assert scores.estimates[m] == pytest.approx(np.mean(both))
     one = (scores.cells["benchmark"] == "one").to_numpy()
     assert (scores.cells_cov[np.ix_(one, ~one)] == 0).all()
 
@@ -230,14 +230,14 @@ def test_scores_recover_the_truth_coverage() -> None:
         scores = fit_aggregate(study_of(rows, chance=0.25)).hat(reference)
         z = effect[:, None, None] - 0.2 * np.array([1, 2])[:, None] + 0.8 * target_logit
         truth = (0.25 + 0.75 * special.expit(z)).mean(axis=(1, 2))
-        low, high = scores.conf_int().T
+        low, high = scores.limits().T
         held.append((low <= truth) & (truth <= high))
-        missed.append(scores.params - truth)
-        width.append(scores.bse)
+        missed.append(scores.estimates - truth)
+        width.append(scores.std_errors)
     assert 0.91 < np.mean(held) < 0.985
     assert abs(np.mean(missed)) < 0.01
     np.testing.assert_allclose(np.sqrt(np.mean(np.square(width))), np.std(missed), rtol=0.15)
-    effects_found = np.corrcoef(scores.params, effect)[0, 1]
+    effects_found = np.corrcoef(scores.estimates, effect)[0, 1]
     assert effects_found > 0.9
 
 

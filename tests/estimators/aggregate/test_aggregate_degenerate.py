@@ -28,10 +28,10 @@ def panel(rows: list[Row], *, chance: float = 0.25, families: list[str] | None =
 def check_whole(profile: AggregateProfile) -> None:
     for reference in ("pooled", "uniform", "own", [0.4, 0.6], "model:model-00"):
         scores = profile.hat(reference)
-        assert np.isfinite(scores.params).all()
-        assert (scores.bse > 0).all()
-        assert ((scores.conf_int() > 0) & (scores.conf_int() < 1)).all()
-        assert np.linalg.eigvalsh(scores.cov).min() > -1e-12
+        assert np.isfinite(scores.estimates).all()
+        assert (scores.std_errors > 0).all()
+        assert ((scores.limits() > 0) & (scores.limits() < 1)).all()
+        assert np.linalg.eigvalsh(scores.covariance).min() > -1e-12
     for table in (profile.tidy(), profile.glance(), profile.points(), profile.curve()):
         assert len(table)
     assert profile.summary()
@@ -137,8 +137,8 @@ def test_any_small_panel_has_finite_scores_or_a_reason() -> None:
         except NotIdentifiedError:
             refused += 1
             continue
-        assert np.isfinite(scores.params).all()
-        assert np.isfinite(scores.bse).all()
+        assert np.isfinite(scores.estimates).all()
+        assert np.isfinite(scores.std_errors).all()
         scored += 1
     assert scored >= 5
     assert refused >= 2
@@ -149,7 +149,7 @@ def test_a_guesser_is_weakly_identified() -> None:
     profile = fit_aggregate(panel(rows))
     assert profile.weakly_identified == ("model-00",)
     scores = profile.hat()
-    width = np.diff(scores.conf_int(), axis=1).ravel()
+    width = np.diff(scores.limits(), axis=1).ravel()
     assert width[0] > 4 * width[1:].max()
     note = scores.overlap.set_index("model")["note"]
     assert "near chance (0.25)" in note["model-00"]

@@ -27,17 +27,17 @@ UNIFORM = (np.arange(2000) + 0.5) / 2000
 def test_hat_does_not_move_with_source_ability(trials: int) -> None:
     study = simulate_study(ABILITIES, shape=Shape(20_000, 2, trials), rng=7)
     scores = fit_profile(study, method="joint").hat("uniform")
-    assert np.ptp(scores.params) <= 0.01
+    assert np.ptp(scores.estimates) <= 0.01
     truth = true_hat(UNIFORM)
-    assert (np.abs(scores.params - truth) < 3.5 * scores.bse).all()
+    assert (np.abs(scores.estimates - truth) < 3.5 * scores.std_errors).all()
 
 
 def test_hat_does_not_move_with_one_trial_in_ten_languages() -> None:
     """The spread was .003 to .027 in eight draws, .012 in their mean: most of it is noise."""
     study = simulate_study(ABILITIES, shape=Shape(20_000, 10, 1), rng=0)
     scores = fit_profile(study, method="joint").hat("uniform")
-    assert np.ptp(scores.params) < 0.02
-    assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
+    assert np.ptp(scores.estimates) < 0.02
+    assert (np.abs(scores.estimates - true_hat(UNIFORM)) < 3.5 * scores.std_errors).all()
 
 
 def test_a_shared_factor_serves_its_world_and_wins_the_comparison() -> None:
@@ -45,7 +45,7 @@ def test_a_shared_factor_serves_its_world_and_wins_the_comparison() -> None:
     study = simulate_study((-1.0, 2.0), shape=Shape(1500, 3, 10), world="shared_factor", rng=11)
     scores = fit_profile(study, method="joint", options=options).hat("uniform")
     truth = true_hat(UNIFORM, world="shared_factor")
-    assert (np.abs(scores.params - truth) < 3.5 * scores.bse).all()
+    assert (np.abs(scores.estimates - truth) < 3.5 * scores.std_errors).all()
     table = compare_joint(study.select(models=["model-01"]), [JointOptions(), options], rng=1)
     assert table["delta_aic"].tolist()[1] == 0.0
     assert table["delta_aic"].tolist()[0] > 10.0
@@ -133,7 +133,7 @@ def test_own_reference_is_close_to_raw_target_accuracy() -> None:
     study = simulate_study((-1.0, 1.0), shape=Shape(2000, 2, 5), rng=31)
     profile = fit_profile(study, method="joint")
     raw = profile.points().groupby("model")["target"].mean().to_numpy()
-    np.testing.assert_allclose(profile.hat("own").params, raw, atol=0.002)
+    np.testing.assert_allclose(profile.hat("own").estimates, raw, atol=0.002)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +191,9 @@ def test_scores_are_the_same_however_fine_the_integrals(monkeypatch: pytest.Monk
     for accuracy in (1e-4, 1e-9):
         monkeypatch.setattr(quadrature, "ACCURACY", accuracy)
         found.append(fit_profile(study, method="joint").hat("uniform"))
-    assert not np.array_equal(found[0].params, found[1].params)
-    np.testing.assert_allclose(found[0].params, found[1].params, atol=1e-4)
-    np.testing.assert_allclose(found[0].bse, found[1].bse, rtol=1e-2)
+    assert not np.array_equal(found[0].estimates, found[1].estimates)
+    np.testing.assert_allclose(found[0].estimates, found[1].estimates, atol=1e-4)
+    np.testing.assert_allclose(found[0].std_errors, found[1].std_errors, rtol=1e-2)
 
 
 def test_result_is_an_item_profile_like_the_others() -> None:
@@ -202,6 +202,6 @@ def test_result_is_an_item_profile_like_the_others() -> None:
     assert isinstance(profile, ItemProfile)
     scores = profile.hat()
     assert scores.method == "joint"
-    assert np.linalg.eigvalsh(scores.cov).min() > 0
+    assert np.linalg.eigvalsh(scores.covariance).min() > 0
     assert (profile.curve()["target"].between(0, 1)).all()
     assert np.isfinite(profile.tidy()["std_error"]).all()

@@ -163,8 +163,8 @@ def test_hat_does_not_move_with_one_trial_of_several_models(languages: int) -> N
     """The spread was .017 in one language and .017 in two; SEs at the ends were .010 to .017."""
     study = simulate_study((-2.0, 0.0, 1.0, 3.0), shape=Shape(20_000, languages, 1), rng=2)
     scores = fit_profile(study, method="joint", options=COMMON).hat("uniform")
-    assert np.ptp(scores.params) <= 0.03
-    assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
+    assert np.ptp(scores.estimates) <= 0.03
+    assert (np.abs(scores.estimates - true_hat(UNIFORM)) < 3.5 * scores.std_errors).all()
 
 
 def test_two_models_are_enough_and_are_fitted_together_by_default() -> None:
@@ -173,7 +173,7 @@ def test_two_models_are_enough_and_are_fitted_together_by_default() -> None:
     assert isinstance(profile, ItemProfile)
     assert profile.fits[0].together
     scores = profile.hat("uniform")
-    assert (np.abs(scores.params - true_hat(UNIFORM)) < 3.5 * scores.bse).all()
+    assert (np.abs(scores.estimates - true_hat(UNIFORM)) < 3.5 * scores.std_errors).all()
     assert "common hardness over models and languages" in scores.estimand
     assert "one trial per item" in scores.estimand
     own = fit_profile(simulate_study((0.0, 1.0), shape=Shape(300, 2, 3), rng=1), method="joint")
@@ -187,8 +187,8 @@ def test_own_and_common_agree_where_both_are_identified() -> None:
         fit_profile(study, method="joint", options=JointOptions(hardness=hardness)).hat("pooled")
         for hardness in ("own", "common")
     )
-    assert (np.abs(own.params - common.params) < 0.5 * own.bse).all()
-    np.testing.assert_allclose(own.bse, common.bse, rtol=0.1)
+    assert (np.abs(own.estimates - common.estimates) < 0.5 * own.std_errors).all()
+    np.testing.assert_allclose(own.std_errors, common.std_errors, rtol=0.1)
 
 
 def test_influence_is_the_effect_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:

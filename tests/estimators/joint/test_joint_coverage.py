@@ -19,9 +19,9 @@ def test_interval_coverage(trials: int, languages: int) -> None:
     for seed in range(60):
         study = simulate_study((0.0, 1.0), shape=Shape(250, languages, trials), rng=1000 + seed)
         scores = fit_profile(study, method="joint").hat("uniform")
-        limits = scores.conf_int()
+        limits = scores.limits()
         hits += list((limits[:, 0] < truth) & (truth < limits[:, 1]))
-        row = scores.contrast("model-01", "model-02").iloc[0]
+        row = scores.contrast("model-01", "model-02").tidy().iloc[0]
         contrasts.append(row["conf_low"] < 0 < row["conf_high"])
     assert 0.90 <= np.mean(hits) <= 0.99
     assert 0.88 <= np.mean(contrasts) <= 1.0

@@ -138,7 +138,7 @@ def test_one_trial_in_two_languages_says_what_it_conditions_on() -> None:
     study = simulate_study((0.0, 1.0), shape=Shape(3000, 2, 1), rng=1)
     profile = fit_profile(study, method="joint")
     scores = profile.hat()
-    assert np.isfinite(scores.bse).all()
+    assert np.isfinite(scores.std_errors).all()
     assert "common hardness" in scores.estimand
     assert (
         "common hardness"

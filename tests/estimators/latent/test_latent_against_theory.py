@@ -20,8 +20,8 @@ def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
     for seed in (0, 1):
         shape = Shape(n_items=20_000, n_languages=2, n_trials=10)
         study = simulate_study(ABILITIES, shape=shape, world=world, rng=seed)
-        latent.append(fit_profile(study, method="latent").hat("uniform").params)
-        observed.append(fit_profile(study, method="observed").hat("uniform").params)
+        latent.append(fit_profile(study, method="latent").hat("uniform").estimates)
+        observed.append(fit_profile(study, method="observed").hat("uniform").estimates)
     truth = true_hat(EVERYWHERE, world=world)
     stable, drifting = np.mean(latent, axis=0), np.mean(observed, axis=0)
     assert np.ptp(stable) <= 0.02
@@ -35,9 +35,9 @@ def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
 def test_pooled_scores_of_equal_transfer_agree() -> None:
     study = simulate_study(ABILITIES, shape=Shape(20_000, 2, 10), rng=2)
     profile = fit_profile(study)
-    assert np.ptp(profile.hat("pooled").params) < 0.03
+    assert np.ptp(profile.hat("pooled").estimates) < 0.03
     # Models are not scored at their own items: the reference is the same for all.
-    raw = profile.hat("own").params
+    raw = profile.hat("own").estimates
     assert np.ptp(raw) > 0.4
 
 
@@ -48,9 +48,9 @@ def test_scores_order_models_by_transfer_not_by_ability() -> None:
     profile = fit_profile(study)
     scores = profile.hat([0.3, 0.5, 0.7])
     truth = [true_hat([0.3, 0.5, 0.7], transfer=shift) for shift in transfer]
-    np.testing.assert_allclose(scores.params, truth, atol=0.02)
-    raw = profile.hat("own").params
-    assert (np.diff(scores.params) < 0).all()
+    np.testing.assert_allclose(scores.estimates, truth, atol=0.02)
+    raw = profile.hat("own").estimates
+    assert (np.diff(scores.estimates) < 0).all()
     assert (np.diff(raw) > 0).any()
 
 
@@ -71,7 +71,7 @@ def test_more_trials_bring_observed_to_latent() -> None:
     for trials in (3, 30):
         study = simulate_study((1.5,), shape=Shape(20_000, 2, trials), rng=5)
         latent, observed = (
-            fit_profile(study, method=method).hat([0.3]).params[0]
+            fit_profile(study, method=method).hat([0.3]).estimates[0]
             for method in ("latent", "observed")
         )
         gaps.append(observed - latent)

@@ -24,14 +24,14 @@ def test_intervals_of_scores_and_contrasts_hold_the_truth(shape: Shape) -> None:
     for seed in range(45):
         study = simulate_study((0.0, 1.0), transfer=TRANSFER, shape=shape, rng=1000 + seed)
         scores = fit_profile(study).hat(REFERENCE)
-        low, high = scores.conf_int().T
-        row = scores.contrast("model-02", "model-01").iloc[0]
+        low, high = scores.limits().T
+        row = scores.contrast("model-02", "model-01").tidy().iloc[0]
         gap = truth[1] - truth[0]
         held.append(
             [*((low <= truth) & (truth <= high)), row["conf_low"] <= gap <= row["conf_high"]]
         )
-        missed.append([*(scores.params - truth), row["estimate"] - gap])
-        errors.append([*scores.bse, row["std_error"]])
+        missed.append([*(scores.estimates - truth), row["estimate"] - gap])
+        errors.append([*scores.std_errors, row["std_error"]])
     assert np.mean(held) > 0.88
     assert (np.mean(held, axis=0) > 0.84).all()
     # The errors are neither too small nor bought by being too large.

@@ -58,8 +58,8 @@ def scores_with_slope(value: float, noise: float = 0.01) -> HatScores:
 def with_source(scores: HatScores, source: Any) -> HatScores:
     size = len(scores.models)
     joint = np.zeros((2 * size, 2 * size))
-    joint[:size, :size] = scores.cov
-    joint[size:, size:] = scores.cov
+    joint[:size, :size] = scores.covariance
+    joint[size:, size:] = scores.covariance
     return replace(scores, source=np.asarray(source, dtype=float), joint_cov=joint)
 
 
@@ -259,8 +259,8 @@ def test_a_slope_of_one_family_alone_is_not_testable() -> None:
 def test_no_variation_is_not_testable() -> None:
     """Scores that are the source accuracies: the difference and its standard error are zero."""
     scores = some_scores()
-    same = replace(scores, source=scores.params, joint_cov=np.tile(scores.cov, (2, 2)))
-    block = np.where(FAMILY[:, None] == FAMILY, scores.cov, 0.0)
+    same = replace(scores, source=scores.estimates, joint_cov=np.tile(scores.covariance, (2, 2)))
+    block = np.where(FAMILY[:, None] == FAMILY, scores.covariance, 0.0)
     same = replace(same, cov=block, joint_cov=np.tile(block, (2, 2)))
     verdict = judge(same, {**slope(term=SIZE), "kind": "slope_difference"})
     assert verdict.verdict == "not testable"
@@ -421,7 +421,7 @@ def test_a_contrast_of_two_models_against_theory() -> None:
     scores = some_scores(3)
     claim = {"name": "c", "kind": "contrast", "model": "m03", "other": "m07", "threshold": 0.0}
     verdict = judge(scores, claim)
-    row = scores.contrast("m03", "m07", 0.9).iloc[0]
+    row = scores.contrast("m03", "m07", 0.9).tidy().iloc[0]
     for name in ("estimate", "std_error", "conf_low", "conf_high"):
         assert getattr(verdict, name) == pytest.approx(row[name])
     assert verdict.p_value == pytest.approx(stats.norm.sf(row["statistic"]))

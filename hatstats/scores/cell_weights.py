@@ -1,0 +1,127 @@
+"""Weights that average values per model, benchmark and language into one per model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hatstats.errors import DataError, NotIdentifiedError
+
+Floats = NDArray[np.float64]
+
+
+def models_on_every(names: Sequence[str], benchmarks: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Those of the names that are among the models of every benchmark, at least one."""
+    shared = set(names).intersection(*benchmarks)
+    if not shared:
+        raise NotIdentifiedError(
+            "no model has results on every benchmark, so that none has a score over all of them; "
+            "select one benchmark, or add the missing results"
+        )
+    return tuple(name for name in names if name in shared)
+
+
+def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
+    """Languages in which every model of a benchmark has an estimate, by benchmark.
+
+    Averaging each model over whatever languages it has would mix easy sets with hard ones.
+    """
+    shared: dict[str, list[str]] = {}
+    for benchmark, rows in cells.groupby("benchmark", sort=False):
+        found = set.intersection(*(set(part["language"]) for _, part in rows.groupby("model")))
+        if not found:
+            raise NotIdentifiedError(
+                f"benchmark {benchmark!r}: no target language was asked of every model, so that "
+                "their scores cannot be compared; leave out the models with few languages"
+            )
+        shared[str(benchmark)] = sorted(found)
+    return shared
+
+
+def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[Floats]:
+    """Weights over shared languages, then benchmarks: one (M, C_b) array per benchmark.
+
+    `cells` has `model, benchmark, language` of the C_b cells of each benchmark.
+    """
+    shared = common_languages(pd.concat(cells, ignore_index=True))
+    weights = []
+    for rows in cells:
+        languages = shared[rows["benchmark"].iloc[0]] if len(rows) else []
+        used = rows["language"].isin(languages).to_numpy()
+        same = np.array(models)[:, None] == rows["model"].to_numpy()[None, :]
+        weights.append((same & used) / (max(len(languages), 1) * len(shared)))
+    return weights
+
+
+def chosen_languages(
+    present: Sequence[str], languages: Sequence[str] | str | None, exclude: Sequence[str] | str = ()
+) -> list[str]:
+    """Languages to average over: those named, or all that are present, less those excluded.
+
+    Raises
+    ------
+    DataError
+        If a name is not among the languages present, or none is left.
+    """
+    named = names_of(present if languages is None else languages)
+    excluded = names_of(exclude)
+    for name in (*named, *excluded):
+        if name not in present:
+            raise DataError(
+                "no such target language in these scores",
+                column="language",
+                value=name,
+                hint=f"choose among {', '.join(present)}.",
+            )
+    kept = [name for name in named if name not in excluded]
+    if not kept:
+        raise DataError("no target language is left", hint="name one or more, exclude fewer.")
+    return kept
+
+
+def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
+    """Weights (M,) of the mean over one model or a group of models.
+
+    Raises
+    ------
+    DataError
+        If a name is not among the models, is named twice, or there is none.
+    """
+    named = names_of(group)
+    weights = np.zeros(len(models))
+    for name in named:
+        weights[model_position(models, name)] = 1.0 / len(named)
+    if not named or len(set(named)) < len(named):
+        raise DataError(
+            "a group of models names one or more models, each once",
+            column="model",
+            value=", ".join(named),
+            hint="give a name or a list of names.",
+        )
+    return weights
+
+
+def group_name(group: Sequence[str] | str) -> str:
+    """A group in words: its only model, or ``mean(a, b)``."""
+    named = names_of(group)
+    return named[0] if len(named) == 1 else f"mean({', '.join(named)})"
+
+
+def model_position(models: Sequence[str], name: str) -> int:
+    """Position of a model among those that have a score, or a `DataError`."""
+    if name not in models:
+        raise DataError(
+            "no such model in these scores",
+            column="model",
+            value=name,
+            hint=f"choose among {', '.join(models)}.",
+        )
+    return models.index(name)
+
+
+def names_of(group: Sequence[str] | str) -> list[str]:
+    """One name or several as a list."""
+    return [group] if isinstance(group, str) else [str(name) for name in group]

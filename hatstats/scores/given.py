@@ -1,0 +1,134 @@
+"""Scores made elsewhere: a table and a covariance, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.errors import DataError
+from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenScores:
+    """M scores (M,), their covariance (M, M) and degrees of freedom, as given by a user.
+
+    `tidy` says that the table was a tidy one, of proportions.
+    """
+
+    models: tuple[str, ...]
+    estimates: Floats
+    covariance: Floats
+    df: Floats | None
+    reference: str
+    method: str
+    covariates: pd.DataFrame
+    tidy: bool
+
+
+def given_scores(scores: pd.DataFrame, cov: pd.DataFrame | pd.Series | ArrayLike) -> GivenScores:
+    """Check a table of scores (`model, estimate`, covariates, or tidy) and its covariance."""
+    for column in ("model", "estimate"):
+        if column not in scores.columns:
+            raise DataError("the table of scores lacks a column", column=column, hint="add it.")
+    tidy = "term" in scores.columns
+    table = scores[scores["term"] == "HAT"] if tidy else scores
+    if table.empty:
+        raise DataError(
+            "the table of scores has no row" + (" of term HAT" if tidy else ""),
+            hint="give one row per model.",
+        )
+    names = [str(name) for name in table["model"]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            "a model has two scores", column="model", value=twice[0], hint="keep one row each."
+        )
+    estimate = pd.to_numeric(table["estimate"], errors="coerce").to_numpy(dtype=float)
+    df = None
+    if "df" in table.columns:
+        given = pd.to_numeric(table["df"], errors="coerce").to_numpy(dtype=float)
+        df = np.where(np.isnan(given), np.inf, given)
+    known = {*IDENTIFIERS, *TIDY_COLUMNS} - {"model"} if tidy else {"estimate"}
+    return GivenScores(
+        models=tuple(names),
+        estimates=estimate,
+        covariance=_covariance(names, estimate, _as_frame(names, cov)),
+        df=df,
+        reference=_only(table, "reference") if tidy else "given",
+        method=_only(table, "method") if tidy else "given",
+        covariates=table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
+        tidy=tidy,
+    )
+
+
+def _only(table: pd.DataFrame, column: str) -> str:
+    """The one value of a column, or ``given``."""
+    values = table[column].unique() if column in table.columns else []
+    return str(values[0]) if len(values) == 1 else "given"
+
+
+def _as_frame(names: list[str], cov: pd.DataFrame | pd.Series | ArrayLike) -> pd.DataFrame:
+    """A covariance as a frame named by model; a Series or one row of numbers holds variances."""
+    if isinstance(cov, pd.DataFrame):
+        return cov
+    if isinstance(cov, pd.Series):
+        return pd.DataFrame(np.diag(cov.to_numpy(dtype=float)), index=cov.index, columns=cov.index)
+    matrix = np.asarray(cov, dtype=float)
+    matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
+    if matrix.shape != (len(names), len(names)):
+        raise DataError(
+            f"the covariance has shape {matrix.shape}, and there are {len(names)} scores",
+            hint="give one row and one column per score.",
+        )
+    return pd.DataFrame(matrix, index=names, columns=names)
+
+
+def _covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats:
+    """The covariance of given scores, rows and columns in the order of the names, checked."""
+    for labels in (cov.index, cov.columns):
+        if absent := [name for name in names if name not in labels]:
+            raise DataError(
+                "the covariance lacks a model",
+                column="model",
+                value=absent[0],
+                hint="index its rows and columns by model name.",
+            )
+        if (double := labels[labels.duplicated()].intersection(names)).size:
+            raise DataError(
+                "the covariance names a model twice",
+                column="model",
+                value=double[0],
+                hint="keep one row and one column each.",
+            )
+    numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
+    matrix = np.asarray(numbers, dtype=float)
+    odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))
+    if odd.size:
+        raise DataError(
+            "a score or its covariance is not a finite number",
+            row=int(odd[0]) + 2,
+            column="estimate",
+            value=names[odd[0]],
+            hint="leave that model out, or give its numbers.",
+        )
+    scale = np.abs(matrix).max(initial=0.0)
+    if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
+        raise DataError("the covariance is not symmetric", hint="check rows against columns.")
+    values, vectors = np.linalg.eigh(matrix)
+    if values.min(initial=0.0) < -1e-9 * scale:
+        weight = np.abs(vectors[:, 0])
+        guilty = [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
+        raise DataError(
+            "the covariance has a negative eigenvalue: some combination of these models would "
+            "have a negative variance",
+            column="model",
+            value=", ".join(guilty),
+            hint="estimate it from the same items for all models.",
+        )
+    return matrix

@@ -1,0 +1,152 @@
+"""HAT scores as a JSON file: plain numbers, a schema and its version, nothing that is executed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hatstats.errors import DataError
+
+if TYPE_CHECKING:
+    from hatstats.scores.scores import HatScores
+
+Floats = NDArray[np.float64]
+
+SCHEMA = "hatstats.scores"
+VERSION = 1
+
+_TEXTS = ("reference", "method", "estimand")
+_TABLES = ("covariates", "cells", "overlap")
+# Types of columns that are restored as they were; dates as ISO text.
+_DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
+
+
+def write(path: str | Path, scores: HatScores) -> None:
+    """Write scores to a file."""
+    facts: dict[str, Any] = {"schema": SCHEMA, "schema_version": VERSION}
+    for field in fields(scores):
+        value = getattr(scores, field.name)
+        if field.name in _TABLES:
+            facts[field.name] = _plain_table(value)
+        elif isinstance(value, np.ndarray):
+            facts[field.name] = _plain(value)
+        elif field.name == "cell_influence" and value is not None:
+            facts[field.name] = [_plain(part) for part in value]
+        else:
+            facts[field.name] = value
+    try:
+        text = json.dumps(facts, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"a covariate of the models cannot be written as JSON: {error}",
+            hint="keep numbers and text.",
+        ) from error
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The fields of scores from a file that `write` has written, or one `DataError`."""
+    try:
+        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+            raise DataError("no scores of hatstats", file=path, hint="give a file of scores.save.")
+        if facts.get("schema_version") != VERSION:
+            raise DataError(
+                f"scores of schema version {facts.get('schema_version')!r}, and this hatstats "
+                f"reads version {VERSION}",
+                file=path,
+                hint="read it with the version that wrote it, or make the scores anew.",
+            )
+        return _fields(facts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(
+            f"not a whole file of scores ({reason})", file=path, hint="give a file of scores.save."
+        ) from error
+
+
+def _fields(facts: dict[str, Any]) -> dict[str, Any]:
+    models = tuple(facts["models"])
+    tables = {name: _table(facts[name]) for name in _TABLES}
+    M, C = len(models), len(tables["cells"])
+    shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
+    shapes |= {"joint_cov": (2 * M, 2 * M), "cells_cov": (C, C)}
+    arrays = {name: _array(facts[name], shape) for name, shape in shapes.items()}
+    influence, parts, df = (facts[name] for name in ("influence", "cell_influence", "given_df"))
+    texts = {name: facts[name] for name in _TEXTS}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    if wrong or not models or not all(isinstance(name, str) for name in models):
+        raise ValueError(f"{', '.join(wrong) or 'models'} must be text")
+    if len(tables["covariates"]) != M or not isinstance(facts["bounded"], bool):
+        raise ValueError("covariates or bounded do not fit the models")
+    columns = None
+    if parts is not None:
+        columns = tuple(_array(part, (len(part), len(part[0]))) for part in parts)
+        if sum(part.shape[1] for part in columns) != C:
+            raise ValueError("the influence does not fit the cells")
+    return {
+        "models": models,
+        **texts,
+        **tables,
+        **arrays,
+        "bounded": facts["bounded"],
+        "influence": None if influence is None else _array(influence, (len(influence), M)),
+        "cell_influence": columns,
+        "given_df": None if df is None else _array(df, (M,)),
+    }
+
+
+def _plain(values: ArrayLike) -> Any:
+    """Numbers as lists; NaN as null, infinities as text."""
+    array = np.asarray(values, dtype=float)
+    plain = array.astype(object)
+    plain[np.isnan(array)] = None
+    plain[array == np.inf] = "inf"
+    plain[array == -np.inf] = "-inf"
+    return plain.tolist()
+
+
+def _array(values: Any, shape: tuple[int, ...]) -> Floats:
+    """Numbers of a given shape from lists."""
+    array = np.array(values, dtype=object)
+    if array.size != np.prod(shape) or (array.size and array.shape != shape):
+        raise ValueError(f"an array has shape {array.shape}, not {shape}")
+    unknown = np.equal(array, None)
+    return np.asarray(np.where(unknown, np.nan, array), dtype=float).reshape(shape)
+
+
+def _plain_table(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Columns by name: type and values."""
+    columns = {}
+    for name, column in table.items():
+        kind = str(column.dtype)
+        if column.dtype.kind == "f":
+            values = _plain(column)
+        elif column.dtype.kind == "M":
+            values = [None if pd.isna(day) else day.isoformat() for day in column]
+        else:
+            values = [None if pd.isna(value) else value for value in column.tolist()]
+        columns[str(name)] = {"dtype": kind, "values": values}
+    return columns
+
+
+def _table(columns: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """The table that `_plain_table` wrote."""
+    found = {}
+    for name, column in columns.items():
+        kind, values = str(column["dtype"]), column["values"]
+        if kind == "float64":
+            found[name] = pd.Series(_array(values, (len(values),)), dtype=kind)
+        elif kind in _DTYPES or kind.startswith("datetime64["):
+            found[name] = pd.Series(values, dtype=kind)
+        else:
+            raise ValueError(f"column {name!r} has the unknown type {kind!r}")
+    return pd.DataFrame(found)
