@@ -69,6 +69,15 @@ def bootstrap_hat(
     -----
     DegenerateDataWarning
         If no item moves a model's score (all its answers are the same): its interval is NaN.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> drawn = hs.bootstrap_hat(profile, n_draws=200)
+    >>> again = hs.bootstrap_hat(profile, n_draws=200, rng=drawn.seed)
+    >>> bool((drawn.draws == again.draws).all())
+    True
     """
     profile = as_profile(profile, "bootstrap_hat")
     generator, seed = seeded(rng)

@@ -45,21 +45,8 @@ def check_steps(
 ) -> tuple[pd.DataFrame, int]:
     """Refit drawn studies in full beside the Newton steps of the same draws.
 
-    Parameters
-    ----------
-    profile : ItemProfile
-    reference : str or array_like
-    scores : ModelScores
-        Estimate and influence under that reference.
-    n_refits : int
-    rng : Generator
-
-    Returns
-    -------
-    refits : DataFrame
-        `draw, model, refit, step, difference`, the last in standard errors.
-    n_failed : int
-        Refits that failed, or lost a model; they have no rows.
+    `scores` are estimate and influence under the reference. A table `draw, model, refit, step,
+    difference`, the last in standard errors, and the number of refits that failed or lost a model.
     """
     bse = standard_errors(scores.covariance)
     rows, failed = [], 0
@@ -85,16 +72,8 @@ def check_steps(
 def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
     """The profile's study with each item cluster repeated by its weight.
 
-    Parameters
-    ----------
-    profile : ItemProfile
-    weights : list of ndarray, each (G_b,)
-        Whole numbers, one per cluster, for the benchmarks in order.
-
-    Returns
-    -------
-    Study
-        Copies of an item are items, and copies of a cluster are clusters.
+    One array (G_b,) of whole numbers per benchmark in order. Copies of an item are items, and
+    copies of a cluster are clusters.
     """
     study = profile.study
     counts, tables = [], []

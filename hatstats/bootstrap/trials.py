@@ -57,6 +57,13 @@ def resample_trials(
         trials cannot be estimated then.
     DataError
         For too few draws.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> hs.resample_trials(profile, n_draws=10, rng=1).unit
+    'trials'
     """
     profile = as_profile(profile, "resample_trials")
     count_at_least(n_draws, 10, "n_draws")

@@ -108,6 +108,15 @@ def fit_profile(
         For an unknown method, or an option that the method does not have.
     NotIdentifiedError
         If the study lacks what the method needs: items, trials, languages or models.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 0.5, 1.0], rng=1)
+    >>> profile = hs.fit_profile(study)
+    >>> print(profile.hat().contrast("model-03", "model-01"))  # doctest: +ELLIPSIS
+    model-03 - model-01: 0..., 95% interval [...], p ...
+      latent, reference pooled; standard error 0.0..., ... df
     """
     study = as_study(study, "fit_profile")
     chosen = method or default_method(study)

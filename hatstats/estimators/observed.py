@@ -20,18 +20,11 @@ Floats = NDArray[np.float64]
 class ObservedModel:
     """Profile of one model on the benchmark's levels of k/n, with the influence of items.
 
-    Attributes
-    ----------
-    distribution : ndarray, shape (Q,)
-        Share of the model's items at each level.
-    profile : ndarray, shape (L, Q)
-        Mean target accuracy at each level, interpolated where the model has no item; NaN for a
-        language that the model was never asked in.
-    interpolation : tuple of ndarray, each (Q, Q)
-        Per language, weights from means at levels with items to all levels.
-    level : ndarray of int, shape (N,)
-        Level of each item, -1 if the item was not asked in the source.
-    target : ndarray, shape (N, L)
+    `distribution` (Q,) is the share of the model's items at each level. `profile` (L, Q) is the
+    mean target accuracy at each level, interpolated where the model has no item, NaN for a language
+    never asked; `interpolation` has, per language, the weights (Q, Q) from means at levels with
+    items to all. `level` (N,) is the level of each item, -1 if it was not asked in the source;
+    `target` (N, L).
     """
 
     distribution: Floats
@@ -70,18 +63,7 @@ def _interpolation(filled: NDArray[np.bool_], support: Floats) -> Floats:
 
 
 def fit_observed(counts: ItemCounts) -> tuple[Floats, tuple[ObservedModel, ...]]:
-    """Observed profiles of every model of a benchmark.
-
-    Parameters
-    ----------
-    counts : ItemCounts
-
-    Returns
-    -------
-    support : ndarray, shape (Q,)
-        Levels of k/n seen in any model.
-    models : tuple of ObservedModel, length M
-    """
+    """Levels of k/n seen in any model (Q,), and the observed profile of every model on them."""
     source, target = counts.source_accuracy(), counts.target_accuracy()
     support = np.unique(source[~np.isnan(source)])
     fitted = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -19,6 +19,7 @@ from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import check_level, two_sided_p
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import rows_of_tests
+from hatstats.inference.validation import seeded
 from hatstats.other_measures.formulas import (
     MEANING,
     gamma,
@@ -44,20 +45,15 @@ _NODES = 60
 class MeasureDraws:
     """Measures of transfer with draws that are paired over models and measures.
 
-    Attributes
-    ----------
-    models : tuple of str, length M
-    estimate : mapping of str to ndarray, each (M,)
-        HAT first.
-    draws : mapping of str to ndarray, each (B, M)
-    method : str
-        What was drawn.
+    `estimate` holds (M,) and `draws` (B, M) by measure, HAT first; `method` says what was drawn,
+    `seed` gives the same draws again (None where a generator was given).
     """
 
     models: tuple[str, ...]
     estimate: Mapping[str, Floats]
     draws: Mapping[str, Floats]
     method: str
+    seed: int | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -93,15 +89,10 @@ class MeasureDraws:
         return table
 
     def agreement(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Kendall's tau between the rankings that two measures give the models.
+        """Kendall's tau between the rankings that two measures give the models, as tidy rows.
 
         Measures of which a lower value means more transfer change sign. Draws of a ranking agree
         less than rankings without noise would, so that an interval can lie below its estimate.
-
-        Returns
-        -------
-        DataFrame
-            Tidy rows, `term` as ``HAT ~ ratio``.
         """
         usable = [name for name in self.terms if np.isfinite(self.estimate[name]).all()]
         upper = np.triu_indices(len(self.models), 1)
@@ -164,31 +155,14 @@ def measure_draws(
 
     Items (or item clusters) are drawn with replacement, once for all models, languages and
     measures; HAT follows by one Newton step, the others exactly. From a table of means each cell's
-    sampling error is drawn instead.
-
-    Parameters
-    ----------
-    study : Study
-    method, reference : str
-        Of HAT.
-    n_draws : int
-    rng : Generator, int or None
-
-    Returns
-    -------
-    MeasureDraws
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the study gives no HAT.
+    sampling error is drawn instead. Without `rng` a fresh seed is drawn and recorded.
     """
-    generator = np.random.default_rng(rng)
+    generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)
     if isinstance(profile, ItemProfile):
-        return _from_items(study, profile, reference, n_draws, generator)
+        return replace(_from_items(study, profile, reference, n_draws, generator), seed=seed)
     assert isinstance(profile, AggregateProfile)
-    return _from_means(profile, reference, n_draws, generator)
+    return replace(_from_means(profile, reference, n_draws, generator), seed=seed)
 
 
 def _from_items(
@@ -233,13 +207,7 @@ def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
 
 
 def item_measures(profile: ItemProfile) -> dict[str, Floats]:
-    """Every measure but HAT, without draws, each (M,) in the order of `profile.complete_models`.
-
-    Parameters
-    ----------
-    profile : ItemProfile
-        Any: the measures are made from its counts.
-    """
+    """Every measure but HAT, without draws, each (M,), models as in `complete_models`."""
     models, parts = profile.complete_models, []
     for fit in profile.fits:
         sums = item_sums(profile.study, fit.counts, models)

@@ -48,18 +48,9 @@ def parity_gap(source: Floats, target: Floats) -> Floats:
 def moment_excess(source: Floats, target: Floats, noise: Floats) -> Floats:
     """Target accuracy over a logit line fitted over models, with the noise in x taken out.
 
-    Slope ``cov(x, y) / (var(x) - mean noise)``, x and y logits of source and target accuracy.
-
-    Parameters
-    ----------
-    source, target : ndarray, shape (B, M)
-    noise : ndarray, shape (M,)
-        Sampling variance of each source logit.
-
-    Returns
-    -------
-    ndarray, shape (B, M)
-        NaN with fewer than three models, or where noise explains all variance of x.
+    Slope ``cov(x, y) / (var(x) - mean noise)``, x and y logits of source and target accuracy (B,
+    M), `noise` (M,) the sampling variances of x. NaN with fewer than three models, or where noise
+    explains all variance of x.
     """
     if source.shape[1] < 3:
         return np.full(source.shape, np.nan)
@@ -103,17 +94,9 @@ def mantel_haenszel(strata: Floats) -> Floats:
     """Log odds ratio of right answers in the targets against the source over strata of items.
 
     ``log(sum_k a_k d_k / n_k) - log(sum_k b_k c_k / n_k)``, a and b right and wrong in the targets,
-    c and d in the source (Mantel and Haenszel 1959).
-
-    Parameters
-    ----------
-    strata : ndarray, shape (B, M, K, 3)
-        Items, right in the source, right in the targets.
-
-    Returns
-    -------
-    ndarray, shape (B, M)
-        Negative where targets are answered worse; NaN without another model to form strata from.
+    c and d in the source (Mantel and Haenszel 1959), for strata (B, M, K, 3): items, right in the
+    source, right in the targets. Negative where targets are answered worse; NaN without another
+    model to form strata from.
     """
     n, source, target = strata[..., 0], strata[..., 1], strata[..., 2]
     size = np.where(n > 0, n, 1.0)

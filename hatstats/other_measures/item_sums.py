@@ -25,17 +25,11 @@ STRATA = 5
 class Totals:
     """Sums of one benchmark under B draws of weights.
 
-    Attributes
-    ----------
-    n, s, t, both : ndarray, shape (B, M, L)
-        Items asked in source and target; sums of their source accuracy, of their target accuracy,
-        and of the product.
-    strata : ndarray, shape (B, M, K, 3)
-        Per class of easiness: items, right in the source, right in the targets (mean over
-        languages).
-    local : ndarray, shape (B, M, L, 6)
-        Items whose own source is the language: number and right answers in it, the same in
-        English; then number and right answers of items from other sources, in the language.
+    `n`, `s`, `t`, `both` (B, M, L): items asked in source and target, sums of their source
+    accuracy, of their target accuracy, and of the product. `strata` (B, M, K, 3), per class of
+    easiness: items, right in the source, right in the targets (mean over languages). `local` (B, M,
+    L, 6): items whose own source is the language, right answers to them in it, the same in English,
+    then items from other sources and right answers to them in the language.
     """
 
     n: Floats
@@ -48,16 +42,9 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemSums:
-    """Sums per item cluster of one benchmark.
+    """Sums per item cluster of one benchmark, all side by side in `flat` (C, K).
 
-    Attributes
-    ----------
-    counts : ItemCounts
-    flat : ndarray, shape (C, K)
-        All sums side by side.
-    n_models, n_languages : int
-    has_local : bool
-        Whether items have source languages of their own, English among the languages.
+    `has_local` says whether items have source languages of their own, English among the languages.
     """
 
     counts: ItemCounts
@@ -78,20 +65,7 @@ class ItemSums:
 
 
 def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> ItemSums:
-    """Sums per item cluster for some models of one benchmark.
-
-    Parameters
-    ----------
-    study : Study
-    counts : ItemCounts
-    models : tuple of str
-        Of `counts.models`, in any order.
-
-    Returns
-    -------
-    ItemSums
-        Over the languages in which all these models were asked.
-    """
+    """Sums per item cluster for some models, over the languages in which all were asked."""
     rows = [counts.models.index(name) for name in models]
     s, t = counts.source_accuracy()[rows], counts.target_accuracy()[rows]
     asked = ~np.isnan(t) & ~np.isnan(s)[:, :, None]

@@ -13,6 +13,7 @@ from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.tidy import tidy_frame
+from hatstats.inference.validation import seeded
 from hatstats.other_measures.draws import measure_draws
 from hatstats.scores.counts import ratio
 from hatstats.scores.scores import HatScores
@@ -77,7 +78,7 @@ def measures(
     *,
     conf_level: float = 0.95,
     n_draws: int = 1_000,
-    rng: np.random.Generator | int | None = 1,
+    rng: np.random.Generator | int | None = None,
 ) -> pd.DataFrame:
     """Every other measure of transfer that the data allow, per model.
 
@@ -116,6 +117,7 @@ def measures(
     n_draws : int
         Draws of items (or of the sampling errors of means) for the measures after the first three.
     rng : Generator, int or None
+        Without one a fresh seed is drawn; the seed stands in ``table.attrs["seed"]``.
 
     Returns
     -------
@@ -130,6 +132,14 @@ def measures(
     ------
     NotIdentifiedError
         For a table of means whose models identify no line, or without a target language.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> table = hs.measures(study, n_draws=100, rng=1)
+    >>> table["term"].unique()[:3].tolist()
+    ['gap', 'ratio', 'excess']
     """
     study = as_study(study, "measures")
     raw = _raw(study)
@@ -167,7 +177,11 @@ def measures(
     table = pd.concat(frames, ignore_index=True)
     # No null of interest for a ratio: 0 would be no transfer at all.
     table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
-    return pd.concat([table, _drawn(study, raw, conf_level, n_draws, rng)], ignore_index=True)
+    generator, seed = seeded(rng)
+    drawn = _drawn(study, raw, conf_level, n_draws, generator)
+    table = pd.concat([table, drawn], ignore_index=True)
+    table.attrs["seed"] = seed
+    return table
 
 
 def _drawn(
@@ -175,7 +189,7 @@ def _drawn(
     raw: HatScores,
     conf_level: float,
     n_draws: int,
-    rng: np.random.Generator | int | None,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """The measures whose errors come from draws."""
     with warnings.catch_warnings():

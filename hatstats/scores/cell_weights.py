@@ -59,13 +59,7 @@ def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[F
 def chosen_languages(
     present: Sequence[str], languages: Sequence[str] | str | None, exclude: Sequence[str] | str = ()
 ) -> list[str]:
-    """Languages to average over: those named, or all that are present, less those excluded.
-
-    Raises
-    ------
-    DataError
-        If a name is not among the languages present, or none is left.
-    """
+    """Languages to average over: those named, or all that are present, less those excluded."""
     named = names_of(present if languages is None else languages)
     excluded = names_of(exclude)
     for name in (*named, *excluded):
@@ -83,13 +77,7 @@ def chosen_languages(
 
 
 def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
-    """Weights (M,) of the mean over one model or a group of models.
-
-    Raises
-    ------
-    DataError
-        If a name is not among the models, is named twice, or there is none.
-    """
+    """Weights (M,) of the mean over one model or a group of models, each named once."""
     named = names_of(group)
     weights = np.zeros(len(models))
     for name in named:

@@ -17,22 +17,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ItemCounts:
-    """Counts of one item-level benchmark, aligned over models, items and languages.
+    """Counts of one item-level benchmark, aligned over M models, N items and L target languages.
 
-    Attributes
-    ----------
-    benchmark : str
-    chance : float
-        Accuracy of blind guessing.
-    models, languages : tuple of str
-        M models with rows in the benchmark, L target languages.
-    items : ndarray of str, shape (N,)
-    clusters : ndarray of int, shape (N,)
-        Codes of independent groups of items; an item without a cluster is its own.
-    source_correct, source_trials : ndarray, shape (M, N)
-        Right answers and trials in the item's source language; 0 trials where there are none.
-    target_correct, target_trials : ndarray, shape (M, N, L)
-        The same in each target language; an item's own source language has 0 trials.
+    `chance` is the accuracy of blind guessing; `clusters` (N,) codes independent groups of items,
+    an item without a cluster is its own. Right answers and trials in the item's source language are
+    (M, N), in the target languages (M, N, L), with 0 trials where there are none; an item's own
+    source language has 0 trials among the targets.
     """
 
     benchmark: str
@@ -59,15 +49,8 @@ class ItemCounts:
 class AggregateCounts:
     """Accuracies of one benchmark known only per model and language.
 
-    Attributes
-    ----------
-    benchmark : str
-    chance : float
-    models, languages : tuple of str
-        M models, L target languages.
-    source_accuracy, source_trials : ndarray, shape (M,)
-    target_accuracy, target_trials : ndarray, shape (M, L)
-        NaN and 0 where a cell is missing.
+    Of M models in the source (M,) and in L target languages (M, L); accuracies are NaN and trials 0
+    where a cell is missing.
     """
 
     benchmark: str
@@ -106,27 +89,8 @@ def _ordered(study: Study, rows: pd.DataFrame) -> list[str]:
 def item_counts(study: Study, benchmark: str) -> ItemCounts:
     """Aligned arrays of one item-level benchmark; trials of one cell are added up.
 
-    Parameters
-    ----------
-    study : Study
-    benchmark : str
-        Name of an item-level benchmark of the study.
-
-    Returns
-    -------
-    ItemCounts
-
-    Warns
-    -----
-    DegenerateDataWarning
-        If a model has target rows of items that it was never asked in the source language: they
-        cannot enter its profile, and the warning says how many there are. A model without any
-        item in both is left out.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the benchmark has no target language, or no model has an item in both.
+    Target rows of items that a model was never asked in the source language cannot enter its
+    profile: a warning says how many there are. A model without any item in both is left out.
     """
     rows, _, chance = _benchmark_rows(study, benchmark)
     models = _ordered(study, rows)
@@ -208,18 +172,9 @@ def _clusters(
 def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     """Accuracies and numbers of trials per model and language of one benchmark.
 
-    Item-level rows are added up over items, so that any study can be read this way.
-
-    Parameters
-    ----------
-    study : Study
-    benchmark : str
-
-    Returns
-    -------
-    AggregateCounts
-        Models without a source accuracy, or without any target accuracy, are left out with a
-        warning (their cells may have been set aside): nothing can be said of their transfer.
+    Item-level rows are added up over items, so that any study can be read this way. Models without
+    a source accuracy, or without any target accuracy, are left out with a warning (their cells may
+    have been set aside): nothing can be said of their transfer.
     """
     rows, source_language, chance = _benchmark_rows(study, benchmark)
     cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()

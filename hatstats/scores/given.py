@@ -69,8 +69,8 @@ def given_scores(scores: pd.DataFrame, cov: pd.DataFrame | pd.Series | ArrayLike
 
 def _only(table: pd.DataFrame, column: str) -> str:
     """The one value of a column, or ``given``."""
-    values = table[column].unique() if column in table.columns else []
-    return str(values[0]) if len(values) == 1 else "given"
+    values = set(table[column]) if column in table.columns else set()
+    return str(values.pop()) if len(values) == 1 else "given"
 
 
 def _as_frame(names: list[str], cov: pd.DataFrame | pd.Series | ArrayLike) -> pd.DataFrame:

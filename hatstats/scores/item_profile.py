@@ -30,15 +30,7 @@ SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 class ItemProfile(TransferProfile):
     """Transfer profiles learnt from items within each model.
 
-    Attributes
-    ----------
-    study : Study
-    method : str
-        ``latent``, ``joint`` or ``observed``.
-    fits : tuple of BenchmarkFit
-        One per benchmark.
-    options : object or None
-        Options of the method, as they were given.
+    One fit per benchmark; `options` are those of the method, as they were given.
     """
 
     study: Study

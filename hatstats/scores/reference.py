@@ -20,15 +20,9 @@ NAMED_REFERENCES = ("pooled", "uniform", "own")
 class Mixture:
     """A reference as a mixture of the models' own distributions plus a fixed part.
 
-    Model m is averaged over ``G_m = mixing[m] @ g + fixed``, g the (M, Q) matrix of the models'
-    own distributions. Writing every reference this way lets one rule carry the uncertainty of
-    the estimated distributions into the score.
-
-    Attributes
-    ----------
-    name : str
-    mixing : ndarray, shape (M, M)
-    fixed : ndarray, shape (Q,)
+    Model m is averaged over ``G_m = mixing[m] @ g + fixed``, g the (M, Q) matrix of the models' own
+    distributions, `mixing` (M, M) and `fixed` (Q,). Writing every reference this way lets one rule
+    carry the uncertainty of the estimated distributions into the score.
     """
 
     name: str
@@ -67,25 +61,9 @@ def _area_weights(support: Floats) -> Floats:
 def reference_mixture(
     reference: str | ArrayLike, models: Sequence[str], support: Floats
 ) -> Mixture:
-    """Read a reference.
+    """Read a reference, see `TransferProfile.hat`, for M models and a support (Q,).
 
-    Parameters
-    ----------
-    reference : str or array_like
-        ``pooled`` (equal mixture of the models' own distributions), ``uniform`` (area under the
-        profile), ``own`` (each model's own, language by language: its raw target accuracy),
-        ``model:NAME``, or source accuracies in [0, 1] that stand for the reference distribution.
-    models : sequence of str, length M
-    support : ndarray, shape (Q,)
-
-    Returns
-    -------
-    Mixture
-
-    Raises
-    ------
-    DataError
-        For an unknown name or model, or accuracies outside [0, 1].
+    Raises `DataError` for an unknown name or model, or accuracies outside [0, 1].
     """
     count = len(models)
     nothing, zeros = np.zeros((count, count)), np.zeros(support.size)

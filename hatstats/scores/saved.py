@@ -119,7 +119,7 @@ def _array(values: Any, shape: tuple[int, ...]) -> Floats:
     array = np.array(values, dtype=object)
     if array.size != np.prod(shape) or (array.size and array.shape != shape):
         raise ValueError(f"an array has shape {array.shape}, not {shape}")
-    unknown = np.equal(array, None)
+    unknown = np.array([value is None for value in array.ravel()]).reshape(array.shape)
     return np.asarray(np.where(unknown, np.nan, array), dtype=float).reshape(shape)
 
 

@@ -88,7 +88,12 @@ class HatScores(LabelledEstimates):
     Examples
     --------
     >>> import hatstats as hs
-    >>> study = hs.simulate_study([0.0, 0.5, 1.0], shape={"n_items": 60}, rng=1)
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> scores.params.round(2).to_dict()
+    {'model-01': 0.4, 'model-02': 0.44}
+    >>> scores.cov.shape
+    (2, 2)
     """
 
     models: tuple[str, ...]

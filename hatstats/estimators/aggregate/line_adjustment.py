@@ -22,14 +22,9 @@ _MAX_NODES = 60
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """The reference of M models on R source logits.
+    """The reference of M models on R source logits: logits (R,), weights (M, R).
 
-    Attributes
-    ----------
-    logits : ndarray, shape (R,)
-    weights : ndarray, shape (M, R)
-    estimated : bool
-        Whether the logits are those of the M models, with their sampling errors.
+    `estimated` says whether the logits are those of the M models, with their sampling errors.
     """
 
     logits: Floats
@@ -68,17 +63,11 @@ def sampling_covariance(part: Logits, correlation: float) -> Floats:
 
 
 def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, Floats]:
-    """Target logits with missing cells predicted from the model's other languages.
+    """Target logits (M, L) with missing cells predicted from the model's other languages.
 
-    A missing cell is ``a_l + mean over the model's languages l' of (z_ml' - a_l')``.
-
-    Returns
-    -------
-    target : ndarray, shape (M, L)
-    weights : ndarray, shape (M, L, L)
-        Derivatives of each cell with respect to the model's observed cells.
-    extra : ndarray, shape (M, L)
-        Variance of a predicted cell beyond that of the cells it is predicted from.
+    A missing cell is ``a_l + mean over the model's languages l' of (z_ml' - a_l')``. Beside it the
+    derivatives of each cell with respect to the model's observed cells (M, L, L), and the variance
+    of a predicted cell beyond that of the cells it is predicted from (M, L).
     """
     target = part.target.copy()
     count, languages = target.shape
@@ -105,13 +94,10 @@ def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, 
 def line_scores(
     part: Logits, panel: Panel, b: int, reference: str | ArrayLike, correlation: float
 ) -> tuple[Floats, Floats]:
-    """HAT of every model and language of benchmark `b`, and the covariance with source accuracy.
+    """HAT (M, L) of benchmark `b`, and its covariance with source accuracy.
 
-    Returns
-    -------
-    estimate : ndarray, shape (M, L)
-    cov : ndarray, shape (M L + M, M L + M)
-        Of the cells, model by model, then of the source accuracies (proportions).
+    The covariance (M L + M, M L + M) is of the cells, model by model, then of the source accuracies
+    (proportions).
     """
     chance = part.counts.chance
     beta = float(panel.slopes()[b])

@@ -43,16 +43,9 @@ _ROUNDS = 60
 class Logits:
     """Chance-corrected accuracies of one benchmark on the logit scale.
 
-    Attributes
-    ----------
-    counts : AggregateCounts
-    source, source_var : ndarray, shape (M,)
-        Logits of the source accuracies and their sampling variances.
-    target, target_var : ndarray, shape (M, L)
-        The same of the target accuracies; NaN where a cell is missing.
-    weakly_identified : ndarray of bool, shape (M,)
-        Models so near to chance or to the ceiling, or with so few trials, that their transfer
-        effect has a standard error above `WEAKLY`.
+    Logits and sampling variances of the source (M,) and target accuracies (M, L), NaN where a cell
+    is missing. `weakly_identified` (M,) marks models so near to chance or to the ceiling, or with
+    so few trials, that their transfer effect has a standard error above `WEAKLY`.
     """
 
     counts: AggregateCounts
@@ -68,20 +61,11 @@ def chance_corrected_logit(
 ) -> tuple[Floats, Floats]:
     """Logit of a chance-corrected accuracy, and its sampling variance.
 
-    ``q = (p - c) / (1 - c)`` has standard error ``sqrt(p (1 - p) / n) / (1 - c)`` (p shrunk by
-    half a trial, so that a perfect score keeps an error), and ``var z = se^2 / (q (1 - q))^2``.
-    An accuracy at or below chance has no logit: it is placed half a standard error inside, where
-    its own standard error is about 2 logits or more, so that it weighs next to nothing.
-
-    Parameters
-    ----------
-    accuracy, trials : ndarray
-        Proportions and (effective) numbers of trials; NaN and 0 where missing.
-    chance : float
-
-    Returns
-    -------
-    logit, variance : ndarray
+    ``q = (p - c) / (1 - c)`` has standard error ``sqrt(p (1 - p) / n) / (1 - c)`` (p shrunk by half
+    a trial, so that a perfect score keeps an error), and ``var z = se^2 / (q (1 - q))^2``. An
+    accuracy at or below chance has no logit: it is placed half a standard error inside, where its
+    own standard error is about 2 logits or more, so that it weighs next to nothing. Accuracies and
+    (effective) numbers of trials are NaN and 0 where missing.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         shrunk = (accuracy * trials + 0.5) / (trials + 1.0)
@@ -110,25 +94,13 @@ def to_logits(counts: AggregateCounts) -> Logits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """A fitted panel regression and the rows behind it.
+    """A fitted panel regression and its n rows.
 
-    Attributes
-    ----------
-    fit : RemlFit
-        Coefficients: intercepts a_bl, then slopes beta_b (unless fixed), then covariates.
-    terms : tuple of str
-        Their names.
-    n_intercepts, n_slopes : int
-    model, benchmark, language : ndarray, shape (n,)
-        Of each row: the model's name, positions of benchmark and language.
-    source_fit : tuple of RemlFit
-        Per benchmark, source logits on the constant and the covariates.
-    source_models : tuple of tuple of str
-        Models behind the rows of each `source_fit`.
-    components : dict
-        Variance components by name: family, model, benchmark, cell (logit squared).
-    slope : float or None
-        The slope that was held fixed, if any.
+    Coefficients of `fit`, named by `terms`: intercepts a_bl, then slopes beta_b (unless the `slope`
+    was held fixed), then covariates. `model`, `benchmark` and `language` (n,) are the model's name
+    and the positions of benchmark and language of each row. Per benchmark, `source_fit` is the
+    regression of source logits on the constant and the covariates, over its `source_models`.
+    `components` holds variances by name: family, model, benchmark, cell (logit squared).
     """
 
     fit: RemlFit
@@ -244,32 +216,11 @@ def fit_panel(
 ) -> Panel:
     """Fit the regression described at the top of this module by REML.
 
-    Parameters
-    ----------
-    parts : sequence of Logits
-        One per benchmark.
-    family_of : dict
-        Family by model name.
-    covariates : dict of ndarray, each (k,), optional
-        Row of covariates by model name, centred or not; models not named here are left out.
-    terms : sequence of str, length k
-        Names of the covariates.
-    slope : float, optional
-        Hold beta at this value instead of estimating it; 1 is a shift of logits.
-
-    Returns
-    -------
-    Panel
-
-    Raises
-    ------
-    NotIdentifiedError
-        With too few models for the coefficients, or source accuracies that do not differ.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If slope and covariance do not settle.
+    `family_of` names each model's family; `covariates` has a row (k,) per model, and models without
+    one are left out; `terms` are the names of the k covariates. A `slope` that is given is held
+    fixed; 1 is a shift of logits. Raises `NotIdentifiedError` with too few models for the
+    coefficients, or source accuracies that do not differ; warns if slope and covariance do not
+    settle.
     """
     width = len(terms)
     tables, given_rows, source_fits, source_models = [], [], [], []

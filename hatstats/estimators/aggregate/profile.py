@@ -34,17 +34,8 @@ Floats = NDArray[np.float64]
 class AggregateProfile(TransferProfile):
     """Errors-in-variables line of target on source accuracy over models.
 
-    Attributes
-    ----------
-    study : Study
-    method : str
-        ``aggregate``.
-    parts : tuple of Logits
-        Chance-corrected accuracies, one per benchmark.
-    panel : Panel
-        The fitted regression.
-    correlation : float
-        Stated correlation of two models' accuracies on the same items.
+    `parts` are the chance-corrected accuracies of each benchmark, `panel` the fitted regression,
+    and `correlation` the stated correlation of two models' accuracies on the same items.
     """
 
     study: Study
@@ -245,29 +236,10 @@ def _binomial_se(share: float, trials: float) -> float:
 def fit_aggregate(
     study: Study, *, slope: float | None = None, correlation: float = 0.0
 ) -> AggregateProfile:
-    """Fit the aggregate profile of a study.
+    """Fit the aggregate profile of a study; item-level rows are added up over items.
 
-    Parameters
-    ----------
-    study : Study
-        Item-level rows are added up over items.
-    slope : float, optional
-        Hold the slope of target on source logits at this value; estimated if not given.
-    correlation : float
-        Correlation of two models' accuracies on the same items, which a table of means does
-        not identify; in [0, 1).
-
-    Returns
-    -------
-    AggregateProfile
-
-    Raises
-    ------
-    DataError
-        For a correlation outside [0, 1), or a slope that is not finite.
-    NotIdentifiedError
-        With fewer than three models (two if the slope is given), models of one source accuracy,
-        or no target language.
+    A `slope` of target on source logits that is given is held fixed. `correlation`, in [0, 1), is
+    that of two models' accuracies on the same items, which a table of means does not identify.
     """
     if not 0.0 <= correlation < 1.0:
         raise DataError(

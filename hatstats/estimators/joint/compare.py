@@ -31,20 +31,9 @@ CANDIDATES = (
 
 
 def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Ints) -> Floats:
-    """Log-likelihood of each item under the fit to the other folds, shape (N,).
+    """Log-likelihood (N,) of each item under the fit to the other folds (N,).
 
-    Parameters
-    ----------
-    counts : JointCounts
-    fit : JointFit
-        The fit to all items, from which the searches start.
-    chance : float
-    fold : ndarray of int, shape (N,)
-
-    Returns
-    -------
-    ndarray
-        NaN for an item without source trials.
+    Searches start from the fit to all items. NaN for an item without source trials.
     """
     index = counts.index
     scores = np.full(index.size, np.nan)
@@ -102,6 +91,14 @@ def compare_joint(
     ------
     DataError
         If there are no options, fewer than 2 folds, or fewer item clusters than folds.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0], rng=1)
+    >>> table = hs.compare_joint(study, [hs.JointOptions()], folds=2, rng=1)
+    >>> table[["options", "n_parameters"]].to_dict("records")
+    [{'options': 'logit-normal', 'n_parameters': 14.0}]
     """
     study = as_study(study, "compare_joint")
     if not options:

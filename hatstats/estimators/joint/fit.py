@@ -44,29 +44,15 @@ _LEGENDRE = np.polynomial.legendre.leggauss(6)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointFit:
-    """A maximised likelihood.
+    """A maximised likelihood of one model.
 
-    Attributes
-    ----------
-    theta : ndarray, shape (P,)
-        Of one model; standard deviations are non-negative.
-    likelihood : JointLikelihood
-        At the quadrature that was found fine enough.
-    log_likelihood : float
-        Without the weak prior.
-    n_parameters : int
-        Parameters that were free.
-    influence : ndarray, shape (I, P)
-        Influence on theta of one item of each kind; 0 on what was held at a bound.
-    index : ndarray of int, shape (N,)
-        Kind of each item; -1 for an item that moves nothing.
-    quadrature_error : float
-        Change of the log-likelihood at theta under a finer quadrature.
-    decrement : float
-        Newton decrement at theta; a large one says that the search stopped early.
-    together : bool
-        Whether all models of the benchmark were fitted together: log-likelihood and number of
-        parameters are then those of all.
+    `theta` (P,) has non-negative standard deviations; `likelihood` is at the quadrature that was
+    found fine enough; `log_likelihood` is without the weak prior; `n_parameters` were free.
+    `influence` (I, P) is that of one item of each kind on theta, 0 on what was held at a bound;
+    `index` (N,) is the kind of each item, -1 for an item that moves nothing. `quadrature_error` is
+    the change of the log-likelihood under a finer quadrature; a large Newton `decrement` says that
+    the search stopped early. If all models were fitted `together`, log-likelihood and number of
+    parameters are of all.
     """
 
     theta: Floats
@@ -220,12 +206,8 @@ class Integrated(Protocol):
 class _Penalised(Expansion):
     """Penalised log-likelihood to second order.
 
-    Attributes
-    ----------
-    log_likelihood : float
-        Without the prior.
-    scores : ndarray, shape (I, P)
-        Derivative of the log-likelihood of one item of each kind.
+    `log_likelihood` is without the prior; `scores` (I, P) are its derivatives for one item of each
+    kind.
     """
 
     log_likelihood: float
@@ -295,23 +277,8 @@ def fit_likelihood[L: Integrated](
 ) -> list[JointFit]:
     """Maximise, and refine the integrals until a finer rule changes next to nothing.
 
-    Parameters
-    ----------
-    likelihood : Integrated
-        With any quadrature.
-    weight : ndarray, shape (I,)
-        Number of items of each kind.
-    index : ndarray of int, shape (N,)
-        Kind of each item.
-    start : ndarray, shape (P,), optional
-        Start of the search; moments of the counts if not given.
-    together : bool
-        See `JointFit`.
-
-    Returns
-    -------
-    list of JointFit
-        One per model.
+    `weight` (I,) is the number of items of each kind, `index` (N,) the kind of each item. The
+    search begins at `start` (P,), or at moments of the counts. One `JointFit` per model.
     """
     layouts = [part.layout for part in likelihood.parts]
     theta = np.concatenate([starting_theta(part) for part in likelihood.parts])
@@ -377,20 +344,6 @@ def fit_joint_counts(
     *,
     start: Floats | None = None,
 ) -> JointFit:
-    """Maximise the likelihood of one model's counts on one benchmark.
-
-    Parameters
-    ----------
-    counts : JointCounts
-    options : JointOptions
-    chance : float
-        Accuracy of blind guessing.
-    start : ndarray, shape (P,), optional
-        Start of the search; moments of the counts if not given.
-
-    Returns
-    -------
-    JointFit
-    """
+    """Maximise the likelihood of one model's counts on one benchmark, see `fit_likelihood`."""
     likelihood = make_likelihood(counts, options, chance)
     return fit_likelihood(likelihood, counts.weight, counts.index, start=start)[0]

@@ -35,19 +35,7 @@ _NEEDS_MORE = (
 
 
 def check_identified(part: JointCounts, options: JointOptions, subject: str) -> None:
-    """Refuse a model that the counts cannot identify, and name what is missing.
-
-    Parameters
-    ----------
-    part : JointCounts
-    options : JointOptions
-    subject : str
-        Benchmark and model, for the message.
-
-    Raises
-    ------
-    NotIdentifiedError
-    """
+    """Refuse a model that the counts cannot identify, and name what is missing."""
     if needs_other_models(part):
         raise NotIdentifiedError(f"{subject}: {_NEEDS_MORE}")
     single = part.single_source_trial
@@ -75,12 +63,7 @@ def needs_other_models(part: JointCounts) -> bool:
 
 
 def check_common(parts: Sequence[JointCounts], options: JointOptions, subject: str) -> None:
-    """Refuse a common hardness that the counts cannot identify, and name what is missing.
-
-    Raises
-    ------
-    NotIdentifiedError
-    """
+    """Refuse a common hardness that the counts cannot identify, and name what is missing."""
     answered = np.array([part.index >= 0 for part in parts])
     for m, part in enumerate(parts):
         if needs_other_models(part) and not (answered[m] & np.delete(answered, m, axis=0)).any():
@@ -132,38 +115,16 @@ def fit_joint(
 ) -> tuple[Floats, tuple[JointModel, ...]]:
     """Parametric profiles of every model of a benchmark by maximum likelihood.
 
-    ``eta_i ~ N(mu, sigma^2)``; ``k_source ~ Bin(n, c + (1 - c) expit(eta_i))``;
-    ``k_l ~ Bin(n, c + (1 - c) expit(alpha_l + beta_l eta_i + tau_l e_il))``, the item's ability
-    integrated once for its source count and all its target counts (a bivariate binomial-normal
-    model for one language: Chu and Cole 2006, J Clin Epidemiol 59:1331-1332).
+    ``eta_i ~ N(mu, sigma^2)``; ``k_source ~ Bin(n, c + (1 - c) expit(eta_i))``; ``k_l ~ Bin(n, c +
+    (1 - c) expit(alpha_l + beta_l eta_i + tau_l e_il))``, the item's ability integrated once for
+    its source count and all its target counts (a bivariate binomial-normal model for one language:
+    Chu and Cole 2006, J Clin Epidemiol 59:1331-1332).
 
-    Parameters
-    ----------
-    counts : ItemCounts
-        One trial per item is enough where items are asked in two or more target languages;
-        the profile then conditions on the hardness that an item has in common over languages. It
-        is enough in one language, too, where several models answer the same items: they are then
-        fitted together, with a hardness in common (`hatstats.estimators.joint.shared_hardness`).
-    options : JointOptions, optional
-        The logit-normal model if not given.
-
-    Returns
-    -------
-    support : ndarray, shape (Q,)
-        The grid of source accuracy.
-    models : tuple of JointModel, length M
-
-    Raises
-    ------
-    NotIdentifiedError
-        If trials, languages or models are too few.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        If a fit lies at a boundary.
-    ConvergenceWarning
-        If a search stopped short of its maximum.
+    One trial per item is enough where items are asked in two or more target languages; the profile
+    then conditions on the hardness that an item has in common over languages. It is enough in one
+    language, too, where several models answer the same items: they are then fitted together, with a
+    hardness in common (`hatstats.estimators.joint.shared_hardness`). Returns the grid of source
+    accuracy (Q,) and the M models; warns of fits at a boundary and of searches that stopped short.
     """
     chosen = options or JointOptions()
     subjects = [f"benchmark {counts.benchmark!r}, model {model!r}" for model in counts.models]

@@ -34,11 +34,7 @@ _STEP = 1e-4
 class JointLikelihood:
     """Log-likelihood of a set of patterns as a function of theta.
 
-    Attributes
-    ----------
-    counts : JointCounts
-    maker : TableMaker
-    indicator : sparse or dense matrix, shape (I, J + L K)
+    `indicator` (I, J + L K), sparse or dense, picks each pattern's rows of the stacked tables.
     """
 
     counts: JointCounts
@@ -161,17 +157,10 @@ class JointLikelihood:
         return found
 
     def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Log-likelihood and scores of one item with each pattern, and the observed information.
+        """Log-likelihood (I,), scores (I, P) of each pattern, and the observed information (P, P).
 
         By Louis (1982, JRSS B 44:226-233): the information is that of the complete data less the
         variance of the complete-data score given the counts.
-
-        Returns
-        -------
-        log_likelihood : ndarray, shape (I,)
-        scores : ndarray, shape (I, P)
-        information : ndarray, shape (P, P)
-            Negative Hessian of the log-likelihood.
         """
         tables = self.maker.make(theta, 2)
         each, nodes = self._posterior(tables)
@@ -184,23 +173,11 @@ class JointLikelihood:
     ) -> tuple[Floats, Floats]:
         """Second derivatives and mean scores where a hardness common to models is given.
 
-        Parameters
-        ----------
-        theta : ndarray, shape (P,)
-        tables : Tables
-            At B nodes of hardness times U of the model's own latent variables.
-        own : ndarray, shape (I, B, U)
-            Probabilities of the own nodes given pattern and hardness.
-        mass : ndarray, shape (I, B)
-            Items expected at each pattern and hardness.
-
-        Returns
-        -------
-        hessian : ndarray, shape (P, P)
-            Of the complete-data log-likelihood, plus the variance of its derivative over the own
-            nodes.
-        means : ndarray, shape (I, B, P)
-            Mean over the own nodes of that derivative.
+        `tables` are at B nodes of hardness times U of the model's own latent variables; `own` (I,
+        B, U) are the probabilities of the own nodes given pattern and hardness, `mass` (I, B) the
+        items expected at each. Returns the Hessian (P, P) of the complete-data log-likelihood plus
+        the variance of its derivative over the own nodes, and the mean (I, B, P) of that derivative
+        over them.
         """
         patterns, n_hardness, n_own = own.shape
         full = (mass[:, :, None] * own).reshape(patterns, n_hardness * n_own)

@@ -29,17 +29,9 @@ _TINY = 1e-300
 class Nodes:
     """Latent variables at the Q nodes: hardness outermost, then ability, then shared factor.
 
-    Attributes
-    ----------
-    log_weight : ndarray, shape (Q,)
-        Logarithm of the nodes' probability given the hardness.
-    source_logit : ndarray, shape (Q,)
-    source_slopes : dict of str to ndarray, shape (Q,)
-        Derivative of the source logit in mu, sigma and common.
-    target_logit : ndarray, shape (L, Q)
-        Without the own residual.
-    target_slopes : dict of str to ndarray, shape (L, Q)
-        Derivative of the target logit in each parameter that it has.
+    `log_weight` (Q,) is the logarithm of the nodes' probability given the hardness. Logits of the
+    source (Q,) and, without the own residual, of the targets (L, Q), each with its derivative in
+    every parameter that moves it.
     """
 
     log_weight: Floats
@@ -53,12 +45,8 @@ class Nodes:
 class Slopes:
     """First derivatives of the log-tables.
 
-    Attributes
-    ----------
-    by_source_logit : ndarray, shape (J, Q)
-    by_target_logit, by_tau : ndarray, shape (L, K, Q)
-    by_trials : dict of str to pair of ndarray, shapes (J, Q) and (L, K, Q)
-        In the chance level and overdispersion, which move both tables.
+    By the source logit (J, Q), by the target logit and by tau (L, K, Q); `by_trials` in the chance
+    level and overdispersion, which move both tables.
     """
 
     by_source_logit: Floats
@@ -71,12 +59,8 @@ class Slopes:
 class Curvature:
     """Second derivatives of the log-tables.
 
-    Attributes
-    ----------
-    source : ndarray, shape (J, Q)
-        Twice by the source logit.
-    target : ndarray, shape (3, L, K, Q)
-        Twice by the target logit; by it and tau; twice by tau.
+    `source` (J, Q) twice by the source logit; `target` (3, L, K, Q) twice by the target logit, by
+    it and tau, twice by tau.
     """
 
     source: Floats
@@ -85,17 +69,9 @@ class Curvature:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Log-probabilities of counts at the Q nodes.
+    """Log-probabilities of counts at the Q nodes, source (J, Q) and target (L, K, Q).
 
-    Attributes
-    ----------
-    nodes : Nodes
-    source : ndarray, shape (J, Q)
-    target : ndarray, shape (L, K, Q)
-    slopes : Slopes or None
-        From order 1.
-    curvature : Curvature or None
-        From order 2.
+    `slopes` from order 1, `curvature` from order 2.
     """
 
     nodes: Nodes
@@ -109,14 +85,7 @@ class Tables:
 class TableMaker:
     """Everything but the parameters that determines the tables.
 
-    Attributes
-    ----------
-    options : JointOptions
-    layout : Layout
-    chance : float
-        The benchmark's chance level, used unless it is estimated.
-    source_rows, target_rows : CountRows
-    rules : Rules
+    `chance` is the benchmark's chance level, used unless it is estimated.
     """
 
     options: JointOptions
@@ -208,13 +177,8 @@ class TableMaker:
     def _residual_means(self, theta: Floats, logit: Floats, order: int) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
-        Parameters
-        ----------
-        theta : ndarray, shape (P,)
-        logit : ndarray, shape (L, Q)
-            Target logits without the own residual.
-        order : int
-            Of the derivatives; with 2, ``second`` (L, K, Q, 3) are those of `Curvature`.
+        For target logits (L, Q) without the own residual; with order 2, ``second`` (L, K, Q, 3) are
+        those of `Curvature`.
         """
         residual, tau = self.rules.residual, theta[self.layout.position("tau")]
         moved = logit[:, :, None] + tau[:, None, None] * residual.nodes

@@ -36,6 +36,12 @@ class JointOptions:
         hardness is common to all models up to a part of each one's own and they are fitted
         together, which identifies one trial per item in one target language. ``auto`` takes
         the first where it identifies every model of a benchmark.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.JointOptions(shared_factor=True, chance="estimated").label
+    'shared factor, chance estimated'
     """
 
     shared_factor: bool = False
@@ -74,11 +80,6 @@ class Layout:
     """Position of each parameter in the vector theta.
 
     Global parameters come first, then alpha, beta and tau, each for all languages.
-
-    Attributes
-    ----------
-    global_names : tuple of str
-    n_languages : int
     """
 
     global_names: tuple[str, ...]

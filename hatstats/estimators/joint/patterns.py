@@ -18,15 +18,10 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class TrialTerms:
-    """Log-probabilities of count rows (K) at logits (..., M), and their derivatives.
+    """Log-probabilities of count rows (K) at logits (..., M), and their derivatives (..., K, M).
 
-    Attributes
-    ----------
-    log_pmf : ndarray, shape (..., K, M)
-    by_logit, curvature : ndarray, shape (..., K, M), or None
-        First and second derivative with respect to the logit, if wanted.
-    by_chance, by_spread : ndarray, shape (..., K, M), or None
-        Derivatives with respect to the chance level c and the overdispersion omega, if wanted.
+    First and second with respect to the logit, and those with respect to the chance level c and the
+    overdispersion omega; None where not wanted.
     """
 
     log_pmf: Floats
@@ -38,14 +33,7 @@ class TrialTerms:
 
 @dataclass(frozen=True, slots=True)
 class CountRows:
-    """Pairs (k, n) whose probability is asked for.
-
-    Attributes
-    ----------
-    correct, trials : ndarray, shape (K,)
-    log_choose : ndarray, shape (K,)
-        Logarithm of the binomial coefficient.
-    """
+    """Pairs (k, n) whose probability is asked for, with the log binomial coefficient, each (K,)."""
 
     correct: Floats
     trials: Floats
@@ -64,21 +52,9 @@ class CountRows:
     def binomial(
         self, logit: Floats, chance: float, *, by_chance: bool, order: int = 1
     ) -> TrialTerms:
-        """``k ~ Bin(n, c + (1 - c) expit(logit))``.
+        """``k ~ Bin(n, c + (1 - c) expit(logit))``, for logits (..., M) and c in [0, 1).
 
-        Parameters
-        ----------
-        logit : ndarray, shape (..., M)
-        chance : float
-            c, in [0, 1).
-        by_chance : bool
-            Whether the derivative with respect to c is wanted.
-        order : int
-            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
-
-        Returns
-        -------
-        TrialTerms
+        Derivatives by the logit up to `order` (0 to 2), and by c if wanted.
         """
         # One exponential serves for p, 1 - p and their logarithms, at either end.
         small = np.exp(-np.abs(logit))
@@ -110,23 +86,10 @@ class CountRows:
     ) -> TrialTerms:
         """Trials of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
 
-        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
-        prod_{r<n} (1 + r omega)``, which holds at omega = 0, where it is binomial (Griffiths
-        1973, Biometrics 29:637-648).
-
-        Parameters
-        ----------
-        logit : ndarray, shape (..., M)
-        chance : float
-        omega : float
-            Overdispersion, at least 0; ``omega / (1 + omega)`` is the correlation of two
-            trials of one item.
-        order : int
-            Order of the derivatives with respect to the logit: 0 for none, 1 or 2.
-
-        Returns
-        -------
-        TrialTerms
+        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) / prod_{r<n} (1
+        + r omega)``, which holds at omega = 0, where it is binomial (Griffiths 1973, Biometrics
+        29:637-648); ``omega / (1 + omega)`` is the correlation of two trials of one item.
+        Derivatives by the logit up to `order` (0 to 2).
         """
         right, wrong = special.expit(logit), special.expit(-logit)
         share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
@@ -168,18 +131,10 @@ def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list
 class JointCounts:
     """Distinct patterns of an item's counts in the source and in L target languages.
 
-    Attributes
-    ----------
-    source_rows, target_rows : CountRows
-        Distinct pairs (k, n), J in the source and K in the targets.
-    source : ndarray of int, shape (I,)
-        Row of each pattern's source count.
-    target : ndarray of int, shape (I, L)
-        Row of each pattern's target counts, -1 where it was not asked.
-    weight : ndarray, shape (I,)
-        Number of items with each pattern.
-    index : ndarray of int, shape (N,)
-        Pattern of each item; -1 for an item without source trials.
+    The distinct pairs (k, n) are J in the source and K in the targets. `source` (I,) and `target`
+    (I, L) are the rows of each pattern's counts, -1 where it was not asked; `weight` (I,) is the
+    number of items with each pattern; `index` (N,) the pattern of each item, -1 without source
+    trials.
     """
 
     source_rows: CountRows
@@ -255,16 +210,8 @@ def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
 def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
     """Group items by their pattern of counts.
 
-    Parameters
-    ----------
-    source : pair of ndarray, shape (N,)
-        Right answers and trials in the source; items with 0 trials are not grouped.
-    target : pair of ndarray, shape (N, L)
-        The same in the target languages; 0 trials where an item was not asked.
-
-    Returns
-    -------
-    JointCounts
+    `source` holds right answers and trials (N,), `target` the same (N, L); items with 0 source
+    trials are not grouped.
     """
     source_rows, source_index = _distinct_pairs(*source)
     target_rows, target_index = _distinct_pairs(*target)
@@ -284,13 +231,7 @@ def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -
 
 
 def model_counts(counts: ItemCounts, m: int) -> tuple[JointCounts, Ints]:
-    """Counts of model `m` in the languages that it was asked in, and those languages.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the model has no item with both source and target trials.
-    """
+    """Counts of model `m` in the languages that it was asked in, and those languages."""
     both = (counts.source_trials[m] > 0)[:, None] & (counts.target_trials[m] > 0)
     asked = np.flatnonzero(both.any(axis=0))
     if asked.size == 0:

@@ -50,19 +50,9 @@ def _logit_of(grid: Floats, chance: float) -> tuple[Floats, Floats]:
 def profile_curve(
     maker: TableMaker, theta: Floats, grid: Floats
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Transfer profile T_l on a grid of source accuracies.
+    """Transfer profile T_l on a grid of source accuracies, shape (L, Q), and its slopes.
 
-    Parameters
-    ----------
-    maker : TableMaker
-    theta : ndarray, shape (P,)
-    grid : ndarray, shape (Q,)
-
-    Returns
-    -------
-    profile : ndarray, shape (L, Q)
-    slopes : dict of str to ndarray, shape (L, Q)
-        Derivative with respect to each parameter by name; a local one moves its language only.
+    The slopes (L, Q) are by parameter name; a local one moves its language only.
     """
     layout = maker.layout
     chance = maker.chance_level(theta)
@@ -105,19 +95,10 @@ def _source_accuracy(maker: TableMaker, theta: Floats) -> tuple[Floats, dict[str
 class JointModel:
     """`joint` profile of one model on one benchmark.
 
-    Attributes
-    ----------
-    fit : JointFit
-    asked : ndarray of int, shape (A,)
-        Which of the benchmark's L languages the model was asked in.
-    n_languages : int
-        L.
-    grid : ndarray, shape (Q,)
-    distribution : ndarray, shape (Q,)
-        Fitted distribution of source accuracy, each point's mass shared between its neighbours
-        on the grid so that means are kept.
-    profile : ndarray, shape (L, Q)
-        NaN for a language that the model was never asked in.
+    `asked` (A,) are those of the benchmark's L languages that the model was asked in.
+    `distribution` (Q,) is the fitted distribution of source accuracy, each point's mass shared
+    between its neighbours on the grid so that means are kept; `profile` (L, Q) is NaN for a
+    language never asked.
     """
 
     fit: JointFit

@@ -28,12 +28,9 @@ ACCURACY = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class NormalRule:
-    """Nodes and weights with ``E f(Z) = sum_q weights_q f(nodes_q)``, Z standard normal.
+    """Nodes and weights (Q,) with ``E f(Z) = sum_q weights_q f(nodes_q)``, Z standard normal.
 
-    Attributes
-    ----------
-    nodes, weights : ndarray, shape (Q,)
-        Evenly spaced and symmetric about 0; weights are positive and sum to 1.
+    Evenly spaced and symmetric about 0; weights are positive and sum to 1.
     """
 
     nodes: Floats
@@ -50,18 +47,9 @@ SINGLE = NormalRule(np.zeros(1), np.ones(1))
 
 
 def normal_rule(spacing: float, accuracy: float) -> NormalRule:
-    """Trapezoid rule for a standard normal variable.
+    """Trapezoid rule for a standard normal variable with nodes `spacing` apart.
 
-    Parameters
-    ----------
-    spacing : float
-        Distance of neighbouring nodes.
-    accuracy : float
-        Probability that may lie outside the outermost nodes.
-
-    Returns
-    -------
-    NormalRule
+    A probability of `accuracy` may lie outside the outermost nodes.
     """
     # Half a standard deviation more, since a likelihood can favour the tail.
     reach = float(-special.ndtri(0.5 * accuracy)) + 0.5
@@ -74,21 +62,11 @@ def normal_rule(spacing: float, accuracy: float) -> NormalRule:
 def spacing_for(information: float, steepness: float, accuracy: float) -> float:
     """Spacing of nodes that integrates prior times likelihood to a relative accuracy.
 
-    Parameters
-    ----------
-    information : float
-        Curvature of the log-likelihood in the standard normal variable: prior times likelihood
-        is about a Gaussian of variance ``1 / (1 + information)``.
-    steepness : float
-        Change of the logit per unit of the variable; the logistic function's nearest poles lie
-        at distance ``pi / steepness``.
-    accuracy : float
-        Relative accuracy wanted. It holds for a Gaussian; a skew likelihood loses two or three
-        digits, so that a fit should measure what a finer rule changes.
-
-    Returns
-    -------
-    float
+    `information` is the curvature of the log-likelihood in the standard normal variable: prior
+    times likelihood is about a Gaussian of variance ``1 / (1 + information)``. `steepness` is the
+    change of the logit per unit of the variable; the logistic function's nearest poles lie at
+    distance ``pi / steepness``. The accuracy holds for a Gaussian; a skew likelihood loses two or
+    three digits, so that a fit should measure what a finer rule changes.
     """
     peak = np.sqrt(2.0 * np.pi**2 / (np.log(2.0 / accuracy) * (1.0 + information)))
     poles = 2.0 * np.pi**2 / (max(abs(steepness), 1e-8) * np.log(1.0 / accuracy))
@@ -144,19 +122,9 @@ def _source_information(theta: Floats, counts: JointCounts, layout: Layout) -> t
 def choose_rules(
     theta: Floats, counts: JointCounts, layout: Layout, *, refine: float = 1.0
 ) -> Rules:
-    """Quadrature of one model, fine enough for the sharpest item under `theta`.
+    """Quadrature of one model, fine enough for the sharpest item under `theta` (P,).
 
-    Parameters
-    ----------
-    theta : ndarray, shape (P,)
-    counts : JointCounts
-    layout : Layout
-    refine : float
-        Factor by which the nodes lie closer than the rule of thumb says.
-
-    Returns
-    -------
-    Rules
+    Nodes lie closer by the factor `refine` than the rule of thumb says.
     """
     sigma, rho = layout.scalar(theta, "sigma"), layout.scalar(theta, "rho")
     tau, trials = theta[layout.position("tau")], counts.most_trials()

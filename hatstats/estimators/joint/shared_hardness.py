@@ -47,13 +47,8 @@ Floats = NDArray[np.float64]
 class _Part:
     """One model at its theta.
 
-    Attributes
-    ----------
-    tables : Tables
-    log_given : ndarray, shape (I, B)
-        Log-likelihood of each pattern at each hardness.
-    own : ndarray, shape (I, B, U)
-        Probabilities of the nodes of u given pattern and hardness.
+    `log_given` (I, B) is the log-likelihood of each pattern at each hardness, `own` (I, B, U) the
+    probabilities of the nodes of u given both.
     """
 
     tables: Tables
@@ -73,12 +68,8 @@ def _normalised(log_values: Floats, axis: int) -> tuple[Floats, Floats]:
 class CommonLikelihood:
     """Log-likelihood of items answered by several models, a function of all their parameters.
 
-    Attributes
-    ----------
-    parts : tuple of JointLikelihood
-        One per model; ``parts[m].counts.index`` is the pattern of each of the N items.
-    rule : NormalRule
-        Quadrature of the hardness.
+    One part per model; ``parts[m].counts.index`` is the pattern of each of the N items. `rule` is
+    the quadrature of the hardness.
     """
 
     parts: tuple[JointLikelihood, ...]
@@ -165,21 +156,9 @@ class CommonLikelihood:
 def fit_common(
     parts: Sequence[JointCounts], options: JointOptions, chance: float = 0.0
 ) -> list[JointFit]:
-    """Maximise the likelihood of several models' counts of the same items.
+    """Maximise the likelihood of several models' counts of the same items, aligned.
 
-    Parameters
-    ----------
-    parts : sequence of JointCounts
-        One per model, their items aligned.
-    options : JointOptions
-        With ``hardness="common"``.
-    chance : float
-        Accuracy of blind guessing.
-
-    Returns
-    -------
-    list of JointFit
-        One per model, with the influence of every item on its parameters.
+    For options with ``hardness="common"``. One fit per model, with the influence of every item.
     """
     own = tuple(make_likelihood(counts, options, chance) for counts in parts)
     items = parts[0].index.size

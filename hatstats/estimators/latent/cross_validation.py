@@ -19,16 +19,9 @@ Floats = NDArray[np.float64]
 class ClusterPairs:
     """Pairs of two items of one cluster, added up by their count patterns; K kinds of pairs.
 
-    Attributes
-    ----------
-    one, other : ndarray of int, shape (K,)
-        Patterns of the two items. Every pair is counted in both orders.
-    number : ndarray, shape (K,)
-        Number of pairs, or sum of the products of the items' weights.
-    first, second : ndarray, shape (K,)
-        Sums of each item's target accuracy.
-    both : ndarray, shape (K,)
-        Sum of the products of both items' target accuracies.
+    `one` and `other` (K,) are the patterns of the two items; every pair is counted in both orders.
+    `number` (K,) is the number of pairs, or the sum of the products of the items' weights; `first`
+    and `second` (K,) the sums of each item's target accuracy, `both` (K,) of their products.
     """
 
     one: NDArray[np.intp]
@@ -51,23 +44,10 @@ def cluster_pairs(
     items: Floats,
     patterns: int,
 ) -> ClusterPairs:
-    """Pairs of items of one cluster.
+    """Pairs of items of one cluster, by pattern.
 
-    Parameters
-    ----------
-    y : ndarray, shape (N,)
-        Target accuracies, NaN where an item was not asked.
-    index : ndarray of int, shape (N,)
-        Pattern of each item, -1 for none.
-    clusters : ndarray of int, shape (N,)
-    items : ndarray, shape (N,)
-        Weights of the items.
-    patterns : int
-        Number J of patterns.
-
-    Returns
-    -------
-    ClusterPairs
+    Target accuracies `y` (N,) are NaN where an item was not asked, the pattern `index` (N,) is -1
+    for none; `items` (N,) are weights, `patterns` the number J of patterns.
     """
     used = (index >= 0) & ~np.isnan(y)
     pattern, weight, value = index[used], items[used], (items * y)[used]
@@ -98,23 +78,10 @@ def cross_validated_loss(
 ) -> float:
     """Weighted squared error of every item, predicted from the items of other clusters.
 
-    One step from the fit to all items: ``r / (1 - leverage)``, exact for a linear smoother, for the
-    item itself, and to first order the effect of its cluster's other items on its prediction.
-
-    Parameters
-    ----------
-    curve_fit : CurveFit
-        With one curve.
-    working : ndarray, shape (J,)
-        Weight of one item of each pattern.
-    part : Deconvolution
-    means : Means
-        Of the target accuracies that the curve was fitted to.
-    pairs : ClusterPairs
-
-    Returns
-    -------
-    float
+    One step from the fit of one curve to all items: ``r / (1 - leverage)``, exact for a linear
+    smoother, for the item itself, and to first order the effect of its cluster's other items on its
+    prediction. `working` (J,) is the weight of one item of each pattern, `means` are those that the
+    curve was fitted to.
     """
     fitted = part.posterior @ curve_fit.curve[0]
     own = means.size[0] * (means.variance[0] + (means.mean[0] - fitted) ** 2)

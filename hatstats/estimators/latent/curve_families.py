@@ -75,13 +75,8 @@ class Family(Protocol):
 class LogitSplines:
     """Cubic splines of logit x over the inner points of a grid from 0 to 1.
 
-    Attributes
-    ----------
-    knots : ndarray
-    centres : ndarray, shape (S,)
-        Logit at which each spline's coefficient equals that of a straight line.
-    rough : ndarray, shape (S, S)
-        Cost of third differences of coefficients, squared: a parabola costs nothing.
+    `centres` (S,) are the logits at which each coefficient equals that of a straight line; `rough`
+    (S, S) is the cost of third differences of coefficients, squared: a parabola costs nothing.
     """
 
     knots: Floats
@@ -125,12 +120,8 @@ def _softmax(values: Floats) -> Floats:
 class IncreasingFamily:
     """Increasing functions on a grid of Q points, with p parameters.
 
-    Attributes
-    ----------
-    columns : ndarray, shape (C, p - 2)
-        Splines in the cells between grid points, C = Q - 1.
-    penalty, centre, bends : ndarray
-        See `Family`; the last two parameters are the log odds of floor and rest.
+    `columns` (C, p - 2) are splines in the C = Q - 1 cells between grid points; the last two
+    parameters are the log odds of floor and rest.
     """
 
     columns: Floats
@@ -209,19 +200,9 @@ class IncreasingFamily:
 
 
 def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
-    """Family of increasing functions on a grid.
+    """Increasing functions on a grid (Q,) from 0 to 1, with 14 parameters.
 
-    Parameters
-    ----------
-    grid : ndarray, shape (Q,)
-        Increasing, from 0 to 1.
-    roughness : float
-        Multiplies the cost of roughness and of bending.
-
-    Returns
-    -------
-    IncreasingFamily
-        With 14 parameters.
+    `roughness` multiplies the cost of roughness and of bending.
     """
     splines = LogitSplines.over(grid)
     inner = special.logit(grid[1:-1])
@@ -236,15 +217,7 @@ def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
 
 @dataclass(frozen=True, slots=True)
 class UnrestrictedFamily:
-    """Functions on a grid of Q points, with p parameters.
-
-    Attributes
-    ----------
-    columns : ndarray, shape (Q, p)
-        Splines at the grid points.
-    penalty, centre, bends : ndarray
-        See `Family`.
-    """
+    """Functions on a grid of Q points, with p parameters; splines at the points are (Q, p)."""
 
     columns: Floats
     penalty: Floats
@@ -273,19 +246,9 @@ class UnrestrictedFamily:
 
 
 def unrestricted_family(grid: Floats, roughness: float = 1.0) -> UnrestrictedFamily:
-    """Family of functions that may rise and fall, on a grid.
+    """Functions that may rise and fall on a grid (Q,) from 0 to 1, with 12 parameters.
 
-    Parameters
-    ----------
-    grid : ndarray, shape (Q,)
-        Increasing, from 0 to 1.
-    roughness : float
-        Multiplies the cost of roughness and of bending.
-
-    Returns
-    -------
-    UnrestrictedFamily
-        With 12 parameters.
+    `roughness` multiplies the cost of roughness and of bending.
     """
     splines = LogitSplines.over(grid)
     inner = special.logit(grid[1:-1])

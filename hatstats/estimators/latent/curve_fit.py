@@ -27,22 +27,11 @@ LEAST_RESIDUAL_SHARE = 1e-3
 class CurveFit:
     """L fitted curves with derivatives for their uncertainty; J patterns, p parameters.
 
-    Attributes
-    ----------
-    prior : Prior
-    target : ndarray, shape (N, L)
-        Target accuracies that the curves were fitted to, NaN where there are none.
-    theta : ndarray, shape (L, p)
-        NaN for a curve without any target, as in all arrays that follow.
-    curve : ndarray, shape (L, Q)
-    slopes : ndarray, shape (L, Q, p)
-        Derivatives of the curves, which are held off 0 and 1 (`Family.held_slopes`).
-    working : ndarray, shape (L, J)
-        Working weight of one item of each count pattern.
-    bread : ndarray, shape (L, p, p)
-        Inverse Hessian of the penalised loss (`Equations.bread`).
-    cross_derivative : ndarray, shape (L, p, r)
-        Derivative of the estimating equations with respect to the deconvolution's theta.
+    Fitted to `target` (N, L), NaN where there is none; arrays are NaN for a curve without any
+    target. `theta` (L, p), `curve` (L, Q); `slopes` (L, Q, p) with curves held off 0 and 1;
+    `working` (L, J) weight of one item of each pattern; `bread` (L, p, p) inverse Hessian of the
+    penalised loss; `cross_derivative` (L, p, r) of the equations with respect to the
+    deconvolution's theta.
     """
 
     prior: Prior
@@ -93,26 +82,10 @@ def fit_curves(
     every: Means,
     start: Floats | None = None,
 ) -> CurveFit:
-    """Fit one curve per column of target accuracies.
+    """Fit one curve per column of target accuracies (N, L).
 
-    Parameters
-    ----------
-    prior : Prior
-    part : Deconvolution
-    target : ndarray, shape (N, L)
-    every : Means
-        Their means by pattern, on which alone the fit depends.
-    start : ndarray, shape (L, p), optional
-        Starting parameters; the prior's if not given.
-
-    Returns
-    -------
-    CurveFit
-
-    Raises
-    ------
-    FitError
-        If a curve does not converge.
+    The fit depends on their means by pattern, `every`, alone, and begins at `start` (L, p) or at
+    the prior's parameters. Raises `FitError` if a curve does not converge.
     """
     family = prior.family
     asked = np.flatnonzero(every.size.sum(axis=1) > 0)

@@ -57,14 +57,8 @@ _RIDGE = np.diag(np.r_[np.full(_SPLINES, _RIDGE_SPLINE), np.full(2, _RIDGE_ATOM)
 class Patterns:
     """The distinct (k, n) pairs of a set of items, which determine the likelihood.
 
-    Attributes
-    ----------
-    correct, trials : ndarray, shape (J,)
-        The pairs, in order of k / n.
-    size : ndarray, shape (J,)
-        Number of items with each pair, or their weights added up.
-    index : ndarray of int, shape (N,)
-        The pair of each item; -1 for an item without trials.
+    `correct` and `trials` (J,) in order of k / n; `size` (J,) the number of items with each, or
+    their weights added up; `index` (N,) the pair of each item, -1 without trials.
     """
 
     correct: Floats
@@ -74,19 +68,7 @@ class Patterns:
 
 
 def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
-    """Group items by their pair of right answers and trials.
-
-    Parameters
-    ----------
-    correct, trials : ndarray, shape (N,)
-        Counts per item; items with 0 trials are not grouped.
-    weights : ndarray, shape (N,), optional
-        Weights of the items, which `size` adds up; 1 each if not given.
-
-    Returns
-    -------
-    Patterns
-    """
+    """Group items (N,) by right answers and trials; `size` adds up `weights`, 1 if not given."""
     asked = trials > 0
     k, n = correct[asked], trials[asked]
     # Each pair is coded as one number; sorting pairs as rows is many times slower.
@@ -109,25 +91,12 @@ def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = Non
 class Deconvolution:
     """Distribution of the item probability x on a grid, with derivatives for its uncertainty.
 
-    Attributes
-    ----------
-    grid : ndarray, shape (Q,)
-        Values of x, from the atom 0 to the atom 1.
-    density : ndarray, shape (Q,)
-        Probabilities g of the grid points, sum 1.
-    posterior : ndarray, shape (J, Q)
-        P(x | k, n) of each count pattern.
-    patterns : Patterns
-    basis : ndarray, shape (Q, p)
-        Columns B of the exponential family ``g = softmax(B theta)``.
-    theta_influence : ndarray, shape (J, p)
-        Influence on theta of one item with each pattern (centred over items).
-    theta_shape : ndarray, shape (p, p)
-        ``H^-1 P H^-1``, H the Hessian and P the penalty: covariance of the bias of theta if log g
-        were drawn from the prior that the penalty stands for.
-    smoothing : float
-        Penalty weight chosen.
-    log_likelihood : float
+    `density` (Q,) holds the probabilities g of the grid points, from the atom 0 to the atom 1;
+    `posterior` (J, Q) P(x | k, n) of each pattern; `basis` (Q, p) the columns B of the exponential
+    family ``g = softmax(B theta)``; `theta_influence` (J, p) the influence on theta of one item
+    with each pattern (centred over items). `theta_shape` (p, p) is ``H^-1 P H^-1``, H the Hessian
+    and P the penalty: covariance of the bias of theta if log g were drawn from the prior that the
+    penalty stands for. `smoothing` is the penalty weight chosen.
     """
 
     grid: Floats
@@ -213,23 +182,8 @@ def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolut
     """Distribution of item probabilities behind counts of right answers.
 
     Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
-
-    Parameters
-    ----------
-    patterns : Patterns
-        The counts, grouped by `count_patterns`.
-    smoothing : float, optional
-        Weight of the roughness penalty. Chosen from the data by the Laplace approximation of the
-        marginal likelihood if not given.
-
-    Returns
-    -------
-    Deconvolution
-
-    Raises
-    ------
-    FitError
-        If the Newton steps do not converge.
+    The weight of the roughness penalty, if not given, is chosen by the Laplace approximation of the
+    marginal likelihood. Raises `FitError` if the Newton steps do not converge.
     """
     likelihood = binomial_likelihood(patterns, GRID)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]

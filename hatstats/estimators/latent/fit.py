@@ -67,6 +67,12 @@ class LatentOptions:
         better by more than two standard errors; intervals do not include the choice.
         A number is used for all models, so that the prior shape adds the same to the n + 1
         functionals of T that n trials identify.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.LatentOptions(monotone=False, roughness=1.0).monotone
+    False
     """
 
     monotone: bool = True
@@ -93,16 +99,9 @@ class LatentOptions:
 class LatentModel:
     """Latent profile of one model on one benchmark.
 
-    Attributes
-    ----------
-    deconvolution : Deconvolution
-    languages : CurveFit
-        One curve per target language.
-    shared : CurveFit or None
-        The curve of the mean over an item's languages, which the languages' prior is centred on;
-        None where the model was asked in one target language.
-    roughness : float
-        Multiple of the cost of roughness, given or chosen.
+    `languages` has one curve per target language; `shared` is the curve of the mean over an item's
+    languages, which the languages' prior is centred on, None where the model was asked in one;
+    `roughness` the multiple of the cost of roughness, given or chosen.
     """
 
     deconvolution: Deconvolution
@@ -188,15 +187,8 @@ class LatentModel:
 class GroupedItems:
     """One model's items, grouped by their source counts: the data of the fit.
 
-    Attributes
-    ----------
-    patterns : Patterns
-    average : ndarray, shape (N, 1)
-        Mean of an item's target accuracies over its languages.
-    target : ndarray, shape (N, L)
-    average_means, target_means : Means
-        Of both, by pattern.
-    pairs : ClusterPairs
+    `average` (N, 1) is the mean of an item's target accuracies over its languages, `target` (N, L);
+    means of both are by pattern.
     """
 
     patterns: Patterns
@@ -208,19 +200,9 @@ class GroupedItems:
 
 
 def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
-    """Group the items of one model; the cost of the fit does not depend on their number.
+    """Group the items of model `m`; the cost of the fit does not depend on their number.
 
-    Parameters
-    ----------
-    counts : ItemCounts
-    m : int
-        Index of the model.
-    weights : ndarray, shape (N,), optional
-        Weights of the items; 1 each if not given.
-
-    Returns
-    -------
-    GroupedItems
+    `weights` (N,) of the items are 1 each if not given.
     """
     patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], weights)
     target = ratio(counts.target_correct[m], counts.target_trials[m])
@@ -278,26 +260,10 @@ def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentMod
 def fit_latent(
     counts: ItemCounts, options: LatentOptions | None = None, *, weights: Floats | None = None
 ) -> tuple[Floats, tuple[LatentModel, ...]]:
-    """Latent profiles of every model of a benchmark.
+    """Latent profiles of every model of a benchmark, on the grid of source accuracy (Q,).
 
-    Parameters
-    ----------
-    counts : ItemCounts
-        At least two trials per item in the source language for some items.
-    options : LatentOptions, optional
-    weights : ndarray, shape (N,), optional
-        Non-negative weights of the items, for bootstraps of full refits; 1 each if not given.
-
-    Returns
-    -------
-    support : ndarray, shape (Q,)
-        The grid of source accuracy.
-    models : tuple of LatentModel, length M
-
-    Raises
-    ------
-    NotIdentifiedError
-        If a model has one trial per item: the spread of x is not identified then.
+    `weights` (N,) of the items are 1 each if not given. Raises `NotIdentifiedError` if a model has
+    one trial per item in the source language: the spread of x is not identified then.
     """
     chosen = options or LatentOptions()
     fitted = []

@@ -34,13 +34,7 @@ _DAMPING, _LESS_DAMPING = 1e-4, 0.03
 class Prior:
     """The prior towards which curves are shrunk.
 
-    Attributes
-    ----------
-    family : Family
-    theta : ndarray, shape (p,)
-        Parameters that cost nothing.
-    curve : ndarray, shape (Q,)
-        Curve whose bends cost nothing.
+    Parameters `theta` (p,) cost nothing, nor do the bends of `curve` (Q,).
     """
 
     family: Family
@@ -77,22 +71,9 @@ class Means:
 
 
 def pattern_means(target: Floats, index: NDArray[np.intp], items: Floats, patterns: int) -> Means:
-    """Means of target accuracies (N, L) over the items of each pattern.
+    """Means of target accuracies (N, L), NaN where not asked, over the items of each pattern.
 
-    Parameters
-    ----------
-    target : ndarray, shape (N, L)
-        NaN where an item was not asked.
-    index : ndarray of int, shape (N,)
-        Pattern of each item, -1 for none.
-    items : ndarray, shape (N,)
-        Weights of the items.
-    patterns : int
-        Number J of patterns.
-
-    Returns
-    -------
-    Means
+    The pattern `index` (N,) is -1 for none; `items` (N,) are weights, `patterns` the number J.
     """
     rows = []
     for y in target.T:
@@ -201,26 +182,11 @@ class Equations:
 
 
 def minimise(equations: Equations, theta: Floats) -> Floats:
-    """Damped Newton steps for all languages at once, each with its own damping.
+    """Damped Newton steps from theta (L, p), each language with its own damping.
 
     With many items the loss is a narrow curved valley. Far from the minimum steps are therefore
     Gauss-Newton steps with geodesic acceleration (Transtrum and Sethna 2012, arXiv:1201.5885), near
-    it Newton steps.
-
-    Parameters
-    ----------
-    equations : Equations
-    theta : ndarray, shape (L, p)
-        Starting values.
-
-    Returns
-    -------
-    ndarray, shape (L, p)
-
-    Raises
-    ------
-    FitError
-        If a curve does not converge.
+    it Newton steps. Raises `FitError` if a curve does not converge.
     """
     theta = theta.copy()
     damping = np.full(theta.shape[0], _DAMPING)

@@ -264,7 +264,7 @@ def analyse(
     fits = {trend.formula: trend for trend in trends.values()}
     claims = evaluate_claims(source, study.claims, registration=registered, fits=fits)
     step("measures")
-    others = measures(used, conf_level=options.conf_level)
+    others = measures(used, conf_level=options.conf_level, rng=1)
     sensitivity = specification_table(
         study,
         specifications=specifications,
