@@ -75,7 +75,7 @@ def test_errors_of_gap_and_hat_are_those_of_the_delta_method(
     items: Study, draws: MeasureDraws
 ) -> None:
     tidy = draws.tidy().set_index(["term", "model"])["std_error"]
-    exact = measures(items).set_index(["term", "model"])["std_error"]
+    exact = measures(items, rng=1).set_index(["term", "model"])["std_error"]
     for term in ("gap", "ratio"):
         np.testing.assert_allclose(tidy.loc[term], exact.loc[term], rtol=0.15)
     scores = fit_profile(items, method="observed").hat("pooled")
@@ -165,7 +165,7 @@ def test_a_table_of_means_has_fewer_measures() -> None:
     np.testing.assert_allclose(found.estimate["HAT"], scores.estimates)
     errors = found.tidy().set_index(["term", "model"])["std_error"]
     np.testing.assert_allclose(errors.loc["HAT"], scores.std_errors, rtol=0.25)
-    exact = measures(study).set_index(["term", "model"])["std_error"]
+    exact = measures(study, rng=1).set_index(["term", "model"])["std_error"]
     np.testing.assert_allclose(errors.loc["gap"], exact.loc["gap"], rtol=0.2)
     with pytest.raises(NotIdentifiedError, match="pooled, uniform or own"):
         measure_draws(study, reference="model:model-00")
@@ -192,3 +192,11 @@ def test_undefined_draws_are_counted_degenerate() -> None:
     assert np.isnan(row["conf_low"])
     profile = require_items(fit_profile(lame, method="observed"), "this")
     assert profile.complete_models == ("model-01", "model-02")
+
+
+def test_a_fresh_seed_of_measures_gives_the_same_numbers(items: Study) -> None:
+    first = measures(items, n_draws=100)
+    again = measures(items, n_draws=100, rng=first.attrs["seed"])
+    pd.testing.assert_frame_equal(first, again)
+    drawn = measure_draws(items, n_draws=100)
+    assert measure_draws(items, n_draws=100, rng=drawn.seed).tidy().equals(drawn.tidy())
