@@ -143,7 +143,8 @@ def draw_prior(model: pm.Model, draws: int, seed: int) -> Draws:
     with own_random_state():
         values = pm.draw(model.free_RVs, draws=draws, random_seed=seed, mode="FAST_COMPILE")
         return {
-            str(variable.name): np.asarray(value, dtype=float)[None]
+            # All variables are scalars or vectors; a single draw has no dimension of its own.
+            str(variable.name): np.reshape(value, (1, draws, -1)[: 2 + variable.ndim])
             for variable, value in zip(model.free_RVs, values, strict=True)
         }
 

@@ -25,7 +25,8 @@ def test_cells_are_as_wide_as_the_t_distribution_of_their_error(method: str) -> 
     assert isinstance(profile, ItemProfile)
     (fit,) = profile.fits
     unit, cells = item_cells(fit, "uniform")
-    estimate, influence, _ = fit.scores("uniform")
+    scores = fit.scores("uniform")
+    estimate, influence = scores.estimate, scores.influence
     for position, (m, language) in enumerate(zip(unit.cell_model, unit.cell_language, strict=True)):
         own = influence[:, m, language]
         groups, variance = own.size, float(own @ own)
@@ -49,7 +50,8 @@ def test_variances_of_few_items_are_shrunk_to_those_of_similar_cells() -> None:
         assert isinstance(profile, ItemProfile)
         (fit,) = profile.fits
         unit, cells = item_cells(fit, "uniform")
-        estimate, influence, _ = fit.scores("uniform")
+        scores = fit.scores("uniform")
+        estimate, influence = scores.estimate, scores.influence
         value = estimate[unit.cell_model, unit.cell_language]
         error = np.sqrt((influence[:, unit.cell_model, unit.cell_language] ** 2).sum(axis=0))
         own = np.log(error / (value * (1.0 - value)))

@@ -181,12 +181,12 @@ def test_a_saved_fit_says_the_same_when_read_back(name: str, tmp_path: Path) -> 
 
 @cache
 def mixed_fit() -> HierarchicalFit:
-    """Both kinds of benchmarks, cells by joint, an unknown size as a parameter."""
+    """Both kinds of benchmarks, observed profiles, an unknown size as a parameter."""
     return fit_hierarchical(
         mixed_study(),
         trend="log10(params_total)",
         priors=Priors(unknown=1.0),
-        cells=CellOptions(method="joint", reference="uniform"),
+        cells=CellOptions(method="observed", reference="uniform"),
         sampling=replace(QUICK, draws=50, tune=50),
         rng=1,
     )
@@ -200,7 +200,7 @@ def test_benchmarks_by_item_and_by_accuracy_are_in_one_model() -> None:
     assert np.isfinite(fit.hat().draws).all()
     assert "transfer_benchmark" in fit.idata["posterior"]
     assert np.isfinite(fit.cell_level()[:, :, 0, :2]).all()
-    assert fit.method == "Bayes, cells by aggregate and joint"
+    assert fit.method == "Bayes, cells by aggregate and observed"
     with pytest.raises(DataError, match="another reference"):
         fit.hat("pooled")
 
