@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.frames.answers import read_accuracies, read_answers, read_numbers
+from hatstats.study.frames.answers import VALUE, read_accuracies, read_answers, read_numbers
 from hatstats.study.frames.columns import (
     MODEL_FACTS,
     Layout,
     find_layout,
     find_roles,
+    is_sure_tag,
     language_tag,
+    plain_name,
 )
 from hatstats.study.frames.native import PlainFrame, plain_frame
 from hatstats.study.frames.rows import (
-    VALUE,
     count_cells,
     long_rows,
     settle_copies,
@@ -109,12 +110,16 @@ def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> No
             hint=f"split them: df[['benchmark', 'language']] = df[{task!r}].str.rsplit('_', n=1, "
             "expand=True).",
         )
+    names = [*plain.frame.columns, *plain.nested]
+    parts = [(name, part) for name in names for part in name.split("_")[:: name.count("_") or 1]]
+    inside = [f"{name!r}: {part!r}" for name, part in parts if len(part) == 2 and is_sure_tag(part)]
+    shown = ", ".join(inside[:3] if len(inside) > 1 else ["'acc_de': 'de'"])
     raise DataError(
         "no column names the language of each row, and fewer than two columns are languages; the "
-        f"columns are {listed([*plain.frame.columns, *plain.nested])}.",
+        f"columns are {listed(names)}.",
         column="language",
         hint="say which column it is, with columns={'language': ...}, or which columns are "
-        "languages, with languages=[...].",
+        f"languages, with languages={{{shown}, ...}}.{near('language', names)}",
     )
 
 
@@ -208,7 +213,10 @@ def _models(
     """Table of models (m rows), and the columns of the frame that were used for it."""
     if options.models is not None:
         table = plain_frame(options.models).frame
-        roles = find_roles(table, ("model", *MODEL_FACTS))
+        given = {} if "model" in table or "name" not in table else {"model": "name"}
+        roles = find_roles(table, ("model", *MODEL_FACTS), given)
+        said = [f"{role} from {name!r}" for role, name in roles.items() if role != name]
+        notes += [f"Table of models: {', '.join(said)}."] if said else []
         table = table.rename(columns={name: role for role, name in roles.items()})
         return _in_units(table, roles, notes), []
     taken = {*OTHER_NAMES, VALUE, "date", "n_correct", "n_trials"} - set(MODEL_FACTS)
@@ -238,7 +246,7 @@ def _models(
 def _in_units(models: pd.DataFrame, roles: Mapping[str, str], notes: list[str]) -> pd.DataFrame:
     """Write sizes that a column's name gives in billions as numbers of parameters."""
     name = roles.get("params_total", "")
-    if "params_total" not in models or not name.casefold().endswith(_BILLIONS):
+    if "params_total" not in models or not plain_name(name).endswith(_BILLIONS):
         return models
     notes.append(f"params_total is {name!r} times 1e9.")
     size = read_numbers(models["params_total"].fillna("nan"), name, blank=True) * 1e9
@@ -316,5 +324,6 @@ def _check_shared_items(counts: pd.DataFrame) -> None:
             f"no item of benchmark {name!r} occurs in two languages ({shown}).",
             column="item",
             hint="give translations of an item one name, as in df['item'].str.removeprefix(...); "
-            "if the languages have items of their own, there is no transfer to measure.",
+            "leave the column out if it numbers the rows; if the languages have items of their "
+            "own, there is no transfer to measure.",
         )

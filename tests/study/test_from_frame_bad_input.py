@@ -33,7 +33,7 @@ def fails(frame: Any, match: str, **says: Any) -> None:
     ("frame", "match"),
     [
         (edited("correct", None, None), r"2 of 8 answers are missing .*fillna\(0\)"),
-        (edited("correct", 0.5), r"1 of 8 cell is neither.*partial credit.*>= 0.5"),
+        (edited("correct", 0.5), r"1 of 8 cells is neither.*partial credit.*>= 0.5"),
         (edited("correct", -1, 7), "2 of 8 cells are neither right nor wrong"),
         (edited("correct", "yes", "no"), "neither right nor wrong"),
         (edited("correct", "maybe"), "'maybe'.*neither right nor wrong"),
@@ -58,6 +58,11 @@ def fails(frame: Any, match: str, **says: Any) -> None:
         (12, "this is an int, not a frame"),
         (BASE.set_axis(["model", "language", "item", "item"], axis=1), "two columns of one name"),
         (BASE.T.set_index([0, 1]).T, "several levels"),
+        (BASE.set_index("model").rename_axis(None), r"has no name.*'a'.*rename_axis\('model'\)"),
+        (BASE.rename(columns={"language": "langauge"}), "Did you mean 'langauge'"),
+        (pd.DataFrame({"acc_en": [0.5], "acc_sw": [0.4]}), "{'acc_en': 'en', 'acc_sw': 'sw', ..."),
+        (pd.DataFrame({"en_acc": [0.5], "sw_acc": [0.4]}), "{'en_acc': 'en', 'sw_acc': 'sw', ..."),
+        (pd.DataFrame({"en": [0.5], "sw": [0.4]}), "on an answer is right, as in the cells >= 0.5"),
     ],
 )  # fmt: skip
 def test_bad_frames_say_what_to_do(frame: Any, match: str) -> None:
@@ -123,7 +128,7 @@ def test_counts_and_per_cent_are_told_apart_or_refused() -> None:
     totals = pd.DataFrame({"model": ["a", "b"], "en": [30, 20], "sw": [10, 15]})
     fails(totals, "whole numbers may be counts or per cent", n_trials=40)
     fails(totals.assign(en=[0.5, 30.5]), "proportions or per cent", n_trials=400)
-    fails(totals.assign(en=[130, 20]), "no accuracy", n_trials=400)
+    fails(totals.assign(en=[130, 20]), "not accuracies|is not", n_trials=400)
     fails(
         BASE.assign(n_items=250),
         r"answers, or accuracies, or counts\?.*columns={'accuracy': 'correct'}",
@@ -177,6 +182,10 @@ def test_facts_of_models_are_taken_and_the_rest_is_named() -> None:
     study = Study.from_frame(BASE, source="en", models=table)
     assert study.models["model"].tolist() == ["b", "a"]
     fails(BASE, "the model is not in models", models=table.iloc[:1])
+    table = pd.DataFrame({"name": ["b", "a"], "Params (B)": [7, 1.5]})
+    study = Study.from_frame(BASE, source="en", models=table)
+    assert study.models["params_total"].tolist() == [7e9, 1.5e9]
+    assert "Table of models: model from 'name', params_total from 'Params (B)'" in study.info.notes
 
 
 def test_a_study_of_counts_alone() -> None:

@@ -11,6 +11,9 @@ from hatstats.study.schema import MISSING_WORDS, Mask
 
 Array = npt.NDArray[np.float64]
 
+#: Column of the answers, or of counts and accuracies, of a frame with a column for each language.
+VALUE = "the columns of languages"
+
 #: Words for right and for wrong; the cells of one column of a frame all come from one pair.
 ANSWER_WORDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
     (frozenset(right.split()), frozenset(wrong.split()))
@@ -31,7 +34,8 @@ def read_answers(cells: pd.Series, column: str) -> Array:
     text = _text(cells)
     _refuse(
         missing_cells(cells),
-        ("answer is missing", "answers are missing"),
+        "answers",
+        "missing",
         column,
         "drop the rows if they were not run (dropna); write 0 if no answer counts as wrong "
         "(fillna(0)).",
@@ -43,7 +47,8 @@ def read_answers(cells: pd.Series, column: str) -> Array:
     numbers = _numbers(text)
     _refuse(
         ~np.isin(numbers, [0, 1]),
-        ("cell is neither right nor wrong", "cells are neither right nor wrong"),
+        "cells",
+        "neither right nor wrong",
         column,
         _answer_hint(numbers, column),
         cells,
@@ -56,13 +61,14 @@ def _answer_hint(numbers: Array, column: str) -> str:
     trials = "name the number of trials (n_trials=250, or a column n_trials)."
     if np.isnan(numbers).any() or (numbers < 0).any() or numbers.max() > 100:
         return "write 1 for right and 0 for wrong."
+    cells = "the cells" if column == VALUE else f"df[{column!r}]"
     if numbers.max() <= 1:
         return (
             "where this is partial credit, say from which score on an answer is right, as in "
-            f"df[{column!r}] >= 0.5; where it is an accuracy, {trials}"
+            f"{cells} >= 0.5; where it is an accuracy, {trials}"
         )
     if set(numbers) <= {0.0, 100.0}:
-        return f"0 and 100 are per cent: write df[{column!r}] / 100."
+        return f"0 and 100 are per cent: write {cells} / 100."
     return f"where these are accuracies in per cent, {trials}"
 
 
@@ -77,7 +83,8 @@ def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Arr
     numbers = _numbers(text.str.removesuffix("%").str.strip())
     _refuse(
         ~((numbers >= 0) & (numbers <= 100)),
-        ("cell is no accuracy", "cells are no accuracies"),
+        "cells",
+        "not accuracies",
         column,
         "write proportions from 0 to 1; leave out rows of what was not run.",
         cells,
@@ -90,13 +97,13 @@ def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Arr
             column=column,
             hint="write all of them as proportions from 0 to 1.",
         )
-    named = signs or column.casefold() in {"accuracy", "acc"}
+    named = signs or "%" in column or column.casefold() in {"accuracy", "acc"}
     if not named and (numbers % 1 == 0).all() and (numbers <= n_trials).all():
         raise DataError(
             "these whole numbers may be counts or per cent.",
             column=column,
-            hint="write accuracies as proportions from 0 to 1, or name a column of counts: "
-            f"columns={{'n_correct': {column!r}}}.",
+            hint="write accuracies as proportions from 0 to 1, or counts in one column, named by "
+            f"columns={{'n_correct': {'...' if column == VALUE else repr(column)}}}.",
         )
     note = f"Accuracies read as per cent (the highest is {numbers.max():g})."
     return _near_whole(numbers / 100 * n_trials), [note]
@@ -107,7 +114,8 @@ def read_numbers(cells: pd.Series, column: str, *, blank: bool = False) -> Array
     numbers = _numbers(_text(cells))
     _refuse(
         ~np.isfinite(numbers) & ~(missing_cells(cells) & blank),
-        ("cell is no number", "cells are no numbers"),
+        "cells",
+        "not numbers",
         column,
         "write a plain number in every row; leave out rows of what was not run.",
         cells,
@@ -137,17 +145,18 @@ def _near_whole(values: Array) -> Array:
 
 def _refuse(
     faulty: Mask,
-    words: tuple[str, str],
+    what: str,
+    fault: str,
     column: str,
     hint: str,
     cells: pd.Series | None = None,
 ) -> None:
-    """Raise one error for faulty cells (n,): how many, in which words (one, more), the first."""
+    """Raise one error for faulty cells (n,): how many of what, their fault, the first."""
     if faulty.any():
         count, first = int(faulty.sum()), int(np.argmax(faulty))
-        what = words[0] if count == 1 else words[1]
+        verb = "is" if count == 1 else "are"
         raise DataError(
-            f"{count} of {len(faulty)} {what} (the first at position {first}).",
+            f"{count} of {len(faulty)} {what} {verb} {fault} (the first at position {first}).",
             column=column,
             value=None if cells is None else str(cells.iloc[first]),
             hint=hint,

@@ -17,7 +17,8 @@ _ONE_EACH = frozenset({"language", "correct", "accuracy", "n_correct"})
 MODEL_FACTS = ("family", "release_date", "params_total", "params_active")
 #: Tags of small languages that are words of tables of results far more often.
 _TABLE_WORDS = frozenset(
-    {"all", "avg", "bin", "dev", "doc", "err", "gap", "gold", "idx", "key", "log", "map", "max",
+    {"acc", "all", "avg", "bin", "dev", "doc", "err", "gap", "gold", "idx", "key", "log", "map",
+     "max",
      "min", "mix", "out", "raw", "ref", "row", "run", "set", "src", "std", "sub", "sum", "tag",
      "tie", "top", "tok", "val", "var"}
 )  # fmt: skip
@@ -62,7 +63,7 @@ def find_layout(
     sought = [role for role in OTHER_NAMES if not (role in skip or (wide and role in _ONE_EACH))]
     roles = find_roles(frame[free], sought, given)
     prompt = roles.get("prompt", "")
-    if _plain(prompt) == "template" and "item" not in roles and "prompt" not in given:
+    if plain_name(prompt) == "template" and "item" not in roles and "prompt" not in given:
         choices = " or ".join(f"columns={{{role!r}: {prompt!r}}}" for role in ("item", "prompt"))
         raise DataError(
             f"{prompt!r} may be the item or the prompt.",
@@ -102,6 +103,12 @@ def language_tag(name: str) -> str:
     return langcodes.Language.get(text).maximize().to_tag()
 
 
+def is_sure_tag(name: str) -> bool:
+    """Whether a name is the tag of a language, and no usual word of tables of results."""
+    words = {name.casefold(), *name.casefold().split("_")[1:]}
+    return not words & (_TABLE_WORDS | _DOUBTFUL) and language_tag(name) != ""
+
+
 def _check_column(frame: pd.DataFrame, name: str, hint: str, role: str = "") -> None:
     if name not in frame.columns:
         raise DataError(
@@ -128,17 +135,15 @@ def _named_languages(
 def _language_columns(frame: pd.DataFrame, taken: set[str]) -> dict[str, str]:
     """Columns that are languages by their names, if no column names the language of each row."""
     names = [str(name) for name in frame.columns if name not in taken]
-    if {"language", *OTHER_NAMES["language"][0]} & {_plain(name) for name in names}:
+    if {"language", *OTHER_NAMES["language"][0]} & {plain_name(name) for name in names}:
         return {}
-    tags = {name: language_tag(name) for name in names if name.casefold() not in _TABLE_WORDS}
-    tagged = [name for name, tag in tags.items() if tag]
-    sure = [name for name in tagged if name.casefold() not in _DOUBTFUL]
+    sure = [name for name in names if is_sure_tag(name)]
     sure = [name for name in sure if pd.to_numeric(frame[name], errors="coerce").notna().any()
             or frame[name].map(lambda cell: isinstance(cell, str)).all()]  # fmt: skip
-    doubtful = [name for name in tagged if name.casefold() in _DOUBTFUL]
+    doubtful = [name for name in names if name.casefold() in _DOUBTFUL]
     found = {*sure, *(n for n in doubtful if sure and _like_others(frame[n], frame[sure]))}
     # arc_de, arc_fr are one benchmark in several languages, not dialects of Aramaic.
-    if len({re.split("[-_]", tags[name])[0] for name in found}) < 2:
+    if len({language_tag(name).split("-")[0] for name in found}) < 2:
         return {}
     return {name: name for name in names if name in found}
 
@@ -159,9 +164,9 @@ def _find(frame: pd.DataFrame, role: str, roles: Mapping[str, str]) -> str | Non
     """Find the column of one role; error where two may be it."""
     free = [str(name) for name in frame.columns if name not in roles.values()]
     for names in ((role,), *OTHER_NAMES[role]):
-        found = [n for n in free if _plain(n) in names and _fits(frame[n], role)]
+        found = [n for n in free if plain_name(n) in names and _fits(frame[n], role)]
         if not found:  # doc.question_id: a record flattened into columns
-            found = [n for n in free if "." in n and _plain(re.split(r"[./]", n)[-1]) in names
+            found = [n for n in free if "." in n and plain_name(re.split(r"[./]", n)[-1]) in names
                      and _fits(frame[n], role)]  # fmt: skip
         if role in found or len(found) == 1:
             return role if role in found else found[0]
@@ -181,7 +186,7 @@ def _find(frame: pd.DataFrame, role: str, roles: Mapping[str, str]) -> str | Non
 
 def _fits(cells: pd.Series, role: str) -> bool:
     """Whether the cells of a column may be what its name says."""
-    name = _plain(str(cells.name))
+    name = plain_name(str(cells.name))
     if role == "language" and name in OTHER_NAMES[role][1]:
         return all(language_tag(str(cell)) for cell in cells.dropna().unique())
     if role == "item" and name == "sample_id":
@@ -198,6 +203,6 @@ def _unclear(role: str, names: Sequence[str]) -> DataError:
     )
 
 
-def _plain(name: str) -> str:
-    """A name without case; blanks, dots and hyphens as underscores."""
-    return re.sub(r"[\s.\-/]+", "_", name.strip().casefold())
+def plain_name(name: str) -> str:
+    """A name without case; blanks, dots, hyphens and signs as underscores: ``Params (B)``."""
+    return re.sub(r"[\s.\-/()%]+", "_", name.strip().casefold()).strip("_")

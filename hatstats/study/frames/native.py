@@ -99,6 +99,12 @@ def _with_index(value: object) -> object:
         )
     frame = value.rename(columns=str)
     named = [name for name in value.index.names if name is not None]
+    if not named and pd.api.types.is_string_dtype(value.index.dtype):
+        raise DataError(
+            f"the index of the frame has no name; it begins with {str(value.index[0])!r}.",
+            hint="say what it holds, as in df.rename_axis('model'), or leave it out with "
+            "df.reset_index(drop=True).",
+        )
     if named and not set(map(str, named)) & set(frame.columns):
         frame = frame.reset_index(level=named)
     return frame.rename_axis(columns=None).reset_index(drop=True)

@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.frames.answers import missing_cells
+from hatstats.study.frames.answers import VALUE, missing_cells
 from hatstats.study.frames.columns import Layout
 from hatstats.study.schema import as_text
 
-#: Column of the answers, or of counts and accuracies, of a frame made long.
-VALUE = "the columns of languages"
 #: Columns that say in which of several ways the same answers were scored.
 _ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
 _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
