@@ -22,10 +22,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import hatstats
-from hatstats.estimators.joint.fit import fit_joint_counts
+from hatstats.estimators.joint.fit import fit_patterns
 from hatstats.estimators.joint.likelihood import make_likelihood
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import model_counts
+from hatstats.estimators.joint.patterns import group_items
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape
 
@@ -102,12 +102,12 @@ def compare_with_glmer(
     seconds = []
     for _ in range(10 * repeats):
         start = time.process_time()
-        part, _ = model_counts(counts, 0)
-        fit = fit_joint_counts(part, options)
+        (patterns,) = group_items(counts)
+        (fit,) = fit_patterns([patterns], options)
         seconds.append(time.process_time() - start)
     numbers, versions = run_glmer(counts, repeats)
     theirs = joint_parameters(np.array(numbers[1:3]), np.array(numbers[3:5]), numbers[5])
-    fine = make_likelihood(part, options, 0.0).refined(fit.theta, 3.0)
+    fine = make_likelihood(patterns, options, 0.0).refined(fit.theta, 3.0)
     return GlmerComparison(
         ours=min(seconds),
         glmer=numbers[0],

@@ -16,7 +16,8 @@ import numpy as np
 
 import hatstats
 from hatstats.estimators.latent.deconvolution import GRID
-from hatstats.estimators.latent.fit import LatentOptions, fit_grouped, group_items
+from hatstats.estimators.latent.fit import LatentOptions, fit_grouped
+from hatstats.estimators.latent.patterns import group_items
 from hatstats.scores.counts import item_counts
 from hatstats.simulation.simulate import Shape
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
-from hatstats.scores.benchmark_fit import BenchmarkFit, ModelFit
+from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
@@ -23,42 +21,7 @@ if TYPE_CHECKING:
 
     type ItemOptions = LatentOptions | JointOptions
 
-Floats = NDArray[np.float64]
 Method = Literal["latent", "joint", "observed", "aggregate"]
-
-
-def _fit_items(
-    counts: ItemCounts, method: Method, options: ItemOptions | None
-) -> tuple[Floats, Sequence[ModelFit], bool]:
-    """Support (Q,) and fits of the models of one benchmark; whether they share parameters."""
-    if method == "joint":
-        from hatstats.estimators.joint.fit_models import fit_joint
-
-        support, models = fit_joint(counts, cast("JointOptions | None", options))
-        return support, models, any(model.fit.together for model in models)
-    if method == "latent":
-        from hatstats.estimators.latent.fit import fit_latent
-
-        return *fit_latent(counts, cast("LatentOptions | None", options)), False
-    from hatstats.estimators.observed import fit_observed
-
-    return *fit_observed(counts), False
-
-
-def _check_options(method: Method, options: ItemOptions | None) -> None:
-    """Refuse options of another method."""
-    if options is None:
-        return
-    from hatstats.estimators.joint.options import JointOptions
-    from hatstats.estimators.latent.fit import LatentOptions
-
-    kinds: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
-    if not isinstance(options, kinds.get(method, ())):
-        raise DataError(
-            f"{type(options).__name__} for method {method!r}",
-            column="options",
-            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
-        )
 
 
 def default_method(study: Study) -> Method:
@@ -120,23 +83,11 @@ def fit_profile(
     """
     study = as_study(study, "fit_profile")
     chosen = method or default_method(study)
-    _check_options(chosen, options)
+    _check_options(chosen, slope, correlation, options)
     if chosen == "aggregate":
         from hatstats.estimators.aggregate.profile import fit_aggregate
 
         return fit_aggregate(study, slope=slope, correlation=correlation)
-    if chosen not in ("latent", "joint", "observed"):
-        raise DataError(
-            "unknown method",
-            column="method",
-            value=chosen,
-            hint="use 'latent', 'joint', 'observed' or 'aggregate'.",
-        )
-    if slope is not None or correlation != 0.0:
-        raise DataError(
-            f"slope and correlation belong to method 'aggregate', not {chosen!r}",
-            hint="leave them out.",
-        )
     without = [name for name in study.benchmark_names if not benchmark_is_item_level(study, name)]
     if without:
         raise NotIdentifiedError(
@@ -148,10 +99,54 @@ def fit_profile(
     fits = []
     for name in study.benchmark_names:
         counts = item_counts(study, name)
-        support, models, together = _fit_items(counts, chosen, options)
+        fits.append(_fit_benchmark(counts, chosen, options))
         _warn_of_constant_sources(counts)
-        fits.append(BenchmarkFit(counts, support, tuple(models), together))
     return ItemProfile(study, chosen, tuple(fits), options)
+
+
+def _check_options(
+    method: str, slope: float | None, correlation: float, options: ItemOptions | None
+) -> None:
+    """Refuse an unknown method, and options that belong to another."""
+    if method not in ("latent", "joint", "observed", "aggregate"):
+        raise DataError(
+            "unknown method",
+            column="method",
+            value=method,
+            hint="use 'latent', 'joint', 'observed' or 'aggregate'.",
+        )
+    if method != "aggregate" and (slope is not None or correlation != 0.0):
+        raise DataError(
+            f"slope and correlation belong to method 'aggregate', not {method!r}",
+            hint="leave them out.",
+        )
+    if options is None:
+        return
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+
+    kinds: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
+    if not isinstance(options, kinds.get(method, ())):
+        raise DataError(
+            f"{type(options).__name__} for method {method!r}",
+            column="options",
+            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
+        )
+
+
+def _fit_benchmark(counts: ItemCounts, method: Method, options: ItemOptions | None) -> BenchmarkFit:
+    """Fit the models of one benchmark by an item-level method."""
+    if method == "joint":
+        from hatstats.estimators.joint.fit_models import fit_joint
+
+        return fit_joint(counts, cast("JointOptions | None", options))
+    if method == "latent":
+        from hatstats.estimators.latent.fit import fit_latent
+
+        return fit_latent(counts, cast("LatentOptions | None", options))
+    from hatstats.estimators.observed import fit_observed
+
+    return fit_observed(counts)
 
 
 def _warn_of_constant_sources(counts: ItemCounts) -> None:

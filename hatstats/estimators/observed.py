@@ -11,20 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.scores.counts import ItemCounts, ratio
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.counts import ItemCounts
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedModel:
-    """Profile of one model on the benchmark's levels of k/n, with the influence of items.
+    """Profile (L, Q) of one model on the benchmark's levels of k/n, with the influence of items.
 
-    `distribution` (Q,) is the share of the model's items at each level. `profile` (L, Q) is the
-    mean target accuracy at each level, interpolated where the model has no item, NaN for a language
-    never asked; `interpolation` has, per language, the weights (Q, Q) from means at levels with
-    items to all. `level` (N,) is the level of each item, -1 if it was not asked in the source;
-    `target` (N, L).
+    It is interpolated where the model has no item, by weights (Q, Q) of each language, and NaN for
+    a language that the model was never asked in. The distribution (Q,) is the share of the model's
+    items at each level; the level of an item (N,) is -1 if it was not asked in the source; target
+    accuracies are (N, L).
     """
 
     distribution: Floats
@@ -62,11 +62,11 @@ def _interpolation(filled: NDArray[np.bool_], support: Floats) -> Floats:
     return weights
 
 
-def fit_observed(counts: ItemCounts) -> tuple[Floats, tuple[ObservedModel, ...]]:
-    """Levels of k/n seen in any model (Q,), and the observed profile of every model on them."""
+def fit_observed(counts: ItemCounts) -> BenchmarkFit:
+    """Observed profiles of every model of a benchmark, on the levels of k/n seen in any model."""
     source, target = counts.source_accuracy(), counts.target_accuracy()
     support = np.unique(source[~np.isnan(source)])
-    fitted = []
+    models = []
     for m in range(len(counts.models)):
         asked = ~np.isnan(source[m])
         level = np.full(source[m].shape, -1, dtype=np.intp)
@@ -76,10 +76,10 @@ def fit_observed(counts: ItemCounts) -> tuple[Floats, tuple[ObservedModel, ...]]
             used = asked & ~np.isnan(y)
             size = np.bincount(level[used], minlength=support.size)
             total = np.bincount(level[used], weights=y[used], minlength=support.size)
-            mean = np.nan_to_num(ratio(total, size), nan=0.0 if used.any() else np.nan)
+            mean = total / np.maximum(size, 1) if used.any() else np.full(size.shape, np.nan)
             interpolations.append(_interpolation(size > 0, support))
             profile.append(interpolations[-1] @ mean)
-        fitted.append(
+        models.append(
             ObservedModel(
                 distribution=np.bincount(level[asked], minlength=support.size) / asked.sum(),
                 profile=np.array(profile),
@@ -88,4 +88,4 @@ def fit_observed(counts: ItemCounts) -> tuple[Floats, tuple[ObservedModel, ...]]
                 target=target[m],
             )
         )
-    return support, tuple(fitted)
+    return BenchmarkFit(counts, support, tuple(models))

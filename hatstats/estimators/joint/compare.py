@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.estimators.joint.fit import JointFit, fit_joint_counts
-from hatstats.estimators.joint.fit_models import check_identified
+from hatstats.estimators.joint.fit import JointFit, fit_likelihood, fit_patterns
+from hatstats.estimators.joint.identification import check_identified
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import JointCounts, model_counts
+from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.inference.influence import cluster_sums
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
@@ -30,20 +30,21 @@ CANDIDATES = (
 )
 
 
-def held_out_scores(counts: JointCounts, fit: JointFit, chance: float, fold: Ints) -> Floats:
-    """Log-likelihood (N,) of each item under the fit to the other folds (N,).
+def held_out_scores(fit: JointFit, fold: Ints) -> Floats:
+    """Log-likelihood of each item under the fit to the other folds, from the folds (N,): (N,).
 
-    Searches start from the fit to all items. NaN for an item without source trials.
+    Searches start from `fit`, that to all items. NaN for an item without source trials.
     """
-    index = counts.index
+    index, likelihood = fit.index, fit.likelihood
     scores = np.full(index.size, np.nan)
     for out in np.unique(fold):
         train = (index >= 0) & (fold != out)
         test = (index >= 0) & (fold == out)
-        size = np.bincount(index[train], minlength=counts.weight.size).astype(float)
+        size = np.bincount(index[train], minlength=likelihood.weight.size).astype(float)
         if not (train.any() and test.any()):
             continue
-        found = fit_joint_counts(replace(counts, weight=size), fit.options, chance, start=fit.theta)
+        patterns = replace(likelihood.patterns, weight=size)
+        (found,) = fit_likelihood(replace(likelihood, patterns=patterns), start=fit.theta)
         scores[test] = found.likelihood.by_pattern(found.theta)[index[test]]
     return scores
 
@@ -119,11 +120,10 @@ def compare_joint(
             )
         # The items of one cluster are held out together.
         fold = generator.permutation(np.arange(n_clusters) % folds)[counts.clusters]
-        for m, model in enumerate(counts.models):
-            part, _ = model_counts(counts, m)
+        for model, patterns in zip(counts.models, group_items(counts), strict=True):
             rows += [
                 {"benchmark": name, "model": model, **row}
-                for row in _compared(part, options, counts.chance, fold, counts.clusters)
+                for row in _compared(patterns, options, counts.chance, fold, counts.clusters)
             ]
     if not rows:
         raise NotIdentifiedError(
@@ -136,7 +136,7 @@ def compare_joint(
 
 
 def _compared(
-    part: JointCounts, options: Sequence[JointOptions], chance: float, fold: Ints, clusters: Ints
+    patterns: Patterns, options: Sequence[JointOptions], chance: float, fold: Ints, clusters: Ints
 ) -> list[dict[str, object]]:
     """Rows of one model of one benchmark."""
     numbers = ("n_parameters", "log_likelihood", "aic", "log_score", "gain", "gain_se")
@@ -150,12 +150,12 @@ def _compared(
             row["note"] = "fitted to all models together; this table has one model at a time"
             continue
         try:
-            check_identified(part, chosen, chosen.label)
+            check_identified(patterns, chosen, chosen.label)
         except NotIdentifiedError as reason:
             row["note"] = str(reason)
             continue
-        fit = fit_joint_counts(part, replace(chosen, hardness="own"), chance)
-        scores = held_out_scores(part, fit, chance, fold)
+        (fit,) = fit_patterns([patterns], chosen, chance)
+        scores = held_out_scores(fit, fold)
         base = scores if base is None else base
         gain, gain_se = _gain(scores, base, clusters)
         row.update(

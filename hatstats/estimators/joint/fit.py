@@ -1,8 +1,13 @@
-"""Maximum of the `joint` likelihood: starting values, Newton search, influence of every item."""
+"""Maximum of the `joint` likelihood: starting values, Newton search, influence of every item.
+
+Models that have items of their own hardness are fitted one by one, models with a hardness in
+common all together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self
@@ -13,7 +18,8 @@ from scipy import special
 
 from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
-from hatstats.estimators.joint.patterns import CountRows, JointCounts
+from hatstats.estimators.joint.patterns import CountRows, Patterns
+from hatstats.estimators.joint.shared_hardness import CommonLikelihood
 from hatstats.inference.newton import Expansion, Maximum, maximise
 
 Floats = NDArray[np.float64]
@@ -33,7 +39,8 @@ _DONE, _FAR = 1e-7, 1.0
 _EVALUATIONS, _LONGEST_STEP = 60, 2.0
 #: Loss of log-likelihood per item that is rounding.
 _ROUNDING = 1e-13
-
+#: Models fitted at once.
+_WORKERS = 2
 
 _START = {"rho": 0.5, "spread": 0.2}
 _START_SIGMA = 1.2
@@ -63,7 +70,6 @@ class JointFit:
     index: NDArray[np.intp]
     quadrature_error: float
     decrement: float
-    together: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -126,7 +132,7 @@ def _moments(rows: CountRows, chance: float) -> tuple[Floats, Floats]:
     return np.append(once, 0.0), np.append(twice, 0.0)
 
 
-def starting_theta(part: JointLikelihood) -> Floats:
+def _starting_theta(model: JointLikelihood) -> Floats:
     """Start of the search, from first and second moments of accuracy, shape (P,).
 
     With the logistic function replaced by a normal distribution function, the probability that
@@ -134,21 +140,21 @@ def starting_theta(part: JointLikelihood) -> Floats:
     A language with one trial per item starts, and by symmetry stays, at tau = 0: its own
     residual is not identified apart from the noise of one answer, and only flattens its line.
     """
-    counts, layout, chance = part.counts, part.layout, part.maker.chance
-    weight = counts.weight
-    once, twice = _moments(counts.source_rows, chance)
-    x, repeated = once[counts.source], weight * (counts.source_rows.trials[counts.source] > 1)
+    patterns, layout, chance = model.patterns, model.layout, model.maker.chance
+    weight = model.weight
+    once, twice = _moments(patterns.source_rows, chance)
+    x, repeated = once[patterns.source], weight * (patterns.source_rows.trials[patterns.source] > 1)
     mean = np.clip([weight @ x / weight.sum()], 0.02, 0.98)
-    source_twice = [repeated @ twice[counts.source] / max(repeated.sum(), 1e-9)]
-    once, twice = _moments(counts.target_rows, chance)
-    y, trials = once[counts.target], counts.target_trials()
+    source_twice = [repeated @ twice[patterns.source] / max(repeated.sum(), 1e-9)]
+    once, twice = _moments(patterns.target_rows, chance)
+    y, trials = once[patterns.target], patterns.target_trials()
     asked = weight[:, None] * (trials > 0)
     size = asked.sum(axis=0)
     several = weight[:, None] * (trials > 1)
     target = np.clip((asked * y).sum(axis=0) / size, 0.02, 0.98)
     source_of_asked = np.clip(x @ asked / size, 0.02, 0.98)
     product = x @ (asked * y) / size
-    target_twice = (several * twice[counts.target]).sum(axis=0)
+    target_twice = (several * twice[patterns.target]).sum(axis=0)
     target_twice /= np.maximum(several.sum(axis=0), 1e-9)
     own, crossed, repeats = np.split(
         _tetrachoric(
@@ -186,8 +192,16 @@ class Integrated(Protocol):
     """Likelihood of one or several models whose integrals can be made finer."""
 
     @property
-    def parts(self) -> tuple[JointLikelihood, ...]:
+    def models(self) -> tuple[JointLikelihood, ...]:
         """Likelihood of each model, whose parameters follow one another in theta."""
+
+    @property
+    def weight(self) -> Floats:
+        """Number of items of each kind, shape (I,)."""
+
+    @property
+    def index(self) -> NDArray[np.intp]:
+        """Kind of each item, -1 for one that moves nothing, shape (N,)."""
 
     def refined(self, theta: Floats, refine: float) -> Self:
         """The same, fine enough at `theta`; `refine` brings nodes closer."""
@@ -204,18 +218,15 @@ class Integrated(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Penalised(Expansion):
-    """Penalised log-likelihood to second order.
-
-    `log_likelihood` is without the prior; `scores` (I, P) are its derivatives for one item of each
-    kind.
-    """
+    """Penalised log-likelihood to second order; without the prior, and scores of items (I, P)."""
 
     log_likelihood: float
     scores: Floats
 
 
-def _penalised(likelihood: Integrated, weight: Floats, centre: Floats, theta: Floats) -> _Penalised:
-    """Log-likelihood plus log-prior at `theta`, for `weight` (I,) items of each kind."""
+def _penalised(likelihood: Integrated, centre: Floats, theta: Floats) -> _Penalised:
+    """Log-likelihood plus log-prior at `theta`, of all items."""
+    weight = likelihood.weight
     each, scores, information = likelihood.scores_and_information(theta)
     distance = theta - centre
     log_likelihood = float(weight @ each)
@@ -231,18 +242,18 @@ def _penalised(likelihood: Integrated, weight: Floats, centre: Floats, theta: Fl
     )
 
 
-def _prior(part: JointLikelihood) -> tuple[Floats, Floats]:
+def _prior(model: JointLikelihood) -> tuple[Floats, Floats]:
     """Centre of the weak prior and largest size of each parameter of one model, each (P,).
 
     With one trial per item a language's own residual is not identified and is held at 0.
     """
-    layout, trials = part.layout, part.counts.most_trials()
+    layout = model.layout
     centre, bound = np.zeros(layout.size), np.full(layout.size, np.inf)
     centre[layout.position("beta")] = 1.0
     for name in ("sigma", "common", "rho"):
         if layout.has(name):
             bound[layout.position(name)] = STEEPEST
-    bound[layout.position("tau")] = np.where(trials > 1, STEEPEST, 0.0)
+    bound[layout.position("tau")] = np.where(model.patterns.most_trials() > 1, STEEPEST, 0.0)
     return centre, bound
 
 
@@ -267,25 +278,17 @@ def _influence(maximum: Maximum[_Penalised], weight: Floats) -> Floats:
     return influence
 
 
-def fit_likelihood[L: Integrated](
-    likelihood: L,
-    weight: Floats,
-    index: NDArray[np.intp],
-    *,
-    start: Floats | None = None,
-    together: bool = False,
-) -> list[JointFit]:
+def fit_likelihood[L: Integrated](likelihood: L, start: Floats | None = None) -> list[JointFit]:
     """Maximise, and refine the integrals until a finer rule changes next to nothing.
 
-    `weight` (I,) is the number of items of each kind, `index` (N,) the kind of each item. The
-    search begins at `start` (P,), or at moments of the counts. One `JointFit` per model.
+    One fit per model; the search starts at `start` (P,), or at moments of the counts.
     """
-    layouts = [part.layout for part in likelihood.parts]
-    theta = np.concatenate([starting_theta(part) for part in likelihood.parts])
-    theta = theta if start is None else start
-    priors = [_prior(part) for part in likelihood.parts]
+    layouts = [model.layout for model in likelihood.models]
+    if start is None:
+        start = np.concatenate([_starting_theta(model) for model in likelihood.models])
+    priors = [_prior(model) for model in likelihood.models]
     centre, bound = (np.concatenate(arrays) for arrays in zip(*priors, strict=True))
-    refine, likelihood = 1.0, likelihood.refined(theta, 1.0)
+    theta, refine, likelihood = start, 1.0, likelihood.refined(start, 1.0)
 
     def too_coarse(theta: Floats, decrement: float) -> bool:
         if decrement <= _FAR:
@@ -294,11 +297,11 @@ def fit_likelihood[L: Integrated](
 
     for attempt in range(_ATTEMPTS):
         maximum = maximise(
-            partial(_penalised, likelihood, weight, centre),
+            partial(_penalised, likelihood, centre),
             theta,
             bounds=(-bound, bound),
             tolerance=_DONE,
-            rounding=_ROUNDING * float(weight.sum()),
+            rounding=_ROUNDING * float(likelihood.weight.sum()),
             longest=_LONGEST_STEP,
             max_evaluations=_EVALUATIONS,
             interrupt=too_coarse,
@@ -314,22 +317,21 @@ def fit_likelihood[L: Integrated](
             break
         refine *= _REFINE
         likelihood = finer
-    influence = _influence(maximum, weight) * np.where(theta == maximum.theta, 1.0, -1.0)
+    influence = _influence(maximum, likelihood.weight) * np.where(theta == maximum.theta, 1, -1)
     ends = np.cumsum([layout.size for layout in layouts])[:-1]
     return [
         JointFit(
             own_theta,
-            part,
+            model,
             maximum.expansion.log_likelihood,
             int((~maximum.fixed).sum()),
             own_influence,
-            index,
+            likelihood.index,
             quadrature_error=error,
             decrement=maximum.decrement,
-            together=together,
         )
-        for part, own_theta, own_influence in zip(
-            likelihood.parts,
+        for model, own_theta, own_influence in zip(
+            likelihood.models,
             np.split(theta, ends),
             np.split(influence, ends, axis=1),
             strict=True,
@@ -337,13 +339,16 @@ def fit_likelihood[L: Integrated](
     ]
 
 
-def fit_joint_counts(
-    counts: JointCounts,
-    options: JointOptions,
-    chance: float = 0.0,
-    *,
-    start: Floats | None = None,
-) -> JointFit:
-    """Maximise the likelihood of one model's counts on one benchmark, see `fit_likelihood`."""
-    likelihood = make_likelihood(counts, options, chance)
-    return fit_likelihood(likelihood, counts.weight, counts.index, start=start)[0]
+def fit_patterns(
+    patterns: Sequence[Patterns], options: JointOptions, chance: float = 0.0
+) -> list[JointFit]:
+    """Maximise the likelihood of every model's patterns on one benchmark.
+
+    Under a common hardness the models' items are the same N, and influence is by item. `options`
+    say which hardness, not ``auto``; `chance` is the accuracy of blind guessing.
+    """
+    models = tuple(make_likelihood(own, options, chance) for own in patterns)
+    if options.hardness == "common":
+        return fit_likelihood(CommonLikelihood(models))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return [fit for (fit,) in pool.map(fit_likelihood, models)]

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from hatstats.estimators.joint.node_tables import Curvature, Slopes, TableMaker, Tables
 from hatstats.estimators.joint.options import JointOptions, Layout, parameter_layout
-from hatstats.estimators.joint.patterns import JointCounts
+from hatstats.estimators.joint.patterns import Patterns
 from hatstats.estimators.joint.quadrature import COARSEST, SINGLE, NormalRule, Rules, choose_rules
 
 Floats = NDArray[np.float64]
@@ -32,12 +33,12 @@ _STEP = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointLikelihood:
-    """Log-likelihood of a set of patterns as a function of theta.
+    """Log-likelihood of one model's patterns as a function of theta.
 
-    `indicator` (I, J + L K), sparse or dense, picks each pattern's rows of the stacked tables.
+    The indicator, sparse or dense, (I, J + L K), picks each pattern's rows of the stacked tables.
     """
 
-    counts: JointCounts
+    patterns: Patterns
     maker: TableMaker
     indicator: Any
 
@@ -47,14 +48,25 @@ class JointLikelihood:
         return self.maker.layout
 
     @property
-    def parts(self) -> tuple[JointLikelihood]:
+    def models(self) -> tuple[JointLikelihood]:
         """Itself, the likelihood of one model."""
         return (self,)
 
+    @property
+    def weight(self) -> Floats:
+        """Number of items with each pattern, shape (I,)."""
+        return self.patterns.weight
+
+    @property
+    def index(self) -> Ints:
+        """Pattern of each item, shape (N,)."""
+        return self.patterns.index
+
     def refined(self, theta: Floats, refine: float, common: NormalRule = SINGLE) -> JointLikelihood:
         """The same with a quadrature that is fine enough at `theta`, see `choose_rules`."""
-        rules = replace(choose_rules(theta, self.counts, self.layout, refine=refine), common=common)
-        return replace(self, maker=replace(self.maker, rules=rules))
+        rules = choose_rules(theta, self.patterns, self.layout, refine)
+        maker = replace(self.maker, rules=replace(rules, common=common))
+        return replace(self, maker=maker)
 
     def no_finer_than(self, other: JointLikelihood) -> bool:
         """Whether the quadrature of `other` would do."""
@@ -88,12 +100,12 @@ class JointLikelihood:
 
     def log_likelihood(self, theta: Floats) -> float:
         """Log-likelihood of all items."""
-        return float(self.counts.weight @ self.by_pattern(theta))
+        return float(self.weight @ self.by_pattern(theta))
 
     def _split(self, mass: Floats) -> tuple[Floats, Floats]:
         """Masses (J + L K, Q) of source rows (J, Q) and target rows (L, K, Q)."""
-        rows = self.counts.source_rows.size
-        shape = (self.layout.n_languages, self.counts.target_rows.size, mass.shape[1])
+        rows = self.patterns.source_rows.size
+        shape = (self.layout.n_languages, self.patterns.target_rows.size, mass.shape[1])
         return mass[:rows], mass[rows:].reshape(shape)
 
     def gradient(self, tables: Tables, mass: Floats) -> Floats:
@@ -139,17 +151,17 @@ class JointLikelihood:
 
         `in_globals` are those of `_global_slopes`.
         """
-        layout, counts, slopes = self.layout, self.counts, _slopes(tables)
+        layout, patterns, slopes = self.layout, self.patterns, _slopes(tables)
         found = np.zeros((layout.size, pattern.size))
         nodes = tables.nodes.log_weight.size
         for name, slope in in_globals.items():
             found[layout.position(name)] = slope.take(pattern * nodes + node)
         # Positions of (language, count, node) in a flat table; a language without trials has none.
-        rows = counts.target.T[:, pattern]
-        first = counts.target_rows.size * np.arange(counts.n_languages)[:, None]
+        rows = patterns.target.T[:, pattern]
+        first = patterns.target_rows.size * np.arange(patterns.n_languages)[:, None]
         flat = (first + np.maximum(rows, 0)) * nodes + node
         by_logit, by_tau = slopes.by_target_logit.take(flat), slopes.by_tau.take(flat)
-        if (counts.target < 0).any():
+        if (patterns.target < 0).any():
             by_logit[rows < 0] = by_tau[rows < 0] = 0.0
         found[layout.position("alpha")] = by_logit
         found[layout.position("beta")] = by_logit * tables.nodes.source_logit[node]
@@ -157,14 +169,15 @@ class JointLikelihood:
         return found
 
     def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Log-likelihood (I,), scores (I, P) of each pattern, and the observed information (P, P).
+        """Log-likelihood (I,) and scores (I, P) of one item with each pattern; information (P, P).
 
-        By Louis (1982, JRSS B 44:226-233): the information is that of the complete data less the
-        variance of the complete-data score given the counts.
+        By Louis (1982, JRSS B 44:226-233): the observed information, the negative Hessian of the
+        log-likelihood, is that of the complete data less the variance of the complete-data score
+        given the counts.
         """
         tables = self.maker.make(theta, 2)
         each, nodes = self._posterior(tables)
-        weight = self.counts.weight[:, None]
+        weight = self.weight[:, None]
         hessian, scores = self.score_moments(theta, tables, nodes[:, None], weight)
         return each, scores[:, 0], -hessian
 
@@ -173,11 +186,11 @@ class JointLikelihood:
     ) -> tuple[Floats, Floats]:
         """Second derivatives and mean scores where a hardness common to models is given.
 
-        `tables` are at B nodes of hardness times U of the model's own latent variables; `own` (I,
-        B, U) are the probabilities of the own nodes given pattern and hardness, `mass` (I, B) the
-        items expected at each. Returns the Hessian (P, P) of the complete-data log-likelihood plus
-        the variance of its derivative over the own nodes, and the mean (I, B, P) of that derivative
-        over them.
+        Tables are at B nodes of hardness times U of the model's own latent variables; `own`
+        (I, B, U) are the probabilities of the own nodes given pattern and hardness, `mass` (I, B)
+        the items expected at each pattern and hardness. Returns the Hessian (P, P) of the
+        complete-data log-likelihood, plus the variance of its derivative over the own nodes, and
+        that derivative's mean over them (I, B, P).
         """
         patterns, n_hardness, n_own = own.shape
         full = (mass[:, :, None] * own).reshape(patterns, n_hardness * n_own)
@@ -262,11 +275,26 @@ def _curvature(tables: Tables) -> Curvature:
     return tables.curvature
 
 
+def indicator_of(patterns: Patterns) -> Any:
+    """Matrix (I, J + L K) that picks each pattern's rows of the stacked tables."""
+    size, languages = patterns.target.shape
+    first, rows = patterns.source_rows.size, patterns.target_rows.size
+    columns = np.column_stack(
+        [patterns.source, first + rows * np.arange(languages) + patterns.target]
+    )
+    asked = np.column_stack([np.ones(size, dtype=bool), patterns.target >= 0])
+    shape = (size, first + languages * rows)
+    starts = np.concatenate([[0], np.cumsum(asked.sum(axis=1))])
+    matrix = sparse.csr_array((np.ones(asked.sum()), columns[asked], starts), shape=shape)
+    # A small dense product is faster than setting up a sparse one.
+    return matrix.toarray() if np.prod(shape) <= 20_000 else matrix
+
+
 def make_likelihood(
-    counts: JointCounts, options: JointOptions, chance: float, rules: Rules = COARSEST
+    patterns: Patterns, options: JointOptions, chance: float, rules: Rules = COARSEST
 ) -> JointLikelihood:
-    """Likelihood of `counts` with a given quadrature."""
-    layout = parameter_layout(options, counts.n_languages)
-    rows = counts.source_rows, counts.target_rows
+    """Likelihood of one model's patterns with a given quadrature; `chance` is a proportion."""
+    layout = parameter_layout(options, patterns.n_languages)
+    rows = patterns.source_rows, patterns.target_rows
     maker = TableMaker(options, layout, chance, *rows, rules)
-    return JointLikelihood(counts, maker, counts.indicator())
+    return JointLikelihood(patterns, maker, indicator_of(patterns))

@@ -29,9 +29,8 @@ _TINY = 1e-300
 class Nodes:
     """Latent variables at the Q nodes: hardness outermost, then ability, then shared factor.
 
-    `log_weight` (Q,) is the logarithm of the nodes' probability given the hardness. Logits of the
-    source (Q,) and, without the own residual, of the targets (L, Q), each with its derivative in
-    every parameter that moves it.
+    Log-probability of the nodes given the hardness (Q,), source logit (Q,) and target logits
+    without the own residual (L, Q), each with its derivatives by name of the parameter.
     """
 
     log_weight: Floats
@@ -43,10 +42,9 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """First derivatives of the log-tables.
+    """First derivatives of the log-tables of source (J, Q) and targets (L, K, Q).
 
-    By the source logit (J, Q), by the target logit and by tau (L, K, Q); `by_trials` in the chance
-    level and overdispersion, which move both tables.
+    `by_trials` are those of both tables in the chance level and the overdispersion, by name.
     """
 
     by_source_logit: Floats
@@ -59,8 +57,8 @@ class Slopes:
 class Curvature:
     """Second derivatives of the log-tables.
 
-    `source` (J, Q) twice by the source logit; `target` (3, L, K, Q) twice by the target logit, by
-    it and tau, twice by tau.
+    Of the source (J, Q) twice by its logit; of the targets (3, L, K, Q) twice by their logit, by
+    it and tau, and twice by tau.
     """
 
     source: Floats
@@ -69,9 +67,9 @@ class Curvature:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Log-probabilities of counts at the Q nodes, source (J, Q) and target (L, K, Q).
+    """Log-probabilities of source counts (J, Q) and target counts (L, K, Q) at the Q nodes.
 
-    `slopes` from order 1, `curvature` from order 2.
+    With first derivatives from order 1, and second from order 2.
     """
 
     nodes: Nodes
@@ -85,7 +83,7 @@ class Tables:
 class TableMaker:
     """Everything but the parameters that determines the tables.
 
-    `chance` is the benchmark's chance level, used unless it is estimated.
+    The benchmark's chance level is used unless it is estimated.
     """
 
     options: JointOptions
@@ -177,8 +175,8 @@ class TableMaker:
     def _residual_means(self, theta: Floats, logit: Floats, order: int) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
-        For target logits (L, Q) without the own residual; with order 2, ``second`` (L, K, Q, 3) are
-        those of `Curvature`.
+        From target logits (L, Q) without it; with order 2, ``second`` (L, K, Q, 3) are the
+        derivatives of `Curvature`.
         """
         residual, tau = self.rules.residual, theta[self.layout.position("tau")]
         moved = logit[:, :, None] + tau[:, None, None] * residual.nodes

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, special
+from scipy import special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.scores.counts import ItemCounts
@@ -18,10 +17,10 @@ Ints = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class TrialTerms:
-    """Log-probabilities of count rows (K) at logits (..., M), and their derivatives (..., K, M).
+    """Log-probabilities of count rows (K) at logits (..., M), each (..., K, M).
 
-    First and second with respect to the logit, and those with respect to the chance level c and the
-    overdispersion omega; None where not wanted.
+    Beside them, where wanted: first and second derivative with respect to the logit, and
+    derivatives with respect to the chance level c and the overdispersion omega.
     """
 
     log_pmf: Floats
@@ -33,7 +32,7 @@ class TrialTerms:
 
 @dataclass(frozen=True, slots=True)
 class CountRows:
-    """Pairs (k, n) whose probability is asked for, with the log binomial coefficient, each (K,)."""
+    """Pairs (k, n) whose probability is asked for, and log binomial coefficients, each (K,)."""
 
     correct: Floats
     trials: Floats
@@ -52,9 +51,9 @@ class CountRows:
     def binomial(
         self, logit: Floats, chance: float, *, by_chance: bool, order: int = 1
     ) -> TrialTerms:
-        """``k ~ Bin(n, c + (1 - c) expit(logit))``, for logits (..., M) and c in [0, 1).
+        """``k ~ Bin(n, c + (1 - c) expit(logit))`` at logits (..., M), with c in [0, 1).
 
-        Derivatives by the logit up to `order` (0 to 2), and by c if wanted.
+        Derivatives with respect to the logit go up to `order`: 0 for none, 1 or 2.
         """
         # One exponential serves for p, 1 - p and their logarithms, at either end.
         small = np.exp(-np.abs(logit))
@@ -86,10 +85,10 @@ class CountRows:
     ) -> TrialTerms:
         """Trials of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
 
-        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) / prod_{r<n} (1
-        + r omega)``, which holds at omega = 0, where it is binomial (Griffiths 1973, Biometrics
-        29:637-648); ``omega / (1 + omega)`` is the correlation of two trials of one item.
-        Derivatives by the logit up to `order` (0 to 2).
+        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
+        prod_{r<n} (1 + r omega)``, which holds at omega = 0, where it is binomial (Griffiths
+        1973, Biometrics 29:637-648). ``omega / (1 + omega)`` is the correlation of two trials of
+        one item. Logits (..., M) and `order` as for `binomial`.
         """
         right, wrong = special.expit(logit), special.expit(-logit)
         share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
@@ -128,13 +127,23 @@ def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list
 
 
 @dataclass(frozen=True, slots=True)
-class JointCounts:
-    """Distinct patterns of an item's counts in the source and in L target languages.
+class Patterns:
+    """Distinct patterns of one model's counts, in the source and in the languages it was asked in.
 
-    The distinct pairs (k, n) are J in the source and K in the targets. `source` (I,) and `target`
-    (I, L) are the rows of each pattern's counts, -1 where it was not asked; `weight` (I,) is the
-    number of items with each pattern; `index` (N,) the pattern of each item, -1 without source
-    trials.
+    Attributes
+    ----------
+    source_rows, target_rows : CountRows
+        Distinct pairs (k, n), J in the source and K in the targets.
+    source : ndarray of int, shape (I,)
+        Row of each pattern's source count.
+    target : ndarray of int, shape (I, L)
+        Row of each pattern's target counts, -1 where it was not asked.
+    weight : ndarray, shape (I,)
+        Number of items with each pattern.
+    index : ndarray of int, shape (N,)
+        Pattern of each item; -1 for an item without source trials.
+    asked : ndarray of int, shape (L,)
+        Which of the benchmark's target languages these are.
     """
 
     source_rows: CountRows
@@ -143,6 +152,7 @@ class JointCounts:
     target: Ints
     weight: Floats
     index: Ints
+    asked: Ints
 
     @property
     def n_languages(self) -> int:
@@ -167,19 +177,10 @@ class JointCounts:
         """Largest number of trials of an item in each target language, shape (L,)."""
         return np.asarray(self.target_trials().max(axis=0))
 
-    def indicator(self) -> Any:
-        """Matrix (I, J + L K) that picks each pattern's rows of the stacked tables."""
-        patterns, languages = self.target.shape
-        first = self.source_rows.size
-        columns = np.column_stack(
-            [self.source, first + self.target_rows.size * np.arange(languages) + self.target]
-        )
-        asked = np.column_stack([np.ones(patterns, dtype=bool), self.target >= 0])
-        shape = (patterns, first + languages * self.target_rows.size)
-        starts = np.concatenate([[0], np.cumsum(asked.sum(axis=1))])
-        matrix = sparse.csr_array((np.ones(asked.sum()), columns[asked], starts), shape=shape)
-        # A small dense product is faster than setting up a sparse one.
-        return matrix.toarray() if np.prod(shape) <= 20_000 else matrix
+    @property
+    def needs_other_models(self) -> bool:
+        """Whether there is one trial per item, in one target language only."""
+        return self.single_source_trial and not self.linked_languages
 
 
 def _distinct_pairs(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
@@ -207,38 +208,48 @@ def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
     return codes[first], index, size
 
 
-def joint_counts(source: tuple[Floats, Floats], target: tuple[Floats, Floats]) -> JointCounts:
-    """Group items by their pattern of counts.
+def distinct_patterns(
+    source: tuple[Floats, Floats], target: tuple[Floats, Floats], asked: Ints | None = None
+) -> Patterns:
+    """Group items by their pattern of counts, given as pairs of right answers and trials.
 
-    `source` holds right answers and trials (N,), `target` the same (N, L); items with 0 source
-    trials are not grouped.
+    Source counts are (N,), target counts (N, L) of the languages `asked` (all if not given), with
+    0 trials where an item was not asked; items without source trials are not grouped.
     """
     source_rows, source_index = _distinct_pairs(*source)
     target_rows, target_index = _distinct_pairs(*target)
     used = source_index >= 0
     codes = np.column_stack([source_index, target_index])[used]
-    patterns, index, weight = _distinct_rows(codes)
+    rows, index, size = _distinct_rows(codes)
     full = np.full(used.shape, -1, dtype=np.intp)
     full[used] = index
-    return JointCounts(
+    every = np.arange(target_index.shape[1])
+    return Patterns(
         source_rows,
         target_rows,
-        patterns[:, 0],
-        patterns[:, 1:],
-        weight.astype(float),
-        full,
+        source=rows[:, 0],
+        target=rows[:, 1:],
+        weight=size.astype(float),
+        index=full,
+        asked=every if asked is None else asked,
     )
 
 
-def model_counts(counts: ItemCounts, m: int) -> tuple[JointCounts, Ints]:
-    """Counts of model `m` in the languages that it was asked in, and those languages."""
-    both = (counts.source_trials[m] > 0)[:, None] & (counts.target_trials[m] > 0)
-    asked = np.flatnonzero(both.any(axis=0))
-    if asked.size == 0:
-        raise NotIdentifiedError(
-            f"benchmark {counts.benchmark!r}, model {counts.models[m]!r}: no item has trials "
-            "both in its source language and in a target language"
-        )
-    source = counts.source_correct[m], counts.source_trials[m]
-    target = counts.target_correct[m][:, asked], counts.target_trials[m][:, asked]
-    return joint_counts(source, target), asked
+def group_items(counts: ItemCounts) -> list[Patterns]:
+    """Patterns of every model, in the languages that it was asked in.
+
+    Raises NotIdentifiedError if a model has no item with both source and target trials.
+    """
+    patterns = []
+    for m, model in enumerate(counts.models):
+        both = (counts.source_trials[m] > 0)[:, None] & (counts.target_trials[m] > 0)
+        asked = np.flatnonzero(both.any(axis=0))
+        if asked.size == 0:
+            raise NotIdentifiedError(
+                f"benchmark {counts.benchmark!r}, model {model!r}: no item has trials both in its "
+                "source language and in a target language"
+            )
+        source = counts.source_correct[m], counts.source_trials[m]
+        target = counts.target_correct[m][:, asked], counts.target_trials[m][:, asked]
+        patterns.append(distinct_patterns(source, target, asked))
+    return patterns

@@ -50,9 +50,9 @@ def _logit_of(grid: Floats, chance: float) -> tuple[Floats, Floats]:
 def profile_curve(
     maker: TableMaker, theta: Floats, grid: Floats
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Transfer profile T_l on a grid of source accuracies, shape (L, Q), and its slopes.
+    """Transfer profile T_l on a grid (Q,) of source accuracies, and its derivatives by name.
 
-    The slopes (L, Q) are by parameter name; a local one moves its language only.
+    Each (L, Q); a local parameter moves its language only.
     """
     layout = maker.layout
     chance = maker.chance_level(theta)
@@ -93,16 +93,13 @@ def _source_accuracy(maker: TableMaker, theta: Floats) -> tuple[Floats, dict[str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointModel:
-    """`joint` profile of one model on one benchmark.
+    """`joint` profile (L, Q) of one model on a grid (Q,), in a benchmark of L languages.
 
-    `asked` (A,) are those of the benchmark's L languages that the model was asked in.
-    `distribution` (Q,) is the fitted distribution of source accuracy, each point's mass shared
-    between its neighbours on the grid so that means are kept; `profile` (L, Q) is NaN for a
-    language never asked.
+    NaN for a language that the model was never asked in. The distribution of source accuracy (Q,)
+    shares each point's mass between its neighbours on the grid, so that means are kept.
     """
 
     fit: JointFit
-    asked: Ints
     n_languages: int
     grid: Floats
     distribution: Floats = field(init=False)
@@ -129,6 +126,11 @@ class JointModel:
             ("_accuracy_slopes", accuracy_slopes),
         ):
             object.__setattr__(self, name, value)
+
+    @property
+    def asked(self) -> Ints:
+        """Which of the benchmark's languages the model was asked in."""
+        return self.fit.likelihood.patterns.asked
 
     def _cells(self, accuracy: Floats) -> tuple[Ints, Floats]:
         """Cell of the grid that holds each accuracy (A,), and how far into it, from 0 to 1."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.estimators.joint.options import Layout
-from hatstats.estimators.joint.patterns import JointCounts
+from hatstats.estimators.joint.patterns import Patterns
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ ACCURACY = 1e-5
 class NormalRule:
     """Nodes and weights (Q,) with ``E f(Z) = sum_q weights_q f(nodes_q)``, Z standard normal.
 
-    Evenly spaced and symmetric about 0; weights are positive and sum to 1.
+    Nodes are evenly spaced and symmetric about 0; weights are positive and sum to 1.
     """
 
     nodes: Floats
@@ -47,9 +47,10 @@ SINGLE = NormalRule(np.zeros(1), np.ones(1))
 
 
 def normal_rule(spacing: float, accuracy: float) -> NormalRule:
-    """Trapezoid rule for a standard normal variable with nodes `spacing` apart.
+    """Trapezoid rule for a standard normal variable.
 
-    A probability of `accuracy` may lie outside the outermost nodes.
+    `spacing` is the distance of neighbouring nodes, `accuracy` the probability that may lie
+    outside the outermost ones.
     """
     # Half a standard deviation more, since a likelihood can favour the tail.
     reach = float(-special.ndtri(0.5 * accuracy)) + 0.5
@@ -111,24 +112,22 @@ def _target_information(tau: Floats, trials: Floats) -> Floats:
     return np.asarray(1.0 / (tau**2 + 4.0 / np.maximum(trials, 1e-8)))
 
 
-def _source_information(theta: Floats, counts: JointCounts, layout: Layout) -> tuple[float, float]:
+def _source_information(theta: Floats, patterns: Patterns, layout: Layout) -> tuple[float, float]:
     """Largest information of an item's counts on its source logit; steepest slope, at least 1."""
     slope = np.abs(theta[layout.position("beta")])
-    targets = _target_information(theta[layout.position("tau")], counts.most_trials())
-    information = 0.25 * counts.source_rows.trials.max() + slope**2 @ targets
+    targets = _target_information(theta[layout.position("tau")], patterns.most_trials())
+    information = 0.25 * patterns.source_rows.trials.max() + slope**2 @ targets
     return float(information), max(1.0, float(slope.max(initial=0.0)))
 
 
-def choose_rules(
-    theta: Floats, counts: JointCounts, layout: Layout, *, refine: float = 1.0
-) -> Rules:
+def choose_rules(theta: Floats, patterns: Patterns, layout: Layout, refine: float) -> Rules:
     """Quadrature of one model, fine enough for the sharpest item under `theta` (P,).
 
-    Nodes lie closer by the factor `refine` than the rule of thumb says.
+    `refine` is the factor by which the nodes lie closer than the rule of thumb says.
     """
     sigma, rho = layout.scalar(theta, "sigma"), layout.scalar(theta, "rho")
-    tau, trials = theta[layout.position("tau")], counts.most_trials()
-    information, steepest = _source_information(theta, counts, layout)
+    tau, trials = theta[layout.position("tau")], patterns.most_trials()
+    information, steepest = _source_information(theta, patterns, layout)
     ability = _rule(sigma**2 * information, abs(sigma) * steepest, refine)
     factor, residual = SINGLE, SINGLE
     if layout.has("rho"):
@@ -141,16 +140,15 @@ def choose_rules(
 
 def hardness_rule(
     thetas: Sequence[Floats],
-    parts: Sequence[JointCounts],
+    patterns: Sequence[Patterns],
     layouts: Sequence[Layout],
-    *,
-    refine: float = 1.0,
+    refine: float,
 ) -> NormalRule:
     """Quadrature of the hardness common to models of parameters `thetas`, see `choose_rules`."""
     total, steepest = 0.0, 0.0
-    for theta, counts, layout in zip(thetas, parts, layouts, strict=True):
+    for theta, own_patterns, layout in zip(thetas, patterns, layouts, strict=True):
         loading, own = layout.scalar(theta, "common"), layout.scalar(theta, "sigma")
-        information, slope = _source_information(theta, counts, layout)
+        information, slope = _source_information(theta, own_patterns, layout)
         # A model's answers inform on the hardness less its own part.
         total += loading**2 / (own**2 + 1.0 / information)
         steepest = max(steepest, abs(loading) * slope)

@@ -25,7 +25,6 @@ model's distinct patterns of counts, so that the cost grows with models and not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -33,26 +32,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from hatstats.estimators.joint.fit import JointFit, fit_likelihood
-from hatstats.estimators.joint.likelihood import NEGLIGIBLE, JointLikelihood, make_likelihood
+from hatstats.estimators.joint.likelihood import NEGLIGIBLE, JointLikelihood
 from hatstats.estimators.joint.node_tables import Tables
-from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import JointCounts
 from hatstats.estimators.joint.quadrature import SINGLE, NormalRule, hardness_rule
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _ModelAtTheta:
     """One model at its theta.
 
-    `log_given` (I, B) is the log-likelihood of each pattern at each hardness, `own` (I, B, U) the
-    probabilities of the nodes of u given both.
+    With the probabilities (I, B, U) of the nodes of u given pattern and hardness.
     """
 
     tables: Tables
-    log_given: Floats
     own: Floats
 
 
@@ -66,54 +60,64 @@ def _normalised(log_values: Floats, axis: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CommonLikelihood:
-    """Log-likelihood of items answered by several models, a function of all their parameters.
+    """Log-likelihood of N items answered by several models, a function of all their parameters.
 
-    One part per model; ``parts[m].counts.index`` is the pattern of each of the N items. `rule` is
-    the quadrature of the hardness.
+    `rule` is the quadrature of the hardness. Every item counts once, by itself.
     """
 
-    parts: tuple[JointLikelihood, ...]
-    rule: NormalRule
+    models: tuple[JointLikelihood, ...]
+    rule: NormalRule = SINGLE
+
+    @property
+    def weight(self) -> Floats:
+        """Ones, shape (N,)."""
+        return np.ones(self.models[0].index.size)
+
+    @property
+    def index(self) -> NDArray[np.intp]:
+        """Positions of the items, shape (N,)."""
+        return np.arange(self.models[0].index.size)
 
     def split(self, theta: Floats) -> list[Floats]:
         """Parameters of each model, or its rows of a matrix."""
-        return np.split(theta, np.cumsum([part.layout.size for part in self.parts])[:-1])
+        return np.split(theta, np.cumsum([model.layout.size for model in self.models])[:-1])
 
     def refined(self, theta: Floats, refine: float) -> Self:
         """The same with a quadrature that is fine enough at `theta`."""
-        own, counts = self.split(theta), [part.counts for part in self.parts]
-        rule = hardness_rule(own, counts, [part.layout for part in self.parts], refine=refine)
-        parts = zip(self.parts, own, strict=True)
-        return type(self)(tuple(part.refined(each, refine, rule) for part, each in parts), rule)
+        thetas, patterns = self.split(theta), [model.patterns for model in self.models]
+        rule = hardness_rule(thetas, patterns, [model.layout for model in self.models], refine)
+        pairs = zip(self.models, thetas, strict=True)
+        return type(self)(tuple(model.refined(own, refine, rule) for model, own in pairs), rule)
 
     def no_finer_than(self, other: Self) -> bool:
         """Whether the quadrature of `other` would do."""
-        pairs = zip(self.parts, other.parts, strict=True)
-        return all(part.no_finer_than(theirs) for part, theirs in pairs)
+        pairs = zip(self.models, other.models, strict=True)
+        return all(model.no_finer_than(theirs) for model, theirs in pairs)
 
     def _members(self) -> list[Any]:
         """Matrix (N, I) of zeros and ones for each model: which items have which pattern."""
         matrices = []
-        for part in self.parts:
-            index = part.counts.index
-            item = np.flatnonzero(index >= 0)
-            shape = (index.size, part.counts.weight.size)
+        for model in self.models:
+            item = np.flatnonzero(model.index >= 0)
+            shape = (model.index.size, model.weight.size)
             ones = np.ones(item.size)
-            matrices.append(sparse.csr_array((ones, (item, index[item])), shape=shape))
+            matrices.append(sparse.csr_array((ones, (item, model.index[item])), shape=shape))
         return matrices
 
-    def _evaluate(self, theta: Floats, order: int) -> tuple[list[_Part], list[Any], Floats, Floats]:
-        """Parts, members, log-likelihood of items (N,) and probabilities of hardness (N, B)."""
-        parts, members = [], self._members()
+    def _evaluate(
+        self, theta: Floats, order: int
+    ) -> tuple[list[_ModelAtTheta], list[Any], Floats, Floats]:
+        """Models, members, log-likelihood of items (N,) and probabilities of hardness (N, B)."""
+        found, members = [], self._members()
         total = np.log(self.rule.weights) + np.zeros((members[0].shape[0], 1))
-        for part, member, own in zip(self.parts, members, self.split(theta), strict=True):
-            tables = part.maker.make(own, order)
-            joint = part.joint_log(tables).reshape(part.counts.weight.size, self.rule.size, -1)
-            given, shares = _normalised(joint, 2)
-            parts.append(_Part(tables, given[:, :, 0], shares))
-            total += member @ given[:, :, 0]
+        for model, member, own in zip(self.models, members, self.split(theta), strict=True):
+            tables = model.maker.make(own, order)
+            joint = model.joint_log(tables).reshape(model.weight.size, self.rule.size, -1)
+            log_given, shares = _normalised(joint, 2)
+            found.append(_ModelAtTheta(tables, shares))
+            total += member @ log_given[:, :, 0]
         each, hardness = _normalised(total, 1)
-        return parts, members, each[:, 0], hardness
+        return found, members, each[:, 0], hardness
 
     def by_item(self, theta: Floats) -> Floats:
         """Log-likelihood of each item, shape (N,)."""
@@ -129,21 +133,21 @@ class CommonLikelihood:
         By Louis (1982), as in one model; the variance of the complete-data score is that over u
         given the hardness, one model at a time, and that over the hardness of its mean.
         """
-        parts, members, each, hardness = self._evaluate(theta, 2)
+        found, members, each, hardness = self._evaluate(theta, 2)
         within, means = [], []
-        for likelihood, part, member, own in zip(
-            self.parts, parts, members, self.split(theta), strict=True
+        for model, at_theta, member, own in zip(
+            self.models, found, members, self.split(theta), strict=True
         ):
             mass = np.asarray(member.T @ hardness)
-            block, mean = likelihood.score_moments(own, part.tables, part.own, mass)
+            block, mean = model.score_moments(own, at_theta.tables, at_theta.own, mass)
             within.append(block)
             means.append(mean)
         hessian = linalg.block_diag(*within)
         item, node = np.nonzero(hardness > NEGLIGIBLE)
         chance = hardness[item, node]
         slopes = np.zeros((hessian.shape[0], item.size))
-        for likelihood, mean, rows in zip(self.parts, means, self.split(slopes), strict=True):
-            pattern = likelihood.counts.index[item]
+        for model, mean, rows in zip(self.models, means, self.split(slopes), strict=True):
+            pattern = model.index[item]
             asked = pattern >= 0
             rows[:, asked] = mean[pattern[asked], node[asked]].T
         first = np.searchsorted(item, np.arange(each.size))
@@ -151,16 +155,3 @@ class CommonLikelihood:
         slopes *= np.sqrt(chance)
         hessian += slopes @ slopes.T - scores.T @ scores
         return each, scores, -hessian
-
-
-def fit_common(
-    parts: Sequence[JointCounts], options: JointOptions, chance: float = 0.0
-) -> list[JointFit]:
-    """Maximise the likelihood of several models' counts of the same items, aligned.
-
-    For options with ``hardness="common"``. One fit per model, with the influence of every item.
-    """
-    own = tuple(make_likelihood(counts, options, chance) for counts in parts)
-    items = parts[0].index.size
-    likelihood = CommonLikelihood(own, SINGLE)
-    return fit_likelihood(likelihood, np.ones(items), np.arange(items), together=True)

@@ -73,10 +73,10 @@ class Family(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogitSplines:
-    """Cubic splines of logit x over the inner points of a grid from 0 to 1.
+    """S cubic splines of logit x over the inner points of a grid from 0 to 1.
 
-    `centres` (S,) are the logits at which each coefficient equals that of a straight line; `rough`
-    (S, S) is the cost of third differences of coefficients, squared: a parabola costs nothing.
+    With knots, logits (S,) at which each spline's coefficient equals that of a straight line, and
+    the cost (S, S) of third differences of coefficients, squared: a parabola costs nothing.
     """
 
     knots: Floats
@@ -118,10 +118,10 @@ def _softmax(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class IncreasingFamily:
-    """Increasing functions on a grid of Q points, with p parameters.
+    """Increasing functions on a grid of Q points, with p parameters; see `Family`.
 
-    `columns` (C, p - 2) are splines in the C = Q - 1 cells between grid points; the last two
-    parameters are the log odds of floor and rest.
+    Splines (C, p - 2) in the C = Q - 1 cells between grid points; the last two parameters are the
+    log odds of floor and rest.
     """
 
     columns: Floats
@@ -200,9 +200,10 @@ class IncreasingFamily:
 
 
 def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
-    """Increasing functions on a grid (Q,) from 0 to 1, with 14 parameters.
+    """Family of increasing functions on a grid.
 
-    `roughness` multiplies the cost of roughness and of bending.
+    The grid (Q,) increases from 0 to 1; `roughness` multiplies the cost of roughness and of
+    bending. There are 14 parameters.
     """
     splines = LogitSplines.over(grid)
     inner = special.logit(grid[1:-1])
@@ -217,7 +218,7 @@ def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
 
 @dataclass(frozen=True, slots=True)
 class UnrestrictedFamily:
-    """Functions on a grid of Q points, with p parameters; splines at the points are (Q, p)."""
+    """Functions on a grid of Q points, with splines (Q, p) at the points; see `Family`."""
 
     columns: Floats
     penalty: Floats
@@ -246,9 +247,10 @@ class UnrestrictedFamily:
 
 
 def unrestricted_family(grid: Floats, roughness: float = 1.0) -> UnrestrictedFamily:
-    """Functions that may rise and fall on a grid (Q,) from 0 to 1, with 12 parameters.
+    """Family of functions that may rise and fall, on a grid.
 
-    `roughness` multiplies the cost of roughness and of bending.
+    The grid (Q,) increases from 0 to 1; `roughness` multiplies the cost of roughness and of
+    bending. There are 12 parameters.
     """
     splines = LogitSplines.over(grid)
     inner = special.logit(grid[1:-1])

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.estimators.latent.deconvolution import Deconvolution
+from hatstats.estimators.latent.patterns import Means
 from hatstats.estimators.latent.penalised_fit import (
     Equations,
-    Means,
     Prior,
     minimise,
     working_weights,
 )
-from hatstats.scores.counts import ratio
 
 Floats = NDArray[np.float64]
 
@@ -52,23 +51,26 @@ class CurveFit:
         """Derivatives of ``sum_x weights_x T_l(x)`` by the estimating equations, shape (L, p)."""
         return np.asarray((self.bread @ (weights @ self.slopes)[:, :, None])[:, :, 0], dtype=float)
 
-    def leverage(self, part: Deconvolution) -> Floats:
+    def leverage(self, deconvolution: Deconvolution) -> Floats:
         """Leverage of one item of each pattern on its own fitted value, shape (L, J)."""
-        design = part.posterior @ self.slopes
+        design = deconvolution.posterior @ self.slopes
         return self.working * ((design @ self.bread) * design).sum(axis=2)
 
-    def own_influence(self, part: Deconvolution, column: int, directions: Floats) -> Floats:
+    def own_influence(
+        self, deconvolution: Deconvolution, column: int, directions: Floats
+    ) -> Floats:
         """Influence of items through the equations of one curve, shape (N, K), directions (K, p).
 
         An item's residual is from the fit to all other items, ``r / (1 - leverage)``: where few
         items carry the score, the plain residual understates their influence.
         """
-        index, y = part.patterns.index, self.target[:, column]
+        index, posterior = deconvolution.patterns.index, deconvolution.posterior
+        y = self.target[:, column]
         used = (index >= 0) & ~np.isnan(y)
         pattern = index[used]
-        share = np.maximum(1.0 - self.leverage(part)[column], LEAST_RESIDUAL_SHARE)
-        residual = (y[used] - (part.posterior @ self.curve[column])[pattern]) / share[pattern]
-        gain = self.working[column][:, None] * (part.posterior @ self.slopes[column] @ directions.T)
+        share = np.maximum(1.0 - self.leverage(deconvolution)[column], LEAST_RESIDUAL_SHARE)
+        residual = (y[used] - (posterior @ self.curve[column])[pattern]) / share[pattern]
+        gain = self.working[column][:, None] * (posterior @ self.slopes[column] @ directions.T)
         effect = gain[pattern] * residual[:, None]
         influence = np.zeros((y.size, directions.shape[0]))
         influence[used] = effect - effect.mean(axis=0)
@@ -77,19 +79,18 @@ class CurveFit:
 
 def fit_curves(
     prior: Prior,
-    part: Deconvolution,
+    deconvolution: Deconvolution,
     target: Floats,
-    every: Means,
+    means: Means,
     start: Floats | None = None,
 ) -> CurveFit:
-    """Fit one curve per column of target accuracies (N, L).
+    """Fit one curve per column of target accuracies (N, L), by their means alone.
 
-    The fit depends on their means by pattern, `every`, alone, and begins at `start` (L, p) or at
-    the prior's parameters. Raises `FitError` if a curve does not converge.
+    The search starts at parameters (L, p), or at the prior's.
     """
-    family = prior.family
-    asked = np.flatnonzero(every.size.sum(axis=1) > 0)
-    means = every.rows(asked)
+    family, posterior = prior.family, deconvolution.posterior
+    asked = np.flatnonzero(means.size.sum(axis=1) > 0)
+    means = means.rows(asked)
     # Variances follow from the fitted means; without these they are equal at first.
     if start is None:
         level = (means.size * means.mean).sum(axis=1) / means.size.sum(axis=1)
@@ -97,12 +98,14 @@ def fit_curves(
         theta = np.tile(prior.theta, (asked.size, 1))
     else:
         theta = start[asked]
-        fitted = family.curves(theta) @ part.posterior.T
+        fitted = family.curves(theta) @ posterior.T
     for _ in range(2):
-        equations = Equations(prior, part.posterior, means, working_weights(means, fitted))
+        equations = Equations(prior, posterior, means, working_weights(means, fitted))
         theta = minimise(equations, theta)
-        fitted = family.curves(theta) @ part.posterior.T
+        fitted = family.curves(theta) @ posterior.T
     slopes = family.held_slopes(theta)
+    working = np.zeros(means.size.shape)
+    np.divide(equations.working, means.size, out=working, where=means.size > 0)
 
     def full(values: Floats) -> Floats:
         """Rows of all languages, NaN where the model was not asked."""
@@ -116,7 +119,7 @@ def fit_curves(
         theta=full(theta),
         curve=full(family.curves(theta)),
         slopes=full(slopes),
-        working=full(np.nan_to_num(ratio(equations.working, means.size))),
+        working=full(working),
         bread=full(equations.bread(theta, slopes)),
-        cross_derivative=full(equations.cross_derivative(part, theta, slopes)),
+        cross_derivative=full(equations.cross_derivative(deconvolution, theta, slopes)),
     )

@@ -18,6 +18,7 @@ from scipy import special, stats
 from scipy.interpolate import BSpline
 
 from hatstats.errors import FitError
+from hatstats.estimators.latent.patterns import Patterns
 
 Floats = NDArray[np.float64]
 
@@ -54,40 +55,6 @@ _RIDGE = np.diag(np.r_[np.full(_SPLINES, _RIDGE_SPLINE), np.full(2, _RIDGE_ATOM)
 
 
 @dataclass(frozen=True, slots=True)
-class Patterns:
-    """The distinct (k, n) pairs of a set of items, which determine the likelihood.
-
-    `correct` and `trials` (J,) in order of k / n; `size` (J,) the number of items with each, or
-    their weights added up; `index` (N,) the pair of each item, -1 without trials.
-    """
-
-    correct: Floats
-    trials: Floats
-    size: Floats
-    index: NDArray[np.intp]
-
-
-def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
-    """Group items (N,) by right answers and trials; `size` adds up `weights`, 1 if not given."""
-    asked = trials > 0
-    k, n = correct[asked], trials[asked]
-    # Each pair is coded as one number; sorting pairs as rows is many times slower.
-    _, first, index = np.unique(
-        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
-    )
-    pairs = np.column_stack([k[first], n[first]])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0] / pairs[:, 1]))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
-    full = np.full(correct.shape, -1, dtype=np.intp)
-    full[asked] = rank[index]
-    pairs = pairs[order]
-    items = np.ones(correct.shape) if weights is None else weights
-    size = np.bincount(full[asked], weights=items[asked])
-    return Patterns(pairs[:, 0], pairs[:, 1], size, full)
-
-
-@dataclass(frozen=True, slots=True)
 class Deconvolution:
     """Distribution of the item probability x on a grid, with derivatives for its uncertainty.
 
@@ -108,12 +75,6 @@ class Deconvolution:
     theta_shape: Floats
     smoothing: float
     log_likelihood: float
-
-
-def binomial_likelihood(patterns: Patterns, grid: Floats) -> Floats:
-    """P(k | n, x) of every pattern (rows) at every grid point (columns)."""
-    table = stats.binom.pmf(patterns.correct[:, None], patterns.trials[:, None], grid[None, :])
-    return np.asarray(table, dtype=float)
 
 
 def _softmax(theta: Floats) -> Floats:
@@ -182,10 +143,10 @@ def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolut
     """Distribution of item probabilities behind counts of right answers.
 
     Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
-    The weight of the roughness penalty, if not given, is chosen by the Laplace approximation of the
-    marginal likelihood. Raises `FitError` if the Newton steps do not converge.
+    The weight `smoothing` of the roughness penalty is chosen by the Laplace approximation of the
+    marginal likelihood if not given.
     """
-    likelihood = binomial_likelihood(patterns, GRID)
+    likelihood = stats.binom.pmf(patterns.correct[:, None], patterns.trials[:, None], GRID)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):

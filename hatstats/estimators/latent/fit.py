@@ -22,27 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.estimators.latent.cross_validation import (
-    ClusterPairs,
-    cluster_pairs,
-    cross_validated_loss,
-    loss_difference_error,
-)
+from hatstats.estimators.latent.cross_validation import choose_roughness
 from hatstats.estimators.latent.curve_families import (
     Family,
     increasing_family,
     unrestricted_family,
 )
 from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
-from hatstats.estimators.latent.deconvolution import (
-    GRID,
-    Deconvolution,
-    Patterns,
-    count_patterns,
-    deconvolve,
-)
-from hatstats.estimators.latent.penalised_fit import Means, Prior, pattern_means
-from hatstats.scores.counts import ItemCounts, ratio
+from hatstats.estimators.latent.deconvolution import GRID, Deconvolution, deconvolve
+from hatstats.estimators.latent.patterns import GroupedItems, group_items
+from hatstats.estimators.latent.penalised_fit import Prior
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.counts import ItemCounts
 
 Floats = NDArray[np.float64]
 
@@ -99,9 +90,9 @@ class LatentOptions:
 class LatentModel:
     """Latent profile of one model on one benchmark.
 
-    `languages` has one curve per target language; `shared` is the curve of the mean over an item's
-    languages, which the languages' prior is centred on, None where the model was asked in one;
-    `roughness` the multiple of the cost of roughness, given or chosen.
+    One curve per target language, and the curve of the mean over an item's languages, on which the
+    languages' prior is centred (None where the model was asked in one target language); with the
+    multiple of the cost of roughness that was given or chosen.
     """
 
     deconvolution: Deconvolution
@@ -141,28 +132,28 @@ class LatentModel:
 
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L)."""
-        part = self.deconvolution
-        index = part.patterns.index
+        deconvolution, index = self.deconvolution, self.deconvolution.patterns.index
         asked = index >= 0
         own, by_theta, through = self._directions(weights)
         fitted = np.flatnonzero(~np.isnan(own).any(axis=1))
         influence = np.zeros(self.languages.target.shape)
         for column in fitted.tolist():
-            influence[:, [column]] += self.languages.own_influence(part, column, own[[column]])
+            direct = self.languages.own_influence(deconvolution, column, own[[column]])
+            influence[:, [column]] += direct
         if self.shared is not None and through is not None:
-            influence[:, fitted] += self.shared.own_influence(part, 0, through[fitted])
-        first_step = part.theta_influence @ by_theta[fitted].T
+            influence[:, fitted] += self.shared.own_influence(deconvolution, 0, through[fitted])
+        first_step = deconvolution.theta_influence @ by_theta[fitted].T
         influence[np.ix_(asked, fitted)] += first_step[index[asked]]
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
         """Influence of each item on ``sum_x g(x) values_xr``, shape (N, R) for values (Q, R)."""
-        part = self.deconvolution
-        centred = values - part.density @ values
-        gradient = part.basis.T @ (centred * part.density[:, None])
-        influence = np.zeros((part.patterns.index.size, values.shape[1]))
-        asked = part.patterns.index >= 0
-        influence[asked] = (part.theta_influence @ gradient)[part.patterns.index[asked]]
+        deconvolution, index = self.deconvolution, self.deconvolution.patterns.index
+        density = deconvolution.density
+        gradient = deconvolution.basis.T @ ((values - density @ values) * density[:, None])
+        influence = np.zeros((index.size, values.shape[1]))
+        asked = index >= 0
+        influence[asked] = (deconvolution.theta_influence @ gradient)[index[asked]]
         return influence
 
     def shape_covariance(self, weights: Floats) -> Floats:
@@ -183,91 +174,15 @@ class LatentModel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GroupedItems:
-    """One model's items, grouped by their source counts: the data of the fit.
-
-    `average` (N, 1) is the mean of an item's target accuracies over its languages, `target` (N, L);
-    means of both are by pattern.
-    """
-
-    patterns: Patterns
-    average: Floats
-    target: Floats
-    average_means: Means
-    target_means: Means
-    pairs: ClusterPairs
-
-
-def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
-    """Group the items of model `m`; the cost of the fit does not depend on their number.
-
-    `weights` (N,) of the items are 1 each if not given.
-    """
-    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], weights)
-    target = ratio(counts.target_correct[m], counts.target_trials[m])
-    total = np.nansum(target, axis=1)
-    average = ratio(total, (~np.isnan(target)).sum(axis=1))[:, None]
-    items = np.ones(total.size) if weights is None else np.asarray(weights, dtype=float)
-    size = patterns.size.size
-    return GroupedItems(
-        patterns,
-        average,
-        target,
-        pattern_means(average, patterns.index, items, size),
-        pattern_means(target, patterns.index, items, size),
-        cluster_pairs(average[:, 0], patterns.index, counts.clusters, items, size),
-    )
-
-
-def _chosen(fits: dict[float, CurveFit], part: Deconvolution, items: GroupedItems) -> float:
-    """The cost of roughness: that of the smoothest fit unless a rougher one is clearly better.
-
-    A rougher fit must predict held-out items better by more than two standard errors of the gain;
-    Breiman, Friedman, Olshen and Stone (1984, section 3.4.3) use one. A choice by the least loss
-    alone follows noise, which intervals do not include.
-    """
-    best = max(fits)
-    # The same working weights for all, so that their losses are comparable.
-    working = fits[best].working[0]
-    given = (working, part, items.average_means, items.pairs)
-    loss = {cost: cross_validated_loss(fit, *given) for cost, fit in fits.items()}
-    for cost, fit in fits.items():
-        if loss[best] - loss[cost] > 2.0 * loss_difference_error(fit, fits[best], *given):
-            best = cost
-    return best
-
-
-def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
-    """Profiles of one model in all languages, in the best of some families."""
-    part = deconvolve(items.patterns)
-    asked = items.target_means.size.sum(axis=1) > 0
-    several = int(asked.sum()) > 1
-    fits: dict[float, CurveFit] = {}
-    start = None
-    for cost, family in families.items():
-        prior = Prior.of_family(family)
-        fits[cost] = fit_curves(prior, part, items.average, items.average_means, start)
-        start = fits[cost].theta
-    best = _chosen(fits, part, items)
-    shared = languages = fits[best]
-    if asked.size > 1:
-        prior = Prior.about(families[best], shared.theta[0]) if several else shared.prior
-        languages = fit_curves(prior, part, items.target, items.target_means)
-    return LatentModel(part, languages, shared if several else None, best)
-
-
 def fit_latent(
     counts: ItemCounts, options: LatentOptions | None = None, *, weights: Floats | None = None
-) -> tuple[Floats, tuple[LatentModel, ...]]:
-    """Latent profiles of every model of a benchmark, on the grid of source accuracy (Q,).
+) -> BenchmarkFit:
+    """Latent profiles of every model of a benchmark, on the grid of source accuracy.
 
-    `weights` (N,) of the items are 1 each if not given. Raises `NotIdentifiedError` if a model has
-    one trial per item in the source language: the spread of x is not identified then.
+    Items have non-negative weights (N,), 1 each if not given, for bootstraps of full refits.
+    Raises NotIdentifiedError if a model has one trial per item: the spread of x is not identified
+    then.
     """
-    chosen = options or LatentOptions()
-    fitted = []
-    families = chosen.families(GRID)
     for m, model in enumerate(counts.models):
         if counts.source_trials[m].max() < 2:
             raise NotIdentifiedError(
@@ -277,5 +192,27 @@ def fit_latent(
                 "more target languages use method='joint'; the observed profile "
                 "(method='observed') can be computed too, with its bias."
             )
-        fitted.append(fit_grouped(group_items(counts, m, weights), families))
-    return GRID, tuple(fitted)
+    families = (options or LatentOptions()).families(GRID)
+    models = [
+        fit_grouped(group_items(counts, m, weights), families) for m in range(len(counts.models))
+    ]
+    return BenchmarkFit(counts, GRID, tuple(models))
+
+
+def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
+    """Profiles of one model in all languages, in the best of some families."""
+    deconvolution = deconvolve(items.patterns)
+    asked = items.target_means.size.sum(axis=1) > 0
+    several = int(asked.sum()) > 1
+    fits: dict[float, CurveFit] = {}
+    start = None
+    for cost, family in families.items():
+        prior = Prior.of_family(family)
+        fits[cost] = fit_curves(prior, deconvolution, items.average, items.average_means, start)
+        start = fits[cost].theta
+    best = choose_roughness(fits, deconvolution, items)
+    shared = languages = fits[best]
+    if asked.size > 1:
+        prior = Prior.about(families[best], shared.theta[0]) if several else shared.prior
+        languages = fit_curves(prior, deconvolution, items.target, items.target_means)
+    return LatentModel(deconvolution, languages, shared if several else None, best)

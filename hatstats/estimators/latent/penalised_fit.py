@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hatstats.errors import FitError
 from hatstats.estimators.latent.curve_families import Family
 from hatstats.estimators.latent.deconvolution import Deconvolution
+from hatstats.estimators.latent.patterns import Means
 
 Floats = NDArray[np.float64]
 
@@ -32,9 +33,9 @@ _DAMPING, _LESS_DAMPING = 1e-4, 0.03
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """The prior towards which curves are shrunk.
+    """The prior towards which curves of a family are shrunk.
 
-    Parameters `theta` (p,) cost nothing, nor do the bends of `curve` (Q,).
+    Its parameters (p,), and the bends of its curve (Q,), cost nothing.
     """
 
     family: Family
@@ -55,37 +56,6 @@ class Prior:
         """Prior precision of theta where curves have these slopes, shape (L, p, p)."""
         bends = self.family.bends @ slopes
         return np.asarray(bends.swapaxes(1, 2) @ bends + self.family.penalty, dtype=float)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """Target means by source-count pattern, each (L, J): weight of items, mean, variance."""
-
-    size: Floats
-    mean: Floats
-    variance: Floats
-
-    def rows(self, keep: NDArray[np.intp]) -> Means:
-        """The means of some languages."""
-        return Means(self.size[keep], self.mean[keep], self.variance[keep])
-
-
-def pattern_means(target: Floats, index: NDArray[np.intp], items: Floats, patterns: int) -> Means:
-    """Means of target accuracies (N, L), NaN where not asked, over the items of each pattern.
-
-    The pattern `index` (N,) is -1 for none; `items` (N,) are weights, `patterns` the number J.
-    """
-    rows = []
-    for y in target.T:
-        used = (index >= 0) & ~np.isnan(y)
-        pattern, weight, value = index[used], items[used], y[used]
-        size = np.bincount(pattern, weights=weight, minlength=patterns)
-        divisor = np.where(size > 0, size, 1.0)
-        mean = np.bincount(pattern, weights=weight * value, minlength=patterns) / divisor
-        squares = weight * (value - mean[pattern]) ** 2
-        rows.append((size, mean, np.bincount(pattern, squares, minlength=patterns) / divisor))
-    size, mean, variance = (np.array(part) for part in zip(*rows, strict=True))
-    return Means(size, mean, variance)
 
 
 def working_weights(means: Means, fitted: Floats) -> Floats:
@@ -161,13 +131,15 @@ class Equations:
         axes = vector.swapaxes(1, 2) @ root
         return axes.swapaxes(1, 2) @ (axes / np.maximum(value, _LEAST_CURVED)[:, :, None])
 
-    def cross_derivative(self, part: Deconvolution, theta: Floats, slopes: Floats) -> Floats:
+    def cross_derivative(
+        self, deconvolution: Deconvolution, theta: Floats, slopes: Floats
+    ) -> Floats:
         """Derivative of the equations (L, p) with respect to the deconvolution's theta, (L, p, r).
 
         Derivatives of ``E[. | pattern]`` are covariances with the columns B under P(x | pattern).
         """
         curve = self.prior.family.curves(theta)
-        posterior, basis = self.posterior, part.basis
+        posterior, basis = self.posterior, deconvolution.basis
         fitted, design = curve @ posterior.T, posterior @ slopes
         mean = posterior @ basis
         residual = self.working * (self.means.mean - fitted)
@@ -182,11 +154,11 @@ class Equations:
 
 
 def minimise(equations: Equations, theta: Floats) -> Floats:
-    """Damped Newton steps from theta (L, p), each language with its own damping.
+    """Damped Newton steps for all languages at once, each with its own damping.
 
     With many items the loss is a narrow curved valley. Far from the minimum steps are therefore
     Gauss-Newton steps with geodesic acceleration (Transtrum and Sethna 2012, arXiv:1201.5885), near
-    it Newton steps. Raises `FitError` if a curve does not converge.
+    it Newton steps. From starting values (L, p) to the minimum (L, p).
     """
     theta = theta.copy()
     damping = np.full(theta.shape[0], _DAMPING)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
-from hatstats.estimators.joint.patterns import joint_counts
+from hatstats.estimators.joint.patterns import distinct_patterns
 from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
 
 #: Every option by itself, all together, and the chance level of the benchmark.
@@ -38,7 +38,7 @@ def random_likelihood(
     p = 1.0 / (1.0 + np.exp(-ability))
     source = rng.binomial(source_n, p).astype(float)
     target = rng.binomial(target_n, 0.8 * p[:, None]).astype(float)
-    counts = joint_counts((source, source_n.astype(float)), (target, target_n.astype(float)))
+    counts = distinct_patterns((source, source_n.astype(float)), (target, target_n.astype(float)))
     rule = normal_rule(spacing, 1e-12)
     rules = Rules(rule, rule if options.shared_factor else SINGLE, rule)
     return make_likelihood(counts, options, chance, rules)

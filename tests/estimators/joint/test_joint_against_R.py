@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hatstats.estimators.joint import quadrature
-from hatstats.estimators.joint.fit import fit_joint_counts
+from hatstats.estimators.joint.fit import fit_patterns
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import joint_counts
+from hatstats.estimators.joint.patterns import distinct_patterns
 from tests.reference.stored import cases
 
 CASES = cases("glmer")
@@ -23,8 +23,8 @@ def test_source_margin_against_R(case: dict[str, Any], monkeypatch: pytest.Monke
     k = np.asarray(case["input"]["k"], dtype=float)
     n = np.asarray(case["input"]["n"], dtype=float)
     none = np.zeros((k.size, 0))
-    counts = joint_counts((k, n), (none, none))
-    fit = fit_joint_counts(counts, JointOptions())
+    counts = distinct_patterns((k, n), (none, none))
+    (fit,) = fit_patterns([counts], JointOptions())
     out = case["output"]
     assert fit.converged
     assert fit.log_likelihood == pytest.approx(out["loglik"], abs=1e-5)

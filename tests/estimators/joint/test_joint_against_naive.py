@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special
 
-from hatstats.estimators.joint.likelihood import JointLikelihood
+from hatstats.estimators.joint.likelihood import JointLikelihood, indicator_of
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import profile_curve
 from tests.estimators.joint.data import MODELS, NAMES, random_likelihood, random_theta
@@ -105,7 +105,7 @@ class Naive:
 
 def compare(likelihood: JointLikelihood, theta: np.ndarray) -> None:
     """Every pattern's log-likelihood, fast against naive."""
-    counts, naive = likelihood.counts, Naive(likelihood, theta)
+    counts, naive = likelihood.patterns, Naive(likelihood, theta)
     fast = likelihood.by_pattern(theta)
     pairs = [
         [(int(k), int(n)) for k, n in zip(rows.correct, rows.trials, strict=True)]
@@ -163,7 +163,7 @@ def test_scores_and_information_equal_finite_differences(
     numeric = np.array([(more[0] - less[0]) / (2 * step) for more, less in pairs])
     assert np.abs(scores).max() > 0.1
     np.testing.assert_allclose(scores.T, numeric, rtol=0, atol=1e-6)
-    weight = likelihood.counts.weight
+    weight = likelihood.patterns.weight
     assert np.abs(weight @ scores).max() > 0.1
     np.testing.assert_allclose(weight @ scores, numeric @ weight, rtol=0, atol=1e-6)
     numeric = np.array([weight @ (less[1] - more[1]) / (2 * step) for more, less in pairs])
@@ -208,7 +208,7 @@ def test_equal_patterns_are_counted_once() -> None:
     rng = np.random.default_rng(4)
     likelihood = random_likelihood(JointOptions(), 0.0, rng, items=400)
     theta = random_theta(likelihood.layout, rng)
-    counts = likelihood.counts
+    counts = likelihood.patterns
     assert counts.weight.size < 350
     each = replace(
         counts,
@@ -217,7 +217,7 @@ def test_equal_patterns_are_counted_once() -> None:
         weight=np.ones(counts.index.size),
         index=np.arange(counts.index.size),
     )
-    alone = JointLikelihood(each, likelihood.maker, each.indicator())
+    alone = JointLikelihood(each, likelihood.maker, indicator_of(each))
     _, scores, information = likelihood.scores_and_information(theta)
     _, each_scores, same_information = alone.scores_and_information(theta)
     assert likelihood.log_likelihood(theta) == pytest.approx(alone.log_likelihood(theta), abs=1e-9)

@@ -9,10 +9,10 @@ import pytest
 
 from hatstats.estimators.joint import quadrature
 from hatstats.estimators.joint.compare import compare_joint
-from hatstats.estimators.joint.fit import fit_joint_counts
+from hatstats.estimators.joint.fit import fit_likelihood, fit_patterns
 from hatstats.estimators.joint.fit_models import fit_joint
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import model_counts
+from hatstats.estimators.joint.patterns import group_items
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
@@ -86,7 +86,9 @@ def _counted(
         rng.binomial(trials, target)[None].astype(float),
         np.full((1, items, languages), float(trials)),
     )
-    return fit_joint(counts, options)[1][0]
+    (model,) = fit_joint(counts, options).models
+    assert isinstance(model, JointModel)
+    return model
 
 
 def _expit(x: np.ndarray) -> np.ndarray:
@@ -157,11 +159,11 @@ def test_influence_is_the_effect_of_reweighting_an_item(
         source_correct=np.maximum(counts.source_correct, 1.0),
         target_correct=np.maximum(counts.target_correct, 1.0),
     )
-    part, asked = model_counts(counts, 0)
-    fit = fit_joint_counts(part, options, chance)
+    (patterns,) = group_items(counts)
+    (fit,) = fit_patterns([patterns], options, chance)
     low = 0.0 if options.chance == "estimated" else chance
     grid = np.unique(np.r_[low, np.linspace(max(low, 0.02), 0.99, 60), 1.0])
-    model = JointModel(fit, asked, 2, grid)
+    model = JointModel(fit, 2, grid)
     weights = np.linspace(1.0, 2.0, grid.size) / grid.size
     values = np.column_stack([grid**2, model.profile[0]])
     items = [0, 17, 300]
@@ -169,16 +171,17 @@ def test_influence_is_the_effect_of_reweighting_an_item(
     on_distribution = model.distribution_influence(values)
     np.testing.assert_allclose(on_profile.sum(axis=0), 0.0, atol=1e-9)
     step = 0.5
-    rest = part.weight.sum()
+    rest = patterns.weight.sum()
     for item in items:
         moved = []
         for sign in (1.0, -1.0):
-            weight = part.weight.copy()
-            weight[part.index[item]] += sign * step
+            weight = patterns.weight.copy()
+            weight[patterns.index[item]] += sign * step
             # The total stays, so that the effect is that of the centred influence value.
             weight *= rest / weight.sum()
-            other = fit_joint_counts(replace(part, weight=weight), options, chance, start=fit.theta)
-            moved.append(JointModel(other, asked, 2, grid))
+            likelihood = replace(fit.likelihood, patterns=replace(patterns, weight=weight))
+            (other,) = fit_likelihood(likelihood, start=fit.theta)
+            moved.append(JointModel(other, 2, grid))
         change = (moved[0].profile - moved[1].profile) @ weights / (2 * step)
         np.testing.assert_allclose(on_profile[item], change, rtol=0.02, atol=2e-6)
         change = (moved[0].distribution - moved[1].distribution) @ values / (2 * step)

@@ -17,10 +17,10 @@ from hatstats.estimators.joint.compare import compare_joint
 from hatstats.estimators.joint.fit_models import fit_joint
 from hatstats.estimators.joint.likelihood import make_likelihood
 from hatstats.estimators.joint.options import JointOptions
-from hatstats.estimators.joint.patterns import joint_counts, model_counts
+from hatstats.estimators.joint.patterns import distinct_patterns
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
-from hatstats.estimators.joint.shared_hardness import CommonLikelihood, fit_common
+from hatstats.estimators.joint.shared_hardness import CommonLikelihood
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
@@ -51,35 +51,35 @@ def random_common(
 ) -> CommonLikelihood:
     """Likelihood of small random counts with missing models and languages."""
     rule = normal_rule(spacing, 1e-12)
-    parts = []
+    own = []
     for _ in range(models):
         source_n = rng.integers(0, trials + 1, items).astype(float)
         source_n[0] = trials
         target_n = rng.integers(0, trials + 1, (items, 2)).astype(float)
-        counts = joint_counts(
+        counts = distinct_patterns(
             (np.floor(source_n * rng.random(items) + 0.5), source_n),
             (np.floor(target_n * rng.random((items, 2)) + 0.5), target_n),
         )
         residual = rule if trials > 1 else SINGLE
         rules = Rules(rule, SINGLE, residual, rule)
-        parts.append(make_likelihood(counts, options, chance, rules))
-    return CommonLikelihood(tuple(parts), rule)
+        own.append(make_likelihood(counts, options, chance, rules))
+    return CommonLikelihood(tuple(own), rule)
 
 
 def common_theta(likelihood: CommonLikelihood, rng: np.random.Generator) -> np.ndarray:
-    parts = [random_theta(part.layout, rng) for part in likelihood.parts]
-    for part, theta in zip(likelihood.parts, parts, strict=True):
-        if part.maker.rules.residual.size == 1:
-            theta[part.layout.position("tau")] = 0.0
-    return np.concatenate(parts)
+    thetas = [random_theta(model.layout, rng) for model in likelihood.models]
+    for model, theta in zip(likelihood.models, thetas, strict=True):
+        if model.maker.rules.residual.size == 1:
+            theta[model.layout.position("tau")] = 0.0
+    return np.concatenate(thetas)
 
 
 def naive_item(likelihood: CommonLikelihood, theta: np.ndarray, item: int) -> float:
     """One item's log-likelihood: integrals inside one another, parameters by name."""
 
     def answers(m: int, eta: float) -> float:
-        part, own = likelihood.parts[m], likelihood.split(theta)[m]
-        counts, layout, chance = part.counts, part.layout, part.maker.chance
+        model, own = likelihood.models[m], likelihood.split(theta)[m]
+        counts, layout, chance = model.patterns, model.layout, model.maker.chance
         pattern = counts.index[item]
         rows = counts.source_rows
         k, n = (int(each[counts.source[pattern]]) for each in (rows.correct, rows.trials))
@@ -98,11 +98,11 @@ def naive_item(likelihood: CommonLikelihood, theta: np.ndarray, item: int) -> fl
 
     def given_hardness(b: float) -> float:
         total = 1.0
-        for m, part in enumerate(likelihood.parts):
-            if part.counts.index[item] < 0:
+        for m, model in enumerate(likelihood.models):
+            if model.index[item] < 0:
                 continue
             own = likelihood.split(theta)[m]
-            mu, sigma, common = (part.layout.scalar(own, n) for n in ("mu", "sigma", "common"))
+            mu, sigma, common = (model.layout.scalar(own, n) for n in ("mu", "sigma", "common"))
             total *= integral(
                 lambda u, m=m, mean=mu + common * b, sigma=sigma: answers(m, mean + sigma * u),
                 edges=EDGES,
@@ -210,7 +210,7 @@ def test_influence_is_the_effect_of_an_item(monkeypatch: pytest.MonkeyPatch) -> 
             counts.target_correct[:, chosen],
             counts.target_trials[:, chosen],
         )
-        _, models = fit_joint(part, COMMON)
+        models = fit_joint(part, COMMON).models
         return list(models)
 
     every = np.arange(400)
@@ -272,19 +272,21 @@ def test_all_right_or_all_wrong(right: float) -> None:
         target_correct=np.full_like(counts.target_correct, right),
     )
     with pytest.warns(match="equally hard"):
-        grid, models = fit_joint(same)
-    for model in models:
+        fit = fit_joint(same)
+    for model in fit.models:
         assert isinstance(model, JointModel)
         assert np.isfinite(model.profile).all()
-        assert abs(float(model.distribution @ grid) - right) < 0.05
+        assert abs(float(model.distribution @ fit.support) - right) < 0.05
         assert np.isfinite(model.profile_influence(model.distribution)).all()
 
 
 def test_fits_are_marked_as_of_all_models() -> None:
     study = simulate_study((0.0, 1.0, 2.0), shape=Shape(300, 1, 1), rng=2)
     counts = item_counts(study, "simulated")
-    fits = fit_common([model_counts(counts, m)[0] for m in range(3)], COMMON)
+    found = fit_joint(counts, COMMON)
+    assert found.together
+    fits = [model.fit for model in found.models if isinstance(model, JointModel)]
     assert len({fit.log_likelihood for fit in fits}) == 1
-    assert all(fit.together and fit.converged for fit in fits)
+    assert all(fit.converged for fit in fits)
     # mu, sigma, common, alpha, beta of each; tau is held with one trial.
     assert fits[0].n_parameters == 15

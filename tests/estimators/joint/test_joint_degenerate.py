@@ -56,7 +56,7 @@ def no_spread() -> Iterator[None]:
 def test_all_right_or_all_wrong(right: float) -> None:
     counts = counts_of(np.full(30, right), np.full((30, 2), right))
     with no_spread():
-        _, (model,) = fit_joint(counts)
+        (model,) = fit_joint(counts).models
     finite(model)
     mean = float(model.distribution @ model.grid)
     assert abs(mean - right / 5.0) < 0.01
@@ -66,7 +66,7 @@ def test_all_right_or_all_wrong(right: float) -> None:
 def test_all_right_or_all_wrong_in_the_target_only(right: float) -> None:
     rng = np.random.default_rng(1)
     source = rng.binomial(5, rng.beta(2, 2, 60))
-    _, (model,) = fit_joint(counts_of(source, np.full((60, 1), right)))
+    (model,) = fit_joint(counts_of(source, np.full((60, 1), right))).models
     finite(model)
     inner = (model.grid > 0.2) & (model.grid < 0.8)
     assert np.abs(model.profile[0, inner] - right / 5.0).max() < 0.05
@@ -76,14 +76,14 @@ def test_items_equally_hard() -> None:
     source = np.tile([2.0, 3.0], 30)
     target = np.column_stack([source, 5.0 - source])
     with no_spread():
-        _, (model,) = fit_joint(counts_of(source, target))
+        (model,) = fit_joint(counts_of(source, target)).models
     finite(model)
     assert model.fit.layout.scalar(model.fit.theta, "sigma") < 0.05
 
 
 def test_one_item() -> None:
     with pytest.warns(DegenerateDataWarning, match="single item"):
-        _, (model,) = fit_joint(counts_of(np.array([3.0]), np.array([[2.0, 4.0]])))
+        (model,) = fit_joint(counts_of(np.array([3.0]), np.array([[2.0, 4.0]]))).models
     finite(model)
 
 
@@ -94,7 +94,7 @@ def test_a_language_with_three_items() -> None:
     trials = counts.target_trials.copy()
     trials[0, 3:, 1] = 0.0
     right = np.where(trials > 0, counts.target_correct, 0.0)
-    _, (model,) = fit_joint(replace(counts, target_trials=trials, target_correct=right))
+    (model,) = fit_joint(replace(counts, target_trials=trials, target_correct=right)).models
     finite(model)
 
 
@@ -105,7 +105,7 @@ def test_a_language_never_asked_is_nan_and_influences_nothing() -> None:
     trials = counts.target_trials.copy()
     trials[0, :, 1] = 0.0
     right = np.where(trials > 0, counts.target_correct, 0.0)
-    _, (model,) = fit_joint(replace(counts, target_trials=trials, target_correct=right))
+    (model,) = fit_joint(replace(counts, target_trials=trials, target_correct=right)).models
     assert np.isnan(model.profile[1]).all()
     assert np.isfinite(model.profile[0]).all()
     influence = model.profile_influence(model.distribution)
@@ -122,7 +122,7 @@ def test_an_item_without_source_trials_influences_nothing() -> None:
     counts = replace(
         counts, source_trials=trials, source_correct=np.minimum(counts.source_correct, trials)
     )
-    _, (model,) = fit_joint(counts)
+    (model,) = fit_joint(counts).models
     influence = model.profile_influence(model.distribution)
     assert influence[7, 0] == 0
     assert np.count_nonzero(influence[:, 0]) == 79

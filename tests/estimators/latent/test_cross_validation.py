@@ -10,18 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError
-from hatstats.estimators.latent import fit as latent
-from hatstats.estimators.latent.cross_validation import cross_validated_loss
+from hatstats.estimators.latent.cross_validation import choose_roughness, cross_validated_loss
 from hatstats.estimators.latent.curve_families import increasing_family
 from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
 from hatstats.estimators.latent.deconvolution import GRID, deconvolve
-from hatstats.estimators.latent.fit import (
-    ROUGHNESS_CANDIDATES,
-    GroupedItems,
-    LatentOptions,
-    fit_latent,
-)
-from hatstats.estimators.latent.penalised_fit import Equations, Means, Prior, minimise
+from hatstats.estimators.latent.fit import ROUGHNESS_CANDIDATES, LatentOptions, fit_latent
+from hatstats.estimators.latent.patterns import GroupedItems, Means, group_items
+from hatstats.estimators.latent.penalised_fit import Equations, Prior, minimise
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 
@@ -48,7 +43,7 @@ def counts_of_pairs(seed: int, n_items: int = 30) -> ItemCounts:
 
 
 def fitted(counts: ItemCounts, roughness: float) -> tuple[GroupedItems, CurveFit, object]:
-    items = latent.group_items(counts, 0)
+    items = group_items(counts, 0)
     part = deconvolve(items.patterns)
     prior = Prior.of_family(increasing_family(GRID, roughness))
     return items, fit_curves(prior, part, items.average, items.average_means), part
@@ -74,7 +69,7 @@ def test_the_cross_validated_loss_is_that_of_loops_over_items(seed: int) -> None
                 other = y[k] - part.posterior[index[k]] @ curves.curve[0]
                 pull = working[index[k]] * design[j] @ curves.bread[0] @ design[index[k]]
                 total += 2.0 * working[j] * residual * pull * other
-    found = cross_validated_loss(curves, working, part, items.average_means, items.pairs)
+    found = cross_validated_loss(curves, working, part, items)
     assert found == pytest.approx(total, rel=1e-9)
 
 
@@ -92,7 +87,7 @@ def test_the_cross_validated_loss_is_near_that_of_fits_without_the_cluster(copie
     for roughness in ROUGHNESS_CANDIDATES:
         items, curves, part = fitted(counts, roughness)
         index, y, working = part.patterns.index, items.average[:, 0], curves.working[0]
-        found = cross_validated_loss(curves, working, part, items.average_means, items.pairs)
+        found = cross_validated_loss(curves, working, part, items)
         total = plain = 0.0
         for cluster in np.unique(counts.clusters):
             inside = counts.clusters == cluster
@@ -124,7 +119,7 @@ def test_a_bent_profile_is_smoothed_less_than_a_straight_one() -> None:
             target_correct=rng.binomial(10, profile)[None, :, None].astype(float),
             target_trials=np.full((1, 20_000, 1), 10.0),
         )
-        _, (model,) = fit_latent(counts)
+        (model,) = fit_latent(counts).models
         chosen[name] = model.roughness
     assert chosen["step"] < chosen["line"]
 
@@ -133,7 +128,7 @@ def test_noise_alone_hardly_ever_chooses_a_rougher_profile() -> None:
     shape, chosen = Shape(250, 1, 10), []
     for seed in range(40):
         study = simulate_study((-1.0, 0.0, 1.0), shape=shape, rng=seed)
-        _, models = fit_latent(item_counts(study, study.benchmark_names[0]))
+        models = fit_latent(item_counts(study, study.benchmark_names[0])).models
         chosen += [model.roughness for model in models]
     # Were the gain normal about 0, it would exceed two standard errors in 2.3 % of fits.
     assert np.mean(np.array(chosen) < 1.0) < 0.1
@@ -148,9 +143,7 @@ def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
     for cost in (1.0, 0.1, 0.001):
         items, fits[cost], part = fitted(counts, cost)
         working = fits[1.0].working[0]
-        losses[cost] = cross_validated_loss(
-            fits[cost], working, part, items.average_means, items.pairs
-        )
+        losses[cost] = cross_validated_loss(fits[cost], working, part, items)
     expected = 1.0
     for cost in (0.1, 0.001):
         smooth, rough = (part.posterior @ fits[k].curve[0] for k in (expected, cost))
@@ -167,13 +160,13 @@ def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
         )
         if losses[expected] - losses[cost] > 2 * np.sqrt(max(variance, 0.0)):
             expected = cost
-    assert latent._chosen(fits, part, items) == expected
+    assert choose_roughness(fits, part, items) == expected
 
 
 def test_a_number_given_is_the_cost_used() -> None:
     counts = counts_of_pairs(2)
     for roughness in (0.1, 10.0):
-        _, (model,) = fit_latent(counts, LatentOptions(roughness=roughness))
+        (model,) = fit_latent(counts, LatentOptions(roughness=roughness)).models
         assert model.roughness == roughness
 
 

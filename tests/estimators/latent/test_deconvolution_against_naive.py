@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatstats.estimators.latent.deconvolution import count_patterns, deconvolve
+from hatstats.estimators.latent.deconvolution import deconvolve
+from hatstats.estimators.latent.patterns import count_patterns
 from tests.estimators import naive as twins
 
 ITEMS = st.lists(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from hatstats.estimators.latent.deconvolution import count_patterns, deconvolve
+from hatstats.estimators.latent.deconvolution import deconvolve
+from hatstats.estimators.latent.patterns import count_patterns
 from tests.estimators import naive as twins
 
 

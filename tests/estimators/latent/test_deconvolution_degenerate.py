@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hatstats.estimators.latent.deconvolution import count_patterns, deconvolve
+from hatstats.estimators.latent.deconvolution import deconvolve
+from hatstats.estimators.latent.patterns import count_patterns
 
 # All of these once ran into the limit of steps: (trials, {right answers: items}).
 STUBBORN: dict[str, tuple[int, dict[int, int]]] = {

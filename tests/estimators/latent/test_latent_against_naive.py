@@ -17,7 +17,6 @@ from hatstats.estimators.latent.curve_families import IncreasingFamily, increasi
 from hatstats.estimators.latent.curve_fit import CurveFit
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.fit import LatentModel, LatentOptions, fit_latent
-from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
@@ -190,7 +189,7 @@ def one_curve(fitted_curves: CurveFit, place: int) -> CurveFit:
 @given(st.integers(0, 10**6))
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
-    _, (model,) = fit_latent(counts, FIXED)
+    (model,) = fit_latent(counts, FIXED).models
     part = model.deconvolution
     # P(x | k, n) of each pattern, from the density.
     table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
@@ -209,7 +208,7 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
 @given(st.integers(0, 10**6))
 def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) -> None:
     counts = random_counts(seed, languages=1)
-    _, (model,) = fit_latent(counts, FIXED)
+    (model,) = fit_latent(counts, FIXED).models
     part = model.deconvolution
     y = counts.target_accuracy()[0, :, 0]
     size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
@@ -259,7 +258,7 @@ def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) 
 @given(st.integers(0, 10**6))
 def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     counts = random_counts(seed, languages=1)
-    _, (model,) = fit_latent(counts, FIXED)
+    (model,) = fit_latent(counts, FIXED).models
     part = model.deconvolution
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
     direction = model.languages.bread[0] @ (weights @ model.languages.slopes[0])
@@ -286,7 +285,7 @@ def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
 def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -> None:
     """Deconvolution, the shared curve and two languages, stacked; slopes held as the fit holds."""
     counts = random_counts(seed)
-    _, (model,) = fit_latent(counts, FIXED)
+    (model,) = fit_latent(counts, FIXED).models
     part, shared, fitted_curves = model.deconvolution, model.shared, model.languages
     assert shared is not None
     index, y = part.patterns.index, accuracies(counts)
@@ -358,15 +357,13 @@ def scores(
     counts: ItemCounts, weights: np.ndarray | None = None, options: LatentOptions | None = None
 ) -> np.ndarray:
     """HAT of a refit with weights of items, (reference, model)."""
-    support, models = fit_latent(counts, options, weights=weights)
-    fit = BenchmarkFit(counts, support, models)
+    fit = fit_latent(counts, options, weights=weights)
     return np.array([fit.scores(reference).estimate.mean(axis=1) for reference in REFERENCES])
 
 
 def influence(counts: ItemCounts, options: LatentOptions | None = None) -> np.ndarray:
     """Computed influence of items, (item, reference, model)."""
-    support, models = fit_latent(counts, options)
-    fit = BenchmarkFit(counts, support, models)
+    fit = fit_latent(counts, options)
     return np.stack(
         [fit.scores(reference).influence.mean(axis=2) for reference in REFERENCES], axis=1
     )
@@ -425,7 +422,7 @@ def test_a_language_never_asked_leaves_the_others_alone() -> None:
         target_trials=np.concatenate([counts.target_trials, never], axis=2),
         target_correct=np.concatenate([counts.target_correct, never], axis=2),
     )
-    (without,), (one,) = fit_latent(counts)[1], fit_latent(wider)[1]
+    (without,), (one,) = fit_latent(counts).models, fit_latent(wider).models
     np.testing.assert_allclose(one.profile[:2], without.profile, atol=1e-8)
     assert np.isnan(one.profile[2]).all()
     weights = one.distribution

@@ -8,7 +8,8 @@ import pytest
 from hatstats.estimators.latent import deconvolution
 from hatstats.estimators.latent import penalised_fit as penalised
 from hatstats.estimators.latent.curve_families import increasing_family
-from hatstats.estimators.latent.fit import LatentOptions, fit_grouped, group_items
+from hatstats.estimators.latent.fit import LatentOptions, fit_grouped
+from hatstats.estimators.latent.patterns import Means, group_items
 from hatstats.scores.counts import item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
@@ -25,7 +26,7 @@ def test_the_turn_is_the_pull_of_the_second_derivative_along_a_step() -> None:
     equations = penalised.Equations(
         penalised.Prior.of_family(family),
         posterior,
-        penalised.Means(nothing, nothing, nothing),
+        Means(nothing, nothing, nothing),
         rng.uniform(1.0, 5.0, (2, 4)),
     )
     _, slopes, _ = family.expand(theta)

@@ -1,0 +1,163 @@
+"""One model's items grouped by their source counts: all that the latent fit reads of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from hatstats.scores.counts import ItemCounts, ratio
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The distinct pairs (k, n) of a set of items, (J,) each in order of k / n, and their sizes.
+
+    A size (J,) is the number of items with a pair, or the sum of their weights; the index (N,) is
+    the pair of each item, -1 for an item without trials.
+    """
+
+    correct: Floats
+    trials: Floats
+    size: Floats
+    index: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Target means by source-count pattern, each (L, J): weight of items, mean, variance."""
+
+    size: Floats
+    mean: Floats
+    variance: Floats
+
+    def rows(self, keep: Ints) -> Means:
+        """The means of some languages."""
+        return Means(self.size[keep], self.mean[keep], self.variance[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPairs:
+    """Pairs of two items of one cluster, added up by their patterns; K kinds of pairs, each (K,).
+
+    Patterns of the two items, in both orders; number of pairs, or sum of the products of their
+    weights; sums of each item's target accuracy, and of the products of both.
+    """
+
+    one: Ints
+    other: Ints
+    number: Floats
+    first: Floats
+    second: Floats
+    both: Floats
+
+    def products(self, fitted: Floats) -> Floats:
+        """Sums over pairs of the products of their residuals, shape (K,), for fitted means (J,)."""
+        a, b = fitted[self.one], fitted[self.other]
+        return self.both - self.first * b - a * self.second + self.number * a * b
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedItems:
+    """One model's items, grouped by their source counts: the data of the fit.
+
+    Target accuracies (N, L), their average over each item's languages (N, 1), and the means of
+    both by pattern.
+    """
+
+    patterns: Patterns
+    average: Floats
+    target: Floats
+    average_means: Means
+    target_means: Means
+    pairs: ClusterPairs
+
+
+def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
+    """Group the items of model `m`, by weights (N,), 1 each if not given.
+
+    The cost of the fit does not depend on their number.
+    """
+    items = np.ones(counts.items.size) if weights is None else np.asarray(weights, dtype=float)
+    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], items)
+    target = ratio(counts.target_correct[m], counts.target_trials[m])
+    average = ratio(np.nansum(target, axis=1), (~np.isnan(target)).sum(axis=1))[:, None]
+    return GroupedItems(
+        patterns,
+        average,
+        target,
+        _pattern_means(average, patterns, items),
+        _pattern_means(target, patterns, items),
+        _cluster_pairs(average[:, 0], patterns, items, counts.clusters),
+    )
+
+
+def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
+    """Group items by their right answers and trials, (N,) each; without trials they have no group.
+
+    Sizes add up the items' weights (N,), 1 each if not given.
+    """
+    asked = trials > 0
+    k, n = correct[asked], trials[asked]
+    # Each pair is coded as one number; sorting pairs as rows is many times slower.
+    _, first, index = np.unique(
+        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
+    )
+    pairs = np.column_stack([k[first], n[first]])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0] / pairs[:, 1]))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    full = np.full(correct.shape, -1, dtype=np.intp)
+    full[asked] = rank[index]
+    pairs = pairs[order]
+    items = np.ones(correct.shape) if weights is None else weights
+    size = np.bincount(full[asked], weights=items[asked])
+    return Patterns(pairs[:, 0], pairs[:, 1], size, full)
+
+
+def _pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:
+    """Means of target accuracies (N, L), NaN where not asked, over the items of each pattern."""
+    index, number = patterns.index, patterns.size.size
+    rows = []
+    for y in target.T:
+        used = (index >= 0) & ~np.isnan(y)
+        pattern, weight, value = index[used], items[used], y[used]
+        size = np.bincount(pattern, weights=weight, minlength=number)
+        divisor = np.where(size > 0, size, 1.0)
+        mean = np.bincount(pattern, weights=weight * value, minlength=number) / divisor
+        squares = weight * (value - mean[pattern]) ** 2
+        rows.append((size, mean, np.bincount(pattern, squares, minlength=number) / divisor))
+    size, mean, variance = (np.array(values) for values in zip(*rows, strict=True))
+    return Means(size, mean, variance)
+
+
+def _cluster_pairs(y: Floats, patterns: Patterns, items: Floats, clusters: Ints) -> ClusterPairs:
+    """Pairs of items of one cluster, from target accuracies, weights and clusters, (N,) each."""
+    index, size = patterns.index, patterns.size.size
+    used = (index >= 0) & ~np.isnan(y)
+    pattern, weight, value = index[used], items[used], (items * y)[used]
+    codes, shape = (clusters[used], pattern), (int(clusters.max()) + 1, size)
+    number, total = (
+        sparse.coo_array((each, codes), shape=shape).tocsr() for each in (weight, value)
+    )
+
+    one, other = (side.astype(np.intp) for side in (number.T @ number).tocoo().coords)
+
+    def pair_sums(a: sparse.csr_array, b: sparse.csr_array, same_item: Floats) -> Floats:
+        products = (a.T @ b).tocsr()[one, other]
+        own = np.bincount(pattern, same_item, size)[one]
+        return np.asarray(products - np.where(one == other, own, 0.0), dtype=float)
+
+    return ClusterPairs(
+        one,
+        other,
+        pair_sums(number, number, weight**2),
+        pair_sums(total, number, value * weight),
+        pair_sums(number, total, value * weight),
+        pair_sums(total, total, value**2),
+    )
