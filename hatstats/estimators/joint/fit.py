@@ -58,8 +58,8 @@ class JointFit:
     `influence` (I, P) is that of one item of each kind on theta, 0 on what was held at a bound;
     `index` (N,) is the kind of each item, -1 for an item that moves nothing. `quadrature_error` is
     the change of the log-likelihood under a finer quadrature; a large Newton `decrement` says that
-    the search stopped early. If all models were fitted `together`, log-likelihood and number of
-    parameters are of all.
+    the search stopped early. Of models fitted together, log-likelihood and number of parameters
+    are those of all.
     """
 
     theta: Floats
