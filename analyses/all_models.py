@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.report.figures.scatter import hat_against_size
@@ -40,7 +38,7 @@ def run(study_path: Path, out: Path) -> None:
 
     trend = hs.fit_trend(profile, SIZE)
     say(trend.summary())
-    write(trend.comparison(), out / "trends.csv")
+    write(trend.comparison(rng=1), out / "trends.csv")
     figure = hat_against_size(rows[rows["informed"]], trend.curve("params_total"))
     save_figure(figure, out / "hat_against_size")
 
@@ -53,7 +51,7 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(pd.DataFrame([verdict.row() for verdict in verdicts]), out / "claims.csv")
+    write(hs.claims_frame(verdicts), out / "claims.csv")
 
 
 if __name__ == "__main__":

@@ -18,10 +18,6 @@ from analyses.script import say, script, write
 from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.scatter import hat_against_size
 from hatstats.report.figures.style import save_figure
-from hatstats.trends.claims.non_inferiority import margin_curves
-from hatstats.trends.claims.verdicts import claims_frame
-from hatstats.trends.diagnostics import leave_one_out, leverage_by_cluster, within_between
-from hatstats.trends.planning.power import detectable_slopes
 
 STUDY = "data/self_translate"
 MAIN = "xstory_cloze"
@@ -41,11 +37,11 @@ def run(study_path: Path, out: Path) -> None:
 
     trend = hs.fit_trend(profile, SIZE)
     say(trend.summary())
-    write(trend.comparison(), out / "trends.csv")
-    left_out = leave_one_out(trend)
+    write(trend.comparison(rng=1), out / "trends.csv")
+    left_out = hs.leave_one_out(trend)
     write(left_out, out / "left_out.csv")
     spread = left_out.loc[left_out["without"] != "", "estimate"]
-    heaviest = leverage_by_cluster(trend).nlargest(1, "share").iloc[0]
+    heaviest = hs.leverage_by_cluster(trend).nlargest(1, "share").iloc[0]
     say(
         f"Without one family: {spread.min():.3f} to {spread.max():.3f}. Most weight: "
         f"{heaviest['cluster']}, {heaviest['share']:.0%} of the information."
@@ -53,7 +49,7 @@ def run(study_path: Path, out: Path) -> None:
     informed = rows.assign(informed=~rows["model"].isin(noted))
     save_figure(hat_against_size(informed, trend.curve("params_total")), out / "hat_against_size")
 
-    split = within_between(profile, SIZE).assign(benchmark=MAIN)
+    split = hs.within_between(profile, SIZE).assign(benchmark=MAIN)
     parts = [split]
     for name in everything.benchmark_names:
         other = hs.fit_profile(everything.select(benchmarks=name))
@@ -69,10 +65,10 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(claims_frame(verdicts), out / "claims.csv")
-    write(margin_curves(verdicts), out / "margins.csv")
-    save_figure(margin_curve(margin_curves(verdicts)), out / "margins")
-    write(detectable_slopes(trend), out / "detectable.csv")
+    write(hs.claims_frame(verdicts), out / "claims.csv")
+    write(hs.margin_curves(verdicts), out / "margins.csv")
+    save_figure(margin_curve(hs.margin_curves(verdicts)), out / "margins")
+    write(hs.detectable_slopes(trend), out / "detectable.csv")
 
 
 if __name__ == "__main__":

@@ -7,23 +7,17 @@ change of raw accuracy in two parts, all measures and how far they agree, and de
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.other_measures.draws import measure_draws
 from hatstats.report.figures.forest_plot import forest
 from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.style import save_figure
-from hatstats.trends.claims.multiverse import default_specification, one_at_a_time
-from hatstats.trends.claims.non_inferiority import margin_curves
-from hatstats.trends.claims.specifications import verdict_shares
-from hatstats.trends.claims.verdicts import claims_frame
-from hatstats.trends.diagnostics import collinearity, leave_one_out, leverage_by_cluster
-from hatstats.trends.planning.power import detectable_slopes
 
 STUDY = "data/euroeval"
 FORMULAS = ("log10(params_total)", "release_year", "log10(params_total) + release_year")
@@ -45,9 +39,10 @@ def run(study_path: Path, out: Path) -> None:
     # Size and date stand in one regression with source accuracy: residuals of a first line would
     # give attenuated trends.
     trends = {formula: hs.fit_trend(profile, formula) for formula in FORMULAS}
-    for name, make in (("trends", hs.TrendFit.comparison), ("left_out", leave_one_out),
-                       ("leverage", leverage_by_cluster), ("collinearity", collinearity),
-                       ("detectable", detectable_slopes)):  # fmt: skip
+    tables = {"trends": partial(hs.TrendFit.comparison, rng=1), "left_out": hs.leave_one_out,
+              "leverage": hs.leverage_by_cluster, "collinearity": hs.collinearity,
+              "detectable": hs.detectable_slopes}  # fmt: skip
+    for name, make in tables.items():
         parts = [make(trend).assign(formula=formula) for formula, trend in trends.items()]
         write(pd.concat(parts, ignore_index=True), out / f"{name}.csv")
     for trend in trends.values():
@@ -56,22 +51,21 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(claims_frame(verdicts), out / "claims.csv")
-    margins = margin_curves(verdicts)
+    write(hs.claims_frame(verdicts), out / "claims.csv")
+    margins = hs.margin_curves(verdicts)
     write(margins, out / "margins.csv")
     save_figure(margin_curve(margins), out / "margins")
-    base = default_specification(study)
-    single = {"as reported": base, **dict(one_at_a_time(study, base))}
+    single = hs.list_specifications(study, drop=(), cross=False)
     table = hs.specification_table(study, specifications=single)
     write(table, out / "specification.csv")
     save_figure(what_changes(table), out / "specification")
-    for row in verdict_shares(table).itertuples():
+    for row in hs.verdict_shares(table).itertuples():
         say(f"  {row.claim}: {row.verdict} in {row.count} of {row.specifications} analyses")
 
     split = hs.decompose(used, 2025, 2026, family="Gemma")
     say(split.summary())
     write(split.tidy(), out / "decomposition.csv")
-    draws = measure_draws(used, rng=1)
+    draws = hs.measure_draws(used, rng=1)
     write(draws.tidy(), out / "measures.csv")
     write(draws.agreement(), out / "agreement.csv")
 

@@ -24,8 +24,8 @@ from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.estimators.methods import Method
 from hatstats.simulation.simulate import Shape, WorldName
-from hatstats.trends.planning.assumptions import Assumptions
-from hatstats.trends.planning.power import Panel
+from hatstats.trends.planning.assumptions import PlanAssumptions
+from hatstats.trends.planning.power import PlanPanel
 
 _WORLDS: tuple[WorldName, ...] = get_args(WorldName)
 _PILED = (0.0, 0.35)
@@ -156,7 +156,7 @@ def show_rejections(effort: Effort, seed: int, jobs: int) -> None:
 
 def show_plans(effort: Effort, seed: int, jobs: int) -> None:
     """Predicted and simulated power and standard errors."""
-    panels = (Panel(), Panel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
+    panels = (PlanPanel(), PlanPanel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
     power = [
         power_against_simulation(panel, slope, n_replicates=effort.panels, n_jobs=jobs, rng=seed)
         for panel, slope in itertools.product(panels, (0.0, 0.02, 0.04, 0.08))
@@ -165,7 +165,7 @@ def show_plans(effort: Effort, seed: int, jobs: int) -> None:
     n_studies = max(effort.panels // 2, 2)
     errors = [
         precision_against_simulation(
-            Assumptions(), shape, n_replicates=n_studies, n_jobs=jobs, rng=seed
+            PlanAssumptions(), shape, n_replicates=n_studies, n_jobs=jobs, rng=seed
         )
         for shape in (Shape(250, 4, 10), Shape(250, 1, 5), Shape(660, 10, 10))
     ]

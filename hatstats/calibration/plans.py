@@ -16,14 +16,14 @@ from hatstats.inference.intervals import upper_p
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
-from hatstats.trends.planning.assumptions import Assumptions, score_precision
-from hatstats.trends.planning.power import Panel, slope_power
+from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision
+from hatstats.trends.planning.power import PlanPanel, SlopeTests
 from hatstats.trends.regression import fit_trend
 
 Floats = NDArray[np.float64]
 
 
-def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -> bool:
+def _found(panel: PlanPanel, slope: float, level: float, rng: np.random.Generator) -> bool:
     """Whether a test with CR2 finds the slope in one simulated panel."""
     x = panel.covariate(rng)
     noise = np.linalg.cholesky(panel.covariance()) @ rng.standard_normal(x.size)
@@ -42,7 +42,7 @@ def _found(panel: Panel, slope: float, level: float, rng: np.random.Generator) -
 
 
 def power_against_simulation(
-    panel: Panel,
+    panel: PlanPanel,
     slope: float,
     *,
     level: float = 0.05,
@@ -52,9 +52,7 @@ def power_against_simulation(
 ) -> pd.DataFrame:
     """One row: predicted power of a slope beside the share of simulated studies that find it."""
     generator = np.random.default_rng(rng)
-    predicted = slope_power(
-        panel, slope, level=level, n_draws=min(1000, 2 * n_replicates), rng=generator.spawn(1)[0]
-    )
+    tests = SlopeTests.simulate(panel, min(1000, 2 * n_replicates), generator.spawn(1)[0])
     found = joblib.Parallel(n_jobs=n_jobs)(
         joblib.delayed(_found)(panel, slope, level, child)
         for child in generator.spawn(n_replicates)
@@ -62,7 +60,7 @@ def power_against_simulation(
     share = float(np.mean(found))
     row = {
         "slope": slope,
-        "predicted": float(predicted["power"].iloc[0]),
+        "predicted": tests.power(slope, level),
         "simulated": share,
         "mc_error": np.sqrt(share * (1.0 - share) / n_replicates),
         "n_replicates": n_replicates,
@@ -70,7 +68,7 @@ def power_against_simulation(
     return pd.DataFrame([row])
 
 
-def _scores(assumptions: Assumptions, shape: Shape, rng: np.random.Generator) -> Floats:
+def _scores(assumptions: PlanAssumptions, shape: Shape, rng: np.random.Generator) -> Floats:
     """Pooled HAT of the models of one simulated study, shape (M,)."""
     study = simulate_study(
         assumptions.abilities,
@@ -85,7 +83,7 @@ def _scores(assumptions: Assumptions, shape: Shape, rng: np.random.Generator) ->
 
 
 def precision_against_simulation(
-    assumptions: Assumptions,
+    assumptions: PlanAssumptions,
     shape: Shape,
     *,
     n_replicates: int = 1_000,

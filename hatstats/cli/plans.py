@@ -34,22 +34,22 @@ def plan(
 ) -> None:
     """Print standard errors of HAT and power of claims for designs of a new study."""
     from hatstats.study.read import read_study
-    from hatstats.trends.planning.assumptions import Assumptions
-    from hatstats.trends.planning.designs import Effects, Sizes, parse_families
+    from hatstats.trends.planning.assumptions import PlanAssumptions
+    from hatstats.trends.planning.designs import PlanEffects, PlanSizes, parse_families
     from hatstats.trends.planning.designs import plan as make
 
-    sizes = Sizes(
+    sizes = PlanSizes(
         tuple(items),
         tuple(trials),
         tuple(languages),
         tuple(parse_families(text) for text in families),
     )
-    assumed = Assumptions() if pilot is None else read_study(pilot).without_flagged()
+    assumed = PlanAssumptions() if pilot is None else read_study(pilot).without_flagged()
     with progress_bar() as progress:
         made = make(
             assumed,
             sizes,
-            effects=Effects(slope=slope),
+            effects=PlanEffects(slope=slope),
             n_jobs=-1 if len(items) * len(trials) * len(languages) > 4 else 1,
             rng=choice.seed,
             progress=progress,

@@ -36,7 +36,7 @@ def trend(
                 "scale": fit.scale,
                 "terms": fit.tidy(choice.conf_level),
                 "accuracy_slopes": fit.accuracy_slopes(choice.conf_level),
-                "comparison": fit.comparison(choice.conf_level),
+                "comparison": fit.comparison(choice.conf_level, rng=choice.seed),
                 "left_out": fit.left_out,
             }
         )
@@ -106,7 +106,7 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
         print("No claims are registered: study.toml has no [[claims]].")
         return
     from hatstats.study.claim_lock import registration
-    from hatstats.trends.claims.multiverse import all_specifications, default_specification
+    from hatstats.trends.claims.multiverse import default_specification, list_specifications
     from hatstats.trends.claims.specifications import specification_table, verdict_shares
 
     base = default_specification(
@@ -115,7 +115,7 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     with progress_bar() as progress:
         table = specification_table(
             data,
-            specifications=all_specifications(data, base, cross=not choice.quick),
+            specifications=list_specifications(data, base, cross=not choice.quick),
             registration=registration(data),
             progress=progress,
         )

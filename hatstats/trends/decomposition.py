@@ -16,7 +16,8 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
+from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.scores.transfer_profile import TransferProfile
@@ -42,58 +44,82 @@ PARTS = ("source ability", "transfer", "change")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decomposition:
+class Decomposition(LabelledEstimates):
     """A change in raw target accuracy as the sum of two parts.
+
+    `params`, `bse`, `cov` and `conf_int()` are labelled by part: source ability, transfer, and
+    their sum, the change.
 
     Attributes
     ----------
     before, after : tuple of str
         Models compared.
-    labels : tuple of str
-        Description of each side.
+    descriptions : tuple of str
+        Of each side.
     raw : tuple of float
         Raw target accuracy before and after.
-    params : ndarray, shape (3,)
-        Source ability, transfer, and their sum, the change.
-    cov : ndarray, shape (3, 3)
+    estimates : ndarray, shape (3,)
+    covariance : ndarray, shape (3, 3)
     method : str
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
+    >>> split = hs.decompose(study, "model-01", "model-02", method="observed")
+    >>> split.conf_int(0.9).round(2)
+                    conf_low  conf_high
+    source ability      0.08       0.13
+    transfer            0.11       0.15
+    change              0.21       0.26
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
-    labels: tuple[str, str]
+    descriptions: tuple[str, str]
     raw: tuple[float, float]
-    params: Floats
-    cov: Floats
+    estimates: Floats = field()
+    covariance: Floats = field()
     method: str
 
     @property
-    def bse(self) -> Floats:
-        """Standard errors, shape (3,)."""
-        return standard_errors(self.cov)
+    def labels(self) -> pd.Index:
+        """Names of the parts."""
+        return pd.Index(PARTS)
 
-    def conf_int(self, conf_level: float = 0.95) -> Floats:
+    @property
+    def std_errors(self) -> Floats:
+        """Standard errors, shape (3,)."""
+        return standard_errors(self.covariance)
+
+    def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits, shape (3, 2)."""
-        return wald_interval(self.params, self.bse, np.inf, conf_level)
+        return wald_interval(self.estimates, self.std_errors, np.inf, conf_level)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Source ability, transfer and change in the tidy schema."""
-        return tidy_frame(PARTS, self.params, self.bse, conf_level=conf_level, method=self.method)
+        return tidy_frame(
+            PARTS, self.estimates, self.std_errors, conf_level=conf_level, method=self.method
+        )
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The parts in plain text."""
-        before, after = (
-            f"{label} ({raw:.3f})" for label, raw in zip(self.labels, self.raw, strict=True)
-        )
+        before, after = (f"{a} ({b:.3f})" for a, b in zip(self.descriptions, self.raw, strict=True))
         head = f"From {before} to {after}, raw target accuracy, {self.method}:"
         lines = textwrap.wrap(head, 80)
-        limits = self.conf_int(conf_level)
-        for name, value, (low, high) in zip(PARTS, self.params, limits, strict=True):
+        limits = self.limits(conf_level)
+        for name, value, (low, high) in zip(PARTS, self.estimates, limits, strict=True):
             lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return self.summary()
+
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        head = self.summary().partition(":\n")[0]
+        table = self.tidy().drop(columns=["df", "method"])
+        html = table.to_html(index=False, float_format="{:.3f}".format)
+        return f"<p><b>{escape(head)}</b></p>{html}"
 
 
 def decompose(
@@ -131,6 +157,17 @@ def decompose(
         For a model, family or year that the study does not have, or the same models twice.
     NotIdentifiedError
         If the study cannot give a profile.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
+    >>> hs.decompose(study, "model-01", "model-02", method="observed")
+    From model-01 (0.346) to model-02 (0.580), raw target accuracy, observed, items
+    sampled:
+      source ability    +0.106  [+0.079, +0.132]
+      transfer          +0.128  [+0.102, +0.154]
+      change            +0.233  [+0.204, +0.263]
     """
     study = as_study(study, "decompose")
     profile = fit_profile(study, method=method, slope=slope, correlation=correlation)

@@ -70,27 +70,37 @@ def leave_one_out(
         `without, n_models, n_clusters`, then tidy rows; in the first rows, of all models,
         `without` is empty. Where the rest cannot be fitted the numbers are NaN and `method` has the
         reason.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> hs.leave_one_out(trend, unit="model")[["without", "term", "estimate"]].head(2).round(3)
+        without                 term  estimate
+    0            log10(params_total)    -0.002
+    1  model-01  log10(params_total)    -0.002
     """
     rows: list[pd.DataFrame] = []
     for name, fit in {"": trend, **_refits(trend, unit)}.items():
         if isinstance(fit, str):
-            terms, unknown = trend.design.terms, np.full(len(trend.design.terms), np.nan)
+            unknown = np.full(len(trend.design.terms), np.nan)
             table = tidy_frame(
-                terms, unknown, unknown, df=np.nan, conf_level=conf_level, method=f"none: {fit}"
-            )
-            sizes = (np.nan, np.nan)
+                trend.design.terms, unknown, unknown, df=np.nan, conf_level=conf_level,
+                method=f"none: {fit}",
+            )  # fmt: skip
         else:
             table = fit.tidy(conf_level)
             table = table[table["term"].isin(trend.design.terms)]
-            sizes = (float(fit.nobs), float(fit.n_clusters))
+        for column, size in enumerate(("n_models", "n_clusters")):
+            known = np.nan if isinstance(fit, str) else (fit.nobs, fit.n_clusters)[column]
+            table.insert(column, size, float(known))
         table.insert(0, "without", name)
-        table.insert(1, "n_models", sizes[0])
-        table.insert(2, "n_clusters", sizes[1])
         rows.append(table)
     return pd.concat(rows, ignore_index=True)
 
 
-def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
+def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
     """Influence of each model, or family, on the coefficients.
 
     ``cooks_distance = d' C^-1 d`` with ``d = b - b(-i)`` and C the model-based covariance;
@@ -107,6 +117,14 @@ def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
     DataFrame
         `without, n_models, cooks_distance`, and one column ``dfbetas[TERM]`` per covariate; NaN
         where the rest cannot be fitted.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> hs.influence_measures(trend).nlargest(1, "cooks_distance")["without"].item()
+    'model-07'
     """
     names = list(trend.terms) if trend.panel is None else list(trend.design.terms)
     columns = [trend.terms.index(name) for name in names]
@@ -116,8 +134,10 @@ def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
         row: dict[str, object] = {"without": name, "n_models": np.nan, "cooks_distance": np.nan}
         row |= {f"dfbetas[{term}]": np.nan for term in trend.design.terms}
         if isinstance(fit, TrendFit):
-            change = trend.params[columns] - fit.params[[fit.terms.index(term) for term in names]]
-            error = _errors_at(trend, fit)
+            change = (
+                trend.estimates[columns] - fit.estimates[[fit.terms.index(term) for term in names]]
+            )
+            error = _errors_with_components_of(fit, trend)
             row["n_models"] = fit.nobs
             row["cooks_distance"] = float(change @ precision @ change)
             for term in trend.design.terms:
@@ -127,8 +147,8 @@ def influence(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _errors_at(trend: TrendFit, other: TrendFit) -> Floats:
-    """Standard errors of all coefficients of `trend` at the variance components of `other`."""
+def _errors_with_components_of(other: TrendFit, trend: TrendFit) -> Floats:
+    """Standard errors (p,) of `trend` with the variance components of `other`."""
     S = trend.reml.V.copy()
     for name, code in zip(trend.components, trend.reml.codes, strict=True):
         S += other.components.get(name, 0.0) * (code[:, None] == code)
@@ -142,11 +162,27 @@ def _errors_at(trend: TrendFit, other: TrendFit) -> Floats:
 def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
     """Share of each family in the information on each covariate's coefficient.
 
+    Parameters
+    ----------
+    trend : TrendFit
+
     Returns
     -------
     DataFrame
         `cluster, n_models, term, share`; the shares of a term add up to 1. With a share near 1
         the coefficient depends on one family.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> hs.leverage_by_cluster(trend).round(2)
+        cluster  n_models                 term  share
+    0  family-1         6  log10(params_total)   0.41
+    1  family-2         5  log10(params_total)   0.37
+    2  family-3         3  log10(params_total)   0.14
+    3  family-4         3  log10(params_total)   0.08
     """
     shares = partial_leverage(trend.reml.X, trend.reml.weights, trend.robust.codes)
     sizes = pd.Series(trend.clusters).value_counts()
@@ -163,11 +199,25 @@ def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
 def collinearity(trend: TrendFit) -> pd.DataFrame:
     """Variance inflation and partial R squared of the covariates over the models of a trend.
 
+    Parameters
+    ----------
+    trend : TrendFit
+
     Returns
     -------
     DataFrame
         `term, vif, partial_r_squared`, by least squares with one row per model; for a trend from
         accuracies, source accuracy is one of the columns.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> profile = hs.fit_profile(study, method="observed")
+    >>> hs.collinearity(hs.fit_trend(profile, "log10(params_total) + release_year")).round(2)
+                      term   vif  partial_r_squared
+    0  log10(params_total)  1.09               0.36
+    1         release_year  1.09               0.00
     """
     y, X = trend.collapsed
     names = [*trend.terms[trend.panel.n_intercepts :]] if trend.panel else [*trend.design.terms]
@@ -210,6 +260,17 @@ def within_between(
     ------
     DataError, NotIdentifiedError
         As `fit_trend`, and where no family has two sizes, or all families have the same mean.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> profile = hs.fit_profile(study, method="observed")
+    >>> hs.within_between(profile, "log10(params_total)")[["term", "estimate"]].round(3)
+                   term  estimate
+    0            within    -0.011
+    1           between     0.047
+    2  between - within     0.058
     """
     trend = fit_trend(
         scores, f"within({covariate}) + between({covariate})", cluster=cluster, vcov=vcov
@@ -221,13 +282,13 @@ def within_between(
             value=covariate,
             hint="write it like log10(params_total).",
         )
-    rows = np.zeros((3, trend.params.size))
+    rows = np.zeros((3, len(trend.terms)))
     rows[0, -2] = rows[1, -1] = 1.0
     rows[2] = rows[1] - rows[0]
     freedom = trend.robust.df(rows)
     return tidy_frame(
         ["within", "between", "between - within"],
-        rows @ trend.params,
+        rows @ trend.estimates,
         np.where(np.isfinite(freedom), trend.robust.std_errors(rows), np.nan),
         df=freedom,
         conf_level=conf_level,

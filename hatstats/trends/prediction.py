@@ -7,10 +7,11 @@ freedom come from the difference of the gradients.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
@@ -24,20 +25,9 @@ class Surface:
 
     The accuracy on a line is ``row @ params + offset`` with the identity link, and
     ``chance + (1 - chance) expit(row @ params + offset)`` with the logit link. Each line has a
-    fixed row of the design; covariates replace its last k entries.
-
-    Attributes
-    ----------
-    params : ndarray, shape (p,)
-    link : {"identity", "logit"}
-    base : ndarray, shape (R, p)
-        Row of each line without the covariates.
-    offset : ndarray, shape (R,)
-        Part of each line without a coefficient.
-    weight : ndarray, shape (R,)
-        Weights of the lines, sum 1.
-    chance : ndarray, shape (R,)
-        Chance level of each line; ignored with the identity link.
+    fixed row of the design, `base` (R, p); covariates replace its last k entries. `offset` (R,) is
+    the part of a line without a coefficient, `weight` (R,) adds up to 1, `chance` (R,) is ignored
+    with the identity link; `params` is (p,).
     """
 
     params: Floats
@@ -63,6 +53,11 @@ class Surface:
         slope = self.weight * (1.0 - self.chance) * q * (1.0 - q)
         return float(self.weight @ (self.chance + (1.0 - self.chance) * q)), slope @ rows
 
+    def difference(self, high: Floats, low: Floats) -> tuple[float, Floats]:
+        """Accuracy at `high` less that at `low` covariates (k,), and its gradient (p,)."""
+        (above, gradient_above), (below, gradient_below) = map(self.accuracy, (high, low))
+        return above - below, gradient_above - gradient_below
+
     def predictor(self, covariates: Floats) -> Floats:
         """Mean design row (p,) at covariates (k,), on the scale of the coefficients."""
         return np.asarray(self.weight @ self._rows(covariates), dtype=float)
@@ -73,3 +68,37 @@ class Surface:
         if covariates.size:
             rows[:, -covariates.size :] = covariates
         return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Accuracy of a new model in a new family, with a prediction interval.
+
+    Attributes
+    ----------
+    estimate, pred_low, pred_high : float
+        On the accuracy scale.
+    std_error : float
+        Of a new model, on the scale of the coefficients.
+    df, conf_level : float
+    method : str
+    """
+
+    estimate: float
+    std_error: float
+    df: float
+    pred_low: float
+    pred_high: float
+    conf_level: float
+    method: str
+
+    def tidy(self) -> pd.DataFrame:
+        """The numbers as one row."""
+        return pd.DataFrame([{"term": "new model in a new family", **asdict(self)}])
+
+    def __repr__(self) -> str:
+        return (
+            f"new model in a new family: {self.estimate:.3f}, {self.conf_level:.0%} prediction "
+            f"interval [{self.pred_low:.3f}, {self.pred_high:.3f}]\n"
+            f"  {self.method}; standard error {self.std_error:.4f}, {self.df:.1f} df"
+        )

@@ -70,6 +70,18 @@ def fit_trend(
     NotIdentifiedError
         With one cluster, too few models that have the covariates, or covariates that are constant
         or collinear over them.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    Trend: log10(params_total) (accuracy scale)
+      17 models in 4 family clusters, CR2; 0 models left out
+      term                   estimate        se    df      p  95% interval
+      Intercept                 0.372     0.086   1.9  0.053  [-0.014, 0.757]
+      log10(params_total)      -0.002     0.010   2.0  0.847  [-0.045, 0.040]
+      variance components: family 0.0004166, model 5.663e-05
     """
     scores = as_scores(scores, "fit_trend")
     for name, value, kinds in (("vcov", vcov, Vcov), ("link", link, Link)):

@@ -31,16 +31,9 @@ Floats = NDArray[np.float64]
 class SlopeDifference:
     """Slope of source accuracy less slope of transfer, both per unit of one covariate.
 
-    Attributes
-    ----------
-    source_slope, transfer_slope : float
-        On the accuracy scale, at the mean of the covariates.
-    gradient : ndarray, shape (p,)
-        Of their difference, with respect to the stacked coefficients.
-    robust : ClusterRobust
-        Of the stacked coefficients.
-    transfer_gradient : ndarray, shape (p,)
-        Of the transfer slope.
+    Slopes are on the accuracy scale at the mean of the covariates. `gradient` (p,) is that of their
+    difference and `transfer_gradient` (p,) that of the transfer slope in the stacked coefficients,
+    whose sandwich is `robust`.
     """
 
     source_slope: float
@@ -83,7 +76,7 @@ class SlopeDifference:
 _REDUCTION = 1e-6
 
 
-def _stack(
+def _stacked(
     fits: list[RemlFit],
     clusters: list[list[str]],
     trend: TrendFit,
@@ -113,7 +106,7 @@ def slope_difference(
     `scores` are what `trend` was fitted to. NotIdentifiedError if they come without source
     accuracies.
     """
-    transfer, gradient = trend.slope(term)
+    transfer, gradient = trend.slope_gradient(term)
     column = 1 + trend.design.terms.index(term)
     if isinstance(scores, AggregateProfile):
         return _from_panel(scores, trend, column, (transfer, gradient))
@@ -129,7 +122,7 @@ def slope_difference(
     shared = scores.joint_cov[np.ix_(source_rows, kept)]
     if trend.scale == "logit":
         shared = shared / (scores.estimates[kept] * (1.0 - scores.estimates[kept]))
-    robust = _stack([source, trend.reml], [labels, labels], trend, shared)
+    robust = _stacked([source, trend.reml], [labels, labels], trend, shared)
     source_gradient = np.eye(source.params.size)[column]
     difference = np.concatenate([source_gradient, -gradient])
     of_transfer = np.concatenate([0.0 * source_gradient, gradient])
@@ -147,18 +140,17 @@ def _from_panel(
     panel = trend.panel
     assert panel is not None
     row = trend.design.matrix.mean(axis=0)
-    step = np.zeros(row.size)
-    step[column - 1] = 0.5
+    step = 0.5 * (np.arange(row.size) == column - 1)
     slopes, pieces = [], []
     for part, fit in zip(profile.parts, panel.source_fit, strict=True):
         # The same step as for transfer, as both curves are nonlinear.
         surface = Surface.one_line(fit.params, "logit", part.counts.chance)
-        above, below = surface.accuracy(row + step), surface.accuracy(row - step)
-        slopes.append(above[0] - below[0])
-        pieces.append((above[1] - below[1]) / len(profile.parts))
+        slope, gradient = surface.difference(row + step, row - step)
+        slopes.append(slope)
+        pieces.append(gradient / len(profile.parts))
     labels = [[family_of[name] for name in names] for names in panel.source_models]
     rows = [family_of[str(name)] for name in panel.model]
-    robust = _stack([*panel.source_fit, panel.fit], [*labels, rows], trend)
+    robust = _stacked([*panel.source_fit, panel.fit], [*labels, rows], trend)
     gradient = np.concatenate([*pieces, -transfer[1]])
     of_transfer = np.concatenate([*(0.0 * piece for piece in pieces), transfer[1]])
     return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust, of_transfer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Literal
 
 import numpy as np
@@ -16,12 +17,14 @@ from hatstats.estimators.aggregate.panel_regression import Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
+from hatstats.inference.labelled import Contrast, LabelledEstimates
+from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.reml.model_based import joint_chi2
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.trends.design import Design, Value
-from hatstats.trends.prediction import Surface
+from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import DRAWS, compare
 
 Floats = NDArray[np.float64]
@@ -30,8 +33,10 @@ _BINS = 41
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrendFit:
+class TrendFit(LabelledEstimates):
     """A regression of transfer on covariates of models, with inference for few families.
+
+    `params`, `bse`, `cov` and `conf_int()` are labelled by term.
 
     Attributes
     ----------
@@ -59,6 +64,23 @@ class TrendFit:
         What the trend was fitted to.
     panel : Panel or None
         The regression on the logit scale behind an aggregate trend.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> trend.params.round(3)
+    Intercept              0.372
+    log10(params_total)   -0.002
+    Name: estimate, dtype: float64
+    >>> trend.contrast({"params_total": 1e10}, {"params_total": 1e9})
+    HAT at params_total 1e+10 - HAT at params_total 1e+09: -0.002, 95% interval
+      [-0.045, 0.040], p = 0.847
+      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0098, 2.0 df
+    >>> trend.prediction({"params_total": 1e10})
+    new model in a new family: 0.350, 95% prediction interval [0.231, 0.470]
+      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0278, 2.0 df
     """
 
     formula: str
@@ -76,19 +98,28 @@ class TrendFit:
     panel: Panel | None = None
 
     @property
-    def params(self) -> Floats:
+    def labels(self) -> pd.Index:
+        """Names of the coefficients, length p."""
+        return pd.Index(self.terms)
+
+    @property
+    def estimates(self) -> Floats:
         """Coefficients, shape (p,)."""
         return self.reml.params
 
     @property
-    def cov(self) -> Floats:
+    def covariance(self) -> Floats:
         """Cluster-robust covariance of the coefficients, shape (p, p)."""
         return self.robust.cov
 
     @property
-    def bse(self) -> Floats:
+    def std_errors(self) -> Floats:
         """Standard errors, shape (p,); NaN where a coefficient depends on one cluster alone."""
-        return np.where(np.isfinite(self.df), standard_errors(self.cov), np.nan)
+        return np.where(np.isfinite(self.df), standard_errors(self.covariance), np.nan)
+
+    def limits(self, conf_level: float = 0.95) -> Floats:
+        """Limits of all coefficients, shape (p, 2)."""
+        return wald_interval(self.estimates, self.std_errors, self.df, conf_level)
 
     @property
     def vcov(self) -> str:
@@ -98,7 +129,7 @@ class TrendFit:
     @property
     def df(self) -> Floats:
         """Degrees of freedom of each coefficient: Satterthwaite for CR2, else G - 1."""
-        return self.robust.df(np.eye(self.params.size))
+        return self.robust.df(np.eye(len(self.terms)))
 
     @property
     def nobs(self) -> int:
@@ -126,23 +157,40 @@ class TrendFit:
         freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
         return f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
 
-    def conf_int(self, conf_level: float = 0.95) -> Floats:
-        """Limits of all coefficients, shape (p, 2)."""
-        return wald_interval(self.params, self.bse, self.df, conf_level)
+    @property
+    def accuracy_method(self) -> str:
+        """`method` of numbers on the accuracy scale."""
+        return self.method.replace("logit scale", "accuracy scale")
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Coefficients in the tidy schema, without the intercepts of languages."""
         shown = [i for i, term in enumerate(self.terms) if not term.startswith("intercept[")]
         return tidy_frame(
             [self.terms[i] for i in shown],
-            self.params[shown],
-            self.bse[shown],
+            self.estimates[shown],
+            self.std_errors[shown],
             df=self.df[shown],
             conf_level=conf_level,
             method=self.method,
         )
 
-    def slope(self, term: str) -> tuple[float, Floats]:
+    def contrast(
+        self, high: Mapping[str, Value], low: Mapping[str, Value], conf_level: float = 0.95
+    ) -> Contrast:
+        """Fitted accuracy at `high` covariates less that at `low`, others averaged over models."""
+        value, gradient = self.difference_gradient(high, low)
+        sides = [", ".join(f"{k} {_text(v)}" for k, v in side.items()) for side in (high, low)]
+        row = tidy_frame(
+            f"HAT at {sides[0]} - HAT at {sides[1]}",
+            value,
+            self.robust.std_errors(gradient),
+            df=self.robust.df(gradient),
+            conf_level=conf_level,
+            method=self.accuracy_method,
+        )
+        return Contrast.from_row(row)
+
+    def slope_gradient(self, term: str) -> tuple[float, Floats]:
         """Change in accuracy per unit of a covariate term, and its gradient (p,).
 
         A difference of half a unit to either side of the mean of the covariates.
@@ -155,34 +203,25 @@ class TrendFit:
                 hint=f"it has {', '.join(self.design.terms)}.",
             )
         row = self.design.matrix.mean(axis=0)
-        step = np.zeros(row.size)
-        step[self.design.terms.index(term)] = 0.5
-        return self._difference(row + step, row - step)
+        step = 0.5 * (np.array(self.design.terms) == term)
+        return self.surface.difference(row + step, row - step)
 
-    def difference(
+    def difference_gradient(
         self, high: Mapping[str, Value], low: Mapping[str, Value]
     ) -> tuple[float, Floats]:
-        """Fitted accuracy at `high` covariates less that at `low`, and its gradient (p,).
-
-        Covariates that are not given are averaged over the models.
-        """
-        return self._difference(self.design.mean_row(high), self.design.mean_row(low))
-
-    def _difference(self, high: Floats, low: Floats) -> tuple[float, Floats]:
-        """Difference in accuracy between two rows of covariates (k,), and its gradient (p,)."""
-        (above, gradient_above), (below, gradient_below) = map(self.surface.accuracy, (high, low))
-        return above - below, gradient_above - gradient_below
+        """Value of `contrast`, and its gradient (p,)."""
+        return self.surface.difference(self.design.mean_row(high), self.design.mean_row(low))
 
     def accuracy_slopes(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Each covariate's slope on the accuracy scale, in the tidy schema."""
-        slopes, gradients = zip(*map(self.slope, self.design.terms), strict=True)
+        slopes, gradients = zip(*map(self.slope_gradient, self.design.terms), strict=True)
         return tidy_frame(
             self.design.terms,
             slopes,
             self.robust.std_errors(gradients),
             df=self.robust.df(gradients),
             conf_level=conf_level,
-            method=self.method.replace("logit scale", "accuracy scale"),
+            method=self.accuracy_method,
         )
 
     def comparison(
@@ -190,7 +229,7 @@ class TrendFit:
         conf_level: float = 0.95,
         *,
         n_draws: int = DRAWS,
-        rng: np.random.Generator | int | None = 1,
+        rng: RandomSource = None,
     ) -> pd.DataFrame:
         """Each covariate's coefficient under other standard errors and tests, in the tidy schema.
 
@@ -208,6 +247,7 @@ class TrendFit:
         n_draws : int
             Draws of bootstrap and permutation where they cannot be enumerated.
         rng : Generator, int or None
+            None is fresh entropy; ``table.attrs["seed"]`` draws the same numbers again.
 
         Returns
         -------
@@ -215,17 +255,19 @@ class TrendFit:
             `method` includes the smallest p value that a bootstrap or permutation can give. A
             limit is infinite where no value, however far, is rejected.
         """
-        rows = np.array(self.robust.labels)[self.robust.codes]
-        return compare(
+        generator, seed = seeded(rng)
+        table = compare(
             self.reml,
-            rows,
+            np.array(self.robust.labels)[self.robust.codes],
             self.collapsed,
             self.clusters,
             self.design.terms,
             conf_level,
             n_draws=n_draws,
-            rng=rng,
+            rng=generator,
         )
+        table.attrs["seed"] = seed
+        return table
 
     def curve(self, covariate: str, conf_level: float = 0.95) -> pd.DataFrame:
         """Fitted HAT along a covariate, the others averaged over the models.
@@ -248,39 +290,25 @@ class TrendFit:
 
     def prediction(
         self, covariates: Mapping[str, Value] | None = None, conf_level: float = 0.95
-    ) -> pd.DataFrame:
+    ) -> Prediction:
         """Interval for the accuracy of a new model in a new family.
 
         ``x'b -+ t sqrt(x'Vx + sum tau^2)``, transformed to accuracy where the trend is on logits.
         Degrees of freedom are the smaller of the sandwich's and families less two (Higgins,
-        Thompson and Spiegelhalter 2009, with families as the units).
-
-        Parameters
-        ----------
-        covariates : mapping, optional
-            Values of covariates; others are averaged over the models.
-        conf_level : float
-
-        Returns
-        -------
-        DataFrame
-            One row: `term, estimate, std_error, df, pred_low, pred_high, conf_level, method`;
-            `std_error` is that of a new model on the scale of the coefficients. NaN limits with
-            fewer than three families.
+        Thompson and Spiegelhalter 2009, with families as the units); with fewer than three
+        families the limits are NaN. Covariates that are not given are averaged over the models.
         """
         row = self.design.mean_row(covariates or {})
         predictor = self.surface.predictor(row)
         # Cell effects are averaged over the cells of a model.
         weights = {"cell": self.nobs / self.reml.y.size}
         effects = sum(value * weights.get(name, 1.0) for name, value in self.components.items())
-        error = float(np.sqrt(predictor @ self.cov @ predictor + effects))
+        error = float(np.sqrt(predictor @ self.covariance @ predictor + effects))
         df = min(float(self.robust.df(predictor)[0]), self.n_clusters - 2.0)
         df = df if df > 0 else np.nan
         shifts = (0.0, *wald_interval(0.0, error, df, conf_level))
         estimate, low, high = (self.surface.accuracy(row, float(shift))[0] for shift in shifts)
-        facts = {"term": "new model in a new family", "estimate": estimate, "std_error": error}
-        facts |= {"df": df, "pred_low": low, "pred_high": high, "conf_level": conf_level}
-        return pd.DataFrame([{**facts, "method": self.method}])
+        return Prediction(estimate, error, df, low, high, conf_level, self.method)
 
     def joint_test(self) -> pd.DataFrame:
         """Joint test of all covariates: Q_M on chi-square, and the cluster-robust F test.
@@ -291,16 +319,16 @@ class TrendFit:
             `method, statistic, df_num, df_denom, p_value, reason`.
         """
         columns = [self.terms.index(term) for term in self.design.terms]
-        contrasts = np.eye(self.params.size)[columns]
+        contrasts = np.eye(len(self.terms))[columns]
         tests = {
             "Q_M (chi-square)": joint_chi2(self.reml, columns),
-            f"F ({self.vcov}, Hotelling)": self.robust.wald(self.params, contrasts),
+            f"F ({self.vcov}, Hotelling)": self.robust.wald(self.estimates, contrasts),
         }
         return pd.DataFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
 
     def glance(self) -> pd.DataFrame:
         """One row: models, clusters, variance components, heterogeneity and tests."""
-        heterogeneity = self.reml.heterogeneity()
+        spread = asdict(self.reml.heterogeneity())
         wald, robust = self.joint_test().to_dict("records")
         facts: dict[str, object] = {
             "formula": self.formula,
@@ -310,22 +338,12 @@ class TrendFit:
             "n_left_out": len(self.left_out),
         }
         facts |= {f"variance_{name}": value for name, value in self.components.items()}
-        facts |= {
-            "log_likelihood": self.reml.loglik,
-            "q": heterogeneity.q,
-            "q_df": heterogeneity.df,
-            "q_p_value": heterogeneity.p_value,
-            "i_squared": heterogeneity.i2,
-            "q_m": wald["statistic"],
-            "q_m_df": wald["df_num"],
-            "q_m_p_value": wald["p_value"],
-            "f": robust["statistic"],
-            "f_df_num": robust["df_num"],
-            "f_df_denom": robust["df_denom"],
-            "f_p_value": robust["p_value"],
-            "p_floor": self.p_floor,
-        }
-        return pd.DataFrame([facts])
+        facts |= {"log_likelihood": self.reml.loglik, "q": spread["q"], "q_df": spread["df"]}
+        facts |= {"q_p_value": spread["p_value"], "i_squared": spread["i2"]}
+        facts |= {"q_m": wald["statistic"], "q_m_df": wald["df_num"]}
+        facts |= {"q_m_p_value": wald["p_value"], "f": robust["statistic"]}
+        facts |= {f"f_{name}": robust[name] for name in ("df_num", "df_denom", "p_value")}
+        return pd.DataFrame([{**facts, "p_floor": self.p_floor}])
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
@@ -351,7 +369,16 @@ class TrendFit:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<TrendFit: {self.formula}, {self.nobs} models, {self.n_clusters} clusters>"
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        head, counts, *_, variances = self.summary().splitlines()
+        table = (
+            self.tidy().drop(columns="method").to_html(index=False, float_format="{:.3f}".format)
+        )
+        return f"<p><b>{escape(head)}</b><br>{escape(counts)}<br>{escape(variances)}</p>{table}"
+
+
+def _text(value: Value) -> str:
+    """A covariate's value in words."""
+    return value if isinstance(value, str) else f"{value:.4g}"

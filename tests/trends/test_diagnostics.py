@@ -13,7 +13,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.trends.diagnostics import (
     collinearity,
-    influence,
+    influence_measures,
     leave_one_out,
     leverage_by_cluster,
     within_between,
@@ -52,12 +52,12 @@ def test_leave_one_family_out_against_refits(kind: str, trends: dict[str, TrendF
     table = leave_one_out(trend)
     assert list(dict.fromkeys(table["without"])) == ["", *dict.fromkeys(trend.clusters)]
     whole = table[table["without"] == ""].set_index("term")
-    np.testing.assert_allclose(whole["estimate"], trend.params[-2:])
+    np.testing.assert_allclose(whole["estimate"], trend.estimates[-2:])
     rest = [m for m, f in zip(trend.design.models, trend.clusters, strict=True) if f != "family-1"]
     by_hand = fit_trend(trend.scores, FORMULA, models=rest)
     row = table[table["without"] == "family-1"]
-    np.testing.assert_allclose(row["estimate"], by_hand.params[-2:])
-    np.testing.assert_allclose(row["std_error"], by_hand.bse[-2:])
+    np.testing.assert_allclose(row["estimate"], by_hand.estimates[-2:])
+    np.testing.assert_allclose(row["std_error"], by_hand.std_errors[-2:])
     assert set(row["n_models"]) == {15.0}
     assert set(row["n_clusters"]) == {5.0}
 
@@ -78,7 +78,7 @@ def test_leave_one_out_gives_a_reason_where_the_rest_cannot_be_fitted_degenerate
     rows = leave_one_out(trend)
     assert rows.loc[rows["without"] != "", "estimate"].isna().all()
     assert rows.loc[rows["without"] != "", "method"].str.contains("all 4 models are of one").all()
-    assert influence(trend, unit="cluster")["cooks_distance"].isna().all()
+    assert influence_measures(trend, unit="cluster")["cooks_distance"].isna().all()
 
 
 def test_collinearity_of_a_trend(trends: dict[str, TrendFit]) -> None:
@@ -112,16 +112,16 @@ def test_within_and_between_families_against_truth() -> None:
 
 def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None:
     trend = trends["two stages"]
-    row = trend.prediction().iloc[0]
+    row = trend.prediction().tidy().iloc[0]
     x = np.array([1.0, *trend.design.matrix.mean(axis=0)])
-    variance = x @ trend.cov @ x + sum(trend.components.values())
+    variance = x @ trend.covariance @ x + sum(trend.components.values())
     df = min(float(trend.robust.df(x)[0]), 4.0)
     width = stats.t.ppf(0.975, df) * np.sqrt(variance)
     np.testing.assert_allclose(
         row[["estimate", "pred_low", "pred_high"]].astype(float),
-        [x @ trend.params, x @ trend.params - width, x @ trend.params + width],
+        [x @ trend.estimates, x @ trend.estimates - width, x @ trend.estimates + width],
     )
-    logits = trends["one regression"].prediction({"params_total": 1e10}).iloc[0]
+    logits = trends["one regression"].prediction({"params_total": 1e10}).tidy().iloc[0]
     assert 0.0 < logits["pred_low"] < logits["estimate"] < logits["pred_high"] < 1.0
 
 
@@ -135,7 +135,7 @@ def test_prediction_interval_holds_new_models_coverage() -> None:
             table_of_models(seed), truth + 0.01 * rng.standard_normal(20), np.full(20, 1e-4)
         )
         new = 0.6 + 0.05 * rng.standard_normal() + 0.02 * rng.standard_normal()
-        row = fit_trend(scores, SIZE).prediction(conf_level=0.9).iloc[0]
+        row = fit_trend(scores, SIZE).prediction(conf_level=0.9).tidy().iloc[0]
         held += row["pred_low"] < new < row["pred_high"]
     # Nominal 54 of 60; three Monte-Carlo errors are 7.
     assert 47 <= held <= 60
@@ -150,7 +150,7 @@ def test_ordinal_size_against_its_ranks() -> None:
     scores = some_scores(2, size_class=labels, rank=rank)
     formula = 'ordinal(size_class, "small", "medium", "large")'
     first, second = fit_trend(scores, formula), fit_trend(scores, "rank")
-    np.testing.assert_allclose(first.params, second.params)
+    np.testing.assert_allclose(first.estimates, second.estimates)
     with pytest.raises(DataError, match="not among the levels"):
         fit_trend(scores, 'ordinal(size_class, "small", "large")')
     with pytest.raises(DataError, match="levels in order"):
@@ -182,10 +182,10 @@ def test_splines_and_categories_of_formulaic() -> None:
     curve = spline.curve("release_year")
     assert curve[["estimate", "conf_low", "conf_high"]].notna().all(axis=None)
     groups = fit_trend(scores, "C(kind)")
-    estimate, _ = groups.difference({"kind": "open"}, {"kind": "closed"})
-    assert estimate == pytest.approx(groups.params[1])
+    estimate, _ = groups.difference_gradient({"kind": "open"}, {"kind": "closed"})
+    assert estimate == pytest.approx(groups.estimates[1])
     with pytest.raises(DataError, match="no model has this label"):
-        groups.difference({"kind": "shut"}, {"kind": "closed"})
+        groups.difference_gradient({"kind": "shut"}, {"kind": "closed"})
 
 
 def test_logit_link_of_two_stages_against_the_delta_method() -> None:
@@ -199,8 +199,10 @@ def test_logit_link_of_two_stages_against_the_delta_method() -> None:
     slope = 1 / (scores.estimates * (1 - scores.estimates))
     np.testing.assert_allclose(trend.reml.V, scores.covariance * np.outer(slope, slope), atol=1e-15)
     x = np.array([1.0, trend.design.matrix[:, 0].mean()])
-    fitted = 1 / (1 + np.exp(-x @ trend.params))
-    assert trend.slope(SIZE)[0] == pytest.approx(fitted * (1 - fitted) * trend.params[1], rel=1e-2)
+    fitted = 1 / (1 + np.exp(-x @ trend.estimates))
+    assert trend.slope_gradient(SIZE)[0] == pytest.approx(
+        fitted * (1 - fitted) * trend.estimates[1], rel=1e-2
+    )
     assert leave_one_out(trend)["estimate"].notna().all()
     with pytest.raises(DataError, match="logits need scores between 0 and 1"):
         fit_trend(some_scores(1), SIZE, link="logit")

@@ -10,7 +10,7 @@ import pytest
 
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.inference.reml.model_based import joint_chi2, knapp_hartung, satterthwaite
-from hatstats.trends.diagnostics import influence
+from hatstats.trends.diagnostics import influence_measures
 from hatstats.trends.regression import fit_trend
 from tests.reference import stored
 from tests.trends.makers import scores_of
@@ -57,7 +57,7 @@ def test_q_m_and_influence_against_R() -> None:
     row = trend.joint_test().set_index("method").loc["Q_M (chi-square)"]
     assert row["statistic"] == q_m.statistic
     for unit, name in (("model", "model"), ("cluster", "family")):
-        found = influence(trend, unit=unit)  # type: ignore[arg-type]
+        found = influence_measures(trend, unit=unit)  # type: ignore[arg-type]
         assert len(found) == (20 if unit == "model" else 6)
         np.testing.assert_allclose(
             found["cooks_distance"], expected[f"cook_{name}"], rtol=2e-3, atol=1e-4

@@ -50,7 +50,7 @@ def test_stacked_cr0_against_naive() -> None:
         score = np.concatenate(parts)
         cov += np.outer(score, score)
     contrast = np.array([0.0, 1.0, 0.0, -1.0])
-    assert both.estimate == pytest.approx(source.params[1] - trend.params[1])
+    assert both.estimate == pytest.approx(source.params[1] - trend.estimates[1])
     assert both.std_error == pytest.approx(np.sqrt(contrast @ cov @ contrast), rel=1e-8)
 
 

@@ -69,9 +69,9 @@ def test_one_regression_is_unbiased_and_two_stages_attenuate_against_theory() ->
     for seed in range(40):
         profile = known_world(seed)
         trend = fit_trend(profile, SIZE)
-        one.append(trend.slope(SIZE)[0])
-        logit.append(trend.params[-1])
-        two.append(fit_trend(profile.hat(), SIZE).slope(SIZE)[0])
+        one.append(trend.slope_gradient(SIZE)[0])
+        logit.append(trend.estimates[-1])
+        two.append(fit_trend(profile.hat(), SIZE).slope_gradient(SIZE)[0])
         truth.append(true_slope(profile, trend))
     error = np.array(one) - truth
     noise = float(error.std(ddof=1) / np.sqrt(error.size))
@@ -133,7 +133,7 @@ def test_accuracy_slopes_against_theory(kind: str, trends: dict[str, TrendFit]) 
         gradient = above[1] - below[1]
         assert table.loc[term, "estimate"] == pytest.approx(above[0] - below[0], rel=1e-12)
         assert table.loc[term, "std_error"] == pytest.approx(
-            np.sqrt(gradient @ trend.cov @ gradient), rel=1e-8
+            np.sqrt(gradient @ trend.covariance @ gradient), rel=1e-8
         )
         assert table.loc[term, "df"] == pytest.approx(trend.robust.df(gradient)[0], rel=1e-6)
     assert set(table["method"]) == {"CR2 by family, Satterthwaite df, accuracy scale"}
@@ -145,18 +145,18 @@ def test_gradients_against_theory(kind: str, trends: dict[str, TrendFit]) -> Non
     trend = trends[kind]
     high, low = {"params_total": 2e9, "release_year": 2024.2}, {"params_total": 7e10}
     quantities = {
-        "difference": lambda fit: fit.difference(high, low),
-        "slope of size": lambda fit: fit.slope(SIZE),
-        "slope of date": lambda fit: fit.slope("release_year"),
+        "difference": lambda fit: fit.difference_gradient(high, low),
+        "slope of size": lambda fit: fit.slope_gradient(SIZE),
+        "slope of date": lambda fit: fit.slope_gradient("release_year"),
     }
     for name, quantity in quantities.items():
         gradient = quantity(trend)[1]
         # Large relative to the rounding of years, small relative to the curvature of a logit.
         step = 1e-6 / np.maximum(1.0, np.abs(trend.reml.X).max(axis=0))
-        for index in range(trend.params.size):
-            move = step * np.eye(trend.params.size)[index]
-            above = quantity(with_params(trend, trend.params + move))[0]
-            below = quantity(with_params(trend, trend.params - move))[0]
+        for index in range(trend.estimates.size):
+            move = step * np.eye(trend.estimates.size)[index]
+            above = quantity(with_params(trend, trend.estimates + move))[0]
+            below = quantity(with_params(trend, trend.estimates - move))[0]
             numeric = (above - below) / (2 * step[index])
             scale = np.abs(trend.reml.X[:, index]).max()
             assert gradient[index] == pytest.approx(numeric, abs=1e-7 * scale), (name, index)
@@ -178,7 +178,7 @@ def test_curve_passes_through_the_surface_against_theory(
         covariates = trend.design.matrix.mean(axis=0)
         covariates[index] = np.log10(row.x) if covariate == "params_total" else row.x
         value, gradient = trend.surface.accuracy(covariates)
-        error = np.sqrt(gradient @ trend.cov @ gradient)
+        error = np.sqrt(gradient @ trend.covariance @ gradient)
         assert row.estimate == pytest.approx(value, rel=1e-12)
         width = (row.conf_high - row.conf_low) / 2
         assert (row.conf_high + row.conf_low) / 2 == pytest.approx(value, rel=1e-9)
@@ -194,7 +194,7 @@ def test_surface_of_a_panel_is_the_mean_fitted_accuracy_against_theory(
     trend = trends["one regression"]
     assert trend.surface.link == "logit"
     row = trend.design.matrix[7]
-    *intercepts, slope, size, date = trend.params
+    *intercepts, slope, size, date = trend.estimates
     nodes = np.quantile(profile.parts[0].source, (np.arange(20) + 0.5) / 20)
     total = 0.0
     for node in nodes:
@@ -210,8 +210,8 @@ def test_surface_of_a_panel_is_the_mean_fitted_accuracy_against_theory(
 def test_difference_does_not_depend_on_other_covariates_against_theory() -> None:
     """On a linear surface other covariates cancel, and the difference is slope times step."""
     trend = fit_trend(some_scores(), FORMULA)
-    estimate, gradient = trend.difference({"params_total": 1e9}, {"params_total": 1e11})
-    assert estimate == pytest.approx(-2 * trend.params[1])
+    estimate, gradient = trend.difference_gradient({"params_total": 1e9}, {"params_total": 1e11})
+    assert estimate == pytest.approx(-2 * trend.estimates[1])
     np.testing.assert_allclose(gradient, [0, -2, 0], atol=1e-12)
 
 
@@ -222,8 +222,8 @@ def test_factors_are_averaged_over_the_models_against_theory() -> None:
     share = (kind == "chat").mean()
     row = trend.design.mean_row({"params_total": 1e9})
     np.testing.assert_allclose(row, [share, 9.0, 9.0 * share])
-    estimate, _ = trend.difference({"params_total": 1e11}, {"params_total": 1e9})
-    assert estimate == pytest.approx(2 * (trend.params[2] + share * trend.params[3]))
+    estimate, _ = trend.difference_gradient({"params_total": 1e11}, {"params_total": 1e9})
+    assert estimate == pytest.approx(2 * (trend.estimates[2] + share * trend.estimates[3]))
     assert trend.curve("params_total")["estimate"].notna().all()
 
 
@@ -332,10 +332,10 @@ def test_slope_difference_of_an_aggregate_study_against_theory(profile: Aggregat
         return accuracy(gamma, middle + 0.5) - accuracy(gamma, middle - 0.5)
 
     assert both.source_slope == pytest.approx(slope(source.params), rel=1e-10)
-    assert both.transfer_slope == pytest.approx(trend.slope(SIZE)[0], rel=1e-12)
+    assert both.transfer_slope == pytest.approx(trend.slope_gradient(SIZE)[0], rel=1e-12)
     steps = 1e-6 * np.eye(2)
     numeric = [(slope(source.params + h) - slope(source.params - h)) / 2e-6 for h in steps]
-    gradient = np.concatenate([numeric, -trend.slope(SIZE)[1]])
+    gradient = np.concatenate([numeric, -trend.slope_gradient(SIZE)[1]])
     assert both.std_error == pytest.approx(np.sqrt(gradient @ cov @ gradient), rel=1e-5)
     assert both.estimate == both.source_slope - both.transfer_slope
 
@@ -347,7 +347,7 @@ def test_slope_difference_of_scores_against_theory() -> None:
     both = slope_difference(scores, trend, "release_year")
     X, weights = trend.reml.X, trend.reml.weights
     assert both.robust.cov.shape == (6, 6)
-    np.testing.assert_allclose(both.transfer_slope, trend.params[2], rtol=1e-10)
+    np.testing.assert_allclose(both.transfer_slope, trend.estimates[2], rtol=1e-10)
     # The equation of the source by generalised least squares with its own weights.
     fit = fit_reml(scores.source, X, scores.joint_cov[20:, 20:], trend.reml.codes)
     assert both.source_slope == pytest.approx(fit.params[2], rel=1e-8)

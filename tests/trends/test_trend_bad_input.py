@@ -120,7 +120,7 @@ def test_nearly_collinear_covariates_are_not_refused() -> None:
     trend = fit_trend(
         some_scores(score=score, near=score + 1e-3 * rng.normal(size=20)), "score + near"
     )
-    assert trend.bse[1] > 1
+    assert trend.std_errors[1] > 1
 
 
 def test_too_few_models_bad_input() -> None:
@@ -171,20 +171,20 @@ def test_unknown_families_are_clusters_of_their_own() -> None:
 def test_term_and_covariate_that_the_trend_lacks_bad_input() -> None:
     trend = fit_trend(some_scores(), "log10(params_total)")
     with pytest.raises(DataError, match=r"'params_total'.*it has log10\(params_total\)"):
-        trend.slope("params_total")
+        trend.slope_gradient("params_total")
     with pytest.raises(DataError, match=r"'param_total'.*the covariates are .*params_total"):
-        trend.difference({"param_total": 1e9}, {"param_total": 1e10})
+        trend.difference_gradient({"param_total": 1e9}, {"param_total": 1e10})
     with pytest.raises(DataError, match=r"'family'"):
-        trend.difference({"family": 1.0}, {"family": 2.0})
+        trend.difference_gradient({"family": 1.0}, {"family": 2.0})
     with pytest.raises(DataError, match=r"params_total.*-5"):
-        trend.difference({"params_total": -5.0}, {"params_total": 1e10})
+        trend.difference_gradient({"params_total": -5.0}, {"params_total": 1e10})
 
 
 def test_spline_beyond_the_models_bad_input() -> None:
     trend = fit_trend(some_scores(), "bs(log10(params_total), df=4)")
-    assert trend.params.size == 5
+    assert trend.estimates.size == 5
     with pytest.raises(NotIdentifiedError, match=r"does not reach .*1000\.0.*beyond upper"):
-        trend.difference({"params_total": 1e3}, {"params_total": 1e10})
+        trend.difference_gradient({"params_total": 1e3}, {"params_total": 1e10})
 
 
 CLAIM = {"name": "small", "kind": "non_inferiority", "small": 1e9, "large": 1e11, "margin": 0.05}

@@ -113,7 +113,7 @@ def test_model_based_row_against_theory(
     cov = np.linalg.inv(X.T @ np.linalg.solve(S, X))
     rows = tables[kind].query("method == 'REML'")
     np.testing.assert_allclose(rows["std_error"], np.sqrt(np.diag(cov))[-2:], rtol=1e-5)
-    np.testing.assert_allclose(rows["estimate"], trend.params[-2:])
+    np.testing.assert_allclose(rows["estimate"], trend.estimates[-2:])
     assert set(rows["df"]) == {17.0 if kind == "two stages" else 16.0}
 
 
@@ -135,7 +135,7 @@ def test_cluster_rows_against_the_sandwich(
         kind=method,  # type: ignore[arg-type]
     )
     rows = tables[kind].query("method == @method")
-    np.testing.assert_allclose(rows["estimate"], trend.params[-2:])
+    np.testing.assert_allclose(rows["estimate"], trend.estimates[-2:])
     np.testing.assert_allclose(rows["std_error"], np.sqrt(np.diag(robust.cov))[-2:], rtol=1e-5)
     freedom = robust.satterthwaite(np.eye(len(robust.cov)))[-2:] if method == "CR2" else [5, 5]
     np.testing.assert_allclose(rows["df"], freedom, rtol=1e-5)
@@ -155,7 +155,7 @@ def test_the_row_of_the_vcov_of_a_fit_is_its_tidy_row(
 def test_comparison_does_not_depend_on_the_vcov_of_the_fit() -> None:
     scores = some_scores(12)
     second, third = (fit_trend(scores, FORMULA, vcov=kind) for kind in ("CR2", "CR3"))
-    assert second.comparison(n_draws=99).equals(third.comparison(n_draws=99))
+    assert second.comparison(n_draws=99, rng=1).equals(third.comparison(n_draws=99, rng=1))
     assert not np.allclose(second.bse, third.bse)
 
 
@@ -195,7 +195,7 @@ def test_bootstrap_and_permutation_rows_against_their_functions(
 ) -> None:
     trend, table = trends[kind], tables[kind]
     for index, name in enumerate(trend.design.terms):  # noqa: B007
-        contrast = np.eye(trend.params.size)[index - 2]
+        contrast = np.eye(trend.estimates.size)[index - 2]
         wild = wild_cluster_bootstrap(
             trend.reml.y,
             trend.reml.X,
@@ -235,3 +235,10 @@ def test_a_coefficient_of_one_model_alone_degenerate() -> None:
     rows = alone.comparison(n_draws=99).set_index("method")["std_error"]
     assert rows[["HC3", "CR1", "CR2", "CR3"]].isna().all()
     assert rows[["OLS", "HC1", "REML"]].notna().all()
+
+
+def test_comparison_records_its_seed() -> None:
+    trend = fit_trend(some_scores(1), "release_year")
+    fresh = trend.comparison(n_draws=50)
+    again = trend.comparison(n_draws=50, rng=fresh.attrs["seed"])
+    pd.testing.assert_frame_equal(fresh, again)

@@ -65,9 +65,9 @@ def test_tidy_leaves_out_the_intercepts_of_languages(panel_trend: TrendFit) -> N
     shown = table.set_index("term")
     index = panel_trend.terms.index("release_year")
     row = shown.loc["release_year"]
-    low, high = panel_trend.conf_int(0.8)[index]
+    low, high = panel_trend.limits(0.8)[index]
     assert (row["conf_low"], row["conf_high"]) == pytest.approx((low, high))
-    width = stats.t.ppf(0.9, panel_trend.df[index]) * panel_trend.bse[index]
+    width = stats.t.ppf(0.9, panel_trend.df[index]) * panel_trend.std_errors[index]
     assert (high - low) / 2 == pytest.approx(width)
     assert set(table["method"]) == {"CR2 by family, Satterthwaite df, logit scale"}
 
@@ -86,11 +86,38 @@ def test_glance_is_one_row_of_facts(panel_trend: TrendFit) -> None:
 
 
 def test_repr_and_html(panel_trend: TrendFit) -> None:
-    assert repr(panel_trend) == f"<TrendFit: {FORMULA}, 20 models, 6 clusters>"
-    assert "release_year" in panel_trend._repr_html_()
+    assert repr(panel_trend) == panel_trend.summary()
+    html = panel_trend._repr_html_()
+    for text in (f"Trend: {FORMULA}", "20 models in 6 family clusters", "variance components"):
+        assert text in html
+    assert html.count("<tr") == 4
     assert panel_trend.vcov == "CR2"
     assert panel_trend.method == "CR2 by family, Satterthwaite df, logit scale"
     assert fit_trend(some_scores(), FORMULA, vcov="CR1").method.startswith("CR1 by family, G - 1")
+
+
+def test_numbers_are_labelled_by_term(panel_trend: TrendFit) -> None:
+    row = panel_trend.tidy(0.9).set_index("term").loc["release_year"]
+    assert panel_trend.params["release_year"] == row["estimate"]
+    assert panel_trend.bse["release_year"] == row["std_error"]
+    variance = panel_trend.cov.loc["release_year", "release_year"]
+    assert variance == pytest.approx(row["std_error"] ** 2)
+    limits = panel_trend.conf_int(0.9).loc["release_year"]
+    assert list(limits) == [row["conf_low"], row["conf_high"]]
+
+
+def test_contrasts_and_predictions_are_small_results(panel_trend: TrendFit) -> None:
+    high, low = {"params_total": 1e11}, {"params_total": 1e9}
+    found = panel_trend.contrast(high, low, 0.9)
+    value, gradient = panel_trend.difference_gradient(high, low)
+    assert found.estimate == value
+    assert found.std_error == pytest.approx(panel_trend.robust.std_errors(gradient)[0])
+    assert found.df == pytest.approx(panel_trend.robust.df(gradient)[0])
+    assert "HAT at params_total 1e+11 - HAT at params_total 1e+09" in repr(found)
+    assert "accuracy scale" in repr(found)
+    new = panel_trend.prediction(high)
+    assert f"95% prediction interval [{new.pred_low:.3f}, {new.pred_high:.3f}]" in repr(new)
+    assert new.tidy()["pred_low"].item() == new.pred_low
 
 
 @pytest.mark.parametrize("vcov", ["CR0", "CR1", "CR3"])
@@ -98,8 +125,8 @@ def test_other_covariances_have_one_df_less_than_clusters(vcov: str) -> None:
     trend = fit_trend(some_scores(), FORMULA, vcov=vcov)  # type: ignore[arg-type]
     np.testing.assert_array_equal(trend.df, [5, 5, 5])
     default = fit_trend(some_scores(), FORMULA)
-    np.testing.assert_array_equal(trend.params, default.params)
-    assert not np.allclose(trend.bse, default.bse)
+    np.testing.assert_array_equal(trend.estimates, default.estimates)
+    assert not np.allclose(trend.std_errors, default.std_errors)
 
 
 def test_an_item_level_profile_is_fitted_by_its_pooled_scores() -> None:
@@ -108,6 +135,6 @@ def test_an_item_level_profile_is_fitted_by_its_pooled_scores() -> None:
     )
     profile = fit_profile(study, method="observed")
     whole, staged = (fit_trend(x, "release_year") for x in (profile, profile.hat("pooled")))
-    np.testing.assert_array_equal(whole.params, staged.params)
-    np.testing.assert_array_equal(whole.cov, staged.cov)
+    np.testing.assert_array_equal(whole.estimates, staged.estimates)
+    np.testing.assert_array_equal(whole.covariance, staged.covariance)
     assert (whole.scale, whole.panel) == ("accuracy", None)

@@ -22,14 +22,13 @@ from hatstats.study.claim_lock import registration
 from hatstats.trends.claims.multiverse import (
     Specification,
     default_specification,
-    dropped,
-    one_at_a_time,
+    list_specifications,
 )
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import specification_table
 from hatstats.trends.claims.verdicts import Verdict, evaluate_claims
 from hatstats.trends.decomposition import decompose_profile
-from hatstats.trends.diagnostics import influence, leverage_by_cluster
+from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 
@@ -172,7 +171,7 @@ def fit_method(study: Study, options: Options) -> Method:
 
 def _influence(trend: TrendFit) -> pd.DataFrame:
     """How far one trend moves when a model is left out, one row per model and term."""
-    rows = influence(trend)
+    rows = influence_measures(trend)
     parts = [
         rows[["without", "n_models", "cooks_distance"]].assign(
             term=term, dfbetas=rows[f"dfbetas[{term}]"]
@@ -193,7 +192,7 @@ def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: flo
         if len(years) > 1:
             found = decompose_profile(profile, years[0], years[-1], family=family)
             rows = found.tidy(conf_level)
-            rows.insert(0, "comparison", f"{found.labels[0]}, to {found.labels[1]}")
+            rows.insert(0, "comparison", f"{found.descriptions[0]}, to {found.descriptions[1]}")
             parts.append(rows)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -206,13 +205,10 @@ def _specifications(study: Study, options: Options) -> dict[str, Specification]:
         reference=options.reference,
         flagged=options.with_flagged,
     )
-    found = {"as reported": base}
-    if not options.quick:
-        found |= dict(one_at_a_time(study, base))
-        if study.models["family"].nunique() <= MOST_FAMILIES:
-            families = dropped(study, base)
-            found |= {name: spec for name, spec in families if spec.without.startswith("family:")}
-    return found
+    if options.quick:
+        return {"as reported": base}
+    few = study.models["family"].nunique() <= MOST_FAMILIES
+    return list_specifications(study, base, drop=("family",) if few else (), cross=False)
 
 
 def analyse(

@@ -73,7 +73,10 @@ def collect(analysis: Analysis) -> Results:
             {name: trend_rows(fit, analysis.conf_level) for name, fit in analysis.trends.items()}
         ),
         comparison=stacked(
-            {name: fit.comparison(analysis.conf_level) for name, fit in analysis.trends.items()}
+            {
+                name: fit.comparison(analysis.conf_level, rng=analysis.seed)
+                for name, fit in analysis.trends.items()
+            }
         ),
         claims=claims_frame(analysis.claims),
         measures=analysis.measures,

@@ -1,9 +1,8 @@
-"""The number that each kind of claim is about, with its standard error."""
+"""The number that each kind of claim is about, with its standard error, on the accuracy scale."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,51 +19,8 @@ Floats = NDArray[np.float64]
 Scores = HatScores | TransferProfile
 #: Gives the trend of a formula.
 Fitted = Callable[[str], TrendFit]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Estimate of the number that a claim is about.
-
-    Attributes
-    ----------
-    quantity : str
-        The estimand in words.
-    estimate, std_error, df : float
-        On the accuracy scale.
-    threshold : float
-        The margin with its sign, or the threshold.
-    method : str
-    n_models, n_clusters : int
-    p_floor : float
-    reason : str
-        Why the claim cannot be tested; empty if it can.
-    decisive, decisive_share : str, float
-        The cluster with the largest share of the variance, and that share; ``""`` and NaN where
-        there are no clusters.
-    """
-
-    quantity: str
-    estimate: float
-    std_error: float
-    df: float
-    threshold: float
-    method: str
-    n_models: int
-    n_clusters: int
-    p_floor: float
-    reason: str = ""
-    decisive: str = ""
-    decisive_share: float = float("nan")
-
-
-def _from_trend(
-    quantity: str, value: tuple[float, Floats], trend: TrendFit, threshold: float
-) -> Estimate:
-    """Estimate from a value of a trend and its gradient (p,)."""
-    estimate, gradient = value
-    error = float(trend.robust.std_errors(gradient)[0])
-    return _from_clusters(quantity, (estimate, error), gradient, trend.robust, trend, threshold)
+#: Fields of a verdict that say what was estimated and how; `reason` is why that cannot be tested.
+Facts = dict[str, Any]
 
 
 def _from_clusters(
@@ -74,28 +30,37 @@ def _from_clusters(
     robust: ClusterRobust,
     trend: TrendFit,
     threshold: float,
-) -> Estimate:
-    """Estimate from a value and its standard error; `gradient` (p,) is a contrast of `robust`."""
+) -> Facts:
+    """Facts from a value and its standard error; `gradient` (p,) is a contrast of `robust`."""
     shares = robust.shares(gradient)[0]
     has_shares = bool(np.isfinite(shares).all())
     largest = int(np.argmax(shares)) if has_shares else 0
-    return Estimate(
-        quantity=quantity,
-        estimate=value[0],
-        std_error=value[1],
-        df=float(robust.df(gradient)[0]),
-        threshold=threshold,
-        method=trend.method.replace("logit scale", "accuracy scale"),
-        n_models=trend.nobs,
-        n_clusters=trend.n_clusters,
-        p_floor=trend.p_floor,
-        reason=robust.reasons(gradient)[0],
-        decisive=str(robust.labels[largest]) if has_shares else "",
-        decisive_share=float(shares[largest]) if has_shares else float("nan"),
-    )
+    return {
+        "quantity": quantity,
+        "estimate": value[0],
+        "std_error": value[1],
+        "df": float(robust.df(gradient)[0]),
+        "threshold": threshold,
+        "method": trend.accuracy_method,
+        "n_models": trend.nobs,
+        "n_clusters": trend.n_clusters,
+        "p_floor": trend.p_floor,
+        "reason": robust.reasons(gradient)[0],
+        "decisive": str(robust.labels[largest]) if has_shares else "",
+        "decisive_share": float(shares[largest]) if has_shares else np.nan,
+    }
 
 
-def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+def _from_trend(
+    quantity: str, value: tuple[float, Floats], trend: TrendFit, threshold: float
+) -> Facts:
+    """Facts from a value of a trend and its gradient (p,)."""
+    estimate, gradient = value
+    error = float(trend.robust.std_errors(gradient)[0])
+    return _from_clusters(quantity, (estimate, error), gradient, trend.robust, trend, threshold)
+
+
+def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:
     """HAT of small models less HAT of large ones."""
     variable = str(claim.get("variable", "params_total"))
     small, large = claim["small"], claim["large"]
@@ -107,16 +72,16 @@ def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) 
     else:
         unit = "parameters" if variable == "params_total" else variable
         quantity = f"HAT at {float(small):.3g} less HAT at {float(large):.3g} {unit}"
-    value = trend.difference({variable: small}, {variable: large})
+    value = trend.difference_gradient({variable: small}, {variable: large})
     return _from_trend(quantity, value, trend, -float(claim["margin"]))
 
 
-def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:
     """Slope of HAT on a term."""
     term = str(claim["term"])
     trend = fitted(str(claim.get("formula") or term))
-    quantity = f"slope of HAT on {term}"
-    return _from_trend(quantity, trend.slope(term), trend, float(claim["threshold"]))
+    value = trend.slope_gradient(term)
+    return _from_trend(f"slope of HAT on {term}", value, trend, float(claim["threshold"]))
 
 
 def _ratio(both: SlopeDifference) -> str:
@@ -129,7 +94,7 @@ def _ratio(both: SlopeDifference) -> str:
     return f"; ratio {ratio:.2f} [{low:.2f}, {high:.2f}] by Fieller"
 
 
-def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Estimate:
+def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:
     """Slope of source accuracy less slope of HAT on a term."""
     term = str(claim["term"])
     trend = fitted(str(claim.get("formula") or term))
@@ -142,26 +107,24 @@ def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores)
     return _from_clusters(quantity, value, both.gradient, both.robust, trend, threshold)
 
 
-def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Estimate:
+def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Facts:
     """HAT of one model less that of another."""
     hat = scores if isinstance(scores, HatScores) else scores.hat()
     model, other = str(claim["model"]), str(claim["other"])
     found = hat.contrast(model, other)
-    return Estimate(
-        quantity=f"HAT of {model} less HAT of {other}",
-        estimate=found.estimate,
-        std_error=found.std_error,
-        df=found.df,
-        threshold=float(claim["threshold"]),
-        method=f"{hat.method}, sampling of items, accuracy scale",
-        n_models=2,
-        n_clusters=0,
-        p_floor=float("nan"),
-        reason="" if found.std_error > 0 else "no item moves the difference",
-    )
+    return {
+        "quantity": f"HAT of {model} less HAT of {other}",
+        "estimate": found.estimate,
+        "std_error": found.std_error,
+        "df": found.df,
+        "threshold": float(claim["threshold"]),
+        "method": f"{hat.method}, sampling of items, accuracy scale",
+        "n_models": 2,
+        "reason": "" if found.std_error > 0 else "no item moves the difference",
+    }
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Estimate]] = {
+_KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Facts]] = {
     "non_inferiority": _non_inferiority,
     "slope": _slope,
     "slope_difference": _slope_difference,
@@ -184,7 +147,7 @@ def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
 
 def estimate_claim(
     claim: Mapping[str, Any], scores: Scores, fitted: Fitted, models: frozenset[str] | None
-) -> Estimate:
+) -> Facts:
     """Estimate the number that a checked claim is about, over `models` (all if None).
 
     `fitted` gives the trend of a formula. NotIdentifiedError if the study does not identify the

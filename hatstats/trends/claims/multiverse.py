@@ -6,7 +6,7 @@ CR1, OLS and the like do not keep their level with few families, and are no defe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -46,6 +46,12 @@ class Specification:
         Whether flagged cells are used.
     without : str
         What is dropped: ``language:de``, ``benchmark:mgsm`` or ``family:Qwen``; empty for nothing.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.Specification("latent", stages=2, reference="uniform", vcov="CR3").link
+    'identity'
     """
 
     method: Method
@@ -169,14 +175,48 @@ def describe(spec: Specification) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def all_specifications(
-    study: Study, base: Specification, *, cross: bool = True
+def list_specifications(
+    study: Study,
+    base: Specification | None = None,
+    *,
+    drop: Collection[str] = ("family", "benchmark", "language"),
+    cross: bool = True,
 ) -> dict[str, Specification]:
-    """Every specification by name, the base first.
+    """Defensible analyses of a study by name, for `specification_table`.
 
-    With `cross`, all combinations of the choices of scores, size and scale are added.
+    Parameters
+    ----------
+    study : Study
+        With its flagged cells.
+    base : Specification, optional
+        The analysis as reported, which comes first; the default one if not given. The others
+        change one of its choices each.
+    drop : collection of {"family", "benchmark", "language"}
+        What is dropped, one family, benchmark or language at a time.
+    cross : bool
+        Add all combinations of the choices of scores, size and scale.
+
+    Returns
+    -------
+    dict of str to Specification
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(rng=1)
+    >>> for name in hs.list_specifications(study, drop=(), cross=False):
+    ...     print(name)
+    as reported
+    reference uniform
+    conditioning observed
+    logits of scores
+    standard errors CR3
     """
-    found = {"as reported": base, **dict(one_at_a_time(study, base)), **dict(dropped(study, base))}
+    base = base or default_specification(study)
+    found = {"as reported": base, **dict(one_at_a_time(study, base))}
+    found |= {
+        name: spec for name, spec in dropped(study, base) if spec.without.partition(":")[0] in drop
+    }
     if cross:
         listed = set(found.values())
         found |= {name: spec for name, spec in crossed(study, base) if spec not in listed}

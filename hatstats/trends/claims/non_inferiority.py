@@ -18,29 +18,7 @@ _POINTS = 61
 
 
 def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataFrame:
-    """Verdict on a claim of non-inferiority for every margin.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Of a claim of kind ``non_inferiority``.
-    margins : array_like, optional
-        Margins in accuracy, each above 0. If not given, a grid up to a little beyond the last
-        change of the verdict, and at least to twice the registered margin.
-
-    Returns
-    -------
-    DataFrame
-        `claim, margin, p_value, p_equivalence, p_in_margin, verdict, registered,
-        smallest_margin`. The verdict is that of the claim alone; `registered` marks the registered
-        margin, which is always included; `smallest_margin` is the smallest margin at which the
-        claim would be supported, NaN if there is none. No rows if the claim is not testable.
-
-    Raises
-    ------
-    DataError
-        For another kind of claim, or a margin that is not above 0.
-    """
+    """Verdict on one claim of non-inferiority for every margin; see `margin_curves`."""
     if verdict.kind != "non_inferiority":
         raise DataError(
             f"claim {verdict.name!r} has no margin",
@@ -80,8 +58,43 @@ def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
-def margin_curves(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """The rows of `margin_curve` of all claims that have a margin."""
-    curves = [margin_curve(one) for one in verdicts if one.kind == "non_inferiority"]
+def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None) -> pd.DataFrame:
+    """Verdicts on claims of non-inferiority for every margin.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+        Those of other kinds of claims are passed over.
+    margins : array_like, optional
+        Margins in accuracy, each above 0. If not given, a grid up to a little beyond the last
+        change of a verdict, and at least to twice the registered margin.
+
+    Returns
+    -------
+    DataFrame
+        `claim, margin, p_value, p_equivalence, p_in_margin, verdict, registered,
+        smallest_margin`. The verdict is that of the claim alone; `registered` marks the registered
+        margin, which is always included; `smallest_margin` is the smallest margin at which the
+        claim would be supported, NaN if there is none. No rows for a claim that is not testable.
+
+    Raises
+    ------
+    DataError
+        For a margin that is not above 0.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> claim = {"name": "small", "kind": "non_inferiority", "small": 1e9, "large": 1e10}
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> verdicts = hs.evaluate_claims(scores, [{**claim, "margin": 0.1}])
+    >>> hs.margin_curves(verdicts, [0.05, 0.2])[["margin", "p_value", "verdict"]].round(3)
+       margin  p_value       verdict
+    0    0.05    0.017  inconclusive
+    1    0.10    0.005  inconclusive
+    2    0.20    0.001  inconclusive
+    """
+    curves = [margin_curve(one, margins) for one in verdicts if one.kind == "non_inferiority"]
     curves = [curve for curve in curves if len(curve)]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()

@@ -15,11 +15,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
-from hatstats.trends.claims.multiverse import (
-    Specification,
-    all_specifications,
-    default_specification,
-)
+from hatstats.trends.claims.multiverse import Specification, list_specifications
 from hatstats.trends.claims.verdicts import Verdict, claims_frame, evaluate_claims, untestable
 
 Progress = Callable[[str, float], None]
@@ -34,13 +30,7 @@ COLUMNS = (
 
 
 def make_scores(study: Study, spec: Specification) -> Scores:
-    """What trends are fitted to under a specification.
-
-    Raises
-    ------
-    DataError, NotIdentifiedError
-        Where the study does not allow it.
-    """
+    """What trends are fitted to under a specification."""
     used = study if spec.flagged else study.without_flagged()
     kind, _, name = spec.without.partition(":")
     if kind == "language":
@@ -116,7 +106,6 @@ def specification_table(
     claims: Sequence[Mapping[str, Any]] | None = None,
     *,
     specifications: Mapping[str, Specification] | None = None,
-    cross: bool = True,
     registration: Registration | None = None,
     evaluated: Mapping[str, tuple[Verdict, ...]] | None = None,
     progress: Progress | None = None,
@@ -130,10 +119,8 @@ def specification_table(
     claims : sequence of mapping, optional
         Those of the study if not given.
     specifications : mapping of str to Specification, optional
-        The choices to evaluate, by name, the default first. If not given: the default analysis,
-        each choice changed by itself, each family, benchmark and language dropped, and, with
-        `cross`, all combinations of the choices of scores, size and scale.
-    cross : bool
+        The choices to evaluate, by name, the default first; all of `list_specifications` if not
+        given.
     registration : Registration, optional
         See `evaluate_claims`.
     evaluated : mapping of str to tuple of Verdict, optional
@@ -146,12 +133,23 @@ def specification_table(
     DataFrame
         `choice, claim`, the specification's fields, then the numbers of the verdict: that of the
         claim alone (`verdict_alone`) and adjusted by Holm (`verdict`), as in `evaluate_claims`.
-        The first rows are the default analysis.
+        The first rows are the default analysis. Nothing is random.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(rng=1)
+    >>> claim = {"name": "two", "kind": "contrast", "model": "model-06", "other": "model-01"}
+    >>> base = {"as reported": hs.Specification("observed", stages=2)}
+    >>> table = hs.specification_table(study, [{**claim, "threshold": 0.1}], specifications=base)
+    >>> table[["choice", "claim", "estimate", "verdict"]].round(2)
+            choice claim  estimate       verdict
+    0  as reported   two      0.07  inconclusive
     """
     study = as_study(study, "specification_table")
     asked = study.claims if claims is None else claims
     if specifications is None:
-        specifications = all_specifications(study, default_specification(study), cross=cross)
+        specifications = list_specifications(study)
     status = {} if registration is None else registration.status
     # Scores by the choices that bear on them, or why they cannot be estimated.
     made: dict[Specification, Scores | str] = {}
@@ -210,6 +208,17 @@ def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `claim, verdict, count, share, specifications`, with the verdict of each claim alone.
         Choices are not independent, so shares are no probabilities.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> import pandas as pd
+    >>> verdicts = ["supported", "supported", "refuted"]
+    >>> table = pd.DataFrame({"claim": ["size"] * 3, "verdict_alone": verdicts})
+    >>> hs.verdict_shares(table).round(2)
+      claim    verdict  count  share  specifications
+    0  size  supported      2   0.67               3
+    1  size    refuted      1   0.33               3
     """
     columns = ["claim", "verdict_alone"]
     counts = table.groupby(columns, sort=False).size().rename("count").reset_index()

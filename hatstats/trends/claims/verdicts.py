@@ -15,9 +15,11 @@ value.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +31,7 @@ from hatstats.inference.intervals import holm, upper_p, wald_interval
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.study.claim_lock import Registration
 from hatstats.study.claims import check_claims
-from hatstats.trends.claims.estimands import Estimate, Scores, check_models, estimate_claim
+from hatstats.trends.claims.estimands import Facts, Scores, check_models, estimate_claim
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
@@ -89,6 +91,19 @@ class Verdict:
         For a margin: p of two one-sided tests of equivalence within the margin, and the
         probability of a difference within it under the t distribution around the estimate (a
         posterior with a flat prior). NaN for other claims.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
+    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> (verdict,) = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
+    >>> verdict
+    better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150],
+      threshold 0, df 213.3, p 0.000 (Holm 0.000)
+    >>> round(verdict.level, 2)
+    0.05
     """
 
     name: str
@@ -119,14 +134,14 @@ class Verdict:
     p_equivalence: float = UNKNOWN
     p_in_margin: float = UNKNOWN
 
-    def row(self) -> dict[str, Any]:
-        """The fields as a row of a table."""
-        return asdict(self)
-
     @property
     def level(self) -> float:
         """Level alpha of the one-sided test."""
         return 0.5 * (1.0 - self.conf_level)
+
+    def tidy(self) -> pd.DataFrame:
+        """The fields as one row."""
+        return pd.DataFrame([asdict(self)])
 
     def summary(self) -> str:
         """One or two sentences."""
@@ -138,6 +153,13 @@ class Verdict:
             f"df {self.df:.1f}, p {self.p_value:.3f} (Holm {self.p_holm:.3f})"
         )
         return f"{text}. {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
+
+    def __repr__(self) -> str:
+        return textwrap.fill(self.summary(), 80, subsequent_indent="  ", break_on_hyphens=False)
+
+    def _repr_html_(self) -> str:
+        name, _, rest = self.summary().partition(":")
+        return f"<p><b>{escape(name)}</b>:{escape(rest)}</p>"
 
 
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
@@ -156,26 +178,28 @@ def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory
     )
 
 
-def _unadjusted(claim: Mapping[str, Any], found: Estimate, status: str) -> Verdict:
+def _unadjusted(claim: Mapping[str, Any], found: Facts, status: str) -> Verdict:
     """Verdict on one claim as if it were the only one."""
+    verdict = replace(untestable(claim, "", status), **found)
     # Without degrees of freedom the standard error of a sandwich is too small.
-    testable = not found.reason and not np.isnan(found.df) and found.std_error > 0.0
-    error = found.std_error if testable else UNKNOWN
-    verdict = replace(untestable(claim, "", status), **asdict(replace(found, std_error=error)))
-    low, high = wald_interval(found.estimate, error, found.df, verdict.conf_level)
+    testable = not verdict.reason and not np.isnan(verdict.df) and verdict.std_error > 0.0
+    error = verdict.std_error if testable else UNKNOWN
+    low, high = wald_interval(verdict.estimate, error, verdict.df, verdict.conf_level)
     sign = 1.0 if verdict.direction == "greater" else -1.0
-    p_value = float(upper_p(sign * (found.estimate - found.threshold) / error, found.df))
-    verdict = replace(verdict, conf_low=float(low), conf_high=float(high), p_value=p_value)
+    p_value = float(upper_p(sign * (verdict.estimate - verdict.threshold) / error, verdict.df))
+    verdict = replace(
+        verdict, std_error=error, conf_low=float(low), conf_high=float(high), p_value=p_value
+    )
     if not testable:
-        reason = found.reason or "the clusters show no variation to judge it by"
+        reason = verdict.reason or "the clusters show no variation to judge it by"
         return replace(verdict, reason=reason)
-    if claim["kind"] == "non_inferiority":
-        p_equivalence, p_in_margin = equivalence(verdict, -found.threshold)
+    if verdict.kind == "non_inferiority":
+        p_equivalence, p_in_margin = equivalence(verdict, -verdict.threshold)
         verdict = replace(verdict, p_equivalence=p_equivalence, p_in_margin=p_in_margin)
-    if found.df < LEAST_DF:
+    if verdict.df < LEAST_DF:
         reason = (
-            f"no verdict with {found.df:.1f} degrees of freedom: {found.decisive} has "
-            f"{found.decisive_share:.0%} of the variance, so that hardly more than one family "
+            f"no verdict with {verdict.df:.1f} degrees of freedom: {verdict.decisive} has "
+            f"{verdict.decisive_share:.0%} of the variance, so that hardly more than one family "
             "decides"
         )
         verdict = replace(verdict, reason=reason)
@@ -252,7 +276,7 @@ def evaluate_claims(
     cluster, vcov, link : str
         See `fit_trend`.
     registration : Registration, optional
-        Which claims are confirmatory, see `hatstats.study.claim_lock`; none if not given.
+        Which claims are confirmatory, from `hatstats.registration`; none if not given.
     models : collection of str, optional
         Models to use; all if not given.
     fits : mapping of str to TrendFit, optional
@@ -268,6 +292,22 @@ def evaluate_claims(
     DataError
         For an unknown kind, key, term or model, a missing key, a margin that is not positive, a
         level outside (0, 0.5), or two claims of one name.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> size = {"name": "size", "kind": "slope", "term": "log10(params_total)", "threshold": 0.0}
+    >>> two = {"name": "two", "kind": "contrast", "model": "model-17", "other": "model-01"}
+    >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
+    ...     print(verdict)
+    size: inconclusive; slope of HAT on log10(params_total) -0.002 [-0.031, 0.027],
+      threshold 0, df 2.0, p 0.577 (Holm 1.000). No verdict with 2.0 degrees of
+      freedom: family-1 has 41% of the variance, so that hardly more than one family
+      decides
+    two: refuted; HAT of model-17 less HAT of model-01 0.050 [0.025, 0.074],
+      threshold 0.1, df 146.3, p 0.999 (Holm 1.000)
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
@@ -295,6 +335,27 @@ def evaluate_claims(
 
 
 def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Verdicts as a table, one row each."""
+    """Verdicts as a table, one row each.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+
+    Returns
+    -------
+    DataFrame
+        The fields of `Verdict`.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
+    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> verdicts = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
+    >>> hs.claims_frame(verdicts)[["name", "estimate", "verdict"]].round(2)
+         name  estimate    verdict
+    0  better      0.13  supported
+    """
     names = list(Verdict.__slots__)
-    return pd.DataFrame([verdict.row() for verdict in verdicts], columns=names)
+    return pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=names)

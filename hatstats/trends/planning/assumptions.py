@@ -1,4 +1,4 @@
-"""Assumptions of a plan on models and items, and the precision of a score under them."""
+"""PlanAssumptions of a plan on models and items, and the precision of a score under them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ N_STUDIES = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Assumptions:
-    """Assumptions on models and items.
+class PlanAssumptions:
+    """PlanAssumptions on models and items.
 
     Attributes
     ----------
@@ -34,7 +34,13 @@ class Assumptions:
     transfer : float
         Shift of the target logit.
     world : str
-        How transfer behaves; see `hatstats.simulation.simulate`.
+        How transfer behaves; see `simulate_study`.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.PlanAssumptions(abilities=(0.0, 1.0), transfer=-0.3).spread
+    1.5
     """
 
     abilities: tuple[float, ...] = (-0.5, 0.5, 1.5)
@@ -43,24 +49,12 @@ class Assumptions:
     world: WorldName = "logit_normal"
 
     @classmethod
-    def from_pilot(cls, study: Study) -> Assumptions:
-        """Abilities, spread and transfer estimated from a study with items.
+    def from_pilot(cls, study: Study) -> PlanAssumptions:
+        """Estimate abilities, spread and transfer from a study with items and several trials.
 
-        Parameters
-        ----------
-        study : Study
-            With enough trials for a latent profile.
-
-        Returns
-        -------
-        Assumptions
-            Three abilities (lowest, middle and highest of the models), the mean spread, and the
-            shift at which the world `logit_normal` has the mean target accuracy of the study.
-
-        Raises
-        ------
-        NotIdentifiedError
-            Without items, or with one trial per item.
+        Three abilities (lowest, middle and highest of the models), the mean spread, and the shift
+        at which the world `logit_normal` has the mean target accuracy of the study.
+        NotIdentifiedError without items, or with one trial per item.
         """
         profile = fit_profile(study, method="latent")
         assert isinstance(profile, ItemProfile)
@@ -87,7 +81,7 @@ class Assumptions:
 
 
 def score_precision(
-    assumptions: Assumptions,
+    assumptions: PlanAssumptions,
     shape: Shape,
     *,
     n_studies: int = N_STUDIES,

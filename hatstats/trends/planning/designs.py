@@ -6,6 +6,7 @@ import itertools
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from html import escape
 
 import joblib
 import numpy as np
@@ -13,26 +14,49 @@ import pandas as pd
 from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.linalg import one_thread
+from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
-from hatstats.trends.planning.assumptions import N_STUDIES, Assumptions, score_precision
-from hatstats.trends.planning.power import Panel, SlopeTests
+from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
+from hatstats.trends.planning.power import PlanPanel, SlopeTests
 
 Progress = Callable[[str, float], None]
+
+#: Columns of a plan in its summary: heading and format.
+_SHOWN = {
+    "items": ("items", "{}"),
+    "trials": ("trials", "{}"),
+    "languages": ("lang.", "{}"),
+    "n_models": ("models", "{}"),
+    "answers": ("answers", "{}"),
+    "std_error": ("SE", "{:.4f}"),
+    "power_slope": ("slope", "{:.2f}"),
+    "power_margin": ("margin", "{:.2f}"),
+    "power_slower": ("slower", "{:.2f}"),
+    "power_contrast": ("two", "{:.2f}"),
+    "detectable_slope": ("detect.", "{:.3f}"),
+}
 
 #: Simulated panels of models for each simulated study.
 _PANELS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """Sizes of a study, each a few values; every combination is a design.
+class PlanSizes:
+    """PlanSizes of a study, each a few values; every combination is a design.
 
     Attributes
     ----------
     items, trials, languages : tuple of int
     families : tuple of tuple of int
         Number of models in each family.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.PlanSizes(items=(200, 400), trials=(5,), languages=(3,)).items
+    (200, 400)
     """
 
     items: tuple[int, ...] = (250, 500, 1000)
@@ -54,7 +78,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Effects:
+class PlanEffects:
     """True effects for which power is computed, in accuracy.
 
     Attributes
@@ -71,7 +95,13 @@ class Effects:
         Standard deviations of source accuracies around their own slope, over families and models,
         independent of those of HAT. Their standard error is assumed to be that of a score.
     level : float
-        One-sided.
+        One-sided level of the tests.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.PlanEffects(slope=0.03).level
+    0.05
     """
 
     slope: float = 0.05
@@ -93,13 +123,25 @@ class Plan:
         `items, trials, languages, n_models, n_families, answers, std_error, correlation,
         contrast_error, power_slope, power_margin, power_slower, power_contrast, detectable_slope,
         detectable_slower, df`.
-    assumptions : Assumptions
-    effects : Effects
+    assumptions : PlanAssumptions
+    effects : PlanEffects
+    seed : int or None
+        As `rng` it gives the same numbers; None where a generator was given.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> sizes = hs.PlanSizes(items=(40, 80), trials=(4,), languages=(1,))
+    >>> made = hs.plan(hs.PlanAssumptions((0.5,)), sizes, n_studies=1, rng=1)
+    >>> made.cheapest(power=0.1, claim="contrast")[["items", "trials", "answers"]]
+       items  trials  answers
+    0     40       4     6400
     """
 
     table: pd.DataFrame
-    assumptions: Assumptions
-    effects: Effects
+    assumptions: PlanAssumptions
+    effects: PlanEffects
+    seed: int | None = None
 
     def cheapest(
         self, *, std_error: float | None = None, power: float | None = None, claim: str = "slope"
@@ -137,49 +179,48 @@ class Plan:
             f"two units without a slope, source slope less slope {e.slower:g}, difference "
             f"{e.difference:g} of two models; detectable slope at a power of .8."
         )
-        lines = [
-            *textwrap.wrap(head, 80),
-            f"{'items':>6}{'trials':>8}{'lang.':>6}{'models':>7}{'answers':>10}{'SE':>7}"
-            f"{'slope':>6}{'margin':>7}{'slower':>7}{'two':>5}{'detect.':>8}",
-        ]
-        for row in self.table.itertuples():
-            lines.append(
-                f"{row.items:>6}{row.trials:>8}{row.languages:>6}{row.n_models:>7}"
-                f"{row.answers:>10}{row.std_error:>7.4f}{row.power_slope:>6.2f}"
-                f"{row.power_margin:>7.2f}{row.power_slower:>7.2f}{row.power_contrast:>5.2f}"
-                f"{row.detectable_slope:>8.3f}"
-            )
-        return "\n".join(lines)
+        shown = self.table[list(_SHOWN)].set_axis([name for name, _ in _SHOWN.values()], axis=1)
+        formats = {name: digits.format for name, digits in _SHOWN.values()}
+        text = shown.to_string(index=False, formatters=formats)
+        return "\n".join([*textwrap.wrap(head, 80), text])
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        head = self.summary().partition("\n items")[0]
+        return f"<p>{escape(head)}</p>{self.table.round(3).to_html(index=False)}"
 
 
 def plan(
-    assumptions: Assumptions | Study | None = None,
-    sizes: Sizes | None = None,
+    assumptions: PlanAssumptions | Study | None = None,
+    sizes: PlanSizes | None = None,
     *,
-    panel: Panel | None = None,
-    effects: Effects | None = None,
+    panel: PlanPanel | None = None,
+    effects: PlanEffects | None = None,
     n_studies: int = N_STUDIES,
     n_jobs: int = 1,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Precision and power of every combination of sizes.
 
     Parameters
     ----------
-    assumptions : Assumptions or Study, optional
-        A study is used as a pilot, see `Assumptions.from_pilot`.
-    sizes : Sizes, optional
-    panel : Panel, optional
-        Effects of family and model, and the covariate; its families and sampling errors are
+    assumptions : PlanAssumptions or Study, optional
+        A study is used as a pilot, see `PlanAssumptions.from_pilot`.
+    sizes : PlanSizes, optional
+    panel : PlanPanel, optional
+        PlanEffects of family and model, and the covariate; its families and sampling errors are
         replaced by those of each design.
-    effects : Effects, optional
+    effects : PlanEffects, optional
     n_studies : int
         Simulated studies per design of the items, and 4 times as many panels of models: with 24,
         the Monte-Carlo error of a power is at most .03, and mostly common to all designs.
     n_jobs : int
         Processes, through joblib.
     rng : Generator, int or None
+        None is fresh entropy; ``Plan.seed`` gives the same numbers again.
     progress : callable, optional
         Called as ``progress(what, share)``.
 
@@ -193,18 +234,29 @@ def plan(
         For sizes that are too small.
     NotIdentifiedError
         For a pilot study without counts per item.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> sizes = hs.PlanSizes(items=(40,), trials=(4,), languages=(1,))
+    >>> hs.plan(hs.PlanAssumptions((0.5,)), sizes, n_studies=1, rng=1)
+    One-sided level 0.05; slope 0.05 per unit, margin 0.1 over two units without a
+    slope, source slope less slope 0.1, difference 0.05 of two models; detectable
+    slope at a power of .8.
+    items trials lang. models answers     SE slope margin slower  two detect.
+       40      4     1     20    6400 0.0601  0.63   0.63   0.83 0.15   0.064
     """
-    if not isinstance(assumptions, Assumptions | None):
+    if not isinstance(assumptions, PlanAssumptions | None):
         assumptions = as_study(assumptions, "plan")
         if assumptions.level != "item":
             raise NotIdentifiedError(
                 "a pilot study needs counts per item: means do not show how items differ. Give "
                 "assumptions instead"
             )
-        assumptions = Assumptions.from_pilot(assumptions)
-    assumed, sizes = assumptions or Assumptions(), sizes or Sizes()
-    panel, effects = panel or Panel(), effects or Effects()
-    generator = np.random.default_rng(rng)
+        assumptions = PlanAssumptions.from_pilot(assumptions)
+    assumed, sizes = assumptions or PlanAssumptions(), sizes or PlanSizes()
+    panel, effects = panel or PlanPanel(), effects or PlanEffects()
+    generator, recorded = seeded(rng)
     shapes = [
         Shape(n_items=items, n_languages=languages, n_trials=trials)
         for items, trials, languages in itertools.product(
@@ -223,14 +275,15 @@ def plan(
         if progress is not None:
             progress(f"{shape.n_items} items", (done + 1) / len(shapes))
         rows += designs
-    return Plan(pd.DataFrame(rows), assumed, effects)
+    return Plan(pd.DataFrame(rows), assumed, effects, recorded)
 
 
+@one_thread
 def _designs(
     shape: Shape,
-    assumed: Assumptions,
-    panel: Panel,
-    effects: Effects,
+    assumed: PlanAssumptions,
+    panel: PlanPanel,
+    effects: PlanEffects,
     families: tuple[tuple[int, ...], ...],
     *,
     n_studies: int,
@@ -248,7 +301,7 @@ def _designs(
 
 
 def _design(
-    shape: Shape, panel: Panel, effects: Effects, seed: int, *, n_panels: int
+    shape: Shape, panel: PlanPanel, effects: PlanEffects, seed: int, *, n_panels: int
 ) -> dict[str, float]:
     """One row of a plan, with the same random numbers for every design."""
     tests = SlopeTests.simulate(panel, n_panels, seed)

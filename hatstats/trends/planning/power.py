@@ -6,7 +6,9 @@ covariate varies between families. A noncentral t distribution at the true compo
 gives too little power. Here the standard error and the degrees of freedom of a test are simulated
 without a slope, on which neither depends, and the normal error of the slope is integrated out:
 
-    power(b) = mean over panels of Phi((b - t(df) se) / sd).
+    power(b) = mean over panels of Phi((b - t(df) se) / sd),
+
+with a Monte-Carlo error of at most ``.27 / sqrt(D)`` over D panels.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PlanPanel:
     """Models to which a trend would be fitted.
 
     Attributes
@@ -45,6 +47,12 @@ class Panel:
     between_sd, within_sd : float
         Standard deviation of the covariate between and within families, in its units (decades of
         parameters, years).
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.PlanPanel(families=(4, 4, 3, 3, 2), model_sd=0.02).families
+    (4, 4, 3, 3, 2)
     """
 
     families: tuple[int, ...] = (6, 5, 3, 3, 2, 1)
@@ -102,14 +110,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlopeTests:
-    """Tests of a slope of zero in D simulated panels; NaN df where there is no test.
+    """Tests of a slope of zero in D simulated panels; arrays (D,), NaN df where there is no test.
 
-    Attributes
-    ----------
-    std_error, df : ndarray, shape (D,)
-        By CR2 and Satterthwaite, at the variance components estimated in each panel.
-    deviation : ndarray, shape (D,)
-        True standard deviation of the slope by generalised least squares with those components.
+    `std_error` and `df` are by CR2 and Satterthwaite, at the variance components estimated in each
+    panel; `deviation` is the true standard deviation of the slope with those components.
     """
 
     std_error: Floats
@@ -119,22 +123,16 @@ class SlopeTests:
     @classmethod
     def simulate(
         cls,
-        panel: Panel,
+        panel: PlanPanel,
         n_draws: int = 300,
         rng: np.random.Generator | int | None = None,
         *,
-        less: Panel | None = None,
+        less: PlanPanel | None = None,
     ) -> SlopeTests:
         """Standard errors and degrees of freedom in panels with a random covariate each.
 
-        Parameters
-        ----------
-        panel : Panel
-        n_draws : int
-        rng : Generator, int or None
-        less : Panel, optional
-            Another outcome of the same models, whose slope is subtracted; both equations are
-            stacked, as for the claim that transfer grows more slowly than source accuracy.
+        With `less`, another outcome of the same models, its slope is subtracted: both equations are
+        stacked, as for the claim that transfer grows more slowly than source accuracy.
         """
         generator = np.random.default_rng(rng)
         outcomes = [panel] if less is None else [panel, less]
@@ -186,32 +184,6 @@ def one_sided_power(effect: Floats, std_error: Floats, df: Floats, level: float)
     return np.where(has_test, stats.nct.sf(critical, safe, effect / std_error), 0.0)
 
 
-def slope_power(
-    panel: Panel,
-    slope: float,
-    *,
-    level: float = 0.05,
-    n_draws: int = 300,
-    rng: np.random.Generator | int | None = None,
-) -> pd.DataFrame:
-    """Power of a one-sided claim that a slope is above zero, as one row.
-
-    `slope` is in accuracy per unit of the covariate. The Monte-Carlo error of the power is at most
-    ``.27 / sqrt(n_draws)``, as standard errors are drawn and not decisions. The row has `slope,
-    power, std_error, df, detectable`: root mean square of the slope's standard deviation, mean
-    degrees of freedom, and the slope with a power of .8.
-    """
-    tests = SlopeTests.simulate(panel, n_draws, rng)
-    row = {
-        "slope": slope,
-        "power": tests.power(slope, level),
-        "std_error": float(np.sqrt((tests.deviation**2).mean())),
-        "df": float(np.nanmean(tests.df)),
-        "detectable": tests.detectable(level),
-    }
-    return pd.DataFrame([row])
-
-
 def _detectable(power: Callable[[float], float], scale: float, wanted: float) -> float:
     """Effect with a wanted power; NaN where even 200 times `scale` has less."""
     top = 200.0 * scale
@@ -227,7 +199,7 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
     ----------
     trend : TrendFit
     level : float
-        One-sided.
+        One-sided level of the test.
     power : float
 
     Returns
@@ -235,6 +207,15 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
     DataFrame
         `term, estimate, std_error, df, detectable, level, power` on the accuracy scale, from the
         trend's own standard errors and degrees of freedom; NaN where those are unknown.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> hs.detectable_slopes(trend)[["term", "detectable", "power"]].round(2)
+                      term  detectable  power
+    0  log10(params_total)        0.04    0.8
     """
     rows = trend.accuracy_slopes()
     detectable = []

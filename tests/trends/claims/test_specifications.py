@@ -10,10 +10,10 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.trends.claims.multiverse import (
-    all_specifications,
     crossed,
     default_specification,
     dropped,
+    list_specifications,
 )
 from hatstats.trends.claims.specifications import (
     COLUMNS,
@@ -48,7 +48,7 @@ def table(study: Study):  # type: ignore[no-untyped-def]
 
 def test_every_choice_has_a_row_for_every_claim(study: Study, table) -> None:  # type: ignore[no-untyped-def]
     assert tuple(table.columns) == COLUMNS
-    names = list(all_specifications(study, default_specification(study)))
+    names = list(list_specifications(study))
     assert list(dict.fromkeys(table["choice"])) == names
     assert len(table) == 2 * len(names)
     assert {"without family family-1", "without language t01", "active parameters"} <= set(names)

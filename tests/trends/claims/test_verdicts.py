@@ -326,8 +326,8 @@ def test_claims_on_one_profile_equal_the_trends_against_theory() -> None:
     profile = fit_aggregate(aggregate_study(table, accuracy, chance=0.2))
     trend = fit_trend(profile, SIZE)
     verdict, rate = evaluate_claims(profile, [non_inferiority(level=0.1), slope(term=SIZE)])
-    estimate, gradient = trend.difference({"params_total": 1e9}, {"params_total": 1e11})
-    error = np.sqrt(gradient @ trend.cov @ gradient)
+    estimate, gradient = trend.difference_gradient({"params_total": 1e9}, {"params_total": 1e11})
+    error = np.sqrt(gradient @ trend.covariance @ gradient)
     df = trend.robust.df(gradient)[0]
     assert verdict.estimate == pytest.approx(estimate)
     assert verdict.conf_low == pytest.approx(estimate + stats.t.ppf(0.1, df) * error)
@@ -412,7 +412,7 @@ def test_groups_of_models_instead_of_sizes() -> None:
     claim = non_inferiority(small="small", large="large", variable="group")
     verdict = judge(scores, claim)
     trend = fit_trend(scores, "C(group)")
-    assert abs(verdict.estimate) == pytest.approx(abs(trend.params[1]))
+    assert abs(verdict.estimate) == pytest.approx(abs(trend.estimates[1]))
     assert verdict.quantity == "HAT of group small less HAT of large"
     assert verdict.verdict == "supported"
 

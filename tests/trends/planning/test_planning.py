@@ -13,25 +13,24 @@ from hatstats.calibration.plans import power_against_simulation, precision_again
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
-from hatstats.trends.planning.assumptions import Assumptions, score_precision
-from hatstats.trends.planning.designs import Effects, Sizes, parse_families, plan
+from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision
+from hatstats.trends.planning.designs import PlanEffects, PlanSizes, parse_families, plan
 from hatstats.trends.planning.power import (
-    Panel,
+    PlanPanel,
     SlopeTests,
     detectable_slopes,
     one_sided_power,
-    slope_power,
 )
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.seemingly_unrelated import slope_difference
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
 
-SMALL = Assumptions(abilities=(0.0, 1.0))
+SMALL = PlanAssumptions(abilities=(0.0, 1.0))
 
 
 def test_precision_of_independent_models_against_least_squares() -> None:
     """One model in each family and equal errors: ordinary least squares."""
-    panel = Panel((1,) * 12, family_sd=0.0, model_sd=0.03, sampling_sd=0.0, correlation=0.0)
+    panel = PlanPanel((1,) * 12, family_sd=0.0, model_sd=0.03, sampling_sd=0.0, correlation=0.0)
     tests = SlopeTests.simulate(panel, 20, rng=1)
     rng, expected = np.random.default_rng(1), []
     for _ in range(20):
@@ -44,7 +43,7 @@ def test_precision_of_independent_models_against_least_squares() -> None:
 
 
 def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
-    panel = Panel()
+    panel = PlanPanel()
     tests = SlopeTests.simulate(panel, 3, rng=4)
     rng = np.random.default_rng(4)
     for index in range(3):
@@ -61,7 +60,7 @@ def test_standard_errors_are_those_of_trends_of_the_same_panels() -> None:
 
 
 def test_difference_of_slopes_is_tested_as_in_the_claim() -> None:
-    panel, source = Panel(), Panel(family_sd=0.05, model_sd=0.06)
+    panel, source = PlanPanel(), PlanPanel(family_sd=0.05, model_sd=0.06)
     tests = SlopeTests.simulate(source, 2, rng=4, less=panel)
     rng = np.random.default_rng(4)
     for index in range(2):
@@ -99,16 +98,15 @@ def test_power_against_noncentral_t() -> None:
 
 
 def test_detectable_slope_has_its_stated_power() -> None:
-    found = slope_power(Panel(), 0.04, n_draws=20, rng=1).iloc[0]
-    again = slope_power(Panel(), found["detectable"], n_draws=20, rng=1).iloc[0]
-    assert again["power"] == pytest.approx(0.8, abs=1e-4)
-    more = slope_power(Panel((6, 5, 3, 3, 2, 1, 4, 4)), 0.04, n_draws=20, rng=1).iloc[0]
-    assert more["power"] > found["power"]
+    found = SlopeTests.simulate(PlanPanel(), 20, rng=1)
+    assert found.power(found.detectable(0.05), 0.05) == pytest.approx(0.8, abs=1e-4)
+    more = SlopeTests.simulate(PlanPanel((6, 5, 3, 3, 2, 1, 4, 4)), 20, rng=1)
+    assert more.power(0.04, 0.05) > found.power(0.04, 0.05)
 
 
 def test_power_against_simulation() -> None:
     """A longer run is part of the calibration."""
-    row = power_against_simulation(Panel(), 0.04, n_replicates=50, rng=1).iloc[0]
+    row = power_against_simulation(PlanPanel(), 0.04, n_replicates=50, rng=1).iloc[0]
     assert row["predicted"] == pytest.approx(row["simulated"], abs=0.03 + 3 * row["mc_error"])
 
 
@@ -128,7 +126,7 @@ def test_error_falls_with_the_root_of_items() -> None:
 
 
 def test_plan_and_its_cheapest_design() -> None:
-    sizes = Sizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
+    sizes = PlanSizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
     steps: list[float] = []
     made = plan(SMALL, sizes, n_studies=2, rng=1, progress=lambda _, share: steps.append(share))
     assert len(made.table) == 4
@@ -144,13 +142,15 @@ def test_plan_and_its_cheapest_design() -> None:
     assert max(map(len, made.summary().splitlines())) <= 80
     again = plan(SMALL, sizes, n_studies=2, rng=1)
     assert again.table.equals(made.table)
+    assert (again.seed, repr(again)) == (1, again.summary())
+    assert plan(SMALL, PlanSizes((40,), (4,), (1,)), n_studies=1).seed is not None
     with pytest.raises(DataError, match="unknown claim"):
         made.cheapest(power=0.8, claim="date")
 
 
 def test_a_pilot_gives_assumptions_near_its_truth() -> None:
     study = simulate_study((-0.5, 0.5, 1.5), transfer=(0.4,) * 3, shape=Shape(600, 2, 10), rng=3)
-    found = Assumptions.from_pilot(study)
+    found = PlanAssumptions.from_pilot(study)
     np.testing.assert_allclose(found.abilities, (-0.5, 0.5, 1.5), atol=0.35)
     assert found.spread == pytest.approx(1.5, abs=0.35)
     assert found.transfer == pytest.approx(0.4, abs=0.3)
@@ -173,16 +173,16 @@ def test_detectable_slopes_of_a_trend() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sizes(items=(5,)), "a design needs 20 or more"),
-        (lambda: Sizes(trials=()), "needs 2 or more"),
-        (lambda: Panel(families=(20,)), "at least two families"),
-        (lambda: Panel(family_sd=-0.1), "standard deviation"),
-        (lambda: Panel(model_sd=0.0, sampling_sd=0.0), "nothing to plan"),
-        (lambda: Panel(correlation=1.0), "correlation"),
+        (lambda: PlanSizes(items=(5,)), "a design needs 20 or more"),
+        (lambda: PlanSizes(trials=()), "needs 2 or more"),
+        (lambda: PlanPanel(families=(20,)), "at least two families"),
+        (lambda: PlanPanel(family_sd=-0.1), "standard deviation"),
+        (lambda: PlanPanel(model_sd=0.0, sampling_sd=0.0), "nothing to plan"),
+        (lambda: PlanPanel(correlation=1.0), "correlation"),
         (lambda: parse_families("6;5"), "whole numbers"),
     ],
 )
 def test_plans_bad_input(make: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make()  # type: ignore[operator]
-    assert Effects().level == 0.05
+    assert PlanEffects().level == 0.05
