@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -17,28 +18,84 @@ Floats = NDArray[np.float64]
 
 #: A difference on the accuracy scale that has no practical meaning.
 NEGLIGIBLE = 0.01
-#: Level of the verdict, over all models together.
-LEVEL = 0.05
+#: Significance level of the verdict, over all models together.
+SIGNIFICANCE = 0.05
+# A standard error below this is rounding: the difference is 0 by construction and not tested.
+_ROUNDING = 1e-12
 
 
-def agreement_frame(
-    terms: Mapping[str, ModelScores], reference: str, method: str, *, conf_level: float
-) -> pd.DataFrame:
-    """One tidy row per term and model; only the term ``difference`` is tested against 0."""
-    frames = []
-    for term, scores in terms.items():
-        rows = tidy_frame(
-            term,
-            scores.estimates,
-            standard_errors(scores.covariance),
-            conf_level=conf_level,
-            method=method,
-            identifiers={"model": list(scores.models), "reference": reference},
-        )
-        if term != "difference":
-            rows[["statistic", "p_value"]] = np.nan
-        frames.append(rows)
-    return pd.concat(frames, ignore_index=True)
+class Printed:
+    """A result that shows its summary in a terminal, and its table beside it in a notebook."""
+
+    __slots__ = ()
+
+    def summary(self) -> str:
+        """What was found, in lines of at most 80 columns."""
+        raise NotImplementedError
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Every comparison as a row of the tidy schema."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        rows = self.tidy().replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
+        table = rows.to_html(index=False, float_format="{:.3f}".format, na_rep="")
+        return f"<pre>{html.escape(self.summary())}</pre>{table}"
+
+
+class ModelComparison(Printed):
+    """Scores of the same models by several terms, whose last difference is tested against 0.
+
+    A subclass gives the properties `check` and `terms`.
+    """
+
+    __slots__ = ()
+    reference: str
+
+    @property
+    def check(self) -> str:
+        """Name of the check, for the column `method` of its rows."""
+        raise NotImplementedError
+
+    @property
+    def terms(self) -> dict[str, ModelScores]:
+        """The scores that are compared; the term ``difference`` is tested against 0."""
+        raise NotImplementedError
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models that have every benchmark."""
+        return next(iter(self.terms.values())).models
+
+    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """One row per term and model; p values of ``difference`` are one model's.
+
+        `summary` adjusts them for the number of models (Holm).
+        """
+        frames = []
+        for term, scores in self.terms.items():
+            rows = tidy_frame(
+                term,
+                scores.estimates,
+                standard_errors(scores.covariance),
+                conf_level=conf_level,
+                method=self.check,
+                identifiers={"model": list(scores.models), "reference": self.reference},
+            )
+            tested = (rows["std_error"] > _ROUNDING) & (term == "difference")
+            rows.loc[~tested, ["statistic", "p_value"]] = np.nan
+            frames.append(rows)
+        return pd.concat(frames, ignore_index=True)
+
+    def _lines(self, title: str, details: Iterable[str], text: str) -> str:
+        """A title, one indented line per model, and a paragraph."""
+        rows = [
+            f"  {model[:40]:<40}  {row}" for model, row in zip(self.models, details, strict=True)
+        ]
+        return "\n".join([f"{title}, reference {self.reference}", *rows, *textwrap.wrap(text, 78)])
 
 
 def false_discovery_adjusted(p_values: Floats) -> Floats:
@@ -53,20 +110,12 @@ def false_discovery_adjusted(p_values: Floats) -> Floats:
 
 
 def verdict(method: str, check: str, p_values: Floats, distances: Floats, facts: str) -> str:
-    """One sentence: whether a profile is compatible with a check.
+    """One sentence: whether the profile of a method is compatible with a check.
 
-    Parameters
-    ----------
-    method, check : str
-        Names of the estimator and of the check.
-    p_values : ndarray, shape (K,)
-        Adjusted for one another; NaN where nothing is tested.
-    distances : ndarray, shape (K,)
-        Between profile and check, on the accuracy scale.
-    facts : str
-        The comparison that differs most, in words.
+    `p_values` (K,) are adjusted for one another, NaN where nothing is tested; `distances` (K,)
+    between profile and check are on the accuracy scale; `facts` says which differs most.
     """
-    rejected = p_values < LEVEL
+    rejected = p_values < SIGNIFICANCE
     if not rejected.any():
         relation = f"is compatible with {check}"
     elif (largest := np.abs(distances[rejected]).max()) < NEGLIGIBLE:
@@ -83,9 +132,8 @@ def verdict(method: str, check: str, p_values: Floats, distances: Floats, facts:
 def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     """One sentence: is the profile compatible with the check, and which model differs most."""
     error = standard_errors(difference.covariance)
-    ratio = np.divide(
-        difference.estimates, error, out=np.full(error.shape, np.nan), where=error > 0
-    )
+    known = error > _ROUNDING
+    ratio = np.divide(difference.estimates, error, out=np.full(error.shape, np.nan), where=known)
     adjusted = holm(two_sided_p(ratio, np.inf))
     if np.isnan(adjusted).all():
         return f"{check.capitalize()} cannot test the {method} profile: no difference has an SE."
@@ -96,9 +144,3 @@ def agreement_words(difference: ModelScores, method: str, check: str) -> str:
         f"adjusted for {int((~np.isnan(adjusted)).sum())} models"
     )
     return verdict(method, check, adjusted, difference.estimates, facts)
-
-
-def summary_text(title: str, models: Iterable[str], details: Iterable[str], text: str) -> str:
-    """A title, one indented line per model, and a paragraph, in lines of at most 80 columns."""
-    rows = [f"  {model[:40]:<40}  {row}" for model, row in zip(models, details, strict=True)]
-    return "\n".join([title, *rows, *textwrap.wrap(text, 78)])

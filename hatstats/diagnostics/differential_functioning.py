@@ -49,16 +49,9 @@ _STEPS, _TOLERANCE = 60, 1e-10
 class Persons:
     """Answers of P persons, the models in the source and then in the target, to N items.
 
-    Attributes
-    ----------
-    right : ndarray, shape (P, N)
-        Share of right answers; 0 where not asked.
-    asked : ndarray, shape (P, N)
-        1 where a model was asked the item in both languages, else 0.
-    target : ndarray, shape (P,)
-        1 in the target language.
-    score : ndarray, shape (P,)
-        Mean over the items asked.
+    `right` (P, N) are shares of right answers, 0 where not asked; `asked` (P, N) is 1 where a model
+    was asked the item in both languages, else 0; `target` (P,) is 1 in the target language; `score`
+    (P,) is the mean over the items asked.
     """
 
     right: Floats
@@ -85,13 +78,10 @@ def _classes(score: Floats, n_classes: int) -> NDArray[np.intp]:
 
 
 def mantel_haenszel(persons: Persons, n_classes: int) -> tuple[Floats, Floats, Floats]:
-    """Log odds ratio of a right answer in the target against the source, with error and p value.
+    """Log odds ratio of a right answer in the target against the source, its error and p value.
 
-    Returns
-    -------
-    log_odds, std_error, p_value : ndarray, each (N,)
-        NaN where no class has right and wrong answers; infinite log odds, without an error, where
-        the languages are separated.
+    Each (N,). NaN where no class has right and wrong answers; infinite log odds, without an error,
+    where the languages are separated.
     """
     code = _classes(persons.score, n_classes)
     tables = np.zeros((4, code.max() + 1, persons.right.shape[1]))
@@ -175,12 +165,9 @@ def _log_likelihoods(X: Floats, right: Floats, asked: Floats) -> Floats:
 
 
 def logistic(persons: Persons) -> tuple[Floats, Floats, Floats]:
-    """Tests of uniform and of non-uniform functioning, and the R^2 that both add.
+    """P values of uniform and of non-uniform functioning, and the R^2 that both add; each (N,).
 
-    Returns
-    -------
-    uniform_p, nonuniform_p, r2_change : ndarray, each (N,)
-        NaN for items that all persons, or none, get right.
+    NaN for items that all persons, or none, get right.
     """
     score = (persons.score - persons.score.mean()) / max(float(persons.score.std()), 1e-12)
     columns = [np.ones(score.size), score, persons.target, score * persons.target]
@@ -227,6 +214,14 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
     -----
     DegenerateDataWarning
         With the number of items and languages whose answers do not vary.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(shape=hs.Shape(n_items=40, n_languages=1), rng=1)
+    >>> table = hs.item_functioning(study)
+    >>> table["ets"].value_counts().to_dict()
+    {'A': 40}
     """
     study = as_study(study, "item_functioning")
     by_item = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
@@ -243,25 +238,22 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
                 )
             odds, error, p = mantel_haenszel(persons, max(2, min(n_classes, models // 2)))
             uniform, nonuniform, change = logistic(persons)
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "benchmark": name,
-                        "language": language,
-                        "item": [str(item) for item in counts.items],
-                        "n_models": (persons.asked.sum(axis=0) / 2).astype(int),
-                        "log_odds": odds,
-                        "std_error": error,
-                        "p_value": p,
-                        "p_adjusted": np.nan,  # over all rows, below
-                        "delta": DELTA * odds,
-                        "ets": ets_class(odds, error, p),
-                        "uniform_p": uniform,
-                        "nonuniform_p": nonuniform,
-                        "r2_change": change,
-                    }
-                )
-            )
+            columns = {
+                "benchmark": name,
+                "language": language,
+                "item": [str(item) for item in counts.items],
+                "n_models": (persons.asked.sum(axis=0) / 2).astype(int),
+                "log_odds": odds,
+                "std_error": error,
+                "p_value": p,
+                "p_adjusted": np.nan,  # over all rows, below
+                "delta": DELTA * odds,
+                "ets": ets_class(odds, error, p),
+                "uniform_p": uniform,
+                "nonuniform_p": nonuniform,
+                "r2_change": change,
+            }
+            frames.append(pd.DataFrame(columns))
     if not frames:
         raise NotIdentifiedError(
             "differential functioning needs counts per item: this study has means of benchmarks"
@@ -294,14 +286,21 @@ def functioning_classes(table: pd.DataFrame) -> pd.DataFrame:
         `benchmark, language, ets, direction, items, discoveries`, for every language all of C and B
         ``harder``, A, B and C ``easier``, and ``""`` where the class is unknown; `discoveries` are
         those at a false discovery rate of 5 %.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(shape=hs.Shape(n_items=40, n_languages=1), rng=1)
+    >>> classes = hs.functioning_classes(hs.item_functioning(study))
+    >>> int(classes["items"].sum())
+    40
     """
     side = np.where(table["log_odds"] < 0, "harder", "easier")
     direction = np.where(table["ets"].isin(["B", "C"]), side, "")
     marked = table.assign(direction=direction, discovered=table["p_adjusted"] < 0.05)
-    rows = []
-    for (benchmark, language), part in marked.groupby(["benchmark", "language"], sort=False):
-        for ets, way in CLASSES:
-            own = part[(part["ets"] == ets) & (part["direction"] == way)]
-            rows.append((benchmark, language, ets, way, len(own), int(own["discovered"].sum())))
-    columns = ["benchmark", "language", "ets", "direction", "items", "discoveries"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["benchmark", "language", "ets", "direction"]
+    found = marked.groupby(columns)["discovered"].agg(items="size", discoveries="sum")
+    languages = table[["benchmark", "language"]].drop_duplicates().itertuples(index=False)
+    rows = [(*language, *way) for language in languages for way in CLASSES]
+    every = pd.MultiIndex.from_tuples(rows, names=columns)
+    return found.reindex(every, fill_value=0).reset_index()

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from hatstats.diagnostics.agreement import verdict
+from hatstats.diagnostics.agreement import Printed, verdict
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
 from hatstats.inference.tidy import TIDY_COLUMNS
@@ -35,8 +35,8 @@ _FEWEST_EXPECTED = 5.0
 _SATURATED = 1e-3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CountTable(Printed):
     """Items and target accuracy by source count, observed and expected, with tests.
 
     Attributes
@@ -219,18 +219,8 @@ def _groups(expected_items: Floats, trials: Floats) -> Floats:
 def scaled_chi_square(difference: Floats, cov: Floats, scale: Floats) -> tuple[float, float, float]:
     """Chi-square sum ``sum d_j^2 / scale_j`` with its null distribution matched in two moments.
 
-    Parameters
-    ----------
-    difference : ndarray, shape (J,)
-    cov : ndarray, shape (J, J)
-        Covariance of the differences, of any rank.
-    scale : ndarray, shape (J,)
-        Positive weights; their unit cancels.
-
-    Returns
-    -------
-    statistic, df, p_value : float
-        NaN if the differences cannot vary.
+    `difference` (J,) has covariance `cov` (J, J), of any rank, and positive weights `scale` (J,),
+    whose unit cancels. Statistic, df and p value are NaN if the differences cannot vary.
     """
     root = 1.0 / np.sqrt(scale)
     eigenvalues = np.linalg.eigvalsh(cov * np.outer(root, root))
@@ -274,6 +264,19 @@ def count_table(profile: TransferProfile) -> CountTable:
     ------
     NotIdentifiedError
         If the profile was not fitted to items.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> hs.count_table(hs.fit_profile(study))
+    Observed against expected counts
+      The latent profile is compatible with numbers of items by source count
+      (model-01 on simulated differs most, chi2 4.1 on 7.9 df, p = 1 adjusted,
+      distance 0.057).
+      The latent profile is compatible with target accuracy by source count
+      (model-01 on simulated differs most, chi2 10.3 on 7.1 df, p = 0.36 adjusted,
+      distance 0.043).
     """
     profile = as_profile(profile, "count_table")
     items = require_items(profile, "the count table")

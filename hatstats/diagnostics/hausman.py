@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from hatstats.diagnostics.agreement import agreement_frame, agreement_words, summary_text
+from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import DataError
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 _FLAT = 1e-10
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MisspecificationTest:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MisspecificationTest(ModelComparison):
     """HAT by a parametric and by a robust profile, and whether they differ by more than noise.
 
     The null hypothesis is that both converge to the same scores. Differences too
@@ -49,9 +49,15 @@ class MisspecificationTest:
     reference: str
 
     @property
-    def models(self) -> tuple[str, ...]:
-        """Models that have every benchmark."""
-        return self.parametric.models
+    def check(self) -> str:
+        """Which estimator less which."""
+        return " less ".join(self.methods)
+
+    @property
+    def terms(self) -> dict[str, ModelScores]:
+        """HAT by each estimator, and their difference."""
+        first, second = self.methods
+        return {first: self.parametric, second: self.robust, "difference": self.difference}
 
     @property
     def difference(self) -> ModelScores:
@@ -76,31 +82,15 @@ class MisspecificationTest:
         statistic = square * (g - m) / (m * (g - 1.0))
         return statistic, m, g - m, float(special.fdtrc(m, g - m, statistic))
 
-    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Per model: HAT by each estimator, and their difference with its test.
-
-        p values are one model's; `summary` adjusts for their number (Holm), `glance` tests all.
-        """
-        terms = dict(zip(self.methods, (self.parametric, self.robust), strict=True))
-        terms["difference"] = self.difference
-        return agreement_frame(
-            terms, self.reference, " less ".join(self.methods), conf_level=conf_level
-        )
-
     def glance(self) -> pd.DataFrame:
         """One row: the test of all models at once, and the largest difference."""
-        statistic, df, df_resid, p_value = self.overall
-        return pd.DataFrame(
-            {
-                "method": [" less ".join(self.methods)],
-                "reference": [self.reference],
-                "statistic": [statistic],
-                "df": [df],
-                "df_resid": [df_resid],
-                "p_value": [p_value],
-                "largest_difference": [float(np.abs(self.difference.estimates).max())],
-            }
-        )
+        row = {
+            "method": self.check,
+            "reference": self.reference,
+            **dict(zip(("statistic", "df", "df_resid", "p_value"), self.overall, strict=True)),
+            "largest_difference": float(np.abs(self.difference.estimates).max()),
+        }
+        return pd.DataFrame([row])
 
     def summary(self) -> str:
         """Whether the parametric model is compatible, in lines of at most 80 columns."""
@@ -115,8 +105,7 @@ class MisspecificationTest:
             f"{first} {one:.3f}, {second} {other:.3f}"
             for one, other in zip(self.parametric.estimates, self.robust.estimates, strict=True)
         ]
-        title = f"Misspecification test, {first} less {second}, reference {self.reference}"
-        return summary_text(title, self.models, details, text)
+        return self._lines(f"Misspecification test, {self.check}", details, text)
 
 
 def _name(profile: ItemProfile) -> str:
@@ -150,8 +139,8 @@ def misspecification_test(
         trial per item, ``joint`` with a hardness common to the models can be compared with
         ``joint`` one model at a time, whose assumptions differ.
     reference : str or array_like
-        See `hatstats.scores.reference.reference_mixture`. Under ``own`` both are the raw target
-        accuracy, and nothing is tested.
+        As for `TransferProfile.hat`. Under ``own`` both are the raw target accuracy, and nothing is
+        tested.
 
     Returns
     -------
@@ -164,6 +153,19 @@ def misspecification_test(
     DataError
         If the profiles are of different items or models, both by one method, or the reference is
         ``own``.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> joint, latent = (hs.fit_profile(study, method=name) for name in ("joint", "latent"))
+    >>> hs.misspecification_test(joint, latent)
+    Misspecification test, joint less latent, reference pooled
+      model-01                                  joint 0.418, latent 0.426
+      model-02                                  joint 0.441, latent 0.443
+    The joint profile is compatible with the latent one (largest difference, in
+    SEs: -0.008 for model-01, 2.1 SE, p = 0.064 adjusted for 2 models). All models
+    at once: F(2, 198) = 2.46, p = 0.088.
     """
     parametric = as_profile(parametric, "misspecification_test")
     robust = as_profile(robust, "misspecification_test")

@@ -103,9 +103,16 @@ class BenchmarkFit:
         """HAT per model and language under `reference`, and the items' influence on it."""
         if isinstance(reference, str) and reference == "own":
             return self._target_accuracy()
+        return self.averaged(reference)
+
+    def averaged(self, reference: str | ArrayLike, *, with_influence: bool = True) -> CellScores:
+        """Profiles averaged over `reference`, also over `own`; influence is 0 unless wanted."""
         mixing = reference_mixture(reference, self.counts.models, self.support).mixing
         weights = self.reference_weights(reference)
         profiles = self.profiles
+        estimate = np.einsum("mq,mlq->ml", weights, profiles)
+        if not with_influence:
+            return CellScores(estimate, np.zeros((self.counts.items.size, *estimate.shape)))
         influence = np.stack(
             [fit.profile_influence(weights[m]) for m, fit in enumerate(self.models)], axis=1
         )
@@ -118,7 +125,7 @@ class BenchmarkFit:
             shift = fit.distribution_influence(np.nan_to_num(values))
             shift = shift.reshape(-1, moved.size, profiles.shape[1])
             influence[:, moved] += mixing[moved, other][:, None] * shift
-        return CellScores(np.einsum("mq,mlq->ml", weights, profiles), influence)
+        return CellScores(estimate, influence)
 
     def source_influence(self) -> tuple[Floats, Floats]:
         """Mean source accuracy (M,) and the items' influence on it (N, M)."""

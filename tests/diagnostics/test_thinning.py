@@ -154,3 +154,20 @@ def test_two_trials_and_no_items_bad_input() -> None:
         hs.thin_trials(hs.fit_profile(study, method="aggregate"))
     with pytest.raises(hs.DataError, match="reference"):
         hs.thin_trials(profile_of("observed"), "median")
+
+
+def test_a_difference_of_rounding_errors_is_not_tested_degenerate() -> None:
+    """Under its own distribution an observed profile is raw accuracy: nothing can differ."""
+    check = hs.thin_trials(profile_of("observed"), "own")
+    rows = check.tidy()
+    assert rows.loc[rows["term"] == "difference", "p_value"].isna().all()
+    assert "Thinning cannot test the observed profile" in check.summary()
+
+
+def test_a_check_shows_itself() -> None:
+    check = hs.thin_trials(profile_of("latent"))
+    assert repr(check) == check.summary()
+    shown = check._repr_html_()
+    assert "Binomial thinning" in shown
+    assert "nan" not in shown.lower()
+    assert "<th>df</th>" not in shown
