@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hatstats.bootstrap.refits import check_steps
-from hatstats.bootstrap.result import BootstrapScores, count_at_least
-from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.bootstrap.result import BootstrapScores
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
-from hatstats.inference.validation import seeded
+from hatstats.inference.validation import count_at_least, one_of, seeded
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -36,7 +36,7 @@ def bootstrap_hat(
     """Paired item bootstrap of all HAT scores.
 
     Weights of item clusters are drawn once for all models and languages, independently by
-    benchmark; each draw is ``params + (w - 1) @ psi`` with psi the clusters' influence values,
+    benchmark; each draw is ``estimates + (w - 1) @ psi`` with psi the clusters' influence values,
     which carry the estimation of the reference distribution.
 
     Parameters
@@ -44,7 +44,7 @@ def bootstrap_hat(
     profile : TransferProfile
         Learnt from items (method ``latent`` or ``observed``).
     reference : str or array_like
-        See `hatstats.scores.reference.reference_mixture`.
+        See `TransferProfile.hat`.
     kind : {"multinomial", "poisson", "exponential"}
     n_draws : int
         100 or more.
@@ -81,15 +81,9 @@ def bootstrap_hat(
     """
     profile = as_profile(profile, "bootstrap_hat")
     generator, seed = seeded(rng)
-    if kind not in WEIGHT_KINDS:
-        raise DataError(
-            "unknown bootstrap weights",
-            column="kind",
-            value=kind,
-            hint=f"use {', '.join(WEIGHT_KINDS)}.",
-        )
-    count_at_least(n_draws, 100, "n_draws")
-    count_at_least(check_refits, 0, "check_refits")
+    one_of("kind", kind, WEIGHT_KINDS)
+    count_at_least("n_draws", n_draws, 100)
+    count_at_least("check_refits", check_refits, 0)
     items = require_items(profile, "the item bootstrap")
     scores = score_influence(items, reference)
     for fit, psi in zip(items.fits, scores.influence, strict=True):

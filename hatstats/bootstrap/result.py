@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.errors import DataError
-from hatstats.inference.labelled import Contrast, LabelledEstimates
+from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import group_name, group_weights
 from hatstats.scores.ranks import rank_table
 
@@ -26,42 +26,15 @@ STEP_TOLERANCE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class BootstrapScores(LabelledEstimates):
-    """Draws of all HAT scores, paired over models.
+    """Draws (B, M) of the HAT scores of M models, paired over models.
 
-    Attributes
-    ----------
-    models : tuple of str, length M
-    estimates : ndarray, shape (M,)
-        HAT scores from all data.
-    draws : ndarray, shape (B, M)
-    scale : float
-        Standard errors are those of the draws times this; 1 except for draws of trials.
-    influence : tuple of ndarray, each (G_b, M)
-        Influence of the item clusters of each benchmark; empty for draws of trials.
-    unit : str
-        What was drawn: ``items`` or ``trials``.
-    kind : str
-        Kind of weights, or ``binomial`` for trials.
-    reference, method : str
-    n_clusters : int
-        Item clusters over all benchmarks.
-    refits : DataFrame
-        Full refits beside Newton steps of the same draws: `draw, model, refit, step, difference`,
-        the last in standard errors. Empty if none were asked for.
-    n_failed : int
-        Refits that failed. Newton steps cannot fail.
-    seed : int or None
-        Seed that gives the same draws again; None where a generator was given.
-    params, bse, cov : Series, Series, DataFrame
-        Estimates, and standard errors and covariance over draws, by model.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
-    >>> drawn = hs.bootstrap_hat(hs.fit_profile(study), n_draws=200, rng=1)
-    >>> drawn.n_draws, drawn.seed
-    (200, 1)
+    `estimates` are from all data, `params`, `bse` and `cov` by model; standard errors are those of
+    the draws times `scale`, which is 1 except for draws of trials. `unit` says what was drawn
+    (``items`` or ``trials``), `kind` the weights (``binomial`` for trials). `influence` (G_b, M) is
+    that of the item clusters of each benchmark, empty for draws of trials; `n_clusters` counts
+    them. `refits` are full refits beside Newton steps of the same draws (`draw, model, refit, step,
+    difference`, the last in standard errors), `n_failed` those that failed; Newton steps cannot
+    fail. `seed` gives the same draws again; it is None where a generator was given.
     """
 
     models: tuple[str, ...]
@@ -111,19 +84,10 @@ class BootstrapScores(LabelledEstimates):
     def limits(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> Floats:
         """Confidence limits as an array, shape (M, 2), cut to [0, 1]; NaN where draws do not vary.
 
-        Parameters
-        ----------
-        conf_level : float
-        interval : {"bca", "percentile"}
-            Draws of trials have no influence values and give percentiles.
+        By `interval` ``bca`` or ``percentile``; draws of trials have no influence values and give
+        percentiles.
         """
-        if interval not in ("bca", "percentile"):
-            raise DataError(
-                "unknown interval",
-                column="interval",
-                value=interval,
-                hint="use 'bca' or 'percentile'.",
-            )
+        one_of("interval", interval, ("bca", "percentile"))
         if interval == "bca" and self.influence:
             limits = bca_limits(self.draws, self.estimates, self.influence, conf_level)
         else:
@@ -152,23 +116,7 @@ class BootstrapScores(LabelledEstimates):
     def contrast(
         self, a: str | Sequence[str], b: str | Sequence[str], conf_level: float = 0.95
     ) -> Contrast:
-        """Difference of two models' scores, or of means of groups; limits from paired draws.
-
-        Parameters
-        ----------
-        a, b : str or sequence of str
-            A model, or several whose mean is taken.
-        conf_level : float
-
-        Returns
-        -------
-        Contrast
-
-        Raises
-        ------
-        DataError
-            If a name is not among the models.
-        """
+        """Difference of two models, or of means of groups of models; limits from paired draws."""
         weights = (group_weights(self.models, a) - group_weights(self.models, b))[:, None]
         draws = self.draws @ weights * self.scale
         estimate = self.estimates @ weights
@@ -204,7 +152,7 @@ class BootstrapScores(LabelledEstimates):
                 f"  {self.models[m][:40]:<40}  {self.estimates[m]:.3f}"
                 f"  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]  SE {self.std_errors[m]:.4f}"
             )
-        lines += textwrap.wrap(self._explanation(), 78, initial_indent="  ", subsequent_indent="  ")
+        lines += indented(self._explanation())
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -234,15 +182,3 @@ class BootstrapScores(LabelledEstimates):
         if self.n_failed:
             text += f" {self.n_failed} refits failed."
         return text
-
-
-def count_at_least(value: int, least: int, name: str) -> int:
-    """A whole number not below `least`, or a `DataError` that names the argument."""
-    if int(value) != value or value < least:
-        raise DataError(
-            f"{name} must be a whole number, {least} or more",
-            column=name,
-            value=value,
-            hint=f"give {least} or more.",
-        )
-    return int(value)

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.bootstrap.refits import REFIT_COLUMNS, refit_scores
-from hatstats.bootstrap.result import BootstrapScores, count_at_least
+from hatstats.bootstrap.result import BootstrapScores
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.inference.validation import seeded
+from hatstats.inference.validation import count_at_least, seeded
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
@@ -66,7 +66,7 @@ def resample_trials(
     'trials'
     """
     profile = as_profile(profile, "resample_trials")
-    count_at_least(n_draws, 10, "n_draws")
+    count_at_least("n_draws", n_draws, 10)
     items = require_items(profile, "resampling trials")
     rows = items.study.counts
     correct, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))

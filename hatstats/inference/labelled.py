@@ -60,6 +60,11 @@ class LabelledEstimates:
         return pd.DataFrame(self.limits(conf_level), index=self.labels, columns=columns)
 
 
+def indented(text: str) -> list[str]:
+    """Lines of at most 78 columns, two columns in."""
+    return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="  ")
+
+
 def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     """A tidy table for notebooks, without columns that hold no number, and what to beware of."""
     shown = table.replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")

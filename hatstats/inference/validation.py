@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,20 @@ def seeded(rng: np.random.Generator | int | None) -> tuple[np.random.Generator, 
         return rng, None
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if rng is None else rng
     return np.random.default_rng(seed), int(seed)
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Refuse an option `name` whose value is not among those allowed, by a `DataError`."""
+    if value not in allowed:
+        hint = f"use {', '.join(allowed)}."
+        raise DataError(f"unknown {name.replace('_', ' ')}", column=name, value=value, hint=hint)
+
+
+def count_at_least(name: str, value: float, least: int) -> None:
+    """Refuse an argument `name` that is no whole number from `least` upwards, by a `DataError`."""
+    if int(value) != value or value < least:
+        message = f"{name} must be a whole number, {least} or more"
+        raise DataError(message, column=name, value=value, hint=f"give {least} or more.")
 
 
 def listed(indices: Any, limit: int = 10) -> str:

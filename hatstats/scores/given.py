@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,25 +14,18 @@ from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GivenScores:
-    """M scores (M,), their covariance (M, M) and degrees of freedom, as given by a user.
+_CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
+_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
+_OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
 
-    `tidy` says that the table was a tidy one, of proportions.
+
+def given_fields(
+    scores: pd.DataFrame, cov: pd.DataFrame | pd.Series | ArrayLike, bounded: bool | None
+) -> dict[str, Any]:
+    """Fields of `HatScores` from a table (`model, estimate`, covariates, or tidy) and a covariance.
+
+    Proportions are `bounded`; by default those of a tidy table are.
     """
-
-    models: tuple[str, ...]
-    estimates: Floats
-    covariance: Floats
-    df: Floats | None
-    reference: str
-    method: str
-    covariates: pd.DataFrame
-    tidy: bool
-
-
-def given_scores(scores: pd.DataFrame, cov: pd.DataFrame | pd.Series | ArrayLike) -> GivenScores:
-    """Check a table of scores (`model, estimate`, covariates, or tidy) and its covariance."""
     for column in ("model", "estimate"):
         if column not in scores.columns:
             raise DataError("the table of scores lacks a column", column=column, hint="add it.")
@@ -50,21 +43,30 @@ def given_scores(scores: pd.DataFrame, cov: pd.DataFrame | pd.Series | ArrayLike
             "a model has two scores", column="model", value=twice[0], hint="keep one row each."
         )
     estimate = pd.to_numeric(table["estimate"], errors="coerce").to_numpy(dtype=float)
+    known = {*IDENTIFIERS, *TIDY_COLUMNS} - {"model"} if tidy else {"estimate"}
+    covariance = _covariance(names, estimate, _as_frame(names, cov))
+    unknown = np.full(len(names), np.nan)
     df = None
     if "df" in table.columns:
-        given = pd.to_numeric(table["df"], errors="coerce").to_numpy(dtype=float)
-        df = np.where(np.isnan(given), np.inf, given)
-    known = {*IDENTIFIERS, *TIDY_COLUMNS} - {"model"} if tidy else {"estimate"}
-    return GivenScores(
-        models=tuple(names),
-        estimates=estimate,
-        covariance=_covariance(names, estimate, _as_frame(names, cov)),
-        df=df,
-        reference=_only(table, "reference") if tidy else "given",
-        method=_only(table, "method") if tidy else "given",
-        covariates=table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
-        tidy=tidy,
-    )
+        df = pd.to_numeric(table["df"], errors="coerce").fillna(np.inf).to_numpy(dtype=float)
+    joint = np.full((2 * len(names),) * 2, np.nan)
+    joint[: len(names), : len(names)] = covariance
+    return {
+        "models": tuple(names),
+        "estimates": estimate,
+        "covariance": covariance,
+        "reference": _only(table, "reference") if tidy else "given",
+        "method": _only(table, "method") if tidy else "given",
+        "estimand": "Scores given by the user.",
+        "covariates": table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
+        "source": unknown,
+        "joint_cov": joint,
+        "cells": pd.DataFrame(columns=_CELL_COLUMNS),
+        "cells_cov": np.zeros((0, 0)),
+        "overlap": pd.DataFrame(columns=_OVERLAP_COLUMNS),
+        "bounded": tidy if bounded is None else bounded,
+        "given_df": df,
+    }
 
 
 def _only(table: pd.DataFrame, column: str) -> str:

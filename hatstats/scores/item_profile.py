@@ -14,7 +14,8 @@ from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
-from hatstats.scores.cell_weights import cell_weights, models_on_every
+from hatstats.scores.cell_weights import cell_weights
+from hatstats.scores.counts import ItemCounts
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -62,38 +63,20 @@ class ItemProfile(TransferProfile):
         return assemble(self, reference, blocks, chosen)
 
     @property
-    def target_languages(self) -> tuple[str, ...]:
-        """Target languages of all benchmarks, in alphabetical order."""
-        return tuple(sorted({name for fit in self.fits for name in fit.counts.languages}))
+    def counts(self) -> tuple[ItemCounts, ...]:
+        """Data of each benchmark."""
+        return tuple(fit.counts for fit in self.fits)
 
-    @property
-    def complete_models(self) -> tuple[str, ...]:
-        """Models that have every benchmark, in the study's order."""
-        benchmarks = [fit.counts.models for fit in self.fits]
-        return models_on_every(self.study.model_names, benchmarks)
-
-    def points(self) -> pd.DataFrame:
-        """Mean accuracies per model, benchmark and language, with item standard errors."""
-        rows = []
-        families = dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
-        for fit in self.fits:
-            source, target = fit.counts.source_accuracy(), fit.counts.target_accuracy()
+    def _points(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        for part in self.counts:
+            source, target = part.source_accuracy(), part.target_accuracy()
             used = ~np.isnan(target) & ~np.isnan(source)[:, :, None]
             for m, column in zip(*np.nonzero(used.any(axis=1)), strict=True):
                 x, y = (values[used[m, :, column]] for values in (source[m], target[m, :, column]))
-                rows.append(
-                    {
-                        "model": fit.counts.models[m],
-                        "family": families[fit.counts.models[m]],
-                        "benchmark": fit.counts.benchmark,
-                        "language": fit.counts.languages[column],
-                        "source": x.mean(),
-                        "target": y.mean(),
-                        "source_se": _mean_se(x),
-                        "target_se": _mean_se(y),
-                    }
-                )
-        return pd.DataFrame(rows)
+                names = (part.models[m], part.benchmark, part.languages[column])
+                rows.append((*names, x.mean(), y.mean(), _mean_se(x), _mean_se(y)))
+        return rows
 
     def curve(self) -> pd.DataFrame:
         """Fitted profiles: `model, benchmark, language, source, target` on the support."""
@@ -156,17 +139,12 @@ class ItemProfile(TransferProfile):
     def glance(self) -> pd.DataFrame:
         """One row: numbers of models, benchmarks, languages, items, trials."""
         trials = np.concatenate([fit.counts.source_trials.ravel() for fit in self.fits])
-        return pd.DataFrame(
-            {
-                "method": [self.method],
-                "n_models": [len({m for fit in self.fits for m in fit.counts.models})],
-                "n_benchmarks": [len(self.fits)],
-                "n_languages": [len({x for fit in self.fits for x in fit.counts.languages})],
-                "n_items": [sum(fit.counts.items.size for fit in self.fits)],
-                "n_clusters": [sum(int(fit.counts.clusters.max()) + 1 for fit in self.fits)],
-                "median_trials": [float(np.median(trials[trials > 0]))],
-            }
-        )
+        facts = self._sizes() | {
+            "n_items": sum(part.items.size for part in self.counts),
+            "n_clusters": sum(int(part.clusters.max()) + 1 for part in self.counts),
+            "median_trials": float(np.median(trials[trials > 0])),
+        }
+        return pd.DataFrame([facts])
 
 
 def _mean_se(values: Floats) -> float:

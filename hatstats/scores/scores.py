@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import html
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,28 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hatstats.errors import DataError
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
+from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.inference.validation import seeded
 from hatstats.scores import saved
-from hatstats.scores.cell_weights import (
-    cell_weights,
-    chosen_languages,
-    group_name,
-    group_weights,
-    names_of,
-)
-from hatstats.scores.given import given_scores
+from hatstats.scores.cell_weights import names_of
+from hatstats.scores.differences import difference, difference_in_languages
+from hatstats.scores.given import given_fields
 from hatstats.scores.ranks import normal_draws, rank_table
 
 Floats = NDArray[np.float64]
 
-_CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
-_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
-_OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
 _BIAS_WORDS = (
     "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
     "it smaller, more items do not."
@@ -53,7 +43,7 @@ class HatScores(LabelledEstimates):
     covariance : ndarray, shape (M, M)
         Full covariance: models share items, so their scores are correlated.
     params, bse, cov : Series, Series, DataFrame
-        Estimates, standard errors and covariance by model.
+        The same by model.
     reference, method : str
         Reference distribution and estimator.
     estimand : str
@@ -75,13 +65,11 @@ class HatScores(LabelledEstimates):
         reweighted average; `trimmed`, HAT over the inner part only; `shape_error`, the standard
         deviation of the possible smoothing bias of a latent profile; `informed`, False where the
         score is weakly identified; `note`, a warning in words.
-    influence : ndarray, shape (G, M), optional
-        Influence of each item (or item cluster) on each score, benchmarks below one another; None
-        where items are not known one by one.
+    influence, cell_influence : ndarray (G, M), tuple of ndarray (G_b, C_b), optional
+        Influence of each item (or item cluster) on each score, benchmarks below one another, and on
+        the cells of its benchmark; None where items are not known one by one.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
-    cell_influence : tuple of ndarray, each (G_b, C_b), optional
-        Influence of the items of each benchmark on its cells.
     given_df : ndarray, shape (M,), optional
         Degrees of freedom of scores made elsewhere.
 
@@ -127,13 +115,12 @@ class HatScores(LabelledEstimates):
     def df(self) -> pd.Series:
         """Degrees of freedom of the standard errors, by model.
 
-        How well items tell the spread of a score: few where few items carry it, as with a weak
-        model under a reference of easy items (`hatstats.inference.influence.Tails`).
-        Infinite where items are not known one by one.
+        Few where few items carry a score, as with a weak model under a reference of easy items
+        (`hatstats.inference.influence.Tails`); infinite where items are not known one by one.
         """
-        return pd.Series(self._tails().df, index=self.labels, name="df")
+        return pd.Series(self.tails().df, index=self.labels, name="df")
 
-    def _tails(self, weights: Floats | None = None) -> Tails:
+    def tails(self, weights: Floats | None = None) -> Tails:
         """Tails of the scores, or of sums of them with weights (K, M).
 
         Of scores made elsewhere a sum has the fewest degrees of freedom of its parts.
@@ -155,14 +142,13 @@ class HatScores(LabelledEstimates):
         """
         errors = self.overlap.groupby("model")["shape_error"]
         total = errors.agg(lambda each: float(np.sqrt((each**2).sum(skipna=False)) / len(each)))
-        found = total.reindex(list(self.models)).to_numpy(dtype=float)
-        return np.asarray(found, dtype=float)
+        return np.asarray(total.reindex(list(self.models)), dtype=float)
 
     @property
     def weakly_identified(self) -> tuple[str, ...]:
         """Models whose score is weakly identified on some benchmark."""
-        weak = set(self.overlap.loc[~self.overlap["informed"].astype(bool), "model"])
-        return tuple(name for name in self.models if name in weak)
+        weak = self.overlap.loc[~self.overlap["informed"].astype(bool), "model"]
+        return tuple(name for name in self.models if name in set(weak))
 
     @property
     def nobs(self) -> int:
@@ -175,34 +161,26 @@ class HatScores(LabelledEstimates):
         Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
         """
         interval = logit_interval if self.bounded else wald_interval
-        tails = self._tails()
+        tails = self.tails()
         return interval(self.estimates, self.std_errors, tails.df, conf_level, tails.skewness)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema."""
-        identifiers = {"model": list(self.models)}
-        return self._tidy(self.estimates, self.std_errors, self._tails(), conf_level, identifiers)
+        facts = pd.DataFrame({"model": self.models, "estimate": self.estimates})
+        return self._tidy(facts.assign(std_error=self.std_errors), self.tails(), conf_level)
 
     def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and language in the tidy schema."""
         tails = Tails(*self.cells[["df", "skewness"]].to_numpy(dtype=float).T)
-        identifiers = {name: list(self.cells[name]) for name in ("model", "benchmark", "language")}
-        estimate, error = self.cells["estimate"], self.cells["std_error"]
-        return self._tidy(estimate, error, tails, conf_level, identifiers)
+        return self._tidy(self.cells, tails, conf_level)
 
-    def _tidy(
-        self,
-        estimate: ArrayLike,
-        std_error: ArrayLike,
-        tails: Tails,
-        conf_level: float,
-        identifiers: Mapping[str, Sequence[str]],
-    ) -> pd.DataFrame:
-        """Tidy rows of k scores or cells."""
+    def _tidy(self, facts: pd.DataFrame, tails: Tails, conf_level: float) -> pd.DataFrame:
+        """Tidy rows of scores or cells (`estimate, std_error` and identifying columns)."""
+        identifiers = {name: list(facts[name]) for name in IDENTIFIERS if name in facts}
         return tidy_frame(
             "HAT",
-            estimate,
-            std_error,
+            facts["estimate"],
+            facts["std_error"],
             df=tails,
             conf_level=conf_level,
             method=self.method,
@@ -251,63 +229,23 @@ class HatScores(LabelledEstimates):
         >>> float(scores.contrast("model-01", "model-01").estimate)
         0.0
         """
-        weights = group_weights(self.models, a) - group_weights(self.models, b)
-        term = f"{group_name(a)} - {group_name(b)}"
         if languages is None and other_languages is None:
-            value, variance = weights @ self.estimates, weights @ self.covariance @ weights
-            tails = self._tails(weights[None])
+            side = difference(self, a, b)
         else:
             other = languages if other_languages is None else other_languages
-            on_cells = self._over_languages(a, languages) - self._over_languages(b, other)
-            value = on_cells @ self.cells["estimate"].to_numpy(dtype=float)
-            variance = on_cells @ self.cells_cov @ on_cells
-            tails = self._cell_tails(on_cells)
-            where = ["all" if x is None else ", ".join(names_of(x)) for x in (languages, other)]
-            term = f"{term} in {where[0]}"
-            if where[0] != where[1]:
-                sides = zip((a, b), where, strict=True)
-                term = " - ".join(f"{group_name(group)} in {names}" for group, names in sides)
+            side = difference_in_languages(self, (a, languages), (b, other))
         row = tidy_frame(
-            term,
-            value,
+            side.term,
+            side.estimate,
             # Of two equal models the variance of the difference may round to below 0.
-            float(np.sqrt(np.maximum(variance, 0.0))),
-            df=tails,
+            float(np.sqrt(np.maximum(side.variance, 0.0))),
+            df=side.tails,
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
         )
-        involved = [name for name, weight in zip(self.models, weights, strict=True) if weight]
-        notes = self.overlap.loc[self.overlap["model"].isin(involved), "note"]
-        return Contrast.from_row(row, tuple(note for note in notes if note))
-
-    def _over_languages(
-        self, group: str | Sequence[str], languages: str | Sequence[str] | None
-    ) -> Floats:
-        """Weights (C,) on cells of the mean over models and some of the shared languages."""
-        if self.cells.empty:
-            raise DataError(
-                "these scores have no values per language",
-                hint="make them by fit_profile(study).hat().",
-            )
-        parts = [rows for _, rows in self.cells.groupby("benchmark", sort=False)]
-        models = group_weights(self.models, group)
-        weights = []
-        for rows, all_languages in zip(parts, cell_weights(parts, self.models), strict=True):
-            shared = all_languages.any(axis=0)
-            present = sorted(rows.loc[shared, "language"].unique())
-            chosen = chosen_languages(present, languages)
-            used = all_languages * rows["language"].isin(chosen).to_numpy()
-            weights.append(models @ used * len(present) / len(chosen))
-        return np.concatenate(weights)
-
-    def _cell_tails(self, weights: Floats) -> Tails:
-        """Tails of a sum of cells with weights (C,)."""
-        if self.cell_influence is None:
-            return Tails.unknown(1)
-        ends = np.cumsum([psi.shape[1] for psi in self.cell_influence])[:-1]
-        parts = zip(self.cell_influence, np.split(weights, ends), strict=True)
-        return Tails.from_sums(np.concatenate([psi @ own for psi, own in parts])[:, None])
+        involved = self.overlap["model"].isin([*names_of(a), *names_of(b)])
+        return Contrast.from_row(row, tuple(filter(None, self.overlap.loc[involved, "note"])))
 
     def ranks(
         self,
@@ -359,21 +297,17 @@ class HatScores(LabelledEstimates):
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
         limits = self.limits(conf_level)
-        lines = [
-            f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
-            *_wrap(self.estimand),
-        ]
+        head = f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)"
+        lines = [head, *indented(self.estimand)]
         bias = self.shape_error
-        width = min(max((len(name) for name in self.models), default=5), 40)
+        width = min(max(map(len, self.models), default=5), 40)
         for m in np.argsort(-self.estimates, kind="stable"):
             name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"
             interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
             shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
             lines.append(f"  {name:<{width}}  {self.estimates[m]:.3f}  {interval}{shown}")
-        for note in self._notes():
-            lines.extend(_wrap(note))
-        return "\n".join(lines)
+        return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
 
     def _notes(self) -> list[str]:
         """What weakens the scores, in words."""
@@ -393,7 +327,7 @@ class HatScores(LabelledEstimates):
         Parameters
         ----------
         path : str or path
-            The file; one that exists is replaced.
+            A file that exists is replaced.
         """
         saved.write(path, self)
 
@@ -432,8 +366,8 @@ class HatScores(LabelledEstimates):
         Parameters
         ----------
         scores : DataFrame
-            Columns `model`, `estimate`, optionally `df`, and any covariates (`family`,
-            `release_date`, `params_total`, ...). Of a tidy table the rows of term ``HAT`` are used.
+            Columns `model`, `estimate`, optionally `df`, and any covariates (`family`, ...). Of a
+            tidy table the rows of term ``HAT`` are used.
         cov : DataFrame, Series or array_like
             Covariance of the estimates, rows and columns named by model, or an array in the order
             of the rows; a Series or one row of numbers holds variances of independent estimates.
@@ -461,27 +395,4 @@ class HatScores(LabelledEstimates):
         b - a: 0.100, 95% interval [0.072, 0.128], p < 0.001
           given, reference given; standard error 0.0141
         """
-        given = given_scores(scores, cov)
-        count = len(given.models)
-        joint = np.full((2 * count, 2 * count), np.nan)
-        joint[:count, :count] = given.covariance
-        return cls(
-            models=given.models,
-            estimates=given.estimates,
-            covariance=given.covariance,
-            reference=given.reference,
-            method=given.method,
-            estimand="Scores given by the user.",
-            covariates=given.covariates,
-            source=np.full(count, np.nan),
-            joint_cov=joint,
-            cells=pd.DataFrame(columns=_CELL_COLUMNS),
-            cells_cov=np.zeros((0, 0)),
-            overlap=pd.DataFrame(columns=_OVERLAP_COLUMNS),
-            bounded=given.tidy if bounded is None else bounded,
-            given_df=given.df,
-        )
-
-
-def _wrap(text: str) -> list[str]:
-    return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="  ")
+        return cls(**given_fields(scores, cov, bounded))

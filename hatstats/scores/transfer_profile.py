@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -11,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hatstats.inference.labelled import LabelledEstimates, html_table
+from hatstats.inference.labelled import LabelledEstimates, html_table, indented
 from hatstats.inference.tidy import standard_errors
-from hatstats.scores.cell_weights import chosen_languages
+from hatstats.scores.cell_weights import chosen_languages, models_on_every
+from hatstats.scores.counts import AggregateCounts, ItemCounts
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.study.expect import refused
@@ -99,8 +99,13 @@ class TransferProfile(LabelledEstimates, ABC):
 
     @property
     @abstractmethod
+    def counts(self) -> tuple[ItemCounts, ...] | tuple[AggregateCounts, ...]:
+        """Data of each benchmark."""
+
+    @property
     def target_languages(self) -> tuple[str, ...]:
         """Target languages of all benchmarks, in alphabetical order."""
+        return tuple(sorted({name for part in self.counts for name in part.languages}))
 
     @property
     @abstractmethod
@@ -108,13 +113,34 @@ class TransferProfile(LabelledEstimates, ABC):
         """What HAT is under this estimator, in one sentence."""
 
     @property
-    @abstractmethod
     def complete_models(self) -> tuple[str, ...]:
         """Models that have every benchmark, in the study's order."""
+        return models_on_every(self.study.model_names, [part.models for part in self.counts])
 
-    @abstractmethod
+    @property
+    def families(self) -> dict[str, str]:
+        """Family of each model."""
+        return dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
+
     def points(self) -> pd.DataFrame:
         """Accuracies as observed: `model, family, benchmark, language, source, target` and SEs."""
+        columns = ["model", "benchmark", "language", "source", "target", "source_se", "target_se"]
+        table = pd.DataFrame(self._points(), columns=columns)
+        table.insert(1, "family", table["model"].map(self.families))
+        return table
+
+    @abstractmethod
+    def _points(self) -> list[tuple[object, ...]]:
+        """Rows of `points` but for the family."""
+
+    def _sizes(self) -> dict[str, object]:
+        """Method and numbers of models, benchmarks and languages, for `glance`."""
+        return {
+            "method": self.method,
+            "n_models": len({name for part in self.counts for name in part.models}),
+            "n_benchmarks": len(self.counts),
+            "n_languages": len(self.target_languages),
+        }
 
     @abstractmethod
     def curve(self) -> pd.DataFrame:
@@ -145,7 +171,7 @@ class TransferProfile(LabelledEstimates, ABC):
         for name, value in facts.items():
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             lines.append(f"  {str(name).replace('_', ' '):<{width}}  {shown}")
-        lines += textwrap.wrap(self.estimand, 78, initial_indent="  ", subsequent_indent="  ")
+        lines += indented(self.estimand)
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -21,8 +21,7 @@ from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
-from hatstats.scores.cell_weights import models_on_every
-from hatstats.scores.counts import aggregate_counts
+from hatstats.scores.counts import AggregateCounts, aggregate_counts
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -70,15 +69,9 @@ class AggregateProfile(TransferProfile):
         return self.panel.fit.cov
 
     @property
-    def complete_models(self) -> tuple[str, ...]:
-        """Models that have every benchmark, in the study's order."""
-        benchmarks = [part.counts.models for part in self.parts]
-        return models_on_every(self.study.model_names, benchmarks)
-
-    @property
-    def families(self) -> dict[str, str]:
-        """Family of each model."""
-        return dict(zip(self.study.models["model"], self.study.models["family"], strict=True))
+    def counts(self) -> tuple[AggregateCounts, ...]:
+        """Data of each benchmark."""
+        return tuple(part.counts for part in self.parts)
 
     @property
     def weakly_identified(self) -> tuple[str, ...]:
@@ -90,11 +83,6 @@ class AggregateProfile(TransferProfile):
             if low
         }
         return tuple(name for name in self.study.model_names if name in names)
-
-    @property
-    def target_languages(self) -> tuple[str, ...]:
-        """Target languages of all benchmarks, in alphabetical order."""
-        return tuple(sorted({name for part in self.parts for name in part.counts.languages}))
 
     def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
         """Scores along each model's line of the panel's slope.
@@ -158,26 +146,16 @@ class AggregateProfile(TransferProfile):
             }
         )
 
-    def points(self) -> pd.DataFrame:
-        """Accuracies as observed, with binomial standard errors."""
-        rows = []
-        for part in self.parts:
-            counts = part.counts
-            for m, column in zip(*np.nonzero(counts.target_trials > 0), strict=True):
-                source, target = counts.source_accuracy[m], counts.target_accuracy[m, column]
-                rows.append(
-                    {
-                        "model": counts.models[m],
-                        "family": self.families[counts.models[m]],
-                        "benchmark": counts.benchmark,
-                        "language": counts.languages[column],
-                        "source": source,
-                        "target": target,
-                        "source_se": _binomial_se(source, counts.source_trials[m]),
-                        "target_se": _binomial_se(target, counts.target_trials[m, column]),
-                    }
-                )
-        return pd.DataFrame(rows)
+    def _points(self) -> list[tuple[object, ...]]:
+        rows: list[tuple[object, ...]] = []
+        for part in self.counts:
+            for m, column in zip(*np.nonzero(part.target_trials > 0), strict=True):
+                source, target = part.source_accuracy[m], part.target_accuracy[m, column]
+                trials = part.source_trials[m], part.target_trials[m, column]
+                names = (part.models[m], part.benchmark, part.languages[column])
+                errors = map(_binomial_se, (source, target), trials)
+                rows.append((*names, source, target, *errors))
+        return rows
 
     def curve(self) -> pd.DataFrame:
         """The panel's line per benchmark and language, over the source accuracies seen."""
@@ -213,20 +191,17 @@ class AggregateProfile(TransferProfile):
     def glance(self) -> pd.DataFrame:
         """One row: sizes, slope, variance components (logit squared), restricted likelihood."""
         slopes = self.panel.slopes()
-        facts: dict[str, list[object]] = {
-            "method": [self.method],
-            "n_models": [len({m for part in self.parts for m in part.counts.models})],
-            "n_benchmarks": [len(self.parts)],
-            "n_languages": [len({x for part in self.parts for x in part.counts.languages})],
-            "n_cells": [self.panel.fit.y.size],
-            "slope": [float(slopes.mean())],
-            "slope_fixed": [self.panel.slope is not None],
+        facts = self._sizes() | {
+            "n_cells": self.panel.fit.y.size,
+            "slope": float(slopes.mean()),
+            "slope_fixed": self.panel.slope is not None,
         }
-        for name, value in self.panel.components.items():
-            facts[f"variance_{name}"] = [value]
-        facts["log_likelihood"] = [self.panel.fit.loglik]
-        facts["n_weakly_identified"] = [len(self.weakly_identified)]
-        return pd.DataFrame(facts)
+        facts |= {f"variance_{name}": value for name, value in self.panel.components.items()}
+        facts |= {
+            "log_likelihood": self.panel.fit.loglik,
+            "n_weakly_identified": len(self.weakly_identified),
+        }
+        return pd.DataFrame([facts])
 
 
 def _binomial_se(share: float, trials: float) -> float:

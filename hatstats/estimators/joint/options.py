@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.errors import DataError
+from hatstats.inference.validation import one_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -50,20 +50,8 @@ class JointOptions:
     hardness: Hardness = "auto"
 
     def __post_init__(self) -> None:
-        if self.chance not in ("fixed", "estimated"):
-            raise DataError(
-                "unknown treatment of chance",
-                column="chance",
-                value=self.chance,
-                hint="use fixed or estimated.",
-            )
-        if self.hardness not in ("auto", "own", "common"):
-            raise DataError(
-                "unknown treatment of hardness",
-                column="hardness",
-                value=self.hardness,
-                hint="use auto, own or common.",
-            )
+        one_of("chance", self.chance, ("fixed", "estimated"))
+        one_of("hardness", self.hardness, ("auto", "own", "common"))
 
     @property
     def label(self) -> str:
