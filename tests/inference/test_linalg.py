@@ -61,6 +61,7 @@ def test_a_fit_runs_on_one_thread() -> None:
         "fitting.fit_latent = look\n"
         "import hatstats\n"
         "hatstats.fit_profile(hatstats.simulate_study((0.0,), rng=1))\n"
+        "raise SystemExit(2)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
