@@ -82,16 +82,16 @@ def fit_profile(
       latent, reference pooled; standard error 0.0..., ... df
     """
     study = as_study(study, "fit_profile")
-    chosen = method or default_method(study)
-    _check_options(chosen, slope, correlation, options)
-    if chosen == "aggregate":
+    method = method or default_method(study)
+    _check_options(method, slope, correlation, options)
+    if method == "aggregate":
         from hatstats.estimators.aggregate.profile import fit_aggregate
 
         return fit_aggregate(study, slope=slope, correlation=correlation)
     without = [name for name in study.benchmark_names if not benchmark_is_item_level(study, name)]
     if without:
         raise NotIdentifiedError(
-            f"method {chosen!r} needs item-level counts, and {', '.join(without)} has only "
+            f"method {method!r} needs item-level counts, and {', '.join(without)} has only "
             "accuracies per language; use method 'aggregate'"
         )
     from hatstats.scores.item_profile import ItemProfile
@@ -99,9 +99,9 @@ def fit_profile(
     fits = []
     for name in study.benchmark_names:
         counts = item_counts(study, name)
-        fits.append(_fit_benchmark(counts, chosen, options))
+        fits.append(_fit_benchmark(counts, method, options))
         _warn_of_constant_sources(counts)
-    return ItemProfile(study, chosen, tuple(fits), options)
+    return ItemProfile(study, method, tuple(fits), options)
 
 
 def _check_options(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +74,6 @@ class JointFit:
     def layout(self) -> Layout:
         """Position of each parameter."""
         return self.likelihood.layout
-
-    @property
-    def options(self) -> JointOptions:
-        """The model that was fitted."""
-        return self.likelihood.maker.options
 
     @property
     def converged(self) -> bool:
@@ -188,34 +182,6 @@ def _starting_theta(model: JointLikelihood) -> Floats:
     return theta
 
 
-class Integrated(Protocol):
-    """Likelihood of one or several models whose integrals can be made finer."""
-
-    @property
-    def models(self) -> tuple[JointLikelihood, ...]:
-        """Likelihood of each model, whose parameters follow one another in theta."""
-
-    @property
-    def weight(self) -> Floats:
-        """Number of items of each kind, shape (I,)."""
-
-    @property
-    def index(self) -> NDArray[np.intp]:
-        """Kind of each item, -1 for one that moves nothing, shape (N,)."""
-
-    def refined(self, theta: Floats, refine: float) -> Self:
-        """The same, fine enough at `theta`; `refine` brings nodes closer."""
-
-    def no_finer_than(self, other: Self) -> bool:
-        """Whether the quadrature of `other` would do."""
-
-    def log_likelihood(self, theta: Floats) -> float:
-        """Log-likelihood of all items."""
-
-    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Log-likelihood (I,) and scores (I, P) of one item of each kind; information (P, P)."""
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class _Penalised(Expansion):
     """Penalised log-likelihood to second order; without the prior, and scores of items (I, P)."""
@@ -224,7 +190,9 @@ class _Penalised(Expansion):
     scores: Floats
 
 
-def _penalised(likelihood: Integrated, centre: Floats, theta: Floats) -> _Penalised:
+def _penalised(
+    likelihood: JointLikelihood | CommonLikelihood, centre: Floats, theta: Floats
+) -> _Penalised:
     """Log-likelihood plus log-prior at `theta`, of all items."""
     weight = likelihood.weight
     each, scores, information = likelihood.scores_and_information(theta)
@@ -278,7 +246,9 @@ def _influence(maximum: Maximum[_Penalised], weight: Floats) -> Floats:
     return influence
 
 
-def fit_likelihood[L: Integrated](likelihood: L, start: Floats | None = None) -> list[JointFit]:
+def fit_likelihood[L: (JointLikelihood, CommonLikelihood)](
+    likelihood: L, start: Floats | None = None
+) -> list[JointFit]:
     """Maximise, and refine the integrals until a finer rule changes next to nothing.
 
     One fit per model; the search starts at `start` (P,), or at moments of the counts.

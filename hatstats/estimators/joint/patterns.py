@@ -242,8 +242,8 @@ def group_items(counts: ItemCounts) -> list[Patterns]:
     """
     patterns = []
     for m, model in enumerate(counts.models):
-        both = (counts.source_trials[m] > 0)[:, None] & (counts.target_trials[m] > 0)
-        asked = np.flatnonzero(both.any(axis=0))
+        in_source, in_target = counts.source_trials[m] > 0, counts.target_trials[m] > 0
+        asked = np.flatnonzero((in_source[:, None] & in_target).any(axis=0))
         if asked.size == 0:
             raise NotIdentifiedError(
                 f"benchmark {counts.benchmark!r}, model {model!r}: no item has trials both in its "

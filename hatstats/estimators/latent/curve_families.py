@@ -10,13 +10,15 @@ An unrestricted function is ``T(x) = expit(s(logit x))`` with cubic splines s. M
 smoothing leads to a parabola on the logit scales, and the prior mean is T(x) = x. It serves where a
 model may do worse on items that it answers better in the source language; where it may not, an
 increasing function has smaller errors from the same items.
+
+A family of curves on Q points, with p parameters, has a prior: mean `centre` (p,), precision
+`penalty` (p, p), and rows `bends` (Q - 2, Q), ``|bends T|^2`` the weighted bending of a curve.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,31 +46,6 @@ _END_CENTRE, _END_SD = -4.0, 2.5
 # it no error. Derivatives are taken with odds of floor and rest of at least exp(-3), a share of
 # .047, and with unrestricted functions between expit(-3) and expit(3).
 _LEAST_END, _LARGEST_LOGIT = -3.0, 3.0
-
-
-class Family(Protocol):
-    """A smooth family of curves on a grid of Q points, with p parameters."""
-
-    @property
-    def penalty(self) -> Floats:
-        """Prior precision of the parameters, shape (p, p)."""
-
-    @property
-    def centre(self) -> Floats:
-        """Prior mean of the parameters, shape (p,)."""
-
-    @property
-    def bends(self) -> Floats:
-        """Rows (Q - 2, Q); ``|bends T|^2`` is the weighted bending of a curve."""
-
-    def curves(self, theta: Floats) -> Floats:
-        """Curves on the grid, shape (L, Q), from parameters (L, p)."""
-
-    def expand(self, theta: Floats) -> tuple[Floats, Floats, SecondDerivatives]:
-        """Curves, their derivatives (L, Q, p), and second derivatives of weighted sums."""
-
-    def held_slopes(self, theta: Floats) -> Floats:
-        """Derivatives (L, Q, p) for a delta method, with curves held off 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +95,7 @@ def _softmax(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class IncreasingFamily:
-    """Increasing functions on a grid of Q points, with p parameters; see `Family`.
+    """Increasing functions on a grid of Q points, with p parameters.
 
     Splines (C, p - 2) in the C = Q - 1 cells between grid points; the last two parameters are the
     log odds of floor and rest.
@@ -218,7 +195,7 @@ def increasing_family(grid: Floats, roughness: float = 1.0) -> IncreasingFamily:
 
 @dataclass(frozen=True, slots=True)
 class UnrestrictedFamily:
-    """Functions on a grid of Q points, with splines (Q, p) at the points; see `Family`."""
+    """Functions on a grid of Q points, with splines (Q, p) at the points."""
 
     columns: Floats
     penalty: Floats
@@ -244,6 +221,9 @@ class UnrestrictedFamily:
         """Derivatives with the functions held off 0 and 1, shape (L, Q, p)."""
         curve = special.expit(np.clip(theta @ self.columns.T, -_LARGEST_LOGIT, _LARGEST_LOGIT))
         return np.asarray((curve * (1.0 - curve))[:, :, None] * self.columns, dtype=float)
+
+
+type Family = IncreasingFamily | UnrestrictedFamily
 
 
 def unrestricted_family(grid: Floats, roughness: float = 1.0) -> UnrestrictedFamily:

@@ -130,8 +130,8 @@ def _pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:
         size = np.bincount(pattern, weights=weight, minlength=number)
         divisor = np.where(size > 0, size, 1.0)
         mean = np.bincount(pattern, weights=weight * value, minlength=number) / divisor
-        squares = weight * (value - mean[pattern]) ** 2
-        rows.append((size, mean, np.bincount(pattern, squares, minlength=number) / divisor))
+        total = np.bincount(pattern, weight * (value - mean[pattern]) ** 2, minlength=number)
+        rows.append((size, mean, total / divisor))
     size, mean, variance = (np.array(values) for values in zip(*rows, strict=True))
     return Means(size, mean, variance)
 
