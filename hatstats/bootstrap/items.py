@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike
 from hatstats.bootstrap.refits import check_steps
 from hatstats.bootstrap.result import BootstrapScores
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
-from hatstats.inference.validation import count_at_least, one_of, seeded
+from hatstats.inference.validation import count_at_least, one_of
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from hatstats.bootstrap.refits import REFIT_COLUMNS, refit_scores
 from hatstats.bootstrap.result import BootstrapScores
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.inference.validation import count_at_least, seeded
+from hatstats.inference.random_numbers import seeded
+from hatstats.inference.validation import count_at_least
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.reference import reference_name

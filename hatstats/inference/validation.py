@@ -16,17 +16,6 @@ IntArray = NDArray[np.intp]
 _RANK_TOLERANCE = 1e-10
 
 
-def seeded(rng: np.random.Generator | int | None) -> tuple[np.random.Generator, int | None]:
-    """A generator, and the seed that makes it again; None for a generator that was given.
-
-    Without a seed a fresh one is drawn from the operating system.
-    """
-    if isinstance(rng, np.random.Generator):
-        return rng, None
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if rng is None else rng
-    return np.random.default_rng(seed), int(seed)
-
-
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
     """Refuse an option `name` whose value is not among those allowed, by a `DataError`."""
     if value not in allowed:

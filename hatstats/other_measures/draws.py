@@ -17,9 +17,9 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import check_level, two_sided_p
+from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import rows_of_tests
-from hatstats.inference.validation import seeded
 from hatstats.other_measures.formulas import (
     MEANING,
     gamma,

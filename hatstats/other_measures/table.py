@@ -12,8 +12,8 @@ from scipy import special
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import tidy_frame
-from hatstats.inference.validation import seeded
 from hatstats.other_measures.draws import measure_draws
 from hatstats.scores.counts import ratio
 from hatstats.scores.scores import HatScores

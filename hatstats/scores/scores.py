@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
+from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
-from hatstats.inference.validation import seeded
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import names_of
 from hatstats.scores.differences import difference, difference_in_languages

@@ -261,7 +261,7 @@ def test_no_variation_is_not_testable() -> None:
     scores = some_scores()
     same = replace(scores, source=scores.estimates, joint_cov=np.tile(scores.covariance, (2, 2)))
     block = np.where(FAMILY[:, None] == FAMILY, scores.covariance, 0.0)
-    same = replace(same, cov=block, joint_cov=np.tile(block, (2, 2)))
+    same = replace(same, covariance=block, joint_cov=np.tile(block, (2, 2)))
     verdict = judge(same, {**slope(term=SIZE), "kind": "slope_difference"})
     assert verdict.verdict == "not testable"
     assert verdict.reason == "the clusters show no variation to judge it by"
