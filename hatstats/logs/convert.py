@@ -48,6 +48,10 @@ class Conversion:
         `file, reason, rows, by_rule`; 0 rows where a whole file was not read.
     notes : tuple of str
         Choices made, languages and items that do not pair, names of models to look at.
+
+    Examples
+    --------
+    See `convert_logs`.
     """
 
     study: Study
@@ -108,6 +112,23 @@ def convert_logs(
     DataError
         For what cannot be read, for an ambiguous column or source language, when nothing is left,
         and with `strict` for the first rows left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> rows = pd.DataFrame({
+    ...     "model": "acme-1", "benchmark": "quiz", "language": ["en", "en", "sw", "sw"],
+    ...     "item": ["q1", "q2", "q1", "q2"], "correct": [1, 1, 0, 1],
+    ... })
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rows.to_csv(f"{folder}/runs.csv", index=False)
+    ...     done = hs.convert_logs(f"{folder}/runs.csv")
+    >>> done
+    Conversion(Study('runs', item level: 1 models, 1 benchmarks, 2 languages, 4 rows) from 1 files)
+    >>> done.files[["read", "kept", "left_out"]].to_dict("records")
+    [{'read': 4.0, 'kept': 4.0, 'left_out': 0}]
     """
     choices = _choices(fields or {}, settings or {})
     paths = [logs] if isinstance(logs, str | Path) else list(logs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -161,37 +161,25 @@ def _check_claim(claim: Mapping[str, Any], label: str, file: str) -> None:
         )
 
 
-def _ranges(claim: Mapping[str, Any]) -> Iterator[tuple[bool, str, str, str]]:
+def _ranges(claim: Mapping[str, Any]) -> list[tuple[bool, str, str, str]]:
     """Rules on the values of a claim: whether each holds, its key, message and hint."""
-    yield (
-        0 < claim.get("level", 0.05) < 0.5,
-        "level",
-        "the level of a one-sided test lies between 0 and 0.5.",
-        "write level = 0.05 for 5 %.",
-    )
-    yield (
-        claim.get("direction", "greater") in _DIRECTIONS,
-        "direction",
-        "a claim says that its number is greater or less than the threshold.",
-        f"write one of {', '.join(_DIRECTIONS)}.",
-    )
+    rules = [
+        (0 < claim.get("level", 0.05) < 0.5, "level",
+         "the level of a one-sided test lies between 0 and 0.5.", "write level = 0.05 for 5 %."),
+        (claim.get("direction", "greater") in _DIRECTIONS, "direction",
+         "a claim says that its number is greater or less than the threshold.",
+         f"write one of {', '.join(_DIRECTIONS)}."),
+    ]  # fmt: skip
     if claim["kind"] == "non_inferiority":
         small, large = claim["small"], claim["large"]
-        yield (
-            0 < claim["margin"] < 1,
-            "margin",
-            "margin is a difference of accuracies, between 0 and 1.",
-            "write margin = 0.05 for five points.",
-        )
-        yield (
-            isinstance(small, str) == isinstance(large, str),
-            "large",
-            "small and large are two numbers, or two labels.",
-            "give both in the same way.",
-        )
-        yield (
-            isinstance(small, str) or small < large,
-            "small",
-            "small is not below large.",
-            "exchange small and large.",
-        )
+        labels = [isinstance(group, str) for group in (small, large)]
+        rules += [
+            (0 < claim["margin"] < 1, "margin",
+             "margin is a difference of accuracies, between 0 and 1.",
+             "write margin = 0.05 for five points."),
+            (labels[0] == labels[1], "large",
+             "small and large are two numbers, or two labels.", "give both in the same way."),
+            (any(labels) or small < large, "small",
+             "small is not below large.", "exchange small and large."),
+        ]  # fmt: skip
+    return rules

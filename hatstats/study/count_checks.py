@@ -110,7 +110,7 @@ def _check_proportions(counts: Sheet, is_item: Mask) -> None:
 def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame, benchmarks: pd.DataFrame) -> None:
     """Warn, without refusing, of model sizes that look like billions and counts like per cent."""
     for text in (*_odd_sizes(models), *_odd_accuracies(counts, benchmarks)):
-        warnings.warn(text, DegenerateDataWarning, stacklevel=3)
+        warnings.warn(text, DegenerateDataWarning, stacklevel=4)
 
 
 def _odd_sizes(models: pd.DataFrame) -> Iterator[str]:

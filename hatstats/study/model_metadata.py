@@ -82,6 +82,18 @@ def fill_models(study: Study) -> FilledModels:
     -----
     The table holds the models of the project's own studies, each value with its source, and those
     of llm-stats (CC BY 4.0). Undisclosed sizes stay unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> table = pd.DataFrame({"model": ["gemma-3-27b-it", "ours"], "en": [.8, .7], "sw": [.6, .3]})
+    >>> done = hs.fill_models(hs.Study.from_frame(table, source="en", n_trials=250))
+    >>> print(done.summary())
+    1 of 2 models found in the table of hatstats.
+    - gemma-3-27b-it = google/gemma-3-27b-it (same but for organisation and
+      separators): filled family, release_date, params_total, params_active
+    - ours: not in the table
     """
     study = as_study(study, "fill_models")
     models = study.models.copy()

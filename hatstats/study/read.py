@@ -7,13 +7,11 @@ from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims, read_head
-from hatstats.study.count_checks import warn_implausible
 from hatstats.study.frames.native import describe
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.raw_tables import DELIMITERS, FORMATS, read_table, read_toml
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
-from hatstats.study.study import Study, assemble, with_notes
-from hatstats.study.validate import validate_study
+from hatstats.study.study import Study, study_of_sheets, with_notes
 
 
 def read_study(path: str | Path, *, format: str | None = None) -> Study:
@@ -44,6 +42,17 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     -----
     DegenerateDataWarning
         For sizes that look like billions and counts that look like per cent.
+
+    Examples
+    --------
+    A study that was written is read as it was:
+
+    >>> import tempfile
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hs.read_study(study.write(f"{folder}/quiz"))
+    Study('simulated', item level: 6 models, 1 benchmarks, 3 languages, 180 rows)
     """
     if not isinstance(path, str | Path):
         raise DataError(
@@ -67,9 +76,7 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
             f"other names; on the command line: hatstats convert {path.name} --out FOLDER."
         )
         sheets, notes = split_plain(read_table(path, format=format), other_way)
-    tables = validate_study(**sheets)
-    warn_implausible(tables.counts, tables.models, tables.benchmarks)
-    return assemble(tables, with_notes(info, notes), claims, files)
+    return study_of_sheets(sheets, with_notes(info, notes), claims, files)
 
 
 def _read_folder(

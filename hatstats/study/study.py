@@ -64,6 +64,21 @@ class Study:
     -----
     DegenerateDataWarning
         For sizes that look like billions and counts that look like per cent.
+
+    Examples
+    --------
+    Counts alone make a study where they name the source language; `from_frame` takes more.
+
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> study = hs.Study(pd.DataFrame({
+    ...     "model": "acme-1", "benchmark": "quiz", "language": ["en", "sw"],
+    ...     "n_correct": [31, 24], "n_trials": 40, "source_language": "en",
+    ... }))
+    >>> study
+    Study('study', aggregate level: 1 models, 1 benchmarks, 2 languages, 2 rows)
+    >>> study.info.notes
+    'Chance level not given: taken as 0.'
     """
 
     counts: pd.DataFrame
@@ -77,10 +92,8 @@ class Study:
     def __post_init__(self) -> None:
         """Validate, and keep copies of the tables in their declared form."""
         sheets, notes = complete_tables(self.counts, self.models, self.benchmarks, self.items)
-        tables = validate_study(**sheets)
-        warn_implausible(tables.counts, tables.models, tables.benchmarks)
         info = with_notes(self.info, notes)
-        _fill(self, tables, info, check_claims(self.claims), tuple(self.files))
+        study_of_sheets(sheets, info, check_claims(self.claims), tuple(self.files), study=self)
 
     @classmethod
     def from_frame(
@@ -153,19 +166,12 @@ class Study:
         """
         given = FrameOptions(source, chance, benchmark, models, languages, columns, n_trials)
         sheets, name, notes = tables_from_frame(df, given)
-        tables = validate_study(**sheets)
-        warn_implausible(tables.counts, tables.models, tables.benchmarks)
-        return assemble(tables, with_notes(StudyInfo(name), notes), (), ())
+        return study_of_sheets(sheets, with_notes(StudyInfo(name), notes))
 
     @property
     def name(self) -> str:
         """Short name of the study."""
         return self.info.name
-
-    @property
-    def title(self) -> str:
-        """Title of the study, or its name."""
-        return self.info.title or self.info.name
 
     @property
     def model_names(self) -> list[str]:
@@ -231,6 +237,13 @@ class Study:
         ------
         DataError
             For a name that the study does not have, or when nothing or no source row is left.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=3), rng=1)
+        >>> study.select(models=["model-01", "model-02"], languages=["src", "t02"]).languages
+        ['src', 't02']
         """
         keep = np.ones(len(self.counts), dtype=bool)
         for column, wanted, known in (
@@ -269,6 +282,15 @@ class Study:
         -------
         path
             The folder.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sorted(os.listdir(study.write(f"{folder}/quiz")))
+        ['benchmarks.csv', 'counts.csv', 'models.csv', 'study.toml']
         """
         if format not in ("csv", "parquet"):
             raise DataError("the format is not known.", value=format, hint="use csv or parquet.")
@@ -325,26 +347,37 @@ class Study:
             if gone.any():
                 n_lost = len(cells[gone].unique())
                 notes.append(f"Items left out because their source language was: {n_lost}.")
-        frames = {
-            "counts": counts,
-            "models": self.models[self.models["model"].isin(counts["model"]).to_numpy()],
-            "benchmarks": self.benchmarks[
-                self.benchmarks["benchmark"].isin(counts["benchmark"]).to_numpy()
-            ],
-            "items": items[_pairs(items, "item").isin(_pairs(counts, "item").unique())],
-        }
-        tables = validate_study(
-            **{table: Sheet.from_frame(f"{table} of {self.name}", f) for table, f in frames.items()}
+        models, benchmarks = (
+            table[table[name].isin(counts[name]).to_numpy()]
+            for table, name in ((self.models, "model"), (self.benchmarks, "benchmark"))
         )
-        return assemble(tables, with_notes(self.info, notes), self.claims, self.files)
+        items = items[_pairs(items, "item").isin(_pairs(counts, "item").unique())]
+        sheets = {
+            table: Sheet.from_frame(f"{table} of {self.name}", frame)
+            for table, frame in zip(_TABLES, (counts, models, benchmarks, items), strict=True)
+        }
+        info = with_notes(self.info, notes)
+        return study_of_sheets(sheets, info, self.claims, self.files, warn=False)
 
 
-def assemble(
-    tables: Tables, info: StudyInfo, claims: tuple[dict[str, Any], ...], files: tuple[Path, ...]
+def study_of_sheets(
+    sheets: Mapping[str, Sheet],
+    info: StudyInfo,
+    claims: tuple[dict[str, Any], ...] = (),
+    files: tuple[Path, ...] = (),
+    *,
+    warn: bool = True,
+    study: Study | None = None,
 ) -> Study:
-    """Make a study from tables that are validated already, without validating them again."""
-    study = object.__new__(Study)
-    _fill(study, tables, info, claims, files)
+    """Validate raw `counts, models, benchmarks, items`, and make (or fill) a study of them."""
+    study = object.__new__(Study) if study is None else study
+    tables = validate_study(**sheets)
+    if warn:
+        warn_implausible(tables.counts, tables.models, tables.benchmarks)
+    values = {table: getattr(tables, table) for table in _TABLES}
+    values |= {"info": with_notes(info, tables.notes), "claims": claims, "files": files}
+    for name, value in values.items():
+        object.__setattr__(study, name, value)
     return study
 
 
@@ -355,20 +388,6 @@ def with_notes(info: StudyInfo, notes: Iterable[str]) -> StudyInfo:
         if note not in text:
             text = f"{text} {note}".strip()
     return replace(info, notes=text)
-
-
-def _fill(
-    study: Study,
-    tables: Tables,
-    info: StudyInfo,
-    claims: tuple[dict[str, Any], ...],
-    files: tuple[Path, ...],
-) -> None:
-    """Set the fields of a frozen study."""
-    values = {table: getattr(tables, table) for table in _TABLES}
-    values |= {"info": with_notes(info, tables.notes), "claims": claims, "files": files}
-    for name, value in values.items():
-        object.__setattr__(study, name, value)
 
 
 def _pairs(table: pd.DataFrame, column: str) -> pd.MultiIndex:

@@ -65,7 +65,7 @@ def test_eclektic_items_have_their_own_source(study: Study) -> None:
 
 def test_marked_synthetic_wherever_it_appears(study: Study, tmp_path: Path) -> None:
     assert study.info.synthetic
-    assert study.title.startswith("SYNTHETIC")
+    assert study.info.title.startswith("SYNTHETIC")
     assert "synthetic" in study.name
     assert "none was observed" in study.info.notes
     small = simulate_study(preset="paper", design=SMALL, rng=1).select(benchmarks="eclektic")
@@ -74,7 +74,7 @@ def test_marked_synthetic_wherever_it_appears(study: Study, tmp_path: Path) -> N
     assert small.info.synthetic
     back = read_study(small.write(tmp_path / "study"))
     assert back.info.synthetic
-    assert back.title == small.title
+    assert back.info.title == small.info.title
     pd.testing.assert_frame_equal(back.counts, small.counts)
 
 

@@ -124,7 +124,7 @@ def test_twins_are_clusters_of_two_of_one_hardness() -> None:
 def test_shape_names_and_mark() -> None:
     study = simulate_study(shape=Shape(7, 3, 4), world="cubic", rng=6)
     assert study.info.synthetic
-    assert "world cubic" in study.title
+    assert "world cubic" in study.info.title
     assert study.level == "item"
     assert study.languages == ["src", "t01", "t02", "t03"]
     assert len(study.counts) == 6 * 7 * 4

@@ -24,7 +24,7 @@ open,q2,sw
 def test_level_names_and_order(make_folder: MakeFolder) -> None:
     study = read_study(make_folder())
     assert study.name == "small"
-    assert study.title == "A small study"
+    assert study.info.title == "A small study"
     assert study.model_names == ["alpha", "beta"]
     assert study.benchmark_names == ["quiz", "open"]
     assert study.languages == ["en", "sw"]

@@ -79,6 +79,20 @@ def suspicious_cells(
     ------
     DataError
         When `threshold` or `min_drop` is not positive.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> table = pd.DataFrame({
+    ...     "model": ["a", "b", "c", "d"], "en": [0.92, 0.85, 0.81, 0.74],
+    ...     "de": [0.88, 0.81, 0.77, 0.70], "fr": [0.89, 0.82, 0.04, 0.72],
+    ...     "sw": [0.66, 0.57, 0.52, 0.43],
+    ... })
+    >>> study = hs.Study.from_frame(table, source="en", n_trials=250)
+    >>> hs.suspicious_cells(study)[["model", "language", "accuracy"]]
+      model language  accuracy
+    0     c       fr      0.04
     """
     study = as_study(study, "suspicious_cells")
     for name, value in (("threshold", threshold), ("min_drop", min_drop)):
