@@ -39,16 +39,11 @@ _SATURATED = 1e-3
 class CountTable(Printed):
     """Items and target accuracy by source count, observed and expected, with tests.
 
-    Attributes
-    ----------
-    table : DataFrame
-        `model, benchmark, right, trials, items, items_expected, target, target_expected`;
-        target accuracies are means over languages, NaN for counts that no item has.
-    tests : DataFrame
-        `model, benchmark, term, statistic, df, p_value, distance`. Term ``source counts``:
-        distance is the share of items that would have to move to another count; term ``target
-        means``: the absolute differences of target accuracy, weighted by shares of items.
-    method : str
+    `table` has, by model, benchmark and `right` of `trials`, `items` and their mean accuracy over
+    target languages, `target`, each beside its expectation; NaN for counts that no item has.
+    `tests` has chi-square tests of two terms: ``source counts``, whose `distance` is the share of
+    items that would have to move to another count, and ``target means``, whose `distance` sums the
+    absolute differences of target accuracy, weighted by shares of items.
     """
 
     table: pd.DataFrame

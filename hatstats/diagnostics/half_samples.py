@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.scores.averages import ModelScores
-from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
+from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, mean_influence
 from hatstats.scores.item_profile import average_cells, require_items
 from hatstats.scores.reference import Mixture, reference_mixture, reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -36,13 +36,9 @@ _CLEARLY_POSITIVE = 2.0
 class SplitHalf(ModelComparison):
     """Straight-line HAT by split halves, and the same line through the fitted profile.
 
-    Attributes
-    ----------
-    reliability : DataFrame
-        `model, benchmark, reliability`: share of the variance of k/n that is variance of x.
-    line, implied : ModelScores
-        HAT of the straight line by split halves, and of the line through the fitted profile.
-    method, reference : str
+    `line` is HAT of the straight line by split halves, `implied` that of the line through the
+    profile. `reliability` has, by model and benchmark, the share of the variance of k/n that is
+    variance of x.
     """
 
     reliability: pd.DataFrame
@@ -78,15 +74,13 @@ class SplitHalf(ModelComparison):
         return self._lines("Split halves, straight-line HAT", details, text)
 
 
-def _straight_line(
-    moments: tuple[Floats, Floats, Floats, Floats], centre: Floats
-) -> tuple[Floats, Floats, tuple[Floats, Floats, Floats, Floats]]:
-    """Height of straight lines at `centre` (M,), their slopes, and derivatives; each (M, L).
+def _straight_line(moments: Floats, centre: Floats) -> tuple[Floats, Floats, Floats]:
+    """Height of straight lines at `centre` (M,) and their slopes (M, L), and derivatives (M, L, 4).
 
-    `moments` are E y, E xy, E x and E x^2 of each cell (M, L); the derivatives of the height are
+    `moments` (M, L, 4) are E y, E xy, E x and E x^2 of each cell; the derivatives of the height are
     with respect to them, at fixed centre. Slopes and derivatives are 0 where x has no variance.
     """
-    mean_y, mean_xy, mean_x, mean_xx = moments
+    mean_y, mean_xy, mean_x, mean_xx = np.moveaxis(moments, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = mean_xx - mean_x**2
         slope = (mean_xy - mean_x * mean_y) / variance
@@ -94,9 +88,8 @@ def _straight_line(
         offset = (centre[:, None] - mean_x) / variance
         by_y = 1.0 - mean_x * offset
         by_x = offset * (2.0 * mean_x * slope - mean_y) - slope
-        by_xx = -slope * offset
-    slope, by_y, by_xy, by_x, by_xx = map(_finite, (slope, by_y, offset, by_x, by_xx))
-    return height, slope, (by_y, by_xy, by_x, by_xx)
+    derivatives = np.stack([by_y, offset, by_x, -slope * offset], axis=-1)
+    return height, _finite(slope), _finite(derivatives)
 
 
 def _finite(values: Floats) -> Floats:
@@ -114,53 +107,31 @@ def _squares(correct: Floats, trials: Floats) -> Floats:
 def _observed(fit: BenchmarkFit, mixture: Mixture) -> CellScores:
     """HAT of the straight lines by split halves."""
     counts = fit.counts
-    square = _squares(counts.source_correct, counts.source_trials)
-    asked = ~np.isnan(square)
-    y = counts.target_accuracy()
-    used = ~np.isnan(y) & asked[:, :, None]
-    number = used.sum(axis=1)
-    x, square, y = np.where(asked, counts.source_accuracy(), 0.0), _finite(square), _finite(y)
-    values = [
-        np.broadcast_to(value, y.shape)
-        for value in (y, x[:, :, None] * y, x[:, :, None], square[:, :, None])
-    ]
-    mean_y, mean_xy, mean_x, mean_xx = moments = [
-        np.divide(
-            np.where(used, value, 0.0).sum(axis=1),
-            number,
-            out=np.full(number.shape, np.nan),
-            where=number > 0,
-        )
-        for value in values
-    ]
-    own = (x * asked).sum(axis=1) / asked.sum(axis=1)
+    square, y = _squares(counts.source_correct, counts.source_trials), counts.target_accuracy()
+    x = np.where(np.isnan(square), np.nan, counts.source_accuracy())
+    products = (y, x[:, :, None] * y, x[:, :, None], square[:, :, None])
+    values = np.stack(np.broadcast_arrays(*products), axis=-1)
+    values[np.isnan(values).any(axis=-1)] = np.nan
+    moments, moment_influence = mean_influence(values)
+    own, own_influence = mean_influence(x)
     centre = mixture.mixing @ own + mixture.fixed @ fit.support
-    estimate, slope, gradient = _straight_line((mean_y, mean_xy, mean_x, mean_xx), centre)
-    influence = np.zeros((y.shape[1], *number.shape))
-    for value, average, weight in zip(values, moments, gradient, strict=True):
-        part = (value - average[:, None, :]) * (weight / np.maximum(number, 1))[:, None, :]
-        influence += np.where(used, part, 0.0).transpose(1, 0, 2)
-    shift = np.where(asked, x - own[:, None], 0.0) / asked.sum(axis=1, keepdims=True)
-    influence += (shift.T @ mixture.mixing.T)[:, :, None] * slope[None]
+    estimate, slope, derivatives = _straight_line(moments, centre)
+    influence = np.einsum("nmlk,mlk->nml", moment_influence, derivatives)
+    influence += (own_influence @ mixture.mixing.T)[:, :, None] * slope
     return CellScores(estimate, influence)
 
 
 def _implied(fit: BenchmarkFit, mixture: Mixture) -> CellScores:
     """HAT of the straight lines through the fitted profile, weighted by its own distribution."""
     x, g, profile = fit.support, fit.distributions, fit.profiles
-    shape = profile.shape[:2]
     own = g @ x
     centre = mixture.mixing @ own + mixture.fixed @ x
-    moments = (
-        np.einsum("mq,mlq->ml", g, profile),
-        np.einsum("mq,mlq->ml", g * x, profile),
-        np.broadcast_to(own[:, None], shape),
-        np.broadcast_to((g @ x**2)[:, None], shape),
-    )
-    estimate, slope, gradient = _straight_line(moments, centre)
-    influence = np.zeros((fit.counts.items.size, *shape))
+    of_y = np.einsum("kmq,mlq->kml", np.stack([g, g * x]), profile)
+    moments = np.stack(np.broadcast_arrays(*of_y, own[:, None], (g @ x**2)[:, None]), axis=-1)
+    estimate, slope, derivatives = _straight_line(moments, centre)
+    influence = np.zeros((fit.counts.items.size, *slope.shape))
     for m, model in enumerate(fit.models):
-        by_y, by_xy, by_x, by_xx = (part[m] for part in gradient)
+        by_y, by_xy, by_x, by_xx = derivatives[m].T
         if not by_xy.any() and not by_y.any():
             continue
         # The line's weights on T depend on g alone, so that they are the same in every language.
@@ -246,11 +217,8 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
         names = fit.counts.models
         clear, reliability = _reliability(fit)
         unclear |= {name for name, good in zip(names, clear, strict=True) if not good}
-        tables.append(
-            pd.DataFrame(
-                {"model": names, "benchmark": fit.counts.benchmark, "reliability": reliability}
-            )
-        )
+        table = pd.DataFrame({"model": names, "reliability": reliability})
+        tables.append(table.assign(benchmark=fit.counts.benchmark))
         asked = ~np.isnan(fit.profiles).all(axis=2)
         mixture = reference_mixture(reference, names, fit.support)
         for cells, scores in ((lines, _observed(fit, mixture)), (implied, _implied(fit, mixture))):
@@ -265,7 +233,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
             stacklevel=2,
         )
     return SplitHalf(
-        reliability=pd.concat(tables, ignore_index=True),
+        reliability=pd.concat(tables, ignore_index=True)[["model", "benchmark", "reliability"]],
         line=_without(average_cells(items, lines), unclear),
         implied=_without(average_cells(items, implied), unclear),
         method=items.method,

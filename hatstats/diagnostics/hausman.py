@@ -34,13 +34,7 @@ class MisspecificationTest(ModelComparison):
     The null hypothesis is that both converge to the same scores. Differences too
     small to matter can reject it, so that their size is reported beside the test.
 
-    Attributes
-    ----------
-    parametric, robust : ModelScores
-        HAT of the same models on the same items.
-    methods : pair of str
-        Names of the two estimators.
-    reference : str
+    `parametric` and `robust` are HAT of the same models on the same items by the two `methods`.
     """
 
     parametric: ModelScores

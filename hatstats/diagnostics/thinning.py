@@ -44,20 +44,11 @@ _FEWEST = 3
 class Thinning(ModelComparison):
     """Observed HAT at fewer and fewer trials, its limit, and what the profile implies.
 
-    Attributes
-    ----------
-    path : DataFrame
-        `model, benchmark, trials, observed, std_error, implied, used`: the observed HAT with
-        so many trials in the source language, the HAT that the profile implies for them, and
-        whether the extrapolation uses it. In the rows of infinitely many trials `observed` is the
-        quadratic's limit and `implied` the profile's own HAT.
-    limit, implied : ModelScores
-        Quadratic extrapolation of the observed and of the implied path to 1/n = 0.
-    score : ModelScores
-        HAT of the profile itself.
-    method, reference : str
-    n_excluded : int
-        Model-item pairs with too few trials to be thinned with the others.
+    `path` has a row per model, benchmark and number of trials: the `observed` HAT with so many
+    source trials, its `std_error`, the HAT `implied` by the profile, and whether it is `used` in
+    the extrapolation; with infinitely many trials these are the quadratic's limit and the profile's
+    own HAT. `limit` and `implied` extrapolate the two paths to 1/n = 0; `score` is the profile's
+    HAT. `n_excluded` pairs of model and item have too few trials.
     """
 
     path: pd.DataFrame

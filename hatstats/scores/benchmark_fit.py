@@ -129,7 +129,7 @@ class BenchmarkFit:
 
     def source_influence(self) -> tuple[Floats, Floats]:
         """Mean source accuracy (M,) and the items' influence on it (N, M)."""
-        return _mean_influence(self.counts.source_accuracy())
+        return mean_influence(self.counts.source_accuracy())
 
     def _target_accuracy(self) -> CellScores:
         """Mean target accuracy and the items' influence on it: HAT under the reference `own`.
@@ -140,7 +140,7 @@ class BenchmarkFit:
         """
         asked_in_source = (self.counts.source_trials > 0)[:, :, None]
         return CellScores(
-            *_mean_influence(np.where(asked_in_source, self.counts.target_accuracy(), np.nan))
+            *mean_influence(np.where(asked_in_source, self.counts.target_accuracy(), np.nan))
         )
 
     def cells(self, estimate: Floats) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def _mean_profile(profile: Floats) -> Floats:
     return profile[asked].mean(axis=0) if asked.any() else np.full(profile.shape[1], np.nan)
 
 
-def _mean_influence(accuracy: Floats) -> tuple[Floats, Floats]:
+def mean_influence(accuracy: Floats) -> tuple[Floats, Floats]:
     """Means over items (M, ...) of accuracies (M, N, ...) but NaN, and the items' influence.
 
     The influence has shape (N, M, ...).
