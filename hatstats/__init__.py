@@ -15,7 +15,9 @@ from hatstats.errors import (
     DegenerateDataWarning,
     FitError,
     HatstatsError,
+    MissingPackageError,
     NotIdentifiedError,
+    explained_imports,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from hatstats.logs.convert import Conversion, convert_logs
     from hatstats.other_measures.draws import measure_draws
     from hatstats.other_measures.table import measures
+    from hatstats.report.results.results import ReportOptions
+    from hatstats.report.run_folder import write_report
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.simulation.paper_design import PaperDesign
@@ -82,6 +86,7 @@ __all__ = [
     "HierarchicalFit",
     "JointOptions",
     "LatentOptions",
+    "MissingPackageError",
     "NotIdentifiedError",
     "PaperDesign",
     "Plan",
@@ -91,6 +96,7 @@ __all__ = [
     "PlanSizes",
     "Priors",
     "Registration",
+    "ReportOptions",
     "Sampling",
     "Shape",
     "Specification",
@@ -140,6 +146,7 @@ __all__ = [
     "true_hat",
     "verdict_shares",
     "within_between",
+    "write_report",
 ]
 
 # The module of each name; the imports for type checkers above say the same, and a test compares
@@ -165,6 +172,8 @@ _MODULES = {
     "hatstats.logs.convert": ("Conversion", "convert_logs"),
     "hatstats.other_measures.draws": ("measure_draws",),
     "hatstats.other_measures.table": ("measures",),
+    "hatstats.report.results.results": ("ReportOptions",),
+    "hatstats.report.run_folder": ("write_report",),
     "hatstats.scores.scores": ("HatScores",),
     "hatstats.scores.transfer_profile": ("TransferProfile",),
     "hatstats.simulation.paper_design": ("PaperDesign",),
@@ -202,7 +211,8 @@ def __getattr__(name: str) -> object:
     """Import a public name from its module when it is first used."""
     for module, names in _MODULES.items():
         if name in names:
-            value: object = getattr(importlib.import_module(module), name)
+            with explained_imports():
+                value: object = getattr(importlib.import_module(module), name)
             globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+_BAYES = ("the hierarchical model", "hatstats")
+_LOGS = ("evaluation logs and Parquet files", '"hatstats[logs]"')
+#: Packages that much of hatstats works without: what needs them, and what pip is to install.
+_NEEDED_FOR = {
+    **dict.fromkeys(("pymc", "pytensor", "nutpie", "numba"), _BAYES),
+    **dict.fromkeys(("arviz", "arviz_base", "arviz_stats", "xarray", "h5netcdf"), _BAYES),
+    **dict.fromkeys(("duckdb", "ibis", "pyarrow"), _LOGS),
+    "pyspark": ("logs on a Spark cluster", '"hatstats[spark]"'),
+    "matplotlib": ("figures", "hatstats"),
+    "jinja2": ("the page of a report", "hatstats"),
+}
 
 
 class HatstatsError(Exception):
-    """Root of every error that hatstats raises on purpose."""
+    """Root of every error that hatstats raises on purpose.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 0.5], shape=hs.Shape(50, 1), rng=1)
+    >>> try:
+    ...     hs.fit_profile(study, method="best")
+    ... except hs.HatstatsError as error:
+    ...     print(error)
+    column 'method', value 'best': unknown method Hint: use 'latent', ...
+    """
 
 
 class DataError(HatstatsError, ValueError):
@@ -48,6 +73,33 @@ class DataError(HatstatsError, ValueError):
         text = f"{', '.join(location)}: {message}" if location else message
         super().__init__(f"{text} Hint: {hint}" if hint else text)
         self.file, self.row, self.column, self.value, self.hint = file, row, column, value, hint
+
+
+class MissingPackageError(HatstatsError, ModuleNotFoundError):
+    """A package is not installed that this part needs; the message has the line that installs it.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> issubclass(hs.MissingPackageError, ImportError)
+    True
+    """
+
+
+@contextmanager
+def explained_imports() -> Iterator[None]:
+    """Turn the failed import of an optional package into one sentence with its pip line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if isinstance(error, MissingPackageError) or package not in _NEEDED_FOR:
+            raise
+        purpose, requirement = _NEEDED_FOR[package]
+        raise MissingPackageError(
+            f"{package} is needed for {purpose}, and is not installed: pip install {requirement}",
+            name=error.name,
+        ) from error
 
 
 class NotIdentifiedError(HatstatsError, ValueError):

@@ -19,6 +19,7 @@ import hatstats
 from hatstats import cli
 from hatstats.errors import DegenerateDataWarning, FitError
 from hatstats.report.results import analysis as analysis_module
+from hatstats.report.results.results import ReportOptions
 from tests.report.runs import small_study
 from tests.report.studies import aggregate_study, item_study
 
@@ -121,7 +122,7 @@ def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyP
     given = ("--reference", "uniform", "--method", "aggregate", "--with-flagged", "--quick")
     fails(run("report", small, "--out", small.parent / "x", *given, "--seed", "9"), 1)
     (options,) = seen
-    assert options == analysis_module.Options(
+    assert options == ReportOptions(
         method="aggregate", reference="uniform", seed=9, with_flagged=True, quick=True
     )
 

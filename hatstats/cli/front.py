@@ -20,6 +20,7 @@ from hatstats.errors import (
     DegenerateDataWarning,
     HatstatsError,
     NotIdentifiedError,
+    explained_imports,
 )
 
 #: Exit statuses: an analysis failed; the input or the arguments are wrong.
@@ -128,7 +129,8 @@ def _plain_messages(debug: bool) -> Iterator[None]:
             warnings.filterwarnings("always", category=category)
         warnings.showwarning = note
         try:
-            yield
+            with explained_imports():
+                yield
         except HatstatsError as error:
             code = WRONG if isinstance(error, DataError | NotIdentifiedError) else FAILED
             message = f"Error: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -27,43 +28,32 @@ def report(
 
     check_out(out)
     data, _ = read(study, choice)
-    from hatstats.report.results.analysis import Options, analyse
+    from hatstats.report.results.analysis import analyse
+    from hatstats.report.results.results import ReportOptions
     from hatstats.report.run_folder import write_run
 
-    options = Options(
-        method=choice.method,
-        reference=choice.reference,
-        conf_level=choice.conf_level,
+    options = ReportOptions(
         seed=choice.seed,
+        conf_level=choice.conf_level,
+        reference=choice.reference,
+        method=choice.method,
         with_flagged=choice.with_flagged,
         quick=choice.quick,
         bayes=bayes,
     )
+    # A path that would name this machine is cut to its last part.
+    name = study.name if study.is_absolute() else study.as_posix()
     with progress_bar() as progress:
-        analysis = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
+        results = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
         progress("tables and figures", 0.75)
-        folder = write_run(analysis, out, arguments=_arguments(study, choice, bayes))
+        folder = write_run(results, out, arguments={"study": name, **asdict(options)})
     if choice.json:
         print((folder / "results.json").read_text(encoding="utf-8"), end="")
     else:
-        for line in analysis.key_results:
+        for line in results.key_results:
             print(line)
-        for line in analysis.bayes.words if analysis.bayes is not None else ():
+        for line in results.bayes.words if results.bayes else ():
             say(line)
         print(f"\nReport: {folder / 'report.html'}")
-    if analysis.bayes is not None and not analysis.bayes.passed:
+    if results.bayes and not results.bayes.passed:
         raise typer.Exit(FAILED)
-
-
-def _arguments(study: Path, choice: Choice, bayes: bool) -> dict[str, object]:
-    """Arguments to record: a path that would name this machine is cut to its last part."""
-    return {
-        "study": study.name if study.is_absolute() else study.as_posix(),
-        "seed": choice.seed,
-        "conf_level": choice.conf_level,
-        "reference": choice.reference,
-        "method": choice.method,
-        "with_flagged": choice.with_flagged,
-        "quick": choice.quick,
-        "bayes": bayes,
-    }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from hatstats.report.atomic_folder import whole_folder
+from hatstats.errors import explained_imports
+from hatstats.report.atomic_folder import check_out, whole_folder
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import save_figure
 from hatstats.report.html_page import Origin, report_page
@@ -22,38 +24,83 @@ from hatstats.report.manifest import (
     short_names,
     versions,
 )
-from hatstats.report.results.analysis import Analysis
-from hatstats.report.results.collect import collect
-from hatstats.report.results.results import Results
+from hatstats.report.results.analysis import analyse
+from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
+from hatstats.study import Study, as_study
 
 
-def write_run(analysis: Analysis, out: Path, *, arguments: Mapping[str, Any]) -> Path:
-    """Write the run folder of an analysis.
+@explained_imports()
+def write_report(
+    study: Study,
+    out: str | Path,
+    options: ReportOptions | None = None,
+    *,
+    progress: Callable[[str, float], None] | None = None,
+) -> Path:
+    """Write scores, trends, verdicts, tables, figures and an HTML page to a folder.
 
     Parameters
     ----------
-    analysis : Analysis
-    out : Path
+    study : Study
+        With its flagged cells; they are left out unless the options say otherwise.
+    out : str or path
         The folder to write; an earlier run folder is replaced, anything else is refused.
-    arguments : mapping
-        What the user asked for, recorded in the manifest, without `out`: it changes no number.
+    options : ReportOptions, optional
+        Estimator, reference distribution, level, seed, and what to skip or add.
+    progress : callable, optional
+        Called as ``progress(what, share)`` while working, share from 0 to 1.
 
     Returns
     -------
     Path
-        The folder, with `results.json`, `scores.csv`, `trends.csv`, `claims.csv`, `measures.csv`,
-        `specification.csv`, `numbers.tex`, `report.html`, `manifest.json`, `tables/*.tex` and
-        `figures/*.{pdf,svg,png}`. The same analysis gives the same bytes.
+        The folder: `report.html` to read, `results.json` with every number, the same as CSV files,
+        `numbers.tex`, `tables/*.tex`, `figures/*` and `manifest.json`.
 
     Raises
     ------
     DataError
-        If the folder cannot be written.
+        If the folder cannot be written, or the study is wrong.
+    NotIdentifiedError, FitError
+        If the study cannot give scores. Trends and claims that it cannot test are part of the
+        report, with the reason.
+
+    See Also
+    --------
+    hatstats.fit_profile : scores without a report.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=40, n_languages=1, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5], shape=shape, rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = hs.write_report(
+    ...         study, f"{folder}/run", hs.ReportOptions(method="observed", quick=True)
+    ...     )
+    ...     print(sorted(path.name for path in written.glob("*.html")))
+    ['report.html']
     """
-    results = collect(analysis)
+    study = as_study(study, "write_report")
+    check_out(Path(out))
+    options = options or ReportOptions()
+    show = progress or (lambda what, share: None)
+    results = analyse(study, options, progress=lambda what, share: show(what, 0.7 * share))
+    show("tables and figures", 0.75)
+    folder = write_run(results, Path(out), arguments={"study": study.name, **asdict(options)})
+    show("done", 1.0)
+    return folder
+
+
+def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> Path:
+    """Write the run folder of an analysis; the same results give the same bytes.
+
+    `arguments` is what the user asked for, recorded in the manifest, without `out`, which changes
+    no number.
+    """
     with whole_folder(Path(out)) as folder:
         _write_numbers(results, folder)
         tables = tables_of(results)
@@ -90,9 +137,12 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "measures": results.measures,
         "specification": results.specification,
     }
-    if results.check_words:
-        frames |= {"checks": results.checks, "items": results.items}
-    frames |= {f"bayes_{name}": frame for name, frame in results.bayes.items()}
+    checks, bayes = results.checks, results.bayes
+    if checks is not None:
+        frames |= {"checks": checks.table, "items": checks.items}
+    if bayes is not None:
+        parts = ("claims", "scores", "shrinkage", "prior", "checks")
+        frames |= {f"bayes_{name}": getattr(bayes, name) for name in parts}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     content = {
@@ -100,8 +150,8 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "study": dict(results.info),
         "analysis": dict(results.facts),
         "key_results": results.key_results,
-        "check_words": results.check_words,
-        "bayes_words": results.bayes_words,
+        "check_words": checks.words if checks else (),
+        "bayes_words": bayes.words if bayes else (),
         **frames,
         "scores_covariance": {
             "models": list(results.cov.columns),

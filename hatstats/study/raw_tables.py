@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, explained_imports
 from hatstats.study.schema import Sheet
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -86,6 +86,8 @@ def _read_parquet(path: Path) -> Sheet:
     if not data:
         raise _empty(path)
     try:
+        with explained_imports():
+            import pyarrow  # noqa: F401  # else pandas fails with a page about engines
         frame = pd.read_parquet(io.BytesIO(data))
     except (OSError, ValueError) as reason:
         raise DataError(

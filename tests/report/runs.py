@@ -6,7 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from hatstats.report.results.analysis import Analysis, Options, analyse
+from hatstats.report.results.analysis import analyse
+from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import write_run
 from hatstats.study.read import read_study
 from tests.report.studies import aggregate_study, item_study
@@ -29,9 +30,9 @@ def small_study() -> Path:
 
 
 @cache
-def small_analysis(*, quick: bool = False) -> Analysis:
+def small_analysis(*, quick: bool = False) -> Results:
     """The analysis of the small study."""
-    return analyse(read_study(small_study()), Options(quick=quick))
+    return analyse(read_study(small_study()), ReportOptions(quick=quick))
 
 
 @cache
@@ -41,6 +42,6 @@ def small_run() -> Path:
 
 
 @cache
-def item_analysis() -> Analysis:
+def item_analysis() -> Results:
     """The analysis of the small study of items."""
-    return analyse(item_study(), Options(quick=True))
+    return analyse(item_study(), ReportOptions(quick=True))

@@ -13,7 +13,8 @@ import pytest
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import fit_profile
-from hatstats.report.results.analysis import TRENDS, Analysis, Options, analyse
+from hatstats.report.results.analysis import TRENDS, analyse
+from hatstats.report.results.results import ReportOptions, Results
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.study.read import read_study
@@ -29,9 +30,10 @@ STUDIES = ("euroeval", *sorted(QUICK))
 
 
 @pytest.fixture(scope="module")
-def analyses() -> dict[str, Analysis]:
+def analyses() -> dict[str, Results]:
     return {
-        name: analyse(read_study(DATA / name), Options(quick=name in QUICK)) for name in STUDIES
+        name: analyse(read_study(DATA / name), ReportOptions(quick=name in QUICK))
+        for name in STUDIES
     }
 
 
@@ -45,89 +47,89 @@ def changed(study: Study, **columns: Any) -> Study:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_key_results_fit_a_terminal(name: str, analyses: dict[str, Analysis]) -> None:
+def test_key_results_fit_a_terminal(name: str, analyses: dict[str, Results]) -> None:
     lines = analyses[name].key_results
     assert 4 <= len(lines) <= 10
     assert max(map(len, lines)) <= 80
-    claims = [claim.name for claim in analyses[name].claims]
+    claims = [claim.name for claim in analyses[name].fits.claims]
     said = [line.split(":")[0] for line in lines if line.split(":")[0] in claims]
     assert said == claims
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Analysis]) -> None:
+def test_best_model_is_that_of_the_scores(name: str, analyses: dict[str, Results]) -> None:
     analysis = analyses[name]
-    weak = set(analysis.scores.overlap.query("not informed")["model"])
-    known = [index for index, model in enumerate(analysis.scores.models) if model not in weak]
-    best = max(known, key=lambda index: analysis.scores.estimates[index])
-    assert analysis.key_results[1].startswith(f"Highest HAT: {analysis.scores.models[best]} ")
-    assert list(analysis.ranks["model"]) == list(analysis.scores.models)
+    weak = set(analysis.fits.scores.overlap.query("not informed")["model"])
+    known = [index for index, model in enumerate(analysis.fits.scores.models) if model not in weak]
+    best = max(known, key=lambda index: analysis.fits.scores.estimates[index])
+    assert analysis.key_results[1].startswith(f"Highest HAT: {analysis.fits.scores.models[best]} ")
+    assert list(analysis.fits.ranks["model"]) == list(analysis.fits.scores.models)
 
 
 @pytest.mark.parametrize("name", ["euroeval", "mmlu_prox"])
 def test_claims_and_trends_rest_on_the_one_regression(
-    name: str, analyses: dict[str, Analysis]
+    name: str, analyses: dict[str, Results]
 ) -> None:
     analysis = analyses[name]
-    assert isinstance(analysis.profile, AggregateProfile)
-    assert list(analysis.trends) == list(TRENDS)
-    assert analysis.not_fitted == {}
-    assert all(trend.panel is not None for trend in analysis.trends.values())
-    again = evaluate_claims(analysis.profile, analysis.study.claims)
-    assert claims_frame(analysis.claims).equals(claims_frame(again))
-    size = analysis.trends["size"]
+    assert isinstance(analysis.fits.profile, AggregateProfile)
+    assert list(analysis.fits.trends) == list(TRENDS)
+    assert analysis.fits.not_fitted == {}
+    assert all(trend.panel is not None for trend in analysis.fits.trends.values())
+    again = evaluate_claims(analysis.fits.profile, analysis.fits.study.claims)
+    assert claims_frame(analysis.fits.claims).equals(claims_frame(again))
+    size = analysis.fits.trends["size"]
     assert set(size.left_out) == set(
-        analysis.study.models.loc[analysis.study.models["params_total"].isna(), "model"]
+        analysis.fits.study.models.loc[analysis.fits.study.models["params_total"].isna(), "model"]
     )
     terms = {"gap", "ratio", "excess", "gamma", "parity_gap"}
     assert set(analysis.measures["term"]) == terms
 
 
-def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Analysis]) -> None:
+def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Results]) -> None:
     analysis = analyses["euroeval"]
-    flagged = len(analysis.study.flagged)
+    flagged = len(analysis.fits.study.flagged)
     assert flagged == 2
-    assert len(analysis.used.counts) == len(analysis.study.counts) - flagged
-    assert len(analysis.used.flagged) == 0
+    assert len(analysis.fits.used.counts) == len(analysis.fits.study.counts) - flagged
+    assert len(analysis.fits.used.flagged) == 0
     assert analysis.key_results[-1].startswith("2 suspicious cells left out; other choices change ")
-    assert "flagged cells included" in set(analysis.sensitivity["choice"])
+    assert "flagged cells included" in set(analysis.specification["choice"])
 
 
-def test_flagged_cells_can_be_used(analyses: dict[str, Analysis]) -> None:
+def test_flagged_cells_can_be_used(analyses: dict[str, Results]) -> None:
     default = analyses["euroeval"]
-    study = default.study
-    with_them = analyse(study, Options(quick=True, with_flagged=True))
-    assert with_them.used is study
+    study = default.fits.study
+    with_them = analyse(study, ReportOptions(quick=True, with_flagged=True))
+    assert with_them.fits.used is study
     assert with_them.key_results[-1] == "2 suspicious cells used."
     cells = study.flagged
-    moved = with_them.scores.estimates - default.scores.estimates
-    touched = [model in set(cells["model"]) for model in default.scores.models]
+    moved = with_them.fits.scores.estimates - default.fits.scores.estimates
+    touched = [model in set(cells["model"]) for model in default.fits.scores.models]
     # A broken cell lowers its own model, and hardly moves the others.
     assert any(touched)
     assert (moved[touched] < -0.005).all()
     assert np.abs(moved[~np.array(touched)]).max() < np.abs(moved[touched]).min()
     # The sensitivity table of the default analysis has the same numbers.
-    row = default.sensitivity.query("choice == 'flagged cells included'").set_index("claim")
-    for claim in with_them.claims:
+    row = default.specification.query("choice == 'flagged cells included'").set_index("claim")
+    for claim in with_them.fits.claims:
         assert row.loc[claim.name, "estimate"] == pytest.approx(claim.estimate, rel=1e-9)
         assert row.loc[claim.name, "verdict"] == claim.verdict
 
 
-def test_one_family_has_scores_but_no_trend(analyses: dict[str, Analysis]) -> None:
+def test_one_family_has_scores_but_no_trend(analyses: dict[str, Results]) -> None:
     analysis = analyses["winogrande_african"]
-    assert analysis.trends == {}
-    assert set(analysis.not_fitted) == set(TRENDS)
-    assert "one family (GPT)" in analysis.not_fitted["date"]
-    assert "no model has all of params_total" in analysis.not_fitted["size"]
-    assert analysis.scores.nobs == 3
-    assert analysis.scores.method == "latent"
-    assert (analysis.claims, len(analysis.sensitivity)) == ((), 0)
+    assert analysis.fits.trends == {}
+    assert set(analysis.fits.not_fitted) == set(TRENDS)
+    assert "one family (GPT)" in analysis.fits.not_fitted["date"]
+    assert "no model has all of params_total" in analysis.fits.not_fitted["size"]
+    assert analysis.fits.scores.nobs == 3
+    assert analysis.fits.scores.method == "latent"
+    assert (analysis.fits.claims, len(analysis.specification)) == ((), 0)
 
 
-def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Analysis]) -> None:
+def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Results]) -> None:
     analysis = analyses["euroeval"]
-    table = analysis.sensitivity
-    names = [claim.name for claim in analysis.claims]
+    table = analysis.specification
+    names = [claim.name for claim in analysis.fits.claims]
     assert len(names) == 4
     assert list(table.columns)[:2] == ["choice", "claim"]
     choices = list(dict.fromkeys(table["choice"]))
@@ -142,28 +144,30 @@ def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Analysis]) -
         "chance level not taken out",
         "standard errors CR3",
         "active parameters",
-        *(f"without family {name}" for name in dict.fromkeys(analysis.study.models["family"])),
+        *(f"without family {name}" for name in dict.fromkeys(analysis.fits.study.models["family"])),
     ]
     assert list(table["claim"]) == names * len(choices)
-    for claim, row in zip(analysis.claims, table.itertuples(), strict=False):
+    for claim, row in zip(analysis.fits.claims, table.itertuples(), strict=False):
         assert (row.choice, row.claim, row.verdict) == ("as reported", claim.name, claim.verdict)
         for field in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
             assert getattr(row, field) == getattr(claim, field)
 
 
-def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Analysis]) -> None:
+def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Results]) -> None:
     analysis = analyses["euroeval"]
-    table = analysis.sensitivity.set_index(["choice", "claim"])
-    (claim,) = [dict(c) for c in analysis.study.claims if c["name"] == "small_models_not_broken"]
-    profile = analysis.profile
+    table = analysis.specification.set_index(["choice", "claim"])
+    (claim,) = [
+        dict(c) for c in analysis.fits.study.claims if c["name"] == "small_models_not_broken"
+    ]
+    profile = analysis.fits.profile
     by_hand = {
         "standard errors CR3": evaluate_claims(profile, [claim], vcov="CR3"),
         "two stages: scores regressed afterwards": evaluate_claims(profile.hat(), [claim]),
         "slope of source accuracy held at 1": evaluate_claims(
-            fit_profile(analysis.used, method="aggregate", slope=1.0), [claim]
+            fit_profile(analysis.fits.used, method="aggregate", slope=1.0), [claim]
         ),
         "two stages, correlation of items 0.6": evaluate_claims(
-            fit_profile(analysis.used, method="aggregate", correlation=0.6).hat(), [claim]
+            fit_profile(analysis.fits.used, method="aggregate", correlation=0.6).hat(), [claim]
         ),
     }
     for choice, (verdict,) in by_hand.items():
@@ -178,31 +182,31 @@ def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Analysis]
 
 
 def test_same_seed_same_ranks_other_seed_other_ranks() -> None:
-    study, options = aggregate_study(), Options(quick=True)
+    study, options = aggregate_study(), ReportOptions(quick=True)
     first, again = small_analysis(quick=True), analyse(study, options)
-    pd.testing.assert_frame_equal(first.ranks, again.ranks, check_exact=True)
+    pd.testing.assert_frame_equal(first.fits.ranks, again.fits.ranks, check_exact=True)
     assert first.key_results == again.key_results
     other = analyse(study, replace(options, seed=4))
     drawn = ["rank_low", "rank_high", "p_best"]
-    assert not first.ranks[drawn].equals(other.ranks[drawn])
+    assert not first.fits.ranks[drawn].equals(other.fits.ranks[drawn])
     # Only what is drawn depends on the seed.
-    np.testing.assert_array_equal(first.scores.estimates, other.scores.estimates)
-    np.testing.assert_array_equal(first.ranks["rank"], other.ranks["rank"])
-    assert claims_frame(first.claims).equals(claims_frame(other.claims))
-    assert (first.seed, other.seed) == (1, 4)
+    np.testing.assert_array_equal(first.fits.scores.estimates, other.fits.scores.estimates)
+    np.testing.assert_array_equal(first.fits.ranks["rank"], other.fits.ranks["rank"])
+    assert claims_frame(first.fits.claims).equals(claims_frame(other.fits.claims))
+    assert (first.fits.options.seed, other.fits.options.seed) == (1, 4)
 
 
 def test_level_reaches_every_interval_but_those_of_claims() -> None:
     wide = small_analysis(quick=True)
-    narrow = analyse(aggregate_study(), Options(quick=True, conf_level=0.5))
+    narrow = analyse(aggregate_study(), ReportOptions(quick=True, conf_level=0.5))
     assert (wide.conf_level, narrow.conf_level) == (0.95, 0.5)
-    assert set(narrow.ranks["conf_level"]) == set(narrow.measures["conf_level"]) == {0.5}
+    assert set(narrow.fits.ranks["conf_level"]) == set(narrow.measures["conf_level"]) == {0.5}
     width = [
         (one.measures["conf_high"] - one.measures["conf_low"]).mean() for one in (narrow, wide)
     ]
     assert width[0] < 0.5 * width[1]
     assert narrow.key_results[1] != wide.key_results[1]
-    assert claims_frame(narrow.claims).equals(claims_frame(wide.claims))
+    assert claims_frame(narrow.fits.claims).equals(claims_frame(wide.fits.claims))
 
 
 # --- progress -----------------------------------------------------------------------------------
@@ -213,7 +217,9 @@ def test_level_reaches_every_interval_but_those_of_claims() -> None:
 )
 def test_progress_rises_to_one(make: Any, quick: bool) -> None:
     calls: list[tuple[str, float]] = []
-    analyse(make(), Options(quick=quick), progress=lambda what, share: calls.append((what, share)))
+    analyse(
+        make(), ReportOptions(quick=quick), progress=lambda what, share: calls.append((what, share))
+    )
     shares = [share for _, share in calls]
     assert shares[0] == 0.0
     assert shares[-1] == 1.0
@@ -226,9 +232,9 @@ def test_progress_rises_to_one(make: Any, quick: bool) -> None:
 
 def test_quick_leaves_out_only_the_other_choices() -> None:
     quick, full = small_analysis(quick=True), small_analysis()
-    assert set(quick.sensitivity["choice"]) == {"as reported"}
-    assert len(full.sensitivity) > len(quick.sensitivity)
-    assert claims_frame(quick.claims).equals(claims_frame(full.claims))
+    assert set(quick.specification["choice"]) == {"as reported"}
+    assert len(full.specification) > len(quick.specification)
+    assert claims_frame(quick.fits.claims).equals(claims_frame(full.fits.claims))
     assert quick.key_results[:-1] == full.key_results[:-1]
     assert not any("choices" in line for line in quick.key_results)
     assert "choices" in full.key_results[-1]
@@ -239,23 +245,23 @@ def test_quick_leaves_out_only_the_other_choices() -> None:
 
 def test_one_family_makes_claims_untestable() -> None:
     analysis = analyse(changed(aggregate_study(), family="Gemma"))
-    assert analysis.trends == {}
+    assert analysis.fits.trends == {}
     for name in TRENDS:
-        assert "one family (Gemma)" in analysis.not_fitted[name]
-    assert len(analysis.claims) == 2
-    for claim in analysis.claims:
+        assert "one family (Gemma)" in analysis.fits.not_fitted[name]
+    assert len(analysis.fits.claims) == 2
+    for claim in analysis.fits.claims:
         assert claim.verdict == "not testable"
         assert "one family (Gemma)" in claim.reason
-    assert set(analysis.sensitivity["verdict"]) == {"not testable"}
+    assert set(analysis.specification["verdict"]) == {"not testable"}
     assert sum("not testable, all" in line for line in analysis.key_results) == 2
-    assert analysis.scores.nobs == 9
+    assert analysis.fits.scores.nobs == 9
 
 
 def test_studies_without_sizes() -> None:
     analysis = analyse(changed(aggregate_study(), params_total=np.nan, params_active=np.nan))
-    assert list(analysis.trends) == ["date"]
-    assert set(analysis.not_fitted) == {"size", "size and date"}
-    by_name = {claim.name: claim for claim in analysis.claims}
+    assert list(analysis.fits.trends) == ["date"]
+    assert set(analysis.fits.not_fitted) == {"size", "size and date"}
+    by_name = {claim.name: claim for claim in analysis.fits.claims}
     assert by_name["small_models_not_broken"].verdict == "not testable"
     assert by_name["small_models_not_broken"].reason == "no model has all of params_total"
     assert by_name["progress_over_time"].verdict != "not testable"
@@ -263,9 +269,9 @@ def test_studies_without_sizes() -> None:
 
 
 def test_studies_without_dates() -> None:
-    analysis = analyse(changed(aggregate_study(), release_date=pd.NaT), Options(quick=True))
-    assert list(analysis.trends) == ["size"]
-    assert analysis.claims[1].reason == "no model has all of release_year"
+    analysis = analyse(changed(aggregate_study(), release_date=pd.NaT), ReportOptions(quick=True))
+    assert list(analysis.fits.trends) == ["size"]
+    assert analysis.fits.claims[1].reason == "no model has all of release_year"
 
 
 def test_models_of_one_day_or_one_size() -> None:
@@ -277,25 +283,25 @@ def test_models_of_one_day_or_one_size() -> None:
         params_active=np.nan,
     )
     analysis = analyse(same)
-    assert analysis.trends == {}
-    assert [claim.verdict for claim in analysis.claims] == ["not testable"] * 2
-    assert "is 9.8451 for every model" in analysis.claims[0].reason
-    assert "release_year is 2025.09 for every model" in analysis.claims[1].reason
-    assert set(analysis.sensitivity["verdict"]) == {"not testable"}
+    assert analysis.fits.trends == {}
+    assert [claim.verdict for claim in analysis.fits.claims] == ["not testable"] * 2
+    assert "is 9.8451 for every model" in analysis.fits.claims[0].reason
+    assert "release_year is 2025.09 for every model" in analysis.fits.claims[1].reason
+    assert set(analysis.specification["verdict"]) == {"not testable"}
 
 
 def test_a_study_without_claims() -> None:
     study = aggregate_study()
     silent = Study(study.counts, study.models, study.benchmarks, info=study.info)
     analysis = analyse(silent)
-    assert (analysis.claims, len(analysis.sensitivity)) == ((), 0)
+    assert (analysis.fits.claims, len(analysis.specification)) == ((), 0)
     assert analysis.key_results[-1] == "1 suspicious cell left out."
-    assert list(analysis.trends) == list(TRENDS)
+    assert list(analysis.fits.trends) == list(TRENDS)
 
 
 def test_too_few_models_for_a_line_bad_input() -> None:
     study = aggregate_study().select(models=["m_1", "m_2"])
-    with pytest.raises(NotIdentifiedError, match="2 models cannot tell a line"):
+    with pytest.raises(NotIdentifiedError, match="2 models cannot separate a line"):
         analyse(study)
 
 
@@ -304,7 +310,7 @@ def test_a_wrong_claim_stops_the_job_bad_input() -> None:
     claim = {"name": "x", "kind": "slope", "term": "hight", "threshold": 0.0}
     wrong = Study(study.counts, study.models, study.benchmarks, claims=(claim,))
     with pytest.raises(DataError, match="hight"):
-        analyse(wrong, Options(quick=True))
+        analyse(wrong, ReportOptions(quick=True))
 
 
 def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
@@ -321,7 +327,7 @@ def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
 
     monkeypatch.setattr(tried, "fit_profile", failing)
     analysis = analyse(aggregate_study())
-    table = analysis.sensitivity.set_index("choice")
+    table = analysis.specification.set_index("choice")
     for choice, reason in (
         ("slope of source accuracy held at 1", "the climb did not end"),
         ("two stages, correlation of items 0.6", "too few models"),
@@ -347,8 +353,8 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
     )
     study = Study(made.counts, made.models, made.benchmarks, info=made.info, claims=claims)
     analysis = analyse(study)
-    assert analysis.scores.method == "latent"
-    assert list(dict.fromkeys(analysis.sensitivity["choice"])) == [
+    assert analysis.fits.scores.method == "latent"
+    assert list(dict.fromkeys(analysis.specification["choice"])) == [
         "as reported",
         "reference uniform",
         "conditioning observed",
@@ -358,12 +364,12 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
         "without family family-2",
         "without family family-3",
     ]
-    assert all(trend.panel is None for trend in analysis.trends.values())
-    direct = fit_trend(analysis.scores, "release_year").tidy().set_index("term")
-    assert analysis.claims[1].estimate == pytest.approx(direct.loc["release_year", "estimate"])
-    assert analysis.claims[0].verdict != "not testable"
+    assert all(trend.panel is None for trend in analysis.fits.trends.values())
+    direct = fit_trend(analysis.fits.scores, "release_year").tidy().set_index("term")
+    assert analysis.fits.claims[1].estimate == pytest.approx(direct.loc["release_year", "estimate"])
+    assert analysis.fits.claims[0].verdict != "not testable"
     observed = fit_profile(study, method="observed").hat("pooled")
-    row = analysis.sensitivity.query("choice == 'conditioning observed' and claim == 'date'")
+    row = analysis.specification.query("choice == 'conditioning observed' and claim == 'date'")
     expected = evaluate_claims(observed, [claims[1]])[0]
     assert row["estimate"].item() == pytest.approx(expected.estimate)
     assert row["std_error"].item() == pytest.approx(expected.std_error)
@@ -371,8 +377,8 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
 
 def test_options_choose_method_and_reference() -> None:
     study = item_study(4, 2)
-    analysis = analyse(study, Options(quick=True, method="observed", reference="uniform"))
-    assert (analysis.scores.method, analysis.scores.reference) == ("observed", "uniform")
+    analysis = analyse(study, ReportOptions(quick=True, method="observed", reference="uniform"))
+    assert (analysis.fits.scores.method, analysis.fits.scores.reference) == ("observed", "uniform")
     assert "(observed, uniform reference)" in analysis.key_results[0]
-    summed = analyse(study, Options(quick=True, method="aggregate"))
-    assert isinstance(summed.profile, AggregateProfile)
+    summed = analyse(study, ReportOptions(quick=True, method="aggregate"))
+    assert isinstance(summed.fits.profile, AggregateProfile)

@@ -44,13 +44,7 @@ def part(*, passed: bool = True) -> BayesPart:
 
 
 def with_bayes(found: BayesPart) -> Results:
-    names = ("claims", "scores", "shrinkage", "prior", "checks")
-    return replace(
-        results(),
-        bayes={name: getattr(found, name) for name in names},
-        bayes_words=found.words,
-        bayes_facts=found.facts,
-    )
+    return replace(results(), bayes=found)
 
 
 def page(found: BayesPart) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hatstats.report.results.collect import scores_frame
 from hatstats.report.results.key_results import key_result_lines
+from hatstats.report.results.results import Fits, ReportOptions
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.trends.claims.verdicts import Verdict, claims_frame
@@ -94,15 +96,11 @@ def lines_of(
     study = study or aggregate_study()
     scores = scores or scores_of(study, [0.5, 0.7, 0.6, 0.4])
     verdicts = claims if claims is not None else [verdict()]
-    lines = key_result_lines(
-        study,
-        scores,
-        scores.ranks(rng=1, n_draws=200),
-        verdicts,
-        sensitivity_of(verdicts, **(others or {})),
-        conf_level=0.95,
-        with_flagged=with_flagged,
-    )
+    ranks = scores.ranks(rng=1, n_draws=200)
+    options = ReportOptions(with_flagged=with_flagged)
+    profile: Any = None
+    fits = Fits(study, study, options, profile, scores, ranks, {}, {}, tuple(verdicts))
+    lines = key_result_lines(fits, scores_frame(fits), sensitivity_of(verdicts, **(others or {})))
     assert 1 <= len(lines) <= 10
     assert max(map(len, lines)) <= 80
     return lines

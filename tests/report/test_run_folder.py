@@ -24,8 +24,8 @@ from hatstats.report.manifest import (
     short_names,
     versions,
 )
-from hatstats.report.results.analysis import Analysis, Options, analyse
-from hatstats.report.results.collect import collect, scores_frame
+from hatstats.report.results.analysis import analyse
+from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import command_line, write_csv, write_run
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
@@ -82,7 +82,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def analysis() -> Analysis:
+def analysis() -> Results:
     return small_analysis()
 
 
@@ -97,13 +97,14 @@ def test_the_folder_has_every_file_of_the_contract(folder: Path) -> None:
 
 
 def test_same_seed_same_bytes_and_another_seed_other_numbers(
-    analysis: Analysis, folder: Path, tmp_path: Path
+    analysis: Results, folder: Path, tmp_path: Path
 ) -> None:
-    again = analyse(analysis.study, Options(seed=1))
+    again = analyse(analysis.fits.study, ReportOptions(seed=1))
     second = contents(write_run(again, tmp_path / "elsewhere", arguments=ARGUMENTS))
     assert second == contents(folder)
     write_csv(
-        scores_frame(analyse(analysis.study, Options(seed=2, quick=True))), tmp_path / "x.csv"
+        analyse(analysis.fits.study, ReportOptions(seed=2, quick=True)).scores,
+        tmp_path / "x.csv",
     )
     assert (tmp_path / "x.csv").read_bytes() != second["scores.csv"]
     first_scores = pd.read_csv(folder / "scores.csv")
@@ -113,7 +114,7 @@ def test_same_seed_same_bytes_and_another_seed_other_numbers(
 
 
 def test_manifest_records_arguments_versions_and_true_hashes(
-    folder: Path, analysis: Analysis
+    folder: Path, analysis: Results
 ) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["schema"] == "hatstats-run"
@@ -125,13 +126,13 @@ def test_manifest_records_arguments_versions_and_true_hashes(
     assert set(manifest["outputs"]) == FILES - {"manifest.json"}
     for name, digest in manifest["outputs"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-    inputs = {path.name: sha256(path) for path in analysis.study.files}
+    inputs = {path.name: sha256(path) for path in analysis.fits.study.files}
     assert len(inputs) >= 4
     assert manifest["inputs"] == {f"small/{name}": digest for name, digest in inputs.items()}
 
 
-def test_no_path_of_the_machine_and_no_time_is_written(folder: Path, analysis: Analysis) -> None:
-    roots = {str(folder.parent), str(analysis.study.files[0].parent), str(Path.home())}
+def test_no_path_of_the_machine_and_no_time_is_written(folder: Path, analysis: Results) -> None:
+    roots = {str(folder.parent), str(analysis.fits.study.files[0].parent), str(Path.home())}
     for name, data in contents(folder).items():
         if not name.endswith((".png", ".pdf")):
             text = data.decode("utf-8")
@@ -139,34 +140,36 @@ def test_no_path_of_the_machine_and_no_time_is_written(folder: Path, analysis: A
             assert not re.search(r"\d{2}:\d{2}:\d{2}", text), name
 
 
-def test_results_json_holds_the_numbers_of_the_analysis(folder: Path, analysis: Analysis) -> None:
+def test_results_json_holds_the_numbers_of_the_analysis(folder: Path, analysis: Results) -> None:
     content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert content["schema_version"] == 1
     assert content["key_results"] == list(analysis.key_results)
     by_model = {row["model"]: row for row in content["scores"]}
-    for model, estimate in zip(analysis.scores.models, analysis.scores.estimates, strict=True):
+    for model, estimate in zip(
+        analysis.fits.scores.models, analysis.fits.scores.estimates, strict=True
+    ):
         assert by_model[model]["estimate"] == pytest.approx(estimate, rel=1e-9)
     assert by_model["m_0"]["params_total"] is None
     assert {row["df"] for row in content["scores"]} == {"inf"}
     covariance = content["scores_covariance"]
-    assert covariance["models"] == list(analysis.scores.models)
-    np.testing.assert_allclose(covariance["cov"], analysis.scores.covariance, rtol=1e-9)
+    assert covariance["models"] == list(analysis.fits.scores.models)
+    np.testing.assert_allclose(covariance["cov"], analysis.fits.scores.covariance, rtol=1e-9)
     assert [row["name"] for row in content["claims"]] == [
         "small_models_not_broken",
         "progress_over_time",
     ]
 
 
-def test_csv_files_agree_with_the_analysis(folder: Path, analysis: Analysis) -> None:
+def test_csv_files_agree_with_the_analysis(folder: Path, analysis: Results) -> None:
     claims = pd.read_csv(folder / "claims.csv")
-    assert claims["verdict"].tolist() == [each.verdict for each in analysis.claims]
-    np.testing.assert_allclose(claims["df"], [each.df for each in analysis.claims], rtol=1e-9)
+    assert claims["verdict"].tolist() == [each.verdict for each in analysis.fits.claims]
+    np.testing.assert_allclose(claims["df"], [each.df for each in analysis.fits.claims], rtol=1e-9)
     specification = pd.read_csv(folder / "specification.csv")
     assert list(specification.columns[:2]) == ["choice", "claim"]
     assert specification["choice"].iloc[0] == "as reported"
-    assert specification["choice"].nunique() == analysis.sensitivity["choice"].nunique() > 4
+    assert specification["choice"].nunique() == analysis.specification["choice"].nunique() > 4
     trends = pd.read_csv(folder / "trends.csv")
-    assert set(trends["trend"]) == set(analysis.trends)
+    assert set(trends["trend"]) == set(analysis.fits.trends)
     assert set(trends["scale"]) == {"accuracy", "logit"}
     tidy = ["term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high"]
     for name in ("scores", "trends", "measures"):
@@ -174,8 +177,8 @@ def test_csv_files_agree_with_the_analysis(folder: Path, analysis: Analysis) -> 
             assert set(tidy) <= set(next(csv.reader(stream)))
 
 
-def test_flagged_cells_and_left_out_models_are_shown(analysis: Analysis) -> None:
-    shown = collect(analysis)
+def test_flagged_cells_and_left_out_models_are_shown(analysis: Results) -> None:
+    shown = analysis
     hollow = shown.points[shown.points["flagged"]]
     assert hollow[["model", "language", "target"]].to_numpy().tolist() == [["m_8", "fi", 0.21]]
     assert len(shown.points) == 27
@@ -186,20 +189,20 @@ def test_flagged_cells_and_left_out_models_are_shown(analysis: Analysis) -> None
     assert shown.points["language"].drop_duplicates().tolist() == ["de", "fi", "yo"]
 
 
-def test_flagged_cells_that_are_used_are_drawn_as_all_others(analysis: Analysis) -> None:
-    shown = collect(analyse(analysis.study, Options(with_flagged=True, quick=True)))
+def test_flagged_cells_that_are_used_are_drawn_as_all_others(analysis: Results) -> None:
+    shown = analyse(analysis.fits.study, ReportOptions(with_flagged=True, quick=True))
     assert len(shown.points) == 27
     assert not shown.points["flagged"].any()
     assert shown.facts["flagged_cells_used"] == "yes"
 
 
-def test_a_flagged_source_cell_hides_no_point(analysis: Analysis) -> None:
-    study = analysis.study
+def test_a_flagged_source_cell_hides_no_point(analysis: Results) -> None:
+    study = analysis.fits.study
     counts = study.counts.copy()
     source = (counts["model"] == "m_1") & (counts["language"] == "en")
     counts.loc[source, ["flag", "evidence"]] = ["extraction-failure", "Broken."]
     with pytest.warns(UserWarning, match="no source accuracy for m_1"):
-        shown = collect(analyse(replace(study, counts=counts), Options(quick=True)))
+        shown = analyse(replace(study, counts=counts), ReportOptions(quick=True))
     hollow = shown.points[shown.points["flagged"]]
     assert sorted(set(hollow["model"])) == ["m_1", "m_8"]
     assert "m_1" in set(shown.left_out.loc[shown.left_out["analysis"] == "scores", "model"])
@@ -207,9 +210,9 @@ def test_a_flagged_source_cell_hides_no_point(analysis: Analysis) -> None:
 
 def test_item_level_studies_show_their_profiles(tmp_path: Path) -> None:
     analysis = item_analysis()
-    shown = collect(analysis)
+    shown = analysis
     assert shown.curve.empty
-    curve = analysis.profile.curve()
+    curve = analysis.fits.profile.curve()
     one = shown.profiles[shown.profiles["model"] == "m_1"].reset_index(drop=True)
     rows = curve[curve["model"] == "m_1"]
     de, yo = (rows.loc[rows["language"] == name, "target"].to_numpy() for name in ("de", "yo"))
@@ -221,7 +224,7 @@ def test_item_level_studies_show_their_profiles(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_leaves_the_old_folder_whole(
-    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    analysis: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = old_run(tmp_path / "out")
     before = contents(out)

@@ -64,18 +64,19 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             "rises with source accuracy, mostly below the diagonal.",
             transfer_profiles(results.profiles, chance=dict(results.chance)),
         )
-    if len(results.thinning):
+    path = results.checks.path if results.checks else results.points[:0]
+    if len(path):
         yield Drawn(
             "thinning",
             "Thinning",
             "Observed score when trials are dropped at random, its limit for infinitely many, "
             "and what the latent profile implies.",
-            f"Observed scores of {results.thinning['model'].nunique()} models against the "
+            f"Observed scores of {path['model'].nunique()} models against the "
             "reciprocal of the number of trials; see the table of checks for numbers.",
-            thinning(results.thinning, reference=results.reference),
+            thinning(path, reference=results.reference),
         )
     if results.bayes:
-        yield from _bayes(results.bayes["prior"], results.bayes["shrinkage"])
+        yield from _bayes(results.bayes.prior, results.bayes.shrinkage)
     if results.scores["params_total"].notna().any():
         yield _against(results, "size", "params_total", "total parameters")
     if results.scores["release_year"].notna().any():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,10 +10,11 @@ from hatstats.errors import HatstatsError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, default_method, fit_profile
 from hatstats.other_measures.table import measures
-from hatstats.report.results.bayes import BayesPart, run_bayes
-from hatstats.report.results.item_checks import ItemChecks, run_item_checks
+from hatstats.report.results.bayes import run_bayes
+from hatstats.report.results.collect import frames_of
+from hatstats.report.results.item_checks import run_item_checks
 from hatstats.report.results.key_results import key_result_lines
-from hatstats.report.results.results import stacked
+from hatstats.report.results.results import Fits, ReportOptions, Results, stacked
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -25,8 +25,8 @@ from hatstats.trends.claims.multiverse import (
     list_specifications,
 )
 from hatstats.trends.claims.non_inferiority import margin_curves
-from hatstats.trends.claims.specifications import specification_table
-from hatstats.trends.claims.verdicts import Verdict, evaluate_claims
+from hatstats.trends.claims.specifications import specification_table, verdict_shares
+from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.decomposition import decompose_profile
 from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend
@@ -47,111 +47,6 @@ MOST_REFITS = 40
 Progress = Callable[[str, float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Choices of one analysis.
-
-    Attributes
-    ----------
-    method : {"latent", "observed", "aggregate"} or None
-        Estimator; by what the study offers if None.
-    reference : str
-        Reference distribution of source accuracy.
-    conf_level : float
-    seed : int
-        Seed of the rank intervals.
-    with_flagged : bool
-        Use the flagged cells too.
-    quick : bool
-        Skip the analyses under other choices.
-    bayes : bool
-        Fit the hierarchical model too.
-    """
-
-    method: Method | None = None
-    reference: str = "pooled"
-    conf_level: float = 0.95
-    seed: int = 1
-    with_flagged: bool = False
-    quick: bool = False
-    bayes: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
-    """Everything that a report shows.
-
-    Attributes
-    ----------
-    study, used : Study
-        As read, and without the flagged cells (unless they were asked for).
-    options : Options
-    profile : TransferProfile
-    scores : HatScores
-    ranks : DataFrame
-        Ranks with intervals, see `HatScores.ranks`.
-    trends : dict of TrendFit
-        By name; a trend that the study cannot test is absent.
-    not_fitted : dict of str
-        Why, by name, for the absent trends.
-    claims : tuple of Verdict
-    registration : tuple of str
-        When the claims were locked, and what was changed since, in plain lines.
-    margins : DataFrame
-        Verdicts of non-inferiority for every margin, see `hatstats.trends.claims.non_inferiority`.
-    leverage : DataFrame
-        Share of each family in the information on each trend: `trend, cluster, n_models, term,
-        share`.
-    influence : DataFrame
-        What each trend would be without each model: `trend, without, n_models, cooks_distance,
-        term, dfbetas`; of trends over at most `MOST_REFITS` models.
-    decompositions : DataFrame
-        Change in raw target accuracy from the first year to the last, over all models and within
-        each family, as source ability plus transfer.
-    measures : DataFrame
-        Gap, ratio, excess in the tidy schema.
-    sensitivity : DataFrame
-        `choice, claim`, then the estimate, interval, threshold and verdict of each claim under
-        each choice; the default analysis first.
-    checks : ItemChecks or None
-        Checks of the profile, where scores are estimated item by item.
-    bayes : BayesPart or None
-        The hierarchical model, where it was asked for.
-    key_results : tuple of str
-        The results in at most ten plain lines.
-    """
-
-    study: Study
-    used: Study
-    options: Options
-    profile: TransferProfile
-    scores: HatScores
-    ranks: pd.DataFrame
-    trends: dict[str, TrendFit]
-    not_fitted: dict[str, str]
-    claims: tuple[Verdict, ...]
-    registration: tuple[str, ...]
-    margins: pd.DataFrame
-    leverage: pd.DataFrame
-    influence: pd.DataFrame
-    decompositions: pd.DataFrame
-    measures: pd.DataFrame
-    sensitivity: pd.DataFrame
-    checks: ItemChecks | None
-    bayes: BayesPart | None
-    key_results: tuple[str, ...]
-
-    @property
-    def seed(self) -> int:
-        """Seed of the rank intervals."""
-        return self.options.seed
-
-    @property
-    def conf_level(self) -> float:
-        """Level of all intervals but those that decide claims."""
-        return self.options.conf_level
-
-
 def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], dict[str, str]]:
     """Trends that could be fitted by name, and the reasons of the others."""
     fitted, reasons = {}, {}
@@ -164,7 +59,7 @@ def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], d
     return fitted, reasons
 
 
-def fit_method(study: Study, options: Options) -> Method:
+def fit_method(study: Study, options: ReportOptions) -> Method:
     """The estimator that an analysis uses."""
     return options.method or default_method(study)
 
@@ -197,7 +92,7 @@ def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: flo
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _specifications(study: Study, options: Options) -> dict[str, Specification]:
+def _specifications(study: Study, options: ReportOptions) -> dict[str, Specification]:
     """The reported analysis first, then the other choices that the report tries."""
     base = default_specification(
         study,
@@ -212,29 +107,15 @@ def _specifications(study: Study, options: Options) -> dict[str, Specification]:
 
 
 def analyse(
-    study: Study, options: Options | None = None, *, progress: Progress | None = None
-) -> Analysis:
-    """Run the main job on a study.
+    study: Study, options: ReportOptions | None = None, *, progress: Progress | None = None
+) -> Results:
+    """Run the main job on a study, flagged cells left out unless ``options.with_flagged``.
 
-    Parameters
-    ----------
-    study : Study
-        With its flagged cells; they are left out unless ``options.with_flagged``.
-    options : Options, optional
-    progress : callable, optional
-        Called as ``progress(what, share)`` while working, share from 0 to 1.
-
-    Returns
-    -------
-    Analysis
-
-    Raises
-    ------
-    DataError, NotIdentifiedError, FitError
-        If the study cannot give scores at all. Trends and claims that it cannot test are part of
-        the result, with reasons.
+    `progress` is called as ``progress(what, share)`` while working, share from 0 to 1. A study
+    that cannot give scores raises; trends and claims that it cannot test are part of the result,
+    with reasons.
     """
-    options = options or Options()
+    options = options or ReportOptions()
     specifications = _specifications(study, options) if study.claims else {}
     from_items = fit_method(study, options) in ("latent", "joint")
     total = 5 + len(specifications) + from_items + 8 * options.bayes
@@ -257,22 +138,22 @@ def analyse(
     trends, not_fitted = _trends(source)
     step("claims")
     registered = registration(study)
-    fits = {trend.formula: trend for trend in trends.values()}
-    claims = evaluate_claims(source, study.claims, registration=registered, fits=fits)
+    by_formula = {trend.formula: trend for trend in trends.values()}
+    claims = evaluate_claims(source, study.claims, registration=registered, fits=by_formula)
+    fits = Fits(study, used, options, profile, scores, ranks, trends, not_fitted, claims)
     step("measures")
     others = measures(used, conf_level=options.conf_level, rng=1)
-    sensitivity = specification_table(
+    specification = specification_table(
         study,
         specifications=specifications,
         registration=registered,
         evaluated={"as reported": claims},
         progress=lambda what, _: step(what),
     )
-    checks = None
+    checks = bayes = None
     if from_items:
         step("checks")
         checks = run_item_checks(profile, options.reference, options.conf_level)
-    bayes = None
     if options.bayes:
         began = done
 
@@ -280,39 +161,26 @@ def analyse(
             if progress is not None:
                 progress(f"Bayes: {words}", (began + 8 * share) / total)
 
-        bayes = run_bayes(used, scores, claims, options.conf_level, options.seed, bayes_progress)
-    lines = key_result_lines(
-        study,
-        scores,
-        ranks,
-        claims,
-        sensitivity,
-        conf_level=options.conf_level,
-        with_flagged=options.with_flagged,
-    )
+        bayes = run_bayes(fits, bayes_progress)
     influences = {
         name: _influence(trend) for name, trend in trends.items() if trend.nobs <= MOST_REFITS
     }
-    if progress is not None:
-        progress("done", 1.0)
-    return Analysis(
-        study=study,
-        used=used,
-        options=options,
-        profile=profile,
-        scores=scores,
-        ranks=ranks,
-        trends=trends,
-        not_fitted=not_fitted,
-        claims=claims,
+    frames = frames_of(fits)
+    results = Results(
+        **frames,
+        key_results=key_result_lines(fits, frames["scores"], specification),
+        measures=others,
+        specification=specification,
         registration=registered.lines() if study.claims else (),
         margins=margin_curves(claims),
+        shares=verdict_shares(specification) if len(specification) else pd.DataFrame(),
         leverage=stacked({name: leverage_by_cluster(trend) for name, trend in trends.items()}),
         influence=stacked(influences),
         decompositions=_decompositions(profile, scores, options.conf_level),
-        measures=others,
-        sensitivity=sensitivity,
         checks=checks,
         bayes=bayes,
-        key_results=lines,
+        fits=fits,
     )
+    if progress is not None:
+        progress("done", 1.0)
+    return results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.bayes.fit import fit_claims
-from hatstats.bayes.options import Progress, Sampling
-from hatstats.scores.scores import HatScores
-from hatstats.study import Study
-from hatstats.trends.claims.verdicts import Verdict, claims_frame
+from hatstats.report.results.results import Fits
+from hatstats.trends.claims.verdicts import claims_frame
+
+Progress = Callable[[str, float], None]
 
 #: Edges of the bins in which prior and posterior are shown.
 _EDGES = np.linspace(0.0, 1.0, 41)
@@ -22,30 +21,20 @@ _EDGES = np.linspace(0.0, 1.0, 41)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BayesPart:
-    """What a report shows of the hierarchical model.
+    """What a report shows of the hierarchical model."""
 
-    Attributes
-    ----------
-    claims : DataFrame
-        Probabilities, with `verdict` of the regression beside them.
-    scores : DataFrame
-        `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
-        score without the model.
-    shrinkage : DataFrame
-        See `HierarchicalFit.shrinkage`.
-    prior : DataFrame
-        `low, high, prior, posterior`: shares of HAT cells in bins of accuracy.
-    checks : DataFrame
-        Checks of every fit.
-    facts : dict
-        `method, trend, draws`.
-    """
-
+    #: Probabilities of the claims, with `verdict` of the regression beside them.
     claims: pd.DataFrame
+    #: `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
+    #: score without the model.
     scores: pd.DataFrame
+    #: See `HierarchicalFit.shrinkage`.
     shrinkage: pd.DataFrame
+    #: `low, high, prior, posterior`: shares of HAT cells in bins of accuracy.
     prior: pd.DataFrame
+    #: Checks of every fit.
     checks: pd.DataFrame
+    #: `method, trend, draws`.
     facts: dict[str, str]
 
     @property
@@ -76,41 +65,23 @@ def binned_shares(prior: NDArray[np.float64], posterior: NDArray[np.float64]) ->
     return pd.DataFrame(shares)
 
 
-def run_bayes(
-    study: Study,
-    scores: HatScores,
-    verdicts: Sequence[Verdict],
-    conf_level: float,
-    seed: int,
-    progress: Progress | None = None,
-) -> BayesPart:
-    """Fit the hierarchical model to what a report is about.
+def run_bayes(fits: Fits, progress: Progress | None = None) -> BayesPart:
+    """Fit the hierarchical model to what a report is about."""
+    from hatstats.bayes.fit import fit_claims  # needs packages that a report does without
+    from hatstats.bayes.options import Sampling
 
-    Parameters
-    ----------
-    study : Study
-        Without its flagged cells.
-    scores : HatScores
-        What the report shows without the model.
-    verdicts : sequence of Verdict
-    conf_level : float
-        Level of intervals.
-    seed : int
-    progress : callable, optional
-
-    Returns
-    -------
-    BayesPart
-    """
-    found = fit_claims(study, sampling=Sampling(progress=progress), rng=seed)
+    options, scores = fits.options, fits.scores
+    found = fit_claims(fits.used, sampling=Sampling(progress=progress), rng=options.seed)
     main = found.main
     hat = main.hat()
-    table = hat.tidy(conf_level).merge(hat.ranks(conf_level)[["model", "p_best"]], on="model")
+    table = hat.tidy(options.conf_level).merge(
+        hat.ranks(options.conf_level)[["model", "p_best"]], on="model"
+    )
     plain = dict(zip(scores.models, scores.estimates, strict=True))
     table["plain"] = [plain.get(name, np.nan) for name in table["model"]]
     claims = found.claims
     if len(claims):
-        decided = claims_frame(verdicts).set_index("name")["verdict"]
+        decided = claims_frame(fits.claims).set_index("name")["verdict"]
         claims = claims.assign(verdict=decided.reindex(claims["name"]).to_numpy())
     return BayesPart(
         claims=claims,

@@ -1,4 +1,4 @@
-"""From an analysis to the frames that a report shows; joins and names, no statistics."""
+"""From fits to the frames that a report shows; joins and names, no statistics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
-from hatstats.report.results.analysis import Analysis
-from hatstats.report.results.bayes import BayesPart
-from hatstats.report.results.item_checks import ItemChecks
-from hatstats.report.results.results import Results, stacked
+from hatstats.report.results.results import Fits, stacked
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
-from hatstats.trends.claims.specifications import verdict_shares
 from hatstats.trends.claims.verdicts import claims_frame
 from hatstats.trends.trend import TrendFit
 
@@ -26,24 +22,14 @@ _COVARIATES = ("family", "release_date", "release_year", "params_total", "params
 _AXES = {"size": "params_total", "date": "release_year"}
 
 
-def collect(analysis: Analysis) -> Results:
-    """Bring an analysis to the frames that tables, figures and page read.
-
-    Parameters
-    ----------
-    analysis : Analysis
-
-    Returns
-    -------
-    Results
-    """
-    study, used, scores = analysis.study, analysis.used, analysis.scores
-    table = scores_frame(analysis)
-    points = points_frame(analysis)
-    curve, profiles = curve_frames(analysis)
-    info = study.info
-    return Results(
-        info={
+def frames_of(fits: Fits) -> dict[str, Any]:
+    """The fields of `Results` that say what the study is and what was fitted to it."""
+    study, scores, options = fits.study, fits.scores, fits.options
+    table, points = scores_frame(fits), points_frame(fits)
+    curve, profiles = curve_frames(fits)
+    info, trends = study.info, fits.trends
+    return {
+        "info": {
             "name": info.name,
             "title": info.title,
             "source": info.source,
@@ -52,89 +38,52 @@ def collect(analysis: Analysis) -> Results:
             "notes": info.notes,
             "synthetic": "yes" if info.synthetic else "",
         },
-        facts={
+        "facts": {
             "method": scores.method,
             "reference": scores.reference,
             "estimand": scores.estimand,
-            "seed": analysis.seed,
-            "conf_level": analysis.conf_level,
+            "seed": options.seed,
+            "conf_level": options.conf_level,
             "models": len(scores.models),
             "families": int(table["family"].replace("", np.nan).nunique()),
             "languages": int(points["language"].nunique()),
-            "benchmarks": len(used.benchmark_names),
+            "benchmarks": len(fits.used.benchmark_names),
             "cells": len(study.counts[_CELL].drop_duplicates()),
             "flagged_cells": len(study.flagged[_CELL].drop_duplicates()),
-            "flagged_cells_used": "yes" if len(used.flagged) else "no",
+            "flagged_cells_used": "yes" if len(fits.used.flagged) else "no",
         },
-        key_results=tuple(analysis.key_results),
-        scores=table,
-        cov=scores.cov,
-        trends=stacked(
-            {name: trend_rows(fit, analysis.conf_level) for name, fit in analysis.trends.items()}
+        "scores": table,
+        "cov": scores.cov,
+        "trends": stacked(
+            {name: trend_rows(fit, options.conf_level) for name, fit in trends.items()}
         ),
-        comparison=stacked(
+        "comparison": stacked(
             {
-                name: fit.comparison(analysis.conf_level, rng=analysis.seed)
-                for name, fit in analysis.trends.items()
+                name: fit.comparison(options.conf_level, rng=options.seed)
+                for name, fit in trends.items()
             }
         ),
-        claims=claims_frame(analysis.claims),
-        measures=analysis.measures,
-        specification=analysis.sensitivity,
-        points=points,
-        curve=curve,
-        profiles=profiles,
-        lines=trend_lines(analysis),
-        chance=dict(zip(study.benchmarks["benchmark"], study.benchmarks["chance"], strict=True)),
-        flagged=flagged_frame(study),
-        left_out=left_out_frame(analysis),
-        files=study.files,
-        registration=analysis.registration,
-        margins=analysis.margins,
-        shares=verdict_shares(analysis.sensitivity)
-        if len(analysis.sensitivity)
-        else pd.DataFrame(),
-        leverage=analysis.leverage,
-        influence=analysis.influence,
-        decompositions=analysis.decompositions,
-        **_check_frames(analysis.checks),
-        **_bayes_frames(analysis.bayes),
-    )
-
-
-def _check_frames(checks: ItemChecks | None) -> dict[str, Any]:
-    """Fields of the results that only item-level profiles have."""
-    if checks is None:
-        return {}
-    return {
-        "checks": pd.concat([checks.conditionings, checks.rows], ignore_index=True),
-        "check_words": checks.words,
-        "thinning": checks.path,
-        "items": checks.items,
+        "claims": claims_frame(fits.claims),
+        "points": points,
+        "curve": curve,
+        "profiles": profiles,
+        "lines": trend_lines(fits),
+        "chance": dict(zip(study.benchmarks["benchmark"], study.benchmarks["chance"], strict=True)),
+        "flagged": flagged_frame(study),
+        "left_out": left_out_frame(fits),
+        "files": study.files,
     }
 
 
-def _bayes_frames(part: BayesPart | None) -> dict[str, Any]:
-    """Fields of the results that only the hierarchical model has."""
-    if part is None:
-        return {}
-    names = ("claims", "scores", "shrinkage", "prior", "checks")
-    return {
-        "bayes": {name: getattr(part, name) for name in names},
-        "bayes_words": part.words,
-        "bayes_facts": part.facts,
-    }
-
-
-def scores_frame(analysis: Analysis) -> pd.DataFrame:
+def scores_frame(fits: Fits) -> pd.DataFrame:
     """Tidy scores with covariates and what weakens each: best first, weakly identified last."""
-    scores = analysis.scores
+    scores = fits.scores
     facts = with_release_year(scores.covariates).set_index("model")
-    rows = scores.tidy(analysis.conf_level)
+    rows = scores.tidy(fits.options.conf_level)
     for name in _COVARIATES:
         rows[name] = facts[name].reindex(rows["model"]).to_numpy() if name in facts else np.nan
     rows["source"] = scores.source
-    ranks = analysis.ranks.set_index("model").reindex(rows["model"])
+    ranks = fits.ranks.set_index("model").reindex(rows["model"])
     for name in ("rank", "rank_low", "rank_high", "p_best"):
         rows[name] = ranks[name].to_numpy()
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
@@ -146,17 +95,17 @@ def scores_frame(analysis: Analysis) -> pd.DataFrame:
     )
 
 
-def points_frame(analysis: Analysis) -> pd.DataFrame:
+def points_frame(fits: Fits) -> pd.DataFrame:
     """Accuracies with limits, as the analysis used them, and the flagged cells beside them."""
-    points = analysis.profile.points().assign(flagged=False)
+    points = fits.profile.points().assign(flagged=False)
     for side in ("source", "target"):
-        limits = wald_interval(points[side], points[f"{side}_se"], np.inf, analysis.conf_level)
+        limits = wald_interval(points[side], points[f"{side}_se"], np.inf, fits.options.conf_level)
         points[f"{side}_low"], points[f"{side}_high"] = limits[:, 0], limits[:, 1]
-    missing = _flagged_points(analysis.study) if not len(analysis.used.flagged) else points[:0]
+    missing = _flagged_points(fits.study) if not len(fits.used.flagged) else points[:0]
     both = pd.concat([points, missing], ignore_index=True) if len(missing) else points
     # Panels in the order in which the study names its languages.
-    rank = {name: number for number, name in enumerate(analysis.study.languages)}
-    return both.assign(conf_level=analysis.conf_level).sort_values(
+    rank = {name: number for number, name in enumerate(fits.study.languages)}
+    return both.assign(conf_level=fits.options.conf_level).sort_values(
         ["benchmark", "language"],
         key=lambda column: column.map(rank) if column.name == "language" else column,
         kind="stable",
@@ -187,12 +136,12 @@ def _flagged_points(study: Study) -> pd.DataFrame:
     )
 
 
-def curve_frames(analysis: Analysis) -> tuple[pd.DataFrame, pd.DataFrame]:
+def curve_frames(fits: Fits) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The fitted relation by language, or the models' own profiles, whichever the method has."""
-    curve = analysis.profile.curve()
+    curve = fits.profile.curve()
     if "model" not in curve.columns:
         return curve, pd.DataFrame()
-    families = analysis.study.models.set_index("model")["family"]
+    families = fits.study.models.set_index("model")["family"]
     mean = curve.groupby(["model", "benchmark", "source"], sort=False, as_index=False)[
         "target"
     ].mean()
@@ -211,13 +160,13 @@ def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
     )
 
 
-def trend_lines(analysis: Analysis) -> dict[str, pd.DataFrame]:
+def trend_lines(fits: Fits) -> dict[str, pd.DataFrame]:
     """Fitted trend on each figure's axis, from the first trend on that covariate alone."""
     lines = {}
     for axis, covariate in _AXES.items():
-        for fit in analysis.trends.values():
+        for fit in fits.trends.values():
             if _variables(fit.formula) == [covariate]:
-                lines[axis] = fit.curve(covariate, analysis.conf_level)
+                lines[axis] = fit.curve(covariate, fits.options.conf_level)
                 break
     return lines
 
@@ -234,15 +183,15 @@ def flagged_frame(study: Study) -> pd.DataFrame:
     return rows[[*_CELL, "flag", "evidence"]].merge(cells, how="left", on=_CELL)
 
 
-def left_out_frame(analysis: Analysis) -> pd.DataFrame:
+def left_out_frame(fits: Fits) -> pd.DataFrame:
     """Models that the scores or a trend could not use, with the reason."""
     rows = [
         ("scores", model, "no usable accuracy in the source language or on every benchmark")
-        for model in analysis.study.model_names
-        if model not in analysis.scores.models
+        for model in fits.study.model_names
+        if model not in fits.scores.models
     ]
-    unknown = with_release_year(analysis.study.models).set_index("model").isna()
-    for name, fit in analysis.trends.items():
+    unknown = with_release_year(fits.study.models).set_index("model").isna()
+    for name, fit in fits.trends.items():
         for model in fit.left_out:
             missing = [
                 column
@@ -250,5 +199,5 @@ def left_out_frame(analysis: Analysis) -> pd.DataFrame:
                 if column in unknown and bool(unknown.loc[model, column])
             ]
             rows.append((name, model, f"unknown: {', '.join(missing)}"))
-    rows += [(name, "all", reason) for name, reason in analysis.not_fitted.items()]
+    rows += [(name, "all", reason) for name, reason in fits.not_fitted.items()]
     return pd.DataFrame(rows, columns=["analysis", "model", "reason"], dtype="str")

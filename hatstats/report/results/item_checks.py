@@ -23,28 +23,17 @@ from hatstats.scores.transfer_profile import TransferProfile
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemChecks:
-    """Thinning, split halves, the count table and the other method, of one profile.
+    """Thinning, split halves, the count table and the other method, of one profile."""
 
-    Attributes
-    ----------
-    conditionings : DataFrame
-        Tidy HAT by the profile's own method, by the other of ``latent`` and ``joint``, and by
-        observed conditioning.
-    rows : DataFrame
-        Tidy rows of thinning, split halves and the misspecification test of ``joint`` against
-        ``latent``; the term ``difference`` is tested against 0.
-    words : tuple of str
-        What each check says; why, where one cannot be made.
-    path : DataFrame
-        Observed scores with fewer and fewer trials, for the figure; may be empty.
-    items : DataFrame
-        The items that transfer far worse or better than the profile says, most certain first.
-    """
-
-    conditionings: pd.DataFrame
-    rows: pd.DataFrame
+    #: Tidy HAT by the profile's own method, by the other of ``latent`` and ``joint`` and by
+    #: observed conditioning; then thinning, split halves and the misspecification test of
+    #: ``joint`` against ``latent``, whose term ``difference`` is tested against 0.
+    table: pd.DataFrame
+    #: What each check says; why, where one cannot be made.
     words: tuple[str, ...]
+    #: Observed scores with fewer and fewer trials, for the figure; may be empty.
     path: pd.DataFrame
+    #: The items that transfer far worse or better than the profile says, most certain first.
     items: pd.DataFrame
 
 
@@ -55,19 +44,7 @@ def _paragraph(summary: str) -> str:
 
 
 def run_item_checks(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
-    """Run every check that the profile allows.
-
-    Parameters
-    ----------
-    profile : TransferProfile
-        Learnt from items by method ``latent`` or ``joint``.
-    reference : str
-    conf_level : float
-
-    Returns
-    -------
-    ItemChecks
-    """
+    """Run every check that a profile by ``latent`` or ``joint`` allows."""
     # What a check warns of belongs beside its numbers, not before them on the terminal.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DegenerateDataWarning)
@@ -118,8 +95,7 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
     words.append(_paragraph(count_table(profile).summary()))
     reported = item_report(profile)
     return ItemChecks(
-        conditionings=pd.concat([*scores, observed.tidy(conf_level)], ignore_index=True),
-        rows=pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(),
+        table=pd.concat([*scores, observed.tidy(conf_level), *rows], ignore_index=True),
         words=tuple(text for text in words if text),
         path=path,
         items=reported[reported["verdict"] != ""].reset_index(drop=True),

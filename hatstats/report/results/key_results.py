@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from hatstats.scores.scores import HatScores
-from hatstats.study import Study
+from hatstats.report.results.results import Fits
 from hatstats.trends.claims.verdicts import Verdict
 
 _WIDTH = 80
@@ -35,12 +33,11 @@ def _p(value: float) -> str:
     return "< .001" if value < 0.001 else _short(value)
 
 
-def _score(scores: HatScores, index: int, conf_level: float, width: int = 34) -> str:
+def _score(row: pd.Series, width: int = 34) -> str:
     """Name, score and interval of one model; the name is cut to `width` characters."""
-    low, high = scores.limits(conf_level)[index]
-    name = scores.models[index]
-    name = name if len(name) <= width else name[: width - 1] + "…"
-    return f"{name} {_short(scores.estimates[index])} [{_short(low)}, {_short(high)}]"
+    name = row["model"] if len(row["model"]) <= width else row["model"][: width - 1] + "…"
+    low, high = _short(row["conf_low"]), _short(row["conf_high"])
+    return f"{name} {_short(row['estimate'])} [{low}, {high}]"
 
 
 def _claim_line(verdict: Verdict) -> str:
@@ -54,28 +51,29 @@ def _claim_line(verdict: Verdict) -> str:
     )
 
 
-def _changes(sensitivity: pd.DataFrame) -> int:
+def _changes(specification: pd.DataFrame) -> int:
     """Number of claims whose verdict differs from the reported one under some other choice.
 
     Where a choice leaves a claim untestable (the family that had the sizes is gone) it changes no
     verdict.
     """
-    reported = sensitivity[sensitivity["choice"] == "as reported"].set_index("claim")["verdict"]
-    others = sensitivity[
-        (sensitivity["choice"] != "as reported") & (sensitivity["verdict"] != "not testable")
+    reported = specification[specification["choice"] == "as reported"].set_index("claim")["verdict"]
+    others = specification[
+        (specification["choice"] != "as reported") & (specification["verdict"] != "not testable")
     ]
     differs = others["verdict"].to_numpy() != others["claim"].map(reported).to_numpy()
     return int(others.loc[differs, "claim"].nunique())
 
 
-def _head(study: Study, scores: HatScores) -> str:
+def _head(fits: Fits) -> str:
     """Size of the study, estimator and reference."""
+    scores = fits.scores
     families = scores.covariates["family"]
-    languages = scores.cells["language"].nunique()
     counts = (
         f"{_count(scores.nobs, 'model')}, "
         f"{_count(families[families.fillna('') != ''].nunique(), 'family')}, "
-        f"{_count(len(study.benchmarks), 'benchmark')}, {_count(languages, 'language')}"
+        f"{_count(len(fits.study.benchmarks), 'benchmark')}, "
+        f"{_count(scores.cells['language'].nunique(), 'language')}"
     )
     line = f"{counts} ({scores.method}, {scores.reference} reference)."
     return line if len(line) <= _WIDTH else f"{counts} ({scores.method}, {scores.reference})."
@@ -89,68 +87,45 @@ def _weak(names: Sequence[str]) -> str:
     return f"Weakly identified, set aside here: {len(names)} models, such as {names[0]}."
 
 
-def _caveats(study: Study, sensitivity: pd.DataFrame, claims: int, with_flagged: bool) -> str:
+def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
     """Flagged cells, and verdicts that other choices change; empty where there is neither."""
-    parts = []
-    if len(study.flagged):
-        what = "used" if with_flagged else "left out"
-        parts.append(f"{_count(len(study.flagged), 'suspicious cell')} {what}")
-    if len(sensitivity) > claims:
-        parts.append(f"other choices change {_changes(sensitivity)} of {claims} verdicts")
+    parts, claims = [], len(fits.claims)
+    if len(fits.study.flagged):
+        what = "used" if fits.options.with_flagged else "left out"
+        parts.append(f"{_count(len(fits.study.flagged), 'suspicious cell')} {what}")
+    if len(specification) > claims:
+        parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
 def key_result_lines(
-    study: Study,
-    scores: HatScores,
-    ranks: pd.DataFrame,
-    claims: Sequence[Verdict],
-    sensitivity: pd.DataFrame,
-    *,
-    conf_level: float,
-    with_flagged: bool = False,
+    fits: Fits, scores: pd.DataFrame, specification: pd.DataFrame
 ) -> tuple[str, ...]:
-    """Say who transfers best and what became of each claim.
+    """Say who transfers best and what became of each claim: ten lines of 80 characters at most.
 
-    Parameters
-    ----------
-    study : Study
-        With its flagged cells.
-    scores : HatScores
-    ranks : DataFrame
-        See `HatScores.ranks`.
-    claims : sequence of Verdict
-    sensitivity : DataFrame
-        See `hatstats.report.results.analysis.Analysis`.
-    conf_level : float
-    with_flagged : bool
-        Whether the flagged cells were used.
-
-    Returns
-    -------
-    tuple of str
-        At most ten lines of at most 80 characters.
+    `scores` and `specification` are those of `Results`: scores best first, those that the data
+    hardly inform last.
     """
-    weak = scores.weakly_identified
+    informed = scores["informed"].astype(bool)
+    weak = list(scores.loc[~informed, "model"])
     # A score that the data hardly inform is no candidate for best or worst.
-    order = [int(index) for index in np.argsort(-scores.estimates, kind="stable")]
-    order = [index for index in order if scores.models[index] not in weak] or order
-    lines = [_head(study, scores)]
-    row = ranks.iloc[order[0]]
+    ranked = scores[informed] if informed.any() else scores
+    lines = [_head(fits)]
+    best = ranked.iloc[0]
     lines.append(
-        f"Highest HAT: {_score(scores, order[0], conf_level)}, "
-        f"rank {row['rank_low']:.0f} to {row['rank_high']:.0f}."
+        f"Highest HAT: {_score(best)}, rank {best['rank_low']:.0f} to {best['rank_high']:.0f}."
     )
-    if len(order) > 2:
-        lines.append(f"Next: {_score(scores, order[1], conf_level)}.")
-    if len(order) > 1:
-        lines.append(f"Lowest: {_score(scores, order[-1], conf_level)}.")
+    if len(ranked) > 2:
+        lines.append(f"Next: {_score(ranked.iloc[1])}.")
+    if len(ranked) > 1:
+        lines.append(f"Lowest: {_score(ranked.iloc[-1])}.")
     if weak:
-        lines.append(_weak(weak))
-    caveats = _caveats(study, sensitivity, len(claims), with_flagged)
+        lines.append(_weak([name for name in fits.scores.models if name in weak]))
+    caveats = _caveats(fits, specification)
+    claims = list(fits.claims)
     room = 10 - len(lines) - (1 if caveats else 0)
-    shown = list(claims)[:room] if len(claims) <= room else list(claims)[: room - 1]
+    shown = claims if len(claims) <= room else claims[: room - 1]
     lines.extend(_claim_line(verdict) for verdict in shown)
     if len(shown) < len(claims):
         lines.append(f"{len(claims) - len(shown)} more claims are in the report.")

@@ -5,103 +5,134 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from hatstats.estimators.methods import Method
+    from hatstats.report.results.bayes import BayesPart
+    from hatstats.report.results.item_checks import ItemChecks
+    from hatstats.scores.scores import HatScores
+    from hatstats.scores.transfer_profile import TransferProfile
+    from hatstats.study import Study
+    from hatstats.trends.claims.verdicts import Verdict
+    from hatstats.trends.trend import TrendFit
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Choices of one report.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of everything that is drawn: rank intervals, the posterior.
+    conf_level : float
+        Level of all intervals but those that decide claims.
+    reference : str
+        Reference distribution of source accuracy: ``pooled``, ``uniform``, ``own`` or
+        ``model:NAME``.
+    method : {"latent", "joint", "observed", "aggregate"}, optional
+        Estimator; by what the study offers if None.
+    with_flagged : bool
+        Use the flagged cells too.
+    quick : bool
+        Skip the analyses under other choices.
+    bayes : bool
+        Fit the hierarchical model too.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.ReportOptions(quick=True).reference
+    'pooled'
+    """
+
+    seed: int = 1
+    conf_level: float = 0.95
+    reference: str = "pooled"
+    method: Method | None = None
+    with_flagged: bool = False
+    quick: bool = False
+    bayes: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fits:
+    """What was fitted for a report; `Results` has the frames that are made of it.
+
+    `used` is the study without its flagged cells (unless they were asked for), `ranks` those of
+    `HatScores.ranks`, `not_fitted` the reason for each trend that the study cannot test.
+    """
+
+    study: Study
+    used: Study
+    options: ReportOptions
+    profile: TransferProfile
+    scores: HatScores
+    ranks: pd.DataFrame
+    trends: dict[str, TrendFit]
+    not_fitted: dict[str, str]
+    claims: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """The results of one analysis as plain values and frames.
+    """The results of one analysis as plain values and frames; a frame may be empty."""
 
-    Attributes
-    ----------
-    info : mapping of str to str
-        `name, title, source, licence, citation, notes` of the study.
-    facts : mapping of str to str, int or float
-        What the analysis was: `method, reference, estimand, seed, conf_level` and counts
-        (`models, families, languages, benchmarks, cells, flagged_cells`).
-    key_results : tuple of str
-        The key results in at most ten plain lines.
-    scores : DataFrame
-        Tidy scores, best first, with `family, release_date, release_year, params_total,
-        params_active, shape_error, informed, note`.
-    cov : DataFrame
-        Covariance of the scores, rows and columns named by model.
-    trends : DataFrame
-        Tidy terms of every trend, with `trend, formula, vcov, n_models, n_clusters`.
-    comparison : DataFrame
-        The same terms under OLS, HC, CR1, CR2 and CR3, with `trend`.
-    claims : DataFrame
-        One row per claim, see `hatstats.trends.Verdict`.
-    specification : DataFrame
-        Estimate of each claim under each choice: `choice, claim` and tidy columns.
-    points, curve : DataFrame
-        What :func:`hatstats.report.figures.panels.target_against_source` draws.
-    profiles : DataFrame
-        What :func:`hatstats.report.figures.panels.transfer_profiles` draws; empty for aggregates.
-    lines : mapping of str to DataFrame
-        Fitted trend by covariate (``size``, ``date``): `x, estimate, conf_low, conf_high`.
-    chance : mapping of str to float
-        Accuracy of blind guessing by benchmark.
-    flagged : DataFrame
-        Cells under suspicion: `model, benchmark, language, accuracy, flag, evidence`.
-    left_out : DataFrame
-        Models that an analysis had to leave out: `analysis, model, reason`.
-    files : tuple of Path
-        Files that the study was read from.
-    checks : DataFrame
-        Tidy rows of the checks of an item-level profile, and of HAT by other conditionings.
-    check_words : tuple of str
-        What each check says.
-    thinning : DataFrame
-        What :func:`hatstats.report.figures.thinning_plot.thinning` draws.
-    items : DataFrame
-        Items that transfer far worse or better than their profile says.
-    shares : DataFrame
-        Share of specifications by verdict, see
-        `hatstats.trends.claims.specifications.verdict_shares`.
-    measures, margins, leverage, influence, decompositions : DataFrame
-        See `hatstats.report.results.analysis.Analysis`, as for `registration`.
-    registration : tuple of str
-    bayes : mapping of str to DataFrame
-        Frames of `hatstats.report.results.bayes.BayesPart` by name; empty without that model.
-    bayes_words : tuple of str
-        What its checks say; shown on the first screen.
-    bayes_facts : mapping of str to str
-        `method, trend, draws`.
-    """
-
+    #: `name, title, source, licence, citation, notes, synthetic` of the study.
     info: Mapping[str, str]
+    #: `method, reference, estimand, seed, conf_level` and counts of models, cells and so on.
     facts: Mapping[str, str | int | float]
+    #: The key results in at most ten plain lines.
     key_results: tuple[str, ...]
+    #: Tidy scores, best first, with covariates, ranks, `source, shape_error, informed, note`.
     scores: pd.DataFrame
+    #: Covariance of the scores, rows and columns named by model.
     cov: pd.DataFrame
+    #: Tidy terms of every trend, with `trend, scale, formula, vcov, n_models, n_clusters`.
     trends: pd.DataFrame
+    #: The same terms under every kind of standard error and test, with `trend`.
     comparison: pd.DataFrame
+    #: One row for each claim, see `hatstats.Verdict`.
     claims: pd.DataFrame
+    #: Measures beside HAT in the tidy schema.
     measures: pd.DataFrame
+    #: Each claim under each choice, the default analysis first: `choice, claim`, tidy columns.
     specification: pd.DataFrame
+    #: Accuracies and the fitted relation between them, see `figures.panels`.
     points: pd.DataFrame
     curve: pd.DataFrame
     profiles: pd.DataFrame
+    #: Fitted trend by covariate (``size``, ``date``): `x, estimate, conf_low, conf_high`.
     lines: Mapping[str, pd.DataFrame]
+    #: Accuracy of blind guessing by benchmark.
     chance: Mapping[str, float]
+    #: Cells under suspicion: `model, benchmark, language, accuracy, flag, evidence`.
     flagged: pd.DataFrame
+    #: Models that an analysis had to leave out: `analysis, model, reason`.
     left_out: pd.DataFrame
+    #: Files that the study was read from.
     files: tuple[Path, ...] = ()
-    checks: pd.DataFrame = field(default_factory=pd.DataFrame)
-    check_words: tuple[str, ...] = ()
-    thinning: pd.DataFrame = field(default_factory=pd.DataFrame)
-    items: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: When the claims were locked, and what was changed since, in plain lines.
     registration: tuple[str, ...] = ()
+    #: Verdicts of non-inferiority for every margin.
     margins: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Share of specifications by verdict.
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Share of each family in the information on each term of each trend.
     leverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: What each trend would be without each model: `trend, without, term, dfbetas` and so on.
     influence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Change in raw target accuracy from the first year to the last, overall and by family.
     decompositions: pd.DataFrame = field(default_factory=pd.DataFrame)
-    bayes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    bayes_words: tuple[str, ...] = ()
-    bayes_facts: Mapping[str, str] = field(default_factory=dict)
+    #: Checks of the profile, where scores are estimated item by item.
+    checks: ItemChecks | None = None
+    #: The hierarchical model, where it was asked for.
+    bayes: BayesPart | None = None
+    #: The fitted objects; frames made by hand have none.
+    fits: Fits | None = None
 
     @property
     def reference(self) -> str:

@@ -33,12 +33,12 @@ BAYES_CHECKS = (
 
 def bayes_tables(results: Results, level: str, study: str) -> list[tuple[str, str, Table]]:
     """Tables of the hierarchical model."""
-    parts = results.bayes
-    if not parts:
+    part = results.bayes
+    if part is None:
         return []
-    claims = parts["claims"]
+    claims = part.claims
     named = claims.assign(name=[words(name) for name in claims["name"]]) if len(claims) else claims
-    checks = parts["checks"]
+    checks = part.checks
     outcome = ["passed" if passed else "FAILED" for passed in checks["passed"]]
     return [
         (
@@ -52,7 +52,7 @@ def bayes_tables(results: Results, level: str, study: str) -> list[tuple[str, st
             "bayes_scores",
             f"HAT scores by the hierarchical model, {study}. Posterior mean and {level} interval; "
             "beside them the score without the model.",
-            make_table(parts["scores"], BAYES_SCORES),
+            make_table(part.scores, BAYES_SCORES),
         ),
         (
             "bayes_checks",

@@ -152,10 +152,32 @@ def left_out_table(left_out: pd.DataFrame) -> Table:
     return make_table(rows, columns.LEFT_OUT)
 
 
+def _check_tables(results: Results, level: str, study: str) -> list[tuple[str, str, Table]]:
+    """Tables of the checks of an item-level profile: name, caption, table."""
+    checks = results.checks
+    if checks is None:
+        return []
+    return [
+        (
+            "checks",
+            f"HAT by latent, joint and observed conditioning, and checks of the profile, {study}. "
+            f"A difference is tested against 0; CI: {level}.",
+            make_table(checks.table, columns.CHECKS),
+        ),
+        (
+            "items",
+            f"Items that transfer far worse or better than the profile says, {study}: q is "
+            "adjusted for all items and languages; elsewhere is the item's mean residual in the "
+            f"other languages. The first {LISTED_ITEMS}; items.csv has all.",
+            make_table(checks.items.head(LISTED_ITEMS), columns.ITEMS),
+        ),
+    ]
+
+
 def tables_of(results: Results) -> tuple[Shown, ...]:
     """Every table of a run, in the order of the report."""
     level = f"{100.0 * results.conf_level:g} %"
-    study = results.info.get("title") or results.info["name"]
+    study = str(results.info.get("title") or results.info["name"])
     made: list[tuple[str, str, Table]] = [
         (
             "scores",
@@ -237,20 +259,8 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
             f"The claims under every choice of the analysis, {study}.",
             specification_table(results.specification),
         ),
-        (
-            "checks",
-            f"HAT by latent, joint and observed conditioning, and checks of the profile, {study}. "
-            f"A difference is tested against 0; CI: {level}.",
-            make_table(results.checks, columns.CHECKS),
-        ),
-        (
-            "items",
-            f"Items that transfer far worse or better than the profile says, {study}: q is "
-            "adjusted for all items and languages; elsewhere is the item's mean residual in the "
-            f"other languages. The first {LISTED_ITEMS}; items.csv has all.",
-            make_table(results.items.head(LISTED_ITEMS), columns.ITEMS),
-        ),
-        *bayes_tables(results, level, str(study)),
+        *_check_tables(results, level, study),
+        *bayes_tables(results, level, study),
         (
             "flagged",
             f"Cells flagged as suspicious and left out of the analysis, {study}.",
