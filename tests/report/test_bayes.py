@@ -11,8 +11,8 @@ import pytest
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.html_page import Origin, report_page
-from hatstats.report.results.bayes import BayesPart, binned_shares
-from hatstats.report.results.results import Results
+from hatstats.report.results.bayes import binned_shares
+from hatstats.report.results.results import BayesPart, Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
 

@@ -67,6 +67,7 @@ def scores_of(
         {
             "model": names,
             "benchmark": "bench",
+            "shape_error": np.nan,
             "informed": [n not in (notes or {}) for n in names],
             "note": [(notes or {}).get(n, "") for n in names],
         }

@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hatstats.report.results.results import Fits
+from hatstats.report.results.results import BayesPart, Fits
 from hatstats.trends.claims.verdicts import claims_frame
 
 Progress = Callable[[str, float], None]
 
 #: Edges of the bins in which prior and posterior are shown.
 _EDGES = np.linspace(0.0, 1.0, 41)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BayesPart:
-    """What a report shows of the hierarchical model."""
-
-    #: Probabilities of the claims, with `verdict` of the regression beside them.
-    claims: pd.DataFrame
-    #: `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
-    #: score without the model.
-    scores: pd.DataFrame
-    #: See `HierarchicalFit.shrinkage`.
-    shrinkage: pd.DataFrame
-    #: `low, high, prior, posterior`: shares of HAT cells in bins of accuracy.
-    prior: pd.DataFrame
-    #: Checks of every fit.
-    checks: pd.DataFrame
-    #: `method, trend, draws`.
-    facts: dict[str, str]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check of every fit passed."""
-        return bool(self.checks["passed"].all())
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """One line for each check that failed, or one that says that none did."""
-        failed = self.checks[~self.checks["passed"].astype(bool)]
-        if failed.empty:
-            count = len(self.checks)
-            return (f"All {count} checks of the hierarchical model passed.",)
-        return tuple(
-            f"A check of the hierarchical model FAILED ({row['trend'] or 'no trend'}): "
-            f"{row['words']}."
-            for row in failed.to_dict("records")
-        )
 
 
 def binned_shares(prior: NDArray[np.float64], posterior: NDArray[np.float64]) -> pd.DataFrame:

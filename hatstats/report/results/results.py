@@ -11,7 +11,6 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from hatstats.estimators.methods import Method
-    from hatstats.report.results.bayes import BayesPart
     from hatstats.report.results.item_checks import ItemChecks
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
@@ -75,6 +74,43 @@ class Fits:
     trends: dict[str, TrendFit]
     not_fitted: dict[str, str]
     claims: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BayesPart:
+    """What a report shows of the hierarchical model."""
+
+    #: Probabilities of the claims, with `verdict` of the regression beside them.
+    claims: pd.DataFrame
+    #: `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
+    #: score without the model.
+    scores: pd.DataFrame
+    #: See `HierarchicalFit.shrinkage`.
+    shrinkage: pd.DataFrame
+    #: `low, high, prior, posterior`: shares of HAT cells in bins of accuracy.
+    prior: pd.DataFrame
+    #: Checks of every fit.
+    checks: pd.DataFrame
+    #: `method, trend, draws`.
+    facts: dict[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check of every fit passed."""
+        return bool(self.checks["passed"].all())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """One line for each check that failed, or one that says that none did."""
+        failed = self.checks[~self.checks["passed"].astype(bool)]
+        if failed.empty:
+            count = len(self.checks)
+            return (f"All {count} checks of the hierarchical model passed.",)
+        return tuple(
+            f"A check of the hierarchical model FAILED ({row['trend'] or 'no trend'}): "
+            f"{row['words']}."
+            for row in failed.to_dict("records")
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
