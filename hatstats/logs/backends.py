@@ -285,10 +285,8 @@ class OtherBackend:
         return expression.to_pyarrow()
 
 
-def engine_for(backend: object, scratch: Path) -> Engine:
-    """Engine of a backend: None, ``duckdb``, ``spark://...``, a PySpark session, an address."""
-    if backend is None or backend == "duckdb":
-        return DuckDB(scratch)
+def engine_for(backend: object) -> Engine:
+    """Engine of a backend that is not this process: ``spark://...``, a session, an Ibis address."""
     if isinstance(backend, str):
         return Spark.start(backend) if backend.startswith("spark://") else OtherBackend(backend)
     if hasattr(backend, "sparkContext") or hasattr(backend, "createDataFrame"):

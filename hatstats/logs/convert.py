@@ -136,7 +136,7 @@ def convert_logs(
     with tempfile.TemporaryDirectory(prefix="hatstats-") as folder:
         scratch = Path(folder)
         local = DuckDB(scratch)
-        engine = local if backend in (None, "duckdb") else engine_for(backend, scratch)
+        engine: Engine = local if backend in (None, "duckdb") else engine_for(backend)
         if isinstance(engine, OtherBackend):
             names = [str(name) for name in paths]
             sources = [Source("plain", Rows("table", (name,), ())) for name in names]
@@ -206,7 +206,7 @@ class Counter:
         try:
             responses, fields = self._responses(engine, rows, named)
             by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
-            cells = count.counts(responses, count.Grouping(by_file, by_prompt))
+            cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
             cells = self.local.store(cells if engine is self.local else engine.fetch(cells))
         except Exception as reason:
             raise _plain_error(reason, rows) from None

@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, LOST
@@ -36,14 +35,6 @@ REASONS = {
 }
 #: Further columns that cells keep apart until all is known.
 EXTRA = ("filter", "task", "source_language")
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """How rows are added up: files kept apart, and trials kept apart to count repeats exactly."""
-
-    by_file: bool = False
-    by_prompt: bool = False
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
@@ -101,17 +92,17 @@ def responses(
     return table.select(**columns, right=right, trials=trials, reason=reason)
 
 
-def counts(rows: ir.Table, grouping: Grouping) -> ir.Table:
-    """Add up responses: one row for each cell.
+def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) -> ir.Table:
+    """Add up responses: one row for each cell; files or trials kept apart where asked.
 
     Beside the names found: `n_correct`, `n_trials`, `n_rows` (all rows), `n_kept`, and where trials
     are numbered `codes`, the sum of their powers of two, and `odd`, the rows it does not cover.
     """
     import ibis
 
-    skipped = set() if grouping.by_prompt else {"prompt"}
+    skipped = set() if by_prompt else {"prompt"}
     keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
-    if grouping.by_file and FILE in rows.columns:
+    if by_file and FILE in rows.columns:
         keys.append(FILE)
     # Texts are compared cell by cell, not row by row: whether all names are there is the same for
     # all rows of a cell, and a score that cannot be used is null, which no sum takes in.

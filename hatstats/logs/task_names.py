@@ -111,11 +111,7 @@ FAMILIES = (
     Family("xnli", rf"xnli(?P<variant>2)?_{_LANG}{_END}", chance=1 / 3, size=5010),
     Family("xcopa", rf"xcopa_{_LANG}{_END}", chance=0.5, items=("idx",), size=500),
     Family(
-        "xstorycloze",
-        rf"x_?story_?cloze_{_LANG}{_END}",
-        chance=0.5,
-        items=("story_id",),
-        size=1511,
+        "xstorycloze", rf"x_?story_?cloze_{_LANG}{_END}", chance=0.5, items=("story_id",), size=1511
     ),
     Family("eclektic", rf"eclektic(?:_{_LANG})?", items=("q_id",), source="", size=384),
     Family("m_arc", rf"{_M_ARC}_{_LANG}(?:_challenge)?{_END}", chance=0.25, items=("id",)),

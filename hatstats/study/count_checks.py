@@ -22,18 +22,13 @@ def check_counts(counts: Sheet) -> None:
     frame = counts.frame
     correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
     is_item = (frame["item"] != "").to_numpy()
-    counts.refuse(
-        trials <= 0,
-        "n_trials",
-        "a cell needs more than 0 trials",
-        hint="leave out rows of cells that were not run.",
-    )
-    counts.refuse(
-        correct < 0,
-        "n_correct",
-        "a count cannot be negative",
-        hint="write how many trials were right; leave out rows of cells that were not run.",
-    )
+    for faulty, column, message, hint in (
+        (trials <= 0, "n_trials", "a cell needs more than 0 trials",
+         "leave out rows of cells that were not run."),
+        (correct < 0, "n_correct", "a count cannot be negative",
+         "write how many trials were right; leave out rows of cells that were not run."),
+    ):  # fmt: skip
+        counts.refuse(faulty, column, message, hint=hint)
     _check_at_most_trials(counts)
     for column, values in (("n_correct", correct), ("n_trials", trials)):
         counts.refuse(

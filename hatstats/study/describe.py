@@ -38,19 +38,14 @@ def study_text(tables: Tables, info: StudyInfo, claims: Claims) -> str:
             value, WIDTH, initial_indent=f"{label:<12}", subsequent_indent=" " * 12
         )
     table = _benchmark_table(tables)
-    for column, width in (("benchmark", 22), ("source", 12)):
-        table[column] = [
-            name if len(name) <= width else f"{name[: width - 3]}..." for name in table[column]
-        ]
-    widths = {name: max(len(name), *map(len, table[name])) for name in table.columns}
-    lines.append("")
-    for row in [table.columns.tolist(), *table.itertuples(index=False)]:
-        cells = [
-            cell.ljust(width) if name in ("benchmark", "source") else cell.rjust(width)
-            for (name, width), cell in zip(widths.items(), row, strict=True)
-        ]
-        lines.append(" ".join(cells).rstrip())
-    return "\n".join(lines)
+    table = pd.concat([pd.DataFrame([table.columns], columns=table.columns), table])
+    for column in table:
+        cells, width = table[column], {"benchmark": 22, "source": 12}.get(str(column))
+        if width:
+            cells = cells.mask(cells.str.len() > width, cells.str.slice(0, width - 3) + "...")
+        side: Literal["left", "right"] = "right" if width else "left"
+        table[column] = cells.str.pad(int(cells.str.len().max()), side)
+    return "\n".join([*lines, "", *table.agg(" ".join, axis=1).str.rstrip()])
 
 
 def study_html(tables: Tables, info: StudyInfo, claims: Claims) -> str:

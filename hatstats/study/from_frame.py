@@ -20,12 +20,7 @@ from hatstats.study.frames.columns import (
     plain_name,
 )
 from hatstats.study.frames.native import PlainFrame, plain_frame
-from hatstats.study.frames.rows import (
-    count_cells,
-    long_rows,
-    settle_copies,
-    settle_prompts,
-)
+from hatstats.study.frames.rows import count_cells, long_rows, settle_copies, settle_prompts
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import OTHER_NAMES, Sheet, listed, near
 
@@ -55,7 +50,7 @@ def tables_from_frame(
 ) -> tuple[dict[str, Sheet], str, list[str]]:
     """Raw tables by name, name and notes of the study that a frame of any library holds."""
     plain = plain_frame(value)
-    frame = plain.frame[[name for name in plain.frame if not name.startswith(_ROW_NUMBERS)]]
+    frame = plain.frame[[name for name in plain.frame if not str(name).startswith(_ROW_NUMBERS)]]
     given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
     given = {role: each for role, each in given.items() if each is not None}
     _refuse_both(given, {*frame, *(options.columns or {})})
@@ -264,7 +259,8 @@ def _with_benchmarks(counts: pd.DataFrame, options: FrameOptions, notes: list[st
         raise _no_source(counts)
     counts = counts.astype({"source_language": "str"})
     matched = counts["source_language"].copy()
-    for (name, wanted), rows in counts.groupby(["benchmark", "source_language"], sort=False):
+    for (name, source), rows in counts.groupby(["benchmark", "source_language"], sort=False):
+        wanted = str(source)
         languages = counts.loc[counts["benchmark"] == name, "language"].unique().tolist()
         if wanted in languages or wanted == "":
             continue

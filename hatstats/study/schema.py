@@ -244,24 +244,17 @@ def _covariate(values: pd.Series) -> pd.Series:
 def _check_header(sheet: Sheet, columns: Sequence[Column], other_way: str) -> None:
     """Refuse columns without a name, repeated ones, and missing or misspelt declared ones."""
     names = [str(name) for name in sheet.frame.columns]
+
+    def error(message: str, hint: str, column: str | None, value: str | None = None) -> DataError:
+        return DataError(message, file=sheet.file, row=1, column=column, value=value, hint=hint)
+
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise DataError(
-                f"column {number} has no name.",
-                file=sheet.file,
-                row=1,
-                value="",
-                hint="name it or remove it (pandas leaves out its index with to_csv(index=False)).",
-            )
-    repeated = [name for i, name in enumerate(names) if name in names[:i]]
-    if repeated:
-        raise DataError(
-            "the column occurs more than once.",
-            file=sheet.file,
-            row=1,
-            column=repeated[0],
-            hint="give every column its own name.",
-        )
+            hint = "name it or remove it (pandas leaves out its index with to_csv(index=False))."
+            raise error(f"column {number} has no name.", hint, None, "")
+        if names.index(name) < number - 1:
+            hint = "give every column its own name."
+            raise error("the column occurs more than once.", hint, name)
     others = undeclared(sheet, columns)
     spelled = [name.strip().casefold() for name in others]
     for column in columns:
@@ -272,13 +265,8 @@ def _check_header(sheet: Sheet, columns: Sequence[Column], other_way: str) -> No
             close = difflib.get_close_matches(column.name, spelled, n=1, cutoff=0.8)
             alias = others[spelled.index(close[0])] if close else None
         if alias is not None or column.required:
-            raise DataError(
-                f"the column is missing; the columns found are {', '.join(map(repr, names))}.",
-                file=sheet.file,
-                row=1,
-                column=column.name,
-                hint=_rename(column.name, alias) + other_way,
-            )
+            message = f"the column is missing; the columns found are {', '.join(map(repr, names))}."
+            raise error(message, _rename(column.name, alias) + other_way, column.name)
 
 
 def _rename(name: str, alias: str | None) -> str:

@@ -37,7 +37,7 @@ class Study:
         `model, benchmark, language, item, n_correct, n_trials, cluster, prompt, flag, evidence`.
         One row per cell. An empty `item` marks an aggregate accuracy: then `n_correct` may be
         fractional and `n_trials` an effective number. `cluster` is empty where an item is its
-        own cluster. `flag` names a suspicion and `evidence` gives its reason.
+        own cluster. `flag` names what looks wrong and `evidence` says why.
     models : DataFrame, optional
         `model, family, release_date, params_total, params_active` and covariates. Sizes count
         parameters in units. Unknown is NaN or NaT; an unknown `family` is empty text. The order
@@ -195,7 +195,7 @@ class Study:
 
     @property
     def flagged(self) -> pd.DataFrame:
-        """The rows of the counts under suspicion, with flag and evidence."""
+        """The rows of the counts that look wrong, with flag and evidence."""
         return self.counts[(self.counts["flag"] != "").to_numpy()].reset_index(drop=True)
 
     @property

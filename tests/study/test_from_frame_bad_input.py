@@ -124,7 +124,7 @@ def test_rows_without_items_are_totals() -> None:
     assert "No column of items" in study.info.notes
 
 
-def test_counts_and_per_cent_are_told_apart_or_refused() -> None:
+def test_counts_and_per_cent_are_distinguished_or_refused() -> None:
     totals = pd.DataFrame({"model": ["a", "b"], "en": [30, 20], "sw": [10, 15]})
     fails(totals, "whole numbers may be counts or per cent", n_trials=40)
     fails(totals.assign(en=[0.5, 30.5]), "proportions or per cent", n_trials=400)

@@ -7,12 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.readers.documents import Archive, Broken, load_json
-from hatstats.logs.readers.grading import (
-    LANGUAGE_FIELDS,
-    SOURCE_FIELDS,
-    first_language,
-    pick_score,
-)
+from hatstats.logs.readers.grading import LANGUAGE_FIELDS, SOURCE_FIELDS, first_language, pick_score
 from hatstats.logs.readers.reader import (
     Choices,
     LeftOut,

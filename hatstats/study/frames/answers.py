@@ -43,7 +43,7 @@ def read_answers(cells: pd.Series, column: str) -> Array:
     found = frozenset(text.unique())
     for right, wrong in ANSWER_WORDS:
         if found <= right | wrong:
-            return text.isin(list(right)).to_numpy(dtype=np.float64)
+            return text.isin(list(right)).astype(np.float64).to_numpy()
     numbers = _numbers(text)
     _refuse(
         ~np.isin(numbers, [0, 1]),
@@ -76,7 +76,7 @@ def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Arr
     """Read accuracies (n,), proportions or per cent, as right answers of `n_trials` (n,).
 
     The note says where per cent was read. Accuracy times trials is made whole where only rounding
-    keeps it from that. An error where counts and per cent cannot be told from each other.
+    keeps it from that. An error where counts and per cent cannot be distinguished.
     """
     text = _text(cells)
     signs = bool(text.str.endswith("%").all())
@@ -144,12 +144,7 @@ def _near_whole(values: Array) -> Array:
 
 
 def _refuse(
-    faulty: Mask,
-    what: str,
-    fault: str,
-    column: str,
-    hint: str,
-    cells: pd.Series | None = None,
+    faulty: Mask, what: str, fault: str, column: str, hint: str, cells: pd.Series | None = None
 ) -> None:
     """Raise one error for faulty cells (n,): how many of what, their fault, the first."""
     if faulty.any():

@@ -17,10 +17,9 @@ _ONE_EACH = frozenset({"language", "correct", "accuracy", "n_correct"})
 MODEL_FACTS = ("family", "release_date", "params_total", "params_active")
 #: Tags of small languages that are words of tables of results far more often.
 _TABLE_WORDS = frozenset(
-    {"acc", "all", "avg", "bin", "dev", "doc", "err", "gap", "gold", "idx", "key", "log", "map",
-     "max",
-     "min", "mix", "out", "raw", "ref", "row", "run", "set", "src", "std", "sub", "sum", "tag",
-     "tie", "top", "tok", "val", "var"}
+    {"acc", "all", "avg", "bin", "dev", "doc", "err", "gap", "gold", "idx", "key", "log",
+     "map", "max", "min", "mix", "out", "raw", "ref", "row", "run", "set", "src", "std",
+     "sub", "sum", "tag", "tie", "top", "tok", "val", "var"}
 )  # fmt: skip
 #: Tags of languages that are names of other columns just as often.
 _DOUBTFUL = frozenset({"id", "no", "is", "to", "or", "as", "in", "be", "am"})
@@ -156,7 +155,7 @@ def _like_others(values: pd.Series, others: pd.DataFrame) -> bool:
     if numbers.isna().all() or numbers.max() > max(most, 1.0) or numbers.min() < 0:
         return False
     counting = bool((numbers.sort_values().diff().dropna() == 1).all()) and len(numbers) > 2
-    upper = all(other.isupper() for other in others if len(other) == 2)
+    upper = all(other.isupper() for other in map(str, others) if len(other) == 2)
     return not counting and name.isupper() == upper
 
 

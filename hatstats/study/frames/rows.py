@@ -73,7 +73,7 @@ def settle_copies(
         return rows
     several = rows.astype({name: "str" for name in compared}).groupby(groups).nunique(dropna=False)
     several = several > 1
-    varying = [name for name in rows if several[name].any() and name not in compared]
+    varying = [str(n) for n in rows if several[n].any() and n not in compared]
     differ = several[list(compared)].any(axis=1).to_numpy()
     if trials and differ.any() and sizes.min() == sizes.max() and not varying:
         notes.append(

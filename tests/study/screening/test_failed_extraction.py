@@ -207,7 +207,7 @@ def test_thresholds_bite_against_theory() -> None:
     assert len(suspicious_cells(study, threshold=1.0, min_drop=0.01)) > 5
 
 
-def test_suspicion_bad_input() -> None:
+def test_thresholds_bad_input() -> None:
     study = study_of(panel(np.random.default_rng(9)))
     with pytest.raises(DataError, match="threshold is a positive number"):
         suspicious_cells(study, threshold=0)
