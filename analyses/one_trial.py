@@ -41,7 +41,7 @@ def run(study_path: Path, out: Path) -> None:
     separated = pd.DataFrame(combinations(study.model_names, 2), columns=["a", "b"])
     for method, score in scores.items():
         say(score.summary())
-        pairs = pd.concat([score.contrast(a, b) for a, b in combinations(score.models, 2)])
+        pairs = pd.concat([score.contrast(a, b).tidy() for a, b in combinations(score.models, 2)])
         separated[method] = np.where(pairs["p_value"] < 0.05, np.sign(pairs["estimate"]), 0)
     write(separated, out / "pairs.csv")
     curve = found["joint"].curve().merge(study.models[["model", "family"]])

@@ -110,7 +110,7 @@ def paired_bootstrap(study: Study, *, draws: int = DRAWS, seed: int = 20_26) -> 
         rng=np.random.default_rng(seed),
     )
     end = time.perf_counter()
-    return Race(middle - start, end - middle, ours.bse, np.asarray(theirs.standard_error))
+    return Race(middle - start, end - middle, ours.std_errors, np.asarray(theirs.standard_error))
 
 
 def main() -> None:

@@ -17,6 +17,11 @@ Floats = NDArray[np.float64]
 NO_SPREAD = 1e-12
 
 
+def percent(level: float) -> str:
+    """A level in words: ``97.5%``, never rounded to whole per cent."""
+    return f"{100.0 * level:.10g}%"
+
+
 def check_level(conf_level: float) -> float:
     """Return `conf_level` as a float, or raise ``ValueError`` if it is not inside (0, 1)."""
     level = float(conf_level)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hatstats.inference.intervals import percent
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 
 Floats = NDArray[np.float64]
@@ -131,7 +132,7 @@ class Contrast:
         limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
         if np.isnan(self.std_error):
             return f"{self.estimate:.3f}, no interval: its standard error is unknown"
-        return f"{self.estimate:.3f}, {self.conf_level:.0%} interval {limits}, {p}"
+        return f"{self.estimate:.3f}, {percent(self.conf_level)} interval {limits}, {p}"
 
     def _source(self) -> str:
         reference = f", reference {self.reference}" if self.reference else ""

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hatstats.inference.influence import Tails
-from hatstats.inference.intervals import logit_interval, wald_interval
+from hatstats.inference.intervals import logit_interval, percent, wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
@@ -297,7 +297,7 @@ class HatScores(LabelledEstimates):
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
         limits = self.limits(conf_level)
-        head = f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)"
+        head = f"HAT scores ({self.method}, reference {self.reference}, {percent(conf_level)} intervals)"
         lines = [head, *indented(self.estimand)]
         bias = self.shape_error
         width = min(max(map(len, self.models), default=5), 40)

@@ -120,6 +120,9 @@ def test_a_contrast_is_read_in_two_lines(profile: TransferProfile) -> None:
     assert f"{found.estimate:.3f}, 95% interval [" in lines[0]
     assert "p = " in lines[0] or "p < 0.001" in lines[0]
     assert found.term in found._repr_html_()
+    narrow = scores.contrast(scores.models[1], scores.models[0], conf_level=0.975)
+    assert "97.5% interval" in repr(narrow)
+    assert "97.5% intervals" in scores.summary(0.975)
     unknown = replace(found, std_error=np.nan)
     assert "its standard error is unknown" in repr(unknown)
 
