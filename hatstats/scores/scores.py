@@ -297,8 +297,8 @@ class HatScores(LabelledEstimates):
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
         limits = self.limits(conf_level)
-        head = f"HAT scores ({self.method}, reference {self.reference}, {percent(conf_level)} intervals)"
-        lines = [head, *indented(self.estimand)]
+        facts = f"{self.method}, reference {self.reference}, {percent(conf_level)} intervals"
+        lines = [f"HAT scores ({facts})", *indented(self.estimand)]
         bias = self.shape_error
         width = min(max(map(len, self.models), default=5), 40)
         for m in np.argsort(-self.estimates, kind="stable"):
