@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from hatstats.logs.discover import Discovered, Progress, Source, discover
 from hatstats.logs.pool import Part, Pool
 from hatstats.logs.readers.plain import ALIASES, find_fields
 from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
+from hatstats.study.frames.native import is_frame, no_path
 from hatstats.study.schema import near
 from hatstats.study.study import Study
 
@@ -130,6 +131,8 @@ def convert_logs(
     >>> done.files[["read", "kept", "left_out"]].to_dict("records")
     [{'read': 4.0, 'kept': 4.0, 'left_out': 0}]
     """
+    if is_frame(logs) or not isinstance(logs, str | Path | Iterable):
+        raise no_path(logs, "convert_logs")
     choices = _choices(fields or {}, settings or {})
     paths = [logs] if isinstance(logs, str | Path) else list(logs)
     step = progress or (lambda what, share: None)

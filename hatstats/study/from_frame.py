@@ -208,8 +208,9 @@ def _models(
     """Table of models (m rows), and the columns of the frame that were used for it."""
     if options.models is not None:
         table = plain_frame(options.models).frame
-        given = {} if "model" in table or "name" not in table else {"model": "name"}
-        roles = find_roles(table, ("model", *MODEL_FACTS), given)
+        roles = find_roles(table, ("model", *MODEL_FACTS))
+        if "model" not in roles and "name" in table:
+            roles = {"model": "name", **roles}
         said = [f"{role} from {name!r}" for role, name in roles.items() if role != name]
         notes += [f"Table of models: {', '.join(said)}."] if said else []
         table = table.rename(columns={name: role for role, name in roles.items()})

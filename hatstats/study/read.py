@@ -7,7 +7,7 @@ from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims, read_head
-from hatstats.study.frames.native import describe
+from hatstats.study.frames.native import no_path
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.raw_tables import DELIMITERS, FORMATS, read_table, read_toml
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
@@ -55,10 +55,7 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     Study('simulated', item level: 6 models, 1 benchmarks, 3 languages, 180 rows)
     """
     if not isinstance(path, str | Path):
-        raise DataError(
-            f"read_study takes a path, and this is {describe(path)}: make a study of a frame with "
-            "Study.from_frame(df, source='en')."
-        )
+        raise no_path(path, "read_study")
     path = Path(path)
     if not path.exists():
         raise DataError(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import hatstats
-from hatstats import DataError, Study, read_study
+from hatstats import DataError, Study, convert_logs, read_study
 from hatstats.study import as_study
 
 FRAME = pd.DataFrame({"model": ["a"], "language": ["en"], "correct": [1]})
@@ -93,6 +93,8 @@ def test_a_study_in_place_of_a_profile_names_the_fit() -> None:
         hatstats.fit_trend(study, "release_year")  # type: ignore[arg-type]
 
 
-def test_read_study_is_given_a_frame() -> None:
+@pytest.mark.parametrize("function", [read_study, convert_logs])
+@pytest.mark.parametrize("value", [FRAME, pl.from_pandas(FRAME), 12])
+def test_what_takes_a_path_is_given_a_frame(function: Any, value: object) -> None:
     with pytest.raises(DataError, match=r"takes a path, .* Study.from_frame\(df, source='en'\)"):
-        read_study(FRAME)  # type: ignore[arg-type]
+        function(value)

@@ -81,6 +81,14 @@ def is_frame(value: object) -> bool:
     )
 
 
+def no_path(value: object, caller: str) -> DataError:
+    """Make the error of a function that takes a path and was given something else."""
+    return DataError(
+        f"{caller} takes a path, and this is {describe(value)}: make a study of a frame with "
+        "Study.from_frame(df, source='en')."
+    )
+
+
 def _unclear_names() -> DataError:
     return DataError(
         "the frame has two columns of one name, or one without a name.",
