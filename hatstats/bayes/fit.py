@@ -316,6 +316,7 @@ def fit_claims(
     -------
     ClaimFits
     """
+    study = as_study(study, "fit_claims")
     how = sampling or Sampling()
     formulas = list(dict.fromkeys(claim_formula(claim) for claim in study.claims)) or [""]
     generators = np.random.default_rng(rng).spawn(len(formulas) + 1)

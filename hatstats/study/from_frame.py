@@ -254,8 +254,8 @@ def _with_benchmarks(counts: pd.DataFrame, options: FrameOptions, notes: list[st
     given = {"source_language": options.source, "chance": options.chance}
     given = {name: value for name, value in given.items() if value is not None}
     _refuse_both(given, counts.columns)
-    for name, value in given.items():
-        counts = counts.assign(**{name: _by_benchmark(counts, value, name.split("_")[0])})
+    for column, value in given.items():
+        counts = counts.assign(**{column: _by_benchmark(counts, value, column.split("_")[0])})
     if "source_language" not in counts:
         raise _no_source(counts)
     counts = counts.astype({"source_language": "str"})
