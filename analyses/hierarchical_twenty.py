@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.bayes.fit import fit_claims
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.style import save_figure
-from hatstats.report.results.bayes import binned_shares
 
 STUDY = "data/euroeval"
 
@@ -21,7 +22,7 @@ STUDY = "data/euroeval"
 def run(study_path: Path, out: Path) -> None:
     """Fit the model for every registered claim; put probabilities beside verdicts."""
     study = hs.read_study(study_path).without_flagged()
-    found = fit_claims(study, rng=1)
+    found = hs.fit_claims(study, rng=1)
     main = found.main
     plain = hs.fit_profile(study).hat()
     scores = main.hat()
@@ -46,8 +47,13 @@ def run(study_path: Path, out: Path) -> None:
                 f"the regression says {row['regression']}."
             )
     write(main.prior_sensitivity(), out / "sensitivity.csv")
-    shares = binned_shares(main.draws("hat", "prior"), main.draws("hat"))
-    save_figure(prior_predictive(shares), out / "prior_predictive")
+    edges = np.linspace(0.0, 1.0, 41)
+    shares = {"low": edges[:-1], "high": edges[1:]}
+    for name in ("prior", "posterior"):
+        draws = main.draws("hat", name)
+        known = draws[np.isfinite(draws)]
+        shares[name] = np.histogram(known, bins=edges)[0] / known.size
+    save_figure(prior_predictive(pd.DataFrame(shares)), out / "prior_predictive")
     save_figure(shrinkage(main.shrinkage()), out / "shrinkage")
     main.save(out / "posterior.zarr")
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.diagnostics.differential_functioning import functioning_classes
 from hatstats.report.figures.bar_charts import functioning
 from hatstats.report.figures.style import save_figure
 
@@ -28,7 +27,7 @@ def run(study_path: Path, out: Path) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", hs.DegenerateDataWarning)
         table = hs.item_functioning(study)
-    classes = functioning_classes(table)
+    classes = hs.functioning_classes(table)
     write(table, out / "functioning.csv")
     write(classes, out / "classes.csv")
     save_figure(functioning(classes), out / "functioning")

@@ -1,7 +1,7 @@
 """Thirteen models on MMLU-ProX by every measure: where raw accuracy and transfer part ways.
 
 Run ``python -m analyses.measures_compared --out DIR``. Writes all measures with intervals from the
-same draws, how far they rank the models alike, and, on simulated data, how far each is moved by
+same draws, how far they agree on the models, and, on simulated data, how far each is moved by
 source ability alone.
 """
 
@@ -13,11 +13,8 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.calibration.stress import StressDesign
-from hatstats.other_measures.draws import measure_draws
 from hatstats.report.figures.bar_charts import leakage
 from hatstats.report.figures.style import save_figure
-from hatstats.simulation.simulate import Shape
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")
@@ -26,7 +23,7 @@ PAIR = ("o4-mini", "GPT-4.1")
 def run(study_path: Path, out: Path) -> None:
     """Compare the measures on real models, and stress them on simulated ones."""
     study = hs.read_study(study_path).without_flagged()
-    draws = measure_draws(study, rng=1)
+    draws = hs.measure_draws(study, rng=1)
     own = hs.fit_profile(study).hat("own")
     table = draws.tidy()
     write(table, out / "measures.csv")
@@ -50,7 +47,7 @@ def run(study_path: Path, out: Path) -> None:
     for row in agreement[agreement["term"].str.startswith("HAT ~ ")].itertuples():
         say(f"  {row.term:<20} tau {row.estimate:5.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}]")
 
-    moved = hs.stress_test(design=StressDesign(shape=Shape(1_000, 2)), rng=1)
+    moved = hs.stress_test(design=hs.StressDesign(shape=hs.Shape(1_000, 2)), rng=1)
     say("Moved by source ability alone, relative to a like move of transfer (simulated):")
     for row in moved.sort_values("leakage").itertuples():
         say(f"  {row.measure:<26}{row.leakage:>7.1%}")

@@ -17,8 +17,6 @@ import hatstats as hs
 from analyses.script import say, script, write
 from hatstats.report.figures.panels import transfer_profiles
 from hatstats.report.figures.style import save_figure
-from hatstats.simulation.simulate import Shape, true_hat
-from hatstats.study import Study
 
 STUDY = "data/truthfulqa_multi"
 ABILITIES = (-1.5, 0.0, 1.5)  # mean source logits of three simulated models
@@ -32,7 +30,7 @@ def run(study_path: Path, out: Path) -> None:
         hs.fit_profile(study, method="latent")
     except hs.NotIdentifiedError as refusal:
         say(f"latent: {refusal}")
-    simulated(out, Shape(study.counts["item"].nunique(), len(study.languages) - 1, 1))
+    simulated(out, hs.Shape(study.counts["item"].nunique(), len(study.languages) - 1, 1))
     found = profiles(study)
     scores = {method: profile.hat("pooled") for method, profile in found.items()}
     write(
@@ -60,7 +58,7 @@ def run(study_path: Path, out: Path) -> None:
     )
 
 
-def profiles(study: Study) -> dict[str, hs.TransferProfile]:
+def profiles(study: hs.Study) -> dict[str, hs.TransferProfile]:
     """Profiles that one trial identifies: `joint` model by model, and over all of them."""
     found = {
         name: hs.fit_profile(study, method=name) for name in ("observed", "aggregate", "joint")
@@ -69,11 +67,11 @@ def profiles(study: Study) -> dict[str, hs.TransferProfile]:
     return found | {"joint_models": hs.fit_profile(study, method="joint", options=together)}
 
 
-def simulated(out: Path, shape: Shape) -> None:
+def simulated(out: Path, shape: hs.Shape) -> None:
     """Score three simulated models of different ability and the same transfer."""
     study = hs.simulate_study(ABILITIES, shape=shape, rng=1)
     normal = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
-    truth = true_hat(special.expit(np.add.outer(ABILITIES, shape.spread * normal)))
+    truth = hs.true_hat(special.expit(np.add.outer(ABILITIES, shape.spread * normal)))
     scores = {
         method: profile.hat("pooled").estimates for method, profile in profiles(study).items()
     }

@@ -9,19 +9,10 @@ from numpy.typing import NDArray
 
 
 def cluster_sums(influence: NDArray[np.float64], clusters: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Sum influence values within clusters.
+    """Influence values (n, k) summed within clusters, (g, k).
 
-    Parameters
-    ----------
-    influence : ndarray, shape (n, k)
-        Influence of item i on quantity j, scaled so that the estimate moves by
-        ``influence[i, j]`` when item i gets one unit of weight more.
-    clusters : ndarray of int, shape (n,)
-        Codes 0 ... g-1 of the cluster of each item; items alone have a code of their own.
-
-    Returns
-    -------
-    ndarray, shape (g, k)
+    ``influence[i, j]`` is how far estimate j moves when item i gets one unit of weight more;
+    `clusters` (n,) are codes 0 to g - 1, items alone having a code of their own.
     """
     sums = np.zeros((int(clusters.max()) + 1, influence.shape[1]))
     np.add.at(sums, clusters, influence)
@@ -31,21 +22,11 @@ def cluster_sums(influence: NDArray[np.float64], clusters: NDArray[np.intp]) -> 
 def influence_covariance(
     influence: NDArray[np.float64], clusters: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Covariance of estimates from the influence values of independent clusters.
+    """Covariance (k, k) of estimates from influence values (n, k) of independent clusters (n,).
 
-    ``V = g / (g - 1) * sum_c psi_c psi_c'`` with ``psi_c`` the sum of the cluster's influence
-    values: the infinitesimal jackknife (Giordano et al. 2019, arXiv 1806.00550) with the usual
-    small-sample factor. Influence values must sum to about zero over items.
-
-    Parameters
-    ----------
-    influence : ndarray, shape (n, k)
-    clusters : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    ndarray, shape (k, k)
-        NaN throughout if varies is one cluster only: it gives no estimate of the variance.
+    ``V = g / (g - 1) * sum_c psi_c psi_c'`` with ``psi_c`` the sum of a cluster's influence values:
+    the infinitesimal jackknife (Giordano et al. 2019, arXiv 1806.00550) with the usual small-sample
+    factor. Influence values must sum to about zero over items. NaN for one cluster.
     """
     return covariance_of_sums(cluster_sums(influence, clusters))
 
@@ -60,14 +41,10 @@ def covariance_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Tails:
-    """How t statistics of estimates are distributed, each array of shape (k,).
+    """How t statistics of k estimates are distributed.
 
-    Attributes
-    ----------
-    df : ndarray
-        Degrees of freedom; infinite where they are not known to be fewer.
-    skewness : ndarray
-        Third central moment over the variance to the power 3/2; NaN where it is not known.
+    `df` (k,) is infinite where degrees of freedom are not known to be fewer; `skewness` (k,), the
+    third central moment over the variance to the power 3/2, is NaN where it is not known.
     """
 
     df: NDArray[np.float64]

@@ -56,26 +56,12 @@ def wald_interval(
     conf_level: float,
     skewness: ArrayLike = np.nan,
 ) -> Floats:
-    """Limits ``estimate -+ t * std_error``, symmetric unless the estimate is skewed.
+    """Limits (k, 2) ``estimate -+ t * std_error``, symmetric unless the estimate is skewed.
 
     The estimate and its standard error are correlated where few large deviations decide both.
     Hall's transformation ``t + a t^2 / 3 + a^2 t^3 / 27 + a / 6`` of the t statistic, a the
-    skewness of the estimate, removes that to second order (Hall 1992, JRSS B 54:221-228).
-
-    Parameters
-    ----------
-    estimate, std_error, df : array_like, shape (k,)
-        Estimates, standard errors in the same units, degrees of freedom.
-    conf_level : float
-        Coverage aimed at, inside (0, 1).
-    skewness : array_like, shape (k,)
-        Third central moment of the estimate over its variance to the power 3/2
-        (`hatstats.inference.influence.Tails`); NaN where it is not known.
-
-    Returns
-    -------
-    ndarray, shape (k, 2)
-        Lower and upper limits.
+    skewness of the estimate (k,), NaN where it is not known, removes that to second order (Hall
+    1992, JRSS B 54:221-228).
     """
     known = np.nan_to_num(np.asarray(skewness, dtype=float))
     return _interval(estimate, std_error, critical_value(df, conf_level), known, known)
@@ -125,23 +111,11 @@ def logit_interval(
 def fieller_interval(
     values: ArrayLike, cov: ArrayLike, df: float, conf_level: float
 ) -> tuple[float, float]:
-    """Fieller's limits of a ratio (Fieller 1954, JRSS B 16, 175-185).
+    """Fieller's limits of a ratio a / b (Fieller 1954, JRSS B 16, 175-185).
 
-    The ratios r for which ``a - r b`` does not differ significantly from zero.
-
-    Parameters
-    ----------
-    values : array_like, shape (2,)
-        Numerator a and denominator b.
-    cov : array_like, shape (2, 2)
-    df : float
-    conf_level : float
-
-    Returns
-    -------
-    low, high : float
-        Both infinite where the denominator may be zero at this level, as the set is unbounded
-        then; NaN where `df` is NaN.
+    The ratios r for which ``a - r b`` does not differ significantly from zero; `values` are a and
+    b, `cov` (2, 2). Infinite where b may be zero at this level, as the set is unbounded then; NaN
+    where `df` is NaN.
     """
     a, b = np.asarray(values, dtype=float)
     (va, vab), (_, vb) = np.asarray(cov, dtype=float)

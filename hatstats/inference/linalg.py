@@ -37,12 +37,7 @@ def one_thread[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 def inverses(roots: Floats) -> Floats:
     """Inverses of matrices (g, d, d) from their lower Cholesky factors, zeros above the diagonal.
 
-    Half the work of a general inverse.
-
-    Raises
-    ------
-    LinAlgError
-        If a matrix is singular.
+    Half the work of a general inverse. LinAlgError if a matrix is singular.
     """
     out = np.empty(roots.shape)
     for root, inverse in zip(roots, out, strict=True):

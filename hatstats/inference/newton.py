@@ -21,16 +21,9 @@ _LEAST_CURVATURE = 1e-10
 class Expansion:
     """A function to be maximised, to second order at one point.
 
-    Attributes
-    ----------
-    value : float
-        A NaN or minus infinity rejects the point.
-    gradient : ndarray, shape (P,)
-    information : ndarray, shape (P, P)
-        Negative Hessian; need not be positive definite.
-    substitute : callable or None
-        Returns the positive definite matrix (P, P) that replaces an indefinite information, for
-        instance the expected one. Without it the absolute eigenvalues of the information serve.
+    A `value` that is NaN or minus infinity rejects the point. `gradient` is (P,); `information` (P,
+    P), the negative Hessian, need not be positive definite: `substitute` then returns the matrix
+    (P, P) that replaces it, for instance the expected one. Without it absolute eigenvalues serve.
     """
 
     value: float
@@ -41,17 +34,10 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maximum[E: Expansion]:
-    """Where a search ended.
+    """Where a search ended: `theta` (P,) and the function there.
 
-    Attributes
-    ----------
-    theta : ndarray, shape (P,)
-    expansion : Expansion
-        The function at theta.
-    decrement : float
-        Newton decrement, about twice what the function can still gain.
-    fixed : ndarray of bool, shape (P,)
-        Parameters held at a bound.
+    `decrement` is the Newton decrement, about twice what the function can still gain; `fixed` (P,)
+    marks the parameters held at a bound.
     """
 
     theta: Floats
@@ -71,35 +57,14 @@ def maximise[E: Expansion](
     max_evaluations: int = 100,
     interrupt: Callable[[Floats, float], bool] | None = None,
 ) -> Maximum[E]:
-    """Newton steps, halved until the function does not fall.
+    """Newton steps from `start` (P,), halved until the function does not fall.
 
-    Parameters
-    ----------
-    expand : callable
-        The function at a point (P,) with its derivatives.
-    start : ndarray, shape (P,)
-    bounds : pair of ndarray, shape (P,), optional
-        Smallest and largest value of each parameter; equal ones hold it.
-    tolerance : float
-        Newton decrement below which the search is done.
-    rounding : float
-        Fall of the function that counts as rounding error.
-    longest : float
-        Largest change of any parameter in one step.
-    max_evaluations : int
-        Calls of `expand`; the search then returns the best point, whose decrement says how far
-        it came.
-    interrupt : callable, optional
-        Ends the search early where it is true of (theta, decrement).
-
-    Returns
-    -------
-    Maximum
-
-    Raises
-    ------
-    FitError
-        If the function is not finite at `start`.
+    `bounds` are smallest and largest values (P,), equal ones hold a parameter; `tolerance` is the
+    Newton decrement below which the search is done; `rounding` a fall that counts as rounding
+    error; `longest` the largest change of any parameter in one step. After `max_evaluations` calls
+    of `expand` the best point is returned, whose decrement says how far it came; `interrupt` ends
+    the search where it is true of (theta, decrement). FitError if the function is not finite at
+    `start`.
     """
     infinite = np.full(start.size, np.inf)
     lower, upper = bounds if bounds is not None else (-infinite, infinite)

@@ -45,31 +45,12 @@ def tidy_frame(
     scale: str = "identity",
     identifiers: Mapping[str, Sequence[str] | str] | None = None,
 ) -> pd.DataFrame:
-    """Rows of the one tidy schema.
+    """Rows of the one tidy schema for k estimates and standard errors, NaN where unknown.
 
-    Parameters
-    ----------
-    term : str or sequence of str, length k
-        Name of each estimate.
-    estimate, std_error : array_like, shape (k,)
-        Estimates and standard errors. NaN where unknown.
-    df : array_like, shape (k,) or scalar, or Tails
-        Degrees of freedom; infinite for the normal distribution. `Tails` also correct limits and p
-        values for skewness (`hatstats.inference.intervals.wald_interval`).
-    conf_level : float
-        Level of `conf_low` and `conf_high`.
-    method : str or sequence of str
-        How the row was made.
-    scale : {"identity", "logit"}
-        ``identity`` gives Wald limits and a test of 0. ``logit`` is for a proportion: limits on
-        the logit scale, statistic and p value NaN, since 0 is no null of interest.
-    identifiers : dict, optional
-        Identifying columns (`model`, `benchmark`, `language`, `reference`).
-
-    Returns
-    -------
-    DataFrame
-        Columns `IDENTIFIERS` as given, then `TIDY_COLUMNS`.
+    `df` are degrees of freedom, infinite for the normal distribution; `Tails` also correct limits
+    and p values for skewness (see `wald_interval`). Scale ``identity`` gives Wald limits and a test
+    of 0; ``logit`` is for proportions: limits on the logit scale, no test, since 0 is no null of
+    interest. Columns are `IDENTIFIERS` as given, then `TIDY_COLUMNS`.
     """
     check_level(conf_level)
     value = np.atleast_1d(np.asarray(estimate, dtype=float))
@@ -106,19 +87,8 @@ def rows_of_tests(
 ) -> pd.DataFrame:
     """Rows of the tidy schema for tests without degrees of freedom, such as a bootstrap.
 
-    Parameters
-    ----------
-    term : str or sequence of str, length k
-    estimate : array_like, shape (k,)
-    tests : mapping of str to array_like, each (k,)
-        Any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high`; NaN if not given.
-    conf_level : float
-    method : str or sequence of str
-
-    Returns
-    -------
-    DataFrame
-        Columns `TIDY_COLUMNS`; degrees of freedom are NaN.
+    `tests` maps any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high` to arrays (k,);
+    others are NaN.
     """
     unknown = set(tests) - {"std_error", "statistic", "p_value", "conf_low", "conf_high"}
     if unknown:

@@ -38,12 +38,9 @@ def listed(indices: Any, limit: int = 10) -> str:
 
 
 def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
-    """Copy of an array of the given shape (-1: any size but zero), all of it finite.
+    """Copy of the array called `name`, of the given shape (-1: any size but zero), all finite.
 
-    Raises
-    ------
-    DataError
-        Another shape, or values that are not finite (rows are named); `name` is the array's name.
+    Else a DataError that names the rows.
     """
     try:
         array = np.array(value, dtype=np.float64)
@@ -64,13 +61,9 @@ def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
 
 
 def design_matrix(X: Any) -> FloatArray:
-    """Copy of a design matrix (n, k).
+    """Copy of a design matrix (n, k), of full column rank where ``n >= k``.
 
-    Raises
-    ------
-    DataError
-        Values that are not finite, a column of zeros or, where ``n >= k``, columns that depend on
-        each other (they are named).
+    Else a DataError that names the columns which are zero or depend on each other.
     """
     array = finite_array("X", X, (-1, -1))
     norms = np.linalg.norm(array, axis=0)
@@ -100,10 +93,7 @@ def symmetric_matrix(name: str, value: Any, n: int) -> FloatArray:
 def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
     """Distinct labels in sorted order, and the code 0, 1, ... of each row (n,).
 
-    Raises
-    ------
-    DataError
-        Another shape, or a missing label (rows are named).
+    A DataError for another shape, or a missing label (rows are named).
     """
     values = np.asarray(labels)
     if values.shape != (n,):

@@ -156,6 +156,30 @@ def measure_draws(
     Items (or item clusters) are drawn with replacement, once for all models, languages and
     measures; HAT follows by one Newton step, the others exactly. From a table of means each cell's
     sampling error is drawn instead. Without `rng` a fresh seed is drawn and recorded.
+
+    Parameters
+    ----------
+    study : Study
+    method, reference : str, optional
+        See `fit_profile` and `TransferProfile.hat`.
+    n_draws : int
+    rng : Generator, int or None
+
+    Returns
+    -------
+    MeasureDraws
+        With ``.tidy()``, intervals of every measure, and ``.agreement()``, the agreement
+        of their rankings.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5], rng=1)
+    >>> draws = hs.measure_draws(study, method="observed", n_draws=200, rng=1)
+    >>> draws.tidy()[["model", "term", "estimate"]].head(2).round(2)
+          model term  estimate
+    0  model-01  HAT      0.34
+    1  model-02  HAT      0.35
     """
     generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)

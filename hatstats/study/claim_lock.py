@@ -47,6 +47,12 @@ class Registration:
     `hash` is that of the current claims; `locked_hash` and `locked_on` (the day) are empty without
     a lock. `status` says for each claim by name whether it is confirmatory or exploratory, and
     `deviations` has a sentence on each claim changed, added or dropped since.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.registration(hs.simulate_study([0.0], rng=1)).deviations
+    ()
     """
 
     hash: str
@@ -122,7 +128,23 @@ def read_lock(file: Path) -> dict[str, Any]:
 
 
 def registration(study: Study) -> Registration:
-    """Registration of a study's claims, with the lock in its folder if there is one."""
+    """Registration of a study's claims, with the lock in its folder if there is one.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Registration
+        For `evaluate_claims`; without a lock all claims are exploratory.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.registration(hs.simulate_study([0.0], rng=1)).lines()
+    ('Claims 4f53cda18c2b, not locked: exploratory.',)
+    """
     file = study.files[0].parent / LOCK if study.files else None
     if file is None or not file.exists():
         return register(study.claims)
@@ -130,7 +152,38 @@ def registration(study: Study) -> Registration:
 
 
 def lock_claims(study: Study, *, today: date | None = None) -> Path:
-    """Write ``claims.lock`` into the study's folder; an error without claims, or if it exists."""
+    """Write ``claims.lock`` into the study's folder, before the data are looked at.
+
+    Parameters
+    ----------
+    study : Study
+        Read from a folder, with claims.
+    today : date, optional
+        Day of the lock.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        Without a folder or claims, or if they are locked already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hatstats as hs
+    >>> made = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> claim = {"name": "two", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    >>> claims = ({**claim, "threshold": 0.0},)
+    >>> study = hs.Study(made.counts, made.models, made.benchmarks, info=made.info, claims=claims)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = study.write(folder)
+    ...     saved = hs.read_study(folder)
+    ...     print(hs.lock_claims(saved).name, dict(hs.registration(saved).status))
+    claims.lock {'two': 'confirmatory'}
+    """
     if not study.files or not (study.files[0].parent / "models.csv").exists():
         raise DataError(
             "only claims of a study folder can be locked.",

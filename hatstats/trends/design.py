@@ -30,23 +30,12 @@ Value = float | str
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """Design of the models that have all covariates.
+    """Design of the M models that have all covariates.
 
-    Attributes
-    ----------
-    formula : str
-    terms : tuple of str, length k
-        Names of the columns, without the constant.
-    matrix : ndarray, shape (M, k)
-    models : tuple of str, length M
-    left_out : tuple of str
-        Models with a missing value in a variable of the formula.
-    frame : DataFrame
-        The models' table with `release_year`, rows as `models`.
-    spec : formulaic.ModelSpec
-        For the design at other values of the covariates.
-    clusters : tuple of str, length M
-        Cluster of each model.
+    `terms` name the k columns of `matrix` (M, k), without the constant; `left_out` are models with
+    a missing value in a variable of the formula. `frame` is the table of `models`, with
+    `release_year`; `spec` gives the design at other values of the covariates; `clusters` (M,) are
+    the models' clusters.
     """
 
     formula: str
@@ -115,31 +104,14 @@ def _tolerated(parsed: SimpleFormula, name: str) -> bool:
 
 
 def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> Design:
-    """Design matrix of `formula` over the models that have all its variables.
+    """Design matrix of `formula` over the models of a table that have all its variables.
 
-    Parameters
-    ----------
-    models : DataFrame
-        `model` and covariates; `release_date` gives `release_year`.
-    formula : str
-        Right-hand side as formulaic reads it, for instance
-        ``"log10(params_total) + release_year"``; a constant is implied. Beside formulaic's own
-        (splines ``bs(x, df=3)``, categories ``C(x)``) it may use the functions of
-        `hatstats.trends.transforms`.
-    labels : sequence of str, length of `models`
-        Cluster of each model.
-
-    Returns
-    -------
-    Design
-
-    Raises
-    ------
-    DataError
-        If the formula cannot be read or evaluated, or names an unknown variable.
-    NotIdentifiedError
-        If fewer models than coefficients plus one have all variables, or a column is constant or
-        depends on the others.
+    `formula` is a right-hand side as formulaic reads it, such as ``"log10(params_total) +
+    release_year"``; a constant is implied, and `release_date` gives `release_year`. Beside
+    formulaic's own (splines ``bs(x, df=3)``, categories ``C(x)``) it may use the functions of
+    `hatstats.trends.transforms`. `labels` are the clusters of the rows. A DataError if the formula
+    cannot be evaluated or names an unknown variable; NotIdentifiedError if fewer models than
+    coefficients plus one have all variables, or a column is constant or depends on the others.
     """
     frame = with_release_year(models)
     parsed = parse_formula(formula)

@@ -26,10 +26,7 @@ TOLERANT = ("filled", "missing")
 def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
     """Ranks 0, 1, ... of ordered labels; a missing label stays missing.
 
-    Raises
-    ------
-    DataError
-        Without levels, or for a label that is not among them.
+    A DataError without levels, or for a label that is not among them.
     """
     if len(levels) < 2:
         raise DataError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+import hatstats as hs
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(
@@ -30,6 +33,28 @@ def test_every_script_has_a_row_and_every_row_a_script() -> None:
 def test_script_keeps_its_size(name: str) -> None:
     lines = (ROOT / "analyses" / f"{name}.py").read_text().splitlines()
     assert 40 <= len(lines) <= 80
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_needs_only_public_names_and_figures(name: str) -> None:
+    tree = ast.parse((ROOT / "analyses" / f"{name}.py").read_text())
+    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported += [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    ]
+    ours = {module for module in imported if module.split(".")[0] == "hatstats"}
+    assert "hatstats" in ours
+    assert [m for m in ours - {"hatstats"} if not m.startswith("hatstats.report.figures.")] == []
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "hs"
+    }
+    assert used
+    assert used <= set(hs.__all__)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, special
@@ -18,11 +20,20 @@ _UNIFORM = (np.arange(50) + 0.5) / 50
 _MAX_NODES = 60
 
 
-def _reference_nodes(reference: str | ArrayLike, part: Logits) -> tuple[Floats, Floats, bool]:
-    """The reference of M models: source logits (R,) of its nodes and weights (M, R).
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """The reference of M models on R source logits: logits (R,), weights (M, R).
 
-    And whether the logits are those of the M models, with their sampling errors.
+    `estimated` says whether the logits are those of the M models, with their sampling errors.
     """
+
+    logits: Floats
+    weights: Floats
+    estimated: bool = False
+
+
+def _reference_nodes(reference: str | ArrayLike, part: Logits) -> _Nodes:
+    """The reference as nodes with weights."""
     names, chance = part.counts.models, part.counts.chance
     if not isinstance(reference, str):
         reference_mixture(reference, names, np.array([0.0, 1.0]))
@@ -34,8 +45,8 @@ def _reference_nodes(reference: str | ArrayLike, part: Logits) -> tuple[Floats, 
         logits = np.quantile(part.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
     else:
         mixing = reference_mixture(reference, names, np.zeros(len(names))).mixing
-        return part.source, mixing, True
-    return logits, np.full((len(names), logits.size), 1.0 / logits.size), False
+        return _Nodes(part.source, mixing, estimated=True)
+    return _Nodes(logits, np.full((len(names), logits.size), 1.0 / logits.size))
 
 
 def sampling_covariance(part: Logits, correlation: float) -> Floats:
@@ -91,12 +102,12 @@ def line_scores(
     chance = part.counts.chance
     beta = float(panel.slopes()[b])
     target, fill, extra = filled_targets(part, panel, b)
-    nodes, mixing, estimated = _reference_nodes(reference, part)
+    nodes = _reference_nodes(reference, part)
     count, languages = target.shape
-    distance = nodes - part.source[:, None]
+    distance = nodes.logits - part.source[:, None]
     # [m, l, r]: model m in language l, had its source logit been that of reference node r.
     q = special.expit(target[:, :, None] + beta * distance[:, None, :])
-    weights = mixing[:, None, :]
+    weights = nodes.weights[:, None, :]
     estimate = chance + (1.0 - chance) * (weights * q).sum(axis=2)
     if isinstance(reference, str) and reference == "own":
         # A cell at or below chance has no logit, but it has an accuracy.
@@ -110,7 +121,7 @@ def line_scores(
     gradient = np.zeros((size + count, count + size + 1))
     rows = np.arange(size)
     gradient[rows, np.repeat(np.arange(count), languages)] = -beta * by_target.ravel()
-    if estimated:
+    if nodes.estimated:
         gradient[:size, :count] += beta * slope.reshape(size, count)
     for m in range(count):
         cells = slice(m * languages, (m + 1) * languages)

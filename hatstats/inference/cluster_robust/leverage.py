@@ -20,21 +20,10 @@ IntArray = NDArray[np.intp]
 
 
 def partial_leverage(X: FloatArray, W: FloatArray, codes: IntArray) -> FloatArray:
-    """Share of each cluster in the information on each coefficient.
+    """Share of each cluster in the information on each coefficient, (G, k); columns sum to 1.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, k)
-        Design of full column rank.
-    W : ndarray, shape (n, n)
-        Symmetric weights.
-    codes : ndarray of int, shape (n,)
-        Cluster of each row, 0 to G - 1.
-
-    Returns
-    -------
-    ndarray, shape (G, k)
-        Columns add up to 1. With weights between clusters a share can be negative.
+    `X` (n, k) has full column rank, `W` (n, n) are symmetric weights, `codes` (n,) the clusters 0
+    to G - 1. With weights between clusters a share can be negative.
     """
     M = np.linalg.inv(X.T @ W @ X)
     residual = X @ M / np.diag(M)
@@ -44,17 +33,9 @@ def partial_leverage(X: FloatArray, W: FloatArray, codes: IntArray) -> FloatArra
 
 
 def variance_inflation(X: FloatArray) -> FloatArray:
-    """Variance inflation factors of columns beside a constant.
+    """``1 / (1 - R^2)`` (k,) of each column of `X` (n, k) on the others and a constant.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, k)
-        Columns without the constant, of full rank beside it.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        ``1 / (1 - R^2)`` of each column on the others and a constant; 1 for a column alone.
+    `X` is without the constant and of full rank beside it; 1 for a column alone.
     """
     centred = X - X.mean(axis=0)
     scaled = centred / np.linalg.norm(centred, axis=0)
@@ -63,19 +44,10 @@ def variance_inflation(X: FloatArray) -> FloatArray:
 
 
 def partial_r_squared(y: FloatArray, X: FloatArray) -> FloatArray:
-    """Partial R squared: the share of the variance left by the other columns that each explains.
+    """Share of the variance left by the other columns that each explains, (k,).
 
-    Parameters
-    ----------
-    y : ndarray, shape (n,)
-    X : ndarray, shape (n, k)
-        All columns, constant included.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        ``1 - RSS / RSS without the column``, by least squares; NaN where the other columns fit
-        exactly.
+    ``1 - RSS / RSS without the column`` by least squares of `y` (n,) on all columns `X` (n, k),
+    constant included; NaN where the other columns fit exactly.
     """
 
     def rss(columns: FloatArray) -> float:

@@ -41,18 +41,9 @@ _TIE = 1e-9
 class PermutationTest:
     """A test of one coefficient by permutation within clusters and of clusters of equal size.
 
-    Attributes
-    ----------
-    estimate, statistic : float
-        Least-squares coefficient, and its ratio to its CR1 standard error.
-    p_value : float
-        Two-sided, ties counted; NaN with a reason where the test does not apply.
-    floor : float
-        Smallest p value that the permutations allow.
-    enumerated : bool
-    n_draws : int
-    draws : ndarray, shape (n_draws,)
-    reason : str
+    `statistic` is the least-squares coefficient `estimate` over its CR1 standard error; `p_value`
+    is two-sided, ties counted, NaN with a reason where the test does not apply; `floor` is the
+    smallest that the permutations allow; `draws` (n_draws,) are the statistics of the permutations.
     """
 
     estimate: float
@@ -74,31 +65,10 @@ def permutation_test(
     n_draws: int = 9_999,
     rng: np.random.Generator | int | None = None,
 ) -> PermutationTest:
-    """Test that a coefficient of ordinary least squares is zero.
+    """Test that the coefficient of one column of ordinary least squares is zero.
 
-    Parameters
-    ----------
-    y : array_like, shape (n,)
-    X : array_like, shape (n, k)
-        Design of full column rank, constant included.
-    clusters : array_like, shape (n,)
-    column : int
-        Column of `X` whose coefficient is tested.
-    n_draws : int
-        Number of permutations where there are too many to enumerate.
-    rng : Generator, int or None
-        Unused when enumerated.
-
-    Returns
-    -------
-    PermutationTest
-
-    Raises
-    ------
-    DataError
-        Wrong shapes, values that are not finite, dependent columns, fewer than one draw.
-    NotIdentifiedError
-        Fewer than two clusters.
+    `y` (n,) is regressed on `X` (n, k), of full column rank, constant included, with labels of
+    `clusters` (n,). `n_draws` permutations are drawn where there are too many to enumerate.
     """
     X = design_matrix(X)
     n, k = X.shape

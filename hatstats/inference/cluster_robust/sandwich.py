@@ -72,31 +72,12 @@ _ROUNDING = 1e-10
 class ClusterRobust:
     """A cluster-robust covariance with its degrees of freedom.
 
-    Methods take contrasts ``L b``: `L` is array_like of shape (q, k), one contrast per row, or
-    (k,) for one contrast.
+    Methods take contrasts ``L b``: `L` is array_like (q, k), one contrast per row, or (k,).
 
-    Attributes
-    ----------
-    cov : ndarray, shape (k, k)
-        Covariance of the coefficients, ``within + between``.
-    kind : str
-        "CR0", "CR1", "CR2" or "CR3".
-    n_clusters : int
-        Number of clusters G.
-    labels : tuple
-        The clusters, in the order of ``codes``.
-    codes : ndarray, shape (n,)
-        Cluster of each row.
-    X : ndarray, shape (n, k)
-        The design.
-    within : ndarray, shape (k, k)
-        The part estimated from residuals, a sum over clusters.
-    between : ndarray, shape (k, k)
-        The part known from the working covariance between clusters; may be zero.
-    loadings : ndarray, shape (k, n)
-        Columns of cluster j are ``E_j A_j``.
-    residual_cov : ndarray, shape (n, n)
-        ``(I - H) T (I - H)'``, the working covariance of the residuals.
+    `cov` (k, k) is ``within + between``: the part estimated from residuals, a sum over clusters,
+    and the part known from the working covariance between clusters, which may be zero. `labels` are
+    the G clusters in the order of `codes` (n,); `X` (n, k) is the design. Columns of cluster j of
+    `loadings` (k, n) are ``E_j A_j``; `residual_cov` (n, n) is ``(I - H) T (I - H)'``.
     """
 
     cov: FloatArray
@@ -138,8 +119,7 @@ class ClusterRobust:
     def df(self, L: Any) -> FloatArray:
         """Degrees of freedom of contrasts by the default of this kind, shape (q,).
 
-        Satterthwaite for CR2; G - 1 for CR0, CR1 and CR3. NaN where a contrast depends on one
-        cluster alone.
+        Satterthwaite for CR2, else G - 1. NaN where a contrast depends on one cluster alone.
         """
         if self.kind == "CR2":
             return self.satterthwaite(L)
@@ -147,12 +127,12 @@ class ClusterRobust:
         return np.where(sole >= 0, np.nan, float(self.n_clusters - 1))
 
     def sole_cluster(self, L: Any) -> IntArray:
-        """First cluster without which a contrast could not be estimated, shape (q,).
+        """First cluster without which a contrast could not be estimated, as an index (q,).
 
-        An index into ``labels``, or -1 if the contrast can be estimated without any one cluster.
-        A contrast with such a cluster (the dummy of a family, a language in which one family alone
-        was tested) depends on one draw of the cluster effect. The residuals of the cluster are
-        zero there by construction, so that any sandwich is too small, and df is NaN.
+        -1 if there is none (`labels` names them). A contrast with such a cluster (the dummy of a
+        family, a language in which one family alone was tested) depends on one draw of the cluster
+        effect. The residuals of the cluster are zero there by construction, so that any sandwich is
+        too small, and df is NaN.
         """
         return sole_clusters(self.X, self.codes, self._contrasts(L))
 
@@ -181,20 +161,9 @@ class ClusterRobust:
     def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
         """Joint test of ``L b = null`` by the approximate Hotelling distribution ("HTZ").
 
-        Parameters
-        ----------
-        params : array_like, shape (k,)
-            The coefficients ``b``.
-        L : array_like, shape (q, k) or (k,)
-            Linearly independent contrasts.
-        null : array_like, shape (q,) or scalar
-            Their values under the null hypothesis.
-
-        Returns
-        -------
-        WaldTest
-            As clubSandwich's ``Wald_test``; NaN with a reason where a contrast depends on one
-            cluster alone or the clusters are too few for so many contrasts.
+        `params` (k,) are the coefficients, rows of `L` linearly independent. As clubSandwich's
+        ``Wald_test``; NaN with a reason where a contrast depends on one cluster alone or the
+        clusters are too few for so many contrasts.
         """
         contrasts = self._contrasts(L)
         count = len(contrasts)
@@ -240,34 +209,13 @@ def cluster_robust(
 ) -> ClusterRobust:
     """Cluster-robust covariance of ordinary, weighted or generalised least squares.
 
-    Parameters
-    ----------
-    X : array_like, shape (n, k)
-        Design matrix of full column rank; inside a cluster it may lose rank.
-    residuals : array_like, shape (n,)
-        ``y - X b`` of the fit with these weights.
-    weights : array_like, shape (n, n)
-        Symmetric weight matrix: ``I`` for ordinary least squares, ``S^-1`` for generalised.
-    working : array_like, shape (n, n)
-        Positive definite working covariance of ``y``: ``I`` for ordinary, ``S`` for generalised.
-        Its scale does not matter unless it has entries between clusters.
-    clusters : array_like, shape (n,)
-        Labels of the clusters.
-    kind : {"CR2", "CR0", "CR1", "CR3"}
-        The correction.
-
-    Returns
-    -------
-    ClusterRobust
-        Equal to clubSandwich's ``vcovCR`` where ``working`` is block-diagonal over clusters.
-
-    Raises
-    ------
-    DataError
-        Wrong shapes, values that are not finite, dependent columns, ``working`` not positive
-        definite, residuals that do not belong to this design and these weights.
-    NotIdentifiedError
-        Fewer than two clusters.
+    `X` (n, k) has full column rank (inside a cluster it may lose rank); `residuals` (n,) are ``y -
+    X b`` of the fit with the symmetric `weights` (n, n), ``I`` for ordinary least squares and
+    ``S^-1`` for generalised; `working` (n, n) is the working covariance of ``y``, ``I`` or ``S``,
+    whose scale does not matter unless it has entries between clusters; `clusters` (n,) are labels,
+    at least two. Equal to clubSandwich's ``vcovCR`` where `working` is block-diagonal over
+    clusters. A DataError for dependent columns, a `working` that is not positive definite, and
+    residuals that do not belong to this design and these weights.
     """
     if kind not in get_args(Kind):
         raise DataError("unknown kind of cluster-robust covariance", value=kind)

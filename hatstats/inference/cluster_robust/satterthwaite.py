@@ -49,19 +49,10 @@ def sole_clusters(X: FloatArray, codes: IntArray, contrasts: FloatArray) -> IntA
 
 @dataclass(frozen=True, slots=True)
 class WaldTest:
-    """A joint test of several contrasts.
+    """A joint test that q contrasts equal their null values, by the upper tail of F.
 
-    Attributes
-    ----------
-    statistic : float
-        ``F = (nu - q + 1) / (nu q) * Q`` with the Wald statistic Q; NaN when the test does not
-        apply.
-    df_num, df_denom : float
-        ``q`` and ``nu - q + 1``.
-    p_value : float
-        Upper tail of F; null: all contrasts equal their null values.
-    reason : str
-        Why the test does not apply, in words; empty when it does.
+    ``F = (nu - q + 1) / (nu q) * Q`` with the Wald statistic Q, on ``df_num = q`` and ``df_denom =
+    nu - q + 1``; NaN with a `reason` where the test does not apply.
     """
 
     statistic: float

@@ -51,35 +51,13 @@ _ZERO = 1e-10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WildBootstrap:
-    """A wild cluster bootstrap test of ``c'b = 0``.
+    """A wild cluster bootstrap test of ``c'b = 0``; NaN with a `reason` where it does not apply.
 
-    Attributes
-    ----------
-    estimate : float
-        ``c'b`` of the unrestricted fit.
-    std_error : float
-        Its CR1 standard error.
-    statistic : float
-        ``estimate / std_error``.
-    p_value : float
-        Two-sided: share of draws at least as far from zero, ties included. Never 0.
-    floor : float
-        Smallest two-sided p value that this number of clusters or draws allows.
-    kind : str
-        "rademacher" or "webb".
-    enumerated : bool
-        Whether all sign patterns were counted rather than drawn.
-    n_draws : int
-        Number of draws, ``2^G`` if enumerated.
-    n_clusters : int
-        Number of clusters G.
-    draws : ndarray, shape (n_draws,)
-        Studentised contrasts of the draws; infinite where a draw has a deviation but no variance,
-        NaN where it has neither.
-    reason : str
-        Why the test does not apply, in words; then the numbers are NaN.
-    scores : ClusterScores
-        What the draws are computed from; ``scores.test(estimate - null)`` tests another null.
+    `statistic` is `estimate` over its CR1 standard error; `p_value` is two-sided, the share of
+    draws at least as far from zero, ties included, never 0; `floor` is the smallest that this
+    number of clusters or draws allows. `draws` (n_draws,) are studentised contrasts, ``2^G`` if
+    enumerated: infinite where a draw has a deviation but no variance, NaN where it has neither.
+    ``scores.test(estimate - null)`` tests another null.
     """
 
     estimate: float
@@ -98,17 +76,9 @@ class WildBootstrap:
     def conf_int(self, conf_level: float = 0.95) -> tuple[float, float]:
         """Values of ``c'b`` that the test does not reject, with the same cluster weights.
 
-        Parameters
-        ----------
-        conf_level : float
-            Level; values with ``p > 1 - conf_level`` are inside.
-
-        Returns
-        -------
-        low, high : float
-            Infinite on a side where no value, however far, is rejected (always where ``floor``
-            exceeds ``1 - conf_level``); NaN where the test does not apply. p is a step function
-            of the null; limits are found by bisection outward from the estimate.
+        Infinite on a side where no value, however far, is rejected (always where `floor` exceeds
+        ``1 - conf_level``). p is a step function of the null; limits are found by bisection
+        outward.
         """
         level = check_level(conf_level)
         if self.reason:
@@ -141,19 +111,10 @@ class WildBootstrap:
 class ClusterScores:
     """Cluster scores as linear functions of the distance ``d = estimate - null``.
 
-    Restricted residuals are ``u = e + d h`` with ``h = X M c / (c'Mc)``, ``M = (X'WX)^-1``; so
-    ``a = a0 + d a1`` and ``B = B0 + d B1``.
-
-    Attributes
-    ----------
-    a0, a1 : ndarray, shape (G,)
-        Deviation of the contrast per unit of cluster weight.
-    B0, B1 : ndarray, shape (G, G)
-        Cluster scores (rows) per unit of cluster weight (columns).
-    weights : ndarray, shape (n_draws, G)
-        Cluster weights of the draws.
-    enumerated : bool
-        Whether they are all sign patterns.
+    Restricted residuals are ``u = e + d h`` with ``h = X M c / (c'Mc)``, ``M = (X'WX)^-1``; so the
+    deviations per unit of cluster weight are ``a = a0 + d a1``, (G,), and the cluster scores (rows)
+    per unit of cluster weight (columns) ``B = B0 + d B1``, (G, G). `weights` (n_draws, G) are the
+    cluster weights of the draws, all sign patterns if `enumerated`.
     """
 
     a0: FloatArray
@@ -204,37 +165,11 @@ def wild_cluster_bootstrap(
 ) -> WildBootstrap:
     """Test ``c'b = 0`` by the wild cluster bootstrap with the null imposed.
 
-    Parameters
-    ----------
-    y : array_like, shape (n,)
-        Outcome.
-    X : array_like, shape (n, k)
-        Design matrix of full column rank.
-    clusters : array_like, shape (n,)
-        Labels of the clusters.
-    contrast : array_like, shape (k,)
-        ``c``.
-    weights : array_like, shape (n,) or (n, n), optional
-        Regression weights; a matrix for generalised least squares. Default: all 1.
-    kind : {"rademacher", "webb"}, optional
-        Distribution of the cluster weights. Default: Rademacher, enumerated, up to 12 clusters;
-        Webb's six points, drawn, beyond. Rademacher beyond 12 clusters is drawn.
-    n_draws : int
-        Number of draws where they are not enumerated.
-    rng : Generator, int or None
-        Source of the draws; unused when enumerated.
-
-    Returns
-    -------
-    WildBootstrap
-        NaN and a reason where one cluster alone identifies the contrast.
-
-    Raises
-    ------
-    DataError
-        Wrong shapes, values that are not finite, dependent columns, negative weights.
-    NotIdentifiedError
-        Fewer than two clusters.
+    `y` (n,) is regressed on `X` (n, k), of full column rank, with positive regression `weights`
+    (n,) or, for generalised least squares, (n, n); `clusters` (n,) are labels, at least two;
+    `contrast` is ``c`` (k,). Without a `kind`: Rademacher weights, enumerated, up to 12 clusters,
+    and `n_draws` of Webb's six points beyond. Rademacher weights of more than 12 clusters are
+    drawn.
     """
     if kind not in (None, *get_args(WeightKind)):
         raise DataError("unknown kind of cluster weights", value=kind)

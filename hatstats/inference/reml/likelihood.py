@@ -43,22 +43,10 @@ _ROUNDING = 1e-10
 class Problem:
     """Validated input of a restricted likelihood, its rows sorted into independent blocks.
 
-    Attributes
-    ----------
-    y, X : ndarray, shapes (n,), (n, k)
-        Outcome and full-rank design.
-    indicators : tuple of sparse array or None
-        ``Z_k'`` of each grouping, None for one random effect per row.
-    order : ndarray, shape (n,)
-        Original number of each row.
-    blocks : tuple of slice
-        Rows of each block; neither V nor a grouping connects two blocks.
-    V : tuple of ndarray
-        Known covariance of each block.
-    shared : tuple of tuple of ndarray
-        ``Z_k Z_k'`` of each block: 1 where two rows share a group.
-    constant : float
-        Terms of the log-likelihood that do not depend on tau2.
+    `y` (n,) and the full-rank design `X` (n, k) are sorted by `order` (n,), original row numbers;
+    neither V nor a grouping connects two `blocks`. `V` has the known covariance of each block,
+    `shared` its ``Z_k Z_k'``, 1 where two rows share a group; `indicators` are ``Z_k'``, None for
+    one random effect per row. `constant` are the terms of the log-likelihood without tau2.
     """
 
     y: FloatArray
@@ -239,13 +227,7 @@ class Peak:
 
 
 def maximise(problem: Problem) -> Peak:
-    """Highest peak of the restricted likelihood on ``tau2 >= 0``.
-
-    Raises
-    ------
-    FitError
-        No start led to a point where the conditions of a maximum hold.
-    """
+    """Highest peak of the restricted likelihood on ``tau2 >= 0``; FitError if none is found."""
     peaks: list[Peak] = []
     for start in _starts(problem):
         peak = _climb(problem, start, peaks) or _climb(problem, _search(problem, start), peaks)

@@ -45,17 +45,9 @@ IntArray = NDArray[np.intp]
 class Heterogeneity:
     """How much the rows differ beyond their sampling errors.
 
-    Attributes
-    ----------
-    q : float
-        Cochran's Q_E: weighted residual sum of squares of the fixed-effect fit (weights ``V^-1``).
-        NaN when ``V`` is singular.
-    df : int
-        Its degrees of freedom, rows less coefficients.
-    p_value : float
-        Upper chi-square tail of ``q``; null: no heterogeneity.
-    i2 : float
-        Share of the total variance that is heterogeneity, in per cent.
+    `q` is Cochran's Q_E, the weighted residual sum of squares of the fixed-effect fit (weights
+    ``V^-1``; NaN when ``V`` is singular), with `df` rows less coefficients and its upper chi-square
+    tail `p_value`; `i2` is the share of the total variance that is heterogeneity, in per cent.
     """
 
     q: float
@@ -68,24 +60,11 @@ class Heterogeneity:
 class RemlFit:
     """A meta-regression fitted by restricted maximum likelihood.
 
-    Attributes
-    ----------
-    y, X, V : ndarray, shapes (n,), (n, k), (n, n)
-        What was fitted.
-    codes : tuple of ndarray, each (n,)
-        The groupings as integer codes.
-    params : ndarray, shape (k,)
-        Generalised least squares coefficients at the estimated variance components.
-    cov : ndarray, shape (k, k)
-        ``(X' S^-1 X)^-1``, the model-based covariance.
-    variance_components : ndarray, shape (K,)
-        One tau^2 per grouping, in squared units of ``y``; exactly 0 at the boundary.
-    loglik : float
-        Restricted log-likelihood with metafor's constant.
-    residuals : ndarray, shape (n,)
-        ``y - X params``.
-    marginal, weights : ndarray, shape (n, n)
-        ``S`` and its inverse.
+    `y` (n,), `X` (n, k), `V` (n, n) and the groupings as integer `codes` (n,) are what was fitted.
+    `params` (k,) are generalised least squares coefficients at the `variance_components` (K,), one
+    tau^2 per grouping in squared units of ``y``, exactly 0 at the boundary; `cov` (k, k) is ``(X'
+    S^-1 X)^-1``, `residuals` (n,) are ``y - X params``, `marginal` (n, n) is ``S`` and `weights`
+    its inverse. `loglik` has metafor's constant.
     """
 
     y: FloatArray
@@ -127,32 +106,12 @@ class RemlFit:
 def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
     """Fit ``y ~ N(X b, V + sum_k tau2_k Z_k Z_k')`` by restricted maximum likelihood.
 
-    Parameters
-    ----------
-    y : array_like, shape (n,)
-        Estimates.
-    X : array_like, shape (n, k)
-        Design matrix, of full column rank, constant included by the caller.
-    V : array_like, shape (n, n)
-        Known sampling covariance of ``y``; may be singular as long as ``S`` is not.
-    groupings : sequence of array_like, each (n,)
-        Labels (integers or strings); rows with equal labels share one random effect. Unique labels
-        give one random effect per row. Without groupings the fit is the fixed-effect one.
-
-    Returns
-    -------
-    RemlFit
-        Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1, ...))``.
-
-    Raises
-    ------
-    DataError
-        Wrong shapes, values that are not finite, columns of ``X`` that depend on each other, ``V``
-        not symmetric or not positive semi-definite, ``S`` singular whatever the components.
-    NotIdentifiedError
-        Fewer rows than coefficients, or variance components that the rows cannot distinguish.
-    FitError
-        No maximum was found.
+    `X` (n, k) has full column rank, constant included by the caller; `V` (n, n), the known sampling
+    covariance of `y` (n,), may be singular as long as ``S`` is not. Rows with equal labels of a
+    grouping (n,) share one random effect; unique labels give one per row; without groupings the fit
+    is the fixed-effect one. Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1,
+    ...))``. NotIdentifiedError for fewer rows than coefficients, or variance components that the
+    rows cannot distinguish; FitError if no maximum was found.
     """
     y, X, V, codes = _validated(y, X, V, groupings)
     problem = _problem(y, X, V, codes)

@@ -33,19 +33,10 @@ FloatArray = NDArray[np.float64]
 
 
 def satterthwaite(fit: RemlFit, L: Any) -> FloatArray:
-    """Satterthwaite's degrees of freedom of contrasts ``L b`` under the model-based covariance.
+    """Satterthwaite's degrees of freedom (q,) of contrasts `L` (q, k) or (k,), model-based.
 
-    Parameters
-    ----------
-    fit : RemlFit
-    L : array_like, shape (q, k) or (k,)
-        One contrast per row.
-
-    Returns
-    -------
-    ndarray, shape (q,)
-        Infinite where all variance components are zero, since the covariance is known then; NaN
-        where the observed information on the components is not positive definite.
+    Infinite where all variance components are zero, since the covariance is known then; NaN where
+    the observed information on the components is not positive definite.
     """
     contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
     active = np.flatnonzero(fit.variance_components > 0)

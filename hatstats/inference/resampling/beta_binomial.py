@@ -15,18 +15,10 @@ _MOST_DISPERSED = 0.98
 
 
 def dispersion(correct: Floats, trials: Floats, mean: Floats) -> float:
-    """Correlation of trials within items in a beta-binomial, by moments.
+    """Correlation of trials within items in a beta-binomial, by moments; arrays are (n,).
 
-    ``Var(k/n) = f (1 - f) (1/n + (1 - 1/n) rho)`` given the mean f of each item.
-
-    Parameters
-    ----------
-    correct, trials, mean : ndarray, shape (n,)
-
-    Returns
-    -------
-    float
-        Between 0 and nearly 1; 0 where no item has two trials.
+    ``Var(k/n) = f (1 - f) (1/n + (1 - 1/n) rho)`` given the `mean` f of each item. Between 0 and
+    nearly 1; 0 where no item has two trials.
     """
     binomial = mean * (1.0 - mean)
     excess = (correct / trials - mean) ** 2 - binomial / trials

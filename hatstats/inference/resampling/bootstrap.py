@@ -28,25 +28,11 @@ _BLOCK = 100_000
 def bootstrap_weights(
     n_clusters: int, n_draws: int, *, kind: WeightKind, rng: np.random.Generator
 ) -> Floats:
-    """Random weights of clusters with mean 1 in every draw.
+    """Random weights of clusters with mean 1 in every draw, (n_draws, n_clusters).
 
-    Parameters
-    ----------
-    n_clusters, n_draws : int
-    kind : {"multinomial", "poisson", "exponential"}
-        ``multinomial``: clusters are drawn with replacement (Efron's bootstrap). ``poisson`` and
-        ``exponential``: independent weights with mean and variance 1, divided by their mean;
-        exponential weights are never 0 (Bayesian bootstrap).
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (n_draws, n_clusters)
-
-    Raises
-    ------
-    ValueError
-        For an unknown kind.
+    ``multinomial``: clusters are drawn with replacement (Efron's bootstrap). ``poisson`` and
+    ``exponential``: independent weights with mean and variance 1, divided by their mean;
+    exponential weights are never 0 (Bayesian bootstrap). ValueError for an unknown kind.
     """
     if kind == "multinomial":
         drawn = rng.integers(n_clusters, size=(n_draws, n_clusters), dtype=np.int32)
@@ -73,23 +59,11 @@ def linear_draws(
     kind: WeightKind = "multinomial",
     rng: np.random.Generator,
 ) -> Floats:
-    """Bootstrap draws of estimates by one Newton step each.
+    """Bootstrap draws (n_draws, k) of estimates (k,) by one Newton step each.
 
-    ``draw = estimate + sum_s (w_s - 1) @ psi_s`` over independent strata s, each with weights of
-    its own, the same for every estimate: draws are paired.
-
-    Parameters
-    ----------
-    estimate : ndarray, shape (k,)
-    influence : sequence of ndarray, each (G_s, k)
-        Influence of each stratum's clusters, summing to about 0 over clusters.
-    n_draws : int
-    kind : {"multinomial", "poisson", "exponential"}
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (n_draws, k)
+    ``draw = estimate + sum_s (w_s - 1) @ psi_s`` over independent strata s, whose influence values
+    (G_s, k) sum to about 0 over clusters. Each stratum has weights of its own, the same for every
+    estimate: draws are paired.
     """
     draws = np.repeat(np.asarray(estimate, dtype=float)[None, :], n_draws, axis=0)
     for psi in influence:
@@ -124,21 +98,11 @@ def acceleration(influence: Sequence[Floats]) -> Floats:
 def bca_limits(
     draws: Floats, estimate: Floats, influence: Sequence[Floats], conf_level: float
 ) -> Floats:
-    """Bias-corrected and accelerated limits (Efron 1987, JASA 82:171-185).
+    """Bias-corrected and accelerated limits (k, 2) (Efron 1987, JASA 82:171-185).
 
-    Parameters
-    ----------
-    draws : ndarray, shape (B, k)
-        Their median against the estimate gives the bias correction (ties count half).
-    estimate : ndarray, shape (k,)
-    influence : sequence of ndarray, each (G_s, k)
-        Gives the acceleration.
-    conf_level : float
-
-    Returns
-    -------
-    ndarray, shape (k, 2)
-        NaN where draws do not vary.
+    The median of the `draws` (B, k) against the `estimate` (k,) gives the bias correction (ties
+    count half), the `influence` values of the strata, each (G_s, k), the acceleration. NaN where
+    draws do not vary.
     """
     tail = 0.5 * (1.0 - check_level(conf_level))
     skew = acceleration(influence)

@@ -20,24 +20,11 @@ _LEAST = 1e-6
 
 
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:
-    """Values shrunk towards a regression, as far as their scatter around it is noise.
+    """Logarithms of variances (n,) shrunk towards a regression, and by what share a.
 
-    ``(1 - a) y + a X b`` with b by least squares and ``a = sum_i noise_i (1 - h_i) / sum_i
-    (y_i - X_i b)^2``, in [0, 1], h the leverages.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        Logarithms of variances.
-    noise : ndarray, shape (n,)
-        Variances of their errors.
-    design : ndarray, shape (n, p)
-
-    Returns
-    -------
-    shrunk : ndarray, shape (n,)
-    share : float
-        a; 0 with fewer than two residual degrees of freedom.
+    ``(1 - a) y + a X b`` with b by least squares on `design` (n, p) and ``a = sum_i noise_i (1 -
+    h_i) / sum_i (y_i - X_i b)^2``, in [0, 1], with the variances of their errors `noise` (n,) and
+    leverages h; 0 with fewer than two residual degrees of freedom.
     """
     basis, weights, _ = np.linalg.svd(design, full_matrices=False)
     basis = basis[:, weights > 1e-9 * weights[0]]
@@ -51,26 +38,13 @@ def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Fl
 
 
 def shrunk_covariance(sums: Floats, kinds: NDArray[np.intp]) -> tuple[Floats, float]:
-    """Covariance of estimates with correlations shrunk to the mean of their kind.
+    """Covariance (k, k) with correlations shrunk to the mean of their kind, and by what share a.
 
-    ``R = (1 - a) r + a t``, with r the sample correlations, t the mean of r over pairs of one
-    kind, and ``a = sum_{i != j} Var(r_ij) / sum_{i != j} (r_ij - t_ij)^2``, in [0, 1], which
-    minimises the expected squared error (Schäfer and Strimmer 2005, Stat Appl Genet Mol Biol
-    4:32, target F). Variances stay what they are.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (g, k)
-        Influence values, summed within clusters.
-    kinds : ndarray of int, shape (k, k)
-        Kind of each pair, symmetric; the diagonal is ignored.
-
-    Returns
-    -------
-    cov : ndarray, shape (k, k)
-        NaN throughout if there is one cluster only.
-    share : float
-        a; 0 without pairs, or where all correlations of a kind are equal.
+    ``R = (1 - a) r + a t``, with r the sample correlations of influence values summed within
+    clusters, (g, k), t the mean of r over pairs of one of the `kinds` (k, k), and ``a = sum_{i !=
+    j} Var(r_ij) / sum_{i != j} (r_ij - t_ij)^2``, in [0, 1], which minimises the expected squared
+    error (Schäfer and Strimmer 2005, Stat Appl Genet Mol Biol 4:32, target F); 0 without pairs, or
+    where all correlations of a kind are equal. Variances stay what they are; NaN for one cluster.
     """
     cov = covariance_of_sums(sums)
     groups, count = sums.shape

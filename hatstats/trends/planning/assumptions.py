@@ -23,7 +23,7 @@ N_STUDIES = 24
 
 @dataclass(frozen=True, slots=True)
 class PlanAssumptions:
-    """PlanAssumptions on models and items.
+    """Assumptions on models and items.
 
     Attributes
     ----------

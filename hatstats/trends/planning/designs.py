@@ -44,7 +44,7 @@ _PANELS = 4
 
 @dataclass(frozen=True, slots=True)
 class PlanSizes:
-    """PlanSizes of a study, each a few values; every combination is a design.
+    """Sizes of a study, each a few values; every combination is a design.
 
     Attributes
     ----------
@@ -211,7 +211,7 @@ def plan(
         A study is used as a pilot, see `PlanAssumptions.from_pilot`.
     sizes : PlanSizes, optional
     panel : PlanPanel, optional
-        PlanEffects of family and model, and the covariate; its families and sampling errors are
+        Effects of family and model, and the covariate; its families and sampling errors are
         replaced by those of each design.
     effects : PlanEffects, optional
     n_studies : int
