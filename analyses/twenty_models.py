@@ -14,9 +14,8 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
+from hatstats.report.figures.claim_plots import margin_curve, what_changes
 from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.margin_plot import margin_curve
-from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.style import save_figure
 
 STUDY = "data/euroeval"

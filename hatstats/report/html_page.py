@@ -18,7 +18,7 @@ from hatstats.report.figures.style import (
     FAMILY_LOOK,
     INK,
     MUTED,
-    OTHER_LOOK,
+    OTHER,
     PAPER,
     RULE,
     TREND,
@@ -45,7 +45,7 @@ COLOURS = {
     PAPER: "paper",
     TREND: "trend",
     BAND: "band",
-    OTHER_LOOK[0]: "family-other",
+    OTHER.colour: "family-other",
     **{colour: f"family-{number}" for number, (colour, _) in enumerate(FAMILY_LOOK)},
 }
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from hatstats.report.figures.bar_charts import functioning, leakage
-from hatstats.report.figures.margin_plot import margin_curve
+from hatstats.report.figures.claim_plots import margin_curve
 from hatstats.report.tables.run_tables import (
     influence_table,
     margins_table,

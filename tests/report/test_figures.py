@@ -21,11 +21,12 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from hatstats.report.figures.claim_plots import what_changes
 from hatstats.report.figures.forest_plot import SOME_ROWS, forest
+from hatstats.report.figures.layout import name_some, shorten
 from hatstats.report.figures.panels import MOST_BARS, target_against_source, transfer_profiles
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size, year_text
-from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.style import (
     FAMILY_LOOK,
     FORMATS,
@@ -33,9 +34,7 @@ from hatstats.report.figures.style import (
     PAPER,
     family_looks,
     figure_bytes,
-    name_some,
     save_figure,
-    shorten,
 )
 from tests.report.frames import (
     curve_frame,
@@ -275,7 +274,7 @@ def test_families_differ_in_colour_and_marker_and_the_rest_is_grey() -> None:
     looks = family_looks([f"f{k}" for k in range(12) for _ in range(20 - k)] + ["", None, np.nan])
     assert len({(look.colour, look.marker) for look in looks.values()}) == len(FAMILY_LOOK) + 1
     assert looks["f0"].colour == FAMILY_LOOK[0][0]
-    assert [looks[f"f{k}"].label for k in range(8, 12)] == [OTHER] * 4
+    assert [looks[f"f{k}"] for k in range(8, 12)] == [OTHER] * 4
     assert len({marker for _, marker in FAMILY_LOOK}) == len(FAMILY_LOOK)
 
 

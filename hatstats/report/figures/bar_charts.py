@@ -7,18 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from hatstats.report.figures.style import (
-    COLUMN,
-    INK,
-    MUTED,
-    RULE,
-    add_axes,
-    house_style,
-    name_rows,
-    new_figure,
-    percent_ticks,
-    widest,
-)
+from hatstats.report.figures.layout import add_axes, name_rows, new_figure, widest
+from hatstats.report.figures.style import COLUMN, IMPLIED, INK, MUTED, RULE, house_style
+from hatstats.report.tables.rounding import percent_text, words
 
 #: Beyond this a measure moves more with ability than with transfer; longer bars are cut.
 _MOST = 1.2
@@ -33,83 +24,69 @@ _LOOKS = {
 }
 
 
-def _named_rows(names: list[str], row: float, top: float, under: float) -> tuple[Figure, Axes]:
-    """A figure with one named row of `row` inches per bar, first name on top."""
+def _named_bars(
+    names: list[str], row: float, top: float, ticks: tuple[float, ...], label: str
+) -> tuple[Figure, Axes]:
+    """A figure with one named row of `row` inches per bar of shares, first name on top."""
     left, height = 0.14 + widest(names, 6.5), row * len(names) + 0.06
-    figure = new_figure(COLUMN, top + height + under)
+    figure = new_figure(COLUMN, top + height + 0.44)
     axes = add_axes(figure, left, top, COLUMN - left - 0.35, height)
     name_rows(axes, names, 6.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.spines["left"].set_visible(False)
+    axes.set_xticks(ticks, [percent_text(tick) for tick in ticks])
+    axes.set_xlabel(label)
     return figure, axes
 
 
 def leakage(table: pd.DataFrame) -> Figure:
     """Draw one bar per measure: movement by source ability over movement by transfer.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `measure, leakage, mc_error` of one world, see `hatstats.calibration.stress.stress_test`.
-
-    Returns
-    -------
-    Figure
-        Least leakage first; HAT in colour; a bar beyond 120 % is cut and its value written.
+    `table` has `measure, leakage` of one world, see `hatstats.calibration.stress.stress_test`.
+    Least leakage first; HAT in colour; a bar beyond 120 % is cut and its value written.
     """
     rows = table[table["leakage"].notna()].sort_values("leakage", kind="stable")
-    names = [str(name).replace("_", " ") for name in rows["measure"]]
+    names = [words(name) for name in rows["measure"]]
+    label = "Moved by source ability, relative to transfer"
     with house_style():
-        figure, axes = _named_rows(names, 0.17, 0.06, 0.44)
+        figure, axes = _named_bars(names, 0.17, 0.06, (0.0, 0.5, 1.0), label)
         for row, (value, name) in enumerate(zip(rows["leakage"], names, strict=True)):
             shown = min(float(value), _MOST)
-            colour = "#0072b2" if name.startswith("HAT") else MUTED
+            colour = IMPLIED if name.startswith("HAT") else MUTED
             axes.plot([0.0, shown], [row, row], color=colour, linewidth=4.0,
                       solid_capstyle="butt", label="_bar")  # fmt: skip
-            axes.text(shown + 0.02, row, f"{100.0 * float(value):.0f} %", fontsize=5.8,
-                      va="center", color=INK, label="_value")  # fmt: skip
+            axes.text(shown + 0.02, row, percent_text(value), fontsize=5.8, va="center",
+                      color=INK, label="_value")  # fmt: skip
         axes.set_xlim(0.0, _MOST + 0.15)
-        percent_ticks(axes, (0.0, 0.5, 1.0))
-        axes.set_xlabel("Moved by source ability, relative to transfer")
     return figure
 
 
 def functioning(classes: pd.DataFrame) -> Figure:
     """Draw one bar per language, split by class and direction of differential functioning.
 
-    Parameters
-    ----------
-    classes : DataFrame
-        See `hatstats.diagnostics.differential_functioning.functioning_classes`.
-
-    Returns
-    -------
-    Figure
-        Shares of the items of a language; numbers of items of class C are written.
+    `classes` as from `hatstats.diagnostics.differential_functioning.functioning_classes`. Bars
+    are shares of the items of a language; numbers of items of class C are written.
     """
     several = classes["benchmark"].nunique() > 1
     groups = list(classes.groupby(["benchmark", "language"], sort=False))
     names = [f"{name[0]}, {name[1]}" if several else str(name[1]) for name, _ in groups]
+    label = "Items, by class of differential functioning"
     with house_style():
-        figure, axes = _named_rows(names, 0.22, 0.42, 0.43)
+        figure, axes = _named_bars(names, 0.22, 0.42, (0.0, 0.25, 0.5, 0.75, 1.0), label)
         for row, (_, part) in enumerate(groups):
             start, total = 0.0, float(part["items"].sum())
             for ets, direction, items in part[["ets", "direction", "items"]].to_numpy():
                 share = items / total
-                colour, _ = _LOOKS[ets, direction]
-                axes.barh(row, share, left=start, height=0.66, color=colour, linewidth=0,
-                          label=f"_{ets}{direction}")  # fmt: skip
+                axes.barh(row, share, left=start, height=0.66, color=_LOOKS[ets, direction][0],
+                          linewidth=0, label=f"_{ets}{direction}")  # fmt: skip
                 if ets == "C" and share > 0.04:
                     axes.text(start + share / 2, row, str(items), fontsize=5.8, va="center",
                               ha="center", color="white", label="_value")  # fmt: skip
                 start += share
         axes.set_xlim(0.0, 1.0)
-        percent_ticks(axes, (0.0, 0.25, 0.5, 0.75, 1.0))
-        axes.set_xlabel("Items, by class of differential functioning")
         seen = classes.groupby(["ets", "direction"])["items"].sum()
         handles = [
-            Patch(color=colour, label=label)
-            for key, (colour, label) in _LOOKS.items()
+            Patch(color=colour, label=name)
+            for key, (colour, name) in _LOOKS.items()
             if seen.get(key, 0) > 0
         ]
         figure.legend(handles=handles, loc="upper center", ncols=3, fontsize=6, labelcolor=INK,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-#: Directions tried in turn: right, left, the four corners, above, below.
-_DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
-#: Distances from the point, in points of type.
+#: Distances from the point that are tried in turn, in points of type.
 _DISTANCES = (3.5, 6.5, 10.0)
+#: Directions tried at each distance: right, left, the four corners, above, below.
+_DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
 
 
 def mark_boxes(
@@ -42,52 +44,21 @@ def label_points(
     size: float = 5.5,
     most: int = 30,
 ) -> list[Text]:
-    """Write as many names beside their points as fit without touching anything.
+    """Write as many names beside their points as fit without touching anything, at most `most`.
 
-    The outermost points (by distance from the mean of `y`) are served first. A name for which
-    there is no room is left out: the caller knows from the number of texts.
-
-    Parameters
-    ----------
-    axes : Axes
-        Limits must be final, since room is measured in pixels.
-    x, y : ndarray, shape (n,)
-        Points in data coordinates.
-    names : list of str, length n
-    obstacles : list of Bbox
-        What must not be covered (markers, error bars), in pixels.
-    size : float
-        Type size in points.
-    most : int
-        Try no more than this many names.
-
-    Returns
-    -------
-    list of Text
-        The names written, at most `most`.
+    `x` and `y`, shape (n,), are data coordinates in axes whose limits are final, `obstacles` are
+    in pixels. The outermost points (by distance from the mean of `y`) are served first. A name
+    for which there is no room is left out: the caller knows from the number of texts.
     """
-    taken = list(obstacles)
-    written: list[Text] = []
+    taken, written = list(obstacles), list[Text]()
+    frame = axes.get_window_extent()
     distance = np.abs(y - np.mean(y)) if len(y) else y
     for index in np.argsort(-distance, kind="stable")[:most]:
-        text = _label(axes, (float(x[index]), float(y[index])), names[index], size, taken)
-        if text is not None:
-            taken.append(text.get_window_extent())
-            written.append(text)
-    return written
-
-
-def _label(
-    axes: Axes, point: tuple[float, float], name: str, size: float, taken: list[Bbox]
-) -> Text | None:
-    """Write one name where there is room around its point, or not at all."""
-    frame = axes.get_window_extent()
-    for distance in _DISTANCES:
-        for right, up in _DIRECTIONS:
+        for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
             text = axes.annotate(
-                name,
-                point,
-                xytext=(distance * right, distance * up * 0.8),
+                names[index],
+                (float(x[index]), float(y[index])),
+                xytext=(away * right, away * up * 0.8),
                 textcoords="offset points",
                 fontsize=size,
                 ha={1: "left", 0: "center", -1: "right"}[right],
@@ -96,6 +67,8 @@ def _label(
             box = text.get_window_extent()
             inside = np.all(box.min >= frame.min) and np.all(box.max <= frame.max)
             if inside and not box.count_overlaps(taken):
-                return text
+                taken.append(box)
+                written.append(text)
+                break
             text.remove()
-    return None
+    return written

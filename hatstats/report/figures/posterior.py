@@ -7,75 +7,45 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hatstats.report.figures.legends import note_height, note_under, wrapped
-from hatstats.report.figures.style import (
-    COLUMN,
-    IMPLIED,
-    INK,
-    MUTED,
-    add_axes,
-    house_style,
-    new_figure,
-)
-
-_LEFT, _SIDE, _UNDER = 0.5, 2.2, 0.42
+from hatstats.report.figures.layout import add_axes, new_figure, write_under
+from hatstats.report.figures.style import COLUMN, DASHED, IMPLIED, INK, MUTED, house_style
 
 
-def _one_panel(note: str, labels: tuple[str, str]) -> tuple[Figure, Axes]:
-    lines = wrapped(note, COLUMN - 0.2)
-    figure = new_figure(COLUMN, 0.08 + _SIDE + _UNDER + note_height(lines) + 0.06)
-    axes = add_axes(figure, _LEFT, 0.08, COLUMN - _LEFT - 0.12, _SIDE)
+def _one_panel(labels: tuple[str, str]) -> tuple[Figure, Axes]:
+    """A figure of one panel with labelled axes."""
+    figure = new_figure(COLUMN, 2.28)
+    axes = add_axes(figure, 0.5, 0.08, COLUMN - 0.62, 2.2)
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     axes.grid(True)
-    note_under(figure, lines, 0.08 + _SIDE + _UNDER)
     return figure, axes
 
 
 def prior_predictive(shares: pd.DataFrame) -> Figure:
     """Draw what prior and posterior say of the HAT of a cell.
 
-    Parameters
-    ----------
-    shares : DataFrame
-        `low, high, prior, posterior`: shares of cells in bins of accuracy.
-
-    Returns
-    -------
-    Figure
+    `shares` has `low, high, prior, posterior`: shares of cells in bins of accuracy.
     """
     note = (
         "Grey: HAT of a model in a language by the priors alone, before any data. Blue: by the "
         "posterior. A prior that left no room where the posterior lies would have decided it."
     )
     with house_style():
-        figure, axes = _one_panel(note, ("HAT of a cell", "Share of draws"))
-        width = (shares["high"] - shares["low"]).to_numpy(dtype=float)
-        low = shares["low"].to_numpy(dtype=float)
-        axes.bar(low, shares["prior"], width, align="edge", color=MUTED, alpha=0.45, gid="prior")
-        axes.step(
-            np.append(low, 1.0),
-            np.append(shares["posterior"].to_numpy(dtype=float), 0.0),
-            where="post",
-            color=IMPLIED,
-            linewidth=1.1,
-            gid="posterior",
-        )
+        figure, axes = _one_panel(("HAT of a cell", "Share of draws"))
+        edges = np.append(shares["low"], 1.0)
+        axes.bar(shares["low"], shares["prior"], shares["high"] - shares["low"], align="edge",
+                 color=MUTED, alpha=0.45, gid="prior")  # fmt: skip
+        axes.step(edges, np.append(shares["posterior"], 0.0), where="post", color=IMPLIED,
+                  linewidth=1.1, gid="posterior")  # fmt: skip
         axes.set_xlim(0.0, 1.0)
+        write_under(figure, (), note)
     return figure
 
 
 def shrinkage(table: pd.DataFrame) -> Figure:
     """Draw each cell's own estimate against its posterior, both less what the effects predict.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `raw, estimate, predicted` in logits.
-
-    Returns
-    -------
-    Figure
+    `table` has `raw, estimate, predicted` in logits.
     """
     note = (
         "Each point is a model in a language. Across: its own estimate less what language, family, "
@@ -83,11 +53,12 @@ def shrinkage(table: pd.DataFrame) -> Figure:
         "shrunk, on the horizontal all is."
     )
     with house_style():
-        figure, axes = _one_panel(note, ("Own estimate (logits)", "Posterior (logits)"))
+        figure, axes = _one_panel(("Own estimate (logits)", "Posterior (logits)"))
         across = (table["raw"] - table["predicted"]).to_numpy(dtype=float)
-        up = (table["estimate"] - table["predicted"]).to_numpy(dtype=float)
+        up = table["estimate"] - table["predicted"]
         most = float(np.nanmax(np.abs(across))) * 1.05 if across.size else 1.0
-        axes.plot([-most, most], [-most, most], color=MUTED, linewidth=0.6, linestyle=(0, (2, 2)))
+        axes.plot([-most, most], [-most, most], color=MUTED, linewidth=0.6, linestyle=DASHED)
         axes.axhline(0.0, color=MUTED, linewidth=0.6)
         axes.scatter(across, up, s=8, color=INK, alpha=0.6, linewidths=0, gid="cells")
+        write_under(figure, (), note)
     return figure

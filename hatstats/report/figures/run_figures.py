@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from hatstats.report.figures.claim_plots import margin_curve, what_changes
 from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.margin_plot import margin_curve
 from hatstats.report.figures.panels import target_against_source, transfer_profiles
 from hatstats.report.figures.posterior import prior_predictive, shrinkage
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size
-from hatstats.report.figures.specification_plot import what_changes
 from hatstats.report.figures.thinning_plot import thinning
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import number_text, words
@@ -21,16 +19,7 @@ from hatstats.report.tables.rounding import number_text, words
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One figure of a run.
-
-    Attributes
-    ----------
-    name : str
-        File name without ending.
-    title, caption, alt : str
-        Heading, caption, and what the picture shows in words.
-    figure : Figure
-    """
+    """One figure of a run: file name without ending, heading, caption, and its content in words."""
 
     name: str
     title: str
@@ -40,18 +29,7 @@ class Drawn:
 
 
 def figures_of(results: Results) -> Iterator[Drawn]:
-    """Draw every figure that the results allow, one after the other.
-
-    Parameters
-    ----------
-    results : Results
-
-    Yields
-    ------
-    Drawn
-        Forest plot, target against source, HAT against size and date, what changes; for
-        item-level studies the transfer profiles too.
-    """
+    """Draw every figure that the results allow, one after the other, in the order of the report."""
     yield _forest(results)
     yield _panels(results)
     if len(results.profiles):
@@ -76,7 +54,23 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             thinning(path, reference=results.reference),
         )
     if results.bayes:
-        yield from _bayes(results.bayes.prior, results.bayes.shrinkage)
+        yield Drawn(
+            "prior_predictive",
+            "Prior and posterior",
+            "What the priors alone say of the HAT of a model in a language, and what the data "
+            "leave.",
+            "Histogram of HAT under the prior, spread over all accuracies, and under the "
+            "posterior.",
+            prior_predictive(results.bayes.prior),
+        )
+        yield Drawn(
+            "shrinkage",
+            "Shrinkage",
+            "How far each cell is pulled from its own estimate to what the effects predict.",
+            f"{len(results.bayes.shrinkage)} cells: own estimate against posterior, both less "
+            "the prediction; points lie between the diagonal and the horizontal.",
+            shrinkage(results.bayes.shrinkage),
+        )
     if results.scores["params_total"].notna().any():
         yield _against(results, "size", "params_total", "total parameters")
     if results.scores["release_year"].notna().any():
@@ -104,64 +98,38 @@ def figures_of(results: Results) -> Iterator[Drawn]:
         )
 
 
-def _bayes(prior: pd.DataFrame, cells: pd.DataFrame) -> Iterator[Drawn]:
-    """Figures of the hierarchical model."""
-    yield Drawn(
-        "prior_predictive",
-        "Prior and posterior",
-        "What the priors alone say of the HAT of a model in a language, and what the data leave.",
-        "Histogram of HAT under the prior, spread over all accuracies, and under the posterior.",
-        prior_predictive(prior),
-    )
-    yield Drawn(
-        "shrinkage",
-        "Shrinkage",
-        "How far each cell is pulled from its own estimate to what the effects predict.",
-        f"{len(cells)} cells: own estimate against posterior, both less the prediction; points "
-        "lie between the diagonal and the horizontal.",
-        shrinkage(cells),
-    )
-
-
 def _forest(results: Results) -> Drawn:
     """Scores with intervals."""
     rows = results.scores
     clear = rows[rows["informed"]] if rows["informed"].any() else rows
     ranked = clear.sort_values("estimate", ascending=False, kind="stable")
     best, last = ranked.iloc[0], ranked.iloc[-1]
-    weak = len(rows) - len(clear)
     alt = (
         f"HAT scores of {len(rows)} models with intervals, best first. Highest: {best['model']}, "
         f"{number_text(best['estimate'])}; lowest: {last['model']}, "
         f"{number_text(last['estimate'])}."
     )
-    if weak:
-        alt += f" {weak} weakly identified, with a wide dashed interval."
-    return Drawn(
-        "forest",
-        "HAT scores",
+    if len(clear) < len(rows):
+        alt += f" {len(rows) - len(clear)} weakly identified, with a wide dashed interval."
+    caption = (
         f"HAT score of each model, reference {results.reference}, with "
-        f"{100.0 * results.conf_level:g} % intervals; colour and marker show the family.",
-        alt,
-        forest(rows, reference=results.reference),
+        f"{100.0 * results.conf_level:g} % intervals; colour and marker show the family."
     )
+    return Drawn("forest", "HAT scores", caption, alt, forest(rows, reference=results.reference))
 
 
 def _panels(results: Results) -> Drawn:
     """Target against source accuracy."""
     points = results.points
     flagged = int(points["flagged"].sum())
-    alt = (
-        f"{points['language'].nunique()} panels, one per target language: target accuracy of "
-        f"{points['model'].nunique()} models rises with their source accuracy"
-    )
-    alt += f"; {flagged} flagged cells are hollow." if flagged else "."
     return Drawn(
         "target_against_source",
         "Target against source accuracy",
         "Accuracy in each target language against accuracy in the source language, one point per "
         "model. Flagged cells are hollow and take no part in the fitted line.",
-        alt,
+        f"{points['language'].nunique()} panels, one per target language: target accuracy of "
+        f"{points['model'].nunique()} models rises with their source accuracy"
+        + (f"; {flagged} flagged cells are hollow." if flagged else "."),
         target_against_source(points, results.curve, chance=dict(results.chance)),
     )
 
@@ -171,17 +139,14 @@ def _against(results: Results, name: str, column: str, text: str) -> Drawn:
     rows, line = results.scores, results.lines.get(name)
     unknown = int(rows[column].isna().sum())
     alt = f"HAT against {text} for {len(rows) - unknown} models"
+    caption = f"HAT score against {text}; no trend could be fitted."
     if line is not None:
         first, last = line["estimate"].iloc[0], line["estimate"].iloc[-1]
         alt += f"; the fitted trend goes from {number_text(first)} to {number_text(last)}"
-    alt += f"; {unknown} models without it are in the margin." if unknown else "."
-    caption = f"HAT score against {text}"
-    if line is None:
-        caption += "; no trend could be fitted."
-    else:
-        caption += (
-            f" with the fitted trend and its {100.0 * results.conf_level:g} % band (CR2, "
-            "Satterthwaite df, families as clusters)."
+        caption = (
+            f"HAT score against {text} with the fitted trend and its "
+            f"{100.0 * results.conf_level:g} % band (CR2, Satterthwaite df, families as clusters)."
         )
+    alt += f"; {unknown} models without it are in the margin." if unknown else "."
     draw = hat_against_size if name == "size" else hat_against_date
     return Drawn(f"hat_against_{name}", f"HAT against {text}", caption, alt, draw(rows, line))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,30 +9,25 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from hatstats.report.figures.legends import (
+from hatstats.report.figures.layout import (
+    add_axes,
     family_handles,
-    legend_height,
-    legend_under,
-    note_height,
-    note_under,
-    wrapped,
+    name_some,
+    new_figure,
+    shorten,
+    write_under,
 )
 from hatstats.report.figures.point_labels import label_points, mark_boxes
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,
-    PAPER,
+    DASHED,
     RULE,
     TREND,
     Look,
-    add_axes,
-    axes_box,
     family_looks,
     house_style,
     look_of,
-    name_some,
-    new_figure,
-    shorten,
 )
 from hatstats.report.tables.rounding import parameters_text
 
@@ -42,96 +35,56 @@ from hatstats.report.tables.rounding import parameters_text
 MOST_WIDE_BARS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Across:
-    """The covariate of a figure of scores: a column of the scores and how to draw its axis."""
-
-    column: str
-    label: str
-    unknown: str
-    log: bool = False
-
-
-SIZE = Across("params_total", "Total parameters (log scale)", "size undisclosed", log=True)
-DATE = Across("release_year", "Release date", "release date unknown")
-
-
 def hat_against_size(scores: pd.DataFrame, curve: pd.DataFrame | None = None) -> Figure:
-    """Draw HAT against total parameters on a log axis. See :func:`scores_against`."""
-    return scores_against(scores, SIZE, curve)
+    """Draw HAT against total parameters on a log axis. See :func:`hat_against_date`."""
+    return _scores_against("params_total", scores, curve)
 
 
 def hat_against_date(scores: pd.DataFrame, curve: pd.DataFrame | None = None) -> Figure:
-    """Draw HAT against release date. See :func:`scores_against`."""
-    return scores_against(scores, DATE, curve)
+    """Draw HAT against release date with the fitted trend and its band.
 
-
-def scores_against(
-    scores: pd.DataFrame, across: Across, curve: pd.DataFrame | None = None
-) -> Figure:
-    """Draw scores against a covariate of the models with the fitted trend and its band.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Columns `model, family, estimate, conf_low, conf_high, conf_level, informed` and the
-        covariate. Models without the covariate are drawn in a margin strip at the right and
-        named in a note, not dropped.
-    across : Across
-        The covariate.
-    curve : DataFrame, optional
-        Columns `x, estimate, conf_low, conf_high` in the units of the covariate. Without it the
-        note says that no trend could be fitted.
-
-    Returns
-    -------
-    Figure
+    `scores` has `model, family, estimate, conf_low, conf_high, conf_level, informed` and the
+    covariate (`release_year` in decimal years, `params_total`). Models without it are drawn in a
+    margin strip at the right and named in a note, not dropped. `curve` has `x, estimate,
+    conf_low, conf_high` in the units of the covariate; without it the note says that no trend
+    could be fitted.
     """
-    known = scores[scores[across.column].notna()]
-    unknown = scores[scores[across.column].isna()].sort_values("model", ignore_index=True)
+    return _scores_against("release_year", scores, curve)
+
+
+def _scores_against(column: str, scores: pd.DataFrame, curve: pd.DataFrame | None) -> Figure:
+    """Draw scores against a column of theirs."""
+    known = scores[scores[column].notna()]
+    unknown = scores[scores[column].isna()].sort_values("model", ignore_index=True)
     looks = family_looks(scores["family"])
-    handles = family_handles(looks.values())
     crowded = len(scores) > MOST_WIDE_BARS
     strip, apart = (0.42, 0.1) if len(unknown) else (0.0, 0.0)
-    left, top, height, under = 0.5, 0.08, 2.25, 0.42
-    boxes = [(left, top, COLUMN - left - 0.1 - strip - apart, height)]
-    boxes += [(COLUMN - 0.06 - strip, top, strip, height)] if len(unknown) else []
+    left, top, height = 0.5, 0.08, 2.25
     with house_style():
-        figure = new_figure(COLUMN, 3.6)
-        axes, *margin = [add_axes(figure, *box) for box in boxes]
+        figure = new_figure(COLUMN, top + height)
+        axes = add_axes(figure, left, top, COLUMN - left - 0.1 - strip - apart, height)
         if curve is not None:
             _trend_line(axes, curve)
-        x = known[across.column].to_numpy(float)
-        _score_points(axes, known, x, looks, crowded)
+        _score_points(axes, known, known[column].to_numpy(float), looks, crowded)
         axes.set_ylabel("HAT score")
-        axes.set_xlabel(across.label)
         axes.yaxis.grid(True)
         _score_limits(axes, scores, curve)
-        _covariate_axis(axes, x, across)
-        for strip_axes in margin:
-            _margin_strip(strip_axes, unknown, looks, axes, crowded)
-        unnamed = len(known) - len(_label_models(axes, known, across.column, curve))
-        lines = wrapped(
-            _trend_notes(known, unknown, across, curve is not None, unnamed), COLUMN - 0.2
-        )
-        # Only now is it known how long the note is.
-        legend_top = top + height + under
-        note_top = legend_top + legend_height(handles, COLUMN) + 0.05
-        figure.set_size_inches(COLUMN, note_top + note_height(lines) + 0.04)
-        for part, box in zip((axes, *margin), boxes, strict=True):
-            part.set_position(axes_box(figure, *box))
-        legend_under(figure, handles, legend_top)
-        note_under(figure, lines, note_top)
+        scale = _size_axis if column == "params_total" else _date_axis
+        scale(axes, known[column].to_numpy(float))
+        if len(unknown):
+            margin = add_axes(figure, COLUMN - 0.06 - strip, top, strip, height)
+            _margin_strip(margin, unknown, looks, axes, crowded)
+        unnamed = len(known) - len(_label_models(axes, known, column, curve))
+        note = _trend_note(scores, column, curve is not None, unnamed)
+        write_under(figure, family_handles(looks.values()), note)
     return figure
 
 
 def _label_models(
-    axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None = None
+    axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None
 ) -> list[Text]:
     """Name the models beside their points as far as there is room."""
-    x, y, low, high = (
-        rows[name].to_numpy(float) for name in (column, "estimate", "conf_low", "conf_high")
-    )
+    x, y, low, high = rows[[column, "estimate", "conf_low", "conf_high"]].to_numpy(float).T
     bottom, top = axes.get_ylim()
     bars = mark_boxes(axes, x, np.maximum(low, bottom), np.minimum(high, top))
     if curve is not None:
@@ -145,11 +98,9 @@ def _label_models(
 
 def _trend_line(axes: Axes, curve: pd.DataFrame) -> None:
     """Draw the fitted trend with its band."""
-    x = curve["x"].to_numpy(float)
-    axes.fill_between(
-        x, curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55, linewidth=0, label="_band"
-    )
-    axes.plot(x, curve["estimate"], color=TREND, linewidth=1.2, label="_trend")
+    axes.fill_between(curve["x"], curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55,
+                      linewidth=0, label="_band")  # fmt: skip
+    axes.plot(curve["x"], curve["estimate"], color=TREND, linewidth=1.2, label="_trend")
 
 
 def _score_points(
@@ -160,45 +111,36 @@ def _score_points(
     for (_, informed), own in rows.assign(x=x).groupby([names, rows["informed"]], sort=False):
         look = look_of(looks, own["family"].iloc[0])
         lengths = [own["estimate"] - own["conf_low"], own["conf_high"] - own["estimate"]]
-        drawn = axes.errorbar(
-            own["x"],
-            own["estimate"],
-            yerr=lengths if informed or not crowded else None,
-            color=look.colour,
-            marker=look.marker,
-            markersize=3.4,
-            markerfacecolor=look.colour if informed else PAPER,
-            markeredgewidth=0.7,
-            elinewidth=0.7,
-            linestyle="",
-            label="_model",
-        )
-        if not informed and not crowded:
-            for line in drawn.lines[2]:
-                line.set_linestyle((0, (2.0, 1.2)))
+        drawn = axes.errorbar(own["x"], own["estimate"], elinewidth=0.7, label="_model",
+                              yerr=lengths if informed or not crowded else None,
+                              **look.marks(3.4, filled=bool(informed)))  # fmt: skip
+        for line in () if informed or crowded else drawn.lines[2]:
+            line.set_linestyle(DASHED)
 
 
 def _score_limits(axes: Axes, scores: pd.DataFrame, curve: pd.DataFrame | None) -> None:
     """Set the vertical limits by the informed models and the line, so that none is flattened."""
     clear = scores[scores["informed"]] if scores["informed"].any() else scores
-    ends = [clear["conf_low"].min(), clear["conf_high"].max()]
-    ends += [scores["estimate"].min(), scores["estimate"].max()]
-    if curve is not None:
-        ends += [curve["estimate"].min(), curve["estimate"].max()]
-    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    parts = [clear["conf_low"], clear["conf_high"], scores["estimate"]]
+    values = np.concatenate([*parts, *([] if curve is None else [curve["estimate"]])])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = 0.06 * (high - low or 1.0)
     axes.set_ylim(low - room, high + room)
 
 
-def _covariate_axis(axes: Axes, x: np.ndarray, across: Across) -> None:
-    """Scale the horizontal axis and write its ticks."""
-    if across.log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: parameters_text(value)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        if len(x):
-            axes.set_xlim(x.min() / 1.6, x.max() * 1.6)
-        return
+def _size_axis(axes: Axes, x: np.ndarray) -> None:
+    """Scale the horizontal axis for numbers of parameters `x`, shape (n,)."""
+    axes.set_xlabel("Total parameters (log scale)")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: parameters_text(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if len(x):
+        axes.set_xlim(x.min() / 1.6, x.max() * 1.6)
+
+
+def _date_axis(axes: Axes, x: np.ndarray) -> None:
+    """Scale the horizontal axis for decimal years `x`, shape (n,)."""
+    axes.set_xlabel("Release date")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: year_text(value)))
     if len(x):
         room = 0.08 * (x.max() - x.min() or 1.0)
@@ -228,39 +170,32 @@ def _margin_strip(
 ) -> None:
     """Draw the models without the covariate in a strip at the right, in the same units of HAT."""
     order = rows.sort_values("estimate", kind="stable")
-    spread = np.resize([0.3, 0.5, 0.7], len(order))
-    _score_points(margin, order, spread, looks, crowded)
-    margin.set_xlim(0, 1)
-    margin.set_ylim(axes.get_ylim())
-    margin.set_yticks([])
+    _score_points(margin, order, np.resize([0.3, 0.5, 0.7], len(order)), looks, crowded)
+    margin.set(xlim=(0, 1), ylim=axes.get_ylim(), yticks=[])
     margin.set_xticks([0.5], ["unknown"])
     margin.tick_params(axis="x", length=0)
-    margin.spines["left"].set_linestyle((0, (2, 2)))
-    margin.spines["left"].set_color(RULE)
+    margin.spines["left"].set(linestyle=(0, (2, 2)), color=RULE)
 
 
-def _trend_notes(
-    known: pd.DataFrame, unknown: pd.DataFrame, across: Across, fitted: bool, unnamed: int
-) -> str:
+def _trend_note(scores: pd.DataFrame, column: str, fitted: bool, unnamed: int) -> str:
     """Say what the figure shows, and which models lack the covariate."""
-    rows = pd.concat([known, unknown])
-    level = 100.0 * float(rows["conf_level"].iloc[0])
-    parts = [
-        f"Bars and band: {level:g} % intervals." if fitted else f"Bars: {level:g} % intervals."
-    ]
+    unknown = sorted(str(name) for name in scores.loc[scores[column].isna(), "model"])
+    n_known = len(scores) - len(unknown)
+    level = 100.0 * float(scores["conf_level"].iloc[0])
+    parts = [f"{'Bars and band' if fitted else 'Bars'}: {level:g} % intervals."]
     if not fitted:
         parts.append("No trend could be fitted.")
-    if not rows["informed"].all():
-        bar = (
-            "drawn without its bar" if len(rows) > MOST_WIDE_BARS else "its bar may leave the frame"
-        )
+    if not scores["informed"].all():
+        crowded = len(scores) > MOST_WIDE_BARS
+        bar = "drawn without its bar" if crowded else "its bar may leave the frame"
         parts.append(f"Hollow: weakly identified; {bar}.")
-    if unnamed and unnamed == len(known):
+    if unnamed and unnamed == n_known:
         parts.append("There is no room for names.")
     elif unnamed:
-        parts.append(f"{unnamed} of {len(known)} points have no room for a name.")
-    if len(unknown):
-        all_names = [shorten(str(name), 32) for name in unknown["model"]]
-        names = name_some(all_names, 12 if len(all_names) <= 12 else 6)
-        parts.append(f"In the margin, {across.unknown} ({len(unknown)}): {names}.")
+        parts.append(f"{unnamed} of {n_known} points have no room for a name.")
+    if unknown:
+        missing = "size undisclosed" if column == "params_total" else "release date unknown"
+        names = [shorten(name, 32) for name in unknown]
+        listed = name_some(names, 12 if len(names) <= 12 else 6)
+        parts.append(f"In the margin, {missing} ({len(names)}): {listed}.")
     return " ".join(parts)

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 #: Widths in inches: one column and the full width of a two-column page.
@@ -28,21 +27,14 @@ INK, MUTED, RULE, PAPER = "#1f2428", "#626a73", "#dfe3e8", "#ffffff"
 TREND, BAND = "#3b4148", "#d3d8de"
 #: What a fitted profile or model implies, beside observations in ink.
 IMPLIED = "#0072b2"
-#: Colour and marker of the families with most models, in order.
-FAMILY_LOOK = (
-    ("#0072b2", "o"),
-    ("#d55e00", "s"),
-    ("#009e73", "^"),
-    ("#cc79a7", "D"),
-    ("#56b4e9", "v"),
-    ("#e69f00", "P"),
-    ("#882255", "X"),
-    ("#332288", "p"),
-)
-OTHER, OTHER_LOOK = "other families", ("#8a9199", "o")
+#: Dashes of lines.
+DOTTED, DASHED = (0.0, (1.0, 1.5)), (0.0, (2.0, 1.2))
+FONT = "DejaVu Sans"
 #: File formats of every figure.
 FORMATS = ("pdf", "svg", "png")
 
+_TICKS = {"color": MUTED, "labelcolor": INK, "labelsize": 6.5, "major.size": 2.5,
+          "major.width": 0.6}  # fmt: skip
 _RC: dict[str, object] = {
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -53,7 +45,7 @@ _RC: dict[str, object] = {
     "axes.spines.top": False,
     "figure.dpi": 200,
     "figure.facecolor": PAPER,
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": 7.0,
     "grid.color": RULE,
     "grid.linewidth": 0.5,
@@ -65,17 +57,8 @@ _RC: dict[str, object] = {
     "svg.hashsalt": "hatstats",
     "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": 6.5,
-    "xtick.major.size": 2.5,
-    "xtick.major.width": 0.6,
     "xtick.minor.size": 1.5,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": 6.5,
-    "ytick.major.size": 2.5,
-    "ytick.major.width": 0.6,
+    **{f"{axis}tick.{name}": value for axis in "xy" for name, value in _TICKS.items()},
 }
 _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "Creator": "hatstats", "Producer": None},
@@ -86,11 +69,28 @@ _METADATA: dict[str, dict[str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colour and marker of one family."""
+    """Name in the legend, colour and marker of one family or verdict."""
 
     label: str
     colour: str
     marker: str
+
+    def marks(self, size: float, *, filled: bool = True) -> dict[str, Any]:
+        """Arguments for `plot`, `errorbar` and `Line2D` that draw markers of `size` points."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "markersize": size,
+            "markerfacecolor": self.colour if filled else PAPER,
+            "markeredgewidth": 0.7,
+            "linestyle": "",
+        }
+
+
+#: Colours and markers of the families with most models, in order, and the look of all others.
+FAMILY_LOOK = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"),
+               ("#56b4e9", "v"), ("#e69f00", "P"), ("#882255", "X"), ("#332288", "p"))  # fmt: skip
+OTHER = Look("other families", "#8a9199", "o")
 
 
 @contextmanager
@@ -100,91 +100,20 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that size in inches, with an Agg canvas for measuring text."""
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def axes_box(
-    figure: Figure, left: float, top: float, width: float, height: float
-) -> tuple[float, float, float, float]:
-    """Position of axes given in inches from the left and from the *top* of the figure."""
-    wide, high = figure.get_size_inches()
-    return left / wide, 1.0 - (top + height) / high, width / wide, height / high
-
-
-def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add axes by the distance in inches from the left and from the *top* of the figure."""
-    return figure.add_axes(axes_box(figure, left, top, width, height))
-
-
-def name_rows(axes: Axes, names: list[str], size: float, rows: Iterable[float] = ()) -> None:
-    """Write names at the vertical positions `rows` (0, 1, ... by default), without tick marks."""
-    axes.set_yticks(list(rows) or [float(row) for row in range(len(names))], names)
-    axes.tick_params(axis="y", length=0, labelsize=size)
-
-
-def percent_ticks(axes: Axes, shares: Iterable[float]) -> None:
-    """Write shares on the horizontal axis in per cent."""
-    axes.set_xticks(list(shares), [f"{100 * share:.0f} %" for share in shares])
-
-
 def family_looks(families: Iterable[object]) -> dict[str, Look]:
-    """Give each family a colour and a marker; the largest families come first.
+    """Look of each family, most frequent first, from the family of each model.
 
-    Parameters
-    ----------
-    families : iterable
-        The family of each model; missing or empty counts among the others.
-
-    Returns
-    -------
-    dict of str to Look
-        Key is the family. Families past the eighth share the grey of "other families".
+    Families past the eighth share the look of the others; missing and empty names have no entry.
     """
     counts = Counter(str(name) for name in families if name == name and name not in (None, ""))
     ranked = sorted(counts, key=lambda name: (-counts[name], name.casefold()))
     looks = {name: Look(name, *look) for name, look in zip(ranked, FAMILY_LOOK, strict=False)}
-    for name in ranked[len(FAMILY_LOOK) :]:
-        looks[name] = Look(OTHER, *OTHER_LOOK)
-    return looks
+    return looks | dict.fromkeys(ranked[len(FAMILY_LOOK) :], OTHER)
 
 
 def look_of(looks: dict[str, Look], family: object) -> Look:
     """Return the look of `family`, or that of the others if it has none."""
-    return looks.get(str(family), Look(OTHER, *OTHER_LOOK))
-
-
-def text_width(figure: Figure, text: str, size: float) -> float:
-    """Width of one line of `text` in inches at `size` points."""
-    with house_style():
-        artist = figure.text(0, 0, text, fontsize=size)
-        width = artist.get_window_extent().width / figure.dpi
-        artist.remove()
-    return float(width)
-
-
-def widest(names: Iterable[str], size: float) -> float:
-    """Width of the widest of some one-line texts in inches at `size` points."""
-    figure = new_figure(1.0, 1.0)
-    return max((text_width(figure, name, size) for name in names), default=0.5)
-
-
-def shorten(text: str, limit: int = 30) -> str:
-    """Cut the middle out of a name longer than `limit` characters, so that both ends stay."""
-    if len(text) <= limit:
-        return text
-    tail = (limit - 1) // 2
-    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-def name_some(names: list[str], limit: int) -> str:
-    """Join at most `limit` names and say how many more there are."""
-    if len(names) <= limit:
-        return ", ".join(names)
-    return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return looks.get(str(family), OTHER)
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
@@ -197,9 +126,7 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
 
 def save_figure(figure: Figure, stem: Path) -> dict[str, Path]:
     """Write `stem`.pdf, .svg and .png and return their paths by kind."""
-    paths = {}
-    for kind in FORMATS:
-        path = stem.with_name(f"{stem.name}.{kind}")
+    paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS}
+    for kind, path in paths.items():
         path.write_bytes(figure_bytes(figure, kind))
-        paths[kind] = path
     return paths
