@@ -17,27 +17,14 @@ _HINT = "choose another folder with --out, or remove this one yourself."
 def check_out(out: Path) -> Path:
     """Make sure, before any work is done, that a run folder can be written at `out`.
 
-    Parameters
-    ----------
-    out : Path
-        A folder that is absent, empty, or an earlier run folder (which will be replaced).
-
-    Returns
-    -------
-    Path
-        The same path, absolute, with links followed.
-
-    Raises
-    ------
-    DataError
-        If it is something else, or its parent cannot be written to.
+    It may be absent, empty, or an earlier run folder, which will be replaced; anything else, or a
+    parent that cannot be written to, raises a DataError. Returns the absolute path, with links
+    followed.
     """
     target = Path(out).expanduser()
     dead_link = target.is_symlink() and not target.exists()
     target = target.resolve()
-    parent = target.parent
-    while not parent.exists():
-        parent = parent.parent
+    parent = next(path for path in target.parents if path.exists())
     problem, hint = "", _HINT
     if dead_link:
         problem = "--out is a link that leads nowhere."
@@ -65,16 +52,12 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
     Whatever is raised inside, an interrupt included, removes the sibling and leaves an older
     folder at `out` as it was.
-
-    Yields
-    ------
-    Path
-        An empty folder beside `out`.
     """
     target = check_out(out)
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    fresh, old = (
+        target.with_name(f".{target.name}.{kind}-{os.getpid()}") for kind in ("partial", "old")
+    )
     try:
         fresh.mkdir()
     except OSError as error:

@@ -54,13 +54,7 @@ COLOURS = {
 class Origin:
     """How a run was made: what the reproducibility section of the page says.
 
-    Attributes
-    ----------
-    command : str
-    seed : int
-    versions : mapping of str to str
-    inputs : mapping of str to str
-        SHA-256 of each input file by its name.
+    `inputs` are SHA-256 of each input file by its name.
     """
 
     command: str
@@ -134,20 +128,9 @@ def _equals(text: str) -> str:
 def report_page(
     results: Results, figures: Sequence[tuple[Drawn, str]], tables: Sequence[Shown], origin: Origin
 ) -> str:
-    """Write the page.
+    """Write the page, from figures with the text of their SVG files.
 
-    Parameters
-    ----------
-    results : Results
-    figures : sequence of (Drawn, str)
-        Each figure with its SVG file as text.
-    tables : sequence of Shown
-    origin : Origin
-
-    Returns
-    -------
-    str
-        HTML with its style and figures inside; it asks for nothing from elsewhere.
+    The HTML has its style and figures inside; it asks for nothing from elsewhere.
     """
     pictures = {
         drawn.name: (drawn, Markup(inline_svg(svg, prefix=drawn.name, alt=drawn.alt)))
@@ -179,28 +162,15 @@ def report_page(
 
 
 def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
-    """Turn the text of an SVG file into an element for an HTML page.
+    """Turn the text of an SVG file, as matplotlib writes it, into an element of an HTML page.
 
-    Parameters
-    ----------
-    svg : str
-        File as matplotlib writes it.
-    prefix : str
-        Put before every id, so that several figures can share a page.
-    alt : str
-        Description for screen readers.
-
-    Returns
-    -------
-    str
-        An ``<svg>`` element that scales with its container. Known colours become CSS variables
-        with the colour itself as fallback; coordinates of paths are cut to two decimals.
+    `prefix` is put before every id, so that several figures can share a page; `alt` is the
+    description for screen readers. The element scales with its container. Known colours become
+    CSS variables with the colour itself as fallback; coordinates of paths are cut to two decimals.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
-    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
-    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
     # Coordinates of paths are cut; scales in transforms must keep their digits.
     body = re.sub(r' d="[^"]+"', lambda path: re.sub(r"(\d+\.\d{2})\d+", r"\1", path[0]), body)
     for colour, name in COLOURS.items():

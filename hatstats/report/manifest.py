@@ -59,32 +59,22 @@ def plain(value: Any) -> Any:
     keep ``DIGITS`` significant digits.
     """
     if isinstance(value, pd.DataFrame):
-        names = [str(name) for name in value.columns]
-        return [
-            dict(zip(names, map(plain, row), strict=True))
-            for row in value.itertuples(index=False, name=None)
-        ]
+        return [plain(record) for record in value.to_dict("records")]
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return [plain(item) for item in value.tolist()]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        if math.isinf(value):
-            return "inf" if value > 0 else "-inf"
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, str | int | bool):
-        return value
-    return str(value)
+        if math.isfinite(value):
+            return float(f"{value:.{DIGITS}g}")
+        return None if math.isnan(value) else str(value)
+    return value if isinstance(value, str | int) else str(value)
 
 
 def json_text(value: Any) -> str:
@@ -104,24 +94,17 @@ def is_run_folder(path: Path) -> bool:
 def manifest_text(
     folder: Path, *, arguments: Mapping[str, Any], seed: int, inputs: Mapping[str, Path]
 ) -> str:
-    """The manifest of everything in `folder`, as text.
+    """The manifest of everything in `folder`, which is complete but for it, as text.
 
-    Parameters
-    ----------
-    folder : Path
-        The run folder, complete but for the manifest.
-    arguments : mapping
-        What the user asked for, without the path of the run folder, which changes no number.
-    seed : int
-    inputs : mapping of str to Path
-        Files read, by the name to write.
+    `arguments` are what the user asked for, without the path of the run folder, which changes no
+    number; `inputs` are files read, by the name to write.
     """
     outputs = sorted(path for path in folder.rglob("*") if path.is_file())
     return json_text(
         {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
-            "arguments": dict(arguments),
+            "arguments": arguments,
             "seed": seed,
             "versions": versions(),
             "inputs": {name: sha256(path) for name, path in sorted(inputs.items())},

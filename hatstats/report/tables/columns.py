@@ -127,6 +127,29 @@ LEFT_OUT = (
     Column("count", "Number", "count"),
     Column("models", "Models", "prose"),
 )
+BAYES_CLAIMS = (
+    Column("name", "Claim"),
+    Column("quantity", "Quantity", "prose"),
+    Column("estimate", "Mean", "value"),
+    CI,
+    Column("threshold", "Threshold", "plain"),
+    Column("p_claim", "P(claim)", "value", error=""),
+    Column("p_in_rope", "P(in ROPE)", "value", error=""),
+    Column("verdict", "Regression"),
+)
+BAYES_SCORES = (
+    MODEL,
+    Column("estimate", "Mean", "value"),
+    CI,
+    Column("plain", "Without the model", "value"),
+    Column("p_best", "P(best)", "value", error=""),
+)
+BAYES_CHECKS = (
+    TREND,
+    Column("check", "Check"),
+    Column("words", "Result", "prose"),
+    Column("outcome", "Outcome"),
+)
 #: Headings of measures; others are headed by their names.
 MEASURES = {
     "gap": "Gap",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,112 +26,81 @@ _TYPE = (
 # Sentences keep at least this many characters on a line.
 _SENTENCE = 24
 
-_SIGNS = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "−": "$-$",
-    "∞": r"$\infty$",
-    "–": "--",
-    "—": "---",
-    "…": r"\dots{}",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "→": r"$\to$",
-    "·": r"$\cdot$",
-    "²": r"$^2$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "κ": r"$\kappa$",
-    "τ": r"$\tau$",
-    "ρ": r"$\rho$",
-}
+_MATHS = (("∞", "infty"), ("×", "times"), ("±", "pm"), ("≤", "le"), ("≥", "ge"), ("→", "to"),
+          ("·", "cdot"), ("β", "beta"), ("γ", "gamma"), ("κ", "kappa"), ("τ", "tau"),
+          ("ρ", "rho"))  # fmt: skip
+_SIGNS = str.maketrans(
+    {sign: rf"\{sign}" for sign in "&%$#_{}"}
+    | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "–": "--",
+        "—": "---",
+        "…": r"\dots{}",
+        "−": "$-$",
+        "²": "$^2$",
+    }
+    | {sign: rf"$\{name}$" for sign, name in _MATHS}
+)
 
 
 def escape_latex(text: str) -> str:
     """Make a text safe for LaTeX: every special character prints as itself."""
-    return "".join(_SIGNS.get(character, character) for character in text)
+    return text.translate(_SIGNS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Type and widths of a table.
 
-    Attributes
-    ----------
-    command : str
-        For the size of the type, empty for that of the text.
-    space : float
-        On either side of a column, in points.
-    characters : tuple of int
-        How many a line of each column holds.
-    points : tuple of float or None
-        Widths of the columns whose cells wrap, None for the others.
+    `command` sets the size of the type (empty for that of the text), `space` in points is on
+    either side of a column, `characters` fit a line of each column, and `points` are the widths
+    of the columns whose cells wrap, None for the others.
     """
 
     command: str
     space: float
-    characters: tuple[int, ...]
-    points: tuple[float | None, ...]
+    characters: list[int]
+    points: list[float | None]
 
 
-def _longest_word(texts: Sequence[str]) -> int:
+def _longest_word(texts: Iterable[str]) -> int:
     """Longest part of some texts that TeX does not break; it breaks after hyphens too."""
-    words = [word for text in texts for word in re.split(r"\s|(?<=\w-)", text)]
-    return max(map(len, words), default=1)
+    return max((len(word) for text in texts for word in re.split(r"\s|(?<=\w-)", text)), default=1)
 
 
 def _layout(table: Table) -> _Layout:
     """The largest type in which a table fits the line; the smallest one if none does."""
     columns = [[row[index] for row in table.rows] for index in range(len(table.headings))]
     cells = np.array([max(map(len, column), default=1) for column in columns])
-    words = np.array([_longest_word(column) for column in columns])
-    headings = np.array([len(heading) for heading in table.headings])
+    longest = np.array([_longest_word(column) for column in columns])
     heading_words = np.array([_longest_word([heading]) for heading in table.headings])
-    wanted = np.maximum(cells, headings)
+    wanted = np.maximum(cells, [len(heading) for heading in table.headings])
     prose, text = np.array(table.prose, bool), ~np.array(table.numeric, bool)
-    for size in _TYPE:
-        command, character, space, short = size
+    for command, character, space, short in _TYPE:  # noqa: B007
         room = (_LINE - 2.0 * space * len(columns)) / character
-        unwrapped = np.where(prose, _SENTENCE, np.where(text, np.maximum(words, short), cells))
-        least = np.maximum(np.minimum(cells, unwrapped), heading_words)
-        spare, more = room - least.sum(), wanted - least
+        unwrapped = np.where(prose, _SENTENCE, np.where(text, np.maximum(longest, short), cells))
+        widths = np.maximum(np.minimum(cells, unwrapped), heading_words)
+        spare, more = room - widths.sum(), wanted - widths
         if spare >= 0.0:
             break
     # Columns share the spare room equally; what one does not need goes to the others.
-    widths = least.copy()
     for number, index in enumerate(np.argsort(more)):
         extra = min(more[index], int(max(spare, 0.0) / (len(columns) - number)))
         widths[index] += extra
         spare -= extra
-    wrap = text & (widths < cells)
-    return _Layout(
-        command,
-        space,
-        tuple(widths.tolist()),
-        tuple(character * n if wraps else None for n, wraps in zip(widths, wrap, strict=True)),
-    )
+    points = [
+        character * width if wraps else None
+        for width, wraps in zip(widths.tolist(), text & (widths < cells), strict=True)
+    ]
+    return _Layout(command, space, widths.tolist(), points)
 
 
 def _heading(text: str, characters: int, letter: str) -> str:
     """A heading, broken between words where it is wider than its column."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= characters:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
+    lines = textwrap.wrap(text, characters, break_long_words=False, break_on_hyphens=False)
     if len(lines) < 2:
         return escape_latex(text)
     return rf"\shortstack[{letter}]{{{r' \\ '.join(map(escape_latex, lines))}}}"
@@ -140,18 +110,9 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     r"""Write a booktabs table: floating, or broken over pages where it has very many rows.
 
     Type shrinks, down to ``\scriptsize``, and texts wrap where the line of an article is too
-    short. What is still too wide overhangs, for a column of digits is not broken.
-
-    Parameters
-    ----------
-    table : Table
-    caption, label : str
-        The caption is plain text and is escaped; the label is used as it is.
-
-    Returns
-    -------
-    str
-        Needs ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
+    short. What is still too wide overhangs, for a column of digits is not broken. The caption is
+    plain text and is escaped; the label is used as it is. Needs ``\usepackage{booktabs}``, and
+    ``\usepackage{longtable}`` beyond ``LONG`` rows.
     """
     layout = _layout(table)
     letters = ["r" if numeric else "l" for numeric in table.numeric]
@@ -159,11 +120,10 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
         letter if points is None else f"p{{{points:.0f}pt}}"
         for letter, points in zip(letters, layout.points, strict=True)
     )
-
     # What \raggedright makes of \\ in the last cell is no end of a row.
     end = r"\tabularnewline" if any(layout.points[-1:]) else r"\\"
 
-    def line(cells: Sequence[str]) -> str:
+    def line(cells: Iterable[str]) -> str:
         # An opening bracket after \\ would be read as its optional argument.
         text = " & ".join(cells)
         return f"    {'{}' if text.startswith('[') else ''}{text} {end}"
@@ -172,38 +132,21 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
         return ("" if points is None else r"\raggedright ") + escape_latex(text)
 
     headings = map(_heading, table.headings, layout.characters, letters)
-    head = [r"    \toprule", line(list(headings)), r"    \midrule"]
-    rows = [line(list(map(cell, row, layout.points))) for row in table.rows]
+    head = [r"    \toprule", line(headings), r"    \midrule"]
+    rows = [line(map(cell, row, layout.points)) for row in table.rows]
     title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"
     smaller = rf"  {layout.command}\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
     size = [smaller] if layout.command else []
-    if len(rows) > LONG:
-        lines = [
-            rf"\begin{{longtable}}{{{alignment}}}",
-            rf"    {title}\\",
-            *head,
-            r"    \endfirsthead",
-            *head,
-            r"    \endhead",
-            r"    \bottomrule",
-            r"    \endlastfoot",
-            *rows,
-            r"\end{longtable}",
-        ]
+    if len(rows) <= LONG:
+        start = [r"\begin{table}", r"  \centering", f"  {title}", *size]
+        body = [rf"  \begin{{tabular}}{{{alignment}}}", *head, *rows, r"    \bottomrule"]
+        lines = [*start, *body, r"  \end{tabular}", r"\end{table}"]
+    else:
+        start = [rf"\begin{{longtable}}{{{alignment}}}", rf"    {title}\\"]
+        heads = [*head, r"    \endfirsthead", *head, r"    \endhead"]
+        foot = [r"    \bottomrule", r"    \endlastfoot"]
+        lines = [*start, *heads, *foot, *rows, r"\end{longtable}"]
         if size:
             # In a group of its own, with which its type ends.
             lines = ["{", *size, *lines, "}"]
-    else:
-        lines = [
-            r"\begin{table}",
-            r"  \centering",
-            f"  {title}",
-            *size,
-            rf"  \begin{{tabular}}{{{alignment}}}",
-            *head,
-            *rows,
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
     return "\n".join(lines) + "\n"

@@ -19,7 +19,6 @@ from hatstats.report.tables.rounding import (
 )
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-_PREFIX = "Hat"
 _HEADER = """\
 % Numbers of study {study}, written by hatstats; do not edit, run the report again.
 %
@@ -43,97 +42,62 @@ def letters(text: str) -> str:
 
 
 def macros(results: Results) -> dict[str, str]:
-    """Names (without backslash) and plain text of every macro.
-
-    Parameters
-    ----------
-    results : Results
-
-    Returns
-    -------
-    dict of str to str
-        In the order of the file. Names are unique and consist of letters.
-    """
+    """Names (unique, of letters, without backslash) and plain text of every macro, in order."""
     found: dict[str, str] = {}
 
-    def add(name: str, text: str) -> None:
-        while name in found:
-            name += "X"
-        found[name] = text
+    def add(stem: str, texts: Mapping[str, str]) -> None:
+        for ending, text in texts.items():
+            name = f"Hat{stem}{ending}"
+            while name in found:
+                name += "X"
+            found[name] = text
 
-    for key, value in results.facts.items():
-        if not isinstance(value, float):
-            add(f"{_PREFIX}{letters(key)}", str(value))
-    add(f"{_PREFIX}ConfLevel", f"{100.0 * results.conf_level:g}")
-    _add_ends(results.scores, add)
+    facts = {
+        key: str(value) for key, value in results.facts.items() if not isinstance(value, float)
+    }
+    add("", {letters(key): text for key, text in facts.items()})
+    add("ConfLevel", {"": f"{100.0 * results.conf_level:g}"})
+    # Best and last among the models that the data inform.
+    clear = results.scores[results.scores["informed"].astype(bool)]
+    ranked = clear if len(clear) else results.scores
+    ranked = ranked.sort_values("estimate", ascending=False, kind="stable")
+    for stem, index in (("Best", 0), ("Last", -1)):
+        row = ranked.iloc[index]
+        add(stem, {"Model": str(row["model"]), **_score(row, "Score")})
     for _, row in results.claims.iterrows():
-        stem = f"{_PREFIX}Claim{letters(str(row['name']))}"
-        add(f"{stem}Verdict", str(row["verdict"]))
-        for ending, text in _numbers(row).items():
-            add(stem + ending, text)
-        add(f"{stem}Threshold", plain_text(float(row["threshold"])))
-        add(f"{stem}Models", count_text(float(row["n_models"])))
-        add(f"{stem}Families", count_text(float(row["n_clusters"])))
+        counts = {"Models": "n_models", "Families": "n_clusters"}
+        add(
+            f"Claim{letters(str(row['name']))}",
+            {"Verdict": str(row["verdict"]), **_numbers(row)}
+            | {"Threshold": plain_text(float(row["threshold"]))}
+            | {ending: count_text(float(row[name])) for ending, name in counts.items()},
+        )
     for _, row in results.trends.iterrows():
-        stem = f"{_PREFIX}Trend{letters(str(row['trend']))}{letters(str(row['term']))}"
-        for ending, text in _numbers(row).items():
-            add(stem + ending, text)
+        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}", _numbers(row))
     for _, row in results.scores.iterrows():
-        stem = f"{_PREFIX}Score{letters(str(row['model']))}"
-        texts = _numbers(row)
-        add(stem, texts["Estimate"])
-        for ending in ("StdError", "Low", "High"):
-            add(stem + ending, texts[ending])
+        add(f"Score{letters(str(row['model']))}", _score(row, ""))
     return found
 
 
-def _add_ends(scores: pd.DataFrame, add: object) -> None:
-    """Add best and last model among those that the data inform."""
-    assert callable(add)
-    clear = scores[scores["informed"].astype(bool)]
-    ranked = (clear if len(clear) else scores).sort_values(
-        "estimate", ascending=False, kind="stable"
-    )
-    for label, index in (("Best", 0), ("Last", -1)):
-        row = ranked.iloc[index]
-        texts = _numbers(row)
-        add(f"{_PREFIX}{label}Model", str(row["model"]))
-        add(f"{_PREFIX}{label}Score", texts["Estimate"])
-        for ending in ("StdError", "Low", "High"):
-            add(f"{_PREFIX}{label}{ending}", texts[ending])
-
-
 def _numbers(row: pd.Series) -> dict[str, str]:
-    """Numbers of one tidy row, rounded by its standard error."""
+    """Numbers of one tidy row, rounded by its standard error, by the ending of their macros."""
     n_decimals = decimals(float(row["std_error"]))
-    return {
-        "Estimate": number_text(float(row["estimate"]), n_decimals),
-        "StdError": number_text(float(row["std_error"]), n_decimals),
-        "Low": number_text(float(row["conf_low"]), n_decimals),
-        "High": number_text(float(row["conf_high"]), n_decimals),
-        "Df": df_text(float(row["df"])),
-        "PValue": p_text(float(row["p_value"])),
-    }
+    rounded = {"Estimate": "estimate", "StdError": "std_error", "Low": "conf_low",
+               "High": "conf_high"}  # fmt: skip
+    texts = {ending: number_text(float(row[name]), n_decimals) for ending, name in rounded.items()}
+    return texts | {"Df": df_text(float(row["df"])), "PValue": p_text(float(row["p_value"]))}
+
+
+def _score(row: pd.Series, ending: str) -> dict[str, str]:
+    """Score with that ending, its standard error and limits."""
+    texts = _numbers(row)
+    return {ending: texts["Estimate"]} | {name: texts[name] for name in ("StdError", "Low", "High")}
 
 
 def numbers_tex(named: Mapping[str, str], *, study: str) -> str:
-    r"""Write macros as a file of ``\newcommand`` lines.
+    r"""Write macros, name to plain text, which is escaped, as a file of ``\newcommand`` lines.
 
-    Parameters
-    ----------
-    named : mapping of str to str
-        Name without backslash (letters only) to plain text, which is escaped here.
-    study : str
-        Name of the study, for the head of the file.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If a name has other signs than letters.
+    A name with other signs than letters raises a ValueError. `study` stands in the head.
     """
     for name in named:
         if not re.fullmatch(r"[A-Za-z]+", name):

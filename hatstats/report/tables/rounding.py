@@ -16,21 +16,11 @@ _MOST_DECIMALS = 6
 
 
 def decimals(std_error: float) -> int:
-    """Decimals that a standard error justifies.
+    """Decimals, 0 to 6, that a standard error in the units of the number justifies.
 
     The rule of the Particle Data Group: two digits of the error if they are 35 or below, one
-    digit otherwise, so that rounding never costs more than a sixth of the error.
-
-    Parameters
-    ----------
-    std_error : float
-        Standard error in the units of the number. Without one (NaN, 0, infinite) the answer is
-        ``PLAIN_DECIMALS``.
-
-    Returns
-    -------
-    int
-        Between 0 and 6.
+    digit otherwise, so that rounding never costs more than a sixth of the error. Without an error
+    (NaN, 0, infinite) the answer is ``PLAIN_DECIMALS``.
     """
     if not math.isfinite(std_error) or std_error <= 0.0:
         return PLAIN_DECIMALS
@@ -54,10 +44,8 @@ def number_text(value: float, n_decimals: int = PLAIN_DECIMALS) -> str:
         return "∞" if value > 0 else "−∞"
     if value != 0.0 and abs(value) < 0.5 * 10.0**-n_decimals and n_decimals >= _MOST_DECIMALS:
         return f"{value:.1e}".replace("-", "−")
-    text = f"{value:.{n_decimals}f}"
-    if float(text) == 0.0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
+    # The option z of format() makes a zero of what is rounded to -0.
+    return f"{value:z.{n_decimals}f}".replace("-", "−")
 
 
 def plain_text(value: float) -> str:
@@ -67,23 +55,18 @@ def plain_text(value: float) -> str:
 
 def p_text(value: float) -> str:
     """Write a p value with three decimals; smaller ones as ``<0.001``."""
-    if math.isnan(value):
-        return UNKNOWN
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return "<0.001" if value < 0.001 else number_text(value, 3)
 
 
 def df_text(value: float) -> str:
     """Write degrees of freedom with one decimal, or none where they are whole."""
-    if math.isnan(value):
-        return UNKNOWN
-    if math.isinf(value):
-        return "∞"
-    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+    whole = math.isfinite(value) and value == round(value)
+    return number_text(value, 0 if whole else 1)
 
 
 def count_text(value: float) -> str:
     """Write a count."""
-    return UNKNOWN if math.isnan(value) else f"{value:.0f}"
+    return number_text(value, 0)
 
 
 def parameters_text(value: float) -> str:
@@ -103,7 +86,7 @@ def percent_text(value: float) -> str:
 
 def date_text(value: object) -> str:
     """Write a date as year, month and day."""
-    stamp = pd.Timestamp(value) if value is not None else pd.NaT  # type: ignore[arg-type]
+    stamp = pd.to_datetime(value)  # type: ignore[call-overload]
     return UNKNOWN if pd.isna(stamp) else f"{stamp:%Y-%m-%d}"
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hatstats.report.results.results import Results
 from hatstats.report.tables import columns
-from hatstats.report.tables.bayes_tables import bayes_tables
+from hatstats.report.tables.captions import CAPTIONS
 from hatstats.report.tables.rounding import words
 from hatstats.report.tables.text_table import Column, Table, make_table
 
@@ -32,11 +32,48 @@ class Shown:
     table: Table
 
 
-def _smoothing_note(scores: pd.DataFrame) -> str:
-    """What the column of smoothing bias means; empty where no score has one."""
-    if scores["shape_error"].isna().all():
-        return ""
-    return " Smoothing: possible smoothing bias (one standard deviation), not in the interval."
+def tables_of(results: Results) -> tuple[Shown, ...]:
+    """Every table of a run that has rows, in the order of the report."""
+    tables = {
+        "scores": scores_table(results.scores),
+        "claims": claims_table(results.claims),
+        "margins": margins_table(results.margins),
+        "shares": shares_table(results.shares),
+        "decompositions": make_table(results.decompositions, columns.DECOMPOSITIONS),
+        "trends": make_table(results.trends, columns.TRENDS, digits="row"),
+        "comparison": comparison_table(results.comparison),
+        "leverage": make_table(results.leverage, columns.LEVERAGE),
+        "influence": influence_table(results.influence),
+        "measures": measures_table(results.measures),
+        "other_measures": other_measures_table(results.measures),
+        "specification": specification_table(results.specification),
+        "flagged": make_table(results.flagged, columns.FLAGGED),
+        "left_out": left_out_table(results.left_out),
+    }
+    if results.checks:
+        tables["checks"] = make_table(results.checks.table, columns.CHECKS)
+        tables["items"] = make_table(results.checks.items.head(LISTED_ITEMS), columns.ITEMS)
+    if results.bayes:
+        part = results.bayes
+        outcome = part.checks["passed"].map({True: "passed", False: "FAILED"})
+        checks = part.checks.assign(outcome=outcome)
+        tables["bayes_claims"] = make_table(_in_words(part.claims, "name"), columns.BAYES_CLAIMS)
+        tables["bayes_scores"] = make_table(part.scores, columns.BAYES_SCORES)
+        tables["bayes_checks"] = make_table(checks, columns.BAYES_CHECKS)
+    smoothing = " Smoothing: possible smoothing bias (one standard deviation), not in the interval."
+    facts = {
+        "study": results.info.get("title") or results.info["name"],
+        "level": f"{100.0 * results.conf_level:g} %",
+        "reference": results.reference,
+        "method": results.facts["method"],
+        "smoothing": smoothing if results.scores["shape_error"].notna().any() else "",
+        "listed": LISTED_ITEMS,
+    }
+    return tuple(
+        Shown(name, caption.format(**facts), tables[name])
+        for name, caption in CAPTIONS.items()
+        if name in tables and tables[name].rows
+    )
 
 
 def scores_table(scores: pd.DataFrame) -> Table:
@@ -76,9 +113,9 @@ def shares_table(shares: pd.DataFrame) -> Table:
     return make_table(_in_words(shares), columns.SHARES)
 
 
-def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
+def _in_words(rows: pd.DataFrame, column: str = "claim") -> pd.DataFrame:
     """The same rows with the names of claims written as words."""
-    return rows.assign(claim=rows["claim"].map(words)) if len(rows) else rows
+    return rows.assign(**{column: rows[column].map(words)}) if len(rows) else pd.DataFrame()
 
 
 def margins_table(margins: pd.DataFrame) -> Table:
@@ -92,14 +129,15 @@ def margins_table(margins: pd.DataFrame) -> Table:
 
 
 def influence_table(rows: pd.DataFrame) -> Table:
-    """The models whose removal moves each trend most."""
+    """The models whose removal moves each trend most, by Cook's distance."""
     if rows.empty:
         return make_table(rows, columns.INFLUENCE)
-    order = {name: number for number, name in enumerate(rows["trend"].drop_duplicates())}
-    ranked = rows.sort_values("cooks_distance", ascending=False, kind="stable")
+    number = rows.groupby("trend", sort=False).ngroup()
+    ranked = rows.assign(step=0.05, number=number).sort_values(
+        ["number", "cooks_distance"], ascending=[True, False], kind="stable"
+    )
     shown = ranked.groupby(["trend", "term"], sort=False).head(_INFLUENTIAL)
-    shown = shown.sort_values("trend", key=lambda trend: trend.map(order), kind="stable")
-    return make_table(shown.assign(step=0.05), columns.INFLUENCE)
+    return make_table(shown, columns.INFLUENCE)
 
 
 def stress_table(rows: pd.DataFrame) -> Table:
@@ -150,126 +188,3 @@ def left_out_table(left_out: pd.DataFrame) -> Table:
     # A trend that could not be fitted at all leaves out all models, not one called "all".
     rows["count"] = rows["count"].astype(float).mask(rows["models"] == "all")
     return make_table(rows, columns.LEFT_OUT)
-
-
-def _check_tables(results: Results, level: str, study: str) -> list[tuple[str, str, Table]]:
-    """Tables of the checks of an item-level profile: name, caption, table."""
-    checks = results.checks
-    if checks is None:
-        return []
-    return [
-        (
-            "checks",
-            f"HAT by latent, joint and observed conditioning, and checks of the profile, {study}. "
-            f"A difference is tested against 0; CI: {level}.",
-            make_table(checks.table, columns.CHECKS),
-        ),
-        (
-            "items",
-            f"Items that transfer far worse or better than the profile says, {study}: q is "
-            "adjusted for all items and languages; elsewhere is the item's mean residual in the "
-            f"other languages. The first {LISTED_ITEMS}; items.csv has all.",
-            make_table(checks.items.head(LISTED_ITEMS), columns.ITEMS),
-        ),
-    ]
-
-
-def tables_of(results: Results) -> tuple[Shown, ...]:
-    """Every table of a run, in the order of the report."""
-    level = f"{100.0 * results.conf_level:g} %"
-    study = str(results.info.get("title") or results.info["name"])
-    made: list[tuple[str, str, Table]] = [
-        (
-            "scores",
-            f"HAT scores, {study}. Reference: {results.reference}; method: "
-            f"{results.facts['method']}; CI: {level}.{_smoothing_note(results.scores)}",
-            scores_table(results.scores),
-        ),
-        (
-            "claims",
-            f"Registered claims, {study}. Families are clusters; p values are one-sided, against "
-            "the threshold, and adjusted by Holm for all claims; the adjusted p decides. Most "
-            "weight: the family with the largest share in the variance; floor: the smallest p of "
-            "a bootstrap over these families.",
-            claims_table(results.claims),
-        ),
-        (
-            "margins",
-            f"Claims of non-inferiority under other margins, {study}, each as if it were the only "
-            "claim. TOST: two one-sided tests that the difference is within the margin either way; "
-            "P(within): chance of that under a flat prior.",
-            margins_table(results.margins),
-        ),
-        (
-            "shares",
-            f"How many of the analyses tried give each verdict, {study}, each claim as if it were "
-            "the only one. Analyses are not independent: a share is no probability.",
-            shares_table(results.shares),
-        ),
-        (
-            "decompositions",
-            f"Change in raw target accuracy as source ability plus transfer, {study}; CI: {level}, "
-            "items sampled anew, models as they are.",
-            make_table(results.decompositions, columns.DECOMPOSITIONS),
-        ),
-        (
-            "trends",
-            f"Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
-            f"Satterthwaite df; CI: {level}. Slopes are per unit of the term; on the accuracy "
-            "scale at the mean of the covariates.",
-            make_table(results.trends, columns.TRENDS, digits="row"),
-        ),
-        (
-            "comparison",
-            f"The same trends under other standard errors and tests, {study}. With few families "
-            "only CR2, the Rademacher bootstrap and the permutation keep their level; floor: the "
-            "smallest p that a method can give.",
-            comparison_table(results.comparison),
-        ),
-        (
-            "leverage",
-            f"Influential families, {study}: the share of each in the information on each trend. A "
-            "share near 100 % says that one family decides.",
-            make_table(results.leverage, columns.LEVERAGE),
-        ),
-        (
-            "influence",
-            f"Influential models: those whose removal moves each trend most, {study}. DFBETAS: the "
-            "coefficient less that without the model, in standard errors; Cook's distance: the "
-            "same for all covariates at once.",
-            influence_table(results.influence),
-        ),
-        (
-            "measures",
-            f"Other measures of transfer, {study}. Gap: source minus target accuracy; ratio: "
-            f"target over source accuracy; excess: target accuracy over the panel's line; CI: "
-            f"{level}.",
-            measures_table(results.measures),
-        ),
-        (
-            "other_measures",
-            f"More measures, {study}. Both: right in source and target; Cond.: of those right in "
-            "the source; Cond.+s: with the source row among the targets; γ: logit profile; κ: "
-            "agreement of right and wrong; Parity: best less worst language; log OR: "
-            "Mantel-Haenszel; Mother, Local: MultiLoKo's effects. measures.csv has the intervals.",
-            other_measures_table(results.measures),
-        ),
-        (
-            "specification",
-            f"The claims under every choice of the analysis, {study}.",
-            specification_table(results.specification),
-        ),
-        *_check_tables(results, level, study),
-        *bayes_tables(results, level, study),
-        (
-            "flagged",
-            f"Cells flagged as suspicious and left out of the analysis, {study}.",
-            make_table(results.flagged, columns.FLAGGED),
-        ),
-        (
-            "left_out",
-            f"Models that an analysis could not use, {study}.",
-            left_out_table(results.left_out),
-        ),
-    ]
-    return tuple(Shown(name, caption, table) for name, caption, table in made if table.rows)

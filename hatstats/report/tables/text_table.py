@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,20 +29,10 @@ from hatstats.report.tables.rounding import (
 )
 
 Kind = Literal[
-    "text",
-    "note",
-    "prose",
-    "value",
-    "interval",
-    "plain",
-    "p",
-    "df",
-    "count",
-    "params",
-    "date",
-    "share",
-]
-
+    "text", "note", "prose", "value", "interval", "plain", "p", "df", "count", "params", "date",
+    "share"
+]  # fmt: skip
+#: How the numbers are written whose digits do not depend on a standard error.
 _WRITERS: dict[str, Callable[[float], str]] = {
     "plain": plain_text,
     "p": p_text,
@@ -57,16 +47,9 @@ _WRITERS: dict[str, Callable[[float], str]] = {
 class Column:
     """One column of a table: which column of the frame, under which heading, written how.
 
-    Parameters
-    ----------
-    name : str
-        Column of the frame; for an interval the stem (`conf` reads `conf_low`, `conf_high`).
-    heading : str
-    kind : str
-        ``value`` and ``interval`` are rounded by `error`; the other kinds have digits of their
-        own. ``note`` is text that may be empty, ``prose`` sentences that may wrap besides.
-    error : str
-        Column with the standard error that sets the digits.
+    An interval has the stem as `name` (`conf` reads `conf_low`, `conf_high`). ``value`` and
+    ``interval`` are rounded by the standard errors in the column `error`; the other kinds have
+    digits of their own. ``note`` is text that may be empty, ``prose`` sentences that may wrap.
     """
 
     name: str
@@ -79,14 +62,8 @@ class Column:
 class Table:
     """A grid of text, ready to be written in any format.
 
-    Attributes
-    ----------
-    headings : tuple of str
-    numeric : tuple of bool
-        Whether a column is aligned to the right.
-    prose : tuple of bool
-        Whether a column holds sentences, which may wrap.
-    rows : tuple of tuple of str
+    By column: whether it is aligned to the right (`numeric`), whether it holds sentences, which
+    may wrap (`prose`).
     """
 
     headings: tuple[str, ...]
@@ -98,22 +75,16 @@ class Table:
 def make_table(
     frame: pd.DataFrame, columns: Sequence[Column], *, digits: Literal["column", "row"] = "column"
 ) -> Table:
-    """Write the cells of a frame as text.
+    """Write the cells of a frame as text; columns that the frame lacks are left out.
 
-    Parameters
-    ----------
-    frame : DataFrame
-    columns : sequence of Column
-        Columns that the frame lacks are left out.
-    digits : {"column", "row"}
-        Whether one number of decimals serves the column (rows in the same units) or each row
-        has its own (rows that are different quantities).
-
-    Returns
-    -------
-    Table
+    One number of decimals serves each column (rows in the same units) or, with `digits="row"`,
+    each row has its own (rows that are different quantities).
     """
-    present = [column for column in columns if _source(column) in frame.columns]
+    present = [
+        column
+        for column in columns
+        if (f"{column.name}_low" if column.kind == "interval" else column.name) in frame
+    ]
     cells = [_cells(frame, column, digits) for column in present]
     return Table(
         headings=tuple(column.heading for column in present),
@@ -123,35 +94,22 @@ def make_table(
     )
 
 
-def _source(column: Column) -> str:
-    """Name of the (first) frame column that a table column reads."""
-    return f"{column.name}_low" if column.kind == "interval" else column.name
-
-
 def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
     """Text of one column."""
-    if column.kind == "text":
-        return [
-            UNKNOWN if pd.isna(value) or value == "" else str(value) for value in frame[column.name]
-        ]
-    if column.kind in ("note", "prose"):
-        return ["" if pd.isna(value) else str(value) for value in frame[column.name]]
+    if column.kind in ("text", "note", "prose"):
+        empty = UNKNOWN if column.kind == "text" else ""
+        return [empty if pd.isna(value) else str(value) or empty for value in frame[column.name]]
     if column.kind == "date":
         return [date_text(value) for value in frame[column.name]]
     if column.kind in _WRITERS:
-        write = _WRITERS[column.kind]
-        return [write(float(value)) for value in frame[column.name].to_numpy(float)]
-    if column.error in frame.columns:
-        errors = frame[column.error].to_numpy(float)
-        common = column_decimals(errors)
-        n_decimals = [decimals(error) if digits == "row" else common for error in errors]
-    else:
-        n_decimals = [column_decimals([])] * len(frame)
+        return [_WRITERS[column.kind](value) for value in frame[column.name].to_numpy(float)]
+    errors = frame.get(column.error, pd.Series(math.nan, frame.index)).to_numpy(float)
+    common = column_decimals(errors)
+    n_decimals = [decimals(error) if digits == "row" else common for error in errors]
     if column.kind == "value":
-        values = frame[column.name].to_numpy(float)
-        return [number_text(value, n) for value, n in zip(values, n_decimals, strict=True)]
+        return list(map(number_text, frame[column.name].to_numpy(float), n_decimals))
     low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
-    return [interval_text(a, b, n) for a, b, n in zip(low, high, n_decimals, strict=True)]
+    return list(map(interval_text, low, high, n_decimals))
 
 
 def interval_text(low: float, high: float, n_decimals: int) -> str:
@@ -163,16 +121,15 @@ def interval_text(low: float, high: float, n_decimals: int) -> str:
 
 def to_text(table: Table, *, width: int = 80) -> str:
     """Write plain text of at most `width` columns; a first column that is too wide is cut."""
-    rows = [table.headings, *table.rows]
     if not table.headings:
         return ""
-    sizes = [max(len(row[index]) for row in rows) for index in range(len(table.headings))]
+    rows = [table.headings, *table.rows]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sizes[0] = max(min(sizes[0], width - sum(sizes[1:]) - 2 * (len(sizes) - 1)), 8)
     lines = []
-    for row in rows:
-        first = row[0] if len(row[0]) <= sizes[0] else f"{row[0][: sizes[0] - 1]}…"
-        cells = [first.ljust(sizes[0])]
-        for cell, size, numeric in zip(row[1:], sizes[1:], table.numeric[1:], strict=True):
+    for first, *others in rows:
+        cells = [(first if len(first) <= sizes[0] else f"{first[: sizes[0] - 1]}…").ljust(sizes[0])]
+        for cell, size, numeric in zip(others, sizes[1:], table.numeric[1:], strict=True):
             cells.append(cell.rjust(size) if numeric else cell.ljust(size))
         lines.append("  ".join(cells).rstrip()[:width])
     return "\n".join(lines) + "\n"
@@ -180,19 +137,19 @@ def to_text(table: Table, *, width: int = 80) -> str:
 
 def to_html(table: Table) -> str:
     """Write an HTML table with row headers, for the report's style sheet."""
-    classes = [
+    kinds = [
         "prose" if prose else "number" if numeric else "text"
         for prose, numeric in zip(table.prose, table.numeric, strict=True)
     ]
-    lines = ["<table><thead><tr>"]
-    for kind, text in zip(classes, table.headings, strict=True):
-        lines.append(f'<th scope="col" class="{kind}">{html.escape(text)}</th>')
-    lines.append("</tr></thead>\n<tbody>")
-    for row in table.rows:
-        cells = [
-            f'<td class="{kind}">{html.escape(text)}</td>'
-            for kind, text in zip(classes, row, strict=True)
+
+    def line(cells: Iterable[str], tags: Iterable[str]) -> str:
+        parts = [
+            f'<{tag} class="{kind}">{html.escape(cell)}</{tag[:2]}>'
+            for tag, kind, cell in zip(tags, kinds, cells, strict=True)
         ]
-        cells[0] = f'<th scope="row" class="{classes[0]}">{html.escape(row[0])}</th>'
-        lines.append(f"\n<tr>{''.join(cells)}</tr>")
-    return "".join([*lines, "\n</tbody></table>"])
+        return f"<tr>{''.join(parts)}</tr>\n"
+
+    head = line(table.headings, ['th scope="col"'] * len(kinds))
+    tags = ['th scope="row"', *["td"] * (len(kinds) - 1)]
+    body = "".join(line(row, tags) for row in table.rows)
+    return f"<table><thead>{head}</thead>\n<tbody>\n{body}</tbody></table>"

@@ -1,0 +1,81 @@
+"""Captions of the tables of a run, in the order of the report.
+
+They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
+of its scores, what is said of `smoothing`, and the number of `listed` items.
+"""
+
+CAPTIONS = {
+    "scores": (
+        "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}.{smoothing}"
+    ),
+    "claims": (
+        "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
+        "threshold, and adjusted by Holm for all claims; the adjusted p decides. Most weight: the "
+        "family with the largest share in the variance; floor: the smallest p of a bootstrap over "
+        "these families."
+    ),
+    "margins": (
+        "Claims of non-inferiority under other margins, {study}, each as if it were the only "
+        "claim. TOST: two one-sided tests that the difference is within the margin either way; "
+        "P(within): chance of that under a flat prior."
+    ),
+    "shares": (
+        "How many of the analyses tried give each verdict, {study}, each claim as if it were the "
+        "only one. Analyses are not independent: a share is no probability."
+    ),
+    "decompositions": (
+        "Change in raw target accuracy as source ability plus transfer, {study}; CI: {level}, "
+        "items sampled anew, models as they are."
+    ),
+    "trends": (
+        "Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
+        "Satterthwaite df; CI: {level}. Slopes are per unit of the term; on the accuracy scale at "
+        "the mean of the covariates."
+    ),
+    "comparison": (
+        "The same trends under other standard errors and tests, {study}. With few families only "
+        "CR2, the Rademacher bootstrap and the permutation keep their level; floor: the smallest "
+        "p that a method can give."
+    ),
+    "leverage": (
+        "Influential families, {study}: the share of each in the information on each trend. A "
+        "share near 100 % says that one family decides."
+    ),
+    "influence": (
+        "Influential models: those whose removal moves each trend most, {study}. DFBETAS: the "
+        "coefficient less that without the model, in standard errors; Cook's distance: the same "
+        "for all covariates at once."
+    ),
+    "measures": (
+        "Other measures of transfer, {study}. Gap: source minus target accuracy; ratio: target "
+        "over source accuracy; excess: target accuracy over the panel's line; CI: {level}."
+    ),
+    "other_measures": (
+        "More measures, {study}. Both: right in source and target; Cond.: of those right in the "
+        "source; Cond.+s: with the source row among the targets; γ: logit profile; κ: agreement "
+        "of right and wrong; Parity: best less worst language; log OR: Mantel-Haenszel; Mother, "
+        "Local: MultiLoKo's effects. measures.csv has the intervals."
+    ),
+    "specification": "The claims under every choice of the analysis, {study}.",
+    "checks": (
+        "HAT by latent, joint and observed conditioning, and checks of the profile, {study}. A "
+        "difference is tested against 0; CI: {level}."
+    ),
+    "items": (
+        "Items that transfer far worse or better than the profile says, {study}: q is adjusted "
+        "for all items and languages; elsewhere is the item's mean residual in the other "
+        "languages. The first {listed}; items.csv has all."
+    ),
+    "bayes_claims": (
+        "Registered claims as posterior probabilities, {study}. ROPE: the region of practical "
+        "equivalence of the quantity; for non-inferiority the margin on both sides. Regression: "
+        "the verdict of the table of claims."
+    ),
+    "bayes_scores": (
+        "HAT scores by the hierarchical model, {study}. Posterior mean and {level} interval; "
+        "beside them the score without the model."
+    ),
+    "bayes_checks": "Checks of the hierarchical model, {study}.",
+    "flagged": "Cells flagged as suspicious and left out of the analysis, {study}.",
+    "left_out": "Models that an analysis could not use, {study}.",
+}
