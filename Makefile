@@ -25,7 +25,8 @@ lint: setup ## style and types
 docs: setup ## the reference as a site: docs/_build/html/index.html
 	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-bench: setup ## ratios: main job, bootstrap, fits, posteriors, reduction of logs beside others'
+bench: setup ## ratios: start-up, main job, bootstrap, fits, posteriors, reduction of logs beside others'
+	$(PYTHON) -m bench.startup
 	$(PYTHON) -m bench.stages
 	$(PYTHON) -m bench.bootstrap
 	$(PYTHON) -m bench.latent

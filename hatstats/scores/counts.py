@@ -160,7 +160,7 @@ def _clusters(
 ) -> NDArray[np.intp]:
     """Cluster codes of items: from the items table or the rows, else each item its own."""
     # A cluster may bear the name of an item that is not in it.
-    label = ("item " + items.astype(str)).to_numpy(dtype=object)
+    label = ("item " + items.astype(str)).to_numpy(dtype=object, copy=True)
     listed = study.items[study.items["benchmark"] == rows["benchmark"].iloc[0]]
     listed_code = items.get_indexer(pd.Index(listed["item"]))
     for table, code in ((listed, listed_code), (rows, np.asarray(item_code))):
