@@ -54,7 +54,7 @@ def main() -> None:
                 "source_language=src",
                 "--out",
                 out,
-            ),  # fmt: skip
+            ),
         }
         ratios: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(ROUNDS):

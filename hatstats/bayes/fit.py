@@ -21,7 +21,7 @@ from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_sta
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
 from hatstats.bayes.trend_design import TrendDesign, trend_design
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError, NotIdentifiedError, explained_imports
 from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
@@ -164,6 +164,7 @@ def make_tree(
     return tree
 
 
+@explained_imports()
 def fit_hierarchical(
     study: Study,
     *,
@@ -230,6 +231,7 @@ def fit_hierarchical(
     return replace(fit, idata=tree)
 
 
+@explained_imports()
 def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
     """Read a fit that `HierarchicalFit.save` wrote; nothing is sampled, no pickle is involved.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, explained_imports
 from hatstats.logs import count
 from hatstats.logs.account import (
     account_table,
@@ -69,6 +69,7 @@ class Conversion:
         return f"Conversion({self.study!r} from {len(self.files)} files)"
 
 
+@explained_imports()
 def convert_logs(
     logs: str | Path | Sequence[str | Path],
     *,
