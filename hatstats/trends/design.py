@@ -75,24 +75,14 @@ class Design:
         if isinstance(value, str):
             labels = set(self.frame[name].dropna()) if name in self.frame else set()
             if value not in labels:
-                raise DataError(
-                    "no model has this label",
-                    column=name,
-                    value=value,
-                    hint=f"the labels are {', '.join(sorted(map(str, labels)))}.",
-                )
+                hint = f"the labels are {', '.join(sorted(map(str, labels)))}."
+                raise DataError("no model has this label", column=name, value=value, hint=hint)
             return
-        numeric = [
-            str(column)
-            for column in self.frame.columns
-            if pd.api.types.is_numeric_dtype(self.frame[column])
-        ]
+        numeric = sorted(map(str, self.frame.select_dtypes(["number", "bool"])))
         if name not in numeric:
+            hint = f"the covariates are {', '.join(numeric)}."
             raise DataError(
-                "no numeric covariate of this name",
-                column="formula",
-                value=name,
-                hint=f"the covariates are {', '.join(sorted(numeric))}.",
+                "no numeric covariate of this name", column="formula", value=name, hint=hint
             )
 
 

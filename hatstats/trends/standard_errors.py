@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Literal
 
@@ -37,7 +38,7 @@ def compare(
     conf_level: float,
     *,
     n_draws: int = DRAWS,
-    rng: np.random.Generator | int | None = None,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Every covariate's coefficient under every method; see `TrendFit.comparison`.
 
@@ -46,49 +47,35 @@ def compare(
     of both designs.
     """
     count = len(terms)
-    generators = np.random.default_rng(rng).spawn(2 * count)
-    kinds: tuple[WeightKind, ...] = ("rademacher", "webb")
+    generators = rng.spawn(2 * count)
     parts = [*_least_squares(collapsed, terms, conf_level)]
     parts += _generalised(fit, clusters, collapsed[1], terms, conf_level)
-    for kind in kinds:
-        for index, term in enumerate(terms):
-            wild = wild_cluster_bootstrap(
-                fit.y,
-                fit.X,
-                clusters,
-                contrast=np.eye(fit.params.size)[index - count],
-                weights=fit.weights,
-                kind=kind,
-                n_draws=n_draws,
-                rng=generators[index],
-            )
-            low, high = wild.conf_int(conf_level)
-            tests = {
-                "std_error": wild.std_error,
-                "statistic": wild.statistic,
-                "p_value": wild.p_value,
-                "conf_low": low,
-                "conf_high": high,
-            }
-            method = f"wild {kind.capitalize()} (floor {_floor(wild.floor)})"
-            parts.append(
-                rows_of_tests(term, wild.estimate, tests, conf_level=conf_level, method=method)
-            )
+    rows = partial(rows_of_tests, conf_level=conf_level)
+    kinds: tuple[WeightKind, ...] = ("rademacher", "webb")
+    for kind, (index, term) in itertools.product(kinds, enumerate(terms)):
+        wild = wild_cluster_bootstrap(
+            fit.y,
+            fit.X,
+            clusters,
+            contrast=np.eye(fit.params.size)[index - count],
+            weights=fit.weights,
+            kind=kind,
+            n_draws=n_draws,
+            rng=generators[index],
+        )
+        tests = {name: getattr(wild, name) for name in ("std_error", "statistic", "p_value")}
+        tests["conf_low"], tests["conf_high"] = wild.conf_int(conf_level)
+        method = f"wild {kind.capitalize()} (floor {_floor(wild.floor)})"
+        parts.append(rows(term, wild.estimate, tests, method=method))
     y, X = collapsed
     for index, term in enumerate(terms):
+        column, rng = X.shape[1] - count + index, generators[count + index]
         permuted = permutation_test(
-            y,
-            X,
-            np.array(model_clusters),
-            column=X.shape[1] - count + index,
-            n_draws=n_draws,
-            rng=generators[count + index],
+            y, X, np.array(model_clusters), column=column, n_draws=n_draws, rng=rng
         )
         tests = {"statistic": permuted.statistic, "p_value": permuted.p_value}
         method = f"permutation by family (floor {_floor(permuted.floor)})"
-        parts.append(
-            rows_of_tests(term, permuted.estimate, tests, conf_level=conf_level, method=method)
-        )
+        parts.append(rows(term, permuted.estimate, tests, method=method))
     return pd.concat(parts, ignore_index=True)
 
 

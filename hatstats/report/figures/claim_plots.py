@@ -108,7 +108,7 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
     """Draw one panel per claim: one-sided p against the margin, coloured by the verdict.
 
     `margins` has columns `claim, margin, p_value, verdict, registered`, see
-    `hatstats.trends.claims.non_inferiority.margin_curve`.
+    `hatstats.trends.claims.non_inferiority.margin_curves`.
     """
     claims = list(margins.groupby("claim", sort=False))
     with house_style():

@@ -10,28 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.intervals import upper_p
-from hatstats.trends.claims.verdicts import Verdict, decide, equivalence
+from hatstats.trends.claims.verdicts import LEAST_DF, Verdict, decide, equivalence
 
 Floats = NDArray[np.float64]
 
 _POINTS = 61
 
 
-def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataFrame:
-    """Verdict on one claim of non-inferiority for every margin; see `margin_curves`."""
-    if verdict.kind != "non_inferiority":
-        raise DataError(
-            f"claim {verdict.name!r} has no margin",
-            column="kind",
-            value=verdict.kind,
-            hint="a curve of margins belongs to a claim of kind non_inferiority.",
-        )
-    columns = [
-        "claim", "margin", "p_value", "p_equivalence", "p_in_margin", "verdict", "registered",
-        "smallest_margin",
-    ]  # fmt: skip
-    if verdict.verdict == "not testable":
-        return pd.DataFrame(columns=columns)
+#: Columns of a curve of margins.
+_COLUMNS = (
+    "claim", "margin", "p_value", "p_equivalence", "p_in_margin", "verdict", "registered",
+    "smallest_margin",
+)  # fmt: skip
+
+
+def _grid(verdict: Verdict, margins: ArrayLike | None) -> Floats:
+    """Margins of one curve in ascending order, the registered one among them."""
     registered = -verdict.threshold
     if margins is None:
         top = max(2.0 * registered, 1.2 * min(abs(verdict.conf_low), 1.0))
@@ -45,17 +39,7 @@ def margin_curve(verdict: Verdict, margins: ArrayLike | None = None) -> pd.DataF
                 value=float(grid[~(grid > 0)][0]) if grid.size else "nothing",
                 hint="give positive numbers of accuracy points, such as 0.05.",
             )
-    grid = np.unique(np.append(grid, registered))
-    smallest = max(-verdict.conf_low, 0.0)
-    if decide(verdict, 0.0, 1.0) != "supported":
-        smallest = float("nan")
-    rows = []
-    for margin in map(float, grid):
-        p_value = float(upper_p((verdict.estimate + margin) / verdict.std_error, verdict.df))
-        decision = decide(verdict, p_value, 1.0 - p_value)
-        tests = (p_value, *equivalence(verdict, margin), decision)
-        rows.append((verdict.name, margin, *tests, margin == registered, smallest))
-    return pd.DataFrame(rows, columns=columns)
+    return np.unique(np.append(grid, registered))
 
 
 def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None) -> pd.DataFrame:
@@ -95,6 +79,14 @@ def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None)
     1    0.10    0.005  inconclusive
     2    0.20    0.001  inconclusive
     """
-    curves = [margin_curve(one, margins) for one in verdicts if one.kind == "non_inferiority"]
-    curves = [curve for curve in curves if len(curve)]
-    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+    rows = []
+    for one in verdicts:
+        if one.kind != "non_inferiority" or one.verdict == "not testable":
+            continue
+        smallest = max(-one.conf_low, 0.0) if one.df >= LEAST_DF else np.nan
+        for margin in map(float, _grid(one, margins)):
+            p_value = float(upper_p((one.estimate + margin) / one.std_error, one.df))
+            decision = decide(one, p_value, 1.0 - p_value)
+            tests = (p_value, *equivalence(one, margin), decision)
+            rows.append((one.name, margin, *tests, margin == -one.threshold, smallest))
+    return pd.DataFrame(rows, columns=_COLUMNS) if rows else pd.DataFrame()

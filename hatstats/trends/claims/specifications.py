@@ -161,7 +161,10 @@ def specification_table(
         if verdicts is None:
             key = spec.for_scores()
             if key not in made:
-                made[key] = _scores_or_reason(study, key)
+                try:
+                    made[key] = make_scores(study, key)
+                except (NotIdentifiedError, FitError) as error:
+                    made[key] = str(error)
             scores = made[key]
             reason = scores if isinstance(scores, str) else ""
             if not isinstance(scores, str):
@@ -185,14 +188,6 @@ def specification_table(
     if not tables or not len(asked):
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
-
-
-def _scores_or_reason(study: Study, spec: Specification) -> Scores | str:
-    """Scores under a specification, or why the study gives none."""
-    try:
-        return make_scores(study, spec)
-    except (NotIdentifiedError, FitError) as error:
-        return str(error)
 
 
 def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:

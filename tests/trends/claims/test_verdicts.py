@@ -14,7 +14,7 @@ from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.scores.scores import HatScores
 from hatstats.study.claim_lock import claims_hash, register
 from hatstats.trends.claims import verdicts as module
-from hatstats.trends.claims.non_inferiority import margin_curve, margin_curves
+from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.verdicts import Verdict, claims_frame, evaluate_claims
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
@@ -435,7 +435,7 @@ def test_a_contrast_of_two_models_against_theory() -> None:
 def test_margin_curve_against_verdicts_at_each_margin() -> None:
     scores = some_scores(3)
     verdict = judge(scores, non_inferiority())
-    curve = margin_curve(verdict)
+    curve = margin_curves([verdict])
     assert curve.loc[curve["registered"], "margin"].tolist() == [0.05]
     for _, row in curve.iloc[::7].iterrows():
         single = judge(scores, non_inferiority(float(row["margin"])))
@@ -465,9 +465,8 @@ def test_equivalence_against_draws() -> None:
 
 
 def test_margin_curve_bad_input() -> None:
-    with pytest.raises(DataError, match="no margin"):
-        margin_curve(judge(some_scores(), slope()))
+    assert margin_curves([judge(some_scores(), slope())]).empty
     with pytest.raises(DataError, match="largest loss"):
-        margin_curve(judge(some_scores(), non_inferiority()), [0.05, -0.1])
+        margin_curves([judge(some_scores(), non_inferiority())], [0.05, -0.1])
     unknown = some_scores(params_total=np.full(20, np.nan))
-    assert margin_curve(judge(unknown, non_inferiority())).empty
+    assert margin_curves([judge(unknown, non_inferiority())]).empty
