@@ -52,7 +52,14 @@ class Conversion:
 
     Examples
     --------
-    See `convert_logs`.
+    >>> import tempfile
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = study.write(f"{folder}/quiz") / "counts.csv"
+    ...     done = hs.convert_logs(table, settings={"source_language": "src", "chance": "0"})
+    >>> done.notes
+    ('simulated: 10 trials of every item.',)
     """
 
     study: Study

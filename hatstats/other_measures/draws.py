@@ -32,6 +32,7 @@ from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
+from hatstats.study.expect import as_study
 
 Floats = NDArray[np.float64]
 
@@ -181,6 +182,7 @@ def measure_draws(
     0  model-01  HAT      0.34
     1  model-02  HAT      0.35
     """
+    study = as_study(study, "measure_draws")
     generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)
     if isinstance(profile, ItemProfile):

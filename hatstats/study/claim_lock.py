@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from hatstats.errors import DataError
 from hatstats.study.claims import check_claims
+from hatstats.study.expect import as_study
 from hatstats.study.raw_tables import read_toml
 from hatstats.study.study import Study
 from hatstats.study.write import toml_text
@@ -145,6 +146,7 @@ def registration(study: Study) -> Registration:
     >>> hs.registration(hs.simulate_study([0.0], rng=1)).lines()
     ('Claims 4f53cda18c2b, not locked: exploratory.',)
     """
+    study = as_study(study, "registration")
     file = study.files[0].parent / LOCK if study.files else None
     if file is None or not file.exists():
         return register(study.claims)
@@ -184,6 +186,7 @@ def lock_claims(study: Study, *, today: date | None = None) -> Path:
     ...     print(hs.lock_claims(saved).name, dict(hs.registration(saved).status))
     claims.lock {'two': 'confirmatory'}
     """
+    study = as_study(study, "lock_claims")
     if not study.files or not (study.files[0].parent / "models.csv").exists():
         raise DataError(
             "only claims of a study folder can be locked.",

@@ -16,7 +16,7 @@ from hatstats.inference.cluster_robust.leverage import (
 )
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
-from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
@@ -272,6 +272,7 @@ def within_between(
     1           between     0.047
     2  between - within     0.058
     """
+    scores = as_scores(scores, "within_between")
     trend = fit_trend(
         scores, f"within({covariate}) + between({covariate})", cluster=cluster, vcov=vcov
     )

@@ -12,6 +12,7 @@ from typing import Literal
 
 from hatstats.estimators.methods import Method, default_method
 from hatstats.study import Study
+from hatstats.study.expect import as_study
 from hatstats.trends.prediction import Link
 from hatstats.trends.standard_errors import Vcov
 
@@ -212,6 +213,7 @@ def list_specifications(
     logits of scores
     standard errors CR3
     """
+    study = as_study(study, "list_specifications")
     base = base or default_specification(study)
     found = {"as reported": base, **dict(one_at_a_time(study, base))}
     found |= {
