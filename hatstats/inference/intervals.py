@@ -131,14 +131,15 @@ def fieller_interval(
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """P values (k,) adjusted by Holm's method; NaN stays NaN and is not counted."""
-    from statsmodels.stats.multitest import multipletests  # takes seconds to import
+    """P values (k,) adjusted by Holm's method; NaN stays NaN and is not counted.
 
-    p = np.asarray(p_values, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    tested = ~np.isnan(p)
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    The j-th smallest of n is multiplied by n - j + 1, and none is below a smaller one's. Written
+    here since statsmodels collects garbage at every call, half the time of a table of claims.
+    """
+    adjusted = np.asarray(p_values, dtype=float).copy()
+    order = np.argsort(adjusted)[: np.count_nonzero(~np.isnan(adjusted))]
+    steps = adjusted[order] * np.arange(order.size, 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
 
 

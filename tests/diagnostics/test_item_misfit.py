@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 import hatstats as hs
+from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.diagnostics.item_misfit import expected_accuracies
 from hatstats.inference.resampling.beta_binomial import beta_binomial, dispersion, normal_scores
 from hatstats.scores.item_profile import require_items
@@ -199,3 +201,13 @@ def test_choices_bad_input() -> None:
         hs.item_report(latent, fdr=5)
     with pytest.raises(hs.NotIdentifiedError, match="counts per item"):
         hs.item_report(hs.fit_profile(latent.study, method="aggregate"))
+
+
+def test_false_discoveries_against_statsmodels() -> None:
+    p = np.random.default_rng(4).random((6, 5)) ** 3
+    p[2, 3] = p[0, 0] = np.nan
+    found = false_discovery_adjusted(p)
+    known = ~np.isnan(p)
+    np.testing.assert_allclose(found[known], multipletests(p[known], method="fdr_bh")[1])
+    assert np.isnan(found[~known]).all()
+    assert np.isnan(false_discovery_adjusted(np.full(3, np.nan))).all()
