@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hatstats.errors import DataError
-
-if TYPE_CHECKING:
-    from hatstats.scores.scores import HatScores
 
 Floats = NDArray[np.float64]
 
@@ -27,8 +24,8 @@ _TABLES = ("covariates", "cells", "overlap")
 _DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
 
 
-def write(path: str | Path, scores: HatScores) -> None:
-    """Write scores to a file."""
+def write(path: str | Path, scores: Any) -> None:
+    """Write the fields of scores to a file."""
     facts: dict[str, Any] = {"schema": SCHEMA, "schema_version": VERSION}
     for field in fields(scores):
         value = getattr(scores, field.name)

@@ -18,7 +18,7 @@ from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import names_of
-from hatstats.scores.differences import difference, difference_in_languages
+from hatstats.scores.differences import difference, difference_in_languages, tails_of_cells
 from hatstats.scores.given import given_fields
 from hatstats.scores.ranks import normal_draws, rank_table
 
@@ -80,8 +80,6 @@ class HatScores(LabelledEstimates):
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> scores.params.round(2).to_dict()
     {'model-01': 0.4, 'model-02': 0.44}
-    >>> scores.cov.shape
-    (2, 2)
     """
 
     models: tuple[str, ...]
@@ -226,20 +224,24 @@ class HatScores(LabelledEstimates):
         >>> scores = hs.fit_profile(study, method="observed").hat()
         >>> scores.contrast("model-03", ["model-01", "model-02"]).term
         'model-03 - mean(model-01, model-02)'
-        >>> float(scores.contrast("model-01", "model-01").estimate)
-        0.0
         """
         if languages is None and other_languages is None:
-            side = difference(self, a, b)
+            term, weights = difference(self.models, a, b)
+            value, variance = weights @ self.estimates, weights @ self.covariance @ weights
+            tails = self.tails(weights[None])
         else:
             other = languages if other_languages is None else other_languages
-            side = difference_in_languages(self, (a, languages), (b, other))
+            sides = (a, languages), (b, other)
+            term, weights = difference_in_languages(self.models, self.cells, *sides)
+            value = weights @ self.cells["estimate"].to_numpy(dtype=float)
+            variance = weights @ self.cells_cov @ weights
+            tails = tails_of_cells(self.cell_influence, weights)
         row = tidy_frame(
-            side.term,
-            side.estimate,
+            term,
+            value,
             # Of two equal models the variance of the difference may round to below 0.
-            float(np.sqrt(np.maximum(side.variance, 0.0))),
-            df=side.tails,
+            float(np.sqrt(np.maximum(variance, 0.0))),
+            df=tails,
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
@@ -261,7 +263,6 @@ class HatScores(LabelledEstimates):
         rng : Generator, int or None
             Source of random numbers; the seed used stands in ``table.attrs["seed"]``.
         n_draws : int
-            Number of parametric bootstrap draws.
         conf_level : float
 
         Returns
