@@ -9,6 +9,7 @@ import numpy as np
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
+from hatstats.inference.validation import one_of
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.scores.transfer_profile import TransferProfile
@@ -108,13 +109,7 @@ def _check_options(
     method: str, slope: float | None, correlation: float, options: ItemOptions | None
 ) -> None:
     """Refuse an unknown method, and options that belong to another."""
-    if method not in ("latent", "joint", "observed", "aggregate"):
-        raise DataError(
-            "unknown method",
-            column="method",
-            value=method,
-            hint="use 'latent', 'joint', 'observed' or 'aggregate'.",
-        )
+    one_of("method", method, ("latent", "joint", "observed", "aggregate"))
     if method != "aggregate" and (slope is not None or correlation != 0.0):
         raise DataError(
             f"slope and correlation belong to method 'aggregate', not {method!r}",

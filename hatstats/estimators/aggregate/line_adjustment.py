@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, special
@@ -20,56 +18,49 @@ _UNIFORM = (np.arange(50) + 0.5) / 50
 _MAX_NODES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class _Nodes:
-    """The reference of M models on R source logits: logits (R,), weights (M, R).
+def _reference_nodes(reference: str | ArrayLike, logits: Logits) -> tuple[Floats, Floats, bool]:
+    """The reference of M models: source logits (R,) of its nodes and weights (M, R).
 
-    `estimated` says whether the logits are those of the M models, with their sampling errors.
+    And whether the logits are those of the M models, with their sampling errors.
     """
-
-    logits: Floats
-    weights: Floats
-    estimated: bool = False
-
-
-def _reference_nodes(reference: str | ArrayLike, part: Logits) -> _Nodes:
-    """The reference as nodes with weights."""
-    names, chance = part.counts.models, part.counts.chance
+    names, chance = logits.counts.models, logits.counts.chance
     if not isinstance(reference, str):
         reference_mixture(reference, names, np.array([0.0, 1.0]))
         values = np.asarray(reference, dtype=float).ravel()
-        logits = special.logit(np.clip((values - chance) / (1.0 - chance), 1e-3, 1.0 - 1e-3))
+        nodes = special.logit(np.clip((values - chance) / (1.0 - chance), 1e-3, 1.0 - 1e-3))
     elif reference == "uniform":
-        logits = special.logit(_UNIFORM)
+        nodes = special.logit(_UNIFORM)
     elif reference == "pooled" and len(names) > _MAX_NODES:
-        logits = np.quantile(part.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
+        nodes = np.quantile(logits.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
     else:
         mixing = reference_mixture(reference, names, np.zeros(len(names))).mixing
-        return _Nodes(part.source, mixing, estimated=True)
-    return _Nodes(logits, np.full((len(names), logits.size), 1.0 / logits.size))
+        return logits.source, mixing, True
+    return nodes, np.full((len(names), nodes.size), 1.0 / nodes.size), False
 
 
-def sampling_covariance(part: Logits, correlation: float) -> Floats:
+def sampling_covariance(logits: Logits, correlation: float) -> Floats:
     """Covariance (M + M L, M + M L) of source logits, then of target logits model by model.
 
     Two models have the stated correlation in each language.
     """
-    count, languages = part.target.shape
-    sd = np.concatenate([np.sqrt(part.source_var), np.nan_to_num(np.sqrt(part.target_var)).ravel()])
+    count, languages = logits.target.shape
+    sd = np.concatenate(
+        [np.sqrt(logits.source_var), np.nan_to_num(np.sqrt(logits.target_var)).ravel()]
+    )
     group = np.concatenate([np.full(count, -1), np.tile(np.arange(languages), count)])
     link = np.where(group[:, None] == group, correlation, 0.0)
     np.fill_diagonal(link, 1.0)
     return np.asarray(link * np.outer(sd, sd), dtype=float)
 
 
-def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, Floats]:
+def filled_targets(logits: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, Floats]:
     """Target logits (M, L) with missing cells predicted from the model's other languages.
 
     A missing cell is ``a_l + mean over the model's languages l' of (z_ml' - a_l')``. Beside it the
     derivatives of each cell with respect to the model's observed cells (M, L, L), and the variance
     of a predicted cell beyond that of the cells it is predicted from (M, L).
     """
-    target = part.target.copy()
+    target = logits.target.copy()
     count, languages = target.shape
     intercepts = panel.intercepts(b, languages)
     # With one cell per model, the scatter of cells is part of the finest effect there is.
@@ -77,42 +68,44 @@ def filled_targets(part: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, 
     weights = np.zeros((count, languages, languages))
     extra = np.zeros((count, languages))
     for m in range(count):
-        missing = np.isnan(part.target[m])
+        missing = np.isnan(logits.target[m])
         seen = ~missing
         if missing.all():
             raise NotIdentifiedError(
-                f"benchmark {part.counts.benchmark!r}: model {part.counts.models[m]!r} has no "
+                f"benchmark {logits.counts.benchmark!r}: model {logits.counts.models[m]!r} has no "
                 "accuracy in any target language"
             )
         weights[m, seen, seen] = 1.0
         weights[m][np.ix_(missing, seen)] = 1.0 / seen.sum()
-        target[m, missing] = intercepts[missing] + np.mean(part.target[m, seen] - intercepts[seen])
+        target[m, missing] = intercepts[missing] + np.mean(
+            logits.target[m, seen] - intercepts[seen]
+        )
         extra[m, missing] = scatter * (1.0 + 1.0 / seen.sum())
     return target, weights, extra
 
 
 def line_scores(
-    part: Logits, panel: Panel, b: int, reference: str | ArrayLike, correlation: float
+    logits: Logits, panel: Panel, b: int, reference: str | ArrayLike, correlation: float
 ) -> tuple[Floats, Floats]:
     """HAT (M, L) of benchmark `b`, and its covariance with source accuracy.
 
     The covariance (M L + M, M L + M) is of the cells, model by model, then of the source accuracies
     (proportions).
     """
-    chance = part.counts.chance
+    chance = logits.counts.chance
     beta = float(panel.slopes()[b])
-    target, fill, extra = filled_targets(part, panel, b)
-    nodes = _reference_nodes(reference, part)
+    target, fill, extra = filled_targets(logits, panel, b)
+    nodes, mixing, estimated = _reference_nodes(reference, logits)
     count, languages = target.shape
-    distance = nodes.logits - part.source[:, None]
+    distance = nodes - logits.source[:, None]
     # [m, l, r]: model m in language l, had its source logit been that of reference node r.
     q = special.expit(target[:, :, None] + beta * distance[:, None, :])
-    weights = nodes.weights[:, None, :]
+    weights = mixing[:, None, :]
     estimate = chance + (1.0 - chance) * (weights * q).sum(axis=2)
     if isinstance(reference, str) and reference == "own":
         # A cell at or below chance has no logit, but it has an accuracy.
-        asked = part.counts.target_trials > 0
-        estimate[asked] = part.counts.target_accuracy[asked]
+        asked = logits.counts.target_trials > 0
+        estimate[asked] = logits.counts.target_accuracy[asked]
     slope = (1.0 - chance) * weights * q * (1.0 - q)
     by_target = slope.sum(axis=2)
 
@@ -121,18 +114,18 @@ def line_scores(
     gradient = np.zeros((size + count, count + size + 1))
     rows = np.arange(size)
     gradient[rows, np.repeat(np.arange(count), languages)] = -beta * by_target.ravel()
-    if nodes.estimated:
+    if estimated:
         gradient[:size, :count] += beta * slope.reshape(size, count)
     for m in range(count):
         cells = slice(m * languages, (m + 1) * languages)
         observed = slice(count + m * languages, count + (m + 1) * languages)
         gradient[cells, observed] = by_target[m][:, None] * fill[m]
     gradient[rows, -1] = (slope * distance[:, None, :]).sum(axis=2).ravel()
-    accuracy, trials = part.counts.source_accuracy, part.counts.source_trials
+    accuracy, trials = logits.counts.source_accuracy, logits.counts.source_trials
     gradient[size + np.arange(count), np.arange(count)] = np.sqrt(
-        accuracy * (1.0 - accuracy) / trials / part.source_var
+        accuracy * (1.0 - accuracy) / trials / logits.source_var
     )
-    errors = linalg.block_diag(sampling_covariance(part, correlation), panel.slope_variances()[b])
+    errors = linalg.block_diag(sampling_covariance(logits, correlation), panel.slope_variances()[b])
     cov = gradient @ errors @ gradient.T
     cov[rows, rows] += (by_target**2 * extra).ravel()
     return estimate, cov

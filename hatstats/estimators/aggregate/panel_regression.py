@@ -147,7 +147,7 @@ def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArra
 
 
 def _calibrated(
-    part: Logits, kept: list[int], covariates: Floats, slope: float | None
+    logits: Logits, kept: list[int], covariates: Floats, slope: float | None
 ) -> tuple[Floats, Floats, RemlFit]:
     """E[eta | z, x] of the kept models, its error variance, and the regression of z on x.
 
@@ -158,11 +158,11 @@ def _calibrated(
     coefficients = X.shape[1] + (slope is None)
     if count <= coefficients:
         raise NotIdentifiedError(
-            f"benchmark {part.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot "
+            f"benchmark {logits.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot "
             f"separate a line from its scatter ({coefficients} coefficients); at least "
             f"{coefficients + 1} are needed"
         )
-    source, variance = part.source[kept], part.source_var[kept]
+    source, variance = logits.source[kept], logits.source_var[kept]
     fit = fit_reml(source, X, np.diag(variance), [np.arange(count)])
     if slope is not None:
         return source, variance, fit
@@ -170,7 +170,7 @@ def _calibrated(
     if spread == 0.0:
         given = " beyond what the covariates explain" if covariates.size else ""
         raise NotIdentifiedError(
-            f"benchmark {part.counts.benchmark!r}: the source accuracies of the models differ by "
+            f"benchmark {logits.counts.benchmark!r}: the source accuracies of the models differ by "
             f"no more than their sampling errors{given}, so that the slope of target on source "
             "is not identified; hold it fixed (slope=1 is a shift of logits), or add models"
         )
@@ -224,15 +224,15 @@ def fit_panel(
     """
     width = len(terms)
     tables, given_rows, source_fits, source_models = [], [], [], []
-    for b, part in enumerate(parts):
-        names = part.counts.models
+    for b, logits in enumerate(parts):
+        names = logits.counts.models
         kept = [m for m, name in enumerate(names) if covariates is None or name in covariates]
         given = np.array([covariates[names[m]] for m in kept]) if covariates else np.zeros(0)
         given = given.reshape(len(kept), width)
-        source, error, source_fit = _calibrated(part, kept, given, slope)
+        source, error, source_fit = _calibrated(logits, kept, given, slope)
         source_fits.append(source_fit)
         source_models.append(tuple(names[m] for m in kept))
-        row, language = np.nonzero(~np.isnan(part.target[kept]))
+        row, language = np.nonzero(~np.isnan(logits.target[kept]))
         m = np.array(kept)[row]
         given_rows.append(given[row])
         tables.append(
@@ -241,8 +241,8 @@ def fit_panel(
                     "model": np.array(names)[m],
                     "benchmark": b,
                     "language": language,
-                    "target": part.target[m, language],
-                    "target_var": part.target_var[m, language],
+                    "target": logits.target[m, language],
+                    "target_var": logits.target_var[m, language],
                     "source": source[row],
                     "source_var": error[row],
                 }
@@ -262,7 +262,7 @@ def fit_panel(
     design = [np.eye(len(key))[cell.reshape(-1)]]
     if slope is None:
         design.append(np.eye(len(parts))[benchmark] * source[:, None])
-        labels += [f"source_logit[{part.counts.benchmark}]" for part in parts]
+        labels += [f"source_logit[{logits.counts.benchmark}]" for logits in parts]
     X = np.column_stack([*design, np.concatenate(given_rows)])
 
     families = family_labels(model, family_of)

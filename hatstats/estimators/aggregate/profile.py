@@ -71,15 +71,15 @@ class AggregateProfile(TransferProfile):
     @property
     def counts(self) -> tuple[AggregateCounts, ...]:
         """Data of each benchmark."""
-        return tuple(part.counts for part in self.parts)
+        return tuple(logits.counts for logits in self.parts)
 
     @property
     def weakly_identified(self) -> tuple[str, ...]:
         """Models near chance or the ceiling, or with few trials, on some benchmark."""
         names = {
             name
-            for part in self.parts
-            for name, low in zip(part.counts.models, part.weakly_identified, strict=True)
+            for logits in self.parts
+            for name, low in zip(logits.counts.models, logits.weakly_identified, strict=True)
             if low
         }
         return tuple(name for name in self.study.model_names if name in names)
@@ -99,29 +99,29 @@ class AggregateProfile(TransferProfile):
         self, b: int, reference: str | ArrayLike, chosen: Sequence[str] | None
     ) -> ScoreBlock:
         """Cells and source accuracies of benchmark `b` in the chosen languages."""
-        part = self.parts[b]
-        estimate, cov = line_scores(part, self.panel, b, reference, self.correlation)
-        names, languages = part.counts.models, part.counts.languages
+        logits = self.parts[b]
+        estimate, cov = line_scores(logits, self.panel, b, reference, self.correlation)
+        names, languages = logits.counts.models, logits.counts.languages
         cells = pd.DataFrame(
             {
                 "model": np.repeat(names, len(languages)),
-                "benchmark": part.counts.benchmark,
+                "benchmark": logits.counts.benchmark,
                 "language": np.tile(languages, len(names)),
                 "estimate": estimate.ravel(),
             }
         )
-        source = pd.DataFrame({"model": names, "estimate": part.counts.source_accuracy})
+        source = pd.DataFrame({"model": names, "estimate": logits.counts.source_accuracy})
         if chosen is not None:
             used = cells["language"].isin(chosen).to_numpy()
             rows = np.flatnonzero(np.concatenate([used, np.ones(len(names), dtype=bool)]))
             cells, cov = cells[used].reset_index(drop=True), cov[np.ix_(rows, rows)]
-        return ScoreBlock(cells, source, cov, self._overlap(part))
+        return ScoreBlock(cells, source, cov, self._overlap(logits))
 
-    def _overlap(self, part: Logits) -> pd.DataFrame:
+    def _overlap(self, logits: Logits) -> pd.DataFrame:
         """Which models are weakly identified, and why; the other columns need items."""
-        counts = part.counts
+        counts = logits.counts
         notes = [""] * len(counts.models)
-        for m in np.flatnonzero(part.weakly_identified):
+        for m in np.flatnonzero(logits.weakly_identified):
             p, chance = counts.source_accuracy[m], counts.chance
             above = (p - chance) / (1.0 - chance)
             reason = "known from few trials"
@@ -141,18 +141,18 @@ class AggregateProfile(TransferProfile):
                 "effective_size": np.nan,
                 "trimmed": np.nan,
                 "shape_error": np.nan,
-                "informed": ~part.weakly_identified,
+                "informed": ~logits.weakly_identified,
                 "note": notes,
             }
         )
 
     def _points(self) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []
-        for part in self.counts:
-            for m, column in zip(*np.nonzero(part.target_trials > 0), strict=True):
-                source, target = part.source_accuracy[m], part.target_accuracy[m, column]
-                trials = part.source_trials[m], part.target_trials[m, column]
-                names = (part.models[m], part.benchmark, part.languages[column])
+        for logits in self.counts:
+            for m, column in zip(*np.nonzero(logits.target_trials > 0), strict=True):
+                source, target = logits.source_accuracy[m], logits.target_accuracy[m, column]
+                trials = logits.source_trials[m], logits.target_trials[m, column]
+                names = (logits.models[m], logits.benchmark, logits.languages[column])
                 errors = map(_binomial_se, (source, target), trials)
                 rows.append((*names, source, target, *errors))
         return rows
@@ -160,16 +160,16 @@ class AggregateProfile(TransferProfile):
     def curve(self) -> pd.DataFrame:
         """The panel's line per benchmark and language, over the source accuracies seen."""
         parts = []
-        for b, part in enumerate(self.parts):
-            x = np.linspace(part.source.min(), part.source.max(), 60)
-            chance = part.counts.chance
-            intercepts = self.panel.intercepts(b, len(part.counts.languages))
-            for language, intercept in zip(part.counts.languages, intercepts, strict=True):
+        for b, logits in enumerate(self.parts):
+            x = np.linspace(logits.source.min(), logits.source.max(), 60)
+            chance = logits.counts.chance
+            intercepts = self.panel.intercepts(b, len(logits.counts.languages))
+            for language, intercept in zip(logits.counts.languages, intercepts, strict=True):
                 line = intercept + self.panel.slopes()[b] * x
                 parts.append(
                     pd.DataFrame(
                         {
-                            "benchmark": part.counts.benchmark,
+                            "benchmark": logits.counts.benchmark,
                             "language": language,
                             "source": chance + (1.0 - chance) * special.expit(x),
                             "target": chance + (1.0 - chance) * special.expit(line),

@@ -15,6 +15,7 @@ from hatstats.estimators.joint.identification import check_identified
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.inference.influence import cluster_sums
+from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
 
@@ -65,7 +66,7 @@ def compare_joint(
     options: Sequence[JointOptions] = CANDIDATES,
     *,
     folds: int = 5,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> pd.DataFrame:
     """Compare parametric models on every model and item-level benchmark of a study.
 
@@ -77,7 +78,7 @@ def compare_joint(
     folds : int
         Parts into which items (item clusters) are split for cross-validation.
     rng : Generator, int or None
-        How items are split; normalised by ``numpy.random.default_rng``.
+        How items are split. None is fresh entropy; ``table.attrs["seed"]`` splits them again.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def compare_joint(
     study = as_study(study, "compare_joint")
     if not options:
         raise DataError("nothing to compare", column="options", hint="name one or more.")
-    generator = np.random.default_rng(rng)
+    generator, seed = seeded(rng)
     rows: list[dict[str, object]] = []
     for name in study.benchmark_names:
         if not benchmark_is_item_level(study, name):
@@ -132,6 +133,7 @@ def compare_joint(
     table = pd.DataFrame(rows)
     best = table.groupby(["benchmark", "model"])["aic"].transform("min")
     table.insert(list(table.columns).index("aic") + 1, "delta_aic", table["aic"] - best)
+    table.attrs["seed"] = seed
     return table
 
 

@@ -39,17 +39,6 @@ from hatstats.estimators.joint.quadrature import SINGLE, NormalRule, hardness_ru
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class _ModelAtTheta:
-    """One model at its theta.
-
-    With the probabilities (I, B, U) of the nodes of u given pattern and hardness.
-    """
-
-    tables: Tables
-    own: Floats
-
-
 def _normalised(log_values: Floats, axis: int) -> tuple[Floats, Floats]:
     """Log of the sum of exponentials along an axis, which is kept, and their shares in it."""
     largest = log_values.max(axis=axis, keepdims=True)
@@ -106,15 +95,19 @@ class CommonLikelihood:
 
     def _evaluate(
         self, theta: Floats, order: int
-    ) -> tuple[list[_ModelAtTheta], list[Any], Floats, Floats]:
-        """Models, members, log-likelihood of items (N,) and probabilities of hardness (N, B)."""
+    ) -> tuple[list[tuple[Tables, Floats]], list[Any], Floats, Floats]:
+        """Log-likelihood of items (N,) and probabilities of hardness given their counts (N, B).
+
+        Before them, for each model, its tables with the probabilities (I, B, U) of the nodes of u
+        given pattern and hardness, and its members.
+        """
         found, members = [], self._members()
         total = np.log(self.rule.weights) + np.zeros((members[0].shape[0], 1))
         for model, member, own in zip(self.models, members, self.split(theta), strict=True):
             tables = model.maker.make(own, order)
             joint = model.joint_log(tables).reshape(model.weight.size, self.rule.size, -1)
             log_given, shares = _normalised(joint, 2)
-            found.append(_ModelAtTheta(tables, shares))
+            found.append((tables, shares))
             total += member @ log_given[:, :, 0]
         each, hardness = _normalised(total, 1)
         return found, members, each[:, 0], hardness
@@ -135,11 +128,11 @@ class CommonLikelihood:
         """
         found, members, each, hardness = self._evaluate(theta, 2)
         within, means = [], []
-        for model, at_theta, member, own in zip(
+        for model, (tables, shares), member, own in zip(
             self.models, found, members, self.split(theta), strict=True
         ):
             mass = np.asarray(member.T @ hardness)
-            block, mean = model.score_moments(own, at_theta.tables, at_theta.own, mass)
+            block, mean = model.score_moments(own, tables, shares, mass)
             within.append(block)
             means.append(mean)
         hessian = linalg.block_diag(*within)

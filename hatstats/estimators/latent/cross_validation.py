@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hatstats.estimators.latent.curve_fit import LEAST_RESIDUAL_SHARE, CurveFit
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.patterns import GroupedItems
+from hatstats.estimators.latent.penalised_fit import LEAST_RESIDUAL_SHARE, CurveFit
 
 Floats = NDArray[np.float64]
 

@@ -146,7 +146,8 @@ def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolut
     The weight `smoothing` of the roughness penalty is chosen by the Laplace approximation of the
     marginal likelihood if not given.
     """
-    likelihood = stats.binom.pmf(patterns.correct[:, None], patterns.trials[:, None], GRID)
+    correct, trials = patterns.correct[:, None], patterns.trials[:, None]
+    likelihood = np.asarray(stats.binom.pmf(correct, trials, GRID), dtype=float)
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):

@@ -28,10 +28,9 @@ from hatstats.estimators.latent.curve_families import (
     increasing_family,
     unrestricted_family,
 )
-from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
 from hatstats.estimators.latent.deconvolution import GRID, Deconvolution, deconvolve
 from hatstats.estimators.latent.patterns import GroupedItems, group_items
-from hatstats.estimators.latent.penalised_fit import Prior
+from hatstats.estimators.latent.penalised_fit import CurveFit, Prior, fit_curves
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
 

@@ -59,6 +59,7 @@ def test_no_option_gains_where_none_is_needed() -> None:
     assert (table["gain"] < 2.0 * table["gain_se"] + 1e-6).all()
     assert table["delta_aic"].max() < 12.0
     assert table["converged"].all()
+    assert table.attrs["seed"] == 1
     again = compare_joint(study, options, rng=1)
     assert table.equals(again)
     assert not table["log_score"].equals(compare_joint(study, options, rng=2)["log_score"])

@@ -18,8 +18,8 @@ from tests.studies import panel_rows, study_of
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ({"chance": "guessed"}, "fixed or estimated"),
-        ({"hardness": "shared"}, "auto, own or common"),
+        ({"chance": "guessed"}, "use fixed, estimated"),
+        ({"hardness": "shared"}, "use auto, own, common"),
     ],
 )
 def test_options(wrong: dict[str, Any], hint: str) -> None:

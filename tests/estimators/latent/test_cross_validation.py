@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from hatstats.errors import DataError
 from hatstats.estimators.latent.cross_validation import choose_roughness, cross_validated_loss
 from hatstats.estimators.latent.curve_families import increasing_family
-from hatstats.estimators.latent.curve_fit import CurveFit, fit_curves
 from hatstats.estimators.latent.deconvolution import GRID, deconvolve
 from hatstats.estimators.latent.fit import ROUGHNESS_CANDIDATES, LatentOptions, fit_latent
 from hatstats.estimators.latent.patterns import GroupedItems, Means, group_items
-from hatstats.estimators.latent.penalised_fit import Equations, Prior, minimise
+from hatstats.estimators.latent.penalised_fit import (
+    CurveFit,
+    Equations,
+    Prior,
+    fit_curves,
+    minimise,
+)
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 

@@ -10,13 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg, optimize
+from scipy.interpolate import BSpline
 
 from hatstats.estimators.latent import deconvolution
 from hatstats.estimators.latent import penalised_fit as penalised
-from hatstats.estimators.latent.curve_families import IncreasingFamily, increasing_family
-from hatstats.estimators.latent.curve_fit import CurveFit
+from hatstats.estimators.latent.curve_families import (
+    IncreasingFamily,
+    increasing_family,
+    unrestricted_family,
+)
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.fit import LatentModel, LatentOptions, fit_latent
+from hatstats.estimators.latent.penalised_fit import CurveFit
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
@@ -55,6 +60,43 @@ def test_the_family_of_increasing_functions(seed: int) -> None:
     weights = rng.standard_normal(twins.GRID.size)
     by_steps = twins.jacobian(lambda t: weights @ FAMILY.expand(t[None])[1][0], theta)
     np.testing.assert_allclose(bending(weights[None])[0], by_steps, atol=1e-6)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_the_family_of_functions_that_may_fall(seed: int) -> None:
+    """``expit(s(logit x))``, level beyond the inner points; derivatives by differences."""
+    rng = np.random.default_rng(seed)
+    family = unrestricted_family(twins.GRID)
+    theta = family.centre + rng.standard_normal(family.centre.size)
+    (found,), (slopes,), bending = family.expand(theta[None])
+    logits = np.log(twins.GRID[1:-1] / (1 - twins.GRID[1:-1]))
+    knots = np.r_[[logits[0]] * 3, np.linspace(logits[0], logits[-1], 10), [logits[-1]] * 3]
+    inner = 1 / (1 + np.exp(-BSpline(knots, theta, 3)(logits)))
+    np.testing.assert_allclose(found, np.r_[inner[0], inner, inner[-1]], atol=1e-10)
+    by_steps = twins.jacobian(lambda t: family.curves(t[None])[0], theta)
+    np.testing.assert_allclose(slopes, by_steps, atol=1e-8)
+    weights = rng.standard_normal(twins.GRID.size)
+    by_steps = twins.jacobian(lambda t: weights @ family.expand(t[None])[1][0], theta)
+    np.testing.assert_allclose(bending(weights[None])[0], by_steps, atol=1e-6)
+
+
+def test_an_unrestricted_profile_falls_where_the_counts_do() -> None:
+    rng = np.random.default_rng(1)
+    p = rng.beta(1.0, 1.0, 5_000)
+    counts = replace(
+        random_counts(1, n_items=5_000, languages=1),
+        source_correct=rng.binomial(10, p)[None].astype(float),
+        source_trials=np.full((1, 5_000), 10.0),
+        target_correct=rng.binomial(10, 0.1 + 3.2 * p * (1 - p))[None, :, None].astype(float),
+        target_trials=np.full((1, 5_000, 1), 10.0),
+    )
+    middle = np.searchsorted(twins.GRID, [0.1, 0.5, 0.9])
+    truth = 0.1 + 3.2 * twins.GRID[middle] * (1 - twins.GRID[middle])
+    (free,) = fit_latent(counts, LatentOptions(monotone=False)).models
+    np.testing.assert_allclose(free.profile[0, middle], truth, atol=0.1)
+    (held,) = fit_latent(counts).models
+    assert (np.diff(held.profile[0]) >= 0).all()
 
 
 # --- the fit --------------------------------------------------------------------------------------
