@@ -79,50 +79,42 @@ def claim_card(row: pd.Series) -> Card:
     """Put one claim in words, with estimate, interval, df, p value and what they rest on."""
     numbers, basis = "No estimate.", ""
     if pd.notna(row["estimate"]):
-        digits = decimals(float(row["std_error"]))
+        digits = decimals(row["std_error"])
         estimate, low, high = (
-            number_text(float(row[name]), digits) for name in ("estimate", "conf_low", "conf_high")
+            number_text(row[name], digits) for name in ("estimate", "conf_low", "conf_high")
+        )
+        single, adjusted = (
+            f"= {text}".replace("= <", "< ") for text in map(p_text, row[["p_value", "p_holm"]])
         )
         numbers = (
-            f"{_capital(str(row['quantity'] or 'estimate'))}: {estimate}, "
-            f"{100.0 * float(row['conf_level']):g} % CI {low} to {high}; "
-            f"threshold {plain_text(float(row['threshold']))}; df {df_text(float(row['df']))}; "
-            f"one-sided p {_equals(p_text(float(row['p_value'])))}, "
-            f"{_equals(p_text(float(row['p_holm'])))} adjusted for all claims."
+            f"{_capital(row['quantity'] or 'estimate')}: {estimate}, "
+            f"{100.0 * row['conf_level']:g} % CI {low} to {high}; "
+            f"threshold {plain_text(row['threshold'])}; df {df_text(row['df'])}; "
+            f"one-sided p {single}, {adjusted} adjusted for all claims."
         )
     if row["method"]:
+        weight = floor = ""
+        if pd.notna(row["p_floor"]):
+            floor = f"; smallest p of a bootstrap over them {p_text(row['p_floor'])}"
+            if pd.notna(row["decisive_share"]):
+                weight = f" ({row['decisive']} weighs {percent_text(row['decisive_share'])})"
         basis = (
-            f"{row['method']}; {count_text(float(row['n_models']))} models, "
-            f"{count_text(float(row['n_clusters']))} families{_weight(row)}; {row['status']}."
+            f"{row['method']}; {count_text(row['n_models'])} models, "
+            f"{count_text(row['n_clusters'])} families{weight}{floor}; {row['status']}."
         )
     return Card(
         title=words(row["name"]),
-        statement=str(row["statement"] or ""),
-        verdict=str(row["verdict"]),
+        statement=row["statement"] or "",
+        verdict=row["verdict"],
         numbers=numbers,
         basis=basis,
-        reason=_capital(str(row["reason"] or "")),
+        reason=_capital(row["reason"] or ""),
     )
-
-
-def _weight(row: pd.Series) -> str:
-    """Which family weighs most, and the smallest p that so many families allow a bootstrap."""
-    if pd.isna(row["p_floor"]):
-        return ""
-    floor = f"; smallest p of a bootstrap over them {p_text(float(row['p_floor']))}"
-    if pd.isna(row["decisive_share"]):
-        return floor
-    return f" ({row['decisive']} weighs {percent_text(float(row['decisive_share']))}){floor}"
 
 
 def _capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def _equals(text: str) -> str:
-    """Write ``= 0.012``, but ``< 0.001``."""
-    return f"< {text[1:]}" if text.startswith("<") else f"= {text}"
 
 
 def report_page(

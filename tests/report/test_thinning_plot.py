@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hatstats.report.figures import thinning_plot
+from hatstats.report.figures.panels import MOST_THINNED, thinning
 from hatstats.report.figures.style import figure_bytes
 
 
@@ -34,7 +34,7 @@ def text_of(figure: Figure) -> str:
 
 
 def test_thinning_shows_path_limit_and_what_is_implied() -> None:
-    figure = thinning_plot.thinning(path_of(3), reference="pooled")
+    figure = thinning(path_of(3), reference="pooled")
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["model 0", "model 1", "model 2"]
     assert len(marked(figure, "implied")) == 3
     for axes in figure.axes:
@@ -46,16 +46,16 @@ def test_thinning_shows_path_limit_and_what_is_implied() -> None:
 
 
 def test_of_many_models_some_are_shown_and_the_note_says_so() -> None:
-    figure = thinning_plot.thinning(path_of(30), reference="pooled")
-    assert len(figure.axes) == thinning_plot.MOST_MODELS
+    figure = thinning(path_of(30), reference="pooled")
+    assert len(figure.axes) == MOST_THINNED
     assert "12 of 30 models are shown" in text_of(figure)
 
 
 def test_the_first_benchmark_is_drawn() -> None:
     both = pd.concat([path_of(2), path_of(3).assign(benchmark="test")], ignore_index=True)
-    assert len(thinning_plot.thinning(both, reference="pooled").axes) == 2
+    assert len(thinning(both, reference="pooled").axes) == 2
 
 
 def test_same_figure_same_bytes() -> None:
-    first, second = (thinning_plot.thinning(path_of(1), reference="pooled") for _ in range(2))
+    first, second = (thinning(path_of(1), reference="pooled") for _ in range(2))
     assert figure_bytes(first, "svg") == figure_bytes(second, "svg")

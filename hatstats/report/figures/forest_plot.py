@@ -89,14 +89,13 @@ def _forest_note(rows: pd.DataFrame, named: int) -> str:
 def _draw_rows(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], dense: bool) -> None:
     """Draw markers and intervals, row 0 at the foot."""
     line, size = (0.6, 1.8) if dense else (1.1, 3.8)
-    for row in rows.itertuples():
-        look, height = look_of(looks, row.family), row.Index
-        axes.plot([row.conf_low, row.conf_high], [height, height], color=look.colour,
-                  linewidth=line, linestyle="-" if row.informed else DASHED,
+    for height, row in enumerate(rows.to_dict("records")):
+        look, informed = look_of(looks, row["family"]), bool(row["informed"])
+        axes.plot([row["conf_low"], row["conf_high"]], [height, height], color=look.colour,
+                  linewidth=line, linestyle="-" if informed else DASHED,
                   solid_capstyle="butt", label="_interval")  # fmt: skip
-        label = "_estimate" if row.informed else "_estimate-weakly-identified"
-        marks = look.marks(size, filled=bool(row.informed))
-        axes.plot([row.estimate], [height], label=label, **marks)
+        label = "_estimate" if informed else "_estimate-weakly-identified"
+        axes.plot([row["estimate"]], [height], label=label, **look.marks(size, filled=informed))
     weak = int((~rows["informed"].astype(bool)).sum())
     if 0 < weak < len(rows):
         axes.axhline(weak - 0.5, color=MUTED, linewidth=0.5, label="_divide")
@@ -121,6 +120,6 @@ def _spread_names(axes: Axes, named: list[int], names: list[str]) -> None:
 def _write_values(axes: Axes, rows: pd.DataFrame) -> None:
     """Write estimate and limits at the right edge of each row."""
     across = axes.get_yaxis_transform()
-    for row in rows.itertuples():
-        text = f"{row.estimate:.3f} [{row.conf_low:.3f}, {row.conf_high:.3f}]"
-        axes.text(1.04, row.Index, text, transform=across, fontsize=5.5, va="center")
+    for height, row in enumerate(rows.to_dict("records")):
+        text = f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}]"
+        axes.text(1.04, height, text, transform=across, fontsize=5.5, va="center")

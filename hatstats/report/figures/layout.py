@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ from hatstats.report.figures.style import FONT, MUTED, OTHER, Look
 
 #: Distance of legend and note from the left edge, in inches.
 _MARGIN = 0.1
+#: Room for tick and axis labels under panels, in inches.
+_UNDER = 0.42
 # Panels of a grid, in inches: left of them, between them, above each title, and a title.
 _LEFT, _GAP, _TOP, _TITLE = 0.46, 0.1, 0.05, 0.18
 
@@ -62,7 +65,7 @@ def panel_grid(
         axes.grid(True)
         panels.append(axes)
     middle = (_LEFT + (columns * (side + _GAP) - _GAP) / 2) / width
-    centred = {"fontsize": 7.0, "ha": "center", "va": "center"}
+    centred: dict[str, Any] = {"fontsize": 7.0, "ha": "center", "va": "center"}
     figure.text(middle, -0.28 / body, labels[0], **centred)
     figure.text(0.09 / width, 0.5, labels[1], rotation=90, **centred)
     return figure, panels
@@ -74,19 +77,17 @@ def family_handles(looks: Iterable[Look]) -> list[Line2D]:
     return [Line2D([], [], label=look.label, **look.marks(4.0)) for look in distinct]
 
 
-def write_under(
-    figure: Figure, handles: Sequence[Line2D], note: str, *, under: float = 0.42
-) -> None:
+def write_under(figure: Figure, handles: Sequence[Line2D], note: str) -> None:
     """Write the legend and a note of any length under the panels, which keep their size.
 
-    The figure is as high as its panels, and grows by what is written and by `under` inches for
-    tick and axis labels.
+    The figure is as high as its panels, and grows by what is written and by room for the labels
+    of the axes.
     """
     width, body = figure.get_size_inches()
     lines = wrapped(note, width - 2.0 * _MARGIN)
     entry = widest((str(handle.get_label()) for handle in handles), 6.5) + 0.28
     columns = max(1, min(len(handles), int((width - _MARGIN) / entry)))
-    legend_top = body + under
+    legend_top = body + _UNDER
     note_top = legend_top + 0.145 * int(np.ceil(len(handles) / columns)) + 0.05
     height = note_top + 0.11 * len(lines) + 0.04
     figure.set_size_inches(width, height)
@@ -95,17 +96,9 @@ def write_under(
         axes.set_position((left, 1.0 - (1.0 - bottom) * body / height, wide, high * body / height))
     for text in figure.texts:
         text.set_y(1.0 - (1.0 - text.get_position()[1]) * body / height)
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(_MARGIN / width, 1.0 - legend_top / height),
-        ncols=columns,
-        borderaxespad=0.0,
-        borderpad=0.0,
-        handletextpad=0.2,
-        columnspacing=1.0,
-        labelspacing=0.35,
-    )
+    figure.legend(handles=handles, loc="upper left", ncols=columns, borderaxespad=0.0,
+                  bbox_to_anchor=(_MARGIN / width, 1.0 - legend_top / height), borderpad=0.0,
+                  handletextpad=0.2, columnspacing=1.0, labelspacing=0.35)  # fmt: skip
     figure.text(_MARGIN / width, 1.0 - note_top / height, "\n".join(lines), fontsize=6.0,
                 color=MUTED, va="top", linespacing=1.25, label="_note")  # fmt: skip
 
@@ -128,11 +121,11 @@ def widest(names: Iterable[str], size: float) -> float:
     return max((text_width(name, size) for name in names), default=0.5)
 
 
-def wrapped(text: str, width: float, size: float = 6.0) -> list[str]:
-    """Break `text` into lines of at most `width` inches at `size` points, between words."""
+def wrapped(text: str, width: float) -> list[str]:
+    """Break `text` into lines of at most `width` inches at 6 points, between words."""
     lines: list[str] = []
     for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
+        if lines and text_width(f"{lines[-1]} {word}", 6.0) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)

@@ -1,4 +1,4 @@
-"""Small multiples of target against source accuracy, and transfer profiles of models."""
+"""Small multiples: target against source accuracy, transfer profiles, and thinned scores."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from hatstats.report.figures.layout import (
 from hatstats.report.figures.style import (
     COLUMN,
     DOTTED,
+    IMPLIED,
     INK,
     MUTED,
     PAGE,
@@ -37,6 +38,8 @@ _NARROW = 12
 MOST_PANELS = 60
 #: Error bars are drawn up to this number of models.
 MOST_BARS = 60
+#: No more models than this get a panel of thinned scores; the note says how many there are.
+MOST_THINNED = 12
 _DASHES = ("-", (0, (4, 1.4)), (0, (1.2, 1.2)), (0, (5, 1.2, 1.2, 1.2)))
 _LIMITS = ("source_low", "source_high", "target_low", "target_high")
 
@@ -178,3 +181,57 @@ def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Fi
             _reference_lines(axes, (0.0, 1.0), chance.get(str(benchmark), 0.0), 4)
         write_under(figure, handles, note)
     return figure
+
+
+def thinning(path: pd.DataFrame, *, reference: str) -> Figure:
+    """Draw the observed score against 1/n with its limit, and what the profile implies.
+
+    `path` has `model, benchmark, trials, observed, std_error, implied, used`, with a row of
+    infinitely many trials for each model; the first benchmark is drawn. `reference` names the
+    reference distribution. Points that are thinned too far to be used are hollow.
+    """
+    benchmark = path["benchmark"].iloc[0]
+    frame = path[path["benchmark"] == benchmark]
+    models = list(frame["model"].drop_duplicates())
+    note = (
+        f"Benchmark {benchmark}, reference: {reference}. Points: observed score with 95 % "
+        "intervals when trials are dropped at random; hollow: not used by the extrapolation. "
+        "Diamond at 0: its limit for infinitely many trials. Line: what the profile implies."
+    )
+    if len(models) > MOST_THINNED:
+        note += f" {MOST_THINNED} of {len(models)} models are shown."
+        spaced = np.linspace(0, len(models) - 1, MOST_THINNED).round().astype(int)
+        models = [models[index] for index in spaced]
+    with house_style():
+        figure, panels = panel_grid(
+            models,
+            labels=("1 / trials in the source language", "Observed HAT"),
+            width=PAGE,
+            columns=min(4, len(models)),
+            aspect=0.8,
+            most_wide=2.1,
+        )
+        for axes, model in zip(panels, models, strict=True):
+            axes.sharex(panels[0])
+            axes.sharey(panels[0])
+            _thinning_panel(
+                axes, frame[frame["model"] == model].sort_values("trials", kind="stable")
+            )
+        panels[0].xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], prune="upper"))
+        panels[0].yaxis.set_major_locator(MaxNLocator(5))
+        write_under(figure, (), note)
+    return figure
+
+
+def _thinning_panel(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the path of one model, sorted by its number of trials."""
+    x = 1.0 / rows["trials"]
+    axes.plot(x, rows["implied"], color=IMPLIED, linewidth=1.1, gid="implied")
+    limit, used = x == 0.0, rows["used"].astype(bool)
+    kinds = ((limit, "D", True), (~limit & used, "o", True), (~limit & ~used, "o", False))
+    for chosen, marker, filled in kinds:
+        marks = Look("", INK, marker).marks(4.0 if marker == "D" else 3.0, filled=filled)
+        own = rows[chosen]
+        axes.errorbar(x[chosen], own["observed"], yerr=1.959964 * own["std_error"],
+                      elinewidth=0.8, clip_on=False, gid="limit" if marker == "D" else "thinned",
+                      **marks)  # fmt: skip

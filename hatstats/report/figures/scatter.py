@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.transforms import Bbox
 
 from hatstats.report.figures.layout import (
     add_axes,
@@ -17,7 +19,6 @@ from hatstats.report.figures.layout import (
     shorten,
     write_under,
 )
-from hatstats.report.figures.point_labels import label_points, mark_boxes
 from hatstats.report.figures.style import (
     BAND,
     COLUMN,
@@ -33,6 +34,12 @@ from hatstats.report.tables.rounding import parameters_text
 
 #: Up to this number of models, those that are weakly identified get their wide bars too.
 MOST_WIDE_BARS = 60
+#: No more names than this are tried beside points.
+_MOST_NAMES = 30
+#: Distances from the point that are tried in turn, in points of type.
+_DISTANCES = (3.5, 6.5, 10.0)
+#: Directions tried at each distance: right, left, the four corners, above, below.
+_DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
 
 
 def hat_against_size(scores: pd.DataFrame, curve: pd.DataFrame | None = None) -> Figure:
@@ -74,26 +81,59 @@ def _scores_against(column: str, scores: pd.DataFrame, curve: pd.DataFrame | Non
         if len(unknown):
             margin = add_axes(figure, COLUMN - 0.06 - strip, top, strip, height)
             _margin_strip(margin, unknown, looks, axes, crowded)
-        unnamed = len(known) - len(_label_models(axes, known, column, curve))
+        unnamed = len(known) - _label_models(axes, known, column, curve)
         note = _trend_note(scores, column, curve is not None, unnamed)
         write_under(figure, family_handles(looks.values()), note)
     return figure
 
 
-def _label_models(
-    axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None
-) -> list[Text]:
-    """Name the models beside their points as far as there is room."""
+def _mark_boxes(
+    axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, half_width: float
+) -> list[Bbox]:
+    """Rectangles in pixels around vertical bars from `low` to `high` at `x`, all of shape (n,).
+
+    `half_width` is in points of type, about that of a marker.
+    """
+    margin = axes.figure.dpi / 72.0 * half_width
+    bottom = axes.transData.transform(np.column_stack([x, low])) - margin
+    top = axes.transData.transform(np.column_stack([x, high])) + margin
+    return [Bbox([lower, upper]) for lower, upper in zip(bottom, top, strict=True)]
+
+
+def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None) -> int:
+    """Name models beside their points, outermost first, and return how many there was room for.
+
+    No name covers a point, a bar, the trend or another name. The limits of the axes are final.
+    """
     x, y, low, high = rows[[column, "estimate", "conf_low", "conf_high"]].to_numpy(float).T
     bottom, top = axes.get_ylim()
-    bars = mark_boxes(axes, x, np.maximum(low, bottom), np.minimum(high, top))
+    taken = _mark_boxes(axes, x, np.maximum(low, bottom), np.minimum(high, top), 2.0)
     if curve is not None:
         line = curve[["x", "estimate"]].to_numpy(float)
         steps = np.linspace(0.0, len(line) - 1.0, 200)
         line_x, line_y = (np.interp(steps, np.arange(len(line)), side) for side in line.T)
-        bars += mark_boxes(axes, line_x, line_y, line_y, half_width=0.6)
-    names = [shorten(str(name), 24) for name in rows["model"]]
-    return label_points(axes, x, y, names, obstacles=bars, size=5.0)
+        taken += _mark_boxes(axes, line_x, line_y, line_y, 0.6)
+    frame, written = axes.get_window_extent(), 0
+    distance = np.abs(y - np.mean(y)) if len(y) else y
+    for index in np.argsort(-distance, kind="stable")[:_MOST_NAMES]:
+        for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
+            text = axes.annotate(
+                shorten(str(rows["model"].iloc[index]), 24),
+                (float(x[index]), float(y[index])),
+                xytext=(away * right, away * up * 0.8),
+                textcoords="offset points",
+                fontsize=5.0,
+                ha={1: "left", 0: "center", -1: "right"}[right],
+                va={1: "bottom", 0: "center", -1: "top"}[up],
+            )
+            box = text.get_window_extent()
+            inside = np.all(box.min >= frame.min) and np.all(box.max <= frame.max)
+            if inside and not box.count_overlaps(taken):
+                taken.append(box)
+                written += 1
+                break
+            text.remove()
+    return written
 
 
 def _trend_line(axes: Axes, curve: pd.DataFrame) -> None:

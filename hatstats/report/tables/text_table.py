@@ -105,7 +105,7 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
         return [_WRITERS[column.kind](value) for value in frame[column.name].to_numpy(float)]
     errors = frame.get(column.error, pd.Series(math.nan, frame.index)).to_numpy(float)
     common = column_decimals(errors)
-    n_decimals = [decimals(error) if digits == "row" else common for error in errors]
+    n_decimals = [decimals(float(error)) if digits == "row" else common for error in errors]
     if column.kind == "value":
         return list(map(number_text, frame[column.name].to_numpy(float), n_decimals))
     low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
