@@ -58,26 +58,13 @@ def group_dims(group: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellModel:
-    """Cells of a study and the effects they share.
-
-    Attributes
-    ----------
-    cells : StudyCells
-    effects : Effects
-    models, terms : tuple of str
-        Names of the models with cells, and of the trend terms.
-    families : dict of str to str
-        Family by model name; empty where there is none.
-    priors : Priors
-    options : CellOptions
-    marginal : MarginalCells
-    """
+    """Cells of a study and the effects they share."""
 
     cells: StudyCells
     effects: Effects
-    models: tuple[str, ...]
+    models: tuple[str, ...]  # models, terms: names of the models with cells, and of the trend terms
     terms: tuple[str, ...]
-    families: dict[str, str]
+    families: dict[str, str]  # family by model name; empty where there is none
     priors: Priors
     options: CellOptions
     marginal: MarginalCells = field(init=False)
@@ -161,19 +148,10 @@ class CellModel:
     ) -> Values:
         """Draws of everything, given draws of the parameters.
 
-        Parameters
-        ----------
-        parameters : dict of ndarray, each (D, ...)
-        rng : Generator
-        prior : bool
-            Draw from the prior instead of the posterior.
-
-        Returns
-        -------
-        dict of ndarray
-            Effects by group, `source` (D, models, benchmarks), `transfer` (D, models, benchmarks,
-            languages), `hat` of the same shape, `line` (D, benchmarks), the standard deviations;
-            `log_prior` of the effects with fixed scales and `log_likelihood` given them, (D,).
+        `parameters` (D, ...); `prior`: draw from the prior instead of the posterior. Returns
+        effects by group, `source` (D, models, benchmarks), `transfer` (D, models, benchmarks,
+        languages), `hat` of the same shape, `line` (D, benchmarks), the standard deviations;
+        `log_prior` of the effects with fixed scales and `log_likelihood` given them, (D,).
         """
         scales, units = self.scales(parameters), self.effects.units
         marginal = self.marginal
@@ -202,10 +180,7 @@ class CellModel:
     def hat_cells(self, values: Values, reference: str | ArrayLike) -> Floats:
         """HAT per model, benchmark and language of each draw, (D, models, benchmarks, languages).
 
-        Raises
-        ------
-        DataError
-            For another reference than the item-level cells were estimated with.
+        Raises DataError for another reference than the item-level cells were estimated with.
         """
         out = np.full(values["transfer"].shape, np.nan)
         for b, unit in enumerate(self.effects.units):
@@ -318,20 +293,9 @@ def line_hat(
     ``H_ml = mean_G [c + (1 - c) expit(t_ml + beta (eta_G - r))]``, the reference logits eta_G
     those of the same draw.
 
-    Parameters
-    ----------
-    source : ndarray, shape (D, M)
-    transfer : ndarray, shape (D, M, L)
-    line : ndarray, shape (D,), and float
-        Slopes beta, and r.
-    unit : Unit
-        Its models, M of them, and chance level c.
-    reference : str or array_like
-        See `hatstats.scores.reference.reference_mixture`.
-
-    Returns
-    -------
-    ndarray, shape (D, M, L)
+    `source` (D, M); `transfer` (D, M, L); `line` (D,): slopes beta, and r; `unit`: its models, M of
+    them, and chance level c; `reference`: see `hatstats.scores.reference.reference_mixture`.
+    Returns (D, M, L).
     """
     slope, centre = line
     chance, models, count = unit.chance, unit.models, len(unit.models)

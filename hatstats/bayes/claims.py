@@ -36,10 +36,7 @@ def _slope(fit: Posterior, term: str) -> tuple[Floats, Floats]:
 def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, float]:
     """Description of a claim's quantity, its draws (D,), and its threshold.
 
-    Raises
-    ------
-    DataError
-        For an unknown kind, or a term that is not in the trend.
+    Raises DataError for an unknown kind, or a term that is not in the trend.
     """
     kind = str(claim.get("kind"))
     if kind == "slope":
@@ -71,26 +68,12 @@ def claim_probabilities(
 ) -> pd.DataFrame:
     """Probability of each claim whose formula is the trend of the fit.
 
-    Parameters
-    ----------
-    fit : Posterior
-    claims : sequence of mapping
-        As for `hatstats.evaluate_claims`.
-    rope : pair of float
-        Region of practical equivalence of the quantity, in accuracy (per unit of a covariate).
-        For non-inferiority the margin on both sides.
-
-    Returns
-    -------
-    DataFrame
-        `name, kind, quantity, estimate, std_error, conf_low, conf_high, conf_level, threshold,
-        p_claim, p_positive, p_in_rope, rope_low, rope_high, r_hat, ess_bulk, ess_tail, mcse,
-        reason`. A claim on another formula has NaN and the reason.
-
-    Raises
-    ------
-    DataError
-        If the ends of the region are reversed.
+    `claims`: as for `hatstats.evaluate_claims`; `rope`: region of practical equivalence of the
+    quantity, in accuracy (per unit of a covariate). For non-inferiority the margin on both sides.
+    Returns `name, kind, quantity, estimate, std_error, conf_low, conf_high, conf_level, threshold,
+    p_claim, p_positive, p_in_rope, rope_low, rope_high, r_hat, ess_bulk, ess_tail, mcse, reason`. A
+    claim on another formula has NaN and the reason. Raises DataError if the ends of the region are
+    reversed.
     """
     low, high = check_rope(rope)
     lead = fit.draws("source").shape[:2]

@@ -30,22 +30,13 @@ _FEW = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One diagnostic.
-
-    Attributes
-    ----------
-    check : str
-    value, bar : float
-    passed : bool
-    words : str
-        The result in a sentence.
-    """
+    """One diagnostic."""
 
     check: str
     value: float
     bar: float
     passed: bool
-    words: str
+    words: str  # the result in a sentence
 
 
 def bfmi(energy: Floats) -> Floats:
@@ -151,11 +142,8 @@ def fit_checks(fit: Posterior) -> pd.DataFrame:
 def power_scaling(fit: Posterior) -> pd.DataFrame:
     """Power-scaling sensitivity (Kallioinen et al. 2023, Stat Comput 34:57), through ArviZ.
 
-    Returns
-    -------
-    DataFrame
-        `quantity, prior, likelihood, diagnosis`: cumulative Jensen-Shannon distance of the
-        posterior's marginal when prior, or likelihood, is raised to powers near 1.
+    Returns `quantity, prior, likelihood, diagnosis`: cumulative Jensen-Shannon distance of the
+    posterior's marginal when prior, or likelihood, is raised to powers near 1.
     """
     import arviz as az
     import xarray as xr

@@ -36,80 +36,40 @@ Prior = tuple[float, bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """One benchmark: which model was asked in which language.
-
-    Attributes
-    ----------
-    benchmark : str
-    by_item : bool
-        Whether its items are known (else only accuracies).
-    chance : float
-    models, languages : tuple of str
-        M_b and L_b names.
-    cell_model, cell_language : ndarray of int, shape (C_b,)
-        Positions of the observed cells.
-    """
+    """One benchmark: which model was asked in which language."""
 
     benchmark: str
-    by_item: bool
+    by_item: bool  # whether its items are known (else only accuracies)
     chance: float
-    models: tuple[str, ...]
+    models: tuple[str, ...]  # models, languages: M_b and L_b names
     languages: tuple[str, ...]
-    cell_model: Ints
+    cell_model: Ints  # cell_model, cell_language: (C_b,) positions of the observed cells
     cell_language: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Effects of one kind, with prior mean 0.
+    """Effects of one kind, with prior mean 0."""
 
-    Attributes
-    ----------
-    name : str
-        ``transfer_family`` and so on.
-    levels : tuple of str
-    columns : slice
-        Positions in the vector of all effects.
-    scale : float
-        Prior standard deviation if fixed, else scale of its half-normal prior.
-    fixed : bool
-        Whether the standard deviation is given, as it is for means and trend terms.
-    """
-
-    name: str
+    name: str  # ``transfer_family`` and so on
     levels: tuple[str, ...]
-    columns: slice
-    scale: float
-    fixed: bool
+    columns: slice  # positions in the vector of all effects
+    scale: float  # prior standard deviation if fixed, else scale of its half-normal prior
+    fixed: bool  # whether the standard deviation is given, as it is for means and trend terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Effects:
-    """All effects and the rows that are sums of them.
-
-    Attributes
-    ----------
-    units : tuple of Unit
-    families : tuple of str
-        Names of the families that have an effect.
-    groups : tuple of Group
-    matrix : ndarray, shape (q, n)
-        Unit by unit: source rows, model rows, language rows. Unknown covariates are 0.
-    starts : tuple of int
-        First row of each unit, and q.
-    unknown : ndarray of int, shape (u, 2)
-        Model and term of each covariate that is a parameter.
-    unknown_entries : tuple of (ndarray, ndarray), length u
-        Rows and columns of `matrix` that hold it.
-    """
+    """All effects and the rows that are sums of them."""
 
     units: tuple[Unit, ...]
-    families: tuple[str, ...]
+    families: tuple[str, ...]  # names of the families that have an effect
     groups: tuple[Group, ...]
+    # (q, n) unit by unit: source rows, model rows, language rows. Unknown covariates are 0
     matrix: Floats
-    starts: tuple[int, ...]
-    unknown: Ints
-    unknown_entries: tuple[tuple[Ints, Ints], ...]
+    starts: tuple[int, ...]  # first row of each unit, and q
+    unknown: Ints  # (u, 2) model and term of each covariate that is a parameter
+    unknown_entries: tuple[tuple[Ints, Ints], ...]  # rows and columns of `matrix` that hold it
 
     def rows(self, b: int, kind: Literal["source", "model", "language"]) -> slice:
         """Rows of unit `b`."""
@@ -195,18 +155,7 @@ def build_effects(
 ) -> Effects:
     """Effects of a study; an effect that would repeat another one is left out.
 
-    Parameters
-    ----------
-    units : sequence of Unit
-    families : dict
-        Family by model name.
-    design : TrendDesign
-        Rows in the order of the study's models.
-    priors : Priors
-
-    Returns
-    -------
-    Effects
+    `families`: family by model name; `design`: rows in the order of the study's models.
     """
     position = {str(name): m for m, name in enumerate(design.frame["model"])}
     models = [name for name in position if any(name in unit.models for unit in units)]

@@ -70,10 +70,8 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     pairs of cells than items; and where few items determine an estimate, its variance is shrunk to
     that of similar cells and widened to the central 95 % of Student's t (`Tails`).
 
-    Raises
-    ------
-    NotIdentifiedError
-        With a single item or item cluster, from which sampling error cannot be estimated.
+    Raises NotIdentifiedError with a single item or item cluster, from which sampling error cannot
+    be estimated.
     """
     counts = fit.counts
     scores = fit.scores(reference)
@@ -144,25 +142,14 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyCells:
-    """Cells of every benchmark of a study.
-
-    Attributes
-    ----------
-    units : tuple of Unit
-    parts : tuple of CellEstimates
-    """
+    """Cells of every benchmark of a study."""
 
     units: tuple[Unit, ...]
     parts: tuple[CellEstimates, ...]
 
 
 def check_targets(study: Study) -> None:
-    """Refuse models without rows in a target language, and name them.
-
-    Raises
-    ------
-    NotIdentifiedError
-    """
+    """Refuse models without rows in a target language, and name them."""
     asked = pd.Series(~study.is_source).groupby(study.counts["model"].to_numpy()).any()
     without = [name for name in study.model_names if not asked.get(name, False)]
     if without:
@@ -176,19 +163,7 @@ def check_targets(study: Study) -> None:
 def study_cells(study: Study, options: CellOptions) -> StudyCells:
     """Estimate the cells of a study; item-level and aggregate benchmarks may be mixed.
 
-    Parameters
-    ----------
-    study : Study
-    options : CellOptions
-
-    Returns
-    -------
-    StudyCells
-
-    Raises
-    ------
-    NotIdentifiedError
-        If a model has no target rows, or an estimator lacks what it needs.
+    Raises NotIdentifiedError if a model has no target rows, or an estimator lacks what it needs.
     """
     check_targets(study)
     by_item = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}

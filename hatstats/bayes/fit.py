@@ -87,20 +87,9 @@ def make_tree(
 ) -> Any:
     """DataTree of a fit.
 
-    Parameters
-    ----------
-    cells : CellModel
-    sampled : pair of dict of ndarray, each (chains, draws, ...)
-        Parameters, with `log_prior` of each draw, and statistics of the sampler.
-    prior : dict of ndarray, each (1, draws, ...)
-        Parameters drawn from their priors.
-    facts : dict
-        Arguments and circumstances; kept as JSON text.
-    rng : Generator
-
-    Returns
-    -------
-    DataTree
+    `sampled` (chains, draws, ...): parameters, with `log_prior` of each draw, and statistics of the
+    sampler; `prior` (1, draws, ...): parameters drawn from their priors; `facts`: arguments and
+    circumstances; kept as JSON text.
     """
     import xarray as xr
 
@@ -266,17 +255,11 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClaimFits:
-    """One posterior for each formula that the claims name.
+    """One posterior for each formula that the claims name."""
 
-    Attributes
-    ----------
-    fits : dict of str to HierarchicalFit
-        By formula; the empty one is a fit without a trend, made where no claim can be fitted.
-    claims : DataFrame
-        See `claim_probabilities`; a claim whose trend is not identified has NaN and the reason.
-    """
-
+    # by formula; the empty one is a fit without a trend, made where no claim can be fitted
     fits: dict[str, HierarchicalFit]
+    # see `claim_probabilities`; a claim whose trend is not identified has NaN and the reason
     claims: pd.DataFrame
 
     @property

@@ -112,17 +112,8 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
 def item_model_hat(tree: Any, study: Study, reference: str = "pooled") -> Floats:
     """HAT of each model from draws of `item_model`: mean over languages.
 
-    Parameters
-    ----------
-    tree : DataTree
-        With the group `posterior`.
-    study : Study
-        The study that was fitted.
-    reference : {"pooled", "uniform"}
-
-    Returns
-    -------
-    ndarray, shape (chains, draws, M)
+    `tree`: with the group `posterior`; `study`: the study that was fitted; `reference`: {"pooled",
+    "uniform"}. Returns (chains, draws, M).
     """
     counts = item_counts(study, study.benchmark_names[0])
     chance, centre = counts.chance, _centre(counts)

@@ -17,99 +17,49 @@ Ints = NDArray[np.int64]
 
 
 class Stacked(NamedTuple):
-    """Estimates of all benchmarks in the eigenbases of their errors: C cells and M models in all.
+    """Estimates of all benchmarks in the eigenbases of their errors: C cells, M models in all."""
 
-    Attributes
-    ----------
-    variances : ndarray, shape (C,)
-        Variances of the cells' errors given the sources' errors.
-    outcome : ndarray, shape (C,)
-        Rotated target logits less what the sources' errors predict.
-    fixed, by_line : ndarray, shape (C, q_max)
-        Loadings on the rows of the benchmark: constant, and multiplied by the slope of the line.
-    source : ndarray, shape (M,)
-        Source logits.
-    precision : ndarray, shape (M, M_max)
-        Inverse covariances of the sources' errors.
-    log_det : ndarray, shape ()
-        Log determinant of the covariance of all the sources' errors.
-    centre : ndarray, shape (B,)
-        Reference source logit of each line.
-    starts : ndarray of int, shape (B + 1, 3)
-        First cell, first model and first row of each benchmark.
-    """
-
-    variances: Floats
-    outcome: Floats
+    variances: Floats  # (C,) variances of the cells' errors given the sources' errors
+    outcome: Floats  # (C,) rotated target logits less what the sources' errors predict
+    # fixed, by_line: (C, q_max) loadings on the rows of the benchmark: constant, and multiplied by
+    # the slope of the line
     fixed: Floats
     by_line: Floats
-    source: Floats
-    precision: Floats
-    log_det: Floats
-    centre: Floats
-    starts: Ints
+    source: Floats  # (M,) source logits
+    precision: Floats  # (M, M_max) inverse covariances of the sources' errors
+    log_det: Floats  # () log determinant of the covariance of all the sources' errors
+    centre: Floats  # (B,) reference source logit of each line
+    starts: Ints  # (B + 1, 3) first cell, first model and first row of each benchmark
 
 
 class Solution(NamedTuple):
-    """Log marginal likelihood and its derivatives.
-
-    Attributes
-    ----------
-    value : float
-    by_matrix : ndarray, shape (q, n)
-    by_deviation : ndarray, shape (n,)
-        With respect to the standard deviation of each effect.
-    by_cell : float
-        With respect to the standard deviation of a cell's residual.
-    by_slope : ndarray, shape (B,)
-        With respect to the slope of each benchmark's line.
-    """
+    """Log marginal likelihood and its derivatives."""
 
     value: float
-    by_matrix: Floats
-    by_deviation: Floats
-    by_cell: float
-    by_slope: Floats
+    by_matrix: Floats  # (q, n)
+    by_deviation: Floats  # (n,) with respect to the standard deviation of each effect
+    by_cell: float  # with respect to the standard deviation of a cell's residual
+    by_slope: Floats  # (B,) with respect to the slope of each benchmark's line
 
 
 class Reduced(NamedTuple):
-    """Quadratic form of the data in the rows: ``rows' gram rows - 2 linear' rows + constant``.
+    """Quadratic form of the data in the rows: ``rows' gram rows - 2 linear' rows + constant``."""
 
-    Attributes
-    ----------
-    gram : ndarray, shape (q, q)
-    linear : ndarray, shape (q,)
-    constant : float
-        Includes the log determinant of the errors' covariance.
-    total, outcome : ndarray, shape (C,)
-        Variances with that of the cells' residuals; outcomes at these slopes.
-    loading : ndarray, shape (C, q_max)
-    """
-
-    gram: Floats
-    linear: Floats
-    constant: float
+    gram: Floats  # (q, q)
+    linear: Floats  # (q,)
+    constant: float  # includes the log determinant of the errors' covariance
+    # total, outcome: (C,) variances with that of the cells' residuals; outcomes at these slopes
     total: Floats
     outcome: Floats
-    loading: Floats
+    loading: Floats  # (C, q_max)
 
 
 class Factor(NamedTuple):
-    """Posterior of the standardised effects given the scales, as a Cholesky factor.
+    """Posterior of the standardised effects given the scales, as a Cholesky factor."""
 
-    Attributes
-    ----------
-    value : float
-        Log marginal likelihood.
-    root : ndarray, shape (n, n)
-        Lower Cholesky factor of the posterior precision ``1 + S' G S``.
-    whitened : ndarray, shape (n,)
-        ``root' mean``, `mean` the posterior mean.
-    """
-
-    value: float
-    root: Floats
-    whitened: Floats
+    value: float  # log marginal likelihood
+    root: Floats  # (n, n) lower Cholesky factor of the posterior precision ``1 + S' G S``
+    whitened: Floats  # (n,) ``root' mean``, `mean` the posterior mean
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -187,21 +137,9 @@ def solve(
 ) -> Solution:
     """Integrate the effects out, with derivatives.
 
-    Parameters
-    ----------
-    stacked : Stacked
-    matrix : ndarray, shape (q, n)
-        Rows as sums of effects.
-    deviations : ndarray, shape (n,)
-        Prior standard deviation of each effect.
-    cell : float
-        Standard deviation of a cell's residual.
-    slopes : ndarray, shape (B,)
-        Slope of each benchmark's line; 0 where items are known.
-
-    Returns
-    -------
-    Solution
+    `matrix` (q, n): rows as sums of effects; `deviations` (n,): prior standard deviation of each
+    effect; `cell`: standard deviation of a cell's residual; `slopes` (B,): slope of each
+    benchmark's line; 0 where items are known.
     """
     size, width = matrix.shape
     scaled = matrix * deviations

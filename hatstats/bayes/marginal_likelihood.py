@@ -35,28 +35,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellEstimates:
-    """Estimates of one benchmark and their covariance.
+    """Estimates of one benchmark and their covariance."""
 
-    Attributes
-    ----------
-    source : ndarray, shape (M,)
-        Source logits.
-    transfer : ndarray, shape (C,)
-        Target logits of the cells.
-    cov : ndarray, shape (M + C, M + C)
-        Covariance of both, sources first.
-    by_line : bool
-        Whether cells were observed at their model's own source logit, so that the slope beta brings
-        them to the reference.
-    centre : float
-        Source logit r of the reference.
-    """
-
-    source: Floats
-    transfer: Floats
-    cov: Floats
+    source: Floats  # (M,) source logits
+    transfer: Floats  # (C,) target logits of the cells
+    cov: Floats  # (M + C, M + C) covariance of both, sources first
+    # whether cells were observed at their model's own source logit, so that the slope beta brings
+    # them to the reference
     by_line: bool
-    centre: float
+    centre: float  # source logit r of the reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,59 +110,28 @@ def _stack(parts: Sequence[CellEstimates], rotated: Sequence[_Rotated]) -> Stack
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scales:
-    """Arguments of the marginal likelihood.
+    """Arguments of the marginal likelihood."""
 
-    Attributes
-    ----------
-    deviations : ndarray, shape (g,)
-        Standard deviations of the scaled groups.
-    cell : float
-        Standard deviation sigma of the residual of a cell.
-    slopes : ndarray, shape (B,)
-        beta of each benchmark; 0 where items are known.
-    unknown : ndarray, shape (u,)
-        Standardised covariates that are parameters.
-    """
-
-    deviations: Floats
-    cell: float
-    slopes: Floats
-    unknown: Floats
+    deviations: Floats  # (g,) standard deviations of the scaled groups
+    cell: float  # standard deviation sigma of the residual of a cell
+    slopes: Floats  # (B,) beta of each benchmark; 0 where items are known
+    unknown: Floats  # (u,) standardised covariates that are parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """One draw of everything, given the scales.
+    """One draw of everything, given the scales."""
 
-    Attributes
-    ----------
-    effects : ndarray, shape (n,)
-        In logits.
-    source : list of ndarray, each (M_b,)
-    transfer : list of ndarray, each (M_b, L_b)
-        Unobserved cells are predicted.
-    log_prior : float
-        Log prior density, up to a constant, of the effects whose scales are fixed.
-    log_likelihood : float
-        Log density of the data given these effects and the scales.
-    """
-
-    effects: Floats
-    source: list[Floats]
-    transfer: list[Floats]
-    log_prior: float
-    log_likelihood: float
+    effects: Floats  # (n,) in logits
+    source: list[Floats]  # (M_b,)
+    transfer: list[Floats]  # (M_b, L_b) unobserved cells are predicted
+    log_prior: float  # log prior density, up to a constant, of the effects whose scales are fixed
+    log_likelihood: float  # log density of the data given these effects and the scales
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarginalCells:
-    """Marginal likelihood of cell estimates.
-
-    Attributes
-    ----------
-    effects : Effects
-    parts : tuple of CellEstimates
-    """
+    """Marginal likelihood of cell estimates."""
 
     effects: Effects
     parts: tuple[CellEstimates, ...]
@@ -286,10 +242,7 @@ class MarginalCells:
         residual ``Q_ff^-1 (Q r)_f`` given the rest (Bürkner, Gabry and Vehtari 2021, Comput Stat
         36:1243-1261). These are the terms that PSIS-LOO reweights.
 
-        Returns
-        -------
-        dict
-            ``cell`` and ``family``: names of the observations, and densities (D, number).
+        Returns ``cell`` and ``family``: names of the observations, and densities (D, number).
         """
         outcome, is_cell, names, models = [], [], list[str](), list[str]()
         for unit, part in zip(self.effects.units, self.parts, strict=True):

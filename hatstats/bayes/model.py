@@ -92,19 +92,10 @@ def _compiled(op: CellLikelihood, **_: object) -> Any:
 def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str]) -> pm.Model:
     """PyMC model of the cells of a study.
 
-    Parameters
-    ----------
-    marginal : MarginalCells
-        Estimates of the cells, and the effects they share.
-    priors : Priors
-    unknown_names : list of str
-        Names of the undisclosed covariates that are parameters.
-
-    Returns
-    -------
-    pymc.Model
-        Free variables: `sd_...` of each group of effects and of the cells' residuals, `line`
-        (slopes of target on source logits, for benchmarks with accuracies only), `unknown`.
+    `marginal`: estimates of the cells, and the effects they share; `unknown_names`: names of the
+    undisclosed covariates that are parameters. Returns free variables: `sd_...` of each group of
+    effects and of the cells' residuals, `line` (slopes of target on source logits, for benchmarks
+    with accuracies only), `unknown`.
     """
     effects = marginal.effects
     benchmarks = [unit.benchmark for unit in effects.units]
@@ -174,24 +165,8 @@ def sample(
 ) -> tuple[Draws, Draws, float]:
     """Draw from a model.
 
-    Parameters
-    ----------
-    model : pymc.Model
-    how : Sampling
-    seed : int
-    compiled : optional
-        From `compile_model`, to save the time.
-
-    Returns
-    -------
-    posterior : dict of ndarray, each (chains, draws, ...)
-    statistics : dict of ndarray, each (chains, draws)
-    seconds : float
-
-    Raises
-    ------
-    FitError
-        If the sampler fails or is interrupted.
+    `compiled`: from `compile_model`, to save the time. Returns `posterior` (chains, draws, ...);
+    `statistics` (chains, draws). Raises FitError if the sampler fails or is interrupted.
     """
     began = time.monotonic()
     logger = logging.getLogger("pymc")

@@ -166,10 +166,7 @@ def write_tree(tree: Any, path: str | Path) -> Path:
     It is written to a temporary sibling and moved into place, so that an interrupted run leaves an
     earlier one whole.
 
-    Raises
-    ------
-    DataError
-        If NetCDF is wanted and no library for it is installed.
+    Raises DataError if NetCDF is wanted and no library for it is installed.
     """
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -198,10 +195,7 @@ def write_tree(tree: Any, path: str | Path) -> Path:
 def read_tree(path: str | Path) -> Any:
     """Read a tree back; no pickle is involved.
 
-    Raises
-    ------
-    DataError
-        If the file does not exist, cannot be read, or is not a fit of hatstats.
+    Raises DataError if the file does not exist, cannot be read, or is not a fit of hatstats.
     """
     import xarray as xr
 

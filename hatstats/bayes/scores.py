@@ -22,10 +22,7 @@ Interval = Literal["eti", "hdi"]
 def limits(draws: Floats, conf_level: float, interval: str = "eti") -> Floats:
     """Limits of K quantities (chains, draws, K): equal tails, or the shortest interval; (K, 2).
 
-    Raises
-    ------
-    DataError
-        For an unknown kind of interval.
+    Raises DataError for an unknown kind of interval.
     """
     check_level(conf_level)
     flat = draws.reshape(-1, draws.shape[-1])
@@ -81,10 +78,7 @@ def posterior_frame(
     `estimate` and `std_error` are posterior mean and standard deviation, the limits those of the
     posterior. A posterior has no test statistic, degrees of freedom or p value.
 
-    Returns
-    -------
-    DataFrame
-        The tidy schema, then `r_hat, ess_bulk, ess_tail, mcse, interval`.
+    Returns the tidy schema, then `r_hat, ess_bulk, ess_tail, mcse, interval`.
     """
     mean, sd = draws.mean(axis=(0, 1)), draws.std(axis=(0, 1), ddof=1)
     table = tidy_frame(
@@ -99,12 +93,7 @@ def posterior_frame(
 
 
 def check_rope(rope: tuple[float, float]) -> tuple[float, float]:
-    """Refuse a region of practical equivalence whose ends are reversed or not finite.
-
-    Raises
-    ------
-    DataError
-    """
+    """Refuse a region of practical equivalence whose ends are reversed or not finite."""
     low, high = (float(end) for end in rope)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise DataError(

@@ -28,45 +28,25 @@ UNDISCLOSED = ("params_total", "params_active")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrendDesign:
-    """Standardised covariates of M models.
+    """Standardised covariates of M models."""
 
-    Attributes
-    ----------
-    formula : str
-        Empty without a trend.
-    terms : tuple of str, length k
-    matrix : ndarray, shape (M, k)
-        Columns with mean 0 and standard deviation 1 over the models where they are known; 0 where
-        unknown.
-    unknown : ndarray of bool, shape (M, k)
-    centre, scale : ndarray, shape (k,)
-        Means and standard deviations used to standardise.
-    offsets : ndarray, shape (M, o)
-        Indicators of the models of one family whose covariates are unknown.
-    offset_names : tuple of str, length o
-    frame : DataFrame
-        Table of the models, with `release_year`.
-    spec : formulaic.ModelSpec or None
-    """
-
-    formula: str
+    formula: str  # empty without a trend
     terms: tuple[str, ...]
+    # (M, k) columns with mean 0 and standard deviation 1 over the models where they are known; 0
+    # where unknown
     matrix: Floats
-    unknown: NDArray[np.bool_]
-    centre: Floats
+    unknown: NDArray[np.bool_]  # (M, k)
+    centre: Floats  # centre, scale: (k,) means and standard deviations used to standardise
     scale: Floats
-    offsets: Floats
+    offsets: Floats  # (M, o) indicators of the models of one family whose covariates are unknown
     offset_names: tuple[str, ...]
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # table of the models, with `release_year`
     spec: Any = None
 
     def index(self, term: str) -> int:
         """Position of a term.
 
-        Raises
-        ------
-        DataError
-            If the trend has no such term.
+        Raises DataError if the trend has no such term.
         """
         if term not in self.terms:
             raise DataError(
@@ -112,26 +92,11 @@ def no_trend(models: pd.DataFrame) -> TrendDesign:
 def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) -> TrendDesign:
     """Covariates of all models; undisclosed sizes are kept as unknown.
 
-    Parameters
-    ----------
-    models : DataFrame
-        The study's table, M rows.
-    formula : str or None
-        As for `hatstats.fit_trend`, for instance ``"log10(params_total) + release_year"``.
-    offsets : bool
-        Whether families with unknown covariates get an offset of their own.
-
-    Returns
-    -------
-    TrendDesign
-
-    Raises
-    ------
-    DataError
-        If the formula cannot be read, names an unknown variable, or a covariate other than a size
-        is missing for some models.
-    NotIdentifiedError
-        If too few models have the covariates, or these are constant or collinear.
+    `models`: the study's table, M rows; `formula`: as for `hatstats.fit_trend`, for instance
+    ``"log10(params_total) + release_year"``; `offsets`: whether families with unknown covariates
+    get an offset of their own. Raises DataError if the formula cannot be read, names an unknown
+    variable, or a covariate other than a size is missing for some models; NotIdentifiedError if too
+    few models have the covariates, or these are constant or collinear.
     """
     if formula is None:
         return no_trend(models)

@@ -21,15 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RankDesign:
-    """Size of the studies drawn for simulation-based calibration.
-
-    Attributes
-    ----------
-    n_models, n_items, n_languages : int
-    sampling : Sampling
-    thin : int
-        Draws between those that are ranked, so that they are nearly independent.
-    """
+    """Size of the studies drawn for simulation-based calibration."""
 
     n_models: int = 6
     n_items: int = 100
@@ -37,7 +29,7 @@ class RankDesign:
     sampling: Sampling = field(
         default_factory=lambda: Sampling(draws=500, tune=500, chains=2, cores=1)
     )
-    thin: int = 5
+    thin: int = 5  # draws between those that are ranked, so that they are nearly independent
 
 
 def template(design: RankDesign) -> CellModel:
@@ -82,19 +74,8 @@ def rank_statistics(
     Truths are drawn from the prior and data from them, so that ranks are uniform if the posterior
     is right (Talts et al. 2018, arXiv 1804.06788).
 
-    Parameters
-    ----------
-    design : RankDesign
-    n_fits : int
-    n_jobs : int
-        Processes, through joblib; each compiles the model once.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        `fit, quantity, rank, n_draws, covered`; ranks among every `thin`-th draw, intervals from
-        all of them.
+    `n_jobs`: processes, through joblib; each compiles the model once. Returns `fit, quantity, rank,
+    n_draws, covered`; ranks among every `thin`-th draw, intervals from all of them.
     """
     children = np.random.default_rng(rng).spawn(n_fits)
     count = joblib.effective_n_jobs(n_jobs)

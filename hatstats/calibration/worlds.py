@@ -27,22 +27,13 @@ class WorldDesign:
 
     Models differ in source ability and, at random, in transfer: the slope of transfer on the
     logarithm of size is 0 in every world and on every scale.
-
-    Attributes
-    ----------
-    world : str
-    n_models, n_items, n_languages : int
-        Abilities lie evenly from -1 to 1.
-    scatter : float
-        Standard deviation of the shift of a model's target logit.
-    sampling : Sampling
     """
 
     world: WorldName
-    n_models: int = 8
+    n_models: int = 8  # n_models, n_items, n_languages: abilities lie evenly from -1 to 1
     n_items: int = 250
     n_languages: int = 2
-    scatter: float = 0.3
+    scatter: float = 0.3  # standard deviation of the shift of a model's target logit
     sampling: Sampling = field(
         default_factory=lambda: Sampling(draws=300, tune=200, chains=2, cores=1)
     )
@@ -85,21 +76,10 @@ def wrong_worlds(
 ) -> pd.DataFrame:
     """Coverage of 95 % intervals of HAT and of the trend, and predictive checks.
 
-    Parameters
-    ----------
-    designs : sequence of WorldDesign
-        All use the same random numbers.
-    n_replicates : int
-    n_jobs : int
-        Processes, through joblib.
-    rng : Generator, int or None
-
-    Returns
-    -------
-    DataFrame
-        `world, bias, hat, hat_error, trend, trend_error, failing, n_replicates`: mean error
-        of HAT, coverage with Monte-Carlo errors (of HAT from the scatter over studies, whose
-        models share items), and the share of fits whose predictive check failed.
+    `designs`: all use the same random numbers; `n_jobs`: processes, through joblib. Returns `world,
+    bias, hat, hat_error, trend, trend_error, failing, n_replicates`: mean error of HAT, coverage
+    with Monte-Carlo errors (of HAT from the scatter over studies, whose models share items), and
+    the share of fits whose predictive check failed.
     """
     seed = int(np.random.default_rng(rng).integers(2**31))
     rows = []

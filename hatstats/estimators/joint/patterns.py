@@ -128,31 +128,16 @@ def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Distinct patterns of one model's counts, in the source and in the languages it was asked in.
+    """Distinct patterns of one model's counts, in the source and in the languages that were asked."""
 
-    Attributes
-    ----------
-    source_rows, target_rows : CountRows
-        Distinct pairs (k, n), J in the source and K in the targets.
-    source : ndarray of int, shape (I,)
-        Row of each pattern's source count.
-    target : ndarray of int, shape (I, L)
-        Row of each pattern's target counts, -1 where it was not asked.
-    weight : ndarray, shape (I,)
-        Number of items with each pattern.
-    index : ndarray of int, shape (N,)
-        Pattern of each item; -1 for an item without source trials.
-    asked : ndarray of int, shape (L,)
-        Which of the benchmark's target languages these are.
-    """
-
+    # source_rows, target_rows: distinct pairs (k, n), J in the source and K in the targets
     source_rows: CountRows
     target_rows: CountRows
-    source: Ints
-    target: Ints
-    weight: Floats
-    index: Ints
-    asked: Ints
+    source: Ints  # (I,) row of each pattern's source count
+    target: Ints  # (I, L) row of each pattern's target counts, -1 where it was not asked
+    weight: Floats  # (I,) number of items with each pattern
+    index: Ints  # (N,) pattern of each item; -1 for an item without source trials
+    asked: Ints  # (L,) which of the benchmark's target languages these are
 
     @property
     def n_languages(self) -> int:
