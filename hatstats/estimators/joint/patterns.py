@@ -128,7 +128,7 @@ def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """Distinct patterns of one model's counts, in the source and in the languages that were asked."""
+    """Distinct patterns of one model's counts, in the source and in the target languages asked."""
 
     # source_rows, target_rows: distinct pairs (k, n), J in the source and K in the targets
     source_rows: CountRows
