@@ -62,7 +62,7 @@ def resample_trials(
     Examples
     --------
     >>> import hatstats as hs
-    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0], rng=1), method="observed")
     >>> hs.resample_trials(profile, n_draws=10, rng=1).unit
     'trials'
     """
