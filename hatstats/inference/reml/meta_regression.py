@@ -137,20 +137,6 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
     )
 
 
-def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: Any) -> float:
-    """Restricted log-likelihood, with metafor's constant, at given variance components.
-
-    Arguments as in `fit_reml`; `tau2` (K,) is not negative. ``-inf`` where ``S`` is singular.
-    """
-    problem = _problem(*_validated(y, X, V, groupings))
-    values = np.asarray(tau2, dtype=np.float64).reshape(-1)
-    if values.shape != (len(problem.indicators),) or not (values >= 0).all():
-        raise DataError(
-            f"tau2 must hold {len(problem.indicators)} values, none negative", value=values.tolist()
-        )
-    return reml.loglik_at(problem, values)
-
-
 def _validated(
     y: Any, X: Any, V: Any, groupings: Sequence[Any]
 ) -> tuple[FloatArray, FloatArray, FloatArray, tuple[IntArray, ...]]:

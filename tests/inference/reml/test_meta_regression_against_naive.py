@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import optimize
 
-from hatstats.inference.reml.meta_regression import fit_reml, restricted_loglik
+from hatstats.inference.reml.meta_regression import fit_reml
+from tests.inference.reml.restricted import restricted_loglik
 
 FloatArray = NDArray[np.float64]
 
