@@ -33,9 +33,8 @@ def run(study_path: Path, out: Path) -> None:
     simulated(out, hs.Shape(study.counts["item"].nunique(), len(study.languages) - 1, 1))
     found = profiles(study)
     scores = {method: profile.hat("pooled") for method, profile in found.items()}
-    write(
-        pd.concat(score.tidy().assign(method=n) for n, score in scores.items()), out / "scores.csv"
-    )
+    tables = [score.tidy().assign(method=method) for method, score in scores.items()]
+    write(pd.concat(tables), out / "scores.csv")
     separated = pd.DataFrame(combinations(study.model_names, 2), columns=["a", "b"])
     for method, score in scores.items():
         say(score.summary())
@@ -60,9 +59,8 @@ def run(study_path: Path, out: Path) -> None:
 
 def profiles(study: hs.Study) -> dict[str, hs.TransferProfile]:
     """Profiles that one trial identifies: `joint` model by model, and over all of them."""
-    found = {
-        name: hs.fit_profile(study, method=name) for name in ("observed", "aggregate", "joint")
-    }
+    methods = ("observed", "aggregate", "joint")
+    found = {name: hs.fit_profile(study, method=name) for name in methods}
     together = hs.JointOptions(hardness="common")
     return found | {"joint_models": hs.fit_profile(study, method="joint", options=together)}
 
@@ -72,9 +70,7 @@ def simulated(out: Path, shape: hs.Shape) -> None:
     study = hs.simulate_study(ABILITIES, shape=shape, rng=1)
     normal = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
     truth = hs.true_hat(special.expit(np.add.outer(ABILITIES, shape.spread * normal)))
-    scores = {
-        method: profile.hat("pooled").estimates for method, profile in profiles(study).items()
-    }
+    scores = {name: profile.hat("pooled").estimates for name, profile in profiles(study).items()}
     table = pd.DataFrame({"source_ability": ABILITIES, "truth": truth, **scores})
     say(f"Three SIMULATED models that transfer alike, one trial each:\n{table.round(3)}")
     write(table, out / "simulated.csv")
