@@ -16,7 +16,7 @@ def test_interval_coverage(trials: int, languages: int) -> None:
     """A small run: with 250 replicates coverage was .94 to .95 (5 trials, 2 languages)."""
     truth = true_hat(UNIFORM)
     hits, contrasts = [], []
-    for seed in range(60):
+    for seed in range(40):
         study = simulate_study((0.0, 1.0), shape=Shape(250, languages, trials), rng=1000 + seed)
         scores = fit_profile(study, method="joint").hat("uniform")
         limits = scores.limits()

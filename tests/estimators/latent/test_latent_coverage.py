@@ -18,10 +18,10 @@ TRANSFER = (0.0, 0.6)
     ids=["plain", "few trials", "twins"],
 )
 def test_intervals_of_scores_and_contrasts_hold_the_truth(shape: Shape) -> None:
-    """At 95 % and 45 replicates of three intervals: .88 is three standard errors away or more."""
+    """At 95 % and 30 replicates of three intervals: .88 is three standard errors away."""
     truth = np.array([true_hat(REFERENCE, transfer=shift) for shift in TRANSFER])
     held, missed, errors = [], [], []
-    for seed in range(45):
+    for seed in range(30):
         study = simulate_study((0.0, 1.0), transfer=TRANSFER, shape=shape, rng=1000 + seed)
         scores = fit_profile(study).hat(REFERENCE)
         low, high = scores.limits().T
