@@ -12,17 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from hatstats.report.figures.run_figures import Drawn
-from hatstats.report.figures.style import (
-    BAND,
-    COLUMN,
-    FAMILY_LOOK,
-    INK,
-    MUTED,
-    OTHER,
-    PAPER,
-    RULE,
-    TREND,
-)
+from hatstats.report.figures.style import COLOURS, COLUMN
 from hatstats.report.results.results import Results
 from hatstats.report.tables.rounding import (
     count_text,
@@ -36,18 +26,6 @@ from hatstats.report.tables.rounding import (
 )
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
-
-#: Colour in the file -> name of the page's CSS variable.
-COLOURS = {
-    INK: "ink",
-    MUTED: "muted",
-    RULE: "rule",
-    PAPER: "paper",
-    TREND: "trend",
-    BAND: "band",
-    OTHER.colour: "family-other",
-    **{colour: f"family-{number}" for number, (colour, _) in enumerate(FAMILY_LOOK)},
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from hatstats.report.figures.run_figures import figures_of
-from hatstats.report.figures.style import figure_bytes
-from hatstats.report.html_page import COLOURS, Origin, claim_card, inline_svg, report_page
+from hatstats.report.figures.style import COLOURS, figure_bytes
+from hatstats.report.html_page import Origin, claim_card, inline_svg, report_page
 from hatstats.report.results.results import Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results

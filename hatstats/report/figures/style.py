@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 #: Widths in inches: one column and the full width of a two-column page.
 COLUMN, PAGE = 3.4, 6.9
-#: Ink colours. The HTML page swaps them (and the family colours) in dark mode by these values.
+#: Ink colours.
 INK, MUTED, RULE, PAPER = "#1f2428", "#626a73", "#dfe3e8", "#ffffff"
 #: Trend lines and bands; distinct from every family colour.
 TREND, BAND = "#3b4148", "#d3d8de"
@@ -91,6 +91,12 @@ class Look:
 FAMILY_LOOK = (("#0072b2", "o"), ("#d55e00", "s"), ("#009e73", "^"), ("#cc79a7", "D"),
                ("#56b4e9", "v"), ("#e69f00", "P"), ("#882255", "X"), ("#332288", "p"))  # fmt: skip
 OTHER = Look("other families", "#8a9199", "o")
+#: Colour in a figure -> name of the CSS variable that the HTML page puts in its place.
+COLOURS = {
+    **{INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", TREND: "trend", BAND: "band"},
+    **{colour: f"family-{number}" for number, (colour, _) in enumerate(FAMILY_LOOK)},
+    OTHER.colour: "family-other",
+}
 
 
 @contextmanager
