@@ -51,6 +51,15 @@ class DataError(HatstatsError, ValueError):
         The value found there.
     hint : str, optional
         What the user can do about it.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> try:
+    ...     hs.read_study("no/such/folder")
+    ... except hs.DataError as error:
+    ...     print(error.file)
+    no/such/folder
     """
 
     def __init__(
@@ -103,16 +112,51 @@ def explained_imports() -> Iterator[None]:
 
 
 class NotIdentifiedError(HatstatsError, ValueError):
-    """The data do not determine the quantity asked for; the message names what is missing."""
+    """The data do not determine the quantity asked for; the message names what is missing.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 0.5], shape=hs.Shape(50, 1), rng=1)
+    >>> try:
+    ...     hs.fit_trend(hs.fit_profile(study, method="observed").hat(), "release_year")
+    ... except hs.NotIdentifiedError as error:
+    ...     print(error)
+    2 models have release_year, too few for 2 coefficients and their scatter
+    """
 
 
 class FitError(HatstatsError, RuntimeError):
-    """A fit did not reach a solution that can be reported."""
+    """A fit did not reach a solution that can be reported.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> issubclass(hs.FitError, hs.HatstatsError)
+    True
+    """
 
 
 class DegenerateDataWarning(UserWarning):
-    """The data lie at a boundary, so that an estimate carries little information."""
+    """The data lie at a boundary, so that an estimate carries little information.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import hatstats as hs
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", hs.DegenerateDataWarning)
+    ...     study = hs.simulate_study([0.0, 12.0], shape=hs.Shape(50, 1), rng=1)
+    ...     scores = hs.fit_profile(study, method="observed").hat()
+    """
 
 
 class ConvergenceWarning(UserWarning):
-    """An iterative fit stopped before it met its tolerance."""
+    """An iterative fit stopped before it met its tolerance.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import hatstats as hs
+    >>> warnings.filterwarnings("error", category=hs.ConvergenceWarning)  # stop instead
+    """

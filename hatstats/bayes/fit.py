@@ -196,6 +196,18 @@ def fit_hierarchical(
         If a model has no target rows, or the study lacks what the model needs.
     FitError
         If the sampler failed or was interrupted.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> fit = hs.fit_hierarchical(study, sampling=few, rng=1)
+    >>> fit
+    <HierarchicalFit: Bayes, cells by latent, 4 models>
+    >>> fit.hat().tidy()[["model", "estimate", "conf_low", "conf_high"]].shape
+    (4, 4)
     """
     study = as_study(study, "fit_hierarchical")
     request = Request(trend, priors or Priors(), cells or CellOptions())
@@ -238,6 +250,20 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
     ------
     DataError
         If the file cannot be read, is not a fit of hatstats, or is of another study.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = f"{folder}/posterior.nc"
+    ...     _ = hs.fit_hierarchical(study, sampling=few, rng=1).save(saved)
+    ...     fit = hs.read_hierarchical(saved, study)
+    >>> fit.method
+    'Bayes, cells by latent'
     """
     study = as_study(study, "read_hierarchical")
     tree = read_tree(path)
@@ -300,6 +326,16 @@ def fit_claims(
     Returns
     -------
     ClaimFits
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> found = hs.fit_claims(study, sampling=few, rng=1)
+    >>> list(found.fits), len(found.claims)  # no claims are registered: a fit without a trend
+    ([''], 0)
     """
     study = as_study(study, "fit_claims")
     how = sampling or Sampling()

@@ -53,6 +53,13 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
     ------
     DataError
         If the study has several benchmarks, or accuracies only.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 0.5], shape=hs.Shape(n_items=30, n_languages=2), rng=1)
+    >>> list(hs.item_model(study).coords)
+    ['model', 'language', 'item']
     """
     study = as_study(study, "item_model")
     names = study.benchmark_names

@@ -61,6 +61,12 @@ class Priors:
         effect, so that trends *within* the family are kept. A number makes each undisclosed value a
         parameter, normal around the mean of the known ones with this standard deviation, in units
         of their standard deviation.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.Priors(trend=0.25).trend
+    0.25
     """
 
     mean: float = 1.5
@@ -105,6 +111,12 @@ class CellOptions:
     correlation : float
         Stated correlation of two models' accuracies on the same items, for benchmarks with
         accuracies only; in [0, 1).
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.CellOptions(method="joint")
+    CellOptions(method='joint', reference='pooled', correlation=0.0)
     """
 
     method: Literal["latent", "joint", "observed"] = "latent"
@@ -145,6 +157,12 @@ class Sampling:
         Mean acceptance rate that step sizes are tuned to.
     progress : callable, optional
         ``progress(text, share)``: draws and divergences so far, share done from 0 to 1.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> hs.Sampling(draws=2_000).chains
+    4
     """
 
     draws: int = 1000

@@ -31,7 +31,18 @@ _NOT_MIXED = 1.1
 
 @dataclass(frozen=True, eq=False)
 class HierarchicalFit(Posterior):
-    """One joint posterior over models, benchmarks and languages; see `Posterior` for its fields."""
+    """One joint posterior over models, benchmarks and languages; see `Posterior` for its fields.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> fit = hs.fit_hierarchical(study, sampling=few, rng=1)
+    >>> list(fit.shrinkage().columns[:4])
+    ['model', 'benchmark', 'language', 'raw']
+    """
 
     def shrinkage(self) -> pd.DataFrame:
         """How far each cell was pulled from its own estimate to what the effects predict.

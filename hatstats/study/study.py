@@ -153,6 +153,7 @@ class Study:
         Examples
         --------
         >>> import pandas as pd
+        >>> from hatstats import Study
         >>> df = pd.DataFrame({
         ...     "lang": ["en", "en", "sw", "sw"],
         ...     "question_id": ["q1", "q2", "q1", "q2"],

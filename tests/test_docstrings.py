@@ -1,0 +1,74 @@
+"""Every public name has an example in its docstring, which runs and prints what it says."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import hatstats
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+CLASSES = {name for name in hatstats.__all__ if inspect.isclass(getattr(hatstats, name))}
+
+
+def owners() -> list[str]:
+    """Public names, and the public methods of public classes that have an example."""
+    names = list(hatstats.__all__)
+    for cls in sorted(CLASSES):
+        names += [
+            f"{cls}.{name}"
+            for name, member in vars(getattr(hatstats, cls)).items()
+            if not name.startswith("_") and ">>>" in (inspect.getdoc(member) or "")
+        ]
+    return names
+
+
+OWNERS = owners()
+
+
+def documented(name: str) -> str:
+    """Docstring of a public name or method."""
+    value = hatstats
+    for part in name.split("."):
+        value = inspect.getattr_static(value, part) if "." in name else getattr(value, part)
+    return inspect.cleandoc(value.__doc__ or "")
+
+
+def test_all_names_are_looked_at() -> None:
+    assert set(hatstats.__all__) <= set(OWNERS)
+    assert len(OWNERS) > len(hatstats.__all__) > 40
+
+
+def test_methods_that_the_readme_calls_have_docstrings() -> None:
+    called = set(re.findall(r"\.(\w+)\(", README))
+    found = {
+        f"{cls}.{name}": member.__doc__
+        for cls in CLASSES
+        for name, member in vars(getattr(hatstats, cls)).items()
+        if name in called and callable(getattr(hatstats, cls).__dict__[name])
+    }
+    assert len(found) > 10
+    assert [name for name, text in found.items() if not text] == []
+
+
+#: Examples that compile and sample a posterior.
+SAMPLED = {"HierarchicalFit", "fit_claims", "fit_hierarchical", "read_hierarchical"}
+CASES = [pytest.param(name, marks=pytest.mark.slow) if name in SAMPLED else name for name in OWNERS]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_example_runs(name: str) -> None:
+    text = documented(name)
+    assert re.search(r"^Examples\n-{8}$", text, flags=re.MULTILINE), f"{name} has no example"
+    test = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
+    assert test.examples, f"{name}: its section Examples has no code"
+    said: list[str] = []
+    # Warnings are errors here as in every test.
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append)
+    assert result.attempted == len(test.examples)
+    assert result.failed == 0, "".join(said)
