@@ -351,14 +351,14 @@ class TrendFit(LabelledEstimates):
             f"  {'term':<21}{'estimate':>10}{'se':>10}{'df':>6}{'p':>7}  {conf_level:.0%} interval",
         ]
         table = self.tidy(conf_level)
-        for row in table.itertuples():
-            term = row.term if len(row.term) <= 21 else f"{row.term[:20]}…"
+        shown = ["estimate", "std_error", "conf_low", "conf_high", "df", "p_value"]
+        for name, row in zip(table["term"], table[shown].to_numpy(dtype=float), strict=True):
+            term = name if len(name) <= 21 else f"{name[:20]}…"
             estimate, error, low, high = (
-                f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
-                for value in (row.estimate, row.std_error, row.conf_low, row.conf_high)
+                f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}" for value in row[:4]
             )
             lines.append(
-                f"  {term:<21}{estimate:>10}{error:>10}{row.df:>6.1f}{row.p_value:>7.3f}"
+                f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{row[5]:>7.3f}"
                 f"  [{low}, {high}]"
             )
         variances = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
