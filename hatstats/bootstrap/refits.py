@@ -7,18 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_like
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 #: Columns of a table of refits.
 REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
@@ -94,7 +93,7 @@ def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
     )
 
 
-def _copies(rows: pd.DataFrame, counts: ItemCounts, times: NDArray[np.intp]) -> pd.DataFrame:
+def _copies(rows: pd.DataFrame, counts: ItemCounts, times: Ints) -> pd.DataFrame:
     """Rows repeated by the number of times (N,) of their items; copies have new names."""
     item = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
     repeats = np.where(item >= 0, times[item], 0)

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
@@ -18,7 +18,6 @@ from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import group_name, group_weights
 from hatstats.scores.ranks import rank_table
 
-Floats = NDArray[np.float64]
 IntervalKind = Literal["percentile", "bca"]
 #: Root mean square of refits less Newton steps, in standard errors, above which steps are rough.
 STEP_TOLERANCE = 0.5

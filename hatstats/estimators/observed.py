@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class ObservedModel:
     distribution: Floats
     profile: Floats
     interpolation: tuple[Floats, ...]
-    level: NDArray[np.intp]
+    level: Ints
     target: Floats
 
     def profile_influence(self, weights: Floats) -> Floats:
@@ -53,7 +51,7 @@ class ObservedModel:
         return influence
 
 
-def _interpolation(filled: NDArray[np.bool_], support: Floats) -> Floats:
+def _interpolation(filled: Bools, support: Floats) -> Floats:
     """Weights (Q, Q) from means at filled levels (Q,) to all: linear between, constant outside."""
     weights = np.zeros((support.size, support.size))
     for level in np.flatnonzero(filled):

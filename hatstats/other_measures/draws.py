@@ -15,6 +15,7 @@ from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import check_level, two_sided_p
 from hatstats.inference.random_numbers import seeded
@@ -33,8 +34,6 @@ from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
 from hatstats.study.expect import as_study
-
-Floats = NDArray[np.float64]
 
 #: Measures whose natural null is 0.
 _NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality")
@@ -133,7 +132,7 @@ def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
     return error, low, high
 
 
-def _order(values: Floats, upper: tuple[NDArray[np.intp], NDArray[np.intp]]) -> NDArray[np.int8]:
+def _order(values: Floats, upper: tuple[Ints, Ints]) -> NDArray[np.int8]:
     """Sign of each pair of models, shape (B, pairs); an undefined value ties with all others."""
     return np.sign(np.nan_to_num(values[:, upper[0]] - values[:, upper[1]])).astype(np.int8)
 

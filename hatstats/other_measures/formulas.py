@@ -7,13 +7,11 @@ S and T are mean source and target accuracy over items.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from hatstats.inference.arrays import Floats
 from hatstats.other_measures.item_sums import Totals
 from hatstats.scores.counts import ratio
-
-Floats = NDArray[np.float64]
 
 #: Measures in the order of tables: what each is, and whether higher values mean more transfer.
 MEANING: dict[str, tuple[str, bool]] = {

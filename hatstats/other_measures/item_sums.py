@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.influence import cluster_sums
 from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 #: Classes of items by how easy the other models find them in the source language.
 STRATA = 5
@@ -86,7 +84,7 @@ def _per_item(values: Floats) -> Floats:
     return moved.reshape(moved.shape[0], -1)
 
 
-def _strata(source: Floats, target: Floats, asked: NDArray[np.bool_]) -> Floats:
+def _strata(source: Floats, target: Floats, asked: Bools) -> Floats:
     """Items by class of easiness, shape (M, N, K, 3)."""
     count, items = source.shape
     languages = asked.sum(axis=2)
@@ -113,8 +111,8 @@ def _local(
     counts: ItemCounts,
     source: Floats,
     target: Floats,
-    asked: NDArray[np.bool_],
-    shared: NDArray[np.intp],
+    asked: Bools,
+    shared: Ints,
 ) -> tuple[Floats, bool]:
     """Local and translated items by language, shape (M, N, L, 6)."""
     names = [counts.languages[column] for column in shared]

@@ -6,20 +6,18 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import tidy_frame
 from hatstats.other_measures.draws import measure_draws
 from hatstats.scores.counts import ratio
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
-
-Floats = NDArray[np.float64]
 
 _NO_RATIO = "not defined: no right answer in the source language"
 

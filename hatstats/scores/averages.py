@@ -9,10 +9,11 @@ from functools import reduce
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails, covariance_of_sums
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.inference.tidy import standard_errors
@@ -20,8 +21,6 @@ from hatstats.scores.cell_weights import cell_weights, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

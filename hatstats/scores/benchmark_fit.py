@@ -7,12 +7,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hatstats.inference.arrays import Bools, Floats
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.reference import reference_mixture
-
-Floats = NDArray[np.float64]
 
 _TAIL = 0.01
 # Share of the reference outside a model's own accuracies beyond which its score is called mostly
@@ -49,7 +48,7 @@ class SmoothFit(Protocol):
         """Covariance of the possible smoothing bias of ``sum_q weights_q T_l(q)``, (L, L)."""
 
 
-def shape_error(fit: ModelFit, weights: Floats, columns: NDArray[np.bool_]) -> float:
+def shape_error(fit: ModelFit, weights: Floats, columns: Bools) -> float:
     """Standard deviation of the possible smoothing bias of a fit's mean over languages.
 
     `weights` (Q,) on the support, `columns` (L,) the languages that count; those that the model was
@@ -156,7 +155,7 @@ class BenchmarkFit:
         )
 
     def overlap(
-        self, weights: Floats, errors: Floats, columns: NDArray[np.bool_], *, smooth: bool = True
+        self, weights: Floats, errors: Floats, columns: Bools, *, smooth: bool = True
     ) -> pd.DataFrame:
         """How far the reference lies inside each model's own distribution, and the shape error.
 

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 
 def models_on_every(names: Sequence[str], benchmarks: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class ItemCounts:
     models: tuple[str, ...]
     languages: tuple[str, ...]
     items: NDArray[np.str_]
-    clusters: NDArray[np.intp]
+    clusters: Ints
     source_correct: Floats
     source_trials: Floats
     target_correct: Floats
@@ -63,7 +62,7 @@ class AggregateCounts:
     target_trials: Floats
 
 
-def ratio(part: Floats, whole: Floats | NDArray[np.intp]) -> Floats:
+def ratio(part: Floats, whole: Floats | Ints) -> Floats:
     """Quotient of arrays of one shape, NaN where the denominator is not above zero."""
     quotient: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return quotient
@@ -155,9 +154,7 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     )
 
 
-def _clusters(
-    study: Study, rows: pd.DataFrame, item_code: NDArray[np.intp], items: pd.Index
-) -> NDArray[np.intp]:
+def _clusters(study: Study, rows: pd.DataFrame, item_code: Ints, items: pd.Index) -> Ints:
     """Cluster codes of items: from the items table or the rows, else each item its own."""
     # A cluster may bear the name of an item that is not in it.
     label = ("item " + items.astype(str)).to_numpy(dtype=object, copy=True)

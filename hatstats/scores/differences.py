@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails
 from hatstats.scores.cell_weights import (
     cell_weights,
@@ -20,7 +20,6 @@ from hatstats.scores.cell_weights import (
 
 Names = str | Sequence[str]
 Side = tuple[Names, Names | None]
-Floats = NDArray[np.float64]
 
 
 def difference(models: Sequence[str], a: Names, b: Names) -> tuple[str, Floats]:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
-
-Floats = NDArray[np.float64]
-
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
 _OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]

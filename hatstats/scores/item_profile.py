@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
@@ -20,8 +21,6 @@ from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 #: Source accuracies at which the tidy table of an item-level profile shows it.
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)

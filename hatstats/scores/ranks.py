@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level
-
-Floats = NDArray[np.float64]
 
 
 def normal_draws(

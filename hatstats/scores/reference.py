@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import DataError
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 #: References by name; ``model:NAME`` and an array of source accuracies serve as well.
 NAMED_REFERENCES = ("pooled", "uniform", "own")

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import DataError
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 SCHEMA = "hatstats.scores"
 VERSION = 1

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, percent, wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
@@ -21,8 +22,6 @@ from hatstats.scores.cell_weights import names_of
 from hatstats.scores.differences import difference, difference_in_languages, tails_of_cells
 from hatstats.scores.given import given_fields
 from hatstats.scores.ranks import normal_draws, rank_table
-
-Floats = NDArray[np.float64]
 
 _BIAS_WORDS = (
     "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "

@@ -6,10 +6,10 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import LabelledEstimates, html_table, indented
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
@@ -151,11 +151,11 @@ class TransferProfile(LabelledEstimates, ABC):
         """Parameters in the tidy schema."""
 
     @property
-    def std_errors(self) -> NDArray[np.float64]:
+    def std_errors(self) -> Floats:
         """Standard errors of the parameters as an array, shape (k,)."""
         return standard_errors(self.covariance)
 
-    def limits(self, conf_level: float = 0.95) -> NDArray[np.float64]:
+    def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits of the parameters as an array, shape (k, 2)."""
         return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy(dtype=float)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg, special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel
+from hatstats.inference.arrays import Floats
 from hatstats.scores.reference import reference_mixture
-
-Floats = NDArray[np.float64]
 
 _UNIFORM = (np.arange(50) + 0.5) / 50
 # With more models the pooled reference is represented by quantiles of their logits: the cost grows

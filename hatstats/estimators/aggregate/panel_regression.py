@@ -28,10 +28,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import ConvergenceWarning, NotIdentifiedError
+from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.scores.counts import AggregateCounts
-
-Floats = NDArray[np.float64]
 
 #: A model is weakly identified when its transfer effect has a larger standard error than this many
 #: logits: a 95 % interval then spans more than a factor of three in odds.
@@ -53,7 +52,7 @@ class Logits:
     source_var: Floats
     target: Floats
     target_var: Floats
-    weakly_identified: NDArray[np.bool_]
+    weakly_identified: Bools
 
 
 def chance_corrected_logit(
@@ -108,14 +107,14 @@ class Panel:
     n_intercepts: int
     n_slopes: int
     model: NDArray[np.str_]
-    benchmark: NDArray[np.intp]
-    language: NDArray[np.intp]
+    benchmark: Ints
+    language: Ints
     source_fit: tuple[RemlFit, ...]
     source_models: tuple[tuple[str, ...], ...]
     components: dict[str, float]
     slope: float | None
 
-    def intercept_columns(self, b: int, languages: int) -> NDArray[np.intp]:
+    def intercept_columns(self, b: int, languages: int) -> Ints:
         """Column of each language's intercept in benchmark `b`, -1 where no cell was seen."""
         seen = np.unique(np.column_stack([self.benchmark, self.language]), axis=0)
         own = np.flatnonzero(seen[:, 0] == b)
@@ -181,7 +180,7 @@ def _calibrated(
 
 def _groupings(
     model: NDArray[np.str_],
-    benchmark: NDArray[np.intp],
+    benchmark: Ints,
     family: NDArray[np.str_],
     width: int,
     slope: float | None,

@@ -7,20 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.joint.fit import JointFit, fit_likelihood, fit_patterns
 from hatstats.estimators.joint.identification import check_identified
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import Patterns, group_items
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import cluster_sums
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 #: Options that are compared unless others are named; the others are set against the first.
 CANDIDATES = (

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
 from hatstats.estimators.joint.patterns import CountRows, Patterns
 from hatstats.estimators.joint.shared_hardness import CommonLikelihood
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.newton import Expansion, Maximum, maximise
-
-Floats = NDArray[np.float64]
 
 #: Precision of a weak normal prior on every parameter. Its standard deviation of 32 leaves
 #: ordinary fits alone and gives boundary cases (all right, all wrong) a finite answer.
@@ -66,7 +64,7 @@ class JointFit:
     log_likelihood: float
     n_parameters: int
     influence: Floats
-    index: NDArray[np.intp]
+    index: Ints
     quadrature_error: float
     decrement: float
 

@@ -12,16 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from hatstats.estimators.joint.node_tables import Curvature, Slopes, TableMaker, Tables
 from hatstats.estimators.joint.options import JointOptions, Layout, parameter_layout
 from hatstats.estimators.joint.patterns import Patterns
 from hatstats.estimators.joint.quadrature import COARSEST, SINGLE, NormalRule, Rules, choose_rules
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 #: Numbers of a block of derivatives held in memory at once.
 _BLOCK = 4_000_000

@@ -13,14 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.estimators.joint.options import JointOptions, Layout
 from hatstats.estimators.joint.patterns import CountRows, TrialTerms
 from hatstats.estimators.joint.quadrature import Rules
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 _TINY = 1e-300
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.validation import one_of
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 Chance = Literal["fixed", "estimated"]
 Hardness = Literal["auto", "own", "common"]
 

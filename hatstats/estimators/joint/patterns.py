@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import NotIdentifiedError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.counts import ItemCounts
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)

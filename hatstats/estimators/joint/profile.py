@@ -14,16 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.estimators.joint.fit import JointFit
 from hatstats.estimators.joint.node_tables import TableMaker
 from hatstats.estimators.joint.options import LOCAL
 from hatstats.estimators.joint.quadrature import normal_rule
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 #: Source logits of the grid between its ends, and the logit that stands for an end.
 _INNER = np.linspace(-8.0, 8.0, 97)

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.estimators.joint.options import Layout
 from hatstats.estimators.joint.patterns import Patterns
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 #: Relative accuracy of an item's integral by the rule of thumb of `spacing_for`.
 ACCURACY = 1e-5

@@ -29,14 +29,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from hatstats.estimators.joint.likelihood import NEGLIGIBLE, JointLikelihood
 from hatstats.estimators.joint.node_tables import Tables
 from hatstats.estimators.joint.quadrature import SINGLE, NormalRule, hardness_rule
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats, Ints
 
 
 def _normalised(log_values: Floats, axis: int) -> tuple[Floats, Floats]:
@@ -63,7 +61,7 @@ class CommonLikelihood:
         return np.ones(self.models[0].index.size)
 
     @property
-    def index(self) -> NDArray[np.intp]:
+    def index(self) -> Ints:
         """Positions of the items, shape (N,)."""
         return np.arange(self.models[0].index.size)
 

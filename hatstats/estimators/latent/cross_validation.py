@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.patterns import GroupedItems
 from hatstats.estimators.latent.penalised_fit import LEAST_RESIDUAL_SHARE, CurveFit
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 
 def choose_roughness(

@@ -21,11 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 from scipy.interpolate import BSpline
 
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
+
 #: Second derivatives of ``sum_q weights_q T(q)``, (L, p, p), for weights (L, Q).
 SecondDerivatives = Callable[[Floats], Floats]
 

@@ -13,14 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.interpolate import BSpline
 
 from hatstats.errors import FitError
 from hatstats.estimators.latent.patterns import Patterns
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 #: Largest |logit x| of the grid between the atoms.
 _REACH = 7.0

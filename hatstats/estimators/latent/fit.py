@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.latent.cross_validation import choose_roughness
@@ -31,10 +30,9 @@ from hatstats.estimators.latent.curve_families import (
 from hatstats.estimators.latent.deconvolution import GRID, Deconvolution, deconvolve
 from hatstats.estimators.latent.patterns import GroupedItems, group_items
 from hatstats.estimators.latent.penalised_fit import CurveFit, Prior, fit_curves
+from hatstats.inference.arrays import Floats
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
-
-Floats = NDArray[np.float64]
 
 #: Multiples of the cost of roughness among which cross-validation chooses. With 10 and 100 it would
 #: choose these for weak models, and their bias is not small beside the standard error: coverage of

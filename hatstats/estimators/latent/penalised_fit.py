@@ -12,14 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import FitError
 from hatstats.estimators.latent.curve_families import Family
 from hatstats.estimators.latent.deconvolution import Deconvolution
 from hatstats.estimators.latent.patterns import Means
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats, Ints
 
 # Variance of an item's target accuracy given its source count is modelled as
 # dispersion * (mean * (1 - mean) + _VARIANCE_FLOOR): a working weight, which the sandwich checks.
@@ -254,7 +252,7 @@ class Equations:
         by_design -= (design * residual[:, :, None]).swapaxes(1, 2) @ mean
         return np.asarray(by_design - (design * self.working[:, :, None]).swapaxes(1, 2) @ by_fit)
 
-    def rows(self, keep: NDArray[np.intp]) -> Equations:
+    def rows(self, keep: Ints) -> Equations:
         """The equations of some languages."""
         return Equations(self.prior, self.posterior, self.means.rows(keep), self.working[keep])
 
