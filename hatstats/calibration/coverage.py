@@ -82,7 +82,7 @@ def _replicate(
             np.column_stack(
                 [
                     _intervals(scores, level),
-                    _intervals(replace(scores, cov=wider), level),
+                    _intervals(replace(scores, covariance=wider), level),
                     # A contrast carries the warnings of both its models.
                     np.r_[noted, noted[:-1] | noted[1:]],
                 ]
