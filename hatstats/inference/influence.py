@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hatstats.inference.arrays import Floats, Ints
 
 
-def cluster_sums(influence: NDArray[np.float64], clusters: NDArray[np.intp]) -> NDArray[np.float64]:
+def cluster_sums(influence: Floats, clusters: Ints) -> Floats:
     """Influence values (n, k) summed within clusters, (g, k).
 
     ``influence[i, j]`` is how far estimate j moves when item i gets one unit of weight more;
@@ -19,9 +20,7 @@ def cluster_sums(influence: NDArray[np.float64], clusters: NDArray[np.intp]) -> 
     return sums
 
 
-def influence_covariance(
-    influence: NDArray[np.float64], clusters: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def influence_covariance(influence: Floats, clusters: Ints) -> Floats:
     """Covariance (k, k) of estimates from influence values (n, k) of independent clusters (n,).
 
     ``V = g / (g - 1) * sum_c psi_c psi_c'`` with ``psi_c`` the sum of a cluster's influence values:
@@ -31,7 +30,7 @@ def influence_covariance(
     return covariance_of_sums(cluster_sums(influence, clusters))
 
 
-def covariance_of_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+def covariance_of_sums(sums: Floats) -> Floats:
     """`influence_covariance`, (k, k), from sums of influence values by cluster, (g, k)."""
     groups = sums.shape[0]
     if groups < 2:
@@ -47,8 +46,8 @@ class Tails:
     third central moment over the variance to the power 3/2, is NaN where it is not known.
     """
 
-    df: NDArray[np.float64]
-    skewness: NDArray[np.float64]
+    df: Floats
+    skewness: Floats
 
     @classmethod
     def unknown(cls, size: int) -> Tails:
@@ -56,7 +55,7 @@ class Tails:
         return cls(np.full(size, np.inf), np.full(size, np.nan))
 
     @classmethod
-    def from_sums(cls, sums: NDArray[np.float64]) -> Tails:
+    def from_sums(cls, sums: Floats) -> Tails:
         """Tails of k estimates from sums of influence values by cluster, shape (g, k).
 
         The variance ``V = sum_c psi_c^2`` is itself estimated, less precisely the fewer clusters

@@ -8,10 +8,10 @@ Distribution functions come from `scipy.special`: `scipy.stats` takes longer to 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 #: A standard error of a proportion up to this is rounding error: the data do not vary.
 NO_SPREAD = 1e-12

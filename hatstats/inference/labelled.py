@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import percent
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
-
-Floats = NDArray[np.float64]
 
 
 class LabelledEstimates:

@@ -6,11 +6,10 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 
 @functools.cache

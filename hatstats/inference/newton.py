@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from hatstats.errors import FitError
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats, Ints
 
 #: Smallest curvature, relative to the diagonal, by which a Newton step is divided.
 _LEAST_CURVATURE = 1e-10
@@ -103,7 +102,7 @@ def _step[E: Expansion](
     return step, Maximum(theta, expansion, float(gradient @ step), fixed)
 
 
-def newton_step(expansion: Expansion, free: NDArray[np.intp]) -> Floats:
+def newton_step(expansion: Expansion, free: Ints) -> Floats:
     """Newton step in the `free` parameters (F,), uphill even where the function is not concave."""
     block = np.ix_(free, free)
     gradient, information = expansion.gradient[free], expansion.information[block]

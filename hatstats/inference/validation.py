@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 _RANK_TOLERANCE = 1e-10
 
@@ -37,7 +34,7 @@ def listed(indices: Any, limit: int = 10) -> str:
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
 
 
-def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
+def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
     """Copy of the array called `name`, of the given shape (-1: any size but zero), all finite.
 
     Else a DataError that names the rows.
@@ -60,7 +57,7 @@ def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> FloatArray:
     return array
 
 
-def design_matrix(X: Any) -> FloatArray:
+def design_matrix(X: Any) -> Floats:
     """Copy of a design matrix (n, k), of full column rank where ``n >= k``.
 
     Else a DataError that names the columns which are zero or depend on each other.
@@ -80,17 +77,17 @@ def design_matrix(X: Any) -> FloatArray:
     return array
 
 
-def symmetric_matrix(name: str, value: Any, n: int) -> FloatArray:
+def symmetric_matrix(name: str, value: Any, n: int) -> Floats:
     """Exactly symmetric copy of a matrix (n, n); DataError if it is not symmetric to rounding."""
     array = finite_array(name, value, (n, n))
     skew = np.abs(array - array.T).max(axis=1) > 1e-8 * np.abs(array).max()
     if skew.any():
         raise DataError(f"{name} is not symmetric in rows {listed(np.flatnonzero(skew))}")
-    result: FloatArray = (array + array.T) / 2
+    result: Floats = (array + array.T) / 2
     return result
 
 
-def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
+def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], Ints]:
     """Distinct labels in sorted order, and the code 0, 1, ... of each row (n,).
 
     A DataError for another shape, or a missing label (rows are named).
@@ -105,7 +102,7 @@ def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], IntArr
     return tuple(names.tolist()), codes.astype(np.intp)
 
 
-def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
+def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], Ints]:
     """`label_codes` of at least two clusters; NotIdentifiedError for one."""
     labels, codes = label_codes("clusters", clusters, n)
     if len(labels) < 2:
@@ -116,7 +113,7 @@ def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], IntArray]:
     return labels, codes
 
 
-def is_definite(matrix: FloatArray) -> bool:
+def is_definite(matrix: Floats) -> bool:
     """Whether a symmetric matrix (n, n) is positive definite, after scaling to unit diagonal.
 
     A Cholesky pivot below 1e-7 counts as zero: a correlation of one up to rounding.
@@ -132,7 +129,7 @@ def is_definite(matrix: FloatArray) -> bool:
     return bool(np.diag(lower).min() > 1e-7)
 
 
-def null_rows(matrix: FloatArray, rows: IntArray | None = None) -> str:
+def null_rows(matrix: Floats, rows: Ints | None = None) -> str:
     """Rows with weight in the smallest eigenvector of a symmetric matrix (n, n), as text.
 
     `rows` (n,) are the names of its rows; 0 to n - 1 by default.

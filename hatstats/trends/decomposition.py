@@ -21,13 +21,13 @@ from html import escape
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
@@ -36,7 +36,6 @@ from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
 
-Floats = NDArray[np.float64]
 #: A model, several models, or all models released in a year.
 Side = str | int | Sequence[str]
 

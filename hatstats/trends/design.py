@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.study.formula import (
     EXAMPLE,
     evaluate_formula,
@@ -24,7 +24,6 @@ from hatstats.study.formula import (
 )
 from hatstats.trends.transforms import TOLERANT, functions
 
-Floats = NDArray[np.float64]
 Value = float | str
 
 

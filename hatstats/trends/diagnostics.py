@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.leverage import (
     partial_leverage,
     partial_r_squared,
@@ -21,7 +21,6 @@ from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
 
-Floats = NDArray[np.float64]
 Unit = Literal["cluster", "model"]
 
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
+
 Link = Literal["identity", "logit"]
 
 

@@ -7,11 +7,11 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Panel, family_labels, fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
@@ -20,8 +20,6 @@ from hatstats.trends.design import Design, build_design
 from hatstats.trends.prediction import Link, Surface
 from hatstats.trends.standard_errors import Vcov, robust_covariance
 from hatstats.trends.trend import TrendFit
-
-Floats = NDArray[np.float64]
 
 
 @one_thread

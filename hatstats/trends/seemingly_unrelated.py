@@ -12,19 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
 from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.trends.prediction import Surface
 from hatstats.trends.trend import TrendFit
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.permutation import permutation_test
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
 from hatstats.inference.cluster_robust.wild_bootstrap import WeightKind, wild_cluster_bootstrap
@@ -17,7 +18,6 @@ from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.reml.model_based import knapp_hartung, satterthwaite
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
-Floats = NDArray[np.float64]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 #: Bootstrap and permutation draws where they are not enumerated.

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.study.formula import FUNCTIONS
 
-Floats = NDArray[np.float64]
 #: Functions that accept missing values and return none.
 TOLERANT = ("filled", "missing")
 

@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.panel_regression import Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates
@@ -26,8 +26,6 @@ from hatstats.scores.scores import HatScores
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import DRAWS, compare
-
-Floats = NDArray[np.float64]
 
 _BINS = 41
 

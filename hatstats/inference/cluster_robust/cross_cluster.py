@@ -10,18 +10,16 @@ get exactly ``B`` from it, whatever the weights. ``B`` is the least-squares fit 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 from scipy.sparse import linalg as linalg_sparse
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 # Share of a cluster's own covariance that shared errors may explain.
 _LARGEST_SHARE = 0.95
 
 
-def shared_errors(X: FloatArray, T: FloatArray, codes: IntArray) -> FloatArray:
+def shared_errors(X: Floats, T: Floats, codes: Ints) -> Floats:
     """Least-squares ``B`` (k, k) of ``T ~ X B X'`` over the entries between clusters.
 
     `X` (n, k) has full column rank, `T` (n, n) is positive definite, and `codes` (n,) are the
@@ -39,7 +37,7 @@ def shared_errors(X: FloatArray, T: FloatArray, codes: IntArray) -> FloatArray:
     rows = [np.flatnonzero(codes == cluster) for cluster in range(codes.max() + 1)]
     grams = [basis[row].T @ basis[row] for row in rows]
 
-    def normal(flat: FloatArray) -> FloatArray:
+    def normal(flat: Floats) -> Floats:
         B = flat.reshape(k, k)
         return (B - sum(gram @ B @ gram for gram in grams)).ravel()
 
@@ -57,11 +55,11 @@ def shared_errors(X: FloatArray, T: FloatArray, codes: IntArray) -> FloatArray:
     if worst > _LARGEST_SHARE:
         inner *= _LARGEST_SHARE / worst
     inverse = linalg.solve_triangular(triangle, np.eye(k))
-    result: FloatArray = inverse @ inner @ inverse.T
+    result: Floats = inverse @ inner @ inverse.T
     return result
 
 
-def positive_part(known: FloatArray, model: FloatArray) -> FloatArray:
+def positive_part(known: Floats, model: Floats) -> Floats:
     """`known` (k, k), symmetric, with its negative eigenvalues set to zero.
 
     Eigenvalues are taken in the coordinates in which the positive definite `model` (k, k) is
@@ -73,5 +71,5 @@ def positive_part(known: FloatArray, model: FloatArray) -> FloatArray:
     scaled = linalg.solve_triangular(lower, (known + known.T) / 2, lower=True)
     values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, scaled.T, lower=True))
     factor = lower @ vectors * np.sqrt(np.maximum(values, 0.0))
-    result: FloatArray = factor @ factor.T
+    result: Floats = factor @ factor.T
     return result

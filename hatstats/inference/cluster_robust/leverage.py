@@ -13,13 +13,11 @@ that cluster's effect, whatever its standard error (MacKinnon, Nielsen and Webb 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 
-def partial_leverage(X: FloatArray, W: FloatArray, codes: IntArray) -> FloatArray:
+def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
     """Share of each cluster in the information on each coefficient, (G, k); columns sum to 1.
 
     `X` (n, k) has full column rank, `W` (n, n) are symmetric weights, `codes` (n,) the clusters 0
@@ -28,34 +26,34 @@ def partial_leverage(X: FloatArray, W: FloatArray, codes: IntArray) -> FloatArra
     M = np.linalg.inv(X.T @ W @ X)
     residual = X @ M / np.diag(M)
     member = codes == np.arange(int(codes.max()) + 1)[:, None]
-    shares: FloatArray = (member @ (residual * (W @ residual))) * np.diag(M)
+    shares: Floats = (member @ (residual * (W @ residual))) * np.diag(M)
     return shares
 
 
-def variance_inflation(X: FloatArray) -> FloatArray:
+def variance_inflation(X: Floats) -> Floats:
     """``1 / (1 - R^2)`` (k,) of each column of `X` (n, k) on the others and a constant.
 
     `X` is without the constant and of full rank beside it; 1 for a column alone.
     """
     centred = X - X.mean(axis=0)
     scaled = centred / np.linalg.norm(centred, axis=0)
-    result: FloatArray = np.diag(np.linalg.inv(scaled.T @ scaled)).copy()
+    result: Floats = np.diag(np.linalg.inv(scaled.T @ scaled)).copy()
     return result
 
 
-def partial_r_squared(y: FloatArray, X: FloatArray) -> FloatArray:
+def partial_r_squared(y: Floats, X: Floats) -> Floats:
     """Share of the variance left by the other columns that each explains, (k,).
 
     ``1 - RSS / RSS without the column`` by least squares of `y` (n,) on all columns `X` (n, k),
     constant included; NaN where the other columns fit exactly.
     """
 
-    def rss(columns: FloatArray) -> float:
+    def rss(columns: Floats) -> float:
         return float(((y - columns @ np.linalg.lstsq(columns, y)[0]) ** 2).sum())
 
     full = rss(X)
     without = np.array([rss(np.delete(X, column, axis=1)) for column in range(X.shape[1])])
-    share: FloatArray = np.divide(
+    share: Floats = np.divide(
         without - full, without, out=np.full(without.shape, np.nan), where=without > 0.0
     )
     return share

@@ -24,13 +24,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.validation import cluster_codes, design_matrix, finite_array
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 ENUMERATED = 20_000
 # Statistics this close, relatively, are ties: rounding must not decide.
@@ -52,7 +49,7 @@ class PermutationTest:
     floor: float
     enumerated: bool
     n_draws: int
-    draws: FloatArray
+    draws: Floats
     reason: str
 
 
@@ -90,7 +87,7 @@ def permutation_test(
     E = np.linalg.inv(X.T @ X) @ X.T
     member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
 
-    def statistics(outcomes: FloatArray) -> FloatArray:
+    def statistics(outcomes: Floats) -> Floats:
         """Studentised coefficients (m,) of outcomes (m, n)."""
         slope = outcomes @ E[column]
         residuals = outcomes - (outcomes @ E.T) @ X.T
@@ -98,7 +95,7 @@ def permutation_test(
         count = len(member)
         error = np.sqrt(count / (count - 1) * (scores**2).sum(axis=1))
         zero = error <= 1e-12 * np.linalg.norm(outcomes, axis=1) * np.linalg.norm(E[column])
-        t: FloatArray = np.divide(slope, error, out=np.full(error.shape, np.nan), where=~zero)
+        t: Floats = np.divide(slope, error, out=np.full(error.shape, np.nan), where=~zero)
         return t
 
     observed = float(statistics(residual[None])[0])
@@ -126,7 +123,7 @@ def permutation_test(
     )
 
 
-def group_size(codes: IntArray) -> int:
+def group_size(codes: Ints) -> int:
     """Number of permutations within clusters and of clusters of equal size."""
     sizes = np.bincount(codes)
     within = math.prod(math.factorial(int(size)) for size in sizes)
@@ -134,12 +131,12 @@ def group_size(codes: IntArray) -> int:
     return within * between
 
 
-def _rows(codes: IntArray) -> list[IntArray]:
+def _rows(codes: Ints) -> list[Ints]:
     """Row numbers of each cluster."""
     return [np.flatnonzero(codes == cluster) for cluster in range(int(codes.max()) + 1)]
 
 
-def _all_orders(codes: IntArray) -> Iterator[IntArray]:
+def _all_orders(codes: Ints) -> Iterator[Ints]:
     """All permutations of the rows, each (n,), the identity first."""
     rows = _rows(codes)
     by_size: dict[int, list[int]] = {}
@@ -157,7 +154,7 @@ def _all_orders(codes: IntArray) -> Iterator[IntArray]:
             yield order
 
 
-def _drawn_orders(codes: IntArray, n_draws: int, rng: np.random.Generator) -> IntArray:
+def _drawn_orders(codes: Ints, n_draws: int, rng: np.random.Generator) -> Ints:
     """Random permutations of the rows, (n_draws, n)."""
     rows = _rows(codes)
     order = np.empty((n_draws, codes.size), dtype=np.intp)

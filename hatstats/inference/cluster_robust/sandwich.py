@@ -37,10 +37,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.cluster_robust.cross_cluster import positive_part, shared_errors
 from hatstats.inference.cluster_robust.satterthwaite import (
     WaldTest,
@@ -59,8 +59,6 @@ from hatstats.inference.validation import (
     symmetric_matrix,
 )
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 Kind = Literal["CR0", "CR1", "CR2", "CR3"]
 
 # Whitened residual variances lie between 0 and 1; below this one is a leverage of exactly one.
@@ -80,25 +78,25 @@ class ClusterRobust:
     `loadings` (k, n) are ``E_j A_j``; `residual_cov` (n, n) is ``(I - H) T (I - H)'``.
     """
 
-    cov: FloatArray
+    cov: Floats
     kind: Kind
     n_clusters: int
     labels: tuple[Any, ...]
-    codes: IntArray
-    X: FloatArray
-    within: FloatArray
-    between: FloatArray
-    loadings: FloatArray
-    residual_cov: FloatArray
+    codes: Ints
+    X: Floats
+    within: Floats
+    between: Floats
+    loadings: Floats
+    residual_cov: Floats
 
-    def std_errors(self, L: Any) -> FloatArray:
+    def std_errors(self, L: Any) -> Floats:
         """Standard errors of contrasts, shape (q,)."""
         contrasts = self._contrasts(L)
         variance = np.einsum("qp,pr,qr->q", contrasts, self.cov, contrasts)
-        result: FloatArray = np.sqrt(np.maximum(variance, 0.0))
+        result: Floats = np.sqrt(np.maximum(variance, 0.0))
         return result
 
-    def satterthwaite(self, L: Any) -> FloatArray:
+    def satterthwaite(self, L: Any) -> Floats:
         r"""Bell-McCaffrey degrees of freedom of contrasts, shape (q,).
 
         ``(tr P + c'Kc)^2 / sum_ij P_ij^2`` with ``P_ij = q_i' Cov(e_i, e_j) q_j``,
@@ -116,7 +114,7 @@ class ClusterRobust:
             ]
         )
 
-    def df(self, L: Any) -> FloatArray:
+    def df(self, L: Any) -> Floats:
         """Degrees of freedom of contrasts by the default of this kind, shape (q,).
 
         Satterthwaite for CR2, else G - 1. NaN where a contrast depends on one cluster alone.
@@ -126,7 +124,7 @@ class ClusterRobust:
         sole = self.sole_cluster(L)
         return np.where(sole >= 0, np.nan, float(self.n_clusters - 1))
 
-    def sole_cluster(self, L: Any) -> IntArray:
+    def sole_cluster(self, L: Any) -> Ints:
         """First cluster without which a contrast could not be estimated, as an index (q,).
 
         -1 if there is none (`labels` names them). A contrast with such a cluster (the dummy of a
@@ -146,7 +144,7 @@ class ClusterRobust:
             for sole in self.sole_cluster(L)
         )
 
-    def shares(self, L: Any) -> FloatArray:
+    def shares(self, L: Any) -> Floats:
         """Share of each cluster in the variance of contrasts under the working model, (q, G).
 
         ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G clusters
@@ -155,7 +153,7 @@ class ClusterRobust:
         blocks = self._covariances(self._contrasts(L))
         own = np.einsum("ssgg->sg", blocks)
         total = own.sum(axis=1, keepdims=True)
-        result: FloatArray = np.divide(own, total, out=np.full(own.shape, np.nan), where=total > 0)
+        result: Floats = np.divide(own, total, out=np.full(own.shape, np.nan), where=total > 0)
         return result
 
     def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
@@ -182,13 +180,13 @@ class ClusterRobust:
             return WaldTest(np.nan, count, np.nan, np.nan, reason)
         return hotelling_test(float(distance @ np.linalg.solve(cov, distance)), count, nu)
 
-    def _covariances(self, contrasts: FloatArray) -> FloatArray:
+    def _covariances(self, contrasts: Floats) -> Floats:
         """Covariances of the cluster terms of contrasts (q, k), shape (q, q, G, G)."""
         return cluster_covariances(
             contrasts @ self.loadings, self.residual_cov, self.codes, self.n_clusters
         )
 
-    def _contrasts(self, L: Any) -> FloatArray:
+    def _contrasts(self, L: Any) -> Floats:
         """Checked contrasts, (q, k)."""
         contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
         if contrasts.ndim != 2 or contrasts.shape[1] != len(self.cov):
@@ -262,8 +260,8 @@ def cluster_robust(
 
 
 def _adjustment(
-    kind: Kind, working: FloatArray, residual_cov: FloatArray, maker: FloatArray, count: int
-) -> FloatArray:
+    kind: Kind, working: Floats, residual_cov: Floats, maker: Floats, count: int
+) -> Floats:
     """``A_j`` of one cluster of m rows, shape (m, m).
 
     `working` and `residual_cov` are its blocks of ``T0`` and of the residuals' covariance, `maker`
@@ -291,11 +289,11 @@ def _adjustment(
         basis = np.eye(len(working))
     positive, rotation = np.linalg.eigh(basis.T @ inner @ basis)
     factor = lower @ basis @ rotation
-    result: FloatArray = (factor / np.sqrt(positive)) @ factor.T
+    result: Floats = (factor / np.sqrt(positive)) @ factor.T
     return result
 
 
-def _check_residuals(E: FloatArray, X: FloatArray, e: FloatArray) -> None:
+def _check_residuals(E: Floats, X: Floats, e: Floats) -> None:
     """Refuse residuals (n,) that are not those of the fit: fitted again, they give zero."""
     fitted = X @ (E @ e)
     # The residuals of a perfect fit are rounding errors, and need not be orthogonal to anything.

@@ -18,16 +18,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 _ESTIMABLE = 1e-8
 
 
-def sole_clusters(X: FloatArray, codes: IntArray, contrasts: FloatArray) -> IntArray:
+def sole_clusters(X: Floats, codes: Ints, contrasts: Floats) -> Ints:
     """First cluster without which each contrast could not be estimated, -1 if there is none.
 
     `X` (n, k) has full column rank, `codes` (n,) are the clusters and `contrasts` is (q, k); the
@@ -62,9 +60,7 @@ class WaldTest:
     reason: str = ""
 
 
-def cluster_covariances(
-    loadings: FloatArray, residual_cov: FloatArray, codes: IntArray, count: int
-) -> FloatArray:
+def cluster_covariances(loadings: Floats, residual_cov: Floats, codes: Ints, count: int) -> Floats:
     """``P_ij`` for all pairs of clusters, shape (q, q, G, G).
 
     Entry [s, t, i, j] is the covariance of term s of cluster i and term t of cluster j. Row s of
@@ -73,11 +69,11 @@ def cluster_covariances(
     """
     member = codes == np.arange(count)[:, None]
     split = loadings[:, None, :] * member[None, :, :]
-    result: FloatArray = np.einsum("sin,nm,tjm->stij", split, residual_cov, split, optimize=True)
+    result: Floats = np.einsum("sin,nm,tjm->stij", split, residual_cov, split, optimize=True)
     return result
 
 
-def satterthwaite_df(P: FloatArray, known: float = 0.0) -> float:
+def satterthwaite_df(P: Floats, known: float = 0.0) -> float:
     """Degrees of freedom ``2 mean^2 / variance = (tr P + known)^2 / sum P_ij^2`` of one variance.
 
     `P` (G, G) are the covariances of the cluster terms, `known` is the part of the variance that is
@@ -87,7 +83,7 @@ def satterthwaite_df(P: FloatArray, known: float = 0.0) -> float:
     return (float(np.trace(P)) + known) ** 2 / spread if spread > 0 else np.nan
 
 
-def hotelling_df(P: FloatArray, known: FloatArray) -> float:
+def hotelling_df(P: Floats, known: Floats) -> float:
     """Degrees of freedom ``nu`` of a covariance matrix, as in the test "HTZ".
 
     The ``nu`` at which a Wishart matrix has the same total variance, once the covariance is

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.satterthwaite import sole_clusters
 from hatstats.inference.intervals import check_level
 from hatstats.inference.validation import (
@@ -37,8 +37,6 @@ from hatstats.inference.validation import (
     symmetric_matrix,
 )
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 WeightKind = Literal["rademacher", "webb"]
 
 ENUMERATED_CLUSTERS = 12
@@ -69,7 +67,7 @@ class WildBootstrap:
     enumerated: bool
     n_draws: int
     n_clusters: int
-    draws: FloatArray
+    draws: Floats
     reason: str
     scores: ClusterScores
 
@@ -117,14 +115,14 @@ class ClusterScores:
     cluster weights of the draws, all sign patterns if `enumerated`.
     """
 
-    a0: FloatArray
-    a1: FloatArray
-    B0: FloatArray
-    B1: FloatArray
-    weights: FloatArray
+    a0: Floats
+    a1: Floats
+    B0: Floats
+    B1: Floats
+    weights: Floats
     enumerated: bool
 
-    def studentised(self, distance: float, weights: FloatArray) -> FloatArray:
+    def studentised(self, distance: float, weights: Floats) -> Floats:
         """Studentised contrasts (m,) for cluster weights (m, G); weights of 1 give the observed."""
         a = self.a0 + distance * self.a1
         B = self.B0 + distance * self.B1
@@ -135,13 +133,11 @@ class ClusterScores:
         size = np.abs(weights)
         no_deviation = np.abs(deviation) <= _ZERO * (size @ np.abs(a))
         no_error = error <= _ZERO * np.linalg.norm(size @ np.abs(B).T, axis=1)
-        t: FloatArray = np.divide(
-            deviation, error, out=np.full(len(error), np.nan), where=~no_error
-        )
+        t: Floats = np.divide(deviation, error, out=np.full(len(error), np.nan), where=~no_error)
         t[no_error & ~no_deviation] = np.sign(deviation[no_error & ~no_deviation]) * np.inf
         return t
 
-    def test(self, distance: float) -> tuple[float, float, FloatArray]:
+    def test(self, distance: float) -> tuple[float, float, Floats]:
         """Observed statistic, p value and statistics of the draws (n_draws,) at a distance."""
         t = float(self.studentised(distance, np.ones((1, len(self.a0))))[0])
         draws = self.studentised(distance, self.weights)
@@ -233,7 +229,7 @@ def wild_cluster_bootstrap(
     )
 
 
-def _weight_matrix(weights: Any, n: int) -> FloatArray:
+def _weight_matrix(weights: Any, n: int) -> Floats:
     """Regression weights as a matrix (n, n)."""
     if weights is None:
         return np.eye(n)
@@ -245,15 +241,15 @@ def _weight_matrix(weights: Any, n: int) -> FloatArray:
     return np.diag(vector)
 
 
-def _patterns(count: int) -> FloatArray:
+def _patterns(count: int) -> Floats:
     """All patterns of -1 and 1, (2^count, count), the first all 1."""
     bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
-    patterns: FloatArray = 1.0 - 2.0 * bits.astype(np.float64)
+    patterns: Floats = 1.0 - 2.0 * bits.astype(np.float64)
     return patterns
 
 
-def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> FloatArray:
+def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> Floats:
     """Random cluster weights, (n_draws, count)."""
     points = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
-    drawn: FloatArray = np.random.default_rng(rng).choice(points, size=(n_draws, count))
+    drawn: Floats = np.random.default_rng(rng).choice(points, size=(n_draws, count))
     return drawn

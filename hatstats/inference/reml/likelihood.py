@@ -20,17 +20,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.linalg import inverses
 from hatstats.inference.newton import Expansion, newton_step
 from hatstats.inference.newton import maximise as newton
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 # Newton decrement, about twice the distance to the maximum, at which one last step follows: it
 # squares the error once more.
@@ -49,24 +46,22 @@ class Problem:
     one random effect per row. `constant` are the terms of the log-likelihood without tau2.
     """
 
-    y: FloatArray
-    X: FloatArray
+    y: Floats
+    X: Floats
     indicators: tuple[sparse.csr_array | None, ...]
-    order: IntArray
+    order: Ints
     blocks: tuple[slice, ...]
-    V: tuple[FloatArray, ...]
-    shared: tuple[tuple[FloatArray, ...], ...]
+    V: tuple[Floats, ...]
+    shared: tuple[tuple[Floats, ...], ...]
     constant: float
 
     @property
-    def variances(self) -> FloatArray:
+    def variances(self) -> Floats:
         """Known sampling variances, shape (n,)."""
         return np.concatenate([np.diag(V) for V in self.V])
 
 
-def make_problem(
-    y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
-) -> Problem:
+def make_problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> Problem:
     """Sort rows into blocks and prepare what every evaluation needs; `codes` are (n,) each."""
     n, k = X.shape
     connected = V != 0
@@ -92,16 +87,14 @@ class Factor:
     """Generalised least squares at one covariance, through ``S = L L'`` and ``L^-1 X = Q R``."""
 
     blocks: tuple[slice, ...]
-    lower: tuple[FloatArray, ...]  # one for each block
-    basis: FloatArray
-    triangle: FloatArray
-    params: FloatArray
-    whitened: FloatArray  # L^-1 (y - X params)
+    lower: tuple[Floats, ...]  # one for each block
+    basis: Floats
+    triangle: Floats
+    params: Floats
+    whitened: Floats  # L^-1 (y - X params)
 
 
-def factorise(
-    S: tuple[FloatArray, ...], blocks: tuple[slice, ...], y: FloatArray, X: FloatArray
-) -> Factor:
+def factorise(S: tuple[Floats, ...], blocks: tuple[slice, ...], y: Floats, X: Floats) -> Factor:
     """Whiten by the Cholesky factors of ``S`` and regress; LinAlgError where ``S`` is singular."""
     lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
     white = _solve(lower, blocks, np.column_stack([X, y]))
@@ -113,12 +106,12 @@ def factorise(
 
 
 def _solve(
-    lower: tuple[FloatArray, ...],
+    lower: tuple[Floats, ...],
     blocks: tuple[slice, ...],
-    right: FloatArray,
+    right: Floats,
     *,
     transpose: bool = False,
-) -> FloatArray:
+) -> Floats:
     """``L^-1 right``, or ``L'^-1 right``, block by block."""
     result = np.empty_like(right)
     for triangle, rows in zip(lower, blocks, strict=True):
@@ -128,7 +121,7 @@ def _solve(
     return result
 
 
-def inverse(factor: Factor) -> FloatArray:
+def inverse(factor: Factor) -> Floats:
     """``S^-1``, shape (n, n), from its Cholesky factors."""
     result = np.zeros((len(factor.basis), len(factor.basis)))
     for lower, rows in zip(factor.lower, factor.blocks, strict=True):
@@ -136,14 +129,14 @@ def inverse(factor: Factor) -> FloatArray:
     return result
 
 
-def projection(factor: Factor) -> FloatArray:
+def projection(factor: Factor) -> Floats:
     """``P`` of the module's formula, shape (n, n)."""
     tail = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
-    result: FloatArray = inverse(factor) - tail @ tail.T
+    result: Floats = inverse(factor) - tail @ tail.T
     return result
 
 
-def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
+def marginal(problem: Problem, tau2: Floats) -> tuple[Floats, ...]:
     """``S`` at the given components, block by block."""
     parts = []
     for V, shared in zip(problem.V, problem.shared, strict=True):
@@ -155,7 +148,7 @@ def marginal(problem: Problem, tau2: FloatArray) -> tuple[FloatArray, ...]:
     return tuple(parts)
 
 
-def _evaluate(problem: Problem, tau2: FloatArray) -> tuple[float, Factor] | None:
+def _evaluate(problem: Problem, tau2: Floats) -> tuple[float, Factor] | None:
     """Log-likelihood at ``tau2`` (K,) and the factors of ``S``; None where ``S`` is singular."""
     try:
         factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
@@ -167,21 +160,21 @@ def _evaluate(problem: Problem, tau2: FloatArray) -> tuple[float, Factor] | None
     return (loglik, factor) if np.isfinite(loglik) else None
 
 
-def loglik_at(problem: Problem, tau2: FloatArray) -> float:
+def loglik_at(problem: Problem, tau2: Floats) -> float:
     """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
     found = _evaluate(problem, tau2)
     return -np.inf if found is None else found[0]
 
 
-def indicator(code: IntArray) -> sparse.csr_array | None:
+def indicator(code: Ints) -> sparse.csr_array | None:
     """``Z'`` (groups, n) of a grouping; None where every row is a group, so that ``Z Z' = I``."""
     n, count = len(code), int(code.max()) + 1
     return sparse.csr_array((np.ones(n), (code, np.arange(n)))) if count < n else None
 
 
 def cross_products(
-    P: FloatArray, indicators: tuple[sparse.csr_array | None, ...]
-) -> tuple[FloatArray, list[list[FloatArray]]]:
+    P: Floats, indicators: tuple[sparse.csr_array | None, ...]
+) -> tuple[Floats, list[list[Floats]]]:
     """``tr(Z_k Z_k' P Z_l Z_l' P)`` for all pairs (K, K), and the blocks ``Z_k' P Z_l``."""
     rows = [P if Z is None else Z @ P for Z in indicators]
     # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')'.
@@ -190,7 +183,7 @@ def cross_products(
     return traces, blocks
 
 
-def _expand(problem: Problem, tau2: FloatArray) -> Expansion:
+def _expand(problem: Problem, tau2: Floats) -> Expansion:
     """The log-likelihood with score and information; ``-inf`` where ``S`` is singular."""
     found = _evaluate(problem, tau2)
     if found is None:
@@ -213,7 +206,7 @@ def _expand(problem: Problem, tau2: FloatArray) -> Expansion:
     )
 
 
-def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
+def observed_information(problem: Problem, tau2: Floats) -> Floats:
     """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
     return _expand(problem, tau2).information
 
@@ -222,7 +215,7 @@ def observed_information(problem: Problem, tau2: FloatArray) -> FloatArray:
 class Peak:
     """A local maximum of the restricted likelihood: components (K,) and log-likelihood."""
 
-    tau2: FloatArray
+    tau2: Floats
     loglik: float
 
 
@@ -249,7 +242,7 @@ def residual_scale(problem: Problem) -> float:
     return float(residual @ residual) / freedom
 
 
-def _starts(problem: Problem) -> list[FloatArray]:
+def _starts(problem: Problem) -> list[Floats]:
     """Local maxima along rays from the origin: one ray per component, and the diagonal.
 
     Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
@@ -263,7 +256,7 @@ def _starts(problem: Problem) -> list[FloatArray]:
     steps = 4 + int(np.ceil(2 * np.log10(largest / low)))
     sizes = np.concatenate([[0.0], np.geomspace(low, 3.0 * largest, steps)])
     directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
-    starts: list[FloatArray] = []
+    starts: list[Floats] = []
     for direction in directions:
         # A little of every component, so that only the origin starts on the boundary.
         ray = [size * (0.97 * direction + 0.03 / count) for size in sizes]
@@ -274,11 +267,11 @@ def _starts(problem: Problem) -> list[FloatArray]:
     return starts
 
 
-def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | None:
+def _climb(problem: Problem, start: Floats, known: list[Peak]) -> Peak | None:
     """Maximum reached from one start, or the known peak that the way passes; None if it fails."""
     unit = max(residual_scale(problem), float(problem.variances.mean()))
 
-    def passed(tau2: FloatArray) -> Peak | None:
+    def passed(tau2: Floats) -> Peak | None:
         near = (np.allclose(tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit) for peak in known)
         return next((peak for peak, close in zip(known, near, strict=True) if close), None)
 
@@ -304,12 +297,12 @@ def _climb(problem: Problem, start: FloatArray, known: list[Peak]) -> Peak | Non
     return peak
 
 
-def _search(problem: Problem, start: FloatArray) -> FloatArray:
+def _search(problem: Problem, start: Floats) -> Floats:
     """Components (K,) by a bounded quasi-Newton search, for starts from which `_climb` fails."""
     unit = residual_scale(problem) or 1.0
     floor = loglik_at(problem, start) - 1e6
 
-    def loss(scaled: FloatArray) -> float:
+    def loss(scaled: Floats) -> float:
         return -max(loglik_at(problem, scaled * unit), floor)
 
     from scipy import optimize  # seldom needed, and slow to import
@@ -317,5 +310,5 @@ def _search(problem: Problem, start: FloatArray) -> FloatArray:
     found = optimize.minimize(
         loss, start / unit, method="L-BFGS-B", bounds=[(0.0, None)] * len(start)
     )
-    result: FloatArray = np.asarray(found.x, dtype=np.float64) * unit
+    result: Floats = np.asarray(found.x, dtype=np.float64) * unit
     return result

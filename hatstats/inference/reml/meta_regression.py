@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, special
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.reml import likelihood as reml
 from hatstats.inference.validation import (
     design_matrix,
@@ -36,9 +36,6 @@ from hatstats.inference.validation import (
     null_rows,
     symmetric_matrix,
 )
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +64,17 @@ class RemlFit:
     its inverse. `loglik` has metafor's constant.
     """
 
-    y: FloatArray
-    X: FloatArray
-    V: FloatArray
-    codes: tuple[IntArray, ...]
-    params: FloatArray
-    cov: FloatArray
-    variance_components: FloatArray
+    y: Floats
+    X: Floats
+    V: Floats
+    codes: tuple[Ints, ...]
+    params: Floats
+    cov: Floats
+    variance_components: Floats
     loglik: float
-    residuals: FloatArray
-    marginal: FloatArray
-    weights: FloatArray
+    residuals: Floats
+    marginal: Floats
+    weights: Floats
 
     def heterogeneity(self) -> Heterogeneity:
         """Q_E with its test, and I2.
@@ -139,7 +136,7 @@ def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
 
 def _validated(
     y: Any, X: Any, V: Any, groupings: Sequence[Any]
-) -> tuple[FloatArray, FloatArray, FloatArray, tuple[IntArray, ...]]:
+) -> tuple[Floats, Floats, Floats, tuple[Ints, ...]]:
     """Checked arrays ``y, X, V``, and the groupings as integer codes."""
     X = design_matrix(X)
     n, k = X.shape
@@ -161,9 +158,7 @@ def _validated(
     return y, X, V, codes
 
 
-def _problem(
-    y: FloatArray, X: FloatArray, V: FloatArray, codes: tuple[IntArray, ...]
-) -> reml.Problem:
+def _problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> reml.Problem:
     """The rows in blocks, once the covariance of each block is checked."""
     problem = reml.make_problem(y, X, V, codes)
     scale = float(np.abs(np.diag(V)).max())
@@ -181,7 +176,7 @@ def _problem(
     return problem
 
 
-def _check_components(X: FloatArray, codes: tuple[IntArray, ...]) -> None:
+def _check_components(X: Floats, codes: tuple[Ints, ...]) -> None:
     """Refuse components whose matrices ``Z Z'``, projected on residuals, are dependent."""
     if not codes:
         return

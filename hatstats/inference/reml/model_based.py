@@ -22,17 +22,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.satterthwaite import WaldTest
 from hatstats.inference.reml import likelihood as reml
 from hatstats.inference.reml.meta_regression import RemlFit
 
-FloatArray = NDArray[np.float64]
 
-
-def satterthwaite(fit: RemlFit, L: Any) -> FloatArray:
+def satterthwaite(fit: RemlFit, L: Any) -> Floats:
     """Satterthwaite's degrees of freedom (q,) of contrasts `L` (q, k) or (k,), model-based.
 
     Infinite where all variance components are zero, since the covariance is known then; NaN where
@@ -54,11 +52,11 @@ def satterthwaite(fit: RemlFit, L: Any) -> FloatArray:
     sums = [projected if Z is None else Z @ projected for Z in groups]
     slope = np.array([(rows**2).sum(axis=0) for rows in sums])
     variance = np.einsum("qp,pr,qr->q", contrasts, fit.cov, contrasts)
-    result: FloatArray = 2.0 * variance**2 / np.einsum("kq,kl,lq->q", slope, spread, slope)
+    result: Floats = 2.0 * variance**2 / np.einsum("kq,kl,lq->q", slope, spread, slope)
     return result
 
 
-def knapp_hartung(fit: RemlFit) -> tuple[FloatArray, float]:
+def knapp_hartung(fit: RemlFit) -> tuple[Floats, float]:
     """Knapp and Hartung's covariance ``s^2 C`` (k, k), and its degrees of freedom ``n - k``.
 
     NaN where there are as many coefficients as rows.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats, Ints
+
 #: Row of the table for each item (-1: no count), and probabilities of 0, 1, ... by row.
-Table = tuple[NDArray[np.intp], Floats]
+Table = tuple[Ints, Floats]
 
 # Dispersion above this would be a two-point distribution, whose beta parameters vanish.
 _MOST_DISPERSED = 0.98
@@ -54,7 +54,7 @@ def sum_distribution(tables: list[Table], n_items: int) -> Floats:
     return current
 
 
-def normal_approximation(observed: NDArray[np.intp], tables: list[Table]) -> Floats:
+def normal_approximation(observed: Ints, tables: list[Table]) -> Floats:
     """Standardised sums (N,): observed less expected, in standard deviations."""
     mean, variance = np.zeros(observed.size), np.zeros(observed.size)
     for index, rows in tables:
@@ -68,7 +68,7 @@ def normal_approximation(observed: NDArray[np.intp], tables: list[Table]) -> Flo
     return ratio
 
 
-def normal_scores(observed: NDArray[np.intp], distribution: Floats) -> Floats:
+def normal_scores(observed: Ints, distribution: Floats) -> Floats:
     """Normal scores (N,) of observed sums by their mid-p values, accurate in both tails."""
     rows = np.arange(observed.size)
     equal = 0.5 * distribution[rows, observed]

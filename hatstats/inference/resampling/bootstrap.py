@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level
 
-Floats = NDArray[np.float64]
 WeightKind = Literal["multinomial", "poisson", "exponential"]
 #: Kinds of bootstrap weights.
 WEIGHT_KINDS: tuple[str, ...] = get_args(WeightKind)

@@ -9,11 +9,9 @@ known far better than each of them.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import covariance_of_sums
-
-Floats = NDArray[np.float64]
 
 #: Least eigenvalue of a correlation matrix: means over incomplete kinds need not be definite.
 _LEAST = 1e-6
@@ -37,7 +35,7 @@ def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Fl
     return (1.0 - share) * values + share * fitted, share
 
 
-def shrunk_covariance(sums: Floats, kinds: NDArray[np.intp]) -> tuple[Floats, float]:
+def shrunk_covariance(sums: Floats, kinds: Ints) -> tuple[Floats, float]:
     """Covariance (k, k) with correlations shrunk to the mean of their kind, and by what share a.
 
     ``R = (1 - a) r + a t``, with r the sample correlations of influence values summed within

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
 from hatstats.trends.trend import TrendFit
 
-Floats = NDArray[np.float64]
 Scores = HatScores | TransferProfile
 #: Gives the trend of a formula.
 Fitted = Callable[[str], TrendFit]

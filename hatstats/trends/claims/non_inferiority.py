@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
 from hatstats.trends.claims.verdicts import LEAST_DF, Verdict, decide, equivalence
-
-Floats = NDArray[np.float64]
 
 _POINTS = 61
 

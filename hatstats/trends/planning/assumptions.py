@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special
 
 from hatstats.errors import DegenerateDataWarning
@@ -14,8 +13,6 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 #: Simulated studies behind one predicted standard error, whose own error is then 1 or 2 %.
 N_STUDIES = 24

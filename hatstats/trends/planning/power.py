@@ -18,16 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import linalg, optimize, special, stats
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.cluster_robust.sandwich import cluster_robust
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.trends.trend import TrendFit
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class PlanPanel:
                             value=self.correlation)  # fmt: skip
 
     @property
-    def codes(self) -> NDArray[np.intp]:
+    def codes(self) -> Ints:
         """Family of each model, shape (M,)."""
         return np.repeat(np.arange(len(self.families)), self.families)
 
