@@ -24,7 +24,7 @@ def report(
     choice: Choice,
 ) -> None:
     """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
-    from hatstats.report.atomic_folder import check_out
+    from hatstats.report.manifest import check_out
 
     check_out(out)
     data, _ = read(study, choice)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hatstats.errors import DataError
+
 #: Marks a manifest as that of a run folder; the number rises when the layout changes.
 SCHEMA, SCHEMA_VERSION = "hatstats-run", 1
 #: Packages whose version can move a number or a byte.
@@ -111,3 +113,35 @@ def manifest_text(
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in outputs},
         }
     )
+
+
+def check_out(out: Path) -> Path:
+    """Make sure, before any work is done, that a run folder can be written at `out`.
+
+    It may be absent, empty, or an earlier run folder, which will be replaced; anything else, or a
+    parent that cannot be written to, raises a DataError. Returns the absolute path, with links
+    followed.
+    """
+    target = Path(out).expanduser()
+    dead_link = target.is_symlink() and not target.exists()
+    target = target.resolve()
+    parent = next(path for path in target.parents if path.exists())
+    problem, hint = "", "choose another folder with --out, or remove this one yourself."
+    if dead_link:
+        problem = "--out is a link that leads nowhere."
+    elif target.exists() and not target.is_dir():
+        problem = "--out is a file, and a run is a folder."
+    elif not parent.is_dir():
+        problem = f"--out cannot be written: {parent.name} is a file."
+        hint = "choose a path under a folder."
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        problem = "--out cannot be written: no permission in its parent folder."
+        hint = "choose a folder of your own."
+    elif target.is_dir() and any(target.iterdir()) and not is_run_folder(target):
+        problem = (
+            "--out is a folder with other files (it has no manifest of a run), and a run would "
+            "replace them."
+        )
+    if problem:
+        raise DataError(problem, file=out, hint=hint)
+    return target

@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 
 from hatstats.errors import explained_imports
-from hatstats.report.atomic_folder import check_out, whole_folder
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import save_figure
 from hatstats.report.html_page import Origin, report_page
 from hatstats.report.manifest import (
     DIGITS,
     SCHEMA_VERSION,
+    check_out,
     json_text,
     manifest_text,
     sha256,
@@ -30,6 +30,7 @@ from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
+from hatstats.study.write import whole_folder
 
 
 @explained_imports()
@@ -101,7 +102,7 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
     `arguments` is what the user asked for, recorded in the manifest, without `out`, which changes
     no number.
     """
-    with whole_folder(Path(out)) as folder:
+    with whole_folder(check_out(Path(out))) as folder:
         _write_numbers(results, folder)
         tables = tables_of(results)
         (folder / "tables").mkdir()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from hatstats.study.claims import StudyInfo
-from hatstats.study.validate import Tables, source_languages
+if TYPE_CHECKING:
+    from hatstats.study.study import Study
 
 WIDTH = 80
 _LEVELS = {
@@ -18,26 +17,17 @@ _LEVELS = {
     "aggregate": "aggregate accuracies",
     "mixed": "items in some benchmarks, aggregate accuracies in others",
 }
-Claims = Sequence[dict[str, Any]]
 
 
-def level_of(counts: pd.DataFrame) -> Literal["item", "aggregate", "mixed"]:
-    """Say whether the rows are items, averages over items, or differ between benchmarks."""
-    blank = (counts["item"] == "").to_numpy()
-    if blank.all():
-        return "aggregate"
-    return "mixed" if blank.any() else "item"
-
-
-def study_text(tables: Tables, info: StudyInfo, claims: Claims) -> str:
+def study_text(study: Study) -> str:
     """Return a description of a study in plain text, at most 80 columns wide."""
-    title = textwrap.wrap(info.title or info.name, WIDTH) or [""]
+    title = textwrap.wrap(study.info.title or study.name, WIDTH) or [""]
     lines = [*title, "=" * max(len(line) for line in title)]
-    for label, value in _facts(tables, info, claims):
+    for label, value in _facts(study):
         lines += textwrap.wrap(
             value, WIDTH, initial_indent=f"{label:<12}", subsequent_indent=" " * 12
         )
-    table = _benchmark_table(tables)
+    table = _benchmark_table(study)
     table = pd.concat([pd.DataFrame([table.columns], columns=table.columns), table])
     for column in table:
         cells, width = table[column], {"benchmark": 22, "source": 12}.get(str(column))
@@ -48,24 +38,24 @@ def study_text(tables: Tables, info: StudyInfo, claims: Claims) -> str:
     return "\n".join([*lines, "", *table.agg(" ".join, axis=1).str.rstrip()])
 
 
-def study_html(tables: Tables, info: StudyInfo, claims: Claims) -> str:
+def study_html(study: Study) -> str:
     """Return the description as a small HTML fragment."""
-    facts = pd.DataFrame(_facts(tables, info, claims))
+    facts, title = pd.DataFrame(_facts(study)), html.escape(study.info.title or study.name)
     with pd.option_context("display.max_colwidth", None):
         parts = (
             facts.to_html(header=False, index=False, border=0),
-            _benchmark_table(tables).to_html(index=False, border=0),
+            _benchmark_table(study).to_html(index=False, border=0),
         )
-    return f"<div><strong>{html.escape(info.title or info.name)}</strong>{''.join(parts)}</div>"
+    return f"<div><strong>{title}</strong>{''.join(parts)}</div>"
 
 
-def _benchmark_table(tables: Tables) -> pd.DataFrame:
+def _benchmark_table(study: Study) -> pd.DataFrame:
     """Return one row per benchmark: source, chance, languages, items and models, as text."""
-    counts = tables.counts
+    counts = study.counts.assign(source=study.source_language)
     rows = []
-    for benchmark, _, chance in tables.benchmarks.itertuples(index=False):
+    for benchmark, _, chance in study.benchmarks.itertuples(index=False):
         cells = counts[(counts["benchmark"] == benchmark).to_numpy()]
-        sources = source_languages(cells, tables.benchmarks, tables.items).unique()
+        sources = cells["source"].unique()
         aggregate = (cells["item"] == "").any()
         rows.append(
             {
@@ -81,23 +71,22 @@ def _benchmark_table(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _facts(tables: Tables, info: StudyInfo, claims: Claims) -> list[tuple[str, str]]:
+def _facts(study: Study) -> list[tuple[str, str]]:
     """Labels and values that describe a study as a whole."""
-    counts, models = tables.counts, tables.models
-    languages = counts["language"].drop_duplicates().tolist()
+    counts, models, info = study.counts, study.models, study.info
     flagged = int((counts["flag"] != "").sum())
     families = models["family"][(models["family"] != "").to_numpy()].nunique()
     facts = [
         ("Name", info.name + (" (synthetic)" if info.synthetic else "")),
-        ("Level", _LEVELS[level_of(counts)]),
+        ("Level", _LEVELS[study.level]),
         (
             "Models",
             f"{len(models)}; families: {families}; size known for "
             f"{models['params_total'].count()}, release date for {models['release_date'].count()}",
         ),
-        ("Languages", f"{len(languages)}: {', '.join(languages)}"),
+        ("Languages", f"{len(study.languages)}: {', '.join(study.languages)}"),
         ("Flagged", f"{flagged} of {len(counts)} rows"),
-        ("Claims", ", ".join(str(claim["name"]) for claim in claims) or "none registered"),
+        ("Claims", ", ".join(str(claim["name"]) for claim in study.claims) or "none registered"),
     ]
     optional = (
         ("Source", info.source),

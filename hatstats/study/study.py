@@ -14,12 +14,12 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.count_checks import warn_implausible
-from hatstats.study.describe import level_of, study_html, study_text
+from hatstats.study.describe import study_html, study_text
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import COUNTS, Sheet, near, no_items
-from hatstats.study.validate import Tables, source_languages, validate_study
-from hatstats.study.write import replace_folder, toml_text, write_table
+from hatstats.study.validate import source_languages, validate_study
+from hatstats.study.write import toml_text, whole_study_folder, write_table
 
 _TABLES = ("counts", "models", "benchmarks", "items")
 
@@ -192,7 +192,8 @@ class Study:
     @property
     def level(self) -> Literal["item", "aggregate", "mixed"]:
         """Whether the rows are items, averages over items, or differ between benchmarks."""
-        return level_of(self.counts)
+        blank = (self.counts["item"] == "").to_numpy()
+        return "aggregate" if blank.all() else "mixed" if blank.any() else "item"
 
     @property
     def flagged(self) -> pd.DataFrame:
@@ -296,7 +297,7 @@ class Study:
         if format not in ("csv", "parquet"):
             raise DataError("the format is not known.", value=format, hint="use csv or parquet.")
 
-        def fill(new: Path) -> None:
+        with whole_study_folder(Path(folder)) as new:
             info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
             head = {key: value for key, value in info.items() if value or key == "name"}
             text = toml_text(head, {"claims": self.claims})
@@ -308,12 +309,11 @@ class Study:
             write_table(self.benchmarks, new / "benchmarks.csv")
             if len(self.items):
                 write_table(self.items, new / "items.csv")
-
-        return replace_folder(Path(folder), fill)
+        return Path(folder)
 
     def summary(self) -> str:
         """Return a description in plain text, at most 80 columns wide."""
-        return study_text(self._tables(), self.info, self.claims)
+        return study_text(self)
 
     def __repr__(self) -> str:
         """Return one line: name, level and size."""
@@ -324,10 +324,7 @@ class Study:
         )
 
     def _repr_html_(self) -> str:
-        return study_html(self._tables(), self.info, self.claims)
-
-    def _tables(self) -> Tables:
-        return Tables(self.counts, self.models, self.benchmarks, self.items)
+        return study_html(self)
 
     def _keep(self, keep: npt.NDArray[np.bool_]) -> Study:
         """The study of the rows of a mask (rows of counts,), listings reduced to match."""
@@ -372,12 +369,11 @@ def study_of_sheets(
 ) -> Study:
     """Validate raw `counts, models, benchmarks, items`, and make (or fill) a study of them."""
     study = object.__new__(Study) if study is None else study
-    tables = validate_study(**sheets)
+    tables, notes = validate_study(**sheets)
     if warn:
-        warn_implausible(tables.counts, tables.models, tables.benchmarks)
-    values = {table: getattr(tables, table) for table in _TABLES}
-    values |= {"info": with_notes(info, tables.notes), "claims": claims, "files": files}
-    for name, value in values.items():
+        warn_implausible(tables["counts"], tables["models"], tables["benchmarks"])
+    values = {"info": with_notes(info, notes), "claims": claims, "files": files}
+    for name, value in (tables | values).items():
         object.__setattr__(study, name, value)
     return study
 

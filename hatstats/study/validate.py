@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,23 +12,14 @@ from hatstats.study.count_checks import check_counts
 from hatstats.study.schema import BENCHMARKS, CELL, COUNTS, ITEMS, MODELS, Sheet, conform, near
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """The four tables of a study after validation, with notes on rows that nothing refers to."""
-
-    counts: pd.DataFrame
-    models: pd.DataFrame
-    benchmarks: pd.DataFrame
-    items: pd.DataFrame
-    notes: tuple[str, ...] = ()
-
-
-def validate_study(counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet) -> Tables:
+def validate_study(
+    counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Bring four raw tables to the contract of a study; the first fault is named with file and row.
 
-    Rows keep their order. Rows of `models`, `benchmarks` and `items` without any count are left
-    aside with a note (a table of models may serve several studies). Clusters given in `items` are
-    also written into `counts`.
+    Returns the tables by name, and notes. Rows keep their order. Rows of `models`, `benchmarks` and
+    `items` without any count are left aside with a note (a table of models may serve several
+    studies). Clusters given in `items` are also written into `counts`.
     """
     counts = conform(counts, COUNTS)
     if not len(counts.frame):
@@ -52,8 +43,9 @@ def validate_study(counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet
     models, model_note = _with_counts(models, counts.frame, ["model"])
     benchmarks, benchmark_note = _with_counts(benchmarks, counts.frame, ["benchmark"])
     _check_sources(counts, benchmarks, items)
-    notes = tuple(note for note in (model_note, benchmark_note, item_note) if note)
-    return Tables(counts.frame, models.frame, benchmarks.frame, items.frame, notes)
+    sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
+    notes = [note for note in (model_note, benchmark_note, item_note) if note]
+    return {name: sheet.frame for name, sheet in sheets.items()}, notes
 
 
 def source_languages(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,53 +20,72 @@ STUDY_FILES = frozenset(
 )
 
 
-def replace_folder(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """Write a study folder as a temporary sibling, by `fill(path)`, and move it into place.
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a new sibling of a folder to write in, and move it into place when all went well.
 
-    An older study there is replaced as a whole; other files beside it (a licence, a script) are
-    kept. A folder with other things but no study is refused.
+    Whatever is raised inside, an interrupt included, removes the sibling and leaves an older
+    folder as it was.
+    """
+    target = Path(folder).resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sibling = tempfile.TemporaryDirectory(
+            prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
+        )
+    except OSError as reason:
+        raise _unwritable(folder, reason) from None
+    with sibling as temporary:
+        new, old = Path(temporary, "new"), Path(temporary, "old")
+        new.mkdir()
+        yield new
+        try:
+            if target.exists():
+                os.replace(target, old)
+            os.replace(new, target)
+        except BaseException:
+            # Also when the user interrupts: the old folder goes back before anything else.
+            if old.exists() and not target.exists():
+                os.rename(old, target)
+            raise
+
+
+@contextmanager
+def whole_study_folder(folder: Path) -> Iterator[Path]:
+    """Give a new folder to write a study in, which replaces an older study as a whole.
+
+    Other files beside the older study (a licence, a script) are kept. A folder with other things
+    but no study is refused.
     """
     target = Path(folder).resolve()
     if target.exists() and not target.is_dir():
         raise DataError("this is a file, not a folder.", file=folder, hint="name another folder.")
     entries = list(target.iterdir()) if target.is_dir() else []
-    if entries and not any(entry.name in STUDY_FILES for entry in entries):
+    others = [entry for entry in entries if entry.name not in STUDY_FILES]
+    if entries and len(others) == len(entries):
         raise DataError(
             "the folder is not empty and holds no study.",
             file=folder,
             hint="name a new folder, or the folder of a study to replace.",
         )
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
-        ) as temporary:
-            new, old = Path(temporary, "new"), Path(temporary, "old")
-            new.mkdir()
-            fill(new)
-            for entry in entries:
-                if entry.name in STUDY_FILES:
-                    continue
+        with whole_folder(folder) as new:
+            yield new
+            for entry in others:
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.copytree(entry, new / entry.name, symlinks=True)
                 else:
                     shutil.copy2(entry, new / entry.name, follow_symlinks=False)
-            try:
-                if target.exists():
-                    os.replace(target, old)
-                os.replace(new, target)
-            except BaseException:
-                # Also when the user interrupts: the old study goes back before anything else.
-                if old.exists() and not target.exists():
-                    os.rename(old, target)
-                raise
     except OSError as reason:
-        raise DataError(
-            f"the folder cannot be written ({reason.strerror or reason}).",
-            file=folder,
-            hint="choose a folder that you may write to.",
-        ) from None
-    return Path(folder)
+        raise _unwritable(folder, reason) from None
+
+
+def _unwritable(folder: Path, reason: OSError) -> DataError:
+    return DataError(
+        f"the folder cannot be written ({reason.strerror or reason}).",
+        file=folder,
+        hint="choose a folder that you may write to.",
+    )
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
@@ -74,11 +93,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".parquet":
         frame.to_parquet(path, index=False)
         return
-    columns = [table_cells(frame[name]) for name in frame.columns]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(frame.columns)
-        writer.writerows(zip(*columns, strict=True))
+    cells = pd.DataFrame({name: table_cells(frame[name]) for name in frame.columns}, dtype="str")
+    cells.to_csv(path, index=False, lineterminator="\n")
 
 
 def study_table(folder: Path, *names: str) -> Path:

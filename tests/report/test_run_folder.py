@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ import pytest
 
 from hatstats.errors import DataError
 from hatstats.report import run_folder as run_module
-from hatstats.report.atomic_folder import check_out, whole_folder
 from hatstats.report.manifest import (
+    check_out,
     is_run_folder,
     json_text,
     plain,
@@ -27,6 +28,7 @@ from hatstats.report.manifest import (
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import command_line, write_csv, write_run
+from hatstats.study.write import whole_folder
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
 FILES = {
@@ -247,14 +249,14 @@ def test_a_move_that_fails_puts_the_old_folder_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = old_run(tmp_path / "out")
-    rename = Path.rename
+    move = os.replace
 
-    def failing(self: Path, target: Path) -> Path:
-        if "partial" in self.name:
+    def failing(source: Path, target: Path) -> None:
+        if source.name == "new":
             raise OSError("disk full")
-        return rename(self, target)
+        move(source, target)
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(OSError, match="disk full"), whole_folder(out) as fresh:
         (fresh / "new.txt").write_text("new")
     assert set(contents(out)) == {"manifest.json", "old.txt"}
@@ -298,8 +300,8 @@ def test_a_folder_that_is_no_run_is_never_replaced_bad_input(
     before = contents(out)
     with pytest.raises(DataError, match=r"other files.*Hint: choose another folder"):
         check_out(out)
-    with pytest.raises(DataError), whole_folder(out):
-        pass
+    with pytest.raises(DataError, match="other files"):
+        write_run(small_analysis(), out, arguments=ARGUMENTS)
     assert contents(out) == before
 
 
