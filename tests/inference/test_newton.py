@@ -112,7 +112,7 @@ def test_a_start_in_a_trough_climbs_out(substitute: Callable[[], np.ndarray] | N
     np.testing.assert_allclose(maximum.theta, 0.0, atol=1e-4)
 
 
-def test_steps_are_no_longer_than_allowed_and_stop_when_told() -> None:
+def test_steps_are_no_longer_than_allowed_and_stop_on_request() -> None:
     expand, points = counted(rosenbrock)
     maximise(expand, np.array([-3.0, 3.0]), longest=0.25)
     steps = np.diff(np.array(points), axis=0)

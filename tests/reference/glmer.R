@@ -27,13 +27,13 @@ glmer_case <- function(d, nodes = 25) {
 }
 
 cases <- list(
-  ten_promptings = glmer_case(counts(1, 250, 10, 0.5, 1.5)),
-  three_promptings = glmer_case(counts(2, 400, 3, -1, 1)),
+  ten_trials = glmer_case(counts(1, 250, 10, 0.5, 1.5)),
+  three_trials = glmer_case(counts(2, 400, 3, -1, 1)),
   able_model = glmer_case(counts(3, 658, 10, 2.5, 1.5)),
-  unequal_promptings = glmer_case(counts(4, 200, c(2, 5, 10, 30), 0, 0.8)),
+  unequal_trials = glmer_case(counts(4, 200, c(2, 5, 10, 30), 0, 0.8)),
   wide_abilities = glmer_case(counts(5, 300, 10, -0.5, 3), 100),
   few_items = glmer_case(counts(6, 30, 8, 0.3, 1)),
-  many_promptings = glmer_case(counts(7, 100, 100, -1, 0.5))
+  many_trials = glmer_case(counts(7, 100, 100, -1, 0.5))
 )
 
 store("glmer", "lme4", cases)

@@ -177,7 +177,7 @@ def _variables(formula: str) -> list[str]:
 
 
 def flagged_frame(study: Study) -> pd.DataFrame:
-    """One row per cell under suspicion."""
+    """One row per suspicious cell."""
     rows = study.flagged.drop_duplicates(_CELL)
     cells = cell_accuracies(study)[[*_CELL, "accuracy"]]
     return rows[[*_CELL, "flag", "evidence"]].merge(cells, how="left", on=_CELL)

@@ -145,7 +145,7 @@ class Results:
     lines: Mapping[str, pd.DataFrame]
     #: Accuracy of blind guessing by benchmark.
     chance: Mapping[str, float]
-    #: Cells under suspicion: `model, benchmark, language, accuracy, flag, evidence`.
+    #: Suspicious cells: `model, benchmark, language, accuracy, flag, evidence`.
     flagged: pd.DataFrame
     #: Models that an analysis had to leave out: `analysis, model, reason`.
     left_out: pd.DataFrame
