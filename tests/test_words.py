@@ -1,4 +1,4 @@
-"""The project speaks the field's language: words that a reader would have to be told are kept out."""
+"""The project speaks the language of its field: a few words are kept out."""
 
 from __future__ import annotations
 
