@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from hatstats.calibration.drift import true_score
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
@@ -23,7 +23,6 @@ from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_
 if TYPE_CHECKING:
     from hatstats.estimators.methods import ItemOptions
 
-Floats = NDArray[np.float64]
 
 #: Size of the study by default.
 SHAPE = Shape(n_languages=1)
@@ -70,8 +69,7 @@ def _replicate(
 ) -> Floats:
     """One study: intervals, those with the shape error added, and warnings, (R, K, 9)."""
     study = simulate_study(design.abilities, shape=design.shape, world=design.world, rng=rng)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         profile = fit_profile(study, method=design.method, options=design.options)
     drawn = []
     for reference in references:

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special, stats
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.other_measures.table import measures
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
 from hatstats.simulation.worlds import PILED
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 #: Size of the study by default.
 SHAPE = Shape(20_000, 2)
@@ -106,8 +104,7 @@ def drift(
     draws: dict[tuple[str, str], list[Floats]] = {}
     for child in np.random.default_rng(rng).spawn(n_seeds):
         study = simulate_study(design.abilities, shape=design.shape, world=design.world, rng=child)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateDataWarning)
+        with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
             for key, value in _values(study, methods).items():
                 draws.setdefault(key, []).append(value)
     frames = []

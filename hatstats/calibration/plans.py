@@ -8,10 +8,10 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
@@ -19,8 +19,6 @@ from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision
 from hatstats.trends.planning.power import PlanPanel, SlopeTests
 from hatstats.trends.regression import fit_trend
-
-Floats = NDArray[np.float64]
 
 
 def _found(panel: PlanPanel, slope: float, level: float, rng: np.random.Generator) -> bool:
@@ -77,8 +75,7 @@ def _scores(assumptions: PlanAssumptions, shape: Shape, rng: np.random.Generator
         world=assumptions.world,
         rng=rng,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         return fit_profile(study, method="latent").hat("pooled").estimates
 
 

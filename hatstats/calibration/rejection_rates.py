@@ -9,14 +9,12 @@ from typing import Literal
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import FAMILIES
 from hatstats.trends.regression import fit_trend
 
-Floats = NDArray[np.float64]
 Covariate = Literal["log10(params_total)", "release_year"]
 
 #: Limits of the classes of Satterthwaite's degrees of freedom.

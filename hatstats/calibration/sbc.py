@@ -8,15 +8,13 @@ from dataclasses import dataclass, field, replace
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.cell_model import CellModel, Values
 from hatstats.bayes.estimates import StudyCells
 from hatstats.bayes.fit import Request, prepare
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
+from hatstats.inference.arrays import Floats
 from hatstats.simulation.simulate import Shape, simulate_study
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

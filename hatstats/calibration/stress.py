@@ -13,18 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.other_measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
 from hatstats.study import Study, as_study
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 #: Size of the simulated study by default.
 SHAPE = Shape(4_000, 2)
@@ -132,8 +131,7 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
     """Models, and HAT and every other measure of each, (M,)."""
     found: dict[str, Floats] = {}
     models: tuple[str, ...] = ()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         for method in methods:
             profile = fit_profile(study, method=method)
             for reference in ("pooled", "uniform"):

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.diagnostics import predictive_check
 from hatstats.bayes.fit import fit_hierarchical
 from hatstats.bayes.options import Sampling
 from hatstats.calibration.drift import source_quantiles
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
+from hatstats.inference.arrays import Floats
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

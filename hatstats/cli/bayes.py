@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hatstats.cli.front import FAILED, Choice, verb
-from hatstats.cli.inputs import StudyPath, read
+from hatstats.cli.front import FAILED, Choice, StudyPath, read, verb
 from hatstats.cli.terminal import print_json, progress_bar, say
 
 Method = Literal["latent", "joint", "observed"]

@@ -1,4 +1,4 @@
-"""The application: registration of verbs, options that they share, errors as plain messages."""
+"""The application: registration of verbs, what they share, errors as plain messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +23,11 @@ from hatstats.errors import (
     NotIdentifiedError,
     explained_imports,
 )
+
+if TYPE_CHECKING:
+    from hatstats.scores.scores import HatScores
+    from hatstats.scores.transfer_profile import TransferProfile
+    from hatstats.study import Study
 
 #: Exit statuses: an analysis failed; the input or the arguments are wrong.
 FAILED, WRONG = 1, 2
@@ -38,6 +44,7 @@ app = typer.Typer(
 )
 
 Method = Literal["latent", "joint", "observed", "aggregate"]
+StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,22 @@ def verb(
         return function
 
     return register
+
+
+def read(path: Path, choice: Choice) -> tuple[Study, Study]:
+    """Read a study; return it whole, and without flagged cells unless they were asked for."""
+    from hatstats.study.read import read_study
+
+    study = read_study(path)
+    return study, study if choice.with_flagged else study.without_flagged()
+
+
+def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
+    """What trends are fitted to: an aggregate profile, or item-level scores."""
+    from hatstats.estimators.methods import fit_profile
+
+    profile = fit_profile(study, method=choice.method)
+    return profile if profile.method == "aggregate" else profile.hat(choice.reference)
 
 
 @contextmanager

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hatstats.cli.front import FAILED, Choice, verb
-from hatstats.cli.inputs import StudyPath, read
+from hatstats.cli.front import FAILED, Choice, StudyPath, read, verb
 from hatstats.cli.terminal import progress_bar, say
 
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hatstats.cli.front import Choice, verb
-from hatstats.cli.inputs import StudyPath, read
+from hatstats.cli.front import Choice, StudyPath, read, verb
 from hatstats.cli.terminal import WIDTH, print_json, say
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hatstats.cli.front import Choice, verb
-from hatstats.cli.inputs import StudyPath, read, trend_source
+from hatstats.cli.front import Choice, StudyPath, read, trend_source, verb
 from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]

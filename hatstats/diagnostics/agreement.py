@@ -8,14 +8,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import holm, two_sided_p
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores
-
-Floats = NDArray[np.float64]
 
 #: A difference on the accuracy scale that has no practical meaning.
 NEGLIGIBLE = 0.01

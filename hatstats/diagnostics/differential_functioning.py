@@ -30,10 +30,9 @@ from scipy import special, stats
 
 from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
-
-Floats = NDArray[np.float64]
 
 #: Points of the delta scale for one unit of the log odds ratio.
 DELTA = 2.35
@@ -71,7 +70,7 @@ def _persons(counts: ItemCounts, language: int) -> Persons:
     return Persons(right, asked, target, right.sum(axis=1) / asked.sum(axis=1))
 
 
-def _classes(score: Floats, n_classes: int) -> NDArray[np.intp]:
+def _classes(score: Floats, n_classes: int) -> Ints:
     """Classes of the score with about as many persons each; equal scores stay together."""
     edges = np.quantile(score, np.arange(1, n_classes) / n_classes)
     return np.searchsorted(edges, score, side="left").astype(np.intp)

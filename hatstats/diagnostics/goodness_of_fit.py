@@ -15,18 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from hatstats.diagnostics.agreement import Printed, verdict
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
-
-Floats = NDArray[np.float64]
 
 # Neighbouring counts are pooled for the test until so many items are expected.
 _FEWEST_EXPECTED = 5.0
@@ -227,7 +225,7 @@ def scaled_chi_square(difference: Floats, cov: Floats, scale: Floats) -> tuple[f
     return statistic, df, float(stats.chi2.sf(statistic, df))
 
 
-def _test(misfit: _Misfit, groups: Floats, clusters: NDArray[np.intp]) -> dict[str, float]:
+def _test(misfit: _Misfit, groups: Floats, clusters: Ints) -> dict[str, float]:
     """Statistic, df and p value of one misfit, counts pooled by `groups` (K, J)."""
     cov, unfitted_cov = (
         groups @ influence_covariance(influence, clusters) @ groups.T

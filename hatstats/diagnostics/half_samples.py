@@ -20,13 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.arrays import Floats
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, mean_influence
 from hatstats.scores.item_profile import average_cells, require_items
 from hatstats.scores.reference import Mixture, reference_mixture, reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
-
-Floats = NDArray[np.float64]
 
 # The variance of x must be so many standard errors from 0 before a slope is divided by it.
 _CLEARLY_POSITIVE = 2.0

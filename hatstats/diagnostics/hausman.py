@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
@@ -22,7 +22,6 @@ from hatstats.scores.item_profile import ItemProfile, require_items, score_influ
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
-Floats = NDArray[np.float64]
 #: Share of the largest variance below which a direction of the difference does not vary.
 _FLAT = 1e-10
 

@@ -23,6 +23,7 @@ from scipy import stats
 
 from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import two_sided_p
 from hatstats.inference.resampling.beta_binomial import (
     Table,
@@ -35,8 +36,6 @@ from hatstats.inference.resampling.beta_binomial import (
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
-
-Floats = NDArray[np.float64]
 
 #: Value of the column `model`: models are pooled.
 ALL_MODELS = "all models"

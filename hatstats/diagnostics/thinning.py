@@ -22,19 +22,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import NotIdentifiedError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
 from hatstats.scores.item_profile import ItemProfile, average_cells, require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
-
-Floats = NDArray[np.float64]
 
 # Fewest trials for which a quadratic through the thinned scores is identified.
 _FEWEST = 3
@@ -128,7 +127,7 @@ def thinned_shares(correct: Floats, trials: Floats, n_kept: int) -> Floats:
     return table
 
 
-def extrapolation_weights(trials: NDArray[np.intp]) -> Floats:
+def extrapolation_weights(trials: Ints) -> Floats:
     """Weights of scores at these numbers of trials in the quadratic's value at 1/n = 0."""
     x = 1.0 / (trials + 1.0)
     return np.asarray(np.linalg.pinv(np.vander(x, 3, increasing=True))[0], dtype=float)
