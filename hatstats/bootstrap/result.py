@@ -15,7 +15,7 @@ from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import one_of
-from hatstats.scores.cell_weights import group_name, group_weights
+from hatstats.scores.differences import difference
 from hatstats.scores.ranks import rank_table
 
 IntervalKind = Literal["percentile", "bca"]
@@ -116,7 +116,8 @@ class BootstrapScores(LabelledEstimates):
         self, a: str | Sequence[str], b: str | Sequence[str], conf_level: float = 0.95
     ) -> Contrast:
         """Difference of two models, or of means of groups of models; limits from paired draws."""
-        weights = (group_weights(self.models, a) - group_weights(self.models, b))[:, None]
+        term, on_models = difference(self.models, a, b)
+        weights = on_models[:, None]
         draws = self.draws @ weights * self.scale
         estimate = self.estimates @ weights
         psi = [part @ weights for part in self.influence]
@@ -125,7 +126,7 @@ class BootstrapScores(LabelledEstimates):
         else:
             limits = percentile_limits(estimate + draws - draws.mean(axis=0), conf_level)
         row = tidy_frame(
-            f"{group_name(a)} - {group_name(b)}",
+            term,
             estimate,
             draws.std(axis=0, ddof=1),
             conf_level=conf_level,

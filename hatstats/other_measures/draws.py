@@ -185,27 +185,22 @@ def measure_draws(
     generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)
     if isinstance(profile, ItemProfile):
-        return replace(_from_items(study, profile, reference, n_draws, generator), seed=seed)
+        return replace(_from_items(profile, reference, n_draws, generator), seed=seed)
     assert isinstance(profile, AggregateProfile)
     return replace(_from_means(profile, reference, n_draws, generator), seed=seed)
 
 
 def _from_items(
-    study: Study,
-    profile: ItemProfile,
-    reference: str,
-    n_draws: int,
-    rng: np.random.Generator,
+    profile: ItemProfile, reference: str, n_draws: int, rng: np.random.Generator
 ) -> MeasureDraws:
     models = profile.complete_models
     scores = score_influence(profile, reference)
     hat = np.repeat(scores.estimates[None], n_draws, axis=0)
-    estimates: list[dict[str, Floats]] = []
-    draws: list[dict[str, Floats]] = []
+    estimates, draws = [], []
     for fit, psi in zip(profile.fits, scores.influence, strict=True):
         weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)
         hat += weights @ psi - psi.sum(axis=0)
-        sums = item_sums(study, fit.counts, models)
+        sums = item_sums(profile.study, fit.counts, models)
         noise = _source_noise(fit, models)
         one = sums.totals(np.ones((1, len(psi))))
         estimates.append(item_level_measures(one, sums.has_local, noise))

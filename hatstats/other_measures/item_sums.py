@@ -45,7 +45,6 @@ class ItemSums:
     `has_local` says whether items have source languages of their own, English among the languages.
     """
 
-    counts: ItemCounts
     flat: Floats
     n_models: int
     n_languages: int
@@ -75,7 +74,7 @@ def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> Item
     blocks = [_per_item(part) for part in pairs]
     blocks += [_per_item(_strata(source, target, asked)), _per_item(local)]
     flat = cluster_sums(np.concatenate(blocks, axis=1), counts.clusters)
-    return ItemSums(counts, flat, len(rows), shared.size, has_local)
+    return ItemSums(flat, len(rows), shared.size, has_local)
 
 
 def _per_item(values: Floats) -> Floats:

@@ -176,23 +176,11 @@ def measures(
     # No null of interest for a ratio: 0 would be no transfer at all.
     table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
     generator, seed = seeded(rng)
-    drawn = _drawn(study, raw, conf_level, n_draws, generator)
-    table = pd.concat([table, drawn], ignore_index=True)
-    table.attrs["seed"] = seed
-    return table
-
-
-def _drawn(
-    study: Study,
-    raw: HatScores,
-    conf_level: float,
-    n_draws: int,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """The measures whose errors come from draws."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
-        found = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=rng)
-    rows = found.tidy(conf_level)
-    kept = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
-    return rows[kept]
+        drawn = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=generator)
+    rows = drawn.tidy(conf_level)
+    others = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
+    table = pd.concat([table, rows[others]], ignore_index=True)
+    table.attrs["seed"] = seed
+    return table

@@ -127,6 +127,7 @@ def assemble(
     _warn_of_no_spread(cells)
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]
     known = [block.influence for block in blocks if block.influence is not None]
+    by_item = zip(known, weights, strict=True) if len(known) == len(blocks) else None
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
     return HatScores(
         models=models,
@@ -141,8 +142,6 @@ def assemble(
         cells=cells,
         cells_cov=cells_cov,
         overlap=pd.concat([block.overlap for block in blocks], ignore_index=True),
-        cell_influence=tuple(known) if len(known) == len(blocks) else None,
-        influence=np.concatenate([psi @ own.T for psi, own in zip(known, weights, strict=True)])
-        if len(known) == len(blocks)
-        else None,
+        cell_influence=tuple(known) if by_item else None,
+        influence=np.concatenate([psi @ own.T for psi, own in by_item]) if by_item else None,
     )

@@ -61,13 +61,7 @@ def chosen_languages(
     named = names_of(present if languages is None else languages)
     excluded = names_of(exclude)
     for name in (*named, *excluded):
-        if name not in present:
-            raise DataError(
-                "no such target language in these scores",
-                column="language",
-                value=name,
-                hint=f"choose among {', '.join(present)}.",
-            )
+        _require("target language", "language", name, present)
     kept = [name for name in named if name not in excluded]
     if not kept:
         raise DataError("no target language is left", hint="name one or more, exclude fewer.")
@@ -77,9 +71,8 @@ def chosen_languages(
 def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
     """Weights (M,) of the mean over one model or a group of models, each named once."""
     named = names_of(group)
-    weights = np.zeros(len(models))
     for name in named:
-        weights[model_position(models, name)] = 1.0 / len(named)
+        _require("model", "model", name, models)
     if not named or len(set(named)) < len(named):
         raise DataError(
             "a group of models names one or more models, each once",
@@ -87,7 +80,7 @@ def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
             value=", ".join(named),
             hint="give a name or a list of names.",
         )
-    return weights
+    return np.isin(models, named) / len(named)
 
 
 def group_name(group: Sequence[str] | str) -> str:
@@ -96,16 +89,11 @@ def group_name(group: Sequence[str] | str) -> str:
     return named[0] if len(named) == 1 else f"mean({', '.join(named)})"
 
 
-def model_position(models: Sequence[str], name: str) -> int:
-    """Position of a model among those that have a score, or a `DataError`."""
-    if name not in models:
-        raise DataError(
-            "no such model in these scores",
-            column="model",
-            value=name,
-            hint=f"choose among {', '.join(models)}.",
-        )
-    return models.index(name)
+def _require(what: str, column: str, name: str, present: Sequence[str]) -> None:
+    """Refuse a name that is not among those present."""
+    if name not in present:
+        hint = f"choose among {', '.join(present)}."
+        raise DataError(f"no such {what} in these scores", column=column, value=name, hint=hint)
 
 
 def names_of(group: Sequence[str] | str) -> list[str]:

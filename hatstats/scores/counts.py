@@ -68,6 +68,21 @@ def ratio(part: Floats, whole: Floats | Ints) -> Floats:
     return quotient
 
 
+def distinct_counts(correct: Floats, trials: Floats) -> tuple[Floats, Floats, Ints]:
+    """Distinct pairs (k, n) of right answers and trials, (J,) each, and the pair of each element.
+
+    The pair of an element without trials is -1.
+    """
+    asked = trials > 0
+    k, n = correct[asked], trials[asked]
+    # Each pair is coded as one number; sorting pairs as rows is many times slower.
+    codes = n * (k.max(initial=0.0) + 1.0) + k
+    _, first, index = np.unique(codes, return_index=True, return_inverse=True)
+    full = np.full(trials.shape, -1, dtype=np.intp)
+    full[asked] = index
+    return k[first], n[first], full
+
+
 def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
     rows = study.counts[study.counts["benchmark"] == benchmark]
     facts = study.benchmarks[study.benchmarks["benchmark"] == benchmark]

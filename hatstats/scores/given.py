@@ -35,15 +35,12 @@ def given_fields(
             hint="give one row per model.",
         )
     names = [str(name) for name in table["model"]]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            "a model has two scores", column="model", value=twice[0], hint="keep one row each."
-        )
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        hint = "keep one row each."
+        raise DataError("a model has two scores", column="model", value=twice[0], hint=hint)
     estimate = pd.to_numeric(table["estimate"], errors="coerce").to_numpy(dtype=float)
     known = {*IDENTIFIERS, *TIDY_COLUMNS} - {"model"} if tidy else {"estimate"}
     covariance = _covariance(names, estimate, _as_frame(names, cov))
-    unknown = np.full(len(names), np.nan)
     df = None
     if "df" in table.columns:
         df = pd.to_numeric(table["df"], errors="coerce").fillna(np.inf).to_numpy(dtype=float)
@@ -57,7 +54,7 @@ def given_fields(
         "method": _only(table, "method") if tidy else "given",
         "estimand": "Scores given by the user.",
         "covariates": table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
-        "source": unknown,
+        "source": np.full(len(names), np.nan),
         "joint_cov": joint,
         "cells": pd.DataFrame(columns=_CELL_COLUMNS),
         "cells_cov": np.zeros((0, 0)),
@@ -93,19 +90,11 @@ def _covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats
     """The covariance of given scores, rows and columns in the order of the names, checked."""
     for labels in (cov.index, cov.columns):
         if absent := [name for name in names if name not in labels]:
-            raise DataError(
-                "the covariance lacks a model",
-                column="model",
-                value=absent[0],
-                hint="index its rows and columns by model name.",
-            )
+            text, hint = "the covariance lacks a model", "index its rows and columns by model name."
+            raise DataError(text, column="model", value=absent[0], hint=hint)
         if (double := labels[labels.duplicated()].intersection(names)).size:
-            raise DataError(
-                "the covariance names a model twice",
-                column="model",
-                value=double[0],
-                hint="keep one row and one column each.",
-            )
+            text, hint = "the covariance names a model twice", "keep one row and one column each."
+            raise DataError(text, column="model", value=double[0], hint=hint)
     numbers = cov.loc[names, names].apply(pd.to_numeric, errors="coerce")
     matrix = np.asarray(numbers, dtype=float)
     odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))

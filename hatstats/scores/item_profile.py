@@ -79,21 +79,13 @@ class ItemProfile(TransferProfile):
 
     def curve(self) -> pd.DataFrame:
         """Fitted profiles: `model, benchmark, language, source, target` on the support."""
-        parts = [
-            pd.DataFrame(
-                {
-                    "model": model,
-                    "benchmark": fit.counts.benchmark,
-                    "language": language,
-                    "source": fit.support,
-                    "target": one.profile[column],
-                    "share": one.distribution,
-                }
-            )
-            for fit in self.fits
-            for model, one in zip(fit.counts.models, fit.models, strict=True)
-            for column, language in enumerate(fit.counts.languages)
-        ]
+        parts, names = [], ["model", "benchmark", "language", "source"]
+        for fit in self.fits:
+            counts, target = fit.counts, fit.profiles
+            levels = [counts.models, [counts.benchmark], counts.languages, fit.support]
+            share = np.broadcast_to(fit.distributions[:, None], target.shape)
+            rows = pd.MultiIndex.from_product(levels, names=names).to_frame(index=False)
+            parts.append(rows.assign(target=target.ravel(), share=share.ravel()))
         return pd.concat(parts, ignore_index=True)
 
     def _shown(self) -> ModelScores:

@@ -63,10 +63,8 @@ def read(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, DataError):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"not a whole file of scores ({reason})", file=path, hint="give a file of scores.save."
-        ) from error
+        reason = f"not a whole file of scores ({type(error).__name__}: {error})"
+        raise DataError(reason, file=path, hint="give a file of scores.save.") from error
 
 
 def _fields(facts: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +74,7 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
     shapes |= {"joint_cov": (2 * M, 2 * M), "cells_cov": (C, C)}
     arrays = {name: _array(facts[name], shape) for name, shape in shapes.items()}
-    influence, parts, df = (facts[name] for name in ("influence", "cell_influence", "given_df"))
+    influence, parts, df = facts["influence"], facts["cell_influence"], facts["given_df"]
     texts = {name: facts[name] for name in _TEXTS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
     if wrong or not models or not all(isinstance(name, str) for name in models):

@@ -161,20 +161,13 @@ class AggregateProfile(TransferProfile):
         parts = []
         for b, logits in enumerate(self.parts):
             x = np.linspace(logits.source.min(), logits.source.max(), 60)
-            chance = logits.counts.chance
-            intercepts = self.panel.intercepts(b, len(logits.counts.languages))
-            for language, intercept in zip(logits.counts.languages, intercepts, strict=True):
-                line = intercept + self.panel.slopes()[b] * x
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "benchmark": logits.counts.benchmark,
-                            "language": language,
-                            "source": chance + (1.0 - chance) * special.expit(x),
-                            "target": chance + (1.0 - chance) * special.expit(line),
-                        }
-                    )
-                )
+            counts, chance = logits.counts, logits.counts.chance
+            intercepts = self.panel.intercepts(b, len(counts.languages))
+            line = intercepts[:, None] + self.panel.slopes()[b] * x
+            source, target = (chance + (1.0 - chance) * special.expit(z) for z in (x, line))
+            levels = [[counts.benchmark], counts.languages, source]
+            names = pd.MultiIndex.from_product(levels, names=["benchmark", "language", "source"])
+            parts.append(names.to_frame(index=False).assign(target=target.ravel()))
         return pd.concat(parts, ignore_index=True)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:

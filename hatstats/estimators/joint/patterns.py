@@ -9,7 +9,7 @@ from scipy import special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, distinct_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +165,6 @@ class Patterns:
         return self.single_source_trial and not self.linked_languages
 
 
-def _distinct_pairs(correct: Floats, trials: Floats) -> tuple[CountRows, Ints]:
-    """Distinct pairs (k, n) and the pair of each element; -1 without trials."""
-    asked = trials > 0
-    k, n = correct[asked], trials[asked]
-    # Pairs are sorted as one number, which is many times faster than as rows.
-    _, first, index = np.unique(
-        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
-    )
-    full = np.full(trials.shape, -1, dtype=np.intp)
-    full[asked] = index
-    return CountRows(k[first], n[first]), full
-
-
 def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
     """Distinct rows of codes of -1 and more, in order, the row of each element, and their sizes."""
     index = np.zeros(codes.shape[0], dtype=np.intp)
@@ -198,8 +185,8 @@ def distinct_patterns(
     Source counts are (N,), target counts (N, L) of the languages `asked` (all if not given), with
     0 trials where an item was not asked; items without source trials are not grouped.
     """
-    source_rows, source_index = _distinct_pairs(*source)
-    target_rows, target_index = _distinct_pairs(*target)
+    *source_rows, source_index = distinct_counts(*source)
+    *target_rows, target_index = distinct_counts(*target)
     used = source_index >= 0
     codes = np.column_stack([source_index, target_index])[used]
     rows, index, size = _distinct_rows(codes)
@@ -207,8 +194,8 @@ def distinct_patterns(
     full[used] = index
     every = np.arange(target_index.shape[1])
     return Patterns(
-        source_rows,
-        target_rows,
+        CountRows(*source_rows),
+        CountRows(*target_rows),
         source=rows[:, 0],
         target=rows[:, 1:],
         weight=size.astype(float),

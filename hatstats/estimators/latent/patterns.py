@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.scores.counts import ItemCounts, ratio
+from hatstats.scores.counts import ItemCounts, distinct_counts, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +99,13 @@ def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = Non
 
     Sizes add up the items' weights (N,), 1 each if not given.
     """
-    asked = trials > 0
-    k, n = correct[asked], trials[asked]
-    # Each pair is coded as one number; sorting pairs as rows is many times slower.
-    _, first, index = np.unique(
-        n * (k.max(initial=0.0) + 1.0) + k, return_index=True, return_inverse=True
-    )
-    pairs = np.column_stack([k[first], n[first]])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0] / pairs[:, 1]))
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
-    full = np.full(correct.shape, -1, dtype=np.intp)
-    full[asked] = rank[index]
-    pairs = pairs[order]
+    k, n, pair = distinct_counts(correct, trials)
+    order = np.lexsort((n, k / n))
+    asked = pair >= 0
+    index = np.where(asked, np.argsort(order)[pair], -1)
     items = np.ones(correct.shape) if weights is None else weights
-    size = np.bincount(full[asked], weights=items[asked])
-    return Patterns(pairs[:, 0], pairs[:, 1], size, full)
+    size = np.bincount(index[asked], weights=items[asked])
+    return Patterns(k[order], n[order], size, index)
 
 
 def _pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:
