@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
-from hatstats.estimators.methods import fit_like
+from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import standard_errors
@@ -19,17 +20,21 @@ from hatstats.scores.counts import ItemCounts
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
 
+if TYPE_CHECKING:
+    from hatstats.estimators.methods import ItemOptions, Method
+
 #: Columns of a table of refits.
 REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
 
 
 def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
     """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
+    method, options = cast("Method", profile.method), cast("ItemOptions", profile.options)
     with warnings.catch_warnings():
         # A drawn study may be at a boundary; only the score matters.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         try:
-            fitted = fit_like(profile, study).hat(reference)
+            fitted = fit_profile(study, method=method, options=options).hat(reference)
         except (FitError, NotIdentifiedError):
             return None
     return fitted.estimates

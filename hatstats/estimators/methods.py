@@ -18,7 +18,6 @@ from hatstats.study import Study, as_study
 if TYPE_CHECKING:
     from hatstats.estimators.joint.options import JointOptions
     from hatstats.estimators.latent.fit import LatentOptions
-    from hatstats.scores.item_profile import ItemProfile
 
     type ItemOptions = LatentOptions | JointOptions
 
@@ -156,12 +155,3 @@ def _warn_of_constant_sources(counts: ItemCounts) -> None:
                 DegenerateDataWarning,
                 stacklevel=3,
             )
-
-
-def fit_like(profile: ItemProfile, study: Study) -> TransferProfile:
-    """Fit another study as a profile was fitted: by the same method with the same options."""
-    return fit_profile(
-        study,
-        method=cast("Method", profile.method),
-        options=cast("ItemOptions | None", profile.options),
-    )

@@ -156,23 +156,15 @@ def measures(
     except NotIdentifiedError:
         excess = excess_se = np.full(count, np.nan)
         how = "not identified: no line over these models"
-    ratio_method = ["delta method" if value > 0 else _NO_RATIO for value in source]
-    frames = [
-        tidy_frame(
-            term,
-            value,
-            error,
-            conf_level=conf_level,
-            method=method,
-            identifiers={"model": list(raw.models)},
-        )
-        for term, value, error, method in (
-            ("gap", source - target, gap_se, "delta method"),
-            ("ratio", quotient, quotient_se, ratio_method),
-            ("excess", excess, excess_se, how),
-        )
-    ]
-    table = pd.concat(frames, ignore_index=True)
+    of_ratio = ["delta method" if value > 0 else _NO_RATIO for value in source]
+    table = tidy_frame(
+        [term for term in ("gap", "ratio", "excess") for _ in raw.models],
+        np.concatenate([source - target, quotient, excess]),
+        np.concatenate([gap_se, quotient_se, excess_se]),
+        conf_level=conf_level,
+        method=["delta method"] * count + of_ratio + [how] * count,
+        identifiers={"model": list(raw.models) * 3},
+    )
     # No null of interest for a ratio: 0 would be no transfer at all.
     table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
     generator, seed = seeded(rng)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from hatstats.estimators.joint.node_tables import Curvature, Slopes, TableMaker, Tables
+from hatstats.estimators.joint.node_tables import TableMaker, Tables
 from hatstats.estimators.joint.options import JointOptions, Layout, parameter_layout
 from hatstats.estimators.joint.patterns import Patterns
 from hatstats.estimators.joint.quadrature import COARSEST, SINGLE, NormalRule, Rules, choose_rules
@@ -107,18 +107,18 @@ class JointLikelihood:
 
     def gradient(self, tables: Tables, mass: Floats) -> Floats:
         """Derivative of ``sum mass * log table``, shape (P,), for `mass` (J + L K, Q)."""
-        layout, nodes, slopes = self.layout, tables.nodes, _slopes(tables)
+        layout, nodes = self.layout, tables.nodes
         gradient = np.zeros(layout.size)
         source, target = self._split(mass)
-        by_source = (source * slopes.by_source_logit).sum(axis=0)
+        by_source = (source * tables.by_source_logit).sum(axis=0)
         for name, slope in nodes.source_slopes.items():
             gradient[layout.position(name)] += by_source @ slope
-        by_target = np.einsum("lkq,lkq->lq", target, slopes.by_target_logit)
+        by_target = np.einsum("lkq,lkq->lq", target, tables.by_target_logit)
         for name, slope in nodes.target_slopes.items():
             each = (by_target * slope).sum(axis=1)
             gradient[layout.position(name)] += each.sum() if layout.has(name) else each
-        gradient[layout.position("tau")] = np.einsum("lkq,lkq->l", target, slopes.by_tau)
-        for name, (on_source, on_target) in slopes.by_trials.items():
+        gradient[layout.position("tau")] = np.einsum("lkq,lkq->l", target, tables.by_tau)
+        for name, (on_source, on_target) in tables.by_trials.items():
             moved = float((source * on_source).sum() + (target * on_target).sum())
             gradient[layout.position(name)] = moved
         return gradient
@@ -128,16 +128,15 @@ class JointLikelihood:
 
         Each (I, Q), by name.
         """
-        nodes, slopes = tables.nodes, _slopes(tables)
-        found = {}
+        nodes, found = tables.nodes, {}
         for name in self.layout.global_names:
-            if name in slopes.by_trials:
-                found[name] = self._for_patterns(*slopes.by_trials[name])
+            if name in tables.by_trials:
+                found[name] = self._for_patterns(*tables.by_trials[name])
                 continue
             on_source = nodes.source_slopes.get(name, np.zeros(nodes.log_weight.size))
             found[name] = self._for_patterns(
-                slopes.by_source_logit * on_source,
-                slopes.by_target_logit * nodes.target_slopes[name][:, None],
+                tables.by_source_logit * on_source,
+                tables.by_target_logit * nodes.target_slopes[name][:, None],
             )
         return found
 
@@ -148,7 +147,7 @@ class JointLikelihood:
 
         `in_globals` are those of `_global_slopes`.
         """
-        layout, patterns, slopes = self.layout, self.patterns, _slopes(tables)
+        layout, patterns = self.layout, self.patterns
         found = np.zeros((layout.size, pattern.size))
         nodes = tables.nodes.log_weight.size
         for name, slope in in_globals.items():
@@ -157,7 +156,7 @@ class JointLikelihood:
         rows = patterns.target.T[:, pattern]
         first = patterns.target_rows.size * np.arange(patterns.n_languages)[:, None]
         flat = (first + np.maximum(rows, 0)) * nodes + node
-        by_logit, by_tau = slopes.by_target_logit.take(flat), slopes.by_tau.take(flat)
+        by_logit, by_tau = tables.by_target_logit.take(flat), tables.by_tau.take(flat)
         if (patterns.target < 0).any():
             by_logit[rows < 0] = by_tau[rows < 0] = 0.0
         found[layout.position("alpha")] = by_logit
@@ -227,14 +226,16 @@ class JointLikelihood:
         move the tables through these three numbers only. Chance level and overdispersion are
         differenced.
         """
-        layout, nodes, curvature = self.layout, tables.nodes, _curvature(tables)
+        layout, nodes = self.layout, tables.nodes
         hessian = np.zeros((layout.size, layout.size))
         source, target = self._split(mass)
         moves = np.array(list(nodes.source_slopes.values()))
         index = np.array([layout.position(name).start for name in nodes.source_slopes])
-        hessian[np.ix_(index, index)] += moves * (source * curvature.source).sum(axis=0) @ moves.T
-        by_logit = (target * _slopes(tables).by_target_logit).sum(axis=1)
-        second = np.einsum("lkq,clkq->clq", target, curvature.target)
+        hessian[np.ix_(index, index)] += (
+            moves * (source * tables.source_curvature).sum(axis=0) @ moves.T
+        )
+        by_logit = (target * tables.by_target_logit).sum(axis=1)
+        second = np.einsum("lkq,clkq->clq", target, tables.target_curvature)
         # Of each language (L): parameters of its target logit, then tau.
         names = [*nodes.target_slopes, "tau"]
         chains = np.stack(list(nodes.target_slopes.values()), axis=1)
@@ -248,7 +249,7 @@ class JointLikelihood:
         block[:, beta, : len(moves)] += crossed
         position = np.array([layout.positions(name) for name in names]).T
         np.add.at(hessian, (position[:, :, None], position[:, None, :]), block)
-        for name in _slopes(tables).by_trials:
+        for name in tables.by_trials:
             direction = np.zeros(layout.size)
             direction[layout.position(name)] = _STEP
             ahead, behind = (
@@ -258,18 +259,6 @@ class JointLikelihood:
             hessian[layout.position(name)] = change
             hessian[:, layout.position(name)] = change[:, None]
         return 0.5 * (hessian + hessian.T)
-
-
-def _slopes(tables: Tables) -> Slopes:
-    """First derivatives, which the caller asked for."""
-    assert tables.slopes is not None
-    return tables.slopes
-
-
-def _curvature(tables: Tables) -> Curvature:
-    """Second derivatives, which the caller asked for."""
-    assert tables.curvature is not None
-    return tables.curvature
 
 
 def indicator_of(patterns: Patterns) -> Any:

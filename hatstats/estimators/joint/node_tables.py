@@ -10,13 +10,13 @@ out:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
 
 from hatstats.estimators.joint.options import JointOptions, Layout
-from hatstats.estimators.joint.patterns import CountRows, TrialTerms
+from hatstats.estimators.joint.patterns import CountRows, TrialTerms, empty
 from hatstats.estimators.joint.quadrature import Rules
 from hatstats.inference.arrays import Floats
 
@@ -39,42 +39,23 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True)
-class Slopes:
-    """First derivatives of the log-tables of source (J, Q) and targets (L, K, Q).
-
-    `by_trials` are those of both tables in the chance level and the overdispersion, by name.
-    """
-
-    by_source_logit: Floats
-    by_target_logit: Floats
-    by_tau: Floats
-    by_trials: dict[str, tuple[Floats, Floats]]
-
-
-@dataclass(frozen=True, slots=True)
-class Curvature:
-    """Second derivatives of the log-tables.
-
-    Of the source (J, Q) twice by its logit; of the targets (3, L, K, Q) twice by their logit, by
-    it and tau, and twice by tau.
-    """
-
-    source: Floats
-    target: Floats
-
-
-@dataclass(frozen=True, slots=True)
 class Tables:
     """Log-probabilities of source counts (J, Q) and target counts (L, K, Q) at the Q nodes.
 
-    With first derivatives from order 1, and second from order 2.
+    With their first derivatives from order 1, `by_trials` those of both tables in the chance level
+    and the overdispersion, by name; from order 2 with the second of the source (J, Q) twice by its
+    logit, and of the targets (3, L, K, Q) twice by their logit, by it and tau, and twice by tau.
     """
 
     nodes: Nodes
     source: Floats
     target: Floats
-    slopes: Slopes | None
-    curvature: Curvature | None
+    by_source_logit: Floats = field(default_factory=empty)
+    by_target_logit: Floats = field(default_factory=empty)
+    by_tau: Floats = field(default_factory=empty)
+    by_trials: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    source_curvature: Floats = field(default_factory=empty)
+    target_curvature: Floats = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +116,20 @@ class TableMaker:
         source = self._trials(self.source_rows, theta, nodes.source_logit, order)
         means = self._residual_means(theta, nodes.target_logit, order)
         table = np.maximum(means.pop("table"), _TINY)
-        slopes = curvature = None
-        second = means.pop("second", None)
-        if source.by_logit is not None:
-            first = {name: value / table for name, value in means.items()}
-            by_logit, by_tau = first.pop("logit"), first.pop("tau")
-            shared = {
-                name: (step * base, first[name])
-                for name, base, step in self._trial_slopes(theta, source)
-            }
-            slopes = Slopes(source.by_logit, by_logit, by_tau, shared)
-        if source.curvature is not None and slopes is not None and second is not None:
-            target = np.moveaxis(second, -1, 0) / table
-            target -= np.array([by_logit**2, by_logit * by_tau, by_tau**2])
-            curvature = Curvature(source.curvature, target)
-        return Tables(nodes, source.log_pmf, np.log(table), slopes, curvature)
+        if not order:
+            return Tables(nodes, source.log_pmf, np.log(table))
+        second = means.pop("second", empty())
+        first = {name: value / table for name, value in means.items()}
+        by_logit, by_tau = first.pop("logit"), first.pop("tau")
+        by_trials = {
+            name: (step * base, first[name])
+            for name, base, step in self._trial_slopes(theta, source)
+        }
+        slopes = source.by_logit, by_logit, by_tau, by_trials
+        if order > 1:
+            second = np.moveaxis(second, -1, 0) / table
+            second -= np.array([by_logit**2, by_logit * by_tau, by_tau**2])
+        return Tables(nodes, source.log_pmf, np.log(table), *slopes, source.curvature, second)
 
     def _trials(self, rows: CountRows, theta: Floats, logit: Floats, order: int) -> TrialTerms:
         """Log-probabilities of count rows (K) at logits (..., M), shape (..., K, M)."""
@@ -163,10 +143,10 @@ class TableMaker:
     def _trial_slopes(self, theta: Floats, terms: TrialTerms) -> list[tuple[str, Floats, float]]:
         """Parameters of the trials: name, derivative of log_pmf, and of the transformation."""
         found: list[tuple[str, Floats, float]] = []
-        if self.layout.has("chance") and terms.by_chance is not None:
+        if self.layout.has("chance") and terms.by_chance.size:
             chance = self.chance_level(theta)
             found.append(("chance", terms.by_chance, chance * (1.0 - chance)))
-        if self.options.beta_binomial and terms.by_spread is not None:
+        if self.options.beta_binomial and terms.by_spread.size:
             found.append(("spread", terms.by_spread, 2.0 * self.layout.scalar(theta, "spread")))
         return found
 
@@ -174,7 +154,7 @@ class TableMaker:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
 
         From target logits (L, Q) without it; with order 2, ``second`` (L, K, Q, 3) are the
-        derivatives of `Curvature`.
+        second derivatives of `Tables`.
         """
         residual, tau = self.rules.residual, theta[self.layout.position("tau")]
         moved = logit[:, :, None] + tau[:, None, None] * residual.nodes
@@ -185,10 +165,10 @@ class TableMaker:
         shape = (*pmf.shape[:2], logit.shape[1], residual.size)
         means = {"table": pmf.reshape(shape) @ residual.weights}
         powers = residual.nodes[:, None] ** np.arange(3) * residual.weights[:, None]
-        if terms.by_logit is not None:
+        if order:
             first = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
             means |= {"logit": first[..., 0], "tau": first[..., 1]}
-        if terms.by_logit is not None and terms.curvature is not None:
+        if order > 1:
             means["second"] = (pmf * (terms.by_logit**2 + terms.curvature)).reshape(shape) @ powers
         for name, base, step in self._trial_slopes(theta, terms):
             means[name] = step * ((pmf * base).reshape(shape) @ residual.weights)

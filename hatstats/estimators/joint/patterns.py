@@ -12,19 +12,24 @@ from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.counts import ItemCounts, distinct_counts
 
 
+def empty() -> Floats:
+    """Derivatives that were not asked for."""
+    return np.zeros(0)
+
+
 @dataclass(frozen=True, slots=True)
 class TrialTerms:
     """Log-probabilities of count rows (K) at logits (..., M), each (..., K, M).
 
-    Beside them, where wanted: first and second derivative with respect to the logit, and
-    derivatives with respect to the chance level c and the overdispersion omega.
+    Beside them first and second derivative with respect to the logit, and derivatives with respect
+    to the chance level c and the overdispersion omega; those that are not wanted are empty.
     """
 
     log_pmf: Floats
-    by_logit: Floats | None
-    curvature: Floats | None
-    by_chance: Floats | None
-    by_spread: Floats | None
+    by_logit: Floats = field(default_factory=empty)
+    curvature: Floats = field(default_factory=empty)
+    by_chance: Floats = field(default_factory=empty)
+    by_spread: Floats = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class CountRows:
         successes = np.column_stack([self.correct, self.trials - self.correct])
         log_pmf = successes @ np.stack([log_share, log_wrong], axis=-2)
         log_pmf += self.log_choose[:, None]
-        by_logit = curvature = by_c = None
+        by_logit = curvature = by_c = empty()
         if order:
             by_logit = successes @ np.stack([slope, -right], axis=-2)
         if order > 1:
@@ -75,7 +80,7 @@ class CountRows:
         if by_chance:
             lift = wrong[..., None, :] / share[..., None, :]
             by_c = self.correct[:, None] * lift - (successes[:, 1] / (1.0 - chance))[:, None]
-        return TrialTerms(log_pmf, by_logit, curvature, by_c, None)
+        return TrialTerms(log_pmf, by_logit, curvature, by_c)
 
     def beta_binomial(
         self, logit: Floats, chance: float, omega: float, *, order: int = 1
@@ -96,14 +101,14 @@ class CountRows:
         total = _factor_sums(np.ones(1), n, steps, omega)
         log_pmf = up[0] + down[0] - total[0] + self.log_choose[:, None]
         if not order:
-            return TrialTerms(log_pmf, None, None, None, None)
+            return TrialTerms(log_pmf)
         by_share = up[1] - down[1]
         lift = (right * rest)[..., None, :]
         curvature = by_share * lift * (wrong - right)[..., None, :] - (up[3] + down[3]) * lift**2
         return TrialTerms(
             log_pmf,
             by_share * lift,
-            curvature if order > 1 else None,
+            curvature if order > 1 else empty(),
             by_share * wrong[..., None, :],
             up[2] + down[2] - total[2],
         )
