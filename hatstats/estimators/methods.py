@@ -110,10 +110,8 @@ def _check_options(
     """Refuse an unknown method, and options that belong to another."""
     one_of("method", method, ("latent", "joint", "observed", "aggregate"))
     if method != "aggregate" and (slope is not None or correlation != 0.0):
-        raise DataError(
-            f"slope and correlation belong to method 'aggregate', not {method!r}",
-            hint="leave them out.",
-        )
+        text = f"slope and correlation belong to method 'aggregate', not {method!r}"
+        raise DataError(text, hint="leave them out.")
     if options is None:
         return
     from hatstats.estimators.joint.options import JointOptions
@@ -121,11 +119,9 @@ def _check_options(
 
     kinds: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
     if not isinstance(options, kinds.get(method, ())):
-        raise DataError(
-            f"{type(options).__name__} for method {method!r}",
-            column="options",
-            hint="give LatentOptions to 'latent', JointOptions to 'joint', none to the others.",
-        )
+        text = f"{type(options).__name__} for method {method!r}"
+        hint = "give LatentOptions to 'latent', JointOptions to 'joint', none to the others."
+        raise DataError(text, column="options", hint=hint)
 
 
 def _fit_benchmark(counts: ItemCounts, method: Method, options: ItemOptions | None) -> BenchmarkFit:

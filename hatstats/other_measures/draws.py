@@ -193,28 +193,30 @@ def measure_draws(
 def _from_items(
     profile: ItemProfile, reference: str, n_draws: int, rng: np.random.Generator
 ) -> MeasureDraws:
-    models = profile.complete_models
     scores = score_influence(profile, reference)
     hat = np.repeat(scores.estimates[None], n_draws, axis=0)
-    estimates, draws = [], []
-    for fit, psi in zip(profile.fits, scores.influence, strict=True):
+    blocks = []
+    for psi in scores.influence:
         weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)
         hat += weights @ psi - psi.sum(axis=0)
-        sums = item_sums(profile.study, fit.counts, models)
-        noise = _source_noise(fit, models)
-        one = sums.totals(np.ones((1, len(psi))))
-        estimates.append(item_level_measures(one, sums.has_local, noise))
-        parts = [
-            item_level_measures(sums.totals(weights[start : start + _BLOCK]), sums.has_local, noise)
-            for start in range(0, n_draws, _BLOCK)
-        ]
-        draws.append(_concatenated(parts))
-    return MeasureDraws(
-        models,
-        {"HAT": scores.estimates, **{k: v[0] for k, v in _averaged(estimates).items()}},
-        {"HAT": hat, **_averaged(draws)},
-        "items resampled",
-    )
+        blocks.append([np.ones((1, len(psi))), *np.split(weights, range(_BLOCK, n_draws, _BLOCK))])
+    estimate, draws = _first_and_rest(_weighted_measures(profile, blocks))
+    estimate, draws = {"HAT": scores.estimates, **estimate}, {"HAT": hat, **draws}
+    return MeasureDraws(profile.complete_models, estimate, draws, "items resampled")
+
+
+def _weighted_measures(profile: ItemProfile, blocks: list[list[Floats]]) -> dict[str, Floats]:
+    """Every measure but HAT under B weights of item clusters, each (B, M).
+
+    Weights come in blocks (B_k, G_b) for each benchmark.
+    """
+    models, parts = profile.complete_models, []
+    for fit, weights in zip(profile.fits, blocks, strict=True):
+        sums, noise = item_sums(profile.study, fit.counts, models), _source_noise(fit, models)
+        totals = map(sums.totals, weights)
+        found = [item_level_measures(each, sums.has_local, noise) for each in totals]
+        parts.append(_concatenated(found))
+    return _averaged(parts)
 
 
 def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
@@ -228,12 +230,13 @@ def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
 
 def item_measures(profile: ItemProfile) -> dict[str, Floats]:
     """Every measure but HAT, without draws, each (M,), models as in `complete_models`."""
-    models, parts = profile.complete_models, []
-    for fit in profile.fits:
-        sums = item_sums(profile.study, fit.counts, models)
-        one = sums.totals(np.ones((1, len(sums.flat))))
-        parts.append(item_level_measures(one, sums.has_local, _source_noise(fit, models)))
-    return {name: values[0] for name, values in _averaged(parts).items()}
+    ones = [[np.ones((1, int(counts.clusters.max()) + 1))] for counts in profile.counts]
+    return _first_and_rest(_weighted_measures(profile, ones))[0]
+
+
+def _first_and_rest(found: dict[str, Floats]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The first draw of every measure, which is no draw but the estimate, and the others."""
+    return {name: x[0] for name, x in found.items()}, {name: x[1:] for name, x in found.items()}
 
 
 def _concatenated(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
@@ -256,28 +259,24 @@ def _from_means(
         )
     models = profile.complete_models
     scores = profile.hat(reference)
-    estimates, draws = [], []
+    parts = []
     for b, part in enumerate(profile.parts):
         rows = [part.counts.models.index(name) for name in models]
         beta, error = float(profile.panel.slopes()[b]), float(profile.panel.slope_variances()[b])
         noise = part.source_var[rows]
         shape = (len(part.counts.models), 1 + len(part.counts.languages))
-        none = np.zeros((1, *shape))
-        estimates.append(_cell_measures(part, rows, reference, np.full(1, beta), noise, none))
-        blocks = []
+        moved = [(np.full(1, beta), np.zeros((1, *shape)))]
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
             slope = beta + np.sqrt(error) * rng.standard_normal(count)
-            errors = rng.standard_normal((count, *shape))
-            blocks.append(_cell_measures(part, rows, reference, slope, noise, errors))
-        draws.append(_concatenated(blocks))
-    estimate = {name: values[0] for name, values in _averaged(estimates).items()}
-    drawn = _averaged(draws)
+            moved.append((slope, rng.standard_normal((count, *shape))))
+        found = [_cell_measures(part, rows, reference, x, noise, errors) for x, errors in moved]
+        parts.append(_concatenated(found))
+    estimate, drawn = _first_and_rest(_averaged(parts))
     # HAT itself is the profile's own; the draws are centred on it.
     drawn["HAT"] = drawn["HAT"] - estimate["HAT"] + scores.estimates
-    return MeasureDraws(
-        models, {**estimate, "HAT": scores.estimates}, drawn, "sampling errors of cells drawn"
-    )
+    estimate["HAT"] = scores.estimates
+    return MeasureDraws(models, estimate, drawn, "sampling errors of cells drawn")
 
 
 def _cell_measures(

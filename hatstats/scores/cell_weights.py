@@ -74,12 +74,9 @@ def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
     for name in named:
         _require("model", "model", name, models)
     if not named or len(set(named)) < len(named):
-        raise DataError(
-            "a group of models names one or more models, each once",
-            column="model",
-            value=", ".join(named),
-            hint="give a name or a list of names.",
-        )
+        text = "a group of models names one or more models, each once"
+        hint = "give a name or a list of names."
+        raise DataError(text, column="model", value=", ".join(named), hint=hint)
     return np.isin(models, named) / len(named)
 
 

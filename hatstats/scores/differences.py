@@ -56,10 +56,8 @@ def _weights_on_cells(models: Sequence[str], cells: pd.DataFrame, side: Side) ->
     """Weights (C,) of the mean over some models, some of the shared languages, and benchmarks."""
     group, languages = side
     if cells.empty:
-        raise DataError(
-            "these scores have no values per language",
-            hint="make them by fit_profile(study).hat().",
-        )
+        hint = "make them by fit_profile(study).hat()."
+        raise DataError("these scores have no values per language", hint=hint)
     parts = [rows for _, rows in cells.groupby("benchmark", sort=False)]
     over_all = cell_weights(parts, models)
     names = [rows["language"].to_numpy() for rows in parts]

@@ -13,8 +13,8 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
-_OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
-_OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
+OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
+OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
 
 
 def given_fields(
@@ -30,10 +30,8 @@ def given_fields(
     tidy = "term" in scores.columns
     table = scores[scores["term"] == "HAT"] if tidy else scores
     if table.empty:
-        raise DataError(
-            "the table of scores has no row" + (" of term HAT" if tidy else ""),
-            hint="give one row per model.",
-        )
+        text = "the table of scores has no row" + (" of term HAT" if tidy else "")
+        raise DataError(text, hint="give one row per model.")
     names = [str(name) for name in table["model"]]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         hint = "keep one row each."
@@ -58,7 +56,7 @@ def given_fields(
         "joint_cov": joint,
         "cells": pd.DataFrame(columns=_CELL_COLUMNS),
         "cells_cov": np.zeros((0, 0)),
-        "overlap": pd.DataFrame(columns=_OVERLAP_COLUMNS),
+        "overlap": pd.DataFrame(columns=OVERLAP_COLUMNS),
         "bounded": tidy if bounded is None else bounded,
         "given_df": df,
     }
@@ -79,10 +77,8 @@ def _as_frame(names: list[str], cov: pd.DataFrame | pd.Series | ArrayLike) -> pd
     matrix = np.asarray(cov, dtype=float)
     matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
     if matrix.shape != (len(names), len(names)):
-        raise DataError(
-            f"the covariance has shape {matrix.shape}, and there are {len(names)} scores",
-            hint="give one row and one column per score.",
-        )
+        text = f"the covariance has shape {matrix.shape}, and there are {len(names)} scores"
+        raise DataError(text, hint="give one row and one column per score.")
     return pd.DataFrame(matrix, index=names, columns=names)
 
 

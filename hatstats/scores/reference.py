@@ -24,7 +24,6 @@ class Mixture:
     carry the uncertainty of the estimated distributions into the score.
     """
 
-    name: str
     mixing: Floats
     fixed: Floats
 
@@ -66,7 +65,6 @@ def reference_mixture(
     """
     count = len(models)
     nothing, zeros = np.zeros((count, count)), np.zeros(support.size)
-    name = reference_name(reference)
     if not isinstance(reference, str):
         odd: object = "nothing"
         try:
@@ -81,28 +79,20 @@ def reference_mixture(
                 value=float(values[wrong][0]) if wrong.any() else odd,
                 hint="give proportions, not per cent, without NaN.",
             )
-        return Mixture(name, nothing, _interpolation_weights(values, support))
+        return Mixture(nothing, _interpolation_weights(values, support))
     if reference == "pooled":
-        return Mixture(name, np.full((count, count), 1.0 / count), zeros)
+        return Mixture(np.full((count, count), 1.0 / count), zeros)
     if reference == "own":
-        return Mixture(name, np.eye(count), zeros)
+        return Mixture(np.eye(count), zeros)
     if reference == "uniform":
-        return Mixture(name, nothing, _area_weights(support))
+        return Mixture(nothing, _area_weights(support))
     if reference.startswith("model:"):
         chosen = reference.removeprefix("model:")
         if chosen in models:
             nothing[:, list(models).index(chosen)] = 1.0
-            return Mixture(name, nothing, zeros)
-        raise DataError(
-            f"the reference names a model that the benchmark does not have; it has "
-            f"{', '.join(models)}",
-            column="reference",
-            value=chosen,
-            hint="name one of those models.",
-        )
-    raise DataError(
-        "unknown reference",
-        column="reference",
-        value=reference,
-        hint=f"use {', '.join(NAMED_REFERENCES)}, model:NAME, or an array of source accuracies.",
-    )
+            return Mixture(nothing, zeros)
+        text = "the reference names a model that the benchmark does not have; it has "
+        text, hint = text + ", ".join(models), "name one of those models."
+        raise DataError(text, column="reference", value=chosen, hint=hint)
+    hint = f"use {', '.join(NAMED_REFERENCES)}, model:NAME, or an array of source accuracies."
+    raise DataError("unknown reference", column="reference", value=reference, hint=hint)

@@ -23,6 +23,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
 from hatstats.scores.counts import AggregateCounts, aggregate_counts
+from hatstats.scores.given import OVERLAP_COLUMNS
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -132,18 +133,9 @@ class AggregateProfile(TransferProfile):
                 f"{counts.models[m]} is weakly identified on {counts.benchmark}: its source "
                 f"accuracy, {p:.3f}, is {reason}."
             )
-        return pd.DataFrame(
-            {
-                "model": counts.models,
-                "benchmark": counts.benchmark,
-                "outside": np.nan,
-                "effective_size": np.nan,
-                "trimmed": np.nan,
-                "shape_error": np.nan,
-                "informed": ~logits.weakly_identified,
-                "note": notes,
-            }
-        )
+        found = {"model": counts.models, "benchmark": counts.benchmark, "note": notes}
+        table = pd.DataFrame({**found, "informed": ~logits.weakly_identified})
+        return table.reindex(columns=OVERLAP_COLUMNS)
 
     def _points(self) -> list[tuple[object, ...]]:
         rows: list[tuple[object, ...]] = []
@@ -209,19 +201,13 @@ def fit_aggregate(
     that of two models' accuracies on the same items, which a table of means does not identify.
     """
     if not 0.0 <= correlation < 1.0:
-        raise DataError(
-            "the correlation of two models on the same items must lie in [0, 1)",
-            column="correlation",
-            value=correlation,
-            hint="0 is the default, 0.3 and 0.6 show how much it matters.",
-        )
+        text = "the correlation of two models on the same items must lie in [0, 1)"
+        hint = "0 is the default, 0.3 and 0.6 show how much it matters."
+        raise DataError(text, column="correlation", value=correlation, hint=hint)
     if slope is not None and not np.isfinite(slope):
-        raise DataError(
-            "a slope that is held fixed must be a finite number",
-            column="slope",
-            value=slope,
-            hint="1 is a shift of logits; leave it out to estimate it.",
-        )
+        text = "a slope that is held fixed must be a finite number"
+        hint = "1 is a shift of logits; leave it out to estimate it."
+        raise DataError(text, column="slope", value=slope, hint=hint)
     parts = tuple(to_logits(aggregate_counts(study, name)) for name in study.benchmark_names)
     families = dict(zip(study.models["model"], study.models["family"], strict=True))
     panel = fit_panel(parts, family_of=families, slope=slope)

@@ -110,12 +110,9 @@ def compare_joint(
         counts = item_counts(study, name)
         n_clusters = int(counts.clusters.max()) + 1
         if not 2 <= folds <= n_clusters:
-            raise DataError(
-                f"benchmark {name!r} has {n_clusters} independent items",
-                column="folds",
-                value=folds,
-                hint="choose between 2 and that number.",
-            )
+            text = f"benchmark {name!r} has {n_clusters} independent items"
+            hint = "choose between 2 and that number."
+            raise DataError(text, column="folds", value=folds, hint=hint)
         # The items of one cluster are held out together.
         fold = generator.permutation(np.arange(n_clusters) % folds)[counts.clusters]
         for model, patterns in zip(counts.models, group_items(counts), strict=True):

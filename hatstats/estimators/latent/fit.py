@@ -69,12 +69,9 @@ class LatentOptions:
     def __post_init__(self) -> None:
         """Check that the cost is positive."""
         if self.roughness is not None and not 0.0 < self.roughness < np.inf:
-            raise DataError(
-                "the cost of roughness must be positive",
-                column="roughness",
-                value=self.roughness,
-                hint="give a number above 0, or None to choose one by cross-validation.",
-            )
+            text = "the cost of roughness must be positive"
+            hint = "give a number above 0, or None to choose one by cross-validation."
+            raise DataError(text, column="roughness", value=self.roughness, hint=hint)
 
     def families(self, grid: Floats) -> dict[float, Family]:
         """Candidate families of curves, by their cost of roughness."""
