@@ -15,8 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, LOST
-from hatstats.logs.readers.grading import RIGHT, WRONG
-from hatstats.logs.readers.reader import NAMES, Field
+from hatstats.logs.readers.reader import NAMES, RIGHT, WRONG, Field
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -12,8 +12,8 @@ from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE
-from hatstats.logs.readers.euroeval import EUROEVAL
-from hatstats.logs.readers.every_eval import EVERY_EVAL, EVERY_EVAL_ITEMS
+from hatstats.logs.readers.documents import has_byte_order_mark, open_text, preview_file
+from hatstats.logs.readers.every_eval import EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS
 from hatstats.logs.readers.helm import COMPANIONS, HELM
 from hatstats.logs.readers.inspect_log import INSPECT
 from hatstats.logs.readers.lighteval import LIGHTEVAL
@@ -30,7 +30,6 @@ from hatstats.logs.readers.reader import (
     Rows,
 )
 from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
-from hatstats.logs.readers.sniff import has_byte_order_mark, open_text, preview_file
 from hatstats.study.schema import near
 
 #: In the order in which they are asked; plain tables come last, since any table is one.

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
-from hatstats.logs.readers.grading import pick_filter
-from hatstats.logs.readers.reader import NAMES, Choices, LeftOut
+from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
 from hatstats.logs.task_names import read_task
 
 if TYPE_CHECKING:

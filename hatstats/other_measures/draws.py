@@ -33,7 +33,7 @@ from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
-from hatstats.study.expect import as_study
+from hatstats.study.read import as_study
 
 #: Measures whose natural null is 0.
 _NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality")

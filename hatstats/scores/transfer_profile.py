@@ -16,7 +16,7 @@ from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
-from hatstats.study.expect import refused
+from hatstats.study.read import refused
 
 
 class TransferProfile(LabelledEstimates, ABC):

@@ -1,6 +1,6 @@
 """What was observed: the tables of a study, how they are read, checked and written."""
 
-from hatstats.study.expect import as_study
+from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
 __all__ = ["Study", "as_study"]

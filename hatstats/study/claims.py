@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hatstats.errors import DataError, DegenerateDataWarning
-from hatstats.study.count_checks import SMALLEST_SIZE
 from hatstats.study.schema import near
+from hatstats.study.validate import SMALLEST_SIZE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from hatstats.study.expect import as_study
 from hatstats.study.raw_tables import read_table
+from hatstats.study.read import as_study
 from hatstats.study.study import Study
 from hatstats.study.write import replace_table, study_table, table_cells
 

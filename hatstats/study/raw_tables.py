@@ -45,11 +45,16 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as reason:
-        raise DataError(
-            f"the file cannot be read ({reason.strerror or reason}).",
-            file=path,
-            hint="correct the path or the permissions.",
-        ) from None
+        raise unreadable(path, reason) from None
+
+
+def unreadable(path: Path, reason: OSError) -> DataError:
+    """The error about a file that cannot be opened."""
+    return DataError(
+        f"the file cannot be read ({reason.strerror or reason}).",
+        file=path,
+        hint="correct the path or the permissions.",
+    )
 
 
 def decode(data: bytes, path: Path) -> str:

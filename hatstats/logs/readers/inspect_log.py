@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.readers.documents import Archive, Broken, load_json
-from hatstats.logs.readers.grading import LANGUAGE_FIELDS, SOURCE_FIELDS, first_language, pick_score
 from hatstats.logs.readers.reader import (
+    LANGUAGE_FIELDS,
+    SOURCE_FIELDS,
     Choices,
     LeftOut,
     Preview,
     Reader,
     Record,
+    first_language,
+    pick_score,
     text_at,
     text_of,
     value_at,

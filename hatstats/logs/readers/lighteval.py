@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from hatstats.logs.readers.grading import pick_score
-from hatstats.logs.readers.reader import Choices, Field, Preview, Reader, Rows, text_at
+from hatstats.logs.readers.reader import Choices, Field, Preview, Reader, Rows, pick_score, text_at
 from hatstats.logs.task_names import read_task
 
 

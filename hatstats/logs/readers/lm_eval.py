@@ -10,14 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.grading import (
+from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
     SOURCE_FIELDS,
-    pick_filter,
-    pick_score,
-    total_record,
-)
-from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
@@ -25,7 +20,10 @@ from hatstats.logs.readers.reader import (
     Reader,
     Record,
     Rows,
+    pick_filter,
+    pick_score,
     text_at,
+    total_record,
 )
 from hatstats.logs.task_names import Task, read_task
 

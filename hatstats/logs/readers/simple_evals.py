@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.grading import total_record
-from hatstats.logs.readers.reader import Choices, LeftOut, Preview, Reader, Record
+from hatstats.logs.readers.reader import Choices, LeftOut, Preview, Reader, Record, total_record
 from hatstats.logs.task_names import FAMILIES, is_language, read_task
 
 _NAME = re.compile(r"(?P<eval>[a-z]+(?:_[A-Z]{2}-[A-Z]{2,4})?)_(?P<model>.+?)(?P<all>_allresults)?")

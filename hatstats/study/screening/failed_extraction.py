@@ -36,7 +36,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from hatstats.errors import DataError
-from hatstats.study.expect import as_study
+from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
 FLAG = "extraction-failure"

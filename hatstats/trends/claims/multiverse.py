@@ -12,7 +12,7 @@ from typing import Literal
 
 from hatstats.estimators.methods import Method, default_method
 from hatstats.study import Study
-from hatstats.study.expect import as_study
+from hatstats.study.read import as_study
 from hatstats.trends.prediction import Link
 from hatstats.trends.standard_errors import Vcov
 
