@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -128,21 +128,16 @@ def conversion_text(
             lines.append(f"- {count}{source}{' (by rule)' if by_rule else ''}: {reason}.")
     if notes:
         lines += ["", "Notes:", *(f"- {note}" for note in notes)]
-    wrapped = []
-    for line in lines:
-        wrapped += [line] if len(line) <= WIDTH else textwrap.wrap(
-            line, WIDTH, subsequent_indent="  ", break_on_hyphens=False
-        )  # fmt: skip
-    return "\n".join(wrapped)
+    wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(line if len(line) <= WIDTH else wrap.fill(line) for line in lines)
 
 
 def _short_names(files: Sequence[str]) -> list[str]:
     """Paths from the folder that they have in common."""
     parts = [Path(file).parts for file in files]
-    if len(parts) == 1:
-        return [parts[0][-1] if parts[0] else ""]
-    levels = zip(*parts, strict=False)
-    shared = len(list(takewhile(lambda level: len(set(level)) == 1, levels)))
+    # The first and the last in order have in common what all have.
+    pairs = zip(min(parts, default=()), max(parts, default=()), strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     return ["/".join(part[min(shared, len(part) - 1) :]) if part else "" for part in parts]
 
 

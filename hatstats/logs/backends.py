@@ -7,6 +7,7 @@ one Ibis expression, the same for all of them (`hatstats.logs.count`).
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 import os
 import random
@@ -14,7 +15,7 @@ import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hatstats.errors import DataError
 from hatstats.logs.readers.reader import Rows
@@ -29,13 +30,14 @@ FILE, LOST = "hatstats_file", "hatstats_lost"
 MEMORY = "3GB"
 #: Bytes of the longest record.
 LONGEST = 16 << 20
+_NUMBERS = itertools.count(1)
 _GLOBS = re.compile(r"[*?\[\]{}]")
 
 
-class Engine(Protocol):
+class Engine:
     """A database that reads rows and counts them."""
 
-    name: str
+    name = ""
 
     def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """Rows of files as a table, with `FILE` where `named` or cheap.
@@ -44,12 +46,18 @@ class Engine(Protocol):
         `LOST` too: true where a line could not be read. Naming files costs time where they are
         Parquet.
         """
+        raise NotImplementedError
 
     def fetch(self, expression: ir.Table) -> pa.Table:
         """Compute an expression and return its rows."""
+        return expression.to_pyarrow()
+
+    def new_name(self) -> str:
+        """A name that no table has."""
+        return f"hatstats_{next(_NUMBERS)}"
 
 
-class DuckDB:
+class DuckDB(Engine):
     """DuckDB in this process; what does not fit into memory goes to `scratch`."""
 
     name = "duckdb"
@@ -67,7 +75,6 @@ class DuckDB:
             ("enable_progress_bar", "false"),
         ):
             self.connection.raw_sql(f"SET {setting} = '{value}'")
-        self._n_names = 0
 
     def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
@@ -110,10 +117,6 @@ class DuckDB:
         )
         return self.connection.table(name)
 
-    def fetch(self, expression: ir.Table) -> pa.Table:
-        """See `Engine.fetch`."""
-        return expression.to_pyarrow()
-
     def store(self, result: ir.Table | pa.Table) -> ir.Table:
         """Keep a result as a table of this database, in memory as far as there is room."""
         import pyarrow as pa
@@ -128,11 +131,6 @@ class DuckDB:
             query = self.connection.compile(result)
             self.connection.con.execute(f"CREATE TEMP TABLE {name} AS {query}")
         return self.connection.table(name)
-
-    def new_name(self) -> str:
-        """A name that no table of this database has."""
-        self._n_names += 1
-        return f"hatstats_{self._n_names}"
 
     def _database_table(self, path: str, name: str) -> ir.Table:
         """The table of this name in a DuckDB file, or its only one."""
@@ -157,7 +155,7 @@ class DuckDB:
         return self.connection.table(name, database=(alias, "main"))
 
 
-class Spark:
+class Spark(Engine):
     """A Spark session, given or started from the address of a cluster."""
 
     name = "spark"
@@ -167,7 +165,6 @@ class Spark:
 
         self.session = session
         self.connection = ibis.pyspark.connect(session)
-        self._n_views = 0
 
     @classmethod
     def start(cls, url: str) -> Spark:
@@ -240,8 +237,7 @@ class Spark:
             )
         else:
             frame = reader.parquet(*files)
-        self._n_views += 1
-        name = f"hatstats_{self._n_views}"
+        name = self.new_name()
         frame.withColumn(FILE, sql.input_file_name()).createOrReplaceTempView(name)
         return self.connection.table(name)
 
@@ -252,7 +248,7 @@ class Spark:
         return self.session.sql(str(ibis.to_sql(expression, dialect="pyspark"))).toArrow()
 
 
-class OtherBackend:
+class OtherBackend(Engine):
     """Tables of a database that Ibis connects to by its address."""
 
     def __init__(self, url: str) -> None:
@@ -279,10 +275,6 @@ class OtherBackend:
                 file=name,
                 hint="with this backend, logs are the names of tables in it.",
             ) from None
-
-    def fetch(self, expression: ir.Table) -> pa.Table:
-        """See `Engine.fetch`."""
-        return expression.to_pyarrow()
 
 
 def engine_for(backend: object) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -197,8 +198,7 @@ def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
     copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
     copy.parent.mkdir(exist_ok=True)
     with open_text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
-        while part := source.read(1 << 20):
-            target.write(part)
+        shutil.copyfileobj(source, target)
     result.copies[str(copy)] = str(path)
     return Preview(copy, preview.kind, preview.first, preview.head)
 

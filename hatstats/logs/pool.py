@@ -60,8 +60,7 @@ class Pool:
         self._run(
             "CREATE TEMP TABLE counts AS SELECT benchmark, model, language, item, "
             "sum(n_correct) AS n_correct, sum(n_trials) AS n_trials, "
-            "max(source_language) AS source_language, count(DISTINCT prompt) AS trials, "
-            "bool_or(totals) AS totals "
+            "max(source_language) AS source_language "
             "FROM pooled WHERE n_kept > 0 GROUP BY ALL"
         )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import textwrap
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from hatstats.study.study import Study
+#: A `hatstats.study.study.Study`, whose module imports this one.
+Study = Any
 
 WIDTH = 80
 _LEVELS = {
@@ -88,10 +88,6 @@ def _facts(study: Study) -> list[tuple[str, str]]:
         ("Flagged", f"{flagged} of {len(counts)} rows"),
         ("Claims", ", ".join(str(claim["name"]) for claim in study.claims) or "none registered"),
     ]
-    optional = (
-        ("Source", info.source),
-        ("Licence", info.licence),
-        ("Citation", info.citation),
-        ("Notes", info.notes),
-    )
-    return facts + [(label, value) for label, value in optional if value]
+    optional = ("source", "licence", "citation", "notes")
+    return facts + [(name.capitalize(), getattr(info, name)) for name in optional
+                    if getattr(info, name)]  # fmt: skip

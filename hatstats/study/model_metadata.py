@@ -170,8 +170,7 @@ def _plain(name: str) -> str:
 
 def _untuned(name: str) -> str:
     """The plain name without suffixes that say how the model was tuned or prompted."""
-    short = name.strip().lower().rsplit("/", 1)[-1] if "#" not in name else name.lower()
-    short = short.split("#")[0].rsplit("/", 1)[-1]
+    short = name.strip().lower().split("#")[0].rsplit("/", 1)[-1]
     while (shorter := _TUNING.sub("", short)) and shorter != short:
         short = shorter
     return _plain(short)

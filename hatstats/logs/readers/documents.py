@@ -130,11 +130,11 @@ def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
     """Kind of a text by its name and first lines, and its first record or columns."""
     first = lines[0].strip()
     if first.startswith("{"):
-        try:
-            record = json.loads(first)
-        except ValueError:
+        record = _json_object(first)
+        if record is None:
             if name.endswith((".jsonl", ".ndjson")):
-                return "jsonl", _first_record(lines)
+                found = map(_json_object, lines[:50])
+                return "jsonl", next((each for each in found if each is not None), {})
             return "json", {}
         # One line that is a whole object: a table of one row, or a document without line breaks.
         document = len(lines) == 1 and name.endswith(".json")
@@ -148,16 +148,13 @@ def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
     return "", {}
 
 
-def _first_record(lines: list[str]) -> dict[str, object]:
-    """First line that is a JSON object, where the very first is broken."""
-    for line in lines[:50]:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            return record
-    return {}
+def _json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that a line holds; None where it is anything else."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 class Broken(Exception):
@@ -254,8 +251,4 @@ def json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
         for number, line in enumerate(raw):
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
             if text.strip():
-                try:
-                    record = json.loads(text)
-                except (ValueError, RecursionError):
-                    record = None
-                yield record if isinstance(record, dict) else None
+                yield _json_object(text)

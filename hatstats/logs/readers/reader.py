@@ -20,23 +20,9 @@ from hatstats.study.frames.answers import ANSWER_WORDS
 NAMES = ("model", "benchmark", "language", "item", "prompt")
 
 #: Scores that say right or wrong of one answer, the preferred first. Names of all harnesses.
-PREFERRED = (
-    "exact_match",
-    "acc",
-    "accuracy",
-    "em",
-    "correct",
-    "is_correct",
-    "extractive_match",
-    "quasi_exact_match",
-    "final_number_exact_match",
-    "math_equiv",
-    "prefix_exact_match",
-    "quasi_prefix_exact_match",
-    "pass@1",
-    "acc_norm",
-    "mc1",
-)
+PREFERRED = ("exact_match", "acc", "accuracy", "em", "correct", "is_correct", "extractive_match",
+             "quasi_exact_match", "final_number_exact_match", "math_equiv", "prefix_exact_match",
+             "quasi_prefix_exact_match", "pass@1", "acc_norm", "mc1")  # fmt: skip
 #: Filters of lm-evaluation-harness: those which read more answers come first, because an answer
 #: that is not read looks like one that is wrong.
 FILTERS = ("custom-extract", "flexible-extract", "get_response", "strict-match",

@@ -57,12 +57,9 @@ def _coarsest_grid(shares: Sequence[float], largest: int) -> int:
 
     With fewer than three proportions nothing is concluded.
     """
-    if len(shares) < 3:
-        return largest
-    for m in range(1, largest):
-        if all(abs(share * m - round(share * m)) < 1e-6 for share in shares):
-            return m
-    return largest
+    grids = range(1, largest if len(shares) >= 3 else 1)
+    fitting = (m for m in grids if all(abs(x * m - round(x * m)) < 1e-6 for x in shares))
+    return next(fitting, largest)
 
 
 SIMPLE_EVALS = Reader("simple-evals", _matches, records=_records)
