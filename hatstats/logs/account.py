@@ -32,8 +32,8 @@ def left_out_table(left_out: Sequence[tuple[str, LeftOut]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["file", "reason", "rows", "by_rule"]).astype(
         {"file": "str", "reason": "str", "rows": "int64", "by_rule": "bool"}
     )
-    sums = table.groupby(["file", "reason", "by_rule"], sort=False)["rows"].sum()
-    return sums.reset_index()[list(table.columns)]
+    key = ["file", "reason", "by_rule"]
+    return table.groupby(key, sort=False, as_index=False)["rows"].sum()[[*table.columns]]
 
 
 def account_table(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatstats.errors import DataError
+from hatstats.logs.readers.documents import LONGEST
 from hatstats.logs.readers.reader import Rows
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 FILE, LOST = "hatstats_file", "hatstats_lost"
 #: DuckDB keeps to this and writes the rest to disk.
 MEMORY = "3GB"
-#: Bytes of the longest record.
-LONGEST = 16 << 20
 _NUMBERS = itertools.count(1)
 _GLOBS = re.compile(r"[*?\[\]{}]")
 

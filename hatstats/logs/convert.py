@@ -20,9 +20,8 @@ from hatstats.logs.account import (
     suffix_notes,
 )
 from hatstats.logs.backends import FILE, DuckDB, Engine, OtherBackend, engine_for, plain_path
-from hatstats.logs.build_study import study_of_counts
 from hatstats.logs.discover import Discovered, Progress, Source, discover
-from hatstats.logs.pool import Part, Pool
+from hatstats.logs.pool import Part, Pool, study_of_counts
 from hatstats.logs.readers.plain import ALIASES, find_fields
 from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
 from hatstats.study.frames.native import is_frame, no_path

@@ -30,7 +30,7 @@ from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
-from hatstats.study.write import whole_folder
+from hatstats.study.files import whole_folder
 
 
 @explained_imports()

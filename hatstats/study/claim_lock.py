@@ -18,10 +18,9 @@ from typing import Any, Literal
 
 from hatstats.errors import DataError
 from hatstats.study.claims import check_claims
-from hatstats.study.raw_tables import read_toml
+from hatstats.study.files import read_toml, toml_text
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
-from hatstats.study.write import toml_text
 
 Status = Literal["confirmatory", "exploratory"]
 LOCK = "claims.lock"

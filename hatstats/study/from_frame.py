@@ -19,7 +19,7 @@ from hatstats.study.frames.columns import (
     language_tag,
     plain_name,
 )
-from hatstats.study.frames.native import PlainFrame, plain_frame
+from hatstats.study.frames.native import plain_frame
 from hatstats.study.frames.rows import count_cells, long_rows, settle_copies, settle_prompts
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import OTHER_NAMES, Sheet, listed, near
@@ -49,15 +49,15 @@ def tables_from_frame(
     value: object, options: FrameOptions
 ) -> tuple[dict[str, Sheet], str, list[str]]:
     """Raw tables by name, name and notes of the study that a frame of any library holds."""
-    plain = plain_frame(value)
-    frame = plain.frame[[name for name in plain.frame if not str(name).startswith(_ROW_NUMBERS)]]
+    plain, nested = plain_frame(value)
+    frame = plain[[name for name in plain if not str(name).startswith(_ROW_NUMBERS)]]
     given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
     given = {role: each for role, each in given.items() if each is not None}
     _refuse_both(given, {*frame, *(options.columns or {})})
     layout = find_layout(frame, options.columns, options.languages, given)
     notes = list(layout.notes)
     rows = long_rows(frame, layout, notes)
-    _check_language(rows, layout, plain)
+    _check_language(rows, layout, [*plain, *nested])
     rows = _with_names(rows, options, notes)
     rows = _one_name_for_each_language(rows, notes)
     rows = settle_prompts(rows, notes)
@@ -71,7 +71,7 @@ def tables_from_frame(
     if "item" in rows:
         _check_shared_items(counts)
     known = {*layout.roles.values(), *layout.wide, *used}
-    if unused := [name for name in (*frame.columns, *plain.nested) if name not in known]:
+    if unused := [name for name in (*frame, *nested) if name not in known]:
         notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
     sheets, more = split_plain(Sheet.from_frame(_FILE, counts))
     sheets["models"] = Sheet.from_frame("models", models)
@@ -91,7 +91,8 @@ def _refuse_both(given: Mapping[str, object], columns: Collection[str]) -> None:
             )
 
 
-def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> None:
+def _check_language(rows: pd.DataFrame, layout: Layout, names: Sequence[str]) -> None:
+    """Refuse rows without a language; `names` are the columns of the frame."""
     if "language" in rows:
         return
     task = layout.roles.get("benchmark")
@@ -105,7 +106,6 @@ def _check_language(rows: pd.DataFrame, layout: Layout, plain: PlainFrame) -> No
             hint=f"split them: df[['benchmark', 'language']] = df[{task!r}].str.rsplit('_', n=1, "
             "expand=True).",
         )
-    names = [*plain.frame.columns, *plain.nested]
     parts = [(name, part) for name in names for part in name.split("_")[:: name.count("_") or 1]]
     inside = [f"{name!r}: {part!r}" for name, part in parts if len(part) == 2 and is_sure_tag(part)]
     shown = ", ".join(inside[:3] if len(inside) > 1 else ["'acc_de': 'de'"])
@@ -207,7 +207,7 @@ def _models(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Table of models (m rows), and the columns of the frame that were used for it."""
     if options.models is not None:
-        table = plain_frame(options.models).frame
+        table, _ = plain_frame(options.models)
         roles = find_roles(table, ("model", *MODEL_FACTS))
         if "model" not in roles and "name" in table:
             roles = {"model": "name", **roles}

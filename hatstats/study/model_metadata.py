@@ -14,10 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from hatstats.study.raw_tables import read_table
+from hatstats.study.files import read_table, replace_table, study_table, table_cells
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
-from hatstats.study.write import replace_table, study_table, table_cells
 
 #: Columns that are filled, and where the source of each is kept.
 FILLED = {

@@ -7,9 +7,9 @@ from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims, read_head
+from hatstats.study.files import DELIMITERS, FORMATS, read_table, read_toml
 from hatstats.study.frames.native import describe, is_frame, no_path
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
-from hatstats.study.raw_tables import DELIMITERS, FORMATS, read_table, read_toml
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
 from hatstats.study.study import Study, study_of_sheets, with_notes
 

@@ -14,11 +14,11 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.describe import study_html, study_text
+from hatstats.study.files import toml_text, whole_study_folder, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import COUNTS, Sheet, near, no_items
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
-from hatstats.study.write import toml_text, whole_study_folder, write_table
 
 _TABLES = ("counts", "models", "benchmarks", "items")
 

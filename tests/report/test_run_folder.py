@@ -28,7 +28,7 @@ from hatstats.report.manifest import (
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import command_line, write_csv, write_run
-from hatstats.study.write import whole_folder
+from hatstats.study.files import whole_folder
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
 FILES = {

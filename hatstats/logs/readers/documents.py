@@ -16,10 +16,11 @@ from typing import IO, Any, cast
 
 from hatstats.errors import DataError
 from hatstats.logs.readers.reader import Preview
-from hatstats.study.raw_tables import unreadable
+from hatstats.study.files import unreadable
 
 #: Characters that a preview reads of a text; a first record may be far longer than this.
 HEAD = 1 << 16
+#: Bytes of the longest record that is read.
 LONGEST = 16 << 20
 _MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "zip"))
 #: A document larger than this is not read whole into memory.

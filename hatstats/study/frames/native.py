@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +15,12 @@ if TYPE_CHECKING:
     import narwhals as nw
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlainFrame:
-    """A frame (n rows, index 0, 1, ...) whose cells are numbers, truth values or text.
-
-    `nested` names the columns of lists, records or bytes, which no study can use.
-    """
-
-    frame: pd.DataFrame
-    nested: tuple[str, ...] = ()
-
-
-def plain_frame(value: object) -> PlainFrame:
+def plain_frame(value: object) -> tuple[pd.DataFrame, list[str]]:
     """Bring any frame that narwhals knows (or with ``__arrow_c_stream__``) to pandas, in one form.
 
-    A named index of pandas becomes columns. An error for anything else, for a frame without rows,
+    Returns a frame (n rows, index 0, 1, ...) of numbers, truth values and text, and the names of
+    columns of lists, records or bytes, which no study can use. A named index of pandas becomes
+    columns. An error for anything else, for a frame without rows,
     and for unclear names of columns.
     """
     if isinstance(value, str | Path):
@@ -60,7 +50,7 @@ def plain_frame(value: object) -> PlainFrame:
         raise DataError(
             "the frame has no rows.", hint="give one row per answer, or one per cell of counts."
         )
-    return PlainFrame(frame, tuple(nested))
+    return frame, nested
 
 
 def describe(value: object) -> str:

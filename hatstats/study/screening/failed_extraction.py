@@ -189,22 +189,20 @@ def _judge(cells: pd.DataFrame, chance: float) -> pd.DataFrame:
     return cells.assign(expected=expected[position], z=z[position], chance=chance)
 
 
-def median_polish(
-    values: Array, *, n_iter: int = 100, tolerance: float = 1e-8
-) -> tuple[Array, Array]:
+def median_polish(values: Array) -> tuple[Array, Array]:
     """Row (n,) and column (m,) effects by alternating medians (Tukey 1977, chapter 11).
 
     The overall level is in the row effects. `values` (n, m) is NaN where a cell is absent; an empty
-    row or column has the effect NaN. Stops when no median is larger than `tolerance`.
+    row or column has the effect NaN. Stops when no median is larger than 1e-8.
     """
     rows, columns = np.zeros(values.shape[0]), np.zeros(values.shape[1])
-    for _ in range(n_iter):
+    for _ in range(100):
         row_step = _median(values - rows[:, None] - columns, axis=1)
         rows = rows + row_step
         column_step = _median(values - rows[:, None] - columns, axis=0)
         columns = columns + column_step
         steps = np.abs(np.concatenate([row_step, column_step]))
-        if not np.nanmax(steps, initial=0.0) >= tolerance:
+        if not np.nanmax(steps, initial=0.0) >= 1e-8:
             break
     return rows, columns
 

@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.raw_tables import read_table
+from hatstats.study.files import read_table, replace_table, study_table
 from hatstats.study.schema import near
 from hatstats.study.screening.failed_extraction import cell_accuracies, suspicious_cells
 from hatstats.study.study import Study
-from hatstats.study.write import replace_table, study_table
 
 #: Kinds of findings, the gravest first, and what each means.
 KINDS = {
