@@ -13,11 +13,18 @@ from hatstats.inference.arrays import Floats, Ints
 _RANK_TOLERANCE = 1e-10
 
 
+def member(
+    name: str, value: object, allowed: Sequence[object], message: str, hint: str = "choose among"
+) -> None:
+    """Refuse a value of `name` that is not among those allowed: a `DataError` lists them."""
+    if value not in allowed:
+        listing = f"{hint} {', '.join(map(str, allowed))}."
+        raise DataError(message, column=name, value=value, hint=listing)
+
+
 def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
     """Refuse an option `name` whose value is not among those allowed, by a `DataError`."""
-    if value not in allowed:
-        hint = f"use {', '.join(allowed)}."
-        raise DataError(f"unknown {name.replace('_', ' ')}", column=name, value=value, hint=hint)
+    member(name, value, allowed, f"unknown {name.replace('_', ' ')}", "use")
 
 
 def count_at_least(name: str, value: float, least: int) -> None:
@@ -83,8 +90,7 @@ def symmetric_matrix(name: str, value: Any, n: int) -> Floats:
     skew = np.abs(array - array.T).max(axis=1) > 1e-8 * np.abs(array).max()
     if skew.any():
         raise DataError(f"{name} is not symmetric in rows {listed(np.flatnonzero(skew))}")
-    result: Floats = (array + array.T) / 2
-    return result
+    return np.asarray((array + array.T) / 2, dtype=float)
 
 
 def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], Ints]:

@@ -32,6 +32,7 @@ from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.validation import member
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
@@ -210,34 +211,19 @@ def _models(study: Study, usable: list[str], side: Side, family: str | None) -> 
     """Models of one side, among those `usable`."""
     table = study.models.set_index("model").loc[usable]
     if family is not None:
-        if family not in set(table["family"]):
-            raise DataError(
-                "no model of this family has results everywhere",
-                column="family",
-                value=family,
-                hint=f"the families are {', '.join(sorted(set(table['family'].dropna())))}.",
-            )
+        families = sorted(set(table["family"].dropna()))
+        message = "no model of this family has results everywhere"
+        member("family", family, families, message, "the families are")
         table = table[table["family"] == family]
     if isinstance(side, int):
-        chosen = [str(name) for name in table.index[table["release_date"].dt.year == side]]
-        if not chosen:
-            years = sorted({int(year) for year in table["release_date"].dt.year.dropna()})
-            raise DataError(
-                "no model with results everywhere was released in this year",
-                column="release_date",
-                value=side,
-                hint=f"the years are {', '.join(map(str, years))}.",
-            )
-        return tuple(chosen)
+        released = table["release_date"].dt.year
+        years = sorted({int(year) for year in released.dropna()})
+        message = "no model with results everywhere was released in this year"
+        member("release_date", side, years, message, "the years are")
+        return tuple(map(str, table.index[released == side]))
     chosen = [side] if isinstance(side, str) else list(side)
     for name in chosen:
-        if name not in table.index:
-            raise DataError(
-                "no such model with results on every benchmark",
-                column="model",
-                value=name,
-                hint=f"choose among {', '.join(map(str, table.index))}.",
-            )
+        member("model", name, list(table.index), "no such model with results on every benchmark")
     if not chosen or len(set(chosen)) < len(chosen):
         raise DataError("name one model or more, each once", column="model", value=chosen)
     return tuple(chosen)

@@ -14,6 +14,7 @@ from formulaic.errors import FormulaicError
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.validation import member
 from hatstats.study.formula import (
     EXAMPLE,
     evaluate_formula,
@@ -73,16 +74,13 @@ class Design:
         """Refuse an unknown label, and a number for a covariate that is not numeric."""
         if isinstance(value, str):
             labels = set(self.frame[name].dropna()) if name in self.frame else set()
-            if value not in labels:
-                hint = f"the labels are {', '.join(sorted(map(str, labels)))}."
-                raise DataError("no model has this label", column=name, value=value, hint=hint)
-            return
-        numeric = sorted(map(str, self.frame.select_dtypes(["number", "bool"])))
-        if name not in numeric:
-            hint = f"the covariates are {', '.join(numeric)}."
-            raise DataError(
-                "no numeric covariate of this name", column="formula", value=name, hint=hint
+            member(
+                name, value, sorted(labels, key=str), "no model has this label", "the labels are"
             )
+        else:
+            numeric = sorted(map(str, self.frame.select_dtypes(["number", "bool"])))
+            message = "no numeric covariate of this name"
+            member("formula", name, numeric, message, "the covariates are")
 
 
 def _tolerated(parsed: SimpleFormula, name: str) -> bool:

@@ -80,21 +80,17 @@ def leave_one_out(
     0            log10(params_total)    -0.002
     1  model-01  log10(params_total)    -0.002
     """
-    rows: list[pd.DataFrame] = []
+    rows, terms = [], trend.design.terms
     for name, fit in {"": trend, **_refits(trend, unit)}.items():
         if isinstance(fit, str):
-            unknown = np.full(len(trend.design.terms), np.nan)
-            table = tidy_frame(
-                trend.design.terms, unknown, unknown, df=np.nan, conf_level=conf_level,
-                method=f"none: {fit}",
-            )  # fmt: skip
+            sizes, unknown = (np.nan, np.nan), np.full(len(terms), np.nan)
+            level, method = conf_level, f"none: {fit}"
+            table = tidy_frame(terms, unknown, unknown, df=np.nan, conf_level=level, method=method)
         else:
-            table = fit.tidy(conf_level)
-            table = table[table["term"].isin(trend.design.terms)]
-        for column, size in enumerate(("n_models", "n_clusters")):
-            known = np.nan if isinstance(fit, str) else (fit.nobs, fit.n_clusters)[column]
-            table.insert(column, size, float(known))
-        table.insert(0, "without", name)
+            sizes, table = (float(fit.nobs), float(fit.n_clusters)), fit.tidy(conf_level)
+            table = table[table["term"].isin(terms)]
+        for column, value in enumerate((name, *sizes)):
+            table.insert(column, ("without", "n_models", "n_clusters")[column], value)
         rows.append(table)
     return pd.concat(rows, ignore_index=True)
 

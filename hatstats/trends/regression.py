@@ -14,6 +14,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.design import Design, build_design
@@ -82,14 +83,8 @@ def fit_trend(
       variance components: family 0.0004166, model 5.663e-05
     """
     scores = as_scores(scores, "fit_trend")
-    for name, value, kinds in (("vcov", vcov, Vcov), ("link", link, Link)):
-        if value not in get_args(kinds):
-            raise DataError(
-                f"unknown {'kind of covariance' if name == 'vcov' else 'link'}",
-                column=name,
-                value=value,
-                hint=f"use one of {', '.join(get_args(kinds))}.",
-            )
+    member("vcov", vcov, get_args(Vcov), "unknown kind of covariance", "use one of")
+    member("link", link, get_args(Link), "unknown link", "use one of")
     if isinstance(scores, AggregateProfile):
         scored = {name for part in scores.parts for name in part.counts.models}
         table = scores.study.models[scores.study.models["model"].isin(scored)]
@@ -105,14 +100,9 @@ def _design(
 ) -> Design:
     """Design of the models asked for, all if None, in at least two clusters."""
     if models is not None:
-        unknown = sorted(set(models) - set(table["model"]))
-        if unknown:
-            raise DataError(
-                "no such model in these scores",
-                column="model",
-                value=unknown[0],
-                hint=f"choose among {', '.join(map(str, table['model']))}.",
-            )
+        present = list(table["model"])
+        for name in sorted(models):
+            member("model", name, present, "no such model in these scores")
         table = table[table["model"].isin(list(models))].reset_index(drop=True)
     design = build_design(table, formula, cluster_labels(table, cluster))
     labels = design.clusters

@@ -9,19 +9,20 @@ of source accuracies and scores.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
-from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
+from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import fieller_interval
-from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
+from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.trends.prediction import Surface
+from hatstats.trends.standard_errors import stacked_covariance
 from hatstats.trends.trend import TrendFit
 
 
@@ -69,33 +70,6 @@ class SlopeDifference:
         return self.transfer_slope / self.source_slope, low, high
 
 
-# The covariance between equations is reduced by this share, so that the stacked covariance is
-# invertible even where both equations are the same.
-_REDUCTION = 1e-6
-
-
-def _stacked(
-    fits: list[RemlFit],
-    clusters: list[list[str]],
-    trend: TrendFit,
-    between: Floats | None = None,
-) -> ClusterRobust:
-    """Sandwich of stacked equations; `between` (n, n) is the known covariance of two of them."""
-    working = linalg.block_diag(*[fit.marginal for fit in fits])
-    if between is not None:
-        count = len(between)
-        working[:count, count:] = (1.0 - _REDUCTION) * between
-        working[count:, :count] = working[:count, count:].T
-    return cluster_robust(
-        linalg.block_diag(*[fit.X for fit in fits]),
-        np.concatenate([fit.residuals for fit in fits]),
-        linalg.block_diag(*[fit.weights for fit in fits]),
-        working,
-        np.concatenate([np.array(labels) for labels in clusters]),
-        kind=trend.robust.kind,
-    )
-
-
 def slope_difference(
     scores: HatScores | AggregateProfile, trend: TrendFit, term: str
 ) -> SlopeDifference:
@@ -120,7 +94,8 @@ def slope_difference(
     shared = scores.joint_cov[np.ix_(source_rows, kept)]
     if trend.scale == "logit":
         shared = shared / (scores.estimates[kept] * (1.0 - scores.estimates[kept]))
-    robust = _stacked([source, trend.reml], [labels, labels], trend, shared)
+    fits = [source, trend.reml]
+    robust = stacked_covariance(fits, [*labels, *labels], trend.robust.kind, shared)
     source_gradient = np.eye(source.params.size)[column]
     difference = np.concatenate([source_gradient, -gradient])
     of_transfer = np.concatenate([0.0 * source_gradient, gradient])
@@ -148,7 +123,8 @@ def _from_panel(
         pieces.append(gradient / len(profile.parts))
     labels = [[family_of[name] for name in names] for names in panel.source_models]
     rows = [family_of[str(name)] for name in panel.model]
-    robust = _stacked([*panel.source_fit, panel.fit], [*labels, rows], trend)
+    fits = [*panel.source_fit, panel.fit]
+    robust = stacked_covariance(fits, [*itertools.chain(*labels), *rows], trend.robust.kind)
     gradient = np.concatenate([*pieces, -transfer[1]])
     of_transfer = np.concatenate([*(0.0 * piece for piece in pieces), transfer[1]])
     return SlopeDifference(float(np.mean(slopes)), transfer[0], gradient, robust, of_transfer)

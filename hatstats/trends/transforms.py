@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.validation import member
 from hatstats.study.formula import FUNCTIONS
 
 #: Functions that accept missing values and return none.
@@ -35,14 +36,9 @@ def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
             hint='write ordinal(size_class, "small", "medium", "large").',
         )
     rank = {level: float(index) for index, level in enumerate(levels)}
-    odd = [label for label in labels.dropna() if label not in rank]
-    if odd:
-        raise DataError(
-            "a label is not among the levels of ordinal()",
-            column=str(labels.name),
-            value=odd[0],
-            hint=f"the levels given are {', '.join(levels)}.",
-        )
+    message = "a label is not among the levels of ordinal()"
+    for label in labels.dropna():
+        member(str(labels.name), label, levels, message, "the levels given are")
     return labels.map(rank).astype(float)
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError
 from hatstats.estimators.aggregate.panel_regression import Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
@@ -22,6 +21,7 @@ from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.reml.model_based import joint_chi2
 from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
@@ -190,13 +190,7 @@ class TrendFit(LabelledEstimates):
 
         A difference of half a unit to either side of the mean of the covariates.
         """
-        if term not in self.design.terms:
-            raise DataError(
-                "no such covariate in the trend",
-                column="term",
-                value=term,
-                hint=f"it has {', '.join(self.design.terms)}.",
-            )
+        member("term", term, self.design.terms, "no such covariate in the trend", "it has")
         row = self.design.matrix.mean(axis=0)
         step = 0.5 * (np.array(self.design.terms) == term)
         return self.surface.difference(row + step, row - step)

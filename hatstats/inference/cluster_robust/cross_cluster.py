@@ -55,8 +55,7 @@ def shared_errors(X: Floats, T: Floats, codes: Ints) -> Floats:
     if worst > _LARGEST_SHARE:
         inner *= _LARGEST_SHARE / worst
     inverse = linalg.solve_triangular(triangle, np.eye(k))
-    result: Floats = inverse @ inner @ inverse.T
-    return result
+    return np.asarray(inverse @ inner @ inverse.T, dtype=float)
 
 
 def positive_part(known: Floats, model: Floats) -> Floats:
@@ -71,5 +70,4 @@ def positive_part(known: Floats, model: Floats) -> Floats:
     scaled = linalg.solve_triangular(lower, (known + known.T) / 2, lower=True)
     values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, scaled.T, lower=True))
     factor = lower @ vectors * np.sqrt(np.maximum(values, 0.0))
-    result: Floats = factor @ factor.T
-    return result
+    return np.asarray(factor @ factor.T, dtype=float)

@@ -26,8 +26,7 @@ def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
     M = np.linalg.inv(X.T @ W @ X)
     residual = X @ M / np.diag(M)
     member = codes == np.arange(int(codes.max()) + 1)[:, None]
-    shares: Floats = (member @ (residual * (W @ residual))) * np.diag(M)
-    return shares
+    return np.asarray((member @ (residual * (W @ residual))) * np.diag(M), dtype=float)
 
 
 def variance_inflation(X: Floats) -> Floats:
@@ -37,8 +36,7 @@ def variance_inflation(X: Floats) -> Floats:
     """
     centred = X - X.mean(axis=0)
     scaled = centred / np.linalg.norm(centred, axis=0)
-    result: Floats = np.diag(np.linalg.inv(scaled.T @ scaled)).copy()
-    return result
+    return np.asarray(np.diag(np.linalg.inv(scaled.T @ scaled)).copy(), dtype=float)
 
 
 def partial_r_squared(y: Floats, X: Floats) -> Floats:

@@ -93,8 +93,7 @@ class ClusterRobust:
         """Standard errors of contrasts, shape (q,)."""
         contrasts = self._contrasts(L)
         variance = np.einsum("qp,pr,qr->q", contrasts, self.cov, contrasts)
-        result: Floats = np.sqrt(np.maximum(variance, 0.0))
-        return result
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=float)
 
     def satterthwaite(self, L: Any) -> Floats:
         r"""Bell-McCaffrey degrees of freedom of contrasts, shape (q,).
@@ -289,8 +288,7 @@ def _adjustment(
         basis = np.eye(len(working))
     positive, rotation = np.linalg.eigh(basis.T @ inner @ basis)
     factor = lower @ basis @ rotation
-    result: Floats = (factor / np.sqrt(positive)) @ factor.T
-    return result
+    return np.asarray((factor / np.sqrt(positive)) @ factor.T, dtype=float)
 
 
 def _check_residuals(E: Floats, X: Floats, e: Floats) -> None:

@@ -33,7 +33,6 @@ from hatstats.inference.validation import (
     cluster_codes,
     design_matrix,
     finite_array,
-    listed,
     symmetric_matrix,
 )
 
@@ -63,10 +62,6 @@ class WildBootstrap:
     statistic: float
     p_value: float
     floor: float
-    kind: WeightKind
-    enumerated: bool
-    n_draws: int
-    n_clusters: int
     draws: Floats
     reason: str
     scores: ClusterScores
@@ -155,19 +150,18 @@ def wild_cluster_bootstrap(
     *,
     contrast: Any,
     weights: Any = None,
-    kind: WeightKind | None = None,
+    kind: WeightKind = "rademacher",
     n_draws: int = 9_999,
     rng: Any = None,
 ) -> WildBootstrap:
     """Test ``c'b = 0`` by the wild cluster bootstrap with the null imposed.
 
-    `y` (n,) is regressed on `X` (n, k), of full column rank, with positive regression `weights`
-    (n,) or, for generalised least squares, (n, n); `clusters` (n,) are labels, at least two;
-    `contrast` is ``c`` (k,). Without a `kind`: Rademacher weights, enumerated, up to 12 clusters,
-    and `n_draws` of Webb's six points beyond. Rademacher weights of more than 12 clusters are
-    drawn.
+    `y` (n,) is regressed on `X` (n, k), of full column rank, with the symmetric `weights` (n, n) of
+    generalised least squares; `clusters` (n,) are labels, at least two; `contrast` is ``c`` (k,).
+    Rademacher weights of up to 12 clusters are enumerated; those of more, and Webb's six points,
+    are drawn.
     """
-    if kind not in (None, *get_args(WeightKind)):
+    if kind not in get_args(WeightKind):
         raise DataError("unknown kind of cluster weights", value=kind)
     X = design_matrix(X)
     n, k = X.shape
@@ -175,15 +169,14 @@ def wild_cluster_bootstrap(
     c = finite_array("contrast", contrast, (k,))
     if not c.any():
         raise DataError("the contrast is all zero")
-    W = _weight_matrix(weights, n)
+    W = np.eye(n) if weights is None else symmetric_matrix("weights", weights, n)
     labels, codes = cluster_codes(clusters, n)
     count = len(labels)
     sole = int(sole_clusters(X, codes, c[None])[0])
     enumerated = kind != "webb" and count <= ENUMERATED_CLUSTERS
-    chosen: WeightKind = kind or ("rademacher" if enumerated else "webb")
     if not enumerated and n_draws < 1:
         raise DataError("n_draws must be at least 1", value=n_draws)
-    draws = _patterns(count) if enumerated else _drawn(chosen, n_draws, count, rng)
+    draws = _patterns(count) if enumerated else _drawn(kind, n_draws, count, rng)
 
     M = np.linalg.inv(X.T @ W @ X)
     E = M @ X.T @ W
@@ -204,7 +197,7 @@ def wild_cluster_bootstrap(
     )
     std_error = float(np.sqrt(count / (count - 1)) * np.linalg.norm(member @ (loading * e)))
     floor = max(
-        2.0 / 2.0**count if chosen == "rademacher" else 0.0,
+        2.0 / 2.0**count if kind == "rademacher" else 0.0,
         0.0 if enumerated else 1.0 / (n_draws + 1),
     )
     reason = ""
@@ -219,37 +212,19 @@ def wild_cluster_bootstrap(
         statistic=np.nan if reason else statistic,
         p_value=np.nan if reason else p_value,
         floor=floor,
-        kind=chosen,
-        enumerated=enumerated,
-        n_draws=len(draws),
-        n_clusters=count,
         draws=np.full(len(draws), np.nan) if reason else drawn,
         reason=reason,
         scores=scores,
     )
 
 
-def _weight_matrix(weights: Any, n: int) -> Floats:
-    """Regression weights as a matrix (n, n)."""
-    if weights is None:
-        return np.eye(n)
-    if np.ndim(weights) == 2:
-        return symmetric_matrix("weights", weights, n)
-    vector = finite_array("weights", weights, (n,))
-    if not (vector > 0).all():
-        raise DataError(f"weights are not positive in rows {listed(np.flatnonzero(vector <= 0))}")
-    return np.diag(vector)
-
-
 def _patterns(count: int) -> Floats:
     """All patterns of -1 and 1, (2^count, count), the first all 1."""
     bits = np.arange(2**count)[:, None] >> np.arange(count) & 1
-    patterns: Floats = 1.0 - 2.0 * bits.astype(np.float64)
-    return patterns
+    return np.asarray(1.0 - 2.0 * bits.astype(np.float64), dtype=float)
 
 
 def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> Floats:
     """Random cluster weights, (n_draws, count)."""
     points = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
-    drawn: Floats = np.random.default_rng(rng).choice(points, size=(n_draws, count))
-    return drawn
+    return np.asarray(np.random.default_rng(rng).choice(points, size=(n_draws, count)), dtype=float)

@@ -132,8 +132,7 @@ def inverse(factor: Factor) -> Floats:
 def projection(factor: Factor) -> Floats:
     """``P`` of the module's formula, shape (n, n)."""
     tail = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
-    result: Floats = inverse(factor) - tail @ tail.T
-    return result
+    return np.asarray(inverse(factor) - tail @ tail.T, dtype=float)
 
 
 def marginal(problem: Problem, tau2: Floats) -> tuple[Floats, ...]:
@@ -183,7 +182,7 @@ def cross_products(
     return traces, blocks
 
 
-def _expand(problem: Problem, tau2: Floats) -> Expansion:
+def expand(problem: Problem, tau2: Floats) -> Expansion:
     """The log-likelihood with score and information; ``-inf`` where ``S`` is singular."""
     found = _evaluate(problem, tau2)
     if found is None:
@@ -204,11 +203,6 @@ def _expand(problem: Problem, tau2: Floats) -> Expansion:
         information=quadratic - expected,
         substitute=lambda: expected,
     )
-
-
-def observed_information(problem: Problem, tau2: Floats) -> Floats:
-    """Observed information on the components, shape (K, K), at values where ``S`` is regular."""
-    return _expand(problem, tau2).information
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,7 +271,7 @@ def _climb(problem: Problem, start: Floats, known: list[Peak]) -> Peak | None:
 
     try:
         found = newton(
-            partial(_expand, problem),
+            partial(expand, problem),
             start,
             bounds=(np.zeros(start.size), np.full(start.size, np.inf)),
             tolerance=_DECREMENT,
@@ -310,5 +304,4 @@ def _search(problem: Problem, start: Floats) -> Floats:
     found = optimize.minimize(
         loss, start / unit, method="L-BFGS-B", bounds=[(0.0, None)] * len(start)
     )
-    result: Floats = np.asarray(found.x, dtype=np.float64) * unit
-    return result
+    return np.asarray(np.asarray(found.x, dtype=np.float64) * unit, dtype=float)

@@ -40,10 +40,11 @@ def satterthwaite(fit: RemlFit, L: Any) -> Floats:
     active = np.flatnonzero(fit.variance_components > 0)
     if not active.size:
         return np.full(len(contrasts), np.inf)
-    information = reml.observed_information(
+    expansion = reml.expand(
         reml.make_problem(fit.y, fit.X, fit.V, tuple(fit.codes[index] for index in active)),
         fit.variance_components[active],
     )
+    information = expansion.information
     if np.linalg.eigvalsh(information)[0] <= 0.0:
         return np.full(len(contrasts), np.nan)
     spread = np.linalg.inv(information)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
+from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
@@ -135,13 +136,9 @@ def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
     """Refuse a claim that names a model without scores, by a DataError."""
     names = list(scores.models) if isinstance(scores, HatScores) else list(scores.study.model_names)
     for key in ("model", "other"):
-        if key in claim and claim[key] not in names:
-            raise DataError(
-                f"claim {claim['name']!r} names an unknown model",
-                column=key,
-                value=claim[key],
-                hint=f"the models are {', '.join(names)}.",
-            )
+        if key in claim:
+            message = f"claim {claim['name']!r} names an unknown model"
+            member(key, claim[key], names, message, "the models are")
 
 
 def estimate_claim(

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize, special, stats
+from scipy import optimize, special, stats
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.cluster_robust.sandwich import cluster_robust
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.trends.standard_errors import stacked_covariance
 from hatstats.trends.trend import TrendFit
 
 
@@ -147,13 +147,7 @@ class SlopeTests:
                 fit_reml(root @ generator.standard_normal(x.size), X, one.sampling(), groupings)
                 for one, root in zip(outcomes, roots, strict=True)
             ]
-            robust = cluster_robust(
-                linalg.block_diag(*[X for _ in fits]),
-                np.concatenate([fit.residuals for fit in fits]),
-                linalg.block_diag(*[fit.weights for fit in fits]),
-                linalg.block_diag(*[fit.marginal for fit in fits]),
-                np.tile(code, len(fits)),
-            )
+            robust = stacked_covariance(fits, np.tile(code, len(fits)))
             variance = 0.0
             for fit, root in zip(fits, roots, strict=True):
                 slope = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]
