@@ -28,7 +28,7 @@ from scipy import linalg
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
 from hatstats.estimators.aggregate.panel_regression import family_labels
-from hatstats.inference.linalg import inverses
+from hatstats.inference.linalg import cholesky_inverse
 
 Floats = NDArray[np.float64]
 
@@ -262,7 +262,7 @@ class MarginalCells:
         constant = np.log(2.0 * np.pi)
         for draw, scales in enumerate(draws):
             cov, mean = self.dense(scales)
-            inverse = inverses(linalg.cholesky(cov, lower=True)[None])[0]
+            inverse = cholesky_inverse(linalg.cholesky(cov, lower=True))
             weighted = inverse @ (y - mean)
             precision = np.diag(inverse)[cells]
             residual = weighted[cells]

@@ -33,19 +33,15 @@ def one_thread[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     return limited
 
 
-def inverses(roots: Floats) -> Floats:
-    """Inverses of matrices (g, d, d) from their lower Cholesky factors, zeros above the diagonal.
+def cholesky_inverse(root: Floats) -> Floats:
+    """Inverse of a matrix (d, d) from its lower Cholesky factor, zeros above the diagonal.
 
-    Half the work of a general inverse. LinAlgError if a matrix is singular.
+    Half the work of a general inverse. LinAlgError if the matrix is singular.
     """
-    out = np.empty(roots.shape)
-    for root, inverse in zip(roots, out, strict=True):
-        # The transpose of what numpy holds by rows is what LAPACK reads by columns.
-        triangle, failed = lapack.dpotri(root.T)
-        if failed:
-            raise np.linalg.LinAlgError("a covariance is singular")
-        inverse[:] = triangle
-    out += out.mT
-    diagonal = np.arange(out.shape[1])
-    out[:, diagonal, diagonal] *= 0.5
-    return out
+    # The transpose of what numpy holds by rows is what LAPACK reads by columns.
+    triangle, failed = lapack.dpotri(root.T)
+    if failed:
+        raise np.linalg.LinAlgError("a covariance is singular")
+    inverse = np.ascontiguousarray(triangle + triangle.T)
+    np.fill_diagonal(inverse, np.diag(triangle))
+    return inverse

@@ -189,13 +189,19 @@ def decompose_profile(
             hint="compare different models, or different years.",
         )
     if isinstance(profile, AggregateProfile):
-        params, raw, cov = _from_means(profile, first, second)
+        values, cov = _from_means(profile, first, second)
     else:
         assert isinstance(profile, ItemProfile)
-        params, raw, cov = _from_items(profile, first, second)
+        values, cov = _from_items(profile, first, second)
     names = [_label(side, family, models) for side, models in ((before, first), (after, second))]
     return Decomposition(
-        first, second, (names[0], names[1]), raw, params, cov, f"{profile.method}, items sampled"
+        before=first,
+        after=second,
+        descriptions=(names[0], names[1]),
+        raw=(float(values[0]), float(values[1])),
+        estimates=_WEIGHTS @ values,
+        covariance=_WEIGHTS @ cov @ _WEIGHTS.T,
+        method=f"{profile.method}, items sampled",
     )
 
 
@@ -235,8 +241,8 @@ _WEIGHTS = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, 0.5, -0.5, 0.5], [-1.0, 1.0,
 
 def _from_items(
     profile: ItemProfile, first: tuple[str, ...], second: tuple[str, ...]
-) -> tuple[Floats, tuple[float, float], Floats]:
-    """Parts, raw accuracies and covariance from the influence values of an item profile."""
+) -> tuple[Floats, Floats]:
+    """The four terms of `_WEIGHTS` and their covariance (4, 4), from influence values of items."""
     own = score_influence(profile, "own")
     crossed = {name: score_influence(profile, f"model:{name}") for name in (*first, *second)}
     values = np.zeros(4)
@@ -250,26 +256,20 @@ def _from_items(
             for total, psi in zip(influence, scores.influence, strict=True):
                 total[:, column] += share * psi[:, index]
     cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)
-    return _parts(values, cov)
-
-
-def _parts(values: Floats, cov: Floats) -> tuple[Floats, tuple[float, float], Floats]:
-    """Parts (3,), raw accuracies and covariance (3, 3) from the four terms and their covariance."""
-    raw = (float(values[0]), float(values[1]))
-    return _WEIGHTS @ values, raw, _WEIGHTS @ cov @ _WEIGHTS.T
+    return values, cov
 
 
 def _from_means(
     profile: AggregateProfile, first: tuple[str, ...], second: tuple[str, ...]
-) -> tuple[Floats, tuple[float, float], Floats]:
-    """Parts, raw accuracies and covariance of an aggregate profile, mean over benchmarks."""
+) -> tuple[Floats, Floats]:
+    """The four terms of `_WEIGHTS` and their covariance (4, 4), means over benchmarks."""
     values, cov = np.zeros(4), np.zeros((4, 4))
     share = 1.0 / len(profile.parts)
     for b in range(len(profile.parts)):
         part_values, part_cov = _one_benchmark(profile, b, first, second)
         values += share * part_values
         cov += share**2 * part_cov
-    return _parts(values, cov)
+    return values, cov
 
 
 def _one_benchmark(

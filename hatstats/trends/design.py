@@ -74,9 +74,8 @@ class Design:
         """Refuse an unknown label, and a number for a covariate that is not numeric."""
         if isinstance(value, str):
             labels = set(self.frame[name].dropna()) if name in self.frame else set()
-            member(
-                name, value, sorted(labels, key=str), "no model has this label", "the labels are"
-            )
+            known = sorted(labels, key=str)
+            member(name, value, known, "no model has this label", "the labels are")
         else:
             numeric = sorted(map(str, self.frame.select_dtypes(["number", "bool"])))
             message = "no numeric covariate of this name"

@@ -25,7 +25,7 @@ from scipy.sparse import csgraph
 
 from hatstats.errors import FitError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.linalg import inverses
+from hatstats.inference.linalg import cholesky_inverse
 from hatstats.inference.newton import Expansion, newton_step
 from hatstats.inference.newton import maximise as newton
 
@@ -125,7 +125,7 @@ def inverse(factor: Factor) -> Floats:
     """``S^-1``, shape (n, n), from its Cholesky factors."""
     result = np.zeros((len(factor.basis), len(factor.basis)))
     for lower, rows in zip(factor.lower, factor.blocks, strict=True):
-        result[rows, rows] = inverses(lower[None])[0]
+        result[rows, rows] = cholesky_inverse(lower)
     return result
 
 
