@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
@@ -51,9 +51,8 @@ def power_against_simulation(
     """One row: predicted power of a slope beside the share of simulated studies that find it."""
     generator = np.random.default_rng(rng)
     tests = SlopeTests.simulate(panel, min(1000, 2 * n_replicates), generator.spawn(1)[0])
-    found = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_found)(panel, slope, level, child)
-        for child in generator.spawn(n_replicates)
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(_found)(panel, slope, level, child) for child in generator.spawn(n_replicates)
     )
     share = float(np.mean(found))
     row = {
@@ -94,9 +93,8 @@ def precision_against_simulation(
     generator = np.random.default_rng(rng)
     predicted, _ = score_precision(assumptions, shape, rng=generator.spawn(1)[0])
     drawn = np.array(
-        joblib.Parallel(n_jobs=n_jobs)(
-            joblib.delayed(_scores)(assumptions, shape, child)
-            for child in generator.spawn(n_replicates)
+        Parallel(n_jobs=n_jobs)(
+            delayed(_scores)(assumptions, shape, child) for child in generator.spawn(n_replicates)
         )
     )
     spread = float(np.sqrt(drawn.var(axis=0, ddof=1).mean()))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
@@ -67,10 +67,8 @@ def draw_scores(design: RejectionDesign, rng: np.random.Generator) -> HatScores:
 
 def _one(design: RejectionDesign, rng: np.random.Generator, n_draws: int) -> pd.DataFrame:
     """Method, df and p value of every test on one simulated data set."""
-    table = fit_trend(draw_scores(design, rng), design.covariate).comparison(
-        n_draws=n_draws, rng=rng
-    )
-    return table[["method", "df", "p_value"]]
+    fit = fit_trend(draw_scores(design, rng), design.covariate)
+    return fit.comparison(n_draws=n_draws, rng=rng)[["method", "df", "p_value"]]
 
 
 def rejections(
@@ -89,8 +87,8 @@ def rejections(
     the share for CR2 by class of its degrees of freedom, from `df_low` to `df_high`.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
-    tables: Sequence[pd.DataFrame] = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_one)(design, child, n_draws) for child in children
+    tables: Sequence[pd.DataFrame] = Parallel(n_jobs=n_jobs)(
+        delayed(_one)(design, child, n_draws) for child in children
     )
     rows = pd.concat(tables, ignore_index=True)
     rows["rejected"] = rows["p_value"] < level

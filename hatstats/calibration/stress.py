@@ -130,7 +130,6 @@ def stress_test(
 def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...], dict[str, Floats]]:
     """Models, and HAT and every other measure of each, (M,)."""
     found: dict[str, Floats] = {}
-    models: tuple[str, ...] = ()
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         for method in methods:
             profile = fit_profile(study, method=method)
@@ -138,9 +137,7 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
                 scores = profile.hat(reference)
                 found[f"HAT, {method}, {reference}"] = scores.estimates
         assert isinstance(profile, ItemProfile)
-        models = profile.complete_models
-        found |= item_measures(profile)
-    return models, found
+        return profile.complete_models, found | item_measures(profile)
 
 
 def _simulated(

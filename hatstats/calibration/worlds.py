@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from hatstats.bayes.diagnostics import predictive_check
 from hatstats.bayes.fit import fit_hierarchical
@@ -82,8 +82,8 @@ def wrong_worlds(
     seed = int(np.random.default_rng(rng).integers(2**31))
     rows = []
     for design in designs:
-        found = joblib.Parallel(n_jobs=n_jobs)(
-            joblib.delayed(_one_world)(design, child)
+        found = Parallel(n_jobs=n_jobs)(
+            delayed(_one_world)(design, child)
             for child in np.random.default_rng(seed).spawn(n_replicates)
         )
         held = np.array([one["hat"].mean() for one in found])
