@@ -37,7 +37,7 @@ _TUNING = re.compile(
 _DAY = re.compile(r"[-@](20\d\d)-?([01]\d)-?([0-3]\d)$")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FilledModels:
     """A study whose models are completed, and how each was found.
 
@@ -47,6 +47,9 @@ class FilledModels:
 
     study: Study
     matches: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def summary(self) -> str:
         """Every match in plain text, at most 80 columns wide."""

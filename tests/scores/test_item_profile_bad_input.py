@@ -33,7 +33,7 @@ def profile(request: pytest.FixtureRequest, study: Study, panel: Study) -> Trans
 
 
 def test_unknown_method(study: Study) -> None:
-    with pytest.raises(DataError, match=r"'latent', 'joint', 'observed' or 'aggregate'") as info:
+    with pytest.raises(DataError, match="use latent, joint, observed, aggregate") as info:
         fit_profile(study, method="median")  # type: ignore[arg-type]
     assert info.value.value == "median"
 
