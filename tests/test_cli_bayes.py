@@ -26,7 +26,7 @@ def each_fit_once() -> Iterator[None]:
     stored: dict[str, object] = {}
 
     def fit_once(study: Study, **options: object) -> object:
-        key = str(options["trend"])
+        key = str(options["formula"])
         if key not in stored:
             stored[key] = fit_hierarchical(study, **options)  # type: ignore[arg-type]
         return stored[key]
@@ -41,7 +41,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path: Path) -> None:
-    given = ("--trend", "release_year", "--draws", "60", "--json")
+    given = ("--formula", "release_year", "--draws", "60", "--json")
     done = run("bayes", study, *given, "--save", tmp_path / "fit.zarr")
     assert done.exit_code == 1, done.output
     content = json.loads(done.stdout)
@@ -54,14 +54,14 @@ def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path
 
 
 def test_text_with_too_few_draws_is_refused_with_the_number_needed(study: Path) -> None:
-    done = run("bayes", study, "--trend", "release_year", "--draws", "60")
+    done = run("bayes", study, "--formula", "release_year", "--draws", "60")
     assert done.exit_code == 2
     assert "too few draws" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_wrong_arguments_are_one_message(study: Path) -> None:
-    done = run("bayes", study, "--trend", "height")
+    done = run("bayes", study, "--formula", "height")
     assert done.exit_code == 2
     assert "height" in done.stderr
     assert "Traceback" not in done.stderr

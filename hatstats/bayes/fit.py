@@ -22,6 +22,7 @@ from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
 from hatstats.bayes.trend_design import TrendDesign, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
+from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.study import Study, as_study
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ _PRIOR_DRAWS = 500
 class Request:
     """Everything that decides a posterior, apart from the study."""
 
-    trend: str | None
+    formula: str | None
     priors: Priors
     cells: CellOptions
 
@@ -54,7 +55,7 @@ def prepare(study: Study, request: Request) -> tuple[CellModel, TrendDesign]:
     cells = study_cells(study, request.cells)
     present = {name for unit in cells.units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
-    design = trend_design(table, request.trend, offsets=request.priors.unknown is None)
+    design = trend_design(table, request.formula, offsets=request.priors.unknown is None)
     families = dict(zip(table["model"], table["family"], strict=True))
     effects = build_effects(cells.units, families, design, request.priors)
     models = tuple(str(name) for name in table["model"])
@@ -157,11 +158,11 @@ def make_tree(
 def fit_hierarchical(
     study: Study,
     *,
-    trend: str | None = None,
+    formula: str | None = None,
     priors: Priors | None = None,
     cells: CellOptions | None = None,
     sampling: Sampling | None = None,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> HierarchicalFit:
     """Fit one joint model to all models, benchmarks and languages of a study.
 
@@ -173,7 +174,7 @@ def fit_hierarchical(
     study : Study
         Item-level and aggregate benchmarks may be mixed. Flagged cells are used if they are in
         it: call ``study.without_flagged()`` first to leave them out.
-    trend : str, optional
+    formula : str, optional
         Covariates of the models, for both source ability and transfer, such as
         ``"log10(params_total) + release_year"``. Models of undisclosed size stay in.
     priors : Priors, optional
@@ -182,7 +183,8 @@ def fit_hierarchical(
     sampling : Sampling, optional
         Sampler, numbers of draws and chains.
     rng : Generator, int or None
-        Source of random numbers: the same seed gives the same draws.
+        The same seed gives the same draws. Without one a fresh seed is drawn; it stands in the
+        attributes of ``idata`` and in the summary.
 
     Returns
     -------
@@ -210,9 +212,9 @@ def fit_hierarchical(
     (4, 4)
     """
     study = as_study(study, "fit_hierarchical")
-    request = Request(trend, priors or Priors(), cells or CellOptions())
+    request = Request(formula, priors or Priors(), cells or CellOptions())
     how = sampling or Sampling()
-    generator = np.random.default_rng(rng)
+    generator, given_seed = seeded(rng)
     seed, prior_seed = generator.integers(2**31, size=2).tolist()
     found, design = prepare(study, request)
     fit = HierarchicalFit(study, found, design, None)
@@ -226,6 +228,7 @@ def fit_hierarchical(
         "study": study.name,
         "fingerprint": fingerprint(study),
         "seconds": round(seconds, 3),
+        "seed": given_seed,
     }
     prior = draw_prior(fit.model, _PRIOR_DRAWS, prior_seed)
     tree = make_tree(found, (posterior, statistics), prior, facts, generator)
@@ -275,7 +278,7 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
             value=study.name,
             hint="give the study that was fitted, with the same flagged cells left out.",
         )
-    request = Request(facts["trend"], Priors(**facts["priors"]), CellOptions(**facts["cells"]))
+    request = Request(facts["formula"], Priors(**facts["priors"]), CellOptions(**facts["cells"]))
     return HierarchicalFit(study, *prepare(study, request), tree)
 
 
@@ -287,6 +290,7 @@ class ClaimFits:
     fits: dict[str, HierarchicalFit]
     # see `claim_probabilities`; a claim whose trend is not identified has NaN and the reason
     claims: pd.DataFrame
+    seed: int | None = None  # gives the same fits again; None where a generator was given
 
     @property
     def main(self) -> HierarchicalFit:
@@ -310,7 +314,7 @@ def fit_claims(
     cells: CellOptions | None = None,
     rope: tuple[float, float] = (-0.01, 0.01),
     sampling: Sampling | None = None,
-    rng: np.random.Generator | int | None = None,
+    rng: RandomSource = None,
 ) -> ClaimFits:
     """Fit one posterior for each trend that the registered claims of a study name.
 
@@ -340,7 +344,8 @@ def fit_claims(
     study = as_study(study, "fit_claims")
     how = sampling or Sampling()
     formulas = list(dict.fromkeys(claim_formula(claim) for claim in study.claims)) or [""]
-    generators = np.random.default_rng(rng).spawn(len(formulas) + 1)
+    generator, seed = seeded(rng)
+    generators = generator.spawn(len(formulas) + 1)
     fits: dict[str, HierarchicalFit] = {}
     reasons: dict[str, str] = {}
     for number, formula in enumerate(formulas):
@@ -350,10 +355,14 @@ def fit_claims(
                 how.progress(text, (done + share) / len(formulas))
 
         options = replace(how, progress=progress) if how.progress is not None else how
-        trend, generator = formula or None, generators[number]
         try:
             fits[formula] = fit_hierarchical(
-                study, trend=trend, priors=priors, cells=cells, sampling=options, rng=generator
+                study,
+                formula=formula or None,
+                priors=priors,
+                cells=cells,
+                sampling=options,
+                rng=generators[number],
             )
         except NotIdentifiedError as error:
             # A registered claim is answered even when the study cannot test it.
@@ -368,4 +377,4 @@ def fit_claims(
         row = claim_probabilities(fits.get(formula, next(iter(fits.values()))), [claim], rope)
         rows.append(row if formula in fits else row.assign(reason=reasons[formula]))
     table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
-    return ClaimFits(fits, table)
+    return ClaimFits(fits, table, seed)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.options import own_random_state
-from hatstats.bayes.scores import Interval, PosteriorScores, posterior_frame
+from hatstats.bayes.scores import Interval, LabelledDraws, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.scores.cell_weights import common_languages
 from hatstats.scores.reference import reference_name
@@ -28,7 +28,7 @@ def made_by(tree: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Posterior:
+class Posterior(LabelledDraws):
     """One joint posterior over models, benchmarks and languages.
 
     Attributes
@@ -148,20 +148,6 @@ class Posterior:
             rows += [(unit.models[m], unit.benchmark, unit.languages[n]) for m, n in pairs]
         return pd.DataFrame(rows, columns=["model", "benchmark", "language"])
 
-    @property
-    def params(self) -> Floats:
-        """Posterior means of the HAT scores, shape (M,)."""
-        return self.hat().params
-
-    @property
-    def cov(self) -> Floats:
-        """Posterior covariance of the HAT scores, shape (M, M)."""
-        return self.hat().cov
-
-    def conf_int(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> Floats:
-        """Limits of the HAT scores, shape (M, 2)."""
-        return self.hat().conf_int(conf_level, interval=interval)
-
     def trend_draws(self) -> dict[str, Floats]:
         """Slopes in logits per unit of each covariate: ``source`` and ``transfer``, (..., k)."""
         if not self.design.terms:
@@ -170,8 +156,9 @@ class Posterior:
             side: self.draws(f"{side}_trend") / self.design.scale for side in ("source", "transfer")
         }
 
-    def tidy(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
-        """Trend terms, slopes and standard deviations in the tidy schema, in logits."""
+    @cached_property
+    def _terms(self) -> tuple[list[str], Floats]:
+        """Names of trend terms, slopes and standard deviations, and draws (chains, draws, K)."""
         terms, columns = list[str](), list[Floats]()
         for side, values in self.trend_draws().items():
             terms += [f"{side}: {term}" for term in self.design.terms]
@@ -186,12 +173,23 @@ class Posterior:
         for name in (*names, "sd_cell"):
             terms.append(name)
             columns.append(self.draws(name))
+        return terms, np.stack(columns, axis=-1)
+
+    @property
+    def labels(self) -> pd.Index:
+        """Names of the rows of `tidy`."""
+        return pd.Index(self._terms[0], name="term")
+
+    @property
+    def quantities(self) -> Floats:
+        """Draws of the rows of `tidy`, (chains, draws, K)."""
+        return self._terms[1]
+
+    def tidy(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
+        """Trend terms, slopes and standard deviations in the tidy schema, in logits."""
+        terms, draws = self._terms
         return posterior_frame(
-            terms,
-            np.stack(columns, axis=-1),
-            conf_level=conf_level,
-            interval=interval,
-            method=self.method,
+            terms, draws, conf_level=conf_level, interval=interval, method=self.method
         )
 
     def glance(self) -> pd.DataFrame:
@@ -201,7 +199,7 @@ class Posterior:
         return pd.DataFrame(
             {
                 "method": [self.method],
-                "trend": [facts["trend"] or ""],
+                "formula": [facts["formula"] or ""],
                 "n_models": [len(cells.models)],
                 "n_benchmarks": [len(cells.benchmarks)],
                 "n_languages": [len(cells.languages)],

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from hatstats.bayes.claims import claim_probabilities
 from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_scaling
-from hatstats.bayes.posterior import Posterior
+from hatstats.bayes.posterior import Posterior, made_by
 from hatstats.errors import DataError
+from hatstats.inference.intervals import percent
 
 Floats = NDArray[np.float64]
 
 #: Format of saved fits.
-SCHEMA = 2
+SCHEMA = 3
 KIND = "hatstats hierarchical fit"
 _GROUPS = ("posterior", "prior", "sample_stats", "observed_data", "constant_data")
 #: R-hat of a score above which more draws are unlikely to help.
@@ -130,11 +131,14 @@ class HierarchicalFit(Posterior):
         _require_precision(scores.tidy(conf_level), scores.draws[..., 0].size)
         lines = [scores.summary(conf_level)]
         shown = self.tidy(conf_level)
-        lines.append(f"  {'term (logits)':<42}{'mean':>8}{'sd':>8}  {conf_level:.0%} interval")
+        lines.append(f"  {'term (logits)':<42}{'mean':>8}{'sd':>8}  {percent(conf_level)} interval")
         numbers = shown[["estimate", "std_error", "conf_low", "conf_high"]].to_numpy(dtype=float)
         for name, (value, sd, low, high) in zip(shown["term"], numbers, strict=True):
             label = name if len(name) <= 42 else f"{name[:41]}…"
             lines.append(f"  {label:<42}{value:>8.3f}{sd:>8.3f}  [{low:.3f}, {high:.3f}]")
+        seed = made_by(self.idata)["seed"]
+        if seed is not None:
+            lines.append(f"  Drawn with seed {seed}.")
         failed = self.checks().query("not passed")
         if failed.empty:
             lines.append("  All checks of the sampler and of the model passed.")
@@ -213,8 +217,12 @@ def read_tree(path: str | Path) -> Any:
     source = Path(path)
     if not source.exists():
         raise DataError("no such file", file=source.name, hint="check the path.")
-    zarr: dict[str, Any] = {"engine": "zarr", "consolidated": False}
-    options = {} if source.suffix == ".nc" else zarr
+    # Arrays of Zarr's second format may name pickle as their codec.
+    options: dict[str, Any] = (
+        {"engine": "h5netcdf"}
+        if source.suffix == ".nc"
+        else {"engine": "zarr", "consolidated": False, "zarr_format": 3}
+    )
     try:
         tree = xr.open_datatree(source, **options).load()
     except Exception as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
-from hatstats.inference.intervals import check_level
+from hatstats.inference.intervals import check_level, percent
+from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.tidy import tidy_frame
+from hatstats.scores.ranks import rank_table
 
 Floats = NDArray[np.float64]
 Interval = Literal["eti", "hdi"]
@@ -105,8 +107,83 @@ def check_rope(rope: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
+class LabelledDraws(LabelledEstimates):
+    """Labelled views of K quantities, `labels`, with draws `quantities` (chains, draws, K)."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def quantities(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def flat(self) -> Floats:
+        """Draws with chains under one another, (D, K)."""
+        return self.quantities.reshape(-1, self.quantities.shape[-1])
+
+    @property
+    def estimates(self) -> Floats:
+        """Posterior means, (K,)."""
+        return np.asarray(self.quantities.mean(axis=(0, 1)))
+
+    @property
+    def std_errors(self) -> Floats:
+        """Posterior standard deviations, (K,)."""
+        return np.asarray(self.quantities.std(axis=(0, 1), ddof=1))
+
+    @property
+    def covariance(self) -> Floats:
+        """Posterior covariance, (K, K)."""
+        return np.atleast_2d(np.cov(self.flat, rowvar=False))
+
+    def limits(self, conf_level: float = 0.95, interval: Interval = "eti") -> Floats:
+        """Limits (K, 2) as an array."""
+        return limits(self.quantities, conf_level, interval)
+
+    def conf_int(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
+        """Limits by name, columns `conf_low` and `conf_high`."""
+        columns = ["conf_low", "conf_high"]
+        return pd.DataFrame(self.limits(conf_level, interval), index=self.labels, columns=columns)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PosteriorContrast(Contrast):
+    """A difference of two models with its posterior probabilities.
+
+    Attributes
+    ----------
+    p_positive, p_in_rope : float
+        Posterior probability of a difference above 0, and inside the region of practical
+        equivalence from `rope_low` to `rope_high`.
+    """
+
+    r_hat: float = np.nan
+    ess_bulk: float = np.nan
+    ess_tail: float = np.nan
+    mcse: float = np.nan
+    interval: str = "eti"
+    p_positive: float = np.nan
+    p_in_rope: float = np.nan
+    rope_low: float = np.nan
+    rope_high: float = np.nan
+
+    def tidy(self) -> pd.DataFrame:
+        """One row in the tidy schema, then convergence, probabilities and the region."""
+        table = pd.DataFrame([asdict(self)]).drop(columns="notes")
+        table.insert(0, "reference", table.pop("reference"))
+        return table
+
+    def _numbers(self) -> str:
+        limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
+        return (
+            f"{self.estimate:.3f}, {percent(self.conf_level)} interval {limits}, "
+            f"P(> 0) = {self.p_positive:.3f}, P(in ROPE) = {self.p_in_rope:.3f}"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class PosteriorScores:
+class PosteriorScores(LabelledDraws):
     """Posterior draws of the HAT scores of several models.
 
     Attributes
@@ -129,22 +206,14 @@ class PosteriorScores:
     estimand: str
 
     @property
-    def params(self) -> Floats:
-        """Posterior means, shape (M,)."""
-        return np.asarray(self.draws.mean(axis=(0, 1)))
+    def labels(self) -> pd.Index:
+        """Names of the models, which label `params`, `bse`, `cov` and `conf_int`."""
+        return pd.Index(self.models, name="model")
 
     @property
-    def cov(self) -> Floats:
-        """Posterior covariance of the scores, shape (M, M)."""
-        return np.atleast_2d(np.cov(self._flat, rowvar=False))
-
-    @property
-    def _flat(self) -> Floats:
-        return self.draws.reshape(-1, len(self.models))
-
-    def conf_int(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> Floats:
-        """Limits of the scores, shape (M, 2)."""
-        return limits(self.draws, conf_level, interval)
+    def quantities(self) -> Floats:
+        """Draws of the scores."""
+        return self.draws
 
     def tidy(self, conf_level: float = 0.95, *, interval: Interval = "eti") -> pd.DataFrame:
         """One row per model: posterior mean, SD, limits, R-hat and effective sample sizes."""
@@ -188,7 +257,7 @@ class PosteriorScores:
         conf_level: float = 0.95,
         *,
         rope: tuple[float, float] = (-0.01, 0.01),
-    ) -> pd.DataFrame:
+    ) -> PosteriorContrast:
         """Difference of two models' scores.
 
         Parameters
@@ -201,8 +270,8 @@ class PosteriorScores:
 
         Returns
         -------
-        DataFrame
-            One tidy row, term ``a - b``, with `p_positive` and `p_in_rope`.
+        PosteriorContrast
+            A `Contrast` ``a - b`` with `p_positive` and `p_in_rope`.
 
         Raises
         ------
@@ -218,9 +287,14 @@ class PosteriorScores:
             method=self.method,
             identifiers={"reference": self.reference},
         )
-        row["p_positive"] = float((difference > 0).mean())
-        row["p_in_rope"] = float(((difference > low) & (difference < high)).mean())
-        return row.assign(rope_low=low, rope_high=high)
+        return PosteriorContrast.from_row(
+            row.assign(
+                p_positive=float((difference > 0).mean()),
+                p_in_rope=float(((difference > low) & (difference < high)).mean()),
+                rope_low=low,
+                rope_high=high,
+            )
+        )
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Ranks with intervals and the probability of being the best.
@@ -230,32 +304,20 @@ class PosteriorScores:
         DataFrame
             `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`, as for `HatScores`.
         """
-        tail = 0.5 * (1.0 - check_level(conf_level))
-        flat = self._flat
-        ranks = (-flat).argsort(axis=1).argsort(axis=1) + 1
-        return pd.DataFrame(
-            {
-                "model": list(self.models),
-                "rank": (-self.params).argsort().argsort() + 1,
-                "rank_low": np.quantile(ranks, tail, axis=0, method="inverted_cdf"),
-                "rank_high": np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf"),
-                "p_best": (ranks == 1).mean(axis=0),
-                "conf_level": conf_level,
-                "n_draws": flat.shape[0],
-            }
-        )
+        return rank_table(self.models, self.estimates, self.flat, conf_level)
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
         table = self.tidy(conf_level)
         best = self.ranks()["p_best"].to_numpy()
         lines = [
-            f"HAT scores ({self.method}, reference {self.reference}, {conf_level:.0%} intervals)",
+            f"HAT scores ({self.method}, reference {self.reference}, "
+            f"{percent(conf_level)} intervals)",
             *textwrap.wrap(self.estimand, 78, initial_indent="  ", subsequent_indent="  "),
         ]
         width = min(max(len(name) for name in self.models), 40)
         numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
-        for m in np.argsort(-self.params, kind="stable"):
+        for m in np.argsort(-self.estimates, kind="stable"):
             value, low, high = numbers[m]
             name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"

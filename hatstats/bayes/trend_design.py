@@ -66,7 +66,7 @@ class TrendDesign:
         if not np.isfinite(raw).all():
             raise DataError(
                 "the covariates of the trend are not finite at these values",
-                column="trend",
+                column="formula",
                 value=values,
                 hint="ask for values inside the range of the models.",
             )
@@ -148,7 +148,7 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
         raise DataError(
             "an unknown value enters more than one term of the trend, so that it is not a single "
             "parameter",
-            column="trend",
+            column="formula",
             value=formula,
             hint="use one plain term per undisclosed covariate, or leave priors.unknown at None.",
         )

@@ -53,12 +53,13 @@ def _one_world(design: WorldDesign, rng: np.random.Generator) -> dict[str, Float
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, DegenerateDataWarning):
             warnings.simplefilter("ignore", category)
-        fit = fit_hierarchical(study, trend=TREND, sampling=design.sampling, rng=rng)
-    scores, limits = fit.hat(), fit.conf_int()
+        fit = fit_hierarchical(study, formula=TREND, sampling=design.sampling, rng=rng)
+    scores = fit.hat()
+    limits = scores.limits()
     terms = fit.tidy().set_index("term")
     low, high = terms.loc[f"transfer: {TREND}", ["conf_low", "conf_high"]].to_numpy(dtype=float)
     return {
-        "error": scores.params - truth,
+        "error": scores.estimates - truth,
         "hat": (limits[:, 0] <= truth) & (truth <= limits[:, 1]),
         "trend": np.array([low <= 0.0 <= high]),
         "failing": np.array([not predictive_check(fit).passed]),

@@ -18,7 +18,7 @@ Sampler = Literal["nutpie", "pymc"]
 def bayes(
     study: StudyPath,
     *,
-    trend: Annotated[
+    formula: Annotated[
         str | None, typer.Option(help="Covariates; by default those of the registered claims.")
     ] = None,
     cells: Annotated[
@@ -42,11 +42,13 @@ def bayes(
     options = CellOptions(method=cells)
     with progress_bar() as progress:
         how = Sampling(draws=draws, sampler=sampler, progress=progress)
-        if trend is None:
+        if formula is None:
             found = fit_claims(used, cells=options, sampling=how, rng=choice.seed)
         else:
-            fit = fit_hierarchical(used, trend=trend, cells=options, sampling=how, rng=choice.seed)
-            found = ClaimFits({trend: fit}, fit.claims())
+            fit = fit_hierarchical(
+                used, formula=formula, cells=options, sampling=how, rng=choice.seed
+            )
+            found = ClaimFits({formula: fit}, fit.claims(), choice.seed)
         progress("checks", 1.0)
         checks = found.checks()
     main = found.main
@@ -56,7 +58,7 @@ def bayes(
         print_json(
             {
                 "method": main.method,
-                "trend": main.design.formula,
+                "formula": main.design.formula,
                 "scores": main.hat().tidy(choice.conf_level),
                 "ranks": main.hat().ranks(choice.conf_level),
                 "terms": main.tidy(choice.conf_level),

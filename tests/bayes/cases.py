@@ -70,10 +70,10 @@ def request(trend: str | None = None, **priors: float) -> Request:
 def item_fit() -> HierarchicalFit:
     """A fit of items, with a trend in which a size is unknown."""
     trend = "log10(params_total) + release_year"
-    return fit_hierarchical(item_study(), trend=trend, sampling=QUICK, rng=1)
+    return fit_hierarchical(item_study(), formula=trend, sampling=QUICK, rng=1)
 
 
 @cache
 def panel_fit() -> HierarchicalFit:
     """A fit of accuracies."""
-    return fit_hierarchical(panel_study(), trend="log10(params_total)", sampling=QUICK, rng=1)
+    return fit_hierarchical(panel_study(), formula="log10(params_total)", sampling=QUICK, rng=1)

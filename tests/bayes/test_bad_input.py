@@ -61,7 +61,7 @@ def test_a_covariate_that_is_missing_for_some_models_is_named() -> None:
     models["layers"] = [10.0, np.nan, 12.0, 13.0, 20.0, 16.0, 17.0]
     wider = Study(study.counts, models, study.benchmarks)
     with pytest.raises(DataError, match=r"row 3, column 'layers'.*missing for 1 of 7.*model-02"):
-        fit_hierarchical(wider, trend="layers")
+        fit_hierarchical(wider, formula="layers")
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_a_covariate_that_is_missing_for_some_models_is_named() -> None:
 )
 def test_invalid_trends(trend: str, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        fit_hierarchical(item_study(), trend=trend)
+        fit_hierarchical(item_study(), formula=trend)
 
 
 def test_an_unknown_value_in_two_terms_is_no_single_parameter() -> None:
     with pytest.raises(DataError, match="more than one term"):
         fit_hierarchical(
             item_study(),
-            trend="log10(params_total) + sqrt(params_total)",
+            formula="log10(params_total) + sqrt(params_total)",
             priors=Priors(unknown=1.0),
         )
 
@@ -127,6 +127,18 @@ def test_a_corrupt_or_foreign_posterior(tmp_path: Path) -> None:
     assert data
     for part in data:
         part.write_bytes(b"rubbish")
+    with pytest.raises(DataError, match=r"fit\.zarr.*cannot be read"):
+        read_hierarchical(path, item_study())
+
+
+def test_a_store_whose_arrays_are_pickles_is_not_read(tmp_path: Path) -> None:
+    import zarr
+    from numcodecs import Pickle
+
+    path = tmp_path / "fit.zarr"
+    store = zarr.open_group(path, mode="w", zarr_format=2)
+    store.create_group("posterior")
+    store["posterior"].create_array("x", shape=1, dtype=float, filters=[Pickle()])
     with pytest.raises(DataError, match=r"fit\.zarr.*cannot be read"):
         read_hierarchical(path, item_study())
 

@@ -12,9 +12,11 @@ import pytest
 
 from hatstats.bayes.fit import fit_claims, fit_hierarchical, read_hierarchical
 from hatstats.bayes.options import CellOptions, Priors
+from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import HierarchicalFit
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.labelled import Contrast
 from hatstats.inference.tidy import TIDY_COLUMNS
 from tests.bayes.cases import QUICK, item_fit, item_study, mixed_study, panel_fit, panel_study
 
@@ -62,7 +64,10 @@ def test_accuracies_agree_with_the_regression_with_errors_in_both() -> None:
 def test_contrast_ranks_and_probabilities_come_from_the_same_draws(fit: HierarchicalFit) -> None:
     scores = fit.hat()
     a, b = scores.models[:2]
-    row = scores.contrast(a, b, rope=(-0.02, 0.02)).iloc[0]
+    contrast = scores.contrast(a, b, rope=(-0.02, 0.02))
+    assert isinstance(contrast, Contrast)
+    assert contrast.term in repr(contrast)
+    row = contrast.tidy().iloc[0]
     difference = scores.draws[..., 0] - scores.draws[..., 1]
     assert row["estimate"] == pytest.approx(difference.mean())
     assert row["p_positive"] == pytest.approx((difference > 0).mean())
@@ -184,7 +189,7 @@ def mixed_fit() -> HierarchicalFit:
     """Both kinds of benchmarks, observed profiles, an unknown size as a parameter."""
     return fit_hierarchical(
         mixed_study(),
-        trend="log10(params_total)",
+        formula="log10(params_total)",
         priors=Priors(unknown=1.0),
         cells=CellOptions(method="observed", reference="uniform"),
         sampling=replace(QUICK, draws=50, tune=50),
@@ -226,8 +231,8 @@ def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.Mon
     """One fit for each formula; fits are replaced by stored ones."""
     from hatstats.bayes import fit as module
 
-    def stored(study: object, *, trend: str | None, **_: object) -> HierarchicalFit:
-        if trend == "release_year":
+    def stored(study: object, *, formula: str | None, **_: object) -> HierarchicalFit:
+        if formula == "release_year":
             raise NotIdentifiedError("too few models")
         return panel_fit()
 
@@ -245,3 +250,19 @@ def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.Mon
     assert np.isnan(table.loc["b", "p_claim"])
     assert table.loc["b", "reason"] == "too few models"
     assert set(found.checks()["trend"]) == {"log10(params_total)"}
+
+
+def test_parameters_are_the_rows_of_the_tidy_table(fit: HierarchicalFit) -> None:
+    table = fit.tidy().set_index("term")
+    pd.testing.assert_series_equal(fit.params, table["estimate"])
+    pd.testing.assert_series_equal(fit.bse, table["std_error"])
+    pd.testing.assert_frame_equal(fit.conf_int(), table[["conf_low", "conf_high"]])
+    assert list(fit.cov.index) == list(table.index)
+
+
+def test_a_fit_without_a_seed_records_the_one_it_drew() -> None:
+    how = replace(QUICK, draws=50, tune=50)
+    first = fit_hierarchical(item_study(), sampling=how)
+    seed = made_by(first.idata)["seed"]
+    again = fit_hierarchical(item_study(), sampling=how, rng=seed)
+    np.testing.assert_array_equal(first.hat().draws, again.hat().draws)
