@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from hatstats.bayes.effects import BY, Effects, Group, Unit
-from hatstats.bayes.estimates import StudyCells
-from hatstats.bayes.marginal_likelihood import MarginalCells, Scales
+from hatstats.bayes.marginal_likelihood import CellEstimates, MarginalCells, Scales
 from hatstats.bayes.options import CellOptions, Priors
 from hatstats.errors import DataError
 from hatstats.scores.reference import reference_mixture
@@ -60,8 +59,8 @@ def group_dims(group: str) -> tuple[str, ...]:
 class CellModel:
     """Cells of a study and the effects they share."""
 
-    cells: StudyCells
     effects: Effects
+    parts: tuple[CellEstimates, ...]  # one for each unit of the effects
     models: tuple[str, ...]  # models, terms: names of the models with cells, and of the trend terms
     terms: tuple[str, ...]
     families: dict[str, str]  # family by model name; empty where there is none
@@ -70,7 +69,7 @@ class CellModel:
     marginal: MarginalCells = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "marginal", MarginalCells.of(self.effects, self.cells.parts))
+        object.__setattr__(self, "marginal", MarginalCells.of(self.effects, self.parts))
 
     @property
     def method(self) -> str:
@@ -120,7 +119,7 @@ class CellModel:
     def scales(self, values: Values) -> list[Scales]:
         """Arguments of the marginal likelihood for each of D draws of the parameters."""
         deviations = np.column_stack([values[f"sd_{g.name}"] for g in self.effects.scaled])
-        lines = [b for b, part in enumerate(self.cells.parts) if part.by_line]
+        lines = [b for b, part in enumerate(self.parts) if part.by_line]
         slopes = np.zeros((len(deviations), len(self.effects.units)))
         if lines:
             slopes[:, lines] = values["line"]
@@ -150,14 +149,16 @@ class CellModel:
 
         `parameters` (D, ...); `prior`: draw from the prior instead of the posterior. Returns
         effects by group, `source` (D, models, benchmarks), `transfer` (D, models, benchmarks,
-        languages), `hat` of the same shape, `line` (D, benchmarks), the standard deviations;
-        `log_prior` of the effects with fixed scales and `log_likelihood` given them, (D,).
+        languages), its `level` by the effects alone and `hat` of the same shape, `line` (D,
+        benchmarks), the standard deviations; `log_prior` of the effects with fixed scales and
+        `log_likelihood` given them, (D,).
         """
         scales, units = self.scales(parameters), self.effects.units
         marginal = self.marginal
         shape = (len(scales), len(self.models), len(units))
         source = np.full(shape, np.nan)
         transfer = np.full((*shape, len(self.languages)), np.nan)
+        level = transfer.copy()
         effects = np.empty((len(scales), self.effects.matrix.shape[1]))
         densities = np.empty((len(scales), 2))
         positions = [self.positions(unit) for unit in units]
@@ -166,11 +167,12 @@ class CellModel:
             effects[draw], densities[draw] = found.effects, (found.log_prior, found.log_likelihood)
             for b, (models, languages) in enumerate(positions):
                 source[draw, models, b] = found.source[b]
+                level[draw, models[:, None], b, languages] = found.level[b]
                 transfer[draw, models[:, None], b, languages] = found.transfer[b]
         values = {g.name: self._group_array(effects, g) for g in self.effects.groups}
-        values |= parameters | {"source": source, "transfer": transfer}
+        values |= parameters | {"source": source, "level": level, "transfer": transfer}
         if "line" in parameters:
-            by_line = np.array([part.by_line for part in self.cells.parts])
+            by_line = np.array([part.by_line for part in self.parts])
             slopes = np.array([one.slopes for one in scales])
             values["line"] = np.where(by_line, slopes, np.nan)
         values["log_prior"], values["log_likelihood"] = densities.T
@@ -189,7 +191,7 @@ class CellModel:
             transfer = values["transfer"][index]
             if not unit.by_item:
                 source = values["source"][:, models, b]
-                line = values["line"][:, b], self.cells.parts[b].centre
+                line = values["line"][:, b], self.parts[b].centre
                 out[index] = line_hat(source, transfer, line, unit, reference)
                 continue
             if not (isinstance(reference, str) and reference == self.options.reference):
@@ -208,7 +210,7 @@ class CellModel:
         source = np.full((len(self.models), len(self.benchmarks)), np.nan)
         transfer = np.full((*source.shape, len(self.languages)), np.nan)
         errors = {"source_se": source.copy(), "transfer_se": transfer.copy()}
-        for b, (unit, part) in enumerate(zip(self.effects.units, self.cells.parts, strict=True)):
+        for b, (unit, part) in enumerate(zip(self.effects.units, self.parts, strict=True)):
             models, languages = self.positions(unit)
             error = np.sqrt(np.diag(part.cov))
             source[models, b] = part.source
@@ -222,7 +224,7 @@ class CellModel:
     @property
     def n_leave_out(self) -> int:
         """Number of draws for which leave-one-out densities are computed."""
-        size = sum(part.source.size + part.transfer.size for part in self.cells.parts)
+        size = sum(part.source.size + part.transfer.size for part in self.parts)
         return int(np.clip(_LEAVE_OUT_WORK / float(size) ** 3, 100, 2000))
 
     def _measures(self, source: Floats, transfer: Floats) -> Floats:
@@ -251,7 +253,7 @@ class CellModel:
         """Estimates from new items for the same cells, on the logit scale, and their measures."""
         source = np.full(values["source"].shape, np.nan)
         transfer = np.full(values["transfer"].shape, np.nan)
-        for b, (unit, part) in enumerate(zip(self.effects.units, self.cells.parts, strict=True)):
+        for b, (unit, part) in enumerate(zip(self.effects.units, self.parts, strict=True)):
             models, languages = self.positions(unit)
             value, vector = np.linalg.eigh(part.cov)
             root = vector * np.sqrt(np.maximum(value, 0.0))
@@ -271,7 +273,7 @@ class CellModel:
 
         Source accuracy is plain where items are known, above chance where only accuracies are.
         """
-        unit, part = self.effects.units[b], self.cells.parts[b]
+        unit, part = self.effects.units[b], self.parts[b]
         if unit.by_item:
             return special.expit(eta), special.expit(level).mean(axis=1)
         models, _ = self.positions(unit)

@@ -15,6 +15,9 @@ from hatstats.errors import DataError
 
 Floats = NDArray[np.float64]
 
+_COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
+_COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
+_COLUMNS += ["rope_high", "r_hat", "ess_bulk", "ess_tail", "mcse", "reason"]
 _DEFAULT_FORMULA = {"non_inferiority": "log10(params_total)"}
 
 
@@ -93,19 +96,10 @@ def claim_probabilities(
         level = 1.0 - 2.0 * float(claim.get("level", 0.05))
         tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]
         row |= {"quantity": words, "threshold": threshold}
-        row |= {
-            name: tidy[name]
-            for name in (
-                *("estimate", "std_error", "conf_low", "conf_high", "conf_level"),
-                *("r_hat", "ess_bulk", "ess_tail", "mcse"),
-            )
-        }
+        row |= tidy[[name for name in tidy.index if name in _COLUMNS]].to_dict()
         row["p_claim"] = float((draws > threshold).mean())
         row["p_positive"] = float((draws > 0).mean())
         row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())
         row["rope_low"], row["rope_high"] = ends
         rows.append(row)
-    columns = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
-    columns += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
-    columns += ["rope_high", "r_hat", "ess_bulk", "ess_tail", "mcse", "reason"]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return pd.DataFrame(rows).reindex(columns=_COLUMNS)

@@ -39,12 +39,6 @@ class Check:
     words: str  # the result in a sentence
 
 
-def bfmi(energy: Floats) -> Floats:
-    """Bayesian fraction of missing information of each chain; `energy` (chains, draws)."""
-    steps = np.diff(energy, axis=1)
-    return np.asarray((steps**2).mean(axis=1) / energy.var(axis=1))
-
-
 def sampler_checks(fit: Posterior) -> list[Check]:
     """R-hat, effective sizes, divergences, tree depth, BFMI, Monte-Carlo error."""
     scores = fit.hat()
@@ -55,24 +49,20 @@ def sampler_checks(fit: Posterior) -> list[Check]:
     worst = float(table["r_hat"].max())
     bulk, tail = float(table["ess_bulk"].min()), float(table["ess_tail"].min())
     mcse = float(reported[0]["mcse"].max())
+    divergences = float(stats["diverging"].values.sum())
+    deep = float(stats["maxdepth_reached"].values.mean())
+    # Bayesian fraction of missing information of the worst chain.
+    energies = np.asarray(stats["energy"].values, dtype=float)
+    steps = np.diff(energies, axis=1)
+    energy = float(((steps**2).mean(axis=1) / energies.var(axis=1)).min())
     return [
         Check("r_hat", worst, R_HAT, worst <= R_HAT, f"largest R-hat {worst:.3f}"),
         Check("ess_bulk", bulk, ESS, bulk >= ESS, f"smallest bulk effective sample {bulk:.0f}"),
         Check("ess_tail", tail, ESS, tail >= ESS, f"smallest tail effective sample {tail:.0f}"),
-        *_trajectory_checks(stats),
-        Check("mcse", mcse, MCSE, mcse <= MCSE, f"largest Monte-Carlo error of a score {mcse:.5f}"),
-    ]
-
-
-def _trajectory_checks(stats: Any) -> list[Check]:
-    """Divergences, tree depth and BFMI of NUTS."""
-    divergences = float(stats["diverging"].values.sum())
-    deep = float(stats["maxdepth_reached"].values.mean())
-    energy = float(bfmi(np.asarray(stats["energy"].values, dtype=float)).min())
-    return [
         Check("divergences", divergences, 0.0, divergences == 0, f"{divergences:.0f} divergences"),
         Check("tree_depth", deep, 0.01, deep <= 0.01, f"{deep:.1%} of trajectories cut short"),
         Check("bfmi", energy, BFMI, energy >= BFMI, f"smallest BFMI {energy:.2f}"),
+        Check("mcse", mcse, MCSE, mcse <= MCSE, f"largest Monte-Carlo error of a score {mcse:.5f}"),
     ]
 
 
@@ -169,11 +159,6 @@ def power_scaling(fit: Posterior) -> pd.DataFrame:
         table = az.psense_summary(xr.DataTree.from_dict(data), round_to=6)
     finally:
         logger.removeFilter(quiet)
-    return pd.DataFrame(
-        {
-            "quantity": table.index.astype(str),
-            "prior": table["prior"].to_numpy(dtype=float),
-            "likelihood": table["likelihood"].to_numpy(dtype=float),
-            "diagnosis": table["diagnosis"].astype(str).to_numpy(),
-        }
-    )
+    found = table.rename_axis("quantity").reset_index()
+    kinds = {"quantity": str, "prior": float, "likelihood": float, "diagnosis": str}
+    return found[list(kinds)].astype(kinds)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -130,26 +128,17 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
             "in any target language"
         )
     centre = float(np.median(part.source))
-    cells = CellEstimates(
-        part.source,
-        part.target[model, language],
-        link * np.outer(error, error),
-        True,
-        centre,
-    )
-    return unit, cells
+    cov = link * np.outer(error, error)
+    return unit, CellEstimates(part.source, part.target[model, language], cov, True, centre)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StudyCells:
-    """Cells of every benchmark of a study."""
+def study_cells(
+    study: Study, options: CellOptions
+) -> tuple[tuple[Unit, ...], tuple[CellEstimates, ...]]:
+    """Estimate the cells of each benchmark of a study, item-level or aggregate.
 
-    units: tuple[Unit, ...]
-    parts: tuple[CellEstimates, ...]
-
-
-def check_targets(study: Study) -> None:
-    """Refuse models without rows in a target language, and name them."""
+    Raises NotIdentifiedError if a model has no target rows, or an estimator lacks what it needs.
+    """
     asked = pd.Series(~study.is_source).groupby(study.counts["model"].to_numpy()).any()
     without = [name for name in study.model_names if not asked.get(name, False)]
     if without:
@@ -158,14 +147,6 @@ def check_targets(study: Study) -> None:
             f"{f' (nor have {len(without) - 1} others)' if without[1:] else ''}, so that its "
             "transfer is unknown; leave it out (study.select) or add the rows"
         )
-
-
-def study_cells(study: Study, options: CellOptions) -> StudyCells:
-    """Estimate the cells of a study; item-level and aggregate benchmarks may be mixed.
-
-    Raises NotIdentifiedError if a model has no target rows, or an estimator lacks what it needs.
-    """
-    check_targets(study)
     by_item = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     fits: dict[str, BenchmarkFit] = {}
     items = [name for name, has in by_item.items() if has]
@@ -180,4 +161,4 @@ def study_cells(study: Study, options: CellOptions) -> StudyCells:
         else accuracy_cells(to_logits(aggregate_counts(study, name)), options.correlation)
         for name, has in by_item.items()
     ]
-    return StudyCells(tuple(unit for unit, _ in found), tuple(part for _, part in found))
+    return tuple(unit for unit, _ in found), tuple(part for _, part in found)

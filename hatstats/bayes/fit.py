@@ -52,14 +52,14 @@ def fingerprint(study: Study) -> str:
 
 def prepare(study: Study, request: Request) -> tuple[CellModel, TrendDesign]:
     """Cells, effects and trend of a study, before anything is drawn."""
-    cells = study_cells(study, request.cells)
-    present = {name for unit in cells.units for name in unit.models}
+    units, parts = study_cells(study, request.cells)
+    present = {name for unit in units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
     design = trend_design(table, request.formula, offsets=request.priors.unknown is None)
     families = dict(zip(table["model"], table["family"], strict=True))
-    effects = build_effects(cells.units, families, design, request.priors)
+    effects = build_effects(units, families, design, request.priors)
     models = tuple(str(name) for name in table["model"])
-    found = CellModel(cells, effects, models, design.terms, families, request.priors, request.cells)
+    found = CellModel(effects, parts, models, design.terms, families, request.priors, request.cells)
     return found, design
 
 
@@ -119,7 +119,7 @@ def make_tree(
         name: (("measure",) if name == "measures" else CELL_DIMS[: value.ndim], value)
         for name, value in cells.observed().items()
     }
-    units, parts = cells.effects.units, cells.cells.parts
+    units, parts = cells.effects.units, cells.parts
     booleans = ("diverging", "maxdepth_reached")
     groups: dict[str, Labelled] = {
         "posterior": _labelled(values, lead, cells),
@@ -299,12 +299,8 @@ class ClaimFits:
 
     def checks(self) -> pd.DataFrame:
         """Checks of every fit, with the formula as `trend`."""
-        parts = []
-        for formula, fit in self.fits.items():
-            table = fit.checks()
-            table.insert(0, "trend", formula)
-            parts.append(table)
-        return pd.concat(parts, ignore_index=True)
+        tables = {formula: fit.checks() for formula, fit in self.fits.items()}
+        return pd.concat(tables, names=["trend"]).reset_index("trend").reset_index(drop=True)
 
 
 def fit_claims(

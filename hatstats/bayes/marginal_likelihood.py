@@ -124,6 +124,7 @@ class Drawn:
 
     effects: Floats  # (n,) in logits
     source: list[Floats]  # (M_b,)
+    level: list[Floats]  # (M_b, L_b) transfer logits that the effects alone predict
     transfer: list[Floats]  # (M_b, L_b) unobserved cells are predicted
     log_prior: float  # log prior density, up to a constant, of the effects whose scales are fixed
     log_likelihood: float  # log density of the data given these effects and the scales
@@ -184,7 +185,7 @@ class MarginalCells:
         log_prior = -0.5 * float(standard[fixed] @ standard[fixed])
         drawn = effects.deviations(scales.deviations) * standard
         rows = effects.with_unknown(scales.unknown) @ drawn
-        source, transfer = self._cells(rows, scales, rng)
+        source, level, transfer = self._cells(rows, scales, rng)
         for b, part in enumerate(self.rotated):
             unit_rows = rows[effects.starts[b] : effects.starts[b + 1]]
             beta, weight = scales.slopes[b], 1.0 / (part.variances + scales.cell**2)
@@ -193,9 +194,10 @@ class MarginalCells:
             sd = scales.cell * np.sqrt(part.variances * weight)
             cell = scales.cell**2 * weight * residual + sd * rng.standard_normal(sd.size)
             unit = effects.units[b]
-            level = effects.cell_rows(rows, b) + part.vectors @ cell
-            transfer[b][unit.cell_model, unit.cell_language] = level
-        return Drawn(drawn, source, transfer, log_prior, found.value + log_given - log_prior)
+            estimated = effects.cell_rows(rows, b) + part.vectors @ cell
+            transfer[b][unit.cell_model, unit.cell_language] = estimated
+        log_likelihood = found.value + log_given - log_prior
+        return Drawn(drawn, source, level, transfer, log_prior, log_likelihood)
 
     def draw_prior(self, scales: Scales, rng: np.random.Generator) -> Drawn:
         """Draw of effects, source and transfer logits given the scales only."""
@@ -207,15 +209,16 @@ class MarginalCells:
 
     def _cells(
         self, rows: Floats, scales: Scales, rng: np.random.Generator
-    ) -> tuple[list[Floats], list[Floats]]:
-        """Source logits (M_b,) and transfer logits (M_b, L_b) as if no cell had been observed."""
-        effects = self.effects
-        source, transfer = [], []
-        for b in range(len(effects.units)):
-            level = rows[effects.rows(b, "model")][:, None] + rows[effects.rows(b, "language")]
-            source.append(rows[effects.rows(b, "source")])
-            transfer.append(level + scales.cell * rng.standard_normal(level.shape))
-        return source, transfer
+    ) -> tuple[list[Floats], list[Floats], list[Floats]]:
+        """`source`, `level` and `transfer` of a draw as if no cell had been observed."""
+        effects, units = self.effects, range(len(self.effects.units))
+        source = [rows[effects.rows(b, "source")] for b in units]
+        level = [
+            rows[effects.rows(b, "model")][:, None] + rows[effects.rows(b, "language")]
+            for b in units
+        ]
+        transfer = [part + scales.cell * rng.standard_normal(part.shape) for part in level]
+        return source, level, transfer
 
     def dense(self, scales: Scales) -> tuple[Floats, Floats]:
         """Covariance (N, N) and mean (N,) of all estimates: source, then cells, by benchmark."""

@@ -178,7 +178,18 @@ def sample(
             if how.sampler == "nutpie":
                 tree = _nutpie(compiled or compile_model(model), how, seed)
             else:
-                tree = _pymc(model, how, seed)
+                tree = pm.sample(
+                    model=model,
+                    draws=how.draws,
+                    tune=how.tune,
+                    chains=how.chains,
+                    cores=1,
+                    random_seed=seed,
+                    nuts_sampler="pymc",
+                    target_accept=how.target_accept,
+                    progressbar=False,
+                    compute_convergence_checks=False,
+                )
     except (Exception, KeyboardInterrupt) as error:
         reason = (str(error).splitlines() or ["interrupted"])[0][:160]
         raise FitError(
@@ -228,19 +239,3 @@ def _reporter(how: Sampling) -> Callable[[Any], None]:
             how.progress(f"{done} draws, {divergences} divergences", min(done / total, 1.0))
 
     return report
-
-
-def _pymc(model: pm.Model, how: Sampling, seed: int) -> Any:
-    """Tree of all chains by PyMC, one after another."""
-    return pm.sample(
-        model=model,
-        draws=how.draws,
-        tune=how.tune,
-        chains=how.chains,
-        cores=1,
-        random_seed=seed,
-        nuts_sampler="pymc",
-        target_accept=how.target_accept,
-        progressbar=False,
-        compute_convergence_checks=False,
-    )

@@ -11,13 +11,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from hatstats.errors import DataError
+from hatstats.inference.validation import one_of
 
 Sampler = Literal["nutpie", "pymc"]
 #: Called with a text and the share done, from 0 to 1.
 Progress = Callable[[str, float], None]
-
-#: Draws below which quantiles of the posterior are noise.
-LEAST_DRAWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +123,7 @@ class CellOptions:
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and impossible correlations."""
-        if self.method not in ("latent", "joint", "observed"):
-            raise DataError(
-                "unknown estimator of cells",
-                column="method",
-                value=self.method,
-                hint="use latent, joint or observed.",
-            )
+        one_of("method", self.method, ("latent", "joint", "observed"))
         if not 0.0 <= self.correlation < 1.0:
             raise DataError(
                 "the correlation of two models on the same items must lie in [0, 1)",
@@ -176,7 +168,7 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
         for name, least, hint in (
-            ("draws", LEAST_DRAWS, "1000 is the default; printed digits need some hundred."),
+            ("draws", 50, "1000 is the default; printed digits need some hundred."),
             ("tune", 50, "500 is the default."),
             ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
             ("cores", 1, "give the number of chains to run at once."),
@@ -184,13 +176,7 @@ class Sampling:
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value >= least):
                 raise DataError(f"must be at least {least}", column=name, value=value, hint=hint)
-        if self.sampler not in get_args(Sampler):
-            raise DataError(
-                "unknown sampler",
-                column="sampler",
-                value=self.sampler,
-                hint=f"use {' or '.join(get_args(Sampler))}.",
-            )
+        one_of("sampler", self.sampler, get_args(Sampler))
         if not 0.5 <= self.target_accept < 1.0:
             raise DataError(
                 "the target acceptance rate lies between 0.5 and 1",

@@ -15,7 +15,7 @@ from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.options import own_random_state
 from hatstats.bayes.scores import Interval, LabelledDraws, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
-from hatstats.scores.cell_weights import common_languages
+from hatstats.scores.cell_weights import common_languages, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.study import Study
 
@@ -115,7 +115,7 @@ class Posterior(LabelledDraws):
         of_cells, table = self.cell_model, self._cell_table()
         units, languages = of_cells.effects.units, of_cells.languages
         shared = common_languages(table)
-        models = [n for n in of_cells.models if all(n in unit.models for unit in units)]
+        models = models_on_every(of_cells.models, [unit.models for unit in units])
         rows = [of_cells.models.index(name) for name in models]
         scores = np.zeros((*cells.shape[:2], len(models)))
         for b, benchmark in enumerate(of_cells.benchmarks):
@@ -127,13 +127,7 @@ class Posterior(LabelledDraws):
             [languages.index(name) for name in table["language"]],
         )
         return PosteriorScores(
-            tuple(models),
-            scores,
-            table,
-            cells[:, :, *index],
-            reference,
-            self.method,
-            self.estimand,
+            models, scores, table, cells[:, :, *index], reference, self.method, self.estimand
         )
 
     def _cell_table(self) -> pd.DataFrame:
@@ -211,32 +205,6 @@ class Posterior(LabelledDraws):
                 "seconds": [float(facts["seconds"])],
             }
         )
-
-    def cell_level(self) -> Floats:
-        """Transfer logits that the effects alone predict, (D, models, benchmarks, languages)."""
-        values, cells = self._flat(), self.cell_model
-        level = np.zeros(values["transfer"].shape) + values["transfer_mean"][:, None, :, None]
-        by_model = values["transfer_model"]
-        if self.design.terms:
-            by_model = by_model + values["transfer_trend"] @ self.design.matrix.T
-        if self.design.offset_names:
-            by_model = by_model + values["transfer_undisclosed"] @ self.design.offsets.T
-        if "transfer_family" in values:
-            families = [cells.effects.families.index(self._family(n)) for n in cells.models]
-            by_model = by_model + values["transfer_family"][:, families]
-        level = level + by_model[..., None, None]
-        for position, (m, term) in enumerate(cells.effects.unknown):
-            shift = values["unknown"][:, position] * values["transfer_trend"][:, term]
-            level[:, m] += shift[:, None, None]
-        level = level + values["transfer_language"][:, None, None, :]
-        if "transfer_benchmark" in values:
-            level = level + values["transfer_benchmark"][..., None]
-        if "transfer_language_benchmark" in values:
-            level = level + values["transfer_language_benchmark"].swapaxes(1, 2)[:, None]
-        return np.asarray(level)
-
-    def _family(self, model: str) -> str:
-        return self.cell_model.families.get(model) or f"({model})"
 
     def expected(self, row: Floats) -> tuple[Floats, Floats]:
         """Source accuracy and HAT of a typical model with covariates `row` (k,), each (D,).

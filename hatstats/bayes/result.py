@@ -19,6 +19,7 @@ from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_sc
 from hatstats.bayes.posterior import Posterior, made_by
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
+from hatstats.inference.labelled import html_table
 
 Floats = NDArray[np.float64]
 
@@ -55,9 +56,9 @@ class HierarchicalFit(Posterior):
             scale of transfer logits; `pull` is the share of the way from `raw` to `predicted`.
         """
         values, cells = self._flat(), self.cell_model
-        level = self.cell_level().mean(axis=0)
+        level = values["level"].mean(axis=0)
         tables = []
-        for b, (unit, part) in enumerate(zip(cells.effects.units, cells.cells.parts, strict=True)):
+        for b, (unit, part) in enumerate(zip(cells.effects.units, cells.parts, strict=True)):
             models, languages = cells.positions(unit)
             index = models[unit.cell_model], b, languages[unit.cell_language]
             draws = values["transfer"][:, *index]
@@ -150,7 +151,7 @@ class HierarchicalFit(Posterior):
         return f"<HierarchicalFit: {self.method}, {len(self.cell_model.models)} models>"
 
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        return html_table(self.tidy())
 
 
 def _require_precision(table: pd.DataFrame, draws: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.intervals import check_level, percent
-from hatstats.inference.labelled import Contrast, LabelledEstimates
+from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
 from hatstats.inference.tidy import tidy_frame
+from hatstats.inference.validation import one_of
+from hatstats.scores.cell_weights import model_position
 from hatstats.scores.ranks import rank_table
 
 Floats = NDArray[np.float64]
@@ -27,17 +28,11 @@ def limits(draws: Floats, conf_level: float, interval: str = "eti") -> Floats:
     Raises DataError for an unknown kind of interval.
     """
     check_level(conf_level)
+    one_of("interval", interval, ("eti", "hdi"))
     flat = draws.reshape(-1, draws.shape[-1])
     if interval == "eti":
         tail = 0.5 * (1.0 - conf_level)
         return np.asarray(np.quantile(flat, [tail, 1.0 - tail], axis=0).T)
-    if interval != "hdi":
-        raise DataError(
-            "unknown kind of interval",
-            column="interval",
-            value=interval,
-            hint="use eti (equal tails) or hdi (highest density).",
-        )
     ordered = np.sort(flat, axis=0)
     inside = int(np.floor(conf_level * flat.shape[0]))
     width = ordered[inside:] - ordered[: flat.shape[0] - inside]
@@ -240,16 +235,6 @@ class PosteriorScores(LabelledDraws):
             },
         )
 
-    def _index(self, name: str) -> int:
-        if name not in self.models:
-            raise DataError(
-                "no such model in these scores",
-                column="model",
-                value=name,
-                hint=f"choose among {', '.join(self.models)}.",
-            )
-        return self.models.index(name)
-
     def contrast(
         self,
         a: str,
@@ -279,7 +264,8 @@ class PosteriorScores(LabelledDraws):
             For an unknown name, or a region whose ends are reversed.
         """
         low, high = check_rope(rope)
-        difference = self.draws[..., self._index(a)] - self.draws[..., self._index(b)]
+        first, second = (model_position(self.models, name) for name in (a, b))
+        difference = self.draws[..., first] - self.draws[..., second]
         row = posterior_frame(
             f"{a} - {b}",
             difference[..., None],
@@ -313,7 +299,7 @@ class PosteriorScores(LabelledDraws):
         lines = [
             f"HAT scores ({self.method}, reference {self.reference}, "
             f"{percent(conf_level)} intervals)",
-            *textwrap.wrap(self.estimand, 78, initial_indent="  ", subsequent_indent="  "),
+            *indented(self.estimand),
         ]
         width = min(max(len(name) for name in self.models), 40)
         numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
@@ -330,4 +316,4 @@ class PosteriorScores(LabelledDraws):
         return f"<PosteriorScores: {len(self.models)} models, {self.method}>"
 
     def _repr_html_(self) -> str:
-        return str(self.tidy().to_html(index=False, float_format="{:.3f}".format))
+        return html_table(self.tidy())

@@ -73,22 +73,6 @@ class TrendDesign:
         return np.asarray((raw - self.centre) / self.scale, dtype=float)
 
 
-def no_trend(models: pd.DataFrame) -> TrendDesign:
-    """A design without covariates."""
-    count = len(models)
-    return TrendDesign(
-        "",
-        (),
-        np.zeros((count, 0)),
-        np.zeros((count, 0), dtype=bool),
-        np.zeros(0),
-        np.ones(0),
-        np.zeros((count, 0)),
-        (),
-        with_release_year(models),
-    )
-
-
 def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) -> TrendDesign:
     """Covariates of all models; undisclosed sizes are kept as unknown.
 
@@ -98,9 +82,10 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
     variable, or a covariate other than a size is missing for some models; NotIdentifiedError if too
     few models have the covariates, or these are constant or collinear.
     """
-    if formula is None:
-        return no_trend(models)
     frame = with_release_year(models).reset_index(drop=True)
+    if formula is None:
+        none, empty = np.zeros(0), np.zeros((len(frame), 0))
+        return TrendDesign("", (), empty, empty.astype(bool), none, none + 1.0, empty, (), frame)
     parsed = parse_formula(formula)
     needed = required_columns(parsed, frame, formula)
     for name in needed:
@@ -166,15 +151,10 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
             f"the covariates {', '.join(terms)} depend on each other over these {count} models; "
             "drop one of them"
         )
-    labels = family_labels(
-        [str(name) for name in frame["model"]],
-        dict(zip(frame["model"], frame["family"], strict=True)),
-    )
-    families = list(dict.fromkeys(labels[unknown.any(axis=1)])) if offsets else []
-    indicators = np.column_stack(
-        [np.zeros((len(frame), 0))]
-        + [((labels == name) & unknown.any(axis=1)).astype(float)[:, None] for name in families]
-    )
+    labels = family_labels(frame["model"], dict(zip(frame["model"], frame["family"], strict=True)))
+    undisclosed = unknown.any(axis=1)
+    families = tuple(dict.fromkeys(labels[undisclosed].tolist())) if offsets else ()
+    indicators = (labels[:, None] == np.array(families, dtype=np.str_)) & undisclosed[:, None]
     return TrendDesign(
         formula,
         terms,
@@ -182,8 +162,8 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
         unknown,
         centre,
         scale,
-        indicators,
-        tuple(str(name) for name in families),
+        indicators.astype(float),
+        families,
         frame,
         table.model_spec,
     )

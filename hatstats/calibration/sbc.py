@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from hatstats.bayes.cell_model import CellModel, Values
-from hatstats.bayes.estimates import StudyCells
 from hatstats.bayes.fit import Request, prepare
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.inference.arrays import Floats
@@ -44,13 +43,13 @@ def redrawn(cells: CellModel, truth: Values, rng: np.random.Generator) -> CellMo
     """The same cells with estimates drawn from true logits, the first draw of `truth`."""
     predicted = cells.predictive(truth, rng)
     parts = []
-    for b, (unit, part) in enumerate(zip(cells.effects.units, cells.cells.parts, strict=True)):
+    for b, (unit, part) in enumerate(zip(cells.effects.units, cells.parts, strict=True)):
         models, languages = cells.positions(unit)
         index = models[unit.cell_model], b, languages[unit.cell_language]
         source = predicted["source_logit"][0, models, b]
         transfer = predicted["transfer_logit"][0][index]
         parts.append(replace(part, source=source, transfer=transfer))
-    return replace(cells, cells=StudyCells(cells.cells.units, tuple(parts)))
+    return replace(cells, parts=tuple(parts))
 
 
 def _quantities(values: Values) -> dict[str, Floats]:

@@ -41,7 +41,7 @@ def test_invalid_sampling(options: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"method": "magic"}, "unknown estimator"), ({"correlation": 1.0}, "correlation")],
+    [({"method": "magic"}, "unknown method"), ({"correlation": 1.0}, "correlation")],
 )
 def test_invalid_cell_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -61,9 +61,8 @@ def test_variances_of_few_items_are_shrunk_to_those_of_similar_cells() -> None:
 
 
 def test_cells_by_joint_are_the_scores_of_the_joint_profile() -> None:
-    cells = study_cells(item_study(), CellOptions(method="joint"))
+    (unit,), (part,) = study_cells(item_study(), CellOptions(method="joint"))
     scores = fit_profile(item_study(), method="joint").hat()
-    unit, part = cells.units[0], cells.parts[0]
     hat = np.zeros(len(unit.models))
     np.add.at(hat, unit.cell_model, special.expit(part.transfer) / len(unit.languages))
     np.testing.assert_allclose(hat, scores.params, rtol=1e-9)
@@ -73,6 +72,6 @@ def test_one_trial_per_item_has_cells_by_joint() -> None:
     """Source ability is not identified by one answer, but by several target languages."""
     shape = Shape(n_items=300, n_languages=3, n_trials=1)
     study = simulate_study((-0.5, 0.0, 0.5, 1.0), shape=shape, rng=2)
-    cells = study_cells(study, CellOptions(method="joint"))
-    assert np.isfinite(cells.parts[0].transfer).all()
-    assert (np.linalg.eigvalsh(cells.parts[0].cov) > 0).all()
+    _, (part,) = study_cells(study, CellOptions(method="joint"))
+    assert np.isfinite(part.transfer).all()
+    assert (np.linalg.eigvalsh(part.cov) > 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from hatstats.bayes.fit import fit_claims, fit_hierarchical, read_hierarchical
 from hatstats.bayes.options import CellOptions, Priors
@@ -57,7 +59,7 @@ def test_cells_stay_near_the_estimates_that_they_rest_on() -> None:
 def test_accuracies_agree_with_the_regression_with_errors_in_both() -> None:
     raw = fit_profile(panel_study()).hat()
     found = panel_fit().hat()
-    kept = [raw.models.index(name) for name in found.models]
+    kept = list(found.models)
     assert (np.abs(found.params - raw.params[kept]) < 2.0 * raw.bse[kept]).all()
 
 
@@ -204,7 +206,7 @@ def test_benchmarks_by_item_and_by_accuracy_are_in_one_model() -> None:
     assert set(cells["benchmark"]) == {"simulated", "accuracies"}
     assert np.isfinite(fit.hat().draws).all()
     assert "transfer_benchmark" in fit.idata["posterior"]
-    assert np.isfinite(fit.cell_level()[:, :, 0, :2]).all()
+    assert np.isfinite(fit.draws("level")[:, :, :, 0, :2]).all()
     assert fit.method == "Bayes, cells by aggregate and observed"
     with pytest.raises(DataError, match="another reference"):
         fit.hat("pooled")
@@ -217,14 +219,37 @@ def test_undisclosed_sizes_may_be_parameters_with_names() -> None:
     assert "unknown" in mixed_fit().model.named_vars
 
 
-def test_level_of_cells_is_the_sum_of_the_drawn_effects() -> None:
+@pytest.mark.parametrize("make", [item_fit, panel_fit, mixed_fit])
+def test_level_of_cells_is_the_sum_of_the_named_effects(
+    make: Callable[[], HierarchicalFit],
+) -> None:
     """Without residuals the transfer logits would be these levels: they differ by sd_cell."""
-    fit = item_fit()
-    values = fit.idata["posterior"]
-    level = fit.cell_level()
-    residual = values["transfer"].values.reshape(level.shape) - level
-    ratio = np.nanstd(residual, axis=(1, 2, 3)) / values["sd_cell"].values.ravel()
-    assert 0.6 < np.median(ratio) < 1.4
+    fit = make()
+    cells, values = fit.cell_model, fit.idata["posterior"]
+    level = values["transfer_mean"] + values["transfer_language"]
+    by_model = xr.zeros_like(values["level"][:, :, :, 0, 0].drop_vars(("benchmark", "language")))
+    for m, name in enumerate(cells.models):
+        own = values["transfer_trend"].values @ fit.design.matrix[m]
+        if "transfer_undisclosed" in values:
+            own = own + values["transfer_undisclosed"].values @ fit.design.offsets[m]
+        if "transfer_family" in values:
+            family = cells.families.get(name) or f"({name})"
+            own = own + values["transfer_family"].sel(family=family).values
+        for position, (of_model, term) in enumerate(cells.effects.unknown):
+            if of_model == m:
+                value = values["unknown"].values[..., position]
+                own = own + value * values["transfer_trend"].values[..., term]
+        by_model[:, :, m] = own
+    level = level + by_model + values["transfer_model"]
+    if "transfer_benchmark" in values:
+        level = level + values["transfer_benchmark"]
+    if "transfer_language_benchmark" in values:
+        level = level + values["transfer_language_benchmark"]
+    level = level.transpose(*values["level"].dims)
+    known = np.isfinite(values["level"].values)
+    np.testing.assert_allclose(level.values[known], values["level"].values[known], atol=1e-10)
+    ratio = (values["transfer"] - values["level"]).std(["model", "benchmark", "language"])
+    assert 0.6 < float((ratio / values["sd_cell"]).median()) < 1.4
 
 
 def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

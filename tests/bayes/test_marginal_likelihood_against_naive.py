@@ -174,7 +174,7 @@ def test_held_out_densities_are_those_of_conditional_normals() -> None:
     names = [f"sd_{group.name}" for group in cells.effects.scaled]
     scales = cells.scales({name: np.array([0.4, 0.7]) for name in (*names, "sd_cell")})
     found = cells.marginal.leave_out(cells.families, scales)
-    unit, part = cells.effects.units[0], cells.cells.parts[0]
+    unit, part = cells.effects.units[0], cells.parts[0]
     y = np.r_[part.source, part.transfer]
     models = np.array([*unit.models, *(unit.models[m] for m in unit.cell_model)])
     family = np.array([cells.families[name] for name in models])

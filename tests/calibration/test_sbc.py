@@ -55,10 +55,10 @@ def test_estimates_are_drawn_around_the_truth_with_the_covariance_of_the_cells()
     names = [f"sd_{group.name}" for group in cells.effects.scaled]
     parameters = {name: np.array([0.4]) for name in (*names, "sd_cell")}
     truth = cells.complete(parameters, rng, prior=True)
-    unit, part = cells.effects.units[0], cells.cells.parts[0]
+    unit, part = cells.effects.units[0], cells.parts[0]
     true_transfer = truth["transfer"][0, unit.cell_model, 0, unit.cell_language]
     true = np.concatenate([truth["source"][0, :, 0], true_transfer])
-    found = [redrawn(cells, truth, rng).cells.parts[0] for _ in range(2000)]
+    found = [redrawn(cells, truth, rng).parts[0] for _ in range(2000)]
     errors = np.array([np.concatenate([one.source, one.transfer]) for one in found]) - true
     assert (np.abs(errors.mean(axis=0)) < 4.5 * np.sqrt(np.diag(part.cov) / 2000)).all()
     np.testing.assert_allclose(np.cov(errors.T), part.cov, atol=0.12 * np.diag(part.cov).max())
