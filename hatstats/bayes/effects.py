@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.bayes.options import Priors
@@ -119,37 +120,6 @@ class Effects:
         return out
 
 
-class _Builder:
-    """Collects groups of effects and their entries (rows, columns, values) in the matrix."""
-
-    def __init__(self, n_rows: int) -> None:
-        self.n_rows, self.width = n_rows, 0
-        self.groups = list[Group]()
-        self.entries: list[tuple[Ints, Ints, Floats]] = []
-
-    def add(
-        self, name: str, levels: Sequence[str], entries: tuple[Ints, Ints, Floats], prior: Prior
-    ) -> None:
-        """Add a group; `entries` holds rows, levels and values."""
-        columns = slice(self.width, self.width + len(levels))
-        self.groups.append(Group(name, tuple(levels), columns, *prior))
-        self.entries.append((entries[0], entries[1] + self.width, entries[2]))
-        self.width += len(levels)
-
-    def add_indicators(self, name: str, rows: Ints, labels: Sequence[str], prior: Prior) -> None:
-        """Add a group with one level per distinct label; one label per row."""
-        levels = list(dict.fromkeys(labels))
-        position = {level: column for column, level in enumerate(levels)}
-        columns = np.array([position[label] for label in labels], dtype=np.intp)
-        self.add(name, levels, (rows, columns, np.ones(rows.size)), prior)
-
-    def matrix(self) -> Floats:
-        out = np.zeros((self.n_rows, self.width))
-        for rows, columns, values in self.entries:
-            out[rows, columns] = values
-        return out
-
-
 def build_effects(
     units: Sequence[Unit], families: dict[str, str], design: TrendDesign, priors: Priors
 ) -> Effects:
@@ -162,61 +132,64 @@ def build_effects(
     family = dict(zip(models, family_labels(models, families).tolist(), strict=True))
     family_names = tuple(dict.fromkeys(family.values()))
     has_families = 1 < len(family_names) < len(models)
-    starts, rows = [0], list[tuple[str, str, str]]()
+    starts, listed = [0], list[tuple[str, str, str]]()
     for unit in units:
-        rows += [("source", unit.benchmark, name) for name in unit.models]
-        rows += [("model", unit.benchmark, name) for name in unit.models]
-        rows += [("language", unit.benchmark, name) for name in unit.languages]
-        starts.append(len(rows))
-    kind = np.array([row[0] for row in rows])
-    builder = _Builder(len(rows))
+        listed += [("source", unit.benchmark, name) for name in unit.models]
+        listed += [("model", unit.benchmark, name) for name in unit.models]
+        listed += [("language", unit.benchmark, name) for name in unit.languages]
+        starts.append(len(listed))
+    rows = pd.DataFrame(listed, columns=["kind", "benchmark", "name"])
+    groups, blocks = list[Group](), list[Floats]()
+
+    def add(name: str, levels: Sequence[str], values: Floats, prior: Prior) -> int:
+        """Add a group of effects on the rows of `part`; `values` (rows, levels)."""
+        first = groups[-1].columns.stop if groups else 0
+        groups.append(Group(name, tuple(levels), slice(first, first + len(levels)), *prior))
+        blocks.append(np.zeros((len(rows), len(levels))))
+        blocks[-1][part.index] = values
+        return int(first)
+
+    def add_indicators(name: str, labels: pd.Series, prior: Prior) -> None:
+        """Add a group with one level per distinct label; one label per row of `part`."""
+        codes, levels = pd.factorize(labels)
+        add(name, levels.tolist(), np.eye(len(levels))[codes], prior)
+
     several = len(units) > 1
     unknown = np.argwhere(design.unknown) if priors.unknown is not None else np.zeros((0, 2), int)
-    unknown_entries: list[list[tuple[Ints, Ints]]] = [[] for _ in unknown]
-    for side, wanted in (("source", "source"), ("transfer", "model")):
-        selected = np.flatnonzero(kind == wanted)
-        benchmarks = [rows[row][1] for row in selected]
-        names = [rows[row][2] for row in selected]
-        builder.add_indicators(f"{side}_mean", selected, benchmarks, (priors.mean, True))
-        index = np.array([position[name] for name in names], dtype=np.intp)
-        for group, table, terms, scale in (
-            ("trend", design.matrix, design.terms, priors.trend),
-            ("undisclosed", design.offsets, design.offset_names, priors.family),
-        ):
-            if not terms:
-                continue
-            if group == "trend":
-                for entries, (m, term) in zip(unknown_entries, unknown, strict=True):
-                    own = selected[index == m]
-                    entries.append((own, np.full(own.size, builder.width + term)))
-            grid = np.repeat(selected, len(terms)), np.tile(np.arange(len(terms)), selected.size)
-            builder.add(f"{side}_{group}", terms, (*grid, table[index].ravel()), (scale, True))
+    unknown_entries: list[list[Ints]] = [[] for _ in unknown]
+    for side, kind in (("source", "source"), ("transfer", "model")):
+        part = rows[rows["kind"] == kind]
+        add_indicators(f"{side}_mean", part["benchmark"], (priors.mean, True))
+        index = part["name"].map(position).to_numpy(dtype=np.intp)
+        if design.terms:
+            trend = design.matrix[index]
+            first = add(f"{side}_trend", design.terms, trend, (priors.trend, True))
+            for entries, (m, term) in zip(unknown_entries, unknown, strict=True):
+                own = part.index.to_numpy()[index == m]
+                entries.append(np.stack([own, np.full(own.size, first + term)]))
+        if design.offset_names:
+            offsets = design.offsets[index]
+            add(f"{side}_undisclosed", design.offset_names, offsets, (priors.family, True))
         source = side == "source"
         if has_families:
-            labels = [family[name] for name in names]
             scale = priors.source if source else priors.family
-            builder.add_indicators(f"{side}_family", selected, labels, (scale, False))
+            add_indicators(f"{side}_family", part["name"].map(family), (scale, False))
         scale = priors.source if source else priors.model
-        builder.add_indicators(f"{side}_model", selected, names, (scale, False))
+        add_indicators(f"{side}_model", part["name"], (scale, False))
         if several:
-            labels = [f"{name}{BY}{b}" for name, b in zip(names, benchmarks, strict=True)]
-            builder.add_indicators(f"{side}_benchmark", selected, labels, (priors.benchmark, False))
-    selected = np.flatnonzero(kind == "language")
-    names = [rows[row][2] for row in selected]
-    builder.add_indicators("transfer_language", selected, names, (priors.language, False))
-    if several and len(set(names)) < len(names):
-        labels = [f"{rows[row][2]}{BY}{rows[row][1]}" for row in selected]
-        prior = priors.benchmark, False
-        builder.add_indicators("transfer_language_benchmark", selected, labels, prior)
+            labels = part["name"] + BY + part["benchmark"]
+            add_indicators(f"{side}_benchmark", labels, (priors.benchmark, False))
+    part = rows[rows["kind"] == "language"]
+    add_indicators("transfer_language", part["name"], (priors.language, False))
+    if several and part["name"].duplicated().any():
+        labels = part["name"] + BY + part["benchmark"]
+        add_indicators("transfer_language_benchmark", labels, (priors.benchmark, False))
     return Effects(
         units=tuple(units),
         families=family_names if has_families else (),
-        groups=tuple(builder.groups),
-        matrix=builder.matrix(),
+        groups=tuple(groups),
+        matrix=np.column_stack(blocks),
         starts=tuple(starts),
         unknown=unknown.astype(np.intp),
-        unknown_entries=tuple(
-            (np.concatenate([e[0] for e in entries]), np.concatenate([e[1] for e in entries]))
-            for entries in unknown_entries
-        ),
+        unknown_entries=tuple(tuple(np.concatenate(e, axis=1)) for e in unknown_entries),
     )
