@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.bayes.effects import BY, Effects, Group, Unit
 from hatstats.bayes.marginal_likelihood import CellEstimates, MarginalCells, Scales
 from hatstats.bayes.options import CellOptions, Priors
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.reference import reference_mixture
 
-Floats = NDArray[np.float64]
 #: Arrays by name; draws (D) are the first dimension.
 Values = dict[str, Floats]
 
@@ -108,7 +108,7 @@ class CellModel:
             "unknown_value": self.unknown_names,
         }
 
-    def positions(self, unit: Unit) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def positions(self, unit: Unit) -> tuple[Ints, Ints]:
         """Positions of a benchmark's models and languages among all."""
         languages = self.languages
         return (

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.posterior import Posterior
 from hatstats.bayes.scores import check_rope, posterior_frame
 from hatstats.errors import DataError
-
-Floats = NDArray[np.float64]
+from hatstats.inference.arrays import Floats
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]

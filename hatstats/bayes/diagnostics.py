@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.cell_model import MEASURES
 from hatstats.bayes.posterior import Posterior
 from hatstats.bayes.scores import convergence
-
-Floats = NDArray[np.float64]
 
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.

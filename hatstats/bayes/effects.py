@@ -20,14 +20,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.options import Priors
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.estimators.aggregate.panel_regression import family_labels
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
+from hatstats.inference.arrays import Floats, Ints
 
 #: Joins the two names of an interaction's level.
 BY = "\x1f"

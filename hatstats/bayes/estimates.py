@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.bayes.effects import Unit
@@ -13,15 +12,13 @@ from hatstats.bayes.options import CellOptions
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import Tails, cluster_sums
 from hatstats.inference.resampling.shrinkage import shrunk_covariance, shrunk_logarithms
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import aggregate_counts, benchmark_is_item_level
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 def _logit(share: Floats, least: Floats) -> tuple[Floats, Floats]:

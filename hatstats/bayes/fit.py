@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.cell_model import CELL_DIMS, CellModel, Values, group_dims
 from hatstats.bayes.claims import claim_formula, claim_probabilities
@@ -22,10 +21,10 @@ from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
 from hatstats.bayes.trend_design import TrendDesign, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.study import Study, as_study
 
-Floats = NDArray[np.float64]
 #: Arrays by name, each with the names of its dimensions.
 Labelled = dict[str, tuple[tuple[str, ...], Floats]]
 

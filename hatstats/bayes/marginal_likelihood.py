@@ -22,15 +22,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
 from hatstats.estimators.aggregate.panel_regression import family_labels
+from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import cholesky_inverse
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

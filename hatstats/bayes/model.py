@@ -17,7 +17,6 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from numba import njit
-from numpy.typing import NDArray
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
@@ -27,8 +26,8 @@ from hatstats.bayes.kernel import Stacked, solve
 from hatstats.bayes.marginal_likelihood import MarginalCells
 from hatstats.bayes.options import Priors, Sampling, own_random_state
 from hatstats.errors import FitError
+from hatstats.inference.arrays import Floats
 
-Floats = NDArray[np.float64]
 #: Arrays (chains, draws, ...) by name.
 Draws = dict[str, Floats]
 

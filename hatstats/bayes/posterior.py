@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.options import own_random_state
 from hatstats.bayes.scores import Interval, LabelledDraws, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
+from hatstats.inference.arrays import Floats
 from hatstats.scores.cell_weights import common_languages, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.study import Study
-
-Floats = NDArray[np.float64]
 
 
 def made_by(tree: Any) -> dict[str, Any]:

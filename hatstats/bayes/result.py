@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.bayes.claims import claim_probabilities
 from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_scaling
@@ -20,8 +18,7 @@ from hatstats.bayes.posterior import Posterior, made_by
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import html_table
-
-Floats = NDArray[np.float64]
+from hatstats.study.write import whole_folder
 
 #: Format of saved fits.
 SCHEMA = 3
@@ -179,32 +176,26 @@ def _require_precision(table: pd.DataFrame, draws: int) -> None:
 def write_tree(tree: Any, path: str | Path) -> Path:
     """Write a tree: NetCDF for names that end in ``.nc``, else a Zarr store.
 
-    It is written to a temporary sibling and moved into place, so that an interrupted run leaves an
-    earlier one whole.
+    An interrupted run leaves an earlier one whole.
 
     Raises DataError if NetCDF is wanted and no library for it is installed.
     """
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
-        fresh = work / out.name
-        if out.suffix == ".nc":
-            try:
-                tree.to_netcdf(fresh)
-            except (ImportError, ValueError) as error:
-                raise DataError(
-                    f"NetCDF cannot be written ({str(error).splitlines()[0]})",
-                    file=out.name,
-                    hint="install h5netcdf, or choose a name that ends in .zarr.",
-                ) from error
-        else:
-            tree.to_zarr(fresh, mode="w", consolidated=False, zarr_format=3)
-        if out.is_dir():
-            shutil.rmtree(out)
-        fresh.replace(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    if out.suffix != ".nc":
+        with whole_folder(out) as folder:
+            tree.to_zarr(folder, mode="w", consolidated=False, zarr_format=3)
+        return out
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
+        try:
+            tree.to_netcdf(Path(work, out.name))
+        except (ImportError, ValueError) as error:
+            raise DataError(
+                f"NetCDF cannot be written ({str(error).splitlines()[0]})",
+                file=out.name,
+                hint="install h5netcdf, or choose a name that ends in .zarr.",
+            ) from error
+        Path(work, out.name).replace(out)
     return out
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level, percent
 from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
 from hatstats.inference.tidy import tidy_frame
@@ -18,7 +18,6 @@ from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import model_position
 from hatstats.scores.ranks import rank_table
 
-Floats = NDArray[np.float64]
 Interval = Literal["eti", "hdi"]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import family_labels
+from hatstats.inference.arrays import Bools, Floats
 from hatstats.study.formula import (
     FUNCTIONS,
     evaluate_formula,
@@ -19,8 +19,6 @@ from hatstats.study.formula import (
     required_columns,
     with_release_year,
 )
-
-Floats = NDArray[np.float64]
 
 #: Covariates that vendors often do not disclose.
 UNDISCLOSED = ("params_total", "params_active")
@@ -35,7 +33,7 @@ class TrendDesign:
     # (M, k) columns with mean 0 and standard deviation 1 over the models where they are known; 0
     # where unknown
     matrix: Floats
-    unknown: NDArray[np.bool_]  # (M, k)
+    unknown: Bools  # (M, k)
     centre: Floats  # centre, scale: (k,) means and standard deviations used to standardise
     scale: Floats
     offsets: Floats  # (M, o) indicators of the models of one family whose covariates are unknown
