@@ -18,7 +18,7 @@ from hatstats.bayes.posterior import Posterior, made_by
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import html_table
-from hatstats.study.write import whole_folder
+from hatstats.study.files import whole_folder
 
 #: Format of saved fits.
 SCHEMA = 3

@@ -14,8 +14,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level, percent
 from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
 from hatstats.inference.tidy import tidy_frame
-from hatstats.inference.validation import one_of
-from hatstats.scores.cell_weights import model_position
+from hatstats.inference.validation import member, one_of
 from hatstats.scores.ranks import rank_table
 
 Interval = Literal["eti", "hdi"]
@@ -263,8 +262,9 @@ class PosteriorScores(LabelledDraws):
             For an unknown name, or a region whose ends are reversed.
         """
         low, high = check_rope(rope)
-        first, second = (model_position(self.models, name) for name in (a, b))
-        difference = self.draws[..., first] - self.draws[..., second]
+        for name in (a, b):
+            member("model", name, self.models, "no such model in these scores")
+        difference = self.draws[..., self.models.index(a)] - self.draws[..., self.models.index(b)]
         row = posterior_frame(
             f"{a} - {b}",
             difference[..., None],
