@@ -30,7 +30,7 @@ class HatstatsError(Exception):
     ...     hs.fit_profile(study, method="best")
     ... except hs.HatstatsError as error:
     ...     print(error)
-    column 'method', value 'best': unknown method Hint: use 'latent', ...
+    column 'method', value 'best': unknown method Hint: ...
     """
 
 
