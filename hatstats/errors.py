@@ -30,8 +30,20 @@ class HatstatsError(Exception):
     ...     hs.fit_profile(study, method="best")
     ... except hs.HatstatsError as error:
     ...     print(error)
-    column 'method', value 'best': unknown method Hint: ...
+    column 'method', value 'best': unknown method. Hint: ...
     """
+
+    @property
+    def reason(self) -> str:
+        """The message; for quantities that are not identified, without its hint."""
+        return str(self)
+
+
+def _with_hint(text: str, hint: str | None) -> str:
+    """The text as a sentence, and the hint after it."""
+    if not hint:
+        return text
+    return f"{text}{'' if text.endswith(('.', '!', '?')) else '.'} Hint: {hint}"
 
 
 class DataError(HatstatsError, ValueError):
@@ -80,7 +92,7 @@ class DataError(HatstatsError, ValueError):
         if value is not None:
             location.append(f"value {value!r}")
         text = f"{', '.join(location)}: {message}" if location else message
-        super().__init__(f"{text} Hint: {hint}" if hint else text)
+        super().__init__(_with_hint(text, hint))
         self.file, self.row, self.column, self.value, self.hint = file, row, column, value, hint
 
 
@@ -114,6 +126,13 @@ def explained_imports() -> Iterator[None]:
 class NotIdentifiedError(HatstatsError, ValueError):
     """The data do not determine the quantity asked for; the message names what is missing.
 
+    Parameters
+    ----------
+    message : str
+        What is missing, in words.
+    hint : str, optional
+        What the user can do about it.
+
     Examples
     --------
     >>> import hatstats as hs
@@ -124,6 +143,15 @@ class NotIdentifiedError(HatstatsError, ValueError):
     ...     print(error)
     2 models have release_year, too few for 2 coefficients and their scatter
     """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(_with_hint(message, hint))
+        self.message, self.hint = message, hint
+
+    @property
+    def reason(self) -> str:
+        """The message without its hint, as reports quote it."""
+        return self.message
 
 
 class FitError(HatstatsError, RuntimeError):

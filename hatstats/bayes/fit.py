@@ -361,7 +361,7 @@ def fit_claims(
             )
         except NotIdentifiedError as error:
             # A registered claim is answered even when the study cannot test it.
-            reasons[formula] = str(error)
+            reasons[formula] = error.reason
     if not fits:
         fits[""] = fit_hierarchical(
             study, priors=priors, cells=cells, sampling=how, rng=generators[-1]

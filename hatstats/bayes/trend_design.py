@@ -15,6 +15,7 @@ from hatstats.study.formula import (
     FUNCTIONS,
     evaluate_formula,
     formula_error,
+    no_values,
     parse_formula,
     required_columns,
     with_release_year,
@@ -93,7 +94,7 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
                 f"the covariate is missing for {int(absent.sum())} of {len(frame)} models "
                 f"({', '.join(frame.loc[absent, 'model'].astype(str).head(3))}"
                 f"{', ...' if absent.sum() > 3 else ''})",
-                file="models.csv",
+                file="the table of models",
                 row=int(np.flatnonzero(absent)[0]) + 2,
                 column=name,
                 hint="give its value, leave those models out (study.select), or drop the "
@@ -102,7 +103,7 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
     incomplete = frame[needed].isna().any(axis=1).to_numpy(dtype=bool)
     known = frame[~incomplete]
     if known.empty:
-        raise NotIdentifiedError(f"no model has all of {', '.join(needed)}")
+        raise no_values(needed)
     table = evaluate_formula(parsed, frame, formula)
     terms = tuple(str(name) for name in table.columns if str(name) != "Intercept")
     if not terms:
@@ -115,7 +116,7 @@ def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) ->
         row, column = (int(x) for x in np.argwhere(invalid)[0])
         raise DataError(
             f"{terms[column]} is not finite",
-            file="models.csv",
+            file="the table of models",
             row=row + 2,
             column=terms[column],
             value=float(raw[row, column]),

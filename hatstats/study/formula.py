@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from formulaic import Formula, SimpleFormula, model_matrix
 from formulaic.errors import FormulaicError
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 
 #: Functions that a formula may call.
 FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
@@ -60,8 +60,8 @@ def required_columns(
     unknown = [name for name in needed if name not in frame.columns]
     if unknown:
         raise DataError(
-            "the formula names a variable that the table of models lacks",
-            file="models.csv",
+            "the formula names a variable that the table lacks",
+            file="the table of models",
             column=unknown[0],
             hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
         )
@@ -69,6 +69,15 @@ def required_columns(
     if dates:
         raise formula_error(formula, "a date is no number", "use release_year.")
     return needed
+
+
+def no_values(columns: Sequence[str]) -> NotIdentifiedError:
+    """Error about columns of the table of models that no model has values of."""
+    message = f"no model has a value of {' and of '.join(columns)}"
+    give = "give models= to Study.from_frame."
+    filled = {"params_total", "params_active", "release_year", "family"} & set(columns)
+    known = "fill_models(study).study fills what is known, or " if filled else ""
+    return NotIdentifiedError(message, hint=known + give)
 
 
 def evaluate_formula(

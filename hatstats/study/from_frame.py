@@ -20,7 +20,13 @@ from hatstats.study.frames.columns import (
     plain_name,
 )
 from hatstats.study.frames.native import plain_frame
-from hatstats.study.frames.rows import count_cells, long_rows, settle_copies, settle_prompts
+from hatstats.study.frames.rows import (
+    check_unused_items,
+    count_cells,
+    long_rows,
+    settle_copies,
+    settle_prompts,
+)
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import OTHER_NAMES, Sheet, listed, near
 
@@ -41,7 +47,7 @@ class FrameOptions:
     benchmark: str | None = None
     models: object = None
     languages: Sequence[str] | Mapping[str, str] | None = None
-    columns: Mapping[str, str] | None = None
+    columns: Mapping[str, str | None] | None = None
     n_trials: float | None = None
 
 
@@ -50,10 +56,13 @@ def tables_from_frame(
 ) -> tuple[dict[str, Sheet], str, list[str]]:
     """Raw tables by name, name and notes of the study that a frame of any library holds."""
     plain, nested = plain_frame(value)
-    frame = plain[[name for name in plain if not str(name).startswith(_ROW_NUMBERS)]]
+    names = [name for name in plain if not str(name).startswith(_ROW_NUMBERS)]
+    columns = options.columns or {}
+    ignored = {role for role, name in columns.items() if name is None}
+    frame = plain[[name for name in names if name not in ignored or name in columns.values()]]
     given = {"benchmark": options.benchmark, "n_trials": options.n_trials}
     given = {role: each for role, each in given.items() if each is not None}
-    _refuse_both(given, {*frame, *(options.columns or {})})
+    _refuse_both(given, {*frame, *columns} - ignored)
     layout = find_layout(frame, options.columns, options.languages, given)
     notes = list(layout.notes)
     rows = long_rows(frame, layout, notes)
@@ -63,6 +72,8 @@ def tables_from_frame(
     rows = settle_prompts(rows, notes)
     compared = [c for c in (VALUE, "correct", "n_correct", "accuracy", "n_trials") if c in rows]
     trials = "n_trials" not in rows and options.n_trials is None
+    if "item" not in ignored:
+        check_unused_items(rows, added_up=trials)
     rows = settle_copies(rows, compared, notes, trials=trials)
     rows = _with_counts(rows, layout, options, notes)
     models, used = _models(rows, layout, options, notes)
@@ -71,7 +82,7 @@ def tables_from_frame(
     if "item" in rows:
         _check_shared_items(counts)
     known = {*layout.roles.values(), *layout.wide, *used}
-    if unused := [name for name in (*frame, *nested) if name not in known]:
+    if unused := [name for name in (*names, *nested) if name not in known]:
         notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
     sheets, more = split_plain(Sheet.from_frame(_FILE, counts))
     sheets["models"] = Sheet.from_frame("models", models)
@@ -160,6 +171,9 @@ def _with_counts(
     said = {role: layout.roles.get(role, role) for role in ("correct", "accuracy", "n_correct")}
     role = next((r for r in (VALUE, "n_correct", "correct", "accuracy") if r in rows), None)
     column = said.get(role or "", VALUE)
+    source_of = {language: name for name, language in layout.wide.items()}
+    sources = rows["language"].map(lambda name: source_of.get(name, name)).to_numpy(dtype=np.str_)
+    cells_from = sources if role == VALUE else column
     if role is None:
         raise DataError(
             "no column says what was right.",
@@ -175,7 +189,7 @@ def _with_counts(
                 column=column,
                 hint="add a column 'n_trials', or say n_trials=250.",
             )
-        return rows.assign(n_correct=read_answers(rows[role], column), n_trials=1.0)
+        return rows.assign(n_correct=read_answers(rows[role], cells_from), n_trials=1.0)
     if "n_trials" in rows:
         n_trials = read_numbers(rows["n_trials"], layout.roles.get("n_trials", "n_trials"))
     else:
@@ -191,7 +205,7 @@ def _with_counts(
                 f"{column!r}}}, or leave the number of trials out.",
             )
     else:
-        n_correct, more = read_accuracies(rows[role], column, n_trials)
+        n_correct, more = read_accuracies(rows[role], cells_from, n_trials)
         notes += more
     if "item" in rows and (n_correct % 1 != 0).any():
         raise DataError(

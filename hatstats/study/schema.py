@@ -55,7 +55,7 @@ OTHER_NAMES = {
     ),
     "item": _names(
         "item_id question_id sample_id doc_id instance_id example_id problem_id qid q_id id",
-        "idx index",
+        "idx index uid",
     ),
     "prompt": _names("prompt_id prompt_name template template_id wording"),
     "repeat": _names("run run_id epoch seed trial replicate repetition attempt sample_index"),

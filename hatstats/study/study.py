@@ -104,7 +104,7 @@ class Study:
         benchmark: str | None = None,
         models: Any = None,
         languages: Sequence[str] | Mapping[str, str] | None = None,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str | None] | None = None,
         n_trials: float | None = None,
     ) -> Study:
         """Make a study of a frame of answers or of counts, with the column names people use.
@@ -130,8 +130,9 @@ class Study:
         languages : sequence of str or mapping of str to str, optional
             Columns that each hold one language, or column to language, where their names are not
             tags of languages.
-        columns : mapping of str to str, optional
-            Role to column, where the name says something else: ``{"item": "id"}``. Roles are
+        columns : mapping of str to str or None, optional
+            Role to column, where the name says something else: ``{"item": "id"}``; None where no
+            column has the role: ``{"item": None}`` adds up answers without items. Roles are
             `model, benchmark, language, item, prompt, repeat, correct, n_correct, n_trials,
             accuracy, cluster, source_language, chance` and the facts of models.
         n_trials : float, optional
@@ -147,7 +148,8 @@ class Study:
         ------
         DataError
             For answers that are missing or neither right nor wrong, rows that contradict each
-            other, columns that may be two things, and a source language that is not there.
+            other, columns that may be two things, an unused column that looks
+            like the item, and a source language that is not there.
 
         Examples
         --------

@@ -19,6 +19,7 @@ from hatstats.study.formula import (
     EXAMPLE,
     evaluate_formula,
     formula_error,
+    no_values,
     parse_formula,
     required_columns,
     with_release_year,
@@ -110,7 +111,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
     clusters = np.array(labels, dtype=np.str_)[has_all.to_numpy(dtype=bool)]
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
-        raise NotIdentifiedError(f"no model has all of {', '.join(complete)}")
+        raise no_values(complete)
     table = evaluate_formula(parsed, kept, formula, functions(clusters))
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]
@@ -127,7 +128,7 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
             index = int(np.flatnonzero(~np.isfinite(column))[0])
             raise DataError(
                 f"{name} is not finite",
-                file="models.csv",
+                file="the table of models",
                 row=int(np.flatnonzero(has_all)[index]) + 2,
                 column=name,
                 value=float(column[index]),

@@ -47,7 +47,7 @@ def _refits(trend: TrendFit, unit: Unit) -> dict[str, TrendFit | str]:
         try:
             fits[name] = _refit(trend, rest)
         except (NotIdentifiedError, FitError) as error:
-            fits[name] = str(error)
+            fits[name] = error.reason
     return fits
 
 

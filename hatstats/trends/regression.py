@@ -122,8 +122,8 @@ def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
     """
     if cluster not in frame.columns:
         raise DataError(
-            "the table of models lacks the column of clusters",
-            file="models.csv",
+            "the table lacks the column of clusters",
+            file="the table of models",
             column=cluster,
             hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
         )

@@ -120,7 +120,7 @@ def test_one_family_has_scores_but_no_trend(analyses: dict[str, Results]) -> Non
     assert analysis.fits.trends == {}
     assert set(analysis.fits.not_fitted) == set(TRENDS)
     assert "one family (GPT)" in analysis.fits.not_fitted["date"]
-    assert "no model has all of params_total" in analysis.fits.not_fitted["size"]
+    assert "no model has a value of params_total" in analysis.fits.not_fitted["size"]
     assert analysis.fits.scores.nobs == 3
     assert analysis.fits.scores.method == "latent"
     assert (analysis.fits.claims, len(analysis.specification)) == ((), 0)
@@ -263,15 +263,17 @@ def test_studies_without_sizes() -> None:
     assert set(analysis.fits.not_fitted) == {"size", "size and date"}
     by_name = {claim.name: claim for claim in analysis.fits.claims}
     assert by_name["small_models_not_broken"].verdict == "not testable"
-    assert by_name["small_models_not_broken"].reason == "no model has all of params_total"
+    assert by_name["small_models_not_broken"].reason == "no model has a value of params_total"
     assert by_name["progress_over_time"].verdict != "not testable"
-    assert any("not testable, no model has all of params_total" in x for x in analysis.key_results)
+    assert any(
+        "not testable, no model has a value of params_total" in x for x in analysis.key_results
+    )
 
 
 def test_studies_without_dates() -> None:
     analysis = analyse(changed(aggregate_study(), release_date=pd.NaT), ReportOptions(quick=True))
     assert list(analysis.fits.trends) == ["size"]
-    assert analysis.fits.claims[1].reason == "no model has all of release_year"
+    assert analysis.fits.claims[1].reason == "no model has a value of release_year"
 
 
 def test_models_of_one_day_or_one_size() -> None:

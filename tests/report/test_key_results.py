@@ -172,8 +172,10 @@ def test_a_claim_counts_once_however_many_choices_change_it() -> None:
 
 def test_untestable_claims_say_why() -> None:
     nothing = dict.fromkeys(("estimate", "std_error", "df", "conf_low", "conf_high"), NAN)
-    claim = verdict("size", "not testable", reason="no model has all of params_total", **nothing)
-    assert "size: not testable, no model has all of params_total" in lines_of(claims=[claim])
+    claim = verdict(
+        "size", "not testable", reason="no model has a value of params_total", **nothing
+    )
+    assert "size: not testable, no model has a value of params_total" in lines_of(claims=[claim])
     long = replace(claim, reason="all 20 models are of one family " + "x" * 100)
     (line,) = [line for line in lines_of(claims=[long]) if line.startswith("size")]
     assert len(line) == 80

@@ -62,7 +62,7 @@ def fails(frame: Any, match: str, **says: Any) -> None:
         (BASE.rename(columns={"language": "langauge"}), "Did you mean 'langauge'"),
         (pd.DataFrame({"acc_en": [0.5], "acc_sw": [0.4]}), "{'acc_en': 'en', 'acc_sw': 'sw', ..."),
         (pd.DataFrame({"en_acc": [0.5], "sw_acc": [0.4]}), "{'en_acc': 'en', 'sw_acc': 'sw', ..."),
-        (pd.DataFrame({"en": [0.5], "sw": [0.4]}), "on an answer is right, as in the cells >= 0.5"),
+        (pd.DataFrame({"en": [0.5], "sw": [0.4]}), r"right, as in df\[\['en', 'sw'\]\] >= 0.5"),
     ],
 )  # fmt: skip
 def test_bad_frames_say_what_to_do(frame: Any, match: str) -> None:
@@ -133,6 +133,57 @@ def test_counts_and_per_cent_are_distinguished_or_refused() -> None:
         BASE.assign(n_items=250),
         r"answers, or accuracies, or counts\?.*columns={'accuracy': 'correct'}",
     )
+
+
+def many_items(name: str, *, texts: bool = False) -> pd.DataFrame:
+    """Answers of two models to 12 questions in two languages, with the item under another name."""
+    rows = [
+        (m, x, f"{x if texts else ''}q{i}", int((i + len(x)) % 3 > 0))
+        for m in "ab"
+        for x in ("en", "swh")
+        for i in range(12)
+    ]
+    return pd.DataFrame(rows, columns=["model", "lang", name, "correct"])
+
+
+@pytest.mark.parametrize("name", ["question", "question_text", "task_id", "problem", "nr"])
+def test_an_item_under_another_name_is_not_added_up_in_silence(name: str) -> None:
+    frame = many_items(name)
+    says = f"'{name}' looks like the item. Hint: give columns={{'item': '{name}'}}"
+    fails(frame, says + ", or columns={'item': None} if these rows are to be added up")
+    fails(frame.rename(columns={"correct": "n_correct"}).assign(n_trials=1), says)
+    texts = many_items(name, texts=True)
+    for one in (texts, texts[texts["model"] == "a"]):
+        if len(one) == len(texts) or name != "nr":
+            fails(one, "translated texts cannot pair items: an id is needed")
+    named = Study.from_frame(frame, source="en", columns={"item": name})
+    assert named.level == "item"
+    assert len(named.counts) == len(frame)
+
+
+def test_roles_that_no_column_has() -> None:
+    for name in ("item", "question"):
+        study = Study.from_frame(many_items(name), source="en", columns={"item": None})
+        assert study.level == "aggregate"
+        assert study.counts["n_trials"].tolist() == [12.0] * 4
+        assert f"Columns not used: '{name}'." in study.info.notes
+    assert Study.from_frame(many_items("uid"), source="en").level == "item"
+    frame = many_items("response")  # what models said, and measurements, name no items
+    frame["seconds"] = np.linspace(0.1, 2, len(frame))
+    frame["row"] = range(len(frame))
+    assert Study.from_frame(frame, source="en").level == "aggregate"
+
+
+@pytest.mark.parametrize("swahili", [[60, 50], [60.5, 50.25]])
+def test_the_hint_about_per_cent_leads_to_a_study(swahili: list[float]) -> None:
+    totals = pd.DataFrame({"model": ["a", "b"], "en": [80, 70], "sw": swahili})
+    hint = (
+        r"divide by 100 \(df\[\['en', 'sw'\]\] / 100\) and give the number of trials.*n_trials=250"
+    )
+    fails(totals, f"column 'en', value '80.*{hint}")
+    totals[["en", "sw"]] = totals[["en", "sw"]] / 100
+    study = Study.from_frame(totals, source="en", n_trials=400)
+    assert study.counts["n_correct"].tolist() == [320, 4 * swahili[0], 280, 4 * swahili[1]]
 
 
 def test_words_of_one_pair_are_answers() -> None:

@@ -30,7 +30,7 @@ def test_unknown_vcov_bad_input() -> None:
 
 
 def test_missing_cluster_column_bad_input() -> None:
-    with pytest.raises(DataError, match=r"models\.csv, column 'lab'.*it has model, family"):
+    with pytest.raises(DataError, match=r"the table of models, column 'lab'.*it has model, family"):
         fit_trend(some_scores(), "release_year", cluster="lab")
 
 
@@ -135,8 +135,12 @@ def test_too_few_models_bad_input() -> None:
 
 def test_covariate_known_for_no_model_bad_input() -> None:
     scores = some_scores(params_total=np.full(20, np.nan))
-    with pytest.raises(NotIdentifiedError, match="no model has all of params_total"):
+    with pytest.raises(NotIdentifiedError, match="no model has a value of params_total") as caught:
         fit_trend(scores, "log10(params_total)")
+    assert "Hint: fill_models(study).study fills what is known, or give mo" in str(caught.value)
+    assert caught.value.reason == "no model has a value of params_total"
+    with pytest.raises(DataError, match=r"^the table of models, column 'paramz'"):
+        fit_trend(scores, "log10(paramz)")
 
 
 def test_one_family_bad_input() -> None:

@@ -55,7 +55,7 @@ def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], d
             fitted[name] = fit_trend(source, formula)
         except HatstatsError as error:
             # A study without sizes or dates still has scores; the report says what is missing.
-            reasons[name] = str(error)
+            reasons[name] = error.reason
     return fitted, reasons
 
 

@@ -83,7 +83,7 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
         try:
             result = check()
         except (NotIdentifiedError, FitError) as error:
-            words.append(f"{name}: {error}.")
+            words.append(f"{name}: {error.reason}.")
             continue
         tidy = result.tidy(conf_level)
         if name == "Misspecification":

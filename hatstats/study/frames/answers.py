@@ -10,6 +10,8 @@ from hatstats.errors import DataError
 from hatstats.study.schema import MISSING_WORDS, Mask
 
 Array = npt.NDArray[np.float64]
+#: The column that cells (n,) come from, or that of each cell, where languages have a column each.
+Columns = str | npt.NDArray[np.str_]
 
 #: Column of the answers, or of counts and accuracies, of a frame with a column for each language.
 VALUE = "the columns of languages"
@@ -29,7 +31,7 @@ ANSWER_WORDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
 )
 
 
-def read_answers(cells: pd.Series, column: str) -> Array:
+def read_answers(cells: pd.Series, column: Columns) -> Array:
     """Read cells (n,) as 1 for right and 0 for wrong; anything else is counted and refused."""
     text = _text(cells)
     _refuse(
@@ -56,12 +58,12 @@ def read_answers(cells: pd.Series, column: str) -> Array:
     return numbers  # 0 and 1 written in several ways: 1, 1.00
 
 
-def _answer_hint(numbers: Array, column: str) -> str:
+def _answer_hint(numbers: Array, column: Columns) -> str:
     """What to do about numbers (n,), NaN for words, that are no answers."""
     trials = "name the number of trials (n_trials=250, or a column n_trials)."
     if np.isnan(numbers).any() or (numbers < 0).any() or numbers.max() > 100:
         return "write 1 for right and 0 for wrong."
-    cells = "the cells" if column == VALUE else f"df[{column!r}]"
+    cells = _selected(column)
     if numbers.max() <= 1:
         return (
             "where this is partial credit, say from which score on an answer is right, as in "
@@ -69,10 +71,13 @@ def _answer_hint(numbers: Array, column: str) -> str:
         )
     if set(numbers) <= {0.0, 100.0}:
         return f"0 and 100 are per cent: write {cells} / 100."
-    return f"where these are accuracies in per cent, {trials}"
+    return (
+        f"where these are accuracies in per cent, divide by 100 ({cells} / 100) and give the "
+        "number of trials behind each (n_trials=250, or a column n_trials)."
+    )
 
 
-def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Array, list[str]]:
+def read_accuracies(cells: pd.Series, column: Columns, n_trials: Array) -> tuple[Array, list[str]]:
     """Read accuracies (n,), proportions or per cent, as right answers of `n_trials` (n,).
 
     The note says where per cent was read. Accuracy times trials is made whole where only rounding
@@ -94,16 +99,20 @@ def read_accuracies(cells: pd.Series, column: str, n_trials: Array) -> tuple[Arr
     if ((numbers > 0) & (numbers < 1)).any() and not signs:
         raise DataError(
             "some accuracies are under 1 and some over it, so they may be proportions or per cent.",
-            column=column,
-            hint="write all of them as proportions from 0 to 1.",
+            column=_column_of(column, int(np.argmax(numbers > 1))),
+            hint="write all of them as proportions from 0 to 1; where all are per cent, divide by "
+            f"100: {_selected(column)} / 100.",
         )
-    named = signs or "%" in column or column.casefold() in {"accuracy", "acc"}
+    named = signs or (
+        isinstance(column, str) and ("%" in column or column.casefold() in {"accuracy", "acc"})
+    )
     if not named and (numbers % 1 == 0).all() and (numbers <= n_trials).all():
         raise DataError(
             "these whole numbers may be counts or per cent.",
-            column=column,
-            hint="write accuracies as proportions from 0 to 1, or counts in one column, named by "
-            f"columns={{'n_correct': {'...' if column == VALUE else repr(column)}}}.",
+            column=_column_of(column, 0),
+            hint=f"where they are per cent, divide by 100: {_selected(column)} / 100; where they "
+            "are counts, have them in one column, named by columns={'n_correct': "
+            f"{repr(column) if isinstance(column, str) else '...'}}}.",
         )
     note = f"Accuracies read as per cent (the highest is {numbers.max():g})."
     return _near_whole(numbers / 100 * n_trials), [note]
@@ -143,16 +152,31 @@ def _near_whole(values: Array) -> Array:
     return np.where(near, whole, values)
 
 
+def _column_of(column: Columns, position: int) -> str:
+    """Column that the cell at a position comes from."""
+    return column if isinstance(column, str) else str(column[position])
+
+
+def _selected(column: Columns) -> str:
+    """The columns as pandas selects them: ``df['acc']``, ``df[['en', 'sw']]``."""
+    if isinstance(column, str):
+        return f"df[{column!r}]"
+    names = list(dict.fromkeys(column.tolist()))
+    shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+    return f"df[[{shown}]]"
+
+
 def _refuse(
-    faulty: Mask, what: str, fault: str, column: str, hint: str, cells: pd.Series | None = None
+    faulty: Mask, what: str, fault: str, column: Columns, hint: str, cells: pd.Series | None = None
 ) -> None:
     """Raise one error for faulty cells (n,): how many of what, their fault, the first."""
     if faulty.any():
         count, first = int(faulty.sum()), int(np.argmax(faulty))
         verb = "is" if count == 1 else "are"
+        where = f" (the first at position {first})" if isinstance(column, str) else ""
         raise DataError(
-            f"{count} of {len(faulty)} {what} {verb} {fault} (the first at position {first}).",
-            column=column,
+            f"{count} of {len(faulty)} {what} {verb} {fault}{where}.",
+            column=_column_of(column, first),
             value=None if cells is None else str(cells.iloc[first]),
             hint=hint,
         )

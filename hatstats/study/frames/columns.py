@@ -36,17 +36,19 @@ class Layout:
 
 def find_layout(
     frame: pd.DataFrame,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str | None] | None = None,
     languages: Sequence[str] | Mapping[str, str] | None = None,
     skip: Collection[str] = (),
 ) -> Layout:
     """Find the role of each column; two columns that may be the same thing are an error.
 
-    `columns` (role to column) comes before all rules, `languages` names columns that each hold one
-    language, and no column is looked for the roles in `skip`.
+    `columns` (role to column, or None where no column has it) comes before all rules, `languages`
+    names columns that each hold one language, and no column is looked for the roles in `skip`.
     """
-    given = dict(columns or {})
-    for role, name in given.items():
+    columns = columns or {}
+    given = {role: name for role, name in columns.items() if name is not None}
+    skip = {*skip, *columns} - set(given)
+    for role in columns:
         if role not in OTHER_NAMES:
             raise DataError(
                 "columns={...} names a role that is not known; the roles are "
@@ -54,7 +56,9 @@ def find_layout(
                 value=role,
                 hint="write role: column, as in columns={'item': 'id'}." + near(role, OTHER_NAMES),
             )
-        _check_column(frame, name, f"correct columns={{{role!r}: ...}}.", f" for {role}")
+        if role in given:
+            hint = f"correct columns={{{role!r}: ...}}."
+            _check_column(frame, given[role], hint, f" for {role}")
     wide = _named_languages(frame, languages) if languages else {}
     if not wide and "language" not in given:
         wide = _language_columns(frame, set(given.values()))
@@ -188,7 +192,7 @@ def _fits(cells: pd.Series, role: str) -> bool:
     name = plain_name(str(cells.name))
     if role == "language" and name in OTHER_NAMES[role][1]:
         return all(language_tag(str(cell)) for cell in cells.dropna().unique())
-    if role == "item" and name == "sample_id":
+    if role == "item" and name in {"sample_id", "uid"}:
         return cells.nunique() < len(cells)  # Inspect numbers the rows, Global-MMLU the questions
     return role != "repeat" or cells.nunique() > 1
 

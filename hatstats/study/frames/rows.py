@@ -9,11 +9,18 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.frames.answers import VALUE, missing_cells
-from hatstats.study.frames.columns import Layout
-from hatstats.study.schema import as_text
+from hatstats.study.frames.columns import Layout, plain_name
+from hatstats.study.schema import OTHER_NAMES, as_text
 
 #: Columns that say in which of several ways the same answers were scored.
 _ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
+#: Columns that hold questions or their ids, and columns of answers and measurements that do not.
+_LIKE_ITEMS = frozenset({"question", "question_text", "uid", "task_id", "problem", "query"})
+_NO_ITEMS = frozenset(
+    {"answer", "answers", "completion", "date", "extracted_answer", "generation", "gold",
+     "latency", "n_tokens", "output", "pred", "prediction", "response", "target", "time",
+     "timestamp", "tokens"}
+)  # fmt: skip
 _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 
@@ -51,6 +58,59 @@ def settle_prompts(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         return rows
     notes.append("The prompt is another for each item and the only one: not used as a wording.")
     return rows.drop(columns="prompt")
+
+
+def check_unused_items(rows: pd.DataFrame, *, added_up: bool) -> None:
+    """Refuse rows without an item that would be totals, if an unused column looks like the item.
+
+    Such a column has at least 10 values, and a tenth of the rows, in the largest cell of a model,
+    benchmark and language, and other models or languages have them again. With `added_up`, rows
+    without an item are answers that can be added up.
+    """
+    key = [role for role in _KEY if role in rows]
+    if "item" in rows or rows["language"].nunique() < 2 or not rows.duplicated(key).any():
+        return
+    cells = rows.groupby(["model", "benchmark", "language"], sort=False).ngroup()
+    largest = rows[cells == np.bincount(cells).argmax()]
+    found: list[tuple[bool, bool, int, str]] = []
+    for name in rows.columns.difference([*OTHER_NAMES, VALUE], sort=False):
+        named = plain_name(name) in _LIKE_ITEMS
+        distinct = largest[name].nunique()
+        if distinct < max(10, len(largest) / 10) or not (named or _may_be_names(rows[name])):
+            continue
+        paired = _share_again(rows, name, "language") >= 0.1
+        if named or paired or _share_again(rows, name, "model") >= 0.5:
+            found.append((paired, named, distinct, name))
+    if not found:
+        return
+    paired, _, _, name = max(found, key=lambda each: each[:3])
+    total = "columns={'item': None} if these rows are to be added up"
+    if paired:
+        raise DataError(
+            f"{name!r} looks like the item.",
+            column=name,
+            hint=f"give columns={{'item': {name!r}}}{f', or {total}' if added_up else ''}.",
+        )
+    raise DataError(
+        f"{name!r} looks like the item, but its values differ by language, and translated texts "
+        "cannot pair items: an id is needed that is the same in all languages.",
+        column=name,
+        hint=f"add a column 'item' with the id of each question"
+        f"{f', or give {total}' if added_up else ''}.",
+    )
+
+
+def _may_be_names(cells: pd.Series) -> bool:
+    """Whether the cells of a column may name items: no dates, fractions or models' responses."""
+    if plain_name(str(cells.name)) in _NO_ITEMS or pd.api.types.is_datetime64_any_dtype(cells):
+        return False
+    return not (pd.api.types.is_float_dtype(cells) and bool((cells.dropna() % 1 != 0).any()))
+
+
+def _share_again(rows: pd.DataFrame, name: str, role: str) -> float:
+    """Share of the values of a column that more than one language (or model) has."""
+    within = ["benchmark", name] if role == "language" else ["benchmark", "language", name]
+    return float((rows.groupby(within)[role].nunique() > 1).mean())
 
 
 def settle_copies(

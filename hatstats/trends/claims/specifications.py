@@ -164,7 +164,7 @@ def specification_table(
                 try:
                     made[key] = make_scores(study, key)
                 except (NotIdentifiedError, FitError) as error:
-                    made[key] = str(error)
+                    made[key] = error.reason
             scores = made[key]
             reason = scores if isinstance(scores, str) else ""
             if not isinstance(scores, str):

@@ -330,7 +330,7 @@ def evaluate_claims(
             verdicts.append(_unadjusted(claim, found, own))
         except (NotIdentifiedError, FitError) as error:
             # Every registered claim has a verdict, even where the study cannot test it.
-            verdicts.append(untestable(claim, str(error), own))
+            verdicts.append(untestable(claim, error.reason, own))
     return _adjusted(verdicts)
 
 

@@ -201,11 +201,11 @@ def test_unknown_sizes_are_not_testable() -> None:
     scores = some_scores(params_total=np.full(20, np.nan))
     sized, dated = evaluate_claims(scores, [non_inferiority(), slope()])
     assert sized.verdict == "not testable"
-    assert sized.reason == "no model has all of params_total"
+    assert sized.reason == "no model has a value of params_total"
     assert np.isnan([sized.estimate, sized.std_error, sized.df, sized.p_value]).all()
     assert np.isnan([sized.conf_low, sized.conf_high, sized.threshold]).all()
     assert (sized.n_models, sized.n_clusters) == (0, 0)
-    assert sized.summary() == "small: not testable (no model has all of params_total)"
+    assert sized.summary() == "small: not testable (no model has a value of params_total)"
     assert dated.verdict != "not testable"
     assert dated.reason == ""
 
