@@ -149,9 +149,9 @@ def solve(
     prior = np.zeros((size, size))
     for j in range(width):
         members = np.flatnonzero(scaled[:, j])
-        for r in members:
-            for s in members:
-                prior[r, s] += scaled[r, j] * scaled[s, j]
+        for row in members:
+            for other in members:
+                prior[row, other] += scaled[row, j] * scaled[other, j]
     capacity = np.eye(size)
     for b in range(slopes.size):
         r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
@@ -175,8 +175,8 @@ def solve(
     for j in range(width):
         sd = deviations[j]
         information = np.zeros(size)
-        for r in np.flatnonzero(matrix[:, j]):
-            information += matrix[r, j] * weight_matrix[r]
+        for row in np.flatnonzero(matrix[:, j]):
+            information += matrix[row, j] * weight_matrix[row]
         by_matrix[:, j] = sd * mean[j] * score - sd * sd * information
         by_deviation[j] -= sd * (matrix[:, j] * information).sum()
     by_cell: Any = 0.0
