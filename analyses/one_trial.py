@@ -60,7 +60,7 @@ def run(study_path: Path, out: Path) -> None:
 def profiles(study: hs.Study) -> dict[str, hs.TransferProfile]:
     """Profiles that one trial identifies: `joint` model by model, and over all of them."""
     methods = ("observed", "aggregate", "joint")
-    found = {name: hs.fit_profile(study, method=name) for name in methods}
+    found = {name: hs.fit_profile(study, method=name) for name in methods}  # type: ignore[arg-type]
     together = hs.JointOptions(hardness="common")
     return found | {"joint_models": hs.fit_profile(study, method="joint", options=together)}
 

@@ -7,6 +7,7 @@ change of raw accuracy in two parts, all measures and how far they agree, and de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def run(study_path: Path, out: Path) -> None:
     # Size and date stand in one regression with source accuracy: residuals of a first line would
     # give attenuated trends.
     trends = {formula: hs.fit_trend(profile, formula) for formula in FORMULAS}
-    tables = {"trends": partial(hs.TrendFit.comparison, rng=1), "left_out": hs.leave_one_out,
+    tables: dict[str, Callable[[hs.TrendFit], pd.DataFrame]] = {
+              "trends": partial(hs.TrendFit.comparison, rng=1), "left_out": hs.leave_one_out,
               "leverage": hs.leverage_by_cluster, "collinearity": hs.collinearity,
               "detectable": hs.detectable_slopes}  # fmt: skip
     for name, make in tables.items():

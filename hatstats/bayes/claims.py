@@ -94,7 +94,7 @@ def claim_probabilities(
         level = 1.0 - 2.0 * float(claim.get("level", 0.05))
         tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]
         row |= {"quantity": words, "threshold": threshold}
-        row |= tidy[[name for name in tidy.index if name in _COLUMNS]].to_dict()
+        row |= {str(name): tidy[name] for name in tidy.index if name in _COLUMNS}
         row["p_claim"] = float((draws > threshold).mean())
         row["p_positive"] = float((draws > 0).mean())
         row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())

@@ -156,6 +156,6 @@ def power_scaling(fit: Posterior) -> pd.DataFrame:
         table = az.psense_summary(xr.DataTree.from_dict(data), round_to=6)
     finally:
         logger.removeFilter(quiet)
-    found = table.rename_axis("quantity").reset_index()
+    found: pd.DataFrame = table.rename_axis("quantity").reset_index()
     kinds = {"quantity": str, "prior": float, "likelihood": float, "diagnosis": str}
     return found[list(kinds)].astype(kinds)

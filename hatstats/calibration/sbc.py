@@ -81,9 +81,10 @@ def rank_statistics(
         joblib.delayed(_ranks)(design, share) for share in shares if share
     )
     ordered = [tables[fit % count][fit // count] for fit in range(n_fits)]
-    return pd.concat(
+    ranks: pd.DataFrame = pd.concat(
         [table.assign(fit=fit) for fit, table in enumerate(ordered)], ignore_index=True
     )
+    return ranks
 
 
 def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.DataFrame]:

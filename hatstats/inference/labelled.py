@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -106,7 +106,7 @@ class Contrast:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_row(cls, row: pd.DataFrame, notes: tuple[str, ...] = ()) -> Contrast:
+    def from_row(cls, row: pd.DataFrame, notes: tuple[str, ...] = ()) -> Self:
         """Make a contrast of the one row of a tidy table."""
         facts = {str(key): value for key, value in row.iloc[0].to_dict().items()}
         return cls(**facts, notes=notes)

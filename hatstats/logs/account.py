@@ -33,7 +33,7 @@ def left_out_table(left_out: Sequence[tuple[str, LeftOut]]) -> pd.DataFrame:
         {"file": "str", "reason": "str", "rows": "int64", "by_rule": "bool"}
     )
     key = ["file", "reason", "by_rule"]
-    return table.groupby(key, sort=False, as_index=False)["rows"].sum()[[*table.columns]]
+    return table.groupby(key, sort=False, as_index=False).agg({"rows": "sum"})[[*table.columns]]
 
 
 def account_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,8 @@ def leave_one_out(
         else:
             sizes, table = (float(fit.nobs), float(fit.n_clusters)), fit.tidy(conf_level)
             table = table[table["term"].isin(terms)]
-        for column, value in enumerate((name, *sizes)):
+        values: tuple[Any, ...] = (name, *sizes)
+        for column, value in enumerate(values):
             table.insert(column, ("without", "n_models", "n_clusters")[column], value)
         rows.append(table)
     return pd.concat(rows, ignore_index=True)

@@ -127,7 +127,8 @@ def test_cells_by_joint_agree_with_the_item_model() -> None:
     table = convergence(draws)
     assert table["r_hat"].max() < 1.02
     mean, sd = draws.mean(axis=(0, 1)), draws.std(axis=(0, 1), ddof=1)
-    noise = np.hypot(table["mcse"], cells.tidy()["mcse"]) / sd
-    shift, ratio = (cells.params - mean) / sd, np.sqrt(np.diag(cells.cov)) / sd
+    mcse = cells.tidy().set_index("model")["mcse"].reindex(cells.params.index)
+    noise = np.hypot(table["mcse"].to_numpy(), mcse.to_numpy()) / sd
+    shift, ratio = (cells.params.to_numpy() - mean) / sd, cells.bse.to_numpy() / sd
     assert (np.abs(shift) < 0.1 + 3.0 * noise).all()
     assert ratio.mean() == pytest.approx(1.0, abs=0.1)
