@@ -1,7 +1,7 @@
 """A plain PyMC model with a latent ability for every item: small data, no approximations.
 
 It is the authority for the model of cells: with cells estimated by ``joint`` both describe the same
-counts, so that their posteriors of HAT agree.
+counts, so that their posteriors of HAT should agree. How nearly they do is tested, not assumed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.bayes.options import Priors, own_random_state
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
-
-Floats = NDArray[np.float64]
 
 _NODES, _WEIGHTS = special.roots_hermitenorm(31)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()

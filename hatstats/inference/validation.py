@@ -34,6 +34,19 @@ def count_at_least(name: str, value: float, least: int) -> None:
         raise DataError(message, column=name, value=value, hint=f"give {least} or more.")
 
 
+def negative_variance(names: Sequence[str], matrix: Floats, scale: float) -> list[str]:
+    """Names whose combination has a negative variance under `matrix` (k, k); empty if none has.
+
+    Eigenvalues above ``-1e-9 scale`` are rounding; a name belongs to the combination if its weight
+    in the lowest eigenvector exceeds a tenth of the largest.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    if values.min(initial=0.0) >= -1e-9 * scale:
+        return []
+    weight = np.abs(vectors[:, 0])
+    return [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
+
+
 def listed(indices: Any, limit: int = 10) -> str:
     """The first `limit` indices as text, for example "3, 8 and 12 more"."""
     values = np.asarray(indices).ravel().tolist()

@@ -94,12 +94,17 @@ def is_run_folder(path: Path) -> bool:
 
 
 def manifest_text(
-    folder: Path, *, arguments: Mapping[str, Any], seed: int, inputs: Mapping[str, Path]
+    folder: Path,
+    *,
+    arguments: Mapping[str, Any],
+    seed: int,
+    versions: Mapping[str, str],
+    inputs: Mapping[str, str],
 ) -> str:
     """The manifest of everything in `folder`, which is complete but for it, as text.
 
     `arguments` are what the user asked for, without the path of the run folder, which changes no
-    number; `inputs` are files read, by the name to write.
+    number; `inputs` are SHA-256 of the files read, by the name to write.
     """
     outputs = sorted(path for path in folder.rglob("*") if path.is_file())
     return json_text(
@@ -108,8 +113,8 @@ def manifest_text(
             "schema_version": SCHEMA_VERSION,
             "arguments": arguments,
             "seed": seed,
-            "versions": versions(),
-            "inputs": {name: sha256(path) for name, path in sorted(inputs.items())},
+            "versions": versions,
+            "inputs": inputs,
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in outputs},
         }
     )

@@ -115,16 +115,23 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         for drawn in figures_of(results):
             paths = save_figure(drawn.figure, folder / "figures" / drawn.name)
             figures.append((drawn, paths["svg"].read_text(encoding="utf-8")))
-        inputs = short_names(results.files)
         origin = Origin(
             command=command_line(arguments),
             seed=int(results.facts["seed"]),
             versions=versions(),
-            inputs={name: sha256(path) for name, path in sorted(inputs.items())},
+            inputs={
+                name: sha256(path) for name, path in sorted(short_names(results.files).items())
+            },
         )
         page = report_page(results, figures, tables, origin)
         (folder / "report.html").write_text(page, encoding="utf-8")
-        manifest = manifest_text(folder, arguments=arguments, seed=origin.seed, inputs=inputs)
+        manifest = manifest_text(
+            folder,
+            arguments=arguments,
+            seed=origin.seed,
+            versions=origin.versions,
+            inputs=origin.inputs,
+        )
         (folder / "manifest.json").write_text(manifest, encoding="utf-8")
     return Path(out)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
+from hatstats.inference.validation import negative_variance
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
 OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
@@ -105,15 +106,12 @@ def _covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats
     scale = np.abs(matrix).max(initial=0.0)
     if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):
         raise DataError("the covariance is not symmetric", hint="check rows against columns.")
-    values, vectors = np.linalg.eigh(matrix)
-    if values.min(initial=0.0) < -1e-9 * scale:
-        weight = np.abs(vectors[:, 0])
-        guilty = [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
+    if involved := negative_variance(names, matrix, scale):
         raise DataError(
             "the covariance has a negative eigenvalue: some combination of these models would "
             "have a negative variance",
             column="model",
-            value=", ".join(guilty),
+            value=", ".join(involved),
             hint="estimate it from the same items for all models.",
         )
     return matrix

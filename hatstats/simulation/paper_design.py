@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from hatstats.simulation.worlds import Floats, check_values
+from hatstats.inference.arrays import Floats
+from hatstats.simulation.worlds import check_values
 
 #: The models of arXiv 2606.21954: name, family, date, all parameters, active parameters. Names as
 #: in ``data/euroeval``; sources as in ``data/derive/maps/facts.csv``: dates by models.dev

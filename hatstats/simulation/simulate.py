@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.simulation import paper_design as paper
 from hatstats.simulation.paper_design import PaperDesign
 from hatstats.simulation.worlds import (
     WORLDS,
-    Floats,
     World,
     WorldName,
     check_values,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
 
-Floats = NDArray[np.float64]
 #: Shift of a target's logit: one number, or one for each language.
 Shift = float | Floats
 WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor"]

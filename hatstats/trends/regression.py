@@ -14,7 +14,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.reml.meta_regression import fit_reml
-from hatstats.inference.validation import member
+from hatstats.inference.validation import member, negative_variance
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.design import Design, build_design
@@ -148,10 +148,7 @@ def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
             hint="leave these models out: their answers do not vary, or are those to one item.",
         )
     scale = float(np.abs(np.diag(cov)).max(initial=0.0))
-    values, vectors = np.linalg.eigh((cov + cov.T) / 2)
-    if values[0] < -1e-9 * scale:
-        weight = np.abs(vectors[:, 0])
-        involved = [name for name, w in zip(names, weight, strict=True) if w > 0.1 * weight.max()]
+    if involved := negative_variance(names, (cov + cov.T) / 2, scale):
         raise DataError(
             "the covariance of the scores is not positive definite: some combination of these "
             "models would have a negative variance",

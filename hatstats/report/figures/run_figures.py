@@ -99,17 +99,15 @@ def figures_of(results: Results) -> Iterator[Drawn]:
 
 def _forest(results: Results) -> Drawn:
     """Scores with intervals."""
-    rows = results.scores
-    clear = rows[rows["informed"]] if rows["informed"].any() else rows
-    ranked = clear.sort_values("estimate", ascending=False, kind="stable")
+    rows, ranked = results.scores, results.ranked
     best, last = ranked.iloc[0], ranked.iloc[-1]
     alt = (
         f"HAT scores of {len(rows)} models with intervals, best first. Highest: {best['model']}, "
         f"{number_text(best['estimate'])}; lowest: {last['model']}, "
         f"{number_text(last['estimate'])}."
     )
-    if len(clear) < len(rows):
-        alt += f" {len(rows) - len(clear)} weakly identified, with a wide dashed interval."
+    if len(ranked) < len(rows):
+        alt += f" {len(rows) - len(ranked)} weakly identified, with a wide dashed interval."
     caption = (
         f"HAT score of each model, reference {results.reference}, with "
         f"{100.0 * results.conf_level:g} % intervals; colour and marker show the family."

@@ -171,6 +171,13 @@ class Results:
     fits: Fits | None = None
 
     @property
+    def ranked(self) -> pd.DataFrame:
+        """Rows of `scores`, best first: models that the data inform, or all if there are none."""
+        informed = self.scores["informed"].astype(bool)
+        rows = self.scores[informed] if informed.any() else self.scores
+        return rows.sort_values("estimate", ascending=False, kind="stable")
+
+    @property
     def reference(self) -> str:
         """Name of the reference distribution."""
         return str(self.facts["reference"])

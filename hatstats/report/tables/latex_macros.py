@@ -57,12 +57,8 @@ def macros(results: Results) -> dict[str, str]:
     }
     add("", {letters(key): text for key, text in facts.items()})
     add("ConfLevel", {"": f"{100.0 * results.conf_level:g}"})
-    # Best and last among the models that the data inform.
-    clear = results.scores[results.scores["informed"].astype(bool)]
-    ranked = clear if len(clear) else results.scores
-    ranked = ranked.sort_values("estimate", ascending=False, kind="stable")
     for stem, index in (("Best", 0), ("Last", -1)):
-        row = ranked.iloc[index]
+        row = results.ranked.iloc[index]
         add(stem, {"Model": str(row["model"]), **_score(row, "Score")})
     for _, row in results.claims.iterrows():
         counts = {"Models": "n_models", "Families": "n_clusters"}
