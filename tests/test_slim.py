@@ -23,8 +23,8 @@ MISSING = (
 )  # fmt: skip
 #: What such an environment does hold, beside what these require themselves.
 SLIM = (
-    "formulaic", "jinja2", "joblib", "langcodes", "markupsafe", "matplotlib", "narwhals", "numpy",
-    "pandas", "rich", "scipy", "statsmodels", "threadpoolctl", "typer",
+    "formulaic", "jinja2", "joblib", "langcodes", "lazy-loader", "markupsafe", "matplotlib",
+    "narwhals", "numpy", "pandas", "rich", "scipy", "statsmodels", "threadpoolctl", "typer",
 )  # fmt: skip
 #: Makes an import of a missing package fail as if it were not installed.
 BLOCK = f"""
