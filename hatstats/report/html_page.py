@@ -41,56 +41,7 @@ class Origin:
     inputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A claim as the first screen shows it."""
-
-    title: str
-    statement: str
-    verdict: str
-    numbers: str
-    basis: str
-    reason: str
-
-
-def claim_card(row: pd.Series) -> Card:
-    """Put one claim in words, with estimate, interval, df, p value and what they rest on."""
-    numbers, basis = "No estimate.", ""
-    if pd.notna(row["estimate"]):
-        digits = decimals(row["std_error"])
-        estimate, low, high = (
-            number_text(row[name], digits) for name in ("estimate", "conf_low", "conf_high")
-        )
-        single, adjusted = (
-            f"= {text}".replace("= <", "< ") for text in map(p_text, row[["p_value", "p_holm"]])
-        )
-        numbers = (
-            f"{_capital(row['quantity'] or 'estimate')}: {estimate}, "
-            f"{100.0 * row['conf_level']:g} % CI {low} to {high}; "
-            f"threshold {plain_text(row['threshold'])}; df {df_text(row['df'])}; "
-            f"one-sided p {single}, {adjusted} adjusted for all claims."
-        )
-    if row["method"]:
-        weight = floor = ""
-        if pd.notna(row["p_floor"]):
-            floor = f"; smallest p of a bootstrap over them {p_text(row['p_floor'])}"
-            if pd.notna(row["decisive_share"]):
-                weight = f" ({row['decisive']} weighs {percent_text(row['decisive_share'])})"
-        basis = (
-            f"{row['method']}; {count_text(row['n_models'])} models, "
-            f"{count_text(row['n_clusters'])} families{weight}{floor}; {row['status']}."
-        )
-    return Card(
-        title=words(row["name"]),
-        statement=row["statement"] or "",
-        verdict=row["verdict"],
-        numbers=numbers,
-        basis=basis,
-        reason=_capital(row["reason"] or ""),
-    )
-
-
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
@@ -100,13 +51,9 @@ def report_page(
 ) -> str:
     """Write the page, from figures with the text of their SVG files.
 
-    The HTML has its style and figures inside; it asks for nothing from elsewhere.
+    The HTML has its style and figures inside; it asks for nothing from elsewhere. The template has
+    the words: captions, what figures show for those who cannot see them, and each claim.
     """
-    pictures = {
-        drawn.name: (drawn, Markup(inline_svg(svg, prefix=drawn.name, alt=drawn.alt)))
-        for drawn, svg in figures
-    }
-    shown = {table.name: (table.caption, Markup(to_html(table.table))) for table in tables}
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hatstats.report", "templates"),
         autoescape=True,
@@ -114,15 +61,18 @@ def report_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    filters = (capital, count_text, decimals, df_text, number_text, p_text, percent_text,
+               plain_text, words)  # fmt: skip
+    environment.filters |= {f.__name__: f for f in filters}
     return environment.get_template("report.html").render(
         results=results,
         info=results.info,
         facts=results.facts,
-        cards=[claim_card(row) for _, row in results.claims.iterrows()],
-        rules=[f"{_capital(str(rule))}." for rule in results.claims["rule"].drop_duplicates()],
-        pictures=pictures,
+        level=f"{100.0 * results.conf_level:g} %",
+        pictures={drawn.name: (drawn.figure, svg) for drawn, svg in figures},
+        inline_svg=inline_svg,
         column=COLUMN,
-        tables=shown,
+        tables={table.name: (table.caption, Markup(to_html(table.table))) for table in tables},
         weakly_identified=results.scores[~results.scores["informed"].astype(bool)].to_dict(
             "records"
         ),
@@ -131,7 +81,7 @@ def report_page(
     )
 
 
-def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
+def inline_svg(svg: str, *, prefix: str, alt: str) -> Markup:
     """Turn the text of an SVG file, as matplotlib writes it, into an element of an HTML page.
 
     `prefix` is put before every id, so that several figures can share a page; `alt` is the
@@ -154,4 +104,4 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
         f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{html.escape(alt)}" '
         f'style="width:100%;max-width:{1.75 * width:.0f}px;height:auto">'
     )
-    return opening + body[body.index(">") + 1 :].strip()
+    return Markup(opening + body[body.index(">") + 1 :].strip())

@@ -14,7 +14,7 @@ import pytest
 
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import COLOURS, figure_bytes
-from hatstats.report.html_page import Origin, claim_card, inline_svg, report_page
+from hatstats.report.html_page import Origin, inline_svg, report_page
 from hatstats.report.results.results import Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
@@ -189,10 +189,10 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
     numbers = ["estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "threshold"]
     row[numbers] = np.nan
     row["verdict"], row["reason"], row["method"] = "not testable", "one family only", ""
-    card = claim_card(row)
-    assert card.numbers == "No estimate."
-    assert card.reason == "One family only"
-    assert card.basis == ""
+    page = page_of(replace(results(4), claims=pd.DataFrame([row])), BLANK)
+    card = page[page.index("<article") : page.index("</article>")]
+    texts = re.findall(r"<p[^>]*>([^<]*)</p>", card)
+    assert texts == ["not testable", str(row["statement"]), "No estimate.", "One family only"]
 
 
 def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
