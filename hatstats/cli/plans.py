@@ -110,8 +110,8 @@ def stress(
     if choice.json:
         print_json(table)
         return
-    from hatstats.report.tables.run_tables import stress_table
+    from hatstats.report.tables.run_tables import table_of
     from hatstats.report.tables.text_table import to_text
 
-    print(to_text(stress_table(table), width=WIDTH), end="")
+    print(to_text(table_of("stress", table), width=WIDTH), end="")
     say("Leakage: change per logit of source ability over change per logit of transfer.")

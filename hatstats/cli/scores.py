@@ -48,20 +48,14 @@ def measures(
     if choice.json:
         print_json(rows if ranking is None else {"measures": rows, "agreement": ranking})
         return
-    from hatstats.report.tables.run_tables import (
-        agreement_table,
-        measures_table,
-        other_measures_table,
-    )
+    from hatstats.report.tables.run_tables import measures_table, other_measures_table, table_of
     from hatstats.report.tables.text_table import to_text
 
     print(to_text(measures_table(rows, intervals=False), width=WIDTH))
     print(to_text(other_measures_table(rows), width=WIDTH), end="")
     if ranking is not None:
-        print(
-            f"\nRank agreement with HAT (Kendall's tau)\n{to_text(agreement_table(ranking))}",
-            end="",
-        )
+        text = to_text(table_of("agreement", ranking))
+        print(f"\nRank agreement with HAT (Kendall's tau)\n{text}", end="")
 
 
 @verb("conf_level", "method", "with_flagged")

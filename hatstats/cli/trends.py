@@ -88,10 +88,10 @@ def claims(
     for verdict in verdicts:
         say(verdict.summary())
     if margins:
-        from hatstats.report.tables.run_tables import margins_table
+        from hatstats.report.tables.run_tables import table_of
         from hatstats.report.tables.text_table import to_text
 
-        print(to_text(margins_table(margin_curves(verdicts)), width=WIDTH), end="")
+        print(to_text(table_of("margins", margin_curves(verdicts)), width=WIDTH), end="")
     say(f"Rule: {verdicts[0].rule}.")
     for line in registered.lines():
         say(line)
@@ -122,12 +122,11 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if choice.json:
         print_json({"specifications": table, "shares": shares})
         return
-    from hatstats.report.tables.run_tables import shares_table
-    from hatstats.report.tables.run_tables import specification_table as layout
+    from hatstats.report.tables.run_tables import table_of
     from hatstats.report.tables.text_table import to_text
 
-    print(to_text(layout(table), width=WIDTH))
-    print(to_text(shares_table(shares), width=WIDTH), end="")
+    print(to_text(table_of("specification", table), width=WIDTH))
+    print(to_text(table_of("shares", shares), width=WIDTH), end="")
     say(
         "Shares are of each claim alone. Analyses are not independent: shares are no probabilities."
     )

@@ -11,12 +11,7 @@ from matplotlib.patches import Rectangle
 
 from hatstats.report.figures.bar_charts import functioning, leakage
 from hatstats.report.figures.claim_plots import margin_curve
-from hatstats.report.tables.run_tables import (
-    influence_table,
-    margins_table,
-    shares_table,
-    stress_table,
-)
+from hatstats.report.tables.run_tables import table_of
 from hatstats.report.tables.text_table import to_text
 from tests.report.frames import margin_frame
 
@@ -64,21 +59,17 @@ def test_leakage_has_a_bar_per_measure_and_writes_its_value() -> None:
 
 
 def test_tables_of_claims() -> None:
-    margins = to_text(margins_table(margin_frame()))
+    margins = to_text(table_of("margins", margin_frame()))
     assert "registered" in margins
     assert "small models not" in margins
     shares = pd.DataFrame(
         {"claim": ["a"], "verdict": ["supported"], "count": [3], "share": [0.75],
          "specifications": [4]}
     )  # fmt: skip
-    assert "75 %" in to_text(shares_table(shares))
-    assert "160 %" in to_text(stress_table(leakage_frame()))
-    for table in (
-        margins_table,
-        shares_table,
-        influence_table,
-    ):
-        assert table(pd.DataFrame()).rows == ()
+    assert "75 %" in to_text(table_of("shares", shares))
+    assert "160 %" in to_text(table_of("stress", leakage_frame()))
+    for name in ("margins", "shares", "influence"):
+        assert table_of(name, pd.DataFrame()).rows == ()
 
 
 def test_influence_shows_the_models_that_move_each_trend_most() -> None:
@@ -90,7 +81,7 @@ def test_influence_shows_the_models_that_move_each_trend_most() -> None:
             for name, far in (("a", 0.1), ("b", 2.0), ("c", float("nan")), ("d", 0.4), ("e", 0.2))
         ]
     )  # fmt: skip
-    shown = influence_table(rows).rows
+    shown = table_of("influence", rows).rows
     assert [(row[0], row[1]) for row in shown] == [
         (trend, name) for trend in ("size", "date") for name in ("b", "d", "e")
     ]

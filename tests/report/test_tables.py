@@ -23,7 +23,7 @@ from hatstats.report.tables.rounding import (
     percent_text,
     plain_text,
 )
-from hatstats.report.tables.run_tables import Shown, measures_table, scores_table, tables_of
+from hatstats.report.tables.run_tables import Shown, measures_table, table_of, tables_of
 from hatstats.report.tables.text_table import (
     Column,
     Table,
@@ -196,11 +196,11 @@ def test_latex_of_every_table_of_a_run() -> None:
 
 
 def test_a_long_latex_table_is_broken_over_pages() -> None:
-    table = scores_table(score_frame(LONG + 1))
+    table = table_of("scores", score_frame(LONG + 1))
     text = to_latex(table, caption=NASTY, label="t")
     assert "longtable" in text
     check_latex(text, len(table.headings), LONG + 1)
-    assert "longtable" not in to_latex(scores_table(score_frame(LONG)), caption="", label="t")
+    assert "longtable" not in to_latex(table_of("scores", score_frame(LONG)), caption="", label="t")
 
 
 def test_a_first_cell_with_a_bracket_is_protected() -> None:

@@ -2,166 +2,80 @@
 
 from __future__ import annotations
 
-from hatstats.report.tables.text_table import Column
+from hatstats.report.tables.text_table import Column, Kind
 
-# Columns that several tables have.
-MODEL = Column("model", "Model")
-BENCHMARK = Column("benchmark", "Benchmark")
-LANGUAGE = Column("language", "Language")
-CLAIM = Column("claim", "Claim")
-TREND = Column("trend", "Trend")
-TERM = Column("term", "Term")
-ESTIMATE = Column("estimate", "Estimate", "value")
-SE = Column("std_error", "SE", "value")
-CI = Column("conf", "CI", "interval")
-DF = Column("df", "df", "df")
-P = Column("p_value", "p", "p")
-SHARE = Column("share", "Share", "share")
-N_MODELS = Column("n_models", "Models", "count")
-N_FAMILIES = Column("n_clusters", "Families", "count")
-VERDICT = Column("verdict", "Verdict")
-
-SCORES = (
-    MODEL,
-    Column("family", "Family"),
-    Column("params_total", "Parameters", "params"),
-    Column("release_date", "Released", "date"),
-    Column("source", "Source accuracy", "value"),
-    Column("estimate", "HAT", "value"),
-    SE,
-    CI,
-    Column("shape_error", "Smoothing", "value", error=""),
-    Column("ranks", "Rank"),
-    Column("mark", "Note", "note"),
-)
-TRENDS = (TREND, TERM, Column("scale", "Scale"), ESTIMATE, SE, DF, P, CI, N_MODELS, N_FAMILIES)
-COMPARISON = (
-    TREND,
-    TERM,
-    Column("method", "Standard error"),
-    Column("estimate", "Estimate", "value", error="typical"),
-    Column("std_error", "SE", "value", error="typical"),
-    DF,
-    P,
-    Column("conf", "CI", "interval", error="typical"),
-)
-CLAIMS = (
-    CLAIM,
-    VERDICT,
-    ESTIMATE,
-    Column("threshold", "Threshold", "plain"),
-    SE,
-    DF,
-    P,
-    Column("p_holm", "p (Holm)", "p"),
-    CI,
-    Column("conf_level", "Level", "share"),
-    N_MODELS,
-    N_FAMILIES,
-    Column("decisive", "Most weight"),
-    Column("decisive_share", "Its share", "share"),
-    Column("p_floor", "Floor", "p"),
-    Column("status", "Status"),
-)
-SPECIFICATION = (Column("choice", "Choice"), CLAIM, ESTIMATE, CI, DF, P, VERDICT)
-MARGINS = (
-    CLAIM,
-    Column("margin", "Margin", "value", error="step"),
-    Column("mark", "Registered", "note"),
-    VERDICT,
-    P,
-    Column("p_equivalence", "p (TOST)", "p"),
-    Column("p_in_margin", "P(within)", "value", error="step"),
-)
-SHARES = (CLAIM, VERDICT, Column("count", "Specifications", "count"), SHARE)
-LEVERAGE = (TREND, Column("cluster", "Family"), N_MODELS, TERM, SHARE)
-INFLUENCE = (
-    TREND,
-    Column("without", "Without"),
-    TERM,
-    Column("dfbetas", "DFBETAS", "value", error="step"),
-    Column("cooks_distance", "Cook's distance", "value", error="step"),
-)
-DECOMPOSITIONS = (
-    Column("comparison", "From, to"),
-    Column("term", "Part"),
-    Column("estimate", "Accuracy", "value"),
-    SE,
-    CI,
-)
-STRESS = (
-    Column("measure", "Measure"),
-    Column("by_ability", "By ability", "value", error="step"),
-    Column("by_transfer", "By transfer", "value", error="step"),
-    Column("leakage", "Leakage", "share"),
-    Column("mc_error", "MC error", "share"),
-)
-AGREEMENT = (
-    Column("term", "Measure"),
-    Column("estimate", "Tau", "value", error="step"),
-    Column("conf", "CI", "interval", error="step"),
-)
-CHECKS = (Column("method", "Method"), Column("term", "Quantity"), MODEL, ESTIMATE, SE, P, CI)
-ITEMS = (
-    BENCHMARK,
-    Column("item", "Item"),
-    LANGUAGE,
-    Column("source_shrunken", "Source", "value", error=""),
-    Column("expected", "Expected", "value", error=""),
-    Column("target", "Target", "value", error=""),
-    Column("elsewhere", "Elsewhere", "value", error=""),
-    Column("q_value", "q", "p"),
-    VERDICT,
-)
-FLAGGED = (
-    MODEL,
-    BENCHMARK,
-    LANGUAGE,
-    Column("accuracy", "Accuracy", "value", error=""),
-    Column("flag", "Flag"),
-    Column("evidence", "Evidence", "prose"),
-)
-LEFT_OUT = (
-    Column("analysis", "Analysis"),
-    Column("reason", "Reason", "prose"),
-    Column("count", "Number", "count"),
-    Column("models", "Models", "prose"),
-)
-BAYES_CLAIMS = (
-    Column("name", "Claim"),
-    Column("quantity", "Quantity", "prose"),
-    Column("estimate", "Mean", "value"),
-    CI,
-    Column("threshold", "Threshold", "plain"),
-    Column("p_claim", "P(claim)", "value", error=""),
-    Column("p_in_rope", "P(in ROPE)", "value", error=""),
-    Column("verdict", "Regression"),
-)
-BAYES_SCORES = (
-    MODEL,
-    Column("estimate", "Mean", "value"),
-    CI,
-    Column("plain", "Without the model", "value"),
-    Column("p_best", "P(best)", "value", error=""),
-)
-BAYES_CHECKS = (
-    TREND,
-    Column("check", "Check"),
-    Column("words", "Result", "prose"),
-    Column("outcome", "Outcome"),
-)
+#: Kind of the columns that are not plain text.
+_KINDS: dict[Kind, str] = {
+    "value": "source estimate std_error se shape_error margin p_in_margin dfbetas cooks_distance "
+    "by_ability by_transfer source_shrunken expected target elsewhere accuracy p_claim p_in_rope "
+    "plain p_best",
+    "interval": "conf",
+    "df": "df",
+    "p": "p_value p_holm p_floor p_equivalence q_value",
+    "share": "share conf_level decisive_share leakage mc_error",
+    "plain": "threshold",
+    "count": "n_models n_clusters count",
+    "params": "params_total",
+    "date": "release_date",
+    "note": "mark",
+    "prose": "evidence reason models quantity words",
+}
+_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+#: Columns of three decimals, whatever the standard error beside them.
+_NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best")
+#: Headings that are not the column's name as words.
+_HEADINGS = {
+    "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
+    "std_error": "SE", "se": "SE", "conf": "CI", "df": "df", "p_value": "p", "p_holm": "p (Holm)",
+    "conf_level": "Level", "shape_error": "Smoothing", "ranks": "Rank", "mark": "Note",
+    "n_models": "Models", "n_clusters": "Families", "cluster": "Family", "decisive": "Most weight",
+    "decisive_share": "Its share", "p_floor": "Floor", "p_equivalence": "p (TOST)",
+    "p_in_margin": "P(within)", "dfbetas": "DFBETAS", "cooks_distance": "Cook's distance",
+    "comparison": "From, to", "mc_error": "MC error", "source_shrunken": "Source", "q_value": "q",
+    "p_claim": "P(claim)", "p_in_rope": "P(in ROPE)", "plain": "Without the model",
+    "p_best": "P(best)", "words": "Result",
+}  # fmt: skip
+#: Columns of each table; a heading of this table alone follows "=", with "_" for a space.
+_LAYOUTS = {
+    "scores": "model family params_total release_date source estimate=HAT std_error conf "
+    "shape_error ranks mark",
+    "trends": "trend term scale estimate std_error df p_value conf n_models n_clusters",
+    "comparison": "trend term method=Standard_error estimate se df p_value conf",
+    "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
+    "n_models n_clusters decisive decisive_share p_floor status",
+    "specification": "choice claim estimate conf df p_value verdict",
+    "margins": "claim margin mark=Registered verdict p_value p_equivalence p_in_margin",
+    "shares": "claim verdict count=Specifications share",
+    "leverage": "trend cluster n_models term share",
+    "influence": "trend without term dfbetas cooks_distance",
+    "decompositions": "comparison term=Part estimate=Accuracy std_error conf",
+    "stress": "measure by_ability by_transfer leakage mc_error",
+    "agreement": "term=Measure estimate=Tau conf",
+    "checks": "method term=Quantity model estimate std_error p_value conf",
+    "items": "benchmark item language source_shrunken expected target elsewhere q_value verdict",
+    "flagged": "model benchmark language accuracy flag evidence",
+    "left_out": "analysis reason count=Number models",
+    "bayes_claims": "claim quantity estimate=Mean conf threshold p_claim p_in_rope "
+    "verdict=Regression",
+    "bayes_scores": "model estimate=Mean conf plain p_best",
+    "bayes_checks": "trend check words outcome",
+}
+#: Tables whose rows are different quantities, each with digits of its own.
+BY_ROW = ("trends", "comparison", "claims", "specification")
 #: Headings of measures; others are headed by their names.
 MEASURES = {
-    "gap": "Gap",
-    "ratio": "Ratio",
-    "excess": "Excess",
-    "overall": "Both",
-    "conditional": "Cond.",
-    "conditional_with_source": "Cond.+s",
-    "gamma": "γ",
-    "agreement": "κ",
-    "parity_gap": "Parity",
-    "odds_ratio": "log OR",
-    "mother_tongue": "Mother",
-    "locality": "Local",
-}
+    "gap": "Gap", "ratio": "Ratio", "excess": "Excess", "overall": "Both", "conditional": "Cond.",
+    "conditional_with_source": "Cond.+s", "gamma": "γ", "agreement": "κ", "parity_gap": "Parity",
+    "odds_ratio": "log OR", "mother_tongue": "Mother", "locality": "Local",
+}  # fmt: skip
+
+
+def columns_of(table: str) -> list[Column]:
+    """Columns of the table of that name."""
+    columns = []
+    for name, _, own in (entry.partition("=") for entry in _LAYOUTS[table].split()):
+        heading = _HEADINGS.get(name, name.capitalize())
+        error = "" if name in _NO_ERROR else "std_error"
+        kind = _KIND_OF.get(name, "text")
+        columns.append(Column(name, (own or heading).replace("_", " "), kind, error))
+    return columns
