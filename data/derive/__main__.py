@@ -14,6 +14,7 @@ import pandas as pd
 from data.derive import (
     euroeval,
     euroeval_rows,
+    gsm_symbolic,
     mmlu_prox,
     self_translate,
     truthfulqa,
@@ -51,6 +52,7 @@ def derive(raw: Path, out: Path) -> list[Written]:
     return [
         write_euroeval(raw, out / "euroeval", rows, euroeval.twenty_entries()),
         write_euroeval(raw, out / "euroeval_all", rows, {name: name for name in everyone}),
+        write_gsm_symbolic(raw, out / "gsm_symbolic"),
         write_mmlu_prox(raw, out / "mmlu_prox"),
         write_winogrande(raw, out / "winogrande_african"),
         write_truthfulqa(raw, out / "truthfulqa_multi"),
@@ -94,6 +96,33 @@ def write_euroeval(raw: Path, folder: Path, rows: pd.DataFrame, names: dict[str,
 def _in_order(table: pd.DataFrame, order: dict[str, int]) -> pd.DataFrame:
     """Sort by model; stable, so that each keeps English first and the others by their codes."""
     return table.sort_values("model", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+
+
+def write_gsm_symbolic(raw: Path, folder: Path) -> Written:
+    """Write the study on Multilingual GSM-Symbolic, template by template."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = gsm_symbolic.counts(gsm_symbolic.read_cells(raw))
+    models = gsm_symbolic.models(raw)
+    tables = Tables(counts, models, benchmark_table(gsm_symbolic.BENCHMARK, 0.0))
+    written = write_tables(tables, folder, counts="parquet")
+    copy_licence(raw / "gsm_symbolic/LICENSE", folder)
+    flagged = counts[counts["flag"] != ""].drop_duplicates(["model", "language"])
+    unnamed = models.loc[models["date_source"] == "unknown", "model"]
+    write_readme(
+        folder.name,
+        folder,
+        {
+            "configurations": str(len(models)),
+            "weights": str(models["weights"].nunique()),
+            "rows": f"{len(counts):,}",
+            "right": f"{counts['n_correct'].sum():,}",
+            "means": gsm_symbolic.mean_table(counts),
+            "failing": gsm_symbolic.failing_templates(counts),
+            "flags": bullets(flagged, none=NONE),
+            "undated": ", ".join(unnamed),
+        },
+    )
+    return written
 
 
 def write_mmlu_prox(raw: Path, folder: Path) -> Written:

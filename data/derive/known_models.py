@@ -22,13 +22,14 @@ COLUMNS = ["name", "family", "release_date", "params_total", "params_active",
 _STATS = "llm-stats 24a9ccf7 (CC BY 4.0)"
 #: First words of names in llm-stats to family; other models have no family there.
 FAMILIES = {
-    "claude": "Claude", "command": "Command", "deepseek": "DeepSeek", "devstral": "Mistral",
-    "ernie": "ERNIE", "gemini": "Gemini", "gemma": "Gemma", "glm": "GLM", "gpt": "OpenAI",
-    "granite": "Granite", "grok": "Grok", "hermes": "Hermes", "jamba": "Jamba", "kimi": "Kimi",
-    "llama": "Llama", "magistral": "Mistral", "medgemma": "Gemma", "minimax": "MiniMax",
-    "ministral": "Mistral", "mistral": "Mistral", "nova": "Nova", "o1": "OpenAI", "o3": "OpenAI",
-    "o4": "OpenAI", "phi": "Phi", "pixtral": "Mistral", "qvq": "Qwen", "qwen": "Qwen",
-    "qwen2": "Qwen", "qwen3": "Qwen", "qwq": "Qwen",
+    "apertus": "Apertus", "claude": "Claude", "command": "Command", "deepseek": "DeepSeek",
+    "devstral": "Mistral", "ernie": "ERNIE", "eurollm": "EuroLLM", "gemini": "Gemini",
+    "gemma": "Gemma", "glm": "GLM", "gpt": "OpenAI", "granite": "Granite", "grok": "Grok",
+    "hermes": "Hermes", "jamba": "Jamba", "kimi": "Kimi", "llama": "Llama", "magistral": "Mistral",
+    "medgemma": "Gemma", "minimax": "MiniMax", "ministral": "Mistral", "mistral": "Mistral",
+    "nova": "Nova", "olmo": "OLMo", "o1": "OpenAI", "o3": "OpenAI", "o4": "OpenAI", "phi": "Phi",
+    "pixtral": "Mistral", "qvq": "Qwen", "qwen": "Qwen", "qwen2": "Qwen", "qwen3": "Qwen",
+    "qwq": "Qwen",
 }  # fmt: skip
 #: Faults of llm-stats that data/README.md names: a size ten times too large, a date that is wrong.
 WRONG_SIZES = frozenset({"nemotron-nano-9b-v2"})
@@ -54,8 +55,16 @@ def known_models(raw: Path) -> pd.DataFrame:
     # Studies of one maker's models call the family so; a cluster of models needs one name.
     table["family"] = table["family"].replace({"GPT": "OpenAI"})
     blank = (table[["release_date", "params_total"]] == "").all(axis=1) & (table["family"] == "")
-    table = table[~blank].drop_duplicates("name")
+    table = _dated_alike(table[~blank]).drop_duplicates("name")
     return table[COLUMNS].sort_values("name", kind="stable").reset_index(drop=True)
+
+
+def _dated_alike(table: pd.DataFrame) -> pd.DataFrame:
+    """Date each row without a date as another row of that name and size, but for ``(val)``, is."""
+    columns = ["release_date", "date_source"]
+    keys = [table["name"].str.replace(r" \(val\)$", "", regex=True), table["params_total"]]
+    known = table[columns].mask(table["release_date"] == "").groupby(keys).transform("first")
+    return table.assign(**table[columns].mask(table["release_date"] == "", known.fillna("")))
 
 
 def _study(path: Path) -> pd.DataFrame:
