@@ -4,7 +4,7 @@ Everything heavy is imported inside the verbs, so that ``hatstats --help`` answe
 registers its verbs when it is imported, and ``--help`` lists them in this order.
 """
 
-from hatstats.cli import report, scores, trends, plans, bayes, studies  # isort: skip
+from hatstats.cli import scores, trends, plans, studies  # isort: skip
 from hatstats.cli.front import app, main
 
-__all__ = ["app", "bayes", "main", "plans", "report", "scores", "studies", "trends"]
+__all__ = ["app", "main", "plans", "scores", "studies", "trends"]

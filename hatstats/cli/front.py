@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -47,20 +47,6 @@ Method = Literal["latent", "joint", "observed", "aggregate"]
 StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Options that several verbs share."""
-
-    seed: int = 1
-    conf_level: float = 0.95
-    reference: str = "pooled"
-    method: Method | None = None
-    with_flagged: bool = False
-    quick: bool = False
-    json: bool = False
-    debug: bool = False
-
-
 def _between_0_and_1(value: float) -> float:
     """The level, if it lies between 0 and 1."""
     if not 0.0 < value < 1.0:
@@ -68,28 +54,31 @@ def _between_0_and_1(value: float) -> float:
     return value
 
 
-_OPTIONS: dict[str, Any] = {
-    "seed": Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")],
-    "conf_level": Annotated[
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Options that several verbs share, as typer shows them."""
+
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 1
+    conf_level: Annotated[
         float, typer.Option(callback=_between_0_and_1, help="Level of intervals.")
-    ],
-    "reference": Annotated[
-        str,
-        typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME."),
-    ],
-    "method": Annotated[
+    ] = 0.95
+    reference: Annotated[
+        str, typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME.")
+    ] = "pooled"
+    method: Annotated[
         Method | None, typer.Option(help="Estimator; chosen by the data if not given.")
-    ],
-    "with_flagged": Annotated[
+    ] = None
+    with_flagged: Annotated[
         bool, typer.Option("--with-flagged", help="Also use cells that are flagged as suspicious.")
-    ],
-    "quick": Annotated[
+    ] = False
+    quick: Annotated[
         bool, typer.Option("--quick", help="Skip the analyses under other choices.")
-    ],
-    "json": Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")],
-    "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")],
-}
-_DEFAULTS = {field.name: field.default for field in fields(Choice)}
+    ] = False
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+
+
+_OPTIONS = inspect.signature(Choice, eval_str=True).parameters
 
 
 def verb(
@@ -102,10 +91,7 @@ def verb(
         signature = inspect.signature(function, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name != "choice"]
         keyword = inspect.Parameter.KEYWORD_ONLY
-        more = [
-            inspect.Parameter(name, keyword, default=_DEFAULTS[name], annotation=_OPTIONS[name])
-            for name in shared
-        ]
+        more = [_OPTIONS[name].replace(kind=keyword) for name in shared]
 
         def run(**values: Any) -> None:
             choice = Choice(**{name: values.pop(name) for name in shared})

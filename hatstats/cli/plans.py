@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hatstats.cli.front import Choice, verb
-from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
+from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
 
 StudyOption = Annotated[
     Path | None, typer.Argument(help="A study with items; simulated if not given.")
@@ -110,8 +110,5 @@ def stress(
     if choice.json:
         print_json(table)
         return
-    from hatstats.report.tables.run_tables import table_of
-    from hatstats.report.tables.text_table import to_text
-
-    print(to_text(table_of("stress", table), width=WIDTH), end="")
+    print_tables(stress=table)
     say("Leakage: change per logit of source ability over change per logit of transfer.")

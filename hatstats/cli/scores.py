@@ -1,13 +1,57 @@
-"""Verbs about how strong transfer is: `score`, `measures`, `decompose`."""
+"""Verbs about how strong transfer is: `report`, `score`, `measures`, `decompose`."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hatstats.cli.front import Choice, StudyPath, read, verb
-from hatstats.cli.terminal import WIDTH, print_json, say
+from hatstats.cli.front import FAILED, Choice, StudyPath, read, verb
+from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
+
+#: Options of a verb that change nothing of what is computed.
+_NOT_ANALYSIS = ("json", "debug")
+
+
+@verb("seed", "conf_level", "reference", "method", "with_flagged", "quick")
+def report(
+    study: StudyPath,
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier run is replaced.")],
+    bayes: Annotated[
+        bool, typer.Option("--bayes", help="Also fit the hierarchical model (a minute).")
+    ] = False,
+    *,
+    choice: Choice,
+) -> None:
+    """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
+    from hatstats.report.manifest import check_out
+
+    check_out(out)
+    data, _ = read(study, choice)
+    from hatstats.report.results.analysis import analyse
+    from hatstats.report.results.results import ReportOptions
+    from hatstats.report.run_folder import write_run
+
+    shared = {name: value for name, value in asdict(choice).items() if name not in _NOT_ANALYSIS}
+    options = ReportOptions(**shared, bayes=bayes)
+    # A path that would name this machine is cut to its last part.
+    name = study.name if study.is_absolute() else study.as_posix()
+    with progress_bar() as progress:
+        results = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
+        progress("tables and figures", 0.75)
+        folder = write_run(results, out, arguments={"study": name, **asdict(options)})
+    if choice.json:
+        print((folder / "results.json").read_text(encoding="utf-8"), end="")
+    else:
+        for line in results.key_results:
+            print(line)
+        for line in results.bayes.words if results.bayes else ():
+            say(line)
+        print(f"\nReport: {folder / 'report.html'}")
+    if results.bayes and not results.bayes.passed:
+        raise typer.Exit(FAILED)
 
 
 @verb("conf_level", "reference", "method", "with_flagged")
@@ -48,14 +92,12 @@ def measures(
     if choice.json:
         print_json(rows if ranking is None else {"measures": rows, "agreement": ranking})
         return
-    from hatstats.report.tables.run_tables import measures_table, other_measures_table, table_of
-    from hatstats.report.tables.text_table import to_text
+    from hatstats.report.tables.run_tables import measures_table, other_measures_table
 
-    print(to_text(measures_table(rows, intervals=False), width=WIDTH))
-    print(to_text(other_measures_table(rows), width=WIDTH), end="")
+    print_tables(measures_table(rows, intervals=False), other_measures_table(rows))
     if ranking is not None:
-        text = to_text(table_of("agreement", ranking))
-        print(f"\nRank agreement with HAT (Kendall's tau)\n{text}", end="")
+        print("\nRank agreement with HAT (Kendall's tau)")
+        print_tables(agreement=ranking)
 
 
 @verb("conf_level", "method", "with_flagged")

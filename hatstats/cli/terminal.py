@@ -1,4 +1,4 @@
-"""What a terminal shows: a progress bar, wrapped text, JSON."""
+"""What a terminal shows: a progress bar, wrapped text, tables, JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hatstats.report.tables.text_table import Table
 
 WIDTH = 80
 
@@ -34,6 +40,15 @@ def print_json(value: object) -> None:
     from hatstats.report.manifest import json_text
 
     print(json_text(value), end="")
+
+
+def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
+    """Print tables, and frames by the name of their layout, at most as wide as a terminal."""
+    from hatstats.report.tables.run_tables import table_of
+    from hatstats.report.tables.text_table import to_text
+
+    made = [table_of(name, frame) for name, frame in frames.items()]
+    print("\n".join(to_text(table, width=WIDTH) for table in (*tables, *made)), end="")
 
 
 def say(text: str) -> None:

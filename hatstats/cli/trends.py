@@ -1,14 +1,17 @@
-"""Verbs about many models: `trend`, `claims`, `specification`."""
+"""Verbs about many models: `trend`, `claims`, `specification`, `bayes`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from hatstats.cli.front import Choice, StudyPath, read, trend_source, verb
-from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
+from hatstats.cli.front import FAILED, Choice, StudyPath, read, trend_source, verb
+from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
 
+Cells = Literal["latent", "joint", "observed"]
+Sampler = Literal["nutpie", "pymc"]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 
@@ -88,10 +91,7 @@ def claims(
     for verdict in verdicts:
         say(verdict.summary())
     if margins:
-        from hatstats.report.tables.run_tables import table_of
-        from hatstats.report.tables.text_table import to_text
-
-        print(to_text(table_of("margins", margin_curves(verdicts)), width=WIDTH), end="")
+        print_tables(margins=margin_curves(verdicts))
     say(f"Rule: {verdicts[0].rule}.")
     for line in registered.lines():
         say(line)
@@ -122,11 +122,74 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if choice.json:
         print_json({"specifications": table, "shares": shares})
         return
-    from hatstats.report.tables.run_tables import table_of
-    from hatstats.report.tables.text_table import to_text
-
-    print(to_text(table_of("specification", table), width=WIDTH))
-    print(to_text(table_of("shares", shares), width=WIDTH), end="")
+    print_tables(specification=table, shares=shares)
     say(
         "Shares are of each claim alone. Analyses are not independent: shares are no probabilities."
     )
+
+
+@verb("seed", "conf_level", "with_flagged")
+def bayes(
+    study: StudyPath,
+    *,
+    formula: Annotated[
+        str | None, typer.Option(help="Covariates; by default those of the registered claims.")
+    ] = None,
+    cells: Annotated[
+        Cells, typer.Option(help="Estimator of item-level cells; joint for one trial per item.")
+    ] = "latent",
+    draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 1000,
+    sampler: Annotated[Sampler, typer.Option(help="nutpie or pymc.")] = "nutpie",
+    save: Annotated[
+        Path | None, typer.Option(help="Where to save the posterior: NAME.zarr or NAME.nc.")
+    ] = None,
+    choice: Choice,
+) -> None:
+    """Sample one posterior over all models, benchmarks and languages; print scores and claims.
+
+    The exit status is 1 where a check of the fit failed.
+    """
+    _, used = read(study, choice)
+    from hatstats.bayes.fit import ClaimFits, fit_claims, fit_hierarchical
+    from hatstats.bayes.options import CellOptions, Sampling
+
+    options = CellOptions(method=cells)
+    with progress_bar() as progress:
+        how = Sampling(draws=draws, sampler=sampler, progress=progress)
+        if formula is None:
+            found = fit_claims(used, cells=options, sampling=how, rng=choice.seed)
+        else:
+            fit = fit_hierarchical(
+                used, formula=formula, cells=options, sampling=how, rng=choice.seed
+            )
+            found = ClaimFits({formula: fit}, fit.claims(), choice.seed)
+        progress("checks", 1.0)
+        checks = found.checks()
+    main = found.main
+    if save is not None:
+        main.save(save)
+    if choice.json:
+        print_json(
+            {
+                "method": main.method,
+                "formula": main.design.formula,
+                "scores": main.hat().tidy(choice.conf_level),
+                "ranks": main.hat().ranks(choice.conf_level),
+                "terms": main.tidy(choice.conf_level),
+                "claims": found.claims,
+                "checks": checks,
+            }
+        )
+    else:
+        say(main.summary(choice.conf_level))
+        for row in found.claims.to_dict("records"):
+            known = row["p_claim"] == row["p_claim"]
+            say(
+                f"{row['name']}: P = {row['p_claim']:.3f}; {row['quantity']} "
+                f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}], "
+                f"threshold {row['threshold']:g}, P(in ROPE) {row['p_in_rope']:.3f}"
+                if known
+                else f"{row['name']}: {row['reason']}"
+            )
+    if not checks["passed"].all():
+        raise typer.Exit(FAILED)

@@ -44,17 +44,11 @@ def account_table(
     table = pd.DataFrame(index=files)
     table["format"] = [formats.get(file, "") for file in files]
     table["read"] = [float(read.get(file, np.nan)) if file in formats else 0.0 for file in files]
-    by_rule = left_out["by_rule"].to_numpy(dtype=bool)
-    aside, out = (
-        left_out[mask].groupby("file")["rows"].sum().reindex(files, fill_value=0)
-        for mask in (by_rule, ~by_rule)
-    )
-    kept = table["read"] - aside - out
-    return (
-        table.assign(kept=kept, set_aside=aside, left_out=out)
-        .astype({"format": "str"})
-        .reset_index()
-    )
+    rows = left_out.pivot_table("rows", "file", "by_rule", aggfunc="sum")
+    rows = rows.reindex(index=files, columns=[True, False]).fillna(0).astype("int64")
+    table[["set_aside", "left_out"]] = rows
+    table.insert(2, "kept", table["read"] - table["set_aside"] - table["left_out"])
+    return table.astype({"format": "str"}).reset_index()
 
 
 def pairing_notes(study: Study) -> list[str]:

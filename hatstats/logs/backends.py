@@ -13,7 +13,7 @@ import os
 import random
 import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,69 +79,52 @@ class DuckDB(Engine):
         """See `Engine.table`."""
         if rows.kind == "table":
             return self._database_table(*rows.files[0].rsplit("::", 1))
+        connection = self.connection
         if rows.kind == "arrow":
             import pyarrow.dataset
 
             name = self.new_name()
             dataset = pyarrow.dataset.dataset(list(rows.files), format="ipc")
-            self.connection.con.register(name, dataset)
-            return self.connection.table(name)
+            connection.con.register(name, dataset)
+            return connection.table(name)
+        files = _checked(rows.files)
+        partitions = bool(rows.root) and any("=" in file for file in files)
+        options: dict[str, Any] = {"hive_partitioning": partitions, "filename": FILE}
+        if FILE in columns:  # records of documents say themselves which file they come from
+            del options["filename"]
         if rows.kind == "json":
-            options = (
-                "format = 'newline_delimited', ignore_errors = true, "
-                f"maximum_object_size = {LONGEST}, columns = {_duckdb_columns(columns)}"
+            options |= {"format": "newline_delimited", "ignore_errors": True}
+            types = {each.name: each.kind.sql("duckdb") for each in _definitions(columns, "duckdb")}
+            table = connection.read_json(
+                files, columns=types, maximum_object_size=LONGEST, **options
             )
-        elif rows.kind == "csv":
-            options = (
-                f"auto_detect = false, header = true, columns = {_duckdb_columns(columns)}, "
-                f"delim = {quoted(rows.delimiter)}, quote = '\"', escape = '\"', "
-                f"strict_mode = true, max_line_size = {LONGEST}"
-            )
-        else:
-            options = f"union_by_name = {str(len(rows.files) > 1).lower()}"
-        select = f"SELECT * EXCLUDE (filename), filename AS {FILE}"
-        if rows.kind == "parquet" and not named:
-            select = "SELECT *"
-        else:
-            options += ", filename = true"
-        if rows.kind == "json":
-            nothing = " AND ".join(f"{_identifier(name)} IS NULL" for name in columns)
-            select += f", ({nothing}) AS {LOST}"
-        files = ", ".join(map(quoted, _checked(rows.files)))
-        partitions = str(bool(rows.root) and any("=" in file for file in rows.files)).lower()
-        name = self.new_name()
-        self.connection.con.execute(
-            f"CREATE TEMP VIEW {name} AS {select} FROM "
-            f"read_{rows.kind}([{files}], {options}, hive_partitioning = {partitions})"
-        )
-        return self.connection.table(name)
+            return table.mutate(**{LOST: _nothing(table, columns)})
+        if rows.kind == "csv":
+            options |= {"delim": rows.delimiter, "quote": '"', "escape": '"', "strict_mode": True}
+            types = dict.fromkeys(columns, "VARCHAR")
+            return connection.read_csv(files, columns=types, max_line_size=LONGEST, **options)
+        if not named:
+            del options["filename"]
+        return connection.read_parquet(files, union_by_name=len(files) > 1, **options)
 
     def store(self, result: ir.Table | pa.Table) -> ir.Table:
         """Keep a result as a table of this database, in memory as far as there is room."""
-        import pyarrow as pa
+        import ibis
 
         name = self.new_name()
-        if isinstance(result, pa.Table):
-            con = self.connection.con
-            con.register(f"{name}_arrow", result)
-            con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_arrow")
-            con.unregister(f"{name}_arrow")
-        else:
-            query = self.connection.compile(result)
-            self.connection.con.execute(f"CREATE TEMP TABLE {name} AS {query}")
+        if isinstance(result, ibis.Table):
+            return self.connection.create_table(name, result, temp=True)
+        self.connection.con.register(name, result)
         return self.connection.table(name)
 
     def _database_table(self, path: str, name: str) -> ir.Table:
         """The table of this name in a DuckDB file, or its only one."""
         alias = self.new_name()
-        con = self.connection.con
-        con.execute(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
-        found = con.execute(
-            f"SELECT table_name FROM duckdb_tables() WHERE database_name = '{alias}' "
-            f"UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = '{alias}' "
-            "AND NOT internal"
-        ).fetchall()
-        names = [str(row[0]) for row in found]
+        self.connection.raw_sql(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
+        found = self.connection.con.execute(
+            f"SELECT table_name FROM information_schema.tables WHERE table_catalog = '{alias}'"
+        )
+        names = [str(row[0]) for row in found.fetchall()]
         if not name and len(names) == 1:
             name = names[0]
         if name not in names:
@@ -209,24 +192,16 @@ class Spark(Engine):
         reader = self.session.read
         if rows.root and rows.kind != "csv":
             reader = reader.option("basePath", rows.root)
-        files = list(_checked(rows.files))
+        files, unread = _checked(rows.files), f"{LOST}_text"
+        found = {**columns, unread: None} if rows.kind == "json" else columns
+        schema = ", ".join(each.sql("spark") for each in _definitions(found, "spark"))
         if rows.kind == "json":
-            unread = f"{LOST}_text"
-            frame = reader.json(
-                files,
-                schema=f"{_spark_columns(columns)}, {unread} STRING",
-                mode="PERMISSIVE",
-                columnNameOfCorruptRecord=unread,
-            )
-            nothing = [sql.col(f"`{name}`").isNull() for name in columns]
-            lost = sql.col(unread).isNotNull()
-            if nothing:
-                lost = lost | functools.reduce(operator.and_, nothing)
-            frame = frame.withColumn(LOST, lost).drop(unread)
+            reader = reader.option("columnNameOfCorruptRecord", unread)
+            frame = reader.json(files, schema=schema, mode="PERMISSIVE")
         elif rows.kind == "csv":
             frame = reader.csv(
                 files,
-                schema=_spark_columns(columns),
+                schema=schema,
                 header=True,
                 sep=rows.delimiter,
                 quote='"',
@@ -238,7 +213,11 @@ class Spark(Engine):
             frame = reader.parquet(*files)
         name = self.new_name()
         frame.withColumn(FILE, sql.input_file_name()).createOrReplaceTempView(name)
-        return self.connection.table(name)
+        table = self.connection.table(name)
+        if rows.kind == "json":
+            lost = table[unread].notnull() | _nothing(table, columns)
+            table = table.mutate(**{LOST: lost}).drop(unread)
+        return table
 
     def fetch(self, expression: ir.Table) -> pa.Table:
         """See `Engine.fetch`; as Arrow, for Spark's own way over pandas trips over pandas 3."""
@@ -301,7 +280,7 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _checked(files: Sequence[str]) -> Sequence[str]:
+def _checked(files: Sequence[str]) -> list[str]:
     """Paths that no engine takes for patterns."""
     for file in files:
         if "://" not in file and _GLOBS.search(file):
@@ -310,31 +289,23 @@ def _checked(files: Sequence[str]) -> Sequence[str]:
                 file=file,
                 hint="rename the file or its folder.",
             )
-    return files
+    return list(files)
 
 
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _nothing(table: ir.Table, columns: Iterable[str]) -> ir.BooleanValue:
+    """Whether a row has none of the columns."""
+    return functools.reduce(operator.and_, [table[name].isnull() for name in columns])
 
 
-def _duckdb_columns(columns: Mapping[str, object]) -> str:
-    """Columns and their types for DuckDB's readers: all text, an inner mapping is a struct."""
+def _definitions(columns: Mapping[str, object], dialect: str) -> list[Any]:
+    """Columns with their types in SQL: all text, an inner mapping is a struct."""
+    import ibis
+    import ibis.expr.datatypes as dt
 
-    def kind(value: object) -> str:
-        if isinstance(value, Mapping):
-            inner = (f"{_identifier(name)} {kind(part)}" for name, part in value.items())
-            return f"STRUCT({', '.join(inner)})"
-        return "VARCHAR"
+    def kind(inner: object) -> dt.DataType:
+        if not isinstance(inner, Mapping):
+            return dt.string
+        return dt.Struct({name: kind(part) for name, part in inner.items()})
 
-    listed = (f"{quoted(name)}: {quoted(kind(value))}" for name, value in columns.items())
-    return "{" + ", ".join(listed) + "}"
-
-
-def _spark_columns(columns: Mapping[str, object], colon: str = "") -> str:
-    """A schema for Spark's readers: all text, an inner mapping is a struct."""
-    return ", ".join(
-        f"`{name}`{colon} STRUCT<{_spark_columns(value, ':')}>"
-        if isinstance(value, Mapping)
-        else f"`{name}`{colon} STRING"
-        for name, value in columns.items()
-    )
+    schema = ibis.schema({name: kind(inner) for name, inner in columns.items()})
+    return list(schema.to_sqlglot_column_defs(dialect))

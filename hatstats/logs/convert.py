@@ -20,7 +20,7 @@ from hatstats.logs.account import (
     suffix_notes,
 )
 from hatstats.logs.backends import FILE, DuckDB, Engine, OtherBackend, engine_for, plain_path
-from hatstats.logs.discover import Discovered, Progress, Source, discover
+from hatstats.logs.discover import Discovered, Progress, discover
 from hatstats.logs.pool import Part, Pool, study_of_counts
 from hatstats.logs.readers.plain import ALIASES, find_fields
 from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
@@ -149,15 +149,15 @@ def convert_logs(
         engine: Engine = local if backend in (None, "duckdb") else engine_for(backend)
         if isinstance(engine, OtherBackend):
             names = [str(name) for name in paths]
-            sources = [Source("plain", Rows("table", (name,), ())) for name in names]
+            sources = [Rows("table", (name,), ()) for name in names]
             found = Discovered(sources, formats=dict.fromkeys(names, "plain"))
         else:
             found = discover([str(path) for path in paths], format, choices, scratch, step)
         counter = Counter(local, engine, found, choices)
         parts = []
-        for position, source in enumerate(found.sources):
-            step(f"counting: {source.format}", position / len(found.sources))
-            parts.append(counter.part(source))
+        for position, rows in enumerate(found.sources):
+            step(f"counting: {Path(rows.files[0]).name}", position / len(found.sources))
+            parts.append(counter.part(rows))
         step("pooling", 0.9)
         _check_something(parts, found.left_out)
         pool = Pool(local, parts, choices)
@@ -192,13 +192,13 @@ class Counter:
         self.read: dict[str, int] = {}
         self.left_out: dict[tuple[str, ...], list[tuple[str, LeftOut]]] = {}
 
-    def part(self, source: Source) -> Part:
+    def part(self, rows: Rows) -> Part:
         """Cells of one group of files; counted again trial by trial where some may repeat."""
-        rows, columns = source.rows, {field.column for field in source.rows.fields}
-        named = bool(source.documents or rows.facts or columns & {"filter", "task"})
-        part = self._part(source, named, by_prompt=source.documents)
-        if not source.documents and not rows.facts and self._may_repeat(part.cells):
-            part = self._part(source, True, by_prompt=True)
+        columns = {field.column for field in rows.fields}
+        named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
+        part = self._part(rows, named, by_prompt=rows.documents)
+        if not rows.documents and not rows.facts and self._may_repeat(part.cells):
+            part = self._part(rows, True, by_prompt=True)
         return part
 
     def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
@@ -210,9 +210,8 @@ class Counter:
         """The user's file, where a cleaned copy of it was read."""
         return self.found.copies.get(file, file)
 
-    def _part(self, source: Source, named: bool, *, by_prompt: bool) -> Part:
-        rows = source.rows
-        engine: Engine = self.local if source.documents else self.engine
+    def _part(self, rows: Rows, named: bool, *, by_prompt: bool) -> Part:
+        engine: Engine = self.local if rows.documents else self.engine
         try:
             responses, fields = self._responses(engine, rows, named)
             by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns

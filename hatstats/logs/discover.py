@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE
@@ -27,7 +28,6 @@ from hatstats.logs.readers.reader import (
     LeftOut,
     Preview,
     Reader,
-    Record,
     Rows,
 )
 from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
@@ -39,17 +39,7 @@ READERS = (SAMPLES, RESULTS, INSPECT, HELM, LIGHTEVAL, EUROEVAL, EVERY_EVAL_ITEM
 #: Formats whose records name their model, so that a copy of a file has nothing of its own.
 _NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_BATCH = 20_000
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Files that an engine reads as one; `documents`: they hold what was read from documents."""
-
-    format: str
-    rows: Rows
-    documents: bool = False
 
 
 @dataclass(slots=True)
@@ -61,7 +51,7 @@ class Discovered:
     of each cleaned copy.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[Rows] = field(default_factory=list)
     read: dict[str, int] = field(default_factory=dict)
     formats: dict[str, str] = field(default_factory=dict)
     left_out: list[tuple[str, LeftOut]] = field(default_factory=list)
@@ -82,7 +72,7 @@ def discover(
     for preview in _previews(logs):
         if preview.kind == "duckdb":
             table = f"{preview.path}::{choices.settings.get('table', '')}"
-            result.sources.append(Source("plain", Rows("table", (table,), ())))
+            result.sources.append(Rows("table", (table,), ()))
             result.formats[str(preview.path)] = "plain"
             continue
         reader = chosen or _find_reader(preview)
@@ -97,7 +87,7 @@ def discover(
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         if reader.rows is not None:
             clean = [_clean(preview, scratch, result) for preview in previews]
-            result.sources += [Source(name, rows) for rows in reader.rows(clean, choices)]
+            result.sources += reader.rows(clean, choices)
         else:
             _read_documents(reader, previews, choices, scratch / name, result, progress)
     return result
@@ -211,17 +201,17 @@ def _read_documents(
     result: Discovered,
     progress: Progress,
 ) -> None:
-    """Read documents one by one into two Parquet files, of responses and of totals."""
+    """Read documents one by one into two files of JSON lines, of responses and of totals."""
     assert reader.records is not None
     folder.mkdir(exist_ok=True)
-    with (
-        _Table(folder / "responses.parquet", (*NAMES, "source_language", "correct"), ()) as items,
-        _Table(
-            folder / "totals.parquet",
-            (*(name for name in NAMES if name != "item"), "source_language"),
-            ("n_correct", "n_trials"),
-        ) as totals,
-    ):
+    names = [FILE, *NAMES, "source_language"]
+    tables = {"responses": [*names, "correct"], "totals": [*names, "n_correct", "n_trials"]}
+    tables["totals"].remove("item")
+    with ExitStack() as stack:
+        files = {
+            table: stack.enter_context((folder / f"{table}.jsonl").open("w", encoding="utf-8"))
+            for table in tables
+        }
         for position, preview in enumerate(previews):
             progress(f"{reader.name}: {preview.path.name}", position / len(previews))
             file = str(preview.path)
@@ -232,50 +222,13 @@ def _read_documents(
                     result.left_out.append((file, record))
                 else:
                     result.read[file] += 1
-                    (totals if "n_trials" in record else items).add(file, record)
-    for table in (items, totals):
-        if table.path.exists():
-            rows = Rows("parquet", (str(table.path),), table.fields)
-            result.sources.append(Source(reader.name, rows, documents=True))
-
-
-class _Table:
-    """A Parquet file that grows by batches, so that a log of any length fits into memory."""
-
-    def __init__(self, path: Path, texts: Sequence[str], numbers: Sequence[str]) -> None:
-        import pyarrow as pa
-
-        self.path, self._texts, self._numbers = path, texts, numbers
-        self.fields = tuple(Field(name, (name,)) for name in (*texts, *numbers))
-        columns = [(name, pa.string()) for name in (FILE, *texts)]
-        self._schema = pa.schema([*columns, *((name, pa.float64()) for name in numbers)])
-        self._batch: list[Record] = []
-        self._writer: Any = None
-
-    def __enter__(self) -> _Table:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        if self._writer is not None:
-            self._writer.close()
-
-    def add(self, file: str, record: Record) -> None:
-        """Append one record."""
-        row: Record = {name: record[name] for name in self._numbers}
-        for name in self._texts:
-            value = record.get(name)
-            row[name] = None if value is None else str(value)
-        self._batch.append({**row, FILE: file})
-        if len(self._batch) >= _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet
-
-        if self._batch:
-            if self._writer is None:
-                self._writer = pyarrow.parquet.ParquetWriter(self.path, self._schema)
-            self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
-            self._batch = []
+                    known = {
+                        name: str(value) for name, value in record.items() if value is not None
+                    }
+                    target = files["totals" if "n_trials" in record else "responses"]
+                    target.write(json.dumps({FILE: file, **known}) + "\n")
+    for table, columns in tables.items():
+        path = folder / f"{table}.jsonl"
+        if path.stat().st_size:
+            fields = tuple(Field(name, (name,)) for name in columns)
+            result.sources.append(Rows("json", (str(path),), fields, documents=True))

@@ -16,7 +16,9 @@ from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
 from hatstats.logs.task_names import FAMILIES, Family, is_english, read_task
 from hatstats.study.claims import StudyInfo
-from hatstats.study.study import Study
+from hatstats.study.plain_table import split_plain
+from hatstats.study.schema import Sheet
+from hatstats.study.study import Study, study_of_sheets
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -61,12 +63,13 @@ class Pool:
         self._choose_filters()
         self.set_aside("language = ''", NO_LANGUAGE)
         self._drop_repeats()
-        self._average_totals()
+        self._note_runs()
+        runs = "if(bool_or(totals), count(DISTINCT prompt), 1)"
         self._run(
             "CREATE TEMP TABLE counts AS SELECT benchmark, model, language, item, "
-            "sum(n_correct) AS n_correct, sum(n_trials) AS n_trials, "
+            f"sum(n_correct) / {runs} AS n_correct, sum(n_trials) / {runs} AS n_trials, "
             "max(source_language) AS source_language "
-            "FROM pooled WHERE n_kept > 0 GROUP BY ALL"
+            "FROM pooled WHERE n_kept > 0 GROUP BY benchmark, model, language, item"
         )
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
@@ -192,28 +195,18 @@ class Pool:
             "1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats WHERE n_right IN (0, trials)"
         )
 
-    def _average_totals(self) -> None:
-        """Average totals over runs: runs ask the same items again and add no items."""
+    def _note_runs(self) -> None:
+        """Say that totals are averaged over runs: runs ask the same items again and add none."""
         ((several,),) = self.rows(
             "SELECT count(DISTINCT (model, benchmark, language)) FROM (SELECT model, benchmark, "
             "language FROM pooled WHERE totals AND n_kept > 0 GROUP BY ALL "
             "HAVING count(DISTINCT prompt) > 1)"
         )
-        if not several:
-            return
-        self.notes.append(
-            f"{several} totals come from several runs over the same items: right answers and "
-            "trials are averaged over the runs."
-        )
-        self._run(
-            "CREATE TEMP TABLE averaged AS SELECT benchmark, model, language, item, '' AS prompt, "
-            "'' AS filter, '' AS task, '' AS source_language, min(file) AS file, "
-            "sum(n_correct) / count(DISTINCT prompt) AS n_correct, "
-            "sum(n_trials) / count(DISTINCT prompt) AS n_trials, sum(n_rows) AS n_rows, "
-            "sum(n_kept) AS n_kept, true AS totals FROM pooled WHERE totals GROUP BY ALL"
-        )
-        self._run("DELETE FROM pooled WHERE totals")
-        self._run("INSERT INTO pooled BY NAME SELECT * FROM averaged")
+        if several:
+            self.notes.append(
+                f"{several} totals come from several runs over the same items: right answers and "
+                "trials are averaged over the runs."
+            )
 
 
 def _plain_sql(column: str) -> str:
@@ -230,12 +223,12 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
     query = "SELECT * FROM counts ORDER BY benchmark, model, language, item"
     frame = pool.duck.connection.con.sql(query).to_arrow_table().to_pandas()
     notes: list[str] = []
-    frames, benchmarks, items = [], [], []
+    frames = []
     for benchmark, cells in frame.groupby("benchmark", sort=False):
         cells = _one_level(cells, str(benchmark), pool)
         family = _family_of(str(benchmark))
-        own, source = _sources(cells, family, choices)
-        if source is None:
+        cells = cells.assign(source_language=_sources(cells, choices))
+        if (cells["source_language"] == "").all():
             languages = ", ".join(sorted(cells["language"].unique())[:12])
             wanted = choices.settings.get("source_language", "English")
             pool.set_aside(
@@ -252,9 +245,7 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
                 f"{benchmark}: its languages have items of their own, so that no item pairs: "
                 "compare accuracies only."
             )
-        benchmarks.append({"benchmark": benchmark, "source_language": source, "chance": chance})
-        frames.append(cells)
-        items.append(own)
+        frames.append(cells.assign(chance=chance))
     if not frames:
         reasons = dict.fromkeys(each.reason for _, each in pool.left_out if not each.by_rule)
         raise DataError(
@@ -262,14 +253,9 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
             hint="name source languages, or read more of the logs.",
         )
     counts = pd.concat(frames, ignore_index=True)
-    study = Study(
-        counts=counts[["model", "benchmark", "language", "item", "n_correct", "n_trials"]],
-        models=pd.DataFrame({"model": counts["model"].drop_duplicates()}).reset_index(drop=True),
-        benchmarks=pd.DataFrame(benchmarks),
-        items=pd.concat(items, ignore_index=True),
-        info=StudyInfo(name, title=name, source="converted from logs of evaluations"),
-    )
-    return study, notes + _trial_notes(counts)
+    sheets, _ = split_plain(Sheet.from_frame("counts", counts))
+    info = StudyInfo(name, title=name, source="converted from logs of evaluations")
+    return study_of_sheets(sheets, info), notes + _trial_notes(counts)
 
 
 def _family_of(benchmark: str) -> Family | None:
@@ -288,23 +274,20 @@ def _one_level(cells: pd.DataFrame, benchmark: str, pool: Pool) -> pd.DataFrame:
     return cells[~totals]
 
 
-def _sources(
-    cells: pd.DataFrame, family: Family | None, choices: Choices
-) -> tuple[pd.DataFrame, str | None]:
-    """Items with a source of their own, and the source language of the benchmark.
+def _sources(cells: pd.DataFrame, choices: Choices) -> pd.Series:
+    """Source language of each cell (n,) of a benchmark; empty where it is unknown."""
 
-    The second is empty where all items have their own, and None where it is unknown.
-    """
-    none = pd.DataFrame({"benchmark": [], "item": [], "source_language": []}, dtype="str")
+    def same(name: str) -> pd.Series:
+        return pd.Series(name, index=cells.index, dtype="str")
+
     languages = [str(name) for name in cells["language"].unique()]
+    given = cells["source_language"]
     if wanted := choices.settings.get("source_language"):
-        return none, wanted if wanted in languages else None
-    given = cells[(cells["source_language"] != "").to_numpy()]
-    own = given[["benchmark", "item", "source_language"]].drop_duplicates()
-    complete = len(given) == len(cells)
+        return same(wanted if wanted in languages else "")
+    own = cells.loc[given != "", ["benchmark", "item", "source_language"]].drop_duplicates()
+    complete = (given != "").all()
     if complete and own["source_language"].nunique() == 1:
-        only = str(own["source_language"].iloc[0])
-        return none, only if only in languages else None
+        return given if given.iloc[0] in languages else same("")
     if (repeated := own.duplicated(["benchmark", "item"]).to_numpy()).any():
         first = own[repeated].iloc[0]
         raise DataError(
@@ -315,9 +298,9 @@ def _sources(
             hint="give each item one, or name one for all (--set source_language=CODE).",
         )
     if complete:
-        return own, ""
+        return given
     english = [name for name in languages if is_english(name)]
-    return none, english[0] if len(english) == 1 else None
+    return same(english[0] if len(english) == 1 else "")
 
 
 def _trial_notes(counts: pd.DataFrame) -> list[str]:

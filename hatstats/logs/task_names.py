@@ -10,40 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 
-#: Two-letter codes (ISO 639-1).
-_TWO_LETTERS = """
-af am ar as az be bg bm bn bo br bs ca ceb ckb cs cy da de dv dz ee el en eo es et eu fa ff fi
-fil fo fr fy ga gd gl gn gu ha he hi hr ht hu hy id ig ilo is it iu ja jv ka kk kl km kn ko ku
-ky la lb lg ln lo lt lv mg mi mk ml mn mr ms mt my nb nd ne nl nn no nr nso ny oc om or pa pl ps
-pt qu rm rn ro ru rw sa sc sd sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn
-to tr ts tt tw ug uk ur uz ve vi wo xh yi yo yue zh zu
-"""
-#: Three-letter codes (ISO 639-3): FLORES, Belebele, the African benchmarks.
-_THREE_LETTERS = """
-acm aeb afr als amh apc arb ara ars ary arz asm azj aze bam bak bel ben bho bod bos bre bul cat
-ceb ces cmn ckb cym dan deu ell eng epo est eus ewe fao fas fil fin fra fuv gaz gle glg grn guj
-hat hau heb hin hrv hun hye ibo ilo ind isl ita jav jpn kac kan kat kaz kea khk khm kin kir kor
-lao lat lin lit ltz lug luo lvs lav mal mar mkd mlt mri mon msa mya nld nno nob npi nep nso nya
-orm ory pan pes pbt plt pol por pus que ron run rus shn sin slk slv smo sna snd som sot spa sqi
-srp ssw sun swa swe swh tam tat tel tgk tgl tha tir tsn tso tuk tur twi uig ukr urd uzb uzn ven
-vie war wol xho yid yor yue zho zsm zul vai
-"""
-#: Names in English: INCLUDE, simple-evals.
-_NAMES = """
-albanian amharic arabic armenian assamese azerbaijani basque belarusian bengali bosnian
-bulgarian burmese catalan chinese croatian czech danish dutch english estonian filipino finnish
-french galician georgian german greek gujarati hausa hebrew hindi hungarian icelandic igbo
-indonesian irish italian japanese javanese kannada kazakh khmer korean kyrgyz lao latvian
-lithuanian macedonian malagasy malay malayalam maltese marathi mongolian nepali norwegian oriya
-pashto persian polish portuguese punjabi quechua romanian russian serbian shona sinhala slovak
-slovenian somali spanish swahili swedish tagalog tajik tamil telugu thai tibetan turkish
-ukrainian urdu uzbek vietnamese welsh wolof xhosa yoruba zulu
-"""
 
-_TWO_LETTER_CODES = frozenset(_TWO_LETTERS.split())
-_CODES = _TWO_LETTER_CODES | frozenset(_THREE_LETTERS.split())
-_LANGUAGES = _CODES | frozenset(_NAMES.split())
+def _spellings(*kinds: str) -> frozenset[str]:
+    """Spellings of languages in the table beside this module: codes, names in English."""
+    text = resources.files("hatstats.logs").joinpath("language_spellings.csv").read_text("utf-8")
+    rows = [line.split(",") for line in text.splitlines()[1:]]
+    return frozenset(spelling for spelling, kind in rows if kind in kinds)
+
+
+#: What benchmarks call a language: FLORES, Belebele and African ones in three letters, INCLUDE and
+#: simple-evals by its name. Not all of ISO 639: many of its codes are words in names of tasks.
+_TWO_LETTER_CODES = _spellings("ISO 639-1")
+_CODES = _spellings("ISO 639-1", "ISO 639-3")
+_LANGUAGES = _spellings("ISO 639-1", "ISO 639-3", "English")
 #: A code, with script (deu_Latn), region (pt-br, EN-US) or neither.
 _TAG = re.compile(r"([a-z]{2,12})(?:[_-]([a-z]{4}|[a-z]{2}))?", flags=re.IGNORECASE)
 
@@ -57,16 +38,14 @@ class Family:
 
     `pattern` has the group `language` and perhaps `variant` (added to the name of the benchmark),
     `subset`, `prompt`. `items` are fields of the document that together name an item across
-    languages (else the number of the row). `source` is empty where it differs by item or the log
-    must say it; `size` is the fixed number of items in one language, or 0; `parallel` whether all
-    languages have the same questions.
+    languages (else the number of the row). `size` is the fixed number of items in one language, or
+    0; `parallel` whether all languages have the same questions.
     """
 
     benchmark: str
     pattern: str
     chance: float = 0.0
     items: tuple[str, ...] = ()
-    source: str = "English"
     size: int = 0
     parallel: bool = True
 
@@ -113,11 +92,11 @@ FAMILIES = (
     Family(
         "xstorycloze", rf"x_?story_?cloze_{_LANG}{_END}", chance=0.5, items=("story_id",), size=1511
     ),
-    Family("eclektic", rf"eclektic(?:_{_LANG})?", items=("q_id",), source="", size=384),
+    Family("eclektic", rf"eclektic(?:_{_LANG})?", items=("q_id",), size=384),
     Family("m_arc", rf"{_M_ARC}_{_LANG}(?:_challenge)?{_END}", chance=0.25, items=("id",)),
     Family("m_hellaswag", rf"{_M_SWAG}_{_LANG}{_END}", chance=0.25, items=("ind",)),
     Family("m_mmlu", rf"(?:m_mmlu|mlmm_mmlu)_{_LANG}{_END}", chance=0.25, items=("id",)),
-    Family("include", _INCLUDE, chance=0.25, parallel=False, source=""),
+    Family("include", _INCLUDE, chance=0.25, parallel=False),
 )
 _COMPILED = tuple((family, re.compile(family.pattern)) for family in FAMILIES)
 

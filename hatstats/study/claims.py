@@ -30,18 +30,12 @@ class StudyInfo:
     notes: str = ""
 
 
-#: Keys that a claim of each kind must have, and keys that it may have.
-_REQUIRED = {
-    "non_inferiority": ("name", "kind", "small", "large", "margin"),
-    "slope_difference": ("name", "kind", "term", "threshold"),
-    "slope": ("name", "kind", "term", "threshold"),
-    "contrast": ("name", "kind", "model", "other", "threshold"),
-}
-_OPTIONAL = {
-    "non_inferiority": ("statement", "formula", "level", "variable"),
-    "slope_difference": ("statement", "formula", "level", "direction"),
-    "slope": ("statement", "formula", "level", "direction"),
-    "contrast": ("statement", "level", "direction"),
+#: Keys that a claim of each kind must have beside name and kind, and keys that it may have.
+_KEYS = {
+    "non_inferiority": ("small large margin", "statement formula level variable"),
+    "slope_difference": ("term threshold", "statement formula level direction"),
+    "slope": ("term threshold", "statement formula level direction"),
+    "contrast": ("model other threshold", "statement level direction"),
 }
 _NUMBERS = ("small", "large", "margin", "threshold", "level")
 #: What a claim says of its number: that it lies above the threshold, or below it.
@@ -126,11 +120,12 @@ def _check_claim(claim: Mapping[str, Any], label: str, file: str) -> None:
         )
 
     kind = claim.get("kind")
-    if not isinstance(kind, str) or kind not in _REQUIRED:
-        hint = f"write one of {', '.join(_REQUIRED)}.{near(str(kind), _REQUIRED)}"
+    if not isinstance(kind, str) or kind not in _KEYS:
+        hint = f"write one of {', '.join(_KEYS)}.{near(str(kind), _KEYS)}"
         raise error(" has no known kind.", "kind", hint)
     label = f"{label} ({claim.get('name', 'without a name')}, {kind})"
-    known = (*_REQUIRED[kind], *_OPTIONAL[kind])
+    required, optional = ((*keys.split(),) for keys in _KEYS[kind])
+    known = ("name", "kind", *required, *optional)
     if unknown := [key for key in claim if key not in known]:
         plural = "s" if len(unknown) > 1 else ""
         raise error(
@@ -138,7 +133,7 @@ def _check_claim(claim: Mapping[str, Any], label: str, file: str) -> None:
             unknown[0],
             f"its keys are {', '.join(known)}.{near(unknown[0], known)}",
         )
-    for key in _REQUIRED[kind]:
+    for key in ("name", *required):
         if key not in claim:
             hint = f"write {key} = ... in it: claims are registered in full."
             raise error(f" lacks the key {key!r}.", key, hint)

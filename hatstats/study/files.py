@@ -252,13 +252,23 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def study_table(folder: Path, *names: str) -> Path:
-    """Path of the first of these tables that a study folder has; an error if it has none."""
+    """Path of the one of these tables that a study folder has; an error for none or several."""
     found = [folder / name for name in names if (folder / name).is_file()]
-    if not found:
+    if len(found) > 1:
         raise DataError(
-            f"this is no study folder with {' or '.join(names)}.",
+            f"the folder has {' and '.join(path.name for path in found)}.",
             file=folder,
-            hint="write the study into a folder first: hatstats convert TABLE --out FOLDER.",
+            hint="remove one, or choose with format='csv'.",
+        )
+    if not found:
+        usual = [name for name in names if name.endswith((".csv", ".parquet"))] or names
+        inside = sorted(entry.name for entry in folder.iterdir())[:8] if folder.is_dir() else []
+        raise DataError(
+            f"this is no study folder with {' or '.join(usual)} (it has: "
+            f"{', '.join(inside) or 'nothing'}).",
+            file=folder,
+            hint="name the folder of a study or a table of counts, or write the study into a "
+            "folder first: hatstats convert TABLE --out FOLDER.",
         )
     return found[0]
 

@@ -32,8 +32,8 @@ def split_plain(raw: Sheet, other_way: str = "") -> tuple[dict[str, Sheet], list
     columns = list({column.name: column for column in (*COUNTS, *MODELS, *BENCHMARKS)}.values())
     sheet = conform(raw, columns, other_way=other_way)
     counts = replace(sheet, frame=sheet.frame[[c.name for c in COUNTS]])
-    _check_constant(sheet, "model", MODELS[1:])
-    _check_constant(sheet, "benchmark", BENCHMARKS[2:])
+    for column in (c.name for c in (*MODELS[1:], *BENCHMARKS[2:]) if c.name in sheet.frame):
+        sheet.refuse_varying(["benchmark" if column == "chance" else "model"], column)
     models = _first_rows(sheet, ["model"], [c.name for c in MODELS])
     items = Sheet.from_frame(sheet.file, no_items())
     if "source_language" in raw.frame:
@@ -41,8 +41,8 @@ def split_plain(raw: Sheet, other_way: str = "") -> tuple[dict[str, Sheet], list
         by_item = sheet.frame["benchmark"].map(own > 1).to_numpy(dtype=bool)
         if by_item.any():
             rows = sheet.keep(by_item)
-            _check_constant(rows, "item", BENCHMARKS[1:2])
             key = ["benchmark", "item"]
+            rows.refuse_varying(key, "source_language")
             items = _first_rows(rows, key, [*key, "source_language"])
             sources = sheet.frame["source_language"].mask(by_item, "")
             sheet = replace(sheet, frame=sheet.frame.assign(source_language=sources))
@@ -165,21 +165,3 @@ def _first_rows(sheet: Sheet, key: list[str], columns: list[str]) -> Sheet:
     """The first row of each value of the key, with these columns."""
     first = sheet.keep(~sheet.frame.duplicated(key).to_numpy())
     return replace(first, frame=first.frame[columns])
-
-
-def _check_constant(sheet: Sheet, key: str, columns: Sequence[Column]) -> None:
-    """Refuse a table in which one model (or benchmark, or item) has two values of a column."""
-    keys = ["benchmark", "item"] if key == "item" else [key]
-    for column in columns:
-        if column.name not in sheet.frame:
-            continue
-        pairs = sheet.frame[[*keys, column.name]].drop_duplicates()
-        positions = pairs.index[pairs.duplicated(keys).to_numpy()].to_numpy()
-        if len(positions):
-            sheet.refuse(
-                positions,
-                column.name,
-                f"{key} {sheet.frame[key].iloc[positions[0]]!r} has another {column.name} "
-                "further up",
-                hint=f"write the same {column.name} in every row of one {key}.",
-            )

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.errors import DataError
-from hatstats.study.claims import StudyInfo, check_claims, read_head
-from hatstats.study.files import DELIMITERS, FORMATS, read_table, read_toml
+from hatstats.study.claims import StudyInfo, read_head
+from hatstats.study.files import DELIMITERS, FORMATS, read_table, read_toml, study_table
 from hatstats.study.frames.native import describe, is_frame, no_path
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
@@ -80,14 +80,14 @@ def _read_folder(
     folder: Path, format: str | None
 ) -> tuple[dict[str, Sheet], list[str], StudyInfo, tuple[Any, ...], tuple[Path, ...]]:
     """Raw tables by name, notes, description, claims and files of a study folder."""
-    path = _counts_file(folder, format)
-    toml, claims_toml = folder / "study.toml", folder / "claims.toml"
+    if format is not None and format not in {*DELIMITERS, "parquet"}:
+        raise DataError("the format is not known.", value=format, hint="use csv, tsv or parquet.")
+    endings = [f".{format}"] if format else FORMATS
+    path = study_table(folder, *(f"counts{ending}" for ending in endings))
+    toml = folder / "study.toml"
     head = read_toml(toml) if toml.exists() else {}
     info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
     files = [toml, path] if toml.exists() else [path]
-    if claims_toml.exists():
-        claims = _separate_claims(claims_toml, claims)
-        files.append(claims_toml)
     raw = read_table(path)
     sheets = {"counts": conform(raw, COUNTS)}
     for table in ("models", "benchmarks", "items"):
@@ -108,52 +108,6 @@ def _read_folder(
         sheets.get("benchmarks"), sheets["counts"], constants, by_item=by_item
     )
     return sheets, [*unused_note(raw, COUNTS), *notes], info, claims, tuple(files)
-
-
-def _separate_claims(file: Path, others: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
-    """Claims of ``claims.toml``; the head of the study may repeat them, but not contradict."""
-    content = read_toml(file)
-    for key in content:
-        if key != "claims":
-            raise DataError(
-                "the key is not known.",
-                file=file,
-                column=key,
-                value=content[key],
-                hint="the file holds tables [[claims]] and nothing else.",
-            )
-    claims = check_claims(content.get("claims", []), file=str(file))
-    if others and others != claims:
-        raise DataError(
-            "study.toml has other claims.",
-            file=file,
-            column="claims",
-            hint="keep the claims in one of the two files.",
-        )
-    return claims
-
-
-def _counts_file(folder: Path, format: str | None) -> Path:
-    """The one table of counts of a folder, of this format if one is given."""
-    if format is not None and format not in {*DELIMITERS, "parquet"}:
-        raise DataError("the format is not known.", value=format, hint="use csv, tsv or parquet.")
-    names = [f"counts.{format}"] if format else [f"counts{ending}" for ending in FORMATS]
-    found = [folder / name for name in names if (folder / name).exists()]
-    if not found:
-        inside = sorted(entry.name for entry in folder.iterdir())[:8]
-        usual = names[0] if format else "counts.csv or counts.parquet"
-        raise DataError(
-            f"the folder has no {usual} (it has: {', '.join(inside) or 'nothing'}).",
-            file=folder,
-            hint="name the folder of a study, or a table of counts.",
-        )
-    if len(found) > 1:
-        raise DataError(
-            f"the folder has {' and '.join(path.name for path in found)}.",
-            file=folder,
-            hint="remove one, or choose with format='csv'.",
-        )
-    return found[0]
 
 
 def as_study(value: object, caller: str) -> Study:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -146,34 +146,50 @@ class Sheet:
 
     def refuse(
         self,
-        faulty: Mask | npt.NDArray[np.int64] | Sequence[int],
+        faulty: Mask | npt.NDArray[np.int64] | pd.Series,
         column: str,
-        message: str,
+        message: str | Callable[[pd.Series], str],
         *,
-        hint: str,
+        hint: str | Callable[[pd.Series], str],
         value: object = None,
     ) -> None:
         """Raise one error for all faulty rows (mask (n,) or positions), if there are any.
 
         It counts them and shows the first with its value in `column`, or `value`. `message` has no
-        full stop.
+        full stop; it and the hint may be made of the first faulty row.
         """
         marks = np.asarray(faulty)
         hits = np.flatnonzero(marks) if marks.dtype == np.bool_ else marks
         if not len(hits):
             return
         first = int(hits[0])
+        row = self.frame.iloc[first]
+        said = [text if isinstance(text, str) else text(row) for text in (message, hint)]
         if value is None and column in self.frame.columns:
             value = _plain(self.frame[column].iloc[first])
         many = f" ({len(hits)} rows; the first is shown)" if len(hits) > 1 else ""
         raise DataError(
-            f"{message}{many}.",
+            f"{said[0]}{many}.",
             file=self.file,
             row=int(self.rows[first]),
             column=column,
             value=value,
-            hint=hint,
+            hint=said[1],
         )
+
+    def refuse_varying(self, key: list[str], column: str) -> None:
+        """Refuse rows of one thing (the last of the key) that differ in a column."""
+        pairs = self.frame[[*key, column]].drop_duplicates()
+
+        def message(row: pd.Series) -> str:
+            first = int(np.argmax((self.frame[key] == row[key]).all(axis=1)))
+            other = _plain(self.frame[column].iloc[first])
+            name = f"{key[-1]} {row[key[-1]]!r}"
+            return f"{name} has another {column} in row {self.rows[first]} ({other!r})"
+
+        again = pairs.index[pairs.duplicated(key).to_numpy()].to_numpy()
+        hint = f"write the same {column} in every row of one {key[-1]}."
+        self.refuse(again, column, message, hint=hint)
 
 
 def near(name: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,11 +16,12 @@ from hatstats.study.schema import (
     COUNTS,
     ITEMS,
     MODELS,
-    Mask,
     Sheet,
     conform,
     near,
 )
+
+Words = str | Callable[[pd.Series], str]
 
 #: Fewer parameters than this is taken for a size given in billions or millions.
 SMALLEST_SIZE = 1e6
@@ -100,23 +101,18 @@ def _check_unique(sheet: Sheet, key: list[str]) -> None:
 
 
 def _check_models(models: Sheet) -> None:
-    total = models.frame["params_total"].to_numpy()
-    active = models.frame["params_active"].to_numpy()
-    for column, size in (("params_total", total), ("params_active", active)):
-        models.refuse(
-            size <= 0,
-            column,
-            "a model has more than 0 parameters",
-            hint="write the number in units, such as 4.3e9, or leave the cell empty.",
-        )
-    if (more := active > total).any():
-        models.refuse(
-            more,
-            "params_active",
-            "more parameters are active than there are "
-            f"(params_total is {total[np.argmax(more)]:g})",
-            hint="exchange the two, or give both in the same unit.",
-        )
+    sizes = models.frame[["params_total", "params_active"]]
+    for column in sizes:
+        message, hint = "a model has more than 0 parameters", MODELS[-1].hint
+        models.refuse(sizes[column] <= 0, str(column), message, hint=hint)
+    models.refuse(
+        sizes["params_active"] > sizes["params_total"],
+        "params_active",
+        lambda row: (
+            f"more parameters are active than there are (params_total is {row['params_total']:g})"
+        ),
+        hint="exchange the two, or give both in the same unit.",
+    )
 
 
 def _check_benchmarks(benchmarks: Sheet) -> None:
@@ -125,26 +121,25 @@ def _check_benchmarks(benchmarks: Sheet) -> None:
         raise DataError(
             "the column is missing.", file=benchmarks.file, row=1, column="chance", hint=hint
         )
-    chance = benchmarks.frame["chance"].to_numpy()
-    outside = (chance < 0) | (chance >= 1)
-    if outside.any() and 1 < (first := float(chance[np.argmax(outside)])) < 100:
-        hint = f"per cent? Then write {first / 100:g}."
-    message = "chance is a proportion, at least 0 and below 1"
-    benchmarks.refuse(outside, "chance", message, hint=hint)
+    chance = benchmarks.frame["chance"]
+    benchmarks.refuse(
+        (chance < 0) | (chance >= 1),
+        "chance",
+        "chance is a proportion, at least 0 and below 1",
+        hint=lambda row: (
+            f"per cent? Then write {row['chance'] / 100:g}." if 1 < row["chance"] < 100 else hint
+        ),
+    )
 
 
 def _check_listed(counts: Sheet, listing: Sheet, column: str) -> None:
     """Refuse counts of a model or benchmark that its table does not list."""
-    used = counts.frame[column]
-    unlisted = ~used.isin(listing.frame[column]).to_numpy()
-    if not unlisted.any():
-        return
-    guess = near(str(used.iloc[np.argmax(unlisted)]), listing.frame[column])
+    known = listing.frame[column]
     counts.refuse(
-        unlisted,
+        ~counts.frame[column].isin(known),
         column,
         f"the {column} is not in {listing.file}",
-        hint=f"add a row for it there, or correct the name.{guess}",
+        hint=lambda row: "add a row for it there, or correct the name." + near(row[column], known),
     )
 
 
@@ -164,29 +159,19 @@ def _with_counts(sheet: Sheet, counts: pd.DataFrame, key: list[str]) -> tuple[Sh
 def _with_clusters(counts: Sheet, items: Sheet) -> Sheet:
     """Write the clusters of `items` into the counts, and refuse an item with two clusters."""
     frame = counts.frame
-    hint = "give each item one cluster."
     if len(items.frame) and (items.frame["cluster"] != "").any():
         listed = _item_values(frame, items.frame, "cluster")
-        own, given = (frame["cluster"] != "").to_numpy(), (listed != "").to_numpy()
-        clash = own & given & (frame["cluster"] != listed).to_numpy()
-        other = listed.iloc[np.argmax(clash)]
-        message = f"{items.file} gives this item another cluster ({other!r})"
-        counts.refuse(clash, "cluster", message, hint=hint)
-        frame = frame.assign(cluster=frame["cluster"].where(~given, listed).astype("str"))
+        counts.refuse(
+            (frame["cluster"] != "") & (listed != "") & (frame["cluster"] != listed),
+            "cluster",
+            lambda row: f"{items.file} gives this item another cluster ({listed.at[row.name]!r})",
+            hint="give each item one cluster.",
+        )
+        frame = frame.assign(cluster=frame["cluster"].where(listed == "", listed).astype("str"))
         counts = replace(counts, frame=frame)
-    if (frame["cluster"] != "").any():
-        pairs = frame[["benchmark", "item", "cluster"]].drop_duplicates()
-        several = pairs.duplicated(["benchmark", "item"]) & (pairs["item"] != "").to_numpy()
-        positions = pairs.index[several.to_numpy()].to_numpy()
-        if len(positions):
-            row = frame.loc[positions[0]]
-            same = (frame["benchmark"] == row["benchmark"]) & (frame["item"] == row["item"])
-            first = int(np.argmax(same))
-            message = (
-                f"item {row['item']!r} has another cluster in row {int(counts.rows[first])} "
-                f"({frame['cluster'].iloc[first]!r})"
-            )
-            counts.refuse(positions, "cluster", message, hint=hint)
+    named = (frame["item"] != "").to_numpy()
+    if (frame["cluster"] != "").any() and named.any():
+        counts.keep(named).refuse_varying(["benchmark", "item"], "cluster")
     return counts
 
 
@@ -195,131 +180,102 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
     frame = counts.frame
     sources = source_languages(frame, benchmarks.frame, items.frame)
     counts.refuse(
-        (sources == "").to_numpy(),
+        sources == "",
         "benchmark",
         f"no source language is given for this benchmark or item in {benchmarks.file}"
         + (f" or {items.file}" if len(items.frame) else ""),
         hint="write its source_language there.",
     )
     languages = frame.groupby("benchmark")["language"].unique()
-    is_source = (sources == frame["language"]).groupby(frame["benchmark"]).any()
-    used = sources.groupby(frame["benchmark"]).unique()
-    hint = "correct the name or add the source rows."
-    for position, (name, source) in enumerate(
-        zip(benchmarks.frame["benchmark"], benchmarks.frame["source_language"], strict=True)
-    ):
-        present = [str(language) for language in languages[name]]
-        if source in used[name] and source not in present:
-            benchmarks.refuse(
-                [position],
-                "source_language",
-                f"the source language of {name!r} has no rows in {counts.file} (languages there: "
-                f"{', '.join(present[:12])})",
-                hint=hint + near(source, present),
-            )
-    own = items.frame[(items.frame["source_language"] != "").to_numpy()]
-    pairs = pd.MultiIndex.from_frame(own[["benchmark", "source_language"]])
-    counted = pd.MultiIndex.from_frame(frame[["benchmark", "language"]].drop_duplicates())
-    if (lost := ~pairs.isin(counted)).any():
-        first = own[lost].iloc[0]
-        items.refuse(
-            own.index[lost].to_numpy(),
+    used, present = (
+        pd.MultiIndex.from_arrays([frame["benchmark"], names])
+        for names in (sources, frame["language"])
+    )
+
+    def thing(row: pd.Series) -> str:
+        return f"item {row['item']!r}" if "item" in row else repr(row["benchmark"])
+
+    for sheet in (benchmarks, items):
+        pairs = pd.MultiIndex.from_frame(sheet.frame[["benchmark", "source_language"]])
+        sheet.refuse(
+            pairs.isin(used) & ~pairs.isin(present),
             "source_language",
-            f"the source language of item {first['item']!r} has no rows in {counts.file}",
-            hint=hint + near(first["source_language"], languages[first["benchmark"]]),
+            lambda row: (
+                f"the source language of {thing(row)} has no rows in {counts.file} "
+                f"(languages there: {', '.join(languages[row['benchmark']][:12])})"
+            ),
+            hint=lambda row: (
+                "correct the name or add the source rows."
+                + near(row["source_language"], languages[row["benchmark"]])
+            ),
         )
-    for position, name in enumerate(benchmarks.frame["benchmark"]):
-        benchmarks.refuse(
-            [] if is_source[name] else [position],
-            "benchmark",
-            f"benchmark {name!r} has no rows in its source language in {counts.file}",
-            hint="add the rows of the source language: transfer is measured from it.",
-        )
+    is_source = (sources == frame["language"]).groupby(frame["benchmark"]).any()
+    benchmarks.refuse(
+        ~benchmarks.frame["benchmark"].map(is_source).astype(bool),
+        "benchmark",
+        lambda row: (
+            f"benchmark {row['benchmark']!r} has no rows in its source language in {counts.file}"
+        ),
+        hint="add the rows of the source language: transfer is measured from it.",
+    )
 
 
 def _check_counts(counts: Sheet) -> None:
     """Refuse counts that are impossible or not counts; each rule has a message."""
     frame = counts.frame
-    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
-    is_item = (frame["item"] != "").to_numpy()
-    for faulty, column, message, hint in (
+    correct, trials, benchmark = frame["n_correct"], frame["n_trials"], frame["benchmark"]
+    is_item = frame["item"] != ""
+    fraction = ~is_item & (correct > 0) & (correct < 1)
+    small = correct.groupby(benchmark).transform("max") <= 1
+    one_item = "a count of one item is a whole number"
+    whole = ("write counts (n_correct of n_trials trials), or leave 'item' empty where the row is "
+             "an average over items.")  # fmt: skip
+
+    def over_hint(row: pd.Series) -> str:
+        same = frame[benchmark == row["benchmark"]]
+        if same["n_trials"].max() <= 1 and 1 < same["n_correct"].max() <= 100:
+            return (
+                "this looks like per cent: divide by 100 and multiply by the number of items, and "
+                "write the number of items as n_trials."
+            )
+        return "n_correct is how many of the n_trials were right; are the two columns exchanged?"
+
+    rules: tuple[tuple[pd.Series, str, Words, Words], ...] = (
         (trials <= 0, "n_trials", "a cell needs more than 0 trials",
          "leave out rows of cells that were not run."),
         (correct < 0, "n_correct", "a count cannot be negative",
          "write how many trials were right; leave out rows of cells that were not run."),
-    ):  # fmt: skip
+        (correct > trials, "n_correct",
+         lambda row: f"n_correct is larger than n_trials ({row['n_trials']:g})", over_hint),
+        (is_item & (correct % 1 != 0), "n_correct", one_item, whole),
+        (is_item & (trials % 1 != 0), "n_trials", one_item, whole),
+        (fraction & (trials <= 1), "n_correct",
+         "this is a proportion of a single trial, so its sampling error is unknown",
+         "write the number of items as n_trials and the proportion times that number as "
+         "n_correct."),
+        (fraction & small & (trials >= 10), "n_correct",
+         "no n_correct of this benchmark is over 1, so it looks like a proportion",
+         "multiply by n_trials: n_correct is a count."),
+        (_partly(~is_item, benchmark), "item",
+         lambda row: f"benchmark {row['benchmark']!r} has rows with and rows without an item",
+         "name the item in every row, or leave averages out (or under a benchmark name of their "
+         "own)."),
+    )  # fmt: skip
+    for faulty, column, message, hint in rules:
         counts.refuse(faulty, column, message, hint=hint)
-    _check_at_most_trials(counts)
-    for column, values in (("n_correct", correct), ("n_trials", trials)):
-        counts.refuse(
-            is_item & (values % 1 != 0),
-            column,
-            "a count of one item is a whole number",
-            hint="write counts (n_correct of n_trials trials), or leave 'item' empty "
-            "where the row is an average over items.",
-        )
-    _check_proportions(counts, is_item)
-    mixed = _partly(~is_item, frame["benchmark"])
-    name = str(frame["benchmark"].iloc[np.argmax(mixed)])
-    counts.refuse(
-        mixed,
-        "item",
-        f"benchmark {name!r} has rows with and rows without an item",
-        hint="name the item in every row, or leave averages out (or under a benchmark name "
-        "of their own).",
-    )
-    no_prompt = (frame["prompt"] == "").to_numpy()
+    no_prompt = frame["prompt"] == ""
     if no_prompt.any() and not no_prompt.all():
-        cell = frame.groupby(list(CELL[:-1]), sort=False).ngroup()
         counts.refuse(
-            _partly(no_prompt, cell),
+            _partly(no_prompt, frame.groupby(list(CELL[:-1]), sort=False).ngroup()),
             "prompt",
             "this cell has rows with and a row without a prompt, so trials may count twice",
             hint="keep the rows per prompt or the total, not both.",
         )
 
 
-def _partly(blank: Mask, groups: pd.Series) -> Mask:
+def _partly(blank: pd.Series, groups: pd.Series) -> pd.Series:
     """Mask (n,) of the blank rows in groups that have rows that are not blank too."""
-    share = pd.Series(blank).groupby(groups.to_numpy()).transform("mean").to_numpy()
-    return np.asarray(blank & (share < 1))
-
-
-def _check_at_most_trials(counts: Sheet) -> None:
-    frame = counts.frame
-    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
-    over = correct > trials
-    first = int(np.argmax(over))
-    same = (frame["benchmark"] == frame["benchmark"].iloc[first]).to_numpy()
-    hint = "n_correct is how many of the n_trials were right; are the two columns exchanged?"
-    if trials[same].max() <= 1 and 1 < correct[same].max() <= 100:
-        hint = (
-            "this looks like per cent: divide by 100 and multiply by the number of items, and "
-            "write the number of items as n_trials."
-        )
-    message = f"n_correct is larger than n_trials ({trials[first]:g})"
-    counts.refuse(over, "n_correct", message, hint=hint)
-
-
-def _check_proportions(counts: Sheet, is_item: Mask) -> None:
-    """Refuse aggregate rows whose n_correct is an accuracy, not a count."""
-    frame = counts.frame
-    correct, trials = frame["n_correct"].to_numpy(), frame["n_trials"].to_numpy()
-    fraction = ~is_item & (correct > 0) & (correct < 1)
-    counts.refuse(
-        fraction & (trials <= 1),
-        "n_correct",
-        "this is a proportion of a single trial, so its sampling error is unknown",
-        hint="write the number of items as n_trials and the proportion times that number as "
-        "n_correct.",
-    )
-    largest = frame["n_correct"].groupby(frame["benchmark"]).transform("max").to_numpy()
-    counts.refuse(
-        fraction & (largest <= 1) & (trials >= 10),
-        "n_correct",
-        "no n_correct of this benchmark is over 1, so it looks like a proportion",
-        hint="multiply by n_trials: n_correct is a count.",
-    )
+    return blank & (blank.groupby(groups).transform("mean") < 1)
 
 
 def warn_implausible(counts: pd.DataFrame, models: pd.DataFrame, benchmarks: pd.DataFrame) -> None:

@@ -95,22 +95,6 @@ def test_locks_bad_input(tmp_path: Path) -> None:
         lock_claims(Study(study.counts, study.models, study.benchmarks, claims=(CLAIM,)))
 
 
-def test_claims_in_a_file_of_their_own(tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    study_folder(folder)
-    text = '[[claims]]\nname = "up"\nkind = "slope"\nterm = "release_year"\nthreshold = 0.0\n'
-    (folder / "claims.toml").write_text(text, encoding="utf-8")
-    study = read_study(folder)
-    assert [claim["name"] for claim in study.claims] == ["up"]
-    assert folder / "claims.toml" in study.files
-    study_folder(folder, *study.claims)  # the head repeats them
-    with pytest.raises(DataError, match=r"study\.toml has other claims"):
-        study_folder(folder, OTHER)
-    (folder / "claims.toml").write_text('name = "s"\n' + text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"claims\.toml, column 'name'"):
-        read_study(folder)
-
-
 def test_without_a_lock_every_claim_is_exploratory() -> None:
     found = register([CLAIM, OTHER])
     assert found.status == {"up": "exploratory", "big": "exploratory"}

@@ -267,7 +267,7 @@ def test_plain_table_that_contradicts_itself_bad_input(
     file = tmp_path / "table.csv"
     head = HEAD.replace("\n", f",{column}\n")
     file.write_text(f"{head}a,q,en,8,10,{values[0]}\na,q,sw,6,10,{values[1]}\n")
-    with pytest.raises(DataError, match=f"{word} has another {column} further up") as caught:
+    with pytest.raises(DataError, match=f"{word} has another {column} in row 2") as caught:
         read_study(file)
     assert (caught.value.row, caught.value.column) == (3, column)
 
@@ -314,7 +314,9 @@ def test_a_total_beside_its_parts_bad_input(make_folder: MakeFolder) -> None:
 def test_missing_files_bad_input(tmp_path: Path, make_folder: MakeFolder) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         read_study(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"no counts\.csv or counts\.parquet \(it has: nothing\)"):
+    with pytest.raises(
+        DataError, match=r"no study folder with counts\.csv or counts\.parquet \(it has: nothing\)"
+    ):
         read_study(tmp_path)
     with pytest.raises(DataError, match=r"no counts\.tsv \(it has: benchmarks\.csv, counts\.csv"):
         read_study(make_folder(), format="tsv")

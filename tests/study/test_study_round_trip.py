@@ -286,7 +286,7 @@ def test_a_plain_table_with_a_source_language_per_item(tmp_path: Path) -> None:
     assert study.items["source_language"].tolist() == ["en", "sw"]
     assert study.is_source.tolist() == [True, False, False, True, True, False]
     (tmp_path / "twice.csv").write_text("\n".join([head, *rows, "b,q,en,i1,1,3,sw"]))
-    with pytest.raises(ValueError, match="item 'i1' has another source_language further up"):
+    with pytest.raises(ValueError, match="item 'i1' has another source_language in row 2"):
         read_study(tmp_path / "twice.csv")
 
 

@@ -62,15 +62,10 @@ def _columns(path: Path, kind: str) -> dict[str, object]:
     if kind == "zip":
         return {}
     import pyarrow as pa
-    import pyarrow.ipc
-    import pyarrow.parquet
+    import pyarrow.dataset
 
     try:
-        if kind == "parquet":
-            schema = pyarrow.parquet.read_schema(path)
-        else:
-            with pa.memory_map(str(path)) as source:
-                schema = pyarrow.ipc.open_file(source).schema
+        schema = pyarrow.dataset.dataset(path, format="ipc" if kind == "arrow" else kind).schema
     except (OSError, ValueError) as reason:
         raise DataError(
             f"this is not a whole {kind.capitalize()} file ({str(reason).splitlines()[0]}).",

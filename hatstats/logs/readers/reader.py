@@ -68,7 +68,8 @@ class Rows:
 
     `fields` says where the columns are found, `facts` what is known of each file as a whole. For a
     CSV, `delimiter` and `header` (all columns in order); `root` is the folder below which
-    partitions (``model=.../``) are named, empty without.
+    partitions (``model=.../``) are named, empty without. `documents` marks a file of ours with
+    what was read from documents.
     """
 
     kind: Kind
@@ -78,6 +79,7 @@ class Rows:
     delimiter: str = ","
     header: tuple[str, ...] = ()
     root: str = ""
+    documents: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ ANSWER_WORDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
 def read_answers(cells: pd.Series, column: Columns) -> Array:
     """Read cells (n,) as 1 for right and 0 for wrong; anything else is counted and refused."""
     text = _text(cells)
-    _refuse(
+    refuse_cells(
         missing_cells(cells),
         "answers",
         "missing",
@@ -47,7 +47,7 @@ def read_answers(cells: pd.Series, column: Columns) -> Array:
         if found <= right | wrong:
             return np.where(text.isin(list(right)), 1.0, 0.0)
     numbers = _numbers(text)
-    _refuse(
+    refuse_cells(
         ~np.isin(numbers, [0, 1]),
         "cells",
         "neither right nor wrong",
@@ -86,7 +86,7 @@ def read_accuracies(cells: pd.Series, column: Columns, n_trials: Array) -> tuple
     text = _text(cells)
     signs = bool(text.str.endswith("%").all())
     numbers = _numbers(text.str.removesuffix("%").str.strip())
-    _refuse(
+    refuse_cells(
         ~((numbers >= 0) & (numbers <= 100)),
         "cells",
         "not accuracies",
@@ -121,7 +121,7 @@ def read_accuracies(cells: pd.Series, column: Columns, n_trials: Array) -> tuple
 def read_numbers(cells: pd.Series, column: str, *, blank: bool = False) -> Array:
     """Read a column of numbers (n,); empty cells are an error unless `blank` allows them."""
     numbers = _numbers(_text(cells))
-    _refuse(
+    refuse_cells(
         ~np.isfinite(numbers) & ~(missing_cells(cells) & blank),
         "cells",
         "not numbers",
@@ -166,7 +166,7 @@ def _selected(column: Columns) -> str:
     return f"df[[{shown}]]"
 
 
-def _refuse(
+def refuse_cells(
     faulty: Mask, what: str, fault: str, column: Columns, hint: str, cells: pd.Series | None = None
 ) -> None:
     """Raise one error for faulty cells (n,): how many of what, their fault, the first."""

@@ -23,15 +23,6 @@ def plain_frame(value: object) -> tuple[pd.DataFrame, list[str]]:
     columns. An error for anything else, for a frame without rows,
     and for unclear names of columns.
     """
-    if isinstance(value, str | Path):
-        raise DataError(
-            f"this is {describe(value)}, not a frame.", hint=f"read it: read_study({str(value)!r})."
-        )
-    if isinstance(value, Mapping | list | tuple | np.ndarray | pd.Series):
-        raise DataError(
-            f"this is {describe(value)}, not a frame.",
-            hint="make a frame of it first: pandas.DataFrame(...).",
-        )
     columns, series = [], []
     nested = []
     for column in _narwhals(_with_index(value)).iter_columns():
@@ -113,6 +104,12 @@ def _narwhals(value: object) -> nw.DataFrame[Any]:
     import narwhals as nw
     from narwhals.exceptions import DuplicateError
 
+    hint = "give a frame of pandas, polars or Arrow, with one row per answer or per cell."
+    no_frame = isinstance(value, Mapping | list | tuple | np.ndarray | pd.Series)
+    if no_frame:
+        hint = "make a frame of it first: pandas.DataFrame(...)."
+    elif isinstance(value, str | Path):
+        hint = f"read it: read_study({str(value)!r})."
     try:
         wrapped: object = nw.from_native(value, pass_through=True)
     except DuplicateError:
@@ -121,12 +118,9 @@ def _narwhals(value: object) -> nw.DataFrame[Any]:
         return wrapped.collect()
     if isinstance(wrapped, nw.DataFrame):
         return wrapped
-    if hasattr(value, "__arrow_c_stream__"):
+    if hasattr(value, "__arrow_c_stream__") and not no_frame:
         return nw.from_arrow(value, backend="pyarrow")
-    raise DataError(
-        f"this is {describe(value)}, not a frame.",
-        hint="give a frame of pandas, polars or Arrow, with one row per answer or per cell.",
-    )
+    raise DataError(f"this is {describe(value)}, not a frame.", hint=hint)
 
 
 def _plain_column(column: nw.Series[Any]) -> pd.Series | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.frames.answers import VALUE, missing_cells
+from hatstats.study.frames.answers import VALUE, missing_cells, refuse_cells
 from hatstats.study.frames.columns import Layout, plain_name
 from hatstats.study.schema import OTHER_NAMES, as_text
 
@@ -204,12 +204,8 @@ def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 def _names(cells: pd.Series, role: str) -> pd.Series[str]:
     """Names (n,) as text, whole numbers without a point; a missing one is an error."""
     text = as_text(cells)
-    missing = (text == "").to_numpy(dtype=bool)
-    if missing.any() and role not in {"cluster", "source_language"}:
-        raise DataError(
-            f"{int(missing.sum())} of {len(text)} rows have no {role} (the first is at position "
-            f"{int(np.argmax(missing))}).",
-            column=role,
-            hint="name it in every row, or drop these rows.",
-        )
+    if role not in {"cluster", "source_language"}:
+        empty = (text == "").to_numpy(dtype=bool)
+        hint = "name it in every row, or drop these rows."
+        refuse_cells(empty, f"cells of the {role}", "empty", role, hint)
     return text

@@ -121,7 +121,7 @@ def suspicious_cells(
 
 
 def cell_accuracies(study: Study) -> pd.DataFrame:
-    """Average the counts: `model, benchmark, language, accuracy, n, is_source`.
+    """Average the counts: `model, benchmark, language, trials, is_source, accuracy, n`.
 
     `n` is the number of independent trials that would give the accuracy its sampling error: for
     items, accuracy (1 - accuracy) over the variance of the mean over items (trials of one item
@@ -149,7 +149,7 @@ def cell_accuracies(study: Study) -> pd.DataFrame:
         by_items = (p * (1 - p)).to_numpy() * n**2 * (size - 1) / (size * square)
     # All right or all wrong: the items show no spread, and only their number is known.
     effective = np.where(size == 1, n, np.where(square > 0, np.minimum(by_items, n), size))
-    return cells[key].assign(accuracy=p, n=effective, is_source=cells["is_source"])
+    return cells[[*key, "trials", "is_source"]].assign(accuracy=p, n=effective)
 
 
 def _judge(cells: pd.DataFrame, chance: float) -> pd.DataFrame:

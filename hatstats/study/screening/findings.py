@@ -39,8 +39,8 @@ MIN_ITEMS, MIN_EACH = 20, 5
 #: A model "is right elsewhere" from this accuracy above chance on.
 CLEARLY_ABOVE = 0.10
 CEILING = 0.98
-_ROW = ["model", "benchmark"]
-_CELL = [*_ROW, "language"]
+#: Kind, languages and evidence of what looks wrong in a model and benchmark.
+Found = tuple[str, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,15 @@ def findings(study: Study) -> list[Finding]:
     cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
     found = [
         *_extraction(study),
-        *_zero(cells),
-        *_source_below(cells),
         *_identical(study),
         *_model_twins(study),
         *_item_twins(study),
-        *_floor(cells),
-        *_ceiling(cells),
-        *_unequal(study),
     ]
+    for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
+        for kind, languages, evidence in (
+            *_zero(rows), *_source_below(rows), *_level(rows), *_unequal(rows)
+        ):  # fmt: skip
+            found.append(Finding(kind, str(model), str(benchmark), languages, evidence))
     order = list(KINDS)
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
@@ -121,7 +121,7 @@ def write_flags(folder: Path, found: Sequence[Finding]) -> int:
         frame[column] = frame[column].fillna("").astype("str") if column in frame else ""
     text = {
         name: frame[name].astype("str").str.strip()
-        for name in (*_CELL, "item") if name in frame
+        for name in ("model", "benchmark", "language", "item") if name in frame
     }  # fmt: skip
     n_flagged = 0
     for finding in found:
@@ -148,37 +148,74 @@ def _extraction(study: Study) -> Iterator[Finding]:
         )
 
 
-def _zero(cells: pd.DataFrame) -> Iterator[Finding]:
-    for (model, benchmark), rows in cells.groupby(_ROW, sort=False):
-        accuracy, n = rows["accuracy"].to_numpy(), rows["n"].to_numpy()
-        chance = float(rows["chance"].iloc[0])
-        for position in map(int, np.flatnonzero((accuracy == 0) & (n >= MIN_EACH))):
-            others = np.delete(accuracy, position)
-            usual = float(np.median(others)) if len(others) else 0.0
-            if usual > chance + CLEARLY_ABOVE:
-                language = str(rows["language"].iloc[position])
-                evidence = (
+def _zero(rows: pd.DataFrame) -> Iterator[Found]:
+    """Kind, languages and evidence on cells of a model and benchmark with nothing right."""
+    accuracy, n = rows["accuracy"].to_numpy(), rows["n"].to_numpy()
+    for position in map(int, np.flatnonzero((accuracy == 0) & (n >= MIN_EACH))):
+        others = np.delete(accuracy, position)
+        usual = float(np.median(others)) if len(others) else 0.0
+        if usual > float(rows["chance"].iloc[0]) + CLEARLY_ABOVE:
+            language = str(rows["language"].iloc[position])
+            yield (
+                "zero-accuracy",
+                (language,),
+                (
                     f"Nothing right in {language} of {n[position]:.0f}, where the model's other "
                     f"languages have a median of {usual:.3f}."
-                )
-                yield Finding("zero-accuracy", str(model), str(benchmark), (language,), evidence)
+                ),
+            )
 
 
-def _source_below(cells: pd.DataFrame) -> Iterator[Finding]:
-    for (model, benchmark), rows in cells.groupby(_ROW, sort=False):
-        is_source = rows["is_source"].to_numpy(dtype=bool)
-        source, others = rows[is_source], rows[~is_source]
-        if len(source) != 1 or len(others) < 2:
-            continue
-        accuracy, language = float(source["accuracy"].iloc[0]), str(source["language"].iloc[0])
-        lowest = others.nsmallest(1, "accuracy").iloc[0]
-        if accuracy < float(lowest["accuracy"]):
-            evidence = (
+def _source_below(rows: pd.DataFrame) -> Iterator[Found]:
+    is_source = rows["is_source"].to_numpy(dtype=bool)
+    source, others = rows[is_source], rows[~is_source]
+    if len(source) != 1 or len(others) < 2:
+        return
+    accuracy, language = float(source["accuracy"].iloc[0]), str(source["language"].iloc[0])
+    lowest = others.nsmallest(1, "accuracy").iloc[0]
+    if accuracy < float(lowest["accuracy"]):
+        yield (
+            "source-below-all",
+            (language,),
+            (
                 f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
                 f"{len(others)} others (the lowest is {lowest['language']} with "
                 f"{lowest['accuracy']:.3f})."
-            )
-            yield Finding("source-below-all", str(model), str(benchmark), (language,), evidence)
+            ),
+        )
+
+
+def _level(rows: pd.DataFrame) -> Iterator[Found]:
+    """Cells of a model and benchmark at the chance level, or with nearly everything right."""
+    accuracy, chance, n = rows["accuracy"], rows["chance"], rows["n"]
+    error = np.sqrt(np.maximum(chance * (1 - chance), 1 / n) / n)
+    floor = f"at the chance level of {chance.iloc[0]:.3g}"
+    for kind, some, what in (
+        ("floor", rows[(accuracy <= chance + 2 * error) & (n >= MIN_EACH)], floor),
+        ("ceiling", rows[(accuracy >= CEILING) & (n >= MIN_ITEMS)], "at .98 or above"),
+    ):
+        if len(some):
+            values = _first_six(some, "accuracy", ".3f") + (", ..." if len(some) > 6 else "")
+            evidence = f"{len(some)} of {len(rows)} languages {what}: {values}."
+            yield kind, tuple(map(str, some["language"])), evidence
+
+
+def _unequal(rows: pd.DataFrame) -> Iterator[Found]:
+    n = rows["trials"].to_numpy()
+    values, sizes = np.unique(n, return_counts=True)
+    usual = values[sizes == sizes.max()].max()
+    odd = np.abs(n - usual) > 0.01 * usual
+    # Where most languages differ from one another, n is an effective number, not a count.
+    if usual % 1 == 0 and odd.any() and odd.sum() < len(n) / 2:
+        trials = _first_six(rows[odd], "trials", "g")
+        evidence = f"{trials} trials, where the other languages have {usual:g}."
+        yield "unequal-n", tuple(map(str, rows["language"][odd])), evidence
+
+
+def _first_six(rows: pd.DataFrame, column: str, form: str) -> str:
+    """The first languages of rows, each with its value of a column."""
+    pairs = rows[["language", column]].to_numpy()[:6]
+    return ", ".join(f"{language} {value:{form}}" for language, value in pairs)
 
 
 def _identical(study: Study) -> Iterator[Finding]:
@@ -254,48 +291,3 @@ def _item_twins(study: Study) -> Iterator[Finding]:
             )
             seconds = tuple(both[1] for both in twins)
             yield Finding("item-twins", "", str(benchmark), (), evidence, seconds)
-
-
-def _floor(cells: pd.DataFrame) -> Iterator[Finding]:
-    chance, n = cells["chance"].to_numpy(), cells["n"].to_numpy()
-    error = np.sqrt(np.maximum(chance * (1 - chance), 1 / n) / n)
-    low = (cells["accuracy"].to_numpy() <= chance + 2 * error) & (n >= MIN_EACH)
-    yield from _by_model(cells[low], cells, "floor", "at the chance level of {chance:.3g}")
-
-
-def _ceiling(cells: pd.DataFrame) -> Iterator[Finding]:
-    high = (cells["accuracy"] >= CEILING) & (cells["n"] >= MIN_ITEMS)
-    yield from _by_model(cells[high.to_numpy()], cells, "ceiling", "at .98 or above")
-
-
-def _by_model(some: pd.DataFrame, cells: pd.DataFrame, kind: str, what: str) -> Iterator[Finding]:
-    """One finding for each model and benchmark that has some of the cells."""
-    totals = cells.groupby(_ROW)["language"].nunique().to_dict()
-    for (model, benchmark), rows in some.groupby(_ROW, sort=False):
-        values = ", ".join(
-            f"{language} {accuracy:.3f}"
-            for language, accuracy in rows[["language", "accuracy"]].to_numpy()[:6]
-        )
-        more = ", ..." if len(rows) > 6 else ""
-        level = what.format(chance=float(rows["chance"].iloc[0]))
-        evidence = f"{len(rows)} of {totals[model, benchmark]} languages {level}: {values}{more}."
-        yield Finding(kind, str(model), str(benchmark), tuple(map(str, rows["language"])), evidence)
-
-
-def _unequal(study: Study) -> Iterator[Finding]:
-    trials = study.counts.groupby(_CELL, sort=False, as_index=False)["n_trials"].sum()
-    for (model, benchmark), rows in trials.groupby(_ROW, sort=False):
-        n = rows["n_trials"].to_numpy()
-        values, sizes = np.unique(n, return_counts=True)
-        usual = values[sizes == sizes.max()].max()
-        odd = np.abs(n - usual) > 0.01 * usual
-        # Where most languages differ from one another, n is an effective number, not a count.
-        if usual % 1 == 0 and odd.any() and odd.sum() < len(n) / 2:
-            few = rows[odd]
-            listed = ", ".join(
-                f"{language} {count:g}"
-                for language, count in few[["language", "n_trials"]].to_numpy()[:6]
-            )
-            evidence = f"{listed} trials, where the other languages have {usual:g}."
-            languages = tuple(map(str, few["language"]))
-            yield Finding("unequal-n", str(model), str(benchmark), languages, evidence)

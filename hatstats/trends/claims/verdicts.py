@@ -1,7 +1,7 @@
 """Registered claims and their verdicts: supported, refuted, inconclusive or not testable.
 
 A claim is a statement about one number theta and a threshold, registered before the data are seen
-(``[[claims]]`` in ``study.toml`` or ``claims.toml``). At level alpha it is *supported* if the
+(``[[claims]]`` in ``study.toml``). At level alpha it is *supported* if the
 one-sided test against the claim has p <= alpha, *refuted* if the test of the opposite has, and
 *inconclusive* otherwise. That is the same as asking which limits of the two-sided 1 - 2 alpha
 interval lie beyond the threshold. The p values of all claims of a study are adjusted by Holm's
