@@ -161,10 +161,10 @@ def _with_clusters(counts: Sheet, items: Sheet) -> Sheet:
     frame = counts.frame
     if len(items.frame) and (items.frame["cluster"] != "").any():
         listed = _item_values(frame, items.frame, "cluster")
-        counts.refuse(
+        replace(counts, frame=frame.assign(listed=listed)).refuse(
             (frame["cluster"] != "") & (listed != "") & (frame["cluster"] != listed),
             "cluster",
-            lambda row: f"{items.file} gives this item another cluster ({listed.at[row.name]!r})",
+            lambda row: f"{items.file} gives this item another cluster ({row['listed']!r})",
             hint="give each item one cluster.",
         )
         frame = frame.assign(cluster=frame["cluster"].where(listed == "", listed).astype("str"))
