@@ -318,7 +318,9 @@ def test_missing_files_bad_input(tmp_path: Path, make_folder: MakeFolder) -> Non
         DataError, match=r"no study folder with counts\.csv or counts\.parquet \(it has: nothing\)"
     ):
         read_study(tmp_path)
-    with pytest.raises(DataError, match=r"no counts\.tsv \(it has: benchmarks\.csv, counts\.csv"):
+    with pytest.raises(
+        DataError, match=r"no study folder with counts\.tsv \(it has: benchmarks\.csv, counts\.csv"
+    ):
         read_study(make_folder(), format="tsv")
     (tmp_path / "small" / "counts.parquet").write_bytes(b"")
     with pytest.raises(DataError, match=r"the folder has counts\.csv and counts\.parquet"):
