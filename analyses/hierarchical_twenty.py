@@ -13,7 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.posterior import prior_predictive, shrinkage
+from hatstats.report.figures.panels import prior_predictive, shrinkage
 from hatstats.report.figures.style import save_figure
 
 STUDY = "data/euroeval"

@@ -4,46 +4,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from hatstats.report.figures.run_figures import Drawn
 from hatstats.report.figures.style import COLOURS, COLUMN
+from hatstats.report.manifest import Origin
 from hatstats.report.results.results import Results
-from hatstats.report.tables.rounding import (
-    count_text,
-    decimals,
-    df_text,
-    number_text,
-    p_text,
-    percent_text,
-    plain_text,
-    words,
-)
+from hatstats.report.tables import rounding
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """How a run was made: what the reproducibility section of the page says.
-
-    `inputs` are SHA-256 of each input file by its name.
-    """
-
-    command: str
-    seed: int
-    versions: Mapping[str, str]
-    inputs: Mapping[str, str]
-
-
-def capital(text: str) -> str:
-    """The text with a capital first letter."""
-    return text[:1].upper() + text[1:]
+#: Functions of `rounding` by which the template writes numbers and names.
+_FILTERS = ("count_text", "decimals", "df_text", "number_text", "p_text", "percent_text",
+            "plain_text", "words")  # fmt: skip
 
 
 def report_page(
@@ -61,9 +37,7 @@ def report_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (capital, count_text, decimals, df_text, number_text, p_text, percent_text,
-               plain_text, words)  # fmt: skip
-    environment.filters |= {f.__name__: f for f in filters}
+    environment.filters |= {name: getattr(rounding, name) for name in _FILTERS}
     return environment.get_template("report.html").render(
         results=results,
         info=results.info,
@@ -73,10 +47,6 @@ def report_page(
         inline_svg=inline_svg,
         column=COLUMN,
         tables={table.name: (table.caption, Markup(to_html(table.table))) for table in tables},
-        weakly_identified=results.scores[~results.scores["informed"].astype(bool)].to_dict(
-            "records"
-        ),
-        compared=results.specification.get("choice", pd.Series(dtype="str")).nunique() > 1,
         origin=origin,
     )
 

@@ -7,8 +7,10 @@ import json
 import math
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,32 @@ PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib"
 DIGITS = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a run was made: what the manifest and the last section of the page say.
+
+    `arguments` are what the user asked for, without the path of the run folder, which changes no
+    number; `inputs` are SHA-256 of each file read, by its name.
+    """
+
+    arguments: dict[str, Any]
+    seed: int
+    versions: dict[str, str]
+    inputs: dict[str, str]
+
+    @property
+    def command(self) -> str:
+        """The command that a reader can type."""
+        study = shlex.quote(str(self.arguments.get("study", "STUDY")))
+        parts = ["hatstats", "report", study, "--out DIR"]
+        for name, value in self.arguments.items():
+            if name == "study" or value is None or value is False:
+                continue
+            option = f"--{name.replace('_', '-')}"
+            parts.append(option if value is True else f"{option} {shlex.quote(str(value))}")
+        return " ".join(parts)
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as stream:
@@ -33,15 +61,10 @@ def sha256(path: Path) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python, hatstats and the packages that matter."""
-    found = {"python": platform.python_version()}
-    for name in ("hatstats", *PACKAGES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            from hatstats import __version__
+    from hatstats import __version__
 
-            found[name] = __version__ if name == "hatstats" else "unknown"
-    return found
+    own = {"python": platform.python_version(), "hatstats": __version__}
+    return own | {name: version(name) for name in PACKAGES}
 
 
 def short_names(files: Iterable[Path]) -> dict[str, Path]:
@@ -93,31 +116,18 @@ def is_run_folder(path: Path) -> bool:
     return isinstance(head, dict) and head.get("schema") == SCHEMA
 
 
-def manifest_text(
-    folder: Path,
-    *,
-    arguments: Mapping[str, Any],
-    seed: int,
-    versions: Mapping[str, str],
-    inputs: Mapping[str, str],
-) -> str:
-    """The manifest of everything in `folder`, which is complete but for it, as text.
+def origin_of(arguments: Mapping[str, Any], seed: int, files: Iterable[Path]) -> Origin:
+    """How a run was made, with versions and with the hashes of the files that it read."""
+    inputs = {name: sha256(path) for name, path in sorted(short_names(files).items())}
+    return Origin(dict(arguments), seed, versions(), inputs)
 
-    `arguments` are what the user asked for, without the path of the run folder, which changes no
-    number; `inputs` are SHA-256 of the files read, by the name to write.
-    """
+
+def manifest_text(folder: Path, origin: Origin) -> str:
+    """The manifest of everything in `folder`, which is complete but for it, as text."""
     outputs = sorted(path for path in folder.rglob("*") if path.is_file())
-    return json_text(
-        {
-            "schema": SCHEMA,
-            "schema_version": SCHEMA_VERSION,
-            "arguments": arguments,
-            "seed": seed,
-            "versions": versions,
-            "inputs": inputs,
-            "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in outputs},
-        }
-    )
+    hashes = {path.relative_to(folder).as_posix(): sha256(path) for path in outputs}
+    head = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION}
+    return json_text({**head, **asdict(origin), "outputs": hashes})
 
 
 def check_out(out: Path) -> Path:

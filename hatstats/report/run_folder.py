@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,19 +10,10 @@ from typing import Any
 import pandas as pd
 
 from hatstats.errors import explained_imports
+from hatstats.report import manifest
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import save_figure
-from hatstats.report.html_page import Origin, report_page
-from hatstats.report.manifest import (
-    DIGITS,
-    SCHEMA_VERSION,
-    check_out,
-    json_text,
-    manifest_text,
-    sha256,
-    short_names,
-    versions,
-)
+from hatstats.report.html_page import report_page
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.tables.latex import to_latex
@@ -86,7 +76,7 @@ def write_report(
     ['report.html']
     """
     study = as_study(study, "write_report")
-    check_out(Path(out))
+    manifest.check_out(Path(out))
     options = options or ReportOptions()
     show = progress or (lambda what, share: None)
     results = analyse(study, options, progress=lambda what, share: show(what, 0.7 * share))
@@ -102,7 +92,7 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
     `arguments` is what the user asked for, recorded in the manifest, without `out`, which changes
     no number.
     """
-    with whole_folder(check_out(Path(out))) as folder:
+    with whole_folder(manifest.check_out(Path(out))) as folder:
         _write_numbers(results, folder)
         tables = tables_of(results)
         (folder / "tables").mkdir()
@@ -115,36 +105,18 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         for drawn in figures_of(results):
             paths = save_figure(drawn.figure, folder / "figures" / drawn.name)
             figures.append((drawn, paths["svg"].read_text(encoding="utf-8")))
-        origin = Origin(
-            command=command_line(arguments),
-            seed=int(results.facts["seed"]),
-            versions=versions(),
-            inputs={
-                name: sha256(path) for name, path in sorted(short_names(results.files).items())
-            },
-        )
+        origin = manifest.origin_of(arguments, int(results.facts["seed"]), results.files)
         page = report_page(results, figures, tables, origin)
         (folder / "report.html").write_text(page, encoding="utf-8")
-        manifest = manifest_text(
-            folder,
-            arguments=arguments,
-            seed=origin.seed,
-            versions=origin.versions,
-            inputs=origin.inputs,
-        )
-        (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+        text = manifest.manifest_text(folder, origin)
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
     return Path(out)
 
 
 def _write_numbers(results: Results, folder: Path) -> None:
     """Write the CSV files, `results.json` and `numbers.tex`."""
-    frames = {
-        "scores": results.scores,
-        "trends": results.trends,
-        "claims": results.claims,
-        "measures": results.measures,
-        "specification": results.specification,
-    }
+    written = ("scores", "trends", "claims", "measures", "specification")
+    frames = {name: getattr(results, name) for name in written}
     checks, bayes = results.checks, results.bayes
     if checks is not None:
         frames |= {"checks": checks.table, "items": checks.items}
@@ -153,29 +125,20 @@ def _write_numbers(results: Results, folder: Path) -> None:
         frames |= {f"bayes_{name}": getattr(bayes, name) for name in parts}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
+    others = ("comparison", "registration", "margins", "shares", "leverage", "influence",
+              "decompositions", "flagged", "left_out")  # fmt: skip
     content = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": manifest.SCHEMA_VERSION,
         "study": dict(results.info),
         "analysis": dict(results.facts),
         "key_results": results.key_results,
         "check_words": checks.words if checks else (),
         "bayes_words": bayes.words if bayes else (),
         **frames,
-        "scores_covariance": {
-            "models": list(results.cov.columns),
-            "cov": results.cov.to_numpy(float),
-        },
-        "comparison": results.comparison,
-        "registration": results.registration,
-        "margins": results.margins,
-        "shares": results.shares,
-        "leverage": results.leverage,
-        "influence": results.influence,
-        "decompositions": results.decompositions,
-        "flagged": results.flagged,
-        "left_out": results.left_out,
+        "scores_covariance": {"models": list(results.cov), "cov": results.cov.to_numpy(float)},
+        **{name: getattr(results, name) for name in others},
     }
-    (folder / "results.json").write_text(json_text(content), encoding="utf-8")
+    (folder / "results.json").write_text(manifest.json_text(content), encoding="utf-8")
     text = numbers_tex(macros(results), study=results.info["name"])
     (folder / "numbers.tex").write_text(text, encoding="utf-8")
 
@@ -183,17 +146,9 @@ def _write_numbers(results: Results, folder: Path) -> None:
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as CSV: UTF-8, line feeds, unknown cells empty, ISO dates."""
     text = frame.to_csv(
-        index=False, float_format=f"%.{DIGITS}g", date_format="%Y-%m-%d", lineterminator="\n"
+        index=False,
+        float_format=f"%.{manifest.DIGITS}g",
+        date_format="%Y-%m-%d",
+        lineterminator="\n",
     )
     path.write_bytes(text.encode("utf-8"))
-
-
-def command_line(arguments: Mapping[str, Any]) -> str:
-    """Put recorded arguments back into the command that a reader can type."""
-    parts = ["hatstats", "report", shlex.quote(str(arguments.get("study", "STUDY"))), "--out DIR"]
-    for name, value in arguments.items():
-        if name == "study" or value is None or value is False:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        parts.append(option if value is True else f"{option} {shlex.quote(str(value))}")
-    return " ".join(parts)

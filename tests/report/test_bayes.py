@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.report.figures.posterior import prior_predictive, shrinkage
+from hatstats.report.figures.panels import prior_predictive, shrinkage
 from hatstats.report.figures.run_figures import figures_of
-from hatstats.report.html_page import Origin, report_page
-from hatstats.report.results.bayes import binned_shares
+from hatstats.report.html_page import report_page
+from hatstats.report.manifest import Origin
+from hatstats.report.results.analysis import binned_shares
 from hatstats.report.results.results import BayesPart, Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
@@ -50,7 +51,7 @@ def with_bayes(found: BayesPart) -> Results:
 def page(found: BayesPart) -> str:
     shown = with_bayes(found)
     figures = [(drawn, '<svg viewBox="0 0 10 10"></svg>') for drawn in figures_of(shown)]
-    origin = Origin("hatstats report toy --out DIR", 1, {"hatstats": "0.1.0"}, {})
+    origin = Origin({"study": "toy"}, 1, {"hatstats": "0.1.0"}, {})
     return report_page(shown, figures, tables_of(shown), origin)
 
 

@@ -14,13 +14,14 @@ import pytest
 
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import COLOURS, figure_bytes
-from hatstats.report.html_page import Origin, inline_svg, report_page
+from hatstats.report.html_page import inline_svg, report_page
+from hatstats.report.manifest import Origin
 from hatstats.report.results.results import Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
 
 ORIGIN = Origin(
-    command="hatstats report toy --out DIR",
+    arguments={"study": "toy"},
     seed=7,
     versions={"python": "3.13", "hatstats": "0.1.0"},
     inputs={"toy/counts.csv": "ab" * 32},

@@ -17,6 +17,7 @@ import pytest
 from hatstats.errors import DataError
 from hatstats.report import run_folder as run_module
 from hatstats.report.manifest import (
+    Origin,
     check_out,
     is_run_folder,
     json_text,
@@ -27,7 +28,7 @@ from hatstats.report.manifest import (
 )
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
-from hatstats.report.run_folder import command_line, write_csv, write_run
+from hatstats.report.run_folder import write_csv, write_run
 from hatstats.study.files import whole_folder
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
@@ -358,5 +359,6 @@ def test_inputs_are_named_without_the_machine(tmp_path: Path) -> None:
 
 
 def test_the_command_can_be_typed_again() -> None:
-    text = command_line({"study": "my study", "seed": 3, "method": None, "with_flagged": True})
+    arguments = {"study": "my study", "seed": 3, "method": None, "with_flagged": True}
+    text = Origin(arguments, 3, {}, {}).command
     assert text == "hatstats report 'my study' --out DIR --seed 3 --with-flagged"

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from hatstats.report.figures.layout import add_axes, name_rows, new_figure, widest
-from hatstats.report.figures.style import COLUMN, IMPLIED, INK, MUTED, RULE, house_style
+from hatstats.report.figures import layout, style
 from hatstats.report.tables.rounding import percent_text, words
 
 #: Beyond this a measure moves more with ability than with transfer; longer bars are cut.
@@ -17,10 +16,10 @@ _MOST = 1.2
 _LOOKS = {
     ("C", "harder"): ("#d55e00", "C, harder"),
     ("B", "harder"): ("#f0b48a", "B, harder"),
-    ("A", ""): (RULE, "A"),
+    ("A", ""): (style.RULE, "A"),
     ("B", "easier"): ("#8fc1e3", "B, easier"),
     ("C", "easier"): ("#0072b2", "C, easier"),
-    ("", ""): (MUTED, "unknown"),
+    ("", ""): (style.MUTED, "unknown"),
 }
 
 
@@ -28,10 +27,10 @@ def _named_bars(
     names: list[str], row: float, top: float, ticks: tuple[float, ...], label: str
 ) -> tuple[Figure, Axes]:
     """A figure with one named row of `row` inches per bar of shares, first name on top."""
-    left, height = 0.14 + widest(names, 6.5), row * len(names) + 0.06
-    figure = new_figure(COLUMN, top + height + 0.44)
-    axes = add_axes(figure, left, top, COLUMN - left - 0.35, height)
-    name_rows(axes, names, 6.5)
+    left, height = 0.14 + layout.widest(names, 6.5), row * len(names) + 0.06
+    figure = layout.new_figure(style.COLUMN, top + height + 0.44)
+    axes = layout.add_axes(figure, left, top, style.COLUMN - left - 0.35, height)
+    layout.name_rows(axes, names, 6.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xticks(ticks, [percent_text(tick) for tick in ticks])
     axes.set_xlabel(label)
@@ -47,15 +46,15 @@ def leakage(table: pd.DataFrame) -> Figure:
     rows = table[table["leakage"].notna()].sort_values("leakage", kind="stable")
     names = [words(name) for name in rows["measure"]]
     label = "Moved by source ability, relative to transfer"
-    with house_style():
+    with style.house_style():
         figure, axes = _named_bars(names, 0.17, 0.06, (0.0, 0.5, 1.0), label)
         for row, (value, name) in enumerate(zip(rows["leakage"], names, strict=True)):
             shown = min(float(value), _MOST)
-            colour = IMPLIED if name.startswith("HAT") else MUTED
+            colour = style.IMPLIED if name.startswith("HAT") else style.MUTED
             axes.plot([0.0, shown], [row, row], color=colour, linewidth=4.0,
                       solid_capstyle="butt", label="_bar")  # fmt: skip
             axes.text(shown + 0.02, row, percent_text(value), fontsize=5.8, va="center",
-                      color=INK, label="_value")  # fmt: skip
+                      color=style.INK, label="_value")  # fmt: skip
         axes.set_xlim(0.0, _MOST + 0.15)
     return figure
 
@@ -70,7 +69,7 @@ def functioning(classes: pd.DataFrame) -> Figure:
     groups = list(classes.groupby(["benchmark", "language"], sort=False))
     names = [f"{name[0]}, {name[1]}" if several else str(name[1]) for name, _ in groups]
     label = "Items, by class of differential functioning"
-    with house_style():
+    with style.house_style():
         figure, axes = _named_bars(names, 0.22, 0.42, (0.0, 0.25, 0.5, 0.75, 1.0), label)
         for row, (_, part) in enumerate(groups):
             start, total = 0.0, float(part["items"].sum())
@@ -89,6 +88,6 @@ def functioning(classes: pd.DataFrame) -> Figure:
             for key, (colour, name) in _LOOKS.items()
             if seen.get(key, 0) > 0
         ]
-        figure.legend(handles=handles, loc="upper center", ncols=3, fontsize=6, labelcolor=INK,
-                      handlelength=0.9, columnspacing=1.2)  # fmt: skip
+        figure.legend(handles=handles, loc="upper center", ncols=3, fontsize=6,
+                      labelcolor=style.INK, handlelength=0.9, columnspacing=1.2)  # fmt: skip
     return figure

@@ -10,34 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.layout import (
-    add_axes,
-    name_rows,
-    new_figure,
-    shorten,
-    widest,
-    write_under,
-)
-from hatstats.report.figures.style import (
-    BAND,
-    COLUMN,
-    DOTTED,
-    INK,
-    MUTED,
-    PAGE,
-    Look,
-    house_style,
-)
+from hatstats.report.figures import layout, style
 from hatstats.report.tables.rounding import words
 
 #: Look of each verdict; a marker of what is inconclusive is hollow.
 VERDICTS = {
-    name: Look(name, colour, marker)
+    name: style.Look(name, colour, marker)
     for name, colour, marker in (
         ("supported", "#0072b2", "o"),
         ("refuted", "#d55e00", "X"),
-        ("inconclusive", MUTED, "o"),
-        ("not testable", MUTED, "x"),
+        ("inconclusive", style.MUTED, "o"),
+        ("not testable", style.MUTED, "x"),
     )
 }
 # Height of a panel of margins, its distance to the next in inches, and the usual level.
@@ -53,8 +36,8 @@ def what_changes(specification: pd.DataFrame) -> Figure:
     """
     claims = list(specification["claim"].drop_duplicates())
     choices = list(specification["choice"].drop_duplicates())
-    width = PAGE if len(claims) > 1 else COLUMN
-    names = [shorten(str(choice), 44) for choice in choices]
+    width = style.PAGE if len(claims) > 1 else style.COLUMN
+    names = [layout.shorten(str(choice), 44) for choice in choices]
     level = 100.0 * float(specification["conf_level"].iloc[0])
     note = (
         "First row: the default analysis, its estimate drawn through (thin line). Dotted: the "
@@ -65,27 +48,29 @@ def what_changes(specification: pd.DataFrame) -> Figure:
         for name, look in VERDICTS.items()
         if (specification["verdict"] == name).any()
     ]
-    with house_style():
-        left = 0.14 + widest(names, 6.0)
+    with style.house_style():
+        left = 0.14 + layout.widest(names, 6.0)
         gap, top, height = 0.14, 0.37, 0.165 * len(choices) + 0.08
         side = (width - left - 0.1 - gap * (len(claims) - 1)) / len(claims)
-        figure = new_figure(width, top + height)
+        figure = layout.new_figure(width, top + height)
         for index, claim in enumerate(claims):
-            axes = add_axes(figure, left + index * (side + gap), top, side, height)
+            axes = layout.add_axes(figure, left + index * (side + gap), top, side, height)
             _claim_panel(axes, specification[specification["claim"] == claim], choices)
             lines = textwrap.wrap(words(claim), max(int(side * 16), 8))[:2]
             axes.set_title("\n".join(lines), fontsize=6.5, pad=3, loc="left")
-            name_rows(axes, names if index == 0 else [""] * len(names), 6.0)
-        write_under(figure, handles, note)
+            layout.name_rows(axes, names if index == 0 else [""] * len(names), 6.0)
+        layout.write_under(figure, handles, note)
     return figure
 
 
 def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
     """Draw one claim: `rows` of the specification table, `choices` from top to bottom."""
     for value in rows.loc[rows["choice"] == choices[0], "estimate"].dropna()[:1]:
-        axes.axvline(value, color=BAND, linewidth=1.0, label="_default")
+        axes.axvline(value, color=style.BAND, linewidth=1.0, label="_default")
     for value in rows["threshold"].dropna()[:1]:
-        axes.axvline(value, color=INK, linewidth=0.7, linestyle=DOTTED, label="_threshold")
+        axes.axvline(
+            value, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_threshold"
+        )
     rows = rows.assign(height=rows["choice"].map(choices.index).astype(float))
     drawn = rows[rows["estimate"].notna()]
     for verdict, own in drawn.groupby("verdict", sort=False):
@@ -97,7 +82,7 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
         axes.plot(own["estimate"], own["height"], label="_estimate", **marks)
     for height in rows.loc[rows["estimate"].isna(), "height"]:
         axes.text(0.5, height, "not testable", transform=axes.get_yaxis_transform(), fontsize=5.5,
-                  color=MUTED, ha="center", va="center", label="_not testable")  # fmt: skip
+                  color=style.MUTED, ha="center", va="center", label="_not testable")  # fmt: skip
     axes.set_ylim(len(choices) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.grid(True)
@@ -111,11 +96,11 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
     `hatstats.trends.claims.non_inferiority.margin_curves`.
     """
     claims = list(margins.groupby("claim", sort=False))
-    with house_style():
-        figure = new_figure(COLUMN, 0.1 + (_HEIGHT + _APART) * len(claims))
+    with style.house_style():
+        figure = layout.new_figure(style.COLUMN, 0.1 + (_HEIGHT + _APART) * len(claims))
         for index, (claim, rows) in enumerate(claims):
             top = 0.3 + index * (_HEIGHT + _APART)
-            axes = add_axes(figure, 0.55, top, COLUMN - 0.75, _HEIGHT)
+            axes = layout.add_axes(figure, 0.55, top, style.COLUMN - 0.75, _HEIGHT)
             axes.set_title(words(claim), loc="left", fontsize=7)
             _margin_panel(axes, rows)
     return figure
@@ -123,16 +108,16 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
 
 def _margin_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the p values of one claim, on a log scale, by margin in accuracy."""
-    axes.plot(rows["margin"], rows["p_value"], color=BAND, linewidth=0.8, label="_curve")
+    axes.plot(rows["margin"], rows["p_value"], color=style.BAND, linewidth=0.8, label="_curve")
     for verdict, part in rows.groupby("verdict", sort=False):
-        dots = Look(str(verdict), VERDICTS[str(verdict)].colour, "o")
+        dots = style.Look(str(verdict), VERDICTS[str(verdict)].colour, "o")
         axes.plot(part["margin"], part["p_value"], label=dots.label, **dots.marks(2.1))
-    axes.axhline(_LEVEL, color=INK, linewidth=0.7, linestyle=DOTTED, label="_level")
+    axes.axhline(_LEVEL, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_level")
     for margin in rows.loc[rows["registered"].astype(bool), "margin"]:
-        axes.axvline(margin, color=MUTED, linewidth=0.7, label="_registered")
+        axes.axvline(margin, color=style.MUTED, linewidth=0.7, label="_registered")
         axes.annotate("registered", (margin, 1.0), xycoords=("data", "axes fraction"),
                       xytext=(1.5, -3.0), textcoords="offset points", rotation=90.0, va="top",
-                      fontsize=5.5, color=MUTED)  # fmt: skip
+                      fontsize=5.5, color=style.MUTED)  # fmt: skip
     low = min(float(rows["p_value"].min()) / 1.5, 0.03)
     axes.set_yscale("log")
     axes.set_ylim(low, 1.0)

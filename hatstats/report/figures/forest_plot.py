@@ -8,24 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.layout import (
-    add_axes,
-    family_handles,
-    name_rows,
-    new_figure,
-    shorten,
-    widest,
-    write_under,
-)
-from hatstats.report.figures.style import (
-    COLUMN,
-    DASHED,
-    MUTED,
-    Look,
-    family_looks,
-    house_style,
-    look_of,
-)
+from hatstats.report.figures import layout, style
 
 #: The forest plot names every model up to this number, and a choice of them beyond it.
 ALL_ROWS = 60
@@ -46,24 +29,28 @@ def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
     """
     rows = scores.sort_values(["informed", "estimate"], kind="stable", ignore_index=True)
     dense = len(rows) > ALL_ROWS
-    looks = family_looks(rows["family"])
+    looks = style.family_looks(rows["family"])
     named = _named_rows(len(rows))
-    names = [shorten(str(name), 26) for name in rows["model"].iloc[named]]
-    with house_style():
-        left = 0.12 + widest(names, 6.0) + (_REACH if dense else 0.0)
+    names = [layout.shorten(str(name), 26) for name in rows["model"].iloc[named]]
+    with style.house_style():
+        left = 0.12 + layout.widest(names, 6.0) + (_REACH if dense else 0.0)
         height = 6.6 if dense else 0.155 * len(rows) + 0.1
-        figure = new_figure(COLUMN, 0.06 + height)
-        axes = add_axes(figure, left, 0.06, COLUMN - left - (0.12 if dense else 0.95), height)
+        figure = layout.new_figure(style.COLUMN, 0.06 + height)
+        axes = layout.add_axes(
+            figure, left, 0.06, style.COLUMN - left - (0.12 if dense else 0.95), height
+        )
         _draw_rows(axes, rows, looks, dense)
         if dense:
             _spread_names(axes, named, names)
         else:
-            name_rows(axes, names, 6.0)
+            layout.name_rows(axes, names, 6.0)
             _write_values(axes, rows)
         axes.set_xlabel(f"HAT score, reference: {reference}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.grid(True)
-        write_under(figure, family_handles(looks.values()), _forest_note(rows, len(named)))
+        layout.write_under(
+            figure, layout.family_handles(looks.values()), _forest_note(rows, len(named))
+        )
     return figure
 
 
@@ -86,19 +73,19 @@ def _forest_note(rows: pd.DataFrame, named: int) -> str:
     return " ".join(parts)
 
 
-def _draw_rows(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], dense: bool) -> None:
+def _draw_rows(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], dense: bool) -> None:
     """Draw markers and intervals, row 0 at the foot."""
     line, size = (0.6, 1.8) if dense else (1.1, 3.8)
     for height, row in enumerate(rows.to_dict("records")):
-        look, informed = look_of(looks, row["family"]), bool(row["informed"])
+        look, informed = style.look_of(looks, row["family"]), bool(row["informed"])
         axes.plot([row["conf_low"], row["conf_high"]], [height, height], color=look.colour,
-                  linewidth=line, linestyle="-" if informed else DASHED,
+                  linewidth=line, linestyle="-" if informed else style.DASHED,
                   solid_capstyle="butt", label="_interval")  # fmt: skip
         label = "_estimate" if informed else "_estimate-weakly-identified"
         axes.plot([row["estimate"]], [height], label=label, **look.marks(size, filled=informed))
     weak = int((~rows["informed"].astype(bool)).sum())
     if 0 < weak < len(rows):
-        axes.axhline(weak - 0.5, color=MUTED, linewidth=0.5, label="_divide")
+        axes.axhline(weak - 0.5, color=style.MUTED, linewidth=0.5, label="_divide")
     axes.set_ylim(-0.7, len(rows) - 0.3)
 
 
@@ -109,11 +96,11 @@ def _spread_names(axes: Axes, named: list[int], names: list[str]) -> None:
     low, high = axes.get_ylim()
     heights = np.linspace(low + 1.5, high - 1.5, len(named))
     across = axes.get_yaxis_transform()
-    reach = _REACH / (axes.get_position().width * COLUMN)
+    reach = _REACH / (axes.get_position().width * style.COLUMN)
     for row, height, name in zip(named, heights, names, strict=True):
         axes.text(-reach, height, name, transform=across, fontsize=5.0, ha="right", va="center")
         x, y = [-0.95 * reach, -0.85 * reach, -0.12 * reach, 0.0], [height, height, row, row]
-        axes.plot(x, y, transform=across, color=MUTED, linewidth=0.3, clip_on=False,
+        axes.plot(x, y, transform=across, color=style.MUTED, linewidth=0.3, clip_on=False,
                   label="_leader")  # fmt: skip
 
 

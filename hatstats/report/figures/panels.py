@@ -1,4 +1,4 @@
-"""Small multiples: target against source accuracy, transfer profiles, and thinned scores."""
+"""Target against source accuracy, transfer profiles, thinned scores, and the posterior."""
 
 from __future__ import annotations
 
@@ -11,26 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hatstats.report.figures.layout import (
-    family_handles,
-    name_some,
-    panel_grid,
-    shorten,
-    write_under,
-)
-from hatstats.report.figures.style import (
-    COLUMN,
-    DOTTED,
-    IMPLIED,
-    INK,
-    MUTED,
-    PAGE,
-    TREND,
-    Look,
-    family_looks,
-    house_style,
-    look_of,
-)
+from hatstats.report.figures import layout, style
 
 #: Up to this number, panels are three abreast in one column; more take the width of the page.
 _NARROW = 12
@@ -59,12 +40,12 @@ def target_against_source(
     groups = list(points.groupby(["benchmark", "language"], sort=False))
     drawn = groups[:MOST_PANELS]
     fits = dict(list(curve.groupby(["benchmark", "language"]))) if len(curve) else {}
-    looks = family_looks(points.drop_duplicates("model")["family"])
-    width, columns = (COLUMN, 3) if len(drawn) <= _NARROW else (PAGE, 6)
+    looks = style.family_looks(points.drop_duplicates("model")["family"])
+    width, columns = (style.COLUMN, 3) if len(drawn) <= _NARROW else (style.PAGE, 6)
     limits = _square_limits(points)
     bars = points["model"].nunique() <= MOST_BARS
-    with house_style():
-        figure, panels = panel_grid(
+    with style.house_style():
+        figure, panels = layout.panel_grid(
             [f"{key[0]} · {key[1]}" if several else str(key[1]) for key, _ in drawn],
             labels=("Accuracy in the source language", "Accuracy in the target language"),
             width=width,
@@ -75,9 +56,11 @@ def target_against_source(
             _reference_lines(axes, limits, chance.get(str(key[0]), 0.0), 3)
             axes.tick_params(labelsize=5.8, pad=1.5)
             for fit in [fits[key]] if key in fits else []:
-                axes.plot(fit["source"], fit["target"], color=TREND, linewidth=1.0, label="_fit")
+                axes.plot(
+                    fit["source"], fit["target"], color=style.TREND, linewidth=1.0, label="_fit"
+                )
         note = _panel_note(points, len(curve) > 0, chance, len(groups) - len(drawn), bars)
-        write_under(figure, family_handles(looks.values()), note)
+        layout.write_under(figure, layout.family_handles(looks.values()), note)
     return figure
 
 
@@ -89,9 +72,9 @@ def _square_limits(points: pd.DataFrame) -> tuple[float, float]:
     return max(low - room, -0.02), min(high + room, 1.02)
 
 
-def _model_points(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], bars: bool) -> None:
+def _model_points(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], bars: bool) -> None:
     """Draw the models of one panel, with error bars if there is room for them."""
-    names = [look_of(looks, family) for family in rows["family"]]
+    names = [style.look_of(looks, family) for family in rows["family"]]
     for look in dict.fromkeys(names):
         own = rows[[name == look for name in names]]
         for flagged, cells in own.groupby(own["flagged"].astype(bool)):
@@ -109,9 +92,11 @@ def _bar_lengths(cells: pd.DataFrame, side: str) -> list[pd.Series]:
 
 def _reference_lines(axes: Axes, limits: tuple[float, float], chance: float, n_ticks: int) -> None:
     """Draw the diagonal (nothing lost) in square limits, and chance where it is above 0."""
-    axes.plot(limits, limits, color=MUTED, linewidth=0.4, zorder=1.5, label="_diagonal")
+    axes.plot(limits, limits, color=style.MUTED, linewidth=0.4, zorder=1.5, label="_diagonal")
     if chance > 0.0:
-        axes.axhline(chance, color=INK, linewidth=0.6, linestyle=DOTTED, label="_chance")
+        axes.axhline(
+            chance, color=style.INK, linewidth=0.6, linestyle=style.DOTTED, label="_chance"
+        )
     axes.set(xlim=limits, ylim=limits)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10]))
@@ -134,7 +119,7 @@ def _panel_note(
     flagged = points[points["flagged"].astype(bool)]
     if len(flagged):
         cells = [f"{row.model} ({row.language})" for row in flagged.itertuples()]
-        parts.append(f"Hollow: flagged and left out of the fit: {name_some(cells, 8)}.")
+        parts.append(f"Hollow: flagged and left out of the fit: {layout.name_some(cells, 8)}.")
     if not_drawn:
         parts.append(f"{not_drawn} further panels are not drawn.")
     return " ".join(parts)
@@ -149,14 +134,14 @@ def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Fi
     """
     benchmarks = list(profiles["benchmark"].drop_duplicates())[:_NARROW]
     models = profiles.drop_duplicates("model")
-    looks = family_looks(models["family"])
+    looks = style.family_looks(models["family"])
     nth = models.groupby("family", sort=False).cumcount() % len(_DASHES)
     lines: dict[str, dict[str, Any]] = {
-        str(model): {"color": look_of(looks, family).colour, "linestyle": _DASHES[k]}
+        str(model): {"color": style.look_of(looks, family).colour, "linestyle": _DASHES[k]}
         for model, family, k in zip(models["model"], models["family"], nth, strict=True)
     }
     handles = [
-        Line2D([], [], label=shorten(name, 24), linewidth=1.1, **line)
+        Line2D([], [], label=layout.shorten(name, 24), linewidth=1.1, **line)
         for name, line in lines.items()
     ]
     dotted = any(chance.get(str(name), 0.0) > 0.0 for name in benchmarks)
@@ -165,11 +150,11 @@ def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Fi
         "mean over target languages; it is best known where the model has many items."
     )
     several = len(benchmarks) > 1
-    with house_style():
-        figure, panels = panel_grid(
+    with style.house_style():
+        figure, panels = layout.panel_grid(
             [str(name) if several else "" for name in benchmarks],
             labels=("Source accuracy of an item", "Expected target accuracy"),
-            width=COLUMN,
+            width=style.COLUMN,
             columns=2 if several else 1,
             most_wide=2.5,
         )
@@ -179,7 +164,7 @@ def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Fi
                 axes.plot(own["source"], own["target"], linewidth=1.1, label="_profile",
                           **lines[str(model)])  # fmt: skip
             _reference_lines(axes, (0.0, 1.0), chance.get(str(benchmark), 0.0), 4)
-        write_under(figure, handles, note)
+        layout.write_under(figure, handles, note)
     return figure
 
 
@@ -202,11 +187,11 @@ def thinning(path: pd.DataFrame, *, reference: str) -> Figure:
         note += f" {MOST_THINNED} of {len(models)} models are shown."
         spaced = np.linspace(0, len(models) - 1, MOST_THINNED).round().astype(int)
         models = [models[index] for index in spaced]
-    with house_style():
-        figure, panels = panel_grid(
+    with style.house_style():
+        figure, panels = layout.panel_grid(
             models,
             labels=("1 / trials in the source language", "Observed HAT"),
-            width=PAGE,
+            width=style.PAGE,
             columns=min(4, len(models)),
             aspect=0.8,
             most_wide=2.1,
@@ -219,19 +204,76 @@ def thinning(path: pd.DataFrame, *, reference: str) -> Figure:
             )
         panels[0].xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], prune="upper"))
         panels[0].yaxis.set_major_locator(MaxNLocator(5))
-        write_under(figure, (), note)
+        layout.write_under(figure, (), note)
     return figure
 
 
 def _thinning_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the path of one model, sorted by its number of trials."""
     x = 1.0 / rows["trials"]
-    axes.plot(x, rows["implied"], color=IMPLIED, linewidth=1.1, gid="implied")
+    axes.plot(x, rows["implied"], color=style.IMPLIED, linewidth=1.1, gid="implied")
     limit, used = x == 0.0, rows["used"].astype(bool)
     kinds = ((limit, "D", True), (~limit & used, "o", True), (~limit & ~used, "o", False))
     for chosen, marker, filled in kinds:
-        marks = Look("", INK, marker).marks(4.0 if marker == "D" else 3.0, filled=filled)
+        marks = style.Look("", style.INK, marker).marks(
+            4.0 if marker == "D" else 3.0, filled=filled
+        )
         own = rows[chosen]
         axes.errorbar(x[chosen], own["observed"], yerr=1.959964 * own["std_error"],
                       elinewidth=0.8, clip_on=False, gid="limit" if marker == "D" else "thinned",
                       **marks)  # fmt: skip
+
+
+def _one_panel(labels: tuple[str, str]) -> tuple[Figure, Axes]:
+    """A figure of one panel with labelled axes."""
+    figure = layout.new_figure(style.COLUMN, 2.28)
+    axes = layout.add_axes(figure, 0.5, 0.08, style.COLUMN - 0.62, 2.2)
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    axes.grid(True)
+    return figure, axes
+
+
+def prior_predictive(shares: pd.DataFrame) -> Figure:
+    """Draw what prior and posterior say of the HAT of a cell.
+
+    `shares` has `low, high, prior, posterior`: shares of cells in bins of accuracy.
+    """
+    note = (
+        "Grey: HAT of a model in a language by the priors alone, before any data. Blue: by the "
+        "posterior. A prior that left no room where the posterior lies would have decided it."
+    )
+    with style.house_style():
+        figure, axes = _one_panel(("HAT of a cell", "Share of draws"))
+        edges = np.append(shares["low"], 1.0)
+        axes.bar(shares["low"], shares["prior"], shares["high"] - shares["low"], align="edge",
+                 color=style.MUTED, alpha=0.45, gid="prior")  # fmt: skip
+        axes.step(edges, np.append(shares["posterior"], 0.0), where="post", color=style.IMPLIED,
+                  linewidth=1.1, gid="posterior")  # fmt: skip
+        axes.set_xlim(0.0, 1.0)
+        layout.write_under(figure, (), note)
+    return figure
+
+
+def shrinkage(table: pd.DataFrame) -> Figure:
+    """Draw each cell's own estimate against its posterior, both less what the effects predict.
+
+    `table` has `raw, estimate, predicted` in logits.
+    """
+    note = (
+        "Each point is a model in a language. Across: its own estimate less what language, family, "
+        "model and trend predict; up: the posterior less the same. On the dashed line nothing is "
+        "shrunk, on the horizontal all is."
+    )
+    with style.house_style():
+        figure, axes = _one_panel(("Own estimate (logits)", "Posterior (logits)"))
+        across = (table["raw"] - table["predicted"]).to_numpy(dtype=float)
+        up = table["estimate"] - table["predicted"]
+        most = float(np.nanmax(np.abs(across))) * 1.05 if across.size else 1.0
+        axes.plot(
+            [-most, most], [-most, most], color=style.MUTED, linewidth=0.6, linestyle=style.DASHED
+        )
+        axes.axhline(0.0, color=style.MUTED, linewidth=0.6)
+        axes.scatter(across, up, s=8, color=style.INK, alpha=0.6, linewidths=0, gid="cells")
+        layout.write_under(figure, (), note)
+    return figure

@@ -9,8 +9,13 @@ from matplotlib.figure import Figure
 
 from hatstats.report.figures.claim_plots import margin_curve, what_changes
 from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.panels import target_against_source, thinning, transfer_profiles
-from hatstats.report.figures.posterior import prior_predictive, shrinkage
+from hatstats.report.figures.panels import (
+    prior_predictive,
+    shrinkage,
+    target_against_source,
+    thinning,
+    transfer_profiles,
+)
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size
 from hatstats.report.results.results import Results
 

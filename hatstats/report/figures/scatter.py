@@ -11,25 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 
-from hatstats.report.figures.layout import (
-    add_axes,
-    family_handles,
-    name_some,
-    new_figure,
-    shorten,
-    write_under,
-)
-from hatstats.report.figures.style import (
-    BAND,
-    COLUMN,
-    DASHED,
-    RULE,
-    TREND,
-    Look,
-    family_looks,
-    house_style,
-    look_of,
-)
+from hatstats.report.figures import layout, style
 from hatstats.report.tables.rounding import parameters_text
 
 #: Up to this number of models, those that are weakly identified get their wide bars too.
@@ -63,13 +45,13 @@ def _scores_against(column: str, scores: pd.DataFrame, curve: pd.DataFrame | Non
     """Draw scores against a column of theirs."""
     known = scores[scores[column].notna()]
     unknown = scores[scores[column].isna()].sort_values("model", ignore_index=True)
-    looks = family_looks(scores["family"])
+    looks = style.family_looks(scores["family"])
     crowded = len(scores) > MOST_WIDE_BARS
     strip, apart = (0.42, 0.1) if len(unknown) else (0.0, 0.0)
     left, top, height = 0.5, 0.08, 2.25
-    with house_style():
-        figure = new_figure(COLUMN, top + height)
-        axes = add_axes(figure, left, top, COLUMN - left - 0.1 - strip - apart, height)
+    with style.house_style():
+        figure = layout.new_figure(style.COLUMN, top + height)
+        axes = layout.add_axes(figure, left, top, style.COLUMN - left - 0.1 - strip - apart, height)
         if curve is not None:
             _trend_line(axes, curve)
         _score_points(axes, known, known[column].to_numpy(float), looks, crowded)
@@ -79,11 +61,11 @@ def _scores_against(column: str, scores: pd.DataFrame, curve: pd.DataFrame | Non
         scale = _size_axis if column == "params_total" else _date_axis
         scale(axes, known[column].to_numpy(float))
         if len(unknown):
-            margin = add_axes(figure, COLUMN - 0.06 - strip, top, strip, height)
+            margin = layout.add_axes(figure, style.COLUMN - 0.06 - strip, top, strip, height)
             _margin_strip(margin, unknown, looks, axes, crowded)
         unnamed = len(known) - _label_models(axes, known, column, curve)
         note = _trend_note(scores, column, curve is not None, unnamed)
-        write_under(figure, family_handles(looks.values()), note)
+        layout.write_under(figure, layout.family_handles(looks.values()), note)
     return figure
 
 
@@ -118,7 +100,7 @@ def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFra
     for index in np.argsort(-distance, kind="stable")[:_MOST_NAMES]:
         for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
             text = axes.annotate(
-                shorten(str(rows["model"].iloc[index]), 24),
+                layout.shorten(str(rows["model"].iloc[index]), 24),
                 (float(x[index]), float(y[index])),
                 xytext=(away * right, away * up * 0.8),
                 textcoords="offset points",
@@ -138,24 +120,24 @@ def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFra
 
 def _trend_line(axes: Axes, curve: pd.DataFrame) -> None:
     """Draw the fitted trend with its band."""
-    axes.fill_between(curve["x"], curve["conf_low"], curve["conf_high"], color=BAND, alpha=0.55,
-                      linewidth=0, label="_band")  # fmt: skip
-    axes.plot(curve["x"], curve["estimate"], color=TREND, linewidth=1.2, label="_trend")
+    axes.fill_between(curve["x"], curve["conf_low"], curve["conf_high"], color=style.BAND,
+                      alpha=0.55, linewidth=0, label="_band")  # fmt: skip
+    axes.plot(curve["x"], curve["estimate"], color=style.TREND, linewidth=1.2, label="_trend")
 
 
 def _score_points(
-    axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, Look], crowded: bool
+    axes: Axes, rows: pd.DataFrame, x: np.ndarray, looks: dict[str, style.Look], crowded: bool
 ) -> None:
     """Draw points at `x`, shape (n,), with error bars in the look of their family."""
-    names = [look_of(looks, family).label for family in rows["family"]]
+    names = [style.look_of(looks, family).label for family in rows["family"]]
     for (_, informed), own in rows.assign(x=x).groupby([names, rows["informed"]], sort=False):
-        look = look_of(looks, own["family"].iloc[0])
+        look = style.look_of(looks, own["family"].iloc[0])
         lengths = [own["estimate"] - own["conf_low"], own["conf_high"] - own["estimate"]]
         drawn = axes.errorbar(own["x"], own["estimate"], elinewidth=0.7, label="_model",
                               yerr=lengths if informed or not crowded else None,
                               **look.marks(3.4, filled=bool(informed)))  # fmt: skip
         for line in () if informed or crowded else drawn.lines[2]:
-            line.set_linestyle(DASHED)
+            line.set_linestyle(style.DASHED)
 
 
 def _score_limits(axes: Axes, scores: pd.DataFrame, curve: pd.DataFrame | None) -> None:
@@ -206,7 +188,7 @@ def year_text(value: float) -> str:
 
 
 def _margin_strip(
-    margin: Axes, rows: pd.DataFrame, looks: dict[str, Look], axes: Axes, crowded: bool
+    margin: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], axes: Axes, crowded: bool
 ) -> None:
     """Draw the models without the covariate in a strip at the right, in the same units of HAT."""
     order = rows.sort_values("estimate", kind="stable")
@@ -214,7 +196,7 @@ def _margin_strip(
     margin.set(xlim=(0, 1), ylim=axes.get_ylim(), yticks=[])
     margin.set_xticks([0.5], ["unknown"])
     margin.tick_params(axis="x", length=0)
-    margin.spines["left"].set(linestyle=(0, (2, 2)), color=RULE)
+    margin.spines["left"].set(linestyle=(0, (2, 2)), color=style.RULE)
 
 
 def _trend_note(scores: pd.DataFrame, column: str, fitted: bool, unnamed: int) -> str:
@@ -235,7 +217,7 @@ def _trend_note(scores: pd.DataFrame, column: str, fitted: bool, unnamed: int) -
         parts.append(f"{unnamed} of {n_known} points have no room for a name.")
     if unknown:
         missing = "size undisclosed" if column == "params_total" else "release date unknown"
-        names = [shorten(name, 32) for name in unknown]
-        listed = name_some(names, 12 if len(names) <= 12 else 6)
+        names = [layout.shorten(name, 32) for name in unknown]
+        listed = layout.name_some(names, 12 if len(names) <= 12 else 6)
         parts.append(f"In the margin, {missing} ({len(names)}): {listed}.")
     return " ".join(parts)

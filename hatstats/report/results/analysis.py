@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hatstats.errors import HatstatsError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, default_method, fit_profile
+from hatstats.inference.arrays import Floats
 from hatstats.other_measures.table import measures
-from hatstats.report.results.bayes import run_bayes
 from hatstats.report.results.collect import frames_of
 from hatstats.report.results.item_checks import run_item_checks
 from hatstats.report.results.key_results import key_result_lines
-from hatstats.report.results.results import Fits, ReportOptions, Results, stacked
+from hatstats.report.results.results import BayesPart, Fits, ReportOptions, Results, stacked
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
@@ -26,7 +28,7 @@ from hatstats.trends.claims.multiverse import (
 )
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import specification_table, verdict_shares
-from hatstats.trends.claims.verdicts import evaluate_claims
+from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
 from hatstats.trends.decomposition import decompose_profile
 from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend
@@ -43,6 +45,8 @@ TRENDS = {
 MOST_FAMILIES = 12
 #: Most models that it leaves out of a trend one after the other: refits of more take minutes.
 MOST_REFITS = 40
+#: Edges of the bins in which prior and posterior are shown.
+_EDGES = np.linspace(0.0, 1.0, 41)
 
 Progress = Callable[[str, float], None]
 
@@ -66,14 +70,9 @@ def fit_method(study: Study, options: ReportOptions) -> Method:
 
 def _influence(trend: TrendFit) -> pd.DataFrame:
     """How far one trend moves when a model is left out, one row per model and term."""
-    rows = influence_measures(trend)
-    parts = [
-        rows[["without", "n_models", "cooks_distance"]].assign(
-            term=term, dfbetas=rows[f"dfbetas[{term}]"]
-        )
-        for term in trend.design.terms
-    ]
-    return pd.concat(parts, ignore_index=True)
+    whole = ["without", "n_models", "cooks_distance"]
+    rows = influence_measures(trend).melt(whole, var_name="term", value_name="dfbetas")
+    return rows.assign(term=rows["term"].str.removeprefix("dfbetas[").str.removesuffix("]"))
 
 
 def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: float) -> pd.DataFrame:
@@ -104,6 +103,47 @@ def _specifications(study: Study, options: ReportOptions) -> dict[str, Specifica
         return {"as reported": base}
     few = study.models["family"].nunique() <= MOST_FAMILIES
     return list_specifications(study, base, drop=("family",) if few else (), cross=False)
+
+
+def binned_shares(prior: Floats, posterior: Floats) -> pd.DataFrame:
+    """Shares of draws of HAT in bins of accuracy: `low, high, prior, posterior`."""
+    shares: dict[str, Any] = {"low": _EDGES[:-1], "high": _EDGES[1:]}
+    for name, draws in (("prior", prior), ("posterior", posterior)):
+        known = draws[np.isfinite(draws)]
+        shares[name] = np.histogram(known, bins=_EDGES)[0] / known.size
+    return pd.DataFrame(shares)
+
+
+def run_bayes(fits: Fits, progress: Progress | None = None) -> BayesPart:
+    """Fit the hierarchical model to what a report is about."""
+    from hatstats.bayes.fit import fit_claims  # needs packages that a report does without
+    from hatstats.bayes.options import Sampling
+
+    options, scores = fits.options, fits.scores
+    found = fit_claims(fits.used, sampling=Sampling(progress=progress), rng=options.seed)
+    main = found.main
+    hat = main.hat()
+    table = hat.tidy(options.conf_level).merge(
+        hat.ranks(options.conf_level)[["model", "p_best"]], on="model"
+    )
+    plain = dict(zip(scores.models, scores.estimates, strict=True))
+    table["plain"] = [plain.get(name, np.nan) for name in table["model"]]
+    claims = found.claims
+    if len(claims):
+        decided = claims_frame(fits.claims).set_index("name")["verdict"]
+        claims = claims.assign(verdict=decided.reindex(claims["name"]).to_numpy())
+    return BayesPart(
+        claims=claims,
+        scores=table.sort_values("estimate", ascending=False, ignore_index=True),
+        shrinkage=main.shrinkage(),
+        prior=binned_shares(main.draws("hat", "prior"), main.draws("hat")),
+        checks=found.checks(),
+        facts={
+            "method": main.method,
+            "trend": main.design.formula or "none",
+            "draws": str(hat.draws.shape[0] * hat.draws.shape[1]),
+        },
+    )
 
 
 def analyse(

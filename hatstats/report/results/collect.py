@@ -17,6 +17,7 @@ from hatstats.trends.claims.verdicts import claims_frame
 from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]
+_INFO = ("name", "title", "source", "licence", "citation", "notes")
 _COVARIATES = ("family", "release_date", "release_year", "params_total", "params_active")
 #: Covariate drawn on the axis of each trend figure.
 _AXES = {"size": "params_total", "date": "release_year"}
@@ -27,23 +28,16 @@ def frames_of(fits: Fits) -> dict[str, Any]:
     study, scores, options = fits.study, fits.scores, fits.options
     table, points = scores_frame(fits), points_frame(fits)
     curve, profiles = curve_frames(fits)
-    info, trends = study.info, fits.trends
+    info, trends, level = study.info, fits.trends, options.conf_level
     return {
-        "info": {
-            "name": info.name,
-            "title": info.title,
-            "source": info.source,
-            "licence": info.licence,
-            "citation": info.citation,
-            "notes": info.notes,
-            "synthetic": "yes" if info.synthetic else "",
-        },
+        "info": {name: getattr(info, name) for name in _INFO}
+        | {"synthetic": "yes" if info.synthetic else ""},
         "facts": {
             "method": scores.method,
             "reference": scores.reference,
             "estimand": scores.estimand,
             "seed": options.seed,
-            "conf_level": options.conf_level,
+            "conf_level": level,
             "models": len(scores.models),
             "families": int(table["family"].replace("", np.nan).nunique()),
             "languages": int(points["language"].nunique()),
@@ -54,14 +48,9 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         },
         "scores": table,
         "cov": scores.cov,
-        "trends": stacked(
-            {name: trend_rows(fit, options.conf_level) for name, fit in trends.items()}
-        ),
+        "trends": stacked({name: trend_rows(fit, level) for name, fit in trends.items()}),
         "comparison": stacked(
-            {
-                name: fit.comparison(options.conf_level, rng=options.seed)
-                for name, fit in trends.items()
-            }
+            {name: fit.comparison(level, rng=options.seed) for name, fit in trends.items()}
         ),
         "claims": claims_frame(fits.claims),
         "points": points,
@@ -115,22 +104,17 @@ def points_frame(fits: Fits) -> pd.DataFrame:
 
 def _flagged_points(study: Study) -> pd.DataFrame:
     """Points of cells that are flagged, or whose source cell is, with what was observed there."""
-    cells = cell_accuracies(study)
     flagged = study.flagged[_CELL].drop_duplicates().assign(flagged=True)
-    cells = cells.merge(flagged, how="left", on=_CELL)
-    cells["flagged"] = cells["flagged"].fillna(False).astype(bool)
-    is_source = cells["is_source"].astype(bool)
-    source = cells[is_source].set_index(["model", "benchmark"])
-    source = source[~source.index.duplicated()]
-    target = cells[~is_source].reset_index(drop=True)
-    key = pd.MultiIndex.from_frame(target[["model", "benchmark"]])
-    target["source"] = source["accuracy"].reindex(key).to_numpy()
-    blind = source["flagged"].reindex(key).eq(True).to_numpy()
-    chosen = target[(target["flagged"].to_numpy() | blind) & target["source"].notna().to_numpy()]
+    cells = cell_accuracies(study).merge(flagged, how="left", on=_CELL)
+    is_source, key = cells["is_source"].astype(bool), ["model", "benchmark"]
+    source = cells[is_source].drop_duplicates(key)[[*key, "accuracy", "flagged"]]
+    target = cells[~is_source].merge(source, how="left", on=key, suffixes=("", "_source"))
+    suspicious = target["flagged"].eq(True) | target["flagged_source"].eq(True)
+    chosen = target[suspicious & target["accuracy_source"].notna()]
     families = study.models.set_index("model")["family"]
     return chosen[_CELL].assign(
         family=families.reindex(chosen["model"]).to_numpy(),
-        source=chosen["source"],
+        source=chosen["accuracy_source"],
         target=chosen["accuracy"],
         flagged=True,
     )
@@ -162,12 +146,11 @@ def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
 
 def trend_lines(fits: Fits) -> dict[str, pd.DataFrame]:
     """Fitted trend on each figure's axis, from the first trend on that covariate alone."""
-    lines = {}
-    for axis, covariate in _AXES.items():
-        for fit in fits.trends.values():
-            if _variables(fit.formula) == [covariate]:
+    lines: dict[str, pd.DataFrame] = {}
+    for fit in fits.trends.values():
+        for axis, covariate in _AXES.items():
+            if axis not in lines and _variables(fit.formula) == [covariate]:
                 lines[axis] = fit.curve(covariate, fits.options.conf_level)
-                break
     return lines
 
 

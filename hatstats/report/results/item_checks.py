@@ -50,9 +50,8 @@ def run_item_checks(profile: TransferProfile, reference: str, conf_level: float)
         warnings.simplefilter("always", DegenerateDataWarning)
         made = _checked(profile, reference, conf_level)
     messages = dict.fromkeys(str(warning.message) for warning in caught)
-    return replace(
-        made, words=(*made.words, *(f"{text[0].upper()}{text[1:]}." for text in messages))
-    )
+    said = [f"{text[0].upper()}{text[1:]}." for text in messages]
+    return replace(made, words=(*made.words, *said))
 
 
 def _checked(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
@@ -63,11 +62,10 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
     path = pd.DataFrame()
 
     def other_method() -> MisspecificationTest:
-        other = fit_profile(
-            profile.study, method="joint" if profile.method == "latent" else "latent"
-        )
-        joint, latent = (other, profile) if profile.method == "latent" else (profile, other)
-        tested = misspecification_test(joint, latent, reference)
+        is_latent = profile.method == "latent"
+        other = fit_profile(profile.study, method="joint" if is_latent else "latent")
+        pair = (other, profile) if is_latent else (profile, other)
+        tested = misspecification_test(*pair, reference)
         scores.append(other.hat(reference).tidy(conf_level))
         return tested
 

@@ -43,8 +43,8 @@ def _score(row: pd.Series, width: int = 34) -> str:
 def _claim_line(verdict: Verdict) -> str:
     """Verdict of one claim with its numbers, or the reason for none."""
     if verdict.verdict == "not testable":
-        return _cut(f"{verdict.name}: not testable, {verdict.reason}")
-    return _cut(
+        return f"{verdict.name}: not testable, {verdict.reason}"
+    return (
         f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
         f"Holm p {_p(verdict.p_holm)})"
@@ -111,11 +111,9 @@ def key_result_lines(
     weak = list(scores.loc[~informed, "model"])
     # A score that the data hardly inform is no candidate for best or worst.
     ranked = scores[informed] if informed.any() else scores
-    lines = [_head(fits)]
     best = ranked.iloc[0]
-    lines.append(
-        f"Highest HAT: {_score(best)}, rank {best['rank_low']:.0f} to {best['rank_high']:.0f}."
-    )
+    ranks = f"rank {best['rank_low']:.0f} to {best['rank_high']:.0f}"
+    lines = [_head(fits), f"Highest HAT: {_score(best)}, {ranks}."]
     if len(ranked) > 2:
         lines.append(f"Next: {_score(ranked.iloc[1])}.")
     if len(ranked) > 1:

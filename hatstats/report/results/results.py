@@ -190,7 +190,5 @@ class Results:
 
 def stacked(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Frames of several trends under one another, with the name of each in the column `trend`."""
-    named = [frame.copy() for frame in parts.values()]
-    for name, frame in zip(parts, named, strict=True):
-        frame.insert(0, "trend", name)
-    return pd.concat(named, ignore_index=True) if named else pd.DataFrame()
+    named = pd.concat(parts, names=["trend"]).reset_index("trend") if parts else pd.DataFrame()
+    return named.reset_index(drop=True)

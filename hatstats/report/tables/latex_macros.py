@@ -8,15 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from hatstats.report.results.results import Results
+from hatstats.report.tables import rounding
 from hatstats.report.tables.latex import escape_latex
-from hatstats.report.tables.rounding import (
-    count_text,
-    decimals,
-    df_text,
-    number_text,
-    p_text,
-    plain_text,
-)
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _HEADER = """\
@@ -65,8 +58,8 @@ def macros(results: Results) -> dict[str, str]:
         add(
             f"Claim{letters(str(row['name']))}",
             {"Verdict": str(row["verdict"]), **_numbers(row)}
-            | {"Threshold": plain_text(float(row["threshold"]))}
-            | {ending: count_text(float(row[name])) for ending, name in counts.items()},
+            | {"Threshold": rounding.plain_text(float(row["threshold"]))}
+            | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )
     for _, row in results.trends.iterrows():
         add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}", _numbers(row))
@@ -77,11 +70,17 @@ def macros(results: Results) -> dict[str, str]:
 
 def _numbers(row: pd.Series) -> dict[str, str]:
     """Numbers of one tidy row, rounded by its standard error, by the ending of their macros."""
-    n_decimals = decimals(float(row["std_error"]))
+    n_decimals = rounding.decimals(float(row["std_error"]))
     rounded = {"Estimate": "estimate", "StdError": "std_error", "Low": "conf_low",
                "High": "conf_high"}  # fmt: skip
-    texts = {ending: number_text(float(row[name]), n_decimals) for ending, name in rounded.items()}
-    return texts | {"Df": df_text(float(row["df"])), "PValue": p_text(float(row["p_value"]))}
+    texts = {
+        ending: rounding.number_text(float(row[name]), n_decimals)
+        for ending, name in rounded.items()
+    }
+    return texts | {
+        "Df": rounding.df_text(float(row["df"])),
+        "PValue": rounding.p_text(float(row["p_value"])),
+    }
 
 
 def _score(row: pd.Series, ending: str) -> dict[str, str]:

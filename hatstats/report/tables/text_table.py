@@ -14,19 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from hatstats.report.tables.rounding import (
-    UNKNOWN,
-    column_decimals,
-    count_text,
-    date_text,
-    decimals,
-    df_text,
-    number_text,
-    p_text,
-    parameters_text,
-    percent_text,
-    plain_text,
-)
+from hatstats.report.tables import rounding
 
 Kind = Literal[
     "text", "note", "prose", "value", "interval", "plain", "p", "df", "count", "params", "date",
@@ -34,12 +22,12 @@ Kind = Literal[
 ]  # fmt: skip
 #: How the numbers are written whose digits do not depend on a standard error.
 _WRITERS: dict[str, Callable[[float], str]] = {
-    "plain": plain_text,
-    "p": p_text,
-    "df": df_text,
-    "count": count_text,
-    "params": parameters_text,
-    "share": percent_text,
+    "plain": rounding.plain_text,
+    "p": rounding.p_text,
+    "df": rounding.df_text,
+    "count": rounding.count_text,
+    "params": rounding.parameters_text,
+    "share": rounding.percent_text,
 }
 
 
@@ -97,17 +85,19 @@ def make_table(
 def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
     """Text of one column."""
     if column.kind in ("text", "note", "prose"):
-        empty = UNKNOWN if column.kind == "text" else ""
+        empty = rounding.UNKNOWN if column.kind == "text" else ""
         return [empty if pd.isna(value) else str(value) or empty for value in frame[column.name]]
     if column.kind == "date":
-        return [date_text(value) for value in frame[column.name]]
+        return [rounding.date_text(value) for value in frame[column.name]]
     if column.kind in _WRITERS:
         return [_WRITERS[column.kind](value) for value in frame[column.name].to_numpy(float)]
     errors = frame.get(column.error, pd.Series(math.nan, frame.index)).to_numpy(float)
-    common = column_decimals(errors)
-    n_decimals = [decimals(float(error)) if digits == "row" else common for error in errors]
+    common = rounding.column_decimals(errors)
+    n_decimals = [
+        rounding.decimals(float(error)) if digits == "row" else common for error in errors
+    ]
     if column.kind == "value":
-        return list(map(number_text, frame[column.name].to_numpy(float), n_decimals))
+        return list(map(rounding.number_text, frame[column.name].to_numpy(float), n_decimals))
     low, high = (frame[f"{column.name}_{end}"].to_numpy(float) for end in ("low", "high"))
     return list(map(interval_text, low, high, n_decimals))
 
@@ -115,8 +105,8 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
 def interval_text(low: float, high: float, n_decimals: int) -> str:
     """Write an interval in square brackets; a dash if both ends are unknown."""
     if math.isnan(low) and math.isnan(high):
-        return UNKNOWN
-    return f"[{number_text(low, n_decimals)}, {number_text(high, n_decimals)}]"
+        return rounding.UNKNOWN
+    return f"[{rounding.number_text(low, n_decimals)}, {rounding.number_text(high, n_decimals)}]"
 
 
 def to_text(table: Table, *, width: int = 80) -> str:
