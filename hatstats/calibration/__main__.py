@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.calibration.coverage import CoverageDesign, coverage, tally
-from hatstats.calibration.drift import DriftDesign, drift
+from hatstats.calibration.drift import drift
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
@@ -74,7 +74,7 @@ def show_drift(effort: Effort, seed: int, jobs: int) -> None:
     """Drift and bias of the measures over source ability (one process)."""
     parts = []
     for n_trials, piled, world in itertools.product(effort.trials, _PILED, _WORLDS):
-        design = DriftDesign(world, Shape(effort.items, 2, n_trials, piled=piled))
+        design = StressDesign(world, Shape(effort.items, 2, n_trials, piled=piled))
         parts.append(drift(design, methods=effort.methods, n_seeds=effort.studies, rng=seed))
     table = pd.concat(parts, ignore_index=True)
     case = ["n_trials", "piled", "world"]

@@ -32,6 +32,8 @@ INSIDE = (0.2, 0.4, 0.6, 0.8)
 _SHORT = 0.03
 # A coverage that differs from its nominal level by more is counted.
 _OFF = 0.02
+#: Columns that say how large a study is.
+_SHAPE = ("piled", "n_items", "n_languages", "n_trials", "twins")
 #: A reference: its name, or source accuracies.
 Reference = str | tuple[float, ...]
 
@@ -128,11 +130,7 @@ def coverage(
                 {
                     "quantity": ["HAT"] * n_models + ["contrast"] * (n_models - 1),
                     "world": design.world,
-                    "piled": shape.piled,
-                    "n_items": shape.n_items,
-                    "n_languages": shape.n_languages,
-                    "n_trials": shape.n_trials,
-                    "twins": shape.twins,
+                    **{name: getattr(shape, name) for name in _SHAPE},
                     "method": design.method,
                     "reference": reference_name(reference),
                     "ability": [*design.abilities, *design.abilities[:-1]],

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from hatstats.calibration.stress import StressDesign
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
@@ -23,21 +23,8 @@ from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_
 from hatstats.simulation.worlds import PILED
 from hatstats.study import Study
 
-#: Size of the study by default.
-SHAPE = Shape(20_000, 2)
-#: Mean source logits of the models compared.
-ABILITIES = (-2.0, 0.0, 1.0, 3.0)
 _REFERENCES = ("uniform", "pooled")
 _QUANTILES = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class DriftDesign:
-    """What is simulated to see whether a measure drifts; `abilities` are mean source logits."""
-
-    world: WorldName = "logit_normal"
-    shape: Shape = SHAPE
-    abilities: tuple[float, ...] = ABILITIES
 
 
 def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) -> Floats:
@@ -60,9 +47,7 @@ def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) ->
     return np.concatenate([inner, low, high])
 
 
-def true_score(
-    world: WorldName, reference: str, abilities: Sequence[float], shape: Shape = SHAPE
-) -> float:
+def true_score(world: WorldName, reference: str, abilities: Sequence[float], shape: Shape) -> float:
     """True HAT of a simulated study under the reference `uniform` or `pooled`."""
     if reference == "uniform":
         return true_hat((np.arange(_QUANTILES) + 0.5) / _QUANTILES, world=world)
@@ -88,13 +73,15 @@ def _values(study: Study, methods: Sequence[Method]) -> dict[tuple[str, str], Fl
 
 
 def drift(
-    design: DriftDesign,
+    design: StressDesign,
     *,
     methods: Sequence[Method] = ("latent", "joint", "observed"),
     n_seeds: int = 4,
     rng: RandomSource = None,
 ) -> pd.DataFrame:
     """Measures of models that differ in source ability only, in `n_seeds` simulated studies.
+
+    The shifts of the design are not used: all models have the same transfer.
 
     `estimate` and `bias` are means over studies and `mc_error` is the standard error of that mean;
     `spread` is the mean over studies of the range of estimates, which sampling error increases, and

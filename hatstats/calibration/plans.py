@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from hatstats.errors import DegenerateDataWarning
-from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
-from hatstats.simulation.simulate import Shape, simulate_study
-from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision
+from hatstats.simulation.simulate import Shape
+from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision, simulated_scores
 from hatstats.trends.planning.power import PlanPanel, SlopeTests
 from hatstats.trends.regression import fit_trend
 
@@ -67,15 +62,7 @@ def power_against_simulation(
 
 def _scores(assumptions: PlanAssumptions, shape: Shape, rng: np.random.Generator) -> Floats:
     """Pooled HAT of the models of one simulated study, shape (M,)."""
-    study = simulate_study(
-        assumptions.abilities,
-        transfer=[assumptions.transfer] * len(assumptions.abilities),
-        shape=replace(shape, spread=assumptions.spread),
-        world=assumptions.world,
-        rng=rng,
-    )
-    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
-        return fit_profile(study, method="latent").hat("pooled").estimates
+    return simulated_scores(assumptions, shape, rng).estimates
 
 
 def precision_against_simulation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -48,21 +49,18 @@ class Printed:
 class ModelComparison(Printed):
     """Scores of the same models by several terms, whose last difference is tested against 0.
 
-    A subclass gives the properties `check` and `terms`.
+    A subclass has `check`, the name of the check for the column `method` of its rows, and `terms`,
+    the scores that are compared.
     """
 
     __slots__ = ()
     reference: str
+    if TYPE_CHECKING:
 
-    @property
-    def check(self) -> str:
-        """Name of the check, for the column `method` of its rows."""
-        raise NotImplementedError
-
-    @property
-    def terms(self) -> dict[str, ModelScores]:
-        """The scores that are compared; the term ``difference`` is tested against 0."""
-        raise NotImplementedError
+        @property
+        def check(self) -> str: ...  # noqa: D102
+        @property
+        def terms(self) -> dict[str, ModelScores]: ...  # noqa: D102
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -83,13 +83,10 @@ def mantel_haenszel(persons: Persons, n_classes: int) -> tuple[Floats, Floats, F
     where the languages are separated.
     """
     code = _classes(persons.score, n_classes)
-    tables = np.zeros((4, code.max() + 1, persons.right.shape[1]))
+    member = (code == np.arange(code.max() + 1)[:, None]).astype(float)
     wrong = persons.asked - persons.right
-    for row, (values, language) in enumerate(
-        ((persons.right, 1.0), (wrong, 1.0), (persons.right, 0.0), (wrong, 0.0))
-    ):
-        np.add.at(tables[row], code, values * (persons.target == language)[:, None])
-    a, b, c, d = tables
+    a, c = (member * (persons.target == side) @ persons.right for side in (1.0, 0.0))
+    b, d = (member * (persons.target == side) @ wrong for side in (1.0, 0.0))
     n = a + b + c + d
     size = np.where(n > 0, n, 1.0)
     agree, disagree = a * d / size, b * c / size

@@ -66,13 +66,8 @@ class MeasureDraws:
 
     def _rows(self, name: str, conf_level: float) -> pd.DataFrame:
         value, draws = self.estimate[name], self.draws[name]
-        error, low, high = _spread(draws, conf_level)
-        error = np.where(np.isfinite(value), error, np.nan)
-        tests = {
-            "std_error": error,
-            "conf_low": np.where(np.isfinite(value), low, np.nan),
-            "conf_high": np.where(np.isfinite(value), high, np.nan),
-        }
+        error, low, high = np.where(np.isfinite(value), _spread(draws, conf_level), np.nan)
+        tests = {"std_error": error, "conf_low": low, "conf_high": high}
         if name in _NULL:
             z = ratio(value, error)
             tests |= {"statistic": z, "p_value": two_sided_p(z, np.inf)}
@@ -101,35 +96,30 @@ class MeasureDraws:
             direction = 1.0 if MEANING.get(name, ("", True))[1] else -1.0
             own[name] = _order(direction * self.estimate[name][None], upper)
             signs[name] = _order(direction * self.draws[name], upper)
-        rows = []
-        for a, b in combinations(usable, 2):
-            drawn = np.array(
-                [_tau(x, y) for x, y in zip(signs[a], signs[b], strict=True)], dtype=float
-            )
-            error, low, high = _spread(drawn[:, None], conf_level)
-            rows.append(
-                rows_of_tests(
-                    [f"{a} ~ {b}"],
-                    [_tau(own[a][0], own[b][0])],
-                    {"std_error": error, "conf_low": low, "conf_high": high},
-                    conf_level=conf_level,
-                    method=f"Kendall's tau over {len(self.models)} models, {self.method}",
-                )
-            )
-        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+        pairs = list(combinations(usable, 2))
+        if not pairs:
+            return pd.DataFrame()
+        drawn = [[_tau(*both) for both in zip(signs[a], signs[b], strict=True)] for a, b in pairs]
+        error, low, high = _spread(np.array(drawn, dtype=float).T, conf_level)
+        return rows_of_tests(
+            [f"{a} ~ {b}" for a, b in pairs],
+            [_tau(own[a][0], own[b][0]) for a, b in pairs],
+            {"std_error": error, "conf_low": low, "conf_high": high},
+            conf_level=conf_level,
+            method=f"Kendall's tau over {len(self.models)} models, {self.method}",
+        )
 
 
 def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
     """Standard deviation and limits of draws (B, M), of those that are defined."""
     tail = 0.5 * (1.0 - check_level(conf_level))
-    error, low, high = (np.full(draws.shape[1], np.nan) for _ in range(3))
+    found = np.full((3, draws.shape[1]), np.nan)
     for m, column in enumerate(draws.T):
         defined = column[np.isfinite(column)]
         # With many draws undefined the rest are a selection, not a distribution.
         if defined.size > 1 and defined.size >= 0.9 * column.size:
-            error[m] = defined.std(ddof=1)
-            low[m], high[m] = np.quantile(defined, [tail, 1.0 - tail])
-    return error, low, high
+            found[:, m] = defined.std(ddof=1), *np.quantile(defined, [tail, 1.0 - tail])
+    return found[0], found[1], found[2]
 
 
 def _order(values: Floats, upper: tuple[Ints, Ints]) -> NDArray[np.int8]:

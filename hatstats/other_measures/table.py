@@ -16,18 +16,9 @@ from hatstats.inference.random_numbers import seeded
 from hatstats.inference.tidy import tidy_frame
 from hatstats.other_measures.draws import measure_draws
 from hatstats.scores.counts import ratio
-from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
 
 _NO_RATIO = "not defined: no right answer in the source language"
-
-
-def _raw(study: Study) -> HatScores:
-    """Raw target and source accuracies with their joint covariance (reference `own`)."""
-    with warnings.catch_warnings():
-        # One-sided profiles matter for HAT, not for plain means.
-        warnings.simplefilter("ignore", DegenerateDataWarning)
-        return fit_profile(study, method=_plain_method(study)).hat("own")
 
 
 def _plain_method(study: Study) -> Method:
@@ -140,7 +131,9 @@ def measures(
     ['gap', 'ratio', 'excess']
     """
     study = as_study(study, "measures")
-    raw = _raw(study)
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
+        # One-sided profiles matter for HAT, not for plain means.
+        raw = fit_profile(study, method=_plain_method(study)).hat("own")
     count = len(raw.models)
     target, source = raw.estimates, raw.source
     cov = raw.joint_cov
@@ -168,8 +161,7 @@ def measures(
     # No null of interest for a ratio: 0 would be no transfer at all.
     table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
     generator, seed = seeded(rng)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         drawn = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=generator)
     rows = drawn.tidy(conf_level)
     others = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)

@@ -1,9 +1,15 @@
-"""Design matrix over models from the table of models and a formula."""
+"""Design matrix over models from the table of models and a formula.
+
+Beside the functions of formulaic, ``within(x)`` and ``between(x)`` split a covariate into the mean
+of its family and the deviation from it; ``ordinal(x, "small", "medium", "large")`` codes ordered
+labels as 0, 1, 2. ``filled(x)`` replaces missing values by the mean of the others, and
+``missing(x)`` indicates them: together they keep models of undisclosed size in a trend over time.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +17,14 @@ import numpy as np
 import pandas as pd
 from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
+from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.validation import member
 from hatstats.study.formula import (
     EXAMPLE,
+    FUNCTIONS,
     evaluate_formula,
     formula_error,
     no_values,
@@ -24,9 +32,61 @@ from hatstats.study.formula import (
     required_columns,
     with_release_year,
 )
-from hatstats.trends.transforms import TOLERANT, functions
 
 Value = float | str
+
+#: Functions that accept missing values and return none.
+TOLERANT = ("filled", "missing")
+
+
+def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
+    """Ranks 0, 1, ... of ordered labels; a missing label stays missing.
+
+    A DataError without levels, or for a label that is not among them.
+    """
+    if len(levels) < 2:
+        raise DataError(
+            "ordinal() needs its levels in order",
+            column="formula",
+            hint='write ordinal(size_class, "small", "medium", "large").',
+        )
+    rank = {level: float(index) for index, level in enumerate(levels)}
+    message = "a label is not among the levels of ordinal()"
+    for label in labels.dropna():
+        member(str(labels.name), label, levels, message, "the levels given are")
+    return labels.map(rank).astype(float)
+
+
+def filled(values: Any) -> Floats:
+    """Values with the mean of the others where missing."""
+    x = np.asarray(values, dtype=float)
+    present = np.isfinite(x)
+    return np.where(present, x, x[present].mean() if present.any() else np.nan)
+
+
+def missing(values: Any) -> Floats:
+    """1 where a value is missing, else 0."""
+    return (~np.isfinite(np.asarray(values, dtype=float))).astype(float)
+
+
+def functions(clusters: NDArray[Any]) -> dict[str, Callable[..., Any]]:
+    """Functions that a formula may use, for rows in these clusters (M,)."""
+
+    def between(values: Any) -> Floats:
+        x = pd.Series(np.asarray(values, dtype=float))
+        return x.groupby(clusters).transform("mean").to_numpy(dtype=float)
+
+    def within(values: Any) -> Floats:
+        return np.asarray(values, dtype=float) - between(values)
+
+    return {
+        **FUNCTIONS,
+        "between": between,
+        "within": within,
+        "ordinal": ordinal,
+        "filled": filled,
+        "missing": missing,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +155,8 @@ def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> D
 
     `formula` is a right-hand side as formulaic reads it, such as ``"log10(params_total) +
     release_year"``; a constant is implied, and `release_date` gives `release_year`. Beside
-    formulaic's own (splines ``bs(x, df=3)``, categories ``C(x)``) it may use the functions of
-    `hatstats.trends.transforms`. `labels` are the clusters of the rows. A DataError if the formula
+    formulaic's own (splines ``bs(x, df=3)``, categories ``C(x)``) it may use those of this module.
+    `labels` are the clusters of the rows. A DataError if the formula
     cannot be evaluated or names an unknown variable; NotIdentifiedError if fewer models than
     coefficients plus one have all variables, or a column is constant or depends on the others.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -89,11 +89,9 @@ def leave_one_out(
         else:
             sizes, table = (float(fit.nobs), float(fit.n_clusters)), fit.tidy(conf_level)
             table = table[table["term"].isin(terms)]
-        values: tuple[Any, ...] = (name, *sizes)
-        for column, value in enumerate(values):
-            table.insert(column, ("without", "n_models", "n_clusters")[column], value)
-        rows.append(table)
-    return pd.concat(rows, ignore_index=True)
+        rows.append(table.assign(without=name, n_models=sizes[0], n_clusters=sizes[1]))
+    whole = pd.concat(rows, ignore_index=True)
+    return whole[["without", "n_models", "n_clusters", *whole.columns[:-3]]]
 
 
 def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame:
@@ -122,25 +120,21 @@ def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame
     >>> hs.influence_measures(trend).nlargest(1, "cooks_distance")["without"].item()
     'model-07'
     """
-    names = list(trend.terms) if trend.panel is None else list(trend.design.terms)
+    covariates = list(trend.design.terms)
+    names = list(trend.terms) if trend.panel is None else covariates
     columns = [trend.terms.index(name) for name in names]
     precision = np.linalg.inv(trend.reml.cov[np.ix_(columns, columns)])
-    rows = []
+    rows: list[list[object]] = []
     for name, fit in _refits(trend, unit).items():
-        row: dict[str, object] = {"without": name, "n_models": np.nan, "cooks_distance": np.nan}
-        row |= {f"dfbetas[{term}]": np.nan for term in trend.design.terms}
-        if isinstance(fit, TrendFit):
-            change = (
-                trend.estimates[columns] - fit.estimates[[fit.terms.index(term) for term in names]]
-            )
-            error = _errors_with_components_of(fit, trend)
-            row["n_models"] = fit.nobs
-            row["cooks_distance"] = float(change @ precision @ change)
-            for term in trend.design.terms:
-                scaled = change[names.index(term)] / error[trend.terms.index(term)]
-                row[f"dfbetas[{term}]"] = float(scaled)
-        rows.append(row)
-    return pd.DataFrame(rows)
+        if isinstance(fit, str):
+            rows.append([name, *np.full(2 + len(covariates), np.nan)])
+            continue
+        change = trend.estimates[columns] - fit.estimates[[fit.terms.index(x) for x in names]]
+        scaled = change / _errors_with_components_of(fit, trend)[columns]
+        dfbetas = [scaled[names.index(term)] for term in covariates]
+        rows.append([name, fit.nobs, change @ precision @ change, *dfbetas])
+    labels = ["without", "n_models", "cooks_distance", *(f"dfbetas[{x}]" for x in covariates)]
+    return pd.DataFrame(rows, columns=labels)
 
 
 def _errors_with_components_of(other: TrendFit, trend: TrendFit) -> Floats:

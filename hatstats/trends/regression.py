@@ -45,7 +45,7 @@ def fit_trend(
     formula : str
         Covariates over the study's table of models, such as
         ``"log10(params_total) + release_year"``; formulaic's functions (``bs``, ``C``) and those
-        of `hatstats.trends.transforms` may be used.
+        of `hatstats.trends.design` may be used.
     cluster : str
         Column of the table of models whose values are the clusters.
     vcov : {"CR2", "CR3", "CR1", "CR0"}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from hatstats.calibration.drift import DriftDesign, drift, source_quantiles, true_score
+from hatstats.calibration.drift import drift, source_quantiles, true_score
+from hatstats.calibration.stress import StressDesign
 from hatstats.simulation.simulate import Shape, simulate_study, true_hat
 
 
@@ -32,7 +33,7 @@ def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
 
 
 def test_latent_drifts_less_than_what_it_replaces() -> None:
-    design = DriftDesign("logit_normal", Shape(3_000, 2), (-1.0, 2.0))
+    design = StressDesign("logit_normal", Shape(3_000, 2), (-1.0, 2.0))
     table = drift(design, methods=("latent", "observed"), n_seeds=3, rng=8)
     spread = table.drop_duplicates(["measure", "reference"]).set_index(["measure", "reference"])
     moved = spread["spread_of_means"]

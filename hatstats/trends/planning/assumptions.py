@@ -11,6 +11,7 @@ from scipy import optimize, special
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
 from hatstats.study import Study
 
@@ -77,6 +78,21 @@ class PlanAssumptions:
         return cls(abilities, float(np.mean(spreads)), float(shift))
 
 
+def simulated_scores(
+    assumptions: PlanAssumptions, shape: Shape, rng: np.random.Generator
+) -> HatScores:
+    """Pooled HAT of the typical models in one simulated study."""
+    study = simulate_study(
+        assumptions.abilities,
+        transfer=[assumptions.transfer] * len(assumptions.abilities),
+        shape=replace(shape, spread=assumptions.spread),
+        world=assumptions.world,
+        rng=rng,
+    )
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
+        return fit_profile(study, method="latent").hat("pooled")
+
+
 def score_precision(
     assumptions: PlanAssumptions,
     shape: Shape,
@@ -91,15 +107,8 @@ def score_precision(
     over models, the second a mean over pairs.
     """
     errors, correlations = [], []
-    sized = replace(shape, spread=assumptions.spread)
-    shifts = [assumptions.transfer] * len(assumptions.abilities)
     for child in np.random.default_rng(rng).spawn(n_studies):
-        study = simulate_study(
-            assumptions.abilities, transfer=shifts, shape=sized, world=assumptions.world, rng=child
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateDataWarning)
-            cov = fit_profile(study, method="latent").hat("pooled").covariance
+        cov = simulated_scores(assumptions, shape, child).covariance
         sd = np.sqrt(np.diag(cov))
         errors.append(sd)
         off = ~np.eye(len(sd), dtype=bool)
