@@ -22,8 +22,8 @@ def test_quantiles_represent_the_simulated_distribution() -> None:
 
 def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
     # Cubic world: T(x) = x^3, area 1/4.
-    assert true_score("cubic", "uniform", (0.0, 1.0)) == pytest.approx(0.25, abs=1e-6)
-    pooled = true_score("cubic", "pooled", (0.0, 1.0))
+    assert true_score("cubic", "uniform", (0.0, 1.0), Shape()) == pytest.approx(0.25, abs=1e-6)
+    pooled = true_score("cubic", "pooled", (0.0, 1.0), Shape())
     z = np.random.default_rng(1).standard_normal(200_000)
     drawn = np.concatenate([special.expit(level + 1.5 * z) for level in (0.0, 1.0)])
     assert pooled == pytest.approx(true_hat(drawn, world="cubic"), abs=0.003)
