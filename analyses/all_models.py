@@ -51,7 +51,7 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(hs.claims_frame(verdicts), out / "claims.csv")
+    write(verdicts.tidy(), out / "claims.csv")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(hs.claims_frame(verdicts), out / "claims.csv")
+    write(verdicts.tidy(), out / "claims.csv")
     write(hs.margin_curves(verdicts), out / "margins.csv")
     save_figure(margin_curve(hs.margin_curves(verdicts)), out / "margins")
     write(hs.detectable_slopes(trend), out / "detectable.csv")

@@ -52,7 +52,7 @@ def run(study_path: Path, out: Path) -> None:
     verdicts = hs.evaluate_claims(profile, study.claims)
     for verdict in verdicts:
         say(verdict.summary())
-    write(hs.claims_frame(verdicts), out / "claims.csv")
+    write(verdicts.tidy(), out / "claims.csv")
     margins = hs.margin_curves(verdicts)
     write(margins, out / "margins.csv")
     save_figure(margin_curve(margins), out / "margins")

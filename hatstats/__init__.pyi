@@ -1,5 +1,6 @@
 """The public names and the modules that they come from: read when a name is first used."""
 
+from .bayes.fit import ClaimFits as ClaimFits
 from .bayes.fit import fit_claims as fit_claims
 from .bayes.fit import fit_hierarchical as fit_hierarchical
 from .bayes.fit import read_hierarchical as read_hierarchical
@@ -8,16 +9,23 @@ from .bayes.options import CellOptions as CellOptions
 from .bayes.options import Priors as Priors
 from .bayes.options import Sampling as Sampling
 from .bayes.result import HierarchicalFit as HierarchicalFit
+from .bayes.scores import PosteriorContrast as PosteriorContrast
+from .bayes.scores import PosteriorScores as PosteriorScores
 from .bootstrap.items import bootstrap_hat as bootstrap_hat
+from .bootstrap.result import BootstrapScores as BootstrapScores
 from .bootstrap.trials import resample_trials as resample_trials
 from .calibration.stress import StressDesign as StressDesign
 from .calibration.stress import stress_test as stress_test
 from .diagnostics.differential_functioning import functioning_classes as functioning_classes
 from .diagnostics.differential_functioning import item_functioning as item_functioning
+from .diagnostics.goodness_of_fit import CountTable as CountTable
 from .diagnostics.goodness_of_fit import count_table as count_table
+from .diagnostics.half_samples import SplitHalf as SplitHalf
 from .diagnostics.half_samples import split_half as split_half
+from .diagnostics.hausman import MisspecificationTest as MisspecificationTest
 from .diagnostics.hausman import misspecification_test as misspecification_test
 from .diagnostics.item_misfit import item_report as item_report
+from .diagnostics.thinning import Thinning as Thinning
 from .diagnostics.thinning import thin_trials as thin_trials
 from .errors import ConvergenceWarning as ConvergenceWarning
 from .errors import DataError as DataError
@@ -30,12 +38,15 @@ from .estimators.joint.compare import compare_joint as compare_joint
 from .estimators.joint.options import JointOptions as JointOptions
 from .estimators.latent.fit import LatentOptions as LatentOptions
 from .estimators.methods import fit_profile as fit_profile
+from .inference.labelled import Contrast as Contrast
 from .logs.convert import Conversion as Conversion
 from .logs.convert import convert_logs as convert_logs
+from .other_measures.draws import MeasureDraws as MeasureDraws
 from .other_measures.draws import measure_draws as measure_draws
 from .other_measures.table import measures as measures
 from .report.results.results import ReportOptions as ReportOptions
 from .report.run_folder import write_report as write_report
+from .scores.averages import ModelScores as ModelScores
 from .scores.scores import HatScores as HatScores
 from .scores.transfer_profile import TransferProfile as TransferProfile
 from .simulation.paper_design import PaperDesign as PaperDesign
@@ -45,6 +56,8 @@ from .simulation.worlds import true_hat as true_hat
 from .study.claim_lock import Registration as Registration
 from .study.claim_lock import lock_claims as lock_claims
 from .study.claim_lock import registration as registration
+from .study.claims import StudyInfo as StudyInfo
+from .study.model_metadata import FilledModels as FilledModels
 from .study.model_metadata import fill_models as fill_models
 from .study.read import read_study as read_study
 from .study.screening.failed_extraction import suspicious_cells as suspicious_cells
@@ -55,7 +68,7 @@ from .trends.claims.non_inferiority import margin_curves as margin_curves
 from .trends.claims.specifications import specification_table as specification_table
 from .trends.claims.specifications import verdict_shares as verdict_shares
 from .trends.claims.verdicts import Verdict as Verdict
-from .trends.claims.verdicts import claims_frame as claims_frame
+from .trends.claims.verdicts import Verdicts as Verdicts
 from .trends.claims.verdicts import evaluate_claims as evaluate_claims
 from .trends.decomposition import Decomposition as Decomposition
 from .trends.decomposition import decompose as decompose
@@ -71,6 +84,7 @@ from .trends.planning.designs import PlanSizes as PlanSizes
 from .trends.planning.designs import plan as plan
 from .trends.planning.power import PlanPanel as PlanPanel
 from .trends.planning.power import detectable_slopes as detectable_slopes
+from .trends.prediction import Prediction as Prediction
 from .trends.regression import fit_trend as fit_trend
 from .trends.trend import TrendFit as TrendFit
 

@@ -169,6 +169,10 @@ def test_a_library_of_the_upper_floors_stays_there(library: str, rooms: set[str]
     assert users <= rooms
 
 
+#: How a p value is written, in every output alike; it computes nothing.
+WRITING = "hatstats.inference.result_frame"
+
+
 def test_what_draws_or_typesets_is_given_finished_results() -> None:
     report = PACKAGE / "report"
     drawing = [path for path in MODULES if any(n.startswith("matplotlib") for n in imports(path))]
@@ -179,7 +183,7 @@ def test_what_draws_or_typesets_is_given_finished_results() -> None:
         for path in shown
         for name in imports(path)
         if name.split(".")[0] in {"formulaic", "scipy", "statsmodels"}
-        or (name in NAMES and name.split(".")[1] not in {"errors", "report"})
+        or (name in NAMES and name.split(".")[1] not in {"errors", "report"} and name != WRITING)
     }
     assert offences == set()
 

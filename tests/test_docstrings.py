@@ -57,7 +57,10 @@ def test_methods_that_the_readme_calls_have_docstrings() -> None:
 
 
 #: Examples that compile and sample a posterior.
-SAMPLED = {"HierarchicalFit", "fit_claims", "fit_hierarchical", "read_hierarchical"}
+SAMPLED = {
+    "ClaimFits", "HierarchicalFit", "PosteriorContrast", "PosteriorScores", "fit_claims",
+    "fit_hierarchical", "read_hierarchical",
+}  # fmt: skip
 CASES = [pytest.param(name, marks=pytest.mark.slow) if name in SAMPLED else name for name in OWNERS]
 
 

@@ -95,6 +95,7 @@ def test_every_call_and_verb_of_the_readme_exists() -> None:
         "scores": hatstats.HatScores,
         "HatScores": hatstats.HatScores,
         "Study": hatstats.Study,
+        "study": hatstats.Study,
         "trend": hatstats.TrendFit,
     }
     calls = re.findall(r"`(?:(\w+)\.)?(\w+)\(", README)

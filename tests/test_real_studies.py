@@ -51,7 +51,7 @@ def test_flagged_cells_change_their_model_most(twenty: hs.Study) -> None:
 @pytest.mark.parametrize("name", ["euroeval", "mmlu_prox", "winogrande_african"])
 def test_own_reference_is_the_raw_target_accuracy(name: str) -> None:
     study = hs.read_study(DATA / name)
-    method = "observed" if study.level == "item" else "aggregate"
+    method = "observed" if study.data_kind == "item" else "aggregate"
     cells = hs.fit_profile(study, method=method).hat("own").cells
     rows = study.counts[~study.is_source]
     raw = rows.groupby(["model", "language"])[["n_correct", "n_trials"]].sum()

@@ -12,6 +12,7 @@ from hatstats.bayes.posterior import Posterior
 from hatstats.bayes.scores import check_rope, posterior_frame
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
@@ -100,4 +101,4 @@ def claim_probabilities(
         row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())
         row["rope_low"], row["rope_high"] = ends
         rows.append(row)
-    return pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    return ResultFrame(rows).reindex(columns=_COLUMNS)

@@ -13,6 +13,7 @@ import pandas as pd
 from hatstats.bayes.cell_model import MEASURES
 from hatstats.bayes.posterior import Posterior
 from hatstats.bayes.scores import convergence
+from hatstats.inference.result_frame import ResultFrame
 
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.
@@ -94,7 +95,7 @@ def predictive_table(fit: Posterior) -> pd.DataFrame:
     observed = np.asarray(fit.idata["observed_data"]["measures"].values, dtype=float)
     drawn = replicated.reshape(-1, observed.size)
     above = (drawn > observed).mean(axis=0) + 0.5 * (drawn == observed).mean(axis=0)
-    table = pd.DataFrame(
+    table = ResultFrame(
         {
             "measure": list(MEASURES),
             "observed": observed,
@@ -123,7 +124,7 @@ def predictive_check(fit: Posterior) -> Check:
 def fit_checks(fit: Posterior) -> pd.DataFrame:
     """Every check of a fit: `check, value, bar, passed, words`."""
     found = [*sampler_checks(fit), predictive_check(fit), loo_check(fit)]
-    return pd.DataFrame([asdict(check) for check in found])
+    return ResultFrame([asdict(check) for check in found])
 
 
 def power_scaling(fit: Posterior) -> pd.DataFrame:

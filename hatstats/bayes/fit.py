@@ -283,7 +283,17 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClaimFits:
-    """One posterior for each formula that the claims name."""
+    """One posterior for each formula that the claims name.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> hs.fit_claims(study, sampling=few, rng=1).main.method
+    'Bayes, cells by latent'
+    """
 
     # by formula; the empty one is a fit without a trend, made where no claim can be fitted
     fits: dict[str, HierarchicalFit]

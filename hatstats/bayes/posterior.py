@@ -16,6 +16,7 @@ from hatstats.bayes.options import own_random_state
 from hatstats.bayes.scores import Interval, LabelledDraws, PosteriorScores, posterior_frame
 from hatstats.bayes.trend_design import TrendDesign
 from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import common_languages, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.study import Study
@@ -189,7 +190,7 @@ class Posterior(LabelledDraws):
         """One row of facts about the fit."""
         cells, stats = self.cell_model, self.idata["sample_stats"]
         facts = made_by(self.idata)
-        return pd.DataFrame(
+        return ResultFrame(
             {
                 "method": [self.method],
                 "formula": [facts["formula"] or ""],

@@ -17,7 +17,7 @@ from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_sc
 from hatstats.bayes.posterior import Posterior, made_by
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
-from hatstats.inference.labelled import html_table
+from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.study.files import whole_folder
 
 #: Format of saved fits.
@@ -67,7 +67,7 @@ class HierarchicalFit(Posterior):
             distance = predicted - raw
             distance[np.abs(distance) <= 1e-6] = np.nan
             tables.append(
-                pd.DataFrame(
+                ResultFrame(
                     {
                         "model": [unit.models[m] for m in unit.cell_model],
                         "benchmark": unit.benchmark,

@@ -12,7 +12,8 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level, percent
-from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
+from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
+from hatstats.inference.result_frame import html_table
 from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member, one_of
 from hatstats.scores.ranks import rank_table
@@ -149,6 +150,16 @@ class PosteriorContrast(Contrast):
     p_positive, p_in_rope : float
         Posterior probability of a difference above 0, and inside the region of practical
         equivalence from `rope_low` to `rope_high`.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> scores = hs.fit_hierarchical(study, sampling=few, rng=1).hat()
+    >>> scores.contrast("model-04", "model-01").term
+    'model-04 - model-01'
     """
 
     r_hat: float = np.nan
@@ -188,6 +199,16 @@ class PosteriorScores(LabelledDraws):
         `model, benchmark, language`, C rows.
     cell_draws : ndarray, shape (chains, draws, C)
     reference, method, estimand : str
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> scores = hs.fit_hierarchical(study, sampling=few, rng=1).hat()
+    >>> scores.draws.shape
+    (2, 60, 4)
     """
 
     models: tuple[str, ...]

@@ -34,6 +34,13 @@ class BootstrapScores(LabelledEstimates):
     them. `refits` are full refits beside Newton steps of the same draws (`draw, model, refit, step,
     difference`, the last in standard errors), `n_failed` those that failed; Newton steps cannot
     fail. `seed` gives the same draws again; it is None where a generator was given.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> hs.bootstrap_hat(profile, n_draws=200, rng=1).draws.shape
+    (200, 2)
     """
 
     models: tuple[str, ...]

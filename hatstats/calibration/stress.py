@@ -19,6 +19,7 @@ from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.other_measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study
@@ -122,7 +123,7 @@ def stress_test(
         rows = _real_items(as_study(study, "stress_test"), methods, generator)
     else:
         rows = _simulated(design or StressDesign(), methods, n_seeds, generator, progress)
-    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table = ResultFrame(rows, columns=_COLUMNS)
     table.attrs["seed"] = seed
     return table
 
@@ -186,7 +187,7 @@ def _real_items(
     study: Study, methods: tuple[Method, ...], rng: np.random.Generator
 ) -> list[tuple[object, ...]]:
     """Rows on real items: easier against harder halves, and thinned right target answers."""
-    if study.level != "item" or len(study.model_names) < 2:
+    if study.data_kind != "item" or len(study.model_names) < 2:
         raise NotIdentifiedError(
             "the stress test of a real study needs counts per item of at least two models; without "
             "a study it is simulated"

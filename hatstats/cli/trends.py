@@ -72,7 +72,7 @@ def claims(
         print("No claims are registered: study.toml has no [[claims]].")
         return
     from hatstats.trends.claims.non_inferiority import margin_curves
-    from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
+    from hatstats.trends.claims.verdicts import evaluate_claims
 
     registered = registration(data)
     verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=registered)
@@ -83,7 +83,7 @@ def claims(
                 "locked_hash": registered.locked_hash,
                 "locked_on": registered.locked_on,
                 "deviations": registered.deviations,
-                "claims": claims_frame(verdicts),
+                "claims": verdicts.tidy(),
                 "margins": margin_curves(verdicts),
             }
         )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import holm, two_sided_p
+from hatstats.inference.result_frame import html_table
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores
 
@@ -41,9 +41,7 @@ class Printed:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        rows = self.tidy().replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
-        table = rows.to_html(index=False, float_format="{:.3f}".format, na_rep="")
-        return f"<pre>{html.escape(self.summary())}</pre>{table}"
+        return f"<pre>{html.escape(self.summary())}</pre>{html_table(self.tidy())}"
 
 
 class ModelComparison(Printed):
@@ -93,14 +91,6 @@ class ModelComparison(Printed):
             f"  {model[:40]:<40}  {row}" for model, row in zip(self.models, details, strict=True)
         ]
         return "\n".join([f"{title}, reference {self.reference}", *rows, *textwrap.wrap(text, 78)])
-
-
-def false_discovery_adjusted(p_values: Floats) -> Floats:
-    """P values of any shape adjusted by Benjamini and Hochberg (1995); NaN stays NaN, uncounted."""
-    adjusted = np.full(p_values.shape, np.nan)
-    tested = ~np.isnan(p_values)
-    adjusted[tested] = stats.false_discovery_control(p_values[tested])
-    return adjusted
 
 
 def verdict(method: str, check: str, p_values: Floats, distances: Floats, facts: str) -> str:

@@ -28,9 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.intervals import false_discovery_adjusted
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
 
@@ -249,7 +250,7 @@ def item_functioning(study: Study, *, n_classes: int = 5) -> pd.DataFrame:
                 "nonuniform_p": nonuniform,
                 "r2_change": change,
             }
-            frames.append(pd.DataFrame(columns))
+            frames.append(ResultFrame(columns))
     if not frames:
         raise NotIdentifiedError(
             "differential functioning needs counts per item: this study has means of benchmarks"

@@ -21,6 +21,7 @@ from hatstats.diagnostics.agreement import Printed, verdict
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
@@ -42,6 +43,13 @@ class CountTable(Printed):
     `tests` has chi-square tests of two terms: ``source counts``, whose `distance` is the share of
     items that would have to move to another count, and ``target means``, whose `distance` sums the
     absolute differences of target accuracy, weighted by shares of items.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> hs.count_table(hs.fit_profile(study)).tests["term"].unique().tolist()
+    ['source counts', 'target means']
     """
 
     table: pd.DataFrame
@@ -288,7 +296,7 @@ def count_table(profile: TransferProfile) -> CountTable:
                 "target": target.observed,
                 "target_expected": target.expected,
             }
-            tables.append(pd.DataFrame({**names, **columns}))
+            tables.append(ResultFrame({**names, **columns}))
             groups = _groups(source.expected * number, patterns.trials)
             for term, misfit, distance in (
                 ("source counts", source, 0.5 * np.abs(source.observed - source.expected).sum()),
@@ -296,4 +304,4 @@ def count_table(profile: TransferProfile) -> CountTable:
             ):
                 row = _test(misfit, groups, fit.counts.clusters)
                 tests.append({**names, "term": term, **row, "distance": float(distance)})
-    return CountTable(pd.concat(tables, ignore_index=True), pd.DataFrame(tests), items.method)
+    return CountTable(pd.concat(tables, ignore_index=True), ResultFrame(tests), items.method)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, mean_influence
 from hatstats.scores.item_profile import average_cells, require_items
@@ -38,6 +39,15 @@ class SplitHalf(ModelComparison):
     `line` is HAT of the straight line by split halves, `implied` that of the line through the
     profile. `reliability` has, by model and benchmark, the share of the variance of k/n that is
     variance of x.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> hs.split_half(hs.fit_profile(study)).reliability.round(2)
+          model  benchmark  reliability
+    0  model-01  simulated         0.77
+    1  model-02  simulated         0.80
     """
 
     reliability: pd.DataFrame
@@ -216,7 +226,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
         names = fit.counts.models
         clear, reliability = _reliability(fit)
         unclear |= {name for name, good in zip(names, clear, strict=True) if not good}
-        table = pd.DataFrame({"model": names, "reliability": reliability})
+        table = ResultFrame({"model": names, "reliability": reliability})
         tables.append(table.assign(benchmark=fit.counts.benchmark))
         asked = ~np.isnan(fit.profiles).all(axis=2)
         mixture = reference_mixture(reference, names, fit.support)

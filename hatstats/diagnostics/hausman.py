@@ -17,6 +17,7 @@ from scipy import special
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import DataError
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
 from hatstats.scores.reference import reference_name
@@ -34,6 +35,14 @@ class MisspecificationTest(ModelComparison):
     small to matter can reject it, so that their size is reported beside the test.
 
     `parametric` and `robust` are HAT of the same models on the same items by the two `methods`.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> joint, latent = (hs.fit_profile(study, method=name) for name in ("joint", "latent"))
+    >>> hs.misspecification_test(joint, latent).difference.estimates.round(3).tolist()
+    [-0.008, -0.002]
     """
 
     parametric: ModelScores
@@ -83,7 +92,7 @@ class MisspecificationTest(ModelComparison):
             **dict(zip(("statistic", "df", "df_resid", "p_value"), self.overall, strict=True)),
             "largest_difference": float(np.abs(self.difference.estimates).max()),
         }
-        return pd.DataFrame([row])
+        return ResultFrame([row])
 
     def summary(self) -> str:
         """Whether the parametric model is compatible, in lines of at most 80 columns."""

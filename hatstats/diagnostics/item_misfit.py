@@ -21,10 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.intervals import two_sided_p
+from hatstats.inference.intervals import false_discovery_adjusted, two_sided_p
 from hatstats.inference.resampling.beta_binomial import (
     Table,
     beta_binomial,
@@ -33,6 +32,7 @@ from hatstats.inference.resampling.beta_binomial import (
     normal_scores,
     sum_distribution,
 )
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -183,7 +183,7 @@ def _benchmark_rows(
         )
     elsewhere[~np.isfinite(elsewhere)] = np.nan
     item, language = cell = np.nonzero(trials > 0)
-    return pd.DataFrame(
+    return ResultFrame(
         {
             "model": counts.models[0] if len(counts.models) == 1 else ALL_MODELS,
             "benchmark": counts.benchmark,

@@ -28,6 +28,7 @@ from scipy import stats
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
@@ -48,6 +49,13 @@ class Thinning(ModelComparison):
     the extrapolation; with infinitely many trials these are the quadratic's limit and the profile's
     own HAT. `limit` and `implied` extrapolate the two paths to 1/n = 0; `score` is the profile's
     HAT. `n_excluded` pairs of model and item have too few trials.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> hs.thin_trials(hs.fit_profile(study)).limit.estimates.round(2).tolist()
+    [0.46, 0.41]
     """
 
     path: pd.DataFrame
@@ -87,7 +95,7 @@ class Thinning(ModelComparison):
             "largest_difference": float(np.abs(self.terms["difference"].estimates).max()),
             "n_excluded": self.n_excluded,
         }
-        return pd.DataFrame([row])
+        return ResultFrame([row])
 
     def summary(self) -> str:
         """Whether the profile is compatible with thinning, in lines of at most 80 columns."""
@@ -278,7 +286,7 @@ def _path_rows(
 ) -> pd.DataFrame:
     """Rows of `Thinning.path` at one number of trials, from observed and implied cells."""
     observed, implied = (average_cells(profile, [part], fits=[fit]) for part in pair)
-    return pd.DataFrame(
+    return ResultFrame(
         {
             "model": list(observed.models),
             "benchmark": fit.counts.benchmark,

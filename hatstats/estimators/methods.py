@@ -26,7 +26,7 @@ Method = Literal["latent", "joint", "observed", "aggregate"]
 
 def default_method(study: Study) -> Method:
     """``latent`` where every benchmark has items, else ``aggregate``."""
-    return "latent" if study.level == "item" else "aggregate"
+    return "latent" if study.data_kind == "item" else "aggregate"
 
 
 @one_thread

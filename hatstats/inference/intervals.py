@@ -143,6 +143,16 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
+def false_discovery_adjusted(p_values: Floats) -> Floats:
+    """P values of any shape adjusted by Benjamini and Hochberg (1995); NaN stays NaN, uncounted."""
+    from scipy import stats  # slow to import, and only items that are judged need it
+
+    adjusted = np.full(p_values.shape, np.nan)
+    tested = ~np.isnan(p_values)
+    adjusted[tested] = stats.false_discovery_control(p_values[tested])
+    return adjusted
+
+
 def two_sided_p(statistic: ArrayLike, df: ArrayLike, skewness: ArrayLike = np.nan) -> Floats:
     """Two-sided p value of a t statistic (normal for infinite `df`); see `wald_interval`."""
     known = np.nan_to_num(np.asarray(skewness, dtype=float))

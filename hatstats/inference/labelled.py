@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import percent
+from hatstats.inference.result_frame import ResultFrame, html_list, p_words
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 
 
@@ -64,18 +64,6 @@ def indented(text: str) -> list[str]:
     return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="  ")
 
 
-def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
-    """A tidy table for notebooks, without columns that hold no number, and what to beware of."""
-    shown = table.replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
-    rows = str(shown.to_html(index=False, float_format="{:.3f}".format, na_rep="–"))
-    return rows + _html_list(notes)
-
-
-def _html_list(notes: Sequence[str]) -> str:
-    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    return f"<ul>{items}</ul>" if items else ""
-
-
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """A difference of two estimates or means of estimates, with its interval and test of 0.
@@ -90,6 +78,15 @@ class Contrast:
         How the estimates were made.
     notes : tuple of str
         What weakens either side, in words.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> difference = scores.contrast("model-02", "model-01", conf_level=0.9)
+    >>> round(difference.conf_low, 3), round(difference.conf_high, 3)
+    (0.019, 0.061)
     """
 
     term: str
@@ -114,7 +111,7 @@ class Contrast:
     def tidy(self) -> pd.DataFrame:
         """One row in the tidy schema."""
         names = [name for name in (*IDENTIFIERS, *TIDY_COLUMNS) if hasattr(self, name)]
-        return pd.DataFrame({name: [asdict(self)[name]] for name in names})
+        return ResultFrame({name: [asdict(self)[name]] for name in names})
 
     def __repr__(self) -> str:
         first = f"{self.term}: {self._numbers()}"
@@ -126,11 +123,11 @@ class Contrast:
         )
 
     def _numbers(self) -> str:
-        p = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
         limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
         if np.isnan(self.std_error):
             return f"{self.estimate:.3f}, no interval: its standard error is unknown"
-        return f"{self.estimate:.3f}, {percent(self.conf_level)} interval {limits}, {p}"
+        level, p = percent(self.conf_level), p_words(self.p_value)
+        return f"{self.estimate:.3f}, {level} interval {limits}, {p}"
 
     def _source(self) -> str:
         reference = f", reference {self.reference}" if self.reference else ""
@@ -140,5 +137,5 @@ class Contrast:
     def _repr_html_(self) -> str:
         return (
             f"<p><b>{html.escape(self.term)}</b>: {self._numbers()}<br>"
-            f"{html.escape(self._source().strip())}</p>{_html_list(self.notes)}"
+            f"{html.escape(self._source().strip())}</p>{html_list(self.notes)}"
         )

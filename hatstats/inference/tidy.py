@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import check_level, logit_interval, two_sided_p, wald_interval
+from hatstats.inference.result_frame import ResultFrame
 
 #: Columns of every tidy table, in order; identifying columns stand in front of them.
 TIDY_COLUMNS = (
@@ -74,7 +75,7 @@ def tidy_frame(
     columns: dict[str, object] = {name: rows[name] for name in IDENTIFIERS if name in rows}
     parts = (term, value, error, statistic, freedom, p_value, *limits.T, conf_level, method)
     columns |= zip(TIDY_COLUMNS, parts, strict=True)
-    return pd.DataFrame(columns, index=range(value.size))
+    return ResultFrame(columns, index=range(value.size))
 
 
 def rows_of_tests(
@@ -97,4 +98,4 @@ def rows_of_tests(
     rows: dict[str, object] = dict.fromkeys(TIDY_COLUMNS, np.nan)
     rows |= {"term": term, "estimate": value, "conf_level": check_level(conf_level)}
     rows |= {name: np.asarray(each, dtype=float) for name, each in tests.items()}
-    return pd.DataFrame({**rows, "method": method}, index=range(value.size))
+    return ResultFrame({**rows, "method": method}, index=range(value.size))

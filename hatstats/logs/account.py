@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.logs.readers.reader import LeftOut
 from hatstats.study.study import Study
 
@@ -29,7 +30,7 @@ _SUFFIX = re.compile(
 def left_out_table(left_out: Sequence[tuple[str, LeftOut]]) -> pd.DataFrame:
     """Reasons, one row for each file and reason: `file, reason, rows, by_rule`."""
     rows = [(file, each.reason, each.rows, each.by_rule) for file, each in left_out]
-    table = pd.DataFrame(rows, columns=["file", "reason", "rows", "by_rule"]).astype(
+    table = ResultFrame(rows, columns=["file", "reason", "rows", "by_rule"]).astype(
         {"file": "str", "reason": "str", "rows": "int64", "by_rule": "bool"}
     )
     key = ["file", "reason", "by_rule"]
@@ -41,7 +42,7 @@ def account_table(
 ) -> pd.DataFrame:
     """Rows of each file: `file, format, read, kept, set_aside, left_out`; unknown `read` is NaN."""
     files = pd.Index(sorted({*formats, *left_out["file"]} - {""}), dtype="str", name="file")
-    table = pd.DataFrame(index=files)
+    table = ResultFrame(index=files)
     table["format"] = [formats.get(file, "") for file in files]
     table["read"] = [float(read.get(file, np.nan)) if file in formats else 0.0 for file in files]
     rows = left_out.pivot_table("rows", "file", "by_rule", aggfunc="sum")

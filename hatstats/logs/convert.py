@@ -134,7 +134,7 @@ def convert_logs(
     ...     rows.to_csv(f"{folder}/runs.csv", index=False)
     ...     done = hs.convert_logs(f"{folder}/runs.csv")
     >>> done
-    Conversion(Study('runs', item level: 1 models, 1 benchmarks, 2 languages, 4 rows) from 1 files)
+    Conversion(Study('runs', item data: 1 models, 1 benchmarks, 2 languages, 4 rows) from 1 files)
     >>> done.files[["read", "kept", "left_out"]].to_dict("records")
     [{'read': 4.0, 'kept': 4.0, 'left_out': 0}]
     """

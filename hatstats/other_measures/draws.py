@@ -47,6 +47,13 @@ class MeasureDraws:
 
     `estimate` holds (M,) and `draws` (B, M) by measure, HAT first; `method` says what was drawn,
     `seed` gives the same draws again (None where a generator was given).
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5], rng=1)
+    >>> hs.measure_draws(study, method="observed", n_draws=200, rng=1).terms[:3]
+    ('HAT', 'gap', 'ratio')
     """
 
     models: tuple[str, ...]

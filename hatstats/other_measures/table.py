@@ -23,7 +23,7 @@ _NO_RATIO = "not defined: no right answer in the source language"
 
 def _plain_method(study: Study) -> Method:
     """The method whose scores under the reference `own` are raw accuracies."""
-    return "observed" if study.level == "item" else "aggregate"
+    return "observed" if study.data_kind == "item" else "aggregate"
 
 
 def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats, Floats]:

@@ -21,11 +21,12 @@ from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
 from hatstats.study.files import whole_folder
+from hatstats.study.read import read_study
 
 
 @explained_imports()
 def write_report(
-    study: Study,
+    study: Study | str | Path,
     out: str | Path,
     options: ReportOptions | None = None,
     *,
@@ -35,8 +36,9 @@ def write_report(
 
     Parameters
     ----------
-    study : Study
-        With its flagged cells; they are left out unless the options say otherwise.
+    study : Study, str or path
+        A study, or the folder or table that `read_study` reads, with its flagged cells; they are
+        left out unless the options say otherwise.
     out : str or path
         The folder to write; an earlier run folder is replaced, anything else is refused.
     options : ReportOptions, optional
@@ -75,7 +77,7 @@ def write_report(
     ...     print(sorted(path.name for path in written.glob("*.html")))
     ['report.html']
     """
-    study = as_study(study, "write_report")
+    study = read_study(study) if isinstance(study, str | Path) else as_study(study, "write_report")
     manifest.check_out(Path(out))
     options = options or ReportOptions()
     show = progress or (lambda what, share: None)

@@ -52,6 +52,13 @@ class ModelScores:
     """Scores of M models with the influence (G_b, M) of each benchmark's item clusters.
 
     Benchmarks share no items.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
+    >>> hs.split_half(hs.fit_profile(study)).line.models
+    ('model-01', 'model-02')
     """
 
     models: tuple[str, ...]

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Bools, Floats
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.reference import reference_mixture
 
@@ -187,7 +188,7 @@ class BenchmarkFit:
                     "note": self._note(model, outside, shape, float(errors[m])),
                 }
             )
-        return pd.DataFrame(rows)
+        return ResultFrame(rows)
 
     def _note(self, model: str, outside: float, shape: float, error: float) -> str:
         """What weakens a score, in words; empty if nothing does."""

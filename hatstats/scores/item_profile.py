@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import cluster_sums, covariance_of_sums
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
@@ -135,7 +136,7 @@ class ItemProfile(TransferProfile):
             "n_clusters": sum(int(part.clusters.max()) + 1 for part in self.counts),
             "median_trials": float(np.median(trials[trials > 0])),
         }
-        return pd.DataFrame([facts])
+        return ResultFrame([facts])
 
 
 def _mean_se(values: Floats) -> float:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level
+from hatstats.inference.result_frame import ResultFrame
 
 
 def normal_draws(
@@ -35,7 +36,7 @@ def rank_table(
     tail = 0.5 * (1.0 - check_level(conf_level))
     ranks = (-draws).argsort(axis=1, kind="stable").argsort(axis=1) + 1
     low, high = np.quantile(ranks, [tail, 1.0 - tail], axis=0, method="inverted_cdf")
-    return pd.DataFrame(
+    return ResultFrame(
         {
             "model": list(models),
             "rank": (-estimates).argsort(kind="stable").argsort() + 1,

@@ -60,6 +60,9 @@ def read(path: str | Path) -> dict[str, Any]:
                 hint="read it with the version that wrote it, or make the scores anew.",
             )
         return _fields(facts)
+    except FileNotFoundError as error:
+        hint = "give a file that scores.save has written."
+        raise DataError("there is no such file", file=path, hint=hint) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, DataError):
             raise

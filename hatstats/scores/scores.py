@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, percent, wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates, html_table, indented
+from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.random_numbers import seeded
+from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import names_of
@@ -280,7 +281,7 @@ class HatScores(LabelledEstimates):
 
     def glance(self) -> pd.DataFrame:
         """One row of facts about the scores as a whole."""
-        return pd.DataFrame(
+        return ResultFrame(
             {
                 "method": [self.method],
                 "reference": [self.reference],

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.labelled import LabelledEstimates, html_table, indented
+from hatstats.inference.labelled import LabelledEstimates, indented
+from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
@@ -125,7 +126,7 @@ class TransferProfile(LabelledEstimates, ABC):
     def points(self) -> pd.DataFrame:
         """Accuracies as observed: `model, family, benchmark, language, source, target` and SEs."""
         columns = ["model", "benchmark", "language", "source", "target", "source_se", "target_se"]
-        table = pd.DataFrame(self._points(), columns=columns)
+        table = ResultFrame(self._points(), columns=columns)
         table.insert(1, "family", table["model"].map(self.families))
         return table
 

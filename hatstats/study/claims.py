@@ -19,6 +19,15 @@ class StudyInfo:
     `source` says where the numbers come from, with version or commit; `synthetic` whether the
     counts were simulated; `notes` anything a reader should know, including what was assumed when
     the study was read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> table = pd.DataFrame({"model": "m", "language": ["en", "sw"], "n_correct": [31, 24],
+    ...                       "n_trials": 40, "benchmark": "quiz", "source_language": "en"})
+    >>> hs.Study(table, info=hs.StudyInfo("quiz", licence="CC0")).info.licence
+    'CC0'
     """
 
     name: str

@@ -12,7 +12,7 @@ import pandas as pd
 Study = Any
 
 WIDTH = 80
-_LEVELS = {
+_KINDS = {
     "item": "items",
     "aggregate": "aggregate accuracies",
     "mixed": "items in some benchmarks, aggregate accuracies in others",
@@ -78,7 +78,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     families = models["family"][(models["family"] != "").to_numpy()].nunique()
     facts = [
         ("Name", info.name + (" (synthetic)" if info.synthetic else "")),
-        ("Level", _LEVELS[study.level]),
+        ("Data", _KINDS[study.data_kind]),
         (
             "Models",
             f"{len(models)}; families: {families}; size known for "

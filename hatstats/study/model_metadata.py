@@ -43,6 +43,17 @@ class FilledModels:
 
     `matches` has one row for each model: `model, known_as` (the name in the table, or empty), `how`
     the names were matched, and `filled`, the columns that were empty and now have a value.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import hatstats as hs
+    >>> table = pd.DataFrame({"model": ["gemma-3-27b-it", "ours"], "en": [.8, .7], "sw": [.6, .3]})
+    >>> done = hs.fill_models(hs.Study.from_frame(table, source="en", n_trials=250))
+    >>> done.matches[["model", "known_as"]]
+                model               known_as
+    0  gemma-3-27b-it  google/gemma-3-27b-it
+    1            ours
     """
 
     study: Study

@@ -17,7 +17,7 @@ from hatstats.study.describe import study_html, study_text
 from hatstats.study.files import toml_text, whole_study_folder, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
-from hatstats.study.schema import COUNTS, Sheet, near, no_items
+from hatstats.study.schema import COUNTS, Sheet, listed, near, no_items
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
 
 _TABLES = ("counts", "models", "benchmarks", "items")
@@ -75,7 +75,7 @@ class Study:
     ...     "n_correct": [31, 24], "n_trials": 40, "source_language": "en",
     ... }))
     >>> study
-    Study('study', aggregate level: 1 models, 1 benchmarks, 2 languages, 2 rows)
+    Study('study', aggregate data: 1 models, 1 benchmarks, 2 languages, 2 rows)
     >>> study.info.notes
     'Chance level not given: taken as 0.'
     """
@@ -162,7 +162,7 @@ class Study:
         ... })
         >>> study = Study.from_frame(df, source="en", benchmark="quiz", chance=0)
         >>> study
-        Study('quiz', item level: 1 models, 1 benchmarks, 2 languages, 4 rows)
+        Study('quiz', item data: 1 models, 1 benchmarks, 2 languages, 4 rows)
         >>> study.info.notes.split(". ")[0]
         "Columns: language from 'lang', item from 'question_id', correct from 'is_correct'"
         """
@@ -191,7 +191,7 @@ class Study:
         return [str(name) for name in self.counts["language"].drop_duplicates()]
 
     @property
-    def level(self) -> Literal["item", "aggregate", "mixed"]:
+    def data_kind(self) -> Literal["item", "aggregate", "mixed"]:
         """Whether the rows are items, averages over items, or differ between benchmarks."""
         blank = (self.counts["item"] == "").to_numpy()
         return "aggregate" if blank.all() else "mixed" if blank.any() else "item"
@@ -227,14 +227,19 @@ class Study:
         models: str | Iterable[str] | None = None,
         benchmarks: str | Iterable[str] | None = None,
         languages: str | Iterable[str] | None = None,
+        *,
+        exclude: str | Iterable[str] = (),
     ) -> Study:
         """Return the study of some models, benchmarks or languages, in the order it had.
 
         Parameters
         ----------
         models, benchmarks, languages : str or iterable of str, optional
-            What to keep; None keeps all. The source language must be among `languages`. Items
-            whose own source language is not kept are left out, and the notes say how many.
+            What to keep; None keeps all. The source language of a benchmark is kept by itself, so
+            that `languages` name targets. Items whose own source language is not kept are left out,
+            and the notes say how many.
+        exclude : str or iterable of str
+            Languages to leave out, such as those that resemble the source.
 
         Raises
         ------
@@ -245,39 +250,42 @@ class Study:
         --------
         >>> import hatstats as hs
         >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=3), rng=1)
-        >>> study.select(models=["model-01", "model-02"], languages=["src", "t02"]).languages
+        >>> study.select(models=["model-01", "model-02"], languages="t02").languages
         ['src', 't02']
+        >>> study.select(exclude="t02").languages
+        ['src', 't01', 't03']
         """
         keep = np.ones(len(self.counts), dtype=bool)
-        for column, wanted, known in (
+        for role, wanted, known in (
             ("model", models, self.model_names),
             ("benchmark", benchmarks, self.benchmark_names),
             ("language", languages, self.languages),
+            ("exclude", exclude, self.languages),
         ):
             if wanted is None:
                 continue
+            column = "language" if role == "exclude" else role
             names = [wanted] if isinstance(wanted, str) else list(wanted)
             if unknown := [name for name in names if name not in known]:
-                more = ", ..." if len(known) > 12 else "."
-                raise DataError(
-                    f"the study {self.name!r} has no {column} of this name.",
-                    column=column,
-                    value=unknown[0],
-                    hint=f"choose from {', '.join(known[:12])}{more}{near(unknown[0], known)}",
-                )
-            keep &= self.counts[column].isin(names).to_numpy()
+                hint = f"choose from {listed(known, 12)}.{near(unknown[0], known)}"
+                message = f"the study {self.name!r} has no {column} of this name."
+                raise DataError(message, column=column, value=unknown[0], hint=hint)
+            named = self.counts[column].isin(names)
+            if role == "language":
+                source = self.benchmarks.set_index("benchmark")["source_language"]
+                named |= self.counts["benchmark"].map(source) == self.counts["language"]
+            keep &= (~named if role == "exclude" else named).to_numpy(dtype=bool)
         return self._keep(keep)
 
     def write(self, folder: str | Path, *, format: Literal["csv", "parquet"] = "csv") -> Path:
         """Write the study folder; `read_study` gives back exactly the same study.
 
-        The folder is written as a temporary sibling and moved into place, so that an interrupted
-        run leaves an older study whole.
+        An interrupted run leaves an older study whole.
 
         Parameters
         ----------
         folder : path
-            Where to write. A study already there is replaced; other files beside it stay.
+            A study already there is replaced; other files beside it stay.
         format : {"csv", "parquet"}
             Format of the counts; the other tables are always CSV.
 
@@ -317,9 +325,8 @@ class Study:
         return study_text(self)
 
     def __repr__(self) -> str:
-        """Return one line: name, level and size."""
         return (
-            f"Study({self.name!r}, {self.level} level: {len(self.models)} models, "
+            f"Study({self.name!r}, {self.data_kind} data: {len(self.models)} models, "
             f"{len(self.benchmarks)} benchmarks, {len(self.languages)} languages, "
             f"{len(self.counts)} rows)"
         )

@@ -31,6 +31,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
+from hatstats.inference.result_frame import html_table
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.item_profile import ItemProfile, score_influence
@@ -117,9 +118,7 @@ class Decomposition(LabelledEstimates):
 
     def _repr_html_(self) -> str:
         head = self.summary().partition(":\n")[0]
-        table = self.tidy().drop(columns=["df", "method"])
-        html = table.to_html(index=False, float_format="{:.3f}".format)
-        return f"<p><b>{escape(head)}</b></p>{html}"
+        return f"<p><b>{escape(head)}</b></p>{html_table(self.tidy().drop(columns='method'))}"
 
 
 def decompose(

@@ -14,6 +14,7 @@ from hatstats.inference.cluster_robust.leverage import (
     partial_r_squared,
     variance_inflation,
 )
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
@@ -134,7 +135,7 @@ def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame
         dfbetas = [scaled[names.index(term)] for term in covariates]
         rows.append([name, fit.nobs, change @ precision @ change, *dfbetas])
     labels = ["without", "n_models", "cooks_distance", *(f"dfbetas[{x}]" for x in covariates)]
-    return pd.DataFrame(rows, columns=labels)
+    return ResultFrame(rows, columns=labels)
 
 
 def _errors_with_components_of(other: TrendFit, trend: TrendFit) -> Floats:
@@ -183,7 +184,7 @@ def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
             trend.robust.labels, shares[:, trend.terms.index(term)], strict=True
         )
     ]
-    return pd.DataFrame(rows)
+    return ResultFrame(rows)
 
 
 def collinearity(trend: TrendFit) -> pd.DataFrame:
@@ -211,7 +212,7 @@ def collinearity(trend: TrendFit) -> pd.DataFrame:
     """
     y, X = trend.collapsed
     names = [*trend.terms[trend.panel.n_intercepts :]] if trend.panel else [*trend.design.terms]
-    return pd.DataFrame(
+    return ResultFrame(
         {
             "term": names,
             "vif": variance_inflation(X[:, 1:])[-len(names) :],

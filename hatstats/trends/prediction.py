@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import special
 
 from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
 
 Link = Literal["identity", "logit"]
 
@@ -82,6 +83,14 @@ class Prediction:
         Of a new model, on the scale of the coefficients.
     df, conf_level : float
     method : str
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
+    >>> round(trend.prediction({"params_total": 1e10}).estimate, 2)
+    0.35
     """
 
     estimate: float
@@ -94,7 +103,7 @@ class Prediction:
 
     def tidy(self) -> pd.DataFrame:
         """The numbers as one row."""
-        return pd.DataFrame([{"term": "new model in a new family", **asdict(self)}])
+        return ResultFrame([{"term": "new model in a new family", **asdict(self)}])
 
     def __repr__(self) -> str:
         return (

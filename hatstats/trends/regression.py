@@ -81,6 +81,7 @@ def fit_trend(
       Intercept                 0.372     0.086   1.9  0.053  [-0.014, 0.757]
       log10(params_total)      -0.002     0.010   2.0  0.847  [-0.045, 0.040]
       variance components: family 0.0004166, model 5.663e-05
+      Fewer than 2 degrees of freedom: Intercept, log10(params_total).
     """
     scores = as_scores(scores, "fit_trend")
     member("vcov", vcov, get_args(Vcov), "unknown kind of covariance", "use one of")

@@ -16,10 +16,11 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates
+from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.reml.model_based import joint_chi2
+from hatstats.inference.result_frame import ResultFrame, html_table, p_text
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
@@ -28,6 +29,8 @@ from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import DRAWS, compare
 
 _BINS = 41
+#: Fewest degrees of freedom at which a verdict is given.
+LEAST_DF = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,7 +278,7 @@ class TrendFit(LabelledEstimates):
         error, df = self.robust.std_errors(gradients), self.robust.df(gradients)
         low, high = wald_interval(estimate, error, df, conf_level).T
         columns = {"x": x, "estimate": estimate, "conf_low": low, "conf_high": high}
-        return pd.DataFrame({**columns, "conf_level": conf_level})
+        return ResultFrame({**columns, "conf_level": conf_level})
 
     def prediction(
         self, covariates: Mapping[str, Value] | None = None, conf_level: float = 0.95
@@ -313,7 +316,7 @@ class TrendFit(LabelledEstimates):
             "Q_M (chi-square)": joint_chi2(self.reml, columns),
             f"F ({self.vcov}, Hotelling)": self.robust.wald(self.estimates, contrasts),
         }
-        return pd.DataFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
+        return ResultFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
 
     def glance(self) -> pd.DataFrame:
         """One row: models, clusters, variance components, heterogeneity and tests."""
@@ -332,14 +335,14 @@ class TrendFit(LabelledEstimates):
         facts |= {"q_m": wald["statistic"], "q_m_df": wald["df_num"]}
         facts |= {"q_m_p_value": wald["p_value"], "f": robust["statistic"]}
         facts |= {f"f_{name}": robust[name] for name in ("df_num", "df_denom", "p_value")}
-        return pd.DataFrame([{**facts, "p_floor": self.p_floor}])
+        return ResultFrame([{**facts, "p_floor": self.p_floor}])
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
+        title, size, variances = self._facts()
         lines = [
-            *textwrap.wrap(f"Trend: {self.formula} ({self.scale} scale)", 80),
-            f"  {self.nobs} models in {self.n_clusters} {self.cluster} clusters, "
-            f"{self.vcov}; {len(self.left_out)} models left out",
+            *textwrap.wrap(title, 80),
+            f"  {size}",
             f"  {'term':<21}{'estimate':>10}{'se':>10}{'df':>6}{'p':>7}  {conf_level:.0%} interval",
         ]
         table = self.tidy(conf_level)
@@ -350,22 +353,37 @@ class TrendFit(LabelledEstimates):
                 f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}" for value in row[:4]
             )
             lines.append(
-                f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{row[5]:>7.3f}"
+                f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{p_text(row[5]):>7}"
                 f"  [{low}, {high}]"
             )
+        lines.extend(textwrap.wrap(f"  {variances}", 80))
+        return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
+
+    def _facts(self) -> tuple[str, str, str]:
+        """Title, numbers of models and clusters, and variance components, in words."""
         variances = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
-        lines.extend(textwrap.wrap(f"  variance components: {variances}", 80))
-        return "\n".join(lines)
+        return (
+            f"Trend: {self.formula} ({self.scale} scale)",
+            f"{self.nobs} models in {self.n_clusters} {self.cluster} clusters, "
+            f"{self.vcov}; {len(self.left_out)} models left out",
+            f"variance components: {variances}",
+        )
+
+    def _notes(self) -> list[str]:
+        """What weakens the trend, in words."""
+        table = self.tidy()
+        few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
+        notes = [f"Fewer than {LEAST_DF:g} degrees of freedom: {few}."] if few else []
+        missing = ", ".join(self.left_out)
+        return notes + ([f"Left out, a covariate is unknown: {missing}."] if missing else [])
 
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        head, counts, *_, variances = self.summary().splitlines()
-        table = (
-            self.tidy().drop(columns="method").to_html(index=False, float_format="{:.3f}".format)
-        )
-        return f"<p><b>{escape(head)}</b><br>{escape(counts)}<br>{escape(variances)}</p>{table}"
+        title, size, variances = map(escape, self._facts())
+        table = html_table(self.tidy().drop(columns="method"), self._notes())
+        return f"<p><b>{title}</b><br>{size}<br>{variances}</p>{table}"
 
 
 def _text(value: Value) -> str:

@@ -51,7 +51,7 @@ def test_shapes_against_source(
 ) -> None:
     study = studies[name]
     assert study.name == name
-    assert study.level == level
+    assert study.data_kind == level
     assert len(study.models) == models
     assert len(study.languages) == languages
     assert len(study.counts) == rows

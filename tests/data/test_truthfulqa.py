@@ -89,7 +89,7 @@ def study() -> Study:
 
 def test_shape_against_source(study: Study) -> None:
     assert study.name == "truthfulqa_multi"
-    assert study.level == "item"
+    assert study.data_kind == "item"
     assert not study.info.synthetic
     assert len(study.models) == 15
     assert study.languages == ["en", "ca", "es", "eu", "gl"]

@@ -13,8 +13,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 import hatstats as hs
-from hatstats.diagnostics.agreement import false_discovery_adjusted
 from hatstats.diagnostics.item_misfit import expected_accuracies
+from hatstats.inference.intervals import false_discovery_adjusted
 from hatstats.inference.resampling.beta_binomial import beta_binomial, dispersion, normal_scores
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape

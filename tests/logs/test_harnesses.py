@@ -57,7 +57,7 @@ def test_lm_eval_results_alone(tmp_path: Path) -> None:
         (tmp_path / path.parent.name).mkdir()
         (tmp_path / path.parent.name / path.name).write_bytes(path.read_bytes())
     study = hatstats.convert_logs(tmp_path, strict=True).study
-    assert study.level == "aggregate"
+    assert study.data_kind == "aggregate"
     assert set(study.counts["n_trials"]) == {5.0}
     assert len(study.counts) == 12
     first = study.counts.iloc[0]

@@ -38,7 +38,7 @@ def test_totals_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path:
     write(FRAME, tmp_path)
     done = hatstats.convert_logs(tmp_path, strict=True)
     assert found(done.study) == writers.totals(FRAME)
-    assert done.study.level == "aggregate"
+    assert done.study.data_kind == "aggregate"
 
 
 def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.study.read import read_study
 from hatstats.trends.claims import specifications as tried
-from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
+from hatstats.trends.claims.verdicts import Verdicts, evaluate_claims
 from hatstats.trends.regression import fit_trend
 from tests.report.runs import small_analysis
 from tests.report.studies import aggregate_study, item_study
@@ -76,7 +76,7 @@ def test_claims_and_trends_rest_on_the_one_regression(
     assert analysis.fits.not_fitted == {}
     assert all(trend.panel is not None for trend in analysis.fits.trends.values())
     again = evaluate_claims(analysis.fits.profile, analysis.fits.study.claims)
-    assert claims_frame(analysis.fits.claims).equals(claims_frame(again))
+    assert Verdicts(analysis.fits.claims).tidy().equals(Verdicts(again).tidy())
     size = analysis.fits.trends["size"]
     assert set(size.left_out) == set(
         analysis.fits.study.models.loc[analysis.fits.study.models["params_total"].isna(), "model"]
@@ -192,7 +192,7 @@ def test_same_seed_same_ranks_other_seed_other_ranks() -> None:
     # Only what is drawn depends on the seed.
     np.testing.assert_array_equal(first.fits.scores.estimates, other.fits.scores.estimates)
     np.testing.assert_array_equal(first.fits.ranks["rank"], other.fits.ranks["rank"])
-    assert claims_frame(first.fits.claims).equals(claims_frame(other.fits.claims))
+    assert Verdicts(first.fits.claims).tidy().equals(Verdicts(other.fits.claims).tidy())
     assert (first.fits.options.seed, other.fits.options.seed) == (1, 4)
 
 
@@ -206,7 +206,7 @@ def test_level_reaches_every_interval_but_those_of_claims() -> None:
     ]
     assert width[0] < 0.5 * width[1]
     assert narrow.key_results[1] != wide.key_results[1]
-    assert claims_frame(narrow.fits.claims).equals(claims_frame(wide.fits.claims))
+    assert Verdicts(narrow.fits.claims).tidy().equals(Verdicts(wide.fits.claims).tidy())
 
 
 # --- progress -----------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_quick_leaves_out_only_the_other_choices() -> None:
     quick, full = small_analysis(quick=True), small_analysis()
     assert set(quick.specification["choice"]) == {"as reported"}
     assert len(full.specification) > len(quick.specification)
-    assert claims_frame(quick.fits.claims).equals(claims_frame(full.fits.claims))
+    assert Verdicts(quick.fits.claims).tidy().equals(Verdicts(full.fits.claims).tidy())
     assert quick.key_results[:-1] == full.key_results[:-1]
     assert not any("choices" in line for line in quick.key_results)
     assert "choices" in full.key_results[-1]

@@ -14,7 +14,7 @@ from hatstats.report.results.key_results import key_result_lines
 from hatstats.report.results.results import Fits, ReportOptions
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
-from hatstats.trends.claims.verdicts import Verdict, claims_frame
+from hatstats.trends.claims.verdicts import Verdict, Verdicts
 from tests.report.studies import aggregate_study
 
 NAN = float("nan")
@@ -79,9 +79,9 @@ def scores_of(
 
 def sensitivity_of(claims: list[Verdict], **others: list[str]) -> pd.DataFrame:
     """The reported verdicts, then the verdicts of further choices."""
-    tables = [claims_frame(claims).assign(choice="as reported")]
+    tables = [Verdicts(claims).tidy().assign(choice="as reported")]
     for choice, decisions in others.items():
-        table = claims_frame(claims).assign(choice=choice)
+        table = Verdicts(claims).tidy().assign(choice=choice)
         tables.append(table.assign(verdict=decisions))
     return pd.concat(tables, ignore_index=True).rename(columns={"name": "claim"})
 
@@ -192,7 +192,7 @@ def test_more_claims_than_lines_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0004, "p < .001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
+    ("value", "shown"), [(0.0004, "p <.001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
 )
 def test_small_p_values_are_not_zero(value: float, shown: str) -> None:
     assert lines_of(claims=[verdict(p_holm=value)])[-2].endswith(f"{shown})")

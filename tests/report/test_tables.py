@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hatstats.inference.result_frame import p_text
 from hatstats.report.tables.latex import LONG, escape_latex, to_latex
 from hatstats.report.tables.rounding import (
     column_decimals,
@@ -18,7 +19,6 @@ from hatstats.report.tables.rounding import (
     decimals,
     df_text,
     number_text,
-    p_text,
     parameters_text,
     percent_text,
     plain_text,

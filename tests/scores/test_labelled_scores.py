@@ -296,7 +296,7 @@ def test_files_that_were_damaged(tmp_path: Path) -> None:
         path.write_text(json.dumps({**whole, name: value}))
         with pytest.raises(DataError, match="not a whole file of scores"):
             HatScores.load(path)
-    with pytest.raises(DataError, match="FileNotFoundError"):
+    with pytest.raises(DataError, match=r"none\.json: there is no such file\. Hint: give a file"):
         HatScores.load(tmp_path / "none.json")
 
 

@@ -125,7 +125,7 @@ def test_shape_names_and_mark() -> None:
     study = simulate_study(shape=Shape(7, 3, 4), world="cubic", rng=6)
     assert study.info.synthetic
     assert "world cubic" in study.info.title
-    assert study.level == "item"
+    assert study.data_kind == "item"
     assert study.languages == ["src", "t01", "t02", "t03"]
     assert len(study.counts) == 6 * 7 * 4
     assert (study.counts["n_trials"] == 4).all()

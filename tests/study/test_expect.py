@@ -75,6 +75,9 @@ def test_every_door_says_what_to_call(
     with pytest.raises(DataError) as error:
         call(name, parameter, value)
     message = str(error.value)
+    if name == "write_report" and said == "a path":  # it reads the path itself
+        assert message.startswith(f"{value}: there is no such file or folder")
+        return
     assert message.startswith(f"{name} takes ")
     assert said in message
     if call_to_make == "fit_profile(study)" and "takes a study" in message:

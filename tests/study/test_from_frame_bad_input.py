@@ -119,7 +119,7 @@ def test_runs_of_totals_are_averaged() -> None:
 
 def test_rows_without_items_are_totals() -> None:
     study = Study.from_frame(BASE.drop(columns="item"), source="en")
-    assert study.level == "aggregate"
+    assert study.data_kind == "aggregate"
     assert study.counts["n_trials"].tolist() == [2.0] * 4
     assert "No column of items" in study.info.notes
 
@@ -157,21 +157,21 @@ def test_an_item_under_another_name_is_not_added_up_in_silence(name: str) -> Non
         if len(one) == len(texts) or name != "nr":
             fails(one, "translated texts cannot pair items: an id is needed")
     named = Study.from_frame(frame, source="en", columns={"item": name})
-    assert named.level == "item"
+    assert named.data_kind == "item"
     assert len(named.counts) == len(frame)
 
 
 def test_roles_that_no_column_has() -> None:
     for name in ("item", "question"):
         study = Study.from_frame(many_items(name), source="en", columns={"item": None})
-        assert study.level == "aggregate"
+        assert study.data_kind == "aggregate"
         assert study.counts["n_trials"].tolist() == [12.0] * 4
         assert f"Columns not used: '{name}'." in study.info.notes
-    assert Study.from_frame(many_items("uid"), source="en").level == "item"
+    assert Study.from_frame(many_items("uid"), source="en").data_kind == "item"
     frame = many_items("response")  # what models said, and measurements, name no items
     frame["seconds"] = np.linspace(0.1, 2, len(frame))
     frame["row"] = range(len(frame))
-    assert Study.from_frame(frame, source="en").level == "aggregate"
+    assert Study.from_frame(frame, source="en").data_kind == "aggregate"
 
 
 @pytest.mark.parametrize("swahili", [[60, 50], [60.5, 50.25]])

@@ -28,9 +28,9 @@ def test_level_names_and_order(make_folder: MakeFolder) -> None:
     assert study.model_names == ["alpha", "beta"]
     assert study.benchmark_names == ["quiz", "open"]
     assert study.languages == ["en", "sw"]
-    assert study.level == "mixed"
-    assert study.select(benchmarks="quiz").level == "aggregate"
-    assert study.select(benchmarks=["open"]).level == "item"
+    assert study.data_kind == "mixed"
+    assert study.select(benchmarks="quiz").data_kind == "aggregate"
+    assert study.select(benchmarks=["open"]).data_kind == "item"
     assert Study(study.counts, study.models.iloc[::-1], study.benchmarks).model_names == [
         "beta", "alpha"
     ]  # fmt: skip
@@ -58,6 +58,15 @@ def test_source_language_is_the_items_own_where_it_has_one(make_folder: MakeFold
     assert set(counts.loc[counts["item"] != "q2", "source"]) == {"en"}
     assert counts["is_source"].tolist() == (counts["language"] == counts["source"]).tolist()
     assert counts["is_source"].sum() == 6
+
+
+def test_select_keeps_the_source_language_by_itself(make_folder: MakeFolder) -> None:
+    study = read_study(make_folder())
+    assert study.languages == ["en", "sw"]
+    only = study.select(languages="sw")
+    pd.testing.assert_frame_equal(only.counts, study.counts)
+    assert study.select(exclude="sw").languages == ["en"]
+    assert study.select(languages=["en", "sw"], exclude=["sw"]).languages == ["en"]
 
 
 def test_select_leaves_out_items_whose_source_language_is_gone(make_folder: MakeFolder) -> None:
@@ -119,7 +128,7 @@ def test_summary_fits_a_terminal_and_says_what_is_there(make_folder: MakeFolder)
     for part in ("A small study", "quiz", "aggregate", "per cent", "size known for 1", "progress"):
         assert (part in text) is (part != "per cent")
     assert repr(study) == (
-        "Study('small', mixed level: 2 models, 2 benchmarks, 2 languages, 12 rows)"
+        "Study('small', mixed data: 2 models, 2 benchmarks, 2 languages, 12 rows)"
     )
 
 

@@ -432,7 +432,9 @@ def test_select_bad_input(make_folder: MakeFolder) -> None:
     with pytest.raises(DataError, match=r"no language of this name.*Did you mean 'sw'"):
         study.select(languages=["en", "swa"])
     with pytest.raises(DataError, match="no rows in counts of small"):
-        study.select(languages=["sw"])
+        study.select(exclude="en")
+    with pytest.raises(DataError, match="no language of this name"):
+        study.select(exclude=["english"])
     with pytest.raises(DataError, match="no row of the study 'small' is left"):
         study.select(models=[])
 

@@ -17,7 +17,7 @@ BENCHMARK = pd.DataFrame({"benchmark": ["q"], "source_language": ["en"], "chance
 
 def test_one_cell_is_a_study_degenerate() -> None:
     study = Study(ONE, MODEL, BENCHMARK)
-    assert study.level == "aggregate"
+    assert study.data_kind == "aggregate"
     assert study.is_source.tolist() == [True]
     assert study.models["release_date"].isna().all()
     assert study.models["params_total"].isna().all()

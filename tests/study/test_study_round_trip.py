@@ -110,7 +110,7 @@ def test_round_trip_of_the_small_study(
     make_folder: MakeFolder, tmp_path: Path, format: Format
 ) -> None:
     study = read_study(make_folder())
-    assert study.level == "mixed"
+    assert study.data_kind == "mixed"
     same(study, read_study(study.write(tmp_path / "again", format=format)))
 
 

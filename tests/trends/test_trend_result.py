@@ -37,7 +37,8 @@ def test_summary_fits_eighty_columns(formula: str) -> None:
     trend = fit_trend(scores, formula)
     lines = trend.summary().splitlines()
     assert max(map(len, lines)) <= 80
-    body = lines[-1 - len(trend.terms) : -1]
+    start = 1 + next(i for i, line in enumerate(lines) if line.startswith("  term "))
+    body = lines[start : start + len(trend.terms)]
     assert [line.split()[0].rstrip("…") for line in body] == [
         term[: 20 if len(term) > 21 else 21] for term in trend.terms
     ]

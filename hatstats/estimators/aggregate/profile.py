@@ -20,6 +20,7 @@ from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
 from hatstats.scores.counts import AggregateCounts, aggregate_counts
@@ -134,7 +135,7 @@ class AggregateProfile(TransferProfile):
                 f"accuracy, {p:.3f}, is {reason}."
             )
         found = {"model": counts.models, "benchmark": counts.benchmark, "note": notes}
-        table = pd.DataFrame({**found, "informed": ~logits.weakly_identified})
+        table = ResultFrame({**found, "informed": ~logits.weakly_identified})
         return table.reindex(columns=OVERLAP_COLUMNS)
 
     def _points(self) -> list[tuple[object, ...]]:
@@ -185,7 +186,7 @@ class AggregateProfile(TransferProfile):
             "log_likelihood": self.panel.fit.loglik,
             "n_weakly_identified": len(self.weakly_identified),
         }
-        return pd.DataFrame([facts])
+        return ResultFrame([facts])
 
 
 def _binomial_se(share: float, trials: float) -> float:

@@ -16,6 +16,7 @@ from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import cluster_sums
 from hatstats.inference.random_numbers import RandomSource, seeded
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
 from hatstats.study import Study, as_study
 
@@ -124,7 +125,7 @@ def compare_joint(
         raise NotIdentifiedError(
             "no benchmark of this study has item-level counts, which the joint likelihood needs"
         )
-    table = pd.DataFrame(rows)
+    table = ResultFrame(rows)
     best = table.groupby(["benchmark", "model"])["aic"].transform("min")
     table.insert(list(table.columns).index("aic") + 1, "delta_aic", table["aic"] - best)
     table.attrs["seed"] = seed

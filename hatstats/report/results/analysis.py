@@ -28,7 +28,7 @@ from hatstats.trends.claims.multiverse import (
 )
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import specification_table, verdict_shares
-from hatstats.trends.claims.verdicts import claims_frame, evaluate_claims
+from hatstats.trends.claims.verdicts import Verdicts, evaluate_claims
 from hatstats.trends.decomposition import decompose_profile
 from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend
@@ -130,7 +130,7 @@ def run_bayes(fits: Fits, progress: Progress | None = None) -> BayesPart:
     table["plain"] = [plain.get(name, np.nan) for name in table["model"]]
     claims = found.claims
     if len(claims):
-        decided = claims_frame(fits.claims).set_index("name")["verdict"]
+        decided = Verdicts(fits.claims).tidy().set_index("name")["verdict"]
         claims = claims.assign(verdict=decided.reindex(claims["name"]).to_numpy())
     return BayesPart(
         claims=claims,

@@ -13,7 +13,7 @@ from hatstats.report.results.results import Fits, stacked
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
-from hatstats.trends.claims.verdicts import claims_frame
+from hatstats.trends.claims.verdicts import Verdicts
 from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]
@@ -52,7 +52,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         "comparison": stacked(
             {name: fit.comparison(level, rng=options.seed) for name, fit in trends.items()}
         ),
-        "claims": claims_frame(fits.claims),
+        "claims": Verdicts(fits.claims).tidy(),
         "points": points,
         "curve": curve,
         "profiles": profiles,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hatstats.inference.result_frame import p_text
 from hatstats.report.results.results import Fits
 from hatstats.trends.claims.verdicts import Verdict
 
@@ -28,11 +29,6 @@ def _short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
-def _p(value: float) -> str:
-    """A p value, never zero."""
-    return "< .001" if value < 0.001 else _short(value)
-
-
 def _score(row: pd.Series, width: int = 34) -> str:
     """Name, score and interval of one model; the name is cut to `width` characters."""
     name = row["model"] if len(row["model"]) <= width else row["model"][: width - 1] + "…"
@@ -47,7 +43,7 @@ def _claim_line(verdict: Verdict) -> str:
     return (
         f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
-        f"Holm p {_p(verdict.p_holm)})"
+        f"Holm p {p_text(verdict.p_holm).replace('0.', '.', 1)})"
     )
 
 

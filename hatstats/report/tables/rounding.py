@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hatstats.inference.result_frame import p_text as p_text
+
 #: Written for an unknown number.
 UNKNOWN = "–"
 #: Decimals where no standard error says how many.
@@ -51,11 +53,6 @@ def number_text(value: float, n_decimals: int = PLAIN_DECIMALS) -> str:
 def plain_text(value: float) -> str:
     """Write a number that is exact, such as a registered threshold, with the digits it has."""
     return UNKNOWN if math.isnan(value) else f"{value:g}".replace("-", "−")
-
-
-def p_text(value: float) -> str:
-    """Write a p value with three decimals; smaller ones as ``<0.001``."""
-    return "<0.001" if value < 0.001 else number_text(value, 3)
 
 
 def df_text(value: float) -> str:

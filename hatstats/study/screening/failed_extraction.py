@@ -36,6 +36,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from hatstats.errors import DataError
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
@@ -117,7 +118,7 @@ def suspicious_cells(
         flag=pd.Series(FLAG, index=found.index, dtype="str"),
         evidence=pd.Series(evidence, dtype="str"),
     )
-    return found[list(_COLUMNS)]
+    return ResultFrame(found[list(_COLUMNS)])
 
 
 def cell_accuracies(study: Study) -> pd.DataFrame:

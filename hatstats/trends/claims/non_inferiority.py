@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
-from hatstats.trends.claims.verdicts import LEAST_DF, Verdict, decide, equivalence
+from hatstats.inference.result_frame import ResultFrame
+from hatstats.trends.claims.verdicts import Verdict, decide, equivalence
+from hatstats.trends.trend import LEAST_DF
 
 _POINTS = 61
 
@@ -88,4 +90,4 @@ def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None)
             decision = decide(one, p_value, 1.0 - p_value)
             tests = (p_value, *equivalence(one, margin), decision)
             rows.append((one.name, margin, *tests, margin == -one.threshold, smallest))
-    return pd.DataFrame(rows, columns=_COLUMNS) if rows else pd.DataFrame()
+    return ResultFrame(rows, columns=_COLUMNS) if rows else pd.DataFrame()

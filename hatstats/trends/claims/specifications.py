@@ -11,12 +11,13 @@ import pandas as pd
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
 from hatstats.trends.claims.multiverse import Specification, list_specifications
-from hatstats.trends.claims.verdicts import Verdict, claims_frame, evaluate_claims, untestable
+from hatstats.trends.claims.verdicts import Verdict, Verdicts, evaluate_claims, untestable
 
 Progress = Callable[[str, float], None]
 
@@ -34,7 +35,7 @@ def make_scores(study: Study, spec: Specification) -> Scores:
     used = study if spec.flagged else study.without_flagged()
     kind, _, name = spec.without.partition(":")
     if kind == "language":
-        used = used.select(languages=[one for one in used.languages if one != name])
+        used = used.select(exclude=name)
     elif kind == "benchmark":
         used = used.select(benchmarks=[one for one in used.benchmark_names if one != name])
     if spec.chance == "none":
@@ -183,10 +184,10 @@ def specification_table(
         facts = asdict(spec) | {"slope": np.nan if spec.slope is None else spec.slope}
         # The method of the verdict is how its standard error was computed.
         facts["estimator"] = facts.pop("method")
-        table = claims_frame(verdicts).rename(columns={"name": "claim"})
+        table = Verdicts(verdicts).tidy().rename(columns={"name": "claim"})
         tables.append(table.assign(choice=name, **facts))
     if not tables or not len(asked):
-        return pd.DataFrame(columns=list(COLUMNS))
+        return ResultFrame(columns=list(COLUMNS))
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
 
 
@@ -218,6 +219,8 @@ def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
     columns = ["claim", "verdict_alone"]
     counts = table.groupby(columns, sort=False).size().rename("count").reset_index()
     total = counts.groupby("claim")["count"].transform("sum")
-    return counts.rename(columns={"verdict_alone": "verdict"}).assign(
-        share=counts["count"] / total, specifications=total
+    return (
+        ResultFrame(counts)
+        .rename(columns={"verdict_alone": "verdict"})
+        .assign(share=counts["count"] / total, specifications=total)
     )

@@ -27,7 +27,8 @@ import pandas as pd
 from scipy import special
 
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.inference.intervals import holm, upper_p, wald_interval
+from hatstats.inference.intervals import holm, percent, upper_p, wald_interval
+from hatstats.inference.result_frame import ResultFrame, html_table, p_text, p_words
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.study.claim_lock import Registration
 from hatstats.study.claims import check_claims
@@ -35,14 +36,12 @@ from hatstats.trends.claims.estimands import Facts, Scores, check_models, estima
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
-from hatstats.trends.trend import TrendFit
+from hatstats.trends.trend import LEAST_DF, TrendFit
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
 #: An unknown number.
 UNKNOWN = float("nan")
-#: Fewest degrees of freedom at which a verdict is given.
-LEAST_DF = 2.0
 
 RULE = (
     "supported if the one-sided p against the other side of the threshold, adjusted by Holm for "
@@ -101,7 +100,7 @@ class Verdict:
     >>> (verdict,) = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
     >>> verdict
     better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150],
-      threshold 0, df 213.3, p 0.000 (Holm 0.000)
+      threshold 0, df 213.3, p < 0.001 (Holm <0.001)
     >>> round(verdict.level, 2)
     0.05
     """
@@ -141,7 +140,7 @@ class Verdict:
 
     def tidy(self) -> pd.DataFrame:
         """The fields as one row."""
-        return pd.DataFrame([asdict(self)])
+        return ResultFrame([asdict(self)])
 
     def summary(self) -> str:
         """One or two sentences."""
@@ -150,7 +149,7 @@ class Verdict:
         text = (
             f"{self.name}: {self.verdict}; {self.quantity} {self.estimate:.3f} "
             f"[{self.conf_low:.3f}, {self.conf_high:.3f}], threshold {self.threshold:g}, "
-            f"df {self.df:.1f}, p {self.p_value:.3f} (Holm {self.p_holm:.3f})"
+            f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
         )
         return f"{text}. {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
 
@@ -160,6 +159,58 @@ class Verdict:
     def _repr_html_(self) -> str:
         name, _, rest = self.summary().partition(":")
         return f"<p><b>{escape(name)}</b>:{escape(rest)}</p>"
+
+
+class Verdicts(tuple[Verdict, ...]):
+    """Verdicts on the claims of a study, in their order: a tuple that prints as a table.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
+    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> verdicts = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
+    >>> verdicts
+    claim   verdict    estimate  90% interval     df     Holm p
+    better  supported     0.128  [0.106, 0.150]   213.3  <0.001
+    >>> verdicts.tidy()[["name", "estimate", "verdict"]].round(2)
+         name  estimate    verdict
+    0  better      0.13  supported
+    """
+
+    __slots__ = ()
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per claim with the fields of `Verdict`."""
+        return ResultFrame([asdict(one) for one in self], columns=list(Verdict.__slots__))
+
+    def summary(self) -> str:
+        """Verdicts as a table of at most 80 columns, and why a claim has none."""
+        width = min(max([len(one.name) for one in self] + [5]), 24)
+        level = {percent(one.conf_level) for one in self}
+        interval = f"{level.pop()} interval" if len(level) == 1 else "interval"
+        lines = [f"{'claim':<{width}}  verdict       estimate  {interval:<16}     df  Holm p"]
+        for one in self:
+            limits = f"[{one.conf_low:.3f}, {one.conf_high:.3f}]"
+            name = one.name if len(one.name) <= width else f"{one.name[: width - 1]}…"
+            lines.append(
+                f"{name:<{width}}  {one.verdict:<12}  {one.estimate:>8.3f}  {limits:<16}  "
+                f"{one.df:>5.1f}  {p_text(one.p_holm)}"
+            )
+        for reason in self._reasons():
+            lines += textwrap.wrap(reason, 80, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join(lines) if self else "no claims"
+
+    def _reasons(self) -> list[str]:
+        return [f"{one.name}: {one.reason}." for one in self if one.reason]
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        shown = ["name", "verdict", "estimate", "conf_low", "conf_high", "conf_level", "threshold"]
+        return html_table(self.tidy()[[*shown, "df", "p_value", "p_holm"]], self._reasons())
 
 
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
@@ -227,7 +278,7 @@ def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
     return p_value, float(special.stdtr(verdict.df, high) - special.stdtr(verdict.df, -low))
 
 
-def _adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+def _adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
     """Verdicts adjusted by Holm's method, separately by status and direction.
 
     A claim without enough degrees of freedom counts as a test with a p value of 1.
@@ -244,7 +295,7 @@ def _adjusted(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         support, refute = (holm(np.where(few, 1.0, values)) for values in (p, 1.0 - p))
         for (index, one), yes, no in zip(tested.items(), support, refute, strict=True):
             adjusted[index] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
-    return tuple(adjusted)
+    return Verdicts(adjusted)
 
 
 def evaluate_claims(
@@ -257,7 +308,7 @@ def evaluate_claims(
     registration: Registration | None = None,
     models: Collection[str] | None = None,
     fits: Mapping[str, TrendFit] | None = None,
-) -> tuple[Verdict, ...]:
+) -> Verdicts:
     """Verdicts on registered claims.
 
     Parameters
@@ -284,8 +335,9 @@ def evaluate_claims(
 
     Returns
     -------
-    tuple of Verdict
-        In the order given; *not testable*, with the reason, where the study cannot test a claim.
+    Verdicts
+        A tuple in the order given; *not testable*, with the reason, where the study cannot test a
+        claim.
 
     Raises
     ------
@@ -303,11 +355,11 @@ def evaluate_claims(
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
     size: inconclusive; slope of HAT on log10(params_total) -0.002 [-0.031, 0.027],
-      threshold 0, df 2.0, p 0.577 (Holm 1.000). No verdict with 2.0 degrees of
+      threshold 0, df 2.0, p = 0.577 (Holm 1.000). No verdict with 2.0 degrees of
       freedom: family-1 has 41% of the variance, so that hardly more than one family
       decides
     two: refuted; HAT of model-17 less HAT of model-01 0.050 [0.025, 0.074],
-      threshold 0.1, df 146.3, p 0.999 (Holm 1.000)
+      threshold 0.1, df 146.3, p = 0.999 (Holm 1.000)
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
@@ -332,30 +384,3 @@ def evaluate_claims(
             # Every registered claim has a verdict, even where the study cannot test it.
             verdicts.append(untestable(claim, error.reason, own))
     return _adjusted(verdicts)
-
-
-def claims_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Verdicts as a table, one row each.
-
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-
-    Returns
-    -------
-    DataFrame
-        The fields of `Verdict`.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
-    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
-    >>> scores = hs.fit_profile(study, method="observed").hat()
-    >>> verdicts = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
-    >>> hs.claims_frame(verdicts)[["name", "estimate", "verdict"]].round(2)
-         name  estimate    verdict
-    0  better      0.13  supported
-    """
-    names = list(Verdict.__slots__)
-    return pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=names)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import textwrap
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
@@ -16,6 +18,7 @@ from scipy import special
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.random_numbers import RandomSource, seeded
+from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
 from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
@@ -40,6 +43,8 @@ _SHOWN = {
 
 #: Simulated panels of models for each simulated study.
 _PANELS = 4
+#: Seconds without a word.
+_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         head = self.summary().partition("\n items")[0]
-        return f"<p>{escape(head)}</p>{self.table.round(3).to_html(index=False)}"
+        return f"<p>{escape(head)}</p>{html_table(self.table)}"
 
 
 def plan(
@@ -222,7 +227,8 @@ def plan(
     rng : Generator, int or None
         None is fresh entropy; ``Plan.seed`` gives the same numbers again.
     progress : callable, optional
-        Called as ``progress(what, share)``.
+        Called as ``progress(what, share)``. By default a line on standard error where someone
+        waits at a terminal or notebook for more than two seconds.
 
     Returns
     -------
@@ -248,7 +254,7 @@ def plan(
     """
     if not isinstance(assumptions, PlanAssumptions | None):
         assumptions = as_study(assumptions, "plan")
-        if assumptions.level != "item":
+        if assumptions.data_kind != "item":
             raise NotIdentifiedError(
                 "a pilot study needs counts per item: means do not show how items differ. Give "
                 "assumptions instead"
@@ -263,6 +269,7 @@ def plan(
             sizes.items, sizes.trials, sizes.languages
         )
     ]
+    show = progress or _shown_if_slow()
     seed = int(generator.integers(2**31))
     jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
         joblib.delayed(_designs)(
@@ -272,10 +279,21 @@ def plan(
     )
     rows = []
     for done, (shape, designs) in enumerate(zip(shapes, jobs, strict=True)):
-        if progress is not None:
-            progress(f"{shape.n_items} items", (done + 1) / len(shapes))
+        show(f"{shape.n_items} items, {shape.n_languages} languages", (done + 1) / len(shapes))
         rows += designs
-    return Plan(pd.DataFrame(rows), assumed, effects, recorded)
+    return Plan(ResultFrame(rows), assumed, effects, recorded)
+
+
+def _shown_if_slow() -> Progress:
+    """Progress on standard error of an interactive session, after `_PATIENCE` seconds."""
+    begun, waits = time.monotonic(), sys.stderr.isatty() or hasattr(sys, "ps1")
+
+    def show(what: str, share: float) -> None:
+        if waits and time.monotonic() - begun > _PATIENCE:
+            end = "\n" if share >= 1.0 else ""
+            print(f"\rplan: {what}, {share:.0%} ", end=end, file=sys.stderr, flush=True)
+
+    return show
 
 
 @one_thread

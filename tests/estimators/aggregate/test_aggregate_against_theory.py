@@ -77,8 +77,8 @@ def test_items_added_up_are_a_table_of_means() -> None:
         ["n_correct", "n_trials"]
     ].sum()
     table = Study(cells.assign(item=""), study.models, study.benchmarks)
-    assert study.level == "item"
-    assert table.level == "aggregate"
+    assert study.data_kind == "item"
+    assert table.data_kind == "aggregate"
     of_items = fit_profile(study, method="aggregate").hat()
     of_means = fit_profile(table).hat()
     assert of_means.method == "aggregate"

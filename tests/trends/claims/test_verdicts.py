@@ -15,7 +15,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.study.claim_lock import claims_hash, register
 from hatstats.trends.claims import verdicts as module
 from hatstats.trends.claims.non_inferiority import margin_curves
-from hatstats.trends.claims.verdicts import Verdict, claims_frame, evaluate_claims
+from hatstats.trends.claims.verdicts import Verdict, Verdicts, evaluate_claims
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
@@ -297,14 +297,14 @@ def test_every_claim_has_a_verdict_even_if_none_can_be_tested() -> None:
 # --- tables -------------------------------------------------------------------------------------
 
 
-def test_claims_frame_has_one_column_per_field() -> None:
+def test_tidy_has_one_column_per_field() -> None:
     verdicts = evaluate_claims(some_scores(), [non_inferiority(), slope(statement="It rises.")])
-    table = claims_frame(verdicts)
+    table = Verdicts(verdicts).tidy()
     assert list(table.columns) == [field.name for field in fields(Verdict)]
     assert list(table.columns)[:4] == ["name", "kind", "statement", "quantity"]
     assert table["name"].tolist() == ["small", "s"]
     assert table["estimate"].tolist() == [verdict.estimate for verdict in verdicts]
-    empty = claims_frame(())
+    empty = Verdicts(()).tidy()
     assert list(empty.columns) == list(table.columns)
     assert len(empty) == 0
 
@@ -314,7 +314,7 @@ def test_a_verdict_in_one_sentence() -> None:
     assert verdict.summary() == (
         f"small: supported; HAT at 1e+09 less HAT at 1e+11 parameters {verdict.estimate:.3f} "
         f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], threshold -0.05, df {verdict.df:.1f}, "
-        f"p {verdict.p_value:.3f} (Holm {verdict.p_value:.3f})"
+        "p < 0.001 (Holm <0.001)"
     )
 
 

@@ -1,0 +1,169 @@
+"""How results are shown, in text and in notebooks: frames with their answer first, p values."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+
+#: Columns that say what a row is about, and those that hold its answer; the others come after.
+_LABELS = ("claim", "name", "model", "benchmark", "language", "item", "term")
+_ANSWER = ("verdict", "estimate", "conf_low", "conf_high", "p_value", "p_holm", "std_error")
+_GAP = "  "
+#: Columns kept free beside the labels: an estimate with its interval.
+_ROOM = 32
+
+
+def p_text(p_value: float) -> str:
+    """A p value as text: three decimals, ``<0.001`` below, never 0; a dash where unknown."""
+    if np.isnan(p_value):
+        return "–"
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def p_words(p_value: float) -> str:
+    """A p value in a sentence: ``p = 0.012``, ``p < 0.001``."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_text(p_value)}"
+
+
+class ResultFrame(pd.DataFrame):
+    """A DataFrame in every use, whose display leaves no column out.
+
+    A table that is wider than pandas' option ``display.width`` shows the answer in front, goes on
+    below with its labels repeated, and names once what is equal in all rows. One row is a list.
+    """
+
+    @property
+    def _constructor(self) -> type[ResultFrame]:
+        return ResultFrame
+
+    def __repr__(self) -> str:
+        return frame_text(self)
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
+
+
+def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
+    """A tidy table for notebooks, without columns that hold no number, and what to beware of."""
+    shown = pd.DataFrame(table).replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
+    rows = shown.to_html(
+        index=False,
+        float_format=_number,
+        na_rep="–",
+        max_rows=pd.get_option("display.max_rows"),
+    )
+    return str(rows) + html_list(notes)
+
+
+def html_list(notes: Sequence[str]) -> str:
+    """Sentences as a list for notebooks; nothing without any."""
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def frame_text(frame: pd.DataFrame) -> str:
+    """A frame as text within the option ``display.width`` (80 columns), with every column."""
+    width = pd.get_option("display.width") or 80
+    most, least = pd.get_option("display.max_rows"), pd.get_option("display.min_rows")
+    if frame.empty:
+        return "\n".join(textwrap.wrap(f"No rows; columns: {', '.join(map(str, frame))}", width))
+    plain = pd.DataFrame(frame).to_string(
+        max_rows=most, min_rows=least, max_colwidth=pd.get_option("display.max_colwidth")
+    )
+    if max(map(len, plain.splitlines())) <= width:
+        size = f"\n\n[{len(frame)} rows x {frame.shape[1]} columns]"
+        return plain + (size if most and len(frame) > most else "")
+    if len(frame) == 1:
+        return _listed(frame, width)
+    return _wrapped(frame, width, min(most or len(frame), len(frame)), least or 10)
+
+
+def _listed(frame: pd.DataFrame, width: int) -> str:
+    """The one row of a frame, a line for each column."""
+    widest = max(len(str(name)) for name in frame.columns)
+    lines = []
+    for name in frame.columns:
+        text = _text(frame[name].iloc[0], str(name))
+        lines += textwrap.wrap(
+            f"{name:<{widest}}{_GAP}{text}", width, subsequent_indent=" " * (widest + len(_GAP))
+        )
+    return "\n".join(lines)
+
+
+def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
+    """Rows of a wide frame as blocks of columns below one another, labels repeated in each."""
+    same = [name for name in frame if name != "estimate" and frame[name].nunique(dropna=False) == 1]
+    names = [name for name in frame if name not in same]
+    labels = [name for name in names if name in _LABELS] or names[:1]
+    if "method" in names and frame.duplicated(labels).any():
+        labels.append("method")
+    others = [name for name in names if name not in labels]
+    others.sort(key=lambda name: _ANSWER.index(name) if name in _ANSWER else len(_ANSWER))
+    edge = least // 2 if len(frame) > most else 0
+    kept = pd.concat([frame[:edge], frame[-edge:]]) if edge else frame
+    columns = {name: _cells(kept[name], edge) for name in names}
+    room = width - _ROOM
+    while sum(sizes := [len(columns[name][0]) + len(_GAP) for name in labels]) > room:
+        longest = max(range(len(labels)), key=sizes.__getitem__)
+        excess = min(sum(sizes) - room, sizes[longest] - 12)
+        if excess <= 0:
+            break
+        columns[labels[longest]] = _cut(columns[labels[longest]], sizes[longest] - 2 - excess)
+    front = sum(sizes)
+    blocks: list[list[Hashable]] = []
+    used = width
+    for name in others:
+        columns[name] = _cut(columns[name], width - front)
+        size = len(columns[name][0])
+        if used + size > width:
+            blocks.append([])
+            used = front
+        blocks[-1].append(name)
+        used += size + len(_GAP)
+    lines = []
+    for block in blocks:
+        parts = zip(*(columns[name] for name in (*labels, *block)), strict=True)
+        lines += [*(_GAP.join(row).rstrip() for row in parts), ""]
+    if same:
+        said = ", ".join(f"{name} {_text(frame[name].iloc[0]) or 'empty'}" for name in same)
+        lines += textwrap.wrap(f"In all rows: {said}", width)
+    return "\n".join([*lines, f"[{len(frame)} rows x {frame.shape[1]} columns]"])
+
+
+def _cells(column: pd.Series, edge: int) -> list[str]:
+    """Heading and cells of one column as text of one width; a row of dots after `edge` cells."""
+    texts = [_text(value, str(column.name)) for value in column]
+    cells = [str(column.name), *texts[:edge], *(["…"] if edge else []), *texts[edge:]]
+    width = max(map(len, cells))
+    right = pd.api.types.is_numeric_dtype(column)
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
+
+
+def _cut(cells: list[str], width: int) -> list[str]:
+    """Cells of at most `width` characters, the end of longer ones left out."""
+    if len(cells[0]) <= width:
+        return cells
+    return [
+        f"{cell[: width - 1]}…" if cell[width - 1 :].strip() else cell[:width] for cell in cells
+    ]
+
+
+def _text(value: object, name: str = "") -> str:
+    """A value as text: a p value is never 0, a date has no time; exact where it has no `name`."""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if not isinstance(value, float) or np.isnan(value):
+        return "NaN" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    if "p_value" in name or name in ("p_holm", "p_adjusted"):
+        return p_text(value)
+    return _number(value) if name else f"{value:g}"
+
+
+def _number(value: float) -> str:
+    """Three decimals, or three digits of a number that is small or large."""
+    plain = value == 0.0 or 0.01 <= abs(value) < 1e4
+    return f"{value:.3f}" if plain else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.3g}"

@@ -1,0 +1,114 @@
+"""Frames of results: the answer is on the screen, no column is left out, and they stay frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hatstats as hs
+from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.tidy import tidy_frame
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, pd.DataFrame]:
+    """Tables of results that are wider than a terminal, by the call that makes them."""
+    study = hs.simulate_study(
+        np.linspace(-1.0, 1.5, 9), shape=hs.Shape(n_items=60, n_languages=2), rng=1
+    )
+    profile = hs.fit_profile(study, method="observed")
+    scores = profile.hat()
+    trend = hs.fit_trend(scores, "log10(params_total)")
+    claim = {"name": "size", "kind": "slope", "term": "log10(params_total)", "threshold": 0.0}
+    two = {"name": "two", "kind": "contrast", "model": "model-01", "other": "model-02"}
+    verdicts = hs.evaluate_claims(scores, [claim, {**two, "threshold": 0.0}])
+    return {
+        "measures": hs.measures(study, n_draws=20, rng=1),
+        "comparison": trend.comparison(n_draws=19, rng=1),
+        "scores": scores.tidy(),
+        "cells": scores.tidy_cells(),
+        "scores at a glance": scores.glance(),
+        "trend at a glance": trend.glance(),
+        "items": hs.item_report(hs.fit_profile(study)),
+        "suspicious": hs.suspicious_cells(study, threshold=0.1, min_drop=1e-9),
+        "verdicts": verdicts.tidy(),
+        "without": hs.leave_one_out(trend),
+        "joint": trend.joint_test(),
+        "points": profile.points(),
+        "contrast": scores.contrast("model-01", "model-02").tidy(),
+    }
+
+
+def test_no_table_hides_a_column_or_is_wider_than_a_terminal(
+    results: dict[str, pd.DataFrame],
+) -> None:
+    wide = 0
+    for name, table in results.items():
+        assert len(table), name
+        text = repr(table)
+        assert max(map(len, text.splitlines())) <= 80, name
+        assert [column for column in table.columns if column not in text] == [], name
+        assert "..." not in text.splitlines()[0], name
+        wide += len(pd.DataFrame(table).to_string().splitlines()[0]) > 80
+    assert wide >= 10
+
+
+def test_the_interval_stands_in_the_first_block(results: dict[str, pd.DataFrame]) -> None:
+    for name in ("measures", "comparison", "scores", "cells", "without"):
+        heading = repr(results[name]).splitlines()[0].split()
+        assert {"estimate", "conf_low", "conf_high"} <= set(heading), name
+
+
+def test_they_stay_frames_in_every_use() -> None:
+    table = tidy_frame(["a", "b"], [0.1, 0.2], [0.01, 0.02], method="m")
+    assert isinstance(table, pd.DataFrame)
+    parts = (table[table["term"] == "a"], pd.concat([table, table]), table.assign(x=1), table[:1])
+    assert all(isinstance(part, ResultFrame) for part in parts)
+    plain = pd.DataFrame(table)
+    pd.testing.assert_frame_equal(pd.DataFrame(table.merge(table)), plain.merge(plain))
+    assert table.to_csv() == plain.to_csv()
+
+
+def test_a_small_table_is_shown_as_pandas_shows_it() -> None:
+    frame = pd.DataFrame({"term": ["a", "b"], "estimate": [0.125, 2.5]})
+    assert repr(ResultFrame(frame)) == repr(frame)
+
+
+def test_a_p_value_is_never_zero_and_unknown_is_said() -> None:
+    table = tidy_frame(["a", "b"], [9.0, 9.5], [0.1, np.nan], method=["m" * 30, "n" * 30])
+    text = repr(table)
+    assert "<0.001" in text
+    assert "NaN" in text
+    assert " 0.000" not in text
+
+
+def test_an_empty_table_names_its_columns() -> None:
+    text = repr(ResultFrame(columns=["term", "estimate"]))
+    assert text == "No rows; columns: term, estimate"
+
+
+def test_notebooks_see_no_empty_column_and_the_notes() -> None:
+    table = tidy_frame("a", 0.1, 0.01, method="<b>")
+    shown = html_table(table, ["little & weak"])
+    assert "<th>df</th>" not in shown
+    assert "&lt;b&gt;" in shown
+    assert "<li>little &amp; weak</li>" in shown
+    assert table._repr_html_() in shown
+
+
+@given(
+    st.integers(2, 90),
+    st.lists(st.text("abc_é", min_size=1, max_size=60), min_size=1, max_size=12, unique=True),
+    st.integers(0, 10),
+)
+def test_any_frame_fits(n_rows: int, names: list[str], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = {
+        name: rng.normal(size=n_rows) if rng.random() < 0.5 else rng.choice(["x" * 70, "y"], n_rows)
+        for name in names
+    }
+    lines = repr(ResultFrame(values)).splitlines()
+    assert max(map(len, lines)) <= 80
