@@ -259,7 +259,11 @@ class Counter:
             f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
         ).fetchall()
         if rows.kind == "parquet" and not by_file:
-            self.read |= _parquet_rows(rows.files)
+            import pyarrow.parquet
+
+            for file in rows.files:
+                if "://" not in file:
+                    self.read[file] = pyarrow.parquet.read_metadata(file).num_rows
         elif not by_file:
             self.read[rows.files[0].split("::")[0]] = int(total or 0)
         self.left_out[rows.files] = []
@@ -313,14 +317,6 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
         f"nothing in these logs can be counted ({shown}).",
         hint="name files of a known format, or give a mapping (--format plain --map item=COLUMN).",
     )
-
-
-def _parquet_rows(files: Sequence[str]) -> dict[str, int]:
-    import pyarrow.parquet
-
-    return {
-        file: pyarrow.parquet.read_metadata(file).num_rows for file in files if "://" not in file
-    }
 
 
 def _plain_error(reason: Exception, rows: Rows) -> Exception:

@@ -57,13 +57,10 @@ def read_bytes(path: Path) -> bytes:
         raise unreadable(path, reason) from None
 
 
-def unreadable(path: Path, reason: OSError) -> DataError:
-    """The error about a file that cannot be opened."""
-    return DataError(
-        f"the file cannot be read ({reason.strerror or reason}).",
-        file=path,
-        hint="correct the path or the permissions.",
-    )
+def unreadable(path: Path, reason: OSError, what: str = "file cannot be read") -> DataError:
+    """The error about a file or folder that the system does not open."""
+    message = f"the {what} ({reason.strerror or reason})."
+    return DataError(message, file=path, hint="correct the path or the permissions.")
 
 
 def decode(data: bytes, path: Path) -> str:
@@ -188,7 +185,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
         )
     except OSError as reason:
-        raise _unwritable(folder, reason) from None
+        raise unreadable(folder, reason, "folder cannot be written") from None
     with sibling as temporary:
         new, old = Path(temporary, "new"), Path(temporary, "old")
         new.mkdir()
@@ -231,15 +228,7 @@ def whole_study_folder(folder: Path) -> Iterator[Path]:
                 else:
                     shutil.copy2(entry, new / entry.name, follow_symlinks=False)
     except OSError as reason:
-        raise _unwritable(folder, reason) from None
-
-
-def _unwritable(folder: Path, reason: OSError) -> DataError:
-    return DataError(
-        f"the folder cannot be written ({reason.strerror or reason}).",
-        file=folder,
-        hint="choose a folder that you may write to.",
-    )
+        raise unreadable(folder, reason, "folder cannot be written") from None
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

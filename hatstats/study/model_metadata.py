@@ -18,16 +18,13 @@ from hatstats.study.files import read_table, replace_table, study_table, table_c
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
-#: Columns that are filled, and where the source of each is kept.
-FILLED = {
-    "family": "",
-    "release_date": "date_source",
-    "params_total": "size_source",
-    "params_active": "size_source",
+#: Columns that are filled, how their values are read, and where the source of each is kept.
+FILLED: dict[str, tuple[Callable[[str], Any], str]] = {
+    "family": (str, ""),
+    "release_date": (pd.Timestamp, "date_source"),
+    "params_total": (float, "size_source"),
+    "params_active": (float, "size_source"),
 }
-_TYPES: dict[str, Callable[[str], Any]] = {
-    "family": str, "release_date": pd.Timestamp, "params_total": float, "params_active": float
-}  # fmt: skip
 #: How a model was tuned, packed or prompted: none of it changes size, family or release.
 _TUNING = re.compile(
     r"(?:[-_ ](?:it|instruct|chat|hf|thinking|no-?thinking|fp8|fp16|bf16|awq|gptq|gguf|int[48])"
@@ -117,13 +114,13 @@ def fill_models(study: Study) -> FilledModels:
     for index, name in zip(models.index, models["model"], strict=True):
         facts, how = look_up(str(name))
         filled = []
-        for column, source in FILLED.items():
+        for column, (read, source) in FILLED.items():
             value = facts.get(column, "")
             if not value or not _empty(models.loc[index, column]):
                 continue
             if column == "params_active" and float(value) > models.loc[index, "params_total"]:
                 continue  # the study counts its parameters in another way
-            models.loc[index, column] = _TYPES[column](value)
+            models.loc[index, column] = read(value)
             filled.append(column)
             if source and _empty(models.loc[index, source]):
                 models.loc[index, source] = facts[source]

@@ -187,7 +187,8 @@ class Archive:
                 self._members = {info.filename: info for info in archive.infolist()}
         except (zipfile.BadZipFile, OSError, EOFError) as reason:
             raise damaged(path, f"this is not a whole archive ({reason}).") from None
-        for name in self._members:
+        self.names = list(self._members)
+        for name in self.names:
             inside = PurePosixPath(name.replace("\\", "/"))
             if inside.is_absolute() or ".." in inside.parts or name[1:2] == ":":
                 raise DataError(
@@ -195,11 +196,6 @@ class Archive:
                     file=path,
                     hint="leave it out: no evaluation writes such an archive.",
                 )
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the members, in the order of the archive."""
-        return list(self._members)
 
     def json(self, name: str) -> Any:
         """Parse a member as JSON; `Broken` if it is too large, cut off or not JSON."""

@@ -155,14 +155,14 @@ def cell_accuracies(study: Study) -> pd.DataFrame:
 
 def _judge(cells: pd.DataFrame, chance: float) -> pd.DataFrame:
     """Add `expected` and `z` to the cells of one benchmark; NaN where they cannot be judged."""
-    models, languages = pd.Index(cells["model"].unique()), pd.Index(cells["language"].unique())
-    position = (
-        models.get_indexer(pd.Index(cells["model"])),
-        languages.get_indexer(pd.Index(cells["language"])),
+    tables = cells.pivot(index="model", columns="language", values=["accuracy", "n", "is_source"])
+    accuracy, n, source = (
+        tables[name].to_numpy(np.float64) for name in ("accuracy", "n", "is_source")
     )
-    accuracy, n, source = np.full((3, len(models), len(languages)), np.nan)
-    for table, name in ((accuracy, "accuracy"), (n, "n"), (source, "is_source")):
-        table[position] = cells[name]
+    position = (
+        tables.index.get_indexer(pd.Index(cells["model"])),
+        tables["n"].columns.get_indexer(pd.Index(cells["language"])),
+    )
     # Models and languages with too few cells go first: the fit must rest on the others alone.
     judged = _dense(np.isfinite(accuracy))
     if not judged.any():
