@@ -33,6 +33,14 @@ def test_items_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: 
     assert done.files["kept"].sum() == len(FRAME)
 
 
+def test_one_table_split_into_csv_and_tsv_comes_back(tmp_path: Path) -> None:
+    first = (FRAME["model"] == writers.MODELS[0]).to_numpy()
+    writers.csv(FRAME[first], tmp_path)
+    writers.tsv(FRAME[~first], tmp_path)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert found(done.study) == writers.expected(FRAME)
+
+
 @pytest.mark.parametrize("write", writers.TOTAL, ids=lambda write: write.__name__)
 def test_totals_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: Path) -> None:
     write(FRAME, tmp_path)

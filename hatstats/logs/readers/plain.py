@@ -35,7 +35,7 @@ def _matches(preview: Preview) -> bool:
 def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files with the same columns are read as one."""
     found: list[Rows] = []
-    groups: dict[tuple[Kind, tuple[str, ...], tuple[Field, ...]], list[Preview]] = defaultdict(list)
+    groups: dict[tuple[str, tuple[str, ...], tuple[Field, ...]], list[Preview]] = defaultdict(list)
     for preview in previews:
         if preview.kind.startswith("url:"):
             found.append(_remote(preview, choices))
@@ -43,12 +43,12 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         header = tuple(preview.first) if preview.kind in ("csv", "tsv") else ()
         columns = preview.first.keys() | _partitions(preview)
         fields = find_fields(columns, choices, str(preview.path))
-        groups[_KINDS[preview.kind], header, fields].append(preview)
+        groups[preview.kind, header, fields].append(preview)
     for (kind, header, fields), group in groups.items():
         files = tuple(str(preview.path) for preview in group)
-        delimiter = "\t" if group[0].kind == "tsv" else ","
+        delimiter = "\t" if kind == "tsv" else ","
         for part in [(file,) for file in files] if kind == "arrow" else [files]:
-            found.append(Rows(kind, part, fields, {}, delimiter, header, group[0].root))
+            found.append(Rows(_KINDS[kind], part, fields, {}, delimiter, header, group[0].root))
     return found
 
 
