@@ -58,12 +58,8 @@ def _intervals(scores: HatScores, level: float) -> Floats:
     rows = np.column_stack([scores.estimates, scores.std_errors, scores.limits(level)])
     columns = ["estimate", "std_error", "conf_low", "conf_high"]
     pairs = zip(scores.models[:-1], scores.models[1:], strict=True)
-    return np.vstack(
-        [
-            rows,
-            *(scores.contrast(a, b, level).tidy()[columns].to_numpy(dtype=float) for a, b in pairs),
-        ]
-    )
+    contrasts = [scores.contrast(a, b, level).tidy()[columns].to_numpy(float) for a, b in pairs]
+    return np.vstack([rows, *contrasts])
 
 
 def _replicate(

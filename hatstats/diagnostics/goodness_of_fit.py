@@ -243,10 +243,9 @@ def _test(misfit: _Misfit, groups: Floats, clusters: Ints) -> dict[str, float]:
         return {"statistic": np.nan, "df": 0.0, "p_value": np.nan}
     scale = groups @ misfit.shares
     kept = scale > 0
-    statistic, df, p_value = scaled_chi_square(
-        (groups @ misfit.difference)[kept], cov[np.ix_(kept, kept)], scale[kept]
-    )
-    return {"statistic": statistic, "df": df, "p_value": p_value}
+    difference = (groups @ misfit.difference)[kept]
+    found = scaled_chi_square(difference, cov[np.ix_(kept, kept)], scale[kept])
+    return dict(zip(("statistic", "df", "p_value"), found, strict=True))
 
 
 def count_table(profile: TransferProfile) -> CountTable:

@@ -350,13 +350,10 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
             )
             rows.append(_path_rows(items, fit, n_kept, pair, in_limit))
             weight = weights.get(n_kept, 0.0)
-            limit = [
-                CellScores(
-                    total.estimate + weight * part.estimate,
-                    total.influence + weight * part.influence,
-                )
-                for total, part in zip(limit, pair, strict=True)
-            ]
+            for side, part in enumerate(pair):
+                estimate = limit[side].estimate + weight * part.estimate
+                influence = limit[side].influence + weight * part.influence
+                limit[side] = CellScores(estimate, influence)
         limits.append(limit[0])
         implied.append(limit[1])
         score = fit.scores(reference)

@@ -93,11 +93,9 @@ def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: flo
 
 def _specifications(study: Study, options: ReportOptions) -> dict[str, Specification]:
     """The reported analysis first, then the other choices that the report tries."""
+    method, reference = fit_method(study, options), options.reference
     base = default_specification(
-        study,
-        method=fit_method(study, options),
-        reference=options.reference,
-        flagged=options.with_flagged,
+        study, method=method, reference=reference, flagged=options.with_flagged
     )
     if options.quick:
         return {"as reported": base}
