@@ -121,7 +121,8 @@ def test_map_names_each_configuration_once_and_every_fact_is_there() -> None:
 
 def test_shape_and_totals_against_source(study: Study) -> None:
     counts = study.counts
-    assert (study.name, study.level) == ("gsm_symbolic", "item")
+    assert study.name == "gsm_symbolic"
+    assert (counts["item"] != "").all()
     assert len(counts) == 69_000 == 46 * 15 * 100
     assert (counts["n_trials"] == 20).all()
     assert counts["n_correct"].isin(range(21)).all()
