@@ -87,7 +87,7 @@ class ItemProfile(TransferProfile):
             share = np.broadcast_to(fit.distributions[:, None], target.shape)
             rows = pd.MultiIndex.from_product(levels, names=names).to_frame(index=False)
             parts.append(rows.assign(target=target.ravel(), share=share.ravel()))
-        return pd.concat(parts, ignore_index=True)
+        return ResultFrame(pd.concat(parts, ignore_index=True))
 
     def _shown(self) -> ModelScores:
         """Profile at `SHOWN_AT`, models within level, mean over shared languages."""

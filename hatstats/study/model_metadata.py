@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.study.files import read_table, replace_table, study_table, table_cells
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
@@ -125,7 +126,7 @@ def fill_models(study: Study) -> FilledModels:
             if source and _empty(models.loc[index, source]):
                 models.loc[index, source] = facts[source]
         rows.append((str(name), facts.get("name", ""), how, ", ".join(filled)))
-    matches = pd.DataFrame(rows, columns=["model", "known_as", "how", "filled"]).astype("str")
+    matches = ResultFrame(rows, columns=["model", "known_as", "how", "filled"]).astype("str")
     done = Study(
         study.counts, models, study.benchmarks, study.items, study.info, study.claims, study.files
     )

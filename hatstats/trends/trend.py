@@ -374,8 +374,8 @@ class TrendFit(LabelledEstimates):
         table = self.tidy()
         few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
         notes = [f"Fewer than {LEAST_DF:g} degrees of freedom: {few}."] if few else []
-        missing = ", ".join(self.left_out)
-        return notes + ([f"Left out, a covariate is unknown: {missing}."] if missing else [])
+        missing = ", ".join(self.left_out[:10]) + (", ..." if len(self.left_out) > 10 else ".")
+        return notes + ([f"Left out, a covariate is unknown: {missing}"] if self.left_out else [])
 
     def __repr__(self) -> str:
         return self.summary()

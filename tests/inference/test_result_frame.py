@@ -38,6 +38,11 @@ def results() -> dict[str, pd.DataFrame]:
         "without": hs.leave_one_out(trend),
         "joint": trend.joint_test(),
         "points": profile.points(),
+        "curve": profile.curve(),
+        "overlap": scores.overlap,
+        "ranks": scores.ranks(rng=1),
+        "influence": hs.influence_measures(trend),
+        "matches": hs.fill_models(study).matches,
         "contrast": scores.contrast("model-01", "model-02").tidy(),
     }
 

@@ -161,7 +161,7 @@ class AggregateProfile(TransferProfile):
             levels = [[counts.benchmark], counts.languages, source]
             names = pd.MultiIndex.from_product(levels, names=["benchmark", "language", "source"])
             parts.append(names.to_frame(index=False).assign(target=target.ravel()))
-        return pd.concat(parts, ignore_index=True)
+        return ResultFrame(pd.concat(parts, ignore_index=True))
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Intercepts and slopes on the chance-corrected logit scale, model-based errors."""
