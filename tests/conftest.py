@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Iterator
+from typing import Any
 
 # Before NumPy: the fits work on many small matrices, and more threads than one only wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,6 +18,25 @@ from hypothesis import settings
 # The same examples on every machine; a slow machine is not a failure.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+#: Tests of several files that share what takes long to make: compiled posteriors, whole reports.
+TOGETHER = {
+    "posteriors": r"tests/(bayes/|test_cli_bayes|calibration/test_(sbc|worlds))"
+    r"|\[(HierarchicalFit|fit_claims|fit_hierarchical|read_hierarchical|hierarchical_twenty)\]",
+    "reports": r"tests/report/test_(analysis|run_folder)|first_printed_result_is_what",
+}
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As ``--dist loadfile``, but one process runs all tests of a group of `TOGETHER`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class InGroups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            found = [name for name, tests in TOGETHER.items() if re.search(tests, nodeid)]
+            return found[0] if found else str(super()._split_scope(nodeid))
+
+    return InGroups(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import yaml
 
 import hatstats
 from hatstats.cli import app
-from hatstats.report.results.analysis import analyse
+from tests.report.runs import real_analysis
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def test_the_first_printed_result_stands_by_line_25() -> None:
 def test_the_first_printed_result_is_what_the_main_job_prints() -> None:
     """The README's numbers are the job's, not typed in: `make report` prints the lines to paste."""
     assert blocks("text")
-    lines = analyse(hatstats.read_study(ROOT / "data" / "euroeval")).key_results
+    lines = real_analysis("euroeval").key_results
     assert blocks("text")[0].splitlines() == list(lines)
 
 

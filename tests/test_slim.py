@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -36,6 +37,18 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 """
 RUN = "from hatstats.cli import main; main()"
+#: Several commands, one a line of the first argument, in one process.
+RUN_ALL = """
+import json, sys
+from hatstats.cli import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (arguments, end.code)
+    print("done:", *arguments)
+"""
 
 
 def run(
@@ -72,11 +85,20 @@ def jobs(folders: dict[str, str], out: Path) -> list[tuple[str, ...]]:
     ]
 
 
+def run_all(code: str, folders: dict[str, str], out: Path, python: str = sys.executable) -> None:
+    """Run all the commands after some code."""
+    commands = jobs(folders, out)
+    done = run(code + RUN_ALL, json.dumps(commands), python=python)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    for arguments in commands:
+        shown, ended, text = text.partition(f"done: {' '.join(arguments)}\n")
+        assert ended, arguments
+        assert shown, arguments
+
+
 def test_csv_studies_need_none_of_them(folders: dict[str, str], tmp_path: Path) -> None:
-    for arguments in jobs(folders, tmp_path):
-        done = run(BLOCK + RUN, *arguments)
-        assert done.returncode == 0, (arguments, done.stderr)
-        assert done.stdout
+    run_all(BLOCK, folders, tmp_path)
     assert (tmp_path / "run" / "report.html").is_file()
 
 
@@ -154,7 +176,8 @@ def test_a_fresh_environment_without_them(folders: dict[str, str], tmp_path: Pat
     (tmp_path / "slim.lock").write_text("".join(chosen), encoding="utf-8")
     venv.create(tmp_path / "venv", with_pip=True)
     python = str(tmp_path / "venv" / "bin" / "python")
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    install.append("--require-hashes")
     done = subprocess.run(
         [*install, "--requirement", str(tmp_path / "slim.lock")],
         capture_output=True,
@@ -162,7 +185,5 @@ def test_a_fresh_environment_without_them(folders: dict[str, str], tmp_path: Pat
         check=False,
     )
     assert done.returncode == 0, f"this test needs the package registry:\n{done.stderr}"
-    for arguments in jobs(folders, tmp_path):
-        ended = run(RUN, *arguments, python=python)
-        assert ended.returncode == 0, (arguments, ended.stderr)
+    run_all("", folders, tmp_path, python)
     assert run("import pymc", python=python).returncode != 0

@@ -17,9 +17,11 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from numba import njit
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
+from pytensor.graph.traversal import graph_inputs
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from hatstats.bayes.kernel import Stacked, solve
@@ -101,14 +103,17 @@ def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str
     lines = [b for b, part in enumerate(marginal.parts) if part.by_line]
     coords = {"line_benchmark": [benchmarks[b] for b in lines], "unknown_value": unknown_names}
     with pm.Model(coords={name: values for name, values in coords.items() if values}) as model:
-        scales = [
-            pt.as_tensor(group.scale)
-            if group.fixed
-            else pm.HalfNormal(f"sd_{group.name}", sigma=group.scale)
-            for group in effects.groups
-        ]
-        sizes = [len(group.levels) for group in effects.groups]
-        deviations = pt.stack(scales)[np.repeat(np.arange(len(sizes)), sizes)]
+        free = [pm.HalfNormal(f"sd_{group.name}", sigma=group.scale) for group in effects.scaled]
+        # Whatever depends on the study is a shared variable: see `compile_model`.
+        fixed = [group for group in effects.groups if group.fixed]
+        given = pytensor.shared(np.array([group.scale for group in fixed]), name="given")
+        scale_of = {group.name: index for index, group in enumerate([*effects.scaled, *fixed])}
+        of_effect = np.repeat(
+            [scale_of[group.name] for group in effects.groups],
+            [len(group.levels) for group in effects.groups],
+        )
+        scales = pt.concatenate([pt.stack(free), given])
+        deviations = scales[pytensor.shared(of_effect, name="group")]
         sd_cell = pm.HalfNormal("sd_cell", sigma=priors.cell)
         slopes = pt.zeros(len(benchmarks))
         if lines:
@@ -117,7 +122,11 @@ def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str
         matrix = pytensor.shared(effects.matrix, name="matrix")
         if unknown_names:
             unknown = pm.Normal("unknown", mu=0.0, sigma=priors.unknown, dims="unknown_value")
-            for position, (rows, columns) in enumerate(effects.unknown_entries):
+            for position, entries in enumerate(effects.unknown_entries):
+                rows, columns = (
+                    pytensor.shared(index, name=f"{name}_{position}")
+                    for index, name in zip(entries, ("rows", "columns"), strict=True)
+                )
                 matrix = matrix[rows, columns].set(unknown[position])
         data = [
             pytensor.shared(np.asarray(value), name=name)
@@ -151,12 +160,27 @@ def log_prior(model: pm.Model, values: Draws) -> Floats:
     return np.asarray(total, dtype=float)
 
 
+#: What nutpie compiled, by the structure of the model.
+_COMPILED: dict[str, Any] = {}
+
+
 def compile_model(model: pm.Model) -> Any:
-    """What nutpie samples; ``.with_data(source=..., outcome=...)`` gives it other estimates."""
+    """What nutpie samples; ``.with_data(source=..., outcome=...)`` gives it other estimates.
+
+    Compiling takes seconds, so models that differ only in their shared variables share the code.
+    """
     import nutpie
 
     with own_random_state():
-        return nutpie.compile_pymc_model(model)
+        density = model.logp()
+        structure = pytensor.dprint(density, print_type=True, file="str")
+        structure += repr({name: len(levels) for name, levels in model.coords.items()})
+        if structure not in _COMPILED:
+            _COMPILED[structure] = nutpie.compile_pymc_model(model)
+        compiled, inputs = _COMPILED[structure], graph_inputs([density])
+    data = {each.name: each.get_value() for each in inputs if isinstance(each, SharedVariable)}
+    used = {each.name for each in compiled.shared_var_keys}
+    return compiled.with_data(**{name: data[name] for name in used})
 
 
 def sample(

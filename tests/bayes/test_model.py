@@ -14,7 +14,7 @@ from scipy import stats
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.fit import prepare
 from hatstats.bayes.options import Sampling, own_random_state
-from tests.bayes.cases import QUICK, item_fit, mixed_study, request
+from tests.bayes.cases import QUICK, item_fit, item_study, mixed_study, request
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +138,35 @@ def test_both_samplers_draw_the_same_posterior_and_seeds_decide_the_draws() -> N
         # Some 300 effective draws of each.
         error = np.hypot(*(log.std() for log in logs)) / np.sqrt(300)
         assert abs(logs[0].mean() - logs[1].mean()) < 4.0 * error
+
+
+def test_models_of_one_structure_share_their_code_but_not_their_data() -> None:
+    """The density of each draw is that of the model asked for, not of the one compiled first."""
+    import nutpie
+
+    from hatstats.bayes.model import _COMPILED, build_model, compile_model
+
+    compile_model(item_fit().model)
+    count = len(_COMPILED)
+    for study, formula in (
+        (item_study(), None),
+        (item_study().select(languages=["src", "t01"]), None),
+    ):
+        cells, _ = prepare(study, request(formula))
+        model = build_model(cells.marginal, cells.priors, [])
+        compiled = compile_model(model)
+        assert len(_COMPILED) == count, "compiled once more"
+        tree = nutpie.sample(
+            compiled, draws=3, tune=20, chains=1, seed=1, progress_bar=False, save_warmup=False
+        )
+        density = model.compile_logp(mode="FAST_COMPILE")
+        for draw in range(3):
+            point = {
+                str(value.name): np.log(tree["posterior"][str(variable.name)].values[0, draw])
+                for variable, value in model.rvs_to_values.items()
+            }
+            found = tree["sample_stats"]["logp"].values[0, draw]
+            assert float(density(point)) == pytest.approx(float(found), rel=1e-9)
 
 
 def test_prior_draws_have_the_priors_moments() -> None:

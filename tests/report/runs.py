@@ -12,6 +12,7 @@ from hatstats.report.run_folder import write_run
 from hatstats.study.read import read_study
 from tests.report.studies import aggregate_study, item_study
 
+DATA = Path(__file__).parents[2] / "data"
 ARGUMENTS = {"study": "data/small", "seed": 1, "quick": False}
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
@@ -39,6 +40,12 @@ def small_analysis(*, quick: bool = False) -> Results:
 def small_run() -> Path:
     """Run folder of the small study."""
     return write_run(small_analysis(), _folder() / "out", arguments=ARGUMENTS)
+
+
+@cache
+def real_analysis(name: str) -> Results:
+    """The analysis of a study of this repository; only that of euroeval has the other choices."""
+    return analyse(read_study(DATA / name), ReportOptions(quick=name != "euroeval"))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,18 @@ from hatstats.report.results.analysis import TRENDS, analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
-from hatstats.study.read import read_study
 from hatstats.trends.claims import specifications as tried
 from hatstats.trends.claims.verdicts import Verdicts, evaluate_claims
 from hatstats.trends.regression import fit_trend
-from tests.report.runs import small_analysis
+from tests.report.runs import real_analysis, small_analysis
 from tests.report.studies import aggregate_study, item_study
 
-DATA = Path(__file__).parents[2] / "data"
-QUICK = {"mmlu_prox", "winogrande_african"}
-STUDIES = ("euroeval", *sorted(QUICK))
+STUDIES = ("euroeval", "mmlu_prox", "winogrande_african")
 
 
 @pytest.fixture(scope="module")
 def analyses() -> dict[str, Results]:
-    return {
-        name: analyse(read_study(DATA / name), ReportOptions(quick=name in QUICK))
-        for name in STUDIES
-    }
+    return {name: real_analysis(name) for name in STUDIES}
 
 
 def changed(study: Study, **columns: Any) -> Study:
