@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,13 @@ def test_script_needs_only_public_names_and_figures(name: str) -> None:
     }
     assert used
     assert used <= set(hs.__all__)
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of a posterior into its tables needs fewer draws than its digits do."""
+    few = hs.Sampling(draws=400, tune=300, chains=2)
+    monkeypatch.setattr(hs, "fit_claims", partial(hs.fit_claims, sampling=few))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
