@@ -63,6 +63,28 @@ class Factor(NamedTuple):
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def product(left: Floats, right: Floats) -> Floats:
+    """Matrix product that skips zeros of `left` where most entries are zero.
+
+    A row is a sum of few effects, and independent errors leave a cell few rows to depend on.
+    """
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    used = 0
+    for value in left.flat:
+        used += value != 0.0
+    if 8 * used > left.size:
+        return left @ right
+    out = np.zeros((left.shape[0], right.shape[1]))
+    for i in range(left.shape[0]):
+        for j in range(left.shape[1]):
+            value = left[i, j]
+            if value != 0.0:
+                for k in range(right.shape[1]):
+                    out[i, k] += value * right[j, k]
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def reduce_rows(stacked: Stacked, size: int, cell: float, slopes: Floats) -> Reduced:
     """Sum over cells: the quadratic form in `size` rows."""
     gram = np.zeros((size, size))
@@ -84,7 +106,7 @@ def reduce_rows(stacked: Stacked, size: int, cell: float, slopes: Floats) -> Red
             outcome[c] += beta * stacked.centre[b] * shift
         part = np.ascontiguousarray(loading[c0:c1, :rows])
         weighted = part / total[c0:c1].copy().reshape(-1, 1)
-        gram[r0:r1, r0:r1] += part.T @ weighted
+        gram[r0:r1, r0:r1] += product(part.T, weighted)
         linear[r0:r1] += weighted.T @ outcome[c0:c1]
         precision = np.ascontiguousarray(stacked.precision[m0:m1, :models])
         source = np.ascontiguousarray(stacked.source[m0:m1])
@@ -104,21 +126,10 @@ def factor(
     """Integrate the effects out without derivatives; arguments as for `solve`."""
     data = reduce_rows(stacked, matrix.shape[0], cell, slopes)
     scaled = matrix * deviations
-    # A row is a sum of few effects and the quadratic form is by benchmark: skip products with 0.
-    width = scaled.shape[1]
-    precision = np.eye(width)
+    precision = np.eye(scaled.shape[1])
     for b in range(slopes.size):
         r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
-        spread = np.zeros((r1 - r0, width))
-        for r in range(r0, r1):
-            for j in range(width):
-                if scaled[r, j] != 0.0:
-                    for i in range(r0, r1):
-                        spread[i - r0, j] += data.gram[i, r] * scaled[r, j]
-        for r in range(r0, r1):
-            for j in range(width):
-                if scaled[r, j] != 0.0:
-                    precision[j] += scaled[r, j] * spread[r - r0]
+        precision += product(scaled[r0:r1].T, product(data.gram[r0:r1, r0:r1], scaled[r0:r1]))
     root = np.linalg.cholesky(precision)
     whitened = scaled.T @ data.linear
     total = data.constant
@@ -141,21 +152,16 @@ def solve(
     effect; `cell`: standard deviation of a cell's residual; `slopes` (B,): slope of each
     benchmark's line; 0 where items are known.
     """
-    size, width = matrix.shape
+    size = len(matrix)
     scaled = matrix * deviations
     gram, linear, constant, total, outcome, loading = reduce_rows(stacked, size, cell, slopes)
-    # A row is a sum of few effects, and the quadratic form is by benchmark: products with 0 are
-    # skipped. Rows have prior covariance P; their posterior covariance is P (1 + G P)^-1.
-    prior = np.zeros((size, size))
-    for j in range(width):
-        members = np.flatnonzero(scaled[:, j])
-        for row in members:
-            for other in members:
-                prior[row, other] += scaled[row, j] * scaled[other, j]
+    # Rows have prior covariance P; their posterior covariance is P (1 + G P)^-1. The quadratic form
+    # G is by benchmark.
+    prior = product(scaled, scaled.T)
     capacity = np.eye(size)
     for b in range(slopes.size):
         r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
-        capacity[r0:r1] += np.ascontiguousarray(gram[r0:r1, r0:r1]) @ prior[r0:r1]
+        capacity[r0:r1] += product(gram[r0:r1, r0:r1], prior[r0:r1])
     inverse = np.linalg.inv(capacity)
     constant += np.linalg.slogdet(capacity)[1]
     rows_mean = prior @ (inverse @ linear)
@@ -168,17 +174,10 @@ def solve(
     weight_matrix = np.empty((size, size))
     for b in range(slopes.size):
         r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
-        columns = np.ascontiguousarray(inverse[:, r0:r1])
-        weight_matrix[r0:r1] = (columns @ np.ascontiguousarray(gram[r0:r1, r0:r1])).T
-    by_matrix = np.empty((size, width))
-    by_deviation = (matrix.T @ score) * mean
-    for j in range(width):
-        sd = deviations[j]
-        information = np.zeros(size)
-        for row in np.flatnonzero(matrix[:, j]):
-            information += matrix[row, j] * weight_matrix[row]
-        by_matrix[:, j] = sd * mean[j] * score - sd * sd * information
-        by_deviation[j] -= sd * (matrix[:, j] * information).sum()
+        weight_matrix[r0:r1] = product(gram[r0:r1, r0:r1], inverse[:, r0:r1].T)
+    information = product(matrix.T, weight_matrix).T
+    by_matrix = deviations * (np.outer(score, mean) - deviations * information)
+    by_deviation = (matrix.T @ score) * mean - deviations * (matrix * information).sum(axis=0)
     by_cell: Any = 0.0
     by_slope = np.zeros(slopes.size)
     for b in range(slopes.size):
@@ -188,8 +187,8 @@ def solve(
         part = np.ascontiguousarray(loading[c0:c1, :rows])
         level = rows_mean[r0:r1]
         residual = outcome[c0:c1] - part @ level
-        cov = prior[r0:r1] @ np.ascontiguousarray(inverse[:, r0:r1])
-        spread = part @ cov
+        cov = product(scaled[r0:r1], product(scaled.T, inverse[:, r0:r1]))
+        spread = product(part, cov)
         line = np.ascontiguousarray(stacked.by_line[c0:c1, :rows])
         for c in range(c1 - c0):
             weight = 1.0 / total[c0 + c]
