@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.bayes.fit import fit_hierarchical
-from hatstats.bayes.item_latents import item_model, item_model_hat
+from hatstats.bayes.item_latents import item_model
 from hatstats.bayes.scores import convergence
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
@@ -31,7 +31,7 @@ def explicit_draws(study: Study, draws: int) -> NDArray[np.float64]:
     tree = nutpie.sample(
         compiled, draws=draws, tune=draws, chains=2, cores=2, seed=1, progress_bar=False
     )
-    return item_model_hat(tree, study)
+    return np.asarray(tree["posterior"]["hat"].values)
 
 
 def measure(name: str, draw: Callable[[], NDArray[np.float64]]) -> dict[str, object]:

@@ -20,6 +20,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.labelled import Contrast
 from hatstats.inference.tidy import TIDY_COLUMNS
+from hatstats.simulation.simulate import Shape, simulate_study
 from tests.bayes.cases import QUICK, item_fit, item_study, mixed_study, panel_fit, panel_study
 
 
@@ -134,6 +135,15 @@ def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
     assert not table.loc["ess_bulk", "passed"], "300 draws are too few for 400 effective ones"
     assert not fit.passed
     assert table.loc["predictive", "passed"]
+
+
+@pytest.mark.slow
+def test_default_draws_pass_all_checks_with_three_families() -> None:
+    shape = Shape(n_items=150, n_languages=3, n_trials=6)
+    study = simulate_study(np.linspace(-1.0, 1.5, 14), shape=shape, rng=1)
+    assert study.models["family"].nunique() == 3
+    table = fit_hierarchical(study, rng=1).checks()
+    assert table["passed"].all(), table.to_string()
 
 
 def test_arviz_works_with_the_tree_as_it_is() -> None:
