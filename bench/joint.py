@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 import hatstats
 from hatstats.estimators.joint.fit import fit_patterns
-from hatstats.estimators.joint.likelihood import make_likelihood
+from hatstats.estimators.joint.likelihood import join_models, make_likelihood
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import group_items
 from hatstats.scores.counts import ItemCounts, item_counts
@@ -107,7 +107,7 @@ def compare_with_glmer(
         seconds.append(time.process_time() - start)
     numbers, versions = run_glmer(counts, repeats)
     theirs = joint_parameters(np.array(numbers[1:3]), np.array(numbers[3:5]), numbers[5])
-    fine = make_likelihood(patterns, options, 0.0).refined(fit.theta, 3.0)
+    fine = join_models(make_likelihood(patterns, options, 0.0)).refined(fit.theta, 3.0)
     return GlmerComparison(
         ours=min(seconds),
         glmer=numbers[0],

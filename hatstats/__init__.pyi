@@ -11,9 +11,9 @@ from .bayes.options import Sampling as Sampling
 from .bayes.result import HierarchicalFit as HierarchicalFit
 from .bayes.scores import PosteriorContrast as PosteriorContrast
 from .bayes.scores import PosteriorScores as PosteriorScores
-from .bootstrap.items import bootstrap_hat as bootstrap_hat
+from .bootstrap.draws import bootstrap_hat as bootstrap_hat
+from .bootstrap.draws import resample_trials as resample_trials
 from .bootstrap.result import BootstrapScores as BootstrapScores
-from .bootstrap.trials import resample_trials as resample_trials
 from .calibration.stress import StressDesign as StressDesign
 from .calibration.stress import stress_test as stress_test
 from .diagnostics.differential_functioning import functioning_classes as functioning_classes

@@ -15,7 +15,7 @@ from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import one_of
-from hatstats.scores.differences import difference
+from hatstats.scores.cell_weights import difference
 from hatstats.scores.ranks import rank_table
 
 IntervalKind = Literal["percentile", "bca"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,3 +73,12 @@ class Tails:
         with np.errstate(divide="ignore"):
             df = np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf)
         return cls(df, (scaled**3).sum(axis=0))
+
+    @classmethod
+    def from_blocks(cls, blocks: Sequence[Floats] | None, weights: Floats) -> Tails:
+        """Tails of one sum with weights (C,), of estimates whose sums are (g_b, C_b) by block."""
+        if blocks is None:
+            return cls.unknown(1)
+        parts = np.split(weights, np.cumsum([psi.shape[1] for psi in blocks])[:-1])
+        sums = [psi @ own for psi, own in zip(blocks, parts, strict=True)]
+        return cls.from_sums(np.concatenate(sums)[:, None])

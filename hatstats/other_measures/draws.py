@@ -25,10 +25,10 @@ from hatstats.other_measures.formulas import (
     MEANING,
     gamma,
     item_level_measures,
+    item_sums,
     moment_excess,
     parity_gap,
 )
-from hatstats.other_measures.item_sums import item_sums
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence

@@ -19,8 +19,7 @@ from hatstats.inference.random_numbers import seeded
 from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
-from hatstats.scores.cell_weights import names_of
-from hatstats.scores.differences import difference, difference_in_languages, tails_of_cells
+from hatstats.scores.cell_weights import difference, difference_in_languages, names_of
 from hatstats.scores.given import given_fields
 from hatstats.scores.ranks import normal_draws, rank_table
 
@@ -235,7 +234,7 @@ class HatScores(LabelledEstimates):
             term, weights = difference_in_languages(self.models, self.cells, *sides)
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
             variance = weights @ self.cells_cov @ weights
-            tails = tails_of_cells(self.cell_influence, weights)
+            tails = Tails.from_blocks(self.cell_influence, weights)
         row = tidy_frame(
             term,
             value,

@@ -16,8 +16,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.permutation import permutation_test
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
 from hatstats.inference.cluster_robust.wild_bootstrap import WeightKind, wild_cluster_bootstrap
-from hatstats.inference.reml.meta_regression import RemlFit
-from hatstats.inference.reml.model_based import knapp_hartung, satterthwaite
+from hatstats.inference.reml.meta_regression import RemlFit, knapp_hartung, satterthwaite
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]

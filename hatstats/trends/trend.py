@@ -18,8 +18,7 @@ from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.inference.reml.meta_regression import RemlFit
-from hatstats.inference.reml.model_based import joint_chi2
+from hatstats.inference.reml.meta_regression import RemlFit, joint_chi2
 from hatstats.inference.result_frame import ResultFrame, html_table, p_text
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member

@@ -10,7 +10,7 @@ import pytest
 
 import hatstats as hs
 from bench.bootstrap import paired_bootstrap
-from hatstats.bootstrap.refits import repeat_clusters
+from hatstats.bootstrap.draws import repeat_clusters
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.simulation.simulate import Shape
 

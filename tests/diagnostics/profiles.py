@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 import hatstats as hs
-from hatstats.bootstrap.refits import repeat_clusters
+from hatstats.bootstrap.draws import repeat_clusters
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape

@@ -11,8 +11,13 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.draws import MeasureDraws, measure_draws
-from hatstats.other_measures.formulas import MEANING, gamma, mantel_haenszel, moment_excess
-from hatstats.other_measures.item_sums import item_sums
+from hatstats.other_measures.formulas import (
+    MEANING,
+    gamma,
+    item_sums,
+    mantel_haenszel,
+    moment_excess,
+)
 from hatstats.other_measures.table import measures
 from hatstats.scores.counts import item_counts
 from hatstats.scores.item_profile import require_items

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.inference.reml.meta_regression import fit_reml
-from hatstats.inference.reml.model_based import joint_chi2, knapp_hartung, satterthwaite
+from hatstats.inference.reml.meta_regression import (
+    fit_reml,
+    joint_chi2,
+    knapp_hartung,
+    satterthwaite,
+)
 from hatstats.trends.diagnostics import influence_measures
 from hatstats.trends.regression import fit_trend
 from tests.reference import stored

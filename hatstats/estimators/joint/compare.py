@@ -10,7 +10,8 @@ import pandas as pd
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.joint.fit import JointFit, fit_likelihood, fit_patterns
-from hatstats.estimators.joint.identification import check_identified
+from hatstats.estimators.joint.fit_models import check_identified
+from hatstats.estimators.joint.likelihood import join_models
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.inference.arrays import Floats, Ints
@@ -34,7 +35,8 @@ def held_out_scores(fit: JointFit, fold: Ints) -> Floats:
 
     Searches start from `fit`, that to all items. NaN for an item without source trials.
     """
-    index, likelihood = fit.index, fit.likelihood
+    likelihood = join_models(fit.likelihood)
+    index = likelihood.index
     scores = np.full(index.size, np.nan)
     for out in np.unique(fold):
         train = (index >= 0) & (fold != out)
@@ -42,9 +44,9 @@ def held_out_scores(fit: JointFit, fold: Ints) -> Floats:
         size = np.bincount(index[train], minlength=likelihood.weight.size).astype(float)
         if not (train.any() and test.any()):
             continue
-        patterns = replace(likelihood.patterns, weight=size)
-        (found,) = fit_likelihood(replace(likelihood, patterns=patterns), start=fit.theta)
-        scores[test] = found.likelihood.by_pattern(found.theta)[index[test]]
+        (found,) = fit_likelihood(replace(likelihood, weight=size), start=fit.theta)
+        finest = replace(likelihood, models=(found.likelihood,))
+        scores[test] = finest.by_kind(found.theta)[index[test]]
     return scores
 
 

@@ -14,10 +14,14 @@ from functools import partial
 import numpy as np
 from scipy import special
 
-from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
+from hatstats.estimators.joint.likelihood import (
+    JointLikelihood,
+    ModelLikelihood,
+    join_models,
+    make_likelihood,
+)
 from hatstats.estimators.joint.options import JointOptions, Layout
 from hatstats.estimators.joint.patterns import CountRows, Patterns
-from hatstats.estimators.joint.shared_hardness import CommonLikelihood
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.newton import Expansion, Maximum, maximise
 
@@ -60,7 +64,7 @@ class JointFit:
     """
 
     theta: Floats
-    likelihood: JointLikelihood
+    likelihood: ModelLikelihood
     log_likelihood: float
     n_parameters: int
     influence: Floats
@@ -124,7 +128,7 @@ def _moments(rows: CountRows, chance: float) -> tuple[Floats, Floats]:
     return np.append(once, 0.0), np.append(twice, 0.0)
 
 
-def _starting_theta(model: JointLikelihood) -> Floats:
+def _starting_theta(model: ModelLikelihood) -> Floats:
     """Start of the search, from first and second moments of accuracy, shape (P,).
 
     With the logistic function replaced by a normal distribution function, the probability that
@@ -133,7 +137,7 @@ def _starting_theta(model: JointLikelihood) -> Floats:
     residual is not identified apart from the noise of one answer, and only flattens its line.
     """
     patterns, layout, chance = model.patterns, model.layout, model.maker.chance
-    weight = model.weight
+    weight = patterns.weight
     once, twice = _moments(patterns.source_rows, chance)
     x, repeated = once[patterns.source], weight * (patterns.source_rows.trials[patterns.source] > 1)
     mean = np.clip([weight @ x / weight.sum()], 0.02, 0.98)
@@ -188,9 +192,7 @@ class _Penalised(Expansion):
     scores: Floats
 
 
-def _penalised(
-    likelihood: JointLikelihood | CommonLikelihood, centre: Floats, theta: Floats
-) -> _Penalised:
+def _penalised(likelihood: JointLikelihood, centre: Floats, theta: Floats) -> _Penalised:
     """Log-likelihood plus log-prior at `theta`, of all items."""
     weight = likelihood.weight
     each, scores, information = likelihood.scores_and_information(theta)
@@ -208,7 +210,7 @@ def _penalised(
     )
 
 
-def _prior(model: JointLikelihood) -> tuple[Floats, Floats]:
+def _prior(model: ModelLikelihood) -> tuple[Floats, Floats]:
     """Centre of the weak prior and largest size of each parameter of one model, each (P,).
 
     With one trial per item a language's own residual is not identified and is held at 0.
@@ -223,15 +225,13 @@ def _prior(model: JointLikelihood) -> tuple[Floats, Floats]:
     return centre, bound
 
 
-def _with_positive_deviations(layouts: Sequence[Layout], theta: Floats) -> Floats:
+def _with_positive_deviations(likelihood: JointLikelihood, theta: Floats) -> Floats:
     """Same model with non-negative standard deviations: latent variables are symmetric."""
-    theta, first = theta.copy(), 0
-    for layout in layouts:
-        own = theta[first : first + layout.size]
+    theta = theta.copy()
+    for model, own in zip(likelihood.models, likelihood.split(theta), strict=True):
         for name in ("sigma", "tau", "rho", "spread"):
-            if name in layout.names:
-                own[layout.position(name)] = np.abs(own[layout.position(name)])
-        first += layout.size
+            if name in model.layout.names:
+                own[model.layout.position(name)] = np.abs(own[model.layout.position(name)])
     return theta
 
 
@@ -244,14 +244,11 @@ def _influence(maximum: Maximum[_Penalised], weight: Floats) -> Floats:
     return influence
 
 
-def fit_likelihood[L: (JointLikelihood, CommonLikelihood)](
-    likelihood: L, start: Floats | None = None
-) -> list[JointFit]:
+def fit_likelihood(likelihood: JointLikelihood, start: Floats | None = None) -> list[JointFit]:
     """Maximise, and refine the integrals until a finer rule changes next to nothing.
 
     One fit per model; the search starts at `start` (P,), or at moments of the counts.
     """
-    layouts = [model.layout for model in likelihood.models]
     if start is None:
         start = np.concatenate([_starting_theta(model) for model in likelihood.models])
     priors = [_prior(model) for model in likelihood.models]
@@ -274,7 +271,7 @@ def fit_likelihood[L: (JointLikelihood, CommonLikelihood)](
             max_evaluations=_EVALUATIONS,
             interrupt=too_coarse,
         )
-        theta = _with_positive_deviations(layouts, maximum.theta)
+        theta = _with_positive_deviations(likelihood, maximum.theta)
         suited = likelihood.refined(theta, refine)
         if attempt < _ATTEMPTS - 1 and not suited.no_finer_than(likelihood):
             likelihood = suited
@@ -286,22 +283,21 @@ def fit_likelihood[L: (JointLikelihood, CommonLikelihood)](
         refine *= _REFINE
         likelihood = finer
     influence = _influence(maximum, likelihood.weight) * np.where(theta == maximum.theta, 1, -1)
-    ends = np.cumsum([layout.size for layout in layouts])[:-1]
     return [
         JointFit(
             own_theta,
             model,
             maximum.expansion.log_likelihood,
             int((~maximum.fixed).sum()),
-            own_influence,
+            own_influence.T,
             likelihood.index,
             quadrature_error=error,
             decrement=maximum.decrement,
         )
         for model, own_theta, own_influence in zip(
             likelihood.models,
-            np.split(theta, ends),
-            np.split(influence, ends, axis=1),
+            likelihood.split(theta),
+            likelihood.split(influence.T),
             strict=True,
         )
     ]
@@ -312,11 +308,11 @@ def fit_patterns(
 ) -> list[JointFit]:
     """Maximise the likelihood of every model's patterns on one benchmark.
 
-    Under a common hardness the models' items are the same N, and influence is by item. `options`
-    say which hardness, not ``auto``; `chance` is the accuracy of blind guessing.
+    `options` say which hardness, not ``auto``; under a common one the models' items are the same N.
+    `chance` is the accuracy of blind guessing.
     """
-    models = tuple(make_likelihood(own, options, chance) for own in patterns)
+    models = [make_likelihood(own, options, chance) for own in patterns]
     if options.hardness == "common":
-        return fit_likelihood(CommonLikelihood(models))
+        return fit_likelihood(join_models(*models))
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return [fit for (fit,) in pool.map(fit_likelihood, models)]
+        return [fit for (fit,) in pool.map(fit_likelihood, map(join_models, models))]

@@ -1,8 +1,32 @@
 """Log-likelihood of item counts, item scores and observed information of the `joint` model.
 
-An item's likelihood is a sum over shared nodes q of
+An item's likelihood for one model is a sum over shared nodes q of
 ``weight_q P(k_source | q) prod_l P(k_l | q)``; tables hold the factors, and a sparse matrix of
 zeros and ones adds their logarithms up for every distinct pattern of counts.
+
+Several models with one item hardness in common identify one trial per item:
+
+    eta_mi = mu_m + common_m b_i + sigma_m u_mi,     b_i, u_mi ~ N(0, 1),
+
+b_i the item's easiness (minus its hardness), common to all models, and u_mi the item's own effect
+for model m; given eta_mi the model's source and target counts are those of the `joint` model.
+With one trial per item and one target language a single model's pair of answers cannot distinguish
+a noisy relation from a weak one: two probabilities and one association for means, spread and slope.
+Other models supply the rest. The association of a target answer with *another* model's answers,
+relative to that of the source answer with them, gives the slope beta_m free of the noise in both
+(the other models are instruments); its association with the model's own source answer, beyond what
+b explains, gives the spread of u. With two models the products of their loadings are identified
+and, for each, the total spread, on which profiles and HAT depend; the split within each needs
+three.
+
+A one-factor (two-parameter logistic) model without u would be simpler, and wrong where a model
+knows an item that others do not: the variation that source and target share within a model would
+be taken for hardness common to all, and the profile would be too steep. Two assumptions remain:
+beta_m is the same for the common and the own part, and an effect of the source language alone on an
+answer is noise.
+
+An item's likelihood is ``sum_b w_b prod_m sum_u w_u P_m(k_m | b, u)``: u is integrated within each
+model's distinct patterns of counts, so that the cost grows with models and not with their product.
 """
 
 from __future__ import annotations
@@ -12,12 +36,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
 
 from hatstats.estimators.joint.node_tables import TableMaker, Tables
 from hatstats.estimators.joint.options import JointOptions, Layout, parameter_layout
-from hatstats.estimators.joint.patterns import Patterns
-from hatstats.estimators.joint.quadrature import COARSEST, SINGLE, NormalRule, Rules, choose_rules
+from hatstats.estimators.joint.patterns import Patterns, distinct_rows
+from hatstats.estimators.joint.quadrature import (
+    COARSEST,
+    SINGLE,
+    NormalRule,
+    Rules,
+    choose_rules,
+    hardness_rule,
+)
 from hatstats.inference.arrays import Floats, Ints
 
 #: Numbers of a block of derivatives held in memory at once.
@@ -29,8 +60,8 @@ _STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class JointLikelihood:
-    """Log-likelihood of one model's patterns as a function of theta.
+class ModelLikelihood:
+    """Probabilities of one model's patterns as a function of its theta.
 
     The indicator, sparse or dense, (I, J + L K), picks each pattern's rows of the stacked tables.
     """
@@ -44,30 +75,11 @@ class JointLikelihood:
         """Position of each parameter."""
         return self.maker.layout
 
-    @property
-    def models(self) -> tuple[JointLikelihood]:
-        """Itself, the likelihood of one model."""
-        return (self,)
-
-    @property
-    def weight(self) -> Floats:
-        """Number of items with each pattern, shape (I,)."""
-        return self.patterns.weight
-
-    @property
-    def index(self) -> Ints:
-        """Pattern of each item, shape (N,)."""
-        return self.patterns.index
-
-    def refined(self, theta: Floats, refine: float, common: NormalRule = SINGLE) -> JointLikelihood:
+    def refined(self, theta: Floats, refine: float, common: NormalRule) -> ModelLikelihood:
         """The same with a quadrature that is fine enough at `theta`, see `choose_rules`."""
         rules = choose_rules(theta, self.patterns, self.layout, refine)
         maker = replace(self.maker, rules=replace(rules, common=common))
         return replace(self, maker=maker)
-
-    def no_finer_than(self, other: JointLikelihood) -> bool:
-        """Whether the quadrature of `other` would do."""
-        return self.maker.rules.no_finer_than(other.maker.rules)
 
     def joint_log(self, tables: Tables) -> Floats:
         """Log-probability of each pattern together with each node, shape (I, Q)."""
@@ -80,24 +92,6 @@ class JointLikelihood:
         languages, rows, nodes = target.shape
         stacked = np.concatenate([source, target.reshape(languages * rows, nodes)])
         return np.asarray(self.indicator @ stacked)
-
-    def _posterior(self, tables: Tables) -> tuple[Floats, Floats]:
-        """Log-likelihood of each pattern (I,) and probabilities of the nodes given it (I, Q)."""
-        joint = self.joint_log(tables)
-        largest = joint.max(axis=1, keepdims=True)
-        joint -= largest
-        np.exp(joint, out=joint)
-        total = joint.sum(axis=1, keepdims=True)
-        joint /= total
-        return (np.log(total) + largest)[:, 0], joint
-
-    def by_pattern(self, theta: Floats) -> Floats:
-        """Log-likelihood of one item with each pattern, shape (I,)."""
-        return self._posterior(self.maker.make(theta, 0))[0]
-
-    def log_likelihood(self, theta: Floats) -> float:
-        """Log-likelihood of all items."""
-        return float(self.weight @ self.by_pattern(theta))
 
     def _split(self, mass: Floats) -> tuple[Floats, Floats]:
         """Masses (J + L K, Q) of source rows (J, Q) and target rows (L, K, Q)."""
@@ -164,23 +158,10 @@ class JointLikelihood:
         found[layout.position("tau")] = by_tau
         return found
 
-    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """Log-likelihood (I,) and scores (I, P) of one item with each pattern; information (P, P).
-
-        By Louis (1982, JRSS B 44:226-233): the observed information, the negative Hessian of the
-        log-likelihood, is that of the complete data less the variance of the complete-data score
-        given the counts.
-        """
-        tables = self.maker.make(theta, 2)
-        each, nodes = self._posterior(tables)
-        weight = self.weight[:, None]
-        hessian, scores = self.score_moments(theta, tables, nodes[:, None], weight)
-        return each, scores[:, 0], -hessian
-
     def score_moments(
         self, theta: Floats, tables: Tables, own: Floats, mass: Floats
     ) -> tuple[Floats, Floats]:
-        """Second derivatives and mean scores where a hardness common to models is given.
+        """Second derivatives and mean scores where a hardness common to models, if any, is given.
 
         Tables are at B nodes of hardness times U of the model's own latent variables; `own`
         (I, B, U) are the probabilities of the own nodes given pattern and hardness, `mass` (I, B)
@@ -278,9 +259,121 @@ def indicator_of(patterns: Patterns) -> Any:
 
 def make_likelihood(
     patterns: Patterns, options: JointOptions, chance: float, rules: Rules = COARSEST
-) -> JointLikelihood:
+) -> ModelLikelihood:
     """Likelihood of one model's patterns with a given quadrature; `chance` is a proportion."""
     layout = parameter_layout(options, patterns.n_languages)
     rows = patterns.source_rows, patterns.target_rows
     maker = TableMaker(options, layout, chance, *rows, rules)
-    return JointLikelihood(patterns, maker, indicator_of(patterns))
+    return ModelLikelihood(patterns, maker, indicator_of(patterns))
+
+
+def _normalised(log_values: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Log of the sum of exponentials along an axis, which is kept, and their shares in it.
+
+    The shares take the place of `log_values`.
+    """
+    largest = log_values.max(axis=axis, keepdims=True)
+    log_values -= largest
+    np.exp(log_values, out=log_values)
+    total = log_values.sum(axis=axis, keepdims=True)
+    log_values /= total
+    return np.log(total) + largest, log_values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointLikelihood:
+    """Log-likelihood of items answered by one model, or several, in all their parameters.
+
+    `rows` (I, M) has each kind of item's pattern in each model, -1 for a model that was not asked;
+    `weight` (I,) is the number of items of the kind, `index` (N,) the kind of each item, -1 for an
+    item that no model was asked. `rule` is the quadrature of the hardness in common.
+    """
+
+    models: tuple[ModelLikelihood, ...]
+    rows: Ints
+    index: Ints
+    weight: Floats
+    rule: NormalRule = SINGLE
+
+    def split(self, theta: Floats) -> list[Floats]:
+        """Parameters of each model, or its rows of a matrix."""
+        return np.split(theta, np.cumsum([model.layout.size for model in self.models])[:-1])
+
+    def refined(self, theta: Floats, refine: float) -> JointLikelihood:
+        """The same with a quadrature that is fine enough at `theta`."""
+        thetas, patterns = self.split(theta), [model.patterns for model in self.models]
+        rule = hardness_rule(thetas, patterns, [model.layout for model in self.models], refine)
+        pairs = zip(self.models, thetas, strict=True)
+        models = tuple(model.refined(own, refine, rule) for model, own in pairs)
+        return replace(self, models=models, rule=rule)
+
+    def no_finer_than(self, other: JointLikelihood) -> bool:
+        """Whether the quadrature of `other` would do."""
+        pairs = zip(self.models, other.models, strict=True)
+        return all(one.maker.rules.no_finer_than(two.maker.rules) for one, two in pairs)
+
+    def _evaluate(
+        self, theta: Floats, order: int
+    ) -> tuple[list[tuple[Tables, Floats]], Floats, Floats]:
+        """Log-likelihood of kinds (I,) and probabilities of hardness given their counts (I, B).
+
+        Before them, for each model, its tables with the probabilities (pattern, B, U) of the nodes
+        of u given pattern and hardness.
+        """
+        found = []
+        total = np.log(self.rule.weights) + np.zeros((self.weight.size, 1))
+        for model, rows, own in zip(self.models, self.rows.T, self.split(theta), strict=True):
+            tables = model.maker.make(own, order)
+            joint = model.joint_log(tables)
+            log_given, shares = _normalised(joint.reshape(len(joint), self.rule.size, -1), 2)
+            found.append((tables, shares))
+            total += np.where(rows[:, None] >= 0, log_given[rows, :, 0], 0.0)
+        each, hardness = _normalised(total, 1)
+        return found, each[:, 0], hardness
+
+    def by_kind(self, theta: Floats) -> Floats:
+        """Log-likelihood of one item of each kind, shape (I,)."""
+        return self._evaluate(theta, 0)[1]
+
+    def log_likelihood(self, theta: Floats) -> float:
+        """Log-likelihood of all items."""
+        return float(self.weight @ self.by_kind(theta))
+
+    def scores_and_information(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log-likelihood (I,) and scores (I, P) of one item of each kind; information (P, P).
+
+        By Louis (1982, JRSS B 44:226-233): the observed information, the negative Hessian of the
+        log-likelihood, is that of the complete data less the variance of the complete-data score
+        given the counts. That variance is the one over u given the hardness, one model at a time,
+        and the one over the hardness of its mean.
+        """
+        found, each, hardness = self._evaluate(theta, 2)
+        expected = hardness * self.weight[:, None]
+        within, means = [], []
+        for model, rows, (tables, shares), own in zip(
+            self.models, self.rows.T, found, self.split(theta), strict=True
+        ):
+            mass = np.zeros(shares.shape[:2])
+            np.add.at(mass, rows[rows >= 0], expected[rows >= 0])
+            block, mean = model.score_moments(own, tables, shares, mass)
+            within.append(block)
+            means.append(mean)
+        hessian = linalg.block_diag(*within)
+        kind, node = np.nonzero(hardness > NEGLIGIBLE)
+        chance = hardness[kind, node]
+        slopes = np.zeros((hessian.shape[0], kind.size))
+        for rows, mean, own in zip(self.rows.T, means, self.split(slopes), strict=True):
+            pattern = rows[kind]
+            asked = pattern >= 0
+            own[:, asked] = mean[pattern[asked], node[asked]].T
+        first = np.searchsorted(kind, np.arange(each.size))
+        scores = np.add.reduceat(slopes * chance, first, axis=1).T
+        slopes *= np.sqrt(chance * self.weight[kind])
+        hessian += slopes @ slopes.T - (scores.T * self.weight) @ scores
+        return each, scores, -hessian
+
+
+def join_models(*models: ModelLikelihood) -> JointLikelihood:
+    """Likelihood of the items of one model, or of several that share a hardness."""
+    codes = np.column_stack([model.patterns.index for model in models])
+    return JointLikelihood(models, *distinct_rows(codes, (codes >= 0).any(axis=1)))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from hatstats.errors import NotIdentifiedError
-from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.scores.counts import ItemCounts, distinct_counts
 
 
@@ -170,8 +170,12 @@ class Patterns:
         return self.single_source_trial and not self.linked_languages
 
 
-def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
-    """Distinct rows of codes of -1 and more, in order, the row of each element, and their sizes."""
+def distinct_rows(codes: Ints, used: Bools) -> tuple[Ints, Ints, Floats]:
+    """Distinct rows of codes of -1 and more, in order, which of them each row is, and their sizes.
+
+    Rows that are not `used` are left out: they are -1.
+    """
+    codes = codes[used]
     index = np.zeros(codes.shape[0], dtype=np.intp)
     # One column after another as one number each: sorting rows as such is many times slower.
     for column in codes.T:
@@ -179,7 +183,9 @@ def _distinct_rows(codes: Ints) -> tuple[Ints, Ints, Ints]:
     _, first, index, size = np.unique(
         index, return_index=True, return_inverse=True, return_counts=True
     )
-    return codes[first], index, size
+    full = np.full(used.shape, -1, dtype=np.intp)
+    full[used] = index
+    return codes[first], full, size.astype(float)
 
 
 def distinct_patterns(
@@ -192,19 +198,16 @@ def distinct_patterns(
     """
     *source_rows, source_index = distinct_counts(*source)
     *target_rows, target_index = distinct_counts(*target)
-    used = source_index >= 0
-    codes = np.column_stack([source_index, target_index])[used]
-    rows, index, size = _distinct_rows(codes)
-    full = np.full(used.shape, -1, dtype=np.intp)
-    full[used] = index
+    codes = np.column_stack([source_index, target_index])
+    rows, index, weight = distinct_rows(codes, source_index >= 0)
     every = np.arange(target_index.shape[1])
     return Patterns(
         CountRows(*source_rows),
         CountRows(*target_rows),
         source=rows[:, 0],
         target=rows[:, 1:],
-        weight=size.astype(float),
-        index=full,
+        weight=weight,
+        index=index,
         asked=every if asked is None else asked,
     )
 

@@ -143,6 +143,8 @@ def hardness_rule(
     refine: float,
 ) -> NormalRule:
     """Quadrature of the hardness common to models of parameters `thetas`, see `choose_rules`."""
+    if not layouts[0].has("common"):
+        return SINGLE
     total, steepest = 0.0, 0.0
     for theta, own_patterns, layout in zip(thetas, patterns, layouts, strict=True):
         loading, own = layout.scalar(theta, "common"), layout.scalar(theta, "sigma")

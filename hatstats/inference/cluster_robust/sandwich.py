@@ -19,10 +19,12 @@ quadratic form whose mean and variance under the working model give ``2 mean^2 /
 
 **Covariance between clusters.** Scores of models that answered the same items are correlated
 across families, which a sum over clusters misses. Where ``T`` has entries between clusters,
-``T = X B X' + T0`` (see `cross_cluster`): ``X B X'``, errors that all clusters share, does not
-change the residuals and adds exactly ``B`` to the covariance of ``b``. The sum then estimates the
-part of ``T0``, and the known part ``B + sum_{i != j} E_i T0_ij E_j'`` (its positive part) is added.
-Without entries between clusters nothing is added, and the result is that of R's clubSandwich.
+``T = X B X' + T0``: ``X B X'``, errors that all clusters share, does not change the residuals and
+adds exactly ``B`` to the covariance of ``b``, whatever the weights. ``B`` is the least-squares fit
+to the entries of ``T`` between clusters, which makes those of ``T0`` as small as possible. The sum
+then estimates the part of ``T0``, and the known part ``B + sum_{i != j} E_i T0_ij E_j'`` (its
+positive part) is added. Without entries between clusters nothing is added, and the result is that
+of R's clubSandwich.
 
 Sources
 -------
@@ -38,10 +40,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import linalg
+from scipy.sparse import linalg as linalg_sparse
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.cluster_robust.cross_cluster import positive_part, shared_errors
 from hatstats.inference.cluster_robust.satterthwaite import (
     WaldTest,
     cluster_covariances,
@@ -61,6 +63,8 @@ from hatstats.inference.validation import (
 
 Kind = Literal["CR0", "CR1", "CR2", "CR3"]
 
+# Share of a cluster's own covariance that shared errors may explain.
+_LARGEST_SHARE = 0.95
 # Whitened residual variances lie between 0 and 1; below this one is a leverage of exactly one.
 _NULL = 1e-10
 _ROUNDING = 1e-10
@@ -300,3 +304,57 @@ def _check_residuals(E: Floats, X: Floats, e: Floats) -> None:
             "the residuals do not belong to this design and these weights",
             hint="pass y - X b with b from the same weights",
         )
+
+
+def shared_errors(X: Floats, T: Floats, codes: Ints) -> Floats:
+    """Least-squares ``B`` (k, k) of ``T ~ X B X'`` over the entries between clusters.
+
+    `X` (n, k) has full column rank, `T` (n, n) is positive definite, and `codes` (n,) are the
+    clusters. ``B`` is shrunk where needed for ``T0`` to stay positive definite inside every
+    cluster; it is zero where ``T`` has no entries between clusters.
+    """
+    k = X.shape[1]
+    same = codes[:, None] == codes[None, :]
+    between = np.where(same, 0.0, T)
+    if not between.any():
+        return np.zeros((k, k))
+    # Orthonormal columns keep the normal equations well conditioned. An approximate solution is
+    # enough, as any B splits T exactly.
+    basis, triangle = np.linalg.qr(X)
+    rows = [np.flatnonzero(codes == cluster) for cluster in range(codes.max() + 1)]
+    grams = [basis[row].T @ basis[row] for row in rows]
+
+    def normal(flat: Floats) -> Floats:
+        B = flat.reshape(k, k)
+        return (B - sum(gram @ B @ gram for gram in grams)).ravel()
+
+    inner = linalg_sparse.cg(
+        linalg_sparse.LinearOperator((k * k, k * k), matvec=normal, dtype=np.float64),
+        (basis.T @ between @ basis).ravel(),
+        rtol=1e-13,
+        maxiter=500,
+    )[0].reshape(k, k)
+    inner = (inner + inner.T) / 2
+    worst = max(
+        float(linalg.eigvalsh(basis[row] @ inner @ basis[row].T, T[np.ix_(row, row)])[-1])
+        for row in rows
+    )
+    if worst > _LARGEST_SHARE:
+        inner *= _LARGEST_SHARE / worst
+    inverse = linalg.solve_triangular(triangle, np.eye(k))
+    return np.asarray(inverse @ inner @ inverse.T, dtype=float)
+
+
+def positive_part(known: Floats, model: Floats) -> Floats:
+    """`known` (k, k), symmetric, with its negative eigenvalues set to zero.
+
+    Eigenvalues are taken in the coordinates in which the positive definite `model` (k, k) is
+    ``I``, so that the result does not depend on the units of the coefficients.
+    """
+    if not known.any():
+        return known
+    lower = np.linalg.cholesky(model)
+    scaled = linalg.solve_triangular(lower, (known + known.T) / 2, lower=True)
+    values, vectors = np.linalg.eigh(linalg.solve_triangular(lower, scaled.T, lower=True))
+    factor = lower @ vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.asarray(factor @ factor.T, dtype=float)

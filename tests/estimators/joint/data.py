@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hatstats.estimators.joint.likelihood import JointLikelihood, make_likelihood
+from hatstats.estimators.joint.likelihood import ModelLikelihood, make_likelihood
 from hatstats.estimators.joint.options import JointOptions, Layout
 from hatstats.estimators.joint.patterns import distinct_patterns
 from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
@@ -30,7 +30,7 @@ def random_likelihood(
     items: int = 40,
     languages: int = 2,
     spacing: float = 0.4,
-) -> JointLikelihood:
+) -> ModelLikelihood:
     """Counts of unequal trials with missing languages, on a fine quadrature."""
     ability = rng.normal(0.3, 1.2, items)
     source_n = rng.integers(1, 5, items)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special
 
-from hatstats.estimators.joint.likelihood import JointLikelihood, indicator_of
+from hatstats.estimators.joint.likelihood import ModelLikelihood, indicator_of, join_models
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.profile import profile_curve
 from tests.estimators.joint.data import MODELS, NAMES, random_likelihood, random_theta
@@ -62,7 +62,7 @@ def count_probability(k: int, n: int, p: Any, omega: float) -> Any:
 class Naive:
     """One item at a time, one integral inside the other, parameters by name."""
 
-    def __init__(self, likelihood: JointLikelihood, theta: np.ndarray) -> None:
+    def __init__(self, likelihood: ModelLikelihood, theta: np.ndarray) -> None:
         self.layout = likelihood.layout
         self.value = {name: theta[self.layout.position(name)] for name in self.layout.names}
         self.chance = likelihood.maker.chance
@@ -103,10 +103,10 @@ class Naive:
         return integral(given_ability, edges=self.edges)
 
 
-def compare(likelihood: JointLikelihood, theta: np.ndarray) -> None:
+def compare(likelihood: ModelLikelihood, theta: np.ndarray) -> None:
     """Every pattern's log-likelihood, fast against naive."""
     counts, naive = likelihood.patterns, Naive(likelihood, theta)
-    fast = likelihood.by_pattern(theta)
+    fast = join_models(likelihood).by_kind(theta)
     pairs = [
         [(int(k), int(n)) for k, n in zip(rows.correct, rows.trials, strict=True)]
         for rows in (counts.source_rows, counts.target_rows)
@@ -147,10 +147,10 @@ def test_scores_and_information_equal_finite_differences(
 ) -> None:
     rng = np.random.default_rng(2)
     # Derivatives are those of the quadrature, however coarse.
-    likelihood = random_likelihood(options, chance, rng, spacing=1.5)
-    theta = random_theta(likelihood.layout, rng)
+    model = random_likelihood(options, chance, rng, spacing=1.5)
+    likelihood, theta = join_models(model), random_theta(model.layout, rng)
     each, scores, information = likelihood.scores_and_information(theta)
-    np.testing.assert_allclose(each, likelihood.by_pattern(theta), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(each, likelihood.by_kind(theta), rtol=0, atol=1e-12)
     step = 1e-5
     ahead, behind = (
         [
@@ -163,7 +163,7 @@ def test_scores_and_information_equal_finite_differences(
     numeric = np.array([(more[0] - less[0]) / (2 * step) for more, less in pairs])
     assert np.abs(scores).max() > 0.1
     np.testing.assert_allclose(scores.T, numeric, rtol=0, atol=1e-6)
-    weight = likelihood.patterns.weight
+    weight = likelihood.weight
     assert np.abs(weight @ scores).max() > 0.1
     np.testing.assert_allclose(weight @ scores, numeric @ weight, rtol=0, atol=1e-6)
     numeric = np.array([weight @ (less[1] - more[1]) / (2 * step) for more, less in pairs])
@@ -206,9 +206,9 @@ def test_profile_equals_adaptive_quadrature_and_its_slopes(
 
 def test_equal_patterns_are_counted_once() -> None:
     rng = np.random.default_rng(4)
-    likelihood = random_likelihood(JointOptions(), 0.0, rng, items=400)
-    theta = random_theta(likelihood.layout, rng)
-    counts = likelihood.patterns
+    model = random_likelihood(JointOptions(), 0.0, rng, items=400)
+    likelihood, theta = join_models(model), random_theta(model.layout, rng)
+    counts = model.patterns
     assert counts.weight.size < 350
     each = replace(
         counts,
@@ -217,7 +217,7 @@ def test_equal_patterns_are_counted_once() -> None:
         weight=np.ones(counts.index.size),
         index=np.arange(counts.index.size),
     )
-    alone = JointLikelihood(each, likelihood.maker, indicator_of(each))
+    alone = join_models(ModelLikelihood(each, model.maker, indicator_of(each)))
     _, scores, information = likelihood.scores_and_information(theta)
     _, each_scores, same_information = alone.scores_and_information(theta)
     assert likelihood.log_likelihood(theta) == pytest.approx(alone.log_likelihood(theta), abs=1e-9)

@@ -11,6 +11,7 @@ from hatstats.estimators.joint import quadrature
 from hatstats.estimators.joint.compare import compare_joint
 from hatstats.estimators.joint.fit import fit_likelihood, fit_patterns
 from hatstats.estimators.joint.fit_models import fit_joint
+from hatstats.estimators.joint.likelihood import join_models
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import group_items
 from hatstats.estimators.joint.profile import JointModel
@@ -180,7 +181,7 @@ def test_influence_is_the_effect_of_reweighting_an_item(
             weight[patterns.index[item]] += sign * step
             # The total stays, so that the effect is that of the centred influence value.
             weight *= rest / weight.sum()
-            likelihood = replace(fit.likelihood, patterns=replace(patterns, weight=weight))
+            likelihood = replace(join_models(fit.likelihood), weight=weight)
             (other,) = fit_likelihood(likelihood, start=fit.theta)
             moved.append(JointModel(other, 2, grid))
         change = (moved[0].profile - moved[1].profile) @ weights / (2 * step)

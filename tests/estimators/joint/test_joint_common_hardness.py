@@ -15,12 +15,11 @@ from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.joint import quadrature
 from hatstats.estimators.joint.compare import compare_joint
 from hatstats.estimators.joint.fit_models import fit_joint
-from hatstats.estimators.joint.likelihood import make_likelihood
+from hatstats.estimators.joint.likelihood import JointLikelihood, join_models, make_likelihood
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import distinct_patterns
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
-from hatstats.estimators.joint.shared_hardness import CommonLikelihood
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
@@ -48,7 +47,7 @@ def random_common(
     trials: int = 1,
     chance: float = 0.0,
     spacing: float = 0.2,
-) -> CommonLikelihood:
+) -> JointLikelihood:
     """Likelihood of small random counts with missing models and languages."""
     rule = normal_rule(spacing, 1e-12)
     own = []
@@ -63,10 +62,10 @@ def random_common(
         residual = rule if trials > 1 else SINGLE
         rules = Rules(rule, SINGLE, residual, rule)
         own.append(make_likelihood(counts, options, chance, rules))
-    return CommonLikelihood(tuple(own), rule)
+    return replace(join_models(*own), rule=rule)
 
 
-def common_theta(likelihood: CommonLikelihood, rng: np.random.Generator) -> np.ndarray:
+def common_theta(likelihood: JointLikelihood, rng: np.random.Generator) -> np.ndarray:
     thetas = [random_theta(model.layout, rng) for model in likelihood.models]
     for model, theta in zip(likelihood.models, thetas, strict=True):
         if model.maker.rules.residual.size == 1:
@@ -74,7 +73,7 @@ def common_theta(likelihood: CommonLikelihood, rng: np.random.Generator) -> np.n
     return np.concatenate(thetas)
 
 
-def naive_item(likelihood: CommonLikelihood, theta: np.ndarray, item: int) -> float:
+def naive_item(likelihood: JointLikelihood, theta: np.ndarray, item: int) -> float:
     """One item's log-likelihood: integrals inside one another, parameters by name."""
 
     def answers(m: int, eta: float) -> float:
@@ -99,7 +98,7 @@ def naive_item(likelihood: CommonLikelihood, theta: np.ndarray, item: int) -> fl
     def given_hardness(b: float) -> float:
         total = 1.0
         for m, model in enumerate(likelihood.models):
-            if model.index[item] < 0:
+            if model.patterns.index[item] < 0:
                 continue
             own = likelihood.split(theta)[m]
             mu, sigma, common = (model.layout.scalar(own, n) for n in ("mu", "sigma", "common"))
@@ -118,7 +117,7 @@ def test_log_likelihood_equals_nested_quadrature(seed: int, chance: float) -> No
     rng = np.random.default_rng(seed)
     likelihood = random_common(rng, items=1, chance=chance)
     theta = common_theta(likelihood, rng)
-    fast = likelihood.by_item(theta)
+    fast = likelihood.by_kind(theta)
     slow = [naive_item(likelihood, theta, 0)]
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-8)
 
@@ -140,7 +139,7 @@ def test_gradient_and_information_equal_differences(options: JointOptions, trial
     )
     theta = common_theta(likelihood, rng)
     each, scores, information = likelihood.scores_and_information(theta)
-    np.testing.assert_allclose(each, likelihood.by_item(theta), atol=1e-12)
+    np.testing.assert_allclose(each, likelihood.by_kind(theta), atol=1e-12)
     assert np.abs(scores).max() > 0.1
     step = 1e-5
     ahead, behind = (
@@ -153,7 +152,8 @@ def test_gradient_and_information_equal_differences(options: JointOptions, trial
     pairs = list(zip(ahead, behind, strict=True))
     numeric = np.array([(more[0] - less[0]) / (2 * step) for more, less in pairs])
     np.testing.assert_allclose(scores.T, numeric, atol=1e-6)
-    numeric = np.array([(less[1] - more[1]).sum(axis=0) / (2 * step) for more, less in pairs])
+    weight = likelihood.weight
+    numeric = np.array([weight @ (less[1] - more[1]) / (2 * step) for more, less in pairs])
     scale = np.abs(information).max()
     np.testing.assert_allclose(information, numeric, rtol=0, atol=1e-6 * scale)
 

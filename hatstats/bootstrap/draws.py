@@ -1,0 +1,319 @@
+"""HAT under resampled items, and under redrawn trials of the same items.
+
+Items (or clusters of items) are drawn once for all models and languages, so that draws of two
+models are paired as their data are. Each draw is one Newton step from the estimate, which is one
+row of a matrix product; no draw can fail. A few full refits on drawn items show how far the step is
+from a refit. Redrawn trials say how HAT would vary if the same items were asked again, by full
+refits.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hatstats.bootstrap.result import BootstrapScores
+from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.estimators.methods import fit_profile
+from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.random_numbers import seeded
+from hatstats.inference.resampling.bootstrap import (
+    WEIGHT_KINDS,
+    WeightKind,
+    bootstrap_weights,
+    linear_draws,
+)
+from hatstats.inference.tidy import standard_errors
+from hatstats.inference.validation import count_at_least, one_of
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.counts import ItemCounts, ratio
+from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
+from hatstats.scores.reference import reference_name
+from hatstats.scores.transfer_profile import TransferProfile, as_profile
+from hatstats.study import Study
+
+if TYPE_CHECKING:
+    from hatstats.estimators.methods import ItemOptions, Method
+
+#: Columns of a table of refits.
+REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
+
+
+def bootstrap_hat(
+    profile: TransferProfile,
+    reference: str | ArrayLike = "pooled",
+    *,
+    kind: WeightKind = "multinomial",
+    n_draws: int = 10_000,
+    check_refits: int = 0,
+    rng: np.random.Generator | int | None = None,
+) -> BootstrapScores:
+    """Paired item bootstrap of all HAT scores.
+
+    Weights of item clusters are drawn once for all models and languages, independently by
+    benchmark; each draw is ``estimates + (w - 1) @ psi`` with psi the clusters' influence values,
+    which carry the estimation of the reference distribution.
+
+    Parameters
+    ----------
+    profile : TransferProfile
+        Learnt from items (method ``latent`` or ``observed``).
+    reference : str or array_like
+        See `TransferProfile.hat`.
+    kind : {"multinomial", "poisson", "exponential"}
+    n_draws : int
+        100 or more.
+    check_refits : int
+        Number of draws of item clusters (multinomial) that are also fitted in full and compared
+        with their Newton steps.
+    rng : Generator, int or None
+        Without one a fresh seed is drawn, and stands in the result.
+
+    Returns
+    -------
+    BootstrapScores
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the profile was not learnt from items, or a benchmark has one item cluster only.
+    DataError
+        For an unknown kind, too few draws or a negative number of refits.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If no item moves a model's score (all its answers are the same): its interval is NaN.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> drawn = hs.bootstrap_hat(profile, n_draws=200)
+    >>> again = hs.bootstrap_hat(profile, n_draws=200, rng=drawn.seed)
+    >>> bool((drawn.draws == again.draws).all())
+    True
+    """
+    profile = as_profile(profile, "bootstrap_hat")
+    generator, seed = seeded(rng)
+    one_of("kind", kind, WEIGHT_KINDS)
+    count_at_least("n_draws", n_draws, 100)
+    count_at_least("check_refits", check_refits, 0)
+    items = require_items(profile, "the item bootstrap")
+    scores = score_influence(items, reference)
+    for fit, psi in zip(items.fits, scores.influence, strict=True):
+        if psi.shape[0] < 2:
+            raise NotIdentifiedError(
+                f"benchmark {fit.counts.benchmark!r} has one item cluster: spread over items "
+                "cannot be estimated from one. What is missing: more items, or smaller clusters."
+            )
+    constant = np.all([np.abs(psi).max(axis=0) <= 1e-14 for psi in scores.influence], axis=0)
+    if constant.any():
+        names = ", ".join(np.array(scores.models)[constant])
+        warnings.warn(
+            f"no item moves the score of {names} (all answers are the same): every bootstrap draw "
+            "has the same value, so the interval is NaN and not of length 0",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
+    scores = replace(scores, influence=influence)
+    draws_rng, refit_rng = generator.spawn(2)
+    draws = linear_draws(scores.estimates, influence, n_draws, kind=kind, rng=draws_rng)
+    refits, failed = check_steps(items, reference, scores, check_refits, refit_rng)
+    return BootstrapScores(
+        models=scores.models,
+        estimates=scores.estimates,
+        draws=draws,
+        scale=1.0,
+        influence=influence,
+        unit="items",
+        kind=kind,
+        reference=reference_name(reference),
+        method=items.method,
+        n_clusters=sum(psi.shape[0] for psi in influence),
+        refits=refits,
+        n_failed=failed,
+        seed=seed,
+    )
+
+
+def resample_trials(
+    profile: TransferProfile,
+    reference: str | ArrayLike = "pooled",
+    *,
+    n_draws: int = 100,
+    rng: np.random.Generator | int | None = None,
+) -> BootstrapScores:
+    """Spread of HAT over repeated trials of the same items, by full refits.
+
+    Each cell's right answers are redrawn as Bin(n, k/n) and everything is fitted anew. This is
+    *not* the sampling error of a benchmark, whose items represent others: for that, use
+    `bootstrap_hat`. Redrawing trials within drawn items would count their noise twice and
+    inflate the standard error.
+
+    ``k/n (1 - k/n)`` underestimates the variance of one trial by (n - 1)/n; standard errors
+    are corrected by the square root of the average of n/(n - 1), weighted by that variance.
+
+    Parameters
+    ----------
+    profile : TransferProfile
+        Learnt from items.
+    reference : str or array_like
+    n_draws : int
+        Full refits, 10 or more.
+    rng : Generator, int or None
+        Without one a fresh seed is drawn, and stands in the result.
+
+    Returns
+    -------
+    BootstrapScores
+        With `unit` ``trials``; failed refits are counted in `n_failed` and left out.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the profile was not learnt from items, or every cell has one trial: the noise of
+        trials cannot be estimated then.
+    DataError
+        For too few draws.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0], rng=1), method="observed")
+    >>> hs.resample_trials(profile, n_draws=10, rng=1).unit
+    'trials'
+    """
+    profile = as_profile(profile, "resample_trials")
+    count_at_least("n_draws", n_draws, 10)
+    items = require_items(profile, "resampling trials")
+    rows = items.study.counts
+    correct, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
+    if (trials < 2).all():
+        raise NotIdentifiedError(
+            "every cell has one trial, so that redrawing it gives the same answer. "
+            "What is missing: two or more trials per item and language."
+        )
+    share = np.nan_to_num(ratio(correct, trials))
+    noise = np.where(trials > 1, share * (1.0 - share), 0.0)
+    inflation = np.divide(trials, trials - 1.0, out=np.ones_like(trials), where=trials > 1)
+    scale = float(np.sqrt((noise @ inflation) / noise.sum())) if noise.sum() > 0 else 1.0
+    generator, seed = seeded(rng)
+    scores = score_influence(items, reference)
+    draws, failed = [], 0
+    for _ in range(n_draws):
+        redrawn = generator.binomial(trials.astype(int), share).astype(float)
+        study = replace(items.study, counts=rows.assign(n_correct=redrawn), claims=(), files=())
+        refit = refit_scores(items, study, reference)
+        if refit is None:
+            failed += 1
+        else:
+            draws.append(refit)
+    if len(draws) < 2:
+        raise FitError(f"{failed} of {n_draws} refits failed: no spread over trials is left")
+    return BootstrapScores(
+        models=scores.models,
+        estimates=scores.estimates,
+        draws=np.array(draws),
+        scale=scale,
+        influence=(),
+        unit="trials",
+        kind="binomial",
+        reference=reference_name(reference),
+        method=items.method,
+        n_clusters=sum(psi.shape[0] for psi in scores.influence),
+        refits=pd.DataFrame(columns=REFIT_COLUMNS),
+        n_failed=failed,
+        seed=seed,
+    )
+
+
+def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
+    """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
+    method, options = cast("Method", profile.method), cast("ItemOptions", profile.options)
+    with warnings.catch_warnings():
+        # A drawn study may be at a boundary; only the score matters.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        try:
+            fitted = fit_profile(study, method=method, options=options).hat(reference)
+        except (FitError, NotIdentifiedError):
+            return None
+    return fitted.estimates
+
+
+def check_steps(
+    profile: ItemProfile,
+    reference: str | ArrayLike,
+    scores: ModelScores,
+    n_refits: int,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, int]:
+    """Refit drawn studies in full beside the Newton steps of the same draws.
+
+    `scores` are estimate and influence under the reference. A table `draw, model, refit, step,
+    difference`, the last in standard errors, and the number of refits that failed or lost a model.
+    """
+    bse = standard_errors(scores.covariance)
+    rows, failed = [], 0
+    for draw in range(n_refits):
+        weights = [
+            bootstrap_weights(psi.shape[0], 1, kind="multinomial", rng=rng)[0]
+            for psi in scores.influence
+        ]
+        moves = [(w - 1.0) @ psi for w, psi in zip(weights, scores.influence, strict=True)]
+        step = scores.estimates + np.sum(moves, axis=0)
+        refit = refit_scores(profile, repeat_clusters(profile, weights), reference)
+        if refit is None or refit.size != step.size:
+            failed += 1
+            continue
+        difference = np.divide(refit - step, bse, out=np.full(bse.size, np.nan), where=bse > 0)
+        columns = [draw, list(scores.models), refit, step, difference]
+        rows.append(pd.DataFrame(dict(zip(REFIT_COLUMNS, columns, strict=True))))
+    if rows:
+        return pd.concat(rows, ignore_index=True), failed
+    return pd.DataFrame(columns=REFIT_COLUMNS), failed
+
+
+def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
+    """The profile's study with each item cluster repeated by its weight.
+
+    One array (G_b,) of whole numbers per benchmark in order. Copies of an item are items, and
+    copies of a cluster are clusters.
+    """
+    study = profile.study
+    counts, tables = [], []
+    for fit, weight in zip(profile.fits, weights, strict=True):
+        name = fit.counts.benchmark
+        times = weight[fit.counts.clusters].astype(int)
+        rows = study.counts[(study.counts["benchmark"] == name).to_numpy()]
+        counts.append(_copies(rows, fit.counts, times))
+        listed = study.items[(study.items["benchmark"] == name).to_numpy()]
+        if len(listed):
+            tables.append(_copies(listed, fit.counts, times))
+    return replace(
+        study,
+        counts=pd.concat(counts, ignore_index=True),
+        items=pd.concat(tables, ignore_index=True) if tables else study.items,
+        claims=(),
+        files=(),
+    )
+
+
+def _copies(rows: pd.DataFrame, counts: ItemCounts, times: Ints) -> pd.DataFrame:
+    """Rows repeated by the number of times (N,) of their items; copies have new names."""
+    item = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
+    repeats = np.where(item >= 0, times[item], 0)
+    copied = rows.loc[rows.index.repeat(repeats)].reset_index(drop=True)
+    number = np.concatenate([np.arange(count) for count in repeats]).astype(str)
+    codes = counts.clusters[np.repeat(item, repeats)].astype(str)
+    suffix = pd.Series(number, dtype=str)
+    return copied.assign(
+        item=copied["item"].astype(str) + "#" + suffix,
+        cluster=pd.Series(codes, dtype=str) + "#" + suffix,
+    )
