@@ -110,6 +110,8 @@ def test_anyone_can_extend_and_sample_it() -> None:
             random_seed=1,
             progressbar=False,
             compute_convergence_checks=False,
+            # Few draws of a small model take less time than code for it.
+            compile_kwargs={"mode": "FAST_COMPILE"},
         )
     strict = tree["posterior"]["sd_source_model"].values.mean()
     assert strict < 0.8 * fit.draws("sd_source_model").mean()

@@ -31,9 +31,17 @@ def small_study() -> Path:
 
 
 @cache
+def small_job(*, quick: bool = False) -> tuple[Results, list[tuple[str, float]]]:
+    """The analysis of the small study, and the progress that it reported."""
+    steps: list[tuple[str, float]] = []
+    study, options = read_study(small_study()), ReportOptions(quick=quick)
+    done = analyse(study, options, progress=lambda what, share: steps.append((what, share)))
+    return done, steps
+
+
 def small_analysis(*, quick: bool = False) -> Results:
     """The analysis of the small study."""
-    return analyse(read_study(small_study()), ReportOptions(quick=quick))
+    return small_job(quick=quick)[0]
 
 
 @cache

@@ -176,8 +176,14 @@ def cross_products(
 ) -> tuple[Floats, list[list[Floats]]]:
     """``tr(Z_k Z_k' P Z_l Z_l' P)`` for all pairs (K, K), and the blocks ``Z_k' P Z_l``."""
     rows = [P if Z is None else Z @ P for Z in indicators]
-    # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')'.
-    blocks = [[row if Z is None else (Z @ row.T).T for Z in indicators] for row in rows]
+    # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')', of which (Z_l' P)' is known already.
+    blocks = [
+        [
+            row if Z is None else other.T if own is None else (Z @ row.T).T
+            for Z, other in zip(indicators, rows, strict=True)
+        ]
+        for own, row in zip(indicators, rows, strict=True)
+    ]
     traces = np.array([[np.vdot(block, block) for block in line] for line in blocks])
     return traces, blocks
 
