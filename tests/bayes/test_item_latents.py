@@ -116,7 +116,7 @@ def test_cells_by_joint_agree_with_the_item_model() -> None:
     study = study_of(400, 20)
     tree = pm.sample(
         model=item_model(study, priors=Priors(line=1.0, residual=1.5, ability_spread=1.0)),
-        draws=800,
+        draws=1200,
         tune=500,
         chains=2,
         cores=1,
