@@ -122,7 +122,8 @@ def compare_with_glmer(
 PAPER = """
 import json, resource, sys, time
 import hatstats
-study = hatstats.simulate_study(preset="paper", rng=1)
+from bench.paper_size import paper_size_study
+study = paper_size_study()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 seconds = []
 for _ in range(2):

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 import hatstats
+from bench.paper_size import paper_size_study
 from hatstats.estimators.latent.deconvolution import GRID
 from hatstats.estimators.latent.fit import LatentOptions, fit_grouped
 from hatstats.estimators.latent.patterns import group_items
@@ -26,7 +27,7 @@ _REPEATS = 25
 
 def paper_size() -> None:
     """Print seconds and memory of the latent fit with HAT and full covariance."""
-    study = hatstats.simulate_study(preset="paper", rng=1)
+    study = paper_size_study()
     start, used = time.perf_counter(), time.process_time()
     profile = hatstats.fit_profile(study, method="latent")
     scores = profile.hat("pooled")

@@ -49,7 +49,6 @@ from .report.run_folder import write_report as write_report
 from .scores.averages import ModelScores as ModelScores
 from .scores.scores import HatScores as HatScores
 from .scores.transfer_profile import TransferProfile as TransferProfile
-from .simulation.paper_design import PaperDesign as PaperDesign
 from .simulation.simulate import Shape as Shape
 from .simulation.simulate import simulate_study as simulate_study
 from .simulation.worlds import true_hat as true_hat

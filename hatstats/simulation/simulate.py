@@ -1,8 +1,7 @@
-"""Studies with known truth, of a given shape or in the shape of a real study.
+"""Studies with known truth.
 
 Models answer the same items, whose hardness they share up to noise of their own; a world of
-`hatstats.simulation.worlds` determines transfer. The preset ``paper`` draws a study in the shape of
-a real one: `hatstats.simulation.paper_design` separates facts from assumptions.
+`hatstats.simulation.worlds` determines transfer.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from numpy.typing import NDArray
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.simulation import paper_design as paper
-from hatstats.simulation.paper_design import PaperDesign
 from hatstats.simulation.worlds import (
     WORLDS,
     World,
@@ -35,8 +32,6 @@ __all__ = ["FAMILIES", "WORLDS", "Shape", "World", "WorldName", "simulate_study"
 
 #: Sizes of model families, repeated for more models.
 FAMILIES = (6, 5, 3, 3, 2, 1)
-#: Studies with a shape of their own.
-PRESETS = ("paper",)
 _ABILITIES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 
 
@@ -87,8 +82,6 @@ def simulate_study(
     *,
     transfer: Sequence[float] | None = None,
     shape: Shape | None = None,
-    preset: str | None = None,
-    design: PaperDesign | None = None,
     world: WorldName = "logit_normal",
     rng: RandomSource = None,
 ) -> Study:
@@ -102,13 +95,6 @@ def simulate_study(
         Shift of each model's target logit; 0 by default.
     shape : Shape, optional
         Numbers of items, languages and trials.
-    preset : {"paper"}, optional
-        Simulate a study in the shape of a real one, with its models and benchmarks.
-        ``paper``: twenty models on ECLeKTic (384 items in 12 languages, each item with its
-        own source), MGSM (250 in 11) and MMLU-ProX-Lite (658 in 29, chance .1), ten trials.
-        Names, sizes and dates are real, counts are not.
-    design : PaperDesign, optional
-        What to change about the preset: trials, piled-up abilities, number of items.
     world : {"logit_normal", "mixture", "cubic", "shared_factor"}
         How transfer behaves.
     rng : Generator, int or None
@@ -117,14 +103,12 @@ def simulate_study(
     Returns
     -------
     Study
-        Marked synthetic. Without a preset, models are named ``model-01`` and so on, in families of
-        6, 5, 3, 3, 2, 1.
+        Marked synthetic. Models are named ``model-01`` and so on, in families of 6, 5, 3, 3, 2, 1.
 
     Raises
     ------
     DataError
-        For an unknown world or preset, numbers of abilities and transfers that differ or are not
-        finite, or a preset given together with abilities, transfers or a shape.
+        For an unknown world, or numbers of abilities and transfers that differ or are not finite.
 
     Examples
     --------
@@ -140,18 +124,7 @@ def simulate_study(
     """
     check_world(world)
     generator, seed = seeded(rng)
-    source = "simulate_study" + ("" if preset is None else f"(preset={preset!r})")
-    source += "" if seed is None else f", rng={seed}"
-    if preset is not None:
-        given = {"source_ability": source_ability, "transfer": transfer, "shape": shape}
-        _check_preset(preset, [name for name, value in given.items() if value is not None])
-        return _paper_study(design or PaperDesign(), world, generator, source)
-    if design is not None:
-        raise DataError(
-            "a design belongs to a preset",
-            column="design",
-            hint="give preset='paper' too, or a shape instead of the design.",
-        )
+    source = "simulate_study" + ("" if seed is None else f", rng={seed}")
     ability = np.asarray(_ABILITIES if source_ability is None else source_ability, dtype=float)
     shifts = np.zeros(ability.size) if transfer is None else np.asarray(transfer, dtype=float)
     if shifts.size != ability.size:
@@ -170,20 +143,6 @@ def simulate_study(
             )
     study = _plain_study(ability, shifts, shape or Shape(), world, generator)
     return replace(study, info=replace(study.info, source=source))
-
-
-def _check_preset(preset: str, given: list[str]) -> None:
-    """Refuse an unknown preset, or one together with arguments that it determines itself."""
-    if preset not in PRESETS:
-        raise DataError(
-            "unknown preset", column="preset", value=preset, hint=f"use {', '.join(PRESETS)}."
-        )
-    if given:
-        raise DataError(
-            f"the preset {preset!r} determines {', '.join(given)} itself",
-            column=given[0],
-            hint="omit that, or omit the preset; a design changes what it allows.",
-        )
 
 
 def _plain_study(
@@ -248,62 +207,4 @@ def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.D
             "params_total": np.round(10.0**exponent, -6),
             "params_active": np.round(10.0**exponent, -6),
         }
-    )
-
-
-def draw_counts(
-    design: PaperDesign, world: WorldName, benchmark: paper.Benchmark, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Draw the right answers (M, N, L) of all models on one benchmark of the preset ``paper``.
-
-    Also returns the index (N,) of each item's source language among the benchmark's languages.
-    """
-    n_items, languages = design.items_of(benchmark), benchmark.languages
-    if benchmark.source:
-        source = np.full(n_items, languages.index(benchmark.source))
-    else:
-        source = np.arange(n_items) % len(languages)
-    hardness = rng.standard_normal(n_items)
-    levels = np.column_stack(paper.true_levels(design, benchmark)).tolist()
-    right = np.empty((len(levels), n_items, len(languages)), dtype=np.int64)
-    for m, (ability, shift) in enumerate(levels):
-        p_known = item_probabilities(ability, hardness, design.spread, design.piled, rng)
-        p = WORLDS[world].draw(p_known, len(languages), shift + benchmark.language_shifts(), rng)
-        p[np.arange(n_items), source] = p_known
-        right[m] = rng.binomial(design.n_trials, benchmark.chance + (1.0 - benchmark.chance) * p)
-    return right, source.astype(np.intp)
-
-
-def _paper_study(
-    design: PaperDesign, world: WorldName, rng: np.random.Generator, source: str
-) -> Study:
-    """Draw a study of the preset ``paper``, marked synthetic in info, name and title."""
-    models = paper.models()
-    counts, items = [], []
-    for benchmark in paper.BENCHMARKS:
-        right, languages = draw_counts(design, world, benchmark, rng)
-        names = [f"{benchmark.name}-{i:04d}" for i in range(languages.size)]
-        table = _counts_table(right, models["model"].tolist(), names, benchmark.languages)
-        counts.append(table.assign(benchmark=benchmark.name, n_trials=float(design.n_trials)))
-        if not benchmark.source:
-            own = [benchmark.languages[k] for k in languages]
-            facts = {"benchmark": benchmark.name, "item": names, "source_language": own}
-            items.append(pd.DataFrame(facts).assign(cluster=""))
-    shapes = [
-        (benchmark.name, benchmark.source, benchmark.chance) for benchmark in paper.BENCHMARKS
-    ]
-    return Study(
-        counts=pd.concat(counts, ignore_index=True),
-        models=models,
-        benchmarks=pd.DataFrame(shapes, columns=["benchmark", "source_language", "chance"]),
-        items=pd.concat(items, ignore_index=True),
-        info=StudyInfo(
-            "synthetic_paper",
-            title=f"SYNTHETIC: simulated counts in the shape of the paper's study, world {world}",
-            source=source,
-            synthetic=True,
-            notes="Every count is simulated and none was observed: names, sizes and dates are of "
-            "real models, accuracies are not. Undisclosed sizes are unknown in the study; the "
-            f"simulation assumes {paper.STAND_IN_SIZE:.0e} parameters.",
-        ),
     )
