@@ -38,7 +38,9 @@ from hatstats.scores.transfer_profile import TransferProfile, as_profile
 from hatstats.study import Study
 
 if TYPE_CHECKING:
-    from hatstats.estimators.methods import ItemOptions, Method
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.estimators.methods import Method
 
 #: Columns of a table of refits.
 REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
@@ -236,7 +238,8 @@ def resample_trials(
 
 def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
     """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
-    method, options = cast("Method", profile.method), cast("ItemOptions", profile.options)
+    method = cast("Method", profile.method)
+    options = cast("LatentOptions | JointOptions | None", profile.options)
     with warnings.catch_warnings():
         # A drawn study may be at a boundary; only the score matters.
         warnings.simplefilter("ignore", DegenerateDataWarning)
