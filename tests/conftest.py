@@ -22,7 +22,8 @@ settings.load_profile("repeatable")
 #: Tests of several files that share what takes long to make: compiled posteriors, whole reports.
 TOGETHER = {
     "posteriors": r"tests/(bayes/|test_cli_bayes|calibration/test_(sbc|worlds))"
-    r"|\[(HierarchicalFit|fit_claims|fit_hierarchical|read_hierarchical|hierarchical_twenty)\]",
+    r"|\[(ClaimFits|HierarchicalFit|Posterior(Contrast|Scores)|(fit|read)_hierarchical"
+    r"|fit_claims|hierarchical_twenty)\]",
     "reports": r"tests/report/test_(analysis|run_folder)|first_printed_result_is_what",
 }
 
