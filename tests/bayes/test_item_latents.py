@@ -118,6 +118,7 @@ def test_cells_by_joint_agree_with_the_item_model() -> None:
         model=item_model(study, priors=Priors(line=1.0, residual=1.5, ability_spread=1.0)),
         draws=1200,
         tune=500,
+        target_accept=0.95,
         chains=2,
         cores=1,
         random_seed=1,
