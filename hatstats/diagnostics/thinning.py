@@ -27,6 +27,7 @@ from scipy import stats
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.errors import NotIdentifiedError
+from hatstats.estimators.observed import mean_where_known, observed_model
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors
@@ -141,56 +142,12 @@ def extrapolation_weights(trials: Ints) -> Floats:
     return np.asarray(np.linalg.pinv(np.vander(x, 3, increasing=True))[0], dtype=float)
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """Quotient, 0 where `bottom` is."""
-    ratio: Floats = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
-    return ratio
-
-
-def _interpolation(n_items: Floats) -> Floats:
-    """Weights (J, J) from levels with items to all: linear between them, constant outside."""
-    levels, filled = np.arange(n_items.size), np.flatnonzero(n_items > 0)
-    weights = np.zeros((n_items.size, n_items.size))
-    for level in filled:
-        weights[:, level] = np.interp(levels, filled, (filled == level).astype(float))
-    return weights
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thinned:
-    """Observed profile of one model by level j of right answers among J - 1 source trials kept.
-
-    `distribution` (J,) are shares of items and `profile` (L, J) mean target accuracies, NaN for
-    languages never asked in; `interpolation` (L, J, J) made it from `mean` (J, L), the means of
-    levels with items. `by_item` (N, J) is P(j) of each item, `target` (N, L) its accuracy, and
-    `n_items` (J, L) counts items with a target answer.
-    """
-
-    distribution: Floats
-    profile: Floats
-    mean: Floats
-    interpolation: Floats
-    by_item: Floats
-    target: Floats
-    n_items: Floats
-
-    def profile_influence(self, weights: Floats) -> Floats:
-        """Influence of items on ``sum_j weights_j T_l(j)``, (N, L)."""
-        per_item = _ratio(np.einsum("j,ljk->kl", weights, self.interpolation), self.n_items)
-        influence = (self.by_item @ per_item) * np.nan_to_num(self.target)
-        influence -= self.by_item @ (per_item * self.mean)
-        return np.asarray(influence * ~np.isnan(self.target), dtype=float)
-
-    def distribution_influence(self, values: Floats) -> Floats:
-        """Influence of items on ``sum_j g(j) values_jr``, (N, R)."""
-        used = self.by_item.sum(axis=1) > 0
-        centred = np.where(used[:, None], self.by_item - self.distribution, 0.0) / used.sum()
-        return np.asarray(centred @ values, dtype=float)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Implied:
-    """The profile that a fit implies for `_Thinned`; `by_x` (J, Q) is P(j | x) on its support."""
+    """The profile that a fit implies for an `ObservedModel` of thinned trials.
+
+    `by_x` (J, Q) is P(j | x) on its support.
+    """
 
     distribution: Floats
     profile: Floats
@@ -202,7 +159,9 @@ class _Implied:
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of items on ``sum_j weights_j T_l(j)``, (N, L)."""
         by_level = np.einsum("j,ljk->kl", weights, self.interpolation)
-        per_share = _ratio(by_level, np.broadcast_to(self.distribution[:, None], by_level.shape))
+        per_share = mean_where_known(
+            by_level, np.broadcast_to(self.distribution[:, None], by_level.shape)
+        )
         on_support = (per_share.T @ self.by_x) * self.fitted.distribution
         influence = self.fitted.profile_influence(on_support[0])
         for language in range(1, len(on_support)):
@@ -251,26 +210,20 @@ def _thinnable(fit: BenchmarkFit) -> _Thinnable:
 
 def _thin(fit: BenchmarkFit, data: _Thinnable, n_kept: int) -> tuple[BenchmarkFit, BenchmarkFit]:
     """Observed and implied fits with `n_kept` source trials."""
-    levels = np.arange(n_kept + 1)
-    by_x = np.asarray(stats.binom.pmf(levels[:, None], n_kept, fit.support), dtype=float)
+    support = np.arange(n_kept + 1) / n_kept
+    by_x = np.asarray(stats.binom.pmf(np.arange(n_kept + 1)[:, None], n_kept, fit.support))
     observed: list[ModelFit] = []
     implied: list[ModelFit] = []
     for m, fitted in enumerate(fit.models):
-        target = data.target[m]
         by_item = thinned_shares(fit.counts.source_correct[m], data.trials[m], n_kept)
-        n_items = by_item.T @ ~np.isnan(target)
-        never = n_items.sum(axis=0) == 0
-        weights = np.array([_interpolation(column) for column in n_items.T])
-        mean = _ratio(by_item.T @ np.nan_to_num(target), n_items)
-        share = by_item.sum(axis=0) / by_item.sum()
-        profile = np.einsum("ljk,kl->lj", weights, np.where(never, np.nan, mean))
-        observed.append(_Thinned(share, profile, mean, weights, by_item, target, n_items))
+        own = observed_model(by_item, data.target[m], support)
         share = by_x @ fitted.distribution
         joint = by_x @ (fitted.distribution * np.nan_to_num(fitted.profile)).T
-        mean = _ratio(joint, np.broadcast_to(share[:, None], joint.shape))
-        profile = np.einsum("ljk,kl->lj", weights, np.where(never, np.nan, mean))
-        implied.append(_Implied(share, profile, mean, weights, by_x, fitted))
-    support = levels / n_kept
+        mean = mean_where_known(joint, np.broadcast_to(share[:, None], joint.shape))
+        known = np.where(own.n_items.any(axis=0), mean, np.nan)
+        profile = np.einsum("lqk,kl->lq", own.interpolation, known)
+        observed.append(own)
+        implied.append(_Implied(share, profile, mean, own.interpolation, by_x, fitted))
     return (
         BenchmarkFit(fit.counts, support, tuple(observed)),
         BenchmarkFit(fit.counts, support, tuple(implied)),

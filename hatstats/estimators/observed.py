@@ -10,45 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.inference.arrays import Bools, Floats
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedModel:
-    """Profile (L, Q) of one model on the benchmark's levels of k/n, with the influence of items.
-
-    It is interpolated where the model has no item, by weights (Q, Q) of each language, and NaN for
-    a language that the model was never asked in. The distribution (Q,) is the share of the model's
-    items at each level; the level of an item (N,) is -1 if it was not asked in the source; target
-    accuracies are (N, L).
-    """
-
-    distribution: Floats
-    profile: Floats
-    interpolation: tuple[Floats, ...]
-    level: Ints
-    target: Floats
-
-    def profile_influence(self, weights: Floats) -> Floats:
-        """Influence of each item on ``sum_q weights_q T_l(q)``, shape (N, L)."""
-        influence = np.zeros(self.target.shape)
-        for column, interpolation in enumerate(self.interpolation):
-            y = self.target[:, column]
-            used = (self.level >= 0) & ~np.isnan(y)
-            level = self.level[used]
-            size = np.bincount(level, minlength=weights.size)
-            weight = (weights @ interpolation)[level] / size[level]
-            influence[used, column] = weight * (y[used] - self.profile[column, level])
-        return influence
-
-    def distribution_influence(self, values: Floats) -> Floats:
-        """Influence of each item on ``sum_q g(q) values_qr``, shape (N, R) for values (Q, R)."""
-        influence = np.zeros((self.level.size, values.shape[1]))
-        used = self.level >= 0
-        influence[used] = (values[self.level[used]] - self.distribution @ values) / used.sum()
-        return influence
+def mean_where_known(total: Floats, size: Floats) -> Floats:
+    """Quotient, 0 where `size` is."""
+    mean: Floats = np.divide(total, size, out=np.zeros_like(total), where=size > 0)
+    return mean
 
 
 def _interpolation(filled: Bools, support: Floats) -> Floats:
@@ -60,30 +30,61 @@ def _interpolation(filled: Bools, support: Floats) -> Floats:
     return weights
 
 
+@dataclass(frozen=True, slots=True)
+class ObservedModel:
+    """Profile (L, Q) of one model by level of k/n, with the influence of items.
+
+    It is interpolated where the model has no item, from `mean` (Q, L) by weights (L, Q, Q), and NaN
+    for a language that the model was never asked in. The distribution (Q,) is the share of the
+    model's items at each level; `by_item` (N, Q) is the probability of each item's level, 0 at all
+    of them if it was not asked in the source; target accuracies are (N, L), and `n_items` (Q, L)
+    counts items with one.
+    """
+
+    distribution: Floats
+    profile: Floats
+    mean: Floats
+    interpolation: Floats
+    by_item: Floats
+    target: Floats
+    n_items: Floats
+
+    def profile_influence(self, weights: Floats) -> Floats:
+        """Influence of each item on ``sum_q weights_q T_l(q)``, shape (N, L)."""
+        on_means = np.einsum("q,lqk->kl", weights, self.interpolation)
+        per_item = mean_where_known(on_means, self.n_items)
+        influence = (self.by_item @ per_item) * np.nan_to_num(self.target)
+        influence -= self.by_item @ (per_item * self.mean)
+        return np.asarray(influence * ~np.isnan(self.target), dtype=float)
+
+    def distribution_influence(self, values: Floats) -> Floats:
+        """Influence of each item on ``sum_q g(q) values_qr``, shape (N, R) for values (Q, R)."""
+        used = self.by_item.any(axis=1)
+        centred = np.where(used[:, None], self.by_item - self.distribution, 0.0) / used.sum()
+        return np.asarray(centred @ values, dtype=float)
+
+
+def observed_model(by_item: Floats, target: Floats, support: Floats) -> ObservedModel:
+    """Profile by level on a support (Q,), from items' levels (N, Q) and targets (N, L)."""
+    n_items = by_item.T @ ~np.isnan(target)
+    mean = mean_where_known(by_item.T @ np.nan_to_num(target), n_items)
+    weights = np.array([_interpolation(column > 0, support) for column in n_items.T])
+    known = np.where(n_items.any(axis=0), mean, np.nan)
+    return ObservedModel(
+        distribution=by_item.sum(axis=0) / by_item.sum(),
+        profile=np.einsum("lqk,kl->lq", weights, known),
+        mean=mean,
+        interpolation=weights,
+        by_item=by_item,
+        target=target,
+        n_items=n_items,
+    )
+
+
 def fit_observed(counts: ItemCounts) -> BenchmarkFit:
     """Observed profiles of every model of a benchmark, on the levels of k/n seen in any model."""
     source, target = counts.source_accuracy(), counts.target_accuracy()
     support = np.unique(source[~np.isnan(source)])
-    models = []
-    for m in range(len(counts.models)):
-        asked = ~np.isnan(source[m])
-        level = np.full(source[m].shape, -1, dtype=np.intp)
-        level[asked] = np.searchsorted(support, source[m][asked])
-        profile, interpolations = [], []
-        for y in target[m].T:
-            used = asked & ~np.isnan(y)
-            size = np.bincount(level[used], minlength=support.size)
-            total = np.bincount(level[used], weights=y[used], minlength=support.size)
-            mean = total / np.maximum(size, 1) if used.any() else np.full(size.shape, np.nan)
-            interpolations.append(_interpolation(size > 0, support))
-            profile.append(interpolations[-1] @ mean)
-        models.append(
-            ObservedModel(
-                distribution=np.bincount(level[asked], minlength=support.size) / asked.sum(),
-                profile=np.array(profile),
-                interpolation=tuple(interpolations),
-                level=level,
-                target=target[m],
-            )
-        )
+    levels = (source[:, :, None] == support).astype(float)
+    models = map(observed_model, levels, target, [support] * len(levels))
     return BenchmarkFit(counts, support, tuple(models))
