@@ -13,8 +13,7 @@ from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.influence import Tails, cluster_sums
-from hatstats.inference.resampling.shrinkage import shrunk_covariance, shrunk_logarithms
+from hatstats.inference.influence import Tails, cluster_sums, shrunk_covariance, shrunk_logarithms
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import aggregate_counts, benchmark_is_item_level
 from hatstats.scores.item_profile import ItemProfile

@@ -263,7 +263,8 @@ def check_steps(
     difference`, the last in standard errors, and the number of refits that failed or lost a model.
     """
     bse = standard_errors(scores.covariance)
-    rows, failed = [], 0
+    rows: list[tuple[object, ...]] = []
+    failed = 0
     for draw in range(n_refits):
         weights = [
             bootstrap_weights(psi.shape[0], 1, kind="multinomial", rng=rng)[0]
@@ -276,11 +277,8 @@ def check_steps(
             failed += 1
             continue
         difference = np.divide(refit - step, bse, out=np.full(bse.size, np.nan), where=bse > 0)
-        columns = [draw, list(scores.models), refit, step, difference]
-        rows.append(pd.DataFrame(dict(zip(REFIT_COLUMNS, columns, strict=True))))
-    if rows:
-        return pd.concat(rows, ignore_index=True), failed
-    return pd.DataFrame(columns=REFIT_COLUMNS), failed
+        rows += zip([draw] * step.size, scores.models, refit, step, difference, strict=True)
+    return pd.DataFrame(rows, columns=REFIT_COLUMNS), failed
 
 
 def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:

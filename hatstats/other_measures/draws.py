@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import NotIdentifiedError
+from hatstats.estimators.aggregate.line_adjustment import reference_nodes
 from hatstats.estimators.aggregate.panel_regression import Logits
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
@@ -38,7 +39,6 @@ from hatstats.study.read import as_study
 #: Measures whose natural null is 0.
 _NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality")
 _BLOCK = 100
-_NODES = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,18 +320,11 @@ def _line_hat(
     """HAT along each draw's line, shape (B, M)."""
     zs, zt = logits
     own = zs[:, rows]
-    if reference == "own":
-        nodes = own[:, :, None]
-    elif reference == "uniform":
-        grid = special.logit((np.arange(50) + 0.5) / 50)
-        nodes = np.broadcast_to(grid, (len(zs), len(rows), grid.size))
-    else:
-        levels = (np.arange(_NODES) + 0.5) / _NODES
-        pooled = zs if zs.shape[1] <= _NODES else np.quantile(zs, levels, axis=1).T
-        nodes = np.broadcast_to(pooled[:, None, :], (len(zs), len(rows), pooled.shape[1]))
+    nodes, mixing, _ = reference_nodes(reference, part.counts, zs)
+    steps = slopes[:, None, None] * (nodes[..., None, :] - own[:, :, None])
     chance = part.counts.chance
     total = np.zeros(own.shape)
     for language in range(zt.shape[2]):
-        line = zt[:, :, language, None] + slopes[:, None, None] * (nodes - own[:, :, None])
-        total += special.expit(line).mean(axis=2)
+        line = zt[:, :, language, None] + steps
+        total += (mixing[rows] * special.expit(line)).sum(axis=2)
     return np.asarray(chance + (1.0 - chance) * total / zt.shape[2], dtype=float)

@@ -43,14 +43,12 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
         beta = float(profile.panel.slopes()[b])
         columns = profile.panel.intercept_columns(b, len(part.counts.languages))
         intercepts = profile.panel.intercepts(b, len(part.counts.languages))
-        for m, model in enumerate(part.counts.models):
-            if model not in models:
-                continue
+        for row, model in enumerate(models):
+            m = part.counts.models.index(model)
             p, n = part.counts.target_accuracy[m], part.counts.target_trials[m]
             used = np.flatnonzero(n > 0)
             q = special.expit(intercepts[used] + beta * part.source[m])
             slope = (1.0 - chance) * q * (1.0 - q) / used.size
-            row = models.index(model)
             gradient[row, columns[used]] = slope
             if profile.panel.slope is None:
                 gradient[row, profile.panel.n_intercepts + b] = slope.sum() * part.source[m]

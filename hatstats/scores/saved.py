@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
@@ -101,14 +100,18 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plain(values: ArrayLike) -> Any:
-    """Numbers as lists; NaN as null, infinities as text."""
-    array = np.asarray(values, dtype=float)
-    plain = array.astype(object)
-    plain[np.isnan(array)] = None
-    plain[array == np.inf] = "inf"
-    plain[array == -np.inf] = "-inf"
-    return plain.tolist()
+def _plain(values: Any) -> Any:
+    """Numbers, texts and dates as lists of what JSON has."""
+    return np.frompyfunc(_plain_value, 1, 1)(np.asarray(values, dtype=object)).tolist()
+
+
+def _plain_value(value: Any) -> Any:
+    """An unknown value as null, an infinity and a date as text, any other as it is."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, float) and np.isinf(value):
+        return str(value)
+    return value.isoformat() if isinstance(value, pd.Timestamp) else value
 
 
 def _array(values: Any, shape: tuple[int, ...]) -> Floats:
@@ -122,17 +125,10 @@ def _array(values: Any, shape: tuple[int, ...]) -> Floats:
 
 def _plain_table(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Columns by name: type and values."""
-    columns = {}
-    for name, column in table.items():
-        kind = str(column.dtype)
-        if column.dtype.kind == "f":
-            values = _plain(column)
-        elif column.dtype.kind == "M":
-            values = [None if pd.isna(day) else day.isoformat() for day in column]
-        else:
-            values = [None if pd.isna(value) else value for value in column.tolist()]
-        columns[str(name)] = {"dtype": kind, "values": values}
-    return columns
+    return {
+        str(name): {"dtype": str(column.dtype), "values": _plain(column)}
+        for name, column in table.items()
+    }
 
 
 def _table(columns: dict[str, dict[str, Any]]) -> pd.DataFrame:

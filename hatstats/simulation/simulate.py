@@ -7,21 +7,20 @@ Models answer the same items, whose hardness they share up to noise of their own
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
+from hatstats.inference.validation import one_of
 from hatstats.simulation.worlds import (
     WORLDS,
     World,
     WorldName,
     check_values,
-    check_world,
     item_probabilities,
     true_hat,
 )
@@ -122,7 +121,7 @@ def simulate_study(
     >>> [float(round(score, 2)) for score in scores.params]  # the true score of both is 0.38
     [0.38, 0.36]
     """
-    check_world(world)
+    one_of("world", world, tuple(WORLDS))
     generator, seed = seeded(rng)
     source = "simulate_study" + ("" if seed is None else f", rng={seed}")
     ability = np.asarray(_ABILITIES if source_ability is None else source_ability, dtype=float)
@@ -141,53 +140,43 @@ def simulate_study(
                 value=values.tolist(),
                 hint="0 is a chance of one half, 2 one of .88.",
             )
-    study = _plain_study(ability, shifts, shape or Shape(), world, generator)
-    return replace(study, info=replace(study.info, source=source))
+    title = f"Simulated study, world {world}"
+    info = StudyInfo("simulated", title=title, source=source, synthetic=True)
+    return _study(np.column_stack([ability, shifts]), shape or Shape(), world, info, generator)
 
 
-def _plain_study(
-    ability: Floats, shifts: Floats, shape: Shape, world: WorldName, rng: np.random.Generator
+def _study(
+    models: Floats, shape: Shape, world: WorldName, info: StudyInfo, rng: np.random.Generator
 ) -> Study:
-    """Draw a study of one benchmark from abilities and transfer shifts, both (M,)."""
+    """Draw a study of one benchmark; `models` (M, 2) are abilities and transfer shifts."""
     hardness = rng.standard_normal(shape.n_items)
     if shape.twins:
         hardness = np.repeat(hardness[: (shape.n_items + 1) // 2], 2)[: shape.n_items]
     languages = ["src", *(f"t{number:02d}" for number in range(1, shape.n_languages + 1))]
     items = [f"item-{number:06d}" for number in range(shape.n_items)]
-    names = [f"model-{number:02d}" for number in range(1, ability.size + 1)]
-    right = np.empty((ability.size, shape.n_items, len(languages)), dtype=np.int64)
-    for m, (level, shift) in enumerate(zip(ability, shifts, strict=True)):
-        source = item_probabilities(float(level), hardness, shape.spread, shape.piled, rng)
-        target = WORLDS[world].draw(source, shape.n_languages, float(shift), rng)
+    names = [f"model-{number:02d}" for number in range(1, len(models) + 1)]
+    right = np.empty((len(models), shape.n_items, len(languages)), dtype=np.int64)
+    for m, (level, shift) in enumerate(models.tolist()):
+        source = item_probabilities(level, hardness, shape.spread, shape.piled, rng)
+        target = WORLDS[world].draw(source, shape.n_languages, shift, rng)
         right[m] = rng.binomial(shape.n_trials, np.column_stack([source, target]))
-    counts = _counts_table(right, names, items, languages)
-    clusters = [f"pair-{i // 2:06d}" if shape.twins else "" for i in range(shape.n_items)]
+    model, item, language = np.unravel_index(np.arange(right.size), right.shape)
+    clusters = [f"pair-{n // 2:06d}" if shape.twins else "" for n in range(shape.n_items)]
+    counts = {
+        "model": pd.Series(names, dtype="str").array.take(model),
+        "item": pd.Series(items, dtype="str").array.take(item),
+        "language": pd.Series(languages, dtype="str").array.take(language),
+        "n_correct": right.ravel().astype(float),
+        "benchmark": "simulated",
+        "n_trials": float(shape.n_trials),
+        "cluster": np.array(clusters)[item],
+    }
+    benchmarks = {"benchmark": ["simulated"], "source_language": ["src"], "chance": [0.0]}
     return Study(
-        counts=counts.assign(
-            benchmark="simulated",
-            n_trials=float(shape.n_trials),
-            cluster=np.tile(np.repeat(clusters, len(languages)), len(names)),
-        ),
-        models=_models(names, ability, rng),
-        benchmarks=pd.DataFrame(
-            {"benchmark": ["simulated"], "source_language": ["src"], "chance": [0.0]}
-        ),
-        info=StudyInfo("simulated", title=f"Simulated study, world {world}", synthetic=True),
-    )
-
-
-def _counts_table(
-    right: NDArray[np.int64], models: Sequence[str], items: Sequence[str], languages: Sequence[str]
-) -> pd.DataFrame:
-    """One row per model, item and language of right answers, shape (M, N, L)."""
-    m, i, k = np.unravel_index(np.arange(right.size), right.shape)
-    return pd.DataFrame(
-        {
-            "model": pd.Series(models, dtype="str").array.take(m),
-            "item": pd.Series(items, dtype="str").array.take(i),
-            "language": pd.Series(languages, dtype="str").array.take(k),
-            "n_correct": right.ravel().astype(float),
-        }
+        counts=pd.DataFrame(counts),
+        models=_models(names, models[:, 0], rng),
+        benchmarks=pd.DataFrame(benchmarks),
+        info=info,
     )
 
 

@@ -18,6 +18,7 @@ from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.validation import one_of
 
 #: Shift of a target's logit: one number, or one for each language.
 Shift = float | Floats
@@ -32,8 +33,6 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 # Line of the logit-normal worlds; the residual has standard deviation 1.
 _INTERCEPT, _SLOPE = -0.8, 0.9
-# Share of the residual variance that an item's languages share in the world `shared_factor`.
-_SHARED = 0.7
 
 
 def item_probabilities(
@@ -64,61 +63,47 @@ def _line(p: Floats, shift: Shift) -> Floats:
     return _INTERCEPT + shift + _SLOPE * _logit(p)
 
 
-def _logit_normal_mean(p: Floats, shift: Shift) -> Floats:
-    grid = _line(p, shift)[..., None] + _NODES
-    return np.asarray(special.expit(grid) @ _WEIGHTS, dtype=float)
-
-
-def _draw_logit_normal(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
-    noise = rng.standard_normal((p.size, languages))
-    return np.asarray(special.expit(_line(p[:, None], shift) + noise), dtype=float)
-
-
-def _draw_shared(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
-    own = rng.standard_normal((p.size, languages))
-    common = rng.standard_normal((p.size, 1))
-    noise = np.sqrt(_SHARED) * common + np.sqrt(1.0 - _SHARED) * own
-    return np.asarray(special.expit(_line(p[:, None], shift) + noise), dtype=float)
-
-
-def _mixture_mean(p: Floats, shift: Shift) -> Floats:
-    return np.asarray(0.8 * special.expit(0.8 * _logit(p) + shift), dtype=float)
-
-
-def _draw_mixture(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
-    transfers = rng.random((p.size, languages)) < 0.8
-    return np.where(transfers, special.expit(0.8 * _logit(p[:, None]) + shift), 0.0)
-
-
-def _cubic_mean(p: Floats, shift: Shift) -> Floats:
-    return np.asarray(special.expit(_logit(p**3) + shift), dtype=float)
-
-
-def _draw_cubic(p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
-    target = _cubic_mean(p[:, None], shift)
-    return np.broadcast_to(target, (p.size, languages)).copy()
-
-
 @dataclass(frozen=True, slots=True)
 class World:
-    """How transfer behaves.
+    """How transfer behaves: the target logit of an item whose source probability is p.
 
-    ``profile(p, shift)`` is the true transfer profile E[target | source = p], broadcast over both;
-    ``draw(p, languages, shift, rng)`` gives target probabilities (N, L) from source probabilities
-    (N,) and one shift or one per language (L,).
+    It is ``line(p, shift)`` plus, where `noisy`, a standard normal residual, whose variance the
+    languages of an item share in part (`shared`); knowledge transfers with probability `transfers`.
     """
 
-    profile: Callable[[Floats, Shift], Floats]
-    draw: Callable[[Floats, int, Shift, np.random.Generator], Floats]
+    line: Callable[[Floats, Shift], Floats]
+    noisy: bool = False
+    shared: float = 0.0
+    transfers: float = 1.0
+
+    def profile(self, p: Floats, shift: Shift) -> Floats:
+        """True transfer profile E[target | source = p], broadcast over both."""
+        logit = self.line(p, shift)
+        if self.noisy:
+            return np.asarray(special.expit(logit[..., None] + _NODES) @ _WEIGHTS, dtype=float)
+        return np.asarray(self.transfers * special.expit(logit), dtype=float)
+
+    def draw(self, p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
+        """Target probabilities (N, L) from those in the source (N,), one shift or one each (L,)."""
+        logit, noise = self.line(p[:, None], shift), np.zeros((p.size, languages))
+        if self.noisy:
+            noise = rng.standard_normal((p.size, languages))
+        if self.shared:
+            common = rng.standard_normal((p.size, 1))
+            noise = np.sqrt(self.shared) * common + np.sqrt(1.0 - self.shared) * noise
+        found = np.asarray(special.expit(logit + noise), dtype=float)
+        if self.transfers < 1.0:
+            found[rng.random((p.size, languages)) >= self.transfers] = 0.0
+        return found
 
 
 #: The worlds by name: residuals independent by language; transfer that happens or not; transfer
 #: of p^3; residuals that an item's languages share.
 WORLDS: dict[str, World] = {
-    "logit_normal": World(_logit_normal_mean, _draw_logit_normal),
-    "mixture": World(_mixture_mean, _draw_mixture),
-    "cubic": World(_cubic_mean, _draw_cubic),
-    "shared_factor": World(_logit_normal_mean, _draw_shared),
+    "logit_normal": World(_line, noisy=True),
+    "mixture": World(lambda p, shift: 0.8 * _logit(p) + shift, transfers=0.8),
+    "cubic": World(lambda p, shift: _logit(p**3) + shift),
+    "shared_factor": World(_line, noisy=True, shared=0.7),
 }
 
 
@@ -127,14 +112,6 @@ def check_values(settings: object, checks: Iterable[tuple[str, bool, str]], mess
     for name, valid, hint in checks:
         if not valid:
             raise DataError(message, column=name, value=getattr(settings, name), hint=hint)
-
-
-def check_world(world: str) -> None:
-    """Refuse a world that is not in `WORLDS`."""
-    if world not in WORLDS:
-        raise DataError(
-            "unknown world", column="world", value=world, hint=f"use {', '.join(WORLDS)}."
-        )
 
 
 def true_hat(
@@ -165,7 +142,7 @@ def true_hat(
     >>> round(hs.true_hat([0.2, 0.5, 0.8]), 3)
     0.36
     """
-    check_world(world)
+    one_of("world", world, tuple(WORLDS))
     p = np.asarray(source_accuracy, dtype=float).ravel()
     if p.size == 0 or not ((p >= 0.0) & (p <= 1.0)).all():
         raise DataError(

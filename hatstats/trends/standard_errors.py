@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.cluster_robust.permutation import permutation_test
+from hatstats.inference.cluster_robust.resampled_tests import (
+    WeightKind,
+    permutation_test,
+    wild_cluster_bootstrap,
+)
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
-from hatstats.inference.cluster_robust.wild_bootstrap import WeightKind, wild_cluster_bootstrap
 from hatstats.inference.reml.meta_regression import RemlFit, knapp_hartung, satterthwaite
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 

@@ -9,9 +9,11 @@ import statsmodels.api as sm
 from scipy import stats
 
 from hatstats.estimators.aggregate.profile import fit_aggregate
-from hatstats.inference.cluster_robust.permutation import permutation_test
+from hatstats.inference.cluster_robust.resampled_tests import (
+    permutation_test,
+    wild_cluster_bootstrap,
+)
 from hatstats.inference.cluster_robust.sandwich import cluster_robust
-from hatstats.inference.cluster_robust.wild_bootstrap import wild_cluster_bootstrap
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.study import Study
 from hatstats.trends.regression import fit_trend

@@ -9,6 +9,7 @@ from scipy import linalg, special
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.inference.arrays import Floats
+from hatstats.scores.counts import AggregateCounts
 from hatstats.scores.reference import reference_mixture
 
 _UNIFORM = (np.arange(50) + 0.5) / 50
@@ -17,12 +18,14 @@ _UNIFORM = (np.arange(50) + 0.5) / 50
 _MAX_NODES = 60
 
 
-def _reference_nodes(reference: str | ArrayLike, logits: Logits) -> tuple[Floats, Floats, bool]:
-    """The reference of M models: source logits (R,) of its nodes and weights (M, R).
+def reference_nodes(
+    reference: str | ArrayLike, counts: AggregateCounts, source: Floats
+) -> tuple[Floats, Floats, bool]:
+    """The reference of M models: source logits (..., R) of its nodes and weights (M, R).
 
-    And whether the logits are those of the M models, with their sampling errors.
+    And whether the logits are those of the M models, `source` (..., M), with their sampling errors.
     """
-    names, chance = logits.counts.models, logits.counts.chance
+    names, chance = counts.models, counts.chance
     if not isinstance(reference, str):
         reference_mixture(reference, names, np.array([0.0, 1.0]))
         values = np.asarray(reference, dtype=float).ravel()
@@ -30,11 +33,13 @@ def _reference_nodes(reference: str | ArrayLike, logits: Logits) -> tuple[Floats
     elif reference == "uniform":
         nodes = special.logit(_UNIFORM)
     elif reference == "pooled" and len(names) > _MAX_NODES:
-        nodes = np.quantile(logits.source, (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES)
+        levels = (np.arange(_MAX_NODES) + 0.5) / _MAX_NODES
+        nodes = np.moveaxis(np.quantile(source, levels, axis=-1), 0, -1)
     else:
         mixing = reference_mixture(reference, names, np.zeros(len(names))).mixing
-        return logits.source, mixing, True
-    return nodes, np.full((len(names), nodes.size), 1.0 / nodes.size), False
+        return source, mixing, True
+    size = nodes.shape[-1]
+    return nodes, np.full((len(names), size), 1.0 / size), False
 
 
 def sampling_covariance(logits: Logits, correlation: float) -> Floats:
@@ -94,7 +99,7 @@ def line_scores(
     chance = logits.counts.chance
     beta = float(panel.slopes()[b])
     target, fill, extra = filled_targets(logits, panel, b)
-    nodes, mixing, estimated = _reference_nodes(reference, logits)
+    nodes, mixing, estimated = reference_nodes(reference, logits.counts, logits.source)
     count, languages = target.shape
     distance = nodes - logits.source[:, None]
     # [m, l, r]: model m in language l, had its source logit been that of reference node r.

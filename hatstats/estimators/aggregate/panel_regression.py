@@ -23,7 +23,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
@@ -222,7 +221,7 @@ def fit_panel(
     settle.
     """
     width = len(terms)
-    tables, given_rows, source_fits, source_models = [], [], [], []
+    blocks, source_fits, source_models = [], [], []
     for b, logits in enumerate(parts):
         names = logits.counts.models
         kept = [m for m, name in enumerate(names) if covariates is None or name in covariates]
@@ -233,36 +232,23 @@ def fit_panel(
         source_models.append(tuple(names[m] for m in kept))
         row, language = np.nonzero(~np.isnan(logits.target[kept]))
         m = np.array(kept)[row]
-        given_rows.append(given[row])
-        tables.append(
-            pd.DataFrame(
-                {
-                    "model": np.array(names)[m],
-                    "benchmark": b,
-                    "language": language,
-                    "target": logits.target[m, language],
-                    "target_var": logits.target_var[m, language],
-                    "source": source[row],
-                    "source_var": error[row],
-                }
-            )
-        )
-    rows = pd.concat(tables, ignore_index=True)
-    model = rows["model"].to_numpy(dtype=np.str_)
-    benchmark, language = (rows[name].to_numpy(dtype=np.intp) for name in ("benchmark", "language"))
-    numbers = ["target", "target_var", "source", "source_var"]
-    y, target_var, source, source_var = rows[numbers].to_numpy(dtype=float).T
+        numbers = logits.target[m, language], logits.target_var[m, language], source[row]
+        labels = np.array(names)[m], np.full(m.size, b), language
+        blocks.append((*labels, *numbers, error[row], given[row]))
+    model, benchmark, language, y, target_var, source, source_var, given = (
+        np.concatenate(column) for column in zip(*blocks, strict=True)
+    )
 
     key, cell = np.unique(np.column_stack([benchmark, language]), axis=0, return_inverse=True)
-    labels = [
+    coefficients = [
         f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[column]}]"
         for b, column in key
     ]
     design = [np.eye(len(key))[cell.reshape(-1)]]
     if slope is None:
         design.append(np.eye(len(parts))[benchmark] * source[:, None])
-        labels += [f"source_logit[{logits.counts.benchmark}]" for logits in parts]
-    X = np.column_stack([*design, np.concatenate(given_rows)])
+        coefficients += [f"source_logit[{logits.counts.benchmark}]" for logits in parts]
+    X = np.column_stack([*design, given])
 
     families = family_labels(model, family_of)
     groupings = _groupings(model, benchmark, families, width, slope)
@@ -301,7 +287,7 @@ def fit_panel(
         )
     return Panel(
         fit=fit,
-        terms=(*labels, *terms),
+        terms=(*coefficients, *terms),
         n_intercepts=len(key),
         n_slopes=0 if slope is not None else len(parts),
         model=model,

@@ -15,7 +15,7 @@ from hatstats.estimators.joint.likelihood import join_models
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.influence import cluster_sums
+from hatstats.inference.influence import influence_covariance
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import benchmark_is_item_level, item_counts
@@ -56,9 +56,8 @@ def _gain(scores: Floats, base: Floats, clusters: Ints) -> tuple[float, float]:
     difference = (scores - base)[both]
     mean = float(difference.mean())
     codes = np.unique(clusters[both], return_inverse=True)[1]
-    psi = cluster_sums(((difference - mean) / difference.size)[:, None], codes)
-    groups = psi.shape[0]
-    return mean, float(np.sqrt((psi**2).sum() * groups / max(groups - 1, 1)))
+    psi = ((difference - mean) / difference.size)[:, None]
+    return mean, float(np.sqrt(influence_covariance(psi, codes)[0, 0]))
 
 
 def compare_joint(

@@ -10,7 +10,7 @@ out:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import special
@@ -121,10 +121,7 @@ class TableMaker:
         second = means.pop("second", empty())
         first = {name: value / table for name, value in means.items()}
         by_logit, by_tau = first.pop("logit"), first.pop("tau")
-        by_trials = {
-            name: (step * base, first[name])
-            for name, base, step in self._trial_slopes(theta, source)
-        }
+        by_trials = {name: (slope, first[name]) for name, slope in source.by_trials.items()}
         slopes = source.by_logit, by_logit, by_tau, by_trials
         if order > 1:
             second = np.moveaxis(second, -1, 0) / table
@@ -132,23 +129,19 @@ class TableMaker:
         return Tables(nodes, source.log_pmf, np.log(table), *slopes, source.curvature, second)
 
     def _trials(self, rows: CountRows, theta: Floats, logit: Floats, order: int) -> TrialTerms:
-        """Log-probabilities of count rows (K) at logits (..., M), shape (..., K, M)."""
-        chance = self.chance_level(theta)
-        if self.options.beta_binomial:
-            omega = self.layout.scalar(theta, "spread") ** 2
-            return rows.beta_binomial(logit, chance, omega, order=order)
-        by_chance = order > 0 and self.layout.has("chance")
-        return rows.binomial(logit, chance, by_chance=by_chance, order=order)
+        """Log-probabilities of count rows (K) at logits (..., M), shape (..., K, M).
 
-    def _trial_slopes(self, theta: Floats, terms: TrialTerms) -> list[tuple[str, Floats, float]]:
-        """Parameters of the trials: name, derivative of log_pmf, and of the transformation."""
-        found: list[tuple[str, Floats, float]] = []
-        if self.layout.has("chance") and terms.by_chance.size:
-            chance = self.chance_level(theta)
-            found.append(("chance", terms.by_chance, chance * (1.0 - chance)))
-        if self.options.beta_binomial and terms.by_spread.size:
-            found.append(("spread", terms.by_spread, 2.0 * self.layout.scalar(theta, "spread")))
-        return found
+        Derivatives are with respect to the parameters of the trials that the model has.
+        """
+        chance, spread = self.chance_level(theta), self.layout.scalar(theta, "spread")
+        if self.options.beta_binomial:
+            terms = rows.beta_binomial(logit, chance, spread**2, order=order)
+        else:
+            by_chance = order > 0 and self.layout.has("chance")
+            terms = rows.binomial(logit, chance, by_chance=by_chance, order=order)
+        steps = {"chance": chance * (1.0 - chance), "spread": 2.0 * spread}
+        slopes = {k: steps[k] * v for k, v in terms.by_trials.items() if self.layout.has(k)}
+        return replace(terms, by_trials=slopes)
 
     def _residual_means(self, theta: Floats, logit: Floats, order: int) -> dict[str, Floats]:
         """P(k | node) with the own residual integrated out, and its derivatives, each (L, K, Q).
@@ -170,6 +163,6 @@ class TableMaker:
             means |= {"logit": first[..., 0], "tau": first[..., 1]}
         if order > 1:
             means["second"] = (pmf * (terms.by_logit**2 + terms.curvature)).reshape(shape) @ powers
-        for name, base, step in self._trial_slopes(theta, terms):
-            means[name] = step * ((pmf * base).reshape(shape) @ residual.weights)
+        for name, slope in terms.by_trials.items():
+            means[name] = (pmf * slope).reshape(shape) @ residual.weights
         return means

@@ -21,15 +21,14 @@ def empty() -> Floats:
 class TrialTerms:
     """Log-probabilities of count rows (K) at logits (..., M), each (..., K, M).
 
-    Beside them first and second derivative with respect to the logit, and derivatives with respect
-    to the chance level c and the overdispersion omega; those that are not wanted are empty.
+    Beside them first and second derivative with respect to the logit, and derivatives by name with
+    respect to the ``chance`` level and the overdispersion, ``spread``; only those that are wanted.
     """
 
     log_pmf: Floats
     by_logit: Floats = field(default_factory=empty)
     curvature: Floats = field(default_factory=empty)
-    by_chance: Floats = field(default_factory=empty)
-    by_spread: Floats = field(default_factory=empty)
+    by_trials: dict[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,8 @@ class CountRows:
         successes = np.column_stack([self.correct, self.trials - self.correct])
         log_pmf = successes @ np.stack([log_share, log_wrong], axis=-2)
         log_pmf += self.log_choose[:, None]
-        by_logit = curvature = by_c = empty()
+        by_logit = curvature = empty()
+        by_trials = {}
         if order:
             by_logit = successes @ np.stack([slope, -right], axis=-2)
         if order > 1:
@@ -80,7 +80,8 @@ class CountRows:
         if by_chance:
             lift = wrong[..., None, :] / share[..., None, :]
             by_c = self.correct[:, None] * lift - (successes[:, 1] / (1.0 - chance))[:, None]
-        return TrialTerms(log_pmf, by_logit, curvature, by_c)
+            by_trials["chance"] = by_c
+        return TrialTerms(log_pmf, by_logit, curvature, by_trials)
 
     def beta_binomial(
         self, logit: Floats, chance: float, omega: float, *, order: int = 1
@@ -109,8 +110,7 @@ class CountRows:
             log_pmf,
             by_share * lift,
             curvature if order > 1 else empty(),
-            by_share * wrong[..., None, :],
-            up[2] + down[2] - total[2],
+            {"chance": by_share * wrong[..., None, :], "spread": up[2] + down[2] - total[2]},
         )
 
 

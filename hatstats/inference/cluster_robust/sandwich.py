@@ -49,7 +49,6 @@ from hatstats.inference.cluster_robust.satterthwaite import (
     cluster_covariances,
     hotelling_df,
     hotelling_test,
-    satterthwaite_df,
     sole_clusters,
 )
 from hatstats.inference.validation import (
@@ -112,7 +111,7 @@ class ClusterRobust:
             [
                 np.nan
                 if cluster >= 0
-                else satterthwaite_df(self._covariances(c[None])[0, 0], float(c @ self.between @ c))
+                else hotelling_df(self._covariances(c[None]), np.array([[c @ self.between @ c]]))
                 for c, cluster in zip(contrasts, sole, strict=True)
             ]
         )

@@ -73,22 +73,13 @@ def cluster_covariances(loadings: Floats, residual_cov: Floats, codes: Ints, cou
     return result
 
 
-def satterthwaite_df(P: Floats, known: float = 0.0) -> float:
-    """Degrees of freedom ``2 mean^2 / variance = (tr P + known)^2 / sum P_ij^2`` of one variance.
-
-    `P` (G, G) are the covariances of the cluster terms, `known` is the part of the variance that is
-    not estimated; NaN without an estimated part.
-    """
-    spread = float((P**2).sum())
-    return (float(np.trace(P)) + known) ** 2 / spread if spread > 0 else np.nan
-
-
 def hotelling_df(P: Floats, known: Floats) -> float:
     """Degrees of freedom ``nu`` of a covariance matrix, as in the test "HTZ".
 
     The ``nu`` at which a Wishart matrix has the same total variance, once the covariance is
-    standardised to a mean of I; `satterthwaite_df` for one contrast. `P` (q, q, G, G) comes from
-    `cluster_covariances`, `known` (q, q) is the part of the covariance that is not estimated.
+    standardised to a mean of I; for one contrast Satterthwaite's ``2 mean^2 / variance``. `P` (q,
+    q, G, G) comes from `cluster_covariances`, `known` (q, q) is the part of the covariance that is
+    not estimated; NaN without an estimated part.
     """
     count = len(P)
     omega = np.einsum("stii->st", P) + known
@@ -98,7 +89,7 @@ def hotelling_df(P: Floats, known: Floats) -> float:
     root = (vectors / np.sqrt(values)) @ vectors.T
     B = np.einsum("as,stij,tb->abij", root, P, root, optimize=True)
     variance = np.einsum("stij,tsij->", B, B) + np.einsum("ssij,ttij->", B, B)
-    return float(count * (count + 1) / variance)
+    return float(count * (count + 1) / variance) if variance > 0 else np.nan
 
 
 def hotelling_test(statistic: float, count: int, nu: float) -> WaldTest:

@@ -1,1 +1,1 @@
-"""Resampled estimates, and what shrinks noisy ones."""
+"""Resampled estimates, and sums of overdispersed counts."""

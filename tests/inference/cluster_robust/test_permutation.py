@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.inference.cluster_robust.permutation import group_size, permutation_test
+from hatstats.inference.cluster_robust.resampled_tests import group_size, permutation_test
 
 CODES = np.array([0, 0, 0, 1, 1, 2, 2])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.inference.cluster_robust.wild_bootstrap import wild_cluster_bootstrap
+from hatstats.inference.cluster_robust.resampled_tests import wild_cluster_bootstrap
 from tests.reference import stored
 
 FloatArray = NDArray[np.float64]

@@ -1,14 +1,25 @@
-r"""Wild cluster bootstrap of one contrast, enumerated where the clusters are few.
+r"""Tests of one coefficient from few clusters by resampling: wild bootstrap and permutation.
 
-Null-imposed and studentised by CR1 ("WCR"): refit under ``c'b = null``, multiply each cluster's
-restricted residuals by a random weight, refit, and compare the studentised contrast with those of
-all draws. With Rademacher weights (-1 or 1) and G clusters only ``2^G`` draws are possible, and up
-to 12 clusters they are enumerated: the p value is then exact. The data themselves are among the
-draws (all weights 1, and their mirror image), so p is never below ``2 / 2^G``.
+**Wild cluster bootstrap.** Null-imposed and studentised by CR1 ("WCR"): refit under
+``c'b = null``, multiply each cluster's restricted residuals by a random weight, refit, and compare
+the studentised contrast with those of all draws. With Rademacher weights (-1 or 1) and G clusters
+only ``2^G`` draws are possible, and up to 12 clusters they are enumerated: the p value is then
+exact. The data themselves are among the draws (all weights 1, and their mirror image), so p is
+never below ``2 / 2^G``.
 
 As least squares is linear, a draw needs vectors of length G only. With ``E = (X'WX)^-1 X'W``,
 restricted residuals u, and weights v, the contrast's deviation is ``a'v`` with ``a_g = c'E_g u_g``,
 and its CR1 variance is ``G / (G - 1) |B v|^2`` with ``B_gh = c'E_g (I - X E)_gh u_h``.
+
+**Permutation.** Under the null, with a random effect per cluster and exchangeable errors, outcomes
+keep their joint distribution when rows are permuted within a cluster, and when whole clusters of
+equal size are exchanged. Only those permutations are used: with families of unequal size a free
+shuffle of models would break the dependence within families.
+
+The residuals of the restricted fit are permuted (Freedman and Lane 1983, Journal of Business and
+Economic Statistics 1, 292-298): exact where the constant is the only other column, approximate
+otherwise. The statistic is studentised by CR1 over the clusters. Up to 20,000 permutations are
+enumerated; otherwise they are drawn, and the data count as a draw.
 
 Sources
 -------
@@ -16,17 +27,21 @@ Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90, 414-4
 Roodman, Nielsen, MacKinnon and Webb (2019), Stata Journal 19, 4-60.
 MacKinnon, Nielsen and Webb (2023), Journal of Econometrics 232, 272-299 (arXiv 2205.03285).
 Webb (2023), Canadian Journal of Economics 56, 839-858 (six-point weights).
+Winkler et al. (2015), NeuroImage 123, 253-268 (blocks exchangeable within and as wholes).
 """
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from hatstats.errors import DataError
-from hatstats.inference.arrays import Floats
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.cluster_robust.satterthwaite import sole_clusters
 from hatstats.inference.intervals import check_level
 from hatstats.inference.validation import (
@@ -38,7 +53,7 @@ from hatstats.inference.validation import (
 
 WeightKind = Literal["rademacher", "webb"]
 
-ENUMERATED_CLUSTERS = 12
+ENUMERATED_CLUSTERS, ENUMERATED_PERMUTATIONS = 12, 20_000
 _WEBB = np.sqrt(np.array([1.5, 1.0, 0.5]))
 # Draws this close to the observed statistic, relatively, are ties: rounding must not decide.
 _TIE = 1e-9
@@ -47,23 +62,33 @@ _ZERO = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WildBootstrap:
-    """A wild cluster bootstrap test of ``c'b = 0``; NaN with a `reason` where it does not apply.
+class ResampledTest:
+    """A two-sided test that a coefficient or contrast is 0, with draws of its statistic.
 
-    `statistic` is `estimate` over its CR1 standard error; `p_value` is two-sided, the share of
-    draws at least as far from zero, ties included, never 0; `floor` is the smallest that this
-    number of clusters or draws allows. `draws` (n_draws,) are studentised contrasts, ``2^G`` if
-    enumerated: infinite where a draw has a deviation but no variance, NaN where it has neither.
-    ``scores.test(estimate - null)`` tests another null.
+    `statistic` is `estimate` over its CR1 standard error; `p_value` is the share of draws at least
+    as far from zero, ties included, never 0; `floor` is the smallest that the clusters or draws
+    allow. `draws` (n_draws,) are studentised, all that are possible if `enumerated`. NaN with a
+    `reason` where the test does not apply.
     """
 
     estimate: float
-    std_error: float
     statistic: float
     p_value: float
     floor: float
     draws: Floats
+    enumerated: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WildBootstrap(ResampledTest):
+    """A wild cluster bootstrap test of ``c'b = 0``.
+
+    Draws, ``2^G`` if enumerated, are infinite where one has a deviation but no variance, NaN where
+    it has neither. ``scores.test(estimate - null)`` tests another null.
+    """
+
+    std_error: float
     scores: ClusterScores
 
     def conf_int(self, conf_level: float = 0.95) -> tuple[float, float]:
@@ -136,11 +161,16 @@ class ClusterScores:
         """Observed statistic, p value and statistics of the draws (n_draws,) at a distance."""
         t = float(self.studentised(distance, np.ones((1, len(self.a0))))[0])
         draws = self.studentised(distance, self.weights)
-        slack = _TIE * max(abs(t), 1e-300)
-        # A draw without deviation and without variance counts as extreme.
-        extreme = int((np.isnan(draws) | (np.abs(draws) >= abs(t) - slack)).sum())
-        extra = 0 if self.enumerated else 1  # the data are a draw too
-        return t, (extreme + extra) / (len(draws) + extra), draws
+        return t, _share_as_far(t, draws, self.enumerated), draws
+
+
+def _share_as_far(observed: float, draws: Floats, enumerated: bool) -> float:
+    """Share of draws at least as far from zero; the data are a draw too if not all are there."""
+    slack = _TIE * max(abs(observed), 1e-300)
+    # A draw without deviation and without variance counts as extreme.
+    extreme = int((np.isnan(draws) | (np.abs(draws) >= abs(observed) - slack)).sum())
+    extra = 0 if enumerated else 1
+    return (extreme + extra) / (len(draws) + extra)
 
 
 def wild_cluster_bootstrap(
@@ -213,6 +243,7 @@ def wild_cluster_bootstrap(
         p_value=np.nan if reason else p_value,
         floor=floor,
         draws=np.full(len(draws), np.nan) if reason else drawn,
+        enumerated=enumerated,
         reason=reason,
         scores=scores,
     )
@@ -228,3 +259,113 @@ def _drawn(kind: WeightKind, n_draws: int, count: int, rng: Any) -> Floats:
     """Random cluster weights, (n_draws, count)."""
     points = np.concatenate([-_WEBB, _WEBB]) if kind == "webb" else np.array([-1.0, 1.0])
     return np.asarray(np.random.default_rng(rng).choice(points, size=(n_draws, count)), dtype=float)
+
+
+def permutation_test(
+    y: Any,
+    X: Any,
+    clusters: Any,
+    *,
+    column: int,
+    n_draws: int = 9_999,
+    rng: np.random.Generator | int | None = None,
+) -> ResampledTest:
+    """Test that the coefficient of one column of ordinary least squares is zero.
+
+    `y` (n,) is regressed on `X` (n, k), of full column rank, constant included, with labels of
+    `clusters` (n,). `n_draws` permutations are drawn where there are too many to enumerate.
+    """
+    X = design_matrix(X)
+    n, k = X.shape
+    y = finite_array("y", y, (n,))
+    codes = cluster_codes(clusters, n)[1]
+    if not 0 <= column < k:
+        raise DataError(f"the design has {k} columns", column="column", value=column)
+    if n_draws < 1:
+        raise DataError("n_draws must be at least 1", value=n_draws)
+    enumerated = group_size(codes) <= ENUMERATED_PERMUTATIONS
+    generator = np.random.default_rng(rng)
+    order = (
+        np.array(list(_all_orders(codes)))
+        if enumerated
+        else _drawn_orders(codes, n_draws, generator)
+    )
+    others = np.delete(X, column, axis=1)
+    residual = y - others @ np.linalg.lstsq(others, y)[0] if k > 1 else y
+    E = np.linalg.inv(X.T @ X) @ X.T
+    member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
+
+    def statistics(outcomes: Floats) -> Floats:
+        """Studentised coefficients (m,) of outcomes (m, n)."""
+        slope = outcomes @ E[column]
+        residuals = outcomes - (outcomes @ E.T) @ X.T
+        scores = (residuals * E[column]) @ member.T
+        count = len(member)
+        error = np.sqrt(count / (count - 1) * (scores**2).sum(axis=1))
+        zero = error <= 1e-12 * np.linalg.norm(outcomes, axis=1) * np.linalg.norm(E[column])
+        t: Floats = np.divide(slope, error, out=np.full(error.shape, np.nan), where=~zero)
+        return t
+
+    observed = float(statistics(residual[None])[0])
+    draws = statistics(residual[order])
+    reason = ""
+    if np.isnan(observed):
+        reason = "the clusters show no variance of the coefficient"
+    elif np.ptp(np.nan_to_num(draws)) <= _TIE * max(abs(observed), 1e-300):
+        reason = "no permutation within families, or of families of equal size, moves the term"
+    ties = np.isclose(np.abs(draws), abs(observed), rtol=_TIE, atol=0.0)
+    return ResampledTest(
+        estimate=float(E[column] @ y),
+        statistic=np.nan if reason else observed,
+        p_value=np.nan if reason else _share_as_far(observed, draws, enumerated),
+        floor=float(ties.mean()) if enumerated else 1.0 / (len(draws) + 1),
+        draws=draws,
+        enumerated=enumerated,
+        reason=reason,
+    )
+
+
+def group_size(codes: Ints) -> int:
+    """Number of permutations within clusters and of clusters of equal size."""
+    sizes = np.bincount(codes)
+    within = math.prod(math.factorial(int(size)) for size in sizes)
+    between = math.prod(math.factorial(int(times)) for times in np.bincount(sizes))
+    return within * between
+
+
+def _rows(codes: Ints) -> list[Ints]:
+    """Row numbers of each cluster."""
+    return [np.flatnonzero(codes == cluster) for cluster in range(int(codes.max()) + 1)]
+
+
+def _all_orders(codes: Ints) -> Iterator[Ints]:
+    """All permutations of the rows, each (n,), the identity first."""
+    rows = _rows(codes)
+    by_size: dict[int, list[int]] = {}
+    for cluster, row in enumerate(rows):
+        by_size.setdefault(row.size, []).append(cluster)
+    exchanges = itertools.product(*(itertools.permutations(each) for each in by_size.values()))
+    clusters = [cluster for each in by_size.values() for cluster in each]
+    for exchange in exchanges:
+        source = dict(zip(clusters, itertools.chain(*exchange), strict=True))
+        inner = (itertools.permutations(rows[source[cluster]]) for cluster in range(len(rows)))
+        for chosen in itertools.product(*inner):
+            order = np.empty(codes.size, dtype=np.intp)
+            for row, taken in zip(rows, chosen, strict=True):
+                order[row] = taken
+            yield order
+
+
+def _drawn_orders(codes: Ints, n_draws: int, rng: np.random.Generator) -> Ints:
+    """Random permutations of the rows, (n_draws, n)."""
+    rows = _rows(codes)
+    order = np.empty((n_draws, codes.size), dtype=np.intp)
+    sizes = np.array([row.size for row in rows])
+    for draw in range(n_draws):
+        source = np.arange(len(rows))
+        for size in np.unique(sizes):
+            same = np.flatnonzero(sizes == size)
+            source[same] = rng.permutation(same)
+        for cluster, row in enumerate(rows):
+            order[draw, row] = rng.permutation(rows[source[cluster]])
+    return order

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hatstats.inference.influence import covariance_of_sums
-from hatstats.inference.resampling.shrinkage import shrunk_covariance, shrunk_logarithms
+from hatstats.inference.influence import covariance_of_sums, shrunk_covariance, shrunk_logarithms
 
 Floats = NDArray[np.float64]
 
