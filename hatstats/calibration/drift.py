@@ -19,8 +19,7 @@ from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.other_measures.table import measures
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
-from hatstats.simulation.worlds import PILED
+from hatstats.simulation.simulate import PILED, Shape, WorldName, simulate_study, true_hat
 from hatstats.study import Study
 
 _REFERENCES = ("uniform", "pooled")

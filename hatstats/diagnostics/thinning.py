@@ -178,22 +178,13 @@ class _Implied:
         return self.fitted.distribution_influence(self.by_x.T @ values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thinnable:
+def _thinnable(fit: BenchmarkFit) -> tuple[Floats, Floats, int, int]:
     """Items that every step thins, the same at each, so that only trials change along the path.
 
-    Source trials (M, N), 0 for excluded items; target accuracy (M, N, L); number of trials of which
-    some are dropped; number of excluded pairs of model and item.
+    Those with as many trials as nine in ten items of every model. Source trials (M, N), 0 for
+    excluded items; target accuracy (M, N, L); number of trials of which some are dropped; number
+    of excluded pairs of model and item.
     """
-
-    trials: Floats
-    target: Floats
-    n_trials: int
-    n_excluded: int
-
-
-def _thinnable(fit: BenchmarkFit) -> _Thinnable:
-    """Items with as many trials as nine in ten items of every model."""
     trials = fit.counts.source_trials
     n_trials = min(int(np.quantile(row[row > 0], 0.1, method="lower")) for row in trials)
     if n_trials < _FEWEST:
@@ -205,18 +196,20 @@ def _thinnable(fit: BenchmarkFit) -> _Thinnable:
     few = (trials > 0) & (trials < n_trials)
     target = fit.counts.target_accuracy()
     target[trials < n_trials] = np.nan
-    return _Thinnable(np.where(few, 0.0, trials), target, n_trials, int(few.sum()))
+    return np.where(few, 0.0, trials), target, n_trials, int(few.sum())
 
 
-def _thin(fit: BenchmarkFit, data: _Thinnable, n_kept: int) -> tuple[BenchmarkFit, BenchmarkFit]:
-    """Observed and implied fits with `n_kept` source trials."""
+def _thin(
+    fit: BenchmarkFit, trials: Floats, target: Floats, n_kept: int
+) -> tuple[BenchmarkFit, BenchmarkFit]:
+    """Observed and implied fits with `n_kept` source trials, see `_thinnable`."""
     support = np.arange(n_kept + 1) / n_kept
     by_x = np.asarray(stats.binom.pmf(np.arange(n_kept + 1)[:, None], n_kept, fit.support))
     observed: list[ModelFit] = []
     implied: list[ModelFit] = []
     for m, fitted in enumerate(fit.models):
-        by_item = thinned_shares(fit.counts.source_correct[m], data.trials[m], n_kept)
-        own = observed_model(by_item, data.target[m], support)
+        by_item = thinned_shares(fit.counts.source_correct[m], trials[m], n_kept)
+        own = observed_model(by_item, target[m], support)
         share = by_x @ fitted.distribution
         joint = by_x @ (fitted.distribution * np.nan_to_num(fitted.profile)).T
         mean = mean_where_known(joint, np.broadcast_to(share[:, None], joint.shape))
@@ -287,14 +280,14 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     items = require_items(profile, "binomial thinning")
     limits, implied, rows, n_excluded = [], [], [], 0
     for fit in items.fits:
-        data = _thinnable(fit)
-        n_excluded += data.n_excluded
-        steps = np.arange(1, data.n_trials + 1)
-        used = steps[steps >= max(1, min(data.n_trials // 2, data.n_trials - 2))]
+        trials, target, n_trials, n_few = _thinnable(fit)
+        n_excluded += n_few
+        steps = np.arange(1, n_trials + 1)
+        used = steps[steps >= max(1, min(n_trials // 2, n_trials - 2))]
         weights = dict(zip(used.tolist(), extrapolation_weights(used).tolist(), strict=True))
         limit = [CellScores(np.zeros(1), np.zeros(1))] * 2
         for n_kept in steps.tolist():
-            observed_fit, implied_fit = _thin(fit, data, n_kept)
+            observed_fit, implied_fit = _thin(fit, trials, target, n_kept)
             # Only steps that the extrapolation uses need the influence of items, which is slow.
             in_limit = n_kept in weights
             pair = (
