@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
-from hatstats.study.frames.answers import VALUE, read_accuracies, read_answers, read_numbers
+from hatstats.study.frames.answers import (
+    VALUE,
+    are_answers,
+    read_accuracies,
+    read_answers,
+    read_numbers,
+)
 from hatstats.study.frames.columns import (
     MODEL_FACTS,
     Layout,
@@ -69,6 +75,7 @@ def tables_from_frame(
     _check_language(rows, layout, [*plain, *nested])
     rows = _with_names(rows, options, notes)
     rows = _one_name_for_each_language(rows, notes)
+    _check_answers(rows, frame, layout)
     rows = settle_prompts(rows, notes)
     compared = [c for c in (VALUE, "correct", "n_correct", "accuracy", "n_trials") if c in rows]
     trials = "n_trials" not in rows and options.n_trials is None
@@ -129,6 +136,23 @@ def _check_language(rows: pd.DataFrame, layout: Layout, names: Sequence[str]) ->
     )
 
 
+def _check_answers(rows: pd.DataFrame, frame: pd.DataFrame, layout: Layout) -> None:
+    """Refuse rows that say nowhere what was right; columns that hold answers are candidates."""
+    if {VALUE, "correct", "n_correct", "accuracy"} & set(rows.columns):
+        return
+    used = {*layout.roles.values(), *layout.wide}
+    found = [str(name) for name in frame if name not in used and are_answers(frame[name])]
+    shown = f"; candidates: {listed(found)}" if found else ""
+    raise DataError(
+        f"no column says what was right{shown}.",
+        file=_FILE,
+        column="correct",
+        hint="add a column 'correct' (0 or 1), or 'n_correct' and 'n_trials', or 'accuracy' "
+        "and 'n_trials'; or say which column it is, with columns={'correct': "
+        f"{repr(found[0]) if found else '...'}}}.",
+    )
+
+
 def _with_names(rows: pd.DataFrame, options: FrameOptions, notes: list[str]) -> pd.DataFrame:
     """Fill in the model and the benchmark where the frame names none."""
     if "benchmark" not in rows:
@@ -169,19 +193,11 @@ def _with_counts(
 ) -> pd.DataFrame:
     """Give each row `n_correct` and `n_trials`."""
     said = {role: layout.roles.get(role, role) for role in ("correct", "accuracy", "n_correct")}
-    role = next((r for r in (VALUE, "n_correct", "correct", "accuracy") if r in rows), None)
-    column = said.get(role or "", VALUE)
+    role = next(r for r in (VALUE, "n_correct", "correct", "accuracy") if r in rows)
+    column = said.get(role, VALUE)
     source_of = {language: name for name, language in layout.wide.items()}
     sources = rows["language"].map(lambda name: source_of.get(name, name)).to_numpy(dtype=np.str_)
     cells_from = sources if role == VALUE else column
-    if role is None:
-        raise DataError(
-            "no column says what was right.",
-            file=_FILE,
-            column="correct",
-            hint="add a column 'correct' (0 or 1), or 'n_correct' and 'n_trials', or 'accuracy' "
-            "and 'n_trials'; or say which column it is, with columns={'correct': ...}.",
-        )
     if "n_trials" not in rows and options.n_trials is None:
         if role == "n_correct":
             raise DataError(
@@ -205,7 +221,8 @@ def _with_counts(
                 f"{column!r}}}, or leave the number of trials out.",
             )
     else:
-        n_correct, more = read_accuracies(rows[role], cells_from, n_trials)
+        items = "item" in rows and role == VALUE
+        n_correct, more = read_accuracies(rows[role], cells_from, n_trials, items=items)
         notes += more
     if "item" in rows and (n_correct % 1 != 0).any():
         raise DataError(

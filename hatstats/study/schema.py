@@ -42,10 +42,10 @@ def _names(better: str, worse: str = "") -> tuple[tuple[str, ...], ...]:
 #: Role of a column to other names that people give it, good ones and, apart, ones that often mean
 #: something else. Names are compared without case; blanks, dots and hyphens are underscores.
 OTHER_NAMES = {
-    "model": _names("model_name model_id models llm model_key", "system engine"),
+    "model": _names("model_name model_id models llm model_key", "system engine checkpoint"),
     "language": _names(
-        "lang locale language_code lang_code language_name language_id dataset_language "
-        "dataset_languages languages",
+        "lang locale language_code lang_code language_name language_id target_lang "
+        "target_language dataset_language dataset_languages languages",
         "subset config dataset_config",
     ),
     "benchmark": _names(
@@ -55,18 +55,24 @@ OTHER_NAMES = {
     ),
     "item": _names(
         "item_id question_id sample_id doc_id instance_id example_id problem_id qid q_id id",
-        "idx index uid",
+        "idx index uid question instance",
     ),
     "prompt": _names("prompt_id prompt_name template template_id wording"),
-    "repeat": _names("run run_id epoch seed trial replicate repetition attempt sample_index"),
-    "correct": _names("is_correct iscorrect correctness"),
-    "n_correct": _names("num_correct correct_count n_right num_right correct_answers successes"),
+    "correct": _names("is_correct iscorrect correctness", "passed pass hit hits right result"),
+    "n_correct": _names(
+        "num_correct correct_count n_right num_right correct_answers successes hits", "k"
+    ),
     "n_trials": _names(
-        "n_total total trials num_trials n_items n num_samples n_samples num_items num_questions "
-        "n_questions num_instances n_instances support sample_size count"
+        "n_total num_total total trials num_trials attempts n_items n num_samples n_samples "
+        "num_items num_questions n_questions num_instances n_instances support sample_size count"
     ),
     "accuracy": _names(
         "acc score exact_match em quasi_exact_match extractive_match pass@1", "value mean_score"
+    ),
+    "repeat": _names(
+        "run run_id epoch seed trial trial_id replicate repetition rep attempt iteration "
+        "sample_index sample_idx",
+        "sample generation k",
     ),
     "cluster": _names("cluster_id"),
     "source_language": _names("source_lang src_lang original_language"),

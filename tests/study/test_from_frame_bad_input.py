@@ -146,7 +146,7 @@ def many_items(name: str, *, texts: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "lang", name, "correct"])
 
 
-@pytest.mark.parametrize("name", ["question", "question_text", "task_id", "problem", "nr"])
+@pytest.mark.parametrize("name", ["query", "question_text", "task_id", "problem", "nr"])
 def test_an_item_under_another_name_is_not_added_up_in_silence(name: str) -> None:
     frame = many_items(name)
     says = f"'{name}' looks like the item. Hint: give columns={{'item': '{name}'}}"
@@ -159,6 +159,88 @@ def test_an_item_under_another_name_is_not_added_up_in_silence(name: str) -> Non
     named = Study.from_frame(frame, source="en", columns={"item": name})
     assert named.data_kind == "item"
     assert len(named.counts) == len(frame)
+
+
+def test_names_that_hold_ids_answers_or_samples_are_read_where_they_do() -> None:
+    expected = Study.from_frame(BASE, source="en").counts["n_correct"].tolist()
+    for role, names in {
+        "correct": "passed pass hit hits right result",
+        "item": "question instance",
+        "language": "target_lang",
+        "model": "checkpoint",
+    }.items():
+        for name in names.split():
+            frame = BASE.rename(columns={role: name})
+            assert Study.from_frame(frame, source="en").counts["n_correct"].tolist() == expected
+    texts = BASE.assign(question="How many? " + BASE["item"]).drop(columns="item")
+    assert "question" in Study.from_frame(texts, source="en").info.notes.partition("not used")[2]
+    fails(many_items("question", texts=True), "translated texts cannot pair items")
+
+
+@pytest.mark.parametrize(
+    "name", ["k", "rep", "sample", "sample_idx", "generation", "iteration", "trial_id"]
+)
+def test_samples_of_an_item_bear_many_names(name: str) -> None:
+    two = pd.concat([BASE.assign(**{name: 1}), BASE.assign(**{name: 2}, correct=1)])
+    study = Study.from_frame(two, source="en")
+    assert (study.counts["n_trials"] == 2).all()
+    assert f"repeat from '{name}'" in study.info.notes
+    shots = Study.from_frame(BASE.assign(k=5), source="en")  # a constant numbers nothing
+    assert (shots.counts["n_trials"] == 1).all()
+    if name in {"k", "sample", "generation"}:
+        fails(two.replace({name: {1: 0, 2: 5}}), "contradict it.*say what the columns are")
+
+
+@pytest.mark.parametrize(
+    ("right", "trials"),
+    [("correct", "attempts"), ("hits", "attempts"), ("k", "n"), ("correct", "num_total")],
+)
+def test_right_answers_of_so_many_are_counts(right: str, trials: str) -> None:
+    totals = pd.DataFrame({"language": ["en", "sw"], right: [30, 20], trials: 40})
+    study = Study.from_frame(totals, source="en")
+    assert study.counts["n_correct"].tolist() == [30, 20]
+    assert study.counts["n_trials"].tolist() == [40, 40]
+
+
+def test_whole_numbers_of_items_are_counts() -> None:
+    wide = pd.DataFrame({"item": list("abcde"), "en": [4, 3, 4, 2, 4], "sw": [0, 1, 2, 3, 4]})
+    study = Study.from_frame(wide, source="en", n_trials=4)
+    assert study.counts["n_correct"].tolist() == [4, 3, 4, 2, 4, 0, 1, 2, 3, 4]
+    assert "Whole numbers read as counts (the highest is 4)." in study.info.notes
+    fails(wide, r"where these are counts, say of how many trials \(n_trials=4\)")
+    fails(wide.drop(columns="item").assign(model=list("abcde")), "counts or per cent", n_trials=4)
+    totals = pd.DataFrame({"model": ["a", "b"], "en": [30, 20], "sw": [10, 15]})
+    with pytest.raises(DataError) as error:
+        Study.from_frame(totals, source="en", n_trials=40)
+    line = str(error.value).partition("in one column: ")[2].removesuffix(".")
+    study = Study.from_frame(eval(line, {"df": totals}), source="en", n_trials=40)
+    assert study.counts["n_correct"].tolist() == [30, 10, 20, 15]
+
+
+@pytest.mark.parametrize(
+    ("role", "other"), [("language", "lang"), ("model", "model_name"), ("benchmark", "task")]
+)
+def test_a_column_and_one_that_says_something_else_are_not_chosen_between(
+    role: str, other: str
+) -> None:
+    frame = BASE.assign(benchmark=["t1", "t2"] * 4)
+    same = frame.assign(**{other: "the " + frame[role]})  # another name for each, and no more
+    assert Study.from_frame(same, source="en").counts[role].tolist() == (
+        Study.from_frame(frame, source="en").counts[role].tolist()
+    )
+    for first in (role, other):  # whichever of the two stands first
+        both = frame.rename(columns={role: other}).assign(**{role: "en"})
+        both = both[[first, *both.columns.drop(first)]]
+        fails(both, f"may both be the {role}.*columns={{'{role}': '{other}'}}")
+        study = Study.from_frame(both, source="en", columns={role: other})
+        assert study.counts[role].unique().tolist() == sorted(frame[role].unique())
+        assert f"Columns not used: '{role}'." in study.info.notes
+
+
+def test_columns_that_may_say_what_was_right_are_candidates() -> None:
+    samples = pd.concat([BASE.assign(run_no=1), BASE.assign(run_no=2)])
+    frame = samples.rename(columns={"correct": "answered_well"})
+    fails(frame, r"right; candidates: 'answered_well'.*columns={'correct': 'answered_well'}")
 
 
 def test_roles_that_no_column_has() -> None:

@@ -58,6 +58,12 @@ def read_answers(cells: pd.Series, column: Columns) -> Array:
     return numbers  # 0 and 1 written in several ways: 1, 1.00
 
 
+def are_answers(cells: pd.Series) -> bool:
+    """Whether all cells that are not empty (n, at least one) are answers, words of one pair."""
+    found = frozenset(_text(cells).unique()) - MISSING_WORDS
+    return bool(found) and any(found <= right | wrong for right, wrong in ANSWER_WORDS)
+
+
 def _answer_hint(numbers: Array, column: Columns) -> str:
     """What to do about numbers (n,), NaN for words, that are no answers."""
     trials = "name the number of trials (n_trials=250, or a column n_trials)."
@@ -71,17 +77,22 @@ def _answer_hint(numbers: Array, column: Columns) -> str:
         )
     if set(numbers) <= {0.0, 100.0}:
         return f"0 and 100 are per cent: write {cells} / 100."
+    whole = (numbers % 1 == 0).all()
+    count = "where these are counts, say of how many trials (n_trials=4); " if whole else ""
     return (
-        f"where these are accuracies in per cent, divide by 100 ({cells} / 100) and give the "
-        "number of trials behind each (n_trials=250, or a column n_trials)."
+        f"{count}where these are accuracies in per cent, divide by 100 ({cells} / 100) and give "
+        "the number of trials behind each (n_trials=250, or a column n_trials)."
     )
 
 
-def read_accuracies(cells: pd.Series, column: Columns, n_trials: Array) -> tuple[Array, list[str]]:
+def read_accuracies(
+    cells: pd.Series, column: Columns, n_trials: Array, *, items: bool = False
+) -> tuple[Array, list[str]]:
     """Read accuracies (n,), proportions or per cent, as right answers of `n_trials` (n,).
 
-    The note says where per cent was read. Accuracy times trials is made whole where only rounding
-    keeps it from that. An error where counts and per cent cannot be distinguished.
+    Whole numbers of single `items` are counts where per cent of their trials would not be whole.
+    The note says what was read. Accuracy times trials is made whole where only rounding keeps it
+    from that. An error where counts and per cent cannot be distinguished.
     """
     text = _text(cells)
     signs = bool(text.str.endswith("%").all())
@@ -107,12 +118,24 @@ def read_accuracies(cells: pd.Series, column: Columns, n_trials: Array) -> tuple
         isinstance(column, str) and ("%" in column or column.casefold() in {"accuracy", "acc"})
     )
     if not named and (numbers % 1 == 0).all() and (numbers <= n_trials).all():
+        if (
+            items
+            and n_trials.max() < 100
+            and (_near_whole(numbers / 100 * n_trials) % 1 != 0).any()
+        ):
+            return numbers, [f"Whole numbers read as counts (the highest is {numbers.max():g})."]
+        counts = f"say columns={{'n_correct': {column!r}}}"
+        if not isinstance(column, str):
+            names = _selected(column).removeprefix("df[").removesuffix("]")
+            counts = (
+                "have them in one column: df.melt(df.columns.difference(languages := "
+                f"{names}), languages, 'language', 'n_correct')"
+            )
         raise DataError(
             "these whole numbers may be counts or per cent.",
             column=_column_of(column, 0),
             hint=f"where they are per cent, divide by 100: {_selected(column)} / 100; where they "
-            "are counts, have them in one column, named by columns={'n_correct': "
-            f"{repr(column) if isinstance(column, str) else '...'}}}.",
+            f"are counts, {counts}.",
         )
     note = f"Accuracies read as per cent (the highest is {numbers.max():g})."
     return _near_whole(numbers / 100 * n_trials), [note]
@@ -161,9 +184,7 @@ def _selected(column: Columns) -> str:
     """The columns as pandas selects them: ``df['acc']``, ``df[['en', 'sw']]``."""
     if isinstance(column, str):
         return f"df[{column!r}]"
-    names = list(dict.fromkeys(column.tolist()))
-    shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
-    return f"df[[{shown}]]"
+    return f"df[[{', '.join(map(repr, dict.fromkeys(column.tolist())))}]]"
 
 
 def refuse_cells(

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hatstats.errors import DataError
+from hatstats.study.frames.answers import are_answers
 from hatstats.study.schema import OTHER_NAMES, listed, near
 
 #: Roles that a frame with one column for each language has no columns for.
 _ONE_EACH = frozenset({"language", "correct", "accuracy", "n_correct"})
+#: Roles for which another column may say something else than the one that bears the name.
+_MAY_DIFFER = frozenset({"model", "language", "benchmark"})
 #: Facts of a model, which are one value in all rows of a model.
 MODEL_FACTS = ("family", "release_date", "params_total", "params_active")
 #: Tags of small languages that are words of tables of results far more often.
@@ -166,18 +169,21 @@ def _like_others(values: pd.Series, others: pd.DataFrame) -> bool:
 def _find(frame: pd.DataFrame, role: str, roles: Mapping[str, str]) -> str | None:
     """Find the column of one role; error where two may be it."""
     free = [str(name) for name in frame.columns if name not in roles.values()]
-    for names in ((role,), *OTHER_NAMES[role]):
-        found = [n for n in free if plain_name(n) in names and _fits(frame[n], role)]
+    better, worse = OTHER_NAMES[role]
+    # A column `language` that says "en" everywhere may stand beside the languages of the prompts.
+    first = ((role, *better),) if role in _MAY_DIFFER else ((role,), better)
+    for names in (*first, worse):
+        found = [n for n in free if plain_name(n) in names and _fits(frame, n, role, roles)]
         if not found:  # doc.question_id: a record flattened into columns
             found = [n for n in free if "." in n and plain_name(re.split(r"[./]", n)[-1]) in names
-                     and _fits(frame[n], role)]  # fmt: skip
-        if role in found or len(found) == 1:
+                     and _fits(frame, n, role, roles)]  # fmt: skip
+        if len(found) == 1 or (role in found and role not in _MAY_DIFFER):
             return role if role in found else found[0]
         if found:
-            first = pd.factorize(frame[found[0]])[0]
-            same = all((pd.factorize(frame[name])[0] == first).all() for name in found[1:])
+            codes = [pd.factorize(frame[name])[0] for name in found]
+            same = all((other == codes[0]).all() for other in codes[1:])
             if same and role not in {"accuracy", "n_trials"}:
-                return found[0]
+                return role if role in found else found[0]
             raise _unclear(role, found)
     if role == "accuracy":
         scores = [name for name in free if re.match(r"(?:score|metric|metrics)[_.]", name)]
@@ -187,13 +193,33 @@ def _find(frame: pd.DataFrame, role: str, roles: Mapping[str, str]) -> str | Non
     return None
 
 
-def _fits(cells: pd.Series, role: str) -> bool:
-    """Whether the cells of a column may be what its name says."""
-    name = plain_name(str(cells.name))
-    if role == "language" and name in OTHER_NAMES[role][1]:
+def _fits(frame: pd.DataFrame, column: str, role: str, roles: Mapping[str, str]) -> bool:
+    """Whether the cells of a column may be what its name says, beside the roles found before."""
+    cells, name = frame[column], plain_name(column)
+    names = {plain_name(str(other)) for other in frame}
+    doubtful = name in OTHER_NAMES[role][1]
+    if role == "language" and doubtful:
         return all(language_tag(str(cell)) for cell in cells.dropna().unique())
     if role == "item" and name in {"sample_id", "uid"}:
         return cells.nunique() < len(cells)  # Inspect numbers the rows, Global-MMLU the questions
+    if role == "item" and name in {"question", "instance"}:  # no texts, no instances of a template
+        if cells.astype("str").str.contains(" ").any() or "template" in names:
+            return False
+        return "language" not in roles or bool(
+            frame.groupby(column)[roles["language"]].nunique().max() > 1
+        )
+    if role == "correct" and doubtful:
+        return are_answers(cells)
+    if role == "n_correct" and doubtful:  # k of n; beside an accuracy it may be anything
+        other = {"correct", "accuracy", *OTHER_NAMES["correct"][0], *OTHER_NAMES["accuracy"][0]}
+        return not other & names and bool({"n_trials", *OTHER_NAMES["n_trials"][0]} & names)
+    if role == "repeat" and doubtful:  # numbers of samples, not their texts, nor numbers of shots
+        found = sorted(pd.to_numeric(cells.drop_duplicates(), errors="coerce"))
+        return (
+            "item" in roles
+            and len(found) > 1
+            and found in (list(range(len(found))), list(range(1, len(found) + 1)))
+        )
     return role != "repeat" or cells.nunique() > 1
 
 

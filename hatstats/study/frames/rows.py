@@ -29,8 +29,10 @@ def long_rows(frame: pd.DataFrame, layout: Layout, notes: list[str]) -> pd.DataF
 
     Names are text; `VALUE` holds what a wide frame has for the language; other columns stay.
     """
-    rows = frame.rename(columns={name: role for role, name in layout.roles.items()})
-    rows = rows.loc[:, ~rows.columns.duplicated()].copy()
+    used = layout.roles.values()
+    others = [role for role, name in layout.roles.items() if role != name and role not in used]
+    rows = frame.drop(columns=others, errors="ignore")  # another column has the role of this name
+    rows = rows.rename(columns={name: role for role, name in layout.roles.items()})
     if layout.wide:
         others = [name for name in rows.columns if name not in layout.wide]
         rows = rows.melt(others, list(layout.wide), "language", VALUE)
