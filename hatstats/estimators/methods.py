@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -24,9 +25,47 @@ if TYPE_CHECKING:
 Method = Literal["latent", "joint", "observed", "aggregate"]
 
 
-def default_method(study: Study) -> Method:
-    """``latent`` where every benchmark has items, else ``aggregate``."""
-    return "latent" if study.data_kind == "item" else "aggregate"
+#: Fewer effective trials per item than this are one: they cannot tell hard items from bad luck.
+_LEAST_TRIALS = 2.0
+
+
+def default_method(study: Study) -> tuple[Method, str]:
+    """The method that the data allow, and why, in a sentence.
+
+    ``latent`` where every benchmark has items and every model two or more effective trials of them
+    in the source language; ``joint`` where items have fewer; ``aggregate`` without items.
+    """
+    if study.data_kind != "item":
+        return "aggregate", "Method aggregate, since not every benchmark has counts per item."
+    counts = [item_counts(study, name) for name in study.benchmark_names]
+    return _method_for_items(counts)
+
+
+def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
+    """``latent`` or ``joint``, by the effective trials of every benchmark."""
+    worth = [part.effective_trials() for part in counts]
+    fewest = min(range(len(counts)), key=lambda b: float(worth[b].min()))
+    part, found = counts[fewest], worth[fewest]
+    trials = f"effective trials of an item in the source language (of {_trial_words(part)})"
+    if found.min() >= _LEAST_TRIALS:
+        return "latent", f"Method latent: {found.min():.3g} or more {trials}."
+    model = part.models[int(found.argmin())]
+    return "joint", (
+        f"Method joint, since benchmark {part.benchmark!r} has {found.min():.3g} {trials}, model "
+        f"{model!r}: one cannot tell hard items from bad luck."
+    )
+
+
+def _trial_words(counts: ItemCounts) -> str:
+    """Number and kind of the trials of an item, in words."""
+    trials = counts.source_trials[counts.source_trials > 0]
+    number = f"{np.median(trials):g}"
+    kinds = {
+        "wordings": "in different wordings",
+        "repeats": "of one wording" + (", taken as independent" if counts.chance == 0 else ""),
+        "unknown": "not labelled, taken as independent",
+    }
+    return number if trials.max() < 2 else f"{number} {kinds[counts.trials]}"
 
 
 @one_thread
@@ -50,8 +89,9 @@ def fit_profile(
         trials; ``joint`` does so by a parametric model, which also serves one
         trial per item, in two or more target languages or of several models; ``observed``
         conditions on the share of right answers seen; ``aggregate`` fits a line between models
-        and needs no items. The default is ``latent`` where every benchmark has items, else
-        ``aggregate``.
+        and needs no items. The default is ``latent`` where every item has two or more effective
+        trials in the source language, ``joint`` where items have fewer, ``aggregate`` where not
+        every benchmark has items; the summary says which and why.
     slope : float, optional
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
@@ -82,33 +122,45 @@ def fit_profile(
       latent, reference pooled; standard error 0.0..., ... df
     """
     study = as_study(study, "fit_profile")
-    method = method or default_method(study)
+    if method is not None:
+        one_of("method", method, ("latent", "joint", "observed", "aggregate"))
+    counts, reason = [], ""
+    if method is None and study.data_kind != "item":
+        method, reason = default_method(study)
+    elif method != "aggregate":
+        counts = _counts_of_items(study, method)
+        if method is None:
+            method, reason = _method_for_items(counts)
+    assert method is not None
     _check_options(method, slope, correlation, options)
     if method == "aggregate":
         from hatstats.estimators.aggregate.profile import fit_aggregate
 
         return fit_aggregate(study, slope=slope, correlation=correlation)
+    from hatstats.scores.item_profile import ItemProfile
+
+    fits = []
+    for part in counts:
+        fits.append(_fit_benchmark(part, method, options))
+        _warn_of_constant_sources(part)
+    return ItemProfile(study, method, tuple(fits), options, reason)
+
+
+def _counts_of_items(study: Study, method: str | None) -> list[ItemCounts]:
+    """Counts of every benchmark; refuses a study without items for a method that needs them."""
     without = [name for name in study.benchmark_names if not benchmark_is_item_level(study, name)]
     if without:
         raise NotIdentifiedError(
             f"method {method!r} needs item-level counts, and {', '.join(without)} has only "
             "accuracies per language; use method 'aggregate'"
         )
-    from hatstats.scores.item_profile import ItemProfile
-
-    fits = []
-    for name in study.benchmark_names:
-        counts = item_counts(study, name)
-        fits.append(_fit_benchmark(counts, method, options))
-        _warn_of_constant_sources(counts)
-    return ItemProfile(study, method, tuple(fits), options)
+    return [item_counts(study, name) for name in study.benchmark_names]
 
 
 def _check_options(
     method: str, slope: float | None, correlation: float, options: ItemOptions | None
 ) -> None:
-    """Refuse an unknown method, and options that belong to another."""
-    one_of("method", method, ("latent", "joint", "observed", "aggregate"))
+    """Refuse options that belong to another method."""
     if method != "aggregate" and (slope is not None or correlation != 0.0):
         text = f"slope and correlation belong to method 'aggregate', not {method!r}"
         raise DataError(text, hint="leave them out.")

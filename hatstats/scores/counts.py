@@ -10,7 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
-from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.scores.wordings import (
+    SameWording,
+    WordingCorrelation,
+    effective_trials,
+    share_of_pairs,
+    wording_correlation,
+)
 from hatstats.study import Study
 
 
@@ -21,7 +28,9 @@ class ItemCounts:
     `chance` is the accuracy of blind guessing; `clusters` (N,) codes independent groups of items,
     an item without a cluster is its own. Right answers and trials in the item's source language are
     (M, N), in the target languages (M, N, L), with 0 trials where there are none; an item's own
-    source language has 0 trials among the targets.
+    source language has 0 trials among the targets. Pairs of trials of one wording, arrays of the
+    same shapes, are None where no wording was asked twice. `trials` says what several trials of an
+    item are: ``wordings``, ``repeats`` of one wording, or ``unknown``.
     """
 
     benchmark: str
@@ -34,6 +43,9 @@ class ItemCounts:
     source_trials: Floats
     target_correct: Floats
     target_trials: Floats
+    source_pairs: SameWording | None = None
+    target_pairs: SameWording | None = None
+    trials: str = "unknown"
 
     def source_accuracy(self) -> Floats:
         """k/n in the source language, shape (M, N); NaN without trials."""
@@ -42,6 +54,37 @@ class ItemCounts:
     def target_accuracy(self) -> Floats:
         """k/n in each target language, shape (M, N, L); NaN without trials."""
         return ratio(self.target_correct, self.target_trials)
+
+    def source_wordings(
+        self, m: int, weights: Floats | None = None
+    ) -> tuple[WordingCorrelation | None, Floats]:
+        """Correlation of model m's source trials of one wording, and share of such pairs, (N,).
+
+        The correlation is None where it is not known or no wording was asked twice. Items have
+        weights (N,), 1 each if not given.
+        """
+        trials = self.source_trials[m]
+        if self.source_pairs is None:
+            return None, np.zeros(trials.shape)
+        same = SameWording(self.source_pairs.right[m], self.source_pairs.number[m])
+        correlation = wording_correlation(self.source_correct[m], trials, same, weights)
+        return correlation, share_of_pairs(trials, same)
+
+    def effective_trials(self) -> Floats:
+        """Independent trials that a model's source trials of one item are worth, mean over items.
+
+        Shape (M,). How much a wording matters is not known where all trials are of one; where
+        answers can be guessed they are worth one, since a lucky guess is repeated.
+        """
+        found = np.zeros(len(self.models))
+        for m, trials in enumerate(self.source_trials):
+            asked = trials > 0
+            correlation, share = self.source_wordings(m)
+            rho = 0.0 if correlation is None else correlation.value
+            worth = effective_trials(trials, share, rho)
+            guessed = self.trials == "repeats" and self.chance > 0
+            found[m] = 1.0 if guessed else worth[asked].mean()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +111,32 @@ def ratio(part: Floats, whole: Floats | Ints) -> Floats:
     return quotient
 
 
-def distinct_counts(correct: Floats, trials: Floats) -> tuple[Floats, Floats, Ints]:
+def distinct_counts(
+    correct: Floats, trials: Floats, share: Floats | None = None
+) -> tuple[Floats, Floats, Ints]:
     """Distinct pairs (k, n) of right answers and trials, (J,) each, and the pair of each element.
 
-    The pair of an element without trials is -1.
+    The pair of an element without trials is -1. Pairs with different `share` (of pairs of trials
+    that are of one wording) are different.
     """
     asked = trials > 0
     k, n = correct[asked], trials[asked]
     # Each pair is coded as one number; sorting pairs as rows is many times slower.
     codes = n * (k.max(initial=0.0) + 1.0) + k
+    if share is not None and share.any():
+        level, of_level = np.unique(share[asked], return_inverse=True)
+        codes = codes * level.size + of_level
     _, first, index = np.unique(codes, return_index=True, return_inverse=True)
     full = np.full(trials.shape, -1, dtype=np.intp)
     full[asked] = index
     return k[first], n[first], full
 
 
-def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float]:
+def _benchmark_rows(study: Study, benchmark: str) -> tuple[pd.DataFrame, str, float, str]:
+    """Rows, source language, chance level and kind of trials of a benchmark."""
     rows = study.counts[study.counts["benchmark"] == benchmark]
-    facts = study.benchmarks[study.benchmarks["benchmark"] == benchmark]
-    return rows, str(facts["source_language"].iloc[0]), float(facts["chance"].to_numpy()[0])
+    facts = study.benchmarks[study.benchmarks["benchmark"] == benchmark].iloc[0]
+    return rows, str(facts["source_language"]), float(facts["chance"]), str(facts["trials"])
 
 
 def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
@@ -106,7 +156,7 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     Target rows of items that a model was never asked in the source language cannot enter its
     profile: a warning says how many there are. A model without any item in both is left out.
     """
-    rows, _, chance = _benchmark_rows(study, benchmark)
+    rows, _, chance, trials = _benchmark_rows(study, benchmark)
     models = _ordered(study, rows)
     item_code, items = pd.factorize(rows["item"], sort=True)
     is_source = study.is_source[(study.counts["benchmark"] == benchmark).to_numpy()]
@@ -130,6 +180,7 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         value = rows[column].to_numpy(dtype=float)
         np.add.at(source[row], tuple(codes[:2, is_source]), value[is_source])
         np.add.at(target[row], tuple(codes[:, ~is_source]), value[~is_source])
+    source_pairs, target_pairs = _same_wording(rows, codes, is_source, target.shape[1:])
     linked = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
     if not linked.any():
         raise NotIdentifiedError(
@@ -146,6 +197,8 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         )
         models = listed[linked].tolist()
         source, target = source[:, linked], target[:, linked]
+        if source_pairs is not None and target_pairs is not None:
+            source_pairs, target_pairs = source_pairs[:, linked], target_pairs[:, linked]
     orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
     if orphans.any():
         worst = models[int(orphans.sum(axis=1).argmax())]
@@ -166,7 +219,48 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         source_trials=source[1],
         target_correct=target[0],
         target_trials=target[1],
+        source_pairs=None if source_pairs is None else SameWording(*source_pairs),
+        target_pairs=None if target_pairs is None else SameWording(*target_pairs),
+        trials=_kind_of_trials(rows, trials),
     )
+
+
+def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:
+    """What the trials of an item are: by names of prompts and repeats, else as the study says."""
+    if (rows["prompt"] != "").any():
+        cell = ["model", "item", "language"]
+        wordings = rows[[*cell, "prompt"]].drop_duplicates().duplicated(cell)
+        return "wordings" if wordings.any() else "repeats"
+    return "repeats" if (rows["repeat"] != "").any() else said or "unknown"
+
+
+def _same_wording(
+    rows: pd.DataFrame, codes: Ints, is_source: Bools, shape: tuple[int, ...]
+) -> tuple[Floats, Floats] | tuple[None, None]:
+    """Pairs of trials of one wording, both right and all: (2, M, N) and (2, M, N, L).
+
+    `codes` (3, rows) are those of model, item and target language, `shape` is (M, N, L). None where
+    wordings are not named or each was asked once.
+    """
+    named = (rows["prompt"] != "").to_numpy()
+    if not named.any():
+        return None, None
+    keys = [*codes[:, named], rows.loc[named, "prompt"].to_numpy()]
+    # Repeats of a wording stand in rows of their own.
+    both = rows.loc[named, ["n_correct", "n_trials"]].assign(source=is_source[named])
+    sums = both.groupby(["source", *keys], sort=False).sum().reset_index()
+    model, item, language = (sums.iloc[:, 1 + place].to_numpy() for place in range(3))
+    counts = sums[["n_correct", "n_trials"]].to_numpy(dtype=float).T
+    pairs = counts * (counts - 1.0)
+    if not pairs[1].any():
+        return None, None
+    from_source = sums["source"].to_numpy(dtype=bool)
+    source, target = np.zeros((2, *shape[:2])), np.zeros((2, *shape))
+    for row, value in enumerate(pairs):
+        np.add.at(source[row], (model[from_source], item[from_source]), value[from_source])
+        there = model[~from_source], item[~from_source], language[~from_source]
+        np.add.at(target[row], there, value[~from_source])
+    return source, target
 
 
 def _clusters(study: Study, rows: pd.DataFrame, item_code: Ints, items: pd.Index) -> Ints:
@@ -188,7 +282,7 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     a source accuracy, or without any target accuracy, are left out with a warning (their cells may
     have been set aside): nothing can be said of their transfer.
     """
-    rows, source_language, chance = _benchmark_rows(study, benchmark)
+    rows, source_language, chance, _ = _benchmark_rows(study, benchmark)
     cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()
     right = cells["n_correct"].unstack("language")
     trials = cells["n_trials"].unstack("language").fillna(0.0)

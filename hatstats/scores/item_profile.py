@@ -31,13 +31,15 @@ SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 class ItemProfile(TransferProfile):
     """Transfer profiles learnt from items within each model.
 
-    One fit per benchmark; `options` are those of the method, as they were given.
+    One fit per benchmark; `options` are those of the method, as they were given; `reason` says why
+    this method was chosen, empty where the caller chose it.
     """
 
     study: Study
     method: str
     fits: tuple[BenchmarkFit, ...]
     options: object | None = None
+    reason: str = ""
 
     @property
     def estimand(self) -> str:
@@ -55,8 +57,8 @@ class ItemProfile(TransferProfile):
         return (
             f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
             "over a reference distribution that is the same for all models; equal weights for "
-            "languages, then for benchmarks."
-        )
+            f"languages, then for benchmarks. {self.reason}"
+        ).strip()
 
     def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
         blocks = [_score_block(fit, reference, chosen) for fit in self.fits]

@@ -53,6 +53,7 @@ _KIND_NAMES: dict[type, str] = {
     str: "text in double quotes",
     bool: "true or false",
     float: "a number",
+    dict: "a table [trials] of benchmarks",
     list: "a list of tables [[claims]]",
 }
 
@@ -63,10 +64,11 @@ def read_head(
     """Split a parsed ``study.toml`` into description, checked claims and constants of the study.
 
     `file` names it in messages, `name` is the study's where the file gives none. The constants are
-    `chance` and `source_language`, where given for the whole study.
+    `chance` and `source_language`, where given for the whole study, and `trials`, a table that says
+    what the trials of each benchmark are.
     """
     description = {field.name: str for field in fields(StudyInfo)} | {"synthetic": bool}
-    kinds = {**description, "chance": float, "source_language": str, "claims": list}
+    kinds = {**description, "chance": float, "source_language": str, "trials": dict, "claims": list}
     for key, value in head.items():
         if key not in kinds:
             raise DataError(
@@ -88,7 +90,8 @@ def read_head(
             )
     info = StudyInfo(**{"name": name, **{key: head[key] for key in description if key in head}})
     claims = check_claims(head.get("claims", []), file=file)
-    return info, claims, {key: head[key] for key in ("chance", "source_language") if key in head}
+    constants = ("chance", "source_language", "trials")
+    return info, claims, {key: head[key] for key in constants if key in head}
 
 
 def _is_number(value: object) -> bool:

@@ -53,7 +53,7 @@ def _benchmark_table(study: Study) -> pd.DataFrame:
     """Return one row per benchmark: source, chance, languages, items and models, as text."""
     counts = study.counts.assign(source=study.source_language)
     rows = []
-    for benchmark, _, chance in study.benchmarks.itertuples(index=False):
+    for benchmark, _, chance, _ in study.benchmarks.itertuples(index=False):
         cells = counts[(counts["benchmark"] == benchmark).to_numpy()]
         sources = cells["source"].unique()
         aggregate = (cells["item"] == "").any()

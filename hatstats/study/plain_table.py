@@ -17,6 +17,7 @@ from hatstats.study.schema import (
     Column,
     Sheet,
     conform,
+    near,
     no_items,
     undeclared,
 )
@@ -46,7 +47,7 @@ def split_plain(raw: Sheet, other_way: str = "") -> tuple[dict[str, Sheet], list
             items = _first_rows(rows, key, [*key, "source_language"])
             sources = sheet.frame["source_language"].mask(by_item, "")
             sheet = replace(sheet, frame=sheet.frame.assign(source_language=sources))
-    optional = ["chance"] if "chance" in raw.frame else []
+    optional = [name for name in ("chance", "trials") if name in raw.frame]
     benchmarks = _first_rows(sheet, ["benchmark"], ["benchmark", "source_language", *optional])
     benchmarks, notes = with_defaults(benchmarks, counts, {})
     sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
@@ -121,6 +122,8 @@ def with_defaults(
                 column=key,
                 hint="remove one of the two.",
             )
+    if "trials" in constants and "benchmark" in frame:
+        frame = frame.assign(trials=_trials(benchmarks, constants["trials"]))
     if "chance" not in frame:
         frame = frame.assign(chance=constants.get("chance", 0.0))
         if "chance" not in constants:
@@ -133,6 +136,21 @@ def with_defaults(
         frame = frame.assign(source_language=english)
         notes.append("Source language not given: taken as English.")
     return replace(benchmarks, frame=frame), notes
+
+
+def _trials(benchmarks: Sheet, given: dict[str, Any]) -> list[str]:
+    """What the trials of each benchmark are, from the table of ``study.toml``."""
+    names = benchmarks.frame["benchmark"].tolist()
+    for name, value in given.items():
+        if name not in names or not isinstance(value, str):
+            raise DataError(
+                "[trials] says in words what the trials of a benchmark of the study are.",
+                file="study.toml",
+                column=f"trials.{name}",
+                value=value,
+                hint=f'write a line such as {names[0]} = "repeats".{near(name, names)}',
+            )
+    return [given.get(name, "") for name in names]
 
 
 def _english_sources(benchmarks: Sheet, counts: Sheet) -> list[str]:

@@ -96,7 +96,7 @@ _MODEL, _BENCHMARK = _named("model"), _named("benchmark")
 _CLUSTER = _named("cluster", required=False, blank=True)
 _SOURCE = _named("source_language", "text", "source", required=False, blank=True)
 _SIZE = "write the number of parameters in units, such as 4.3e9, or leave the cell empty."
-_CHANCE = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
+CHANCE_HINT = "write the chance level as a proportion: 0 for open answers, 0.25 for four options."
 _RIGHT = "write how many trials were right, as a plain number (decimal point, no % sign)."
 _TRIALS = "write how many trials there were, as a plain number."
 _DATE = "write year, month and day as 2025-06-17, or leave the cell empty."
@@ -109,6 +109,7 @@ COUNTS = (
     _named("n_trials", "number", hint=_TRIALS),
     _CLUSTER,
     _named("prompt", required=False, blank=True),
+    Column("repeat", required=False, blank=True),
     Column("flag", required=False, blank=True),
     Column("evidence", required=False, blank=True),
 )
@@ -119,10 +120,17 @@ MODELS = (
     _named("params_total", "number", required=False, blank=True, hint=_SIZE),
     _named("params_active", "number", required=False, blank=True, hint=_SIZE),
 )
-BENCHMARKS = (_BENCHMARK, _SOURCE, _named("chance", "number", required=False, hint=_CHANCE))
+BENCHMARKS = (
+    _BENCHMARK,
+    _SOURCE,
+    _named("chance", "number", required=False, hint=CHANCE_HINT),
+    Column("trials", required=False, blank=True),
+)
 ITEMS = (_BENCHMARK, _named("item"), _SOURCE, _CLUSTER)
+#: What several trials of an item may be, where no prompt and no repeat is named.
+TRIALS = ("wordings", "repeats", "unknown")
 #: One cell of a study: no two rows of the counts agree in all of these.
-CELL = ("model", "benchmark", "language", "item", "prompt")
+CELL = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 #: What people write into a cell without a value, in small letters.
 MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "null", "none", "<na>"})

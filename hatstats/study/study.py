@@ -18,6 +18,7 @@ from hatstats.study.files import toml_text, whole_study_folder, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import COUNTS, Sheet, listed, near, no_items
+from hatstats.study.trials import merge_copies
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
 
 _TABLES = ("counts", "models", "benchmarks", "items")
@@ -33,18 +34,22 @@ class Study:
     Parameters
     ----------
     counts : DataFrame
-        `model, benchmark, language, item, n_correct, n_trials, cluster, prompt, flag, evidence`.
-        One row per cell. An empty `item` marks an aggregate accuracy: then `n_correct` may be
-        fractional and `n_trials` an effective number. `cluster` is empty where an item is its
-        own cluster. `flag` names what looks wrong and `evidence` says why.
+        `model, benchmark, language, item, n_correct, n_trials, cluster, prompt, repeat, flag,
+        evidence`. One row per cell. `prompt` names a wording of the question, `repeat` one of
+        several answers to a wording; copies of one answer are counted once, with a note. An empty
+        `item` marks an aggregate accuracy: then `n_correct` may be fractional and `n_trials` an
+        effective number. `cluster` is empty where an item is its own cluster. `flag` names what
+        looks wrong and `evidence` says why.
     models : DataFrame, optional
         `model, family, release_date, params_total, params_active` and covariates. Sizes count
         parameters in units. Unknown is NaN or NaT; an unknown `family` is empty text. The order
         of these rows is the order of models everywhere. Without it, the columns of that name in
         the counts are taken.
     benchmarks : DataFrame, optional
-        `benchmark, source_language, chance` (a proportion, at least 0 and below 1). Without it,
-        the columns of that name in the counts are taken, chance as 0 if there is none.
+        `benchmark, source_language, chance` (a proportion, at least 0 and below 1) and optionally
+        `trials`, which says what several trials of an item are where prompts are not named:
+        ``wordings``, ``repeats`` of one wording, or ``unknown``. Without it, the columns of that
+        name in the counts are taken, chance as 0 if there is none.
     items : DataFrame, optional
         `benchmark, item, source_language, cluster`, where the source language differs by item.
     info : StudyInfo, optional
@@ -315,7 +320,9 @@ class Study:
             unused = [name for name in optional if not (self.counts[name] != "").any()]
             write_table(self.counts.drop(columns=unused), new / f"counts.{format}")
             write_table(self.models, new / "models.csv")
-            write_table(self.benchmarks, new / "benchmarks.csv")
+            said = (self.benchmarks["trials"] != "").any()
+            benchmarks = self.benchmarks if said else self.benchmarks.drop(columns="trials")
+            write_table(benchmarks, new / "benchmarks.csv")
             if len(self.items):
                 write_table(self.items, new / "items.csv")
         return Path(folder)
@@ -378,9 +385,10 @@ def study_of_sheets(
     """Validate raw `counts, models, benchmarks, items`, and make (or fill) a study of them."""
     study = object.__new__(Study) if study is None else study
     tables, notes = validate_study(**sheets)
+    tables["counts"], merged = merge_copies(tables["counts"])
     if warn:
         warn_implausible(tables["counts"], tables["models"], tables["benchmarks"])
-    values = {"info": with_notes(info, notes), "claims": claims, "files": files}
+    values = {"info": with_notes(info, [*notes, *merged]), "claims": claims, "files": files}
     for name, value in (tables | values).items():
         object.__setattr__(study, name, value)
     return study

@@ -13,9 +13,11 @@ from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.study.schema import (
     BENCHMARKS,
     CELL,
+    CHANCE_HINT,
     COUNTS,
     ITEMS,
     MODELS,
+    TRIALS,
     Sheet,
     conform,
     near,
@@ -116,7 +118,7 @@ def _check_models(models: Sheet) -> None:
 
 
 def _check_benchmarks(benchmarks: Sheet) -> None:
-    hint = BENCHMARKS[-1].hint
+    hint = CHANCE_HINT
     if "chance" not in benchmarks.frame:
         raise DataError(
             "the column is missing.", file=benchmarks.file, row=1, column="chance", hint=hint
@@ -129,6 +131,13 @@ def _check_benchmarks(benchmarks: Sheet) -> None:
         hint=lambda row: (
             f"per cent? Then write {row['chance'] / 100:g}." if 1 < row["chance"] < 100 else hint
         ),
+    )
+    benchmarks.refuse(
+        ~benchmarks.frame["trials"].isin(["", *TRIALS]),
+        "trials",
+        "this does not say what the trials of an item are",
+        hint="write wordings (each trial asks in other words), repeats (all ask in the same words) "
+        "or unknown, or leave the cell empty.",
     )
 
 
@@ -263,13 +272,16 @@ def _check_counts(counts: Sheet) -> None:
     )  # fmt: skip
     for faulty, column, message, hint in rules:
         counts.refuse(faulty, column, message, hint=hint)
-    no_prompt = frame["prompt"] == ""
-    if no_prompt.any() and not no_prompt.all():
+    for label in ("prompt", "repeat"):
+        unnamed = frame[label] == ""
+        if not unnamed.any() or unnamed.all():
+            continue
+        cell = frame.groupby(list(CELL[: CELL.index(label)]), sort=False).ngroup()
         counts.refuse(
-            _partly(no_prompt, frame.groupby(list(CELL[:-1]), sort=False).ngroup()),
-            "prompt",
-            "this cell has rows with and a row without a prompt, so trials may count twice",
-            hint="keep the rows per prompt or the total, not both.",
+            _partly(unnamed, cell),
+            label,
+            f"this cell has rows with and a row without a {label}, so trials may count twice",
+            hint=f"keep the rows per {label} or the total, not both.",
         )
 
 

@@ -253,7 +253,7 @@ def test_a_plain_table_is_the_folder_in_one_file(tmp_path: Path) -> None:
     assert study.models["family"].tolist() == ["A", ""]
     assert study.models["params_total"].isna().tolist() == [False, True]
     assert study.benchmarks.to_dict("list") == {
-        "benchmark": ["q"], "source_language": ["sw"], "chance": [0.2]
+        "benchmark": ["q"], "source_language": ["sw"], "chance": [0.2], "trials": [""]
     }  # fmt: skip
     assert study.info.notes == "Columns not used: 'seed'."
     for name in ("plain.tsv", "plain.parquet", "plain.pq"):

@@ -42,9 +42,12 @@ def fit_joint(counts: ItemCounts, options: JointOptions | None = None) -> Benchm
     boundary and of searches that stopped short of their maximum.
     """
     patterns = group_items(counts)
-    options = identified_options(
-        patterns, options or JointOptions(), counts.benchmark, counts.models
-    )
+    if options is None:
+        # Trials of one wording have its luck in common.
+        repeated = counts.trials == "repeats" or counts.source_pairs is not None
+        several = bool(counts.source_trials.max() > 1)
+        options = JointOptions(beta_binomial=repeated and several)
+    options = identified_options(patterns, options, counts.benchmark, counts.models)
     fits = fit_patterns(patterns, options, counts.chance)
     for fit, model in zip(fits, counts.models, strict=True):
         for warning in _warnings(fit, f"benchmark {counts.benchmark!r}, model {model!r}"):

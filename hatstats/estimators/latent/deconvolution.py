@@ -13,12 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 from scipy.interpolate import BSpline
 
 from hatstats.errors import FitError
 from hatstats.estimators.latent.patterns import Patterns
 from hatstats.inference.arrays import Floats
+from hatstats.inference.beta_binomial import beta_binomial
 
 #: Largest |logit x| of the grid between the atoms.
 _REACH = 7.0
@@ -28,6 +29,8 @@ _SPLINES = 12
 # Weak ridges bound the flat directions of the likelihood: the level of log g, which cancels in g,
 # and the atoms, which differ little from their neighbours on the grid.
 _RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
+# A correlation of 1 would leave no count between 0 and n.
+_HIGHEST = 1.0 - 1e-6
 _SMOOTHING = np.geomspace(1e5, 1e-2, 15)
 
 
@@ -62,6 +65,9 @@ class Deconvolution:
     with each pattern (centred over items). `theta_shape` (p, p) is ``H^-1 P H^-1``, H the Hessian
     and P the penalty: covariance of the bias of theta if log g were drawn from the prior that the
     penalty stands for. `smoothing` is the penalty weight chosen.
+
+    Where trials share wordings, `kernel_slope` (J, Q) holds the derivatives of ``log P(k | n, x)``
+    by their correlation, `theta_by_correlation` (p,) those of theta; zeros elsewhere.
     """
 
     grid: Floats
@@ -71,6 +77,8 @@ class Deconvolution:
     basis: Floats
     theta_influence: Floats
     theta_shape: Floats
+    kernel_slope: Floats
+    theta_by_correlation: Floats
     smoothing: float
     log_likelihood: float
 
@@ -137,15 +145,21 @@ def _curvature(likelihood: Floats, size: Floats, penalty: Floats, theta: Floats)
     return np.asarray(size.sum() * prior - within + penalty, dtype=float)
 
 
-def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolution:
+def deconvolve(
+    patterns: Patterns, smoothing: float | None = None, correlation: float = 0.0
+) -> Deconvolution:
     """Distribution of item probabilities behind counts of right answers.
 
-    Maximises ``sum_i log sum_x Bin(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``.
-    The weight `smoothing` of the roughness penalty is chosen by the Laplace approximation of the
-    marginal likelihood if not given.
+    Maximises ``sum_i log sum_x P(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``, P
+    binomial, or beta-binomial where trials of one wording have a correlation. The weight
+    `smoothing` of the roughness penalty is chosen by the Laplace approximation of the marginal
+    likelihood if not given.
     """
-    correct, trials = patterns.correct[:, None], patterns.trials[:, None]
-    likelihood = np.asarray(stats.binom.pmf(correct, trials, GRID), dtype=float)
+    shared = patterns.same_wording
+    likelihood, by_pair = beta_binomial(
+        patterns.correct, patterns.trials, GRID, np.minimum(shared * correlation, _HIGHEST)
+    )
+    kernel_slope = by_pair * shared[:, None]
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):
@@ -166,6 +180,9 @@ def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolut
     scores = posterior @ _BASIS
     scores -= (patterns.size @ scores) / patterns.size.sum()
     curvature = _curvature(likelihood, patterns.size, penalty, theta)
+    # The score of a pattern is E[B | k] - E[B]; only its posterior depends on the kernel.
+    weighted = posterior * kernel_slope
+    by_kernel = weighted @ _BASIS - weighted.sum(axis=1, keepdims=True) * (posterior @ _BASIS)
     return Deconvolution(
         grid=GRID,
         density=density,
@@ -174,6 +191,8 @@ def deconvolve(patterns: Patterns, smoothing: float | None = None) -> Deconvolut
         basis=_BASIS,
         theta_influence=np.linalg.solve(curvature, scores.T).T,
         theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
+        kernel_slope=kernel_slope,
+        theta_by_correlation=np.linalg.solve(curvature, patterns.size @ by_kernel),
         smoothing=weight,
         log_likelihood=float(patterns.size @ np.log(mixture)),
     )

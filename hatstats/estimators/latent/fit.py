@@ -16,11 +16,12 @@ by its source count, and includes the uncertainty of the earlier steps.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.latent.cross_validation import choose_roughness
 from hatstats.estimators.latent.curve_families import (
     Family,
@@ -33,6 +34,7 @@ from hatstats.estimators.latent.penalised_fit import CurveFit, Prior, fit_curves
 from hatstats.inference.arrays import Floats
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
+from hatstats.scores.wordings import WordingCorrelation
 
 #: Multiples of the cost of roughness among which cross-validation chooses. With 10 and 100 it would
 #: choose these for weak models, and their bias is not small beside the standard error: coverage of
@@ -86,13 +88,15 @@ class LatentModel:
 
     One curve per target language, and the curve of the mean over an item's languages, on which the
     languages' prior is centred (None where the model was asked in one target language); with the
-    multiple of the cost of roughness that was given or chosen.
+    multiple of the cost of roughness that was given or chosen, and the correlation of source trials
+    of one wording (None where it is not known or does not matter).
     """
 
     deconvolution: Deconvolution
     languages: CurveFit
     shared: CurveFit | None
     roughness: float
+    correlation: WordingCorrelation | None = None
 
     @property
     def distribution(self) -> Floats:
@@ -111,24 +115,28 @@ class LatentModel:
         shrinkage = bends.swapaxes(1, 2) @ (family.bends @ shared.slopes[0]) + family.penalty
         return np.asarray((own[:, None, :] @ shrinkage)[:, 0] @ shared.bread[0], dtype=float)
 
-    def _directions(self, weights: Floats) -> tuple[Floats, Floats, Floats | None]:
+    def _directions(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats | None]:
         """Derivatives of ``sum_x weights_x T_l(x)``.
 
-        By the languages' own equations (L, p), by the deconvolution's theta (L, r), and by the
-        shared equations (L, p), None where there are none.
+        By the languages' own equations (L, p), by the deconvolution's theta (L, r), by the
+        correlation of source trials (L,), also through theta, and by the shared equations (L, p),
+        None where there are none.
         """
-        own = self.languages.directions(weights)
+        own, through = self.languages.directions(weights), None
         by_theta = (own[:, None, :] @ self.languages.cross_derivative)[:, 0]
-        if self.shared is None:
-            return own, by_theta, None
-        through = self._shared_directions(own, self.shared)
-        return own, by_theta + through @ self.shared.cross_derivative[0], through
+        by_kernel = (own * self.languages.kernel_derivative).sum(axis=1)
+        if self.shared is not None:
+            through = self._shared_directions(own, self.shared)
+            by_theta = by_theta + through @ self.shared.cross_derivative[0]
+            by_kernel = by_kernel + through @ self.shared.kernel_derivative[0]
+        by_kernel = by_kernel + by_theta @ self.deconvolution.theta_by_correlation
+        return own, by_theta, by_kernel, through
 
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L)."""
         deconvolution, index = self.deconvolution, self.deconvolution.patterns.index
         asked = index >= 0
-        own, by_theta, through = self._directions(weights)
+        own, by_theta, by_kernel, through = self._directions(weights)
         fitted = np.flatnonzero(~np.isnan(own).any(axis=1))
         influence = np.zeros(self.languages.target.shape)
         for column in fitted.tolist():
@@ -138,6 +146,8 @@ class LatentModel:
             influence[:, fitted] += self.shared.own_influence(deconvolution, 0, through[fitted])
         first_step = deconvolution.theta_influence @ by_theta[fitted].T
         influence[np.ix_(asked, fitted)] += first_step[index[asked]]
+        if self.correlation is not None:
+            influence[:, fitted] += np.outer(self.correlation.influence, by_kernel[fitted])
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
@@ -148,6 +158,9 @@ class LatentModel:
         influence = np.zeros((index.size, values.shape[1]))
         asked = index >= 0
         influence[asked] = (deconvolution.theta_influence @ gradient)[index[asked]]
+        if self.correlation is not None:
+            by_kernel = deconvolution.theta_by_correlation @ gradient
+            influence += np.outer(self.correlation.influence, by_kernel)
         return influence
 
     def shape_covariance(self, weights: Floats) -> Floats:
@@ -159,7 +172,7 @@ class LatentModel:
         prior; where it dominates, the number is extrapolation. Languages have the bias of the
         shared curve in common, and that of their own curves independently.
         """
-        own, by_theta, through = self._directions(weights)
+        own, by_theta, _, through = self._directions(weights)
         bias = np.diag(np.einsum("lp,lpq,lq->l", own, self.languages.penalty, own))
         if self.shared is not None and through is not None:
             bias = bias + through @ self.shared.penalty[0] @ through.T
@@ -175,8 +188,16 @@ def fit_latent(
 
     Items have non-negative weights (N,), 1 each if not given, for bootstraps of full refits.
     Raises NotIdentifiedError if a model has one trial per item: the spread of x is not identified
-    then.
+    then. Warns where all trials are of one wording and may repeat a lucky guess.
     """
+    if counts.trials == "repeats" and counts.chance > 0 and counts.source_trials.max() >= 2:
+        warnings.warn(
+            f"benchmark {counts.benchmark!r}: all trials of an item are of one wording and answers "
+            "can be guessed, so that repeated lucky guesses pass for knowledge in the latent "
+            "profile",
+            DegenerateDataWarning,
+            stacklevel=3,
+        )
     for m, model in enumerate(counts.models):
         if counts.source_trials[m].max() < 2:
             raise NotIdentifiedError(
@@ -195,7 +216,8 @@ def fit_latent(
 
 def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
     """Profiles of one model in all languages, in the best of some families."""
-    deconvolution = deconvolve(items.patterns)
+    rho = 0.0 if items.correlation is None else items.correlation.value
+    deconvolution = deconvolve(items.patterns, correlation=rho)
     asked = items.target_means.size.sum(axis=1) > 0
     several = int(asked.sum()) > 1
     fits: dict[float, CurveFit] = {}
@@ -209,4 +231,5 @@ def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentMod
     if asked.size > 1:
         prior = Prior.about(families[best], shared.theta[0]) if several else shared.prior
         languages = fit_curves(prior, deconvolution, items.target, items.target_means)
-    return LatentModel(deconvolution, languages, shared if several else None, best)
+    average = shared if several else None
+    return LatentModel(deconvolution, languages, average, best, items.correlation)

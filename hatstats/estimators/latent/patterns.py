@@ -9,6 +9,7 @@ from scipy import sparse
 
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.counts import ItemCounts, distinct_counts, ratio
+from hatstats.scores.wordings import WordingCorrelation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +17,15 @@ class Patterns:
     """The distinct pairs (k, n) of a set of items, (J,) each in order of k / n, and their sizes.
 
     A size (J,) is the number of items with a pair, or the sum of their weights; the index (N,) is
-    the pair of each item, -1 for an item without trials.
+    the pair of each item, -1 for an item without trials. `same_wording` (J,) is the share of pairs
+    of trials that are of one wording; items that differ in it have patterns of their own.
     """
 
     correct: Floats
     trials: Floats
     size: Floats
     index: Ints
+    same_wording: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class GroupedItems:
     """One model's items, grouped by their source counts: the data of the fit.
 
     Target accuracies (N, L), their average over each item's languages (N, 1), and the means of
-    both by pattern.
+    both by pattern; the correlation of source trials of one wording, None where it is not known.
     """
 
     patterns: Patterns
@@ -73,6 +76,7 @@ class GroupedItems:
     average_means: Means
     target_means: Means
     pairs: ClusterPairs
+    correlation: WordingCorrelation | None = None
 
 
 def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> GroupedItems:
@@ -81,7 +85,8 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
     The cost of the fit does not depend on their number.
     """
     items = np.ones(counts.items.size) if weights is None else np.asarray(weights, dtype=float)
-    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], items)
+    correlation, share = counts.source_wordings(m, weights)
+    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], items, share)
     target = ratio(counts.target_correct[m], counts.target_trials[m])
     average = ratio(np.nansum(target, axis=1), (~np.isnan(target)).sum(axis=1))[:, None]
     return GroupedItems(
@@ -91,21 +96,30 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
         _pattern_means(average, patterns, items),
         _pattern_means(target, patterns, items),
         _cluster_pairs(average[:, 0], patterns, items, counts.clusters),
+        correlation,
     )
 
 
-def count_patterns(correct: Floats, trials: Floats, weights: Floats | None = None) -> Patterns:
+def count_patterns(
+    correct: Floats,
+    trials: Floats,
+    weights: Floats | None = None,
+    same_wording: Floats | None = None,
+) -> Patterns:
     """Group items by their right answers and trials, (N,) each; without trials they have no group.
 
-    Sizes add up the items' weights (N,), 1 each if not given.
+    Sizes add up the items' weights (N,), 1 each if not given; `same_wording` (N,) is 0 if not.
     """
-    k, n, pair = distinct_counts(correct, trials)
+    share = np.zeros(trials.shape) if same_wording is None else same_wording
+    k, n, pair = distinct_counts(correct, trials, share)
     order = np.lexsort((n, k / n))
     asked = pair >= 0
     index = np.where(asked, np.argsort(order)[pair], -1)
     items = np.ones(correct.shape) if weights is None else weights
     size = np.bincount(index[asked], weights=items[asked])
-    return Patterns(k[order], n[order], size, index)
+    shares = np.zeros(k.size)
+    shares[index[asked]] = share[asked]
+    return Patterns(k[order], n[order], size, index, shares)
 
 
 def _pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:

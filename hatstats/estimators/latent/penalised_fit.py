@@ -67,7 +67,7 @@ class CurveFit:
     target. `theta` (L, p), `curve` (L, Q); `slopes` (L, Q, p) with curves held off 0 and 1;
     `working` (L, J) weight of one item of each pattern; `bread` (L, p, p) inverse Hessian of the
     penalised loss; `cross_derivative` (L, p, r) of the equations with respect to the
-    deconvolution's theta.
+    deconvolution's theta, `kernel_derivative` (L, p) to the correlation of source trials.
     """
 
     prior: Prior
@@ -78,6 +78,7 @@ class CurveFit:
     working: Floats
     bread: Floats
     cross_derivative: Floats
+    kernel_derivative: Floats
 
     @property
     def penalty(self) -> Floats:
@@ -159,6 +160,7 @@ def fit_curves(
         working=full(working),
         bread=full(equations.bread(theta, slopes)),
         cross_derivative=full(equations.cross_derivative(deconvolution, theta, slopes)),
+        kernel_derivative=full(equations.kernel_derivative(deconvolution, theta, slopes)),
     )
 
 
@@ -251,6 +253,21 @@ class Equations:
         by_design = slopes.swapaxes(1, 2) @ ((residual @ posterior)[:, :, None] * basis)
         by_design -= (design * residual[:, :, None]).swapaxes(1, 2) @ mean
         return np.asarray(by_design - (design * self.working[:, :, None]).swapaxes(1, 2) @ by_fit)
+
+    def kernel_derivative(
+        self, deconvolution: Deconvolution, theta: Floats, slopes: Floats
+    ) -> Floats:
+        """Derivative of the equations with respect to the correlation of source trials, (L, p).
+
+        As `cross_derivative`, with the derivatives of ``log P(k | n, x)`` in the place of B.
+        """
+        curve, posterior = self.prior.family.curves(theta), self.posterior
+        weighted = posterior * deconvolution.kernel_slope
+        centred = weighted - posterior * weighted.sum(axis=1, keepdims=True)
+        residual = self.working * (self.means.mean - curve @ posterior.T)
+        by_fit = self.working * (curve @ centred.T)
+        by_design = (slopes.swapaxes(1, 2) @ (residual @ centred)[:, :, None])[:, :, 0]
+        return np.asarray(by_design - (by_fit[:, None, :] @ (posterior @ slopes))[:, 0])
 
     def rows(self, keep: Ints) -> Equations:
         """The equations of some languages."""

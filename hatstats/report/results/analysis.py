@@ -65,7 +65,7 @@ def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], d
 
 def fit_method(study: Study, options: ReportOptions) -> Method:
     """The estimator that an analysis uses."""
-    return options.method or default_method(study)
+    return options.method or default_method(study)[0]
 
 
 def _influence(trend: TrendFit) -> pd.DataFrame:

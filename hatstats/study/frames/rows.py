@@ -11,6 +11,7 @@ from hatstats.errors import DataError
 from hatstats.study.frames.answers import VALUE, missing_cells, refuse_cells
 from hatstats.study.frames.columns import Layout, plain_name
 from hatstats.study.schema import OTHER_NAMES, as_text
+from hatstats.study.trials import without_copied_repeats
 
 #: Columns that say in which of several ways the same answers were scored.
 _ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
@@ -175,12 +176,16 @@ def settle_copies(
 def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Add up `n_correct` and `n_trials` by cell, sorted; `notes` are added to.
 
-    Repeats of an item are trials of it. Repeats of a total ask the same items again, so that totals
-    are averaged over their repeats.
+    Repeats of an item are trials of it, but for copies of one answer. Repeats of a total ask the
+    same items again, so that totals are averaged over their repeats.
     """
     items = "item" in rows
     rows = rows.assign(**{name: "" for name in ("item", "prompt") if name not in rows})
     cell = ["benchmark", "model", "language", "item", "prompt"]
+    repeated = items and "repeat" in rows
+    if repeated:
+        rows = without_copied_repeats(rows.reset_index(drop=True), notes)
+        repeated = bool(rows.duplicated(cell).any() and not (rows["prompt"] != "").any())
     facts = [name for name in ("cluster", "source_language", "chance") if name in rows]
     for name in facts:
         owner = "benchmark" if name == "chance" else "item"
@@ -200,7 +205,8 @@ def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         added = runs.groupby([*cell, *facts], as_index=False, dropna=False)[counts].mean()
     else:
         added = rows.groupby([*cell, *facts], as_index=False, dropna=False)[counts].sum()
-    return added.sort_values(cell, kind="stable").reset_index(drop=True)
+    added = added.sort_values(cell, kind="stable").reset_index(drop=True)
+    return added.assign(trials="repeats") if repeated else added
 
 
 def _names(cells: pd.Series, role: str) -> pd.Series[str]:

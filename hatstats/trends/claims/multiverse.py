@@ -77,7 +77,7 @@ def default_specification(
     study: Study, *, method: Method | None = None, reference: str = "pooled", flagged: bool = False
 ) -> Specification:
     """The default analysis of a study."""
-    chosen = method or default_method(study)
+    chosen = method or default_method(study)[0]
     stages: Literal[1, 2] = 1 if chosen == "aggregate" else 2
     return Specification(chosen, stages, reference=reference, flagged=flagged)
 

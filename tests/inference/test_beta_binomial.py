@@ -1,0 +1,60 @@
+"""The beta-binomial distribution against scipy's, its theory and finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from hatstats.inference.beta_binomial import beta_binomial
+
+SHARE = np.array([0.0, 0.02, 0.3, 0.5, 0.97, 1.0])
+
+
+@pytest.mark.parametrize("correlation", [1e-3, 0.1, 0.6, 0.99])
+def test_probabilities_against_scipy(correlation: float) -> None:
+    n = 7
+    k = np.arange(n + 1.0)
+    pmf, _ = beta_binomial(k, np.full(n + 1, float(n)), SHARE, np.full(n + 1, correlation))
+    size = (1.0 - correlation) / correlation
+    for column, x in enumerate(SHARE[1:-1], start=1):
+        wanted = stats.betabinom.pmf(k, n, x * size, (1.0 - x) * size)
+        np.testing.assert_allclose(pmf[:, column], wanted, rtol=1e-9)
+    np.testing.assert_array_equal(pmf[:, 0], k == 0)
+    np.testing.assert_array_equal(pmf[:, -1], k == n)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.05, 0.5])
+def test_mean_and_variance_against_theory(correlation: float) -> None:
+    n, x = 9, SHARE[1:-1]
+    k = np.arange(n + 1.0)
+    pmf, _ = beta_binomial(k, np.full(n + 1, float(n)), x, np.full(n + 1, correlation))
+    np.testing.assert_allclose(pmf.sum(axis=0), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(k @ pmf, n * x, rtol=1e-11)
+    variance = k**2 @ pmf - (k @ pmf) ** 2
+    np.testing.assert_allclose(variance, n * x * (1 - x) * (1 + (n - 1) * correlation), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("correlation", "step"), [(0.0, 4e-5), (0.02, 1e-4), (0.4, 1e-4)])
+def test_slope_is_the_derivative_of_the_logarithm(correlation: float, step: float) -> None:
+    n, x = 6, SHARE[1:-1]
+    k, trials = np.arange(n + 1.0), np.full(n + 1, float(n))
+
+    def log_pmf(value: float) -> np.ndarray:
+        return np.log(beta_binomial(k, trials, x, np.full(n + 1, value))[0])
+
+    _, slope = beta_binomial(k, trials, x, np.full(n + 1, correlation))
+    if correlation == 0.0:  # one side only: a correlation is not negative
+        wanted = (4 * log_pmf(step) - log_pmf(2 * step) - 3 * log_pmf(0.0)) / (2 * step)
+    else:
+        wanted = (log_pmf(correlation + step) - log_pmf(correlation - step)) / (2 * step)
+    np.testing.assert_allclose(slope, wanted, rtol=2e-3, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_the_two_formulas_meet_where_one_takes_over() -> None:
+    k, n = np.arange(21.0), np.full(21, 20.0)
+    low, low_slope = beta_binomial(k, n, SHARE, np.full(21, 0.99e-5))
+    high, high_slope = beta_binomial(k, n, SHARE, np.full(21, 1.01e-5))
+    inner = slice(2, 4)
+    np.testing.assert_allclose(low[:, inner], high[:, inner], rtol=4e-3)
+    np.testing.assert_allclose(low_slope[:, inner], high_slope[:, inner], rtol=2e-2, atol=1.0)
