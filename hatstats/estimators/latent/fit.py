@@ -31,7 +31,7 @@ from hatstats.estimators.latent.curve_families import (
 from hatstats.estimators.latent.deconvolution import GRID, Deconvolution, deconvolve
 from hatstats.estimators.latent.patterns import GroupedItems, group_items
 from hatstats.estimators.latent.penalised_fit import CurveFit, Prior, fit_curves
-from hatstats.inference.arrays import Floats
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.wordings import WordingCorrelation
@@ -83,20 +83,52 @@ class LatentOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageFits:
+    """Curves of target languages asked of the same items, and the distribution of x of those."""
+
+    columns: Ints
+    deconvolution: Deconvolution
+    curves: CurveFit
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """Derivatives of ``sum_x weights_x T_l(x)`` of the C languages of one part.
+
+    By the languages' own equations (C, p), by the theta of their deconvolution (C, r), by the
+    equations (C, p) and the theta (C, r) of the shared curve, None where there is none, and by the
+    correlation of source trials (C,), also through both thetas.
+    """
+
+    own: Floats
+    theta: Floats
+    shared: Floats | None
+    shared_theta: Floats | None
+    correlation: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class LatentModel:
     """Latent profile of one model on one benchmark.
 
-    One curve per target language, and the curve of the mean over an item's languages, on which the
-    languages' prior is centred (None where the model was asked in one target language); with the
-    multiple of the cost of roughness that was given or chosen, and the correlation of source trials
-    of one wording (None where it is not known or does not matter).
+    The distribution of x of all items asked in the source language; one curve per target language,
+    in parts by the items asked; and the curve of the mean over an item's languages, on which the
+    languages' prior is centred, with its own deconvolution (None where the model was asked in one
+    target language). With the multiple of the cost of roughness that was given or chosen, and the
+    correlation of source trials of one wording (None where it is not known or does not matter).
     """
 
     deconvolution: Deconvolution
-    languages: CurveFit
+    parts: tuple[LanguageFits, ...]
     shared: CurveFit | None
+    of_shared: Deconvolution
     roughness: float
     correlation: WordingCorrelation | None = None
+
+    @property
+    def n_languages(self) -> int:
+        """Number L of target languages of the benchmark."""
+        return sum(part.columns.size for part in self.parts)
 
     @property
     def distribution(self) -> Floats:
@@ -106,58 +138,53 @@ class LatentModel:
     @property
     def profile(self) -> Floats:
         """T on the grid, shape (L, Q)."""
-        return self.languages.curve
+        curves = np.full((self.n_languages, self.distribution.size), np.nan)
+        for part in self.parts:
+            curves[part.columns] = part.curves.curve
+        return curves
 
-    def _shared_directions(self, own: Floats, shared: CurveFit) -> Floats:
-        """Derivatives of each language's functional by the shared equations, shape (L, p)."""
-        family = shared.prior.family
-        bends = family.bends @ self.languages.slopes
-        shrinkage = bends.swapaxes(1, 2) @ (family.bends @ shared.slopes[0]) + family.penalty
-        return np.asarray((own[:, None, :] @ shrinkage)[:, 0] @ shared.bread[0], dtype=float)
-
-    def _directions(self, weights: Floats) -> tuple[Floats, Floats, Floats, Floats | None]:
-        """Derivatives of ``sum_x weights_x T_l(x)``.
-
-        By the languages' own equations (L, p), by the deconvolution's theta (L, r), by the
-        correlation of source trials (L,), also through theta, and by the shared equations (L, p),
-        None where there are none.
-        """
-        own, through = self.languages.directions(weights), None
-        by_theta = (own[:, None, :] @ self.languages.cross_derivative)[:, 0]
-        by_kernel = (own * self.languages.kernel_derivative).sum(axis=1)
-        if self.shared is not None:
-            through = self._shared_directions(own, self.shared)
-            by_theta = by_theta + through @ self.shared.cross_derivative[0]
-            by_kernel = by_kernel + through @ self.shared.kernel_derivative[0]
-        by_kernel = by_kernel + by_theta @ self.deconvolution.theta_by_correlation
-        return own, by_theta, by_kernel, through
+    def _directions(self, part: LanguageFits, weights: Floats) -> Directions:
+        curves, source = part.curves, part.deconvolution
+        own = curves.directions(weights)
+        by_theta = (own[:, None, :] @ curves.cross_derivative)[:, 0]
+        by_kernel = (own * curves.kernel_derivative).sum(axis=1)
+        by_kernel = by_kernel + by_theta @ source.theta_by_correlation
+        if self.shared is None:
+            return Directions(own, by_theta, None, None, by_kernel)
+        # The languages' prior moves with the shared curve.
+        family = self.shared.prior.family
+        bends = family.bends @ curves.slopes
+        shrinkage = bends.swapaxes(1, 2) @ (family.bends @ self.shared.slopes[0]) + family.penalty
+        through = np.asarray((own[:, None, :] @ shrinkage)[:, 0] @ self.shared.bread[0])
+        by_shared_theta = through @ self.shared.cross_derivative[0]
+        by_kernel = by_kernel + through @ self.shared.kernel_derivative[0]
+        by_kernel = by_kernel + by_shared_theta @ self.of_shared.theta_by_correlation
+        return Directions(own, by_theta, through, by_shared_theta, by_kernel)
 
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_x weights_x T_l(x)``, shape (N, L)."""
-        deconvolution, index = self.deconvolution, self.deconvolution.patterns.index
-        asked = index >= 0
-        own, by_theta, by_kernel, through = self._directions(weights)
-        fitted = np.flatnonzero(~np.isnan(own).any(axis=1))
-        influence = np.zeros(self.languages.target.shape)
-        for column in fitted.tolist():
-            direct = self.languages.own_influence(deconvolution, column, own[[column]])
-            influence[:, [column]] += direct
-        if self.shared is not None and through is not None:
-            influence[:, fitted] += self.shared.own_influence(deconvolution, 0, through[fitted])
-        first_step = deconvolution.theta_influence @ by_theta[fitted].T
-        influence[np.ix_(asked, fitted)] += first_step[index[asked]]
-        if self.correlation is not None:
-            influence[:, fitted] += np.outer(self.correlation.influence, by_kernel[fitted])
+        influence = np.zeros((self.deconvolution.patterns.index.size, self.n_languages))
+        for part in self.parts:
+            by = self._directions(part, weights)
+            fitted = np.flatnonzero(~np.isnan(by.own).any(axis=1))
+            found = np.zeros((influence.shape[0], part.columns.size))
+            for column in fitted.tolist():
+                own = by.own[[column]]
+                found[:, [column]] += part.curves.own_influence(part.deconvolution, column, own)
+            found[:, fitted] += _through_theta(part.deconvolution, by.theta[fitted])
+            if self.shared is not None and by.shared is not None and by.shared_theta is not None:
+                found[:, fitted] += self.shared.own_influence(self.of_shared, 0, by.shared[fitted])
+                found[:, fitted] += _through_theta(self.of_shared, by.shared_theta[fitted])
+            if self.correlation is not None:
+                found[:, fitted] += np.outer(self.correlation.influence, by.correlation[fitted])
+            influence[:, part.columns] = found
         return influence
 
     def distribution_influence(self, values: Floats) -> Floats:
         """Influence of each item on ``sum_x g(x) values_xr``, shape (N, R) for values (Q, R)."""
-        deconvolution, index = self.deconvolution, self.deconvolution.patterns.index
-        density = deconvolution.density
+        deconvolution, density = self.deconvolution, self.deconvolution.density
         gradient = deconvolution.basis.T @ ((values - density @ values) * density[:, None])
-        influence = np.zeros((index.size, values.shape[1]))
-        asked = index >= 0
-        influence[asked] = (deconvolution.theta_influence @ gradient)[index[asked]]
+        influence = _through_theta(deconvolution, gradient.T)
         if self.correlation is not None:
             by_kernel = deconvolution.theta_by_correlation @ gradient
             influence += np.outer(self.correlation.influence, by_kernel)
@@ -170,15 +197,41 @@ class LatentModel:
         of a penalised fit would have covariance ``H^-1 P H^-1`` (Nychka 1988, JASA 83:1134-1143),
         H the Hessian and P the penalty. Sampling covariance plus this is the error under that
         prior; where it dominates, the number is extrapolation. Languages have the bias of the
-        shared curve in common, and that of their own curves independently.
+        shared curve in common, and that of a distribution of x; that of their own curves
+        independently.
         """
-        own, by_theta, _, through = self._directions(weights)
-        bias = np.diag(np.einsum("lp,lpq,lq->l", own, self.languages.penalty, own))
-        if self.shared is not None and through is not None:
-            bias = bias + through @ self.shared.penalty[0] @ through.T
-        return np.asarray(
-            bias + by_theta @ self.deconvolution.theta_shape @ by_theta.T, dtype=float
-        )
+        number, rank = self.n_languages, self.deconvolution.basis.shape[1]
+        bias = np.zeros((number, number))
+        if self.shared is not None:
+            through = np.zeros((number, self.shared.theta.shape[1]))
+        # Derivatives by the theta of each deconvolution; languages may have one in common.
+        sources = {id(each): each for each in self._deconvolutions()}
+        by_source = {key: np.zeros((number, rank)) for key in sources}
+        for part in self.parts:
+            by, columns = self._directions(part, weights), part.columns
+            own = np.einsum("lp,lpq,lq->l", by.own, part.curves.penalty, by.own)
+            bias[columns, columns] = own
+            by_source[id(part.deconvolution)][columns] += by.theta
+            if by.shared is not None and by.shared_theta is not None:
+                through[columns] = by.shared
+                by_source[id(self.of_shared)][columns] += by.shared_theta
+        if self.shared is not None:
+            bias += through @ self.shared.penalty[0] @ through.T
+        for key, slopes in by_source.items():
+            bias += slopes @ sources[key].theta_shape @ slopes.T
+        return bias
+
+    def _deconvolutions(self) -> list[Deconvolution]:
+        return [self.of_shared, *(part.deconvolution for part in self.parts)]
+
+
+def _through_theta(deconvolution: Deconvolution, by_theta: Floats) -> Floats:
+    """Influence (N, K) of items through theta, on K functionals with derivatives (K, r)."""
+    index = deconvolution.patterns.index
+    influence = np.zeros((index.size, by_theta.shape[0]))
+    asked = index >= 0
+    influence[asked] = (deconvolution.theta_influence @ by_theta.T)[index[asked]]
+    return influence
 
 
 def fit_latent(
@@ -217,19 +270,32 @@ def fit_latent(
 def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
     """Profiles of one model in all languages, in the best of some families."""
     rho = 0.0 if items.correlation is None else items.correlation.value
-    deconvolution = deconvolve(items.patterns, correlation=rho)
-    asked = items.target_means.size.sum(axis=1) > 0
-    several = int(asked.sum()) > 1
+    whole = deconvolve(items.patterns, correlation=rho)
+    sources = [
+        whole if group.patterns is items.patterns else deconvolve(group.patterns, correlation=rho)
+        for group in items.groups
+    ]
+    of_shared = sources[0] if len(sources) == 1 else whole
     fits: dict[float, CurveFit] = {}
     start = None
     for cost, family in families.items():
         prior = Prior.of_family(family)
-        fits[cost] = fit_curves(prior, deconvolution, items.average, items.average_means, start)
+        fits[cost] = fit_curves(prior, of_shared, items.average, items.average_means, start)
         start = fits[cost].theta
-    best = choose_roughness(fits, deconvolution, items)
-    shared = languages = fits[best]
-    if asked.size > 1:
-        prior = Prior.about(families[best], shared.theta[0]) if several else shared.prior
-        languages = fit_curves(prior, deconvolution, items.target, items.target_means)
-    average = shared if several else None
-    return LatentModel(deconvolution, languages, average, best, items.correlation)
+    best = choose_roughness(fits, of_shared, items)
+    shared, prior = fits[best], fits[best].prior
+    asked = sum(int((group.means.size.sum(axis=1) > 0).sum()) for group in items.groups)
+    languages = sum(group.columns.size for group in items.groups)
+    if asked > 1:
+        prior = Prior.about(families[best], shared.theta[0])
+    parts = tuple(
+        LanguageFits(
+            group.columns,
+            source,
+            # The mean over one language is that language.
+            shared if languages == 1 else fit_curves(prior, source, group.target, group.means),
+        )
+        for group, source in zip(items.groups, sources, strict=True)
+    )
+    average = shared if asked > 1 else None
+    return LatentModel(whole, parts, average, of_shared, best, items.correlation)

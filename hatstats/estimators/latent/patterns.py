@@ -63,18 +63,35 @@ class ClusterPairs:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageGroup:
+    """Target languages that were asked of the same items, and those items by source counts.
+
+    What a source count says of an item's x may depend on the item being asked in a language: items
+    are perhaps left out because they are hard. `columns` (C,) of the benchmark's languages, target
+    accuracies (N, C), and their means by pattern.
+    """
+
+    columns: Ints
+    patterns: Patterns
+    target: Floats
+    means: Means
+
+
+@dataclass(frozen=True, slots=True)
 class GroupedItems:
     """One model's items, grouped by their source counts: the data of the fit.
 
-    Target accuracies (N, L), their average over each item's languages (N, 1), and the means of
-    both by pattern; the correlation of source trials of one wording, None where it is not known.
+    All items asked in the source language, and the target languages in groups; the average target
+    accuracy over each item's languages (N, 1), its means by the patterns `of_average`, and pairs of
+    items of one cluster; the correlation of source trials of one wording, None where it is not
+    known.
     """
 
     patterns: Patterns
+    groups: tuple[LanguageGroup, ...]
     average: Floats
-    target: Floats
+    of_average: Patterns
     average_means: Means
-    target_means: Means
     pairs: ClusterPairs
     correlation: WordingCorrelation | None = None
 
@@ -86,16 +103,31 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
     """
     items = np.ones(counts.items.size) if weights is None else np.asarray(weights, dtype=float)
     correlation, share = counts.source_wordings(m, weights)
-    patterns = count_patterns(counts.source_correct[m], counts.source_trials[m], items, share)
+    correct, trials = counts.source_correct[m], counts.source_trials[m]
+    patterns = count_patterns(correct, trials, items, share)
     target = ratio(counts.target_correct[m], counts.target_trials[m])
+    asked = ~np.isnan(target) & (trials > 0)[:, None]
+    # A language that the model was never asked in stands with one that it was asked in.
+    ever = asked.any(axis=0)
+    asked[:, ~ever] = asked[:, [int(ever.argmax())]]
+    sets, of_set = np.unique(asked, axis=1, return_inverse=True)
+    groups = []
+    for number, inside in enumerate(sets.T):
+        columns = np.flatnonzero(of_set.ravel() == number)
+        own = patterns
+        if not inside[trials > 0].all():
+            own = count_patterns(correct, np.where(inside, trials, 0.0), items, share)
+        means = _pattern_means(target[:, columns], own, items)
+        groups.append(LanguageGroup(columns, own, target[:, columns], means))
     average = ratio(np.nansum(target, axis=1), (~np.isnan(target)).sum(axis=1))[:, None]
+    of_average = groups[0].patterns if len(groups) == 1 else patterns
     return GroupedItems(
         patterns,
+        tuple(groups),
         average,
-        target,
-        _pattern_means(average, patterns, items),
-        _pattern_means(target, patterns, items),
-        _cluster_pairs(average[:, 0], patterns, items, counts.clusters),
+        of_average,
+        _pattern_means(average, of_average, items),
+        _cluster_pairs(average[:, 0], of_average, items, counts.clusters),
         correlation,
     )
 

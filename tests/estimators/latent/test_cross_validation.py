@@ -49,7 +49,7 @@ def counts_of_pairs(seed: int, n_items: int = 30) -> ItemCounts:
 
 def fitted(counts: ItemCounts, roughness: float) -> tuple[GroupedItems, CurveFit, object]:
     items = group_items(counts, 0)
-    part = deconvolve(items.patterns)
+    part = deconvolve(items.of_average)
     prior = Prior.of_family(increasing_family(GRID, roughness))
     return items, fit_curves(prior, part, items.average, items.average_means), part
 

@@ -222,9 +222,16 @@ def check_minimum(
 
 def one_curve(fitted_curves: CurveFit, place: int) -> CurveFit:
     arrays = ("theta", "curve", "slopes", "working", "bread", "cross_derivative")
+    arrays += ("kernel_derivative",)
     return replace(
         fitted_curves, **{name: getattr(fitted_curves, name)[[place]] for name in arrays}
     )
+
+
+def of_language(model: LatentModel, place: int) -> tuple[Deconvolution, CurveFit]:
+    """Distribution of the items asked in a language, and its curve."""
+    (part,) = (each for each in model.parts if place in each.columns)
+    return part.deconvolution, one_curve(part.curves, int(np.flatnonzero(part.columns == place)[0]))
 
 
 @settings(max_examples=8)
@@ -232,16 +239,17 @@ def one_curve(fitted_curves: CurveFit, place: int) -> CurveFit:
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
     (model,) = fit_latent(counts, FIXED).models
-    part = model.deconvolution
-    # P(x | k, n) of each pattern, from the density.
-    table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
-    np.testing.assert_allclose(part.posterior, table / table.sum(axis=1, keepdims=True), atol=1e-9)
+    sources = [of_language(model, place) for place in range(2)]
+    for part, _ in [(model.of_shared, None), *sources]:
+        # P(x | k, n) of each pattern, from the density.
+        table = twins.likelihood(part.patterns.correct, part.patterns.trials) * part.density
+        table /= table.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(part.posterior, table, atol=1e-9)
     y = accuracies(counts)
     mean = np.array([np.mean(row[row == row]) if (row == row).any() else np.nan for row in y])
     assert model.shared is not None
-    agreed = check_minimum(model.shared, mean, part, FAMILY.centre)
-    for place in range(2):
-        fitted_curves = one_curve(model.languages, place)
+    agreed = check_minimum(model.shared, mean, model.of_shared, FAMILY.centre)
+    for place, (part, fitted_curves) in enumerate(sources):
         agreed |= check_minimum(fitted_curves, y[:, place], part, model.shared.theta[0])
     assert agreed
 
@@ -251,19 +259,19 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
 def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) -> None:
     counts = random_counts(seed, languages=1)
     (model,) = fit_latent(counts, FIXED).models
-    part = model.deconvolution
+    part = model.parts[0].deconvolution
     y = counts.target_accuracy()[0, :, 0]
     size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
-    working = model.languages.working[0] * size
-    slopes = model.languages.slopes[0]
+    working = model.parts[0].curves.working[0] * size
+    slopes = model.parts[0].curves.slopes[0]
     normal = FAMILY.penalty.copy()
     for row in FAMILY.bends:
         normal += np.outer(row @ slopes, row @ slopes)
-    np.testing.assert_allclose(model.languages.penalty[0], normal, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(model.parts[0].curves.penalty[0], normal, rtol=1e-9, atol=1e-9)
     for row, weight in zip(part.posterior, working, strict=True):
         normal += weight * np.outer(row @ slopes, row @ slopes)
     # The exact Hessian, slopes held; in units of the other one it keeps a half in each direction.
-    theta, own = model.languages.theta[0], FAMILY.expand(model.languages.theta)[1][0]
+    theta, own = model.parts[0].curves.theta[0], FAMILY.expand(model.parts[0].curves.theta)[1][0]
     arguments = (
         part.posterior,
         np.nan_to_num(mean),
@@ -279,7 +287,7 @@ def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) 
     value, axes = linalg.eigh(0.5 * (exact + exact.T), normal)
     bread = sum(np.outer(v, v) / max(x, 0.5) for x, v in zip(value, axes.T, strict=True))
     scale = np.abs(bread).max()
-    np.testing.assert_allclose(model.languages.bread[0], bread, atol=1e-6 * scale)
+    np.testing.assert_allclose(model.parts[0].curves.bread[0], bread, atol=1e-6 * scale)
 
     table = twins.likelihood(part.patterns.correct, part.patterns.trials)
 
@@ -293,7 +301,9 @@ def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) 
 
     by_steps = twins.jacobian(equations, twins.theta_of(part.density))
     scale = np.abs(by_steps).max()
-    np.testing.assert_allclose(model.languages.cross_derivative[0], by_steps, atol=1e-5 * scale)
+    np.testing.assert_allclose(
+        model.parts[0].curves.cross_derivative[0], by_steps, atol=1e-5 * scale
+    )
 
 
 @settings(max_examples=8)
@@ -301,76 +311,65 @@ def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) 
 def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     counts = random_counts(seed, languages=1)
     (model,) = fit_latent(counts, FIXED).models
-    part = model.deconvolution
+    part, curves = model.parts[0].deconvolution, model.parts[0].curves
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
-    direction = model.languages.bread[0] @ (weights @ model.languages.slopes[0])
+    direction = curves.bread[0] @ (weights @ curves.slopes[0])
     y = counts.target_accuracy()[0, :, 0]
     own = np.full(25, np.nan)
     for i, j in enumerate(part.patterns.index):
-        if y[i] == y[i]:
-            design = part.posterior[j] @ model.languages.slopes[0]
-            leverage = model.languages.working[0, j] * design @ model.languages.bread[0] @ design
+        assert (j >= 0) == (y[i] == y[i])
+        if j >= 0:
+            design = part.posterior[j] @ curves.slopes[0]
+            leverage = curves.working[0, j] * design @ curves.bread[0] @ design
             residual = (y[i] - part.posterior[j] @ model.profile[0]) / max(1 - leverage, 1e-3)
-            own[i] = model.languages.working[0, j] * (design @ direction) * residual
+            own[i] = curves.working[0, j] * (design @ direction) * residual
     own = np.nan_to_num(own - np.nanmean(own))
     first = np.array(
         [
-            part.theta_influence[j] @ (direction @ model.languages.cross_derivative[0])
+            part.theta_influence[j] @ (direction @ curves.cross_derivative[0])
             for j in part.patterns.index
         ]
     )
+    first[part.patterns.index < 0] = 0.0
     np.testing.assert_allclose(model.profile_influence(weights)[:, 0], own + first, atol=1e-10)
 
 
 @settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -> None:
-    """Deconvolution, the shared curve and two languages, stacked; slopes held as the fit holds."""
+    """Deconvolutions, the shared curve and two languages, stacked; slopes held as the fit holds."""
     counts = random_counts(seed)
     (model,) = fit_latent(counts, FIXED).models
-    part, shared, fitted_curves = model.deconvolution, model.shared, model.languages
+    shared, y = model.shared, accuracies(counts)
     assert shared is not None
-    index, y = part.patterns.index, accuracies(counts)
     mean = np.array([np.mean(row[row == row]) if (row == row).any() else np.nan for row in y])
-    r, p = part.basis.shape[1], PARAMETERS
-    stack = np.eye(r + 3 * p)
-    scores = np.zeros((25, r + 3 * p))
-    scores[:, :r] = part.theta_influence[index]
-    curves = [
-        (
-            shared.bread[0],
-            shared.cross_derivative[0],
-            shared.slopes[0],
-            shared.working[0],
-            shared.curve[0],
-        ),
-        *zip(
-            fitted_curves.bread,
-            fitted_curves.cross_derivative,
-            fitted_curves.slopes,
-            fitted_curves.working,
-            fitted_curves.curve,
-            strict=True,
-        ),
-    ]
-    for k, (bread, derivative, slopes, working, values) in enumerate(curves):
-        block = slice(r + k * p, r + (k + 1) * p)
+    fits = [(model.of_shared, shared), *(of_language(model, place) for place in range(2))]
+    r, p = model.deconvolution.basis.shape[1], PARAMETERS
+    # The theta of each curve's deconvolution, then the parameters of each curve.
+    stack = np.eye(3 * (r + p))
+    scores = np.zeros((25, 3 * (r + p)))
+    for k, (part, fitted) in enumerate(fits):
+        index, slopes, bread = part.patterns.index, fitted.slopes[0], fitted.bread[0]
+        theta = slice(k * r, (k + 1) * r)
+        block = slice(3 * r + k * p, 3 * r + (k + 1) * p)
+        asked = index >= 0
+        scores[asked, theta] = part.theta_influence[index[asked]]
         stack[block, block] = np.linalg.inv(bread)
-        stack[block, :r] = -derivative
+        stack[block, theta] = -fitted.cross_derivative[0]
         if k:
             # The prior term alone moves with the shared parameters.
             def pulled(theta: np.ndarray, own: np.ndarray = slopes) -> np.ndarray:
                 moved = shared.slopes[0] @ (theta - shared.theta[0])
                 return FAMILY.penalty @ theta + (FAMILY.bends @ own).T @ (FAMILY.bends @ moved)
 
-            stack[block, r : r + p] = -twins.jacobian(pulled, shared.theta[0])
+            stack[block, 3 * r : 3 * r + p] = -twins.jacobian(pulled, shared.theta[0])
         outcome = mean if k == 0 else y[:, k - 1]
         for i in range(25):
             if outcome[i] == outcome[i]:
                 design = part.posterior[index[i]] @ slopes
-                each = working[index[i]]
+                each = fitted.working[0, index[i]]
                 left = max(1 - each * design @ bread @ design, 1e-3)
-                residual = (outcome[i] - part.posterior[index[i]] @ values) / left
+                residual = (outcome[i] - part.posterior[index[i]] @ fitted.curve[0]) / left
                 scores[i, block] = each * residual * design
         known = outcome == outcome
         scores[known, block] -= scores[known, block].mean(axis=0)
@@ -378,8 +377,8 @@ def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
     found = model.profile_influence(weights)
     for place in range(2):
-        block = slice(r + (place + 1) * p, r + (place + 2) * p)
-        expected = psi[:, block] @ (weights @ fitted_curves.slopes[place])
+        block = slice(3 * r + (place + 1) * p, 3 * r + (place + 2) * p)
+        expected = psi[:, block] @ (weights @ fits[place + 1][1].slopes[0])
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found[:, place], expected, atol=1e-7 * scale)
 

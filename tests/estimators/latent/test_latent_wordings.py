@@ -137,7 +137,7 @@ def test_scores_change_with_the_correlation_as_the_influence_says(counts: ItemCo
     families = LatentOptions(roughness=1.0).families(GRID)
     fit = fit_grouped(items, families)
     weights = fit.distribution
-    _, _, by_kernel, _ = fit._directions(weights)
+    by_kernel = fit._directions(fit.parts[0], weights).correlation
 
     def scores(step: float) -> np.ndarray:
         assert items.correlation is not None
