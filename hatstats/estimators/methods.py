@@ -43,29 +43,35 @@ def default_method(study: Study) -> tuple[Method, str]:
 
 def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
     """``latent`` or ``joint``, by the effective trials of every benchmark."""
-    worth = [part.effective_trials() for part in counts]
-    fewest = min(range(len(counts)), key=lambda b: float(worth[b].min()))
-    part, found = counts[fewest], worth[fewest]
-    trials = f"effective trials of an item in the source language (of {_trial_words(part)})"
-    if found.min() >= _LEAST_TRIALS:
-        return "latent", f"Method latent: {found.min():.3g} or more {trials}."
-    model = part.models[int(found.argmin())]
+    worth = [float(part.effective_trials().min()) for part in counts]
+    fewest = int(np.argmin(worth))
+    part, name = counts[fewest], counts[fewest].benchmark
+    if worth[fewest] >= _LEAST_TRIALS:
+        return "latent", (
+            f"Method latent: items have {_trial_words(part)} in the source language"
+            f"{'' if len(counts) == 1 else f' of benchmark {name!r}, more or as many in the others'}."
+        )
     return "joint", (
-        f"Method joint, since benchmark {part.benchmark!r} has {found.min():.3g} {trials}, model "
-        f"{model!r}: one cannot tell hard items from bad luck."
+        f"Method joint: items of benchmark {name!r} have {_trial_words(part)} in the source "
+        "language, which cannot tell hard items from bad luck."
     )
 
 
 def _trial_words(counts: ItemCounts) -> str:
-    """Number and kind of the trials of an item, in words."""
+    """Number and kind of the trials of an item, and what they are worth, in words."""
     trials = counts.source_trials[counts.source_trials > 0]
-    number = f"{np.median(trials):g}"
+    if trials.max() < 2:
+        return "one trial"
     kinds = {
         "wordings": "in different wordings",
         "repeats": "of one wording" + (", taken as independent" if counts.chance == 0 else ""),
         "unknown": "not labelled, taken as independent",
     }
-    return number if trials.max() < 2 else f"{number} {kinds[counts.trials]}"
+    worth = counts.effective_trials()
+    low, high = f"{worth.min():.3g}", f"{worth.max():.3g}"
+    shown = low if low == high else f"{low} to {high}"
+    number = f"{np.median(trials):g} trials {kinds[counts.trials]}"
+    return number if float(low) == np.median(trials) else f"{number} (worth {shown})"
 
 
 @one_thread

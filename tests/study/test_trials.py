@@ -120,7 +120,7 @@ def test_three_copies_of_a_greedy_run_give_the_answer_of_one(verb: str) -> None:
 def test_a_greedy_log_needs_no_flag() -> None:
     profile = hs.fit_profile(one_run())
     assert profile.method == "joint"
-    assert "Method joint, since benchmark" in profile.hat().summary()
+    assert "Method joint: items of benchmark" in profile.hat().summary()
 
 
 def test_repeats_of_a_frame_are_trials_but_for_copies() -> None:
