@@ -47,9 +47,9 @@ def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
     fewest = int(np.argmin(worth))
     part, name = counts[fewest], counts[fewest].benchmark
     if worth[fewest] >= _LEAST_TRIALS:
+        where = "" if len(counts) == 1 else f" of benchmark {name!r}, no fewer in the others"
         return "latent", (
-            f"Method latent: items have {_trial_words(part)} in the source language"
-            f"{'' if len(counts) == 1 else f' of benchmark {name!r}, more or as many in the others'}."
+            f"Method latent: items have {_trial_words(part)} in the source language{where}."
         )
     return "joint", (
         f"Method joint: items of benchmark {name!r} have {_trial_words(part)} in the source "
