@@ -150,7 +150,7 @@ def test_scores_change_with_the_correlation_as_the_influence_says(counts: ItemCo
 
 def test_repeated_guesses_are_warned_of() -> None:
     study = world(1, 4, 0.3, seed=2, items=60, abilities=(0.5, 1.0))
-    assert "4 of one wording, taken as independent" in hs.fit_profile(study).estimand
+    assert "4 trials of one wording, taken as independent" in hs.fit_profile(study).estimand
     study = hs.Study(study.counts, study.models, study.benchmarks.assign(chance=0.25))
     assert hs.fit_profile(study).method == "joint"
     with pytest.warns(hs.DegenerateDataWarning, match="repeated lucky guesses"):
