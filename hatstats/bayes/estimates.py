@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import special
@@ -11,7 +13,7 @@ from hatstats.bayes.marginal_likelihood import CellEstimates
 from hatstats.bayes.options import CellOptions
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
-from hatstats.estimators.methods import fit_profile
+from hatstats.estimators.methods import default_method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import Tails, cluster_sums, shrunk_covariance, shrunk_logarithms
 from hatstats.scores.benchmark_fit import BenchmarkFit
@@ -126,6 +128,15 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
     centre = float(np.median(part.source))
     cov = link * np.outer(error, error)
     return unit, CellEstimates(part.source, part.target[model, language], cov, True, centre)
+
+
+def with_method(options: CellOptions, study: Study) -> CellOptions:
+    """Options that name an estimator: where none is named, the one that the items' trials allow."""
+    items = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
+    if options.method is not None or not items:
+        return replace(options, method=options.method or "latent")
+    method, _ = default_method(study.select(benchmarks=items))
+    return replace(options, method="joint" if method == "joint" else "latent")
 
 
 def study_cells(

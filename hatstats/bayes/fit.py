@@ -15,7 +15,7 @@ import pandas as pd
 from hatstats.bayes.cell_model import CELL_DIMS, CellModel, Values, group_dims
 from hatstats.bayes.claims import claim_formula, claim_probabilities
 from hatstats.bayes.effects import build_effects
-from hatstats.bayes.estimates import study_cells
+from hatstats.bayes.estimates import study_cells, with_method
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
@@ -51,6 +51,7 @@ def fingerprint(study: Study) -> str:
 
 def prepare(study: Study, request: Request) -> tuple[CellModel, TrendDesign]:
     """Cells, effects and trend of a study, before anything is drawn."""
+    request = replace(request, cells=with_method(request.cells, study))
     units, parts = study_cells(study, request.cells)
     present = {name for unit in units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)

@@ -101,9 +101,9 @@ class CellOptions:
 
     Attributes
     ----------
-    method : {"latent", "joint", "observed"}
-        Estimator of the profiles of item-level benchmarks, see `hatstats.fit_profile`; ``joint``
-        serves logs with one trial per item.
+    method : {"latent", "joint", "observed"}, optional
+        Estimator of the profiles of item-level benchmarks; by default the one that their trials
+        allow, see `hatstats.fit_profile`.
     reference : str
         Reference distribution of item-level benchmarks: it is part of what a cell estimates.
     correlation : float
@@ -117,13 +117,14 @@ class CellOptions:
     CellOptions(method='joint', reference='pooled', correlation=0.0)
     """
 
-    method: Literal["latent", "joint", "observed"] = "latent"
+    method: Literal["latent", "joint", "observed"] | None = None
     reference: str = "pooled"
     correlation: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and impossible correlations."""
-        one_of("method", self.method, ("latent", "joint", "observed"))
+        if self.method is not None:
+            one_of("method", self.method, ("latent", "joint", "observed"))
         if not 0.0 <= self.correlation < 1.0:
             raise DataError(
                 "the correlation of two models on the same items must lie in [0, 1)",

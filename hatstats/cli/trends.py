@@ -136,8 +136,9 @@ def bayes(
         str | None, typer.Option(help="Covariates; by default those of the registered claims.")
     ] = None,
     cells: Annotated[
-        Cells, typer.Option(help="Estimator of item-level cells; joint for one trial per item.")
-    ] = "latent",
+        Cells | None,
+        typer.Option(help="Estimator of item-level cells; by default what their trials allow."),
+    ] = None,
     draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 1000,
     sampler: Annotated[Sampler, typer.Option(help="nutpie or pymc.")] = "nutpie",
     save: Annotated[
