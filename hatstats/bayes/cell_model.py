@@ -75,7 +75,7 @@ class CellModel:
     def method(self) -> str:
         """How the posterior was made, for tables."""
         kinds = {
-            self.options.method if unit.by_item else "aggregate" for unit in self.effects.units
+            str(self.options.method) if unit.by_item else "aggregate" for unit in self.effects.units
         }
         return f"Bayes, cells by {' and '.join(sorted(kinds))}"
 
