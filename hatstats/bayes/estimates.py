@@ -130,8 +130,21 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
     return unit, CellEstimates(part.source, part.target[model, language], cov, True, centre)
 
 
+def require_target_rows(study: Study) -> None:
+    """Refuse a model without rows in a target language."""
+    asked = pd.Series(~study.is_source).groupby(study.counts["model"].to_numpy()).any()
+    without = [name for name in study.model_names if not asked.get(name, False)]
+    if without:
+        raise NotIdentifiedError(
+            f"model {without[0]!r} has no rows in a target language"
+            f"{f' (nor have {len(without) - 1} others)' if without[1:] else ''}, so that its "
+            "transfer is unknown; leave it out (study.select) or add the rows"
+        )
+
+
 def with_method(options: CellOptions, study: Study) -> CellOptions:
     """Options that name an estimator: where none is named, the one that the items' trials allow."""
+    require_target_rows(study)
     items = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
     if options.method is not None or not items:
         return replace(options, method=options.method or "latent")
@@ -146,14 +159,7 @@ def study_cells(
 
     Raises NotIdentifiedError if a model has no target rows, or an estimator lacks what it needs.
     """
-    asked = pd.Series(~study.is_source).groupby(study.counts["model"].to_numpy()).any()
-    without = [name for name in study.model_names if not asked.get(name, False)]
-    if without:
-        raise NotIdentifiedError(
-            f"model {without[0]!r} has no rows in a target language"
-            f"{f' (nor have {len(without) - 1} others)' if without[1:] else ''}, so that its "
-            "transfer is unknown; leave it out (study.select) or add the rows"
-        )
+    require_target_rows(study)
     by_item = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     fits: dict[str, BenchmarkFit] = {}
     items = [name for name, has in by_item.items() if has]
