@@ -243,6 +243,12 @@ def conform(
     return Sheet(sheet.file, pd.DataFrame(done, index=index), sheet.rows)
 
 
+def without_blank(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of a study without the columns that need not be there and hold nothing."""
+    optional = {"cluster", "prompt", "repeat", "flag", "evidence", "trials"}
+    return frame.drop(columns=[n for n in frame if n in optional and not (frame[n] != "").any()])
+
+
 def no_items() -> pd.DataFrame:
     """Return the table of items of a study whose items all share their benchmark's source."""
     return pd.DataFrame({column.name: pd.Series(dtype="str") for column in ITEMS})

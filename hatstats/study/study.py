@@ -17,8 +17,7 @@ from hatstats.study.describe import study_html, study_text
 from hatstats.study.files import toml_text, whole_study_folder, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
-from hatstats.study.schema import COUNTS, Sheet, listed, near, no_items
-from hatstats.study.trials import merge_copies
+from hatstats.study.schema import Sheet, listed, near, no_items, without_blank
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
 
 _TABLES = ("counts", "models", "benchmarks", "items")
@@ -316,13 +315,9 @@ class Study:
             head = {key: value for key, value in info.items() if value or key == "name"}
             text = toml_text(head, {"claims": self.claims})
             (new / "study.toml").write_text(text, encoding="utf-8", newline="\n")
-            optional = [c.name for c in COUNTS if not c.required and c.name != "item"]
-            unused = [name for name in optional if not (self.counts[name] != "").any()]
-            write_table(self.counts.drop(columns=unused), new / f"counts.{format}")
+            write_table(without_blank(self.counts), new / f"counts.{format}")
             write_table(self.models, new / "models.csv")
-            said = (self.benchmarks["trials"] != "").any()
-            benchmarks = self.benchmarks if said else self.benchmarks.drop(columns="trials")
-            write_table(benchmarks, new / "benchmarks.csv")
+            write_table(without_blank(self.benchmarks), new / "benchmarks.csv")
             if len(self.items):
                 write_table(self.items, new / "items.csv")
         return Path(folder)
@@ -385,10 +380,9 @@ def study_of_sheets(
     """Validate raw `counts, models, benchmarks, items`, and make (or fill) a study of them."""
     study = object.__new__(Study) if study is None else study
     tables, notes = validate_study(**sheets)
-    tables["counts"], merged = merge_copies(tables["counts"])
     if warn:
         warn_implausible(tables["counts"], tables["models"], tables["benchmarks"])
-    values = {"info": with_notes(info, [*notes, *merged]), "claims": claims, "files": files}
+    values = {"info": with_notes(info, notes), "claims": claims, "files": files}
     for name, value in (tables | values).items():
         object.__setattr__(study, name, value)
     return study

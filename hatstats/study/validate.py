@@ -22,6 +22,7 @@ from hatstats.study.schema import (
     conform,
     near,
 )
+from hatstats.study.trials import merge_copies
 
 Words = str | Callable[[pd.Series], str]
 
@@ -38,7 +39,8 @@ def validate_study(
 
     Returns the tables by name, and notes. Rows keep their order. Rows of `models`, `benchmarks` and
     `items` without any count are left aside with a note (a table of models may serve several
-    studies). Clusters given in `items` are also written into `counts`.
+    studies). Clusters given in `items` are also written into `counts`; copies of one answer are
+    counted once.
     """
     counts = conform(counts, COUNTS)
     if not len(counts.frame):
@@ -63,8 +65,10 @@ def validate_study(
     benchmarks, benchmark_note = _with_counts(benchmarks, counts.frame, ["benchmark"])
     _check_sources(counts, benchmarks, items)
     sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
+    tables = {name: sheet.frame for name, sheet in sheets.items()}
+    tables["counts"], merged = merge_copies(counts.frame)
     notes = [note for note in (model_note, benchmark_note, item_note) if note]
-    return {name: sheet.frame for name, sheet in sheets.items()}, notes
+    return tables, [*notes, *merged]
 
 
 def source_languages(
