@@ -45,10 +45,9 @@ class Study:
         of these rows is the order of models everywhere. Without it, the columns of that name in
         the counts are taken.
     benchmarks : DataFrame, optional
-        `benchmark, source_language, chance` (a proportion, at least 0 and below 1) and optionally
-        `trials`, which says what several trials of an item are where prompts are not named:
-        ``wordings``, ``repeats`` of one wording, or ``unknown``. Without it, the columns of that
-        name in the counts are taken, chance as 0 if there is none.
+        `benchmark, source_language, chance` (a proportion, at least 0 and below 1), `trials` (what
+        unnamed ones are: ``wordings``, ``repeats`` of one or ``unknown``). Without it, the columns
+        of that name in the counts are taken, chance as 0 if there is none.
     items : DataFrame, optional
         `benchmark, item, source_language, cluster`, where the source language differs by item.
     info : StudyInfo, optional
