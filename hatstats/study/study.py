@@ -34,11 +34,10 @@ class Study:
     ----------
     counts : DataFrame
         `model, benchmark, language, item, n_correct, n_trials, cluster, prompt, repeat, flag,
-        evidence`. One row per cell. `prompt` names a wording of the question, `repeat` one of
-        several answers to a wording; copies of one answer are counted once, with a note. An empty
-        `item` marks an aggregate accuracy: then `n_correct` may be fractional and `n_trials` an
-        effective number. `cluster` is empty where an item is its own cluster. `flag` names what
-        looks wrong and `evidence` says why.
+        evidence`, one row per cell. `prompt` names a wording, `repeat` one of its answers; copies
+        of one answer are counted once, with a note. An empty `item` marks an aggregate accuracy:
+        then `n_correct` may be fractional and `n_trials` an effective number. `cluster` is empty
+        where an item is its own. `flag` names what looks wrong and `evidence` says why.
     models : DataFrame, optional
         `model, family, release_date, params_total, params_active` and covariates. Sizes count
         parameters in units. Unknown is NaN or NaT; an unknown `family` is empty text. The order
