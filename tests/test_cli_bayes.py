@@ -53,10 +53,12 @@ def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path
     assert (tmp_path / "fit.zarr").is_dir()
 
 
-def test_text_with_too_few_draws_is_refused_with_the_number_needed(study: Path) -> None:
+def test_text_with_too_few_draws_has_fewer_decimals_and_the_number_needed(study: Path) -> None:
     done = run("bayes", study, "--formula", "release_year", "--draws", "60")
-    assert done.exit_code == 2
-    assert "too few draws" in done.stderr
+    assert done.exit_code == 1, "a check of the fit failed"
+    assert "Too few draws for three decimals" in done.stdout
+    assert "without --formula every claim is fitted" in " ".join(done.stdout.split())
+    assert "fit_claims" not in done.stdout
     assert "Traceback" not in done.stderr
 
 

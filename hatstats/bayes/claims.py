@@ -85,8 +85,9 @@ def claim_probabilities(
         formula = claim_formula(claim)
         if formula.replace(" ", "") != fit.design.formula.replace(" ", ""):
             row["reason"] = (
-                f"the claim is about the trend {formula!r}, this fit about "
-                f"{fit.design.formula or 'none'!r}"
+                f"the claim is about the trend {formula!r}, this fit is of "
+                f"{fit.design.formula or 'no trend'}; fit_hierarchical(study, formula={formula!r}) "
+                "answers it, fit_claims(study) all claims"
             )
             rows.append(row)
             continue

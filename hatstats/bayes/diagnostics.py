@@ -12,14 +12,12 @@ import pandas as pd
 
 from hatstats.bayes.cell_model import MEASURES
 from hatstats.bayes.posterior import Posterior
-from hatstats.bayes.scores import convergence
+from hatstats.bayes.scores import MCSE, convergence
 from hatstats.inference.result_frame import ResultFrame
 
 #: Bars: Vehtari et al. 2021 (Bayesian Anal 16:667-718) for R-hat and effective sizes; Betancourt
 #: 2016 (arXiv 1604.00695) for BFMI; Vehtari et al. 2024 (JMLR 25:72) for Pareto k.
 R_HAT, ESS, BFMI, PARETO_K = 1.01, 400.0, 0.3, 0.7
-#: Largest Monte-Carlo error at which three decimals are printed.
-MCSE = 1e-3
 #: Share of replicated data beyond the observed ones, on either side, under which a check fails.
 TAIL = 0.005
 #: Share of cells whose weights may be unreliable.

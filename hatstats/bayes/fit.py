@@ -183,8 +183,8 @@ def fit_hierarchical(
     sampling : Sampling, optional
         Sampler, numbers of draws and chains.
     rng : Generator, int or None
-        The same seed gives the same draws. Without one a fresh seed is drawn; it stands in the
-        attributes of ``idata`` and in the summary.
+        The same seed gives the same draws. Without one a fresh seed is drawn; it is `seed` of the
+        result and stands in its summary.
 
     Returns
     -------
@@ -206,8 +206,8 @@ def fit_hierarchical(
     >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
     >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
     >>> fit = hs.fit_hierarchical(study, sampling=few, rng=1)
-    >>> fit
-    <HierarchicalFit: Bayes, cells by latent, 4 models>
+    >>> fit.method, fit.seed
+    ('Bayes, cells by latent', 1)
     >>> fit.hat().tidy()[["model", "estimate", "conf_low", "conf_high"]].shape
     (4, 4)
     """

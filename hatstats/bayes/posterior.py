@@ -57,6 +57,12 @@ class Posterior(LabelledDraws):
             return build_model(cells.marginal, cells.priors, cells.unknown_names)
 
     @property
+    def seed(self) -> int | None:
+        """Seed that gives the same draws again; None where a generator was given."""
+        seed: int | None = made_by(self.idata)["seed"]
+        return seed
+
+    @property
     def method(self) -> str:
         """How the posterior was made, for tables."""
         return self.cell_model.method

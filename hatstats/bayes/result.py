@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from hatstats.bayes.claims import claim_probabilities
-from hatstats.bayes.diagnostics import MCSE, fit_checks, leave_one_out, power_scaling
-from hatstats.bayes.posterior import Posterior, made_by
+from hatstats.bayes.diagnostics import fit_checks, leave_one_out, power_scaling
+from hatstats.bayes.posterior import Posterior
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
+from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.study.files import whole_folder
 
@@ -24,8 +24,6 @@ from hatstats.study.files import whole_folder
 SCHEMA = 3
 KIND = "hatstats hierarchical fit"
 _GROUPS = ("posterior", "prior", "sample_stats", "observed_data", "constant_data")
-#: R-hat of a score above which more draws are unlikely to help.
-_NOT_MIXED = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,57 +118,29 @@ class HierarchicalFit(Posterior):
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores, trends and checks in plain text of at most 80 columns.
 
-        Raises
-        ------
-        DataError
-            If the draws are too few for the printed digits.
+        Scores have fewer decimals, and a line says why, where draws are too few for three.
         """
-        scores = self.hat()
-        _require_precision(scores.tidy(conf_level), scores.draws[..., 0].size)
-        lines = [scores.summary(conf_level)]
+        lines = [self.hat().summary(conf_level)]
         shown = self.tidy(conf_level)
         lines.append(f"  {'term (logits)':<42}{'mean':>8}{'sd':>8}  {percent(conf_level)} interval")
         numbers = shown[["estimate", "std_error", "conf_low", "conf_high"]].to_numpy(dtype=float)
         for name, (value, sd, low, high) in zip(shown["term"], numbers, strict=True):
             label = name if len(name) <= 42 else f"{name[:41]}…"
             lines.append(f"  {label:<42}{value:>8.3f}{sd:>8.3f}  [{low:.3f}, {high:.3f}]")
-        seed = made_by(self.idata)["seed"]
-        if seed is not None:
-            lines.append(f"  Drawn with seed {seed}.")
+        return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
+
+    def _notes(self) -> list[str]:
+        """The seed, and which checks failed."""
+        seed = [] if self.seed is None else [f"Drawn with seed {self.seed}."]
         failed = self.checks().query("not passed")
-        if failed.empty:
-            lines.append("  All checks of the sampler and of the model passed.")
-        for row in failed.itertuples():
-            lines += textwrap.wrap(f"  FAILED {row.check}: {row.words}", 80, subsequent_indent="  ")
-        return "\n".join(lines)
+        words = [f"FAILED {row.check}: {row.words}" for row in failed.itertuples()]
+        return seed + (words or ["All checks of the sampler and of the model passed."])
 
     def __repr__(self) -> str:
-        return f"<HierarchicalFit: {self.method}, {len(self.cell_model.models)} models>"
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return html_table(self.tidy())
-
-
-def _require_precision(table: pd.DataFrame, draws: int) -> None:
-    """Refuse to print digits that are Monte-Carlo noise, and say what would help."""
-    error = table["mcse"].to_numpy(dtype=float)
-    worst = float(error.max())
-    if worst <= MCSE:
-        return
-    size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
-    wanted = int(np.ceil((worst / MCSE) ** 2 * size))
-    r_hat = float(table["r_hat"].max())
-    raise DataError(
-        f"too few draws for the printed digits: the Monte-Carlo error of a score is {worst:.4f}, "
-        f"and three decimals need {MCSE:g} or less",
-        column="draws",
-        value=draws,
-        hint=f"the chains have not mixed (R-hat {r_hat:.2f}): tune longer "
-        "(sampling=Sampling(tune=...)) or estimate the cells otherwise."
-        if r_hat > _NOT_MIXED
-        else f"draw until about {wanted} are effective, {size:.0f} are now "
-        "(sampling=Sampling(draws=...)).",
-    )
+        return self.hat()._repr_html_() + html_table(self.tidy(), self._notes())
 
 
 def write_tree(tree: Any, path: str | Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
@@ -13,12 +14,17 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level, percent
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
-from hatstats.inference.result_frame import html_table
+from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.inference.tidy import tidy_frame
-from hatstats.inference.validation import member, one_of
+from hatstats.inference.validation import one_of
+from hatstats.scores.cell_weights import difference, difference_in_languages
 from hatstats.scores.ranks import rank_table
 
 Interval = Literal["eti", "hdi"]
+#: Largest Monte-Carlo error at which three decimals are printed.
+MCSE = 1e-3
+#: R-hat above which more draws are unlikely to help.
+_NOT_MIXED = 1.1
 
 
 def limits(draws: Floats, conf_level: float, interval: str = "eti") -> Floats:
@@ -88,6 +94,29 @@ def posterior_frame(
     return table.assign(interval=interval)
 
 
+def precision(table: pd.DataFrame) -> tuple[int, tuple[str, ...]]:
+    """Decimals of `table` that are no Monte-Carlo noise; if fewer than three, what would help.
+
+    `table` has rows of `posterior_frame`.
+    """
+    error = table["mcse"].to_numpy(dtype=float)
+    worst = float(error.max())
+    if worst <= MCSE:
+        return 3, ()
+    decimals = 2 if worst <= 10 * MCSE else 1
+    size = float(table["ess_bulk"].to_numpy(dtype=float)[error.argmax()])
+    r_hat = float(table["r_hat"].max())
+    remedy = (
+        f"the chains have not mixed (R-hat {r_hat:.2f}): tune longer "
+        "(tune of Sampling) or estimate the cells otherwise."
+        if r_hat > _NOT_MIXED
+        else f"raise draws (of Sampling, or --draws) until about "
+        f"{np.ceil((worst / MCSE) ** 2 * size):.0f} are effective, {size:.0f} are now."
+    )
+    words = f"Monte-Carlo error up to {worst:.4f}, three decimals need {MCSE:g}"
+    return decimals, (f"Too few draws for three decimals ({words}): {remedy}",)
+
+
 def check_rope(rope: tuple[float, float]) -> tuple[float, float]:
     """Refuse a region of practical equivalence whose ends are reversed or not finite."""
     low, high = (float(end) for end in rope)
@@ -143,7 +172,7 @@ class LabelledDraws(LabelledEstimates):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PosteriorContrast(Contrast):
-    """A difference of two models with its posterior probabilities.
+    """A difference of two models, or groups of models, with its posterior probabilities.
 
     Attributes
     ----------
@@ -174,21 +203,24 @@ class PosteriorContrast(Contrast):
 
     def tidy(self) -> pd.DataFrame:
         """One row in the tidy schema, then convergence, probabilities and the region."""
-        table = pd.DataFrame([asdict(self)]).drop(columns="notes")
+        table = ResultFrame([asdict(self)]).drop(columns="notes")
         table.insert(0, "reference", table.pop("reference"))
         return table
 
     def _numbers(self) -> str:
-        limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
+        digits = precision(self.tidy())[0]
+        limits = f"[{self.conf_low:.{digits}f}, {self.conf_high:.{digits}f}]"
         return (
-            f"{self.estimate:.3f}, {percent(self.conf_level)} interval {limits}, "
-            f"P(> 0) = {self.p_positive:.3f}, P(in ROPE) = {self.p_in_rope:.3f}"
+            f"{self.estimate:.{digits}f}, {percent(self.conf_level)} interval {limits}, "
+            f"P(> 0) = {self.p_positive:.{digits}f}, P(in ROPE) = {self.p_in_rope:.{digits}f}"
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PosteriorScores(LabelledDraws):
     """Posterior draws of the HAT scores of several models.
+
+    To keep them, save the fit that they come from (`HierarchicalFit.save`, `read_hierarchical`).
 
     Attributes
     ----------
@@ -256,19 +288,23 @@ class PosteriorScores(LabelledDraws):
 
     def contrast(
         self,
-        a: str,
-        b: str,
+        a: str | Sequence[str],
+        b: str | Sequence[str],
         conf_level: float = 0.95,
         *,
+        languages: str | Sequence[str] | None = None,
+        other_languages: str | Sequence[str] | None = None,
         rope: tuple[float, float] = (-0.01, 0.01),
     ) -> PosteriorContrast:
-        """Difference of two models' scores.
+        """Difference of two models' scores, or of the means of two groups of models.
 
         Parameters
         ----------
-        a, b : str
-            Names of two models.
+        a, b : str or sequence of str
+            A model, or several whose mean is taken.
         conf_level : float
+        languages, other_languages : str or sequence of str, optional
+            Average over these languages only, as in `HatScores.contrast`.
         rope : pair of float
             Region of practical equivalence, in accuracy.
 
@@ -283,23 +319,30 @@ class PosteriorScores(LabelledDraws):
             For an unknown name, or a region whose ends are reversed.
         """
         low, high = check_rope(rope)
-        for name in (a, b):
-            member("model", name, self.models, "no such model in these scores")
-        difference = self.draws[..., self.models.index(a)] - self.draws[..., self.models.index(b)]
+        if languages is None and other_languages is None:
+            term, weights = difference(self.models, a, b)
+            draws = self.draws @ weights
+        else:
+            other = languages if other_languages is None else other_languages
+            term, weights = difference_in_languages(
+                self.models, self.cells, (a, languages), (b, other)
+            )
+            draws = self.cell_draws @ weights
         row = posterior_frame(
-            f"{a} - {b}",
-            difference[..., None],
+            term,
+            draws[..., None],
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
         )
         return PosteriorContrast.from_row(
             row.assign(
-                p_positive=float((difference > 0).mean()),
-                p_in_rope=float(((difference > low) & (difference < high)).mean()),
+                p_positive=float((draws > 0).mean()),
+                p_in_rope=float(((draws > low) & (draws < high)).mean()),
                 rope_low=low,
                 rope_high=high,
-            )
+            ),
+            precision(row)[1],
         )
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
@@ -315,6 +358,7 @@ class PosteriorScores(LabelledDraws):
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
         table = self.tidy(conf_level)
+        digits, notes = precision(table)
         best = self.ranks()["p_best"].to_numpy()
         lines = [
             f"HAT scores ({self.method}, reference {self.reference}, "
@@ -328,12 +372,14 @@ class PosteriorScores(LabelledDraws):
             name = self.models[m]
             name = name if len(name) <= width else name[: width - 1] + "…"
             lines.append(
-                f"  {name:<{width}}  {value:.3f}  [{low:.3f}, {high:.3f}]  P(best) {best[m]:.2f}"
+                f"  {name:<{width}}  {value:.{digits}f}  [{low:.{digits}f}, {high:.{digits}f}]"
+                f"  P(best) {best[m]:.{min(digits, 2)}f}"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *(line for note in notes for line in indented(note))])
 
     def __repr__(self) -> str:
-        return f"<PosteriorScores: {len(self.models)} models, {self.method}>"
+        return self.summary()
 
     def _repr_html_(self) -> str:
-        return html_table(self.tidy())
+        table = self.tidy().sort_values("estimate", ascending=False, kind="stable")
+        return f"<p>{html.escape(self.estimand)}</p>" + html_table(table, precision(table)[1])

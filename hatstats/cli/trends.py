@@ -128,6 +128,9 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     )
 
 
+_OTHER_TREND = "about another trend than this formula; without --formula every claim is fitted."
+
+
 @verb("seed", "conf_level", "with_flagged")
 def bayes(
     study: StudyPath,
@@ -190,7 +193,7 @@ def bayes(
                 f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}], "
                 f"threshold {row['threshold']:g}, P(in ROPE) {row['p_in_rope']:.3f}"
                 if known
-                else f"{row['name']}: {row['reason']}"
+                else f"{row['name']}: {row['reason'] if formula is None else _OTHER_TREND}"
             )
     if not checks["passed"].all():
         raise typer.Exit(FAILED)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import pandas as pd
 
+from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import percent
 from hatstats.inference.result_frame import ResultFrame, html_list, p_words
@@ -65,7 +66,7 @@ def indented(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class Contrast(LabelledEstimates):
     """A difference of two estimates or means of estimates, with its interval and test of 0.
 
     Attributes
@@ -78,6 +79,8 @@ class Contrast:
         How the estimates were made.
     notes : tuple of str
         What weakens either side, in words.
+    params, bse, cov : Series, Series, DataFrame
+        The estimate, its standard error and variance, named by `term`.
 
     Examples
     --------
@@ -108,12 +111,51 @@ class Contrast:
         facts = {str(key): value for key, value in row.iloc[0].to_dict().items()}
         return cls(**facts, notes=notes)
 
+    @property
+    def labels(self) -> pd.Index:
+        """The term, which names `params`, `bse`, `cov` and `conf_int`."""
+        return pd.Index([self.term], name="term")
+
+    @property
+    def estimates(self) -> Floats:
+        """The estimate as an array, shape (1,)."""
+        return np.array([self.estimate])
+
+    @property
+    def std_errors(self) -> Floats:
+        """The standard error as an array, shape (1,)."""
+        return np.array([self.std_error])
+
+    @property
+    def covariance(self) -> Floats:
+        """The variance as an array, shape (1, 1)."""
+        return np.array([[self.std_error**2]])
+
+    def conf_int(self, conf_level: float | None = None) -> pd.DataFrame:
+        """Limits by term, at the level that the contrast was made for.
+
+        Raises
+        ------
+        DataError
+            For another level: limits may rest on draws or on skewness, which are not kept.
+        """
+        if conf_level not in (None, self.conf_level):
+            raise DataError(
+                "the limits of a contrast are of the level that it was made for",
+                column="conf_level",
+                value=conf_level,
+                hint=f"it is {self.conf_level:g}; call contrast(..., conf_level={conf_level}).",
+            )
+        limits = [[self.conf_low, self.conf_high]]
+        return pd.DataFrame(limits, index=self.labels, columns=["conf_low", "conf_high"])
+
     def tidy(self) -> pd.DataFrame:
         """One row in the tidy schema."""
         names = [name for name in (*IDENTIFIERS, *TIDY_COLUMNS) if hasattr(self, name)]
         return ResultFrame({name: [asdict(self)[name]] for name in names})
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Estimate, interval and test in lines of at most 80 columns, as it is printed."""
         first = f"{self.term}: {self._numbers()}"
         lines = [first] if len(first) <= 80 else [f"{self.term}:", f"  {self._numbers()}"]
         return "\n".join(
@@ -121,6 +163,9 @@ class Contrast:
             for text in (*lines, self._source(), *(f"  {note}" for note in self.notes))
             for line in textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
         )
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _numbers(self) -> str:
         limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"

@@ -12,6 +12,8 @@ import pandas as pd
 #: Columns that say what a row is about, and those that hold its answer; the others come after.
 _LABELS = ("claim", "name", "model", "benchmark", "language", "item", "term")
 _ANSWER = ("verdict", "estimate", "conf_low", "conf_high", "p_value", "p_holm", "std_error")
+#: Columns of sentences: where a table is too narrow for them they stand whole below it.
+_SENTENCES = ("quantity", "reason", "note", "words")
 _GAP = "  "
 #: Columns kept free beside the labels: an estimate with its interval.
 _ROOM = 32
@@ -114,6 +116,8 @@ def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
             break
         columns[labels[longest]] = _cut(columns[labels[longest]], sizes[longest] - 2 - excess)
     front = sum(sizes)
+    below = [n for n in others if n in _SENTENCES and len(columns[n][0]) > width - front]
+    others = [name for name in others if name not in below]
     blocks: list[list[Hashable]] = []
     used = width
     for name in others:
@@ -128,6 +132,13 @@ def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
     for block in blocks:
         parts = zip(*(columns[name] for name in (*labels, *block)), strict=True)
         lines += [*(_GAP.join(row).rstrip() for row in parts), ""]
+    for name in below:
+        for label, text in list(zip(columns[labels[0]], columns[name], strict=True))[1:]:
+            if text.strip() not in ("", "NaN"):
+                said = f"{name} of {label.strip()}: {text.strip()}"
+                lines += textwrap.wrap(said, width, subsequent_indent="  ")
+    if below:
+        lines.append("")
     if same:
         said = ", ".join(f"{name} {_text(frame[name].iloc[0]) or 'empty'}" for name in same)
         lines += textwrap.wrap(f"In all rows: {said}", width)

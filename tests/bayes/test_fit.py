@@ -75,11 +75,43 @@ def test_contrast_ranks_and_probabilities_come_from_the_same_draws(fit: Hierarch
     assert row["estimate"] == pytest.approx(difference.mean())
     assert row["p_positive"] == pytest.approx((difference > 0).mean())
     assert row["p_in_rope"] == pytest.approx((np.abs(difference) < 0.02).mean())
+    assert {"p_in_rope", "rope_low", "mcse", "interval"} <= set(repr(contrast.tidy()).split())
     ranks = scores.ranks()
     assert ranks["p_best"].sum() == pytest.approx(1.0)
     assert (ranks["rank_low"] <= ranks["rank_high"]).all()
     hdi, eti = scores.conf_int(interval="hdi"), scores.conf_int()
     assert (np.diff(hdi, axis=1) <= 1.05 * np.diff(eti, axis=1)).all()
+
+
+def test_groups_of_models_and_languages_are_means_of_the_same_draws(fit: HierarchicalFit) -> None:
+    scores = fit.hat()
+    a, b = scores.models[:2], scores.models[2]
+    found = scores.contrast(a, b)
+    assert found.term == f"mean({a[0]}, {a[1]}) - {b}"
+    expected = scores.draws[..., :2].mean(axis=-1) - scores.draws[..., 2]
+    assert found.estimate == pytest.approx(expected.mean())
+    assert found.p_positive == pytest.approx((expected > 0).mean())
+    names = sorted(set(scores.cells["language"]))
+    every = scores.contrast(a, b, languages=names)
+    assert every.estimate == pytest.approx(found.estimate)
+    cells = pd.Series(scores.cell_draws.mean(axis=(0, 1)), index=scores.cells["language"])
+    one = [cells[(scores.cells["model"] == name).to_numpy()][names[0]] for name in (*a, b)]
+    in_one = scores.contrast(a, b, languages=names[0])
+    assert in_one.estimate == pytest.approx((one[0] + one[1]) / 2 - one[2])
+    with pytest.raises(DataError, match="no such model in these scores"):
+        scores.contrast(["nobody"], b)
+
+
+def test_printed_posteriors_show_scores_terms_seed_and_checks(fit: HierarchicalFit) -> None:
+    scores = fit.hat()
+    assert fit.seed == 1
+    assert repr(fit) == fit.summary()
+    assert repr(scores) == scores.summary()
+    for part in (scores.summary(), "transfer: log10(params_total)", "seed 1.", "FAILED ess_bulk"):
+        assert part in repr(fit)
+    page = fit._repr_html_()
+    for part in (*scores.models, "sd_cell", "seed 1.", "FAILED ess_bulk", "Too few draws"):
+        assert part in page
 
 
 def test_reference_is_computed_anew_in_each_draw() -> None:
@@ -125,7 +157,10 @@ def test_claims_on_the_trend_of_the_fit_are_probabilities() -> None:
     assert (known["conf_low"] < known["conf_high"]).all()
     assert table.loc["b", "rope_low"] == -0.05
     assert np.isnan(table.loc["d", "p_claim"])
-    assert "release_year" in table.loc["d", "reason"]
+    said = " ".join(repr(panel_fit().claims(claims)).split())
+    for way in ("fit_hierarchical(study, formula='release_year')", "fit_claims(study)"):
+        assert way in table.loc["d", "reason"]
+        assert way in said
 
 
 def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
@@ -291,7 +326,7 @@ def test_parameters_are_the_rows_of_the_tidy_table(fit: HierarchicalFit) -> None
     table = fit.tidy().set_index("term")
     pd.testing.assert_series_equal(fit.params, table["estimate"])
     pd.testing.assert_series_equal(fit.bse, table["std_error"])
-    pd.testing.assert_frame_equal(fit.conf_int(), table[["conf_low", "conf_high"]])
+    pd.testing.assert_frame_equal(table[["conf_low", "conf_high"]], fit.conf_int())
     assert list(fit.cov.index) == list(table.index)
 
 

@@ -47,6 +47,17 @@ def results() -> dict[str, pd.DataFrame]:
     }
 
 
+def test_sentences_that_fit_no_column_stand_whole_below() -> None:
+    long = "too few clusters of models for an answer: " + ", ".join(
+        f"cluster {i}" for i in range(9)
+    )
+    table = tidy_frame(["a", "b", "c"], [0.1, 0.2, 0.3], 0.1).assign(reason=[long, "", np.nan])
+    text = " ".join(repr(table).split())
+    assert f"reason of a: {long}" in text
+    assert "reason of b" not in text
+    assert "reason of c" not in text
+
+
 def test_no_table_hides_a_column_or_is_wider_than_a_terminal(
     results: dict[str, pd.DataFrame],
 ) -> None:

@@ -80,6 +80,20 @@ def test_groups_are_means_with_the_full_covariance(profile: TransferProfile) -> 
     assert (row["estimate"], row["p_value"]) == (found.estimate, found.p_value)
 
 
+def test_a_contrast_is_a_result_like_any_other(profile: TransferProfile) -> None:
+    scores = profile.hat()
+    found = scores.contrast(*scores.models[:2], conf_level=0.9)
+    row = found.tidy().set_index("term").loc[found.term]
+    assert found.params[found.term] == row["estimate"]
+    assert found.bse[found.term] == row["std_error"]
+    assert found.cov.loc[found.term, found.term] == pytest.approx(row["std_error"] ** 2)
+    for limits in (found.conf_int(), found.conf_int(0.9)):
+        assert limits.loc[found.term].tolist() == [row["conf_low"], row["conf_high"]]
+    assert found.summary() == repr(found)
+    with pytest.raises(DataError, match=r"it is 0\.9; call contrast\(\.\.\., conf_level=0\.95\)"):
+        found.conf_int(0.95)
+
+
 def test_languages_of_a_contrast_against_scores_over_them(profile: TransferProfile) -> None:
     some = profile.hat(languages=["sw", "yo"])
     pd.testing.assert_frame_equal(some.tidy(), profile.hat(exclude="de").tidy())
