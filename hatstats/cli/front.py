@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from hatstats.cli.terminal import in_flags
 from hatstats.errors import (
     ConvergenceWarning,
     DataError,
@@ -158,7 +159,7 @@ def _plain_messages(debug: bool) -> Iterator[None]:
     if code:
         if debug:
             print(trace, file=sys.stderr)
-        print(message, file=sys.stderr)
+        print(in_flags(message), file=sys.stderr)
         raise typer.Exit(code)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -35,11 +37,27 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
         yield lambda what, share: bar.update(task, description=what, completed=share)
 
 
+def in_flags(text: str) -> str:
+    """A text with the keywords of `convert_logs` as the flags of `hatstats convert`."""
+
+    def flags(match: re.Match[str]) -> str:
+        pairs = re.findall(r"""(['"])(.*?)\1:\s+(['"])(.*?)\3""", match[2], flags=re.DOTALL)
+        flag = {"settings": "--set", "fields": "--map"}[match[1]]
+        named = [" ".join(f"{name}={value}".split()) for _, name, _, value in pairs]
+        return " ".join(f"{flag} {shlex.quote(pair)}" for pair in named)
+
+    text = re.sub(r"(settings|fields)=\{(.*?)\}", flags, text, flags=re.DOTALL)
+    text = re.sub(r"\b(format|backend)='(plain|duckdb)'", r"--\1 \2", text)
+    return text.replace("strict=True", "--strict").replace(
+        "--format plain, --map", "--format plain --map"
+    )
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON: frames as lists of rows, unknown numbers as null."""
     from hatstats.report.manifest import json_text
 
-    print(json_text(value), end="")
+    print(in_flags(json_text(value)), end="")
 
 
 def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
@@ -53,6 +71,6 @@ def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
 
 def say(text: str) -> None:
     """Print paragraphs wrapped to the width of a terminal; indented lines stay as they are."""
-    for line in text.splitlines():
+    for line in in_flags(text).splitlines():
         whole = len(line) <= WIDTH or line.startswith("    ")
         print(line if whole else textwrap.fill(line, WIDTH, subsequent_indent="  "))

@@ -80,8 +80,8 @@ def suffix_notes(names: Sequence[str]) -> list[str]:
     for name in names:
         stems[_stem(name)].append(name)
     return [
-        f"Are {' and '.join(map(repr, group))} one model? If so: "
-        + " ".join(f'--set "model:{other}={group[0]}"' for other in group[1:])
+        f"Are {' and '.join(map(repr, group))} one model? If so: settings="
+        f"{ {f'model:{other}': group[0] for other in group[1:]} }"
         for group in stems.values()
         if len(group) > 1
     ]

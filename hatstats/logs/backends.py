@@ -132,7 +132,7 @@ class DuckDB(Engine):
                 f"the database has the tables {', '.join(names) or 'none'}.",
                 file=path,
                 value=name or None,
-                hint="name one: --set table=NAME.",
+                hint="name one: settings={'table': 'NAME'}.",
             )
         return self.connection.table(name, database=(alias, "main"))
 
@@ -187,7 +187,7 @@ class Spark(Engine):
             raise DataError(
                 "Spark reads no Arrow files and no DuckDB files.",
                 file=rows.files[0],
-                hint="leave out --backend, or write the table as Parquet.",
+                hint="read it in this process (backend='duckdb'), or write the table as Parquet.",
             )
         reader = self.session.read
         if rows.root and rows.kind != "csv":

@@ -28,7 +28,7 @@ from hatstats.study.frames.native import is_frame, no_path
 from hatstats.study.schema import near
 from hatstats.study.study import Study
 
-#: What ``--set`` may name beside the columns of a response.
+#: What `settings` may name beside the columns of a response.
 SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table")
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
@@ -173,7 +173,7 @@ def convert_logs(
                 f"{faults['rows'].sum()} rows would be left out; the first: "
                 f"{faults['reason'].iloc[0]}.",
                 file=str(faults["file"].iloc[0]),
-                hint="correct the log, or convert without --strict.",
+                hint="correct the log, or convert without strict=True.",
             )
         step("done", 1.0)
     notes = [*pool.notes, *notes, *pairing_notes(study), *suffix_notes(study.model_names)]
@@ -315,7 +315,8 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
     shown = "; ".join(why[:3]) or "no file in them is a log"
     raise DataError(
         f"nothing in these logs can be counted ({shown}).",
-        hint="name files of a known format, or give a mapping (--format plain --map item=COLUMN).",
+        hint="name files of a known format, or give a mapping (format='plain', "
+        "fields={'item': 'COLUMN'}).",
     )
 
 

@@ -106,7 +106,7 @@ def _find_reader(preview: Preview) -> Reader | LeftOut:
 
 
 def _named_reader(name: str) -> Reader:
-    """The reader of a format named by ``--format``."""
+    """The reader of a format by its name."""
     by_name = {reader.name: reader for reader in READERS}
     if name not in by_name:
         raise DataError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPEATED = "it repeats a trial that is counted already, with the same result"
 CONTRADICTED = "the same trial occurs with different results, so none of them is counted"
-NO_LANGUAGE = "no language in the name of the task (--set language=CODE)"
+NO_LANGUAGE = "no language in the name of the task (settings={'language': 'CODE'})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +140,12 @@ class Pool:
                 f"language = if(language = '', {quoted(task.language)}, language) "
                 f"WHERE task = {quoted(str(name))}"
             )
+        nameless = "benchmark = '' AND n_kept > 0"
+        if self.rows(f"SELECT 1 FROM pooled WHERE {nameless} LIMIT 1"):
+            self._run(f"UPDATE pooled SET benchmark = 'benchmark' WHERE {nameless}")
+            self.notes.append(
+                "Benchmark not named: called 'benchmark' (settings={'benchmark': 'NAME'})."
+            )
 
     def _rename_models(self) -> None:
         for name, new in self.choices.settings.items():
@@ -162,7 +168,7 @@ class Pool:
             others = sorted(set(sizes) - {kept})
             self.notes.append(
                 f"{benchmark}: answers as read by the filter {kept!r}; "
-                f"also there: {', '.join(others)} (--set filter=NAME)."
+                f"also there: {', '.join(others)} (settings={{'filter': 'NAME'}})."
             )
             self.set_aside(
                 f"benchmark = {quoted(benchmark)} AND filter <> {quoted(kept)} AND filter <> ''",
@@ -227,6 +233,7 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
     for benchmark, cells in frame.groupby("benchmark", sort=False):
         cells = _one_level(cells, str(benchmark), pool)
         family = _family_of(str(benchmark))
+        before = cells["source_language"]
         cells = cells.assign(source_language=_sources(cells, choices))
         if (cells["source_language"] == "").all():
             languages = ", ".join(sorted(cells["language"].unique())[:12])
@@ -234,12 +241,17 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
             pool.set_aside(
                 f"benchmark = {quoted(str(benchmark))}",
                 f"{benchmark}: {wanted} is not among its languages ({languages}); name the source "
-                "(--set source_language=CODE)",
+                "(settings={'source_language': 'CODE'})",
             )
             continue
+        if "source_language" not in choices.settings and (before == "").any():
+            english = cells["source_language"].iloc[0]
+            notes.append(f"{benchmark}: source language not given: taken as English ({english}).")
         chance = float(choices.settings.get("chance") or (family.chance if family else 0.0))
         if family is None and "chance" not in choices.settings:
-            notes.append(f"{benchmark}: chance level taken as 0 (--set chance=0.25 for 4 options).")
+            notes.append(
+                f"{benchmark}: chance level taken as 0 (4 options: settings={{'chance': '0.25'}})."
+            )
         if family is not None and not family.parallel:
             notes.append(
                 f"{benchmark}: its languages have items of their own, so that no item pairs: "
@@ -295,7 +307,7 @@ def _sources(cells: pd.DataFrame, choices: Choices) -> pd.Series:
             file=str(first["benchmark"]),
             column="source_language",
             value=str(first["item"]),
-            hint="give each item one, or name one for all (--set source_language=CODE).",
+            hint="give each item one, or name one for all (settings={'source_language': 'CODE'}).",
         )
     if complete:
         return given

@@ -157,7 +157,7 @@ def test_simple_evals(tmp_path: Path) -> None:
 
 def test_simple_evals_asked_in_part_does_not_pass_for_the_whole(tmp_path: Path) -> None:
     path = simple_evals(tmp_path, {"en": 0.9, "bn": 0.2, "sw": 0.8, "te": 0.0})
-    with pytest.raises(hatstats.DataError, match=r"multiples of 1/10.*--set n_trials"):
+    with pytest.raises(hatstats.DataError, match=r"multiples of 1/10.*settings={'n_trials': 'N'}"):
         hatstats.convert_logs(path)
     study = hatstats.convert_logs(path, settings={"n_trials": "10"}).study
     assert Counter(study.counts["n_trials"]) == {10.0: 4}

@@ -105,9 +105,37 @@ def test_names_that_differ_by_a_suffix_are_suggested_and_not_merged(tmp_path: Pa
     assert len(done.study.models) == 2
     assert any(
         "Are 'gemma-3-4b-it' and 'google/gemma-3-4b' one model?" in note
-        and '--set "model:google/gemma-3-4b=gemma-3-4b-it"' in note
+        and "settings={'model:google/gemma-3-4b': 'gemma-3-4b-it'}" in note
         for note in done.notes
     )
+    done = run("convert", tmp_path, "--out", tmp_path / "study")
+    assert "--set model:google/gemma-3-4b=gemma-3-4b-it" in " ".join(done.stdout.split())
+
+
+def test_each_door_speaks_its_own_words(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    FRAME.drop(columns="benchmark").to_csv(table, index=False)
+    done = hatstats.convert_logs(table)
+    assert done.study.benchmark_names == ["benchmark"]
+    assert "Benchmark not named: called 'benchmark' (settings={'benchmark': 'NAME'})." in done.notes
+    assert "benchmark: source language not given: taken as English (en)." in done.notes
+    for arguments in ((), ("--json",)):
+        text = " ".join(run("convert", table, "--out", tmp_path / "s", *arguments).stdout.split())
+        assert "settings=" not in text
+        assert "called 'benchmark' (--set benchmark=NAME)." in text
+        assert "(4 options: --set chance=0.25)." in text
+    named = hatstats.convert_logs(table, settings={"benchmark": "quiz", "source_language": "de"})
+    assert not any("not given" in note or "not named" in note for note in named.notes)
+    FRAME.rename(columns={"model": "who", "correct": "ok"}).to_csv(table, index=False)
+    with pytest.raises(hatstats.DataError, match=r"fields={'model': 'COLUMN'}") as error:
+        hatstats.convert_logs(table)
+    assert "--" not in str(error.value)
+    assert "as in --map model=COLUMN, or what it is, as in --set model=VALUE." in (
+        run("convert", table, "--out", tmp_path / "s").stderr
+    )
+    FRAME.assign(correct=7).to_csv(table, index=False)
+    failed = run("convert", table, "--out", tmp_path / "s")
+    assert "(--format plain --map item=COLUMN)" in failed.stderr
 
 
 def test_languages_that_lack_items_are_named(tmp_path: Path) -> None:

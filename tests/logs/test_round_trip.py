@@ -54,7 +54,7 @@ def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:
     table = FRAME.drop(columns="benchmark").rename(columns=names)
     records = [{"meta": {"q": r.pop("q")}, **r} for r in table.to_dict("records")]
     writers.write_lines(tmp_path / "mine.jsonl", records)
-    with pytest.raises(hatstats.DataError, match=r"known as model or benchmark.*--map model="):
+    with pytest.raises(hatstats.DataError, match=r"known as model or language.*fields={'model': "):
         hatstats.convert_logs(tmp_path)
     done = hatstats.convert_logs(
         tmp_path / "mine.jsonl",

@@ -160,7 +160,7 @@ def _result(
     )
     n = float(used or size)
     if not n:
-        return LeftOut("the number of items is not in the record (--set n_trials=N)")
+        return LeftOut("the number of items is not in the record (settings={'n_trials': 'N'})")
     largest = value_at(result, "metric_config.max_score")
     share = float(score) / (largest if isinstance(largest, int | float) and largest > 0 else 1.0)
     if not 0 <= share <= 1:

@@ -84,7 +84,7 @@ def _stats(entry: Mapping[str, Any], choices: Choices) -> float | LeftOut:
     }
     score = pick_score(offered, choices)
     if not score:
-        return LeftOut("no score of right and wrong (--set metric=NAME chooses one)")
+        return LeftOut("no score of right and wrong (settings={'metric': 'NAME'} chooses one)")
     return float(offered[score]["sum"]) / float(offered[score]["count"])
 
 

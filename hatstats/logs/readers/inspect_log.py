@@ -119,7 +119,8 @@ def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftO
     if isinstance(value, Mapping):
         metric = pick_score(value, choices)
         if not metric:
-            return LeftOut(f"which of the values {', '.join(value)} counts? (--set metric=NAME)")
+            which = f"which of the values {', '.join(value)} counts?"
+            return LeftOut(which + " (settings={'metric': 'NAME'})")
         value = value[metric]
     return text_of(value)
 

@@ -136,7 +136,7 @@ def _total(
     if not metric:
         return LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
     if not n:
-        return LeftOut("the number of items is not in the file (--set n_trials=N)")
+        return LeftOut("the number of items is not in the file (settings={'n_trials': 'N'})")
     share = offered[metric].get(pick_filter(offered[metric], choices))
     if share is None:
         return LeftOut("it has no such filter")

@@ -22,7 +22,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source_language": ("source_language",),
     "filter": ("filter",),
 }
-_NEEDED = ("model", "benchmark", "language")
+_NEEDED = ("model", "language")  # a benchmark without a name is called one
 #: Kind of a previewed file, and how a database reads it.
 _KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet": "parquet",
                            "arrow": "arrow"}  # fmt: skip
@@ -77,7 +77,7 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
                     f"{', '.join(sorted(columns)[:20])}.",
                     file=file,
                     column=mapped,
-                    hint=f"correct --map {column}={mapped}.{near(mapped, columns)}",
+                    hint=f"correct fields={{{column!r}: {mapped!r}}}.{near(mapped, columns)}",
                 )
             found.append(Field(column, (mapped,)))
         elif name := next((alias for alias in aliases if alias in columns), None):
@@ -91,8 +91,8 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
             file=file,
             column=missing[0],
-            hint=f"say where it stands, as in --map {missing[0]}=COLUMN, or what it is, as in "
-            f"--set {missing[0]}=VALUE.",
+            hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}, or what it is, "
+            f"as in settings={{{missing[0]!r}: 'VALUE'}}.",
         )
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
         found = [each for each in found if each.column != "correct"]

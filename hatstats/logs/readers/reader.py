@@ -53,8 +53,8 @@ class Field:
 class Choices:
     """What a user chose instead of the declared rules.
 
-    `fields` maps columns of a response to fields of the file (``--map item=doc.id``), `settings`
-    names to values (``--set language=de``): constant columns, ``metric``, ``filter``, ``scorer``,
+    `fields` maps columns of a response to fields of the file (``{"item": "doc.id"}``), `settings`
+    names to values (``{"language": "de"}``): constant columns, ``metric``, ``filter``, ``scorer``,
     ``n_trials``.
     """
 
@@ -117,7 +117,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A log format, its name for ``--format``, and whether the preview of a file shows it.
+    """A log format, its name for `format`, and whether the preview of a file shows it.
 
     Either a database reads it, and `rows` turns its files into `Rows`; or it is documents, and
     `records` turns one file into records and what of it is left out.

@@ -39,12 +39,12 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
     given = choices.settings.get("n_trials")
     if not given:
         if not size:
-            yield LeftOut("the number of items is not in the file (--set n_trials=N)")
+            yield LeftOut("the number of items is not in the file (settings={'n_trials': 'N'})")
             return
         if (grid := _coarsest_grid(list(shares.values()), size)) < size / 2:
             yield LeftOut(
                 f"all accuracies are multiples of 1/{grid}, so fewer than the {size} items were "
-                "asked (--set n_trials=N)"
+                "asked (settings={'n_trials': 'N'})"
             )
             return
     for language, share in shares.items():
