@@ -154,6 +154,16 @@ def test_every_verb_prints_at_most_80_columns(
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_flagged_rows_are_never_left_out_without_a_word(small: Path) -> None:
+    assert "Note: 1 of 36 rows are flagged and left out" in run("score", small).stderr
+    used = run("score", small, "--with-flagged")
+    assert "left out;" not in used.stderr
+    assert "without_flagged() leaves them out" in " ".join(used.stdout.split())
+    check = run("check", small).stdout
+    assert "Flagged rows (1) are left out" in check
+    assert "none of them" not in check
+
+
 def test_the_report_prints_at_most_80_columns(reported: tuple[Path, Result]) -> None:
     lines = [line for line in reported[1].stdout.splitlines() if not line.startswith("Report: ")]
     assert len(lines) >= 5
@@ -347,7 +357,9 @@ def test_warnings_are_one_line_each_and_said_once(
     before = warnings.filters[:]
     done = run("score", small)
     assert done.exit_code == 0
-    assert done.stderr == "Warning: few items\n"
+    note, *warned = done.stderr.splitlines()
+    assert note.startswith("Note: 1 of 36 rows are flagged")
+    assert warned == ["Warning: few items"]
     assert warnings.filters == before
 
 

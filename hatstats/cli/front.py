@@ -113,7 +113,11 @@ def read(path: Path, choice: Choice) -> tuple[Study, Study]:
     from hatstats.study.read import read_study
 
     study = read_study(path)
-    return study, study if choice.with_flagged else study.without_flagged()
+    if choice.with_flagged or study.flagged.empty:
+        return study, study
+    text = f"Note: {len(study.flagged)} of {len(study.counts)} rows are flagged and left out"
+    print(f"{text}; --with-flagged uses them.", file=sys.stderr)
+    return study, study.without_flagged()
 
 
 def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:

@@ -27,9 +27,10 @@ def report(
 ) -> None:
     """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
     from hatstats.report.manifest import check_out
+    from hatstats.study.read import read_study
 
     check_out(out)
-    data, _ = read(study, choice)
+    data = read_study(study)
     from hatstats.report.results.analysis import analyse
     from hatstats.report.results.results import ReportOptions
     from hatstats.report.run_folder import write_run

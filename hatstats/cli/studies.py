@@ -43,6 +43,8 @@ def check(study: StudyPath, *, choice: Choice) -> None:
         return
     print(data.summary())
     print()
+    if len(data.flagged):
+        say(f"Flagged rows ({len(data.flagged)}) are left out; findings look at them too.")
     for line in _finding_lines(found, str(study)):
         say(line)
 
@@ -75,9 +77,9 @@ def _finding_lines(found: list[Finding], study: str) -> Iterator[str]:
     from hatstats.study.screening.findings import KINDS
 
     if not found:
-        yield "Valid. No suspicious cells."
+        yield "Valid. Nothing looks suspicious."
         return
-    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}, none of them excluded:"
+    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}; to leave one out:"
     for kind, meaning in KINDS.items():
         some = [each for each in found if each.kind == kind]
         if not some:

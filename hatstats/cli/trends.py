@@ -44,8 +44,6 @@ def trend(
         )
         return
     say(fit.summary(choice.conf_level))
-    if fit.left_out:
-        say(f"Left out because a covariate is unknown: {', '.join(fit.left_out)}.")
 
 
 @verb("reference", "method", "with_flagged")
@@ -100,7 +98,9 @@ def claims(
 @verb("reference", "method", "with_flagged", "quick")
 def specification(study: StudyPath, *, choice: Choice) -> None:
     """Judge every claim under all combinations of choices (--quick: one at a time)."""
-    data, _ = read(study, choice)
+    from hatstats.study.read import read_study
+
+    data = read_study(study)
     if not data.claims:
         print("No claims are registered: study.toml has no [[claims]].")
         return

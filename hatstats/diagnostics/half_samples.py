@@ -78,6 +78,8 @@ class SplitHalf(ModelComparison):
             )
         details = [
             f"halves {line:.3f}, {self.method} {implied:.3f}"
+            if np.isfinite(line)
+            else "no line: its items hardly differ"
             for line, implied in zip(self.line.estimates, self.implied.estimates, strict=True)
         ]
         return self._lines("Split halves, straight-line HAT", details, text)

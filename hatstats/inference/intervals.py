@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 
 #: A standard error of a proportion up to this is rounding error: the data do not vary.
@@ -23,10 +24,11 @@ def percent(level: float) -> str:
 
 
 def check_level(conf_level: float) -> float:
-    """Return `conf_level` as a float, or raise ``ValueError`` if it is not inside (0, 1)."""
+    """Return `conf_level` as a float, or raise a `DataError` if it is not inside (0, 1)."""
     level = float(conf_level)
     if not 0.0 < level < 1.0:
-        raise ValueError(f"conf_level must lie between 0 and 1, not {conf_level!r} (95 % is 0.95)")
+        text, hint = "a level lies between 0 and 1", "95 % is 0.95."
+        raise DataError(text, column="conf_level", value=conf_level, hint=hint)
     return level
 
 

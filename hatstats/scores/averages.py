@@ -93,6 +93,19 @@ def _warn_of_no_spread(cells: pd.DataFrame) -> None:
             )
 
 
+def _with_flags(overlap: pd.DataFrame, flagged: pd.DataFrame) -> pd.DataFrame:
+    """Overlap whose notes also name the flagged cells that each model's score uses."""
+    for (model, benchmark), rows in flagged.groupby(["model", "benchmark"], sort=False):
+        row = (overlap["model"] == model) & (overlap["benchmark"] == benchmark)
+        names = sorted(set(rows["language"]))
+        text = (
+            f"{model} is scored with {len(names)} flagged cell{'s' if len(names) > 1 else ''} of "
+            f"{benchmark} ({', '.join(names)}): without_flagged() leaves them out."
+        )
+        overlap.loc[row, "note"] = (overlap.loc[row, "note"] + " " + text).str.strip()
+    return overlap
+
+
 def assemble(
     profile: TransferProfile,
     reference: str | ArrayLike,
@@ -136,6 +149,9 @@ def assemble(
     known = [block.influence for block in blocks if block.influence is not None]
     by_item = zip(known, weights, strict=True) if len(known) == len(blocks) else None
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
+    flagged = profile.study.flagged
+    out = set() if chosen is None else set(profile.target_languages) - set(chosen)
+    used = flagged[~flagged["language"].isin(out)]
     return HatScores(
         models=models,
         estimates=values[:count],
@@ -148,7 +164,7 @@ def assemble(
         joint_cov=joint,
         cells=cells,
         cells_cov=cells_cov,
-        overlap=pd.concat([block.overlap for block in blocks], ignore_index=True),
+        overlap=_with_flags(pd.concat([b.overlap for b in blocks], ignore_index=True), used),
         cell_influence=tuple(known) if by_item else None,
         influence=np.concatenate([psi @ own.T for psi, own in by_item]) if by_item else None,
     )

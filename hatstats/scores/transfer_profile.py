@@ -193,4 +193,4 @@ def as_scores(value: object, caller: str) -> HatScores | TransferProfile:
     """Return scores or a profile as they are, or say which call makes them."""
     if isinstance(value, HatScores | TransferProfile):
         return value
-    raise refused(value, caller, "HAT scores or a profile", "fit_profile(study).hat()")
+    raise refused(value, caller, "HAT scores or a profile", "fit_profile(study)")

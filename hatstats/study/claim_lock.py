@@ -72,6 +72,10 @@ class Registration:
             *(f"Deviation: {text}" for text in self.deviations),
         )
 
+    def __repr__(self) -> str:
+        claims = [f"  {name}: {status}" for name, status in self.status.items()]
+        return "\n".join([*self.lines(), *claims])
+
 
 def register(claims: Claims, lock: Mapping[str, Any] | None = None) -> Registration:
     """Compare claims with what was locked (see `read_lock`); without a lock all are exploratory."""

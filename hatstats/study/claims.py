@@ -101,14 +101,13 @@ def _is_number(value: object) -> bool:
 def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[str, Any], ...]:
     """Check registered claims key by key and return copies of them."""
     names: set[str] = set()
-    for number, claim in enumerate(claims, start=1):
+    given = [claims] if isinstance(claims, str) else claims
+    for number, claim in enumerate(given, start=1):
         if not isinstance(claim, Mapping):
-            raise DataError(
-                "a claim is a table.",
-                file=file,
-                value=claim,
-                hint="head each claim with [[claims]].",
-            )
+            hint = "head each claim with [[claims]]."
+            if file == "claims":  # in Python, not in a file
+                hint = "give study.claims, some of them, or a list of dicts with name, kind, ..."
+            raise DataError("a claim is a table.", file=file, value=claim, hint=hint)
         _check_claim(claim, f"claim {number}", file)
         name = str(claim["name"])
         if name in names:

@@ -19,6 +19,15 @@ _KINDS = {
 }
 
 
+def study_line(study: Study) -> str:
+    """Return name, kind and sizes of a study in as few lines of 80 columns as they take."""
+    sizes = (study.models, "model"), (study.benchmarks, "benchmark"), (study.languages, "language")
+    words = [f"{len(part)} {name}{'s' if len(part) != 1 else ''}" for part, name in sizes]
+    rows = f"{', '.join(words)}, {len(study.counts)} rows"
+    text = f"Study({study.name!r}, {study.data_kind} data: {rows})"
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ")
+
+
 def study_text(study: Study) -> str:
     """Return a description of a study in plain text, at most 80 columns wide."""
     title = textwrap.wrap(study.info.title or study.name, WIDTH) or [""]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
-from hatstats.study.describe import study_html, study_text
+from hatstats.study.describe import study_html, study_line, study_text
 from hatstats.study.files import toml_text, whole_study_folder, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
 from hatstats.study.plain_table import complete_tables
@@ -325,11 +325,7 @@ class Study:
         return study_text(self)
 
     def __repr__(self) -> str:
-        return (
-            f"Study({self.name!r}, {self.data_kind} data: {len(self.models)} models, "
-            f"{len(self.benchmarks)} benchmarks, {len(self.languages)} languages, "
-            f"{len(self.counts)} rows)"
-        )
+        return study_line(self)
 
     def _repr_html_(self) -> str:
         return study_html(self)

@@ -218,7 +218,7 @@ def _check_sources(counts: Sheet, benchmarks: Sheet, items: Sheet) -> None:
                 f"(languages there: {', '.join(languages[row['benchmark']][:12])})"
             ),
             hint=lambda row: (
-                "correct the name or add the source rows."
+                "correct the name or add the source rows; select(exclude=) is for targets only."
                 + near(row["source_language"], languages[row["benchmark"]])
             ),
         )

@@ -20,7 +20,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
-from hatstats.trends.trend import TrendFit
+from hatstats.trends.trend import TrendFit, as_trend
 
 Unit = Literal["cluster", "model"]
 
@@ -81,6 +81,7 @@ def leave_one_out(
     0            log10(params_total)    -0.002
     1  model-01  log10(params_total)    -0.002
     """
+    trend = as_trend(trend, "leave_one_out")
     rows, terms = [], trend.design.terms
     for name, fit in {"": trend, **_refits(trend, unit)}.items():
         if isinstance(fit, str):
@@ -121,6 +122,7 @@ def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame
     >>> hs.influence_measures(trend).nlargest(1, "cooks_distance")["without"].item()
     'model-07'
     """
+    trend = as_trend(trend, "influence_measures")
     covariates = list(trend.design.terms)
     names = list(trend.terms) if trend.panel is None else covariates
     columns = [trend.terms.index(name) for name in names]
@@ -175,6 +177,7 @@ def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:
     2  family-3         3  log10(params_total)   0.14
     3  family-4         3  log10(params_total)   0.08
     """
+    trend = as_trend(trend, "leverage_by_cluster")
     shares = partial_leverage(trend.reml.X, trend.reml.weights, trend.robust.codes)
     sizes = pd.Series(trend.clusters).value_counts()
     rows = [
@@ -210,6 +213,7 @@ def collinearity(trend: TrendFit) -> pd.DataFrame:
     0  log10(params_total)  1.09               0.36
     1         release_year  1.09               0.00
     """
+    trend = as_trend(trend, "collinearity")
     y, X = trend.collapsed
     names = [*trend.terms[trend.panel.n_intercepts :]] if trend.panel else [*trend.design.terms]
     return ResultFrame(

@@ -113,6 +113,14 @@ def _design(
             "models is confounded with the effect of that family; models of at least two, and "
             "better five, families are needed"
         )
+    groups = np.array(labels)[:, None] == np.unique(labels)
+    X = np.column_stack([np.ones(len(labels)), design.matrix])
+    if np.abs(groups - X @ np.linalg.lstsq(X, groups * 1.0)[0]).max() < 1e-8:
+        raise NotIdentifiedError(
+            f"the formula {formula!r} gives every {cluster} a level of its own, so that nothing is "
+            f"left over by which a trend could be told from families. Drop {cluster!r} from the "
+            "formula, or name another column as cluster="
+        )
     return design
 
 

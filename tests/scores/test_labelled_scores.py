@@ -151,6 +151,18 @@ def test_printed_results_fit_the_terminal(profile: TransferProfile) -> None:
     assert html.count("<li>") >= len(weak)
 
 
+def test_scores_name_the_flagged_cells_that_they_use(profile: TransferProfile) -> None:
+    study = profile.study
+    cell = (study.counts["model"] == "b") | (study.counts["model"] == study.model_names[1])
+    cell &= study.counts["language"] == "de"
+    flagged = replace(study, counts=study.counts.assign(flag=np.where(cell, "odd", "")))
+    used, note = hs.fit_profile(flagged, method=profile.method), "with 1 flagged cell of"  # type: ignore[arg-type]
+    for text in (used.hat().summary(), used.hat()._repr_html_()):
+        assert note in " ".join(text.split())
+    for scores in (used.hat(exclude="de"), hs.fit_profile(flagged.without_flagged()).hat()):
+        assert note not in " ".join(scores.summary().split())
+
+
 @pytest.mark.parametrize("group", ["nobody", ["a", "nobody"], [], ["a", "a"]])
 def test_groups_that_cannot_be(group: Any) -> None:
     scores = hs.fit_profile(two_benchmarks(), method="observed").hat()

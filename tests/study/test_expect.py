@@ -17,7 +17,8 @@ from hatstats.study import as_study
 
 FRAME = pd.DataFrame({"model": ["a"], "language": ["en"], "correct": [1]})
 #: Types of parameters that a study makes, by the words of their annotation.
-MADE_OF_A_STUDY = ("Study", "TransferProfile", "HatScores", "Scores")
+MADE_OF_A_STUDY = ("Study", "TransferProfile", "HatScores", "Scores", "TrendFit")
+MADE_OF_A_STUDY += ("Sequence[Verdict]",)
 
 
 def doors() -> list[tuple[str, str]]:
@@ -53,7 +54,8 @@ def call(name: str, parameter: str, value: object) -> None:
 def test_doors_are_found() -> None:
     names = {name for name, _ in DOORS}
     assert {"fit_profile", "measures", "plan", "stress_test", "fit_trend", "item_report"} <= names
-    assert len(DOORS) >= 20
+    assert {"collinearity", "leave_one_out", "detectable_slopes", "margin_curves"} <= names
+    assert len(DOORS) >= 26
 
 
 @pytest.mark.parametrize(("name", "parameter"), DOORS)
@@ -92,8 +94,13 @@ def test_a_study_in_place_of_a_profile_names_the_fit() -> None:
     assert as_study(study, "anything") is study
     with pytest.raises(DataError, match=r"this is a study: call fit_profile\(study\) first"):
         hatstats.item_report(study)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"call fit_profile\(study\).hat\(\) first"):
+    # The profile and not its scores: from accuracies alone the trend is one regression.
+    with pytest.raises(DataError, match=r"call fit_profile\(study\) first"):
         hatstats.fit_trend(study, "release_year")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"collinearity takes a trend.*fit_trend\(what you gave"):
+        hatstats.collinearity(hatstats.fit_profile(study, method="observed"))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"PlanAssumptions.from_pilot takes a study"):
+        hatstats.PlanAssumptions.from_pilot(frame)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("function", [read_study, convert_logs])

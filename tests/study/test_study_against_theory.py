@@ -130,6 +130,8 @@ def test_summary_fits_a_terminal_and_says_what_is_there(make_folder: MakeFolder)
     assert repr(study) == (
         "Study('small', mixed data: 2 models, 2 benchmarks, 2 languages, 12 rows)"
     )
+    one = repr(study.select(models="alpha", benchmarks="quiz"))
+    assert "1 model, 1 benchmark, 2 languages" in one
 
 
 @pytest.mark.parametrize("width", [1, 30, 200])
@@ -145,7 +147,7 @@ def test_summary_fits_a_terminal_whatever_the_names(width: int) -> None:
         pd.DataFrame({"benchmark": [name], "source_language": "en", "chance": 1 / 3}),
         info=StudyInfo(name, f"A title {name} <b>", f"https://{name}", notes=f"{name} " * 5),
     )
-    lines = study.summary().splitlines()
+    lines = [*study.summary().splitlines(), *repr(study).splitlines()]
     assert len(lines) > 8
     assert max(map(len, lines)) <= 80
 

@@ -34,6 +34,14 @@ def test_missing_cluster_column_bad_input() -> None:
         fit_trend(some_scores(), "release_year", cluster="lab")
 
 
+@pytest.mark.parametrize("source", ["scores", "accuracies"])
+def test_a_formula_of_the_clusters_bad_input(source: str) -> None:
+    target = np.random.default_rng(12).uniform(0.3, 0.9, (20, 3))
+    of = fit_aggregate(aggregate_study(table_of_models(12), target))
+    with pytest.raises(NotIdentifiedError, match=r"Drop 'family' from the formula"):
+        fit_trend(some_scores() if source == "scores" else of, "family")
+
+
 @pytest.mark.parametrize("formula", ["release_year + height", "exp(height)", "height:kind"])
 def test_unknown_variable_bad_input(formula: str) -> None:
     scores = some_scores(kind=np.tile(["a", "b"], 10))

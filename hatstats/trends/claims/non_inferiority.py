@@ -12,6 +12,7 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.study.read import refused
 from hatstats.trends.claims.verdicts import Verdict, decide, equivalence
 from hatstats.trends.trend import LEAST_DF
 
@@ -65,7 +66,7 @@ def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None)
     Raises
     ------
     DataError
-        For a margin that is not above 0.
+        For what are no verdicts, and a margin that is not above 0.
 
     Examples
     --------
@@ -80,6 +81,9 @@ def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None)
     1    0.10    0.005  inconclusive
     2    0.20    0.001  inconclusive
     """
+    if not isinstance(verdicts, Sequence) or not all(isinstance(one, Verdict) for one in verdicts):
+        call = "evaluate_claims(fit_profile(study), study.claims)"
+        raise refused(verdicts, "margin_curves", "a tuple of verdicts", call)
     rows = []
     for one in verdicts:
         if one.kind != "non_inferiority" or one.verdict == "not testable":

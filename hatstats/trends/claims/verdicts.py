@@ -36,7 +36,7 @@ from hatstats.trends.claims.estimands import Facts, Scores, check_models, estima
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov
-from hatstats.trends.trend import LEAST_DF, TrendFit
+from hatstats.trends.trend import LEAST_DF, TrendFit, stages_note
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
@@ -203,7 +203,8 @@ class Verdicts(tuple[Verdict, ...]):
         return "\n".join(lines) if self else "no claims"
 
     def _reasons(self) -> list[str]:
-        return [f"{one.name}: {one.reason}." for one in self if one.reason]
+        reasons = [f"{one.name}: {one.reason}." for one in self if one.reason]
+        return [*reasons, *stages_note(one.method for one in self)]
 
     def __repr__(self) -> str:
         return self.summary()
@@ -314,7 +315,8 @@ def evaluate_claims(
     Parameters
     ----------
     scores : HatScores or TransferProfile
-        Passed to `fit_trend` with each claim's formula.
+        Passed to `fit_trend` with each claim's formula. From accuracies alone give the profile, as
+        the report does: one regression, where scores would take two stages.
     claims : sequence of mapping
         Tables with `name`, `kind` and the keys of the kind: ``non_inferiority`` (`small`, `large`,
         `margin`: HAT at `small` parameters, or of the group labelled `small`, is not below HAT at

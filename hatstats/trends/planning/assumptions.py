@@ -13,7 +13,7 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
-from hatstats.study import Study
+from hatstats.study import Study, as_study
 
 #: Simulated studies behind one predicted standard error, whose own error is then 1 or 2 %.
 N_STUDIES = 24
@@ -54,7 +54,7 @@ class PlanAssumptions:
         at which the world `logit_normal` has the mean target accuracy of the study.
         NotIdentifiedError without items, or with one trial per item.
         """
-        profile = fit_profile(study, method="latent")
+        profile = fit_profile(as_study(study, "PlanAssumptions.from_pilot"), method="latent")
         assert isinstance(profile, ItemProfile)
         means, spreads, targets, pooled = [], [], [], []
         for fit in profile.fits:

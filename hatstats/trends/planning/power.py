@@ -25,7 +25,7 @@ from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.trends.standard_errors import stacked_covariance
-from hatstats.trends.trend import TrendFit
+from hatstats.trends.trend import TrendFit, as_trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
                       term  detectable  power
     0  log10(params_total)        0.04    0.8
     """
-    rows = trend.accuracy_slopes()
+    rows = as_trend(trend, "detectable_slopes").accuracy_slopes()
     detectable = []
     for error, df in rows[["std_error", "df"]].to_numpy(dtype=float):
 

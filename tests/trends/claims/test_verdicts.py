@@ -55,6 +55,25 @@ def scores_with_slope(value: float, noise: float = 0.01) -> HatScores:
     return scores_of(table, 0.6 + value * (size - 10.0) + error, np.full(20, noise**2))
 
 
+def test_scores_from_accuracies_alone_say_that_the_report_fits_the_profile() -> None:
+    study = aggregate_study(
+        table_of_models(12), np.random.default_rng(12).uniform(0.3, 0.9, (20, 3))
+    )
+    profile = fit_aggregate(study)
+    one, two = (evaluate_claims(given, [slope()]) for given in (profile, profile.hat()))
+    assert abs(one[0].estimate - two[0].estimate) > 1e-6
+    for text in (two.summary(), two._repr_html_(), fit_trend(profile.hat(), SIZE).summary()):
+        assert "give the profile, fit_profile(study)" in " ".join(text.split())
+    assert two.tidy()["method"].str.endswith("two stages from aggregate scores").all()
+    assert "stages" not in one.summary() + two[0].method.replace("two stages from", "")
+
+
+@pytest.mark.parametrize("claims", ["size", ["size"]])
+def test_claims_that_are_names_bad_input(claims: Any) -> None:
+    with pytest.raises(DataError, match=r"value 'size': .* Hint: give study.claims, some of"):
+        evaluate_claims(some_scores(), claims)
+
+
 def with_source(scores: HatScores, source: Any) -> HatScores:
     size = len(scores.models)
     joint = np.zeros((2 * size, 2 * size))
