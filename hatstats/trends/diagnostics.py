@@ -18,9 +18,9 @@ from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
-from hatstats.trends.regression import fit_trend
+from hatstats.trends.regression import as_trend, fit_trend
 from hatstats.trends.standard_errors import Vcov
-from hatstats.trends.trend import TrendFit, as_trend
+from hatstats.trends.trend import TrendFit
 
 Unit = Literal["cluster", "model"]
 

@@ -17,6 +17,7 @@ from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.inference.validation import member, negative_variance
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
+from hatstats.study.read import refused
 from hatstats.trends.design import Design, build_design
 from hatstats.trends.prediction import Link, Surface
 from hatstats.trends.standard_errors import Vcov, robust_covariance
@@ -94,6 +95,15 @@ def fit_trend(
         scores = scores.hat()
     design = _design(scores.covariates, formula, cluster, models)
     return _two_stages(scores, design, cluster, vcov, link)
+
+
+def as_trend(value: object, caller: str) -> TrendFit:
+    """Return a trend as it is, or say which call makes one of what was given to `caller`."""
+    if isinstance(value, TrendFit):
+        return value
+    scored = isinstance(value, HatScores | TransferProfile)
+    given = "what you gave" if scored else "fit_profile(study)"
+    raise refused(value, caller, "a trend", f"fit_trend({given}, formula)")
 
 
 def _design(

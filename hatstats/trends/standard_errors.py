@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -26,6 +26,8 @@ Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 #: Bootstrap and permutation draws where they are not enumerated.
 DRAWS = 1_999
+#: End of the method of a trend in scores that came of accuracies alone.
+TWO_STAGES = "two stages from aggregate scores"
 
 
 def robust_covariance(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobust:
@@ -160,3 +162,13 @@ def _generalised(
 def _floor(value: float) -> str:
     """Smallest possible p value as text, such as ".0312"."""
     return f"{value:.4f}".rstrip("0").lstrip("0")
+
+
+def stages_note(methods: Iterable[str]) -> list[str]:
+    """What to say where one of the `methods` regresses scores that came of accuracies alone."""
+    if not any(method.endswith(TWO_STAGES) for method in methods):
+        return []
+    return [
+        "Two stages: scores from accuracies alone, regressed on covariates. The report fits both "
+        "in one regression: give the profile, fit_profile(study), without .hat()."
+    ]

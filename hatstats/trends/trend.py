@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from typing import Literal
@@ -23,16 +23,13 @@ from hatstats.inference.result_frame import ResultFrame, html_table, p_text
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
-from hatstats.scores.transfer_profile import TransferProfile
-from hatstats.study.read import refused
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
-from hatstats.trends.standard_errors import DRAWS, compare
+from hatstats.trends.standard_errors import DRAWS, TWO_STAGES, compare, stages_note
 
 _BINS = 41
 #: Fewest degrees of freedom at which a verdict is given.
 LEAST_DF = 2.0
-_TWO_STAGES = "two stages from aggregate scores"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +154,7 @@ class TrendFit(LabelledEstimates):
         freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
         text = f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
         two_stages = self.panel is None and self.scores.method == "aggregate"
-        return f"{text}, {_TWO_STAGES}" if two_stages else text
+        return f"{text}, {TWO_STAGES}" if two_stages else text
 
     @property
     def accuracy_method(self) -> str:
@@ -389,25 +386,6 @@ class TrendFit(LabelledEstimates):
         title, size, variances = map(escape, self._facts())
         table = html_table(self.tidy().drop(columns="method"), self._notes())
         return f"<p><b>{title}</b><br>{size}<br>{variances}</p>{table}"
-
-
-def stages_note(methods: Iterable[str]) -> list[str]:
-    """What to say where one of the `methods` regresses scores that came of accuracies alone."""
-    if not any(method.endswith(_TWO_STAGES) for method in methods):
-        return []
-    return [
-        "Two stages: scores from accuracies alone, regressed on covariates. The report fits both "
-        "in one regression: give the profile, fit_profile(study), without .hat()."
-    ]
-
-
-def as_trend(value: object, caller: str) -> TrendFit:
-    """Return a trend as it is, or say which call makes one of what was given to `caller`."""
-    if isinstance(value, TrendFit):
-        return value
-    scored = isinstance(value, HatScores | TransferProfile)
-    given = "what you gave" if scored else "fit_profile(study)"
-    raise refused(value, caller, "a trend", f"fit_trend({given}, formula)")
 
 
 def _text(value: Value) -> str:

@@ -35,8 +35,8 @@ from hatstats.study.claims import check_claims
 from hatstats.trends.claims.estimands import Facts, Scores, check_models, estimate_claim
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
-from hatstats.trends.standard_errors import Vcov
-from hatstats.trends.trend import LEAST_DF, TrendFit, stages_note
+from hatstats.trends.standard_errors import Vcov, stages_note
+from hatstats.trends.trend import LEAST_DF, TrendFit
 
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 

@@ -24,8 +24,9 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.trends.regression import as_trend
 from hatstats.trends.standard_errors import stacked_covariance
-from hatstats.trends.trend import TrendFit, as_trend
+from hatstats.trends.trend import TrendFit
 
 
 @dataclass(frozen=True, slots=True)
