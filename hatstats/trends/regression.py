@@ -127,9 +127,9 @@ def _design(
     X = np.column_stack([np.ones(len(labels)), design.matrix])
     if np.abs(groups - X @ np.linalg.lstsq(X, groups * 1.0)[0]).max() < 1e-8:
         raise NotIdentifiedError(
-            f"the formula {formula!r} gives every {cluster} a level of its own, so that nothing is "
-            f"left over by which a trend could be told from families. Drop {cluster!r} from the "
-            "formula, or name another column as cluster="
+            f"the formula {formula!r} gives every {cluster} a level of its own, which leaves "
+            f"no trend beside families. Drop {cluster!r} from the formula, or name another "
+            "column as cluster="
         )
     return design
 
