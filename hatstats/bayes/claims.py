@@ -13,17 +13,25 @@ from hatstats.bayes.scores import check_rope, posterior_frame
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.scores.cell_weights import difference
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
 _COLUMNS += ["rope_high", "r_hat", "ess_bulk", "ess_tail", "mcse", "reason"]
-_DEFAULT_FORMULA = {"non_inferiority": "log10(params_total)"}
 
 
 def claim_formula(claim: Mapping[str, Any]) -> str:
-    """Formula of a claim, as `evaluate_claims` reads it."""
-    default = _DEFAULT_FORMULA.get(str(claim.get("kind"))) or str(claim.get("term"))
+    """Formula of a claim, as `evaluate_claims` reads it; none for a contrast of two models."""
+    variable, grouped = _variable(claim), isinstance(claim.get("small"), str)
+    default = f"C({variable})" if grouped else f"log10({variable})"
+    if claim.get("kind") != "non_inferiority":
+        default = str(claim.get("term", ""))
     return str(claim.get("formula") or default)
+
+
+def _variable(claim: Mapping[str, Any]) -> str:
+    """The covariate by which a claim tells small models from large ones."""
+    return str(claim.get("variable", "params_total"))
 
 
 def _slope(fit: Posterior, term: str) -> tuple[Floats, Floats]:
@@ -50,18 +58,27 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
         words = f"slope on {term} of source accuracy less that of HAT"
         return words, source - transfer, float(claim["threshold"])
     if kind == "non_inferiority":
-        small, large, margin = (float(claim[key]) for key in ("small", "large", "margin"))
-        fit.design.index("log10(params_total)" if not fit.design.terms else fit.design.terms[0])
-        low = fit.expected(fit.design.row({"params_total": small}))[1]
-        high = fit.expected(fit.design.row({"params_total": large}))[1]
-        words = f"HAT at {small:.3g} less HAT at {large:.3g} parameters"
-        return words, low - high, -margin
+        variable, small, large = _variable(claim), claim["small"], claim["large"]
+        fit.design.index(fit.design.terms[0] if fit.design.terms else claim_formula(claim))
+        low, high = (fit.expected(fit.design.row({variable: x}))[1] for x in (small, large))
+        unit = "parameters" if variable == "params_total" else variable
+        words = (
+            f"HAT of {variable} {small} less HAT of {large}"
+            if isinstance(small, str)
+            else f"HAT at {small:.3g} less HAT at {large:.3g} {unit}"
+        )
+        return words, low - high, -float(claim["margin"])
+    if kind == "contrast":
+        model, other = str(claim["model"]), str(claim["other"])
+        scores = fit.hat()
+        draws = scores.flat @ difference(scores.models, model, other)[1]
+        return f"HAT of {model} less HAT of {other}", draws, float(claim["threshold"])
     raise DataError(
         "unknown kind of claim",
         file="study.toml",
         column="kind",
         value=claim.get("kind"),
-        hint="use slope, slope_difference or non_inferiority.",
+        hint="use slope, slope_difference, non_inferiority or contrast.",
     )
 
 
@@ -83,7 +100,7 @@ def claim_probabilities(
     for claim in claims:
         row: dict[str, Any] = {"name": claim["name"], "kind": claim["kind"], "reason": ""}
         formula = claim_formula(claim)
-        if formula.replace(" ", "") != fit.design.formula.replace(" ", ""):
+        if formula and formula.replace(" ", "") != fit.design.formula.replace(" ", ""):
             row["reason"] = (
                 f"the claim is about the trend {formula!r}, this fit is of "
                 f"{fit.design.formula or 'no trend'}; fit_hierarchical(study, formula={formula!r}) "
@@ -97,7 +114,8 @@ def claim_probabilities(
         tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]
         row |= {"quantity": words, "threshold": threshold}
         row |= {str(name): tidy[name] for name in tidy.index if name in _COLUMNS}
-        row["p_claim"] = float((draws > threshold).mean())
+        less = claim.get("direction") == "less"
+        row["p_claim"] = float((draws < threshold if less else draws > threshold).mean())
         row["p_positive"] = float((draws > 0).mean())
         row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())
         row["rope_low"], row["rope_high"] = ends

@@ -349,7 +349,9 @@ def fit_claims(
     """
     study = as_study(study, "fit_claims")
     how = sampling or Sampling()
-    formulas = list(dict.fromkeys(claim_formula(claim) for claim in study.claims)) or [""]
+    named = dict.fromkeys(claim_formula(claim) for claim in study.claims)
+    # A contrast names no formula: any fit answers it.
+    formulas = [formula for formula in named if formula] or [""]
     generator, seed = seeded(rng)
     generators = generator.spawn(len(formulas) + 1)
     fits: dict[str, HierarchicalFit] = {}
@@ -381,6 +383,6 @@ def fit_claims(
     for claim in study.claims:
         formula = claim_formula(claim)
         row = claim_probabilities(fits.get(formula, next(iter(fits.values()))), [claim], rope)
-        rows.append(row if formula in fits else row.assign(reason=reasons[formula]))
+        rows.append(row.assign(reason=reasons[formula]) if formula in reasons else row)
     table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
     return ClaimFits(fits, table, seed)

@@ -16,6 +16,7 @@ from hatstats.bayes.fit import fit_claims, fit_hierarchical, read_hierarchical
 from hatstats.bayes.options import CellOptions, Priors
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import HierarchicalFit
+from hatstats.bayes.trend_design import trend_design
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.labelled import Contrast
@@ -161,6 +162,34 @@ def test_claims_on_the_trend_of_the_fit_are_probabilities() -> None:
     for way in ("fit_hierarchical(study, formula='release_year')", "fit_claims(study)"):
         assert way in table.loc["d", "reason"]
         assert way in said
+
+
+def test_contrasts_directions_and_groups_are_read_as_by_the_regression() -> None:
+    fit = panel_fit()
+    scores = fit.hat()
+    model, other = scores.models[:2]
+    two = {"kind": "contrast", "model": model, "other": other, "threshold": 0.01}
+    slope = {"kind": "slope", "term": "log10(params_total)", "threshold": 0.03}
+    claims = [
+        {"name": "two", **two},
+        {"name": "fewer", **two, "direction": "less"},
+        {"name": "up", **slope},
+        {"name": "down", **slope, "direction": "less"},
+    ]
+    table = fit.claims(claims).set_index("name")
+    found = scores.contrast(model, other)
+    assert table.loc["two", "estimate"] == pytest.approx(found.estimate)
+    assert 0.0 < table.loc["two", "p_claim"] < 1.0
+    assert table.loc[["two", "fewer"], "p_claim"].sum() == pytest.approx(1.0)
+    assert 0.0 < table.loc["up", "p_claim"] < 1.0
+    assert table.loc[["up", "down"], "p_claim"].sum() == pytest.approx(1.0)
+    # A group instead of a size: the same draws of one slope, under another design.
+    models = fit.study.models.assign(group=["small", "large"] * (len(fit.study.models) // 2))
+    grouped = replace(fit, design=trend_design(models, "C(group)", offsets=False))
+    groups = {"small": "small", "large": "large", "variable": "group", "margin": 0.05}
+    row = grouped.claims([{"name": "g", "kind": "non_inferiority", **groups}]).iloc[0]
+    assert row["quantity"] == "HAT of group small less HAT of large"
+    assert abs(row["estimate"]) > 0.0
 
 
 def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
@@ -312,8 +341,11 @@ def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.Mon
         {"name": "a", "term": "log10(params_total)", **slope},
         {"name": "b", "term": "release_year", **slope},
     )
-    found = fit_claims(replace(panel_study(), claims=claims), rng=1)
+    model, other = panel_study().model_names[:2]
+    two = {"name": "c", "kind": "contrast", "model": model, "other": other, "threshold": 0.0}
+    found = fit_claims(replace(panel_study(), claims=(*claims, two)), rng=1)
     assert list(found.fits) == ["log10(params_total)"]
+    assert 0.0 <= found.claims.set_index("name").loc["c", "p_claim"] <= 1.0
     assert found.main is panel_fit()
     table = found.claims.set_index("name")
     assert 0.0 <= table.loc["a", "p_claim"] <= 1.0
