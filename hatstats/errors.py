@@ -57,6 +57,8 @@ class DataError(HatstatsError, ValueError):
         The file or table at fault.
     row : int, optional
         Row of the file as a spreadsheet counts it (the header is row 1).
+    position : int, optional
+        Position of the row in a frame, which has no header: 0 for the first, whatever the index.
     column : str, optional
         Name of the column at fault.
     value : object, optional
@@ -80,6 +82,7 @@ class DataError(HatstatsError, ValueError):
         *,
         file: str | Path | None = None,
         row: int | None = None,
+        position: int | None = None,
         column: str | None = None,
         value: object = None,
         hint: str | None = None,
@@ -87,13 +90,16 @@ class DataError(HatstatsError, ValueError):
         location = [str(file)] if file is not None else []
         if row is not None:
             location.append(f"row {row}")
+        if position is not None:
+            location.append(f"position {position} (df.iloc[{position}])")
         if column is not None:
             location.append(f"column {column!r}")
         if value is not None:
             location.append(f"value {value!r}")
         text = f"{', '.join(location)}: {message}" if location else message
         super().__init__(_with_hint(text, hint))
-        self.file, self.row, self.column, self.value, self.hint = file, row, column, value, hint
+        self.file, self.row, self.position = file, row, position
+        self.column, self.value, self.hint = column, value, hint
 
 
 class MissingPackageError(HatstatsError, ModuleNotFoundError):

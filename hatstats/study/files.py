@@ -107,7 +107,7 @@ def _read_parquet(path: Path) -> Sheet:
             hint="write the table again, or name its format, as in format='csv'.",
         ) from None
     frame.columns = [str(name).strip() for name in frame.columns]
-    return Sheet.from_frame(str(path), frame)
+    return Sheet(str(path), frame.reset_index(drop=True), np.arange(len(frame)) + 2)
 
 
 def _read_text(path: Path, delimiter: str) -> Sheet:

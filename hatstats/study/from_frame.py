@@ -91,8 +91,13 @@ def tables_from_frame(
     known = {*layout.roles.values(), *layout.wide, *used}
     if unused := [name for name in (*names, *nested) if name not in known]:
         notes.append(f"Columns not used: {', '.join(map(repr, unused))}.")
-    sheets, more = split_plain(Sheet.from_frame(_FILE, counts))
+    positions = counts.pop("position").to_numpy()
+    sheets, more = split_plain(Sheet(_FILE, counts, positions, header=False))
     sheets["models"] = Sheet.from_frame("models", models)
+    if options.models is None:
+        first = rows.drop_duplicates("model")
+        positions = pd.Series(first.index, first["model"])[models["model"]].to_numpy()
+        sheets["models"] = Sheet(_FILE, models, positions, header=False)
     benchmarks = counts["benchmark"].unique()
     name = str(benchmarks[0]) if len(benchmarks) == 1 and benchmarks[0] != "benchmark" else "study"
     return sheets, name, [*notes, *more]

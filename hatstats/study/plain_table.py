@@ -157,7 +157,7 @@ def _english_sources(benchmarks: Sheet, counts: Sheet) -> list[str]:
     """What each benchmark calls English, ``""`` without counts; refuses one without English."""
     languages = counts.frame.groupby("benchmark")["language"].unique()
     sources = []
-    for name, row in zip(benchmarks.frame["benchmark"], benchmarks.rows, strict=True):
+    for number, name in enumerate(benchmarks.frame["benchmark"]):
         present = [str(language) for language in languages.get(name, [])]
         english = [language for language in present if language.casefold() in _ENGLISH]
         if present and len(english) != 1:
@@ -165,9 +165,9 @@ def _english_sources(benchmarks: Sheet, counts: Sheet) -> list[str]:
                 f"no source language is given for {name!r}, and English is not among its "
                 f"languages ({', '.join(present[:12])}).",
                 file=benchmarks.file,
-                row=int(row),
                 column="source_language",
                 hint="add a column source_language.",
+                **benchmarks.place(number),
             )
         sources.append(english[0] if english else "")
     return sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -142,21 +142,31 @@ _ABSENT = {"text": ("", "str"), "number": (np.nan, "float64"), "date": (pd.NaT, 
 class Sheet:
     """A table with its origin, so that an error can name file and row.
 
-    `rows` (n,) counts each line as a spreadsheet does: the header is row 1.
+    `rows` (n,) counts each line as a spreadsheet does, the header being row 1; without a `header`,
+    as in frames, they are positions from 0.
     """
 
     file: str
     frame: pd.DataFrame
     rows: npt.NDArray[np.int64]
+    header: bool = True
 
     @classmethod
     def from_frame(cls, file: str, frame: pd.DataFrame) -> Sheet:
-        """Wrap a frame whose rows follow the header without gaps."""
-        return cls(file, frame.reset_index(drop=True), np.arange(len(frame)) + 2)
+        """Wrap a frame in memory, whose rows are named by their position."""
+        return cls(file, frame.reset_index(drop=True), np.arange(len(frame)), header=False)
 
     def keep(self, mask: Mask) -> Sheet:
         """Return the rows of a mask (n,); each keeps its row number in the file."""
-        return Sheet(self.file, self.frame[mask].reset_index(drop=True), self.rows[mask])
+        return replace(self, frame=self.frame[mask].reset_index(drop=True), rows=self.rows[mask])
+
+    def place(self, number: int) -> dict[str, int]:
+        """Where the row of this number is, as arguments of an error: `row` or `position`."""
+        return {"row" if self.header else "position": int(self.rows[number])}
+
+    def where(self, number: int) -> str:
+        """The same in words: ``row 7``, or ``position 5``."""
+        return f"{'row' if self.header else 'position'} {self.rows[number]}"
 
     def refuse(
         self,
@@ -185,10 +195,10 @@ class Sheet:
         raise DataError(
             f"{said[0]}{many}.",
             file=self.file,
-            row=int(self.rows[first]),
             column=column,
             value=value,
             hint=said[1],
+            **self.place(first),
         )
 
     def refuse_varying(self, key: list[str], column: str) -> None:
@@ -199,7 +209,7 @@ class Sheet:
             first = int(np.argmax((self.frame[key] == row[key]).all(axis=1)))
             other = _plain(self.frame[column].iloc[first])
             name = f"{key[-1]} {row[key[-1]]!r}"
-            return f"{name} has another {column} in row {self.rows[first]} ({other!r})"
+            return f"{name} has another {column} in {self.where(first)} ({other!r})"
 
         again = pairs.index[pairs.duplicated(key).to_numpy()].to_numpy()
         hint = f"write the same {column} in every row of one {key[-1]}."
@@ -226,8 +236,8 @@ def conform(
 
     Declared columns come first, absent ones filled with blanks (a declared number that may not be
     blank stays absent). Others are kept, if asked, as covariates: numbers where every cell is one,
-    dates where every cell is an ISO date, text otherwise. `other_way` is
-    added to the hint about a missing column.
+    dates where every cell is an ISO date, text otherwise. `other_way` is added to the hint about a
+    missing column.
     """
     _check_header(sheet, columns, other_way)
     index = pd.RangeIndex(len(sheet.frame))
@@ -240,7 +250,7 @@ def conform(
             done[column.name] = pd.Series(value, index=index, dtype=dtype)
     if keep_others:
         done |= {name: _covariate(sheet.frame[name]) for name in undeclared(sheet, columns)}
-    return Sheet(sheet.file, pd.DataFrame(done, index=index), sheet.rows)
+    return replace(sheet, frame=pd.DataFrame(done, index=index))
 
 
 def without_blank(frame: pd.DataFrame) -> pd.DataFrame:
@@ -261,11 +271,7 @@ def undeclared(sheet: Sheet, columns: Sequence[Column]) -> list[str]:
 
 
 def _covariate(values: pd.Series) -> pd.Series:
-    """Give an undeclared column (n,) the plainest kind that holds every cell.
-
-    The kind follows from the cells alone and is stable: a column written as text and read again
-    has the same kind.
-    """
+    """Give an undeclared column (n,) the plainest kind that holds all cells, written or read."""
     if not pd.api.types.is_datetime64_any_dtype(values):
         numbers, unread = _as_numbers(values)
         if not unread.any():
@@ -282,7 +288,8 @@ def _check_header(sheet: Sheet, columns: Sequence[Column], other_way: str) -> No
     names = [str(name) for name in sheet.frame.columns]
 
     def error(message: str, hint: str, column: str | None, value: str | None = None) -> DataError:
-        return DataError(message, file=sheet.file, row=1, column=column, value=value, hint=hint)
+        row = 1 if sheet.header else None
+        return DataError(message, file=sheet.file, row=row, column=column, value=value, hint=hint)
 
     for number, name in enumerate(names, start=1):
         if not name.strip():

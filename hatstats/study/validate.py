@@ -96,11 +96,12 @@ def _check_unique(sheet: Sheet, key: list[str]) -> None:
         return
     names = sheet.frame.loc[int(np.argmax(repeated)), key]
     same = (sheet.frame[key] == names).all(axis=1).to_numpy()
+    first = sheet.where(int(np.argmax(same)))
     shown = {column: str(names[column]) for column in key if names[column] != ""}
     sheet.refuse(
         repeated,
         ", ".join(shown),
-        f"this repeats row {sheet.rows[np.argmax(same)]}; {', '.join(key)} together must be unique",
+        f"this repeats {first}; {', '.join(key)} together must be unique",
         value=" / ".join(shown.values()),
         hint="remove one of the rows, or add up their counts.",
     )
@@ -125,7 +126,11 @@ def _check_benchmarks(benchmarks: Sheet) -> None:
     hint = CHANCE_HINT
     if "chance" not in benchmarks.frame:
         raise DataError(
-            "the column is missing.", file=benchmarks.file, row=1, column="chance", hint=hint
+            "the column is missing.",
+            file=benchmarks.file,
+            row=1 if benchmarks.header else None,
+            column="chance",
+            hint=hint,
         )
     chance = benchmarks.frame["chance"]
     benchmarks.refuse(

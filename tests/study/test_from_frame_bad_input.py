@@ -243,6 +243,25 @@ def test_columns_that_may_say_what_was_right_are_candidates() -> None:
     fails(frame, r"right; candidates: 'answered_well'.*columns={'correct': 'answered_well'}")
 
 
+def test_rows_are_named_by_their_position_in_the_frame() -> None:
+    frame = BASE.set_index(pd.Index(range(10, 18), name=None))
+    copies = pd.concat([frame.iloc[:1], frame])  # copies counted once do not shift the others
+    fails(copies.assign(correct=[1] * 5 + [9] + [1] * 3), r"position 5 \(df.iloc\[5\]\).*'9'")
+    totals = pd.DataFrame({"language": ["sw", "en", "de"], "n_correct": [3, 4, 5]})
+    totals = totals.set_axis([7, 8, 9])  # the study sorts its rows by language
+    fails(totals.assign(n_trials=[9, 9, 0]), r"the frame, position 2 \(df.iloc\[2\]\).*'n_trials'")
+    fails(totals.assign(n_trials=[2, 9, 9]), r"position 0 .*'n_correct', value 3: .*larger")
+    shares = totals.drop(columns="n_correct").assign(accuracy=[0.3, 0.4, 1.2], n_trials=40)
+    fails(shares, r"position 2 .*'accuracy', value '1.2': 1 of 3 accuracies is over 1.*per cent")
+    wide = pd.DataFrame({"item": ["a", "b"], "en": [1, 1], "sw": [1, 7]})
+    fails(wide, r"position 1 \(df.iloc\[1\]\), column 'sw', value '7'")
+    sizes = BASE.assign(params_total=[1e9] * 4 + [-1.0] * 4)
+    fails(sizes, r"the frame, position 4 .*'params_total', value -1: a model has more than 0")
+    with pytest.raises(DataError) as error:
+        Study.from_frame(copies.assign(language=["en", None, *copies["language"][2:]]), source="en")
+    assert (error.value.position, error.value.row, error.value.value) == (1, None, None)
+
+
 def test_roles_that_no_column_has() -> None:
     for name in ("item", "question"):
         study = Study.from_frame(many_items(name), source="en", columns={"item": None})

@@ -413,15 +413,17 @@ def test_frames_in_memory_bad_input() -> None:
     listing = pd.DataFrame({"model": ["a"]})
     benchmark = pd.DataFrame({"benchmark": ["q"], "source_language": "en", "chance": 0.0})
     Study(good, listing, benchmark)
-    with pytest.raises(DataError, match=r"counts, row 3, column 'n_correct'.*missing"):
+    with pytest.raises(
+        DataError, match=r"counts, position 1 \(df.iloc\[1\]\), column 'n_correct'.*missing"
+    ):
         Study(good.assign(n_correct=[5, np.nan]), listing, benchmark)
     with pytest.raises(DataError, match="counts: the table has no rows"):
         Study(good.iloc[:0], listing, benchmark)
-    with pytest.raises(DataError, match=r"models, row 3, column 'model', value 'a'"):
-        Study(good, pd.DataFrame({"model": ["a", "a"]}), benchmark)
     with pytest.raises(
-        DataError, match=r"benchmarks, row 1, column 'chance': the column is missing"
+        DataError, match=r"models, position 1 .*column 'model', value 'a'.*repeats position 0"
     ):
+        Study(good, pd.DataFrame({"model": ["a", "a"]}), benchmark)
+    with pytest.raises(DataError, match=r"benchmarks, column 'chance': the column is missing"):
         Study(good, listing, benchmark.drop(columns="chance"))
     with pytest.raises(DataError, match=r"claims.*no known kind"):
         Study(good, listing, benchmark, info=StudyInfo("s"), claims=({"name": "x"},))

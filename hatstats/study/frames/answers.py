@@ -41,6 +41,8 @@ def read_answers(cells: pd.Series, column: Columns) -> Array:
         column,
         "drop the rows if they were not run (dropna); write 0 if no answer counts as wrong "
         "(fillna(0)).",
+        cells,
+        show=False,
     )
     found = frozenset(text.unique())
     for right, wrong in ANSWER_WORDS:
@@ -108,11 +110,14 @@ def read_accuracies(
     if not signs and numbers.max() <= 1:
         return _near_whole(numbers * n_trials), []
     if ((numbers > 0) & (numbers < 1)).any() and not signs:
-        raise DataError(
-            "some accuracies are under 1 and some over it, so they may be proportions or per cent.",
-            column=_column_of(column, int(np.argmax(numbers > 1))),
-            hint="write all of them as proportions from 0 to 1; where all are per cent, divide by "
+        refuse_cells(
+            numbers > 1,
+            "accuracies",
+            "over 1, and some are under it, so they may be proportions or per cent",
+            column,
+            "write all of them as proportions from 0 to 1; where all are per cent, divide by "
             f"100: {_selected(column)} / 100.",
+            cells,
         )
     named = signs or (
         isinstance(column, str) and ("%" in column or column.casefold() in {"accuracy", "acc"})
@@ -188,16 +193,26 @@ def _selected(column: Columns) -> str:
 
 
 def refuse_cells(
-    faulty: Mask, what: str, fault: str, column: Columns, hint: str, cells: pd.Series | None = None
+    faulty: Mask,
+    what: str,
+    fault: str,
+    column: Columns,
+    hint: str,
+    cells: pd.Series,
+    *,
+    show: bool = True,
 ) -> None:
-    """Raise one error for faulty cells (n,): how many of what, their fault, the first."""
+    """Raise one error for faulty cells (n,): how many of what, their fault, the first.
+
+    The index of the cells has the positions of their rows in the user's frame.
+    """
     if faulty.any():
         count, first = int(faulty.sum()), int(np.argmax(faulty))
-        verb = "is" if count == 1 else "are"
-        where = f" (the first at position {first})" if isinstance(column, str) else ""
+        verb, shown = ("is", "") if count == 1 else ("are", " (the first is shown)")
         raise DataError(
-            f"{count} of {len(faulty)} {what} {verb} {fault}{where}.",
+            f"{count} of {len(faulty)} {what} {verb} {fault}{shown}.",
+            position=int(cells.index[first]),
             column=_column_of(column, first),
-            value=None if cells is None else str(cells.iloc[first]),
+            value=str(cells.iloc[first]) if show else None,
             hint=hint,
         )

@@ -28,7 +28,8 @@ _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 def long_rows(frame: pd.DataFrame, layout: Layout, notes: list[str]) -> pd.DataFrame:
     """One row for each answer or cell, roles as columns; `notes` are added to.
 
-    Names are text; `VALUE` holds what a wide frame has for the language; other columns stay.
+    Names are text; `VALUE` holds what a wide frame has for the language; other columns stay. The
+    index has the position of each row in the frame, here and in all that is made of the rows.
     """
     used = layout.roles.values()
     others = [role for role, name in layout.roles.items() if role != name and role not in used]
@@ -36,12 +37,12 @@ def long_rows(frame: pd.DataFrame, layout: Layout, notes: list[str]) -> pd.DataF
     rows = rows.rename(columns={name: role for role, name in layout.roles.items()})
     if layout.wide:
         others = [name for name in rows.columns if name not in layout.wide]
-        rows = rows.melt(others, list(layout.wide), "language", VALUE)
+        rows = rows.melt(others, list(layout.wide), "language", VALUE, ignore_index=False)
         rows["language"] = rows["language"].map(dict(layout.wide))
         empty = missing_cells(rows[VALUE])
         if empty.any():
             notes.append(f"Empty cells of the columns of languages, not used: {int(empty.sum())}.")
-            rows = rows[~empty].reset_index(drop=True)
+            rows = rows[~empty]
     for role in [name for name in (*_KEY, "cluster", "source_language") if name in rows]:
         if role in {"item", "prompt", "repeat", "cluster"} and missing_cells(rows[role]).all():
             rows = rows.drop(columns=role)
@@ -144,7 +145,7 @@ def settle_copies(
         )
         return rows
     copies = rows.duplicated().to_numpy()
-    rows, groups = rows[~copies].reset_index(drop=True), groups[~copies]
+    rows, groups = rows[~copies], groups[~copies]
     notes.append(f"Exact copies of other rows, counted once: {int(copies.sum())}.")
     again = groups.duplicated(keep=False).to_numpy()
     if not again.any():
@@ -176,11 +177,14 @@ def settle_copies(
 def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Add up `n_correct` and `n_trials` by cell, sorted; `notes` are added to.
 
+    `position` is that of the first row of each cell in the frame.
+
     Repeats of an item are trials of it, but for copies of one answer. Repeats of a total ask the
     same items again, so that totals are averaged over their repeats.
     """
     items = "item" in rows
     rows = rows.assign(**{name: "" for name in ("item", "prompt") if name not in rows})
+    rows["position"] = rows.index
     cell = ["benchmark", "model", "language", "item", "prompt"]
     repeated = items and "repeat" in rows
     if repeated:
@@ -197,14 +201,15 @@ def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
                 column=name,
                 hint=f"give each {owner} one {name}.",
             )
-    counts = ["n_correct", "n_trials"]
+    sums = {"n_correct": "sum", "n_trials": "sum", "position": "min"}
     if not items and "repeat" in rows:
-        runs = rows.groupby([*cell, "repeat", *facts], as_index=False, dropna=False)[counts].sum()
+        runs = rows.groupby([*cell, "repeat", *facts], as_index=False, dropna=False).agg(sums)
         most = int(runs.groupby(cell).size().max())
         notes.append(f"Totals of up to {most} repeats of the same items: averaged over them.")
-        added = runs.groupby([*cell, *facts], as_index=False, dropna=False)[counts].mean()
+        means = {"n_correct": "mean", "n_trials": "mean", "position": "min"}
+        added = runs.groupby([*cell, *facts], as_index=False, dropna=False).agg(means)
     else:
-        added = rows.groupby([*cell, *facts], as_index=False, dropna=False)[counts].sum()
+        added = rows.groupby([*cell, *facts], as_index=False, dropna=False).agg(sums)
     added = added.sort_values(cell, kind="stable").reset_index(drop=True)
     return added.assign(trials="repeats") if repeated else added
 
@@ -215,5 +220,5 @@ def _names(cells: pd.Series, role: str) -> pd.Series[str]:
     if role not in {"cluster", "source_language"}:
         empty = (text == "").to_numpy(dtype=bool)
         hint = "name it in every row, or drop these rows."
-        refuse_cells(empty, f"cells of the {role}", "empty", role, hint)
-    return text
+        refuse_cells(empty, f"cells of the {role}", "empty", role, hint, cells, show=False)
+    return text.set_axis(cells.index)
