@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_BAYES = ("the hierarchical model", "hatstats")
-_LOGS = ("evaluation logs and Parquet files", '"hatstats[logs]"')
+_BAYES = ("the hierarchical model", ".")
+_LOGS = ("evaluation logs and Parquet files", '".[logs]"')
 #: Packages that much of hatstats works without: what needs them, and what pip is to install.
 _NEEDED_FOR = {
     **dict.fromkeys(("pymc", "pytensor", "nutpie", "numba"), _BAYES),
     **dict.fromkeys(("arviz", "arviz_base", "arviz_stats", "xarray", "h5netcdf"), _BAYES),
     **dict.fromkeys(("duckdb", "ibis", "pyarrow"), _LOGS),
-    "pyspark": ("logs on a Spark cluster", '"hatstats[spark]"'),
-    "matplotlib": ("figures", "hatstats"),
-    "jinja2": ("the page of a report", "hatstats"),
+    "pyspark": ("logs on a Spark cluster", '".[spark]"'),
+    "matplotlib": ("figures", "."),
+    "jinja2": ("the page of a report", "."),
 }
 
 
@@ -124,7 +124,8 @@ def explained_imports() -> Iterator[None]:
             raise
         purpose, requirement = _NEEDED_FOR[package]
         raise MissingPackageError(
-            f"{package} is needed for {purpose}, and is not installed: pip install {requirement}",
+            f"{package} is needed for {purpose}, and is not installed: in the clone of hatstats, "
+            f"pip install {requirement}",
             name=error.name,
         ) from error
 

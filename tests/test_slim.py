@@ -105,9 +105,12 @@ def test_csv_studies_need_none_of_them(folders: dict[str, str], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("verb", "line"),
     [
-        (("bayes",), "pip install hatstats"),
-        (("report", "--quick", "--bayes", "--out", "{out}"), "pip install hatstats"),
-        (("convert", "--out", "{out}"), 'pip install "hatstats[logs]"'),
+        (("bayes",), "in the clone of hatstats, pip install ."),
+        (
+            ("report", "--quick", "--bayes", "--out", "{out}"),
+            "in the clone of hatstats, pip install .",
+        ),
+        (("convert", "--out", "{out}"), 'in the clone of hatstats, pip install ".[logs]"'),
     ],
 )
 def test_what_needs_one_says_which_and_how_to_install_it(
@@ -135,7 +138,7 @@ def test_from_python_it_is_an_import_error_of_ours(folders: dict[str, str]) -> N
     done = run(BLOCK + code)
     assert done.returncode == 0, done.stderr
     sentence, models = done.stdout.splitlines()
-    assert re.fullmatch(r"\w+ is needed for .*: pip install hatstats", sentence)
+    assert re.fullmatch(r"\w+ is needed for .*: in the clone of hatstats, pip install \.", sentence)
     assert models == "9"
 
 

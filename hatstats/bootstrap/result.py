@@ -13,6 +13,7 @@ import pandas as pd
 from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
+from hatstats.inference.result_frame import Printed
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import difference
@@ -24,7 +25,7 @@ STEP_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BootstrapScores(LabelledEstimates):
+class BootstrapScores(Printed, LabelledEstimates):
     """Draws (B, M) of the HAT scores of M models, paired over models.
 
     `estimates` are from all data, `params`, `bse` and `cov` by model; standard errors are those of
@@ -161,9 +162,6 @@ class BootstrapScores(LabelledEstimates):
             )
         lines += indented(self._explanation())
         return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return self.summary()
 
     def _explanation(self) -> str:
         """What was drawn, what the spread means, and how far refits are from steps."""

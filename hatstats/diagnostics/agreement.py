@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ import pandas as pd
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import holm, two_sided_p
-from hatstats.inference.result_frame import html_table
+from hatstats.inference.result_frame import Printed
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores
 
@@ -22,26 +21,6 @@ NEGLIGIBLE = 0.01
 SIGNIFICANCE = 0.05
 # A standard error below this is rounding: the difference is 0 by construction and not tested.
 _ROUNDING = 1e-12
-
-
-class Printed:
-    """A result that shows its summary in a terminal, and its table beside it in a notebook."""
-
-    __slots__ = ()
-
-    def summary(self) -> str:
-        """What was found, in lines of at most 80 columns."""
-        raise NotImplementedError
-
-    def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Every comparison as a row of the tidy schema."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>{html_table(self.tidy())}"
 
 
 class ModelComparison(Printed):

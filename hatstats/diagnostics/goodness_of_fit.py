@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hatstats.diagnostics.agreement import Printed, verdict
+from hatstats.diagnostics.agreement import verdict
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
-from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items

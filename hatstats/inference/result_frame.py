@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 #: Columns that say what a row is about, and those that hold its answer; the others come after.
-_LABELS = ("claim", "name", "model", "benchmark", "language", "item", "term")
+_LABELS = ("without", "claim", "name", "model", "benchmark", "language", "item", "term")
 _ANSWER = ("verdict", "estimate", "conf_low", "conf_high", "p_value", "p_holm", "std_error")
 #: Columns of sentences: where a table is too narrow for them they stand whole below it.
 _SENTENCES = ("quantity", "reason", "note", "words")
+#: Columns that a notebook shows once where they are equal in all rows.
+_ONCE = ("reference", "term", "conf_level", "method")
 _GAP = "  "
 #: Columns kept free beside the labels: an estimate with its interval.
 _ROOM = 32
@@ -52,13 +54,33 @@ class ResultFrame(pd.DataFrame):
 def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     """A tidy table for notebooks, without columns that hold no number, and what to beware of."""
     shown = pd.DataFrame(table).replace([np.inf, -np.inf], np.nan).dropna(axis=1, how="all")
-    rows = shown.to_html(
-        index=False,
-        float_format=_number,
-        na_rep="–",
-        max_rows=pd.get_option("display.max_rows"),
-    )
-    return str(rows) + html_list(notes)
+    same = [n for n in _ONCE if n in shown and len(shown) > 1 and shown[n].nunique() == 1]
+    said = ", ".join(f"{name} {_text(shown[name].iloc[0])}" for name in same)
+    texts = {
+        name: ["–" if pd.isna(value) else _text(value, str(name)) for value in column]
+        for name, column in shown.drop(columns=same).items()
+    }
+    rows = pd.DataFrame(texts).to_html(index=False, max_rows=pd.get_option("display.max_rows"))
+    head = f"<p>In all rows: {html.escape(said)}</p>" if same else ""
+    return f"{head}{rows}{html_list(notes)}"
+
+
+class Printed:
+    """A result that shows its summary in a terminal, and its table beside it in a notebook."""
+
+    __slots__ = ()
+
+    def summary(self) -> str:
+        """What was found, in lines of at most 80 columns."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        tidy = getattr(self, "tidy", None)
+        table = "" if tidy is None else html_table(tidy())
+        return f"<pre>{html.escape(self.summary())}</pre>{table}"
 
 
 def html_list(notes: Sequence[str]) -> str:
@@ -107,6 +129,9 @@ def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
     others.sort(key=lambda name: _ANSWER.index(name) if name in _ANSWER else len(_ANSWER))
     edge = least // 2 if len(frame) > most else 0
     kept = pd.concat([frame[:edge], frame[-edge:]]) if edge else frame
+    if edge and "term" in names and frame["term"].nunique() <= most // 2:
+        # Every term is seen, of its first rows.
+        kept, edge = frame.groupby("term", sort=False).head(2), 0
     columns = {name: _cells(kept[name], edge) for name in names}
     room = width - _ROOM
     while sum(sizes := [len(columns[name][0]) + len(_GAP) for name in labels]) > room:
@@ -142,7 +167,8 @@ def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
     if same:
         said = ", ".join(f"{name} {_text(frame[name].iloc[0]) or 'empty'}" for name in same)
         lines += textwrap.wrap(f"In all rows: {said}", width)
-    return "\n".join([*lines, f"[{len(frame)} rows x {frame.shape[1]} columns]"])
+    part = ", the first 2 of each term" if not edge and len(kept) < len(frame) else ""
+    return "\n".join([*lines, f"[{len(frame)} rows x {frame.shape[1]} columns{part}]"])
 
 
 def _cells(column: pd.Series, edge: int) -> list[str]:

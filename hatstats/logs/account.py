@@ -104,8 +104,8 @@ def conversion_text(
     lines = [
         repr(study),
         "",
-        f"{len(files)} files: {read:.0f} rows read, {kept:.0f} kept, "
-        f"{aside:.0f} set aside by a rule, {out:.0f} left out.",
+        f"{len(files)} file{'s' if len(files) != 1 else ''}: {read:.0f} rows read, "
+        f"{kept:.0f} kept, {aside:.0f} set aside by a rule, {out:.0f} left out.",
         *_row("file", ["read", "kept", "aside", "out"]),
     ]
     names = _short_names(files["file"].tolist())

@@ -156,7 +156,9 @@ class Spark(Engine):
             from pyspark.sql import SparkSession
         except ImportError:
             raise DataError(
-                "Spark is not installed.", value=url, hint="pip install 'hatstats[spark]'."
+                "Spark is not installed.",
+                value=url,
+                hint="in the clone of hatstats, pip install '.[spark]'.",
             ) from None
         local = re.fullmatch(r"spark://local(?::(\d+))?", url)
         if local:

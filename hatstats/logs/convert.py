@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from hatstats.errors import DataError, explained_imports
+from hatstats.inference.result_frame import Printed
 from hatstats.logs import count
 from hatstats.logs.account import (
     account_table,
@@ -33,8 +34,8 @@ SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table")
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Conversion:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Conversion(Printed):
     """A study made of logs, and what became of every row of them.
 
     Attributes
@@ -69,10 +70,6 @@ class Conversion:
     def summary(self) -> str:
         """The account in plain text, at most 80 columns wide."""
         return conversion_text(self.study, self.files, self.left_out, self.notes)
-
-    def __repr__(self) -> str:
-        """Return one line: the study and how many files it comes from."""
-        return f"Conversion({self.study!r} from {len(self.files)} files)"
 
 
 @explained_imports()
@@ -133,8 +130,8 @@ def convert_logs(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rows.to_csv(f"{folder}/runs.csv", index=False)
     ...     done = hs.convert_logs(f"{folder}/runs.csv")
-    >>> done
-    Conversion(Study('runs', item data: 1 models, 1 benchmarks, 2 languages, 4 rows) from 1 files)
+    >>> done.study
+    Study('runs', item data: 1 model, 1 benchmark, 2 languages, 4 rows)
     >>> done.files[["read", "kept", "left_out"]].to_dict("records")
     [{'read': 4.0, 'kept': 4.0, 'left_out': 0}]
     """

@@ -21,6 +21,7 @@ from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import check_level, two_sided_p
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
+from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.inference.tidy import rows_of_tests
 from hatstats.other_measures.formulas import (
     MEANING,
@@ -41,8 +42,8 @@ _NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality"
 _BLOCK = 100
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MeasureDraws:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MeasureDraws(Printed):
     """Measures of transfer with draws that are paired over models and measures.
 
     `estimate` holds (M,) and `draws` (B, M) by measure, HAT first; `method` says what was drawn,
@@ -66,6 +67,13 @@ class MeasureDraws:
     def terms(self) -> tuple[str, ...]:
         """Names of the measures."""
         return tuple(self.estimate)
+
+    def summary(self) -> str:
+        """What was drawn, and the estimates by model and measure."""
+        count = len(next(iter(self.draws.values())))
+        table = ResultFrame({"model": list(self.models), **self.estimate})
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"Measures of transfer, {count} draws ({self.method}){seed}\n{table!r}"
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Every measure of every model in the tidy schema, by percentiles of the draws."""

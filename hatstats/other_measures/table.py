@@ -104,7 +104,8 @@ def measures(
     n_draws : int
         Draws of items (or of the sampling errors of means) for the measures after the first three.
     rng : Generator, int or None
-        Without one a fresh seed is drawn; the seed stands in ``table.attrs["seed"]``.
+        Without one a fresh seed is drawn; the seed stands in ``table.attrs["seed"]``, None where
+        a Generator was given, which may have been used before.
 
     Returns
     -------

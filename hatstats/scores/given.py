@@ -51,7 +51,8 @@ def given_fields(
         "covariance": covariance,
         "reference": _only(table, "reference") if tidy else "given",
         "method": _only(table, "method") if tidy else "given",
-        "estimand": "Scores given by the user.",
+        "estimand": "Scores given by the user, without cells, source accuracies, warnings and the "
+        "skewness of intervals.",
         "covariates": table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
         "source": np.full(len(names), np.nan),
         "joint_cov": joint,

@@ -318,7 +318,7 @@ class HatScores(LabelledEstimates):
         return self.summary()
 
     def _repr_html_(self) -> str:
-        table = self.tidy().sort_values("estimate", ascending=False, kind="stable")
+        table = self.tidy().assign(bias=self.shape_error).sort_values("estimate", ascending=False)
         return f"<p>{html.escape(self.estimand)}</p>" + html_table(table, self._notes())
 
     def save(self, path: str | Path) -> None:
@@ -361,7 +361,9 @@ class HatScores(LabelledEstimates):
         """Scores made elsewhere, so that trends and claims serve any measure.
 
         ``HatScores.from_frame(scores.tidy(), scores.cov)`` gives the same estimates, standard
-        errors and degrees of freedom; cells and the skewness of intervals are not in a tidy table.
+        errors and degrees of freedom. Not in a tidy table, and so lost: cells, source accuracies,
+        warnings, the skewness of intervals, and the table of models: for trends give
+        ``scores.tidy().merge(study.models, on="model")``.
 
         Parameters
         ----------

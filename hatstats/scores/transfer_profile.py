@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import LabelledEstimates, indented
-from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.result_frame import ResultFrame, frame_text, html_table
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
@@ -173,7 +173,15 @@ class TransferProfile(LabelledEstimates, ABC):
             shown = f"{value:.4g}" if isinstance(value, float) else str(value)
             lines.append(f"  {str(name).replace('_', ' '):<{width}}  {shown}")
         lines += indented(self.estimand)
-        return "\n".join(lines)
+        table = self.tidy()
+        if "model" in table:
+            table = table.pivot(index="model", columns="term", values="estimate")
+            table = (
+                table.reindex(list(self.complete_models)).rename_axis(columns=None).reset_index()
+            )
+        else:
+            table = table[["term", "estimate", "std_error", "conf_low", "conf_high"]]
+        return "\n".join([*lines, frame_text(table.round(3))])
 
     def __repr__(self) -> str:
         return self.summary()

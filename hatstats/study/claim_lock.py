@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hatstats.errors import DataError
+from hatstats.inference.result_frame import Printed
 from hatstats.study.claims import check_claims
 from hatstats.study.files import read_toml, toml_text
 from hatstats.study.read import as_study
@@ -40,8 +41,8 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, int | float) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+@dataclass(frozen=True, slots=True, repr=False)
+class Registration(Printed):
     """When claims were registered, and whether they have changed since.
 
     `hash` is that of the current claims; `locked_hash` and `locked_on` (the day) are empty without
@@ -72,7 +73,8 @@ class Registration:
             *(f"Deviation: {text}" for text in self.deviations),
         )
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """The same, and the status of each claim."""
         claims = [f"  {name}: {status}" for name, status in self.status.items()]
         return "\n".join([*self.lines(), *claims])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.study.files import read_table, replace_table, study_table, table_cells
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
@@ -36,7 +36,7 @@ _DAY = re.compile(r"[-@](20\d\d)-?([01]\d)-?([0-3]\d)$")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FilledModels:
+class FilledModels(Printed):
     """A study whose models are completed, and how each was found.
 
     `matches` has one row for each model: `model, known_as` (the name in the table, or empty), `how`
@@ -56,9 +56,6 @@ class FilledModels:
 
     study: Study
     matches: pd.DataFrame
-
-    def __repr__(self) -> str:
-        return self.summary()
 
     def summary(self) -> str:
         """Every match in plain text, at most 80 columns wide."""

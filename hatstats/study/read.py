@@ -52,7 +52,7 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     hs.read_study(study.write(f"{folder}/quiz"))
-    Study('simulated', item data: 6 models, 1 benchmarks, 3 languages, 180 rows)
+    Study('simulated', item data: 6 models, 1 benchmark, 3 languages, 180 rows)
     """
     if not isinstance(path, str | Path):
         raise no_path(path, "read_study")

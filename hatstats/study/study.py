@@ -77,7 +77,7 @@ class Study:
     ...     "n_correct": [31, 24], "n_trials": 40, "source_language": "en",
     ... }))
     >>> study
-    Study('study', aggregate data: 1 models, 1 benchmarks, 2 languages, 2 rows)
+    Study('study', aggregate data: 1 model, 1 benchmark, 2 languages, 2 rows)
     >>> study.info.notes
     'Chance level not given: taken as 0.'
     """
@@ -164,7 +164,7 @@ class Study:
         ... })
         >>> study = Study.from_frame(df, source="en", benchmark="quiz", chance=0)
         >>> study
-        Study('quiz', item data: 1 models, 1 benchmarks, 2 languages, 4 rows)
+        Study('quiz', item data: 1 model, 1 benchmark, 2 languages, 4 rows)
         >>> study.info.notes.split(". ")[0]
         "Columns: language from 'lang', item from 'question_id', correct from 'is_correct'"
         """

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.result_frame import Printed, ResultFrame
 
 Link = Literal["identity", "logit"]
 
@@ -71,8 +71,8 @@ class Surface:
         return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+@dataclass(frozen=True, slots=True, repr=False)
+class Prediction(Printed):
     """Accuracy of a new model in a new family, with a prediction interval.
 
     Attributes
@@ -105,7 +105,8 @@ class Prediction:
         """The numbers as one row."""
         return ResultFrame([{"term": "new model in a new family", **asdict(self)}])
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """The prediction in two lines."""
         return (
             f"new model in a new family: {self.estimate:.3f}, {self.conf_level:.0%} prediction "
             f"interval [{self.pred_low:.3f}, {self.pred_high:.3f}]\n"

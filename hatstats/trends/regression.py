@@ -144,7 +144,8 @@ def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
             "the table lacks the column of clusters",
             file="the table of models",
             column=cluster,
-            hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
+            hint=f"it has {', '.join(str(name) for name in frame.columns)}. For scores made "
+            "elsewhere: HatScores.from_frame(table.merge(study.models, on='model'), cov).",
         )
     families = {
         str(model): str(value)

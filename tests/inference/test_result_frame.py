@@ -78,6 +78,15 @@ def test_the_interval_stands_in_the_first_block(results: dict[str, pd.DataFrame]
         assert {"estimate", "conf_low", "conf_high"} <= set(heading), name
 
 
+def test_a_long_table_shows_every_term() -> None:
+    terms = [f"measure-{i}" for i in range(11) for _ in range(17)]
+    table = tidy_frame(terms, np.arange(187.0), 0.1, method=["m" * 40, *["n"] * 186])
+    text = repr(table)
+    assert all(term in text for term in terms)
+    assert "[187 rows x 10 columns, the first 2 of each term]" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_they_stay_frames_in_every_use() -> None:
     table = tidy_frame(["a", "b"], [0.1, 0.2], [0.01, 0.02], method="m")
     assert isinstance(table, pd.DataFrame)
@@ -113,6 +122,10 @@ def test_notebooks_see_no_empty_column_and_the_notes() -> None:
     assert "&lt;b&gt;" in shown
     assert "<li>little &amp; weak</li>" in shown
     assert table._repr_html_() in shown
+    two = html_table(tidy_frame(["a", "b"], [0.1, 0.2], [0.01, 0.001], method="m"))
+    assert "<p>In all rows: conf_level 0.95, method m</p>" in two
+    assert "<th>method</th>" not in two
+    assert two.count("&lt;0.001") == 2  # as a terminal shows p values
 
 
 @given(

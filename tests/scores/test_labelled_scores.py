@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import fields, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,10 @@ def test_a_contrast_is_read_in_two_lines(profile: TransferProfile) -> None:
 def test_printed_results_fit_the_terminal(profile: TransferProfile) -> None:
     for result in (profile, profile.hat()):
         assert max(map(len, repr(result).splitlines())) <= 80
+    assert str(profile.tidy()["term"].iloc[-1]) in repr(profile)
     html = profile.hat()._repr_html_()
+    assert ("<th>bias</th>" in html) is (not np.isnan(profile.hat().shape_error).all())
+    assert html.count("reference pooled") == 1
     assert "NaN" not in html
     assert ">inf" not in html
     weak = [note for note in profile.hat().overlap["note"] if note]
@@ -206,6 +210,9 @@ def test_tidy_scores_make_scores_again(profile: TransferProfile) -> None:
         scores.reference,
         True,
     )
+    assert "without cells, source accuracies, warnings" in " ".join(again.summary().split())
+    with pytest.raises(DataError, match=r"table.merge\(study.models, on='model'\)"):
+        hs.fit_trend(again, "log10(params_total)")
     # The test of a difference has the fewer degrees of freedom of the two scores.
     a, b = scores.models[:2]
     assert again.contrast(a, b).df == min(scores.df[a], scores.df[b])
@@ -343,3 +350,20 @@ def test_a_fresh_seed_is_recorded_and_gives_the_same_numbers(profile: TransferPr
     pd.testing.assert_frame_equal(first, again)
     given = scores.ranks(n_draws=200, rng=np.random.default_rng(1))
     assert given.attrs["seed"] is None
+
+
+def test_results_are_read_in_terminal_and_notebook_alike(tmp_path: Path) -> None:
+    study = two_benchmarks()
+    study.write(tmp_path / "s")
+    table = tmp_path / "s" / "counts.csv"
+    profile = hs.fit_profile(study, method="observed")
+    for result, said in (
+        (hs.bootstrap_hat(profile, n_draws=100, rng=1), "100 items bootstrap draws"),
+        (hs.measure_draws(study, method="observed", n_draws=20, rng=1), "parity_gap"),
+        (hs.registration(study), "not locked"),
+        (hs.fill_models(study), "models found"),
+        (hs.convert_logs(table, settings={"source_language": "en", "chance": "0"}), "1 file:"),
+    ):
+        assert said in repr(result)
+        assert max(map(len, repr(result).splitlines())) <= 80
+        assert f"<pre>{escape(repr(result))}" in result._repr_html_()
