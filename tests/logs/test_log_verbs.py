@@ -133,6 +133,11 @@ def test_each_door_speaks_its_own_words(tmp_path: Path) -> None:
     assert "as in --map model=COLUMN, or what it is, as in --set model=VALUE." in (
         run("convert", table, "--out", tmp_path / "s").stderr
     )
+    FRAME.rename(columns={"correct": "ok"}).to_csv(table, index=False)
+    with pytest.raises(hatstats.DataError, match=r"as in fields={'correct': 'COLUMN'}\.$"):
+        hatstats.convert_logs(table)  # no answer is the same in all rows
+    FRAME.rename(columns={"correct": "passed"}).to_csv(table, index=False)
+    assert len(hatstats.convert_logs(table).study.counts) == len(done.study.counts)
     FRAME.assign(correct=7).to_csv(table, index=False)
     failed = run("convert", table, "--out", tmp_path / "s")
     assert "(--format plain --map item=COLUMN)" in failed.stderr

@@ -63,7 +63,8 @@ def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:
         strict=True,
     )
     assert found(done.study) == writers.expected(FRAME)
-    assert done.study.benchmarks.iloc[0].tolist() == ["mine", "en", 0.25]
+    columns = ["benchmark", "source_language", "chance"]
+    assert done.study.benchmarks[columns].to_numpy().tolist() == [["mine", "en", 0.25]]
 
 
 def test_filter_metric_and_names_can_be_chosen(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "language": ("language", "lang", "locale", "language_code"),
     "item": ("item", "item_id", "question_id", "sample_id", "doc_id"),
     "prompt": ("prompt", "prompt_id", "trial", "repeat", "epoch", "seed", "template"),
-    "correct": ("correct", "is_correct", "exact_match", "acc", "score"),
+    "correct": ("correct", "is_correct", "exact_match", "acc", "score", "passed"),
     "n_correct": ("n_correct",),
     "n_trials": ("n_trials",),
     "source_language": ("source_language",),
@@ -87,12 +87,13 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
     if missing:
         names = ", ".join(repr(name) for name in sorted(columns)[:20]) or "none"
+        constant = f", or what it is, as in settings={{{missing[0]!r}: 'VALUE'}}"
         raise DataError(
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
             file=file,
             column=missing[0],
-            hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}, or what it is, "
-            f"as in settings={{{missing[0]!r}: 'VALUE'}}.",
+            hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}"
+            f"{constant if missing[0] in _NEEDED else ''}.",
         )
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
         found = [each for each in found if each.column != "correct"]

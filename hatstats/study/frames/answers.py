@@ -101,8 +101,8 @@ def read_accuracies(
     numbers = _numbers(text.str.removesuffix("%").str.strip())
     refuse_cells(
         ~((numbers >= 0) & (numbers <= 100)),
-        "cells",
-        "not accuracies",
+        "accuracies",
+        "no number from 0 to 100",
         column,
         "write proportions from 0 to 1; leave out rows of what was not run.",
         cells,
@@ -152,7 +152,7 @@ def read_numbers(cells: pd.Series, column: str, *, blank: bool = False) -> Array
     refuse_cells(
         ~np.isfinite(numbers) & ~(missing_cells(cells) & blank),
         "cells",
-        "not numbers",
+        "no number",
         column,
         "write a plain number in every row; leave out rows of what was not run.",
         cells,
