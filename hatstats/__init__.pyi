@@ -1,6 +1,5 @@
 """The public names and the modules that they come from: read when a name is first used."""
 
-from .bayes.fit import ClaimFits as ClaimFits
 from .bayes.fit import fit_claims as fit_claims
 from .bayes.fit import fit_hierarchical as fit_hierarchical
 from .bayes.fit import read_hierarchical as read_hierarchical
@@ -8,6 +7,7 @@ from .bayes.item_latents import item_model as item_model
 from .bayes.options import CellOptions as CellOptions
 from .bayes.options import Priors as Priors
 from .bayes.options import Sampling as Sampling
+from .bayes.result import ClaimFits as ClaimFits
 from .bayes.result import HierarchicalFit as HierarchicalFit
 from .bayes.scores import PosteriorContrast as PosteriorContrast
 from .bayes.scores import PosteriorScores as PosteriorScores

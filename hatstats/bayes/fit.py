@@ -18,7 +18,7 @@ from hatstats.bayes.effects import build_effects
 from hatstats.bayes.estimates import study_cells, with_method
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.bayes.posterior import made_by
-from hatstats.bayes.result import KIND, SCHEMA, HierarchicalFit, read_tree
+from hatstats.bayes.result import KIND, SCHEMA, ClaimFits, HierarchicalFit, read_tree
 from hatstats.bayes.trend_design import TrendDesign, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
 from hatstats.inference.arrays import Floats
@@ -280,37 +280,6 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
         )
     request = Request(facts["formula"], Priors(**facts["priors"]), CellOptions(**facts["cells"]))
     return HierarchicalFit(study, *prepare(study, request), tree)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClaimFits:
-    """One posterior for each formula that the claims name.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
-    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
-    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
-    >>> hs.fit_claims(study, sampling=few, rng=1).main.method
-    'Bayes, cells by latent'
-    """
-
-    # by formula; the empty one is a fit without a trend, made where no claim can be fitted
-    fits: dict[str, HierarchicalFit]
-    # see `claim_probabilities`; a claim whose trend is not identified has NaN and the reason
-    claims: pd.DataFrame
-    seed: int | None = None  # gives the same fits again; None where a generator was given
-
-    @property
-    def main(self) -> HierarchicalFit:
-        """The fit with the most trend terms."""
-        return max(self.fits.values(), key=lambda fit: len(fit.design.terms))
-
-    def checks(self) -> pd.DataFrame:
-        """Checks of every fit, with the formula as `trend`."""
-        tables = {formula: fit.checks() for formula, fit in self.fits.items()}
-        return pd.concat(tables, names=["trend"]).reset_index("trend").reset_index(drop=True)
 
 
 def fit_claims(

@@ -17,7 +17,7 @@ from hatstats.bayes.posterior import Posterior
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.result_frame import ResultFrame, html_list, html_table
 from hatstats.study.files import whole_folder
 
 #: Format of saved fits.
@@ -141,6 +141,55 @@ class HierarchicalFit(Posterior):
 
     def _repr_html_(self) -> str:
         return self.hat()._repr_html_() + html_table(self.tidy(), self._notes())
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ClaimFits:
+    """One posterior for each formula that the claims name.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> shape = hs.Shape(n_items=30, n_languages=2, n_trials=4)
+    >>> study = hs.simulate_study([-0.5, 0.0, 0.5, 1.0], shape=shape, rng=1)
+    >>> few = hs.Sampling(draws=60, tune=100, chains=2)  # for an example only
+    >>> hs.fit_claims(study, sampling=few, rng=1).main.method
+    'Bayes, cells by latent'
+    """
+
+    # by formula; the empty one is a fit without a trend, made where no claim can be fitted
+    fits: dict[str, HierarchicalFit]
+    # see `claim_probabilities`; a claim whose trend is not identified has NaN and the reason
+    claims: pd.DataFrame
+    seed: int | None = None  # gives the same fits again; None where a generator was given
+
+    @property
+    def main(self) -> HierarchicalFit:
+        """The fit with the most trend terms."""
+        return max(self.fits.values(), key=lambda fit: len(fit.design.terms))
+
+    def checks(self) -> pd.DataFrame:
+        """Checks of every fit, with the formula as `trend`."""
+        tables = {formula: fit.checks() for formula, fit in self.fits.items()}
+        return pd.concat(tables, names=["trend"]).reset_index("trend").reset_index(drop=True)
+
+    def summary(self) -> str:
+        """Claims, scores of the main fit, and failed checks of every fit, as text."""
+        claims = [repr(self.claims), ""] if len(self.claims) else []
+        failed = [line for note in self._failed() for line in indented(note)]
+        return "\n".join([*claims, self.main.hat().summary(), *failed])
+
+    def _failed(self) -> list[str]:
+        """Failed checks in words, with the trend of the fit."""
+        failed = self.checks().query("not passed")
+        return [f"{row.trend or 'no trend'}: FAILED {row.words}" for row in failed.itertuples()]
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        claims = html_table(self.claims) if len(self.claims) else ""
+        return claims + self.main.hat()._repr_html_() + html_list(self._failed())
 
 
 def write_tree(tree: Any, path: str | Path) -> Path:

@@ -53,15 +53,14 @@ def convergence(draws: Floats) -> pd.DataFrame:
     by_quantity = np.moveaxis(draws, -1, 0)
     # A constant quantity (a reference model against itself) has converged trivially.
     constant = np.ptp(by_quantity, axis=(1, 2)) == 0.0
-    table = pd.DataFrame(
-        {
+    with np.errstate(invalid="ignore"):  # 0 / 0 of constants
+        found = {
             "r_hat": stats.rhat(by_quantity),
             "ess_bulk": stats.ess(by_quantity, method="bulk"),
             "ess_tail": stats.ess(by_quantity, method="tail", prob=(0.05, 0.95)),
             "mcse": stats.mcse(by_quantity, method="mean"),
-        },
-        index=range(by_quantity.shape[0]),
-    )
+        }
+    table = pd.DataFrame(found, index=range(by_quantity.shape[0]))
     table.loc[constant, ["r_hat", "ess_bulk", "ess_tail"]] = np.nan
     return table
 

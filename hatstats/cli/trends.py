@@ -154,8 +154,9 @@ def bayes(
     The exit status is 1 where a check of the fit failed.
     """
     _, used = read(study, choice)
-    from hatstats.bayes.fit import ClaimFits, fit_claims, fit_hierarchical
+    from hatstats.bayes.fit import fit_claims, fit_hierarchical
     from hatstats.bayes.options import CellOptions, Sampling
+    from hatstats.bayes.result import ClaimFits
 
     options = CellOptions(method=cells)
     with progress_bar() as progress:

@@ -101,6 +101,7 @@ def test_groups_of_models_and_languages_are_means_of_the_same_draws(fit: Hierarc
     assert in_one.estimate == pytest.approx((one[0] + one[1]) / 2 - one[2])
     with pytest.raises(DataError, match="no such model in these scores"):
         scores.contrast(["nobody"], b)
+    assert "0.000, 95% interval [0.000, 0.000]" in repr(scores.contrast(b, b))
 
 
 def test_printed_posteriors_show_scores_terms_seed_and_checks(fit: HierarchicalFit) -> None:
@@ -352,6 +353,12 @@ def test_claims_with_an_unidentified_trend_have_a_reason(monkeypatch: pytest.Mon
     assert np.isnan(table.loc["b", "p_claim"])
     assert table.loc["b", "reason"] == "too few models"
     assert set(found.checks()["trend"]) == {"log10(params_total)"}
+    text = " ".join(repr(found).split())
+    assert "P(best)" in text
+    for shown in (text, found._repr_html_()):
+        for part in ("too few models", model, "log10(params_total): FAILED smallest bulk"):
+            assert part in shown
+    assert max(map(len, repr(found).splitlines())) <= 80
 
 
 def test_parameters_are_the_rows_of_the_tidy_table(fit: HierarchicalFit) -> None:
