@@ -17,7 +17,7 @@ from hatstats.bayes.posterior import Posterior
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import ResultFrame, html_list, html_table
+from hatstats.inference.result_frame import Printed, ResultFrame, html_table
 from hatstats.study.files import whole_folder
 
 #: Format of saved fits.
@@ -144,7 +144,7 @@ class HierarchicalFit(Posterior):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ClaimFits:
+class ClaimFits(Printed):
     """One posterior for each formula that the claims name.
 
     Examples
@@ -176,20 +176,10 @@ class ClaimFits:
     def summary(self) -> str:
         """Claims, scores of the main fit, and failed checks of every fit, as text."""
         claims = [repr(self.claims), ""] if len(self.claims) else []
-        failed = [line for note in self._failed() for line in indented(note)]
-        return "\n".join([*claims, self.main.hat().summary(), *failed])
-
-    def _failed(self) -> list[str]:
-        """Failed checks in words, with the trend of the fit."""
-        failed = self.checks().query("not passed")
-        return [f"{row.trend or 'no trend'}: FAILED {row.words}" for row in failed.itertuples()]
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        claims = html_table(self.claims) if len(self.claims) else ""
-        return claims + self.main.hat()._repr_html_() + html_list(self._failed())
+        failed = self.checks().query("not passed").to_dict("records")
+        words = [f"{row['trend'] or 'no trend'}: FAILED {row['words']}" for row in failed]
+        lines = [line for note in words for line in indented(note)]
+        return "\n".join([*claims, self.main.hat().summary(), *lines])
 
 
 def write_tree(tree: Any, path: str | Path) -> Path:

@@ -11,8 +11,10 @@ import pandas as pd
 
 #: Columns that say what a row is about, and those that hold its answer; the others come after.
 _LABELS = ("without", "claim", "name", "model", "benchmark", "language", "item", "term")
-_ANSWER = ("verdict", "estimate", "conf_low", "conf_high", "p_claim", "p_value", "p_holm")
-_ANSWER += ("std_error",)
+_ANSWER = (
+    *("verdict", "estimate", "conf_low", "conf_high", "p_claim", "p_value", "p_holm"),
+    "std_error",
+)
 #: Columns of sentences: where a table is too narrow for them they stand whole below it.
 _SENTENCES = ("quantity", "reason", "note", "words")
 #: Columns that a notebook shows once where they are equal in all rows.
