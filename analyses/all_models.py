@@ -10,8 +10,7 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.scatter import hat_against_size
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import hat_against_size, save_figure
 
 STUDY = "data/euroeval_all"
 SIZE = "log10(params_total)"

@@ -13,8 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.panels import prior_predictive, shrinkage
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import prior_predictive, save_figure, shrinkage
 
 STUDY = "data/euroeval"
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.bar_charts import functioning
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import functioning, save_figure
 
 STUDY = "data/truthfulqa_multi"
 CELL = ["benchmark", "language", "item"]

@@ -13,8 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.bar_charts import leakage
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import leakage, save_figure
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")

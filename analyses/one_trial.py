@@ -15,8 +15,7 @@ from scipy import special, stats
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.panels import transfer_profiles
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import save_figure, transfer_profiles
 
 STUDY = "data/truthfulqa_multi"
 ABILITIES = (-1.5, 0.0, 1.5)  # mean source logits of three simulated models

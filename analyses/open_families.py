@@ -15,9 +15,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.claim_plots import margin_curve
-from hatstats.report.figures.scatter import hat_against_size
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import hat_against_size, margin_curve, save_figure
 
 STUDY = "data/self_translate"
 MAIN = "xstory_cloze"

@@ -15,9 +15,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.claim_plots import margin_curve, what_changes
-from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import forest, margin_curve, save_figure, what_changes
 
 STUDY = "data/euroeval"
 FORMULAS = ("log10(params_total)", "release_year", "log10(params_total) + release_year")

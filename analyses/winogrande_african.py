@@ -13,8 +13,7 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures.panels import transfer_profiles
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures import save_figure, transfer_profiles
 
 STUDY = "data/winogrande_african"
 CHANCE = 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hatstats
+from hatstats.report import figures
 
 project = "hatstats"
 author = "the hatstats authors"
@@ -33,4 +34,19 @@ Everything is imported from the package itself: ``import hatstats as hs``.
    :nosignatures:
 
 """
-PAGE.write_text(HEAD + "".join(f"   {name}\n" for name in hatstats.__all__), encoding="utf-8")
+FIGURES = """
+Figures
+-------
+
+.. currentmodule:: hatstats.report.figures
+
+.. autosummary::
+   :toctree: _reference
+   :nosignatures:
+
+"""
+NAMES = {HEAD: hatstats.__all__, FIGURES: figures.__all__}
+PAGE.write_text(
+    "".join(head + "".join(f"   {name}\n" for name in names) for head, names in NAMES.items()),
+    encoding="utf-8",
+)

@@ -40,8 +40,22 @@ def _named_bars(
 def leakage(table: pd.DataFrame) -> Figure:
     """Draw one bar per measure: movement by source ability over movement by transfer.
 
-    `table` has `measure, leakage` of one world, see `hatstats.calibration.stress.stress_test`.
-    Least leakage first; HAT in colour; a bar beyond 120 % is cut and its value written.
+    Parameters
+    ----------
+    table : DataFrame
+        `measure, leakage` of one world, as `hatstats.stress_test` gives them.
+
+    Returns
+    -------
+    Figure
+        Least leakage first; HAT in colour; a bar beyond 120 % is cut and its value written.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> table = pd.DataFrame({"measure": ["HAT", "gap"], "leakage": [0.02, 0.9]})
+    >>> figure = figures.leakage(table)
     """
     rows = table[table["leakage"].notna()].sort_values("leakage", kind="stable")
     names = [words(name) for name in rows["measure"]]
@@ -62,8 +76,23 @@ def leakage(table: pd.DataFrame) -> Figure:
 def functioning(classes: pd.DataFrame) -> Figure:
     """Draw one bar per language, split by class and direction of differential functioning.
 
-    `classes` as from `hatstats.diagnostics.differential_functioning.functioning_classes`. Bars
-    are shares of the items of a language; numbers of items of class C are written.
+    Parameters
+    ----------
+    classes : DataFrame
+        As `hatstats.functioning_classes` gives it.
+
+    Returns
+    -------
+    Figure
+        Bars are shares of the items of a language; numbers of items of class C are written.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> from hatstats.report import figures
+    >>> shape = hs.Shape(n_items=20, n_languages=2, n_trials=3)
+    >>> table = hs.item_functioning(hs.simulate_study(shape=shape, rng=1))
+    >>> figure = figures.functioning(hs.functioning_classes(table))
     """
     several = classes["benchmark"].nunique() > 1
     groups = list(classes.groupby(["benchmark", "language"], sort=False))

@@ -30,9 +30,28 @@ _HEIGHT, _APART, _LEVEL = 1.55, 0.75, 0.05
 def what_changes(specification: pd.DataFrame) -> Figure:
     """Draw the estimate of each claim under each choice, one panel per claim.
 
-    `specification` has columns `claim, choice, estimate, conf_low, conf_high, conf_level,
-    threshold, verdict`. Rows with the first choice are the default analysis, whose estimate is
-    drawn through each panel; a row without an estimate is written as "not testable".
+    Parameters
+    ----------
+    specification : DataFrame
+        `claim, choice, estimate, conf_low, conf_high, conf_level, threshold, verdict`, as
+        `hatstats.specification_table` gives them. Rows with the first choice are the default
+        analysis, whose estimate is drawn through each panel; a row without an estimate is written
+        as "not testable".
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> table = pd.DataFrame({
+    ...     "claim": "progress", "choice": ["default", "uniform reference"], "threshold": 0.0,
+    ...     "estimate": [0.02, 0.03], "conf_low": [-0.01, 0.0], "conf_high": [0.05, 0.06],
+    ...     "conf_level": 0.9, "verdict": ["inconclusive", "supported"],
+    ... })
+    >>> figure = figures.what_changes(table)
     """
     claims = list(specification["claim"].drop_duplicates())
     choices = list(specification["choice"].drop_duplicates())
@@ -92,8 +111,24 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
 def margin_curve(margins: pd.DataFrame) -> Figure:
     """Draw one panel per claim: one-sided p against the margin, coloured by the verdict.
 
-    `margins` has columns `claim, margin, p_value, verdict, registered`, see
-    `hatstats.trends.claims.non_inferiority.margin_curves`.
+    Parameters
+    ----------
+    margins : DataFrame
+        `claim, margin, p_value, verdict, registered`, as `hatstats.margin_curves` gives them.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> margins = pd.DataFrame({
+    ...     "claim": "not_broken", "margin": [0.02, 0.05, 0.1], "p_value": [0.3, 0.1, 0.01],
+    ...     "verdict": ["inconclusive", "inconclusive", "supported"], "registered": 0.05,
+    ... })
+    >>> figure = figures.margin_curve(margins)
     """
     claims = list(margins.groupby("claim", sort=False))
     with style.house_style():

@@ -19,13 +19,29 @@ _REACH = 0.34
 
 
 def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
-    """Draw the scores with their intervals, best first, weakly identified ones apart at the foot.
+    """Draw scores with their intervals, best first, weakly identified ones apart at the foot.
 
-    `scores` has columns `model, family, estimate, conf_low, conf_high, conf_level, informed`; a
-    weakly identified model (`informed` False) gets a hollow marker and a dashed interval.
-    `reference` names the reference distribution on the axis. One row per model up to
-    ``ALL_ROWS`` models; beyond, thin rows at a fixed height with ``SOME_ROWS`` names: the best,
-    the last and evenly spaced ones between.
+    Parameters
+    ----------
+    scores : DataFrame
+        `model, family, estimate, conf_low, conf_high, conf_level, informed`; a weakly identified
+        model (`informed` False) gets a hollow marker and a dashed interval.
+    reference : str
+        Name of the reference distribution, on the axis.
+
+    Returns
+    -------
+    Figure
+        One row per model up to ``ALL_ROWS`` models; beyond, thin rows at a fixed height with
+        ``SOME_ROWS`` names: the best, the last and evenly spaced ones between.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> from hatstats.report import figures
+    >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
+    >>> rows = scores.tidy().assign(family="acme", informed=True)
+    >>> figure = figures.forest(rows, reference="pooled")
     """
     rows = scores.sort_values(["informed", "estimate"], kind="stable", ignore_index=True)
     dense = len(rows) > ALL_ROWS

@@ -128,9 +128,27 @@ def _panel_note(
 def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Figure:
     """Draw each model's transfer profile: expected target accuracy against source accuracy.
 
-    `profiles` has means over languages, `model, family, benchmark, source, target`, sorted by
-    source within model and benchmark; `chance` is as in :func:`target_against_source`. One panel
-    per benchmark. Models of one family share its colour and differ in dashes.
+    Parameters
+    ----------
+    profiles : DataFrame
+        Means over languages, `model, family, benchmark, source, target`, sorted by source within
+        model and benchmark.
+    chance : dict of str to float
+        Chance level of each benchmark, 0 to draw none.
+
+    Returns
+    -------
+    Figure
+        One panel per benchmark. Models of one family share its colour and differ in dashes.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> from hatstats.report import figures
+    >>> profile = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed")
+    >>> cell = ["model", "benchmark", "source"]
+    >>> means = profile.curve().groupby(cell, sort=False)["target"].mean().reset_index()
+    >>> figure = figures.transfer_profiles(means.assign(family="acme"), chance={"simulated": 0.0})
     """
     benchmarks = list(profiles["benchmark"].drop_duplicates())[:_NARROW]
     models = profiles.drop_duplicates("model")
@@ -237,7 +255,22 @@ def _one_panel(labels: tuple[str, str]) -> tuple[Figure, Axes]:
 def prior_predictive(shares: pd.DataFrame) -> Figure:
     """Draw what prior and posterior say of the HAT of a cell.
 
-    `shares` has `low, high, prior, posterior`: shares of cells in bins of accuracy.
+    Parameters
+    ----------
+    shares : DataFrame
+        `low, high, prior, posterior`: shares of cells in bins of accuracy.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> bins = {"low": [0.0, 0.5], "high": [0.5, 1.0]}
+    >>> shares = pd.DataFrame({**bins, "prior": [0.5, 0.5], "posterior": [0.2, 0.8]})
+    >>> figure = figures.prior_predictive(shares)
     """
     note = (
         "Grey: HAT of a model in a language by the priors alone, before any data. Blue: by the "
@@ -258,7 +291,21 @@ def prior_predictive(shares: pd.DataFrame) -> Figure:
 def shrinkage(table: pd.DataFrame) -> Figure:
     """Draw each cell's own estimate against its posterior, both less what the effects predict.
 
-    `table` has `raw, estimate, predicted` in logits.
+    Parameters
+    ----------
+    table : DataFrame
+        `raw, estimate, predicted` in logits, as `HierarchicalFit.shrinkage` gives them.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> cells = {"raw": [0.4, -0.2], "estimate": [0.3, -0.1], "predicted": [0.1, 0.0]}
+    >>> figure = figures.shrinkage(pd.DataFrame(cells))
     """
     note = (
         "Each point is a model in a language. Across: its own estimate less what language, family, "

@@ -25,7 +25,29 @@ _DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, 
 
 
 def hat_against_size(scores: pd.DataFrame, curve: pd.DataFrame | None = None) -> Figure:
-    """Draw HAT against total parameters on a log axis. See :func:`hat_against_date`."""
+    """Draw HAT against the total number of parameters on a log axis.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        `model, family, estimate, conf_low, conf_high, conf_level, informed, params_total`.
+    curve : DataFrame, optional
+        A trend as `TrendFit.curve` gives it.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> from hatstats.report import figures
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> scores = hs.fit_profile(study, method="observed").hat()
+    >>> facts = study.models[["model", "family", "params_total"]]
+    >>> rows = scores.tidy().merge(facts, on="model").assign(informed=True)
+    >>> figure = figures.hat_against_size(rows)
+    """
     return _scores_against("params_total", scores, curve)
 
 

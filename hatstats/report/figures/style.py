@@ -131,7 +131,30 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
 
 
 def save_figure(figure: Figure, stem: Path) -> dict[str, Path]:
-    """Write `stem`.pdf, .svg and .png and return their paths by kind."""
+    """Write a figure as PDF, SVG and PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+    stem : path
+        Path without an ending.
+
+    Returns
+    -------
+    dict of str to path
+        The files by kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from hatstats.report import figures
+    >>> table = pd.DataFrame({"measure": ["HAT", "gap"], "leakage": [0.02, 0.9]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(figures.save_figure(figures.leakage(table), Path(folder) / "leakage"))
+    ['pdf', 'png', 'svg']
+    """
     paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS}
     for kind, path in paths.items():
         path.write_bytes(figure_bytes(figure, kind))

@@ -1,0 +1,10 @@
+from .bar_charts import functioning as functioning
+from .bar_charts import leakage as leakage
+from .claim_plots import margin_curve as margin_curve
+from .claim_plots import what_changes as what_changes
+from .forest_plot import forest as forest
+from .panels import prior_predictive as prior_predictive
+from .panels import shrinkage as shrinkage
+from .panels import transfer_profiles as transfer_profiles
+from .scatter import hat_against_size as hat_against_size
+from .style import save_figure as save_figure
