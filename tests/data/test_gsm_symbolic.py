@@ -127,7 +127,7 @@ def test_shape_and_totals_against_source(study: Study) -> None:
     assert (counts["n_trials"] == 20).all()
     assert counts["n_correct"].isin(range(21)).all()
     assert counts.groupby(["model", "language"])["item"].nunique().eq(100).all()
-    assert study.benchmarks.to_numpy().tolist() == [["gsm_symbolic", "en", 0.0]]
+    assert study.benchmarks.to_numpy().tolist() == [["gsm_symbolic", "en", 0.0, "wordings"]]
     assert study.languages == list(THREE_LETTERS), "English first, then by tag"
     assert study.languages == [langcodes.standardize_tag(code) for code in gsm_symbolic.LANGUAGES]
     sums = counts.groupby("language", observed=True)["n_correct"].sum().to_dict()

@@ -100,7 +100,7 @@ def test_shape_against_source(study: Study) -> None:
     assert study.counts["n_correct"].sum() == 28_590
     assert len(study.flagged) == 0
     assert study.claims == ()
-    assert study.benchmarks.to_numpy().tolist() == [["truthfulqa_multi", "en", 0.0]]
+    assert study.benchmarks.to_numpy().tolist() == [["truthfulqa_multi", "en", 0.0, ""]]
 
 
 @pytest.mark.parametrize(
