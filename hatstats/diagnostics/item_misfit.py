@@ -24,9 +24,9 @@ from scipy import stats
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import false_discovery_adjusted, two_sided_p
-from hatstats.inference.resampling.beta_binomial import (
+from hatstats.inference.resampling.count_sums import (
     Table,
-    beta_binomial,
+    count_probabilities,
     dispersion,
     normal_approximation,
     normal_scores,
@@ -113,7 +113,7 @@ def _null_distributions(
         means, row = np.unique(mean[same], return_inverse=True)
         index = np.full(mean.size, -1, dtype=np.intp)
         index[same] = row.reshape(-1)
-        tables.append((index, beta_binomial(n, means, rho)))
+        tables.append((index, count_probabilities(n, means, rho)))
     return tables
 
 

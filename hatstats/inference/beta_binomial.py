@@ -2,48 +2,100 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from hatstats.inference.arrays import Floats
 
-# Below this correlation the exact formula loses its digits, and the binomial one with a first-order
-# term has them all.
-_NEARLY_NONE = 1e-5
+# Stands for a chance of 0, whose logarithm is not finite.
+_TINY = 1e-150
+
+
+class BetaBinomialTerms(NamedTuple):
+    """Logarithms of probabilities of K counts at chances (..., M), each (..., K, M).
+
+    Beside them derivatives by the chance of a right answer, the first as such and the second, and
+    by ``omega``; empty where not asked for.
+    """
+
+    log_pmf: Floats
+    by_share: Floats
+    curvature: Floats
+    by_omega: Floats
+
+
+def log_choose(correct: Floats, trials: Floats) -> Floats:
+    """Logarithm of the binomial coefficients of counts."""
+    n, k = trials + 1.0, correct + 1.0
+    choose = special.gammaln(n) - special.gammaln(k) - special.gammaln(n - correct)
+    return np.asarray(choose, dtype=float)
+
+
+def beta_binomial_terms(
+    correct: Floats, trials: Floats, share: Floats, rest: Floats, omega: float, *, order: int = 1
+) -> BetaBinomialTerms:
+    """``k ~ BetaBin(n, p / omega, (1 - p) / omega)`` for counts (K,), p the `share` (..., M).
+
+    Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) / prod_{r<n} (1 +
+    r omega)``, which holds at omega = 0, where it is binomial (Griffiths 1973, Biometrics
+    29:637-648). ``omega / (1 + omega)`` is the correlation of two trials of one item. The `rest`
+    1 - p is given with its own digits. Derivatives are computed with `order` 1 only.
+    """
+    k, n = correct.astype(np.intp), trials.astype(np.intp)
+    steps = np.arange(n.max(initial=1), dtype=np.float64)
+    up = _factor_sums(share, k, steps, omega, order)
+    down = _factor_sums(rest, n - k, steps, omega, order)
+    total = _factor_sums(np.ones(1), n, steps, omega, order)
+    log_pmf = up[0] + down[0] - total[0] + log_choose(correct, trials)[:, None]
+    if not order:
+        none = np.zeros(0)
+        return BetaBinomialTerms(log_pmf, none, none, none)
+    by_omega = up[2] + down[2] - total[2]
+    return BetaBinomialTerms(log_pmf, up[1] - down[1], -(up[3] + down[3]), by_omega)
+
+
+def _factor_sums(
+    value: Floats, rows: np.ndarray, steps: Floats, omega: float, order: int
+) -> list[Floats]:
+    """Sums over the first `rows` (K,) steps r of functions of x = value + r omega.
+
+    They are log x, and with order 1 also 1 / x, r / x and 1 / x^2, each (..., K, M) for `value`
+    (..., M).
+    """
+    x = np.maximum(value[..., None] + omega * steps, _TINY)
+    none = np.zeros((*value.shape, 1))
+    functions = (np.log(x), 1.0 / x, steps / x, 1.0 / x**2) if order else (np.log(x),)
+    sums = []
+    for terms in functions:
+        running = np.concatenate([none, np.cumsum(terms, axis=-1)], axis=-1)
+        sums.append(np.moveaxis(running[..., rows], -1, -2))
+    return sums
 
 
 def beta_binomial(
-    correct: Floats, trials: Floats, share: Floats, correlation: Floats
+    correct: Floats, trials: Floats, share: Floats, correlation: Floats, *, slope: bool = True
 ) -> tuple[Floats, Floats]:
     """Probability of k of n right answers, and the derivative of its logarithm by the correlation.
 
     Of counts (J,) with correlation (J,) in [0, 1) of two trials of one item, at probabilities
-    `share` (Q,) from 0 to 1; both (J, Q). ``k ~ BetaBin(n, x / w, (1 - x) / w)`` with ``w = r /
-    (1 - r)``, so that ``Var(k) = n x (1 - x) (1 + (n - 1) r)``; binomial at r = 0. At x = 0 and
-    x = 1 all answers are wrong or right whatever the correlation.
+    `share` (Q,) from 0 to 1; both (J, Q), the derivative 0 unless it is wanted. ``Var(k) = n x (1 -
+    x) (1 + (n - 1) r)``; binomial at r = 0. At x = 0 and x = 1 all answers are wrong or right
+    whatever the correlation.
     """
-    k, n = correct[:, None], trials[:, None]
-    pmf = np.asarray(stats.binom.pmf(k, n, share), dtype=float)
-    slope = np.zeros(pmf.shape)
     inner = (share > 0.0) & (share < 1.0)
+    pmf, slopes = np.zeros((2, correct.size, share.size))
+    pmf[:, share <= 0.0] = (correct == 0)[:, None]
+    pmf[:, share >= 1.0] = (correct == trials)[:, None]
     x = share[inner]
-    none = correlation < _NEARLY_NONE
-    right, wrong = k[none], (n - k)[none]
-    first = 0.5 * (right * (right - 1.0) / x + wrong * (wrong - 1.0) / (1.0 - x))
-    first -= 0.5 * n[none] * (n[none] - 1.0)
-    slope[np.ix_(none, inner)] = first
-    pmf[np.ix_(none, inner)] *= np.exp(correlation[none, None] * first)
-    some = ~none
-    if some.any():
-        k, n, r = k[some], n[some], correlation[some, None]
-        total = (1.0 - r) / r
-        a, b = x * total, (1.0 - x) * total
-        choose = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
-        log_pmf = choose + special.betaln(k + a, n - k + b) - special.betaln(a, b)
-        pmf[np.ix_(some, inner)] = np.exp(log_pmf)
-        up, down, all_ = (
-            special.digamma(count + size) - special.digamma(size)
-            for count, size in ((k, a), (n - k, b), (n, total))
+    for r in np.unique(correlation):
+        rows = np.flatnonzero(correlation == r)
+        omega = float(r / (1.0 - r))
+        terms = beta_binomial_terms(
+            correct[rows], trials[rows], x, 1.0 - x, omega, order=int(slope)
         )
-        slope[np.ix_(some, inner)] = (all_ - x * up - (1.0 - x) * down) / r**2
-    return pmf, slope
+        pmf[np.ix_(rows, inner)] = np.exp(terms.log_pmf)
+        if slope:
+            slopes[np.ix_(rows, inner)] = terms.by_omega / (1.0 - r) ** 2
+    return pmf, slopes

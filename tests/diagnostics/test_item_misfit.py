@@ -15,7 +15,7 @@ from statsmodels.stats.multitest import multipletests
 import hatstats as hs
 from hatstats.diagnostics.item_misfit import expected_accuracies
 from hatstats.inference.intervals import false_discovery_adjusted
-from hatstats.inference.resampling.beta_binomial import beta_binomial, dispersion, normal_scores
+from hatstats.inference.resampling.count_sums import count_probabilities, dispersion, normal_scores
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
 from tests.diagnostics.profiles import profile_of
@@ -116,7 +116,7 @@ def test_pooled_rows_are_means_over_models() -> None:
 
 
 def test_beta_binomial_against_theory() -> None:
-    table = beta_binomial(6, np.array([0.3, 0.8]), 0.25)
+    table = count_probabilities(6, np.array([0.3, 0.8]), 0.25)
     levels = np.arange(7)
     np.testing.assert_allclose(table.sum(axis=1), 1.0)
     mean = table @ levels
@@ -129,14 +129,14 @@ def test_beta_binomial_against_theory() -> None:
     found = dispersion(right, np.full(20_000, 6.0), np.full(20_000, 0.3))
     assert found == pytest.approx(0.25, abs=0.02)
     assert dispersion(np.ones(5), np.ones(5), np.full(5, 0.5)) == 0.0
-    np.testing.assert_allclose(beta_binomial(2, np.array([0.5]), 0.0), [[0.25, 0.5, 0.25]])
+    np.testing.assert_allclose(count_probabilities(2, np.array([0.5]), 0.0), [[0.25, 0.5, 0.25]])
 
 
 def test_scores_of_sums_against_naive() -> None:
     """One model and one language at a time by hand: mid-p of the convolution."""
     tables = [
-        beta_binomial(3, np.array([0.4]), 0.2)[0],
-        beta_binomial(5, np.array([0.7]), 0.1)[0],
+        count_probabilities(3, np.array([0.4]), 0.2)[0],
+        count_probabilities(5, np.array([0.7]), 0.1)[0],
     ]
     total = reduce(np.convolve, tables)
     for observed in range(9):

@@ -51,10 +51,12 @@ def test_slope_is_the_derivative_of_the_logarithm(correlation: float, step: floa
     np.testing.assert_allclose(slope, wanted, rtol=2e-3, atol=1e-3 * np.abs(wanted).max())
 
 
-def test_the_two_formulas_meet_where_one_takes_over() -> None:
-    k, n = np.arange(21.0), np.full(21, 20.0)
-    low, low_slope = beta_binomial(k, n, SHARE, np.full(21, 0.99e-5))
-    high, high_slope = beta_binomial(k, n, SHARE, np.full(21, 1.01e-5))
-    inner = slice(2, 4)
-    np.testing.assert_allclose(low[:, inner], high[:, inner], rtol=4e-3)
-    np.testing.assert_allclose(low_slope[:, inner], high_slope[:, inner], rtol=2e-2, atol=1.0)
+def test_without_the_slope_probabilities_are_the_same() -> None:
+    k, n, related = np.arange(8.0), np.full(8, 7.0), np.r_[np.zeros(4), np.full(4, 0.3)]
+    pmf, slope = beta_binomial(k, n, SHARE, related)
+    plain, none = beta_binomial(k, n, SHARE, related, slope=False)
+    np.testing.assert_array_equal(plain, pmf)
+    assert slope.any()
+    assert not none.any()
+    # Rows with a correlation of their own are those of that correlation alone.
+    np.testing.assert_array_equal(pmf[:4], beta_binomial(k, n, SHARE, np.zeros(8))[0][:4])

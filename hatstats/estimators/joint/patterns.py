@@ -9,6 +9,7 @@ from scipy import special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.inference.beta_binomial import beta_binomial_terms, log_choose
 from hatstats.scores.counts import ItemCounts, distinct_counts
 
 
@@ -40,9 +41,7 @@ class CountRows:
     log_choose: Floats = field(init=False)
 
     def __post_init__(self) -> None:
-        k, n = self.correct, self.trials
-        choose = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
-        object.__setattr__(self, "log_choose", np.asarray(choose))
+        object.__setattr__(self, "log_choose", log_choose(self.correct, self.trials))
 
     @property
     def size(self) -> int:
@@ -88,44 +87,24 @@ class CountRows:
     ) -> TrialTerms:
         """Trials of one item vary: ``k ~ BetaBin(n, p / omega, (1 - p) / omega)``.
 
-        Written as ``C(n, k) prod_{r<k} (p + r omega) prod_{r<n-k} (1 - p + r omega) /
-        prod_{r<n} (1 + r omega)``, which holds at omega = 0, where it is binomial (Griffiths
-        1973, Biometrics 29:637-648). ``omega / (1 + omega)`` is the correlation of two trials of
-        one item. Logits (..., M) and `order` as for `binomial`.
+        ``omega / (1 + omega)`` is the correlation of two trials of one item. Logits (..., M) and
+        `order` as for `binomial`.
         """
         right, wrong = special.expit(logit), special.expit(-logit)
         share, rest = chance + (1.0 - chance) * right, (1.0 - chance) * wrong
-        k, n = self.correct.astype(np.intp), self.trials.astype(np.intp)
-        steps = np.arange(n.max(), dtype=np.float64)
-        # Log, inverse, step / value and inverse square of each factor, summed: (4, ..., K, M).
-        up, down = _factor_sums(share, k, steps, omega), _factor_sums(rest, n - k, steps, omega)
-        total = _factor_sums(np.ones(1), n, steps, omega)
-        log_pmf = up[0] + down[0] - total[0] + self.log_choose[:, None]
-        if not order:
-            return TrialTerms(log_pmf)
-        by_share = up[1] - down[1]
-        lift = (right * rest)[..., None, :]
-        curvature = by_share * lift * (wrong - right)[..., None, :] - (up[3] + down[3]) * lift**2
-        return TrialTerms(
-            log_pmf,
-            by_share * lift,
-            curvature if order > 1 else empty(),
-            {"chance": by_share * wrong[..., None, :], "spread": up[2] + down[2] - total[2]},
+        found = beta_binomial_terms(
+            self.correct, self.trials, share, rest, omega, order=int(order > 0)
         )
-
-
-def _factor_sums(value: Floats, rows: Ints, steps: Floats, omega: float) -> list[Floats]:
-    """Sums over the first `rows` (K,) steps r of four functions of value + r omega.
-
-    They are log x, 1 / x, r / x and 1 / x^2, each (..., K, M) for `value` (..., M).
-    """
-    x = np.maximum(value[..., None] + omega * steps, 1e-150)
-    none = np.zeros((*value.shape, 1))
-    sums = []
-    for terms in (np.log(x), 1.0 / x, steps / x, 1.0 / x**2):
-        running = np.concatenate([none, np.cumsum(terms, axis=-1)], axis=-1)
-        sums.append(np.moveaxis(running[..., rows], -1, -2))
-    return sums
+        if not order:
+            return TrialTerms(found.log_pmf)
+        lift, bend = (right * rest)[..., None, :], (wrong - right)[..., None, :]
+        by_logit = found.by_share * lift
+        return TrialTerms(
+            found.log_pmf,
+            by_logit,
+            by_logit * bend + found.curvature * lift**2 if order > 1 else empty(),
+            {"chance": found.by_share * wrong[..., None, :], "spread": found.by_omega},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,8 +156,10 @@ def deconvolve(
     likelihood if not given.
     """
     shared = patterns.same_wording
+    related = bool(shared.any())
+    pairs = np.minimum(shared * correlation, _HIGHEST)
     likelihood, by_pair = beta_binomial(
-        patterns.correct, patterns.trials, GRID, np.minimum(shared * correlation, _HIGHEST)
+        patterns.correct, patterns.trials, GRID, pairs, slope=related
     )
     kernel_slope = by_pair * shared[:, None]
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
@@ -180,9 +182,12 @@ def deconvolve(
     scores = posterior @ _BASIS
     scores -= (patterns.size @ scores) / patterns.size.sum()
     curvature = _curvature(likelihood, patterns.size, penalty, theta)
-    # The score of a pattern is E[B | k] - E[B]; only its posterior depends on the kernel.
-    weighted = posterior * kernel_slope
-    by_kernel = weighted @ _BASIS - weighted.sum(axis=1, keepdims=True) * (posterior @ _BASIS)
+    by_correlation = np.zeros(theta.size)
+    if related:
+        # The score of a pattern is E[B | k] - E[B]; only its posterior depends on the kernel.
+        weighted = posterior * kernel_slope
+        by_kernel = weighted @ _BASIS - weighted.sum(axis=1, keepdims=True) * (posterior @ _BASIS)
+        by_correlation = np.linalg.solve(curvature, patterns.size @ by_kernel)
     return Deconvolution(
         grid=GRID,
         density=density,
@@ -192,7 +197,7 @@ def deconvolve(
         theta_influence=np.linalg.solve(curvature, scores.T).T,
         theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
         kernel_slope=kernel_slope,
-        theta_by_correlation=np.linalg.solve(curvature, patterns.size @ by_kernel),
+        theta_by_correlation=by_correlation,
         smoothing=weight,
         log_likelihood=float(patterns.size @ np.log(mixture)),
     )

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.beta_binomial import beta_binomial
 
 #: Row of the table for each item (-1: no count), and probabilities of 0, 1, ... by row.
 Table = tuple[Ints, Floats]
@@ -26,16 +27,13 @@ def dispersion(correct: Floats, trials: Floats, mean: Floats) -> float:
     return float(np.clip(excess.sum() / most, 0.0, _MOST_DISPERSED)) if most > 0 else 0.0
 
 
-def beta_binomial(trials: int, means: Floats, rho: float) -> Floats:
+def count_probabilities(trials: int, means: Floats, rho: float) -> Floats:
     """Beta-binomial probabilities of 0 ... `trials`, one row for each mean."""
     # A mean of exactly 0 or 1 would give observed counts probability 0.
-    inner = np.clip(means, 1e-4, 1.0 - 1e-4)[:, None]
-    levels = np.arange(trials + 1)
-    if rho < 1e-6:
-        return np.asarray(stats.binom.pmf(levels, trials, inner), dtype=float)
-    size = (1.0 - rho) / rho
-    table = stats.betabinom.pmf(levels, trials, inner * size, (1.0 - inner) * size)
-    return np.asarray(table, dtype=float)
+    inner = np.clip(means, 1e-4, 1.0 - 1e-4)
+    levels = np.arange(trials + 1.0)
+    every, pairs = np.full(levels.size, float(trials)), np.full(levels.size, rho)
+    return beta_binomial(levels, every, inner, pairs, slope=False)[0].T
 
 
 def sum_distribution(tables: list[Table], n_items: int) -> Floats:
