@@ -34,8 +34,8 @@ bench: setup ## ratios: start-up, main job, bootstrap, fits, posteriors, reducti
 	$(PYTHON) -m bench.hierarchical
 	$(PYTHON) -m bench.reduction
 
-calibrate: setup ## slow proofs: drift, coverage, leakage, size and power of trends, plans (hours)
-	$(PYTHON) -m hatstats.calibration
+calibrate: setup ## slow proofs (hours): drift, coverage, dispersion, hard worlds, trends, plans, posteriors
+	$(PYTHON) -m hatstats.calibration --out docs/calibration
 
 lock: ## resolve the newest versions into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra all --extra test --group build --universal --python-version 3.12 \

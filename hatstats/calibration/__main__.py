@@ -1,4 +1,4 @@
-"""Run the slow proofs and print their tables as Markdown.
+"""Run the slow proofs, print their tables and, with ``--out``, write them as CSV.
 
 Every number is simulated, so that the truth is known. Without names all proofs run, for hours;
 ``--quick`` runs them with few replicates, to see that they work.
@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hatstats.calibration.coverage import CoverageDesign, coverage, tally
+from hatstats.calibration.coverage import (
+    INSIDE,
+    REFERENCES,
+    CoverageDesign,
+    Reference,
+    coverage,
+    tally,
+)
 from hatstats.calibration.drift import drift
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
@@ -27,8 +34,12 @@ from hatstats.simulation.simulate import Shape, WorldName
 from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel
 
-_WORLDS: tuple[WorldName, ...] = get_args(WorldName)
+# Worlds in which intervals should hold, and the drift of HAT should be small.
+_WORLDS: tuple[WorldName, ...] = ("logit_normal", "mixture", "cubic", "shared_factor")
 _PILED = (0.0, 0.35)
+
+#: File name, title and rows of a table.
+Table = tuple[str, str, pd.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,8 @@ FULL = Effort()
 QUICK = Effort(2, 500, (5,), ("latent", "observed"), 4, 1, 500, 20, 4)
 
 
-def _show(title: str, table: pd.DataFrame) -> None:
-    """Print a table as Markdown, aligned for a terminal."""
+def _markdown(table: pd.DataFrame) -> str:
+    """Return a table as Markdown, aligned for a terminal."""
     cells = [[str(name) for name in table.columns]]
     cells += [
         [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row]
@@ -67,10 +78,10 @@ def _show(title: str, table: pd.DataFrame) -> None:
         for row in cells
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|")
-    print(f"\n### {title}\n", *lines, sep="\n", flush=True)
+    return "\n".join(lines)
 
 
-def show_drift(effort: Effort, seed: int, jobs: int) -> None:
+def prove_drift(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Drift and bias of the measures over source ability (one process)."""
     parts = []
     for n_trials, piled, world in itertools.product(effort.trials, _PILED, _WORLDS):
@@ -82,17 +93,44 @@ def show_drift(effort: Effort, seed: int, jobs: int) -> None:
         wide = table.pivot_table(column, case, ["measure", "reference"], sort=False)
         wide.columns = [" ".join(names).strip() for names in wide.columns]
         size = f"{effort.items} items, 2 languages, {effort.studies} seeds"
-        _show(f"Drift ({column}) over source ability; {size}", wide.reset_index())
+        title = f"Drift ({column}) over source ability; {size}"
+        yield f"drift_{column}", title, wide.reset_index()
     hat = table[table["reference"] != ""]
     for column, title in (
         ("bias", "Bias of HAT by source ability, mean over seeds"),
         ("noted", "Share of outputs that carry a warning, by source ability"),
     ):
         wide = hat.pivot_table(column, [*case, "measure", "reference"], "ability", sort=False)
-        _show(title, wide.reset_index())
+        yield f"drift_{column}", title, wide.reset_index()
 
 
-def show_coverage(effort: Effort, seed: int, jobs: int) -> None:
+def _coverages(
+    designs: Sequence[CoverageDesign],
+    references: Sequence[Reference],
+    effort: Effort,
+    seed: int,
+    jobs: int,
+) -> list[pd.DataFrame]:
+    """Coverage of each design, on studies of its own: one unlucky draw does not affect them all."""
+    return [
+        coverage(
+            design,
+            references,
+            n_replicates=effort.replicates,
+            n_jobs=jobs,
+            rng=np.random.default_rng([seed, number]),
+        )
+        for number, design in enumerate(designs)
+    ]
+
+
+def _in_short(groups: dict[str, list[pd.DataFrame]], name: str) -> pd.DataFrame:
+    """One row of `tally` for each group of designs, which the first column `name` names."""
+    rows = pd.DataFrame([tally(tables).rename(group) for group, tables in groups.items()])
+    return rows.rename_axis(name).reset_index()
+
+
+def prove_coverage(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Coverage in worlds with normal abilities, then where it is not guaranteed."""
     sizes = ((250, 1, 10), (660, 1, 10), (250, 10, 10), (250, 1, 5))
     designs = [CoverageDesign(world, Shape(*size)) for world in _WORLDS for size in sizes]
@@ -103,30 +141,53 @@ def show_coverage(effort: Effort, seed: int, jobs: int) -> None:
     ]
     elsewhere = [CoverageDesign(world, Shape(660, 1), (-2.0, 3.0)) for world in _WORLDS]
     elsewhere += [CoverageDesign(world, Shape(660, 1, piled=0.35)) for world in _WORLDS]
-    columns = ["quantity", "reference", "ability", "bias", "sd", "mean_se", "coverage"]
-    tables = []
-    for number, design in enumerate([*designs, *elsewhere]):
-        # Each design has its own studies, so that one unlucky draw does not affect all of them.
-        rng = np.random.default_rng([seed, number])
-        table = coverage(design, n_replicates=effort.replicates, n_jobs=jobs, rng=rng)
-        tables.append(table)
-        facts = [
-            design.world,
-            f"{design.shape.n_items} items",
-            f"{design.shape.n_languages} languages",
-            f"{design.shape.n_trials} trials",
-            f"abilities {', '.join(f'{ability:g}' for ability in design.abilities)}",
-            *(["twins"] if design.shape.twins else []),
-            *([f"{design.shape.piled:.0%} piled up at 0 and 1"] if design.shape.piled else []),
-        ]
-        title = f"Coverage: {', '.join(facts)}; {effort.replicates} replicates"
-        _show(title, table[[*columns, "coverage_shape", "noted", "mc_error"]])
-    groups = {"normal, -1 to 1": tables[: len(designs)], "elsewhere": tables[len(designs) :]}
-    summary = pd.DataFrame([tally(group).rename(name) for name, group in groups.items()])
-    _show("Coverage in short", summary.rename_axis("abilities").reset_index())
+    tables = _coverages([*designs, *elsewhere], REFERENCES, effort, seed, jobs)
+    yield "coverage", "Coverage of 95 % intervals", pd.concat(tables, ignore_index=True)
+    n = len(designs)
+    groups = {"normal, -1 to 1": tables[:n], "elsewhere": tables[n:]}
+    yield "coverage_in_short", "Coverage in short", _in_short(groups, "abilities")
 
 
-def show_stress(effort: Effort, seed: int, jobs: int) -> None:
+def prove_dispersion(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Drift and coverage where ten trials are repeats of a few named wordings."""
+    cases = tuple(itertools.product((2, 5), (0.1, 0.3, 1.0)))
+    designs = [
+        CoverageDesign(
+            shape=Shape(500, 3, 10, repeats=repeats, wording_correlation=rho),
+            abilities=(-1.5, 0.0, 1.5, 3.0),
+        )
+        for repeats, rho in cases
+    ]
+    tables = _coverages(designs, ("pooled",), effort, seed, jobs)
+    yield "dispersion", "HAT from wordings that repeat", pd.concat(tables, ignore_index=True)
+    groups = {f"{10 // repeats} x {repeats}, rho {rho:g}": [table] for (repeats, rho), table in
+              zip(cases, tables, strict=True)}  # fmt: skip
+    short = _in_short(groups, "wordings x repeats")
+    hat = [table[table["quantity"] == "HAT"] for table in tables]
+    short.insert(1, "drift", [np.ptp(table["bias"]) for table in hat])
+    yield "dispersion_in_short", "HAT from wordings that repeat, in short", short
+
+
+def prove_latent(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Coverage of `latent` where its smooth profile and its ability distribution are wrong."""
+    shapes: dict[str, CoverageDesign] = {
+        "transfer falls at the top": CoverageDesign("falling_top"),
+        "four levels of hardness": CoverageDesign(shape=Shape(distribution="four_levels")),
+        "two humps of hardness": CoverageDesign(shape=Shape(distribution="bimodal")),
+        "hardness t with 2 df": CoverageDesign(shape=Shape(distribution="t2")),
+    }
+    groups: dict[str, CoverageDesign] = {}
+    for name, design in shapes.items():
+        for items, trials in ((250, 10), (660, 10), (250, 3)):
+            shape = replace(design.shape, n_items=items, n_languages=2, n_trials=trials)
+            groups[f"{name}, {items} items, {trials} trials"] = replace(design, shape=shape)
+    tables = _coverages(tuple(groups.values()), ("pooled", INSIDE), effort, seed, jobs)
+    yield "latent", "HAT by latent in hard worlds", pd.concat(tables, ignore_index=True)
+    named = {name: [table] for name, table in zip(groups, tables, strict=True)}
+    yield "latent_in_short", "HAT by latent in hard worlds, in short", _in_short(named, "world")
+
+
+def prove_stress(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Leakage of source ability into every measure, in all worlds (one process)."""
     n_items, n_seeds = effort.stress_items, effort.stress_studies
     parts = []
@@ -137,10 +198,10 @@ def show_stress(effort: Effort, seed: int, jobs: int) -> None:
     wide = table.pivot_table("leakage", "measure", ["piled", "world"], sort=False)
     wide.columns = [", ".join(map(str, names)) for names in wide.columns]
     title = f"Leakage of source ability, 10 trials, {n_items} items, {n_seeds} seeds"
-    _show(title, wide.reset_index())
+    yield "stress", title, wide.reset_index()
 
 
-def show_rejections(effort: Effort, seed: int, jobs: int) -> None:
+def prove_rejections(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Size at 5 % of every test of a trend, also by df, and power."""
     covariates: tuple[Covariate, ...] = ("log10(params_total)", "release_year")
     sizes, classes = [], []
@@ -150,18 +211,20 @@ def show_rejections(effort: Effort, seed: int, jobs: int) -> None:
         sizes.append(by_method)
         classes.append(by_df)
     table = pd.concat(sizes, ignore_index=True)
-    _show("Rejections at 5 %, families of 6, 5, 3, 3, 2, 1 (slope 0: size)", table)
-    _show("The same for CR2 by its degrees of freedom", pd.concat(classes, ignore_index=True))
+    yield "rejections", "Rejections at 5 %, families of 6, 5, 3, 3, 2, 1 (slope 0: size)", table
+    by_df = pd.concat(classes, ignore_index=True)
+    yield "rejections_by_df", "The same for CR2 by its degrees of freedom", by_df
 
 
-def show_plans(effort: Effort, seed: int, jobs: int) -> None:
+def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Predicted and simulated power and standard errors."""
     panels = (PlanPanel(), PlanPanel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
     power = [
         power_against_simulation(panel, slope, n_replicates=effort.panels, n_jobs=jobs, rng=seed)
         for panel, slope in itertools.product(panels, (0.0, 0.02, 0.04, 0.08))
     ]
-    _show("Power of a slope, predicted and simulated", pd.concat(power, ignore_index=True))
+    table = pd.concat(power, ignore_index=True)
+    yield "power", "Power of a slope, predicted and simulated", table
     n_studies = max(effort.panels // 2, 2)
     errors = [
         precision_against_simulation(
@@ -169,26 +232,30 @@ def show_plans(effort: Effort, seed: int, jobs: int) -> None:
         )
         for shape in (Shape(250, 4, 10), Shape(250, 1, 5), Shape(660, 10, 10))
     ]
-    _show("Standard error of HAT, predicted and simulated", pd.concat(errors, ignore_index=True))
+    table = pd.concat(errors, ignore_index=True)
+    yield "standard_errors", "Standard error of HAT, predicted and simulated", table
 
 
-def show_posteriors(effort: Effort, seed: int, jobs: int) -> None:
+def prove_posteriors(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Calibration of the hierarchical model, and its coverage in all worlds."""
     ranks = rank_statistics(RankDesign(), n_fits=effort.fits, n_jobs=jobs, rng=seed)
     title = f"Simulation-based calibration of the hierarchical model, {effort.fits} fits"
-    _show(title, calibration_table(ranks))
+    yield "posteriors", title, calibration_table(ranks)
     designs = [WorldDesign(world) for world in _WORLDS]
     table = wrong_worlds(designs, n_replicates=max(effort.fits // 2, 1), n_jobs=jobs, rng=seed)
-    _show("Hierarchical model in worlds of known truth, eight models, 250 items", table)
+    title = "Hierarchical model in worlds of known truth, eight models, 250 items"
+    yield "posteriors_in_worlds", title, table
 
 
 PROOFS = {
-    "drift": show_drift,
-    "coverage": show_coverage,
-    "stress": show_stress,
-    "rejections": show_rejections,
-    "plans": show_plans,
-    "posteriors": show_posteriors,
+    "drift": prove_drift,
+    "coverage": prove_coverage,
+    "dispersion": prove_dispersion,
+    "latent": prove_latent,
+    "stress": prove_stress,
+    "rejections": prove_rejections,
+    "plans": prove_plans,
+    "posteriors": prove_posteriors,
 }
 
 
@@ -203,13 +270,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("proofs", nargs="*", metavar="PROOF", help="names, all by default")
     parser.add_argument("--quick", action="store_true", help="few replicates, small studies")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables as CSV")
     parser.add_argument("--jobs", type=int, default=-1, help="processes, all cores by default")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.proofs if name not in PROOFS]
     if unknown:
         parser.error(f"unknown proof {unknown[0]!r}; use {', '.join(PROOFS)}")
+    effort = QUICK if given.quick else FULL
     for name in given.proofs or PROOFS:
-        PROOFS[name](QUICK if given.quick else FULL, given.seed, given.jobs)
+        for file, title, table in PROOFS[name](effort, given.seed, given.jobs):
+            print(f"\n### {title}\n\n{_markdown(table)}", flush=True)
+            if given.out is not None:
+                given.out.mkdir(parents=True, exist_ok=True)
+                table.round(5).to_csv(given.out / f"{file}.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +32,11 @@ INSIDE = (0.2, 0.4, 0.6, 0.8)
 _SHORT = 0.03
 # A coverage that differs from its nominal level by more is counted.
 _OFF = 0.02
-#: Columns that say how large a study is.
-_SHAPE = ("piled", "n_items", "n_languages", "n_trials", "twins")
+# Columns that say how large a study is, and how its trials hang together.
+_SHAPE = tuple(field.name for field in fields(Shape))
 #: A reference: its name, or source accuracies.
 Reference = str | tuple[float, ...]
+REFERENCES: tuple[Reference, ...] = ("uniform", "pooled", INSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _replicate(
 
 def coverage(
     design: CoverageDesign,
-    references: Sequence[Reference] = ("uniform", "pooled", INSIDE),
+    references: Sequence[Reference] = REFERENCES,
     *,
     n_replicates: int = 500,
     conf_level: float = 0.95,

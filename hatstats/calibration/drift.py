@@ -19,25 +19,27 @@ from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.other_measures.table import measures
-from hatstats.simulation.simulate import PILED, Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import PILED, SPREADS, Shape, WorldName, simulate_study, true_hat
 from hatstats.study import Study
 
 _REFERENCES = ("uniform", "pooled")
 _QUANTILES = 20_000
 
 
-def source_quantiles(ability: float, piled: float = 0.0, spread: float = 1.5) -> Floats:
+def source_quantiles(ability: float, shape: Shape | None = None) -> Floats:
     """Equally likely source accuracies (about 20,000) of a model in `simulate_study`.
 
-    Their logits have mean `ability` and standard deviation `spread`; a share `piled` of items is
-    near 0 or 1.
+    Their logits are distributed about `ability` as `shape` says, the default's if not given.
     """
+    shape = shape or Shape()
+    piled = shape.piled
 
     def midpoints(share: float) -> Floats:
         count = max(round(_QUANTILES * share), 1)
         return (np.arange(count) + 0.5) / count
 
-    inner = special.expit(ability + spread * stats.norm.ppf(midpoints(1.0 - piled)))
+    normal = stats.norm.ppf(midpoints(1.0 - piled))
+    inner = special.expit(ability + shape.spread * SPREADS[shape.distribution](normal))
     if piled == 0.0:
         return np.asarray(inner, dtype=float)
     share = float(special.expit(ability))
@@ -50,7 +52,7 @@ def true_score(world: WorldName, reference: str, abilities: Sequence[float], sha
     """True HAT of a simulated study under the reference `uniform` or `pooled`."""
     if reference == "uniform":
         return true_hat((np.arange(_QUANTILES) + 0.5) / _QUANTILES, world=world)
-    supports = [source_quantiles(level, shape.piled, shape.spread) for level in abilities]
+    supports = [source_quantiles(level, shape) for level in abilities]
     return float(np.mean([true_hat(support, world=world) for support in supports]))
 
 

@@ -26,7 +26,8 @@ from hatstats.study.study import Study
 
 #: Shift of a target's logit: one number, or one for each language.
 Shift = float | Floats
-WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor"]
+WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor", "falling_top"]
+SpreadName = Literal["normal", "t2", "bimodal", "four_levels"]
 
 #: Sizes of model families, repeated for more models.
 FAMILIES = (6, 5, 3, 3, 2, 1)
@@ -42,18 +43,42 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _INTERCEPT, _SLOPE = -0.8, 0.9
 
 
+def _bimodal(z: Floats) -> Floats:
+    """Two humps at -0.95 and 0.95 with standard deviation 0.31, of equal weight."""
+    middle = special.ndtr(z)
+    low = special.ndtri(np.clip(2.0 * np.minimum(middle, 1.0 - middle), 1e-300, 1.0))
+    # Within a hump ranks run from its outer to its inner side; beyond the median they mirror.
+    return np.asarray(np.sign(z) * (0.95 - 0.31 * low), dtype=float)
+
+
+def _four_levels(z: Floats) -> Floats:
+    """Four equally frequent values."""
+    return (np.floor(4.0 * special.ndtr(z)) - 1.5) / np.sqrt(1.25)
+
+
+#: Item logits about their mean, in units of `spread`, from standard normal ones: as they are,
+#: Student t with 2 degrees of freedom (no variance), two humps, four values of equal frequency.
+SPREADS: dict[str, Callable[[Floats], Floats]] = {
+    "normal": lambda z: z,
+    "t2": lambda z: np.asarray(special.stdtrit(2.0, special.ndtr(z)), dtype=float),
+    "bimodal": _bimodal,
+    "four_levels": _four_levels,
+}
+
+
 def item_probabilities(
-    ability: float, hardness: Floats, spread: float, piled: float, rng: np.random.Generator
+    ability: float, hardness: Floats, shape: Shape, rng: np.random.Generator
 ) -> Floats:
     """Draw a model's chances (N,) of a right source answer.
 
-    Its logits have mean `ability` and standard deviation `spread`; `hardness` (N,), standard
-    normal, is shared by all models. A share `piled` of items is answered almost never or almost
-    always.
+    Its logits are distributed about `ability` as `shape` says; `hardness` (N,), standard normal, is
+    shared by all models. A share `shape.piled` of items is answered almost never or almost always.
     """
     own = rng.standard_normal(hardness.size)
-    logit = ability + spread * (np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own)
+    normal = np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own
+    logit = ability + shape.spread * SPREADS[shape.distribution](normal)
     ordinary = np.asarray(special.expit(logit), dtype=float)
+    piled = shape.piled
     if piled == 0.0:
         return ordinary
     low = rng.beta(*PILED, hardness.size)
@@ -104,13 +129,19 @@ class World:
         return found
 
 
+def _falling(p: Floats, shift: Shift) -> Floats:
+    # Rises from .05 to .65 at p = 2/3 and falls to .5 at p = 1.
+    return _logit(np.clip(0.05 + 1.8 * p * (1.0 - 0.75 * p), 0.0, 1.0)) + shift
+
+
 #: The worlds by name: residuals independent by language; transfer that happens or not; transfer
-#: of p^3; residuals that an item's languages share.
+#: of p^3; residuals that an item's languages share; transfer that is lower for the easiest items.
 WORLDS: dict[str, World] = {
     "logit_normal": World(_line, noisy=True),
     "mixture": World(lambda p, shift: 0.8 * _logit(p) + shift, transfers=0.8),
     "cubic": World(lambda p, shift: _logit(p**3) + shift),
     "shared_factor": World(_line, noisy=True, shared=0.7),
+    "falling_top": World(_falling),
 }
 
 
@@ -162,8 +193,18 @@ class Shape:
     n_items, n_languages, n_trials : int
     spread : float
         Standard deviation of an item's logit for one model.
+    distribution : {"normal", "t2", "bimodal", "four_levels"}
+        How these logits are distributed; Student t with 2 degrees of freedom is scaled by `spread`.
     piled : float
         Share of items that a model answers almost never or almost always.
+    repeats : int
+        Trials of each wording; of more than one wordings are named in ``counts["prompt"]``.
+    wording_correlation : float
+        Correlation, in [0, 1], of two trials of one wording of an item, whose chances are beta
+        distributed about the item's.
+    wording_sd : float
+        Standard deviation of a wording's effect on all items of a model in one language, on the
+        logit scale. With an effect wordings are named.
     twins : bool
         Whether items come in pairs of equal hardness; each pair is a cluster.
 
@@ -181,16 +222,33 @@ class Shape:
     spread: float = 1.5
     piled: float = 0.0
     twins: bool = False
+    distribution: SpreadName = "normal"
+    repeats: int = 1
+    wording_correlation: float = 0.0
+    wording_sd: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse invalid numbers."""
+        """Refuse invalid numbers and names."""
+        one_of("distribution", self.distribution, tuple(SPREADS))
         whole = "give a whole number of 1 or more."
+        divides = self.repeats >= 1 and self.n_trials % self.repeats == 0
         checks = (
             ("n_items", self.n_items >= 1 and self.n_items % 1 == 0, whole),
             ("n_languages", self.n_languages >= 1 and self.n_languages % 1 == 0, whole),
             ("n_trials", self.n_trials >= 1 and self.n_trials % 1 == 0, whole),
             ("spread", 0.0 <= self.spread < np.inf, "give a standard deviation, 0 for none."),
             ("piled", 0.0 <= self.piled <= 1.0, "give a share between 0 and 1."),
+            ("repeats", divides, "give a whole number by which n_trials can be divided."),
+            (
+                "wording_correlation",
+                0.0 <= self.wording_correlation <= 1.0,
+                "give a correlation between 0 and 1.",
+            ),
+            (
+                "wording_sd",
+                0.0 <= self.wording_sd < np.inf,
+                "give a standard deviation of a logit.",
+            ),
         )
         for name, valid, hint in checks:
             if not valid:
@@ -216,7 +274,7 @@ def simulate_study(
         Shift of each model's target logit; 0 by default.
     shape : Shape, optional
         Numbers of items, languages and trials.
-    world : {"logit_normal", "mixture", "cubic", "shared_factor"}
+    world : {"logit_normal", "mixture", "cubic", "shared_factor", "falling_top"}
         How transfer behaves.
     rng : Generator, int or None
         Source of random numbers; None draws a fresh seed, which `study.info.source` records.
@@ -277,12 +335,18 @@ def _study(
     languages = ["src", *(f"t{number:02d}" for number in range(1, shape.n_languages + 1))]
     items = [f"item-{number:06d}" for number in range(shape.n_items)]
     names = [f"model-{number:02d}" for number in range(1, len(models) + 1)]
-    right = np.empty((len(models), shape.n_items, len(languages)), dtype=np.int64)
+    named = shape.repeats > 1 or shape.wording_sd > 0.0
+    wordings = shape.n_trials // shape.repeats if named else 1
+    right = np.empty((len(models), shape.n_items, len(languages), wordings), dtype=np.int64)
     for m, (level, shift) in enumerate(models.tolist()):
-        source = item_probabilities(level, hardness, shape.spread, shape.piled, rng)
+        source = item_probabilities(level, hardness, shape, rng)
         target = WORLDS[world].draw(source, shape.n_languages, shift, rng)
-        right[m] = rng.binomial(shape.n_trials, np.column_stack([source, target]))
-    model, item, language = np.unravel_index(np.arange(right.size), right.shape)
+        chance = np.column_stack([source, target])[:, :, None]
+        if named:
+            chance = _by_wording(np.repeat(chance, wordings, axis=2), shape, rng)
+        right[m] = rng.binomial(shape.n_trials // wordings, chance)
+    model, item, language, wording = np.unravel_index(np.arange(right.size), right.shape)
+    prompts = [f"wording-{number:02d}" if named else "" for number in range(1, wordings + 1)]
     clusters = [f"pair-{n // 2:06d}" if shape.twins else "" for n in range(shape.n_items)]
     counts = {
         "model": pd.Series(names, dtype="str").array.take(model),
@@ -290,8 +354,9 @@ def _study(
         "language": pd.Series(languages, dtype="str").array.take(language),
         "n_correct": right.ravel().astype(float),
         "benchmark": "simulated",
-        "n_trials": float(shape.n_trials),
+        "n_trials": float(shape.n_trials // wordings),
         "cluster": np.array(clusters)[item],
+        **({"prompt": np.array(prompts)[wording]} if named else {}),
     }
     benchmarks = {"benchmark": ["simulated"], "source_language": ["src"], "chance": [0.0]}
     return Study(
@@ -300,6 +365,20 @@ def _study(
         benchmarks=pd.DataFrame(benchmarks),
         info=info,
     )
+
+
+def _by_wording(chance: Floats, shape: Shape, rng: np.random.Generator) -> Floats:
+    """Chances (N, L, W) of each wording of an item: its own luck, and the wording's effect."""
+    if shape.wording_sd:
+        effects = shape.wording_sd * rng.standard_normal((1, *chance.shape[1:]))
+        chance = np.asarray(special.expit(_logit(chance) + effects), dtype=float)
+    rho = shape.wording_correlation
+    if rho == 1.0:
+        return (rng.random(chance.shape) < chance).astype(float)
+    if rho:
+        size, inside = (1.0 - rho) / rho, np.clip(chance, 1e-9, 1.0 - 1e-9)
+        return np.asarray(rng.beta(size * inside, size * (1.0 - inside)), dtype=float)
+    return chance
 
 
 def _models(names: list[str], ability: Floats, rng: np.random.Generator) -> pd.DataFrame:

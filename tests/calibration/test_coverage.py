@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from hatstats.calibration import __main__ as command_line
-from hatstats.calibration.__main__ import Effort, main, show_rejections
+from hatstats.calibration.__main__ import Effort, main, prove_rejections
 from hatstats.calibration.coverage import INSIDE, CoverageDesign, coverage, tally
 from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
@@ -80,16 +81,20 @@ def test_shape_error_is_larger_where_a_model_has_no_items() -> None:
 
 
 def test_command_line_prints_the_tables(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tiny = Effort(studies=1, items=100, trials=(5,), methods=("latent",))
     monkeypatch.setattr(command_line, "QUICK", tiny)
     monkeypatch.setattr(command_line, "_PILED", (0.35,))
-    main(["drift", "--quick"])
+    main(["drift", "--quick", "--out", str(tmp_path / "tables")])
     shown = capsys.readouterr().out
     for word in ("Drift", "Bias", "conditional", "shared_factor", "HAT, latent uniform"):
         assert word in shown
     assert "Coverage" not in shown
+    written = {path.stem: pd.read_csv(path) for path in (tmp_path / "tables").glob("*.csv")}
+    assert set(written) == {f"drift_{x}" for x in ("spread", "spread_of_means", "bias", "noted")}
+    value = written["drift_spread"]["HAT, latent uniform"].iloc[0]
+    assert f"{value:.4f}" in shown
 
 
 def test_command_line_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +110,8 @@ def test_command_line_explains_itself(capsys: pytest.CaptureFixture[str]) -> Non
     assert "unknown proof 'size'; use drift" in capsys.readouterr().err
 
 
-def test_rejections_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    show_rejections(Effort(panels=1), 1, 1)
-    shown = capsys.readouterr().out
-    for word in ("Rejections at 5 %", "wild Rademacher", "df_low"):
-        assert word in shown
+def test_rejections_are_tabled() -> None:
+    by_method, by_df = prove_rejections(Effort(panels=1), 1, 1)
+    assert "Rejections at 5 %" in by_method[1]
+    assert any("wild Rademacher" in method for method in by_method[2]["method"])
+    assert "df_low" in by_df[2].columns

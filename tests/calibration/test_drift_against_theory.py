@@ -15,7 +15,7 @@ def test_quantiles_represent_the_simulated_distribution() -> None:
     )
     source = study.counts["language"] == "src"
     share = (study.counts["n_correct"] / study.counts["n_trials"])[source]
-    stand_in = source_quantiles(1.0, 0.35)
+    stand_in = source_quantiles(1.0, Shape(piled=0.35))
     assert stand_in.mean() == pytest.approx(share.mean(), abs=0.01)
     assert (stand_in > 0.9).mean() == pytest.approx((share > 0.9).mean(), abs=0.02)
 

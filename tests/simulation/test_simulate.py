@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,10 @@ from scipy import integrate, special, stats
 from hatstats.errors import DataError
 from hatstats.simulation.simulate import (
     FAMILIES,
+    SPREADS,
     WORLDS,
     Shape,
+    SpreadName,
     WorldName,
     simulate_study,
     true_hat,
@@ -41,6 +45,8 @@ def test_profiles_against_theory(world: WorldName, shift: float) -> None:
             return float(value)
         if world == "mixture":
             return float(0.8 * special.expit(0.8 * eta + shift))
+        if world == "falling_top":
+            return float(special.expit(shift + special.logit(0.05 + 1.8 * p - 1.35 * p * p)))
         cube = p**3
         odds = cube / (1 - cube) * np.exp(shift)
         return float(odds / (1 + odds))
@@ -63,7 +69,7 @@ def test_draws_follow_the_profile_against_theory(world: WorldName) -> None:
         assert drawn.mean(axis=0) == pytest.approx(expected, abs=0.008)
         correlation = np.corrcoef(drawn.T)[0, 1] if np.ptp(drawn) > 1e-9 else 1.0
         # Residuals of languages are independent, except where an item's languages share them.
-        assert (correlation > 0.5) == (world in ("shared_factor", "cubic"))
+        assert (correlation > 0.5) == (world in ("shared_factor", "cubic", "falling_top"))
 
 
 def test_source_accuracy_against_theory() -> None:
@@ -116,6 +122,50 @@ def test_twins_are_clusters_of_two_of_one_hardness() -> None:
     assert abs(strangers) < 0.06
     alone = simulate_study((0.0,), shape=Shape(10, 1, 2), rng=5)
     assert (alone.counts["cluster"] == "").all()
+
+
+@pytest.mark.parametrize("distribution", SPREADS)
+def test_distributions_of_hardness_against_theory(distribution: SpreadName) -> None:
+    logits = np.sort(SPREADS[distribution](stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)))
+    quantiles = np.quantile(logits, [0.125, 0.375, 0.625, 0.875])
+    humps = stats.norm.ppf([0.25, 0.75]) * 0.31
+    expected = {
+        "normal": stats.norm.ppf([0.125, 0.375, 0.625, 0.875]),
+        "t2": stats.t.ppf([0.125, 0.375, 0.625, 0.875], 2),
+        "bimodal": np.r_[humps - 0.95, humps + 0.95],
+        "four_levels": np.array([-1.5, -0.5, 0.5, 1.5]) / np.sqrt(1.25),
+    }
+    np.testing.assert_allclose(quantiles, expected[distribution], atol=2e-3)
+    if distribution != "t2":
+        assert [logits.mean(), logits.std()] == pytest.approx([0.0, 1.0], abs=2e-3)
+    shape = Shape(20_000, 1, 8, distribution=distribution)
+    source = table_of(simulate_study((0.5,), shape=shape, rng=12), "model-01")["src"]
+    assert source.mean() / 8 == pytest.approx(special.expit(0.5 + 1.5 * logits).mean(), abs=0.01)
+
+
+@pytest.mark.parametrize(("repeats", "rho"), [(1, 0.0), (2, 0.3), (5, 0.1), (5, 1.0)])
+def test_trials_of_one_wording_are_correlated_against_theory(repeats: int, rho: float) -> None:
+    """Var(k / n | x) = x (1 - x) / n * (1 + (repeats - 1) rho), here with x = 1/2 for all items."""
+    shape = Shape(20_000, 1, 10, spread=0.0, repeats=repeats, wording_correlation=rho)
+    study = simulate_study((0.0,), shape=shape, rng=13)
+    assert study.counts["prompt"].nunique() == (10 // repeats if repeats > 1 else 1)
+    source = study.counts[study.is_source].groupby("item")[["n_correct", "n_trials"]].sum()
+    share = source["n_correct"] / source["n_trials"]
+    assert share.var() == pytest.approx(0.025 * (1 + (repeats - 1) * rho), rel=0.04)
+
+
+def test_a_wording_moves_all_items_of_a_model_and_language() -> None:
+    shape = Shape(4000, 1, 20, spread=0.0, repeats=4, wording_sd=0.5)
+    study = simulate_study((0.0, 0.0), shape=shape, rng=14)
+    source = study.counts[study.is_source]
+    rates = source.groupby(["model", "prompt"])["n_correct"].sum() / (4000 * 4)
+    assert rates.shape == (10,)
+    logits = special.logit(rates.to_numpy())
+    # Ten draws of a normal effect, and a sampling error of .016 each.
+    assert 0.3 < logits.std(ddof=1) < 0.75
+    again = simulate_study((0.0,), shape=replace(shape, wording_sd=0.0), rng=14).counts
+    assert again["prompt"].nunique() == 5
+    assert again.groupby("prompt")["n_correct"].mean().std() < 0.03
 
 
 # --- names, families and reproducibility ---------------------------------------------------------
@@ -180,6 +230,10 @@ def test_one_item_one_language_one_trial_degenerate() -> None:
         ("spread", np.nan),
         ("piled", 1.5),
         ("piled", -0.1),
+        ("repeats", 0),
+        ("repeats", 3),
+        ("wording_correlation", 1.1),
+        ("wording_sd", np.inf),
     ],
 )
 def test_shape_bad_input(column: str, value: float) -> None:
@@ -203,6 +257,11 @@ def test_arguments_bad_input(arguments: dict[str, object], column: str) -> None:
     with pytest.raises(DataError) as info:
         simulate_study(rng=0, **arguments)  # type: ignore[arg-type]
     assert info.value.column == column
+
+
+def test_distribution_bad_input() -> None:
+    with pytest.raises(DataError, match="value 'flat': unknown distribution"):
+        Shape(distribution="flat")  # type: ignore[arg-type]
 
 
 def test_truth_bad_input() -> None:
