@@ -51,7 +51,7 @@ from .scores.scores import HatScores as HatScores
 from .scores.transfer_profile import TransferProfile as TransferProfile
 from .simulation.simulate import Shape as Shape
 from .simulation.simulate import simulate_study as simulate_study
-from .simulation.simulate import true_hat as true_hat
+from .simulation.worlds import true_hat as true_hat
 from .study.claim_lock import Registration as Registration
 from .study.claim_lock import lock_claims as lock_claims
 from .study.claim_lock import registration as registration

@@ -30,7 +30,8 @@ from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statist
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.estimators.methods import Method
-from hatstats.simulation.simulate import Shape, WorldName
+from hatstats.simulation.simulate import Shape
+from hatstats.simulation.worlds import WorldName
 from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel
 

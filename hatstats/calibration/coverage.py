@@ -18,7 +18,8 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WorldName, true_hat
 
 if TYPE_CHECKING:
     from hatstats.estimators.methods import ItemOptions

@@ -19,7 +19,8 @@ from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.other_measures.table import measures
-from hatstats.simulation.simulate import PILED, SPREADS, Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import PILED, Shape, simulate_study
+from hatstats.simulation.worlds import SPREADS, WorldName, true_hat
 from hatstats.study import Study
 
 _REFERENCES = ("uniform", "pooled")

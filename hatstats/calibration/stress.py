@@ -22,7 +22,8 @@ from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.other_measures.draws import item_measures
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WorldName
 from hatstats.study import Study, as_study
 
 Progress = Callable[[str, float], None]

@@ -16,7 +16,8 @@ from hatstats.bayes.options import Sampling
 from hatstats.calibration.drift import source_quantiles
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning
 from hatstats.inference.arrays import Floats
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WorldName, true_hat
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,26 @@
 """Studies with known truth.
 
-Models answer the same items, whose hardness they share up to noise of their own. A *world* says how
-the chance of a right answer in a target language depends on that in the source. Every world keeps
-transfer fixed while source ability moves, so that a score of transfer should not move either. A
-shift on the logit scale makes a model, or a language, transfer better or worse.
+Models answer the same items, whose hardness they share up to noise of their own, in one of the
+worlds of `hatstats.simulation.worlds`. A shift on the logit scale makes a model, or a language,
+transfer better or worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.validation import one_of
+from hatstats.simulation.worlds import SPREADS, WORLDS, SpreadName, WorldName, logit
 from hatstats.study.claims import StudyInfo
 from hatstats.study.study import Study
-
-#: Shift of a target's logit: one number, or one for each language.
-Shift = float | Floats
-WorldName = Literal["logit_normal", "mixture", "cubic", "shared_factor", "falling_top"]
-SpreadName = Literal["normal", "t2", "bimodal", "four_levels"]
 
 #: Sizes of model families, repeated for more models.
 FAMILIES = (6, 5, 3, 3, 2, 1)
@@ -36,152 +29,6 @@ _ABILITIES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 COMMON = 0.6
 #: Parameters of the beta distribution of an item answered almost never; mirrored: almost always.
 PILED = (1.0, 30.0)
-
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-# Line of the logit-normal worlds; the residual has standard deviation 1.
-_INTERCEPT, _SLOPE = -0.8, 0.9
-
-
-def _bimodal(z: Floats) -> Floats:
-    """Two humps at -0.95 and 0.95 with standard deviation 0.31, of equal weight."""
-    middle = special.ndtr(z)
-    low = special.ndtri(np.clip(2.0 * np.minimum(middle, 1.0 - middle), 1e-300, 1.0))
-    # Within a hump ranks run from its outer to its inner side; beyond the median they mirror.
-    return np.asarray(np.sign(z) * (0.95 - 0.31 * low), dtype=float)
-
-
-def _four_levels(z: Floats) -> Floats:
-    """Four equally frequent values."""
-    return (np.floor(4.0 * special.ndtr(z)) - 1.5) / np.sqrt(1.25)
-
-
-#: Item logits about their mean, in units of `spread`, from standard normal ones: as they are,
-#: Student t with 2 degrees of freedom (no variance), two humps, four values of equal frequency.
-SPREADS: dict[str, Callable[[Floats], Floats]] = {
-    "normal": lambda z: z,
-    "t2": lambda z: np.asarray(special.stdtrit(2.0, special.ndtr(z)), dtype=float),
-    "bimodal": _bimodal,
-    "four_levels": _four_levels,
-}
-
-
-def item_probabilities(
-    ability: float, hardness: Floats, shape: Shape, rng: np.random.Generator
-) -> Floats:
-    """Draw a model's chances (N,) of a right source answer.
-
-    Its logits are distributed about `ability` as `shape` says; `hardness` (N,), standard normal, is
-    shared by all models. A share `shape.piled` of items is answered almost never or almost always.
-    """
-    own = rng.standard_normal(hardness.size)
-    normal = np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own
-    logit = ability + shape.spread * SPREADS[shape.distribution](normal)
-    ordinary = np.asarray(special.expit(logit), dtype=float)
-    piled = shape.piled
-    if piled == 0.0:
-        return ordinary
-    low = rng.beta(*PILED, hardness.size)
-    is_high = rng.random(hardness.size) < special.expit(ability)
-    extreme = np.where(is_high, 1.0 - low, low)
-    return np.where(rng.random(hardness.size) < piled, extreme, ordinary)
-
-
-def _logit(p: Floats) -> Floats:
-    return np.asarray(special.logit(np.clip(p, 1e-9, 1.0 - 1e-9)), dtype=float)
-
-
-def _line(p: Floats, shift: Shift) -> Floats:
-    return _INTERCEPT + shift + _SLOPE * _logit(p)
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """How transfer behaves: the target logit of an item whose source probability is p.
-
-    It is ``line(p, shift)`` plus, where `noisy`, a standard normal residual, whose variance the
-    languages of an item share in part (`shared`); knowledge transfers with probability `transfers`.
-    """
-
-    line: Callable[[Floats, Shift], Floats]
-    noisy: bool = False
-    shared: float = 0.0
-    transfers: float = 1.0
-
-    def profile(self, p: Floats, shift: Shift) -> Floats:
-        """True transfer profile E[target | source = p], broadcast over both."""
-        logit = self.line(p, shift)
-        if self.noisy:
-            return np.asarray(special.expit(logit[..., None] + _NODES) @ _WEIGHTS, dtype=float)
-        return np.asarray(self.transfers * special.expit(logit), dtype=float)
-
-    def draw(self, p: Floats, languages: int, shift: Shift, rng: np.random.Generator) -> Floats:
-        """Target probabilities (N, L) from those in the source (N,), one shift or one each (L,)."""
-        logit, noise = self.line(p[:, None], shift), np.zeros((p.size, languages))
-        if self.noisy:
-            noise = rng.standard_normal((p.size, languages))
-        if self.shared:
-            common = rng.standard_normal((p.size, 1))
-            noise = np.sqrt(self.shared) * common + np.sqrt(1.0 - self.shared) * noise
-        found = np.asarray(special.expit(logit + noise), dtype=float)
-        if self.transfers < 1.0:
-            found[rng.random((p.size, languages)) >= self.transfers] = 0.0
-        return found
-
-
-def _falling(p: Floats, shift: Shift) -> Floats:
-    # Rises from .05 to .65 at p = 2/3 and falls to .5 at p = 1.
-    return _logit(np.clip(0.05 + 1.8 * p * (1.0 - 0.75 * p), 0.0, 1.0)) + shift
-
-
-#: The worlds by name: residuals independent by language; transfer that happens or not; transfer
-#: of p^3; residuals that an item's languages share; transfer that is lower for the easiest items.
-WORLDS: dict[str, World] = {
-    "logit_normal": World(_line, noisy=True),
-    "mixture": World(lambda p, shift: 0.8 * _logit(p) + shift, transfers=0.8),
-    "cubic": World(lambda p, shift: _logit(p**3) + shift),
-    "shared_factor": World(_line, noisy=True, shared=0.7),
-    "falling_top": World(_falling),
-}
-
-
-def true_hat(
-    source_accuracy: ArrayLike, *, world: WorldName = "logit_normal", transfer: float = 0.0
-) -> float:
-    """True HAT of a world when the reference is the given source accuracies.
-
-    Parameters
-    ----------
-    source_accuracy : array_like
-        Source accuracies that represent the reference distribution, each in [0, 1].
-    world : str
-    transfer : float
-        Shift of the target logit.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    DataError
-        For an unknown world, or source accuracies outside [0, 1].
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> round(hs.true_hat([0.2, 0.5, 0.8]), 3)
-    0.36
-    """
-    one_of("world", world, tuple(WORLDS))
-    p = np.asarray(source_accuracy, dtype=float).ravel()
-    if p.size == 0 or not ((p >= 0.0) & (p <= 1.0)).all():
-        raise DataError(
-            "a reference holds source accuracies between 0 and 1",
-            column="source_accuracy",
-            hint="give one proportion or more, without NaN.",
-        )
-    return float(np.mean(WORLDS[world].profile(p, float(transfer))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +101,27 @@ class Shape:
             if not valid:
                 text = "invalid shape of a simulated study"
                 raise DataError(text, column=name, value=getattr(self, name), hint=hint)
+
+
+def item_probabilities(
+    ability: float, hardness: Floats, shape: Shape, rng: np.random.Generator
+) -> Floats:
+    """Draw a model's chances (N,) of a right source answer.
+
+    Its logits are distributed about `ability` as `shape` says; `hardness` (N,), standard normal, is
+    shared by all models. A share `shape.piled` of items is answered almost never or almost always.
+    """
+    own = rng.standard_normal(hardness.size)
+    normal = np.sqrt(COMMON) * hardness + np.sqrt(1.0 - COMMON) * own
+    logits = ability + shape.spread * SPREADS[shape.distribution](normal)
+    ordinary = np.asarray(special.expit(logits), dtype=float)
+    piled = shape.piled
+    if piled == 0.0:
+        return ordinary
+    low = rng.beta(*PILED, hardness.size)
+    is_high = rng.random(hardness.size) < special.expit(ability)
+    extreme = np.where(is_high, 1.0 - low, low)
+    return np.where(rng.random(hardness.size) < piled, extreme, ordinary)
 
 
 def simulate_study(
@@ -371,7 +239,7 @@ def _by_wording(chance: Floats, shape: Shape, rng: np.random.Generator) -> Float
     """Chances (N, L, W) of each wording of an item: its own luck, and the wording's effect."""
     if shape.wording_sd:
         effects = shape.wording_sd * rng.standard_normal((1, *chance.shape[1:]))
-        chance = np.asarray(special.expit(_logit(chance) + effects), dtype=float)
+        chance = np.asarray(special.expit(logit(chance) + effects), dtype=float)
     rho = shape.wording_correlation
     if rho == 1.0:
         return (rng.random(chance.shape) < chance).astype(float)

@@ -6,7 +6,8 @@ from scipy import special
 
 from hatstats.calibration.drift import drift, source_quantiles, true_score
 from hatstats.calibration.stress import StressDesign
-from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import true_hat
 
 
 def test_quantiles_represent_the_simulated_distribution() -> None:

@@ -10,7 +10,8 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import score_influence
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WorldName
 
 ABILITIES = (-0.5, 0.5)
 

@@ -11,7 +11,8 @@ import pytest
 import hatstats as hs
 from hatstats.diagnostics.thinning import Thinning, extrapolation_weights, thinned_shares
 from hatstats.scores.averages import ModelScores
-from hatstats.simulation.simulate import Shape, true_hat
+from hatstats.simulation.simulate import Shape
+from hatstats.simulation.worlds import true_hat
 from tests.diagnostics.profiles import ABILITY, profile_of, slow_influence
 
 REFERENCES = ["pooled", "uniform", "own", "model:model-02"]

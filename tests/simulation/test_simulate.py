@@ -10,16 +10,8 @@ import pytest
 from scipy import integrate, special, stats
 
 from hatstats.errors import DataError
-from hatstats.simulation.simulate import (
-    FAMILIES,
-    SPREADS,
-    WORLDS,
-    Shape,
-    SpreadName,
-    WorldName,
-    simulate_study,
-    true_hat,
-)
+from hatstats.simulation.simulate import FAMILIES, Shape, simulate_study
+from hatstats.simulation.worlds import SPREADS, WORLDS, SpreadName, WorldName, true_hat
 from hatstats.study import Study
 
 

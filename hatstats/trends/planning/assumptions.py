@@ -12,7 +12,8 @@ from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.scores import HatScores
-from hatstats.simulation.simulate import Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WorldName, true_hat
 from hatstats.study import Study, as_study
 
 #: Simulated studies behind one predicted standard error, whose own error is then 1 or 2 %.

@@ -18,7 +18,8 @@ from hatstats.estimators.joint.profile import JointModel
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import true_hat
 
 ABILITIES = (-2.0, 0.0, 1.0, 3.0)
 UNIFORM = (np.arange(2000) + 0.5) / 2000

@@ -23,7 +23,8 @@ from hatstats.estimators.joint.quadrature import SINGLE, Rules, normal_rule
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import true_hat
 from tests.estimators.joint.data import random_theta
 from tests.estimators.joint.test_joint_against_naive import (
     NODES,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hatstats.estimators.methods import fit_profile
-from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import true_hat
 
 UNIFORM = (np.arange(2000) + 0.5) / 2000
 

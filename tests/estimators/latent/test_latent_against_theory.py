@@ -7,7 +7,8 @@ import pytest
 
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.simulation.simulate import WORLDS, Shape, WorldName, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import WORLDS, WorldName, true_hat
 
 ABILITIES = (-2.0, 0.0, 1.0, 3.0)
 EVERYWHERE = (np.arange(2000) + 0.5) / 2000

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hatstats.estimators.methods import fit_profile
-from hatstats.simulation.simulate import Shape, simulate_study, true_hat
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.simulation.worlds import true_hat
 
 REFERENCE = (0.3, 0.5, 0.7)
 TRANSFER = (0.0, 0.6)
