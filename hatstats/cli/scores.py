@@ -93,9 +93,11 @@ def measures(
     if choice.json:
         print_json(rows if ranking is None else {"measures": rows, "agreement": ranking})
         return
-    from hatstats.report.tables.run_tables import measures_table, other_measures_table
+    from hatstats.report.tables.run_tables import measures_table, other_measures_table, why_blank
 
     print_tables(measures_table(rows, intervals=False), other_measures_table(rows))
+    for reason in why_blank(rows):
+        say(reason)
     if ranking is not None:
         print("\nRank agreement with HAT (Kendall's tau)")
         print_tables(agreement=ranking)

@@ -12,33 +12,37 @@ from numpy.typing import NDArray
 from scipy import special
 
 from hatstats.errors import NotIdentifiedError
-from hatstats.estimators.aggregate.line_adjustment import reference_nodes
+from hatstats.estimators.aggregate.line_adjustment import filled_targets, reference_nodes
 from hatstats.estimators.aggregate.panel_regression import Logits
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
-from hatstats.inference.intervals import check_level, two_sided_p
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.inference.tidy import rows_of_tests
 from hatstats.other_measures.formulas import (
+    LOGITS,
     MEANING,
-    gamma,
     item_level_measures,
     item_sums,
-    moment_excess,
-    parity_gap,
+    of_accuracies,
+    over_benchmarks,
+)
+from hatstats.other_measures.limits import (
+    NO_INTERVAL,
+    difference_limits,
+    gamma_limits,
+    parity_limits,
+    rows_of_measure,
+    too_near_zero,
 )
 from hatstats.scores.benchmark_fit import BenchmarkFit
-from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, score_influence
 from hatstats.study import Study
 from hatstats.study.read import as_study
 
-#: Measures whose natural null is 0.
-_NULL = ("gap", "excess", "agreement", "odds_ratio", "mother_tongue", "locality")
 _BLOCK = 100
 
 
@@ -46,8 +50,11 @@ _BLOCK = 100
 class MeasureDraws(Printed):
     """Measures of transfer with draws that are paired over models and measures.
 
-    `estimate` holds (M,) and `draws` (B, M) by measure, HAT first; `method` says what was drawn,
-    `seed` gives the same draws again (None where a generator was given).
+    `estimate` holds (M,) and `draws` (B, M) by measure, HAT first; each draw recomputes the
+    estimate. `method` says what was drawn, `seed` gives the same draws again (None where a
+    generator was given). For two intervals, `logits` holds the mean logits of target and source
+    accuracy (1 + B, M), and `languages` the accuracies (1 + B, M, K) in the K languages of each
+    benchmark, the source last, estimates in the first row.
 
     Examples
     --------
@@ -61,6 +68,8 @@ class MeasureDraws(Printed):
     estimate: Mapping[str, Floats]
     draws: Mapping[str, Floats]
     method: str
+    logits: tuple[Floats, Floats]
+    languages: tuple[Floats, ...]
     seed: int | None = None
 
     @property
@@ -76,33 +85,37 @@ class MeasureDraws(Printed):
         return f"Measures of transfer, {count} draws ({self.method}){seed}\n{table!r}"
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Every measure of every model in the tidy schema, by percentiles of the draws."""
+        """Every measure of every model in the tidy schema; each interval contains its estimate.
+
+        Proportions on the logit scale, differences by Fisher's z, ratios on the logarithmic scale,
+        with the standard deviation of the draws; `gamma` by Fieller's method, `parity_gap` by
+        those of Tukey and Kramer, over all pairs of languages. What is not identified is NaN, and
+        `method` says why.
+        """
         return pd.concat([self._rows(name, conf_level) for name in self.terms], ignore_index=True)
 
     def _rows(self, name: str, conf_level: float) -> pd.DataFrame:
-        value, draws = self.estimate[name], self.draws[name]
-        error, low, high = np.where(np.isfinite(value), _spread(draws, conf_level), np.nan)
-        tests = {"std_error": error, "conf_low": low, "conf_high": high}
-        if name in _NULL:
-            z = ratio(value, error)
-            tests |= {"statistic": z, "p_value": two_sided_p(z, np.inf)}
+        value, draws, limits = self.estimate[name], self.draws[name], None
+        error = _deviation(draws)
+        if name == "gamma":
+            limits = gamma_limits(*self.logits, conf_level)
+        elif name == "parity_gap":
+            limits, error = parity_limits(self.languages, conf_level)
         count = len(draws)
         undefined = count - np.isfinite(draws).sum(axis=0)
         methods = [
             f"{self.method}, {count} draws" + (f", {lost} of them undefined" if lost else "")
             for lost in undefined
         ]
-        table = rows_of_tests(
-            [name] * len(value), value, tests, conf_level=conf_level, method=methods
+        return rows_of_measure(
+            name, self.models, value, error, conf_level=conf_level, method=methods, limits=limits
         )
-        table.insert(0, "model", list(self.models))
-        return table
 
     def agreement(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Kendall's tau between the rankings that two measures give the models, as tidy rows.
 
-        Measures of which a lower value means more transfer change sign. Draws of a ranking agree
-        less than rankings without noise would, so that an interval can lie below its estimate.
+        Measures of which a lower value means more transfer change sign. Noise makes rankings agree
+        less than they would without; limits by Fisher's z around the agreement that was seen.
         """
         usable = [name for name in self.terms if np.isfinite(self.estimate[name]).all()]
         upper = np.triu_indices(len(self.models), 1)
@@ -115,26 +128,31 @@ class MeasureDraws(Printed):
         if not pairs:
             return pd.DataFrame()
         drawn = [[_tau(*both) for both in zip(signs[a], signs[b], strict=True)] for a, b in pairs]
-        error, low, high = _spread(np.array(drawn, dtype=float).T, conf_level)
+        error = _deviation(np.array(drawn, dtype=float).T)
+        found = np.array([_tau(own[a][0], own[b][0]) for a, b in pairs])
+        limits, _ = difference_limits(found, error, conf_level)
         return rows_of_tests(
             [f"{a} ~ {b}" for a, b in pairs],
-            [_tau(own[a][0], own[b][0]) for a, b in pairs],
-            {"std_error": error, "conf_low": low, "conf_high": high},
+            found,
+            {"std_error": error, "conf_low": limits[:, 0], "conf_high": limits[:, 1]},
             conf_level=conf_level,
-            method=f"Kendall's tau over {len(self.models)} models, {self.method}",
+            method=[
+                f"Kendall's tau over {len(self.models)} models, {self.method}"
+                + ("" if np.isfinite(width) else NO_INTERVAL)
+                for width in limits.sum(axis=1)
+            ],
         )
 
 
-def _spread(draws: Floats, conf_level: float) -> tuple[Floats, Floats, Floats]:
-    """Standard deviation and limits of draws (B, M), of those that are defined."""
-    tail = 0.5 * (1.0 - check_level(conf_level))
-    found = np.full((3, draws.shape[1]), np.nan)
+def _deviation(draws: Floats) -> Floats:
+    """Standard deviation (M,) of draws (B, M), of those that are defined."""
+    found = np.full(draws.shape[1], np.nan)
     for m, column in enumerate(draws.T):
         defined = column[np.isfinite(column)]
         # With many draws undefined the rest are a selection, not a distribution.
         if defined.size > 1 and defined.size >= 0.9 * column.size:
-            found[:, m] = defined.std(ddof=1), *np.quantile(defined, [tail, 1.0 - tail])
-    return found[0], found[1], found[2]
+            found[m] = defined.std(ddof=1)
+    return found
 
 
 def _order(values: Floats, upper: tuple[Ints, Ints]) -> NDArray[np.int8]:
@@ -205,13 +223,14 @@ def _from_items(
         weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)
         hat += weights @ psi - psi.sum(axis=0)
         blocks.append([np.ones((1, len(psi))), *np.split(weights, range(_BLOCK, n_draws, _BLOCK))])
-    estimate, draws = _first_and_rest(_weighted_measures(profile, blocks))
-    estimate, draws = {"HAT": scores.estimates, **estimate}, {"HAT": hat, **draws}
-    return MeasureDraws(profile.complete_models, estimate, draws, "items resampled")
+    parts = _weighted_measures(profile, blocks)
+    found = _as_draws(profile.complete_models, parts, "items resampled")
+    estimate, draws = {"HAT": scores.estimates, **found.estimate}, {"HAT": hat, **found.draws}
+    return replace(found, estimate=estimate, draws=draws)
 
 
-def _weighted_measures(profile: ItemProfile, blocks: list[list[Floats]]) -> dict[str, Floats]:
-    """Every measure but HAT under B weights of item clusters, each (B, M).
+def _weighted_measures(profile: ItemProfile, blocks: list[list[Floats]]) -> list[dict[str, Floats]]:
+    """Values of every benchmark under B weights of item clusters, each (B, M, ...).
 
     Weights come in blocks (B_k, G_b) for each benchmark.
     """
@@ -221,7 +240,7 @@ def _weighted_measures(profile: ItemProfile, blocks: list[list[Floats]]) -> dict
         totals = map(sums.totals, weights)
         found = [item_level_measures(each, sums.has_local, noise) for each in totals]
         parts.append(_concatenated(found))
-    return _averaged(parts)
+    return parts
 
 
 def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
@@ -236,23 +255,25 @@ def _source_noise(fit: BenchmarkFit, models: tuple[str, ...]) -> Floats:
 def item_measures(profile: ItemProfile) -> dict[str, Floats]:
     """Every measure but HAT, without draws, each (M,), models as in `complete_models`."""
     ones = [[np.ones((1, int(counts.clusters.max()) + 1))] for counts in profile.counts]
-    return _first_and_rest(_weighted_measures(profile, ones))[0]
+    found = over_benchmarks(_weighted_measures(profile, ones))
+    return {name: values[0] for name, values in found.items() if name not in LOGITS}
 
 
-def _first_and_rest(found: dict[str, Floats]) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """The first draw of every measure, which is no draw but the estimate, and the others."""
-    return {name: x[0] for name, x in found.items()}, {name: x[1:] for name, x in found.items()}
+def _as_draws(models: tuple[str, ...], parts: list[dict[str, Floats]], method: str) -> MeasureDraws:
+    """Values of benchmarks whose first draw is none, but the estimate."""
+    found = over_benchmarks(parts)
+    logits = found.pop("target_logit"), found.pop("source_logit")
+    # A ratio whose denominator may be 0 can be anything.
+    found["gamma"] = np.where(too_near_zero(logits[1]), np.nan, found["gamma"])
+    estimate = {name: values[0] for name, values in found.items()}
+    draws = {name: values[1:] for name, values in found.items()}
+    languages = tuple(part["languages"] for part in parts)
+    return MeasureDraws(models, estimate, draws, method, logits, languages)
 
 
 def _concatenated(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
     """Blocks of draws of every measure, one below another."""
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-
-def _averaged(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
-    """Mean over benchmarks of the measures that all of them have."""
-    names = [name for name in parts[0] if all(name in part for part in parts)]
-    return {name: np.mean([part[name] for part in parts], axis=0) for name in names}
 
 
 def _from_means(
@@ -263,39 +284,34 @@ def _from_means(
             "draws from a table of means take the reference pooled, uniform or own"
         )
     models = profile.complete_models
-    scores = profile.hat(reference)
     parts = []
     for b, part in enumerate(profile.parts):
         rows = [part.counts.models.index(name) for name in models]
         beta, error = float(profile.panel.slopes()[b]), float(profile.panel.slope_variances()[b])
-        noise = part.source_var[rows]
         shape = (len(part.counts.models), 1 + len(part.counts.languages))
         moved = [(np.full(1, beta), np.zeros((1, *shape)))]
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
             slope = beta + np.sqrt(error) * rng.standard_normal(count)
             moved.append((slope, rng.standard_normal((count, *shape))))
-        found = [_cell_measures(part, rows, reference, x, noise, errors) for x, errors in moved]
+        filled = filled_targets(part, profile.panel, b)
+        found = [_cell_measures(part, filled, rows, reference, *each) for each in moved]
         parts.append(_concatenated(found))
-    estimate, drawn = _first_and_rest(_averaged(parts))
-    # HAT itself is the profile's own; the draws are centred on it.
-    drawn["HAT"] = drawn["HAT"] - estimate["HAT"] + scores.estimates
-    estimate["HAT"] = scores.estimates
-    return MeasureDraws(models, estimate, drawn, "sampling errors of cells drawn")
+    return _as_draws(models, parts, "sampling errors of cells drawn")
 
 
 def _cell_measures(
     part: Logits,
+    filled: tuple[Floats, Floats, Floats],
     rows: list[int],
     reference: str,
     slopes: Floats,
-    noise: Floats,
     errors: Floats,
 ) -> dict[str, Floats]:
-    """Measures from cells of one benchmark moved by standard normal errors, each (B, R).
+    """Values of one benchmark from cells moved by standard normal errors, each (B, R, ...).
 
-    For R models `rows`; slopes (B,), sampling variances of source logits `noise` (R,), and errors
-    (B, M, 1 + L), source first.
+    For R models `rows`; `filled` are the target logits with missing cells predicted, their
+    derivatives and variances (`filled_targets`); slopes (B,), errors (B, M, 1 + L), source first.
     """
     counts = part.counts
     accuracy = np.column_stack([counts.source_accuracy, counts.target_accuracy])
@@ -303,23 +319,16 @@ def _cell_measures(
     spread = np.sqrt(accuracy * (1.0 - accuracy) / np.where(trials > 0, trials, np.nan))
     cells = np.clip(accuracy + spread * errors, 0.0, 1.0)
     zs = part.source + np.sqrt(part.source_var) * errors[:, :, 0]
-    zt = part.target + np.sqrt(part.target_var) * errors[:, :, 1:]
-    shared = ~np.isnan(part.target[rows]).any(axis=0)
-    if not shared.any():
-        raise NotIdentifiedError(
-            f"benchmark {counts.benchmark!r}: no language has an accuracy of every model, so that "
-            "their measures cannot be compared"
-        )
-    s, T = cells[:, rows, 0], cells[:, rows, 1:][:, :, shared]
-    t = T.mean(axis=2)
-    return {
-        "HAT": _line_hat(part, rows, reference, slopes, (zs, zt[:, rows][:, :, shared])),
-        "gap": s - t,
-        "ratio": ratio(t, s),
-        "excess": moment_excess(s, t, noise),
-        "gamma": gamma(s, t),
-        "parity_gap": parity_gap(s, T),
-    }
+    target, fill, extra = filled
+    moved = np.nan_to_num(np.sqrt(part.target_var)) * errors[:, :, 1:]
+    zt = target + np.einsum("mlk,bmk->bml", fill, moved) + np.sqrt(extra) * errors[:, :, 1:]
+    seen = counts.target_trials > 0
+    predicted = counts.chance + (1.0 - counts.chance) * special.expit(zt)
+    targets = np.where(seen, cells[:, :, 1:], predicted)[:, rows]
+    found = of_accuracies(cells[:, rows, 0], targets, part.source_var[rows])
+    own = reference == "own"
+    hat = found["target"] if own else _line_hat(part, rows, reference, slopes, (zs, zt[:, rows]))
+    return {"HAT": hat, **found}
 
 
 def _line_hat(

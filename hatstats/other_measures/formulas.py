@@ -25,13 +25,15 @@ STRATA = 5
 class Totals:
     """Sums of one benchmark under B draws of weights.
 
-    `n`, `s`, `t`, `both` (B, M, L): items asked in source and target, sums of their source
-    accuracy, of their target accuracy, and of the product. `strata` (B, M, K, 3), per class of
-    easiness: items, right in the source, right in the targets (mean over languages). `local` (B, M,
-    L, 6): items whose own source is the language, right answers to them in it, the same in English,
-    then items from other sources and right answers to them in the language.
+    `source` (B, M, 2): items asked in the source language, and their accuracy. `n`, `s`, `t`,
+    `both` (B, M, L): items asked in source and target, sums of their source accuracy, of their
+    target accuracy, and of the product. `strata` (B, M, K, 3), per class of easiness: items, right
+    in the source, right in the targets (mean over languages). `local` (B, M, L, 6): items whose own
+    source is the language, right answers to them in it, the same in English, then items from other
+    sources and right answers to them in the language.
     """
 
+    source: Floats
     n: Floats
     s: Floats
     t: Floats
@@ -57,10 +59,11 @@ class ItemSums:
         M, L = self.n_models, self.n_languages
         all_sums = weights @ self.flat
         size = M * L
-        n, s, t, both = (all_sums[:, k * size : (k + 1) * size].reshape(-1, M, L) for k in range(4))
-        _, strata, local = np.split(all_sums, [4 * size, 4 * size + M * STRATA * 3], axis=1)
+        ends = np.cumsum([2 * M, size, size, size, size, M * STRATA * 3])
+        source, n, s, t, both, strata, local = np.split(all_sums, ends, axis=1)
+        n, s, t, both = (part.reshape(-1, M, L) for part in (n, s, t, both))
         strata, local = strata.reshape(-1, M, STRATA, 3), local.reshape(-1, M, L, 6)
-        return Totals(n, s, t, both, strata, local)
+        return Totals(source.reshape(-1, M, 2), n, s, t, both, strata, local)
 
 
 def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> ItemSums:
@@ -73,7 +76,8 @@ def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> Item
     source, target = np.nan_to_num(s), np.where(asked, np.nan_to_num(t), 0.0)
     pairs = [asked.astype(float), source[:, :, None] * asked, target, source[:, :, None] * target]
     local, has_local = _local(study, counts, source, target, asked, shared)
-    blocks = [_per_item(part) for part in pairs]
+    blocks = [_per_item(np.stack([~np.isnan(s), source], axis=2))]
+    blocks += [_per_item(part) for part in pairs]
     blocks += [_per_item(_strata(source, target, asked)), _per_item(local)]
     flat = cluster_sums(np.concatenate(blocks, axis=1), counts.clusters)
     return ItemSums(flat, len(rows), shared.size, has_local)
@@ -141,6 +145,7 @@ MEANING: dict[str, tuple[str, bool]] = {
     "gap": ("acc(source) - acc(target)", False),
     "ratio": ("acc(target) / acc(source)", True),
     "excess": ("acc(target) less a logit line's prediction from acc(source)", True),
+    "moment_excess": ("the same, with the line by moments of the models' accuracies", True),
     "overall": ("mean of right in source and in target (ECLeKTic overall)", True),
     "conditional": ("right in both / right in source (ECLeKTic transfer)", True),
     "conditional_with_source": ("the same with the source row kept among the targets", True),
@@ -151,19 +156,14 @@ MEANING: dict[str, tuple[str, bool]] = {
     "mother_tongue": ("local questions: local language less English", True),
     "locality": ("in one language: local less translated questions", True),
 }
+#: Numerator and denominator of gamma, drawn beside the measures.
+LOGITS = ("target_logit", "source_logit")
 
 
-def gamma(source: Floats, target: Floats) -> Floats:
-    """One-parameter profile ``logit T = gamma logit S``; NaN where a logit is infinite or 0."""
-    inside = (source > 0) & (source < 1) & (target > 0) & (target < 1) & (source != 0.5)
-    S, T = np.where(inside, source, 0.4), np.where(inside, target, 0.4)
-    return np.where(inside, special.logit(T) / special.logit(S), np.nan)
-
-
-def parity_gap(source: Floats, target: Floats) -> Floats:
-    """Best less worst accuracy over the source (B, M) and target languages (B, M, L)."""
-    languages = np.concatenate([target, source[:, :, None]], axis=2)
-    return np.asarray(np.ptp(languages, axis=2), dtype=float)
+def logit(accuracy: Floats) -> Floats:
+    """Logit of an accuracy; NaN where it is infinite."""
+    inside = (accuracy > 0.0) & (accuracy < 1.0)
+    return np.where(inside, special.logit(np.where(inside, accuracy, 0.5)), np.nan)
 
 
 def moment_excess(source: Floats, target: Floats, noise: Floats) -> Floats:
@@ -185,25 +185,55 @@ def moment_excess(source: Floats, target: Floats, noise: Floats) -> Floats:
     return np.asarray(target - special.expit(line), dtype=float)
 
 
+def of_accuracies(source: Floats, target: Floats, noise: Floats) -> dict[str, Floats]:
+    """What depends on mean accuracies alone: source (B, M), targets (B, M, L), each (B, M).
+
+    `noise` (M,) are the sampling variances of the source logits. Accuracies and logits are no
+    measures yet, but the parts of some (`over_benchmarks`); `languages` (B, M, L + 1) are all.
+    """
+    mean = target.mean(axis=2)
+    languages = np.concatenate([target, source[..., None]], axis=2)
+    return {
+        "source": source,
+        "target": mean,
+        "source_logit": logit(source),
+        "target_logit": logit(mean),
+        "moment_excess": moment_excess(source, mean, noise),
+        "parity_gap": np.ptp(languages, axis=2),
+        "languages": languages,
+    }
+
+
+def over_benchmarks(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
+    """Measures from means over benchmarks of the values that all of them have, each (B, M).
+
+    Ratios are of means, so that no benchmark with a denominator near 0 decides the mean of several.
+    """
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    names.remove("languages")
+    means = {name: np.mean([part[name] for part in parts], axis=0) for name in names}
+    source, target = means.pop("source"), means.pop("target")
+    gap, below = source - target, means["source_logit"]
+    gamma = np.divide(
+        means["target_logit"], below, out=np.full(below.shape, np.nan), where=below != 0.0
+    )
+    found = {"gap": gap, "ratio": ratio(target, source), "gamma": gamma, **means}
+    return {name: found[name] for name in ("HAT", *MEANING, *LOGITS) if name in found}
+
+
 def item_level_measures(totals: Totals, has_local: bool, noise: Floats) -> dict[str, Floats]:
-    """All measures of one benchmark from sums over items, each (B, M)."""
+    """All values of one benchmark from sums over items, each (B, M)."""
     S, T = ratio(totals.s, totals.n), ratio(totals.t, totals.n)
     both = ratio(totals.both, totals.n)
-    s, t = S.mean(axis=2), T.mean(axis=2)
     languages = T.shape[2]
     conditional = ratio(totals.both.sum(axis=2), totals.s.sum(axis=2))
     observed = 1.0 - S - T + 2.0 * both
     chance = S * T + (1.0 - S) * (1.0 - T)
-    found = {
-        "gap": s - t,
-        "ratio": ratio(t, s),
-        "excess": moment_excess(s, t, noise),
+    found = of_accuracies(ratio(totals.source[..., 1], totals.source[..., 0]), T, noise) | {
         "overall": both.mean(axis=2),
         "conditional": conditional,
         "conditional_with_source": (1.0 + languages * conditional) / (languages + 1.0),
-        "gamma": gamma(s, t),
         "agreement": ratio(observed - chance, 1.0 - chance).mean(axis=2),
-        "parity_gap": parity_gap(s, T),
         "odds_ratio": mantel_haenszel(totals.strata),
     }
     if has_local:

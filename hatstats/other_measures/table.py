@@ -13,12 +13,10 @@ from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregat
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import seeded
-from hatstats.inference.tidy import tidy_frame
 from hatstats.other_measures.draws import measure_draws
+from hatstats.other_measures.limits import rows_of_measure
 from hatstats.scores.counts import ratio
 from hatstats.study import Study, as_study
-
-_NO_RATIO = "not defined: no right answer in the source language"
 
 
 def _plain_method(study: Study) -> Method:
@@ -73,7 +71,8 @@ def measures(
     * ``ratio`` = acc(target) / acc(source);
     * ``excess`` = acc(target) less the accuracy that a logit line fitted over the study's models
       predicts from acc(source) (effective robustness; Taori et al. 2020, Miller et al. 2021);
-    * ``gamma`` = logit acc(target) / logit acc(source) (arXiv 2510.15551);
+    * ``gamma`` = logit acc(target) / logit acc(source), logits averaged over benchmarks
+      (arXiv 2510.15551);
     * ``parity_gap`` = accuracy in the best language less that in the worst (MultiLoKo);
 
     and where there are items
@@ -113,8 +112,10 @@ def measures(
         Tidy rows, `model` in front. Standard errors of the first three by the delta method from
         item clusters where there are items, else from binomial sampling; of the others by
         resampling the same items. `measure_draws` has all of them, and HAT, from the same draws.
-        ``excess`` is NaN where the models identify no line (too few, or equal sources),
-        ``ratio`` where no source answer is right.
+        Every interval contains its estimate (see `MeasureDraws.tidy`). What the data do not
+        identify is NaN, and `method` says why: ``excess`` where the models give no line (too few,
+        or equal sources), ``ratio`` where no source answer is right, ``gamma`` where the source
+        logit is fewer than three standard errors from 0.
 
     Raises
     ------
@@ -144,26 +145,23 @@ def measures(
     quotient_se = ratio(np.sqrt(np.maximum(relative, 0.0)), source)
     try:
         excess, excess_se = _excess(fit_aggregate(study), raw.models)
-        how = "delta method, errors-in-variables line over models"
     except NotIdentifiedError:
         excess = excess_se = np.full(count, np.nan)
-        how = "not identified: no line over these models"
-    of_ratio = ["delta method" if value > 0 else _NO_RATIO for value in source]
-    table = tidy_frame(
-        [term for term in ("gap", "ratio", "excess") for _ in raw.models],
-        np.concatenate([source - target, quotient, excess]),
-        np.concatenate([gap_se, quotient_se, excess_se]),
-        conf_level=conf_level,
-        method=["delta method"] * count + of_ratio + [how] * count,
-        identifiers={"model": list(raw.models) * 3},
-    )
-    # No null of interest for a ratio: 0 would be no transfer at all.
-    table.loc[table["term"] == "ratio", ["statistic", "p_value"]] = np.nan
+    line = "delta method, errors-in-variables line over models"
+    first = {
+        "gap": (source - target, gap_se, "delta method"),
+        "ratio": (quotient, quotient_se, "delta method"),
+        "excess": (excess, excess_se, line),
+    }
+    parts = [
+        rows_of_measure(term, raw.models, value, error, conf_level=conf_level, method=[how] * count)
+        for term, (value, error, how) in first.items()
+    ]
     generator, seed = seeded(rng)
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         drawn = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=generator)
     rows = drawn.tidy(conf_level)
-    others = ~rows["term"].isin(["HAT", "gap", "ratio", "excess"]) & rows["model"].isin(raw.models)
-    table = pd.concat([table, rows[others]], ignore_index=True)
+    others = ~rows["term"].isin(["HAT", "moment_excess", *first]) & rows["model"].isin(raw.models)
+    table = pd.concat([*parts, rows[others]], ignore_index=True)
     table.attrs["seed"] = seed
     return table

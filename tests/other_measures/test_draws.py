@@ -13,8 +13,8 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.draws import MeasureDraws, measure_draws
 from hatstats.other_measures.formulas import (
     MEANING,
-    gamma,
     item_sums,
+    logit,
     mantel_haenszel,
     moment_excess,
 )
@@ -55,7 +55,10 @@ def test_measures_of_items_against_naive(items: Study, draws: MeasureDraws) -> N
         assert own["conditional"] == pytest.approx(both.mean() / S)
         assert own["conditional_with_source"] == pytest.approx((1 + 2 * both.mean() / S) / 3)
         logit = stats.logistic.ppf
-        assert own["gamma"] == pytest.approx(logit(T.mean()) / logit(S))
+        error = s[m].std(ddof=1) / np.sqrt(60) / (S * (1 - S))
+        # A denominator that may be 0 makes no ratio.
+        gamma = logit(T.mean()) / logit(S) if abs(logit(S)) > 3 * error else np.nan
+        assert own["gamma"] == pytest.approx(gamma, nan_ok=True)
         seen = both + np.array([np.mean((1 - s[m]) * (1 - t[m, :, p])) for p in range(2)])
         luck = S * T + (1 - S) * (1 - T)
         assert own["agreement"] == pytest.approx(np.mean((seen - luck) / (1 - luck)))
@@ -136,7 +139,7 @@ def test_local_effects_of_items_with_sources_of_their_own() -> None:
 
 
 def test_excess_and_gamma_at_their_edges_degenerate() -> None:
-    assert np.isnan(gamma(np.array([0.5, 1.0, 0.7]), np.array([0.4, 0.5, 0.0]))).all()
+    np.testing.assert_allclose(logit(np.array([0.0, 0.5, 1.0])), [np.nan, 0.0, np.nan])
     assert np.isnan(moment_excess(np.full((1, 2), 0.5), np.full((1, 2), 0.4), np.zeros(2))).all()
     rng = np.random.default_rng(1)
     x = rng.normal(size=(1, 30))
@@ -157,15 +160,20 @@ def test_rank_agreement_against_scipy(draws: MeasureDraws) -> None:
             turn[0] * draws.estimate[a], turn[1] * draws.estimate[b]
         ).statistic
         assert table.loc[f"{a} ~ {b}", "estimate"] == pytest.approx(expected)
-    inside = (table["conf_low"] >= -1 - 1e-12) & (table["conf_high"] <= 1 + 1e-12)
-    assert inside.all()
+    known = ~table["method"].str.contains("no interval")
+    assert known.sum() > 40
+    low, high = table.loc[known, "conf_low"], table.loc[known, "conf_high"]
+    assert ((low >= -1 - 1e-12) & (high <= 1 + 1e-12)).all()
+    assert table.loc[~known, ["conf_low", "conf_high"]].isna().all(axis=None)
 
 
 def test_a_table_of_means_has_fewer_measures() -> None:
     rows = panel_rows(ETA, ["sw", "yo"], rng=np.random.default_rng(3), trials=500)
     study = study_of(rows, chance=0.25)
     found = measure_draws(study, n_draws=300, rng=1)
-    assert set(found.estimate) == {"HAT", "gap", "ratio", "excess", "gamma", "parity_gap"}
+    assert set(found.estimate) == {
+        "HAT", "gap", "ratio", "moment_excess", "gamma", "parity_gap"
+    }  # fmt: skip
     scores = fit_profile(study).hat()
     np.testing.assert_allclose(found.estimate["HAT"], scores.estimates)
     errors = found.tidy().set_index(["term", "model"])["std_error"]

@@ -38,7 +38,8 @@ def test_measures_leave_out_a_model_without_targets() -> None:
     )
     table = measures(study)
     assert set(table["model"]) == {"a", "b", "c", "d"}
-    assert table["estimate"].notna().all()
+    # A source accuracy near one half leaves gamma open.
+    assert table.loc[table["term"] != "gamma", "estimate"].notna().all()
 
 
 def test_source_and_targets_of_different_items_are_not_linked() -> None:

@@ -54,7 +54,7 @@ CAPTIONS = {
         "More measures, {study}. Both: right in source and target; Cond.: of those right in the "
         "source; Cond.+s: with the source row among the targets; γ: logit profile; κ: agreement "
         "of right and wrong; Parity: best less worst language; log OR: Mantel-Haenszel; Mother, "
-        "Local: MultiLoKo's effects. measures.csv has the intervals."
+        "Local: MultiLoKo's effects. measures.csv has the intervals.{blank}"
     ),
     "specification": "The claims under every choice of the analysis, {study}.",
     "checks": (

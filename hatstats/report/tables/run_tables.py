@@ -56,6 +56,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "method": results.facts["method"],
         "smoothing": smoothing if results.scores["shape_error"].notna().any() else "",
         "listed": LISTED_ITEMS,
+        "blank": " ".join(["", *why_blank(results.measures)]),
     }
     return tuple(
         Shown(name, caption.format(**facts), tables[name])
@@ -160,6 +161,16 @@ def measures_table(measures: pd.DataFrame, *, intervals: bool = True) -> Table:
 def other_measures_table(measures: pd.DataFrame) -> Table:
     """One row per model; the other measures, each without its error, which measures.csv has."""
     return _by_model(measures[~measures["term"].isin(FIRST_MEASURES)], "")
+
+
+def why_blank(rows: pd.DataFrame) -> list[str]:
+    """A sentence for each reason why some rows of measures have no estimate."""
+    blank = rows[rows["estimate"].isna()]
+    found = []
+    for (term, reason), models in blank.groupby(["term", "method"], sort=False)["model"]:
+        names = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
+        found.append(f"No {term} of {names}: {reason}.")
+    return found
 
 
 def _by_model(measures: pd.DataFrame, beside: Literal["intervals", "errors", ""]) -> Table:
