@@ -73,9 +73,9 @@ def tables_from_frame(
     notes = list(layout.notes)
     rows = long_rows(frame, layout, notes)
     _check_language(rows, layout, [*plain, *nested])
+    _check_answers(rows, layout)
     rows = _with_names(rows, options, notes)
     rows = _one_name_for_each_language(rows, notes)
-    _check_answers(rows, frame, layout)
     rows = settle_prompts(rows, notes)
     compared = [c for c in (VALUE, "correct", "n_correct", "accuracy", "n_trials") if c in rows]
     trials = "n_trials" not in rows and options.n_trials is None
@@ -131,31 +131,49 @@ def _check_language(rows: pd.DataFrame, layout: Layout, names: Sequence[str]) ->
         )
     parts = [(name, part) for name in names for part in name.split("_")[:: name.count("_") or 1]]
     inside = [f"{name!r}: {part!r}" for name, part in parts if len(part) == 2 and is_sure_tag(part)]
-    shown = ", ".join(inside[:3] if len(inside) > 1 else ["'acc_de': 'de'"])
+    alike = _candidates(rows, layout)
+    shown = f"{{{', '.join(inside[:3] if len(inside) > 1 else ["'acc_de': 'de'"])}, ...}}"
+    if len(inside) < 2 <= len(alike):
+        shown = f"[{', '.join(map(repr, alike))}]"
     raise DataError(
         "no column names the language of each row, and fewer than two columns are languages; the "
         f"columns are {listed(names)}.",
         column="language",
         hint="say which column it is, with columns={'language': ...}, or which columns are "
-        f"languages, with languages={{{shown}, ...}}.{near('language', names)}",
+        f"languages, with languages={shown}.{near('language', names)}",
     )
 
 
-def _check_answers(rows: pd.DataFrame, frame: pd.DataFrame, layout: Layout) -> None:
+def _check_answers(rows: pd.DataFrame, layout: Layout) -> None:
     """Refuse rows that say nowhere what was right; columns that hold answers are candidates."""
     if {VALUE, "correct", "n_correct", "accuracy"} & set(rows.columns):
         return
-    used = {*layout.roles.values(), *layout.wide}
-    found = [str(name) for name in frame if name not in used and are_answers(frame[name])]
+    found = _candidates(rows, layout)
     shown = f"; candidates: {listed(found)}" if found else ""
-    raise DataError(
-        f"no column says what was right{shown}.",
-        file=_FILE,
-        column="correct",
-        hint="add a column 'correct' (0 or 1), or 'n_correct' and 'n_trials', or 'accuracy' "
-        "and 'n_trials'; or say which column it is, with columns={'correct': "
-        f"{repr(found[0]) if found else '...'}}}.",
+    role = "correct" if not found or are_answers(rows[found[0]]) else "accuracy"
+    hint = (
+        "add a column 'correct' (0 or 1), or 'n_correct' and 'n_trials', or 'accuracy' "
+        f"and 'n_trials'; or say which column it is, with columns={{{role!r}: "
+        f"{repr(found[0]) if found else '...'}}}."
     )
+    if len(found) > 1 and "model" not in rows:
+        hint += (
+            " Where each model has a column: df.melt(df.columns.difference(models := "
+            f"[{', '.join(map(repr, found))}]), models, 'model', {role!r})."
+        )
+    raise DataError(
+        f"no column says what was right{shown}.", file=_FILE, column="correct", hint=hint
+    )
+
+
+def _candidates(rows: pd.DataFrame, layout: Layout) -> list[str]:
+    """Columns without a role that hold answers; without any, those of numbers from 0 to 100."""
+    free = [str(name) for name in rows if name not in layout.roles and name not in OTHER_NAMES]
+    answers = [name for name in free if are_answers(rows[name])]
+    if answers:
+        return answers
+    found = [name for name in free if pd.api.types.is_float_dtype(rows[name])]
+    return [name for name in found if rows[name].between(0, 100).all()]
 
 
 def _with_names(rows: pd.DataFrame, options: FrameOptions, notes: list[str]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     else:
         other_way = (
             f" Study.from_frame(pandas.read_csv({str(path)!r}), source='en') finds columns of "
-            f"other names; on the command line: hatstats convert {path.name} --out FOLDER."
+            "other names; on the command line: "
+            f"hatstats convert {shlex.quote(str(path))} --out FOLDER."
         )
         sheets, notes = split_plain(read_table(path, format=format), other_way)
     return study_of_sheets(sheets, with_notes(info, notes), claims, files)

@@ -57,7 +57,7 @@ OTHER_NAMES = {
         "item_id question_id sample_id doc_id instance_id example_id problem_id qid q_id id",
         "idx index uid question instance",
     ),
-    "prompt": _names("prompt_id prompt_name template template_id wording"),
+    "prompt": _names("prompt_id prompt_name template template_id wording train_trial_index"),
     "correct": _names("is_correct iscorrect correctness", "passed pass hit hits right result"),
     "n_correct": _names(
         "num_correct correct_count n_right num_right correct_answers successes hits", "k"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import hatstats
+from hatstats.study.schema import OTHER_NAMES
 from tests.logs import writers
 
 FRAME = writers.responses()
@@ -65,6 +66,44 @@ def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:
     assert found(done.study) == writers.expected(FRAME)
     columns = ["benchmark", "source_language", "chance"]
     assert done.study.benchmarks[columns].to_numpy().tolist() == [["mine", "en", 0.25]]
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_a_plain_table_has_the_names_that_frames_have(shift: int, tmp_path: Path) -> None:
+    """Every name that people give to a column of a frame, a few in each table, also in capitals."""
+    roles = {"model": "model", "benchmark": "benchmark", "language": "language", "item": "item",
+             "prompt": "repeat", "correct": "correct" if shift % 2 else "accuracy"}  # fmt: skip
+    names = {column: others[shift % len(others)] for column, role in roles.items()
+             if (others := OTHER_NAMES[role][0])}  # fmt: skip
+    table = FRAME.rename(columns=names)
+    table.columns = table.columns.map(str.upper if shift % 3 else str.title)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    study = hatstats.convert_logs(tmp_path, strict=True).study
+    assert found(study) == writers.expected(FRAME)
+    given = hatstats.Study.from_frame(table, source="en")
+    assert found(given) == found(study)
+
+
+def test_counts_under_other_names_come_in_pairs(tmp_path: Path) -> None:
+    cells = FRAME.groupby(["model", "language", "item"], as_index=False)["correct"]
+    counts = cells.agg(num_correct="sum", n_total="count")
+    counts.to_csv(tmp_path / "counts.csv", index=False)
+    assert found(hatstats.convert_logs(tmp_path).study) == writers.expected(FRAME)
+    # A number beside an answer is no number of trials.
+    FRAME.assign(count=7).to_csv(tmp_path / "counts.csv", index=False)
+    assert found(hatstats.convert_logs(tmp_path).study) == writers.expected(FRAME)
+
+
+def test_tables_for_another_door_say_so(tmp_path: Path) -> None:
+    wide = FRAME.pivot_table(index=["model", "item"], columns="language", values="correct")
+    wide.reset_index().to_csv(tmp_path / "wide.csv", index=False)
+    with pytest.raises(hatstats.DataError, match=r"Study\.from_frame.*column for each language"):
+        hatstats.convert_logs(tmp_path / "wide.csv")
+    shares = FRAME.groupby(["model", "language"], as_index=False)["correct"].mean()
+    shares = shares.rename(columns={"correct": "accuracy"}).assign(n_trials=writers.N_ITEMS)
+    shares.to_csv(tmp_path / "shares.csv", index=False)
+    with pytest.raises(hatstats.DataError, match=r"no score of single answers.*n_correct"):
+        hatstats.convert_logs(tmp_path / "shares.csv")
 
 
 def test_filter_metric_and_names_can_be_chosen(tmp_path: Path) -> None:

@@ -241,6 +241,42 @@ def test_columns_that_may_say_what_was_right_are_candidates() -> None:
     samples = pd.concat([BASE.assign(run_no=1), BASE.assign(run_no=2)])
     frame = samples.rename(columns={"correct": "answered_well"})
     fails(frame, r"right; candidates: 'answered_well'.*columns={'correct': 'answered_well'}")
+    shares = pd.DataFrame({"lang": ["en", "sw"], "test_accuracy": [0.75, 0.5], "note": ["a", "b"]})
+    fails(shares, r"candidates: 'test_accuracy'.*columns={'accuracy': 'test_accuracy'}")
+
+
+@pytest.mark.parametrize("scale", [1, 0.5])
+def test_the_advice_on_a_column_for_each_model_is_right(scale: float) -> None:
+    wide = pd.DataFrame({"language": ["en", "sw"] * 2, "item": ["q1", "q1", "q2", "q2"],
+                         "acme": [1, 0, 1, 1], "bolt": [0, 0, 1, 1]})  # fmt: skip
+    wide = wide.astype({"acme": float, "bolt": float}).assign(
+        acme=wide["acme"] * scale, bolt=wide["bolt"] * scale
+    )
+    with pytest.raises(DataError, match="no column says what was right") as error:
+        Study.from_frame(wide, source="en")
+    advice = (error.value.hint or "").split("Where each model has a column: ")[1].rstrip(".")
+    long = eval(advice, {"df": wide})
+    study = Study.from_frame(long, source="en", **({} if scale == 1 else {"n_trials": 2}))
+    assert study.models["model"].tolist() == ["acme", "bolt"]
+    assert study.counts["n_correct"].sum() == 5
+
+
+def test_languages_by_their_names_are_offered_as_languages() -> None:
+    wide = pd.DataFrame({"item": ["a", "b"], "English": [1, 1], "Yoruba": [1, 0]})
+    fails(wide, r"languages=\['English', 'Yoruba'\]")
+    study = Study.from_frame(wide, source="English", languages=["English", "Yoruba"])
+    assert study.languages == ["English", "Yoruba"]
+
+
+def test_a_number_of_each_row_is_no_item() -> None:
+    numbered = BASE.rename(columns={"item": "question_id"}).assign(id=range(8))
+    study = Study.from_frame(numbered, source="en")
+    assert study.counts["item"].unique().tolist() == ["q1", "q2"]
+    assert "Columns not used: 'id'" in study.info.notes
+    # With a column for each language a row is an item, and the number may be its name.
+    wide = pd.DataFrame({"id": [1, 2, 3], "question_id": [1, 2, 1], "en": [1, 1, 0],
+                         "sw": [1, 0, 0]})  # fmt: skip
+    fails(wide, "'id' and 'question_id' may both be the item")
 
 
 def test_rows_are_named_by_their_position_in_the_frame() -> None:

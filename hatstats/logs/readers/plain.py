@@ -7,10 +7,11 @@ from collections.abc import Collection
 
 from hatstats.errors import DataError
 from hatstats.logs.readers.reader import Choices, Field, Kind, Preview, Reader, Rows
-from hatstats.study.schema import near
+from hatstats.study.frames.columns import is_sure_tag, plain_name
+from hatstats.study.schema import OTHER_NAMES, near
 
-#: Names that tables give to the columns of a response; every use of one is reported.
-ALIASES: dict[str, tuple[str, ...]] = {
+#: Columns of a response, each with names that come before all others.
+_FIRST = {
     "model": ("model", "model_name", "model_id"),
     "benchmark": ("benchmark", "dataset", "task_name", "task"),
     "language": ("language", "lang", "locale", "language_code"),
@@ -22,6 +23,20 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "source_language": ("source_language",),
     "filter": ("filter",),
 }
+#: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
+_ALSO = {"prompt": ("repeat",), "correct": ("accuracy",)}
+#: Names that tables give to the columns of a response, those of frames among them; every use of one
+#: is reported.
+ALIASES = {
+    column: (*names, *(n for role in (column, *_ALSO.get(column, ())) if role in OTHER_NAMES
+                       for n in (role, *OTHER_NAMES[role][0])))
+    for column, names in _FIRST.items()
+}  # fmt: skip
+#: What reads tables that hold no single answers and no counts.
+_AS_FRAME = (
+    " Study.from_frame(pandas.read_csv(FILE), source='en').write(FOLDER) takes accuracies, and a "
+    "column for each language."
+)
 _NEEDED = ("model", "language")  # a benchmark without a name is called one
 #: Kind of a previewed file, and how a database reads it.
 _KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet": "parquet",
@@ -67,6 +82,7 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     A mapping among the choices replaces the names looked for; a value makes a column constant.
     """
     found = []
+    named = {plain_name(name): name for name in sorted(columns)} | {name: name for name in columns}
     for column, aliases in ALIASES.items():
         if column in choices.settings:
             continue
@@ -80,7 +96,7 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
                     hint=f"correct fields={{{column!r}: {mapped!r}}}.{near(mapped, columns)}",
                 )
             found.append(Field(column, (mapped,)))
-        elif name := next((alias for alias in aliases if alias in columns), None):
+        elif name := next((named[alias] for alias in aliases if alias in named), None):
             found.append(Field(column, (name,)))
     have = {each.column for each in found} | set(choices.settings)
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
@@ -88,15 +104,28 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     if missing:
         names = ", ".join(repr(name) for name in sorted(columns)[:20]) or "none"
         constant = f", or what it is, as in settings={{{missing[0]!r}: 'VALUE'}}"
+        other = _AS_FRAME if sum(map(is_sure_tag, columns)) > 1 else ""
         raise DataError(
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
             file=file,
             column=missing[0],
             hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}"
-            f"{constant if missing[0] in _NEEDED else ''}.",
+            f"{constant if missing[0] in _NEEDED else ''}.{other}",
         )
+    score = next((each.paths[0] for each in found if each.column == "correct"), "")
+    averaged = plain_name(score) in {"accuracy", *OTHER_NAMES["accuracy"][0]}
+    if averaged and "n_trials" in columns and "n_correct" not in have and not choices.fields:
+        raise DataError(
+            "an accuracy beside numbers of trials is no score of single answers.",
+            file=file,
+            column=score,
+            hint=f"name numbers of right answers n_correct.{_AS_FRAME}",
+        )
+    # Counts come in pairs, and before a score; a number of trials alone says nothing of the score.
+    unused = {"n_correct", "n_trials"} - set(choices.fields)
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
-        found = [each for each in found if each.column != "correct"]
+        unused = {"correct"}
+    found = [each for each in found if each.column not in unused]
     return tuple(found)
 
 

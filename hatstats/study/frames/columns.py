@@ -177,6 +177,8 @@ def _find(frame: pd.DataFrame, role: str, roles: Mapping[str, str]) -> str | Non
         if not found:  # doc.question_id: a record flattened into columns
             found = [n for n in free if "." in n and plain_name(re.split(r"[./]", n)[-1]) in names
                      and _fits(frame, n, role, roles)]  # fmt: skip
+        if role == "item" and "language" in roles and len(found) > 1:  # an item has several rows
+            found = [n for n in found if frame[n].nunique() < len(frame)] or found
         if len(found) == 1 or (role in found and role not in _MAY_DIFFER):
             return role if role in found else found[0]
         if found:
