@@ -49,13 +49,16 @@ def fingerprint(study: Study) -> str:
     return digest.hexdigest()[:16]
 
 
-def prepare(study: Study, request: Request) -> tuple[CellModel, TrendDesign]:
+def prepare(
+    study: Study, request: Request, *, trusted: bool = False
+) -> tuple[CellModel, TrendDesign]:
     """Cells, effects and trend of a study, before anything is drawn."""
     request = replace(request, cells=with_method(request.cells, study))
     units, parts = study_cells(study, request.cells)
     present = {name for unit in units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
-    design = trend_design(table, request.formula, offsets=request.priors.unknown is None)
+    offsets = request.priors.unknown is None
+    design = trend_design(table, request.formula, offsets=offsets, trusted=trusted)
     families = dict(zip(table["model"], table["family"], strict=True))
     effects = build_effects(units, families, design, request.priors)
     models = tuple(str(name) for name in table["model"])
@@ -163,6 +166,7 @@ def fit_hierarchical(
     cells: CellOptions | None = None,
     sampling: Sampling | None = None,
     rng: RandomSource = None,
+    trusted: bool = False,
 ) -> HierarchicalFit:
     """Fit one joint model to all models, benchmarks and languages of a study.
 
@@ -185,6 +189,8 @@ def fit_hierarchical(
     rng : Generator, int or None
         The same seed gives the same draws. Without one a fresh seed is drawn; it is `seed` of the
         result and stands in its summary.
+    trusted : bool
+        Evaluate the formula as Python, with all that formulaic offers: see `fit_trend`.
 
     Returns
     -------
@@ -216,7 +222,7 @@ def fit_hierarchical(
     how = sampling or Sampling()
     generator, given_seed = seeded(rng)
     seed, prior_seed = generator.integers(2**31, size=2).tolist()
-    found, design = prepare(study, request)
+    found, design = prepare(study, request, trusted=trusted)
     fit = HierarchicalFit(study, found, design, None)
     # PyMC takes seconds to import.
     with own_random_state():
@@ -236,7 +242,7 @@ def fit_hierarchical(
 
 
 @explained_imports()
-def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
+def read_hierarchical(path: str | Path, study: Study, *, trusted: bool = False) -> HierarchicalFit:
     """Read a fit that `HierarchicalFit.save` wrote; nothing is sampled, no pickle is involved.
 
     Parameters
@@ -244,6 +250,8 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
     path : str or path
     study : Study
         The study that was fitted.
+    trusted : bool
+        Evaluate the formula that the file records as Python, whoever wrote it: see `fit_trend`.
 
     Returns
     -------
@@ -279,7 +287,7 @@ def read_hierarchical(path: str | Path, study: Study) -> HierarchicalFit:
             hint="give the study that was fitted, with the same flagged cells left out.",
         )
     request = Request(facts["formula"], Priors(**facts["priors"]), CellOptions(**facts["cells"]))
-    return HierarchicalFit(study, *prepare(study, request), tree)
+    return HierarchicalFit(study, *prepare(study, request, trusted=trusted), tree)
 
 
 def fit_claims(

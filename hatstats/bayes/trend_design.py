@@ -72,20 +72,23 @@ class TrendDesign:
         return np.asarray((raw - self.centre) / self.scale, dtype=float)
 
 
-def trend_design(models: pd.DataFrame, formula: str | None, *, offsets: bool) -> TrendDesign:
+def trend_design(
+    models: pd.DataFrame, formula: str | None, *, offsets: bool, trusted: bool = False
+) -> TrendDesign:
     """Covariates of all models; undisclosed sizes are kept as unknown.
 
     `models`: the study's table, M rows; `formula`: as for `hatstats.fit_trend`, for instance
     ``"log10(params_total) + release_year"``; `offsets`: whether families with unknown covariates
-    get an offset of their own. Raises DataError if the formula cannot be read, names an unknown
-    variable, or a covariate other than a size is missing for some models; NotIdentifiedError if too
-    few models have the covariates, or these are constant or collinear.
+    get an offset of their own; `trusted`: see `fit_hierarchical`. Raises DataError if the formula
+    cannot be read, names an unknown variable, or a covariate other than a size is missing for some
+    models; NotIdentifiedError if too few models have the covariates, or these are constant or
+    collinear.
     """
     frame = with_release_year(models).reset_index(drop=True)
     if formula is None:
         none, empty = np.zeros(0), np.zeros((len(frame), 0))
         return TrendDesign("", (), empty, empty.astype(bool), none, none + 1.0, empty, (), frame)
-    parsed = parse_formula(formula)
+    parsed = parse_formula(formula, frame, trusted=trusted)
     needed = required_columns(parsed, frame, formula)
     for name in needed:
         absent = frame[name].isna() | (frame[name] == "")

@@ -150,18 +150,20 @@ def _tolerated(parsed: SimpleFormula, name: str) -> bool:
     return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.(])", bare) is None
 
 
-def build_design(models: pd.DataFrame, formula: str, labels: Sequence[str]) -> Design:
+def build_design(
+    models: pd.DataFrame, formula: str, labels: Sequence[str], *, trusted: bool = False
+) -> Design:
     """Design matrix of `formula` over the models of a table that have all its variables.
 
     `formula` is a right-hand side as formulaic reads it, such as ``"log10(params_total) +
     release_year"``; a constant is implied, and `release_date` gives `release_year`. Beside
     formulaic's own (splines ``bs(x, df=3)``, categories ``C(x)``) it may use those of this module.
-    `labels` are the clusters of the rows. A DataError if the formula
-    cannot be evaluated or names an unknown variable; NotIdentifiedError if fewer models than
-    coefficients plus one have all variables, or a column is constant or depends on the others.
+    `labels` are the clusters of the rows; `trusted` lets any Python through. A DataError if the
+    formula cannot be evaluated or names an unknown variable; NotIdentifiedError if fewer models
+    than coefficients plus one have all variables, or a column is constant or depends on the others.
     """
     frame = with_release_year(models)
-    parsed = parse_formula(formula)
+    parsed = parse_formula(formula, frame, trusted=trusted)
     needed = required_columns(parsed, frame, formula, functions(np.zeros(0)))
     complete = [name for name in needed if not _tolerated(parsed, name)]
     has_all = (

@@ -33,6 +33,7 @@ def fit_trend(
     vcov: Vcov = "CR2",
     link: Link = "identity",
     models: Collection[str] | None = None,
+    trusted: bool = False,
 ) -> TrendFit:
     """Regress transfer on covariates of models.
 
@@ -57,6 +58,9 @@ def fit_trend(
         from accuracies is always on the logit scale.
     models : collection of str, optional
         Models to use; all if not given.
+    trusted : bool
+        Evaluate the formula as Python, with all that formulaic offers. Without it, covariates,
+        numbers, arithmetic and calls of a fixed list are all that a formula may have.
 
     Returns
     -------
@@ -90,10 +94,12 @@ def fit_trend(
     if isinstance(scores, AggregateProfile):
         scored = {name for part in scores.parts for name in part.counts.models}
         table = scores.study.models[scores.study.models["model"].isin(scored)]
-        return _one_regression(scores, _design(table, formula, cluster, models), cluster, vcov)
+        return _one_regression(
+            scores, _design(table, formula, cluster, models, trusted), cluster, vcov
+        )
     if isinstance(scores, TransferProfile):
         scores = scores.hat()
-    design = _design(scores.covariates, formula, cluster, models)
+    design = _design(scores.covariates, formula, cluster, models, trusted)
     return _two_stages(scores, design, cluster, vcov, link)
 
 
@@ -107,7 +113,7 @@ def as_trend(value: object, caller: str) -> TrendFit:
 
 
 def _design(
-    table: pd.DataFrame, formula: str, cluster: str, models: Collection[str] | None
+    table: pd.DataFrame, formula: str, cluster: str, models: Collection[str] | None, trusted: bool
 ) -> Design:
     """Design of the models asked for, all if None, in at least two clusters."""
     if models is not None:
@@ -115,7 +121,7 @@ def _design(
         for name in sorted(models):
             member("model", name, present, "no such model in these scores")
         table = table[table["model"].isin(list(models))].reset_index(drop=True)
-    design = build_design(table, formula, cluster_labels(table, cluster))
+    design = build_design(table, formula, cluster_labels(table, cluster), trusted=trusted)
     labels = design.clusters
     if len(set(labels)) < 2:
         raise NotIdentifiedError(

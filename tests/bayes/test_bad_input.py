@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_a_covariate_that_is_missing_for_some_models_is_named() -> None:
         ("height", DataError, "lacks"),
         ("release_year +", DataError, "cannot be read"),
         ("release_date", DataError, "a date is no number"),
-        ("release_year + {2 * release_year}", NotIdentifiedError, "depend on each other"),
+        ("release_year + I(2 * release_year)", NotIdentifiedError, "depend on each other"),
     ],
 )
 def test_invalid_trends(trend: str, error: Any, message: str) -> None:
@@ -140,6 +141,17 @@ def test_a_corrupt_or_foreign_posterior(tmp_path: Path) -> None:
         part.write_bytes(b"rubbish")
     with pytest.raises(DataError, match=r"fit\.zarr.*cannot be read"):
         read_hierarchical(path, item_study())
+
+
+def test_a_formula_recorded_in_a_posterior_is_not_run(tmp_path: Path) -> None:
+    mark, tree = tmp_path / "ran.npy", item_fit().idata.copy()
+    facts = json.loads(tree.attrs["made_by"])
+    facts["formula"] = f"{{np.save({str(mark)!r}, [1.0])}}"
+    tree.attrs["made_by"] = json.dumps(facts)
+    path = replace(item_fit(), idata=tree).save(tmp_path / "fit.zarr")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_hierarchical(path, item_study())
+    assert not mark.exists()
 
 
 def test_a_store_whose_arrays_are_pickles_is_not_read(tmp_path: Path) -> None:
