@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import Printed, ResultFrame, html_table
-from hatstats.study.files import whole_folder
+from hatstats.study.outputs import whole_output
 
 #: Format of saved fits.
 SCHEMA = 3
@@ -182,29 +182,43 @@ class ClaimFits(Printed):
         return "\n".join([*claims, self.main.hat().summary(), *lines])
 
 
+def posterior_written(path: Path) -> Collection[str] | None:
+    """Names of what is in a saved posterior; None for a path that holds none."""
+    try:
+        if path.is_dir():
+            head = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+            files = (file.relative_to(path).as_posix() for file in path.rglob("*"))
+            return set(files) if head["attributes"]["kind"] == KIND else None
+        import h5netcdf
+
+        with h5netcdf.File(path, "r") as file:
+            return ("",) if file.attrs.get("kind") == KIND else None
+    except (ImportError, OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
 def write_tree(tree: Any, path: str | Path) -> Path:
     """Write a tree: NetCDF for names that end in ``.nc``, else a Zarr store.
 
     An interrupted run leaves an earlier one whole.
 
-    Raises DataError if NetCDF is wanted and no library for it is installed.
+    Raises DataError if NetCDF is wanted and no library for it is installed, or the path holds
+    anything but a posterior that hatstats saved.
     """
     out = Path(path)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix != ".nc":
-        with whole_folder(out) as folder:
-            tree.to_zarr(folder, mode="w", consolidated=False, zarr_format=3)
-        return out
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
+    netcdf = out.suffix == ".nc"
+    with whole_output(out, posterior_written, name="the posterior", folder=not netcdf) as new:
+        if not netcdf:
+            tree.to_zarr(new, mode="w", consolidated=False, zarr_format=3)
+            return out
         try:
-            tree.to_netcdf(Path(work, out.name))
+            tree.to_netcdf(new, engine="h5netcdf")
         except (ImportError, ValueError) as error:
             raise DataError(
                 f"NetCDF cannot be written ({str(error).splitlines()[0]})",
                 file=out.name,
                 hint="install h5netcdf, or choose a name that ends in .zarr.",
             ) from error
-        Path(work, out.name).replace(out)
     return out
 
 

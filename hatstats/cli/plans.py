@@ -87,6 +87,10 @@ def stress(
     from hatstats.simulation.simulate import Shape
 
     data = None
+    if out is not None:
+        from hatstats.report.manifest import check_out
+
+        check_out(out)
     if study is not None:
         from hatstats.study.read import read_study
 
@@ -102,11 +106,17 @@ def stress(
     if out is not None:
         from hatstats.report.figures.bar_charts import leakage
         from hatstats.report.figures.style import save_figure
+        from hatstats.report.manifest import manifest_text, origin_of, run_written
         from hatstats.report.run_folder import write_csv
+        from hatstats.study.outputs import whole_output
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_csv(table, out / "stress.csv")
-        save_figure(leakage(table), out / "stress")
+        with whole_output(out, run_written, name="--out") as new:
+            write_csv(table, new / "stress.csv")
+            save_figure(leakage(table), new / "stress")
+            origin = origin_of(
+                {"items": items, "studies": studies, "piled": piled}, choice.seed, ()
+            )
+            (new / "manifest.json").write_text(manifest_text(new, origin), encoding="utf-8")
     if choice.json:
         print_json(table)
         return

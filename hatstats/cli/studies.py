@@ -107,7 +107,7 @@ def convert(
     logs: Annotated[
         list[str], typer.Argument(help="Files, folders, patterns or URLs of logs.", metavar="LOGS")
     ],
-    out: Annotated[Path, typer.Option(help="Study folder to write; an old one is replaced.")],
+    out: Annotated[Path, typer.Option(help="Study folder to write; a converted one is replaced.")],
     *,
     format: Annotated[
         str | None, typer.Option(help="Format of all files; found out for each if not given.")
@@ -129,7 +129,10 @@ def convert(
 ) -> None:
     """Convert evaluation logs into a study, with an account of every row."""
     from hatstats.logs.convert import convert_logs
+    from hatstats.study.files import study_written
+    from hatstats.study.outputs import check_output
 
+    check_output(out, study_written, name="--out")
     with progress_bar() as progress:
         done = convert_logs(
             logs,

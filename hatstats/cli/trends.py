@@ -156,8 +156,11 @@ def bayes(
     _, used = read(study, choice)
     from hatstats.bayes.fit import fit_claims, fit_hierarchical
     from hatstats.bayes.options import CellOptions, Sampling
-    from hatstats.bayes.result import ClaimFits
+    from hatstats.bayes.result import ClaimFits, posterior_written
+    from hatstats.study.outputs import check_output
 
+    if save is not None:
+        check_output(save, posterior_written, name="--save")
     options = CellOptions(method=cells)
     with progress_bar() as progress:
         how = Sampling(draws=draws, sampler=sampler, progress=progress)

@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError
+from hatstats.study.outputs import check_output
 
 #: Marks a manifest as that of a run folder; the number rises when the layout changes.
 SCHEMA, SCHEMA_VERSION = "hatstats-run", 1
@@ -107,13 +107,14 @@ def json_text(value: Any) -> str:
     return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def is_run_folder(path: Path) -> bool:
-    """Whether a folder was written by a run: its manifest says so."""
+def run_written(path: Path) -> Collection[str] | None:
+    """Names of the files that a run wrote to a folder, by its manifest; None if it has none."""
     try:
         head = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(head, dict) and head.get("schema") == SCHEMA
+        ours = head["schema"] == SCHEMA
+        return {*map(str, head.get("outputs", ())), "manifest.json"} if ours else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def origin_of(arguments: Mapping[str, Any], seed: int, files: Iterable[Path]) -> Origin:
@@ -130,33 +131,9 @@ def manifest_text(folder: Path, origin: Origin) -> str:
     return json_text({**head, **asdict(origin), "outputs": hashes})
 
 
-def check_out(out: Path) -> Path:
-    """Make sure, before any work is done, that a run folder can be written at `out`.
+def check_out(out: str | Path) -> Path:
+    """Make sure, before any work is done, that a run folder can be written: see `check_output`.
 
-    It may be absent, empty, or an earlier run folder, which will be replaced; anything else, or a
-    parent that cannot be written to, raises a DataError. Returns the absolute path, with links
-    followed.
+    It may be absent, empty, or an earlier run folder, which will be replaced.
     """
-    target = Path(out).expanduser()
-    dead_link = target.is_symlink() and not target.exists()
-    target = target.resolve()
-    parent = next(path for path in target.parents if path.exists())
-    problem, hint = "", "choose another folder with --out, or remove this one yourself."
-    if dead_link:
-        problem = "--out is a link that leads nowhere."
-    elif target.exists() and not target.is_dir():
-        problem = "--out is a file, and a run is a folder."
-    elif not parent.is_dir():
-        problem = f"--out cannot be written: {parent.name} is a file."
-        hint = "choose a path under a folder."
-    elif not os.access(parent, os.W_OK | os.X_OK):
-        problem = "--out cannot be written: no permission in its parent folder."
-        hint = "choose a folder of your own."
-    elif target.is_dir() and any(target.iterdir()) and not is_run_folder(target):
-        problem = (
-            "--out is a folder with other files (it has no manifest of a run), and a run would "
-            "replace them."
-        )
-    if problem:
-        raise DataError(problem, file=out, hint=hint)
-    return target
+    return check_output(out, run_written, name="--out")

@@ -20,7 +20,7 @@ from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
-from hatstats.study.files import whole_folder
+from hatstats.study.outputs import whole_output
 from hatstats.study.read import read_study
 
 
@@ -40,7 +40,8 @@ def write_report(
         A study, or the folder or table that `read_study` reads, with its flagged cells; they are
         left out unless the options say otherwise.
     out : str or path
-        The folder to write; an earlier run folder is replaced, anything else is refused.
+        The folder to write; an earlier run folder is replaced, but for files that no run wrote.
+        Anything else is refused.
     options : ReportOptions, optional
         Estimator, reference distribution, level, seed, and what to skip or add.
     progress : callable, optional
@@ -78,7 +79,7 @@ def write_report(
     ['report.html']
     """
     study = read_study(study) if isinstance(study, str | Path) else as_study(study, "write_report")
-    manifest.check_out(Path(out))
+    manifest.check_out(out)
     options = options or ReportOptions()
     show = progress or (lambda what, share: None)
     results = analyse(study, options, progress=lambda what, share: show(what, 0.7 * share))
@@ -94,7 +95,7 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
     `arguments` is what the user asked for, recorded in the manifest, without `out`, which changes
     no number.
     """
-    with whole_folder(manifest.check_out(Path(out))) as folder:
+    with whole_output(out, manifest.run_written, name="--out") as folder:
         _write_numbers(results, folder)
         tables = tables_of(results)
         (folder / "tables").mkdir()

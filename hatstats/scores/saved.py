@@ -12,6 +12,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.study.outputs import whole_output
 
 SCHEMA = "hatstats.scores"
 VERSION = 1
@@ -42,7 +43,18 @@ def write(path: str | Path, scores: Any) -> None:
             f"a covariate of the models cannot be written as JSON: {error}",
             hint="keep numbers and text.",
         ) from error
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    with whole_output(path, _written, name="the file of scores", folder=False) as new:
+        new.write_text(text + "\n", encoding="utf-8")
+
+
+def _written(path: Path) -> tuple[str] | None:
+    """The name of a file that begins as `write` begins it; None for any other."""
+    try:
+        with path.open("rb") as file:
+            start = json.dumps({"schema": SCHEMA}).removesuffix("}").encode()
+            return ("",) if file.read(len(start)) == start else None
+    except OSError:
+        return None
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hatstats.errors import DataError
 from hatstats.inference.result_frame import Printed
 from hatstats.study.claims import check_claims
 from hatstats.study.files import read_toml, toml_text
+from hatstats.study.outputs import whole_output
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
@@ -211,5 +212,6 @@ def lock_claims(study: Study, *, today: date | None = None) -> Path:
     day = (today or date.today()).isoformat()
     head = {"hash": claims_hash(study.claims), "locked_on": day}
     text = toml_text(head, {"claims": study.claims})
-    file.write_text(text, encoding="utf-8", newline="\n")
+    with whole_output(file, lambda _: None, name="the lock", folder=False) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
     return file

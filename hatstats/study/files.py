@@ -5,12 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
-import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,14 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError, explained_imports
+from hatstats.study.outputs import whole_output
 from hatstats.study.schema import Sheet
 
 STUDY_FILES = frozenset(
     {"study.toml", "counts.csv", "counts.parquet", "models.csv", "benchmarks.csv", "items.csv"}
 )
+#: First line of a study.toml that hatstats wrote: only such a folder is ever replaced.
+STUDY_MARK = "# Written by hatstats, which may replace it; remove this line to keep the folder.\n"
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 #: Ending of a file's name to the format of the table in it.
 FORMATS = {".csv": "csv", ".txt": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet",
@@ -171,69 +170,18 @@ def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:
             )
 
 
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a new sibling of a folder to write in, and move it into place when all went well.
-
-    Whatever is raised inside, an interrupt included, removes the sibling and leaves an older
-    folder as it was.
-    """
-    target = Path(folder).resolve()
+def study_written(path: Path) -> Collection[str] | None:
+    """Names of the files of a study that hatstats wrote; None for a folder without its mark."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sibling = tempfile.TemporaryDirectory(
-            prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
-        )
-    except OSError as reason:
-        raise unreadable(folder, reason, "folder cannot be written") from None
-    with sibling as temporary:
-        new, old = Path(temporary, "new"), Path(temporary, "old")
-        new.mkdir()
-        yield new
-        try:
-            if target.exists():
-                os.replace(target, old)
-            os.replace(new, target)
-        except BaseException:
-            # Also when the user interrupts: the old folder goes back before anything else.
-            if old.exists() and not target.exists():
-                os.rename(old, target)
-            raise
+        with (path / "study.toml").open("rb") as file:
+            return STUDY_FILES if file.readline(200).decode() == STUDY_MARK else None
+    except (OSError, ValueError):
+        return None
 
 
-@contextmanager
-def whole_study_folder(folder: Path) -> Iterator[Path]:
-    """Give a new folder to write a study in, which replaces an older study as a whole.
-
-    Other files beside the older study (a licence, a script) are kept. A folder with other things
-    but no study is refused.
-    """
-    target = Path(folder).resolve()
-    if target.exists() and not target.is_dir():
-        raise DataError("this is a file, not a folder.", file=folder, hint="name another folder.")
-    entries = list(target.iterdir()) if target.is_dir() else []
-    others = [entry for entry in entries if entry.name not in STUDY_FILES]
-    if entries and len(others) == len(entries):
-        raise DataError(
-            "the folder is not empty and holds no study.",
-            file=folder,
-            hint="name a new folder, or the folder of a study to replace.",
-        )
-    try:
-        with whole_folder(folder) as new:
-            yield new
-            for entry in others:
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.copytree(entry, new / entry.name, symlinks=True)
-                else:
-                    shutil.copy2(entry, new / entry.name, follow_symlinks=False)
-    except OSError as reason:
-        raise unreadable(folder, reason, "folder cannot be written") from None
-
-
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Path, ending: str = "") -> None:
     """Write a table as Parquet or, by the ending of its name, as CSV that reads back the same."""
-    if path.suffix == ".parquet":
+    if (ending or path.suffix) == ".parquet":
         frame.to_parquet(path, index=False)
         return
     cells = pd.DataFrame({name: table_cells(frame[name]) for name in frame.columns}, dtype="str")
@@ -263,12 +211,9 @@ def study_table(folder: Path, *names: str) -> Path:
 
 
 def replace_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table beside itself and move it into place: an interrupted run leaves the old one."""
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        new = Path(folder) / path.name
-        write_table(frame, new)
-        os.chmod(new, path.stat().st_mode)
-        os.replace(new, path)
+    """Write a table in place of an older one: an interrupted run leaves the old one."""
+    with whole_output(path, lambda _: ("",), name="the table", folder=False) as new:
+        write_table(frame, new, path.suffix)
 
 
 def toml_text(head: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -14,8 +14,9 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.describe import study_html, study_line, study_text
-from hatstats.study.files import toml_text, whole_study_folder, write_table
+from hatstats.study.files import STUDY_MARK, study_written, toml_text, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
+from hatstats.study.outputs import whole_output
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import Sheet, listed, near, no_items, without_blank
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
@@ -287,7 +288,8 @@ class Study:
         Parameters
         ----------
         folder : path
-            A study already there is replaced; other files beside it stay.
+            A study that hatstats wrote there is replaced; other files beside it stay. A folder
+            with other things, and a study written by hand, is refused.
         format : {"csv", "parquet"}
             Format of the counts; the other tables are always CSV.
 
@@ -308,11 +310,11 @@ class Study:
         if format not in ("csv", "parquet"):
             raise DataError("the format is not known.", value=format, hint="use csv or parquet.")
 
-        with whole_study_folder(Path(folder)) as new:
+        with whole_output(folder, study_written, name="the study folder") as new:
             info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
             head = {key: value for key, value in info.items() if value or key == "name"}
             text = toml_text(head, {"claims": self.claims})
-            (new / "study.toml").write_text(text, encoding="utf-8", newline="\n")
+            (new / "study.toml").write_text(STUDY_MARK + text, encoding="utf-8", newline="\n")
             write_table(without_blank(self.counts), new / f"counts.{format}")
             write_table(self.models, new / "models.csv")
             write_table(without_blank(self.benchmarks), new / "benchmarks.csv")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,9 @@ from hatstats.report import run_folder as run_module
 from hatstats.report.manifest import (
     Origin,
     check_out,
-    is_run_folder,
     json_text,
     plain,
+    run_written,
     sha256,
     short_names,
     versions,
@@ -29,7 +28,6 @@ from hatstats.report.manifest import (
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import write_csv, write_run
-from hatstats.study.files import whole_folder
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
 FILES = {
@@ -96,7 +94,7 @@ def folder() -> Path:
 
 def test_the_folder_has_every_file_of_the_contract(folder: Path) -> None:
     assert set(contents(folder)) == FILES
-    assert is_run_folder(folder)
+    assert run_written(folder) == {path for path in contents(folder)}
 
 
 def test_same_seed_same_bytes_and_another_seed_other_numbers(
@@ -246,24 +244,6 @@ def test_an_interrupted_run_leaves_the_old_folder_whole(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_move_that_fails_puts_the_old_folder_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = old_run(tmp_path / "out")
-    move = os.replace
-
-    def failing(source: Path, target: Path) -> None:
-        if source.name == "new":
-            raise OSError("disk full")
-        move(source, target)
-
-    monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(OSError, match="disk full"), whole_folder(out) as fresh:
-        (fresh / "new.txt").write_text("new")
-    assert set(contents(out)) == {"manifest.json", "old.txt"}
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
 def old_run(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text('{"schema": "hatstats-run"}')
@@ -271,20 +251,16 @@ def old_run(folder: Path) -> Path:
     return folder
 
 
-def test_an_earlier_run_is_replaced_whole(tmp_path: Path) -> None:
-    out = old_run(tmp_path / "out")
-    with whole_folder(out) as fresh:
-        (fresh / "new.txt").write_text("new")
-        assert (out / "old.txt").exists()
-    assert set(contents(out)) == {"new.txt"}
-
-
-def test_missing_parents_and_an_empty_folder_are_fine(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "a" / "b" / "out") as fresh:
-        (fresh / "x").write_text("1")
-    assert (tmp_path / "a" / "b" / "out" / "x").exists()
-    (tmp_path / "empty").mkdir()
-    assert check_out(tmp_path / "empty") == (tmp_path / "empty").resolve()
+def test_an_earlier_run_is_replaced_and_other_files_stay(analysis: Results, tmp_path: Path) -> None:
+    out = write_run(analysis, tmp_path / "out", arguments=ARGUMENTS)
+    first = contents(out)
+    (out / "figures" / "notes.md").write_text("mine")
+    (out / "scores.csv").write_text("an earlier run")
+    write_run(analysis, out, arguments=ARGUMENTS)
+    again = contents(out)
+    assert again.pop("figures/notes.md") == b"mine"
+    assert again == first
+    assert check_out(tmp_path / "new") == (tmp_path / "new").resolve()
 
 
 @pytest.mark.parametrize(
@@ -299,25 +275,11 @@ def test_a_folder_that_is_no_run_is_never_replaced_bad_input(
     if manifest is not None:
         (out / "manifest.json").write_bytes(manifest.encode("latin-1"))
     before = contents(out)
-    with pytest.raises(DataError, match=r"other files.*Hint: choose another folder"):
+    with pytest.raises(DataError, match=r"other files.*Hint: choose another path"):
         check_out(out)
     with pytest.raises(DataError, match="other files"):
         write_run(small_analysis(), out, arguments=ARGUMENTS)
     assert contents(out) == before
-
-
-def test_a_file_in_the_way_is_refused_bad_input(tmp_path: Path) -> None:
-    file = tmp_path / "file.txt"
-    file.write_text("x")
-    with pytest.raises(DataError, match="--out is a file"):
-        check_out(file)
-    with pytest.raises(DataError, match=r"file\.txt is a file"):
-        check_out(file / "deep" / "out")
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="leads nowhere"):
-        check_out(link)
-    assert file.read_text() == "x"
 
 
 def test_json_writes_unknown_infinite_and_dates_plainly() -> None:

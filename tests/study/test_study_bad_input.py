@@ -445,7 +445,7 @@ def test_write_bad_input(make_folder: MakeFolder, tmp_path: Path) -> None:
     study = read_study(make_folder())
     file = tmp_path / "file"
     file.write_text("mine")
-    with pytest.raises(DataError, match="a file, not a folder"):
+    with pytest.raises(DataError, match="a file that hatstats did not write"):
         study.write(file)
     with pytest.raises(DataError, match="cannot be written"):
         study.write(file / "below")
@@ -453,7 +453,7 @@ def test_write_bad_input(make_folder: MakeFolder, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("mine")
-    with pytest.raises(DataError, match="not empty and holds no study"):
+    with pytest.raises(DataError, match="other files that hatstats did not write"):
         study.write(other)
     assert [entry.name for entry in other.iterdir()] == ["thesis.tex"]
     with pytest.raises(DataError, match="use csv or parquet"):

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError, DegenerateDataWarning
-from hatstats.study import Study
+from hatstats.study import Study, outputs
 from hatstats.study.claims import StudyInfo
 from hatstats.study.read import read_study
 
@@ -159,7 +159,7 @@ def test_round_trip_of_any_number_and_name(
 def test_an_older_study_is_replaced_and_other_files_stay(
     make_folder: MakeFolder, tmp_path: Path
 ) -> None:
-    folder = make_folder()
+    folder = read_study(make_folder()).write(tmp_path / "written")
     (folder / "LICENSE").write_text("mine")
     (folder / "raw").mkdir()
     (folder / "raw" / "log.txt").write_text("mine too")
@@ -171,21 +171,23 @@ def test_an_older_study_is_replaced_and_other_files_stay(
     ]  # fmt: skip
     assert (folder / "raw" / "log.txt").read_text() == "mine too"
     same(study, read_study(folder))
-    assert sorted(os.listdir(tmp_path)) == ["small"]
+    assert sorted(os.listdir(tmp_path)) == ["small", "written"]
+
+
+def test_a_study_written_by_hand_is_not_replaced(make_folder: MakeFolder) -> None:
+    folder = make_folder()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match="hatstats did not write"):
+        item_study().write(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize("broken", ["fill", "move"])
 def test_an_interrupted_write_leaves_the_older_study_whole(
     make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    folder = make_folder()
+    folder = read_study(make_folder()).write(tmp_path / "written")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    move = os.replace
-
-    def replace_once(source: Path, target: Path) -> None:
-        if Path(source).name == "new":
-            raise KeyboardInterrupt
-        move(source, target)
 
     def write_half(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -193,12 +195,12 @@ def test_an_interrupted_write_leaves_the_older_study_whole(
     if broken == "fill":
         monkeypatch.setattr(pd.DataFrame, "to_parquet", write_half)
     else:
-        monkeypatch.setattr(os, "replace", replace_once)
+        monkeypatch.setattr(outputs, "_exchanged", write_half)
     study = item_study()
     with pytest.raises(KeyboardInterrupt):
         study.write(folder, format="parquet")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert sorted(os.listdir(tmp_path)) == ["small"]
+    assert sorted(os.listdir(tmp_path)) == ["small", "written"]
 
 
 def test_byte_order_mark_and_windows_line_ends_are_accepted(make_folder: MakeFolder) -> None:
