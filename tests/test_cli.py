@@ -155,12 +155,12 @@ def test_every_verb_prints_at_most_80_columns(
 
 
 def test_flagged_rows_are_never_left_out_without_a_word(small: Path) -> None:
-    assert "Note: 1 of 36 rows are flagged and left out" in run("score", small).stderr
+    assert "Note: flagged and left out: 1 cell (" in run("score", small).stderr
     used = run("score", small, "--with-flagged")
     assert "left out;" not in used.stderr
     assert "without_flagged() leaves them out" in " ".join(used.stdout.split())
     check = run("check", small).stdout
-    assert "Flagged rows (1) are left out" in check
+    assert "Flagged, and left out of every analysis: 1 cell (" in check
     assert "none of them" not in check
 
 
@@ -358,7 +358,7 @@ def test_warnings_are_one_line_each_and_said_once(
     done = run("score", small)
     assert done.exit_code == 0
     note, *warned = done.stderr.splitlines()
-    assert note.startswith("Note: 1 of 36 rows are flagged")
+    assert note.startswith("Note: flagged and left out: 1 cell (")
     assert warned == ["Warning: few items"]
     assert warnings.filters == before
 

@@ -49,6 +49,9 @@ def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path
     assert "ess_bulk" in failed
     known = [row for row in content["claims"] if row["p_claim"] is not None]
     assert [row["name"] for row in known] == ["progress_over_time"]
+    reasons = {row["reason"] for row in content["claims"] if row["p_claim"] is None}
+    assert len(reasons) == 1
+    assert "without --formula every claim is fitted" in reasons.pop()
     assert len(content["scores"]) == len(panel_study().model_names)
     assert (tmp_path / "fit.zarr").is_dir()
 

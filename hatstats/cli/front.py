@@ -110,13 +110,16 @@ def verb(
 
 def read(path: Path, choice: Choice) -> tuple[Study, Study]:
     """Read a study; return it whole, and without flagged cells unless they were asked for."""
+    from hatstats.study.describe import flagged_words
     from hatstats.study.read import read_study
 
     study = read_study(path)
     if choice.with_flagged or study.flagged.empty:
         return study, study
-    text = f"Note: {len(study.flagged)} of {len(study.counts)} rows are flagged and left out"
-    print(f"{text}; --with-flagged uses them.", file=sys.stderr)
+    print(
+        f"Note: flagged and left out: {flagged_words(study)}; --with-flagged uses them.",
+        file=sys.stderr,
+    )
     return study, study.without_flagged()
 
 

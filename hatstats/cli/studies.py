@@ -25,9 +25,10 @@ models = typer.Typer(no_args_is_help=True, help="Complete the table of models of
 @verb()
 def check(study: StudyPath, *, choice: Choice) -> None:
     """Validate a study and list what looks wrong, each with the command to exclude it."""
+    from hatstats.study.describe import flagged_words
     from hatstats.study.read import read_study
     from hatstats.study.screening.failed_extraction import suspicious_cells
-    from hatstats.study.screening.findings import finding_table, findings
+    from hatstats.study.screening.findings import finding_table, findings, is_excluded
 
     data = read_study(study)
     found = findings(data)
@@ -37,16 +38,22 @@ def check(study: StudyPath, *, choice: Choice) -> None:
                 "study": data.name,
                 "valid": True,
                 "suspicious": suspicious_cells(data),
-                "findings": finding_table(found, str(study)),
+                "findings": finding_table(found, data, str(study)),
             }
         )
         return
     print(data.summary())
     print()
-    if len(data.flagged):
-        say(f"Flagged rows ({len(data.flagged)}) are left out; findings look at them too.")
-    for line in _finding_lines(found, str(study)):
+    done = [each for each in found if is_excluded(each, data)]
+    rest = [each for each in found if each not in done]
+    for line in _finding_lines(rest, str(study)) if rest or not done else ():
         say(line)
+    if done and not rest:
+        say("Valid. Every finding is flagged already.")
+    if words := flagged_words(data):
+        say(f"\nFlagged, and left out of every analysis: {words}.")
+    for each in done:
+        say(f"- {each.name}")
 
 
 @verb()

@@ -173,7 +173,9 @@ def bayes(
             found = ClaimFits({formula: fit}, fit.claims(), choice.seed)
         progress("checks", 1.0)
         checks = found.checks()
-    main = found.main
+    main, claims = found.main, found.claims
+    if formula is not None:
+        claims["reason"] = claims["reason"].where(claims["reason"] == "", _OTHER_TREND)
     if save is not None:
         main.save(save)
     if choice.json:
@@ -184,20 +186,20 @@ def bayes(
                 "scores": main.hat().tidy(choice.conf_level),
                 "ranks": main.hat().ranks(choice.conf_level),
                 "terms": main.tidy(choice.conf_level),
-                "claims": found.claims,
+                "claims": claims,
                 "checks": checks,
             }
         )
     else:
         say(main.summary(choice.conf_level))
-        for row in found.claims.to_dict("records"):
+        for row in claims.to_dict("records"):
             known = row["p_claim"] == row["p_claim"]
             say(
                 f"{row['name']}: P = {row['p_claim']:.3f}; {row['quantity']} "
                 f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}], "
                 f"threshold {row['threshold']:g}, P(in ROPE) {row['p_in_rope']:.3f}"
                 if known
-                else f"{row['name']}: {row['reason'] if formula is None else _OTHER_TREND}"
+                else f"{row['name']}: {row['reason']}"
             )
     if not checks["passed"].all():
         raise typer.Exit(FAILED)

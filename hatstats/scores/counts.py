@@ -190,8 +190,9 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     if not linked.all():
         listed = np.array(models)
         warnings.warn(
-            f"benchmark {benchmark!r}: no item was asked both in the source language and in a "
-            f"target language for {', '.join(listed[~linked])}; left out",
+            f"benchmark {benchmark!r}: no item has rows both in the source language and in a "
+            f"target language for {', '.join(listed[~linked])}; left out (rows that were "
+            "flagged and left out do not count)",
             DegenerateDataWarning,
             stacklevel=2,
         )

@@ -58,6 +58,33 @@ def study_html(study: Study) -> str:
     return f"<div><strong>{title}</strong>{''.join(parts)}</div>"
 
 
+def flagged_counts(study: Study, cell_word: str = "cell") -> str:
+    """How many cells are flagged, and how many single rows of cells in part; empty for none."""
+    cells, rows = _flagged(study)
+    parts = [(len(cells), cell_word), (rows, "single row")]
+    return " and ".join(f"{n} {word}{'s' if n != 1 else ''}" for n, word in parts if n)
+
+
+def flagged_words(study: Study) -> str:
+    """The same with the names of the first cells, for a sentence."""
+    cells, _ = _flagged(study)
+    if cells.empty:
+        return flagged_counts(study)
+    if cells["benchmark"].nunique() == 1:
+        cells = cells.drop(columns="benchmark")
+    names = cells.agg(" ".join, axis=1).tolist()
+    more = [f"{len(names) - 8} more"] if len(names) > 8 else []
+    return f"{flagged_counts(study)} ({', '.join(names[:8] + more)})"
+
+
+def _flagged(study: Study) -> tuple[pd.DataFrame, int]:
+    """Cells with a flag in every row: `model, language, benchmark`; flagged rows of others."""
+    counts, cell = study.counts, ["model", "language", "benchmark"]
+    flagged = counts["flag"] != ""
+    whole = flagged & flagged.groupby([counts[name] for name in cell]).transform("all")
+    return counts.loc[whole, cell].drop_duplicates(), int((flagged & ~whole).sum())
+
+
 def _benchmark_table(study: Study) -> pd.DataFrame:
     """Return one row per benchmark: source, chance, languages, items and models, as text."""
     counts = study.counts.assign(source=study.source_language)
@@ -82,8 +109,8 @@ def _benchmark_table(study: Study) -> pd.DataFrame:
 
 def _facts(study: Study) -> list[tuple[str, str]]:
     """Labels and values that describe a study as a whole."""
-    counts, models, info = study.counts, study.models, study.info
-    flagged = int((counts["flag"] != "").sum())
+    models, info = study.models, study.info
+    flagged = flagged_words(study)
     families = models["family"][(models["family"] != "").to_numpy()].nunique()
     facts = [
         ("Name", info.name + (" (synthetic)" if info.synthetic else "")),
@@ -94,7 +121,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
             f"{models['params_total'].count()}, release date for {models['release_date'].count()}",
         ),
         ("Languages", f"{len(study.languages)}: {', '.join(study.languages)}"),
-        ("Flagged", f"{flagged} of {len(counts)} rows"),
+        ("Flagged", flagged or "none"),
         ("Claims", ", ".join(str(claim["name"]) for claim in study.claims) or "none registered"),
     ]
     optional = ("source", "licence", "citation", "notes")

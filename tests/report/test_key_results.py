@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hatstats import Shape, simulate_study
 from hatstats.report.results.collect import scores_frame
 from hatstats.report.results.key_results import key_result_lines
 from hatstats.report.results.results import Fits, ReportOptions
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
+from hatstats.study.describe import flagged_counts, flagged_words
 from hatstats.trends.claims.verdicts import Verdict, Verdicts
 from tests.report.studies import aggregate_study
 
@@ -151,6 +153,22 @@ def test_cells_that_were_used_are_not_called_left_out() -> None:
     assert lines_of(with_flagged=True)[-1] == "1 suspicious cell used."
     clean = aggregate_study().without_flagged()
     assert lines_of(study=clean)[-1].startswith("claim: supported")
+
+
+def test_rows_of_items_are_counted_as_cells() -> None:
+    """Two cells of 20 items are two cells; three items of another cell are rows."""
+    study = simulate_study([0.0, 0.5, 1.0], shape=Shape(n_items=20, n_languages=2), rng=1)
+    counts, flags = study.counts, study.counts["flag"].copy()
+    first, second, third = study.model_names
+    source = counts["language"] == study.source_language
+    flags[(counts["model"].isin([first, second])) & source] = "extraction-failure"
+    flags[np.flatnonzero((counts["model"] == third) & source)[:3]] = "odd"
+    flagged = replace(study, counts=counts.assign(flag=flags))
+    language = study.source_language.iloc[0]
+    assert flagged_counts(flagged, "suspicious cell") == "2 suspicious cells and 3 single rows"
+    assert flagged_words(flagged).endswith(f"single rows ({first} {language}, {second} {language})")
+    assert f"Flagged     {flagged_counts(flagged)} (" in flagged.summary()
+    assert flagged_words(study) == ""
 
 
 def test_choices_that_were_not_tried_change_nothing_and_are_not_mentioned() -> None:

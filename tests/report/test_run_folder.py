@@ -15,6 +15,7 @@ import pytest
 
 from hatstats.errors import DataError
 from hatstats.report import run_folder as run_module
+from hatstats.report.figures.panels import target_against_source
 from hatstats.report.manifest import (
     Origin,
     check_out,
@@ -206,6 +207,11 @@ def test_a_flagged_source_cell_hides_no_point(analysis: Results) -> None:
         shown = analyse(replace(study, counts=counts), ReportOptions(quick=True))
     hollow = shown.points[shown.points["flagged"]]
     assert sorted(set(hollow["model"])) == ["m_1", "m_8"]
+    assert set(hollow.loc[hollow["source_flagged"].astype(bool), "model"]) == {"m_1"}
+    figure = target_against_source(shown.points, shown.curve, chance={})
+    words = " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    assert "Hollow: flagged and left out of the fit: m_8 (fi)." in words
+    assert "Hollow: left out because the source cell is flagged: m_1." in words
     assert "m_1" in set(shown.left_out.loc[shown.left_out["analysis"] == "scores", "model"])
 
 

@@ -31,8 +31,9 @@ def target_against_source(
     """Draw target against source accuracy, one panel per benchmark and target language.
 
     `points` has one row per model, benchmark and language: `model, family, benchmark, language,
-    source, target, source_low, source_high, target_low, target_high, conf_level, flagged`.
-    Flagged cells are hollow; unknown limits have no error bar. `curve` is the fitted relation,
+    source, target, source_low, source_high, target_low, target_high, conf_level, flagged`, and
+    optionally `source_flagged`. Flagged cells are hollow, and so are all of a model whose source
+    cell is flagged; unknown limits have no error bar. `curve` is the fitted relation,
     `benchmark, language, source, target`, sorted by source within a panel, or empty. `chance` is
     the accuracy of blind guessing by benchmark, drawn dotted where it is above 0.
     """
@@ -116,10 +117,15 @@ def _panel_note(
         parts.append("Too many models for error bars.")
     elif points[list(_LIMITS)].notna().to_numpy().any():
         parts.append(f"Bars: {100.0 * float(points['conf_level'].iloc[0]):g} % intervals.")
-    flagged = points[points["flagged"].astype(bool)]
-    if len(flagged):
-        cells = [f"{row.model} ({row.language})" for row in flagged.itertuples()]
+    hollow = points[points["flagged"].astype(bool)]
+    of_source = hollow.get("source_flagged", pd.Series(False, hollow.index)).astype(bool)
+    cells = [f"{row.model} ({row.language})" for row in hollow[~of_source].itertuples()]
+    if cells:
         parts.append(f"Hollow: flagged and left out of the fit: {layout.name_some(cells, 8)}.")
+    if of_source.any():
+        names = list(hollow.loc[of_source, "model"].unique())
+        named = layout.name_some(names, 8)
+        parts.append(f"Hollow: left out because the source cell is flagged: {named}.")
     if not_drawn:
         parts.append(f"{not_drawn} further panels are not drawn.")
     return " ".join(parts)

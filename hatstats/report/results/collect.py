@@ -86,7 +86,7 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
 
 def points_frame(fits: Fits) -> pd.DataFrame:
     """Accuracies with limits, as the analysis used them, and the flagged cells beside them."""
-    points = fits.profile.points().assign(flagged=False)
+    points = fits.profile.points().assign(flagged=False, source_flagged=False)
     for side in ("source", "target"):
         limits = wald_interval(points[side], points[f"{side}_se"], np.inf, fits.options.conf_level)
         points[f"{side}_low"], points[f"{side}_high"] = limits[:, 0], limits[:, 1]
@@ -117,6 +117,7 @@ def _flagged_points(study: Study) -> pd.DataFrame:
         source=chosen["accuracy_source"],
         target=chosen["accuracy"],
         flagged=True,
+        source_flagged=chosen["flagged_source"].eq(True),
     )
 
 

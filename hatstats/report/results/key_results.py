@@ -8,6 +8,7 @@ import pandas as pd
 
 from hatstats.inference.result_frame import p_text
 from hatstats.report.results.results import Fits
+from hatstats.study.describe import flagged_counts
 from hatstats.trends.claims.verdicts import Verdict
 
 _WIDTH = 80
@@ -88,7 +89,7 @@ def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
     parts, claims = [], len(fits.claims)
     if len(fits.study.flagged):
         what = "used" if fits.options.with_flagged else "left out"
-        parts.append(f"{_count(len(fits.study.flagged), 'suspicious cell')} {what}")
+        parts.append(f"{flagged_counts(fits.study, 'suspicious cell')} {what}")
     if len(specification) > claims:
         parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
     line = "; ".join(parts)

@@ -88,14 +88,24 @@ def findings(study: Study) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
 
-def finding_table(found: Sequence[Finding], study: str) -> pd.DataFrame:
-    """`name, kind, model, benchmark, languages, evidence, command`, one row for each finding."""
-    rows = [
-        (f.name, f.kind, f.model, f.benchmark, " ".join(f.languages), f.evidence, f.command(study))
-        for f in found
-    ]
-    names = ["name", "kind", "model", "benchmark", "languages", "evidence", "command"]
-    return pd.DataFrame(rows, columns=names).astype("str")
+def is_excluded(finding: Finding, study: Study) -> bool:
+    """Whether every row of the study that a finding concerns is flagged, for whatever reason."""
+    return bool((study.counts["flag"] != "")[_concerned(study.counts, finding)].all())
+
+
+def finding_table(found: Sequence[Finding], study: Study, path: str) -> pd.DataFrame:
+    """One row for each finding: its fields, whether it `excluded` is, and the `command` to do so.
+
+    `path` is that of the study. Columns: `name, kind, model, benchmark, languages, evidence,
+    excluded, command`; those that are excluded have no command.
+    """
+    rows = []
+    for each in found:
+        done = is_excluded(each, study)
+        rows.append((each.name, each.kind, each.model, each.benchmark, " ".join(each.languages),
+                     each.evidence, done, "" if done else each.command(path)))  # fmt: skip
+    names = ["name", "kind", "model", "benchmark", "languages", "evidence", "excluded", "command"]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[:-2], "str"))
 
 
 def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
@@ -119,25 +129,29 @@ def write_flags(folder: Path, found: Sequence[Finding]) -> int:
     frame = read_table(path).frame
     for column in ("flag", "evidence"):
         frame[column] = frame[column].fillna("").astype("str") if column in frame else ""
-    text = {
-        name: frame[name].astype("str").str.strip()
-        for name in ("model", "benchmark", "language", "item") if name in frame
-    }  # fmt: skip
+    names = [name for name in ("model", "benchmark", "language", "item") if name in frame]
+    text = frame[names].apply(lambda column: column.astype("str").str.strip())
     n_flagged = 0
     for finding in found:
-        rows = frame["flag"] == ""
-        for name, wanted in (
-            ("model", [finding.model]),
-            ("benchmark", [finding.benchmark]),
-            ("language", finding.languages),
-            ("item", finding.items),
-        ):
-            if any(wanted):
-                rows &= text[name].isin(wanted)
+        rows = (frame["flag"] == "") & _concerned(text, finding)
         frame.loc[rows, ["flag", "evidence"]] = [finding.kind, finding.evidence]
         n_flagged += int(rows.sum())
     replace_table(path, frame)
     return n_flagged
+
+
+def _concerned(counts: pd.DataFrame, finding: Finding) -> pd.Series[bool]:
+    """Mask of the rows of a table of counts (n,) that a finding concerns."""
+    rows = pd.Series(True, index=counts.index)
+    for name, wanted in (
+        ("model", [finding.model]),
+        ("benchmark", [finding.benchmark]),
+        ("language", finding.languages),
+        ("item", finding.items),
+    ):
+        if any(wanted):
+            rows &= counts[name].isin(wanted)
+    return rows
 
 
 def _extraction(study: Study) -> Iterator[Finding]:

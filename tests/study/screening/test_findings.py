@@ -159,6 +159,23 @@ def test_excluding_by_name_flags_the_rows_and_nothing_else(format: str, tmp_path
     assert write_flags(tmp_path / "study", chosen) == 0
 
 
+def test_what_is_flagged_already_is_not_advised_again() -> None:
+    study = study_of(zero(plain()))
+    table = finding_table(findings(study), study, "s")
+    names = table.loc[table["languages"] == "th", "name"]
+    assert "zero-accuracy:b:quiz:th" in set(names)
+    assert not table["excluded"].any()
+    rows = cell(study.counts, "b", "th")
+    flagged = study.counts.assign(flag=["odd" if hit else "" for hit in rows], evidence="Seen.")
+    after = finding_table(findings(study_of(flagged)), study_of(flagged), "s")
+    done = after["excluded"] & (after["command"] == "")
+    assert set(after["name"]) == set(table["name"])
+    assert set(after.loc[done, "name"]) == set(names)
+    # A cell of which one item is flagged is not left out.
+    flagged.loc[np.flatnonzero(rows)[0], "flag"] = ""
+    assert not finding_table(findings(study_of(flagged)), study_of(flagged), "s")["excluded"].any()
+
+
 def test_a_name_that_no_finding_has_is_an_error() -> None:
     found = findings(study_of(zero(plain())))
     with pytest.raises(DataError, match=r"no such finding.*Did you mean 'zero-accuracy:b:quiz:th'"):
@@ -166,7 +183,8 @@ def test_a_name_that_no_finding_has_is_an_error() -> None:
 
 
 def test_a_table_of_findings_has_a_command_for_each() -> None:
-    table = finding_table(findings(study_of(zero(plain()))), "s")
+    study = study_of(zero(plain()))
+    table = finding_table(findings(study), study, "s")
     assert len(table) >= 2
     assert (table["command"] != "").all()
 
