@@ -4,10 +4,10 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report test lint docs bench calibrate lock clean
+.PHONY: help setup report test test-slow lint docs bench calibrate lock clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 setup: ## make .venv ready (the other targets do it too)
 	@sh .ci/setup
@@ -15,8 +15,11 @@ setup: ## make .venv ready (the other targets do it too)
 report: setup ## the main job on real data: results/euroeval/report.html
 	.venv/bin/hatstats report data/euroeval --out results/euroeval
 
-test: setup ## the test suite, on all cores
-	$(PYTHON) -m pytest --numprocesses auto --dist loadfile
+test: setup ## the test suite but for two slow proofs, on all cores
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m "not slow"
+
+test-slow: setup ## the slow proofs: a sampler with a latent for every item, a fresh environment
+	$(PYTHON) -m pytest -m slow
 
 lint: setup ## style and types
 	$(PYTHON) -m ruff check .

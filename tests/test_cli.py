@@ -433,7 +433,6 @@ def test_without_a_verb_the_help_is_shown() -> None:
     assert "report" in done.output
 
 
-@pytest.mark.slow
 def test_plan_and_stress_need_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make, made = designs.plan, []
 

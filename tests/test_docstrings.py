@@ -56,15 +56,7 @@ def test_methods_that_the_readme_calls_have_docstrings() -> None:
     assert [name for name, text in found.items() if not text] == []
 
 
-#: Examples that compile and sample a posterior.
-SAMPLED = {
-    "ClaimFits", "HierarchicalFit", "PosteriorContrast", "PosteriorScores", "fit_claims",
-    "fit_hierarchical", "read_hierarchical",
-}  # fmt: skip
-CASES = [pytest.param(name, marks=pytest.mark.slow) if name in SAMPLED else name for name in OWNERS]
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", OWNERS)
 def test_the_example_runs(name: str) -> None:
     text = documented(name)
     assert re.search(r"^Examples\n-{8}$", text, flags=re.MULTILINE), f"{name} has no example"

@@ -228,7 +228,7 @@ def fit_hierarchical(
     with own_random_state():
         from hatstats.bayes.model import draw_prior, log_prior, sample
 
-    posterior, statistics, seconds = sample(fit.model, how, seed)
+    posterior, statistics, seconds = sample(found.marginal, found.priors, fit.model, how, seed)
     posterior["log_prior"] = log_prior(fit.model, posterior)
     facts = asdict(request) | {
         "study": study.name,

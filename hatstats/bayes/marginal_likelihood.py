@@ -26,8 +26,9 @@ from scipy import linalg
 
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
+from hatstats.bayes.options import Priors
 from hatstats.estimators.aggregate.panel_regression import family_labels
-from hatstats.inference.arrays import Floats
+from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.linalg import cholesky_inverse
 
 
@@ -277,3 +278,70 @@ class MarginalCells:
                     - group.size * constant
                 )
         return {"cell": (tuple(names), by_cell), "family": (tuple(family_names), by_family)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogPosterior:
+    """Log posterior density of the scales in NumPy, with its gradient: what nutpie walks on.
+
+    A point (k + L + u,) holds k log standard deviations, L slopes and u unknown covariates. It is
+    the density of the PyMC model of `hatstats.bayes.model`, to which a test holds it.
+    """
+
+    marginal: MarginalCells
+    names: tuple[str, ...]  # of the k standard deviations
+    deviation: Floats  # (k,) scales of their half-normal priors
+    lines: Ints  # (L,) benchmarks with a line
+    line: float  # line, unknown: standard deviations of their normal priors
+    unknown: float
+
+    @classmethod
+    def of(cls, marginal: MarginalCells, priors: Priors) -> LogPosterior:
+        """The density of a study's cells."""
+        groups = marginal.effects.scaled
+        names = (*(f"sd_{group.name}" for group in groups), "sd_cell")
+        deviation = np.array([*(group.scale for group in groups), priors.cell])
+        lines = np.flatnonzero([part.by_line for part in marginal.parts])
+        return cls(marginal, names, deviation, lines, priors.line, priors.unknown or 1.0)
+
+    def start(self) -> Floats:
+        """Logarithms of the priors' scales, and the means of the rest."""
+        unknown = np.zeros(len(self.marginal.effects.unknown))
+        return np.concatenate([np.log(self.deviation), np.ones(self.lines.size), unknown])
+
+    def named(self, point: Floats) -> dict[str, Floats]:
+        """Parameters of a point by the names of the PyMC model."""
+        scales, line, unknown = np.split(
+            point, [len(self.names), len(self.names) + len(self.lines)]
+        )
+        out = {name: np.asarray(v) for name, v in zip(self.names, np.exp(scales), strict=True)}
+        return out | {k: v for k, v in (("line", line), ("unknown", unknown)) if v.size}
+
+    def __call__(self, point: Floats) -> tuple[float, Floats]:
+        """Value and gradient; -inf where the covariance cannot be factored."""
+        k, marginal = len(self.names), self.marginal
+        effects, sd = marginal.effects, np.exp(point[:k])
+        line, unknown = np.split(point[k:], [len(self.lines)])
+        slopes = np.zeros(len(effects.units))
+        slopes[self.lines] = line
+        try:
+            found = marginal.solve(Scales(sd[:-1], float(sd[-1]), slopes, unknown))
+        except np.linalg.LinAlgError:
+            return -np.inf, np.zeros_like(point)
+        by_sd = [found.by_deviation[group.columns].sum() for group in effects.scaled]
+        by_unknown = [found.by_matrix[entries].sum() for entries in effects.unknown_entries]
+        by_slope = found.by_slope[self.lines]
+        # Distances from the prior means in prior standard deviations.
+        ratio, moved, value = sd / self.deviation, (line - 1.0) / self.line, unknown / self.unknown
+        standard = np.concatenate([ratio, moved, value])
+        total = found.value + point[:k].sum() - 0.5 * (standard @ standard)
+        total -= np.log(self.deviation / 2.0).sum() + 0.5 * np.log(2.0 * np.pi) * standard.size
+        total -= moved.size * np.log(self.line) + value.size * np.log(self.unknown)
+        gradient = np.concatenate(
+            [
+                sd * np.array([*by_sd, found.by_cell]) + 1.0 - ratio**2,
+                by_slope - moved / self.line,
+                np.array(by_unknown) - value / self.unknown,
+            ]
+        )
+        return float(total), gradient

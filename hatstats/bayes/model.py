@@ -17,15 +17,13 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from numba import njit
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.graph.traversal import graph_inputs
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from hatstats.bayes.kernel import Stacked, solve
-from hatstats.bayes.marginal_likelihood import MarginalCells
+from hatstats.bayes.marginal_likelihood import LogPosterior, MarginalCells
 from hatstats.bayes.options import Priors, Sampling, own_random_state
 from hatstats.errors import FitError
 from hatstats.inference.arrays import Floats
@@ -104,7 +102,7 @@ def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str
     coords = {"line_benchmark": [benchmarks[b] for b in lines], "unknown_value": unknown_names}
     with pm.Model(coords={name: values for name, values in coords.items() if values}) as model:
         free = [pm.HalfNormal(f"sd_{group.name}", sigma=group.scale) for group in effects.scaled]
-        # Whatever depends on the study is a shared variable: see `compile_model`.
+        # Whatever depends on the study is a shared variable, which other data can replace.
         fixed = [group for group in effects.groups if group.fixed]
         given = pytensor.shared(np.array([group.scale for group in fixed]), name="given")
         scale_of = {group.name: index for index, group in enumerate([*effects.scaled, *fixed])}
@@ -160,36 +158,13 @@ def log_prior(model: pm.Model, values: Draws) -> Floats:
     return np.asarray(total, dtype=float)
 
 
-#: What nutpie compiled, by the structure of the model.
-_COMPILED: dict[str, Any] = {}
-
-
-def compile_model(model: pm.Model) -> Any:
-    """What nutpie samples; ``.with_data(source=..., outcome=...)`` gives it other estimates.
-
-    Compiling takes seconds, so models that differ only in their shared variables share the code.
-    """
-    import nutpie
-
-    with own_random_state():
-        density = model.logp()
-        structure = pytensor.dprint(density, print_type=True, file="str")
-        structure += repr({name: len(levels) for name, levels in model.coords.items()})
-        if structure not in _COMPILED:
-            _COMPILED[structure] = nutpie.compile_pymc_model(model)
-        compiled, inputs = _COMPILED[structure], graph_inputs([density])
-    data = {each.name: each.get_value() for each in inputs if isinstance(each, SharedVariable)}
-    used = {each.name for each in compiled.shared_var_keys}
-    return compiled.with_data(**{name: data[name] for name in used})
-
-
 def sample(
-    model: pm.Model, how: Sampling, seed: int, compiled: Any = None
+    marginal: MarginalCells, priors: Priors, model: pm.Model, how: Sampling, seed: int
 ) -> tuple[Draws, Draws, float]:
-    """Draw from a model.
+    """Draw from the model of `build_model`: PyMC from `model`, nutpie from its density in NumPy.
 
-    `compiled`: from `compile_model`, to save the time. Returns `posterior` (chains, draws, ...);
-    `statistics` (chains, draws). Raises FitError if the sampler fails or is interrupted.
+    Returns `posterior` (chains, draws, ...); `statistics` (chains, draws); seconds. Raises FitError
+    if the sampler fails or is interrupted.
     """
     began = time.monotonic()
     logger = logging.getLogger("pymc")
@@ -199,7 +174,7 @@ def sample(
         with own_random_state(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if how.sampler == "nutpie":
-                tree = _nutpie(compiled or compile_model(model), how, seed)
+                tree = _nutpie(LogPosterior.of(marginal, priors), how, seed)
             else:
                 tree = pm.sample(
                     model=model,
@@ -232,10 +207,25 @@ def sample(
     return posterior, statistics, time.monotonic() - began
 
 
-def _nutpie(compiled: Any, how: Sampling, seed: int) -> Any:
-    """Tree of all chains by nutpie."""
+def _nutpie(density: LogPosterior, how: Sampling, seed: int) -> Any:
+    """Tree of all chains by nutpie.
+
+    A compiled PyMC model would take 15 seconds to compile, for each structure anew, and draw no
+    faster: the likelihood is compiled once and for all, and the priors are a few numbers.
+    """
     import nutpie
 
+    start = density.start()
+    named = density.named(start)
+    compiled = nutpie.compiled_pyfunc.from_pyfunc(
+        start.size,
+        lambda: density,
+        lambda *_: density.named,
+        [np.dtype(float)] * len(named),
+        [np.shape(value) for value in named.values()],
+        list(named),
+        make_initial_point_fn=lambda s: start + np.random.default_rng(s).uniform(-1, 1, start.size),
+    )
     return nutpie.sample(
         compiled,
         draws=how.draws,

@@ -71,7 +71,7 @@ def rank_statistics(
     Truths are drawn from the prior and data from them, so that ranks are uniform if the posterior
     is right (Talts et al. 2018, arXiv 1804.06788).
 
-    `n_jobs`: processes, through joblib; each compiles the model once. Returns `fit, quantity, rank,
+    `n_jobs`: processes, through joblib. Returns `fit, quantity, rank,
     n_draws, covered`; ranks among every `thin`-th draw, intervals from all of them.
     """
     children = np.random.default_rng(rng).spawn(n_fits)
@@ -88,22 +88,20 @@ def rank_statistics(
 
 
 def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.DataFrame]:
-    """Ranks of several drawn studies, fitted with one compiled model."""
+    """Ranks of several drawn studies."""
     cells = template(design)
     with own_random_state():
-        from hatstats.bayes.model import build_model, compile_model, draw_prior, sample
+        from hatstats.bayes.model import build_model, draw_prior, sample
 
         model = build_model(cells.marginal, cells.priors, [])
-    compiled = compile_model(model)
     tables = []
     for rng in rngs:
         drawn = draw_prior(model, 1, int(rng.integers(2**31)))
         parameters = {name: value[0] for name, value in drawn.items()}
         truth = cells.complete(parameters, rng, prior=True)
         found = redrawn(cells, truth, rng)
-        data = {name: getattr(found.marginal.stacked, name) for name in ("source", "outcome")}
         seed = int(rng.integers(2**31))
-        draws, _, _ = sample(model, design.sampling, seed, compiled.with_data(**data))
+        draws, _, _ = sample(found.marginal, cells.priors, model, design.sampling, seed)
         flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.items()}
         posterior, true = _quantities(found.complete(flat, rng)), _quantities(truth)
         rows = []

@@ -61,7 +61,7 @@ def test_script_needs_only_public_names_and_figures(name: str) -> None:
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of a posterior into its tables needs fewer draws than its digits do."""
-    few = hs.Sampling(draws=400, tune=300, chains=2)
+    few = hs.Sampling(draws=100, tune=100, chains=2)
     monkeypatch.setattr(hs, "fit_claims", partial(hs.fit_claims, sampling=few))
 
 

@@ -186,8 +186,10 @@ def test_a_sampler_that_fails_or_is_interrupted_is_named(
         raise error
 
     monkeypatch.setattr(model, "_nutpie", fail)
+    fit = item_fit()
+    given = fit.cell_model.marginal, fit.cell_model.priors, fit.model
     with pytest.raises(FitError, match=f"nutpie failed .{type(error).__name__}"):
-        model.sample(item_fit().model, Sampling(), 1, object())
+        model.sample(*given, Sampling(), 1)
 
 
 def test_the_item_model_takes_one_benchmark_with_items() -> None:

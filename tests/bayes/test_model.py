@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,8 +14,9 @@ from scipy import stats
 
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.fit import prepare
+from hatstats.bayes.marginal_likelihood import LogPosterior
 from hatstats.bayes.options import Sampling, own_random_state
-from tests.bayes.cases import QUICK, item_fit, item_study, mixed_study, request
+from tests.bayes.cases import QUICK, item_fit, mixed_study, request
 
 
 @pytest.fixture(autouse=True)
@@ -62,21 +64,54 @@ def test_density_is_the_prior_times_the_marginal_likelihood() -> None:
     np.testing.assert_allclose(log_prior(model, drawn), prior, rtol=1e-9)
 
 
-def test_gradient_is_that_of_differences_in_python_and_compiled() -> None:
+def points(model: Any, count: int) -> Iterator[np.ndarray]:
+    """Unconstrained values of all parameters under one another."""
+    size = sum(np.size(value) for value in model.initial_point().values())
+    rng = np.random.default_rng(2)
+    return (rng.uniform(-1.0, 0.5, size) for _ in range(count))
+
+
+def test_gradient_is_that_of_differences() -> None:
     _, model = mixed()
-    found = []
-    for mode in ("FAST_COMPILE", "NUMBA"):
-        function = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
-        function.set_extra_values({})
-        size = sum(np.size(value) for value in model.initial_point().values())
-        x = np.random.default_rng(2).uniform(-1.0, 0.5, size)
-        value, gradient = function(x)
-        found.append(np.r_[value, gradient])
-        if mode == "FAST_COMPILE":
-            steps = 1e-5 * np.eye(x.size)
-            differences = [(function(x + s)[0] - function(x - s)[0]) / 2e-5 for s in steps]
-            np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    function = model.logp_dlogp_function(ravel_inputs=True, mode="FAST_COMPILE")
+    function.set_extra_values({})
+    (x,) = points(model, 1)
+    steps = 1e-5 * np.eye(x.size)
+    differences = [(function(x + s)[0] - function(x - s)[0]) / 2e-5 for s in steps]
+    np.testing.assert_allclose(function(x)[1], differences, rtol=1e-4, atol=1e-5)
+
+
+def test_what_nutpie_walks_on_is_the_density_of_the_model() -> None:
+    """Slopes, an unknown covariate, families and benchmarks among the parameters."""
+    cells, model = mixed()
+    density = LogPosterior.of(cells.marginal, cells.priors)
+    names = [str(variable.name) for variable in model.free_RVs]
+    assert list(density.named(density.start())) == names
+    start = np.concatenate([np.ravel(value) for value in model.initial_point().values()])
+    np.testing.assert_allclose(density.start(), start, rtol=1e-12)
+    function = model.logp_dlogp_function(ravel_inputs=True, mode="FAST_COMPILE")
+    function.set_extra_values({})
+    for x in points(model, 5):
+        (value, gradient), (expected, derivatives) = density(x), function(x)
+        assert value == pytest.approx(float(expected), rel=1e-9)
+        np.testing.assert_allclose(gradient, derivatives, rtol=1e-9, atol=1e-9)
+
+
+def test_the_operation_compiled_by_numba_is_that_in_python() -> None:
+    """Whoever samples the PyMC model by other means has it compiled."""
+    import pytensor
+
+    from hatstats.bayes.model import CellLikelihood
+
+    cells, _ = mixed()
+    scales = np.random.default_rng(1).uniform(0.3, 0.8, len(cells.effects.scaled))
+    deviations = cells.effects.deviations(scales)
+    data = [np.asarray(value) for value in cells.marginal.stacked]
+    arguments = [cells.effects.matrix, deviations, np.array(0.3), np.array([0.0, 1.1]), *data]
+    outputs = CellLikelihood()(*arguments)
+    found, expected = (pytensor.function([], outputs, mode=m)() for m in ("NUMBA", "FAST_COMPILE"))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_it_can_be_printed_and_drawn() -> None:
@@ -118,57 +153,27 @@ def test_anyone_can_extend_and_sample_it() -> None:
 
 
 def test_both_samplers_draw_the_same_posterior_and_seeds_decide_the_draws() -> None:
-    from hatstats.bayes.model import compile_model, sample
+    from hatstats.bayes.model import sample
 
-    model = item_fit().model
-    compiled = compile_model(model)
+    fit, long = item_fit(), Sampling(draws=500, tune=300, chains=2)
+    given = fit.cell_model.marginal, fit.cell_model.priors, fit.model
     state, legacy = random.getstate(), repr(np.random.get_state())  # noqa: NPY002
-    long = Sampling(draws=500, tune=300, chains=2)
-    first, statistics, _ = sample(model, long, 5, compiled)
-    again, _, _ = sample(model, Sampling(draws=500, tune=300, chains=2, cores=1), 5, compiled)
-    other, _, _ = sample(model, QUICK, 6, compiled)
+    first, statistics, _ = sample(*given, long, 5)
+    again, _, _ = sample(*given, replace(long, cores=1), 5)
+    other, _, _ = sample(*given, QUICK, 6)
     assert random.getstate() == state
     assert repr(np.random.get_state()) == legacy  # noqa: NPY002
     assert set(statistics) >= {"diverging", "energy", "maxdepth_reached"}
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
         assert not np.array_equal(first[name][:, :150], other[name])
-    pymc, statistics, _ = sample(model, Sampling(draws=500, tune=300, chains=2, sampler="pymc"), 5)
+    pymc, statistics, _ = sample(*given, replace(long, sampler="pymc"), 5)
     assert set(statistics) >= {"diverging", "energy", "maxdepth_reached"}
     for name in first:
         logs = [np.log(np.abs(draws[name])).ravel() for draws in (first, pymc)]
         # Some 300 effective draws of each.
         error = np.hypot(*(log.std() for log in logs)) / np.sqrt(300)
         assert abs(logs[0].mean() - logs[1].mean()) < 4.0 * error
-
-
-def test_models_of_one_structure_share_their_code_but_not_their_data() -> None:
-    """The density of each draw is that of the model asked for, not of the one compiled first."""
-    import nutpie
-
-    from hatstats.bayes.model import _COMPILED, build_model, compile_model
-
-    compile_model(item_fit().model)
-    count = len(_COMPILED)
-    for study, formula in (
-        (item_study(), None),
-        (item_study().select(languages=["src", "t01"]), None),
-    ):
-        cells, _ = prepare(study, request(formula))
-        model = build_model(cells.marginal, cells.priors, [])
-        compiled = compile_model(model)
-        assert len(_COMPILED) == count, "compiled once more"
-        tree = nutpie.sample(
-            compiled, draws=3, tune=20, chains=1, seed=1, progress_bar=False, save_warmup=False
-        )
-        density = model.compile_logp(mode="FAST_COMPILE")
-        for draw in range(3):
-            point = {
-                str(value.name): np.log(tree["posterior"][str(variable.name)].values[0, draw])
-                for variable, value in model.rvs_to_values.items()
-            }
-            found = tree["sample_stats"]["logp"].values[0, draw]
-            assert float(density(point)) == pytest.approx(float(found), rel=1e-9)
 
 
 def test_prior_draws_have_the_priors_moments() -> None:

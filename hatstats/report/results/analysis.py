@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from hatstats.errors import HatstatsError
 from hatstats.estimators.aggregate.profile import AggregateProfile
-from hatstats.estimators.methods import Method, default_method, fit_profile
+from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.other_measures.table import measures
 from hatstats.report.results.collect import frames_of
@@ -63,11 +63,6 @@ def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], d
     return fitted, reasons
 
 
-def fit_method(study: Study, options: ReportOptions) -> Method:
-    """The estimator that an analysis uses."""
-    return options.method or default_method(study)[0]
-
-
 def _influence(trend: TrendFit) -> pd.DataFrame:
     """How far one trend moves when a model is left out, one row per model and term."""
     whole = ["without", "n_models", "cooks_distance"]
@@ -91,11 +86,12 @@ def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: flo
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _specifications(study: Study, options: ReportOptions) -> dict[str, Specification]:
+def _specifications(
+    study: Study, options: ReportOptions, method: Method
+) -> dict[str, Specification]:
     """The reported analysis first, then the other choices that the report tries."""
-    method, reference = fit_method(study, options), options.reference
     base = default_specification(
-        study, method=method, reference=reference, flagged=options.with_flagged
+        study, method=method, reference=options.reference, flagged=options.with_flagged
     )
     if options.quick:
         return {"as reported": base}
@@ -154,10 +150,10 @@ def analyse(
     with reasons.
     """
     options = options or ReportOptions()
-    specifications = _specifications(study, options) if study.claims else {}
-    from_items = fit_method(study, options) in ("latent", "joint")
-    total = 5 + len(specifications) + from_items + 8 * options.bayes
-    done = 0
+    if options.bayes:
+        # What is not installed stops the job at once, not after minutes.
+        from hatstats.bayes import fit  # noqa: F401
+    done, total = 0, 1
 
     def step(what: str) -> None:
         nonlocal done
@@ -168,6 +164,10 @@ def analyse(
     used = study if options.with_flagged else study.without_flagged()
     step("transfer profiles")
     profile = fit_profile(used, method=options.method)
+    method = cast("Method", profile.method)
+    specifications = _specifications(study, options, method) if study.claims else {}
+    from_items = method in ("latent", "joint")
+    total = 5 + len(specifications) + from_items + 8 * options.bayes
     step("HAT scores")
     scores = profile.hat(options.reference)
     ranks = scores.ranks(rng=options.seed, conf_level=options.conf_level)

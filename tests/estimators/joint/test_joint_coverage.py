@@ -12,7 +12,6 @@ from hatstats.simulation.worlds import true_hat
 UNIFORM = (np.arange(2000) + 0.5) / 2000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("trials", "languages"), [(5, 2)])
 def test_interval_coverage(trials: int, languages: int) -> None:
     """A small run: with 250 replicates coverage was .94 to .95 (5 trials, 2 languages)."""

@@ -13,7 +13,6 @@ REFERENCE = (0.3, 0.5, 0.7)
 TRANSFER = (0.0, 0.6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [Shape(300, 2, 10), Shape(660, 1, 5), Shape(300, 4, 10, twins=True)],
