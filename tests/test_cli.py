@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def test_report_records_what_was_asked_for(reported: tuple[Path, Result]) -> Non
         "conf_level": 0.95,
         "reference": "pooled",
         "method": None,
+        "scope": "these wordings",
         "with_flagged": False,
         "quick": True,
         "bayes": False,
@@ -198,6 +200,42 @@ def test_item_level_studies_go_through_every_verb(tmp_path: Path) -> None:
     done = run("claims", tmp_path / "items")
     assert done.exit_code == 0
     assert "No claims are registered" in done.stdout
+
+
+def test_the_scope_of_wordings_goes_through_every_verb(tmp_path: Path) -> None:
+    shape = hatstats.Shape(60, 2, 3, wording_sd=0.5)
+    study = hatstats.simulate_study([-0.5, 0.0, 0.3, 0.6, 0.9, 1.2, 1.5], shape=shape, rng=2)
+    claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    folder = replace(study, claims=({**claim, "threshold": 0.0},)).write(tmp_path / "study")
+    asked = ("--method", "observed", "--scope", "wordings like these")
+    assert "95% intervals, wordings like these)" in run("score", folder, *asked).stdout
+    scored = json.loads(run("score", folder, *asked, "--json").stdout)
+    assert scored["scope"] == "wordings like these"
+    wider = hatstats.fit_profile(study, method="observed").hat(scope="wordings like these")
+    found = [row["std_error"] for row in scored["scores"]]
+    assert found == pytest.approx(list(wider.std_errors), rel=1e-6)
+    assert "effective_trials" in scored["scores"][0]
+    trend = ("--formula", "log10(params_total)", "--json")
+    terms = json.loads(run("trend", folder, *asked, *trend).stdout)["terms"]
+    assert "wordings like these" in terms[0]["method"]
+    (verdict,) = json.loads(run("claims", folder, *asked, "--json").stdout)["claims"]
+    assert "sampling of items and of wordings like these" in verdict["method"]
+    contrast = wider.contrast("model-02", "model-01")
+    assert verdict["std_error"] == pytest.approx(contrast.std_error, rel=1e-6)
+    table = json.loads(run("specification", folder, *asked, "--quick", "--json").stdout)
+    assert {row["scope"] for row in table["specifications"]} == {"wordings like these"}
+    assert run("report", folder, "--out", tmp_path / "out", *asked, "--quick").exit_code == 0
+    scores = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert set(scores["scope"]) == {"wordings like these"}
+    assert (scores["effective_trials"] == 3.0).all()
+    tables = (tmp_path / "out" / "tables" / "scores.tex").read_text(encoding="utf-8")
+    for text in (tables, (tmp_path / "out" / "report.html").read_text(encoding="utf-8")):
+        assert "wordings like these" in text
+        assert "Trials" in text
+    numbers = (tmp_path / "out" / "numbers.tex").read_text(encoding="utf-8")
+    assert "\\newcommand{\\HatScope}{wordings like these}" in numbers
+    refused = run("score", ROOT / "data" / "euroeval", "--scope", "wordings like these")
+    assert "What is missing: counts per item" in fails(refused, 2)
 
 
 def broken(small: Path, folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:

@@ -30,6 +30,7 @@ from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statist
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.estimators.methods import Method
+from hatstats.scores.wordings import SCOPES
 from hatstats.simulation.simulate import Shape
 from hatstats.simulation.worlds import WorldName
 from hatstats.trends.planning.assumptions import PlanAssumptions
@@ -188,6 +189,19 @@ def prove_latent(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "latent_in_short", "HAT by latent in hard worlds, in short", _in_short(named, "world")
 
 
+def prove_wordings(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Coverage of contrasts where five wordings have main effects, by scope of wordings."""
+    designs = [
+        CoverageDesign(shape=Shape(250, 2, 5, wording_sd=sd), abilities=(0.0, 0.0), scope=scope)
+        for sd, scope in itertools.product((0.25, 0.5), SCOPES)
+    ]
+    tables = _coverages(designs, ("pooled",), effort, seed, jobs)
+    table = pd.concat(tables, ignore_index=True)
+    # The true score of a model is not that of its items without the effects of wordings.
+    table = table[table["quantity"] == "contrast"].drop(columns="ability")
+    yield "wordings", "Contrasts of two equal models, five wordings with main effects", table
+
+
 def prove_stress(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Leakage of source ability into every measure, in all worlds (one process)."""
     n_items, n_seeds = effort.stress_items, effort.stress_studies
@@ -253,6 +267,7 @@ PROOFS = {
     "coverage": prove_coverage,
     "dispersion": prove_dispersion,
     "latent": prove_latent,
+    "wordings": prove_wordings,
     "stress": prove_stress,
     "rejections": prove_rejections,
     "plans": prove_plans,

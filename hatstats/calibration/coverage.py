@@ -18,6 +18,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
+from hatstats.scores.wordings import THESE, Scope
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import WorldName, true_hat
 
@@ -45,7 +46,8 @@ class CoverageDesign:
     """What is simulated, and how it is fitted, to count how often intervals contain the truth.
 
     `abilities` are mean source logits; transfer is the same for all models, so that every contrast
-    is truly 0.
+    is truly 0. Effects of wordings on all items are their own in each model, so that the scores
+    generalise over `scope`.
     """
 
     world: WorldName = "logit_normal"
@@ -53,6 +55,7 @@ class CoverageDesign:
     abilities: tuple[float, ...] = (-1.0, 0.0, 1.0)
     method: Method = "latent"
     options: ItemOptions | None = None
+    scope: Scope = THESE
 
 
 def _intervals(scores: HatScores, level: float) -> Floats:
@@ -73,7 +76,7 @@ def _replicate(
         profile = fit_profile(study, method=design.method, options=design.options)
     drawn = []
     for reference in references:
-        scores = profile.hat(reference)
+        scores = profile.hat(reference, scope=design.scope)
         wider = scores.covariance + np.diag(np.nan_to_num(scores.shape_error) ** 2)
         noted = (scores.overlap["note"] != "").to_numpy()
         drawn.append(
@@ -130,6 +133,7 @@ def coverage(
                     "world": design.world,
                     **{name: getattr(shape, name) for name in _SHAPE},
                     "method": design.method,
+                    "scope": design.scope,
                     "reference": reference_name(reference),
                     "ability": [*design.abilities, *design.abilities[:-1]],
                     "truth": true,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hatstats.cli.terminal import in_flags
+from hatstats.cli.terminal import in_flags, progress_bar
 from hatstats.errors import (
     ConvergenceWarning,
     DataError,
@@ -45,6 +45,8 @@ app = typer.Typer(
 )
 
 Method = Literal["latent", "joint", "observed", "aggregate"]
+# As in `hatstats.scores.wordings`, which takes long to import.
+Scope = Literal["these wordings", "wordings like these"]
 StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]
 
 
@@ -69,6 +71,9 @@ class Choice:
     method: Annotated[
         Method | None, typer.Option(help="Estimator; chosen by the data if not given.")
     ] = None
+    scope: Annotated[Scope, typer.Option(help="Over what intervals generalise, beside items.")] = (
+        "these wordings"
+    )
     with_flagged: Annotated[
         bool, typer.Option("--with-flagged", help="Also use cells that are flagged as suspicious.")
     ] = False
@@ -128,7 +133,10 @@ def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
     from hatstats.estimators.methods import fit_profile
 
     profile = fit_profile(study, method=choice.method)
-    return profile if profile.method == "aggregate" else profile.hat(choice.reference)
+    if profile.method == "aggregate" and choice.scope == "these wordings":
+        return profile
+    with progress_bar() as progress:
+        return profile.hat(choice.reference, scope=choice.scope, progress=progress)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
 _NOT_ANALYSIS = ("json", "debug")
 
 
-@verb("seed", "conf_level", "reference", "method", "with_flagged", "quick")
+@verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick")
 def report(
     study: StudyPath,
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier run is replaced.")],
@@ -55,15 +55,17 @@ def report(
         raise typer.Exit(FAILED)
 
 
-@verb("conf_level", "reference", "method", "with_flagged")
+@verb("conf_level", "reference", "method", "scope", "with_flagged")
 def score(study: StudyPath, *, choice: Choice) -> None:
     """Print the HAT score of every model, best first."""
     _, used = read(study, choice)
     from hatstats.estimators.methods import fit_profile
 
-    scores = fit_profile(used, method=choice.method).hat(choice.reference)
+    profile = fit_profile(used, method=choice.method)
+    with progress_bar() as progress:
+        scores = profile.hat(choice.reference, scope=choice.scope, progress=progress)
     if choice.json:
-        facts = {"method": scores.method, "reference": scores.reference}
+        facts = {"method": scores.method, "reference": scores.reference, "scope": scores.scope}
         print_json({**facts, "estimand": scores.estimand, "scores": scores.tidy(choice.conf_level)})
     else:
         say(scores.summary(choice.conf_level))

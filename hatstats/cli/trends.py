@@ -15,7 +15,7 @@ Sampler = Literal["nutpie", "pymc"]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
 
-@verb("conf_level", "reference", "method", "with_flagged")
+@verb("conf_level", "reference", "method", "scope", "with_flagged")
 def trend(
     study: StudyPath,
     *,
@@ -46,7 +46,7 @@ def trend(
     say(fit.summary(choice.conf_level))
 
 
-@verb("reference", "method", "with_flagged")
+@verb("reference", "method", "scope", "with_flagged")
 def claims(
     study: StudyPath,
     *,
@@ -95,7 +95,7 @@ def claims(
         say(line)
 
 
-@verb("reference", "method", "with_flagged", "quick")
+@verb("reference", "method", "scope", "with_flagged", "quick")
 def specification(study: StudyPath, *, choice: Choice) -> None:
     """Judge every claim under all combinations of choices (--quick: one at a time)."""
     from hatstats.study.read import read_study
@@ -109,7 +109,11 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     from hatstats.trends.claims.specifications import specification_table, verdict_shares
 
     base = default_specification(
-        data, method=choice.method, reference=choice.reference, flagged=choice.with_flagged
+        data,
+        method=choice.method,
+        reference=choice.reference,
+        flagged=choice.with_flagged,
+        scope=choice.scope,
     )
     with progress_bar() as progress:
         table = specification_table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
@@ -43,7 +44,7 @@ def default_method(study: Study) -> tuple[Method, str]:
 
 def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
     """``latent`` or ``joint``, by the effective trials of every benchmark."""
-    worth = [float(part.effective_trials().min()) for part in counts]
+    worth = [float(part.effective_trials.min()) for part in counts]
     fewest = int(np.argmin(worth))
     part, name = counts[fewest], counts[fewest].benchmark
     if worth[fewest] >= _LEAST_TRIALS:
@@ -67,7 +68,7 @@ def _trial_words(counts: ItemCounts) -> str:
         "repeats": "of one wording" + (", taken as independent" if counts.chance == 0 else ""),
         "unknown": "not labelled, taken as independent",
     }
-    worth = counts.effective_trials()
+    worth = counts.effective_trials
     low, high = f"{worth.min():.3g}", f"{worth.max():.3g}"
     shown = low if low == high else f"{low} to {high}"
     number = f"{np.median(trials):g} trials {kinds[counts.trials]}"
@@ -125,7 +126,7 @@ def fit_profile(
     >>> profile = hs.fit_profile(study)
     >>> print(profile.hat().contrast("model-03", "model-01"))  # doctest: +ELLIPSIS
     model-03 - model-01: 0..., 95% interval [...], p ...
-      latent, reference pooled; standard error 0.0..., ... df
+      latent, reference pooled, these wordings; standard error 0.0..., ... df
     """
     study = as_study(study, "fit_profile")
     if method is not None:
@@ -149,7 +150,8 @@ def fit_profile(
     for part in counts:
         fits.append(_fit_benchmark(part, method, options))
         _warn_of_constant_sources(part)
-    return ItemProfile(study, method, tuple(fits), options, reason)
+    refit = partial(_fit_benchmark, method=method, options=options)
+    return ItemProfile(study, method, tuple(fits), options, reason, refit)
 
 
 def _counts_of_items(study: Study, method: str | None) -> list[ItemCounts]:
@@ -182,6 +184,7 @@ def _check_options(
         raise DataError(text, column="options", hint=hint)
 
 
+@one_thread
 def _fit_benchmark(counts: ItemCounts, method: Method, options: ItemOptions | None) -> BenchmarkFit:
     """Fit the models of one benchmark by an item-level method."""
     if method == "joint":

@@ -8,7 +8,7 @@ known far better than each of them: covariances can be shrunk towards it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,37 @@ def covariance_of_sums(sums: Floats) -> Floats:
     return np.asarray(sums.T @ sums * (groups / (groups - 1.0)), dtype=float)
 
 
+def second_unit_part(replicates: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """What a second sampling unit adds to a covariance over clusters (k, k), and its moves (w, k).
+
+    Every cluster is observed under every one of w second units (items under wordings, say), and a
+    replicate is what one finds without one of these: estimates (k,), and their influence summed
+    within clusters (g, k). For means of ``a_i + b_w + e_iw`` over both, `covariance_of_sums` holds
+    ``V_1 = Var(a) / g + Var(e) / (g w)`` and the delete-one jackknife over second units ``V_2 = (w
+    - 1) / w sum_w (t_w - t)^2 = Var(b) / w + Var(e) / (g w)``, t_w the replicates and t their mean:
+    the sum counts the interaction twice (Owen and Eckles 2012, Ann. Appl. Stat. 6:895-927, arXiv
+    1106.2125, where that is the price of reweighting both units). What the clusters contribute to
+    the spread of the t_w is in their influence on them, ``V_12 = (w - 1) / w sum_w sum_c (psi_wc -
+    psi_c)^2``, psi_c the mean over w: for means just the interaction. The whole is ``V_1 + (V_2 -
+    V_12)``, as with two-way clustered errors (Cameron, Gelbach and Miller 2011, JBES 29:238-249).
+    Of the difference, which a few second units estimate badly, the positive semi-definite part is
+    returned, so that no variance is below that over clusters alone. Moves are ``sqrt((w - 1) / w)
+    (t_w - t)``: ``V_2`` is the sum of their products.
+    """
+    values: list[Floats] = []
+    total, products = np.zeros(1), np.zeros(1)
+    for estimate, sums in replicates:
+        values.append(estimate)
+        total, products = total + sums, products + covariance_of_sums(sums)
+    number = len(values)
+    kept = (number - 1.0) / number
+    moves = np.sqrt(kept) * (np.array(values) - np.mean(values, axis=0))
+    within = kept * (products - covariance_of_sums(total) / number)
+    size, direction = np.linalg.eigh(moves.T @ moves - within)
+    part = (direction * np.maximum(size, 0.0)) @ direction.T
+    return np.asarray(part, dtype=float), moves
+
+
 @dataclass(frozen=True, slots=True)
 class Tails:
     """How t statistics of k estimates are distributed.
@@ -84,13 +115,48 @@ class Tails:
         return cls(df, (scaled**3).sum(axis=0))
 
     @classmethod
-    def from_blocks(cls, blocks: Sequence[Floats] | None, weights: Floats) -> Tails:
-        """Tails of one sum with weights (C,), of estimates whose sums are (g_b, C_b) by block."""
+    def crossed(cls, sums: Floats, moves: Sequence[Floats], variance: Floats) -> Tails:
+        """Tails where second units are sampled beside the clusters: see `second_unit_part`.
+
+        Sums of influence values are (g, k), moves of the second units (w_b, k) by block, and
+        `variance` (k,) the whole one. Its parts are estimated independently, that of a block as a
+        scaled chi-squared with w_b - 1 degrees of freedom, so that by Satterthwaite ``df = V^2 /
+        (V_1^2 / df_1 + sum_b V_b^2 / (w_b - 1))``, not fewer than the fewest of a part. The
+        skewness is that of the clusters' part, the only one that has enough units to show any.
+        """
+        clusters = cls.from_sums(sums)
+        own = np.diag(covariance_of_sums(sums))
+        spread, fewest = own**2 / clusters.df, clusters.df
+        for block in moves:
+            freedom = len(block) - 1.0
+            spread = spread + (block**2).sum(axis=0) ** 2 / freedom
+            fewest = np.minimum(fewest, freedom)
+        varies = variance > 0.0
+        df = np.divide(variance**2, spread, out=np.full(own.size, np.inf), where=spread > 0.0)
+        share = np.divide(own, variance, out=np.ones(own.size), where=varies)
+        return cls(np.maximum(df, fewest), clusters.skewness * share**1.5)
+
+    @classmethod
+    def from_blocks(
+        cls,
+        blocks: Sequence[Floats] | None,
+        weights: Floats,
+        moves: Sequence[Floats] | None = None,
+        variance: float = np.nan,
+    ) -> Tails:
+        """Tails of one sum with weights (C,), of estimates whose sums are (g_b, C_b) by block.
+
+        Moves of second units are (w_b, C_b) by block, None where none are sampled; `variance` is
+        that of the sum, which only they need.
+        """
         if blocks is None:
             return cls.unknown(1)
         parts = np.split(weights, np.cumsum([psi.shape[1] for psi in blocks])[:-1])
-        sums = [psi @ own for psi, own in zip(blocks, parts, strict=True)]
-        return cls.from_sums(np.concatenate(sums)[:, None])
+        sums = np.concatenate([psi @ own for psi, own in zip(blocks, parts, strict=True)])[:, None]
+        if moves is None:
+            return cls.from_sums(sums)
+        moved = [(each @ own)[:, None] for each, own in zip(moves, parts, strict=True)]
+        return cls.crossed(sums, moved, np.array([variance]))
 
 
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:

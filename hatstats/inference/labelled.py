@@ -79,6 +79,8 @@ class Contrast(LabelledEstimates):
         How the estimates were made.
     notes : tuple of str
         What weakens either side, in words.
+    scope : str
+        Over which wordings the interval generalises, as in `HatScores`.
     params, bse, cov : Series, Series, DataFrame
         The estimate, its standard error and variance, named by `term`.
 
@@ -104,12 +106,13 @@ class Contrast(LabelledEstimates):
     method: str
     reference: str = ""
     notes: tuple[str, ...] = ()
+    scope: str = ""
 
     @classmethod
-    def from_row(cls, row: pd.DataFrame, notes: tuple[str, ...] = ()) -> Self:
+    def from_row(cls, row: pd.DataFrame, notes: tuple[str, ...] = (), scope: str = "") -> Self:
         """Make a contrast of the one row of a tidy table."""
         facts = {str(key): value for key, value in row.iloc[0].to_dict().items()}
-        return cls(**facts, notes=notes)
+        return cls(**facts, notes=notes, scope=scope)
 
     @property
     def labels(self) -> pd.Index:
@@ -152,7 +155,9 @@ class Contrast(LabelledEstimates):
     def tidy(self) -> pd.DataFrame:
         """One row in the tidy schema."""
         names = [name for name in (*IDENTIFIERS, *TIDY_COLUMNS) if hasattr(self, name)]
-        return ResultFrame({name: [asdict(self)[name]] for name in names})
+        row = ResultFrame({name: [asdict(self)[name]] for name in names})
+        row.attrs["scope"] = self.scope
+        return row
 
     def summary(self) -> str:
         """Estimate, interval and test in lines of at most 80 columns, as it is printed."""
@@ -177,7 +182,8 @@ class Contrast(LabelledEstimates):
     def _source(self) -> str:
         reference = f", reference {self.reference}" if self.reference else ""
         freedom = f", {self.df:.1f} df" if np.isfinite(self.df) else ""
-        return f"  {self.method}{reference}; standard error {self.std_error:.4f}{freedom}"
+        scope = f", {self.scope}" if self.scope else ""
+        return f"  {self.method}{reference}{scope}; standard error {self.std_error:.4f}{freedom}"
 
     def _repr_html_(self) -> str:
         return (

@@ -21,6 +21,7 @@ from hatstats.scores.cell_weights import cell_weights, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import THESE, Scope
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,8 @@ class ScoreBlock:
     `cells` has the columns `model, benchmark, language, estimate` and C rows, `source` the columns
     `model, estimate` (mean source accuracy) and S rows; `cov` is (C + S, C + S), cells first;
     `overlap` as in `HatScores`; `influence` (G, C) of each item or item cluster on each cell,
-    where items are known.
+    where items are known; `wordings` (W, C), moves of the cells without each wording, where
+    wordings are sampled too (`hatstats.inference.influence.second_unit_part`).
     """
 
     cells: pd.DataFrame
@@ -38,13 +40,17 @@ class ScoreBlock:
     cov: Floats
     overlap: pd.DataFrame
     influence: Floats | None = None
+    wordings: Floats | None = None
 
     @property
     def tails(self) -> Tails:
         """Degrees of freedom and skewness of the cells."""
         if self.influence is None:
             return Tails.unknown(len(self.cells))
-        return Tails.from_sums(self.influence)
+        if self.wordings is None:
+            return Tails.from_sums(self.influence)
+        variance = np.diag(self.cov)[: len(self.cells)]
+        return Tails.crossed(self.influence, [self.wordings], variance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +117,7 @@ def assemble(
     reference: str | ArrayLike,
     blocks: Sequence[ScoreBlock],
     chosen: Sequence[str] | None = None,
+    scope: Scope = THESE,
 ) -> HatScores:
     """Average cells over shared languages, then benchmarks, with the full covariance.
 
@@ -147,11 +154,14 @@ def assemble(
     _warn_of_no_spread(cells)
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]
     known = [block.influence for block in blocks if block.influence is not None]
-    by_item = zip(known, weights, strict=True) if len(known) == len(blocks) else None
+    moves = [block.wordings for block in blocks if block.wordings is not None]
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
     flagged = profile.study.flagged
     out = set() if chosen is None else set(profile.target_languages) - set(chosen)
     used = flagged[~flagged["language"].isin(out)]
+    by_item = len(known) == len(blocks)
+    influence = [psi @ own.T for psi, own in zip(known, weights, strict=by_item)]
+    of_models = [each @ own.T for each, own in zip(moves, weights, strict=bool(moves))]
     return HatScores(
         models=models,
         estimates=values[:count],
@@ -166,5 +176,8 @@ def assemble(
         cells_cov=cells_cov,
         overlap=_with_flags(pd.concat([b.overlap for b in blocks], ignore_index=True), used),
         cell_influence=tuple(known) if by_item else None,
-        influence=np.concatenate([psi @ own.T for psi, own in by_item]) if by_item else None,
+        influence=np.concatenate(influence) if by_item else None,
+        scope=scope,
+        wordings=tuple(of_models) or None,
+        cell_wordings=tuple(moves) or None,
     )

@@ -193,6 +193,7 @@ class BenchmarkFit:
                     "benchmark": self.counts.benchmark,
                     "outside": outside,
                     "effective_size": float(items[m] / ratio.sum()) if covered else 0.0,
+                    "effective_trials": self.counts.effective_trials[m],
                     "trimmed": float(kept @ mean / kept.sum()) if kept.sum() > 0 else np.nan,
                     "shape_error": shape,
                     "informed": outside <= _MOSTLY and not guesses[m],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.scores.wordings import (
+    LIKE_THESE,
+    THESE,
     SameWording,
     WordingCorrelation,
     effective_trials,
@@ -21,7 +25,7 @@ from hatstats.scores.wordings import (
 from hatstats.study import Study
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ItemCounts:
     """Counts of one item-level benchmark, aligned over M models, N items and L target languages.
 
@@ -70,6 +74,7 @@ class ItemCounts:
         correlation = wording_correlation(self.source_correct[m], trials, same, weights)
         return correlation, share_of_pairs(trials, same)
 
+    @cached_property
     def effective_trials(self) -> Floats:
         """Independent trials that a model's source trials of one item are worth, mean over items.
 
@@ -160,27 +165,17 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     models = _ordered(study, rows)
     item_code, items = pd.factorize(rows["item"], sort=True)
     is_source = study.is_source[(study.counts["benchmark"] == benchmark).to_numpy()]
-    # Names are looked up once each, not in every row.
-    language_code, names = pd.factorize(rows["language"])
-    languages = sorted(names[np.unique(language_code[~is_source])])
+    languages = sorted(rows["language"][~is_source].unique())
     if not languages:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r} has rows in the source language only: "
             "transfer needs at least one target language"
         )
-    language_code = pd.Index(languages).get_indexer(names)[language_code]
-    model_code, names = pd.factorize(rows["model"])
-    model_code = pd.Index(models).get_indexer(names)[model_code]
-
-    shape = (len(models), len(items))
-    source = np.zeros((2, *shape))
-    target = np.zeros((2, *shape, len(languages)))
-    codes = np.stack([model_code, item_code, language_code])
-    for row, column in enumerate(("n_correct", "n_trials")):
-        value = rows[column].to_numpy(dtype=float)
-        np.add.at(source[row], tuple(codes[:2, is_source]), value[is_source])
-        np.add.at(target[row], tuple(codes[:, ~is_source]), value[~is_source])
-    source_pairs, target_pairs = _same_wording(rows, codes, is_source, target.shape[1:])
+    language_code = _codes(rows["language"], languages)
+    codes = np.stack([_codes(rows["model"], models), item_code, language_code])
+    shape = (len(models), len(items), len(languages))
+    source, target = _sums(rows, codes, is_source, shape)
+    source_pairs, target_pairs = _same_wording(rows, codes, is_source, shape)
     linked = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
     if not linked.any():
         raise NotIdentifiedError(
@@ -224,6 +219,67 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         target_pairs=None if target_pairs is None else SameWording(*target_pairs),
         trials=_kind_of_trials(rows, trials),
     )
+
+
+def without_each_wording(study: Study, counts: ItemCounts) -> Iterator[tuple[str, ItemCounts]]:
+    """The counts of a benchmark without the trials of each wording, by its name.
+
+    Models, items and languages are those of `counts`, with 0 trials where none are left. A wording
+    is one name of a prompt, in all models and languages. Raises NotIdentifiedError where some
+    trials are of no named wording, or all of one.
+    """
+    rows, _, _, said = _benchmark_rows(study, counts.benchmark)
+    names = sorted(rows["prompt"].unique())
+    if "" in names or len(names) < 2:
+        found = f"one ({names[0]})"
+        if "" in names:
+            found = "trials without a named wording" if len(names) > 1 else "no named wordings"
+        raise NotIdentifiedError(
+            f"scope {LIKE_THESE!r} compares wordings, and benchmark {counts.benchmark!r} has "
+            f"{found}. What is missing: the wording of every trial, named in the column prompt, "
+            "with at least 2 different names (5 or more, for more than a few degrees of "
+            f"freedom); or take scope {THESE!r}."
+        )
+    is_source = study.is_source[(study.counts["benchmark"] == counts.benchmark).to_numpy()]
+    axes = (("model", counts.models), ("item", counts.items), ("language", counts.languages))
+    codes = np.stack([_codes(rows[name], axis) for name, axis in axes])
+    shape = counts.target_trials.shape
+    for name in names:
+        kept = (rows["prompt"] != name).to_numpy() & (codes[0] >= 0)
+        part = rows[kept], codes[:, kept], is_source[kept], shape
+        (source, target), (source_pairs, target_pairs) = _sums(*part), _same_wording(*part)
+        yield (
+            name,
+            replace(
+                counts,
+                source_correct=source[0],
+                source_trials=source[1],
+                target_correct=target[0],
+                target_trials=target[1],
+                source_pairs=None if source_pairs is None else SameWording(*source_pairs),
+                target_pairs=None if target_pairs is None else SameWording(*target_pairs),
+                trials=_kind_of_trials(rows[kept], said),
+            ),
+        )
+
+
+def _codes(column: pd.Series, names: Sequence[str] | NDArray[np.str_]) -> Ints:
+    """Place of each value of a column among names, -1 if it is none of them."""
+    # Names are looked up once each, not in every row.
+    code, distinct = pd.factorize(column)
+    return np.asarray(pd.Index(names).get_indexer(distinct)[code])
+
+
+def _sums(
+    rows: pd.DataFrame, codes: Ints, is_source: Bools, shape: tuple[int, ...]
+) -> tuple[Floats, Floats]:
+    """Right answers and trials in the source (2, M, N) and target languages (2, M, N, L)."""
+    source, target = np.zeros((2, *shape[:2])), np.zeros((2, *shape))
+    for row, column in enumerate(("n_correct", "n_trials")):
+        value = rows[column].to_numpy(dtype=float)
+        np.add.at(source[row], tuple(codes[:2, is_source]), value[is_source])
+        np.add.at(target[row], tuple(codes[:, ~is_source]), value[~is_source])
+    return source, target
 
 
 def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:

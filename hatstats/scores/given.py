@@ -14,8 +14,8 @@ from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 from hatstats.inference.validation import negative_variance
 
 _CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
-OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "trimmed"]
-OVERLAP_COLUMNS += ["shape_error", "informed", "note"]
+OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "effective_trials"]
+OVERLAP_COLUMNS += ["trimmed", "shape_error", "informed", "note"]
 
 
 def given_fields(
@@ -38,7 +38,7 @@ def given_fields(
         hint = "keep one row each."
         raise DataError("a model has two scores", column="model", value=twice[0], hint=hint)
     estimate = pd.to_numeric(table["estimate"], errors="coerce").to_numpy(dtype=float)
-    known = {*IDENTIFIERS, *TIDY_COLUMNS} - {"model"} if tidy else {"estimate"}
+    known = {*IDENTIFIERS, *TIDY_COLUMNS, "effective_trials"} - {"model"} if tidy else {"estimate"}
     covariance = _covariance(names, estimate, _as_frame(names, cov))
     df = None
     if "df" in table.columns:
@@ -59,6 +59,7 @@ def given_fields(
         "cells": pd.DataFrame(columns=_CELL_COLUMNS),
         "cells_cov": np.zeros((0, 0)),
         "overlap": pd.DataFrame(columns=OVERLAP_COLUMNS),
+        "scope": str(table.attrs.get("scope", "")),
         "bounded": tidy if bounded is None else bounded,
         "given_df": df,
     }

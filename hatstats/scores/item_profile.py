@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hatstats.errors import NotIdentifiedError
-from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import cluster_sums, covariance_of_sums
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
+from hatstats.inference.arrays import Bools, Floats
+from hatstats.inference.influence import cluster_sums, covariance_of_sums, second_unit_part
+from hatstats.inference.progress import Progress
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
 from hatstats.scores.cell_weights import cell_weights
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, without_each_wording
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LIKE_THESE, THESE, Scope
 from hatstats.study import Study
 
 #: Source accuracies at which the tidy table of an item-level profile shows it.
@@ -32,7 +35,8 @@ class ItemProfile(TransferProfile):
     """Transfer profiles learnt from items within each model.
 
     One fit per benchmark; `options` are those of the method, as they were given; `reason` says why
-    this method was chosen, empty where the caller chose it.
+    this method was chosen, empty where the caller chose it; `refit` fits other counts of a
+    benchmark in the same way.
     """
 
     study: Study
@@ -40,6 +44,7 @@ class ItemProfile(TransferProfile):
     fits: tuple[BenchmarkFit, ...]
     options: object | None = None
     reason: str = ""
+    refit: Callable[[ItemCounts], BenchmarkFit] | None = None
 
     @property
     def estimand(self) -> str:
@@ -60,9 +65,43 @@ class ItemProfile(TransferProfile):
             f"languages, then for benchmarks. {self.reason}"
         ).strip()
 
-    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
-        blocks = [_score_block(fit, reference, chosen) for fit in self.fits]
-        return assemble(self, reference, blocks, chosen)
+    def _scores(
+        self,
+        reference: str | ArrayLike,
+        chosen: Sequence[str] | None,
+        scope: Scope,
+        progress: Progress,
+    ) -> HatScores:
+        blocks = []
+        for number, fit in enumerate(self.fits):
+            refits = None
+            if scope == LIKE_THESE:
+                share = number / len(self.fits), (number + 1) / len(self.fits)
+                refits = self._without_each_wording(fit.counts, progress, share)
+            blocks.append(_score_block(fit, reference, chosen, refits))
+        return assemble(self, reference, blocks, chosen, scope)
+
+    def _without_each_wording(
+        self, counts: ItemCounts, progress: Progress, share: tuple[float, float]
+    ) -> Iterator[tuple[str, BenchmarkFit]]:
+        """Fits of a benchmark without each of its wordings, by name, made as the profile was."""
+        assert self.refit is not None
+        parts = list(without_each_wording(self.study, counts))
+        for number, (name, part) in enumerate(parts):
+            progress(
+                f"without wording {name}", share[0] + number / len(parts) * (share[1] - share[0])
+            )
+            try:
+                # The whole fit has said what the data do not hold.
+                with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
+                    fit = self.refit(part)
+            except NotIdentifiedError as error:
+                raise NotIdentifiedError(
+                    f"scope {LIKE_THESE!r} fits the profile without each wording, and without "
+                    f"{name!r} it cannot be fitted: {error}"
+                ) from error
+            yield name, fit
+        progress("scores", share[1])
 
     @property
     def counts(self) -> tuple[ItemCounts, ...]:
@@ -146,17 +185,27 @@ def _mean_se(values: Floats) -> float:
 
 
 def _score_block(
-    fit: BenchmarkFit, reference: str | ArrayLike, chosen: Sequence[str] | None
+    fit: BenchmarkFit,
+    reference: str | ArrayLike,
+    chosen: Sequence[str] | None,
+    refits: Iterator[tuple[str, BenchmarkFit]] | None = None,
 ) -> ScoreBlock:
-    """Cells, source accuracies and overlap of one benchmark in the chosen languages."""
+    """Cells, source accuracies and overlap of one benchmark in the chosen languages.
+
+    With `refits` without each wording, by name, wordings are sampled too.
+    """
     columns = np.array([chosen is None or name in chosen for name in fit.counts.languages])
     scores = fit.scores(reference)
     estimate = np.where(columns, scores.estimate, np.nan)
     asked = ~np.isnan(estimate)
-    mean, source_influence = fit.source_influence()
-    influence = np.concatenate([scores.influence[:, asked], source_influence], axis=1)
-    sums = cluster_sums(influence, fit.counts.clusters)
-    cov = covariance_of_sums(sums)
+    values, sums = _values(fit, scores, asked)
+    cov, moves = covariance_of_sums(sums), None
+    if refits is not None:
+        part, moves = second_unit_part(
+            _known(name, asked, other, _values(other, other.scores(reference), asked))
+            for name, other in refits
+        )
+        cov = cov + part
     # Mean over each model's languages, on this benchmark alone.
     model = np.nonzero(asked)[0]
     share = 1.0 / np.maximum(asked.sum(axis=1, keepdims=True), 1)
@@ -165,11 +214,36 @@ def _score_block(
     smooth = reference_name(reference) != "own"
     return ScoreBlock(
         fit.cells(estimate),
-        pd.DataFrame({"model": fit.counts.models, "estimate": mean}),
+        pd.DataFrame({"model": fit.counts.models, "estimate": values[model.size :]}),
         cov,
         fit.overlap(fit.reference_weights(reference), errors, columns, smooth=smooth),
         sums[:, : model.size],
+        None if moves is None else moves[:, : model.size],
     )
+
+
+def _values(fit: BenchmarkFit, scores: CellScores, asked: Bools) -> tuple[Floats, Floats]:
+    """The cells asked (M, L), then source accuracies, (K,), and influence by cluster, (G, K)."""
+    mean, source_influence = fit.source_influence()
+    influence = np.concatenate([scores.influence[:, asked], source_influence], axis=1)
+    values = np.concatenate([scores.estimate[asked], mean])
+    return values, cluster_sums(influence, fit.counts.clusters)
+
+
+def _known(
+    name: str, asked: Bools, fit: BenchmarkFit, found: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """Values without the wording `name`, all of which must be known."""
+    unknown = np.flatnonzero(np.isnan(found[0]))
+    if unknown.size:
+        rows = np.concatenate([np.nonzero(asked)[0], np.arange(len(fit.models))])
+        model = fit.counts.models[rows[unknown[0]]]
+        raise NotIdentifiedError(
+            f"scope {LIKE_THESE!r} compares wordings, and {model!r} was asked in no other than "
+            f"{name!r} in some language of benchmark {fit.counts.benchmark!r}. What is missing: a "
+            f"second wording there; or take scope {THESE!r}."
+        )
+    return found
 
 
 def require_items(profile: TransferProfile, purpose: str) -> ItemProfile:

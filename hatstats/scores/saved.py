@@ -17,7 +17,7 @@ from hatstats.study.outputs import whole_output
 SCHEMA = "hatstats.scores"
 VERSION = 1
 
-_TEXTS = ("reference", "method", "estimand")
+_TEXTS = ("reference", "method", "estimand", "scope")
 _TABLES = ("covariates", "cells", "overlap")
 # Types of columns that are restored as they were; dates as ISO text.
 _DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
@@ -32,7 +32,7 @@ def write(path: str | Path, scores: Any) -> None:
             facts[field.name] = _plain_table(value)
         elif isinstance(value, np.ndarray):
             facts[field.name] = _plain(value)
-        elif field.name == "cell_influence" and value is not None:
+        elif isinstance(value, tuple) and field.name != "models":
             facts[field.name] = [_plain(part) for part in value]
         else:
             facts[field.name] = value
@@ -88,18 +88,18 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
     shapes |= {"joint_cov": (2 * M, 2 * M), "cells_cov": (C, C)}
     arrays = {name: _array(facts[name], shape) for name, shape in shapes.items()}
-    influence, parts, df = facts["influence"], facts["cell_influence"], facts["given_df"]
+    influence, df = facts["influence"], facts["given_df"]
     texts = {name: facts[name] for name in _TEXTS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
     if wrong or not models or not all(isinstance(name, str) for name in models):
         raise ValueError(f"{', '.join(wrong) or 'models'} must be text")
     if len(tables["covariates"]) != M or not isinstance(facts["bounded"], bool):
         raise ValueError("covariates or bounded do not fit the models")
-    columns = None
-    if parts is not None:
-        columns = tuple(_array(part, (len(part), len(part[0]))) for part in parts)
-        if sum(part.shape[1] for part in columns) != C:
-            raise ValueError("the influence does not fit the cells")
+    parts = {name: _blocks(facts[name]) for name in ("cell_influence", "cell_wordings", "wordings")}
+    for name, blocks in parts.items():
+        widths = [block.shape[1] for block in blocks or ()]
+        if widths and (set(widths) != {M} if name == "wordings" else sum(widths) != C):
+            raise ValueError(f"{name} does not fit the scores")
     return {
         "models": models,
         **texts,
@@ -107,9 +107,16 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
         **arrays,
         "bounded": facts["bounded"],
         "influence": None if influence is None else _array(influence, (len(influence), M)),
-        "cell_influence": columns,
+        **parts,
         "given_df": None if df is None else _array(df, (M,)),
     }
+
+
+def _blocks(parts: Any) -> tuple[Floats, ...] | None:
+    """Arrays of benchmarks, each of its own size, from lists; None as it is."""
+    if parts is None:
+        return None
+    return tuple(_array(part, (len(part), len(part[0]))) for part in parts)
 
 
 def _plain(values: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,16 @@ from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails
-from hatstats.inference.intervals import logit_interval, percent, wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
+from hatstats.inference.intervals import logit_interval, wald_interval
+from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.random_numbers import seeded
-from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import difference, difference_in_languages, names_of
 from hatstats.scores.given import given_fields
 from hatstats.scores.ranks import normal_draws, rank_table
-
-_BIAS_WORDS = (
-    "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
-    "it smaller, more items do not."
-)
+from hatstats.scores.score_text import score_html, score_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -61,9 +56,10 @@ class HatScores(LabelledEstimates):
     overlap : DataFrame
         Per model and benchmark: `outside`, the share of the reference outside the central 98 % of
         the model's own distribution; `effective_size`, the number of items that carry the
-        reweighted average; `trimmed`, HAT over the inner part only; `shape_error`, the standard
-        deviation of the possible smoothing bias of a latent profile; `informed`, False where the
-        score is weakly identified; `note`, a warning in words.
+        reweighted average; `effective_trials`, the independent trials that an item's trials in the
+        source language are worth; `trimmed`, HAT over the inner part only; `shape_error`, the
+        standard deviation of the possible smoothing bias of a latent profile; `informed`, False
+        where the score is weakly identified; `note`, a warning in words.
     influence, cell_influence : ndarray (G, M), tuple of ndarray (G_b, C_b), optional
         Influence of each item (or item cluster) on each score, benchmarks below one another, and on
         the cells of its benchmark; None where items are not known one by one.
@@ -71,6 +67,10 @@ class HatScores(LabelledEstimates):
         Whether scores are proportions, so that intervals stay inside (0, 1).
     given_df : ndarray, shape (M,), optional
         Degrees of freedom of scores made elsewhere.
+    scope : str
+        Over what intervals generalise beside items: ``these wordings``, or ``wordings like these``.
+    wordings, cell_wordings : tuple of ndarray, (W_b, M) and (W_b, C_b), optional
+        Moves of scores and of cells without each wording, where wordings are sampled, by benchmark.
 
     Examples
     --------
@@ -97,6 +97,9 @@ class HatScores(LabelledEstimates):
     bounded: bool = True
     cell_influence: tuple[Floats, ...] | None = None
     given_df: Floats | None = None
+    scope: str = ""
+    wordings: tuple[Floats, ...] | None = None
+    cell_wordings: tuple[Floats, ...] | None = None
 
     @property
     def labels(self) -> pd.Index:
@@ -124,11 +127,14 @@ class HatScores(LabelledEstimates):
         """
         rows = np.eye(len(self.models)) if weights is None else weights
         if self.influence is not None:
-            return Tails.from_sums(self.influence if weights is None else self.influence @ rows.T)
-        tails = Tails.unknown(len(rows))
-        if self.given_df is None:
-            return tails
-        return Tails(np.where(rows != 0.0, self.given_df, np.inf).min(axis=1), tails.skewness)
+            sums = self.influence @ rows.T
+            if self.wordings is None:
+                return Tails.from_sums(sums)
+            variance = np.einsum("km,mn,kn->k", rows, self.covariance, rows)
+            return Tails.crossed(sums, [each @ rows.T for each in self.wordings], variance)
+        given = np.inf if self.given_df is None else self.given_df
+        df = np.where(rows != 0.0, given, np.inf).min(axis=1)
+        return Tails(df, np.full(len(rows), np.nan))
 
     @property
     def shape_error(self) -> Floats:
@@ -140,6 +146,12 @@ class HatScores(LabelledEstimates):
         errors = self.overlap.groupby("model")["shape_error"]
         total = errors.agg(lambda each: float(np.sqrt((each**2).sum(skipna=False)) / len(each)))
         return np.asarray(total.reindex(list(self.models)), dtype=float)
+
+    @property
+    def effective_trials(self) -> Floats:
+        """Independent trials that an item's source trials are worth, mean over benchmarks, (M,)."""
+        mean = self.overlap.astype({"effective_trials": float}).groupby("model")["effective_trials"]
+        return np.asarray(mean.mean().reindex(list(self.models)), dtype=float)
 
     @property
     def weakly_identified(self) -> tuple[str, ...]:
@@ -162,9 +174,11 @@ class HatScores(LabelledEstimates):
         return interval(self.estimates, self.std_errors, tails.df, conf_level, tails.skewness)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """One row per model in the tidy schema."""
+        """One row per model in the tidy schema, with `effective_trials` where items are known."""
         facts = pd.DataFrame({"model": self.models, "estimate": self.estimates})
-        return self._tidy(facts.assign(std_error=self.std_errors), self.tails(), conf_level)
+        rows = self._tidy(facts.assign(std_error=self.std_errors), self.tails(), conf_level)
+        trials = self.effective_trials
+        return rows if np.isnan(trials).all() else rows.assign(effective_trials=trials)
 
     def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and language in the tidy schema."""
@@ -174,7 +188,7 @@ class HatScores(LabelledEstimates):
     def _tidy(self, facts: pd.DataFrame, tails: Tails, conf_level: float) -> pd.DataFrame:
         """Tidy rows of scores or cells (`estimate, std_error` and identifying columns)."""
         identifiers = {name: list(facts[name]) for name in IDENTIFIERS if name in facts}
-        return tidy_frame(
+        rows = tidy_frame(
             "HAT",
             facts["estimate"],
             facts["std_error"],
@@ -184,6 +198,8 @@ class HatScores(LabelledEstimates):
             scale="logit" if self.bounded else "identity",
             identifiers={**identifiers, "reference": self.reference},
         )
+        rows.attrs["scope"] = self.scope
+        return rows
 
     def contrast(
         self,
@@ -234,7 +250,8 @@ class HatScores(LabelledEstimates):
             term, weights = difference_in_languages(self.models, self.cells, *sides)
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
             variance = weights @ self.cells_cov @ weights
-            tails = Tails.from_blocks(self.cell_influence, weights)
+            moves = self.cell_wordings
+            tails = Tails.from_blocks(self.cell_influence, weights, moves, float(variance))
         row = tidy_frame(
             term,
             value,
@@ -246,7 +263,8 @@ class HatScores(LabelledEstimates):
             identifiers={"reference": self.reference},
         )
         involved = self.overlap["model"].isin([*names_of(a), *names_of(b)])
-        return Contrast.from_row(row, tuple(filter(None, self.overlap.loc[involved, "note"])))
+        notes = tuple(filter(None, self.overlap.loc[involved, "note"]))
+        return Contrast.from_row(row, notes, self.scope)
 
     def ranks(
         self,
@@ -284,42 +302,24 @@ class HatScores(LabelledEstimates):
             {
                 "method": [self.method],
                 "reference": [self.reference],
+                "scope": [self.scope],
                 "n_models": [len(self.models)],
                 "n_cells": [len(self.cells)],
                 "mean": [float(np.mean(self.estimates))],
-                "sd_over_models": [
-                    float(np.std(self.estimates, ddof=1)) if self.nobs > 1 else np.nan
-                ],
+                "sd_over_models": [float(pd.Series(self.estimates).std())],
                 "median_std_error": [float(np.median(self.std_errors))],
             }
         )
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
-        limits = self.limits(conf_level)
-        facts = f"{self.method}, reference {self.reference}, {percent(conf_level)} intervals"
-        lines = [f"HAT scores ({facts})", *indented(self.estimand)]
-        bias = self.shape_error
-        width = min(max(map(len, self.models), default=5), 40)
-        for m in np.argsort(-self.estimates, kind="stable"):
-            name = self.models[m]
-            name = name if len(name) <= width else name[: width - 1] + "…"
-            interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
-            shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
-            lines.append(f"  {name:<{width}}  {self.estimates[m]:.3f}  {interval}{shown}")
-        return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
-
-    def _notes(self) -> list[str]:
-        """What weakens the scores, in words."""
-        notes = [] if np.isnan(self.shape_error).all() else [_BIAS_WORDS]
-        return [*notes, *filter(None, self.overlap["note"])]
+        return score_text(self, conf_level)
 
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        table = self.tidy().assign(bias=self.shape_error).sort_values("estimate", ascending=False)
-        return f"<p>{html.escape(self.estimand)}</p>" + html_table(table, self._notes())
+        return score_html(self)
 
     def save(self, path: str | Path) -> None:
         """Write the scores to a JSON file, from which `load` makes equal ones.

@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import LabelledEstimates, indented
+from hatstats.inference.progress import Progress, shown_if_slow
 from hatstats.inference.result_frame import ResultFrame, frame_text, html_table
 from hatstats.inference.tidy import standard_errors
+from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
 from hatstats.scores.scores import HatScores
+from hatstats.scores.wordings import SCOPES, THESE, Scope
 from hatstats.study import Study
 from hatstats.study.read import refused
 
@@ -50,6 +53,8 @@ class TransferProfile(LabelledEstimates, ABC):
         *,
         languages: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
+        scope: Scope = THESE,
+        progress: Progress | None = None,
     ) -> HatScores:
         """HAT scores: the profile averaged over a reference distribution of source accuracy.
 
@@ -66,6 +71,14 @@ class TransferProfile(LabelledEstimates, ABC):
             Target languages to average over; all if not given.
         exclude : str or sequence of str
             Target languages to leave out of the average.
+        scope : {"these wordings", "wordings like these"}
+            Over what intervals, contrasts and all that follows generalise, beside items: the
+            wordings that were asked, as they are, or others like them. For these, wordings (names
+            in the column `prompt`, two or more) are sampled too: the profile is fitted again
+            without each of them.
+        progress : callable, optional
+            Called as ``progress(what, share)`` before each of these fits. By default a line on
+            standard error where someone waits.
 
         Returns
         -------
@@ -75,9 +88,10 @@ class TransferProfile(LabelledEstimates, ABC):
         Raises
         ------
         DataError
-            For an unknown reference or language.
+            For an unknown reference, language or scope.
         NotIdentifiedError
-            If no model has every benchmark, or the models of one share no language.
+            If no model has every benchmark, the models of one share no language, or wordings are
+            not named, fewer than two, or needed one by one.
 
         Examples
         --------
@@ -92,10 +106,17 @@ class TransferProfile(LabelledEstimates, ABC):
         chosen = None
         if languages is not None or len(exclude):
             chosen = chosen_languages(self.target_languages, languages, exclude)
-        return self._scores(reference, chosen)
+        one_of("scope", scope, SCOPES)
+        return self._scores(reference, chosen, scope, progress or shown_if_slow("hat"))
 
     @abstractmethod
-    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
+    def _scores(
+        self,
+        reference: str | ArrayLike,
+        chosen: Sequence[str] | None,
+        scope: Scope,
+        progress: Progress,
+    ) -> HatScores:
         """Scores over the chosen languages; over all if None."""
 
     @property

@@ -9,10 +9,17 @@ independent trials would have that variance as ``n / (1 + (R - 1) rho)``: the ef
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from hatstats.inference.arrays import Floats
+
+#: Over what a score generalises beside items: nothing, or wordings like those that were asked.
+Scope = Literal["these wordings", "wordings like these"]
+THESE: Scope = "these wordings"
+LIKE_THESE: Scope = "wordings like these"
+SCOPES = (THESE, LIKE_THESE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +74,10 @@ def wording_correlation(
     return WordingCorrelation(min(max(ratio, 0.0), 1.0), influence)
 
 
-def share_of_pairs(trials: Floats, same: SameWording | None) -> Floats:
-    """Share of the pairs of trials of an item that are of one wording; 0 where not known."""
-    share = np.zeros(trials.shape)
-    if same is not None:
-        pairs = trials * (trials - 1.0)
-        np.divide(same.number, pairs, out=share, where=pairs > 0)
-    return share
+def share_of_pairs(trials: Floats, same: SameWording) -> Floats:
+    """Share of the pairs of trials of an item that are of one wording; 0 of a single trial."""
+    pairs = trials * (trials - 1.0)
+    return np.divide(same.number, pairs, out=np.zeros(trials.shape), where=pairs > 0)
 
 
 def effective_trials(trials: Floats, share: Floats, correlation: float | Floats) -> Floats:

@@ -23,6 +23,7 @@ from hatstats.inference.result_frame import ResultFrame, html_table, p_text
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
+from hatstats.scores.wordings import LIKE_THESE
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import DRAWS, TWO_STAGES, compare, stages_note
@@ -153,6 +154,8 @@ class TrendFit(LabelledEstimates):
         """How standard errors and degrees of freedom were computed."""
         freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
         text = f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
+        if isinstance(self.scores, HatScores) and self.scores.scope == LIKE_THESE:
+            text += f", {LIKE_THESE}"
         two_stages = self.panel is None and self.scores.method == "aggregate"
         return f"{text}, {TWO_STAGES}" if two_stages else text
 

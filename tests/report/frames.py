@@ -38,6 +38,7 @@ def score_frame(count: int = 20, families: int = 6) -> pd.DataFrame:
             "params_total": np.where(index % 4 == 3, np.nan, params),
             "release_year": 2024.5 + (index * 7 % 20) / 11,
             "shape_error": np.nan,
+            "effective_trials": np.nan,
             "informed": index != count - 1,
         }
     )
@@ -275,6 +276,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
         facts={
             "method": "aggregate",
             "reference": "pooled",
+            "scope": "these wordings",
             "estimand": "Expected target accuracy at the reference distribution of hardness.",
             "seed": 1,
             "conf_level": 0.95,

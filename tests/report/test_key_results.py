@@ -70,6 +70,7 @@ def scores_of(
             "model": names,
             "benchmark": "bench",
             "shape_error": np.nan,
+            "effective_trials": np.nan,
             "informed": [n not in (notes or {}) for n in names],
             "note": [(notes or {}).get(n, "") for n in names],
         }

@@ -250,7 +250,8 @@ def test_tables_follow_the_one_schema(method: str) -> None:
     rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 60, rng=np.random.default_rng(15))
     profile = fit_profile(study_of(rows), method=method)
     scores = profile.hat("uniform")
-    assert list(scores.tidy().columns) == ["model", "reference", *TIDY_COLUMNS]
+    trials = ["effective_trials"]
+    assert list(scores.tidy().columns) == ["model", "reference", *TIDY_COLUMNS, *trials]
     assert list(scores.contrast("a", "b").tidy().columns) == ["reference", *TIDY_COLUMNS]
     cells = scores.tidy_cells()
     assert list(cells.columns) == ["model", "benchmark", "language", "reference", *TIDY_COLUMNS]

@@ -134,7 +134,7 @@ def test_the_kind_of_trials_follows_from_their_names(
     counts = item_counts(counts_of(wordings, repeats, named=named), "q")
     assert counts.trials == kind
     assert (counts.source_pairs is not None) == named
-    worth = counts.effective_trials()[0]
+    worth = counts.effective_trials[0]
     if kind == "repeats":
         assert worth == 4.0  # taken as independent where nothing can be guessed
     elif named:

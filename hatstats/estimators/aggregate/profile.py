@@ -16,10 +16,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
+from hatstats.inference.progress import Progress
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
@@ -27,6 +28,7 @@ from hatstats.scores.counts import AggregateCounts, aggregate_counts
 from hatstats.scores.given import OVERLAP_COLUMNS
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LIKE_THESE, THESE, Scope
 from hatstats.study import Study
 
 
@@ -85,7 +87,13 @@ class AggregateProfile(TransferProfile):
         }
         return tuple(name for name in self.study.model_names if name in names)
 
-    def _scores(self, reference: str | ArrayLike, chosen: Sequence[str] | None) -> HatScores:
+    def _scores(
+        self,
+        reference: str | ArrayLike,
+        chosen: Sequence[str] | None,
+        scope: Scope,
+        progress: Progress,
+    ) -> HatScores:
         """Scores along each model's line of the panel's slope.
 
         ``H_ml = mean_G [c + (1 - c) expit(z_ml + beta (eta_G - z_m))]``, z_m and z_ml the model's
@@ -93,6 +101,12 @@ class AggregateProfile(TransferProfile):
         ``pooled`` and ``model:NAME``, the reference logits. A missing cell is predicted from the
         model's other languages, and its uncertainty includes the spread of cells.
         """
+        if scope == LIKE_THESE:
+            raise NotIdentifiedError(
+                f"scope {scope!r} compares wordings item by item, and method 'aggregate' has "
+                "accuracies alone. What is missing: counts per item with the wording of every "
+                f"trial, named in the column prompt; or take scope {THESE!r}."
+            )
         blocks = [self._block(b, reference, chosen) for b in range(len(self.parts))]
         return assemble(self, reference, blocks, chosen)
 

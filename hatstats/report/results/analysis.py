@@ -91,7 +91,11 @@ def _specifications(
 ) -> dict[str, Specification]:
     """The reported analysis first, then the other choices that the report tries."""
     base = default_specification(
-        study, method=method, reference=options.reference, flagged=options.with_flagged
+        study,
+        method=method,
+        reference=options.reference,
+        flagged=options.with_flagged,
+        scope=options.scope,
     )
     if options.quick:
         return {"as reported": base}
@@ -155,10 +159,13 @@ def analyse(
         from hatstats.bayes import fit  # noqa: F401
     done, total = 0, 1
 
-    def step(what: str) -> None:
-        nonlocal done
+    def tell(what: str) -> None:
         if progress is not None:
             progress(what, min(done / total, 1.0))
+
+    def step(what: str) -> None:
+        nonlocal done
+        tell(what)
         done += 1
 
     used = study if options.with_flagged else study.without_flagged()
@@ -169,7 +176,9 @@ def analyse(
     from_items = method in ("latent", "joint")
     total = 5 + len(specifications) + from_items + 8 * options.bayes
     step("HAT scores")
-    scores = profile.hat(options.reference)
+    scores = profile.hat(
+        options.reference, scope=options.scope, progress=lambda what, _: tell(what)
+    )
     ranks = scores.ranks(rng=options.seed, conf_level=options.conf_level)
     step("trends")
     source = profile if isinstance(profile, AggregateProfile) else scores

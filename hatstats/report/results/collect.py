@@ -35,6 +35,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         "facts": {
             "method": scores.method,
             "reference": scores.reference,
+            "scope": scores.scope,
             "estimand": scores.estimand,
             "seed": options.seed,
             "conf_level": level,
@@ -79,6 +80,8 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
     rows["informed"] = ~rows["model"].isin(scores.weakly_identified)
     rows["shape_error"] = scores.shape_error
+    rows["effective_trials"] = scores.effective_trials
+    rows["scope"] = scores.scope
     return rows.sort_values(
         ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hatstats.report.results.item_checks import ItemChecks
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
+    from hatstats.scores.wordings import Scope
     from hatstats.study import Study
     from hatstats.trends.claims.verdicts import Verdict
     from hatstats.trends.trend import TrendFit
@@ -34,6 +35,8 @@ class ReportOptions:
         ``model:NAME``.
     method : {"latent", "joint", "observed", "aggregate"}, optional
         Estimator; by what the study offers if None.
+    scope : {"these wordings", "wordings like these"}
+        Over what scores, trends and claims generalise, beside items.
     with_flagged : bool
         Use the flagged cells too.
     quick : bool
@@ -52,6 +55,7 @@ class ReportOptions:
     conf_level: float = 0.95
     reference: str = "pooled"
     method: Method | None = None
+    scope: Scope = "these wordings"
     with_flagged: bool = False
     quick: bool = False
     bayes: bool = False
@@ -119,11 +123,12 @@ class Results:
 
     #: `name, title, source, licence, citation, notes, synthetic` of the study.
     info: Mapping[str, str]
-    #: `method, reference, estimand, seed, conf_level` and counts of models, cells and so on.
+    #: `method, reference, scope, estimand, seed, conf_level` and counts of models, cells and so on.
     facts: Mapping[str, str | int | float]
     #: The key results in at most ten plain lines.
     key_results: tuple[str, ...]
-    #: Tidy scores, best first, with covariates, ranks, `source, shape_error, informed, note`.
+    #: Tidy scores, best first, with covariates, ranks, `source, effective_trials, shape_error,
+    #: scope, informed, note`.
     scores: pd.DataFrame
     #: Covariance of the scores, rows and columns named by model.
     cov: pd.DataFrame

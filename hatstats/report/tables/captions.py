@@ -1,18 +1,20 @@
 """Captions of the tables of a run, in the order of the report.
 
 They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
-of its scores, what is said of `smoothing`, and the number of `listed` items.
+of its scores, their `scope`, what is said of `smoothing` and `trials`, and the number of `listed`
+items.
 """
 
 CAPTIONS = {
     "scores": (
-        "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}.{smoothing}"
+        "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
+        "{smoothing}{trials}"
     ),
     "claims": (
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
         "threshold, and adjusted by Holm for all claims; the adjusted p decides. Most weight: the "
         "family with the largest share in the variance; floor: the smallest p of a bootstrap over "
-        "these families."
+        "these families. Scores: for {scope}."
     ),
     "margins": (
         "Claims of non-inferiority under other margins, {study}, each as if it were the only "
@@ -29,8 +31,8 @@ CAPTIONS = {
     ),
     "trends": (
         "Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
-        "Satterthwaite df; CI: {level}. Slopes are per unit of the term; on the accuracy scale at "
-        "the mean of the covariates."
+        "Satterthwaite df; CI: {level}; scores: for {scope}. Slopes are per unit of the term; on "
+        "the accuracy scale at the mean of the covariates."
     ),
     "comparison": (
         "The same trends under other standard errors and tests, {study}. With few families only "
@@ -59,7 +61,7 @@ CAPTIONS = {
     "specification": "The claims under every choice of the analysis, {study}.",
     "checks": (
         "HAT by latent, joint and observed conditioning, and checks of the profile, {study}. A "
-        "difference is tested against 0; CI: {level}."
+        "difference is tested against 0; CI: {level}, for these wordings."
     ),
     "items": (
         "Items that transfer far worse or better than the profile says, {study}: q is adjusted "

@@ -13,7 +13,7 @@ _KINDS: dict[Kind, str] = {
     "df": "df",
     "p": "p_value p_holm p_floor p_equivalence q_value",
     "share": "share conf_level decisive_share leakage mc_error",
-    "plain": "threshold",
+    "plain": "threshold effective_trials",
     "count": "n_models n_clusters count",
     "params": "params_total",
     "date": "release_date",
@@ -27,7 +27,8 @@ _NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best")
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
     "std_error": "SE", "se": "SE", "conf": "CI", "df": "df", "p_value": "p", "p_holm": "p (Holm)",
-    "conf_level": "Level", "shape_error": "Smoothing", "ranks": "Rank", "mark": "Note",
+    "conf_level": "Level", "shape_error": "Smoothing", "effective_trials": "Trials",
+    "ranks": "Rank", "mark": "Note",
     "n_models": "Models", "n_clusters": "Families", "cluster": "Family", "decisive": "Most weight",
     "decisive_share": "Its share", "p_floor": "Floor", "p_equivalence": "p (TOST)",
     "p_in_margin": "P(within)", "dfbetas": "DFBETAS", "cooks_distance": "Cook's distance",
@@ -38,7 +39,7 @@ _HEADINGS = {
 #: Columns of each table; a heading of this table alone follows "=", with "_" for a space.
 _LAYOUTS = {
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
-    "shape_error ranks mark",
+    "shape_error effective_trials ranks mark",
     "trends": "trend term scale estimate std_error df p_value conf n_models n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
     "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "

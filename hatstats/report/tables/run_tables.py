@@ -49,12 +49,15 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
     tables["measures"] = measures_table(results.measures)
     tables["other_measures"] = other_measures_table(results.measures)
     smoothing = " Smoothing: possible smoothing bias (one standard deviation), not in the interval."
+    trials = " Trials: independent ones that an item's trials in the source language are worth."
     facts = {
         "study": results.info.get("title") or results.info["name"],
         "level": f"{100.0 * results.conf_level:g} %",
         "reference": results.reference,
         "method": results.facts["method"],
         "smoothing": smoothing if results.scores["shape_error"].notna().any() else "",
+        "trials": trials if results.scores["effective_trials"].notna().any() else "",
+        "scope": results.facts["scope"],
         "listed": LISTED_ITEMS,
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
@@ -77,8 +80,10 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
     """Scores of all models, best first; models that are weakly identified carry a note."""
     mark = rows["informed"].map({True: "", False: "weakly identified"})
     shown = rows.assign(mark=mark) if (mark != "").any() else rows.copy()
-    if shown["shape_error"].isna().all():
-        shown = shown.drop(columns="shape_error")
+    unknown = [name for name in ("shape_error", "effective_trials") if shown[name].isna().all()]
+    shown = shown.drop(columns=unknown)
+    if "effective_trials" in shown:
+        shown["effective_trials"] = shown["effective_trials"].round(1)
     if "rank_low" in rows:
         ends = zip(rows["rank_low"].astype(int), rows["rank_high"].astype(int), strict=True)
         shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]

@@ -13,6 +13,7 @@ from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LIKE_THESE
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
 from hatstats.trends.trend import TrendFit
 
@@ -112,13 +113,14 @@ def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Fact
     hat = scores if isinstance(scores, HatScores) else scores.hat()
     model, other = str(claim["model"]), str(claim["other"])
     found = hat.contrast(model, other)
+    wordings = f" and of {LIKE_THESE}" if hat.scope == LIKE_THESE else ""
     return {
         "quantity": f"HAT of {model} less HAT of {other}",
         "estimate": found.estimate,
         "std_error": found.std_error,
         "df": found.df,
         "threshold": float(claim["threshold"]),
-        "method": f"{hat.method}, sampling of items, accuracy scale",
+        "method": f"{hat.method}, sampling of items{wordings}, accuracy scale",
         "n_models": 2,
         "reason": "" if found.std_error > 0 else "no item moves the difference",
     }

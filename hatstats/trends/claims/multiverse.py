@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hatstats.estimators.methods import Method, default_method
+from hatstats.scores.wordings import THESE, Scope
 from hatstats.study import Study
 from hatstats.study.read import as_study
 from hatstats.trends.prediction import Link
@@ -47,6 +48,8 @@ class Specification:
         Whether flagged cells are used.
     without : str
         What is dropped: ``language:de``, ``benchmark:mgsm`` or ``family:Qwen``; empty for nothing.
+    scope : {"these wordings", "wordings like these"}
+        Over what scores of items generalise, as in `TransferProfile.hat`.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Specification:
     vcov: Vcov = "CR2"
     flagged: bool = False
     without: str = ""
+    scope: Scope = THESE
 
     def for_scores(self) -> Specification:
         """The choices that bear on scores; all others at their defaults."""
@@ -74,12 +78,17 @@ class Specification:
 
 
 def default_specification(
-    study: Study, *, method: Method | None = None, reference: str = "pooled", flagged: bool = False
+    study: Study,
+    *,
+    method: Method | None = None,
+    reference: str = "pooled",
+    flagged: bool = False,
+    scope: Scope = THESE,
 ) -> Specification:
     """The default analysis of a study."""
     chosen = method or default_method(study)[0]
     stages: Literal[1, 2] = 1 if chosen == "aggregate" else 2
-    return Specification(chosen, stages, reference=reference, flagged=flagged)
+    return Specification(chosen, stages, reference=reference, flagged=flagged, scope=scope)
 
 
 def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:

@@ -23,10 +23,11 @@ Progress = Callable[[str, float], None]
 
 #: Columns of a specification table.
 COLUMNS = (
-    "choice", "claim", "estimator", "stages", "slope", "correlation", "reference", "link",
-    "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df", "p_value",
-    "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict", "verdict_alone",
-    "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share", "reason",
+    "choice", "claim", "estimator", "stages", "slope", "correlation", "reference", "scope",
+    "link", "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df",
+    "p_value", "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict",
+    "verdict_alone", "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share",
+    "reason",
 )  # fmt: skip
 
 
@@ -45,7 +46,7 @@ def make_scores(study: Study, spec: Specification) -> Scores:
     profile = fit_profile(used, method=spec.method, **aggregate)  # type: ignore[arg-type]
     if spec.stages == 1:
         return profile
-    scores = profile.hat(spec.reference)
+    scores = profile.hat(spec.reference, scope=spec.scope)
     if spec.chance == "corrected":
         return corrected_for_chance(scores, float(used.benchmarks["chance"].to_numpy()[0]))
     return scores
@@ -63,6 +64,8 @@ def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
         source=(scores.source - chance) / scale,
         covariance=scores.covariance / scale**2,
         joint_cov=scores.joint_cov / scale**2,
+        influence=None if scores.influence is None else scores.influence / scale,
+        wordings=None if scores.wordings is None else tuple(w / scale for w in scores.wordings),
         bounded=False,
     )
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import textwrap
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -17,14 +14,13 @@ from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
+from hatstats.inference.progress import Progress, shown_if_slow
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
 from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
 from hatstats.trends.planning.power import PlanPanel, SlopeTests
-
-Progress = Callable[[str, float], None]
 
 #: Columns of a plan in its summary: heading and format.
 _SHOWN = {
@@ -43,8 +39,6 @@ _SHOWN = {
 
 #: Simulated panels of models for each simulated study.
 _PANELS = 4
-#: Seconds without a word.
-_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +263,7 @@ def plan(
             sizes.items, sizes.trials, sizes.languages
         )
     ]
-    show = progress or _shown_if_slow()
+    show = progress or shown_if_slow("plan")
     seed = int(generator.integers(2**31))
     jobs = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
         joblib.delayed(_designs)(
@@ -282,18 +276,6 @@ def plan(
         show(f"{shape.n_items} items, {shape.n_languages} languages", (done + 1) / len(shapes))
         rows += designs
     return Plan(ResultFrame(rows), assumed, effects, recorded)
-
-
-def _shown_if_slow() -> Progress:
-    """Progress on standard error of an interactive session, after `_PATIENCE` seconds."""
-    begun, waits = time.monotonic(), sys.stderr.isatty() or hasattr(sys, "ps1")
-
-    def show(what: str, share: float) -> None:
-        if waits and time.monotonic() - begun > _PATIENCE:
-            end = "\n" if share >= 1.0 else ""
-            print(f"\rplan: {what}, {share:.0%} ", end=end, file=sys.stderr, flush=True)
-
-    return show
 
 
 @one_thread

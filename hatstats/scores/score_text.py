@@ -1,0 +1,53 @@
+"""Scores as people read them, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+
+from hatstats.inference.intervals import percent
+from hatstats.inference.labelled import indented
+from hatstats.inference.result_frame import html_table
+
+_BIAS_WORDS = (
+    "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
+    "it smaller, more items do not."
+)
+_TRIAL_WORDS = (
+    "trials: effective trials, the independent ones that an item's trials in the source language "
+    "are worth."
+)
+
+
+def score_text(scores: Any, conf_level: float) -> str:
+    """Scores from best to worst as plain text of at most 80 columns."""
+    limits, bias, trials = scores.limits(conf_level), scores.shape_error, scores.effective_trials
+    facts = [scores.method, f"reference {scores.reference}", f"{percent(conf_level)} intervals"]
+    facts += [scores.scope] if scores.scope else []
+    lines = [*indented(f"HAT scores ({', '.join(facts)})"), *indented(scores.estimand)]
+    lines[0] = lines[0].strip()
+    width = min(max(map(len, scores.models), default=5), 27)
+    for m in np.argsort(-scores.estimates, kind="stable"):
+        name = scores.models[m]
+        name = name if len(name) <= width else name[: width - 1] + "…"
+        interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
+        shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
+        shown += "" if np.isnan(trials[m]) else f"  trials {trials[m]:.3g}"
+        lines.append(f"  {name:<{width}}  {scores.estimates[m]:.3f}  {interval}{shown}")
+    return "\n".join([*lines, *(line for note in _notes(scores) for line in indented(note))])
+
+
+def score_html(scores: Any) -> str:
+    """Scores from best to worst as a table for notebooks."""
+    table = scores.tidy().assign(bias=scores.shape_error).sort_values("estimate", ascending=False)
+    scope = f" Intervals: {scores.scope}." if scores.scope else ""
+    return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, _notes(scores))
+
+
+def _notes(scores: Any) -> list[str]:
+    """What columns are, and what weakens the scores, in words."""
+    notes = [] if np.isnan(scores.shape_error).all() else [_BIAS_WORDS]
+    notes += [] if np.isnan(scores.effective_trials).all() else [_TRIAL_WORDS]
+    return [*notes, *filter(None, scores.overlap["note"])]
