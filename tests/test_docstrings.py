@@ -33,9 +33,10 @@ OWNERS = owners()
 
 def documented(name: str) -> str:
     """Docstring of a public name or method."""
-    value = hatstats
-    for part in name.split("."):
-        value = inspect.getattr_static(value, part) if "." in name else getattr(value, part)
+    first, *rest = name.split(".")
+    value = getattr(hatstats, first)  # imported when it is first used
+    for part in rest:
+        value = inspect.getattr_static(value, part)
     return inspect.cleandoc(value.__doc__ or "")
 
 
