@@ -14,6 +14,7 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import difference
+from hatstats.study.claims import compared_groups
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
@@ -61,13 +62,7 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
         variable, small, large = _variable(claim), claim["small"], claim["large"]
         fit.design.index(fit.design.terms[0] if fit.design.terms else claim_formula(claim))
         low, high = (fit.expected(fit.design.row({variable: x}))[1] for x in (small, large))
-        unit = "parameters" if variable == "params_total" else variable
-        words = (
-            f"HAT of {variable} {small} less HAT of {large}"
-            if isinstance(small, str)
-            else f"HAT at {small:.3g} less HAT at {large:.3g} {unit}"
-        )
-        return words, low - high, -float(claim["margin"])
+        return compared_groups(claim), low - high, -float(claim["margin"])
     if kind == "contrast":
         model, other = str(claim["model"]), str(claim["other"])
         scores = fit.hat()

@@ -211,7 +211,8 @@ class PosteriorContrast(Contrast):
         limits = f"[{self.conf_low:.{digits}f}, {self.conf_high:.{digits}f}]"
         return (
             f"{self.estimate:.{digits}f}, {percent(self.conf_level)} interval {limits}, "
-            f"P(> 0) = {self.p_positive:.{digits}f}, P(in ROPE) = {self.p_in_rope:.{digits}f}"
+            f"P(> 0) = {self.p_positive:.{digits}f}, "
+            f"P({self.rope_low:g} to {self.rope_high:g}) = {self.p_in_rope:.{digits}f}"
         )
 
 

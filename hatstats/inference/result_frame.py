@@ -20,6 +20,8 @@ _SENTENCES = ("quantity", "reason", "note", "words")
 #: Columns that a notebook shows once where they are equal in all rows.
 _ONCE = ("reference", "term", "conf_level", "method")
 _GAP = "  "
+#: Lines from which on blocks of columns below one another show some of their rows only.
+_MOST_LINES = 120
 #: Columns kept free beside the labels: an estimate with its interval.
 _ROOM = 32
 
@@ -156,6 +158,8 @@ def _wrapped(frame: pd.DataFrame, width: int, most: int, least: int) -> str:
             used = front
         blocks[-1].append(name)
         used += size + len(_GAP)
+    if len(kept) == len(frame) > 2 * least and len(frame) * len(blocks) > _MOST_LINES:
+        return _wrapped(frame, width, len(frame) - 1, least)
     lines = []
     for block in blocks:
         parts = zip(*(columns[name] for name in (*labels, *block)), strict=True)

@@ -146,7 +146,7 @@ def _check_claim(claim: Mapping[str, Any], label: str, file: str) -> None:
         )
     for key in ("name", *required):
         if key not in claim:
-            hint = f"write {key} = ... in it: claims are registered in full."
+            hint = f"add the key {key!r} with its value: claims are registered in full."
             raise error(f" lacks the key {key!r}.", key, hint)
     for key, value in claim.items():
         if key in ("small", "large") and "variable" in claim and isinstance(value, str):
@@ -189,3 +189,13 @@ def _ranges(claim: Mapping[str, Any]) -> list[tuple[bool, str, str, str]]:
              "small is not below large.", "exchange small and large."),
         ]  # fmt: skip
     return rules
+
+
+def compared_groups(claim: Mapping[str, Any]) -> str:
+    """What a claim of non-inferiority is about: ``HAT at 1B less HAT at 30B parameters``."""
+    variable, small, large = claim.get("variable", "params_total"), claim["small"], claim["large"]
+    if isinstance(small, str):
+        return f"HAT of {variable} {small} less HAT of {large}"
+    if variable == "params_total":
+        return f"HAT at {small / 1e9:.3g}B less HAT at {large / 1e9:.3g}B parameters"
+    return f"HAT at {small:.3g} less HAT at {large:.3g} {variable}"

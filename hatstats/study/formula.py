@@ -19,6 +19,7 @@ from formulaic.parser.types import Token
 from formulaic.utils.code import sanitize_variable_names
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.study.schema import near
 
 #: Functions that a formula may call.
 FUNCTIONS = {"log10": np.log10, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
@@ -254,7 +255,8 @@ def required_columns(
             "the formula names a variable that the table lacks",
             file="the table of models",
             column=unknown[0],
-            hint=f"it has {', '.join(str(name) for name in frame.columns)}.",
+            hint=f"it has {', '.join(str(name) for name in frame.columns)}."
+            f"{near(unknown[0], frame.columns)}",
         )
     dates = [name for name in needed if pd.api.types.is_datetime64_any_dtype(frame[name])]
     if dates:

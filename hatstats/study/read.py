@@ -131,6 +131,8 @@ def refused(value: object, caller: str, wanted: str, call: str) -> DataError:
     elif is_frame(value):
         what = f"{describe(value)}: make a study of it first: Study.from_frame(df, source='en')"
         what += then
+    elif not then and isinstance(getattr(value, "study", None), Study):
+        what = f"{describe(value)}, made of one: give its study, {caller}(x.study)"
     elif isinstance(value, Study):
         what = f"a study: call {call} first"
     else:

@@ -76,6 +76,7 @@ def test_contrast_ranks_and_probabilities_come_from_the_same_draws(fit: Hierarch
     assert row["estimate"] == pytest.approx(difference.mean())
     assert row["p_positive"] == pytest.approx((difference > 0).mean())
     assert row["p_in_rope"] == pytest.approx((np.abs(difference) < 0.02).mean())
+    assert "P(-0.02 to 0.02) = " in repr(contrast)
     assert {"p_in_rope", "rope_low", "mcse", "interval"} <= set(repr(contrast.tidy()).split())
     ranks = scores.ranks()
     assert ranks["p_best"].sum() == pytest.approx(1.0)

@@ -87,6 +87,21 @@ def test_a_long_table_shows_every_term() -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_many_blocks_of_many_rows_show_a_few() -> None:
+    """Sixty rows are shown whole in one block of columns, and not in five."""
+    terms = [f"measure-{i}" for i in range(10) for _ in range(6)]
+    models = [f"a-model-with-a-long-name-{i}" for _ in range(10) for i in range(6)]
+    methods = [f"{i} draws of a method with a long name" for i in range(60)]
+    table = tidy_frame(terms, np.arange(60.0), 0.1 + np.arange(60.0), method=methods)
+    table.insert(0, "model", models)
+    text = repr(table)
+    assert "the first 2 of each term" in text
+    assert len(text.splitlines()) < 120
+    assert all(term in text for term in terms)
+    short = repr(table[["model", "term", "estimate", "std_error", "statistic", "p_value"]])
+    assert "the first 2" not in short
+
+
 def test_they_stay_frames_in_every_use() -> None:
     table = tidy_frame(["a", "b"], [0.1, 0.2], [0.01, 0.02], method="m")
     assert isinstance(table, pd.DataFrame)

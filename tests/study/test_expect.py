@@ -103,6 +103,15 @@ def test_a_study_in_place_of_a_profile_names_the_fit() -> None:
         hatstats.PlanAssumptions.from_pilot(frame)  # type: ignore[arg-type]
 
 
+def test_a_profile_in_place_of_a_study_names_the_study() -> None:
+    profile = hatstats.fit_profile(hatstats.simulate_study(rng=1), method="observed")
+    with pytest.raises(DataError, match=r"made of one: give its study, measures\(x\.study"):
+        hatstats.measures(profile)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="Did you mean 'params_total'"):
+        hatstats.fit_trend(profile, "log10(params)")
+    assert "[[claims]]" in repr(hatstats.evaluate_claims(profile, ()))
+
+
 @pytest.mark.parametrize("function", [read_study, convert_logs])
 @pytest.mark.parametrize("value", [FRAME, pl.from_pandas(FRAME), 12])
 def test_what_takes_a_path_is_given_a_frame(function: Any, value: object) -> None:

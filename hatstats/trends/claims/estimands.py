@@ -14,6 +14,7 @@ from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LIKE_THESE
+from hatstats.study.claims import compared_groups
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
 from hatstats.trends.trend import TrendFit
 
@@ -65,16 +66,10 @@ def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) 
     """HAT of small models less HAT of large ones."""
     variable = str(claim.get("variable", "params_total"))
     small, large = claim["small"], claim["large"]
-    grouped = isinstance(small, str)
-    default = f"C({variable})" if grouped else f"log10({variable})"
+    default = f"C({variable})" if isinstance(small, str) else f"log10({variable})"
     trend = fitted(str(claim.get("formula") or default))
-    if grouped:
-        quantity = f"HAT of {variable} {small} less HAT of {large}"
-    else:
-        unit = "parameters" if variable == "params_total" else variable
-        quantity = f"HAT at {float(small):.3g} less HAT at {float(large):.3g} {unit}"
     value = trend.difference_gradient({variable: small}, {variable: large})
-    return _from_trend(quantity, value, trend, -float(claim["margin"]))
+    return _from_trend(compared_groups(claim), value, trend, -float(claim["margin"]))
 
 
 def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:

@@ -132,9 +132,15 @@ def _active_differs(study: Study) -> bool:
 
 def dropped(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
     """The base without each family, benchmark and target language."""
-    sources = set(study.benchmarks["source_language"]) | set(study.source_language)
+    source_language, counts = study.source_language, study.counts
+    sources = set(study.benchmarks["source_language"]) | set(source_language)
+    # A family whose source or target rows are all flagged is in no fit, and cannot be left out.
+    used = counts["flag"].eq("") | base.flagged
+    in_source = counts["language"] == source_language
+    scored = [set(counts.loc[used & side, "model"]) for side in (in_source, ~in_source)]
+    models = study.models[study.models["model"].isin(scored[0] & scored[1])]
     groups = {
-        "family": [name for name in dict.fromkeys(study.models["family"].dropna()) if name],
+        "family": [name for name in dict.fromkeys(models["family"].dropna()) if name],
         "benchmark": study.benchmark_names,
         "language": [name for name in study.languages if name not in sources],
     }

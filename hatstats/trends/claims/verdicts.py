@@ -38,6 +38,10 @@ from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov, stages_note
 from hatstats.trends.trend import LEAST_DF, TrendFit
 
+_NO_CLAIMS = (
+    "No claims. A study registers them as [[claims]] in its study.toml; in Python they\n"
+    "are a list of dicts: help(hatstats.evaluate_claims)."
+)
 Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 
 #: An unknown number.
@@ -200,7 +204,7 @@ class Verdicts(tuple[Verdict, ...]):
             )
         for reason in self._reasons():
             lines += textwrap.wrap(reason, 80, initial_indent="  ", subsequent_indent="  ")
-        return "\n".join(lines) if self else "no claims"
+        return "\n".join(lines) if self else _NO_CLAIMS
 
     def _reasons(self) -> list[str]:
         reasons = [f"{one.name}: {one.reason}." for one in self if one.reason]

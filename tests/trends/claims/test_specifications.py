@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,17 @@ def test_every_choice_has_a_row_for_every_claim(study: Study, table) -> None:  #
     assert {"without family family-1", "without language t01", "active parameters"} <= set(names)
     assert sum(1 for _ in crossed(study, default_specification(study))) == 16
     assert "without benchmark simulated" not in dict(dropped(study, default_specification(study)))
+
+
+def test_a_family_that_is_in_no_fit_is_not_left_out(study: Study) -> None:
+    family = study.models["family"].eq("family-1")
+    counts = study.counts
+    its_source = counts["model"].isin(study.models.loc[family, "model"]) & study.is_source
+    flagged = replace(study, counts=counts.assign(flag=its_source.map({True: "odd", False: ""})))
+    base = default_specification(study)
+    assert "without family family-1" in dict(dropped(study, base))
+    assert "without family family-1" not in dict(dropped(flagged, base))
+    assert "without family family-1" in dict(dropped(flagged, replace(base, flagged=True)))
 
 
 def test_rows_against_separate_analyses(study: Study, table) -> None:  # type: ignore[no-untyped-def]

@@ -141,7 +141,7 @@ def test_direction_and_margin_of_non_inferiority_against_theory(
     assert verdict.estimate == pytest.approx(-2 * true_slope, abs=0.02)
     assert verdict.threshold == -margin
     assert verdict.verdict == expected
-    assert verdict.quantity == "HAT at 1e+09 less HAT at 1e+11 parameters"
+    assert verdict.quantity == "HAT at 1B less HAT at 100B parameters"
 
 
 def test_margin_is_compared_with_the_lower_limit_against_theory() -> None:
@@ -331,7 +331,7 @@ def test_tidy_has_one_column_per_field() -> None:
 def test_a_verdict_in_one_sentence() -> None:
     verdict = judge(scores_with_slope(0.0), non_inferiority())
     assert verdict.summary() == (
-        f"small: supported; HAT at 1e+09 less HAT at 1e+11 parameters {verdict.estimate:.3f} "
+        f"small: supported; HAT at 1B less HAT at 100B parameters {verdict.estimate:.3f} "
         f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], threshold -0.05, df {verdict.df:.1f}, "
         "p < 0.001 (Holm <0.001)"
     )
