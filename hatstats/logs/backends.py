@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 
 #: Column with the file of a row, and column that is null only where a row could not be read.
 FILE, LOST = "hatstats_file", "hatstats_lost"
-#: DuckDB keeps to this and writes the rest to disk.
-MEMORY = "3GB"
+#: Limits of DuckDB, which writes what exceeds its memory to disk, and what it may not load.
+_CLOSED = {
+    "memory_limit": "3GB",
+    "max_temp_directory_size": "100GB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+}
 _NUMBERS = itertools.count(1)
 _GLOBS = re.compile(r"[*?\[\]{}]")
 
@@ -57,23 +63,44 @@ class Engine:
 
 
 class DuckDB(Engine):
-    """DuckDB in this process; what does not fit into memory goes to `scratch`."""
+    """DuckDB in this process; what does not fit into memory goes to `scratch`.
+
+    With a `database`, a file of somebody else, it reads that and nothing beside it.
+    """
 
     name = "duckdb"
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, database: str = "") -> None:
         state = random.getstate()
         import ibis
 
         random.setstate(state)  # importing it draws from the global generator
-        self.connection = ibis.duckdb.connect()
-        for setting, value in (
-            ("memory_limit", MEMORY),
-            ("temp_directory", str(scratch)),
-            ("preserve_insertion_order", "false"),
-            ("enable_progress_bar", "false"),
-        ):
-            self.connection.raw_sql(f"SET {setting} = '{value}'")
+        self.scratch = scratch.resolve()
+        self._databases: dict[str, DuckDB] = {}
+        self.connection = ibis.duckdb.connect(
+            database or ":memory:",
+            read_only=bool(database),
+            temp_directory=str(self.scratch),
+            **_CLOSED,
+        )
+        for setting in ("preserve_insertion_order", "enable_progress_bar"):
+            self.connection.raw_sql(f"SET {setting} = false")
+        if database:
+            self.close_but_for(())
+
+    def close_but_for(self, files: Iterable[str]) -> None:
+        """Open no more files from now on but these and those below `scratch`.
+
+        Addresses need an extension, which DuckDB loads from outside: with one, files stay open.
+        """
+        paths = list(files)
+        if any("://" in path for path in paths):
+            return
+        allowed = ", ".join(map(quoted, paths))
+        self.connection.raw_sql(f"SET allowed_paths = [{allowed}]")
+        self.connection.raw_sql(f"SET allowed_directories = [{quoted(f'{self.scratch}/')}]")
+        self.connection.raw_sql("SET enable_external_access = false")
+        self.connection.raw_sql("SET lock_configuration = true")
 
     def table(self, rows: Rows, columns: Mapping[str, object], *, named: bool = False) -> ir.Table:
         """See `Engine.table`."""
@@ -118,23 +145,31 @@ class DuckDB(Engine):
         return self.connection.table(name)
 
     def _database_table(self, path: str, name: str) -> ir.Table:
-        """The table of this name in a DuckDB file, or its only one."""
-        alias = self.new_name()
-        self.connection.raw_sql(f"ATTACH {quoted(path)} AS {alias} (READ_ONLY)")
-        found = self.connection.con.execute(
-            f"SELECT table_name FROM information_schema.tables WHERE table_catalog = '{alias}'"
+        """The table of this name in a DuckDB file, or its only one; never a view.
+
+        A view is a query of whoever made the file.
+        """
+        if path not in self._databases:
+            self._databases[path] = DuckDB(self.scratch, path)
+        connection = self._databases[path].connection
+        found = connection.con.execute(
+            "SELECT table_name, table_type FROM information_schema.tables "
+            "WHERE table_catalog = current_catalog() AND table_schema = 'main'"
         )
-        names = [str(row[0]) for row in found.fetchall()]
+        kinds = {str(each): str(kind) for each, kind in found.fetchall()}
+        names = [each for each, kind in kinds.items() if kind == "BASE TABLE"]
+        views = [each for each in kinds if each not in names]
         if not name and len(names) == 1:
             name = names[0]
         if name not in names:
+            also = f" and the views {', '.join(views)}, which are not run" if views else ""
             raise DataError(
-                f"the database has the tables {', '.join(names) or 'none'}.",
+                f"the database has the tables {', '.join(names) or 'none'}{also}.",
                 file=path,
                 value=name or None,
-                hint="name one: settings={'table': 'NAME'}.",
+                hint="name a table: settings={'table': 'NAME'}.",
             )
-        return self.connection.table(name, database=(alias, "main"))
+        return connection.table(name)
 
 
 class Spark(Engine):

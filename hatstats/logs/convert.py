@@ -150,6 +150,8 @@ def convert_logs(
             found = Discovered(sources, formats=dict.fromkeys(names, "plain"))
         else:
             found = discover([str(path) for path in paths], format, choices, scratch, step)
+        reads = (rows for rows in found.sources if engine is local or rows.documents)
+        local.close_but_for(file for rows in reads if rows.kind != "table" for file in rows.files)
         counter = Counter(local, engine, found, choices)
         parts = []
         for position, rows in enumerate(found.sources):
@@ -213,7 +215,8 @@ class Counter:
             responses, fields = self._responses(engine, rows, named)
             by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
             cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
-            cells = self.local.store(cells if engine is self.local else engine.fetch(cells))
+            inside = engine is self.local and rows.kind != "table"
+            cells = self.local.store(cells if inside else engine.fetch(cells))
         except Exception as reason:
             raise _plain_error(reason, rows) from None
         self._account(engine, rows, cells, responses, by_file)
@@ -320,7 +323,8 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
 def _plain_error(reason: Exception, rows: Rows) -> Exception:
     """The message of a database about a file, as one error that names the file."""
     library = type(reason).__module__.split(".")[0].strip("_")
-    if isinstance(reason, DataError) or library not in _DATABASES:
+    encoding = isinstance(reason, UnicodeError)  # a path or name that no database takes
+    if isinstance(reason, DataError) or (library not in _DATABASES and not encoding):
         return reason
     text = " ".join(str(reason).split())
     file = next((file for file in rows.files if file in text), "")
@@ -328,6 +332,8 @@ def _plain_error(reason: Exception, rows: Rows) -> Exception:
     hint = "copy the file again from where it was written, or leave it out."
     if "maximum_object_size" in text or "Maximum line size" in text:
         text, hint = "a record is longer than 16 MiB", "leave that file out, or shorten the record."
+    if "No space left" in text or "max_temp_directory_size" in text:
+        hint = "make room for temporary files, or set TMPDIR to a larger disk."
     message = f"the file cannot be read{several} ({text[:300]})."
     return DataError(message, file=file or rows.files[0], hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import os
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,12 @@ from pathlib import Path
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE
-from hatstats.logs.readers.documents import has_byte_order_mark, open_text, preview_file
+from hatstats.logs.readers.documents import (
+    check_gzip,
+    has_byte_order_mark,
+    open_text,
+    preview_file,
+)
 from hatstats.logs.readers.every_eval import EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS
 from hatstats.logs.readers.helm import COMPANIONS, HELM
 from hatstats.logs.readers.inspect_log import INSPECT
@@ -28,9 +34,11 @@ from hatstats.logs.readers.reader import (
     LeftOut,
     Preview,
     Reader,
+    Record,
     Rows,
 )
 from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
+from hatstats.study.files import shown
 from hatstats.study.schema import near
 
 #: In the order in which they are asked; plain tables come last, since any table is one.
@@ -70,6 +78,9 @@ def discover(
     result = Discovered()
     groups: dict[Reader, list[Preview]] = defaultdict(list)
     for preview in _previews(logs):
+        if (name := shown(preview.path)) != str(preview.path):
+            result.left_out.append((name, LeftOut("its path is not UTF-8: rename it", 0)))
+            continue
         if preview.kind == "duckdb":
             table = f"{preview.path}::{choices.settings.get('table', '')}"
             result.sources.append(Rows("table", (table,), ()))
@@ -144,13 +155,13 @@ def _previews(logs: Sequence[str]) -> Iterator[Preview]:
 def _files(log: str) -> Iterator[tuple[Path, Path | None]]:
     """Files of a path or pattern, each with the folder that was named, if it was one."""
     path = Path(log)
-    if path.is_dir():
+    if os.path.isdir(path):
         root = path.resolve()
         for file in sorted(root.rglob("*")):
             inside = file.relative_to(root).parts
             if file.is_file() and not any(part.startswith((".", "_")) for part in inside):
                 yield file, root
-    elif path.exists():
+    elif os.path.exists(path):
         yield path.resolve(), None
     elif hits := sorted(glob.glob(log, recursive=True)):
         yield from ((Path(hit).resolve(), None) for hit in hits if Path(hit).is_file())
@@ -181,9 +192,15 @@ def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator
 
 
 def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
-    """A copy in UTF-8 without its byte order mark, where a text begins with one."""
+    """A copy in UTF-8 without its byte order mark, where a text begins with one.
+
+    A text in gzip is read through once: databases do not check that it is whole.
+    """
     path = preview.path
-    if preview.kind not in ("jsonl", "csv", "tsv") or not has_byte_order_mark(path):
+    if preview.kind not in ("jsonl", "csv", "tsv"):
+        return preview
+    check_gzip(path)
+    if not has_byte_order_mark(path):
         return preview
     copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
     copy.parent.mkdir(exist_ok=True)
@@ -216,7 +233,7 @@ def _read_documents(
             progress(f"{reader.name}: {preview.path.name}", position / len(previews))
             file = str(preview.path)
             result.read[file] = 0
-            for record in reader.records(preview.path, choices):
+            for record in _whole_records(reader, preview.path, choices):
                 if isinstance(record, LeftOut):
                     result.read[file] += record.rows
                     result.left_out.append((file, record))
@@ -232,3 +249,14 @@ def _read_documents(
         if path.stat().st_size:
             fields = tuple(Field(name, (name,)) for name in columns)
             result.sources.append(Rows("json", (str(path),), fields, documents=True))
+
+
+def _whole_records(reader: Reader, path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+    """Records of a document; where its parts have other types than its format says, it ends."""
+    assert reader.records is not None
+    try:
+        yield from reader.records(path, choices)
+    except DataError:
+        raise
+    except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as reason:
+        yield LeftOut(f"from here on it is no log of {reader.name} ({reason})")

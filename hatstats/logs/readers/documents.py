@@ -27,6 +27,10 @@ _MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"PK\x03\x04", "zip"))
 LARGEST = 2 << 30
 #: Most bytes of a member of an archive, which is read whole too.
 LARGEST_MEMBER = 1 << 30
+#: What unpacks to more than this, and to so many times its size, was made to fill the memory.
+_SUSPECT, _RATIO = 64 << 20, 200
+#: Errors of what is compressed, cut off, or no document.
+_UNREADABLE = (OSError, EOFError, ValueError, RecursionError, zlib.error)
 _STORED, _DEFLATED, _ZSTANDARD = 0, 8, 93
 _HEADER = struct.Struct("<4s5H3L2H")
 
@@ -35,6 +39,8 @@ def preview_file(path: Path, root: Path | None = None) -> Preview:
     """Read the beginning of a file; the kind is empty where it cannot be a log."""
     below = str(root) if root is not None else ""
     try:
+        if not path.is_file():
+            raise OSError("it is no plain file")
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as reason:
@@ -115,6 +121,16 @@ def open_binary(path: Path) -> io.BufferedIOBase:
     return file
 
 
+def check_gzip(path: Path) -> None:
+    """Read a gzip file to its end: databases take it for whole, whatever its checksum says."""
+    try:
+        with open_binary(path) as file:
+            while isinstance(file, gzip.GzipFile) and file.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as reason:
+        raise damaged(path, f"the file is compressed, and broken ({reason}).") from None
+
+
 def has_byte_order_mark(path: Path) -> bool:
     """Whether a text begins with a byte order mark, which databases do not expect."""
     with open_binary(path) as file:
@@ -139,7 +155,10 @@ def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
         return "json", {}
     if name.endswith((".csv", ".tsv", ".tab", ".txt")):
         tabs = name.endswith((".tsv", ".tab"))
-        header = next(csv.reader([first], delimiter="\t" if tabs else ","), [])
+        try:
+            header = next(csv.reader([first], delimiter="\t" if tabs else ","), [])
+        except csv.Error:  # a cell beyond every limit
+            return "", {}
         return "tsv" if tabs else "csv", {column.strip(): "" for column in header}
     return "", {}
 
@@ -153,23 +172,32 @@ def _json_object(text: str | bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file begins as a zip archive does, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
 class Broken(Exception):
     """A part of an archive cannot be read; the message says why, as a reason to leave it out."""
 
 
 def load_json(path: Path) -> dict[str, Any]:
     """Parse a document that is one JSON object; an error if it is cut off or too large."""
-    if path.stat().st_size > LARGEST:
+    size = path.stat().st_size
+    largest = min(LARGEST, max(_SUSPECT, _RATIO * size))
+    try:
+        with open_text(path) as file:
+            text = file.read(largest + 1) if size <= LARGEST else ""
+            record = json.loads(text) if 0 < len(text) <= largest else None
+    except _UNREADABLE as reason:
+        raise damaged(path, f"this is not a whole JSON document ({reason}).") from None
+    if record is None:
         raise DataError(
-            f"the document is larger than {LARGEST >> 30} GiB.",
+            f"the document is larger than {LARGEST >> 30} GiB, or packed too tightly.",
             file=path,
             hint="write the log item by item (.eval, .jsonl or Parquet).",
         )
-    try:
-        with open_text(path) as file:
-            record = json.load(file)
-    except (ValueError, RecursionError) as reason:
-        raise damaged(path, f"this is not a whole JSON document ({reason}).") from None
     return record if isinstance(record, dict) else {"": record}
 
 
@@ -184,10 +212,13 @@ class Archive:
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
-                self._members = {info.filename: info for info in archive.infolist()}
-        except (zipfile.BadZipFile, OSError, EOFError) as reason:
+                members = archive.infolist()
+        except (zipfile.BadZipFile, NotImplementedError, struct.error, *_UNREADABLE) as reason:
             raise damaged(path, f"this is not a whole archive ({reason}).") from None
+        self._members = {info.filename: info for info in members}
         self.names = list(self._members)
+        if len(self.names) < len(members):
+            raise damaged(path, "the archive has two members of one name.")
         for name in self.names:
             inside = PurePosixPath(name.replace("\\", "/"))
             if inside.is_absolute() or ".." in inside.parts or name[1:2] == ":":
@@ -209,6 +240,8 @@ class Archive:
         """Bytes of a member, checked against its size and checksum."""
         if info.file_size > LARGEST_MEMBER:
             raise Broken(f"a part of the archive is larger than {LARGEST_MEMBER >> 20} MiB")
+        if info.file_size > max(_SUSPECT, _RATIO * info.compress_size):
+            raise Broken("a part of the archive is packed too tightly")
         try:
             with self.path.open("rb") as file:
                 file.seek(info.header_offset)
@@ -216,7 +249,7 @@ class Archive:
                 file.seek(header[-2] + header[-1], 1)
                 packed = file.read(info.compress_size)
             data = self._unpack(info, packed)
-        except (OSError, ValueError, zlib.error, struct.error):
+        except (OverflowError, struct.error, *_UNREADABLE):
             raise Broken("a part of the archive is broken") from None
         if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
             raise Broken("a part of the archive is broken")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.readers.documents import Archive, Broken, load_json
+from hatstats.logs.readers.documents import Archive, Broken, is_archive, load_json
 from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
     SOURCE_FIELDS,
@@ -34,7 +34,7 @@ def _matches(preview: Preview) -> bool:
 
 
 def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
-    if path.suffix.lower() == ".json":
+    if not is_archive(path):
         log = load_json(path)
         yield from _graded(log, list(log.get("samples") or []), choices)
         return
