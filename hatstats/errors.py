@@ -95,7 +95,8 @@ class DataError(HatstatsError, ValueError):
         if column is not None:
             location.append(f"column {column!r}")
         if value is not None:
-            location.append(f"value {value!r}")
+            text = repr(value)
+            location.append(f"value {text if len(text) <= 300 else f'{text[:300]}...'}")
         text = f"{', '.join(location)}: {message}" if location else message
         super().__init__(_with_hint(text, hint))
         self.file, self.row, self.position = file, row, position

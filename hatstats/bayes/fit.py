@@ -278,15 +278,21 @@ def read_hierarchical(path: str | Path, study: Study, *, trusted: bool = False) 
     """
     study = as_study(study, "read_hierarchical")
     tree = read_tree(path)
-    facts = made_by(tree)
-    if facts["fingerprint"] != fingerprint(study):
+    try:
+        facts = made_by(tree)
+        of_study, name = facts["fingerprint"], facts["study"]
+        cells, priors = CellOptions(**facts["cells"]), Priors(**facts["priors"])
+        request = Request(facts["formula"], priors, cells)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"what the saved fit says of itself cannot be read ({type(error).__name__})"
+        raise DataError(reason, file=Path(path).name, hint="fit again and save anew.") from error
+    if of_study != fingerprint(study):
         raise DataError(
-            f"the saved fit is of another study ({facts['study']!r}), or of other data of it",
+            f"the saved fit is of another study ({name!r}), or of other data of it",
             file=Path(path).name,
             value=study.name,
             hint="give the study that was fitted, with the same flagged cells left out.",
         )
-    request = Request(facts["formula"], Priors(**facts["priors"]), CellOptions(**facts["cells"]))
     return HierarchicalFit(study, *prepare(study, request, trusted=trusted), tree)
 
 

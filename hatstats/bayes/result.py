@@ -254,11 +254,11 @@ def read_tree(path: str | Path) -> Any:
             file=source.name,
             hint="read it with arviz, or give a path that HierarchicalFit.save wrote.",
         )
-    if int(tree.attrs["schema"]) != SCHEMA:
+    if (version := tree.attrs.get("schema")) != SCHEMA:
         raise DataError(
             "the saved fit is of another version of the format",
             file=source.name,
-            value=int(tree.attrs["schema"]),
+            value=version,
             hint=f"this version reads {SCHEMA}: fit again.",
         )
     return tree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import sys
 import traceback
@@ -204,4 +205,8 @@ def main() -> None:
     # come before NumPy is imported; a user's own setting is kept.
     for name in _THREADS:
         os.environ.setdefault(name, "1")
+    for stream in (sys.stdout, sys.stderr):
+        # Names have letters that not every terminal knows.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

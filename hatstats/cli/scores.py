@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hatstats.cli.front import FAILED, Choice, StudyPath, read, verb
-from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
+from hatstats.cli.terminal import print_json, print_json_text, print_tables, progress_bar, say
 
 #: Options of a verb that change nothing of what is computed.
 _NOT_ANALYSIS = ("json", "debug")
@@ -44,7 +44,7 @@ def report(
         progress("tables and figures", 0.75)
         folder = write_run(results, out, arguments={"study": name, **asdict(options)})
     if choice.json:
-        print((folder / "results.json").read_text(encoding="utf-8"), end="")
+        print_json_text((folder / "results.json").read_text(encoding="utf-8"))
     else:
         for line in results.key_results:
             print(line)

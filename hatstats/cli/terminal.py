@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -57,7 +58,16 @@ def print_json(value: object) -> None:
     """Print a value as JSON: frames as lists of rows, unknown numbers as null."""
     from hatstats.report.manifest import json_text
 
-    print(in_flags(json_text(value)), end="")
+    print_json_text(in_flags(json_text(value)))
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON; where the terminal does not know a letter, all are written as JSON escapes."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = "".join(sign if sign.isascii() else json.dumps(sign)[1:-1] for sign in text)
+    print(text, end="")
 
 
 def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:

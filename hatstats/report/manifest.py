@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hatstats.study.files import shown
 from hatstats.study.outputs import check_output
 
 #: Marks a manifest as that of a run folder; the number rises when the layout changes.
@@ -73,7 +74,7 @@ def short_names(files: Iterable[Path]) -> dict[str, Path]:
     if not paths:
         return {}
     root = Path(os.path.commonpath([path.parent for path in paths])).parent
-    return {path.relative_to(root).as_posix(): path for path in paths}
+    return {shown(path.relative_to(root).as_posix()): path for path in paths}
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.study.files import decode, read_bytes
 from hatstats.study.outputs import whole_output
 
 SCHEMA = "hatstats.scores"
@@ -59,8 +61,11 @@ def _written(path: Path) -> tuple[str] | None:
 
 def read(path: str | Path) -> dict[str, Any]:
     """The fields of scores from a file that `write` has written, or one `DataError`."""
+    if not os.path.exists(path):
+        hint = "give a file that scores.save has written."
+        raise DataError("there is no such file", file=path, hint=hint)
     try:
-        facts = json.loads(Path(path).read_text(encoding="utf-8"))
+        facts = json.loads(decode(read_bytes(Path(path)), Path(path)))
         if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
             raise DataError("no scores of hatstats", file=path, hint="give a file of scores.save.")
         if facts.get("schema_version") != VERSION:
@@ -71,10 +76,7 @@ def read(path: str | Path) -> dict[str, Any]:
                 hint="read it with the version that wrote it, or make the scores anew.",
             )
         return _fields(facts)
-    except FileNotFoundError as error:
-        hint = "give a file that scores.save has written."
-        raise DataError("there is no such file", file=path, hint=hint) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         reason = f"not a whole file of scores ({type(error).__name__}: {error})"

@@ -22,6 +22,8 @@ STUDY_FILES = frozenset(
 )
 #: First line of a study.toml that hatstats wrote: only such a folder is ever replaced.
 STUDY_MARK = "# Written by hatstats, which may replace it; remove this line to keep the folder.\n"
+#: A Parquet file of a few kilobytes may hold more cells than fit into memory.
+_MOST_CELLS = 300_000_000
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 #: Ending of a file's name to the format of the table in it.
 FORMATS = {".csv": "csv", ".txt": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet",
@@ -48,9 +50,16 @@ def read_table(path: Path, *, format: str | None = None) -> Sheet:
     return sheet
 
 
+def shown(path: object) -> str:
+    """A path or name as text that can be printed: bytes that are no UTF-8 become question marks."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
 def read_bytes(path: Path) -> bytes:
-    """Read a file whole, or say why that is not possible."""
+    """Read a file whole, or say why that is not possible; a pipe, for one, may never end."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no plain file")
         return path.read_bytes()
     except OSError as reason:
         raise unreadable(path, reason) from None
@@ -83,7 +92,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file, or say in which line it is wrong."""
     try:
         return tomllib.loads(decode(read_bytes(path), path))
-    except tomllib.TOMLDecodeError as reason:
+    except (ValueError, RecursionError) as reason:  # the first also of numbers without end
+        if isinstance(reason, DataError):
+            raise
         raise DataError(
             f"this is not valid TOML: {reason}.",
             file=path,
@@ -97,11 +108,14 @@ def _read_parquet(path: Path) -> Sheet:
         raise _empty(path)
     try:
         with explained_imports():
-            import pyarrow  # noqa: F401  # else pandas fails with a page about engines
+            import pyarrow.parquet
+        facts = pyarrow.parquet.read_metadata(io.BytesIO(data))
+        if facts.num_rows * facts.num_columns > _MOST_CELLS:
+            raise ValueError(f"{facts.num_rows:,} rows, more than a study may have")
         frame = pd.read_parquet(io.BytesIO(data))
-    except (OSError, ValueError) as reason:
+    except (OSError, ValueError, TypeError, LookupError, NotImplementedError) as reason:
         raise DataError(
-            f"this is not a Parquet file ({str(reason).splitlines()[0]}).",
+            f"this is not a Parquet file ({(str(reason).splitlines() or ['no reason given'])[0]}).",
             file=path,
             hint="write the table again, or name its format, as in format='csv'.",
         ) from None
@@ -119,12 +133,12 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
     try:
         records.extend(reader)
     except csv.Error as reason:
-        raise DataError(
-            f"the text cannot be split into cells ({reason}).",
-            file=path,
-            row=len(records) + 1,
-            hint="close every double quote; inside a quoted cell write a double quote twice.",
-        ) from None
+        message = f"the text cannot be split into cells ({reason})."
+        hint = "close every double quote; inside a quoted cell write a double quote twice."
+        if "field limit" in str(reason):
+            message = f"a cell has more than {csv.field_size_limit():,} characters."
+            hint = "shorten it; or, if it begins with a double quote, close that."
+        raise DataError(message, file=path, row=len(records) + 1, hint=hint) from None
     # Blank lines, as spreadsheets leave at the end, hold no row, but they are counted.
     numbered = [
         (row, record)

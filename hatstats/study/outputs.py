@@ -51,6 +51,8 @@ def check_output(path: str | Path, written: Written, *, name: str = "the output"
             if not problem and shutil.disk_usage(parent).free < _LEAST_ROOM:
                 problem, hint = f"{name} cannot be written: the disk is full", "make room on it."
     except (OSError, ValueError) as reason:
+        if isinstance(reason, HatstatsError):
+            raise
         raise _cannot(path, name, reason) from None
     if problem:
         raise DataError(f"{problem}.", file=path, hint=hint)

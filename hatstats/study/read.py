@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.study.claims import StudyInfo, read_head
-from hatstats.study.files import DELIMITERS, FORMATS, read_table, read_toml, study_table
+from hatstats.study.files import DELIMITERS, FORMATS, read_table, read_toml, shown, study_table
 from hatstats.study.frames.native import describe, is_frame, no_path
 from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
@@ -58,14 +59,14 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     if not isinstance(path, str | Path):
         raise no_path(path, "read_study")
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(
             "there is no such file or folder.",
             file=path,
             hint="correct the path to a study folder or a table of counts.",
         )
     files: tuple[Path, ...] = (path,)
-    info, claims = StudyInfo(path.stem), ()
+    info, claims = StudyInfo(shown(path.stem)), ()
     if path.is_dir():
         sheets, notes, info, claims, files = _read_folder(path, format)
     else:
@@ -88,7 +89,7 @@ def _read_folder(
     path = study_table(folder, *(f"counts{ending}" for ending in endings))
     toml = folder / "study.toml"
     head = read_toml(toml) if toml.exists() else {}
-    info, claims, constants = read_head(head, file=str(toml), name=folder.resolve().name)
+    info, claims, constants = read_head(head, file=str(toml), name=shown(folder.resolve().name))
     files = [toml, path] if toml.exists() else [path]
     raw = read_table(path)
     sheets = {"counts": conform(raw, COUNTS)}
