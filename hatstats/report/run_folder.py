@@ -20,6 +20,7 @@ from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
+from hatstats.study.files import no_formula
 from hatstats.study.outputs import whole_output
 from hatstats.study.read import read_study
 
@@ -147,8 +148,16 @@ def _write_numbers(results: Results, folder: Path) -> None:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as CSV: UTF-8, line feeds, unknown cells empty, ISO dates."""
-    text = frame.to_csv(
+    """Write a frame as CSV: UTF-8, line feeds, unknown cells empty, ISO dates.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
+    quoted = {
+        name: frame[name].map(lambda cell: no_formula(cell) if isinstance(cell, str) else cell)
+        for name in frame.columns
+        if not pd.api.types.is_numeric_dtype(frame[name])
+    }
+    text = frame.assign(**quoted).to_csv(
         index=False,
         float_format=f"%.{manifest.DIGITS}g",
         date_format="%Y-%m-%d",

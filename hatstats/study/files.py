@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 #: Ending of a file's name to the format of the table in it.
 FORMATS = {".csv": "csv", ".txt": "csv", ".tsv": "tsv", ".tab": "tsv", ".parquet": "parquet",
            ".pq": "parquet"}  # fmt: skip
+#: What a spreadsheet takes for a formula: these signs first, and no number.
+_FORMULA = re.compile(r"'*(?![+-]?[\d.]+([eE][+-]?\d+)?\Z)[=+\-@\t\r]")
 _DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 
 
@@ -139,6 +142,8 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
             message = f"a cell has more than {csv.field_size_limit():,} characters."
             hint = "shorten it; or, if it begins with a double quote, close that."
         raise DataError(message, file=path, row=len(records) + 1, hint=hint) from None
+    if "'" in text:
+        records = [[_without_apostrophe(cell) for cell in record] for record in records]
     # Blank lines, as spreadsheets leave at the end, hold no row, but they are counted.
     numbered = [
         (row, record)
@@ -198,8 +203,25 @@ def write_table(frame: pd.DataFrame, path: Path, ending: str = "") -> None:
     if (ending or path.suffix) == ".parquet":
         frame.to_parquet(path, index=False)
         return
-    cells = pd.DataFrame({name: table_cells(frame[name]) for name in frame.columns}, dtype="str")
+    columns = {
+        no_formula(str(name)): list(map(no_formula, table_cells(frame[name])))
+        for name in frame.columns
+    }
+    cells = pd.DataFrame(columns, dtype="str")
     cells.to_csv(path, index=False, lineterminator="\n")
+
+
+def no_formula(text: str) -> str:
+    """A text of a cell with an apostrophe before it where a spreadsheet would run it as a formula.
+
+    So that reading can take one off, a text that looks so already gets one more.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _without_apostrophe(text: str) -> str:
+    """The text that `no_formula` was given, from what it made of it."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def study_table(folder: Path, *names: str) -> Path:

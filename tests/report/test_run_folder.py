@@ -330,3 +330,12 @@ def test_the_command_can_be_typed_again() -> None:
     arguments = {"study": "my study", "seed": 3, "method": None, "with_flagged": True}
     text = Origin(arguments, 3, {}, {}).command
     assert text == "hatstats report 'my study' --out DIR --seed 3 --with-flagged"
+
+
+def test_tables_for_people_hold_no_formula(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"model": ["=1+1", "@x", "-x", "-1", None], "estimate": [-1.0, 1, 2, 3, 4]}
+    )
+    write_csv(frame, tmp_path / "scores.csv")
+    text = (tmp_path / "scores.csv").read_text()
+    assert text == "model,estimate\n'=1+1,-1\n'@x,1\n'-x,2\n-1,3\n,4\n"

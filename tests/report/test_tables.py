@@ -341,3 +341,20 @@ def test_latex_of_a_table_without_columns_or_rows() -> None:
     assert r"\begin{tabular}{}" in to_latex(nothing, caption="c", label="l")
     bare = make_table(pd.DataFrame({"a": pd.Series([], dtype=str)}), [Column("a", "A")])
     assert "    A \\\\" in to_latex(bare, caption="c", label="l").splitlines()
+
+
+EVIL = r"evil}\input{/etc/hostname}\iffalse"
+
+
+@pytest.mark.parametrize("name", [EVIL, "50%", "a#b", "a\n\nb", "a\x00b", "a_b", "模型"])
+def test_no_name_of_a_study_is_latex(name: str) -> None:
+    """In a label nothing can be escaped, in a caption a paragraph ends the argument."""
+    table = Table(("a",), (False,), (False,), ((name,),))
+    text = to_latex(table, caption=name, label=f"tab:{name}-scores")
+    assert "\\input" not in text.replace(r"\textbackslash{}input", "")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
+    assert "\n\n" not in text
+    label = re.search(r"\\label\{(.*?)\}$", text, flags=re.MULTILINE)
+    assert label is not None
+    assert re.fullmatch(r"tab:[A-Za-z0-9_-]+", label[1])
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")

@@ -430,3 +430,37 @@ def test_a_study_of_64000_rows_comes_back_whole(tmp_path: Path, format: Format) 
     again = read_study(folder)
     assert len(again.counts) == len(counts)
     assert again.counts["n_correct"].sum() == counts["n_correct"].sum()
+
+
+def test_names_that_look_like_formulas_are_quoted_and_come_back(tmp_path: Path) -> None:
+    """A spreadsheet would run them; read_study takes off the apostrophe again."""
+    names = [
+        "=1+1",
+        "+x",
+        "-x",
+        "@SUM(1)",
+        "'=x",
+        "''-x",
+        "-1",
+        "'quoted'",
+        "'",
+        "-1e3",
+        "=",
+        "\u2212x",
+    ]
+    counts = pd.DataFrame(
+        {"model": np.repeat(names, 2), "benchmark": "@b", "language": ["en", "-sw"] * len(names),
+         "item": "=i", "n_correct": 1.0, "n_trials": 2.0}
+    )  # fmt: skip
+    models = pd.DataFrame({"model": names, "family": names, "=kind": names, "score": -0.5})
+    benchmarks = pd.DataFrame({"benchmark": ["@b"], "source_language": ["en"], "chance": [0.0]})
+    study = Study(counts, models, benchmarks)
+    folder = study.write(tmp_path / "s")
+    same(study, read_study(folder))
+    same(read_study(folder), read_study(read_study(folder).write(tmp_path / "again")))
+    for file in folder.glob("*.csv"):
+        cells = (
+            pd.read_csv(file, dtype="str", header=None, keep_default_na=False).to_numpy().ravel()
+        )
+        assert not [cell for cell in cells if cell[0:1] in tuple("=+@") and cell]
+        assert {cell for cell in cells if cell[0:1] == "-"} <= {"-1", "-1e3", "-0.5"}

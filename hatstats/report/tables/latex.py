@@ -48,8 +48,18 @@ _SIGNS = str.maketrans(
 
 
 def escape_latex(text: str) -> str:
-    """Make a text safe for LaTeX: every special character prints as itself."""
-    return text.translate(_SIGNS)
+    """Make a text safe for LaTeX: every special character prints as itself, on one line."""
+    return one_line(text).translate(_SIGNS)
+
+
+def one_line(text: str) -> str:
+    """A text without line ends and control characters, which no cell or comment survives."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text)
+
+
+def latex_label(text: str) -> str:
+    """A text as the name of a label: letters, digits, colons, points, underscores and hyphens."""
+    return re.sub(r"[^A-Za-z0-9:._]+", "-", text)
 
 
 class _Layout(NamedTuple):
@@ -111,8 +121,8 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
 
     Type shrinks, down to ``\scriptsize``, and texts wrap where the line of an article is too
     short. What is still too wide overhangs, for a column of digits is not broken. The caption is
-    plain text and is escaped; the label is used as it is. Needs ``\usepackage{booktabs}``, and
-    ``\usepackage{longtable}`` beyond ``LONG`` rows.
+    plain text and is escaped; the label loses what no label may have. Needs
+    ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
     """
     layout = _layout(table)
     letters = ["r" if numeric else "l" for numeric in table.numeric]
@@ -134,7 +144,7 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
     headings = map(_heading, table.headings, layout.characters, letters)
     head = [r"    \toprule", line(headings), r"    \midrule"]
     rows = [line(map(cell, row, layout.points)) for row in table.rows]
-    title = rf"\caption{{{escape_latex(caption)}}}\label{{{label}}}"
+    title = rf"\caption{{{escape_latex(caption)}}}\label{{{latex_label(label)}}}"
     smaller = rf"  {layout.command}\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
     size = [smaller] if layout.command else []
     if len(rows) <= LONG:

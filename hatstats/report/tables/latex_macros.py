@@ -9,7 +9,7 @@ import pandas as pd
 
 from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
-from hatstats.report.tables.latex import escape_latex
+from hatstats.report.tables.latex import escape_latex, one_line
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _HEADER = """\
@@ -98,5 +98,5 @@ def numbers_tex(named: Mapping[str, str], *, study: str) -> str:
         if not re.fullmatch(r"[A-Za-z]+", name):
             raise ValueError(f"a LaTeX macro has a name of letters only, not {name!r}")
     lines = [rf"\newcommand{{\{name}}}{{{escape_latex(text)}}}" for name, text in named.items()]
-    head = _HEADER.format(study=re.sub(r"\s+", " ", study))
+    head = _HEADER.format(study=one_line(study))
     return head + "\n".join(lines) + "\n"
