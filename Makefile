@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report test test-slow lint docs bench calibrate lock clean
+.PHONY: help setup report test test-slow lint docs bench calibrate lock audit clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -44,6 +44,14 @@ lock: ## resolve the newest versions into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra all --extra test --group build --universal --python-version 3.12 \
 		--generate-hashes --no-emit-index-url --upgrade --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock
+
+audit: setup ## known vulnerabilities of the locked versions (needs the network)
+	test -x .venv-tools/bin/python || $(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip --version >/dev/null 2>&1 || .venv-tools/bin/python -m ensurepip
+	test -x .venv-tools/bin/pip-audit || .venv-tools/bin/python -m pip install --quiet pip-audit
+	.venv-tools/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip \
+		--vulnerability-service osv || { echo "Read above: vulnerabilities that were found, or that \
+	the database of advisories (api.osv.dev, port 443), which make audit needs, was not reached."; exit 1; }
 
 clean: ## remove .venv and every cache, keep results
 	rm -rf .venv .venv-tools docs/_build docs/_reference docs/reference.rst .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
