@@ -10,7 +10,7 @@ import pandas as pd
 
 from hatstats.bayes.posterior import Posterior
 from hatstats.bayes.scores import check_rope, posterior_frame
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import difference
@@ -66,6 +66,9 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
     if kind == "contrast":
         model, other = str(claim["model"]), str(claim["other"])
         scores = fit.hat()
+        for name in (model, other):
+            if name not in scores.models:
+                raise NotIdentifiedError(f"no model {name} has a score here.")
         draws = scores.flat @ difference(scores.models, model, other)[1]
         return f"HAT of {model} less HAT of {other}", draws, float(claim["threshold"])
     raise DataError(
@@ -103,7 +106,11 @@ def claim_probabilities(
             )
             rows.append(row)
             continue
-        words, draws, threshold = claim_draws(fit, claim)
+        try:
+            words, draws, threshold = claim_draws(fit, claim)
+        except NotIdentifiedError as error:
+            rows.append(row | {"reason": error.reason})
+            continue
         ends = (threshold, -threshold) if claim["kind"] == "non_inferiority" else (low, high)
         level = 1.0 - 2.0 * float(claim.get("level", 0.05))
         tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]

@@ -262,6 +262,9 @@ def local_effects(local: Floats) -> dict[str, Floats]:
     """Mother-tongue and locality effects, means over languages but English (MultiLoKo)."""
     own, english, translated = (ratio(local[..., k + 1], local[..., k]) for k in (0, 2, 4))
     with_items = ~np.isnan(own[0]).all(axis=0)
+    if not with_items.any():
+        unknown = np.full(own.shape[:2], np.nan)
+        return {"mother_tongue": unknown, "locality": unknown}
     return {
         "mother_tongue": (own - english)[:, :, with_items].mean(axis=2),
         "locality": (own - translated)[:, :, with_items].mean(axis=2),

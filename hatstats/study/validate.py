@@ -62,6 +62,8 @@ def validate_study(
     items, item_note = _with_counts(items, counts.frame, ["benchmark", "item"])
     counts = _with_clusters(counts, items)
     models, model_note = _with_counts(models, counts.frame, ["model"])
+    if model_note:  # the kind of a covariate follows from the models that stay, as when read again
+        models = conform(models, MODELS, keep_others=True)
     benchmarks, benchmark_note = _with_counts(benchmarks, counts.frame, ["benchmark"])
     _check_sources(counts, benchmarks, items)
     sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}

@@ -9,6 +9,7 @@ import pytest
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.inference.tidy import TIDY_COLUMNS
+from hatstats.other_measures.formulas import local_effects
 from hatstats.other_measures.table import measures
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
@@ -193,3 +194,11 @@ def test_level_bad_input(level: float) -> None:
     study = study_of(panel_rows(ETA, ["sw", "yo"], rng=np.random.default_rng(1)), chance=0.25)
     with pytest.raises(ValueError, match="95 % is"):
         measures(study, conf_level=level)
+
+
+def test_local_effects_without_an_item_in_every_model_are_unknown_degenerate() -> None:
+    """A language that no model was asked items of its own in: no mean of nothing, no warning."""
+    found = local_effects(np.zeros((2, 3, 4, 6)))
+    for name in ("mother_tongue", "locality"):
+        assert found[name].shape == (2, 3)
+        assert np.isnan(found[name]).all()

@@ -464,3 +464,16 @@ def test_names_that_look_like_formulas_are_quoted_and_come_back(tmp_path: Path) 
         )
         assert not [cell for cell in cells if cell[0:1] in tuple("=+@") and cell]
         assert {cell for cell in cells if cell[0:1] == "-"} <= {"-1", "-1e3", "-0.5"}
+
+
+def test_a_covariate_whose_models_have_no_counts_keeps_its_kind(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    """The only text of a column is that of a model left aside: what stays is unknown numbers."""
+    folder = make_folder()
+    models = pd.read_csv(folder / "models.csv", dtype="str").assign(size_class="NA")
+    extra = models.iloc[:1].assign(model="without counts", size_class="small")
+    pd.concat([models, extra]).to_csv(folder / "models.csv", index=False)
+    study = read_study(folder)
+    assert study.models["size_class"].dtype == float
+    same(study, read_study(study.write(tmp_path / "again")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from hatstats.errors import NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
-from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LIKE_THESE
 from hatstats.study.claims import compared_groups
+from hatstats.study.schema import near
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
 from hatstats.trends.trend import TrendFit
 
@@ -103,10 +103,18 @@ def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores)
     return _from_clusters(quantity, value, both.gradient, both.robust, trend, threshold)
 
 
+def _check_scored(models: Sequence[str], *named: str) -> None:
+    """Refuse, by a NotIdentifiedError, to compare models of which one is not among those scored."""
+    for name in named:
+        if name not in models:
+            raise NotIdentifiedError(f"no model {name} has a score here.{near(name, models)}")
+
+
 def _contrast(claim: Mapping[str, Any], _fitted: Fitted, scores: Scores) -> Facts:
     """HAT of one model less that of another."""
     hat = scores if isinstance(scores, HatScores) else scores.hat()
     model, other = str(claim["model"]), str(claim["other"])
+    _check_scored(hat.models, model, other)
     found = hat.contrast(model, other)
     wordings = f" and of {LIKE_THESE}" if hat.scope == LIKE_THESE else ""
     return {
@@ -127,15 +135,6 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], Fitted, Scores], Facts]] = {
     "slope_difference": _slope_difference,
     "contrast": _contrast,
 }
-
-
-def check_models(claim: Mapping[str, Any], scores: Scores) -> None:
-    """Refuse a claim that names a model without scores, by a DataError."""
-    names = list(scores.models) if isinstance(scores, HatScores) else list(scores.study.model_names)
-    for key in ("model", "other"):
-        if key in claim:
-            message = f"claim {claim['name']!r} names an unknown model"
-            member(key, claim[key], names, message, "the models are")
 
 
 def estimate_claim(

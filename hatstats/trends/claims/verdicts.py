@@ -32,7 +32,7 @@ from hatstats.inference.result_frame import ResultFrame, html_table, p_text, p_w
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.study.claim_lock import Registration
 from hatstats.study.claims import check_claims
-from hatstats.trends.claims.estimands import Facts, Scores, check_models, estimate_claim
+from hatstats.trends.claims.estimands import Facts, Scores, estimate_claim
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.standard_errors import Vcov, stages_note
@@ -369,8 +369,6 @@ def evaluate_claims(
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
-    for claim in checked:
-        check_models(claim, scores)
     status: Mapping[str, str] = registration.status if registration is not None else {}
 
     @cache  # Claims often share a formula.
