@@ -156,6 +156,12 @@ def test_cells_that_were_used_are_not_called_left_out() -> None:
     assert lines_of(study=clean)[-1].startswith("claim: supported")
 
 
+def test_a_long_name_of_a_claim_is_cut_and_not_its_p_value() -> None:
+    (line,) = [line for line in lines_of(claims=[verdict("c" * 90)]) if line.startswith("ccc")]
+    assert line.endswith("…: supported (.021 [-.041, .084], df 3.2, Holm p .080)")
+    assert len(line) == 80
+
+
 def test_rows_of_items_are_counted_as_cells() -> None:
     """Two cells of 20 items are two cells; three items of another cell are rows."""
     study = simulate_study([0.0, 0.5, 1.0], shape=Shape(n_items=20, n_languages=2), rng=1)

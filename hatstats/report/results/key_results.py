@@ -41,11 +41,14 @@ def _claim_line(verdict: Verdict) -> str:
     """Verdict of one claim with its numbers, or the reason for none."""
     if verdict.verdict == "not testable":
         return f"{verdict.name}: not testable, {verdict.reason}"
-    return (
-        f"{verdict.name}: {verdict.verdict} ({_short(verdict.estimate)} "
+    numbers = (
+        f": {verdict.verdict} ({_short(verdict.estimate)} "
         f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
         f"Holm p {p_text(verdict.p_holm).replace('0.', '.', 1)})"
     )
+    room = _WIDTH - len(numbers)  # a long name is cut, not the p value
+    name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
+    return f"{name}{numbers}"
 
 
 def _changes(specification: pd.DataFrame) -> int:
