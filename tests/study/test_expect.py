@@ -109,7 +109,9 @@ def test_a_profile_in_place_of_a_study_names_the_study() -> None:
         hatstats.measures(profile)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="Did you mean 'params_total'"):
         hatstats.fit_trend(profile, "log10(params)")
-    assert "[[claims]]" in repr(hatstats.evaluate_claims(profile, ()))
+    none = hatstats.evaluate_claims(profile, ())
+    assert "[[claims]]" in repr(none)
+    assert "[[claims]]" in none._repr_html_()
 
 
 @pytest.mark.parametrize("function", [read_study, convert_logs])

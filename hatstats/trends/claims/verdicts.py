@@ -214,6 +214,8 @@ class Verdicts(tuple[Verdict, ...]):
         return self.summary()
 
     def _repr_html_(self) -> str:
+        if not self:
+            return f"<p>{escape(_NO_CLAIMS)}</p>"
         shown = ["name", "verdict", "estimate", "conf_low", "conf_high", "conf_level", "threshold"]
         return html_table(self.tidy()[[*shown, "df", "p_value", "p_holm"]], self._reasons())
 
