@@ -154,13 +154,16 @@ def resample_trials(
 ) -> BootstrapScores:
     """Spread of HAT over repeated trials of the same items, by full refits.
 
-    Each cell's right answers are redrawn as Bin(n, k/n) and everything is fitted anew. This is
+    Each cell's right answers are redrawn as Bin(n, k/n) and everything is fitted anew. Where trials
+    share wordings, which are not independent, whole wordings are redrawn instead: each cell has as
+    many of its own wordings, drawn with replacement. This is
     *not* the sampling error of a benchmark, whose items represent others: for that, use
     `bootstrap_hat`. Redrawing trials within drawn items would count their noise twice and
     inflate the standard error.
 
     ``k/n (1 - k/n)`` underestimates the variance of one trial by (n - 1)/n; standard errors
-    are corrected by the square root of the average of n/(n - 1), weighted by that variance.
+    are corrected by the square root of the average of n/(n - 1), weighted by that variance; with
+    wordings n is their number.
 
     Parameters
     ----------
@@ -175,7 +178,8 @@ def resample_trials(
     Returns
     -------
     BootstrapScores
-        With `unit` ``trials``; failed refits are counted in `n_failed` and left out.
+        With `unit` ``trials`` or ``wordings``; failed refits are counted in `n_failed` and left
+        out.
 
     Raises
     ------
@@ -195,7 +199,7 @@ def resample_trials(
     profile = as_profile(profile, "resample_trials")
     count_at_least("n_draws", n_draws, 10)
     items = require_items(profile, "resampling trials")
-    rows = items.study.counts
+    rows, codes = _redrawn_units(items)
     correct, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
     if (trials < 2).all():
         raise NotIdentifiedError(
@@ -203,15 +207,27 @@ def resample_trials(
             "What is missing: two or more trials per item and language."
         )
     share = np.nan_to_num(ratio(correct, trials))
-    noise = np.where(trials > 1, share * (1.0 - share), 0.0)
-    inflation = np.divide(trials, trials - 1.0, out=np.ones_like(trials), where=trials > 1)
+    if codes is None:
+        size, noise = trials, share * (1.0 - share)
+    else:
+        mean, square = (
+            (np.bincount(codes, x) / np.bincount(codes))[codes] for x in (share, share**2)
+        )
+        size, noise = np.bincount(codes)[codes].astype(float), square - mean**2
+    noise = np.where(size > 1, noise, 0.0)
+    inflation = np.divide(size, size - 1.0, out=np.ones_like(size), where=size > 1)
     scale = float(np.sqrt((noise @ inflation) / noise.sum())) if noise.sum() > 0 else 1.0
     generator, seed = seeded(rng)
     scores = score_influence(items, reference)
     draws, failed = [], 0
     for _ in range(n_draws):
-        redrawn = generator.binomial(trials.astype(int), share).astype(float)
-        study = replace(items.study, counts=rows.assign(n_correct=redrawn), claims=(), files=())
+        if codes is None:
+            redrawn = rows.assign(n_correct=generator.binomial(trials.astype(int), share))
+        else:
+            chosen = _within(codes, generator)
+            redrawn = rows.assign(n_correct=correct[chosen], n_trials=trials[chosen])
+        redrawn = redrawn.astype({"n_correct": float})
+        study = replace(items.study, counts=redrawn, claims=(), files=())
         refit = refit_scores(items, study, reference)
         if refit is None:
             failed += 1
@@ -225,8 +241,8 @@ def resample_trials(
         draws=np.array(draws),
         scale=scale,
         influence=(),
-        unit="trials",
-        kind="binomial",
+        unit="trials" if codes is None else "wordings",
+        kind="binomial" if codes is None else "multinomial",
         reference=reference_name(reference),
         method=items.method,
         n_clusters=sum(psi.shape[0] for psi in scores.influence),
@@ -234,6 +250,33 @@ def resample_trials(
         n_failed=failed,
         seed=seed,
     )
+
+
+def _redrawn_units(profile: ItemProfile) -> tuple[pd.DataFrame, Ints | None]:
+    """Rows of counts, and the cell of each row if they are wordings to be redrawn within cells."""
+    rows = profile.study.counts
+    shared = any(
+        part.trials == "wordings" and (part.source_pairs or part.target_pairs)
+        for part in profile.counts
+    )
+    if not shared:
+        return rows, None
+    # Repeats of a wording stand in rows of their own.
+    sizes = ["n_correct", "n_trials"]
+    keys = [name for name in rows.columns if name not in (*sizes, "repeat")]
+    summed = rows.groupby(keys, sort=False, dropna=False)[sizes].sum().reset_index()
+    cell = ["model", "benchmark", "language", "item"]
+    codes = np.asarray(summed.groupby(cell, sort=False).ngroup(), dtype=np.intp)
+    return summed.assign(repeat="")[list(rows.columns)], codes
+
+
+def _within(codes: Ints, rng: np.random.Generator) -> Ints:
+    """For each row one row of the same code (n,), drawn with replacement."""
+    order = np.argsort(codes, kind="stable")
+    size = np.bincount(codes)
+    start = np.cumsum(size) - size
+    chosen = start[codes] + (rng.random(codes.size) * size[codes]).astype(np.intp)
+    return np.asarray(order[chosen], dtype=np.intp)
 
 
 def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:

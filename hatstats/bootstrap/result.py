@@ -30,11 +30,12 @@ class BootstrapScores(Printed, LabelledEstimates):
 
     `estimates` are from all data, `params`, `bse` and `cov` by model; standard errors are those of
     the draws times `scale`, which is 1 except for draws of trials. `unit` says what was drawn
-    (``items`` or ``trials``), `kind` the weights (``binomial`` for trials). `influence` (G_b, M) is
-    that of the item clusters of each benchmark, empty for draws of trials; `n_clusters` counts
-    them. `refits` are full refits beside Newton steps of the same draws (`draw, model, refit, step,
-    difference`, the last in standard errors), `n_failed` those that failed; Newton steps cannot
-    fail. `seed` gives the same draws again; it is None where a generator was given.
+    (``items``, ``trials`` or ``wordings``), `kind` the weights (``binomial`` for trials).
+    `influence` (G_b, M) is that of the item clusters of each benchmark, empty for draws of trials;
+    `n_clusters` counts them. `refits` are full refits beside Newton steps of the same draws (`draw,
+    model, refit, step, difference`, the last in standard errors), `n_failed` those that failed;
+    Newton steps cannot fail. `seed` gives the same draws again; it is None where a generator was
+    given.
 
     Examples
     --------
@@ -165,12 +166,12 @@ class BootstrapScores(Printed, LabelledEstimates):
 
     def _explanation(self) -> str:
         """What was drawn, what the spread means, and how far refits are from steps."""
-        if self.unit == "trials":
+        if self.unit != "items":
             return (
-                "Trials were redrawn within the same items: the spread says how their scores would "
-                "vary if they were asked again, not how those of other items would. Do not add it "
-                "to an item bootstrap, which contains the noise of trials already: that inflates "
-                f"the SE. {self.n_failed} refits failed."
+                f"{self.unit.capitalize()} were redrawn within the same items: the spread says how "
+                "their scores would vary if they were asked again, not how those of other items "
+                "would. Do not add it to an item bootstrap, which contains the noise of trials "
+                f"already: that inflates the SE. {self.n_failed} refits failed."
             )
         text = (
             f"{self.n_clusters} item clusters drawn for all models and languages together, one "

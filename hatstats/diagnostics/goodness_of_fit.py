@@ -4,7 +4,8 @@ A profile implies how many items have k of n trials right in the source language
 accuracy of those items in the target languages. Both are compared with what is observed. The
 statistic is a chi-square sum, with the null distribution of ``sum lambda_j chi2_1``: lambda are the
 eigenvalues of the item sandwich of the differences, which accounts for fitting the profile to the
-same items. Two moments give statistic and df (Rao & Scott 1981, JASA 76:221-230). The profile
+same items. Trials that share wordings have the beta-binomial probabilities of the fit. Two moments
+give statistic and df (Rao & Scott 1981, JASA 76:221-230). The profile
 models means only, so that the spread of target counts about their means is not tested.
 """
 
@@ -18,6 +19,11 @@ import pandas as pd
 from scipy import stats
 
 from hatstats.diagnostics.agreement import verdict
+from hatstats.diagnostics.dependent_trials import (
+    dependence_words,
+    source_probabilities,
+    trial_correlation,
+)
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.intervals import holm
@@ -55,6 +61,7 @@ class CountTable(Printed):
     table: pd.DataFrame
     tests: pd.DataFrame
     method: str
+    note: str = ""
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and test in the tidy schema; the estimate is the distance.
@@ -77,6 +84,7 @@ class CountTable(Printed):
             rows = self.tests[self.tests["term"] == term]
             words = _words(rows, self.method, what)
             lines += textwrap.wrap(words, 78, initial_indent="  ", subsequent_indent="  ")
+        lines += textwrap.wrap(self.note, 78, initial_indent="  ", subsequent_indent="  ")
         return "\n".join(lines)
 
 
@@ -118,13 +126,17 @@ class _Misfit:
 class _Patterns:
     """Distinct (k, n) of one model, ordered by n, then k, whether or not an item has them.
 
-    `right, trials` (J,); `member` (N, J) says which item has which; `likelihood` (J, Q).
+    `right, trials` (J,); `member` (N, J) says which item has which; `likelihood` (J, Q), its
+    derivative `by_correlation` (J, Q) by the correlation of trials, and the items' influence on
+    that, `of_correlation` (N,).
     """
 
     right: Floats
     trials: Floats
     member: Floats
     likelihood: Floats
+    by_correlation: Floats
+    of_correlation: Floats
 
 
 def _patterns(fit: BenchmarkFit, m: int) -> _Patterns:
@@ -133,8 +145,9 @@ def _patterns(fit: BenchmarkFit, m: int) -> _Patterns:
     sizes = np.unique(trials[trials > 0])
     k, n = np.array([(k, n) for n in sizes for k in np.arange(n + 1.0)]).T
     member = ((right[:, None] == k) & (trials[:, None] == n)).astype(float)
-    likelihood = stats.binom.pmf(k[:, None], n[:, None], fit.support)
-    return _Patterns(k, n, member, np.asarray(likelihood, dtype=float))
+    found, _ = trial_correlation(fit, m)
+    influence = np.zeros(right.size) if found is None else found.influence
+    return _Patterns(k, n, member, *source_probabilities(fit, m, k, n), influence)
 
 
 def _source(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
@@ -149,6 +162,8 @@ def _source(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
     unfitted = np.where(asked[:, None], residual - difference, 0.0) / number
     share = same.sum(axis=0) / number
     fitted = model.distribution_influence(patterns.likelihood.T) * share
+    moved = (patterns.by_correlation @ model.distribution) * share
+    fitted += np.outer(patterns.of_correlation, moved)
     return _Misfit(
         observed=patterns.member.sum(axis=0) / number,
         expected=probability * share,
@@ -186,6 +201,10 @@ def _target(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
     influence = unfitted - model.distribution_influence(
         np.einsum("jql,jl->qj", slope, shares) / languages.size
     )
+    shift = patterns.by_correlation * model.distribution
+    moved = shift @ profile.T - expected * shift.sum(axis=1, keepdims=True)
+    moved = np.divide(moved, total[:, None], out=np.zeros_like(moved), where=total[:, None] > 0)
+    influence -= np.outer(patterns.of_correlation, (shares * moved).mean(axis=1))
     for j in np.flatnonzero(shares.any(axis=1)):
         fitted = model.profile_influence(posterior[j])[:, languages]
         influence[:, j] -= (fitted * shares[j]).mean(axis=1)
@@ -303,4 +322,5 @@ def count_table(profile: TransferProfile) -> CountTable:
             ):
                 row = _test(misfit, groups, fit.counts.clusters)
                 tests.append({**names, "term": term, **row, "distance": float(distance)})
-    return CountTable(pd.concat(tables, ignore_index=True), ResultFrame(tests), items.method)
+    table, note = pd.concat(tables, ignore_index=True), dependence_words(items)
+    return CountTable(table, ResultFrame(tests), items.method, note)

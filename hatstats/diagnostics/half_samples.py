@@ -3,7 +3,8 @@
 Given an item's chance x of a right answer, two halves of its trials have independent errors. So the
 covariance of target accuracy with one half over the covariance of both halves is the slope of the
 profile's straight line, free of attenuation (instrumental variables). The average over all splits
-is exact: that of ``k_A k_B`` is proportional to ``k (k - 1) / (n (n - 1))``.
+is exact: that of ``k_A k_B`` is proportional to ``k (k - 1) / (n (n - 1))``. Trials of one wording
+stay in one half: of all pairs of trials those of two wordings count.
 
 A straight line through a curved profile is not HAT; but the fitted profile has a straight line too,
 and the two must agree if the profile is right.
@@ -19,11 +20,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
+from hatstats.diagnostics.dependent_trials import dependence_words
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, mean_influence
+from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.item_profile import average_cells, require_items
 from hatstats.scores.reference import Mixture, reference_mixture, reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -55,6 +58,7 @@ class SplitHalf(ModelComparison):
     implied: ModelScores
     method: str
     reference: str
+    note: str = ""
 
     @property
     def check(self) -> str:
@@ -82,7 +86,9 @@ class SplitHalf(ModelComparison):
             else "no line: its items hardly differ"
             for line, implied in zip(self.line.estimates, self.implied.estimates, strict=True)
         ]
-        return self._lines("Split halves, straight-line HAT", details, text)
+        return self._lines(
+            "Split halves, straight-line HAT", details, f"{text} {self.note}".strip()
+        )
 
 
 def _straight_line(moments: Floats, centre: Floats) -> tuple[Floats, Floats, Floats]:
@@ -108,17 +114,22 @@ def _finite(values: Floats) -> Floats:
     return np.asarray(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0), dtype=float)
 
 
-def _squares(correct: Floats, trials: Floats) -> Floats:
-    """Unbiased x^2 of each item from its trials; NaN with fewer than two."""
-    enough = trials > 1
-    pairs = np.where(enough, trials * (trials - 1.0), 1.0)
-    return np.where(enough, correct * (correct - 1.0) / pairs, np.nan)
+def _squares(counts: ItemCounts) -> Floats:
+    """Unbiased x^2 of each model's items (M, N), from pairs of trials that share no wording.
+
+    From all pairs where items have one wording. NaN where there are none.
+    """
+    correct, trials, same = counts.source_correct, counts.source_trials, counts.source_pairs
+    right, pairs = correct * (correct - 1.0), trials * (trials - 1.0)
+    if same is not None and counts.trials != "repeats":
+        right, pairs = right - same.right, pairs - same.number
+    return ratio(right, pairs)
 
 
 def _observed(fit: BenchmarkFit, mixture: Mixture) -> CellScores:
     """HAT of the straight lines by split halves."""
     counts = fit.counts
-    square, y = _squares(counts.source_correct, counts.source_trials), counts.target_accuracy()
+    square, y = _squares(counts), counts.target_accuracy()
     x = np.where(np.isnan(square), np.nan, counts.source_accuracy())
     products = (y, x[:, :, None] * y, x[:, :, None], square[:, :, None])
     values = np.stack(np.broadcast_arrays(*products), axis=-1)
@@ -160,10 +171,9 @@ def _implied(fit: BenchmarkFit, mixture: Mixture) -> CellScores:
 def _reliability(fit: BenchmarkFit) -> tuple[NDArray[np.bool_], Floats]:
     """Whether a model's variance of x is clearly above 0, and reliability of its k/n; both (M,)."""
     clear, reliability = [], []
-    for correct, trials in zip(fit.counts.source_correct, fit.counts.source_trials, strict=True):
-        square = _squares(correct, trials)
+    for share, square in zip(fit.counts.source_accuracy(), _squares(fit.counts), strict=True):
         used = ~np.isnan(square)
-        share, square = correct[used] / trials[used], square[used]
+        share, square = share[used], square[used]
         mean = share.mean()
         variance, total = square.mean() - mean**2, share.var()
         influence = square - square.mean() - 2.0 * mean * (share - mean)
@@ -220,10 +230,11 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
     implied: list[CellScores] = []
     tables, unclear = [], set()
     for fit in items.fits:
-        if min(trials.max() for trials in fit.counts.source_trials) < 2:
+        if np.isnan(_squares(fit.counts)).all(axis=1).any():
+            what = "trials" if fit.counts.source_pairs is None else "wordings"
             raise NotIdentifiedError(
-                f"benchmark {fit.counts.benchmark!r}: one trial per item has no halves. What is "
-                "missing: two or more trials per item in the source language, for every model."
+                f"benchmark {fit.counts.benchmark!r}: one {what[:-1]} per item has no halves. What "
+                f"is missing: two or more {what} per item in the source language, for every model."
             )
         names = fit.counts.models
         clear, reliability = _reliability(fit)
@@ -249,6 +260,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
         implied=_without(average_cells(items, implied), unclear),
         method=items.method,
         reference=reference_name(reference),
+        note=dependence_words(items),
     )
 
 

@@ -19,8 +19,8 @@ import warnings
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
+from hatstats.diagnostics.dependent_trials import source_probabilities
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import false_discovery_adjusted, two_sided_p
@@ -64,8 +64,7 @@ def expected_accuracies(fit: BenchmarkFit) -> tuple[Floats, Floats]:
             axis=0,
             return_inverse=True,
         )
-        likelihood = stats.binom.pmf(pairs[:, :1], pairs[:, 1:], fit.support)
-        posterior = np.asarray(likelihood, dtype=float) * model.distribution
+        posterior = source_probabilities(fit, m, *pairs.T)[0] * model.distribution
         posterior /= posterior.sum(axis=1, keepdims=True)
         pair = index.reshape(-1)
         source[m, asked] = (posterior @ fit.support)[pair]

@@ -11,6 +11,9 @@ The quadratic is one in 1/(n + 1), which is 0 where 1/n is: for beta distributed
 is a function of 1/(n + a + b), whose pole below n = 0 no polynomial in 1/n can follow. In exact
 calculations over twelve worlds (ten trials) this halves the remaining bias.
 
+Trials of one wording are not independent: where wordings repeat, whole wordings are dropped, and
+1/(n + 1) is taken at the trials that the kept ones are worth.
+
 The fitted profile implies a path too. Observed and implied limits are the same functional of
 observed and implied paths, so that the remaining bias of the extrapolation cancels in their
 difference.
@@ -26,9 +29,16 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from hatstats.diagnostics.agreement import ModelComparison, agreement_words
+from hatstats.diagnostics.dependent_trials import (
+    by_wording,
+    dependence_words,
+    kept_correlation,
+    trial_correlation,
+)
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.observed import mean_where_known, observed_model
-from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.arrays import Floats
+from hatstats.inference.beta_binomial import beta_binomial
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
@@ -36,6 +46,7 @@ from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
 from hatstats.scores.item_profile import ItemProfile, average_cells, require_items, score_influence
 from hatstats.scores.reference import reference_name
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
+from hatstats.study import Study
 
 # Fewest trials for which a quadratic through the thinned scores is identified.
 _FEWEST = 3
@@ -66,6 +77,7 @@ class Thinning(ModelComparison):
     method: str
     reference: str
     n_excluded: int
+    note: str = ""
 
     @property
     def check(self) -> str:
@@ -117,7 +129,7 @@ class Thinning(ModelComparison):
                 strict=True,
             )
         ]
-        return self._lines("Binomial thinning", details, text)
+        return self._lines("Binomial thinning", details, f"{text} {self.note}".strip())
 
 
 def thinned_shares(correct: Floats, trials: Floats, n_kept: int) -> Floats:
@@ -136,7 +148,28 @@ def thinned_shares(correct: Floats, trials: Floats, n_kept: int) -> Floats:
     return table
 
 
-def extrapolation_weights(trials: Ints) -> Floats:
+def thinned_wordings(right: Floats, repeats: int, n_kept: int) -> Floats:
+    """P(j right) of `n_kept` wordings drawn from those of each item, (N, n_kept repeats + 1).
+
+    Exact, over all choices; `right` (N, W) are right answers of `repeats` trials of each wording,
+    NaN for wordings that an item lacks. Rows of 0 for items with fewer wordings.
+    """
+    items, levels = len(right), n_kept * repeats + 1
+    # Number of choices by how many wordings are chosen and how many answers are right.
+    choices = np.zeros((items, n_kept + 1, levels))
+    choices[:, 0, 0] = 1.0
+    for own in right.T:
+        asked = np.flatnonzero(~np.isnan(own))
+        for k in range(repeats + 1):
+            rows = asked[own[asked] == k]
+            if k == 0:
+                before = choices.copy()
+            choices[rows, 1:, k:] += before[rows, :-1, : levels - k]
+    total = choices[:, n_kept].sum(axis=1, keepdims=True)
+    return np.divide(choices[:, n_kept], total, out=np.zeros((items, levels)), where=total > 0)
+
+
+def extrapolation_weights(trials: Floats) -> Floats:
     """Weights of scores at these numbers of trials in the quadratic's value at 1/n = 0."""
     x = 1.0 / (trials + 1.0)
     return np.asarray(np.linalg.pinv(np.vander(x, 3, increasing=True))[0], dtype=float)
@@ -178,38 +211,78 @@ class _Implied:
         return self.fitted.distribution_influence(self.by_x.T @ values)
 
 
-def _thinnable(fit: BenchmarkFit) -> tuple[Floats, Floats, int, int]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Units:
+    """What is dropped: trials, or wordings of `repeats` trials each.
+
+    `right` (M, N, W) by wording, NaN where there are none, or (M, N, 1) of independent trials;
+    `number` (M, N) of units of each item, 0 for excluded items; items have `most` units, and
+    `target` accuracies (M, N, L); `excluded` counts pairs of model and item.
+    """
+
+    right: Floats
+    number: Floats
+    target: Floats
+    repeats: int
+    most: int
+    excluded: int
+
+    def shares(self, m: int, n_kept: int) -> Floats:
+        """P(j right) of kept units, by item of model m."""
+        if self.repeats == 1:
+            return thinned_shares(self.right[m, :, 0], self.number[m], n_kept)
+        table = thinned_wordings(self.right[m], self.repeats, n_kept)
+        return np.where(self.number[m][:, None] >= n_kept, table, 0.0)
+
+
+def _thinnable(study: Study, fit: BenchmarkFit) -> _Units:
     """Items that every step thins, the same at each, so that only trials change along the path.
 
-    Those with as many trials as nine in ten items of every model. Source trials (M, N), 0 for
-    excluded items; target accuracy (M, N, L); number of trials of which some are dropped; number
-    of excluded pairs of model and item.
+    Those with as many trials, or wordings, as nine in ten items of every model. Where wordings
+    repeat, those with the commonest number of trials.
     """
-    trials = fit.counts.source_trials
-    n_trials = min(int(np.quantile(row[row > 0], 0.1, method="lower")) for row in trials)
-    if n_trials < _FEWEST:
+    counts, found = fit.counts, by_wording(study, fit)
+    units, right, repeats, what = (
+        counts.source_trials,
+        counts.source_correct[:, :, None],
+        1,
+        "trial",
+    )
+    if found is not None:
+        right, number = found
+        repeats = int(np.bincount(number[number > 0].astype(int)).argmax())
+        if repeats > 1:
+            right = np.where(number == repeats, right, np.nan)
+            units, what = (number == repeats).sum(axis=2).astype(float), "wording"
+        else:
+            right = counts.source_correct[:, :, None]
+    n_units = min(int(np.quantile(row[row > 0], 0.1, method="lower")) for row in units)
+    if n_units < _FEWEST:
         raise NotIdentifiedError(
-            f"benchmark {fit.counts.benchmark!r}: thinning from {n_trials} trial(s) leaves fewer "
+            f"benchmark {counts.benchmark!r}: thinning from {n_units} {what}(s) leaves fewer "
             "than three points, which do not identify the curvature of the path. What is missing: "
-            f"{_FEWEST} or more trials per item in the source language."
+            f"{_FEWEST} or more {what}s per item in the source language."
         )
-    few = (trials > 0) & (trials < n_trials)
-    target = fit.counts.target_accuracy()
-    target[trials < n_trials] = np.nan
-    return np.where(few, 0.0, trials), target, n_trials, int(few.sum())
+    few = (counts.source_trials > 0) & (units < n_units)
+    target = counts.target_accuracy()
+    target[units < n_units] = np.nan
+    number = np.where(few, 0.0, units)
+    return _Units(right, number, target, repeats, n_units, int(few.sum()))
 
 
-def _thin(
-    fit: BenchmarkFit, trials: Floats, target: Floats, n_kept: int
-) -> tuple[BenchmarkFit, BenchmarkFit]:
-    """Observed and implied fits with `n_kept` source trials, see `_thinnable`."""
-    support = np.arange(n_kept + 1) / n_kept
-    by_x = np.asarray(stats.binom.pmf(np.arange(n_kept + 1)[:, None], n_kept, fit.support))
+def _thin(fit: BenchmarkFit, units: _Units, n_kept: int) -> tuple[BenchmarkFit, BenchmarkFit]:
+    """Observed and implied fits with `n_kept` units of source trials."""
+    trials = n_kept * units.repeats
+    right = np.arange(trials + 1.0)
+    support = right / trials
     observed: list[ModelFit] = []
     implied: list[ModelFit] = []
     for m, fitted in enumerate(fit.models):
-        by_item = thinned_shares(fit.counts.source_correct[m], trials[m], n_kept)
-        own = observed_model(by_item, target[m], support)
+        rho = np.full(right.size, kept_correlation(fit, m, units.repeats, n_kept))
+        by_x, _ = beta_binomial(
+            right, np.full(right.size, float(trials)), fit.support, rho, slope=False
+        )
+        own = observed_model(units.shares(m, n_kept), units.target[m], support)
         share = by_x @ fitted.distribution
         joint = by_x @ (fitted.distribution * np.nan_to_num(fitted.profile)).T
         mean = mean_where_known(joint, np.broadcast_to(share[:, None], joint.shape))
@@ -221,6 +294,13 @@ def _thin(
         BenchmarkFit(fit.counts, support, tuple(observed)),
         BenchmarkFit(fit.counts, support, tuple(implied)),
     )
+
+
+def _inflation(fit: BenchmarkFit, repeats: int) -> float:
+    """Variance of a wording's mean answer over that of independent trials, mean over models."""
+    found = (trial_correlation(fit, m)[0] for m in range(len(fit.models)))
+    values = [0.0 if each is None else each.value for each in found]
+    return 1.0 + (repeats - 1.0) * float(np.mean(values))
 
 
 def _path_rows(
@@ -280,21 +360,22 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     items = require_items(profile, "binomial thinning")
     limits, implied, rows, n_excluded = [], [], [], 0
     for fit in items.fits:
-        trials, target, n_trials, n_few = _thinnable(fit)
-        n_excluded += n_few
-        steps = np.arange(1, n_trials + 1)
-        used = steps[steps >= max(1, min(n_trials // 2, n_trials - 2))]
-        weights = dict(zip(used.tolist(), extrapolation_weights(used).tolist(), strict=True))
+        units = _thinnable(items.study, fit)
+        n_excluded += units.excluded
+        steps = np.arange(1, units.most + 1)
+        used = steps[steps >= max(1, min(units.most // 2, units.most - 2))]
+        worth = used * units.repeats / _inflation(fit, units.repeats)
+        weights = dict(zip(used.tolist(), extrapolation_weights(worth).tolist(), strict=True))
         limit = [CellScores(np.zeros(1), np.zeros(1))] * 2
         for n_kept in steps.tolist():
-            observed_fit, implied_fit = _thin(fit, trials, target, n_kept)
+            observed_fit, implied_fit = _thin(fit, units, n_kept)
             # Only steps that the extrapolation uses need the influence of items, which is slow.
             in_limit = n_kept in weights
             pair = (
                 observed_fit.averaged(reference),
                 implied_fit.averaged(reference, with_influence=in_limit),
             )
-            rows.append(_path_rows(items, fit, n_kept, pair, in_limit))
+            rows.append(_path_rows(items, fit, n_kept * units.repeats, pair, in_limit))
             weight = weights.get(n_kept, 0.0)
             for side, part in enumerate(pair):
                 estimate = limit[side].estimate + weight * part.estimate
@@ -312,4 +393,5 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
         method=items.method,
         reference=reference_name(reference),
         n_excluded=n_excluded,
+        note=dependence_words(items),
     )

@@ -14,6 +14,7 @@ from hatstats.inference.linalg import one_thread
 from hatstats.inference.validation import one_of
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
+from hatstats.scores.guessing import guessing_models, without_models
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
 
@@ -39,7 +40,7 @@ def default_method(study: Study) -> tuple[Method, str]:
     if study.data_kind != "item":
         return "aggregate", "Method aggregate, since not every benchmark has counts per item."
     counts = [item_counts(study, name) for name in study.benchmark_names]
-    return _method_for_items(counts)
+    return _method_for_items(_scored(counts)[0])
 
 
 def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
@@ -86,6 +87,10 @@ def fit_profile(
 ) -> TransferProfile:
     """Fit transfer profiles: expected target accuracy given source accuracy.
 
+    Where answers can be guessed, models that do no better than that in the source language are
+    left out, with a warning and a sentence in every result: they show no knowledge that could
+    transfer.
+
     Parameters
     ----------
     study : Study
@@ -131,13 +136,18 @@ def fit_profile(
     study = as_study(study, "fit_profile")
     if method is not None:
         one_of("method", method, ("latent", "joint", "observed", "aggregate"))
-    counts, reason = [], ""
+    counts: list[ItemCounts] = []
+    guessing: dict[tuple[str, ...], str] = {}
+    reason = ""
     if method is None and study.data_kind != "item":
         method, reason = default_method(study)
     elif method != "aggregate":
-        counts = _counts_of_items(study, method)
+        counts, guessing = _scored(_counts_of_items(study, method))
         if method is None:
             method, reason = _method_for_items(counts)
+        for words in guessing.values():
+            reason = f"{reason} {words}".strip()
+            warnings.warn(words, DegenerateDataWarning, stacklevel=2)
     assert method is not None
     _check_options(method, slope, correlation, options)
     if method == "aggregate":
@@ -151,7 +161,8 @@ def fit_profile(
         fits.append(_fit_benchmark(part, method, options))
         _warn_of_constant_sources(part)
     refit = partial(_fit_benchmark, method=method, options=options)
-    return ItemProfile(study, method, tuple(fits), options, reason, refit)
+    out = dict.fromkeys(name for _, *names in guessing for name in names)
+    return ItemProfile(study, method, tuple(fits), options, reason, refit, tuple(out))
 
 
 def _counts_of_items(study: Study, method: str | None) -> list[ItemCounts]:
@@ -163,6 +174,30 @@ def _counts_of_items(study: Study, method: str | None) -> list[ItemCounts]:
             "accuracies per language; use method 'aggregate'"
         )
     return [item_counts(study, name) for name in study.benchmark_names]
+
+
+def _scored(parts: list[ItemCounts]) -> tuple[list[ItemCounts], dict[tuple[str, ...], str]]:
+    """Counts of the models that know something, and who is left out of a benchmark, in words."""
+    kept, guessing = [], {}
+    for part in parts:
+        out = guessing_models(part)
+        if out.all():
+            raise NotIdentifiedError(
+                f"benchmark {part.benchmark!r}: no model's source accuracy is above that of "
+                f"guessing ({part.chance:.0%}), so that there is no knowledge that could transfer"
+            )
+        if out.any():
+            names = np.array(part.models)[out].tolist()
+            mean = np.nanmean(part.source_accuracy()[out], axis=1)
+            found = zip(names, mean, strict=True)
+            guessing[part.benchmark, *names] = (
+                f"Not scored, since no better than guessing ({part.chance:.0%}) in the source "
+                f"language of {part.benchmark}: "
+                f"{', '.join(f'{name} ({accuracy:.0%})' for name, accuracy in found)}."
+            )
+            part = without_models(part, out)
+        kept.append(part)
+    return kept, guessing
 
 
 def _check_options(

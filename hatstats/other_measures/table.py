@@ -16,7 +16,11 @@ from hatstats.inference.random_numbers import seeded
 from hatstats.other_measures.draws import measure_draws
 from hatstats.other_measures.limits import rows_of_measure
 from hatstats.scores.counts import ratio
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study, as_study
+
+_GUESSES = "not defined: no better than guessing in the source language"
+_LIMITS = ["conf_low", "conf_high"]
 
 
 def _plain_method(study: Study) -> Method:
@@ -133,7 +137,8 @@ def measures(
     study = as_study(study, "measures")
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         # One-sided profiles matter for HAT, not for plain means.
-        raw = fit_profile(study, method=_plain_method(study)).hat("own")
+        profile = fit_profile(study, method=_plain_method(study))
+        raw = profile.hat("own")
     count = len(raw.models)
     target, source = raw.estimates, raw.source
     cov = raw.joint_cov
@@ -162,6 +167,13 @@ def measures(
         drawn = measure_draws(study, method=_plain_method(study), n_draws=n_draws, rng=generator)
     rows = drawn.tidy(conf_level)
     others = ~rows["term"].isin(["HAT", "moment_excess", *first]) & rows["model"].isin(raw.models)
-    table = pd.concat([*parts, rows[others]], ignore_index=True)
+    parts.append(rows[others])
+    if isinstance(profile, ItemProfile):
+        # Right by luck in every language: measures of that are none of transfer.
+        for name in profile.guessing:
+            blank = pd.concat(parts).drop_duplicates("term").assign(model=name, method=_GUESSES)
+            blank[["estimate", "std_error", "statistic", "p_value", *_LIMITS]] = np.nan
+            parts.append(blank)
+    table = pd.concat(parts, ignore_index=True)
     table.attrs["seed"] = seed
     return table

@@ -10,9 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Bools, Floats
-from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.inference.tidy import standard_errors
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.reference import reference_mixture
 
@@ -20,9 +18,6 @@ _TAIL = 0.01
 # Share of the reference outside a model's own accuracies beyond which its score is called mostly
 # extrapolation, and that beyond which a warning says how much of it is.
 _MOSTLY, _PARTLY = 0.5, 0.2
-# A model whose source accuracy is fewer standard errors above chance than this may only guess: a
-# one-sided test at level .05.
-_NO_BETTER = 1.645
 # The same of the shape error in the standard error: an interval 2 SE wide on either side that is
 # off by half an SE holds the truth in 92 % of cases instead of 95 %.
 _SHAPE_SHARE = 0.5
@@ -171,12 +166,6 @@ class BenchmarkFit:
         """
         rows = []
         items = (self.counts.source_trials > 0).sum(axis=1)
-        accuracy, influence = self.source_influence()
-        sums = cluster_sums(influence, self.counts.clusters)
-        above = (
-            accuracy - self.counts.chance - _NO_BETTER * standard_errors(covariance_of_sums(sums))
-        )
-        guesses = (self.counts.chance > 0.0) & ~(above > 0.0)
         for m, (model, fit) in enumerate(zip(self.counts.models, self.models, strict=True)):
             own = fit.distribution
             cumulative = np.cumsum(own)
@@ -196,21 +185,11 @@ class BenchmarkFit:
                     "effective_trials": self.counts.effective_trials[m],
                     "trimmed": float(kept @ mean / kept.sum()) if kept.sum() > 0 else np.nan,
                     "shape_error": shape,
-                    "informed": outside <= _MOSTLY and not guesses[m],
-                    "note": self._guesses_note(m, float(accuracy[m]))
-                    if guesses[m]
-                    else self._note(model, outside, shape, float(errors[m])),
+                    "informed": outside <= _MOSTLY,
+                    "note": self._note(model, outside, shape, float(errors[m])),
                 }
             )
         return ResultFrame(rows)
-
-    def _guesses_note(self, m: int, accuracy: float) -> str:
-        """What the score of a model at chance level is worth."""
-        return (
-            f"{self.counts.models[m]} on {self.counts.benchmark}: its source accuracy of "
-            f"{accuracy:.0%} is not above that of guessing ({self.counts.chance:.0%}): it shows no "
-            "knowledge that could transfer, and its score says nothing of transfer."
-        )
 
     def _note(self, model: str, outside: float, shape: float, error: float) -> str:
         """What weakens a score, in words; empty if nothing does."""

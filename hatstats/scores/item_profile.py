@@ -35,8 +35,8 @@ class ItemProfile(TransferProfile):
     """Transfer profiles learnt from items within each model.
 
     One fit per benchmark; `options` are those of the method, as they were given; `reason` says why
-    this method was chosen, empty where the caller chose it; `refit` fits other counts of a
-    benchmark in the same way.
+    this method was chosen, empty where the caller chose it, and who is not scored; `refit` fits
+    other counts of a benchmark in the same way; `guessing` names models that only guess.
     """
 
     study: Study
@@ -45,6 +45,7 @@ class ItemProfile(TransferProfile):
     options: object | None = None
     reason: str = ""
     refit: Callable[[ItemCounts], BenchmarkFit] | None = None
+    guessing: tuple[str, ...] = ()
 
     @property
     def estimand(self) -> str:

@@ -21,6 +21,7 @@ from hatstats.estimators.joint.node_tables import TableMaker
 from hatstats.estimators.joint.options import LOCAL
 from hatstats.estimators.joint.quadrature import normal_rule
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.scores.wordings import WordingCorrelation
 
 #: Source logits of the grid between its ends, and the logit that stands for an end.
 _INNER = np.linspace(-8.0, 8.0, 97)
@@ -141,6 +142,18 @@ class JointModel:
         influence = np.zeros((index.size, gradient.shape[1]))
         influence[index >= 0] = (self.fit.influence @ gradient)[index[index >= 0]]
         return influence
+
+    @property
+    def trial_correlation(self) -> WordingCorrelation | None:
+        """Correlation of two trials of an item; None where they are fitted as independent."""
+        layout = self.fit.layout
+        if not layout.has("spread"):
+            return None
+        spread = layout.scalar(self.fit.theta, "spread")
+        gradient = np.zeros((layout.size, 1))
+        gradient[layout.position("spread")] = 2.0 * spread / (1.0 + spread**2) ** 2
+        value = spread**2 / (1.0 + spread**2)
+        return WordingCorrelation(value, self._by_item(gradient)[:, 0])
 
     def profile_influence(self, weights: Floats) -> Floats:
         """Influence of each item on ``sum_q weights_q T_l(q)``, shape (N, L)."""

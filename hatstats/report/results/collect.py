@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
+from hatstats.report.results.key_results import guessing_names
 from hatstats.report.results.results import Fits, stacked
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
@@ -172,8 +173,15 @@ def flagged_frame(study: Study) -> pd.DataFrame:
 
 def left_out_frame(fits: Fits) -> pd.DataFrame:
     """Models that the scores or a trend could not use, with the reason."""
+    guessing = guessing_names(fits)
     rows = [
-        ("scores", model, "no usable accuracy in the source language or on every benchmark")
+        (
+            "scores",
+            model,
+            "no better than guessing in the source language"
+            if model in guessing
+            else "no usable accuracy in the source language or on every benchmark",
+        )
         for model in fits.study.model_names
         if model not in fits.scores.models
     ]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from hatstats.inference.result_frame import p_text
 from hatstats.report.results.results import Fits
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.study.describe import flagged_counts
 from hatstats.trends.claims.verdicts import Verdict
 
@@ -79,12 +80,12 @@ def _head(fits: Fits) -> str:
     return line if len(line) <= _WIDTH else f"{counts} ({scores.method}, {scores.reference})."
 
 
-def _weak(names: Sequence[str]) -> str:
-    """Names or number of the weakly identified models."""
-    line = f"Weakly identified, set aside here: {', '.join(names)}."
+def _named(what: str, names: Sequence[str]) -> str:
+    """What some models are, with their names or their number."""
+    line = f"{what}: {', '.join(names)}."
     if len(line) <= _WIDTH:
         return line
-    return f"Weakly identified, set aside here: {len(names)} models, such as {names[0]}."
+    return f"{what}: {len(names)} models, such as {names[0]}."
 
 
 def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
@@ -97,6 +98,11 @@ def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
         parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
+
+
+def guessing_names(fits: Fits) -> tuple[str, ...]:
+    """Models without a score, since they do no better than guessing."""
+    return fits.profile.guessing if isinstance(fits.profile, ItemProfile) else ()
 
 
 def key_result_lines(
@@ -114,12 +120,15 @@ def key_result_lines(
     best = ranked.iloc[0]
     ranks = f"rank {best['rank_low']:.0f} to {best['rank_high']:.0f}"
     lines = [_head(fits), f"Highest HAT: {_score(best)}, {ranks}."]
+    if guessing := guessing_names(fits):
+        lines.insert(1, _named("No better than guessing, not scored", guessing))
     if len(ranked) > 2:
         lines.append(f"Next: {_score(ranked.iloc[1])}.")
     if len(ranked) > 1:
         lines.append(f"Lowest: {_score(ranked.iloc[-1])}.")
     if weak:
-        lines.append(_weak([name for name in fits.scores.models if name in weak]))
+        names = [name for name in fits.scores.models if name in weak]
+        lines.append(_named("Weakly identified, set aside here", names))
     caveats = _caveats(fits, specification)
     claims = list(fits.claims)
     room = 10 - len(lines) - (1 if caveats else 0)

@@ -1,0 +1,100 @@
+"""What the checks of a profile make of trials that depend on each other.
+
+Trials of one wording share its luck. Checks that drop, split or redraw trials do so by whole
+wordings, and the probability of k of n right answers is beta-binomial, as in the fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hatstats.estimators.joint.profile import JointModel
+from hatstats.inference.arrays import Floats
+from hatstats.inference.beta_binomial import beta_binomial
+from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.wordings import WordingCorrelation
+from hatstats.study import Study
+
+# A correlation of 1 has no beta-binomial distribution.
+_HIGHEST = 1.0 - 1e-6
+
+
+def trial_correlation(fit: BenchmarkFit, m: int) -> tuple[WordingCorrelation | None, Floats]:
+    """Correlation of model m's source trials in the fit, and the share (N,) of pairs that have it.
+
+    None where the fit takes trials as independent.
+    """
+    model = fit.models[m]
+    if isinstance(model, JointModel):
+        return model.trial_correlation, np.ones(fit.counts.items.size)
+    return fit.counts.source_wordings(m)
+
+
+def source_probabilities(
+    fit: BenchmarkFit, m: int, right: Floats, trials: Floats
+) -> tuple[Floats, Floats]:
+    """P(k | n, x) of counts (J,) on the fit's support, and its derivative by the correlation.
+
+    Both (J, Q). Items with equally many trials have their mean share of pairs of one wording.
+    """
+    found, share = trial_correlation(fit, m)
+    if found is None:
+        return beta_binomial(right, trials, fit.support, np.zeros(right.size), slope=False)
+    asked = fit.counts.source_trials[m]
+    pairs = np.array([share[asked == n].mean() if (asked == n).any() else 0.0 for n in trials])
+    correlation = np.minimum(pairs * found.value, _HIGHEST)
+    pmf, slope = beta_binomial(right, trials, fit.support, correlation)
+    return pmf, pmf * slope * pairs[:, None]
+
+
+def kept_correlation(fit: BenchmarkFit, m: int, repeats: int, n_kept: int) -> float:
+    """Mean correlation of two trials of `n_kept` wordings of `repeats` trials each, in the fit."""
+    found, _ = trial_correlation(fit, m)
+    pairs = (repeats - 1.0) / max(n_kept * repeats - 1.0, 1.0)
+    if isinstance(fit.models[m], JointModel):
+        pairs = 1.0
+    return 0.0 if found is None else min(pairs * found.value, _HIGHEST)
+
+
+def by_wording(study: Study, fit: BenchmarkFit) -> tuple[Floats, Floats] | None:
+    """Right answers and trials of each wording in the source language, both (M, N, W).
+
+    None where trials do not share wordings, all are of one, or some are of no named one.
+    """
+    counts = fit.counts
+    chosen = (study.counts["benchmark"] == counts.benchmark).to_numpy() & study.is_source
+    rows = study.counts[chosen & study.counts["model"].isin(counts.models).to_numpy()]
+    one = counts.source_pairs is None or counts.trials == "repeats"
+    if one or (rows["prompt"] == "").any():
+        return None
+    cell = ["model", "item", "prompt"]
+    sums = rows.groupby(cell, sort=True)[["n_correct", "n_trials"]].sum().reset_index()
+    model = pd.Index(counts.models).get_indexer(pd.Index(sums["model"]))
+    item = pd.Index(counts.items).get_indexer(pd.Index(sums["item"]))
+    place = sums.groupby(["model", "item"]).cumcount().to_numpy()
+    found = np.zeros((2, *counts.source_trials.shape, int(place.max()) + 1))
+    found[:, model, item, place] = sums[["n_correct", "n_trials"]].to_numpy(dtype=float).T
+    return found[0], found[1]
+
+
+def dependence_words(profile: ItemProfile) -> str:
+    """A sentence where a check cannot know how its trials depend on each other, else empty."""
+    found = []
+    for part in profile.counts:
+        if part.source_trials.max() < 2:
+            continue
+        if part.trials == "repeats":
+            found.append(
+                f"All trials of an item of {part.benchmark} are of one wording: this check takes "
+                "them as independent given that wording, and says nothing of others."
+            )
+        elif part.source_pairs is not None and any(
+            part.source_wordings(m)[0] is None for m in range(len(part.models))
+        ):
+            found.append(
+                f"How trials of one wording of {part.benchmark} depend on each other is not known "
+                "for every model: this check takes them as independent there."
+            )
+    return " ".join(found)

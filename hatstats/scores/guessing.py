@@ -1,0 +1,76 @@
+"""Models that answer no better than by guessing: they show no knowledge that could transfer.
+
+A model that always gives the same option is right on the same items in every language, which looks
+like perfect transfer. It is known by two things: its source accuracy is that of guessing, and where
+the options are not equally often right, its right answers are not those to items that other models
+find easy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hatstats.inference.arrays import Bools, Floats
+from hatstats.inference.influence import cluster_sums, covariance_of_sums
+from hatstats.inference.tidy import standard_errors
+from hatstats.scores.benchmark_fit import mean_influence
+from hatstats.scores.counts import ItemCounts
+from hatstats.scores.wordings import SameWording
+
+#: One-sided tests at level .05, by a standard error over item clusters.
+_CRITICAL = 1.645
+#: Models that know more than this share of the items are not asked which ones they know, and fewer
+#: other models than this do not say which items are easy.
+_LITTLE, _FEWEST = 0.2, 3
+
+
+def guessing_models(counts: ItemCounts) -> Bools:
+    """Which models (M,) do no better than guessing in the source language.
+
+    None where nothing can be guessed.
+    """
+    if counts.chance <= 0.0:
+        return np.zeros(len(counts.models), dtype=bool)
+    share = counts.source_accuracy()
+    mean, influence = mean_influence(share)
+    error = standard_errors(covariance_of_sums(cluster_sums(influence, counts.clusters)))
+    # Nothing is known of the error of a single item.
+    guesses = mean - counts.chance <= _CRITICAL * error
+    known = (mean - counts.chance) / (1.0 - counts.chance)
+    able = np.flatnonzero(~guesses)
+    for m in able[known[able] < _LITTLE]:
+        others = share[able[able != m]]
+        if len(others) >= _FEWEST:
+            guesses[m] = _unrelated(share[m], others, counts)
+    return guesses
+
+
+def _unrelated(own: Floats, others: Floats, counts: ItemCounts) -> bool:
+    """Whether the right answers (N,) of a model do not go with those of others (R, N)."""
+    asked = ~np.isnan(own) & ~np.isnan(others).all(axis=0)
+    easy = np.nanmean(others[:, asked], axis=0)
+    psi = np.zeros((own.size, 1))
+    psi[asked, 0] = (own[asked] - own[asked].mean()) * (easy - easy.mean())
+    sums = cluster_sums(psi, counts.clusters)
+    return not sums.sum() > _CRITICAL * np.sqrt((sums**2).sum())
+
+
+def without_models(counts: ItemCounts, out: Bools) -> ItemCounts:
+    """The counts without some of the models (M,)."""
+    kept = ~out
+
+    def chosen(same: SameWording | None) -> SameWording | None:
+        return None if same is None else SameWording(same.right[kept], same.number[kept])
+
+    return replace(
+        counts,
+        models=tuple(np.array(counts.models)[kept].tolist()),
+        source_correct=counts.source_correct[kept],
+        source_trials=counts.source_trials[kept],
+        target_correct=counts.target_correct[kept],
+        target_trials=counts.target_trials[kept],
+        source_pairs=chosen(counts.source_pairs),
+        target_pairs=chosen(counts.target_pairs),
+    )
