@@ -47,7 +47,7 @@ def run(study_path: Path, out: Path) -> None:
     say("The same with the slope of source accuracy held at 1:")
     say(shifted.summary())
 
-    verdicts = hs.evaluate_claims(profile, study.claims)
+    verdicts = hs.evaluate_claims(profile, study.claims, fits={SIZE: trend})
     for verdict in verdicts:
         say(verdict.summary())
     write(verdicts.tidy(), out / "claims.csv")

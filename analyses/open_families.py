@@ -60,7 +60,7 @@ def run(study_path: Path, out: Path) -> None:
         say(f"  {row.benchmark:<14}{row.term:<20}{row.estimate:>7.3f}  {limits} df {row.df:.1f}")
     write(table, out / "slopes.csv")
 
-    verdicts = hs.evaluate_claims(profile, study.claims)
+    verdicts = hs.evaluate_claims(profile, study.claims, fits={SIZE: trend})
     for verdict in verdicts:
         say(verdict.summary())
     write(verdicts.tidy(), out / "claims.csv")

@@ -47,7 +47,7 @@ def run(study_path: Path, out: Path) -> None:
     for trend in trends.values():
         say(trend.summary())
 
-    verdicts = hs.evaluate_claims(profile, study.claims)
+    verdicts = hs.evaluate_claims(profile, study.claims, fits=trends)
     for verdict in verdicts:
         say(verdict.summary())
     write(verdicts.tidy(), out / "claims.csv")

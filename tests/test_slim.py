@@ -55,7 +55,7 @@ def run(
     code: str, *arguments: str, python: str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLCONFIGDIR": os.devnull}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [python, "-W", "ignore", "-c", code, *arguments],
         env=environment,

@@ -218,7 +218,8 @@ class CellModel:
             index = models[unit.cell_model], b, languages[unit.cell_language]
             transfer[index] = part.transfer
             errors["transfer_se"][index] = error[models.size :]
-        measures = self._measures(source[None], transfer[None])[0]
+        shares = [part.shares(np.concatenate([part.source, part.transfer])) for part in self.parts]
+        measures = self._measures([share[None] for share in shares])[0]
         return {"source_logit": source, "transfer_logit": transfer, **errors, "measures": measures}
 
     @property
@@ -227,45 +228,61 @@ class CellModel:
         size = sum(part.source.size + part.transfer.size for part in self.parts)
         return int(np.clip(_LEAVE_OUT_WORK / float(size) ** 3, 100, 2000))
 
-    def _measures(self, source: Floats, transfer: Floats) -> Floats:
-        """`MEASURES` of source logits (D, M, B) and target logits (D, M, B, L): (D, 8)."""
-        units = self.effects.units
-        chance = np.array([0.0 if unit.by_item else unit.chance for unit in units])
-        source = chance + (1.0 - chance) * special.expit(source)
-        target = chance[:, None] + (1.0 - chance[:, None]) * special.expit(transfer)
-        cells = target.reshape(len(target), -1)
-        observed = np.isfinite(target).any(axis=(2, 3)).all(axis=0)
-        mean_source, mean_target = np.nanmean(source, axis=(1, 2)), np.nanmean(cells, axis=1)
+    def _measures(self, shares: list[Floats]) -> Floats:
+        """`MEASURES` of accuracies above chance of each benchmark (D, M_b + C_b): (D, 8)."""
+        shape = (len(shares[0]), len(self.models), len(self.benchmarks))
+        source, total, number = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape[1:])
+        cells = []
+        for b, (unit, share) in enumerate(zip(self.effects.units, shares, strict=True)):
+            chance = 0.0 if unit.by_item else unit.chance
+            right = chance + (1.0 - chance) * share
+            models, _ = self.positions(unit)
+            source[:, models, b] = right[:, : models.size]
+            cells.append(right[:, models.size :])
+            which = models[unit.cell_model]
+            np.add.at(total[:, :, b].T, which, cells[-1].T)
+            np.add.at(number[:, b], which, 1)
+        every = np.concatenate(cells, axis=1)
+        by_model = total.sum(axis=2) / number.sum(axis=1)
+        mean_source, mean_target = np.nanmean(source, axis=(1, 2)), every.mean(axis=1)
         return np.column_stack(
             [
                 mean_source,
                 mean_target,
                 mean_source - mean_target,
                 mean_target / mean_source,
-                np.std(np.nanmean(target[:, observed], axis=(2, 3)), axis=1),
-                np.nanstd(cells, axis=1),
-                np.nanmin(cells, axis=1),
-                np.nanmax(cells, axis=1),
+                np.std(by_model, axis=1),
+                np.std(every, axis=1),
+                every.min(axis=1),
+                every.max(axis=1),
             ]
         )
 
     def predictive(self, values: Values, rng: np.random.Generator) -> Values:
-        """Estimates from new items for the same cells, on the logit scale, and their measures."""
+        """Estimates from new items for the same cells, on the logit scale, and their measures.
+
+        Accuracies are replicated as the proportions that they are, which sampling error can bring
+        below chance, then linearised as the observed ones were.
+        """
         source = np.full(values["source"].shape, np.nan)
         transfer = np.full(values["transfer"].shape, np.nan)
+        shares = []
         for b, (unit, part) in enumerate(zip(self.effects.units, self.parts, strict=True)):
             models, languages = self.positions(unit)
             value, vector = np.linalg.eigh(part.cov)
             root = vector * np.sqrt(np.maximum(value, 0.0))
             noise = rng.standard_normal((len(source), value.size)) @ root.T
             true = values["source"][:, models, b]
-            source[:, models, b] = true + noise[:, : models.size]
             index = (slice(None), models[unit.cell_model], b, languages[unit.cell_language])
-            transfer[index] = values["transfer"][index] + noise[:, models.size :]
+            target = values["transfer"][index]
             if part.by_line:
                 shift = values["line"][:, b, None] * (true - part.centre)
-                transfer[index] += shift[:, unit.cell_model]
-        measures = self._measures(source, transfer)
+                target = target + shift[:, unit.cell_model]
+            found = part.replicated(np.concatenate([true, target], axis=1), noise)
+            source[:, models, b] = found[:, : models.size]
+            transfer[index] = found[:, models.size :]
+            shares.append(part.shares(found))
+        measures = self._measures(shares)
         return {"source_logit": source, "transfer_logit": transfer, "measures": measures}
 
     def typical(self, values: Values, b: int, eta: Floats, level: Floats) -> tuple[Floats, Floats]:

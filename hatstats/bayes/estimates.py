@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from hatstats.bayes.effects import Unit
-from hatstats.bayes.marginal_likelihood import CellEstimates
-from hatstats.bayes.options import CellOptions
+from hatstats.bayes.effects import Effects, Unit
+from hatstats.bayes.marginal_likelihood import CellEstimates, LogPosterior, MarginalCells
+from hatstats.bayes.options import CellOptions, Priors
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import default_method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.influence import Tails, cluster_sums, shrunk_covariance, shrunk_logarithms
 from hatstats.scores.benchmark_fit import BenchmarkFit
-from hatstats.scores.counts import aggregate_counts, benchmark_is_item_level
+from hatstats.scores.counts import AggregateCounts, aggregate_counts, benchmark_is_item_level
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
+
+#: Rounds of linearisation at most, and the step, in standard errors, at which they end.
+_ROUNDS, _SETTLED = 20, 0.02
+#: Logit beyond which few studies can tell an accuracy from chance, or from certainty.
+_FARTHEST = 4.0
 
 
 def _logit(share: Floats, least: Floats) -> tuple[Floats, Floats]:
@@ -128,6 +134,62 @@ def accuracy_cells(part: Logits, correlation: float) -> tuple[Unit, CellEstimate
     centre = float(np.median(part.source))
     cov = link * np.outer(error, error)
     return unit, CellEstimates(part.source, part.target[model, language], cov, True, centre)
+
+
+def linearised(
+    unit: Unit, part: CellEstimates, counts: AggregateCounts, at: Floats
+) -> CellEstimates:
+    """Accuracies of a benchmark linearised at logits (M + C,), sources first.
+
+    For a proportion y of n trials with mean ``p(t) = c + (1 - c) expit(t)``, the estimate
+    ``t_0 + (y - p(t_0)) / p'(t_0)`` of t is normal with variance ``p (1 - p) / (n p'^2)`` near t_0
+    (McCullagh and Nelder 1989, section 2.5). With the observed accuracy as its own t_0, one that is
+    high by luck would weigh more than one that is low, most of all near the chance level.
+    """
+    cells = unit.cell_model, unit.cell_language
+    y = np.concatenate([counts.source_accuracy, counts.target_accuracy[cells]])
+    n = np.concatenate([counts.source_trials, counts.target_trials[cells]])
+    share = special.expit(at)
+    p = counts.chance + (1.0 - counts.chance) * share
+    slope = (1.0 - counts.chance) * share * (1.0 - share)
+    logit, error = at + (y - p) / slope, np.sqrt(p * (1.0 - p) / n) / slope
+    ratio = error / np.sqrt(np.diag(part.cov))
+    source, transfer = np.split(logit, [part.source.size])
+    cov = part.cov * np.outer(ratio, ratio)
+    return replace(part, source=source, transfer=transfer, cov=cov, point=at)
+
+
+def linearise(
+    effects: Effects,
+    parts: Sequence[CellEstimates],
+    counts: Sequence[AggregateCounts | None],
+    priors: Priors,
+) -> tuple[CellEstimates, ...]:
+    """Linearise accuracies where the model puts them, at the mode of its scales, in rounds.
+
+    `counts`: of each benchmark with accuracies only, None where items are known.
+    """
+    found = tuple(parts)
+    if all(one is None for one in counts):
+        return found
+    for _ in range(_ROUNDS):
+        marginal = MarginalCells.of(effects, found)
+        fitted = marginal.fitted(LogPosterior.of(marginal, priors).mode())
+        moved = 0.0
+        for b, (unit, one, at) in enumerate(zip(effects.units, counts, fitted, strict=True)):
+            if one is not None:
+                before = found[b].point
+                # Near the chance level whole steps can alternate between two points.
+                point = at if before is None else 0.5 * (at + before)
+                point = np.clip(point, -_FARTHEST, _FARTHEST)
+                new = linearised(unit, found[b], one, point)
+                error = np.sqrt(np.diag(new.cov))
+                step = np.inf if before is None else np.max(np.abs(point - before) / error)
+                moved = max(moved, float(step))
+                found = (*found[:b], new, *found[b + 1 :])
+        if moved < _SETTLED:
+            break
+    return found
 
 
 def require_target_rows(study: Study) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 from hatstats.bayes.cell_model import CELL_DIMS, CellModel, Values, group_dims
 from hatstats.bayes.claims import claim_formula, claim_probabilities
 from hatstats.bayes.effects import build_effects
-from hatstats.bayes.estimates import study_cells, with_method
+from hatstats.bayes.estimates import linearise, study_cells, with_method
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, ClaimFits, HierarchicalFit, read_tree
@@ -23,6 +23,7 @@ from hatstats.bayes.trend_design import TrendDesign, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
+from hatstats.scores.counts import aggregate_counts
 from hatstats.study import Study, as_study
 
 #: Arrays by name, each with the names of its dimensions.
@@ -61,6 +62,8 @@ def prepare(
     design = trend_design(table, request.formula, offsets=offsets, trusted=trusted)
     families = dict(zip(table["model"], table["family"], strict=True))
     effects = build_effects(units, families, design, request.priors)
+    counts = [None if u.by_item else aggregate_counts(study, u.benchmark) for u in units]
+    parts = linearise(effects, parts, counts, request.priors)
     models = tuple(str(name) for name in table["model"])
     found = CellModel(effects, parts, models, design.terms, families, request.priors, request.cells)
     return found, design

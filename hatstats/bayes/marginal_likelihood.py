@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, optimize, special
 
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
@@ -43,6 +43,23 @@ class CellEstimates:
     # them to the reference
     by_line: bool
     centre: float  # source logit r of the reference
+    # (M + C,) logits at which accuracies were linearised; None where estimates are logits
+    point: Floats | None = None
+
+    def shares(self, logits: Floats) -> Floats:
+        """Accuracies above chance (..., M + C) that estimates on the logit scale stand for."""
+        if self.point is None:
+            return np.asarray(special.expit(logits))
+        share = special.expit(self.point)
+        return np.asarray(share + share * (1.0 - share) * (logits - self.point))
+
+    def replicated(self, true: Floats, noise: Floats) -> Floats:
+        """Estimates (D, M + C) at true logits and errors on the logit scale of the estimates."""
+        if self.point is None:
+            return true + noise
+        share = special.expit(self.point)
+        moved = (special.expit(true) - share) / (share * (1.0 - share))
+        return np.asarray(self.point + moved + noise)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,6 +251,17 @@ class MarginalCells:
         loading = np.concatenate(rows)
         return loading @ loading.T + linalg.block_diag(*noise), np.concatenate(means)
 
+    def fitted(self, scales: Scales) -> list[Floats]:
+        """Posterior means of the logits that were estimated, (M + C,) for each benchmark."""
+        cov, mean = self.dense(scales)
+        outcome = np.concatenate([np.r_[part.source, part.transfer] for part in self.parts])
+        weighted = linalg.solve(cov, outcome - mean, assume_a="pos")
+        sizes = np.cumsum([len(part.cov) for part in self.parts])[:-1]
+        return [
+            np.r_[part.source, part.transfer] - part.cov @ one
+            for part, one in zip(self.parts, np.split(weighted, sizes), strict=True)
+        ]
+
     def leave_out(
         self, families: dict[str, str], draws: Sequence[Scales]
     ) -> dict[str, tuple[tuple[str, ...], Floats]]:
@@ -317,15 +345,31 @@ class LogPosterior:
         out = {name: np.asarray(v) for name, v in zip(self.names, np.exp(scales), strict=True)}
         return out | {k: v for k, v in (("line", line), ("unknown", unknown)) if v.size}
 
+    def scales(self, point: Floats) -> Scales:
+        """Arguments of the marginal likelihood at a point."""
+        k = len(self.names)
+        sd, (line, unknown) = np.exp(point[:k]), np.split(point[k:], [len(self.lines)])
+        slopes = np.zeros(len(self.marginal.effects.units))
+        slopes[self.lines] = line
+        return Scales(sd[:-1], float(sd[-1]), slopes, unknown)
+
+    def mode(self) -> Scales:
+        """The scales of highest density."""
+
+        def negative(point: Floats) -> tuple[float, Floats]:
+            value, gradient = self(point)
+            return -value, -gradient
+
+        found = optimize.minimize(negative, self.start(), jac=True, method="L-BFGS-B")
+        return self.scales(found.x)
+
     def __call__(self, point: Floats) -> tuple[float, Floats]:
         """Value and gradient; -inf where the covariance cannot be factored."""
-        k, marginal = len(self.names), self.marginal
-        effects, sd = marginal.effects, np.exp(point[:k])
-        line, unknown = np.split(point[k:], [len(self.lines)])
-        slopes = np.zeros(len(effects.units))
-        slopes[self.lines] = line
+        k, effects, scales = len(self.names), self.marginal.effects, self.scales(point)
+        sd = np.r_[scales.deviations, scales.cell]
+        line, unknown = scales.slopes[self.lines], scales.unknown
         try:
-            found = marginal.solve(Scales(sd[:-1], float(sd[-1]), slopes, unknown))
+            found = self.marginal.solve(scales)
         except np.linalg.LinAlgError:
             return -np.inf, np.zeros_like(point)
         by_sd = [found.by_deviation[group.columns].sum() for group in effects.scaled]

@@ -21,7 +21,7 @@ from hatstats.inference.result_frame import Printed, ResultFrame, html_table
 from hatstats.study.outputs import whole_output
 
 #: Format of saved fits.
-SCHEMA = 3
+SCHEMA = 4
 KIND = "hatstats hierarchical fit"
 _GROUPS = ("posterior", "prior", "sample_stats", "observed_data", "constant_data")
 
