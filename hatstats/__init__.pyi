@@ -16,6 +16,7 @@ from .bootstrap.draws import resample_trials as resample_trials
 from .bootstrap.result import BootstrapScores as BootstrapScores
 from .calibration.stress import StressDesign as StressDesign
 from .calibration.stress import stress_test as stress_test
+from .diagnostics.assumed_correlation import hat_by_correlation as hat_by_correlation
 from .diagnostics.differential_functioning import functioning_classes as functioning_classes
 from .diagnostics.differential_functioning import item_functioning as item_functioning
 from .diagnostics.goodness_of_fit import CountTable as CountTable

@@ -16,6 +16,7 @@ from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
 from hatstats.scores.guessing import guessing_models, without_models
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LEAST_TRIALS
 from hatstats.study import Study, as_study
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     type ItemOptions = LatentOptions | JointOptions
 
 Method = Literal["latent", "joint", "observed", "aggregate"]
-
-
-#: Fewer effective trials per item than this are one: they cannot tell hard items from bad luck.
-_LEAST_TRIALS = 2.0
 
 
 def default_method(study: Study) -> tuple[Method, str]:
@@ -48,7 +45,7 @@ def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
     worth = [float(part.effective_trials.min()) for part in counts]
     fewest = int(np.argmin(worth))
     part, name = counts[fewest], counts[fewest].benchmark
-    if worth[fewest] >= _LEAST_TRIALS:
+    if worth[fewest] >= LEAST_TRIALS:
         where = "" if len(counts) == 1 else f" of benchmark {name!r}, no fewer in the others"
         return "latent", (
             f"Method latent: items have {_trial_words(part)} in the source language{where}."

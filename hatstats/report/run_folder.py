@@ -124,6 +124,8 @@ def _write_numbers(results: Results, folder: Path) -> None:
     checks, bayes = results.checks, results.bayes
     if checks is not None:
         frames |= {"checks": checks.table, "items": checks.items}
+        if len(checks.by_correlation):
+            frames["correlation"] = checks.by_correlation
     if bayes is not None:
         parts = ("claims", "scores", "shrinkage", "prior", "checks")
         frames |= {f"bayes_{name}": getattr(bayes, name) for name in parts}

@@ -34,7 +34,8 @@ class ItemCounts:
     (M, N), in the target languages (M, N, L), with 0 trials where there are none; an item's own
     source language has 0 trials among the targets. Pairs of trials of one wording, arrays of the
     same shapes, are None where no wording was asked twice. `trials` says what several trials of an
-    item are: ``wordings``, ``repeats`` of one wording, or ``unknown``.
+    item are: ``wordings``, ``repeats`` of one wording, or ``unknown``. A `correlation` of any two
+    trials of an item may be assumed.
     """
 
     benchmark: str
@@ -50,6 +51,7 @@ class ItemCounts:
     source_pairs: SameWording | None = None
     target_pairs: SameWording | None = None
     trials: str = "unknown"
+    correlation: float | None = None
 
     def source_accuracy(self) -> Floats:
         """k/n in the source language, shape (M, N); NaN without trials."""
@@ -68,6 +70,9 @@ class ItemCounts:
         weights (N,), 1 each if not given.
         """
         trials = self.source_trials[m]
+        if self.correlation is not None:
+            assumed = WordingCorrelation(self.correlation, np.zeros(trials.shape))
+            return assumed, (trials > 1.0).astype(float)
         if self.source_pairs is None:
             return None, np.zeros(trials.shape)
         same = SameWording(self.source_pairs.right[m], self.source_pairs.number[m])

@@ -22,6 +22,10 @@ LIKE_THESE: Scope = "wordings like these"
 SCOPES = (THESE, LIKE_THESE)
 
 
+#: Fewer effective trials per item than this are one: they cannot tell hard items from bad luck.
+LEAST_TRIALS = 2.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SameWording:
     """Ordered pairs of different trials of one wording, by model, item and perhaps language.

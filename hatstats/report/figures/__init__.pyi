@@ -3,6 +3,7 @@ from .bar_charts import leakage as leakage
 from .claim_plots import margin_curve as margin_curve
 from .claim_plots import what_changes as what_changes
 from .forest_plot import forest as forest
+from .panels import hat_against_correlation as hat_against_correlation
 from .panels import prior_predictive as prior_predictive
 from .panels import shrinkage as shrinkage
 from .panels import transfer_profiles as transfer_profiles

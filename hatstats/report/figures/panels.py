@@ -232,6 +232,50 @@ def thinning(path: pd.DataFrame, *, reference: str) -> Figure:
     return figure
 
 
+def hat_against_correlation(table: pd.DataFrame) -> Figure:
+    """Draw HAT of each model against an assumed correlation of any two trials of an item.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `model, correlation, estimate, reference`, as `hatstats.hat_by_correlation` gives them.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> from hatstats.report import figures
+    >>> study = hs.simulate_study([0.0, 1.0], rng=1)
+    >>> table = hs.hat_by_correlation(hs.fit_profile(study), correlations=[0.0, 0.3])
+    >>> figure = figures.hat_against_correlation(table)
+    """
+    models = list(table["model"].drop_duplicates())
+    note = f"Reference: {table['reference'].iloc[0]}. No point: fewer than two effective trials."
+    most = len(style.FAMILY_LOOK)
+    if len(models) > most:
+        note += f" {most} of {len(models)} models are shown."
+        spaced = np.linspace(0, len(models) - 1, most).round().astype(int)
+        models = [models[index] for index in spaced]
+    looks = style.family_looks(models)
+    with style.house_style():
+        figure = layout.new_figure(style.COLUMN, 1.82)
+        axes = layout.add_axes(figure, 0.55, 0.1, style.COLUMN - 0.75, 1.7)
+        for model in models:
+            rows, look = table[table["model"] == model], style.look_of(looks, model)
+            x, y = rows["correlation"], rows["estimate"]
+            axes.plot(x, y, color=look.colour, linewidth=0.8, label=f"_{model}")
+            axes.plot(x, y, label="_points", **look.marks(2.6))
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("Assumed correlation of two trials of an item")
+        axes.set_ylabel("HAT")
+        handles = layout.family_handles([style.look_of(looks, model) for model in models])
+        layout.write_under(figure, handles, note)
+    return figure
+
+
 def _thinning_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the path of one model, sorted by its number of trials."""
     x = 1.0 / rows["trials"]

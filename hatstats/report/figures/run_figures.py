@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from hatstats.report.figures.claim_plots import margin_curve, what_changes
 from hatstats.report.figures.forest_plot import forest
 from hatstats.report.figures.panels import (
+    hat_against_correlation,
     prior_predictive,
     shrinkage,
     target_against_source,
@@ -37,6 +38,9 @@ def figures_of(results: Results) -> Iterator[Drawn]:
         yield Drawn("transfer_profiles", transfer_profiles(results.profiles, chance=chance))
     if results.checks and len(results.checks.path):
         yield Drawn("thinning", thinning(results.checks.path, reference=reference))
+    if results.checks and len(results.checks.by_correlation):
+        table = results.checks.by_correlation
+        yield Drawn("hat_against_correlation", hat_against_correlation(table))
     if results.bayes:
         yield Drawn("prior_predictive", prior_predictive(results.bayes.prior))
         yield Drawn("shrinkage", shrinkage(results.bayes.shrinkage))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from hatstats.diagnostics.assumed_correlation import correlation_words, hat_by_correlation
 from hatstats.diagnostics.goodness_of_fit import count_table
 from hatstats.diagnostics.half_samples import SplitHalf, split_half
 from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_test
@@ -18,6 +19,7 @@ from hatstats.diagnostics.item_misfit import item_report
 from hatstats.diagnostics.thinning import Thinning, thin_trials
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
+from hatstats.scores.counts import ItemCounts
 from hatstats.scores.transfer_profile import TransferProfile
 
 
@@ -35,6 +37,8 @@ class ItemChecks:
     path: pd.DataFrame
     #: The items that transfer far worse or better than the profile says, most certain first.
     items: pd.DataFrame
+    #: HAT by assumed correlation of trials, where these are not labelled; may be empty.
+    by_correlation: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def _paragraph(summary: str) -> str:
@@ -91,10 +95,16 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
         rows.append(tidy)
         words.append(_paragraph(result.summary()))
     words.append(_paragraph(count_table(profile).summary()))
+    by_correlation = pd.DataFrame()
+    unlabelled = any(isinstance(p, ItemCounts) and p.trials == "unknown" for p in profile.counts)
+    if profile.method == "latent" and unlabelled:
+        by_correlation = hat_by_correlation(profile, reference, conf_level=conf_level)
+        words.append(correlation_words(by_correlation))
     reported = item_report(profile)
     return ItemChecks(
         table=pd.concat([*scores, observed.tidy(conf_level), *rows], ignore_index=True),
         words=tuple(text for text in words if text),
         path=path,
         items=reported[reported["verdict"] != ""].reset_index(drop=True),
+        by_correlation=by_correlation,
     )
