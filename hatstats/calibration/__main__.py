@@ -170,6 +170,20 @@ def prove_dispersion(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "dispersion_in_short", "HAT from wordings that repeat, in short", short
 
 
+def prove_missing(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Coverage where a language was asked of hard items more often than of easy ones."""
+    cases = tuple(itertools.product(((250, 1), (660, 2), (1000, 1)), (0.5, 0.8)))
+    designs = [CoverageDesign(shape=Shape(*size, 10), missing=missing) for size, missing in cases]
+    tables = _coverages(designs, ("pooled", INSIDE), effort, seed, jobs)
+    yield "missing", "HAT with answers missing by hardness", pd.concat(tables, ignore_index=True)
+    names = (
+        f"{size[0]} items, {size[1]} languages, missing {missing:g}" for size, missing in cases
+    )
+    groups = {name: [table] for name, table in zip(names, tables, strict=True)}
+    title = "HAT with answers missing by hardness, in short"
+    yield "missing_in_short", title, _in_short(groups, "items x languages")
+
+
 def prove_latent(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Coverage of `latent` where its smooth profile and its ability distribution are wrong."""
     shapes: dict[str, CoverageDesign] = {
@@ -266,6 +280,7 @@ PROOFS = {
     "drift": prove_drift,
     "coverage": prove_coverage,
     "dispersion": prove_dispersion,
+    "missing": prove_missing,
     "latent": prove_latent,
     "wordings": prove_wordings,
     "stress": prove_stress,

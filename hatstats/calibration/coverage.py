@@ -21,6 +21,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import THESE, Scope
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import WorldName, true_hat
+from hatstats.study import Study
 
 if TYPE_CHECKING:
     from hatstats.estimators.methods import ItemOptions
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SHAPE = Shape(n_languages=1)
 #: Source accuracies inside the support of models of medium ability.
 INSIDE = (0.2, 0.4, 0.6, 0.8)
+# Source trials that decide which target answers are missing.
+_SCREENING = 10
 # A coverage below its nominal level by more must come with a warning in words.
 _SHORT = 0.03
 # A coverage that differs from its nominal level by more is counted.
@@ -47,7 +50,8 @@ class CoverageDesign:
 
     `abilities` are mean source logits; transfer is the same for all models, so that every contrast
     is truly 0. Effects of wordings on all items are their own in each model, so that the scores
-    generalise over `scope`.
+    generalise over `scope`. With `missing` above 0 a target language was asked of fewer items that
+    are easy in the source: of a share ``1 - missing x`` of those answered rightly with chance x.
     """
 
     world: WorldName = "logit_normal"
@@ -56,6 +60,28 @@ class CoverageDesign:
     method: Method = "latent"
     options: ItemOptions | None = None
     scope: Scope = THESE
+    missing: float = 0.0
+
+
+def easy_items_missing(
+    study: Study, n_trials: int, missing: float, rng: np.random.Generator
+) -> Study:
+    """A study of `n_trials` source trials, and target answers that are missing by hardness.
+
+    Whether a cell was asked depends on source trials that are left out of the study, as many as are
+    beyond `n_trials`: given an item's chance x, they are independent of those that are in it.
+    """
+    counts, is_source = study.counts.copy(), study.is_source
+    names = ["model", "benchmark", "item"]
+    source = counts[is_source].set_index(names)[["n_correct", "n_trials"]].astype(int)
+    right, trials = source["n_correct"].to_numpy(), source["n_trials"].to_numpy()
+    kept = rng.hypergeometric(right, trials - right, n_trials)
+    easy = pd.Series((right - kept) / (trials - n_trials), index=source.index)
+    counts.loc[is_source, "n_correct"] = kept.astype(float)
+    counts.loc[is_source, "n_trials"] = float(n_trials)
+    share = easy.reindex(pd.MultiIndex.from_frame(counts[names])).to_numpy()
+    asked = is_source | (rng.random(len(counts)) >= missing * share)
+    return replace(study, counts=counts[asked].reset_index(drop=True))
 
 
 def _intervals(scores: HatScores, level: float) -> Floats:
@@ -71,7 +97,11 @@ def _replicate(
     design: CoverageDesign, references: Sequence[Reference], level: float, rng: np.random.Generator
 ) -> Floats:
     """One study: intervals, those with the shape error added, and warnings, (R, K, 9)."""
-    study = simulate_study(design.abilities, shape=design.shape, world=design.world, rng=rng)
+    shape, extra = design.shape, _SCREENING if design.missing else 0
+    longer = replace(shape, n_trials=shape.n_trials + extra)
+    study = simulate_study(design.abilities, shape=longer, world=design.world, rng=rng)
+    if design.missing:
+        study = easy_items_missing(study, shape.n_trials, design.missing, rng)
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         profile = fit_profile(study, method=design.method, options=design.options)
     drawn = []
@@ -134,6 +164,7 @@ def coverage(
                     **{name: getattr(shape, name) for name in _SHAPE},
                     "method": design.method,
                     "scope": design.scope,
+                    "missing": design.missing,
                     "reference": reference_name(reference),
                     "ability": [*design.abilities, *design.abilities[:-1]],
                     "truth": true,

@@ -64,7 +64,16 @@ class ItemProfile(TransferProfile):
             f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
             "over a reference distribution that is the same for all models; equal weights for "
             f"languages, then for benchmarks. {self.reason}"
-        ).strip()
+        ).strip() + self._guessing_part()
+
+    def _guessing_part(self) -> str:
+        """How a score divides into knowing and guessing, where guesses are in the model."""
+        found = [part for part in self.counts if self.method == "joint" and part.chance > 0.0]
+        return "".join(
+            f" Guessing is in the model: of a score S on {part.benchmark}, "
+            f"(S - {part.chance:.3g}) / {1.0 - part.chance:.3g} is known, the rest guessed."
+            for part in found
+        )
 
     def _scores(
         self,

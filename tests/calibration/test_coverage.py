@@ -12,7 +12,13 @@ import pytest
 
 from hatstats.calibration import __main__ as command_line
 from hatstats.calibration.__main__ import Effort, main, prove_rejections
-from hatstats.calibration.coverage import INSIDE, CoverageDesign, coverage, tally
+from hatstats.calibration.coverage import (
+    INSIDE,
+    CoverageDesign,
+    coverage,
+    easy_items_missing,
+    tally,
+)
 from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 
@@ -26,6 +32,22 @@ def test_intervals_hold_the_truth_coverage() -> None:
     assert (table["coverage_shape"] >= table["coverage"]).all()
     np.testing.assert_allclose(table["mean_se"], table["sd"], rtol=0.35)
     assert table["bias"].abs().max() < 0.02
+
+
+@pytest.mark.slow
+def test_answers_missing_by_hardness_coverage() -> None:
+    """Of easy items a fifth was asked in the target; items asked there are harder than others."""
+    design = CoverageDesign(shape=Shape(250, 1, 10), abilities=(0.0, 1.0), missing=0.8)
+    table = coverage(design, [INSIDE, "pooled"], n_replicates=24, rng=3)
+    assert table["coverage"].mean() > 0.88
+    # Four standard errors of a mean of 24: without conditioning on being asked it is .026.
+    assert table["bias"].abs().max() < 0.02
+    study = simulate_study((1.0,), shape=Shape(2000, 1, 20), rng=1)
+    asked = easy_items_missing(study, 10, 0.8, np.random.default_rng(1))
+    assert set(asked.counts.loc[asked.is_source, "n_trials"]) == {10.0}
+    easy = asked.counts[asked.is_source].set_index("item")["n_correct"] / 10.0
+    there = asked.counts.loc[~asked.is_source, "item"]
+    assert easy.mean() - easy[there].mean() > 0.1
 
 
 def test_same_seed_same_table() -> None:
