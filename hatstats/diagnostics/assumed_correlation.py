@@ -120,23 +120,27 @@ def hat_by_correlation(
 
 def correlation_words(table: pd.DataFrame) -> str:
     """What an assumed correlation does to the scores of `hat_by_correlation`, in words."""
-    known = table[table["estimate"].notna()]
-    wide = known.pivot(index="model", columns="correlation", values="estimate")
-    first, last = wide.columns[0], wide.columns[-1]
-    moved = wide[last] - wide[first]
-    model = str(moved.abs().idxmax())
-    before, after = wide.loc[model, [first, last]].to_numpy(dtype=float)
-    worth = known.loc[known["correlation"] == last, "effective_trials"].min()
     text = (
         "Unlabelled trials: nothing says how far the trials of an item depend on one another, and "
-        f"they are taken as independent. Were any two of them correlated by {last:g}, they would "
-        f"be worth {worth:.2g} trials, and HAT would move by up to {moved.abs().max():.3f} "
-        f"({model}: {before:.3f} to {after:.3f})."
+        "they are taken as independent."
     )
+    known = table[table["estimate"].notna()]
+    wide = known.pivot(index="model", columns="correlation", values="estimate")
+    if wide.shape[1] > 1:
+        first, last = wide.columns[0], wide.columns[-1]
+        moved = wide[last] - wide[first]
+        model = str(moved.abs().idxmax())
+        before, after = wide.loc[model, [first, last]].to_numpy(dtype=float)
+        worth = known.loc[known["correlation"] == last, "effective_trials"].min()
+        text += (
+            f" Were any two of them correlated by {last:g}, they would be worth {worth:.2g} "
+            f"trials, and HAT would move by up to {moved.abs().max():.3f} ({model}: {before:.3f} "
+            f"to {after:.3f})."
+        )
     beyond = table.loc[table["estimate"].isna(), "correlation"]
     if len(beyond):
         text += (
-            f" With {beyond.min():g} or more they are worth fewer than two trials, and no latent "
-            "profile is identified."
+            f" With a correlation of {beyond.min():g} or more they are worth fewer than two "
+            "trials, and no latent profile is identified."
         )
     return text

@@ -67,7 +67,18 @@ def test_fewer_than_two_effective_trials_have_no_score(table: pd.DataFrame) -> N
     assert table.loc[~few, ["estimate", "conf_low"]].notna().all(axis=None)
     words = correlation_words(table)
     assert "they would be worth 2.7 trials" in words
-    assert "With 1 or more they are worth fewer than two trials" in words
+    assert "With a correlation of 1 or more they are worth fewer than two trials" in words
+
+
+def test_two_trials_are_identified_only_if_independent() -> None:
+    study = hs.simulate_study(ABILITIES, shape=hs.Shape(100, 2, 2), rng=1)
+    table = hs.hat_by_correlation(hs.fit_profile(study, method="latent"))
+    assert set(table.loc[table["estimate"].notna(), "correlation"]) == {0.0}
+    words = correlation_words(table)
+    assert "would move" not in words
+    assert "With a correlation of 0.1 or more they are worth fewer than two trials" in words
+    unknown = correlation_words(table.assign(estimate=np.nan))
+    assert "With a correlation of 0 or more" in unknown
 
 
 def test_the_report_shows_it_where_trials_are_not_labelled(
