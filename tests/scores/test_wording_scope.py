@@ -243,7 +243,8 @@ def test_what_cannot_be_generalised_names_what_is_missing() -> None:
 def test_contrasts_of_equal_models_hold_the_truth_coverage() -> None:
     """A coverage of .95 in 40 studies has a Monte-Carlo error of .034: .82 is four of them away.
 
-    With main effects of SD .5 the intervals over items alone hold the truth in about .5.
+    With main effects of SD .5 the intervals over items alone hold the truth in .5 of studies with
+    250 items, and in more of these smaller ones: their standard error is half of what it should be.
     """
     shape = hs.Shape(150, 2, 5, wording_sd=0.5)
     these, like = (
@@ -257,7 +258,8 @@ def test_contrasts_of_equal_models_hold_the_truth_coverage() -> None:
     )
     assert these["quantity"] == like["quantity"] == "contrast"
     assert these["sd"] == like["sd"]
-    assert these["coverage"] < 0.8
+    assert these["coverage"] < 0.9
+    assert these["mean_se"] < 0.7 * these["sd"]
     assert like["coverage"] > 0.82
     assert like["mean_se"] == pytest.approx(like["sd"], rel=0.4)
 
