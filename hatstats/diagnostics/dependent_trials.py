@@ -1,7 +1,7 @@
 """What the checks of a profile make of trials that depend on each other.
 
 Trials of one wording share its luck. Checks that drop, split or redraw trials do so by whole
-wordings, and the probability of k of n right answers is beta-binomial, as in the fit.
+wordings, and the probability of k of n right answers is a sum of beta-binomials, as in the fit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pandas as pd
 
 from hatstats.estimators.joint.profile import JointModel
 from hatstats.inference.arrays import Floats
-from hatstats.inference.beta_binomial import beta_binomial
+from hatstats.inference.beta_binomial import wording_sums
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.wordings import WordingCorrelation
@@ -33,29 +33,26 @@ def trial_correlation(fit: BenchmarkFit, m: int) -> tuple[WordingCorrelation | N
 
 
 def source_probabilities(
-    fit: BenchmarkFit, m: int, right: Floats, trials: Floats
+    fit: BenchmarkFit, m: int, right: Floats, trials: Floats, repeats: int | None = None
 ) -> tuple[Floats, Floats]:
     """P(k | n, x) of counts (J,) on the fit's support, and its derivative by the correlation.
 
-    Both (J, Q). Items with equally many trials have their mean share of pairs of one wording.
+    Both (J, Q). With `repeats` given, trials are of wordings of so many each; without, items with
+    equally many trials have their mean share of pairs of one wording.
     """
     found, share = trial_correlation(fit, m)
     if found is None:
-        return beta_binomial(right, trials, fit.support, np.zeros(right.size), slope=False)
-    asked = fit.counts.source_trials[m]
-    pairs = np.array([share[asked == n].mean() if (asked == n).any() else 0.0 for n in trials])
-    correlation = np.minimum(pairs * found.value, _HIGHEST)
-    pmf, slope = beta_binomial(right, trials, fit.support, correlation)
-    return pmf, pmf * slope * pairs[:, None]
-
-
-def kept_correlation(fit: BenchmarkFit, m: int, repeats: int, n_kept: int) -> float:
-    """Mean correlation of two trials of `n_kept` wordings of `repeats` trials each, in the fit."""
-    found, _ = trial_correlation(fit, m)
-    pairs = (repeats - 1.0) / max(n_kept * repeats - 1.0, 1.0)
+        return wording_sums(right, trials, fit.support, np.zeros(right.size), 0.0, slope=False)
     if isinstance(fit.models[m], JointModel):
-        pairs = 1.0
-    return 0.0 if found is None else min(pairs * found.value, _HIGHEST)
+        pairs = np.ones(right.size)
+    elif repeats is not None:
+        pairs = (repeats - 1.0) / np.maximum(trials - 1.0, 1.0)
+    else:
+        asked = fit.counts.source_trials[m]
+        pairs = np.array([share[asked == n].mean() if (asked == n).any() else 0.0 for n in trials])
+    rho = min(found.value, _HIGHEST)
+    pmf, slope = wording_sums(right, trials, fit.support, pairs, rho)
+    return pmf, pmf * slope
 
 
 def by_wording(study: Study, fit: BenchmarkFit) -> tuple[Floats, Floats] | None:

@@ -32,13 +32,12 @@ from hatstats.diagnostics.agreement import ModelComparison, agreement_words
 from hatstats.diagnostics.dependent_trials import (
     by_wording,
     dependence_words,
-    kept_correlation,
+    source_probabilities,
     trial_correlation,
 )
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.observed import mean_where_known, observed_model
 from hatstats.inference.arrays import Floats
-from hatstats.inference.beta_binomial import beta_binomial
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
@@ -278,10 +277,8 @@ def _thin(fit: BenchmarkFit, units: _Units, n_kept: int) -> tuple[BenchmarkFit, 
     observed: list[ModelFit] = []
     implied: list[ModelFit] = []
     for m, fitted in enumerate(fit.models):
-        rho = np.full(right.size, kept_correlation(fit, m, units.repeats, n_kept))
-        by_x, _ = beta_binomial(
-            right, np.full(right.size, float(trials)), fit.support, rho, slope=False
-        )
+        number = np.full(right.size, float(trials))
+        by_x, _ = source_probabilities(fit, m, right, number, units.repeats)
         own = observed_model(units.shares(m, n_kept), units.target[m], support)
         share = by_x @ fitted.distribution
         joint = by_x @ (fitted.distribution * np.nan_to_num(fitted.profile)).T
