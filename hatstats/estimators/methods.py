@@ -189,7 +189,7 @@ def _scored(parts: list[ItemCounts]) -> tuple[list[ItemCounts], dict[tuple[str, 
             found = zip(names, mean, strict=True)
             guessing[part.benchmark, *names] = (
                 f"Not scored, since no better than guessing ({part.chance:.0%}) in the source "
-                f"language of {part.benchmark}: "
+                f"language of {part.benchmark}, or right on items that are not the easy ones: "
                 f"{', '.join(f'{name} ({accuracy:.0%})' for name, accuracy in found)}."
             )
             part = without_models(part, out)

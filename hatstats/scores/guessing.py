@@ -16,7 +16,7 @@ from hatstats.inference.arrays import Bools, Floats
 from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.benchmark_fit import mean_influence
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.wordings import SameWording
 
 #: One-sided tests at level .05, by a standard error over item clusters.
@@ -40,11 +40,25 @@ def guessing_models(counts: ItemCounts) -> Bools:
     guesses = mean - counts.chance <= _CRITICAL * error
     known = (mean - counts.chance) / (1.0 - counts.chance)
     able = np.flatnonzero(~guesses)
-    for m in able[known[able] < _LITTLE]:
-        others = share[able[able != m]]
-        if len(others) >= _FEWEST:
-            guesses[m] = _unrelated(share[m], others, counts)
+    weak = able[known[able] < _LITTLE]
+    if weak.size and able.size > _FEWEST:
+        easy = _ease(counts)
+        for m in weak:
+            guesses[m] = _unrelated(easy[m], easy[able[able != m]], counts)
     return guesses
+
+
+def _ease(counts: ItemCounts) -> Floats:
+    """How much more often a model is right on an item than on others, mean over languages (M, N).
+
+    Knowledge of an item shows in every language, and a weak model's in one is hard to see.
+    """
+    share = np.concatenate([counts.source_accuracy()[:, :, None], counts.target_accuracy()], axis=2)
+    asked = ~np.isnan(share)
+    level = np.nansum(share, axis=1, keepdims=True) / np.maximum(
+        asked.sum(axis=1, keepdims=True), 1
+    )
+    return ratio(np.nansum(share - level, axis=2), asked.sum(axis=2))
 
 
 def _unrelated(own: Floats, others: Floats, counts: ItemCounts) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ def merge_copies(counts: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Count copies of one answer once, and say so in notes.
 
     A greedy run that was logged three times is one answer to each question, not three. Two signs
-    are exact: repeats (column `repeat`) of a model in a language that agree in every answer; and,
-    without labels, right answers and trials that are multiples of one number in every row. Where a
+    are exact: repeats (column `repeat`) of a model in a language that agree in every answer to the
+    questions that both have; and, without labels, right answers and trials that are multiples of
+    one number in every row of several, or right answers that are none or all. Where a
     model's rows in a language are too few to tell, its rows in all languages are looked at, then
     those of all models.
     """
@@ -33,79 +34,97 @@ def merge_copies(counts: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def without_copied_repeats(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out repeats that give the same answers as an earlier one, with a note."""
+    """Leave out answers of repeats that agree with another in all they share, with a note.
+
+    A copy that lacks some rows is one still; its answers to questions of its own stay.
+    """
     labelled = ((counts["repeat"] != "") & (counts["item"] != "")).to_numpy()
     if not labelled.any():
         return counts
-    rows = counts[labelled]
-    answer = ["model", "language", "item", "prompt", "n_correct", "n_trials"]
-    code = pd.Series(pd.util.hash_pandas_object(rows[answer], index=False), index=rows.index)
+    rows = counts[labelled].reset_index(drop=True)
+    cells = rows.groupby(_GROUPS[0], sort=False).ngroup().to_numpy(dtype=np.int64)
+    question = rows.groupby([*_GROUPS[0], "item", "prompt"], sort=False).ngroup().to_numpy()
+    place = _places(rows["repeat"], cells, question)
+    row_of = np.full((question.max() + 1, place.max() + 1), -1)
+    row_of[question, place] = np.arange(len(rows))
+    answers = rows[["n_correct", "n_trials"]].to_numpy(dtype=float)
     copied = np.zeros(len(rows), dtype=bool)
-    for groups, telling in _levels(rows):
-        # The sum of the hashes of a repeat's answers does not depend on their order.
-        by_repeat = code.groupby([groups, rows["repeat"].to_numpy()], sort=False)
-        answers = pd.DataFrame({"sum": by_repeat.sum(), "rows": by_repeat.size()}).reset_index(
-            names=["group", "repeat"]
-        )
-        again = answers[answers.duplicated(["group", "sum", "rows"])]
-        pairs = pd.MultiIndex.from_frame(again[["group", "repeat"]])
-        copied |= telling & pd.MultiIndex.from_arrays([groups, rows["repeat"]]).isin(pairs)
-        if copied.all():
-            break
+    for columns in _GROUPS:
+        groups = rows.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.int64)
+        for first, second in itertools.combinations(range(row_of.shape[1]), 2):
+            a, b = row_of[:, [first, second]][(row_of[:, [first, second]] >= 0).all(axis=1)].T
+            telling = _telling(answers[a], cells[a], groups[a])
+            differ = np.bincount(groups[a], (answers[a] != answers[b]).any(axis=1))
+            copied[b] |= telling & (differ[groups[a]] == 0)
     if not copied.any():
         return counts
-    cells = len(rows.loc[copied, _GROUPS[0]].drop_duplicates())
+    touched = len(rows.loc[copied, _GROUPS[0]].drop_duplicates())
     notes.append(
         f"Repeats that agree in every answer with another of the same model and language (in "
-        f"{cells} of {len(rows[_GROUPS[0]].drop_duplicates())}): copies of one answer, counted "
-        "once."
+        f"{touched} of {cells.max() + 1}): copies of one answer, counted once."
     )
     keep = np.ones(len(counts), dtype=bool)
     keep[labelled] = ~copied
     return counts[keep].reset_index(drop=True)
 
 
+def _places(repeat: pd.Series, cells: Ints, question: Ints) -> Ints:
+    """Number of each row's repeat (n,) within its model and language.
+
+    Where names of repeats are of single questions, the number is that within the question.
+    """
+    by_cell = pd.DataFrame({"cell": cells, "repeat": repeat}).drop_duplicates()
+    by_cell["place"] = by_cell.groupby("cell").cumcount()
+    named = pd.DataFrame({"cell": cells, "repeat": repeat}).merge(by_cell, how="left")
+    place = named["place"].to_numpy(dtype=np.int64)
+    inside = pd.Series(question).groupby(question).cumcount().to_numpy(dtype=np.int64)
+    most, names = (np.zeros(cells.max() + 1, dtype=np.int64) for _ in range(2))
+    np.maximum.at(most, cells, inside + 1)
+    np.maximum.at(names, cells, place + 1)
+    return np.where((names > 2 * most)[cells], inside, place)
+
+
 def _with_lumps_divided(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Divide right answers and trials by the number of copies of each answer."""
-    plain = ((counts["repeat"] == "") & (counts["item"] != "")).to_numpy()
-    if not (counts["n_trials"].to_numpy()[plain] > 1).any():
+    # A single trial neither agrees with another nor differs from it.
+    several = (counts["repeat"] == "") & (counts["item"] != "") & (counts["n_trials"] > 1)
+    plain = several.to_numpy()
+    if not plain.any():
         return counts
     rows = counts[plain]
     both = rows[["n_correct", "n_trials"]].to_numpy(dtype=np.int64)
+    common = np.gcd(both[:, 0], both[:, 1])
+    cells = rows.groupby(_GROUPS[0], sort=False).ngroup().to_numpy(dtype=np.int64)
     copies = np.ones(len(rows), dtype=np.int64)
-    for groups, telling in _levels(rows):
-        divisor = _common_divisor(np.gcd(both[:, 0], both[:, 1]), groups)
-        copies = np.where((copies == 1) & telling, divisor, copies)
-        if (copies > 1).all():
-            break
+    for columns in _GROUPS:
+        groups = rows.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.int64)
+        # Where all answers to a question agree, some copies of some may be missing.
+        mixed = np.bincount(groups, common < both[:, 1])[groups] > 0
+        divisor = np.where(mixed, _common_divisor(common, groups), both[:, 1])
+        found = (copies == 1) & _telling(both, cells, groups)
+        copies = np.where(found, divisor, copies)
     found = copies > 1
     if not found.any():
         return counts
-    cells = len(rows.loc[found, _GROUPS[0]].drop_duplicates())
+    touched = len(rows.loc[found, _GROUPS[0]].drop_duplicates())
     sizes = ", ".join(str(size) for size in np.unique(copies[found]))
     notes.append(
-        f"Trials that agree in lumps of {sizes} in every item of a model and language (in {cells} "
-        f"of {len(rows[_GROUPS[0]].drop_duplicates())}): copies of one answer, counted once."
+        f"Trials that agree in lumps of {sizes} in every item of a model and language (in "
+        f"{touched} of {cells.max() + 1}): copies of one answer, counted once."
     )
     divided = counts[["n_correct", "n_trials"]].to_numpy(dtype=float, copy=True)
     divided[plain] /= copies[:, None]
     return counts.assign(n_correct=divided[:, 0], n_trials=divided[:, 1])
 
 
-def _levels(rows: pd.DataFrame) -> Iterator[tuple[Ints, npt.NDArray[np.bool_]]]:
-    """Groups (n,) of the rows at each level, and whether the group of each row can tell copies."""
-    cells = rows.groupby(_GROUPS[0], sort=False).ngroup().to_numpy(dtype=np.int64)
-    # Repeats of one question count as one row.
-    question = [*_GROUPS[0], "item", "prompt"]
-    share = 1.0 / rows.groupby(question, sort=False)["item"].transform("size").to_numpy()
-    right = np.bincount(cells, share * (rows["n_correct"] > 0).to_numpy())
-    wrong = np.bincount(cells, share * (rows["n_correct"] < rows["n_trials"]).to_numpy())
-    _, first = np.unique(cells, return_index=True)
-    for columns in _GROUPS:
-        groups = rows.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.int64)
-        of_each = np.bincount(groups[first], np.minimum(right, wrong))
-        enough = (np.bincount(groups, share) >= _LEAST_ROWS) & (of_each >= _LEAST_OF_EACH)
-        yield groups, enough[groups]
+def _telling(answers: npt.NDArray[Any], cells: Ints, groups: Ints) -> npt.NDArray[np.bool_]:
+    """Whether agreement of the answers (n, 2) of a row's group, right of trials, is no chance."""
+    right = np.bincount(cells, answers[:, 0] > 0)
+    wrong = np.bincount(cells, answers[:, 0] < answers[:, 1])
+    present, first = np.unique(cells, return_index=True)
+    of_each = np.bincount(groups[first], np.minimum(right, wrong)[present])
+    enough = (np.bincount(groups) >= _LEAST_ROWS) & (of_each >= _LEAST_OF_EACH)
+    return np.asarray(enough[groups])
 
 
 def _common_divisor(values: Ints, groups: Ints) -> Ints:

@@ -105,6 +105,28 @@ def test_random_guesses_are_found() -> None:
     assert passed <= 9
 
 
+def test_a_weak_model_is_seldom_taken_for_a_guess() -> None:
+    """One that knows 15 % of 500 items, by one answer with two options: at most 1 of 20 studies."""
+    dropped = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        hardness, rows = rng.normal(size=500), []
+        for name, ability in (("weak", -2.2), ("a", -0.5), ("b", 0.5), ("c", 1.5), ("d", 2.5)):
+            for language in LANGUAGES:
+                shift = 0.5 * (language != "en")
+                right = 0.5 + 0.5 * expit(ability - shift + 1.5 * hardness)
+                rows.append(
+                    pd.DataFrame(
+                        {"model": name, "language": language, "n_correct": rng.binomial(1, right)}
+                    ).rename_axis("item")
+                )
+        frame = pd.concat(rows).reset_index().astype({"item": str, "n_correct": float})
+        given = frame.assign(benchmark="q", n_trials=1.0, source_language="en", chance=0.5)
+        counts = item_counts(hs.Study(given), "q")
+        dropped += int(guessing_models(counts)[counts.models.index("weak")])
+    assert dropped <= 1
+
+
 def test_nobody_knows_anything() -> None:
     guesses = panel("one").select(models=["always-one", "coin"])
     with pytest.raises(hs.NotIdentifiedError, match="no knowledge that could transfer"):

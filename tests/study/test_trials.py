@@ -44,6 +44,39 @@ def test_repeats_that_agree_in_every_answer_are_one() -> None:
     assert "agree in every answer" in study.info.notes
 
 
+def test_a_copy_that_lacks_rows_is_one_still() -> None:
+    """By labels and by counts; answers that only one copy has stay."""
+    run, rng = one_run(), np.random.default_rng(1)
+    lost = rng.integers(0, 3, len(run.counts))  # one copy, or none, lacks each row
+    lost[rng.random(lost.size) < 0.5] = 3
+    labelled = [run.counts[lost != i].assign(repeat=f"run {i}") for i in range(3)]
+    trials = 3.0 - (lost < 3)
+    added = run.counts.assign(n_correct=run.counts["n_correct"] * trials, n_trials=trials)
+    key = ["model", "language", "item"]
+    expected = run.counts.set_index(key)["n_correct"].sort_index()
+    for counts in (pd.concat(labelled, ignore_index=True), added):
+        study = remade(run, counts)
+        assert (study.counts["n_trials"] == 1).all()
+        found = study.counts.set_index(key)["n_correct"].sort_index()
+        pd.testing.assert_series_equal(found, expected)
+        assert "counted once" in study.info.notes
+
+
+def test_trials_with_names_of_their_own_are_no_copies() -> None:
+    """Two answers to one item that happen to agree say nothing of the others."""
+    shape = hs.Shape(n_items=60, n_trials=3)
+    study = hs.simulate_study([0.0, 1.0], shape=shape, rng=1)
+    counts = study.counts.loc[study.counts.index.repeat(3)].reset_index(drop=True)
+    number = counts.groupby(["model", "language", "item"]).cumcount()
+    single = counts.assign(
+        n_correct=(number < counts["n_correct"]).astype(float),
+        n_trials=1.0,
+        repeat=[f"sample {i}" for i in range(len(counts))],
+    ).sample(frac=1.0, random_state=1)
+    # The order of answers to an item is that of chance.
+    assert len(remade(study, single.reset_index(drop=True)).counts) == len(single)
+
+
 def test_a_repeat_that_differs_stays() -> None:
     run, other = one_run(), hs.simulate_study([0.0, 1.0], shape=ONE, rng=2)
     labelled = [run.counts.assign(repeat=name) for name in "ab"]
