@@ -250,7 +250,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
     if unclear:
         warnings.warn(
             f"the source answers of {', '.join(sorted(unclear))} differ between items no more than "
-            "trials do by chance: split halves give no slope there, and the line is NaN",
+            "trials do by chance: split halves give no slope there, and no difference",
             DegenerateDataWarning,
             stacklevel=2,
         )

@@ -175,7 +175,9 @@ def convert_logs(
                 hint="correct the log, or convert without strict=True.",
             )
         step("done", 1.0)
-    notes = [*pool.notes, *notes, *pairing_notes(study), *suffix_notes(study.model_names)]
+    # The study's own notes say what was counted once.
+    own = [study.info.notes] if study.info.notes else []
+    notes = [*pool.notes, *notes, *own, *pairing_notes(study), *suffix_notes(study.model_names)]
     return Conversion(study, files, losses, tuple(notes))
 
 

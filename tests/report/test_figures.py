@@ -23,7 +23,7 @@ from matplotlib.transforms import Bbox
 
 from hatstats.report.figures.claim_plots import what_changes
 from hatstats.report.figures.forest_plot import SOME_ROWS, forest
-from hatstats.report.figures.layout import name_some, shorten
+from hatstats.report.figures.layout import name_some, panel_grid, shorten, write_under
 from hatstats.report.figures.panels import MOST_BARS, target_against_source, transfer_profiles
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.scatter import hat_against_date, hat_against_size, year_text
@@ -338,7 +338,29 @@ def test_long_names_keep_both_ends() -> None:
     assert len(cut) == 20
     assert cut.startswith("google/")
     assert cut.endswith("val)")
+    # Twins differ in size before a bracket, and in the last word in it.
+    twins = [f"Granite-3.2-{size}B (reasoning {what})" for size in (2, 8) for what in ("on", "off")]
+    assert len({shorten(name, 24) for name in twins}) == 4
+    assert shorten(twins[1], 24) == "Granite-3.2-2B (…ng off)"
     assert name_some(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+def test_a_label_longer_than_a_row_of_panels_is_inside_the_figure() -> None:
+    label = "Accuracy in the target language"
+    figure, _ = panel_grid(["de", "sw", "yo"], labels=("x", label), width=3.3, columns=3)
+    write_under(figure, (), "note")
+    (text,) = [text for text in figure.texts if text.get_text() == label]
+    box = text.get_window_extent()
+    assert box.y0 >= 0.0
+    assert box.y1 <= figure.bbox.y1
+
+
+def test_models_without_families_have_looks_of_their_own() -> None:
+    rows = pd.DataFrame({"model": list("abcde"), "family": "", "benchmark": "b"})
+    rows = pd.concat([rows.assign(source=x, target=x) for x in (0.0, 1.0)])
+    (axes,) = transfer_profiles(rows.sort_values("model"), chance={}).axes
+    drawn = [line for line in axes.lines if line.get_label() == "_profile"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == 5
 
 
 def test_one_model_and_missing_families_degenerate() -> None:

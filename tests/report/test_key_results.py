@@ -122,6 +122,13 @@ def test_key_results_line_by_line() -> None:
     )
 
 
+def test_too_few_degrees_of_freedom_stand_in_place_of_a_p_value() -> None:
+    claims = [verdict("small_models_not_broken", "inconclusive", df=1.94, estimate=-0.404)]
+    assert lines_of(claims=claims)[4] == (
+        "small_models_not_broken: inconclusive (-.404 [-.041, .084], df 1.9: too few)"
+    )
+
+
 def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     study = aggregate_study()
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})

@@ -67,7 +67,9 @@ def panel_grid(
     middle = (_LEFT + (columns * (side + _GAP) - _GAP) / 2) / width
     centred: dict[str, Any] = {"fontsize": 7.0, "ha": "center", "va": "center"}
     figure.text(middle, -0.28 / body, labels[0], **centred)
-    figure.text(0.09 / width, 0.5, labels[1], rotation=90, **centred)
+    # A label longer than the panels are high goes on below them, into the room under them.
+    down = max(body / 2, text_width(labels[1], 7.0) / 2 + 0.02)
+    figure.text(0.09 / width, 1.0 - down / body, labels[1], rotation=90, **centred)
     return figure, panels
 
 
@@ -133,10 +135,14 @@ def wrapped(text: str, width: float) -> list[str]:
 
 
 def shorten(text: str, limit: int = 30) -> str:
-    """Cut the middle out of a name longer than `limit` characters, so that both ends stay."""
+    """Cut the middle out of a name longer than `limit` characters, so that both ends stay.
+
+    Of a name with a word in brackets at its end ("(reasoning off)") the word is cut.
+    """
     if len(text) <= limit:
         return text
-    tail = (limit - 1) // 2
+    head = text.rfind("(") + 1 if text.endswith(")") else 0
+    tail = limit - 1 - head if 0 < head < limit - 6 else (limit - 1) // 2
     return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
 
 

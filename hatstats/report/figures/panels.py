@@ -99,8 +99,9 @@ def _reference_lines(axes: Axes, limits: tuple[float, float], chance: float, n_t
             chance, color=style.INK, linewidth=0.6, linestyle=style.DOTTED, label="_chance"
         )
     axes.set(xlim=limits, ylim=limits)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10]))
+    # In small panels side by side a number at the right end would touch the next panel's first.
+    for axis, prune in ((axes.xaxis, "upper" if n_ticks < 4 else None), (axes.yaxis, None)):
+        axis.set_major_locator(MaxNLocator(n_ticks, steps=[1, 2, 2.5, 5, 10], prune=prune))
 
 
 def _panel_note(
@@ -158,11 +159,14 @@ def transfer_profiles(profiles: pd.DataFrame, *, chance: dict[str, float]) -> Fi
     """
     benchmarks = list(profiles["benchmark"].drop_duplicates())[:_NARROW]
     models = profiles.drop_duplicates("model")
-    looks = style.family_looks(models["family"])
-    nth = models.groupby("family", sort=False).cumcount() % len(_DASHES)
+    # Where no family is known each model has a look of its own.
+    groups = "family" if (looks := style.family_looks(models["family"])) else "model"
+    looks = looks or style.family_looks(models["model"])
+    colours = models[groups].map(lambda name: style.look_of(looks, name).colour)
+    nth = colours.groupby(colours).cumcount() % len(_DASHES)
     lines: dict[str, dict[str, Any]] = {
-        str(model): {"color": style.look_of(looks, family).colour, "linestyle": _DASHES[k]}
-        for model, family, k in zip(models["model"], models["family"], nth, strict=True)
+        str(model): {"color": colour, "linestyle": _DASHES[k]}
+        for model, colour, k in zip(models["model"], colours, nth, strict=True)
     }
     handles = [
         Line2D([], [], label=layout.shorten(name, 24), linewidth=1.1, **line)

@@ -11,6 +11,7 @@ from hatstats.report.results.results import Fits
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study.describe import flagged_counts
 from hatstats.trends.claims.verdicts import Verdict
+from hatstats.trends.trend import LEAST_DF
 
 _WIDTH = 80
 
@@ -42,10 +43,12 @@ def _claim_line(verdict: Verdict) -> str:
     """Verdict of one claim with its numbers, or the reason for none."""
     if verdict.verdict == "not testable":
         return f"{verdict.name}: not testable, {verdict.reason}"
+    # With so few degrees of freedom no p value decides.
+    few = f"{verdict.df:.1f}: too few"
+    p_value = f"{verdict.df:.1f}, Holm p {p_text(verdict.p_holm).replace('0.', '.', 1)}"
     numbers = (
-        f": {verdict.verdict} ({_short(verdict.estimate)} "
-        f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}], df {verdict.df:.1f}, "
-        f"Holm p {p_text(verdict.p_holm).replace('0.', '.', 1)})"
+        f": {verdict.verdict} ({_short(verdict.estimate)} [{_short(verdict.conf_low)}, "
+        f"{_short(verdict.conf_high)}], df {few if verdict.df < LEAST_DF else p_value})"
     )
     room = _WIDTH - len(numbers)  # a long name is cut, not the p value
     name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
@@ -70,9 +73,10 @@ def _head(fits: Fits) -> str:
     """Size of the study, estimator and reference."""
     scores = fits.scores
     families = scores.covariates["family"]
+    n_families = families[families.fillna("") != ""].nunique()
     counts = (
         f"{_count(scores.nobs, 'model')}, "
-        f"{_count(families[families.fillna('') != ''].nunique(), 'family')}, "
+        f"{_count(n_families, 'family') if n_families else 'families unknown'}, "
         f"{_count(len(fits.study.benchmarks), 'benchmark')}, "
         f"{_count(scores.cells['language'].nunique(), 'language')}"
     )

@@ -18,12 +18,12 @@ CAPTIONS = {
     ),
     "margins": (
         "Claims of non-inferiority under other margins, {study}, each as if it were the only "
-        "claim. TOST: two one-sided tests that the difference is within the margin either way; "
+        "claim; no verdict is given with fewer than 2 df. TOST: two one-sided tests that the difference is within the margin either way; "
         "P(within): chance of that under a flat prior."
     ),
     "shares": (
-        "How many of the analyses tried give each verdict, {study}, each claim as if it were the "
-        "only one. Analyses are not independent: a share is no probability."
+        "How many of the analyses tried give each verdict, {study}. Analyses are not independent: "
+        "a share is no probability."
     ),
     "decompositions": (
         "Change in raw target accuracy as source ability plus transfer, {study}; CI: {level}, "
@@ -58,7 +58,10 @@ CAPTIONS = {
         "of right and wrong; Parity: best less worst language; log OR: Mantel-Haenszel; Mother, "
         "Local: MultiLoKo's effects. measures.csv has the intervals.{blank}"
     ),
-    "specification": "The claims under every choice of the analysis, {study}.",
+    "specification": (
+        "The claims under every choice of the analysis, {study}. p values are one-sided; verdicts "
+        "are adjusted by Holm for all claims, and none is given with fewer than 2 df."
+    ),
     "checks": (
         "HAT by latent, joint and observed conditioning, and checks of the profile, {study}. A "
         "difference is tested against 0; CI: {level}, for these wordings."

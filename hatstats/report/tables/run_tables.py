@@ -171,11 +171,15 @@ def other_measures_table(measures: pd.DataFrame) -> Table:
 def why_blank(rows: pd.DataFrame) -> list[str]:
     """A sentence for each reason why some rows of measures have no estimate."""
     blank = rows[rows["estimate"].isna()]
-    found = []
+    found: dict[tuple[str, str], list[str]] = {}
     for (term, reason), models in blank.groupby(["term", "method"], sort=False)["model"]:
         names = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
-        found.append(f"No {term} of {names}: {reason}.")
-    return found
+        found.setdefault((names, reason), []).append(str(term))
+    n_terms = rows["term"].nunique()
+    return [
+        f"No {'measure' if len(terms) == n_terms else ', '.join(terms)} of {names}: {reason}."
+        for (names, reason), terms in found.items()
+    ]
 
 
 def _by_model(measures: pd.DataFrame, beside: Literal["intervals", "errors", ""]) -> Table:

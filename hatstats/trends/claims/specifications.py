@@ -205,25 +205,20 @@ def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `claim, verdict, count, share, specifications`, with the verdict of each claim alone.
-        Choices are not independent, so shares are no probabilities.
+        `claim, verdict, count, share, specifications`, claims in their order, with the verdicts
+        of `table`. Choices are not independent, so shares are no probabilities.
 
     Examples
     --------
     >>> import hatstats as hs
     >>> import pandas as pd
     >>> verdicts = ["supported", "supported", "refuted"]
-    >>> table = pd.DataFrame({"claim": ["size"] * 3, "verdict_alone": verdicts})
+    >>> table = pd.DataFrame({"claim": ["size"] * 3, "verdict": verdicts})
     >>> hs.verdict_shares(table).round(2)
       claim    verdict  count  share  specifications
     0  size  supported      2   0.67               3
     1  size    refuted      1   0.33               3
     """
-    columns = ["claim", "verdict_alone"]
-    counts = table.groupby(columns, sort=False).size().rename("count").reset_index()
+    counts = table.groupby("claim", sort=False)["verdict"].value_counts().reset_index()
     total = counts.groupby("claim")["count"].transform("sum")
-    return (
-        ResultFrame(counts)
-        .rename(columns={"verdict_alone": "verdict"})
-        .assign(share=counts["count"] / total, specifications=total)
-    )
+    return ResultFrame(counts).assign(share=counts["count"] / total, specifications=total)

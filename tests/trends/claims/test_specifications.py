@@ -110,6 +110,12 @@ def test_shares_add_up(table) -> None:  # type: ignore[no-untyped-def]
     shares = verdict_shares(table)
     np.testing.assert_allclose(shares.groupby("claim")["share"].sum(), 1.0)
     assert (shares["specifications"] == table["choice"].nunique()).all()
+    # They count the verdicts of the table, claim by claim.
+    counts = shares.set_index(["claim", "verdict"])["count"]
+    for (claim, verdict), count in counts.items():
+        assert ((table["claim"] == claim) & (table["verdict"] == verdict)).sum() == count
+    assert shares["claim"].drop_duplicates().tolist() == table["claim"].drop_duplicates().tolist()
+    assert (shares["claim"] != shares["claim"].shift()).sum() == table["claim"].nunique()
 
 
 def test_progress_and_bad_claims(study: Study) -> None:
