@@ -18,8 +18,8 @@ CAPTIONS = {
     ),
     "margins": (
         "Claims of non-inferiority under other margins, {study}, each as if it were the only "
-        "claim; no verdict is given with fewer than 2 df. TOST: two one-sided tests that the difference is within the margin either way; "
-        "P(within): chance of that under a flat prior."
+        "claim; no verdict is given with fewer than 2 df. TOST: two one-sided tests that the "
+        "difference is within the margin either way; P(within): chance of that under a flat prior."
     ),
     "shares": (
         "How many of the analyses tried give each verdict, {study}. Analyses are not independent: "
