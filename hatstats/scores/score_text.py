@@ -28,20 +28,23 @@ def score_text(scores: Any, conf_level: float) -> str:
     facts += [scores.scope] if scores.scope else []
     lines = [*indented(f"HAT scores ({', '.join(facts)})"), *indented(scores.estimand)]
     lines[0] = lines[0].strip()
-    width = min(max(map(len, scores.models), default=5), 27)
+    numbers = []
+    for m in range(len(scores.models)):
+        shown = f"  {scores.estimates[m]:.3f}  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
+        shown += "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
+        numbers.append(shown + ("" if np.isnan(trials[m]) else f"  trials {trials[m]:.3g}"))
+    width = min(max(map(len, scores.models), default=5), 78 - max(map(len, numbers), default=0))
     for m in np.argsort(-scores.estimates, kind="stable"):
         name = scores.models[m]
         name = name if len(name) <= width else name[: width - 1] + "…"
-        interval = f"[{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
-        shown = "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
-        shown += "" if np.isnan(trials[m]) else f"  trials {trials[m]:.3g}"
-        lines.append(f"  {name:<{width}}  {scores.estimates[m]:.3f}  {interval}{shown}")
+        lines.append(f"  {name:<{width}}{numbers[m]}")
     return "\n".join([*lines, *(line for note in _notes(scores) for line in indented(note))])
 
 
 def score_html(scores: Any) -> str:
     """Scores from best to worst as a table for notebooks."""
     table = scores.tidy().assign(bias=scores.shape_error).sort_values("estimate", ascending=False)
+    table = table.rename(columns={"effective_trials": "trials"})
     scope = f" Intervals: {scores.scope}." if scores.scope else ""
     return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, _notes(scores))
 

@@ -269,8 +269,8 @@ def no_values(columns: Sequence[str]) -> NotIdentifiedError:
     message = f"no model has a value of {' and of '.join(columns)}"
     give = "give models= to Study.from_frame."
     filled = {"params_total", "params_active", "release_year", "family"} & set(columns)
-    known = "fill_models(study).study fills what is known, or " if filled else ""
-    return NotIdentifiedError(message, hint=known + give)
+    known = "hatstats models fill STUDY (fill_models(study).study) fills what is known, or "
+    return NotIdentifiedError(message, hint=(known if filled else "") + give)
 
 
 def evaluate_formula(

@@ -367,3 +367,12 @@ def test_results_are_read_in_terminal_and_notebook_alike(tmp_path: Path) -> None
         assert said in repr(result)
         assert max(map(len, repr(result).splitlines())) <= 80
         assert f"<pre>{escape(repr(result))}" in result._repr_html_()
+
+
+def test_printed_names_of_twins_stay_apart() -> None:
+    names = ["Granite-3.2-2B (reasoning off)", "Granite-3.2-2B (reasoning on)"]
+    frame = pd.DataFrame({"model": names, "estimate": [0.5, 0.4]})
+    cov = pd.DataFrame(1e-4 * np.eye(2), index=names, columns=names)
+    text = HatScores.from_frame(frame, cov).summary()
+    assert all(name in text for name in names)
+    assert max(map(len, text.splitlines())) <= 80

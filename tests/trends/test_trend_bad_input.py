@@ -145,7 +145,7 @@ def test_covariate_known_for_no_model_bad_input() -> None:
     scores = some_scores(params_total=np.full(20, np.nan))
     with pytest.raises(NotIdentifiedError, match="no model has a value of params_total") as caught:
         fit_trend(scores, "log10(params_total)")
-    assert "Hint: fill_models(study).study fills what is known, or give mo" in str(caught.value)
+    assert "(fill_models(study).study) fills what is known, or give mo" in str(caught.value)
     assert caught.value.reason == "no model has a value of params_total"
     with pytest.raises(DataError, match=r"^the table of models, column 'paramz'"):
         fit_trend(scores, "log10(paramz)")

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from hatstats.report.tables.text_table import Table
 
-#: A table with more rows than this is broken over pages.
-LONG = 45
-# Width of a line of the article class, in points.
-_LINE = 345.0
-# Sizes of type: LaTeX command, width of a character and space beside a column in points, and the
-# smallest number of characters on a line of a text that is not a sentence.
+# Width of a line of the article class, height of what fits its page beside the head of a table, and
+# of a line of a caption with its characters, in points.
+_LINE, _PAGE, _CAPTION, _CAPTION_CHARACTERS = 345.0, 430.0, 12.0, 75
+# Sizes of type: LaTeX command, width of a character, space beside a column and height of a line in
+# points, and the smallest number of characters on a line of a text that is not a sentence.
 _TYPE = (
-    ("", 5.0, 6.0, 99),
-    (r"\small", 4.6, 5.0, 99),
-    (r"\footnotesize", 4.25, 4.0, 16),
-    (r"\scriptsize", 4.0, 2.5, 1),
+    ("", 5.0, 6.0, 12.0, 99),
+    (r"\small", 4.6, 5.0, 11.0, 99),
+    (r"\footnotesize", 4.25, 4.0, 9.5, 16),
+    (r"\scriptsize", 4.0, 2.5, 8.0, 1),
 )
 # Sentences keep at least this many characters on a line.
 _SENTENCE = 24
@@ -66,12 +65,13 @@ class _Layout(NamedTuple):
     """Type and widths of a table.
 
     `command` sets the size of the type (empty for that of the text), `space` in points is on
-    either side of a column, `characters` fit a line of each column, and `points` are the widths
-    of the columns whose cells wrap, None for the others.
+    either side of a column, `height` is that of a line, `characters` fit a line of each column, and
+    `points` are the widths of the columns whose cells wrap, None for the others.
     """
 
     command: str
     space: float
+    height: float
     characters: list[int]
     points: list[float | None]
 
@@ -89,7 +89,7 @@ def _layout(table: Table) -> _Layout:
     heading_words = np.array([_longest_word([heading]) for heading in table.headings])
     wanted = np.maximum(cells, [len(heading) for heading in table.headings])
     prose, text = np.array(table.prose, bool), ~np.array(table.numeric, bool)
-    for command, character, space, short in _TYPE:  # noqa: B007
+    for command, character, space, height, short in _TYPE:  # noqa: B007
         room = (_LINE - 2.0 * space * len(columns)) / character
         unwrapped = np.where(prose, _SENTENCE, np.where(text, np.maximum(longest, short), cells))
         widths = np.maximum(np.minimum(cells, unwrapped), heading_words)
@@ -105,7 +105,7 @@ def _layout(table: Table) -> _Layout:
         character * width if wraps else None
         for width, wraps in zip(widths.tolist(), text & (widths < cells), strict=True)
     ]
-    return _Layout(command, space, widths.tolist(), points)
+    return _Layout(command, space, height, widths.tolist(), points)
 
 
 def _heading(text: str, characters: int, letter: str) -> str:
@@ -116,13 +116,30 @@ def _heading(text: str, characters: int, letter: str) -> str:
     return rf"\shortstack[{letter}]{{{r' \\ '.join(map(escape_latex, lines))}}}"
 
 
+def _pages(table: Table, layout: _Layout, room: float) -> Iterator[list[list[str]]]:
+    """The rows of a table, as many at a time as fit a page with `room` in points."""
+    page: list[list[str]] = []
+    filled = 0
+    for row in table.rows:
+        cells = zip(row, layout.characters, layout.points, strict=True)
+        lines = max(
+            (len(textwrap.wrap(text, wide)) for text, wide, points in cells if points), default=1
+        )
+        if page and (filled + lines) * layout.height > room:
+            yield page
+            page, filled = [], 0
+        page.append(list(row))
+        filled += max(lines, 1)
+    yield page
+
+
 def to_latex(table: Table, *, caption: str, label: str) -> str:
-    r"""Write a booktabs table: floating, or broken over pages where it has very many rows.
+    r"""Write a booktabs table that floats, as several where its rows do not fit a page.
 
     Type shrinks, down to ``\scriptsize``, and texts wrap where the line of an article is too
-    short. What is still too wide overhangs, for a column of digits is not broken. The caption is
-    plain text and is escaped; the label loses what no label may have. Needs
-    ``\usepackage{booktabs}``, and ``\usepackage{longtable}`` beyond ``LONG`` rows.
+    short. What is still too wide overhangs, for a column of digits is not broken. In a document of
+    two columns the table spans both. The caption is plain text and is escaped; the label loses what
+    no label may have. Needs ``\usepackage{booktabs}``.
     """
     layout = _layout(table)
     letters = ["r" if numeric else "l" for numeric in table.numeric]
@@ -143,20 +160,15 @@ def to_latex(table: Table, *, caption: str, label: str) -> str:
 
     headings = map(_heading, table.headings, layout.characters, letters)
     head = [r"    \toprule", line(headings), r"    \midrule"]
-    rows = [line(map(cell, row, layout.points)) for row in table.rows]
     title = rf"\caption{{{escape_latex(caption)}}}\label{{{latex_label(label)}}}"
     smaller = rf"  {layout.command}\setlength{{\tabcolsep}}{{{layout.space:g}pt}}"
     size = [smaller] if layout.command else []
-    if len(rows) <= LONG:
-        start = [r"\begin{table}", r"  \centering", f"  {title}", *size]
+    lines = []
+    room = _PAGE - _CAPTION * len(caption) / _CAPTION_CHARACTERS
+    for page in _pages(table, layout, room):
+        rows = [line(map(cell, row, layout.points)) for row in page]
         body = [rf"  \begin{{tabular}}{{{alignment}}}", *head, *rows, r"    \bottomrule"]
-        lines = [*start, *body, r"  \end{tabular}", r"\end{table}"]
-    else:
-        start = [rf"\begin{{longtable}}{{{alignment}}}", rf"    {title}\\"]
-        heads = [*head, r"    \endfirsthead", *head, r"    \endhead"]
-        foot = [r"    \bottomrule", r"    \endlastfoot"]
-        lines = [*start, *heads, *foot, *rows, r"\end{longtable}"]
-        if size:
-            # In a group of its own, with which its type ends.
-            lines = ["{", *size, *lines, "}"]
+        lines += [r"\begin{table*}", r"  \centering", f"  {title}", *size, *body]
+        lines += [r"  \end{tabular}", r"\end{table*}"]
+        title = rf"Table~\ref{{{latex_label(label)}}}, continued\par\smallskip"
     return "\n".join(lines) + "\n"
