@@ -15,10 +15,10 @@ setup: ## make .venv ready (the other targets do it too)
 report: setup ## the main job on real data: results/euroeval/report.html
 	.venv/bin/hatstats report data/euroeval --out results/euroeval
 
-test: setup ## the test suite but for two slow proofs, on all cores
+test: setup ## the test suite but for the slow proofs, on all cores
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
-test-slow: setup ## the slow proofs: a sampler with a latent for every item, a fresh environment
+test-slow: setup ## the slow proofs: other samplers, coverage, a fresh environment
 	$(PYTHON) -m pytest -m slow
 
 lint: setup ## style and types

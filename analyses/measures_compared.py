@@ -33,10 +33,10 @@ def run(study_path: Path, out: Path) -> None:
     a, b = PAIR
     if {a, b} <= set(wide.index):
         say(f"{a} and {b}, mean over the languages that all models have:")
-        for term in ("source", "target", "gap", "ratio", "excess", "HAT"):
+        for term in ("source", "target", "gap", "ratio", "moment_excess", "HAT"):
             x, y = (float(wide[term].to_dict()[name]) for name in PAIR)
             better = x < y if term == "gap" else x > y
-            say(f"  {term:<8}{x:>7.3f}{y:>7.3f}   {a if better else b} ahead")
+            say(f"  {term:<14}{x:>7.3f}{y:>7.3f}   {a if better else b} ahead")
         say(
             "The ratio divides by source accuracy, the plain average rewards it. HAT asks both for "
             "the same source accuracy; from a table of means that rests on the line between models."

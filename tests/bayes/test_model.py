@@ -152,7 +152,7 @@ def test_anyone_can_extend_and_sample_it() -> None:
     assert strict < 0.8 * fit.draws("sd_source_model").mean()
 
 
-def test_both_samplers_draw_the_same_posterior_and_seeds_decide_the_draws() -> None:
+def test_seeds_decide_the_draws() -> None:
     from hatstats.bayes.model import sample
 
     fit, long = item_fit(), Sampling(draws=500, tune=300, chains=2)
@@ -167,6 +167,15 @@ def test_both_samplers_draw_the_same_posterior_and_seeds_decide_the_draws() -> N
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
         assert not np.array_equal(first[name][:, :150], other[name])
+
+
+@pytest.mark.slow
+def test_both_samplers_draw_the_same_posterior() -> None:
+    from hatstats.bayes.model import sample
+
+    fit, long = item_fit(), Sampling(draws=500, tune=300, chains=2)
+    given = fit.cell_model.marginal, fit.cell_model.priors, fit.model
+    first, _, _ = sample(*given, long, 5)
     pymc, statistics, _ = sample(*given, replace(long, sampler="pymc"), 5)
     assert set(statistics) >= {"diverging", "energy", "maxdepth_reached"}
     for name in first:
