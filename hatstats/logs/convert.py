@@ -243,7 +243,7 @@ class Counter:
         """Whether some cell has a trial twice, or trials without numbers."""
         if "codes" not in cells.columns or "item" not in cells.columns:
             return False
-        names = ["model", "benchmark", "language", "item", "filter", "task"]
+        names = ["model", "benchmark", "language", "item", "filter", "task", "wording"]
         if FILE not in cells.columns:  # else cells are added up: a trial may recur in another file
             names.append("source_language")
         keys = ", ".join(name for name in names if name in cells.columns)

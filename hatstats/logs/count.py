@@ -33,7 +33,7 @@ REASONS = {
     "neither": "the score is neither right (1) nor wrong (0)",
 }
 #: Further columns that cells keep apart until all is known.
-EXTRA = ("filter", "task", "source_language")
+EXTRA = ("filter", "task", "source_language", "wording")
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:

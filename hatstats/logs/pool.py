@@ -13,12 +13,15 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
+from hatstats.logs.count import EXTRA
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
 from hatstats.logs.task_names import FAMILIES, Family, is_english, read_task
 from hatstats.study.claims import StudyInfo
+from hatstats.study.frames.rows import settle_prompts
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import Sheet
 from hatstats.study.study import Study, study_of_sheets
+from hatstats.study.trials import without_copied_repeats
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -64,12 +67,18 @@ class Pool:
         self.set_aside("language = ''", NO_LANGUAGE)
         self._drop_repeats()
         self._note_runs()
+        several = self.rows(
+            "SELECT 1 FROM pooled WHERE n_kept > 0 AND NOT totals AND item <> '' GROUP BY model, "
+            "benchmark, language, item, wording HAVING count(DISTINCT prompt) > 1 LIMIT 1"
+        )
+        repeat = "if(totals, '', prompt)" if several else "''"
         runs = "if(bool_or(totals), count(DISTINCT prompt), 1)"
         self._run(
             "CREATE TEMP TABLE counts AS SELECT benchmark, model, language, item, "
+            f"if(totals, '', wording) AS prompt, {repeat} AS repeat, "
             f"sum(n_correct) / {runs} AS n_correct, sum(n_trials) / {runs} AS n_trials, "
             "max(source_language) AS source_language "
-            "FROM pooled WHERE n_kept > 0 GROUP BY benchmark, model, language, item"
+            "FROM pooled WHERE n_kept > 0 GROUP BY ALL"
         )
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
@@ -101,8 +110,7 @@ class Pool:
         """Bring cells to the same columns: text without blanks around it, nothing null."""
         present = set(part.cells.columns)
         columns = {
-            name: f"trim(c.{name})" if name in present else "''"
-            for name in (*NAMES, "filter", "task", "source_language")
+            name: f"trim(c.{name})" if name in present else "''" for name in (*NAMES, *EXTRA)
         }
         join = ""
         columns["file"] = f"c.{FILE}" if FILE in present else quoted(part.label)
@@ -112,8 +120,8 @@ class Pool:
             facts = [{"file": file, **dict(fact)} for file, fact in part.facts.items()]
             name = self.duck.store(pa.Table.from_pylist(facts)).get_name()
             join = f" LEFT JOIN {name} AS f ON f.file = {_plain_sql(f'c.{FILE}')}"
-            for column in ("model", "benchmark", "language", "prompt"):
-                if column not in present:
+            for column in ("model", "benchmark", "language", "prompt", "wording"):
+                if column not in present and column in facts[0]:
                     columns[column] = f"f.{column}"
             prefix = "if(f.item_prefix = '', '', f.item_prefix || '/')"
             columns["item"] = f"{prefix} || {columns['item']}"
@@ -177,13 +185,16 @@ class Pool:
             )
 
     def _drop_repeats(self) -> None:
-        """Count a trial once; where its repeats disagree, count none of them."""
-        cell = "model, benchmark, language, item, prompt"
+        """Count a trial once; where its repeats disagree, count none of them.
+
+        A row of counts holds several trials of one name.
+        """
+        cell = "model, benchmark, language, item, wording, prompt"
         self._run(
             f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS n_right, "
             "sum(n_trials) AS trials, min(file) AS first, max(source_language) AS source_language "
             "FROM pooled WHERE NOT totals AND prompt <> '' AND item <> '' AND n_kept > 0 "
-            "GROUP BY ALL HAVING sum(n_trials) > 1"
+            "GROUP BY ALL HAVING sum(n_kept) > 1 AND sum(n_trials) = sum(n_kept)"
         )
         if not self.rows("SELECT 1 FROM repeats LIMIT 1"):
             return
@@ -226,12 +237,15 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
 
     Benchmarks without a known source language are set aside in the pool, with the reason.
     """
-    query = "SELECT * FROM counts ORDER BY benchmark, model, language, item"
+    query = "SELECT * FROM counts ORDER BY benchmark, model, language, item, prompt, repeat"
     frame = pool.duck.connection.con.sql(query).to_arrow_table().to_pandas()
     notes: list[str] = []
     frames = []
+    if (frame["repeat"] != "").any():  # trials stay apart until copies are found
+        frame = without_copied_repeats(frame, notes)
+    frame = _by_wording(frame, notes)
     for benchmark, cells in frame.groupby("benchmark", sort=False):
-        cells = _one_level(cells, str(benchmark), pool)
+        cells = settle_prompts(_one_level(cells, str(benchmark), pool), notes)
         family = _family_of(str(benchmark))
         before = cells["source_language"]
         cells = cells.assign(source_language=_sources(cells, choices))
@@ -264,10 +278,30 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
             f"no benchmark is left. {'. '.join(list(reasons)[-3:])}.",
             hint="name source languages, or read more of the logs.",
         )
-    counts = pd.concat(frames, ignore_index=True)
+    counts = pd.concat(frames, ignore_index=True).fillna({"prompt": ""})
     sheets, _ = split_plain(Sheet.from_frame("counts", counts))
     info = StudyInfo(name, title=name, source="converted from logs of evaluations")
     return study_of_sheets(sheets, info), notes + _trial_notes(counts)
+
+
+def _by_wording(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Add up the trials of each wording of a cell, or of the cell where not all are named."""
+    cell = ["benchmark", "model", "language", "item"]
+    named = frame["prompt"] != ""
+    if named.any() and not named.all():
+        keys = [frame[name] for name in cell]
+        partly = named & ~named.groupby(keys, sort=False).transform("all")
+        if partly.any():
+            notes.append(
+                f"{int(partly.sum())} named wordings stand beside trials without a name in the "
+                "same cell: not used as wordings."
+            )
+            frame = frame.assign(prompt=frame["prompt"].mask(partly, ""))
+    frame = frame.drop(columns="repeat")
+    if not frame.duplicated([*cell, "prompt"]).any():
+        return frame
+    sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max"}
+    return frame.groupby([*cell, "prompt"], sort=False, as_index=False).agg(sums)
 
 
 def _family_of(benchmark: str) -> Family | None:
@@ -319,7 +353,9 @@ def _trial_notes(counts: pd.DataFrame) -> list[str]:
     """Say for each benchmark how many trials its items have."""
     notes = []
     by_item = counts[(counts["item"] != "").to_numpy()]
-    for benchmark, cells in by_item.groupby("benchmark", sort=False):
+    cell = ["benchmark", "model", "language", "item"]
+    items = by_item.groupby(cell, sort=False)["n_trials"].sum().reset_index()
+    for benchmark, cells in items.groupby("benchmark", sort=False):
         sizes = cells["n_trials"].astype(int).value_counts()
         usual = int(sizes.index[0])
         if len(sizes) == 1:

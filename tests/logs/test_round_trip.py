@@ -17,9 +17,11 @@ FRAME = writers.responses()
 
 def found(study: hatstats.Study) -> dict[tuple[str, str, str], tuple[float, float]]:
     columns = ["model", "language", "item", "n_correct", "n_trials"]
+    # Rows of wordings are added up.
+    cells = study.counts[columns].groupby(columns[:3], as_index=False).sum()
     return {
         (str(m), str(lang), str(i)): (float(k), float(n))
-        for m, lang, i, k, n in study.counts[columns].itertuples(index=False)
+        for m, lang, i, k, n in cells.itertuples(index=False)
     }
 
 
@@ -29,7 +31,8 @@ def test_items_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: 
     done = hatstats.convert_logs(tmp_path, strict=True)
     assert found(done.study) == writers.expected(FRAME)
     assert done.study.benchmark_names == ["mgsm_direct"]
-    assert done.study.is_source.sum() == len(writers.MODELS) * writers.N_ITEMS
+    source = done.study.counts[done.study.is_source][["model", "item"]].drop_duplicates()
+    assert len(source) == len(writers.MODELS) * writers.N_ITEMS
     assert done.files["left_out"].sum() == 0
     assert done.files["kept"].sum() == len(FRAME)
 
@@ -82,6 +85,46 @@ def test_a_plain_table_has_the_names_that_frames_have(shift: int, tmp_path: Path
     assert found(study) == writers.expected(FRAME)
     given = hatstats.Study.from_frame(table, source="en")
     assert found(given) == found(study)
+
+
+@pytest.mark.parametrize("name", ["prompt", "template", "TEMPLATE_ID", "wording"])
+@pytest.mark.parametrize("form", ["answers", "counts"])
+def test_wordings_and_their_samples_stay_apart(name: str, form: str, tmp_path: Path) -> None:
+    """Answers to one wording are counts of it, in whichever column their samples are numbered."""
+    shape = hatstats.Shape(30, 2, 6, repeats=2, wording_correlation=0.3)
+    study = hatstats.simulate_study([0.0, 1.0], shape=shape, rng=1)
+    columns = ["model", "benchmark", "language", "item", "prompt", "n_correct", "n_trials"]
+    table = study.counts[columns].rename(columns={"prompt": name})
+    if form == "answers":
+        table = table.loc[table.index.repeat(2)].reset_index(drop=True)
+        number = table.groupby([*columns[:4], name]).cumcount()
+        correct = (number < table["n_correct"]).astype(int)
+        table = table.assign(seed=number, correct=correct).drop(columns=columns[5:])
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    done = hatstats.convert_logs(
+        tmp_path, settings={"source_language": "src", "chance": "0"}, strict=True
+    )
+    key = columns[:5]
+    rows = done.study.counts[columns].set_index(key).sort_index()
+    pd.testing.assert_frame_equal(rows, study.counts[columns].set_index(key).sort_index())
+    assert "simulated: 6 trials of every item." in done.notes
+    again = hatstats.read_study(done.study.write(tmp_path / "again"))
+    one, two = (hatstats.fit_profile(each).hat() for each in (study, again))
+    assert one.estimates.tolist() == pytest.approx(two.estimates.tolist(), rel=1e-12)
+
+
+def test_copies_among_several_runs_are_counted_once(tmp_path: Path) -> None:
+    """Two of three runs in a folder are one greedy run, of which one was cut short."""
+    study = hatstats.simulate_study([0.0, 1.0], shape=hatstats.Shape(40, 2, 2), rng=1)
+    cells = study.counts[["model", "benchmark", "language", "item", "n_correct"]]
+    for run in range(3):
+        right = (cells["n_correct"] > min(run, 1)).astype(int)
+        part = cells.assign(correct=right, run=f"run {run}").drop(columns="n_correct")
+        part.iloc[: 200 if run == 2 else None].to_csv(tmp_path / f"{run}.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, settings={"source_language": "src", "chance": "0"})
+    assert (done.study.counts["n_trials"] == 2).all()
+    assert done.study.counts["n_correct"].sum() == cells["n_correct"].sum()
+    assert any("counted once" in note for note in done.notes)
 
 
 def test_counts_under_other_names_come_in_pairs(tmp_path: Path) -> None:
@@ -141,7 +184,8 @@ def test_items_of_their_own_source_language(tmp_path: Path) -> None:
     writers.csv(table, tmp_path)
     study = hatstats.convert_logs(tmp_path).study
     assert study.items["source_language"].nunique() == 3
-    assert study.is_source.sum() == len(writers.MODELS) * writers.N_ITEMS
+    source = study.counts[study.is_source][["model", "item"]].drop_duplicates()
+    assert len(source) == len(writers.MODELS) * writers.N_ITEMS
 
 
 def test_counts_that_are_counted_already_are_added_up(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
             continue
         item = text_at(entry, "instance.id" if is_state else "instance_id")
         trial = text_at(entry, "train_trial_index")
-        yield {**run, "item": f"{subject}{item}", "prompt": trial, "correct": found}
+        # Each draw of examples before the question is a wording of its own.
+        named = {"item": f"{subject}{item}", "prompt": trial, "wording": trial}
+        yield {**run, **named, "correct": found}
 
 
 def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[Record, str]:

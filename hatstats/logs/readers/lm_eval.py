@@ -58,6 +58,7 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             "model": models[folder],
             "benchmark": task.benchmark,
             "language": task.language,
+            "wording": task.prompt,
             "prompt": "/".join(
                 part for part in (task.prompt, name["date"] if name else "") if part
             ),

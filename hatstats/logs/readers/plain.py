@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from hatstats.errors import DataError
 from hatstats.logs.readers.reader import Choices, Field, Kind, Preview, Reader, Rows
@@ -21,10 +21,11 @@ _FIRST = {
     "n_correct": ("n_correct",),
     "n_trials": ("n_trials",),
     "source_language": ("source_language",),
+    "wording": ("prompt", "prompt_id"),
     "filter": ("filter",),
 }
 #: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
-_ALSO = {"prompt": ("repeat",), "correct": ("accuracy",)}
+_ALSO = {"prompt": ("repeat",), "correct": ("accuracy",), "wording": ("prompt",)}
 #: Names that tables give to the columns of a response, those of frames among them; every use of one
 #: is reported.
 ALIASES = {
@@ -98,6 +99,7 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
             found.append(Field(column, (mapped,)))
         elif name := next((named[alias] for alias in aliases if alias in named), None):
             found.append(Field(column, (name,)))
+    found = _trials(found, named, choices)
     have = {each.column for each in found} | set(choices.settings)
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
@@ -127,6 +129,16 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
         unused = {"correct"}
     found = [each for each in found if each.column not in unused]
     return tuple(found)
+
+
+def _trials(found: list[Field], named: Mapping[str, str], choices: Choices) -> list[Field]:
+    """The fields with that of the trial: its own column where wordings have another."""
+    wordings = next((each.paths[0] for each in found if each.column == "wording"), "")
+    samples = [alias for alias in ALIASES["prompt"] if alias not in ALIASES["wording"]]
+    other = next((named[alias] for alias in samples if alias in named), wordings)
+    if not wordings or {"prompt"} & {*choices.fields, *choices.settings}:
+        return found
+    return [each for each in found if each.column != "prompt"] + [Field("prompt", (other,))]
 
 
 def _partitions(preview: Preview) -> set[str]:
