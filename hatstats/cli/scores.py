@@ -48,6 +48,8 @@ def report(
     else:
         for line in results.key_results:
             print(line)
+        if reason := results.facts["reason"]:
+            say(f"{reason} Intervals: {results.facts['scope']}.")
         for line in results.bayes.words if results.bayes else ():
             say(line)
         print(f"\nReport: {folder / 'report.html'}")

@@ -252,7 +252,7 @@ def required_columns(
     unknown = [name for name in needed if name not in frame.columns]
     if unknown:
         raise DataError(
-            "the formula names a variable that the table lacks",
+            "the formula names a variable that the table lacks, or a function that is not known",
             file="the table of models",
             column=unknown[0],
             hint=f"it has {', '.join(str(name) for name in frame.columns)}."

@@ -375,3 +375,13 @@ def test_options_choose_method_and_reference() -> None:
     assert "(observed, uniform reference)" in analysis.key_results[0]
     summed = analyse(study, ReportOptions(quick=True, method="aggregate"))
     assert isinstance(summed.fits.profile, AggregateProfile)
+
+
+@pytest.mark.parametrize("families", [("acme", "acme"), ("acme", "corp")])
+def test_a_change_within_the_only_family_is_not_shown_twice(families: tuple[str, str]) -> None:
+    study = simulate_study([0.0, 1.0, 0.5], shape=Shape(n_items=60, n_languages=2), rng=1)
+    dates = pd.to_datetime(["2023-05-01", "2025-05-01", "2025-06-01"])
+    models = study.models.assign(family=[families[0], families[0], families[1]], release_date=dates)
+    results = analyse(Study(study.counts, models, study.benchmarks), ReportOptions(quick=True))
+    shown = results.decompositions["comparison"].nunique()
+    assert shown == len(set(families))

@@ -114,7 +114,7 @@ def test_key_results_line_by_line() -> None:
     lines = lines_of(others={"CR3": ["inconclusive"], "CR1": ["supported"]})
     assert lines == (
         "4 models, 4 families, 1 benchmark, 1 language (aggregate, pooled reference).",
-        "Highest HAT: m_1 .700 [.680, .719], rank 1 to 1.",
+        "Highest HAT: m_1 .700 [.680, .719], rank 1.",
         "Next: m_2 .600 [.580, .619].",
         "Lowest: m_3 .400 [.381, .420].",
         "claim: supported (.021 [-.041, .084], df 3.2, Holm p .080)",
@@ -245,7 +245,7 @@ def test_long_names_are_cut_and_say_so() -> None:
     long = replace(scores, models=tuple(f"{name}-{'y' * 90}" for name in scores.models))
     lines = lines_of(long, study=study)
     assert lines[1].startswith("Highest HAT: m_1-yyy")
-    assert "… .700 [.680, .719], rank 1 to 1." in lines[1]
+    assert "… .700 [.680, .719], rank 1." in lines[1]
     far = lines_of(replace(scores, reference="model:" + "z" * 90), study=study)
     assert far[0].endswith("…")
 

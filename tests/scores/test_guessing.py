@@ -149,6 +149,7 @@ def test_command_line_and_report(tmp_path: Path) -> None:
     results = analyse(study, ReportOptions(quick=True))
     assert not results.scores["model"].isin(["always-one", "coin"]).any()
     assert "always-one" in results.facts["estimand"]
+    assert results.facts["reason"].startswith("Method joint: items of benchmark")
     out = results.left_out[results.left_out["analysis"] == "scores"]
     assert set(out["model"]) == {"always-one", "coin"}
     assert out["reason"].str.contains("guessing").all()

@@ -74,7 +74,9 @@ def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: flo
     """Changes from the first year to the last, over all models and within families."""
     table = scores.covariates
     parts = []
-    groups: list[str | None] = [None, *dict.fromkeys(table["family"].dropna())]
+    families = list(dict.fromkeys(table["family"].dropna()))
+    # The only family is all models.
+    groups: list[str | None] = [None, *(families if len(families) > 1 else [])]
     for family in groups:
         dates = (table if family is None else table[table["family"] == family])["release_date"]
         years = sorted({int(year) for year in dates.dt.year.dropna()})

@@ -11,6 +11,7 @@ import pandas as pd
 from hatstats.inference.intervals import wald_interval
 from hatstats.report.results.key_results import guessing_names
 from hatstats.report.results.results import Fits, stacked
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
@@ -38,6 +39,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "reference": scores.reference,
             "scope": scores.scope,
             "estimand": scores.estimand,
+            "reason": fits.profile.reason if isinstance(fits.profile, ItemProfile) else "",
             "seed": options.seed,
             "conf_level": level,
             "models": len(scores.models),

@@ -122,8 +122,8 @@ def key_result_lines(
     # A score that the data hardly inform is no candidate for best or worst.
     ranked = scores[informed] if informed.any() else scores
     best = ranked.iloc[0]
-    ranks = f"rank {best['rank_low']:.0f} to {best['rank_high']:.0f}"
-    lines = [_head(fits), f"Highest HAT: {_score(best)}, {ranks}."]
+    ranks = " to ".join(dict.fromkeys(f"{best[f'rank_{end}']:.0f}" for end in ("low", "high")))
+    lines = [_head(fits), f"Highest HAT: {_score(best)}, rank {ranks}."]
     if guessing := guessing_names(fits):
         lines.insert(1, _named("No better than guessing, not scored", guessing))
     if len(ranked) > 2:

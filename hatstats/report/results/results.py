@@ -123,7 +123,8 @@ class Results:
 
     #: `name, title, source, licence, citation, notes, synthetic` of the study.
     info: Mapping[str, str]
-    #: `method, reference, scope, estimand, seed, conf_level` and counts of models, cells and so on.
+    #: `method, reference, scope, estimand, reason` (why this method), `seed, conf_level` and counts
+    #: of models, cells and so on.
     facts: Mapping[str, str | int | float]
     #: The key results in at most ten plain lines.
     key_results: tuple[str, ...]

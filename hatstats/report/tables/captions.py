@@ -50,7 +50,8 @@ CAPTIONS = {
     ),
     "measures": (
         "Other measures of transfer, {study}. Gap: source minus target accuracy; ratio: target "
-        "over source accuracy; excess: target accuracy over the panel's line; CI: {level}."
+        "over source accuracy; excess: target accuracy over the panel's line; CI: {level}, by "
+        "resampling items."
     ),
     "other_measures": (
         "More measures, {study}. Both: right in source and target; Cond.: of those right in the "
