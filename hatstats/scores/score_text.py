@@ -34,7 +34,7 @@ def score_text(scores: Any, conf_level: float) -> str:
         shown += "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
         numbers.append(shown + ("" if np.isnan(trials[m]) else f"  trials {trials[m]:.3g}"))
     width = min(max(map(len, scores.models), default=5), 78 - max(map(len, numbers), default=0))
-    for m in np.argsort(-scores.estimates, kind="stable"):
+    for m in _order(scores):
         name = scores.models[m]
         name = name if len(name) <= width else name[: width - 1] + "…"
         lines.append(f"  {name:<{width}}{numbers[m]}")
@@ -43,14 +43,21 @@ def score_text(scores: Any, conf_level: float) -> str:
 
 def score_html(scores: Any) -> str:
     """Scores from best to worst as a table for notebooks."""
-    table = scores.tidy().assign(bias=scores.shape_error).sort_values("estimate", ascending=False)
+    table = scores.tidy().assign(bias=scores.shape_error).iloc[_order(scores)]
     table = table.rename(columns={"effective_trials": "trials"})
     scope = f" Intervals: {scores.scope}." if scores.scope else ""
     return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, _notes(scores))
 
 
+def _order(scores: Any) -> Any:
+    """Positions of the models from best to worst, those that are weakly identified last."""
+    return np.lexsort([-scores.estimates, np.isin(scores.models, scores.weakly_identified)])
+
+
 def _notes(scores: Any) -> list[str]:
     """What columns are, and what weakens the scores, in words."""
-    notes = [] if np.isnan(scores.shape_error).all() else [_BIAS_WORDS]
+    weak = ", ".join(scores.weakly_identified)
+    notes = [f"Weakly identified, below the others: {weak}."] if weak else []
+    notes += [] if np.isnan(scores.shape_error).all() else [_BIAS_WORDS]
     notes += [] if np.isnan(scores.effective_trials).all() else [_TRIAL_WORDS]
     return [*notes, *filter(None, scores.overlap["note"])]

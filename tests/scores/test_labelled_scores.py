@@ -376,3 +376,17 @@ def test_printed_names_of_twins_stay_apart() -> None:
     text = HatScores.from_frame(frame, cov).summary()
     assert all(name in text for name in names)
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_weakly_identified_models_stand_below_the_others(profile: TransferProfile) -> None:
+    scores = profile.hat()
+    best = scores.models[int(np.argmax(scores.estimates))]
+    weak = scores.overlap["model"] == best
+    scores = replace(scores, overlap=scores.overlap.assign(informed=~weak))
+    shown = [line.split()[0] for line in scores.summary().splitlines() if " 0." in line[:40]]
+    assert shown[len(scores.models) - 1] == best
+    assert f"Weakly identified, below the others: {best}." in scores.summary()
+    html = scores._repr_html_()
+    assert f"Weakly identified, below the others: {best}." in html
+    rows = html.split("<tbody>")[1].split("<tr")
+    assert best in rows[-1]
