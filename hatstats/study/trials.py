@@ -61,7 +61,7 @@ def without_copied_repeats(counts: pd.DataFrame, notes: list[str]) -> pd.DataFra
     touched = len(rows.loc[copied, _GROUPS[0]].drop_duplicates())
     notes.append(
         f"Repeats that agree in every answer with another of the same model and language (in "
-        f"{touched} of {cells.max() + 1}): copies of one answer, counted once."
+        f"{touched} of {cells.max() + 1} pairs): copies of one answer, counted once."
     )
     keep = np.ones(len(counts), dtype=bool)
     keep[labelled] = ~copied
@@ -109,8 +109,8 @@ def _with_lumps_divided(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     touched = len(rows.loc[found, _GROUPS[0]].drop_duplicates())
     sizes = ", ".join(str(size) for size in np.unique(copies[found]))
     notes.append(
-        f"Trials that agree in lumps of {sizes} in every item of a model and language (in "
-        f"{touched} of {cells.max() + 1}): copies of one answer, counted once."
+        f"Trials of which {sizes} agree in every item (in {touched} of {cells.max() + 1} pairs of "
+        "model and language): copies of one answer, counted once."
     )
     divided = counts[["n_correct", "n_trials"]].to_numpy(dtype=float, copy=True)
     divided[plain] /= copies[:, None]

@@ -31,7 +31,7 @@ def test_copies_without_labels_are_one_answer(copies: int) -> None:
     )
     study = remade(run, counts)
     pd.testing.assert_frame_equal(study.counts, run.counts)
-    assert f"lumps of {copies}" in study.info.notes
+    assert f"Trials of which {copies} agree in every item" in study.info.notes
     assert "counted once" in study.info.notes
 
 
