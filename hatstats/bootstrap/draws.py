@@ -256,7 +256,7 @@ def _redrawn_units(profile: ItemProfile) -> tuple[pd.DataFrame, Ints | None]:
     """Rows of counts, and the cell of each row if they are wordings to be redrawn within cells."""
     rows = profile.study.counts
     shared = any(
-        part.trials == "wordings" and (part.source_pairs or part.target_pairs)
+        part.trials != "repeats" and (part.source_pairs or part.target_pairs)
         for part in profile.counts
     )
     if not shared:

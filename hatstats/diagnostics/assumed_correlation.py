@@ -74,9 +74,7 @@ def hat_by_correlation(
     5  model-02          1.0               1.0       NaN
     """
     items = require_items(as_profile(profile, "hat_by_correlation"), "an assumed correlation")
-    unlabelled = [
-        part.trials == "unknown" and bool((part.source_trials > 1).any()) for part in items.counts
-    ]
+    unlabelled = [part.unlabelled for part in items.counts]
     if items.method != "latent" or items.refit is None or not any(unlabelled):
         raise NotIdentifiedError(
             "a correlation is assumed where latent profiles take several unlabelled trials as "

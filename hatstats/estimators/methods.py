@@ -64,7 +64,8 @@ def _trial_words(counts: ItemCounts) -> str:
     kinds = {
         "wordings": "in different wordings",
         "repeats": "of one wording" + (", taken as independent" if counts.chance == 0 else ""),
-        "unknown": "not labelled, taken as independent",
+        "unknown": ("not labelled" if counts.unlabelled else "not all labelled")
+        + ", taken as independent",
     }
     worth = counts.effective_trials
     low, high = f"{worth.min():.3g}", f"{worth.max():.3g}"

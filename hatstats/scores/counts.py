@@ -33,9 +33,9 @@ class ItemCounts:
     an item without a cluster is its own. Right answers and trials in the item's source language are
     (M, N), in the target languages (M, N, L), with 0 trials where there are none; an item's own
     source language has 0 trials among the targets. Pairs of trials of one wording, arrays of the
-    same shapes, are None where no wording was asked twice. `trials` says what several trials of an
-    item are: ``wordings``, ``repeats`` of one wording, or ``unknown``. A `correlation` of any two
-    trials of an item may be assumed.
+    same shapes, are None where no wording was asked twice. `trials` says what several source
+    trials of an item are: ``wordings``, ``repeats`` of one wording, or ``unknown``. A
+    `correlation` of any two trials of an item may be assumed.
     """
 
     benchmark: str
@@ -60,6 +60,12 @@ class ItemCounts:
     def target_accuracy(self) -> Floats:
         """k/n in each target language, shape (M, N, L); NaN without trials."""
         return ratio(self.target_correct, self.target_trials)
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether nothing says how far the several source trials of an item agree, of any model."""
+        named = self.source_pairs is not None and self.source_pairs.number.any()
+        return self.trials == "unknown" and not named and bool((self.source_trials > 1).any())
 
     def source_wordings(
         self, m: int, weights: Floats | None = None
@@ -222,7 +228,7 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         target_trials=target[1],
         source_pairs=None if source_pairs is None else SameWording(*source_pairs),
         target_pairs=None if target_pairs is None else SameWording(*target_pairs),
-        trials=_kind_of_trials(rows, trials),
+        trials=_kind_of_trials(rows[is_source], trials),
     )
 
 
@@ -263,7 +269,7 @@ def without_each_wording(study: Study, counts: ItemCounts) -> Iterator[tuple[str
                 target_trials=target[1],
                 source_pairs=None if source_pairs is None else SameWording(*source_pairs),
                 target_pairs=None if target_pairs is None else SameWording(*target_pairs),
-                trials=_kind_of_trials(rows[kept], said),
+                trials=_kind_of_trials(rows[kept & is_source], said),
             ),
         )
 
@@ -288,8 +294,12 @@ def _sums(
 
 
 def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:
-    """What the trials of an item are: by names of prompts and repeats, else as the study says."""
-    if (rows["prompt"] != "").any():
+    """What the trials of an item are: by names of prompts and repeats, else as the study says.
+
+    Where one model's several trials have no names, those of others do not make them known.
+    """
+    named = (rows["prompt"] != "").to_numpy()
+    if named.any() and not (rows["n_trials"].to_numpy()[~named] > 1).any():
         cell = ["model", "item", "language"]
         wordings = rows[[*cell, "prompt"]].drop_duplicates().duplicated(cell)
         return "wordings" if wordings.any() else "repeats"

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import hatstats as hs
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.table import measures
@@ -106,3 +107,23 @@ def test_no_target_language_is_an_error(level: str) -> None:
     )
     with pytest.raises(NotIdentifiedError, match="target language"):
         fit_profile(study_of(rows))
+
+
+def test_names_of_other_wordings_do_not_label_source_trials() -> None:
+    """Named in the target languages alone, or for one model alone: the source is not labelled."""
+    shape = hs.Shape(60, 2, 4, repeats=2, wording_correlation=0.3)
+    study = hs.simulate_study([0.0, 1.0], shape=shape, rng=1)
+    for named, said in (
+        (study.counts["language"] != "src", "4 trials not labelled, taken as independent"),
+        (study.counts["model"] == "model-01", "4 trials not all labelled, taken as independent"),
+    ):
+        rows = study.counts.assign(prompt=study.counts["prompt"].where(named, ""))
+        cell = ["model", "benchmark", "language", "item", "prompt"]
+        counts = rows.groupby(cell, as_index=False)[["n_correct", "n_trials"]].sum()
+        profile = hs.fit_profile(hs.Study(counts, study.models, study.benchmarks))
+        assert said in profile.estimand
+        if "not labelled" in said:
+            assert hs.hat_by_correlation(profile, correlations=[0.0])["estimate"].notna().all()
+        else:
+            with pytest.raises(hs.NotIdentifiedError, match="correlation is assumed"):
+                hs.hat_by_correlation(profile)

@@ -96,7 +96,7 @@ def _checked(profile: TransferProfile, reference: str, conf_level: float) -> Ite
         words.append(_paragraph(result.summary()))
     words.append(_paragraph(count_table(profile).summary()))
     by_correlation = pd.DataFrame()
-    unlabelled = any(isinstance(p, ItemCounts) and p.trials == "unknown" for p in profile.counts)
+    unlabelled = any(isinstance(p, ItemCounts) and p.unlabelled for p in profile.counts)
     if profile.method == "latent" and unlabelled:
         by_correlation = hat_by_correlation(profile, reference, conf_level=conf_level)
         words.append(correlation_words(by_correlation))
