@@ -28,6 +28,8 @@ from hatstats.study import Study
 
 #: Source accuracies at which the tidy table of an item-level profile shows it.
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
+# Fewer wordings than this have too few degrees of freedom for Satterthwaite's approximation.
+_FEW_WORDINGS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -97,6 +99,15 @@ class ItemProfile(TransferProfile):
         """Fits of a benchmark without each of its wordings, by name, made as the profile was."""
         assert self.refit is not None
         parts = list(without_each_wording(self.study, counts))
+        if len(parts) < _FEW_WORDINGS:
+            warnings.warn(
+                f"benchmark {counts.benchmark!r}: {len(parts)} wordings say little of how wordings "
+                f"differ; with fewer than {_FEW_WORDINGS}, intervals for {LIKE_THESE!r} are too "
+                "short (in simulations 95 % intervals held the truth in .80 of studies with 2, "
+                ".90 with 3)",
+                DegenerateDataWarning,
+                stacklevel=2,
+            )
         for number, (name, part) in enumerate(parts):
             progress(
                 f"without wording {name}", share[0] + number / len(parts) * (share[1] - share[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from hatstats.inference.influence import covariance_of_sums, second_unit_part
 from hatstats.scores.scores import HatScores
 
 LIKE = "wordings like these"
+pytestmark = pytest.mark.filterwarnings("ignore:.*wordings say little")
 A, B = "model-01", "model-02"
 
 
@@ -193,6 +195,16 @@ def test_one_language_and_other_references_against_naive() -> None:
         assert scores.wordings is not None
         spread = 3 / 4 * ((replicates - replicates.mean(axis=0)) ** 2).sum(axis=0)
         np.testing.assert_allclose((scores.wordings[0] ** 2).sum(axis=0), spread, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("wordings", "warns"), [(2, True), (5, False)])
+def test_few_wordings_are_said(wordings: int, warns: bool) -> None:
+    profile = hs.fit_profile(study(wordings=wordings), method="observed")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        profile.hat(scope=LIKE)
+    said = [w for w in caught if f"{wordings} wordings say little" in str(w.message)]
+    assert bool(said) == warns
 
 
 def test_progress_reports_each_wording() -> None:
