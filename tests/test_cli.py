@@ -202,6 +202,7 @@ def test_item_level_studies_go_through_every_verb(tmp_path: Path) -> None:
     assert "No claims are registered" in done.stdout
 
 
+@pytest.mark.filterwarnings("ignore:.*wordings say little")
 def test_the_scope_of_wordings_goes_through_every_verb(tmp_path: Path) -> None:
     shape = hatstats.Shape(60, 2, 3, wording_sd=0.5)
     study = hatstats.simulate_study([-0.5, 0.0, 0.3, 0.6, 0.9, 1.2, 1.5], shape=shape, rng=2)

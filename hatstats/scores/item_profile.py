@@ -103,8 +103,8 @@ class ItemProfile(TransferProfile):
             warnings.warn(
                 f"benchmark {counts.benchmark!r}: {len(parts)} wordings say little of how wordings "
                 f"differ; with fewer than {_FEW_WORDINGS}, intervals for {LIKE_THESE!r} are too "
-                "short (in simulations 95 % intervals held the truth in .80 of studies with 2, "
-                ".90 with 3)",
+                "short (in simulations 95 % intervals held the truth in about .8 of them with 2, "
+                ".9 with 3)",
                 DegenerateDataWarning,
                 stacklevel=2,
             )
