@@ -88,18 +88,18 @@ def test_a_plain_table_has_the_names_that_frames_have(shift: int, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["prompt", "template", "TEMPLATE_ID", "wording"])
-@pytest.mark.parametrize("form", ["answers", "counts"])
+@pytest.mark.parametrize("form", ["seed", "sample", "counts"])
 def test_wordings_and_their_samples_stay_apart(name: str, form: str, tmp_path: Path) -> None:
     """Answers to one wording are counts of it, in whichever column their samples are numbered."""
     shape = hatstats.Shape(30, 2, 6, repeats=2, wording_correlation=0.3)
     study = hatstats.simulate_study([0.0, 1.0], shape=shape, rng=1)
     columns = ["model", "benchmark", "language", "item", "prompt", "n_correct", "n_trials"]
     table = study.counts[columns].rename(columns={"prompt": name})
-    if form == "answers":
+    if form != "counts":
         table = table.loc[table.index.repeat(2)].reset_index(drop=True)
         number = table.groupby([*columns[:4], name]).cumcount()
         correct = (number < table["n_correct"]).astype(int)
-        table = table.assign(seed=number, correct=correct).drop(columns=columns[5:])
+        table = table.assign(**{form: number, "correct": correct}).drop(columns=columns[5:])
     table.to_csv(tmp_path / "mine.csv", index=False)
     done = hatstats.convert_logs(
         tmp_path, settings={"source_language": "src", "chance": "0"}, strict=True

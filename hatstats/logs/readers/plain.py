@@ -33,6 +33,8 @@ ALIASES = {
                        for n in (role, *OTHER_NAMES[role][0])))
     for column, names in _FIRST.items()
 }  # fmt: skip
+#: Where no better name is there, these number the trials of an item too.
+ALIASES["prompt"] += tuple(name for name in OTHER_NAMES["repeat"][1] if name != "k")
 #: What reads tables that hold no single answers and no counts.
 _AS_FRAME = (
     " Study.from_frame(pandas.read_csv(FILE), source='en').write(FOLDER) takes accuracies, and a "
