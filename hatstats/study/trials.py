@@ -22,11 +22,11 @@ def merge_copies(counts: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Count copies of one answer once, and say so in notes.
 
     A greedy run that was logged three times is one answer to each question, not three. Two signs
-    are exact: repeats (column `repeat`) of a model in a language that agree in every answer to the
-    questions that both have; and, without labels, right answers and trials that are multiples of
-    one number in every row of several, or right answers that are none or all. Where a
-    model's rows in a language are too few to tell, its rows in all languages are looked at, then
-    those of all models.
+    are exact: repeats (column `repeat`), or wordings (column `prompt`), of a model in a language
+    that agree in every answer to the questions that both have; and, without labels, right answers
+    and trials that are multiples of one number in every row of several, or right answers that are
+    none or all. Where a model's rows in a language are too few to tell, its rows in all languages
+    are looked at, then those of all models.
     """
     notes: list[str] = []
     counts = without_copied_repeats(counts, notes)
@@ -34,17 +34,36 @@ def merge_copies(counts: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def without_copied_repeats(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out answers of repeats that agree with another in all they share, with a note.
+    """Leave out answers of repeats or wordings that agree with another in all they share.
 
-    A copy that lacks some rows is one still; its answers to questions of its own stay.
+    A copy that lacks some rows is one still; its answers to questions of its own stay. Notes say
+    what was found.
     """
-    labelled = ((counts["repeat"] != "") & (counts["item"] != "")).to_numpy()
-    if not labelled.any():
-        return counts
-    rows = counts[labelled].reset_index(drop=True)
+    for label, other, word in (("repeat", "prompt", "Repeats"), ("prompt", "repeat", "Wordings")):
+        labelled = ((counts[label] != "") & (counts["item"] != "")).to_numpy()
+        if not labelled.any():
+            continue
+        rows = counts[labelled].reset_index(drop=True)
+        copied = _copied(rows, label, other)
+        if not copied.any():
+            continue
+        touched = len(rows.loc[copied, _GROUPS[0]].drop_duplicates())
+        notes.append(
+            f"{word} that agree in every answer with another of the same model and language (in "
+            f"{touched} of {len(rows[_GROUPS[0]].drop_duplicates())} pairs): copies of one answer, "
+            "counted once."
+        )
+        keep = np.ones(len(counts), dtype=bool)
+        keep[labelled] = ~copied
+        counts = counts[keep].reset_index(drop=True)
+    return counts
+
+
+def _copied(rows: pd.DataFrame, label: str, other: str) -> npt.NDArray[np.bool_]:
+    """Rows (n,) whose answers, under one value of `label`, agree with those under another."""
     cells = rows.groupby(_GROUPS[0], sort=False).ngroup().to_numpy(dtype=np.int64)
-    question = rows.groupby([*_GROUPS[0], "item", "prompt"], sort=False).ngroup().to_numpy()
-    place = _places(rows["repeat"], cells, question)
+    question = rows.groupby([*_GROUPS[0], "item", other], sort=False).ngroup().to_numpy()
+    place = _places(rows[label], cells, question)
     row_of = np.full((question.max() + 1, place.max() + 1), -1)
     row_of[question, place] = np.arange(len(rows))
     answers = rows[["n_correct", "n_trials"]].to_numpy(dtype=float)
@@ -53,29 +72,21 @@ def without_copied_repeats(counts: pd.DataFrame, notes: list[str]) -> pd.DataFra
         groups = rows.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.int64)
         for first, second in itertools.combinations(range(row_of.shape[1]), 2):
             a, b = row_of[:, [first, second]][(row_of[:, [first, second]] >= 0).all(axis=1)].T
-            telling = _telling(answers[a], cells[a], groups[a])
             differ = np.bincount(groups[a], (answers[a] != answers[b]).any(axis=1))
-            copied[b] |= telling & (differ[groups[a]] == 0)
-    if not copied.any():
-        return counts
-    touched = len(rows.loc[copied, _GROUPS[0]].drop_duplicates())
-    notes.append(
-        f"Repeats that agree in every answer with another of the same model and language (in "
-        f"{touched} of {cells.max() + 1} pairs): copies of one answer, counted once."
-    )
-    keep = np.ones(len(counts), dtype=bool)
-    keep[labelled] = ~copied
-    return counts[keep].reset_index(drop=True)
+            agree = differ[groups[a]] == 0
+            if agree.any():
+                copied[b] |= agree & _telling(answers[a], cells[a], groups[a])
+    return copied
 
 
-def _places(repeat: pd.Series, cells: Ints, question: Ints) -> Ints:
-    """Number of each row's repeat (n,) within its model and language.
+def _places(label: pd.Series, cells: Ints, question: Ints) -> Ints:
+    """Number of each row's label (n,) within its model and language.
 
-    Where names of repeats are of single questions, the number is that within the question.
+    Where labels are of single questions, the number is that within the question.
     """
-    by_cell = pd.DataFrame({"cell": cells, "repeat": repeat}).drop_duplicates()
+    by_cell = pd.DataFrame({"cell": cells, "label": label}).drop_duplicates()
     by_cell["place"] = by_cell.groupby("cell").cumcount()
-    named = pd.DataFrame({"cell": cells, "repeat": repeat}).merge(by_cell, how="left")
+    named = pd.DataFrame({"cell": cells, "label": label}).merge(by_cell, how="left")
     place = named["place"].to_numpy(dtype=np.int64)
     inside = pd.Series(question).groupby(question).cumcount().to_numpy(dtype=np.int64)
     most, names = (np.zeros(cells.max() + 1, dtype=np.int64) for _ in range(2))

@@ -35,11 +35,12 @@ def test_copies_without_labels_are_one_answer(copies: int) -> None:
     assert "counted once" in study.info.notes
 
 
-def test_repeats_that_agree_in_every_answer_are_one() -> None:
+@pytest.mark.parametrize("label", ["repeat", "prompt"])
+def test_repeats_or_wordings_that_agree_in_every_answer_are_one(label: str) -> None:
     run = one_run()
-    labelled = pd.concat([run.counts.assign(repeat=name) for name in "abc"], ignore_index=True)
-    study = remade(run, labelled)
-    assert study.counts["repeat"].unique().tolist() == ["a"]
+    named = pd.concat([run.counts.assign(**{label: name}) for name in "abc"], ignore_index=True)
+    study = remade(run, named)
+    assert study.counts[label].unique().tolist() == ["a"]
     assert study.counts["n_correct"].tolist() == run.counts["n_correct"].tolist()
     assert "agree in every answer" in study.info.notes
 
