@@ -68,6 +68,15 @@ def test_every_replicate_of_an_extrapolated_score_is_noted() -> None:
     assert middle["noted"].iloc[0] < 1.0
 
 
+def test_heavy_tails_of_hardness_leave_the_coverage_as_it_is() -> None:
+    # 16 replicates of 5 coverages; one of .95 has a standard error of .055.
+    design = CoverageDesign(shape=Shape(250, 2, 10, distribution="t2"))
+    table = coverage(design, ["pooled"], n_replicates=16, rng=4)
+    assert table["coverage"].min() > 0.75
+    assert table["coverage"].mean() > 0.88
+    assert table["bias"].abs().max() < 0.02
+
+
 def test_tally_counts_coverages_that_are_off_and_their_warnings() -> None:
     good = pd.DataFrame({"coverage": [0.94, 0.96], "noted": [0.0, 0.5], "conf_level": 0.95})
     off = pd.DataFrame({"coverage": [0.91, 0.925, 0.98], "noted": [0.9, 0.1, 0.0]})
