@@ -277,10 +277,19 @@ def test_contrasts_of_equal_models_hold_the_truth_coverage() -> None:
 
 
 def test_covariance_is_that_over_items_where_wordings_do_not_matter() -> None:
-    """Wordings that all give the same answers add nothing."""
+    """Wordings that are right equally often, if not of the same items, add nothing."""
     whole = study(items=40)
     first = whole.counts[whole.counts["prompt"] == "wording-01"]
-    rows = pd.concat([first.assign(prompt=f"wording-{number:02d}") for number in range(1, 5)])
+    cells = first.groupby(["model", "language"])["n_correct"]
+    rows = pd.concat(
+        [
+            first.assign(
+                prompt=f"wording-{number:02d}",
+                n_correct=cells.transform(lambda k, by=number: np.roll(k, by)),
+            )
+            for number in range(1, 5)
+        ]
+    )
     profile = hs.fit_profile(hs.Study(rows, whole.models, whole.benchmarks), method="observed")
     these, like = profile.hat("own"), profile.hat("own", scope=LIKE)
     np.testing.assert_allclose(like.covariance, these.covariance, rtol=1e-9)
