@@ -17,9 +17,6 @@ from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.wordings import WordingCorrelation
 from hatstats.study import Study
 
-# A correlation of 1 has no beta-binomial distribution.
-_HIGHEST = 1.0 - 1e-6
-
 
 def trial_correlation(fit: BenchmarkFit, m: int) -> tuple[WordingCorrelation | None, Floats]:
     """Correlation of model m's source trials in the fit, and the share (N,) of pairs that have it.
@@ -50,8 +47,7 @@ def source_probabilities(
     else:
         asked = fit.counts.source_trials[m]
         pairs = np.array([share[asked == n].mean() if (asked == n).any() else 0.0 for n in trials])
-    rho = min(found.value, _HIGHEST)
-    pmf, slope = wording_sums(right, trials, fit.support, pairs, rho)
+    pmf, slope = wording_sums(right, trials, fit.support, pairs, found.value)
     return pmf, pmf * slope
 
 

@@ -11,6 +11,8 @@ from hatstats.inference.arrays import Floats
 
 # Stands for a chance of 0, whose logarithm is not finite.
 _TINY = 1e-150
+# Stands for a correlation of 1, which no beta distribution has.
+_HIGHEST = 1.0 - 1e-6
 
 
 class BetaBinomialTerms(NamedTuple):
@@ -118,6 +120,7 @@ def wording_sums(
     is replaced by the beta-binomial of the same mean and variance. Returns probabilities (J, Q) at
     the chances `share` (Q,), and derivatives (J, Q) of their logarithms by the correlation.
     """
+    correlation = min(correlation, _HIGHEST)
     pmf, slopes = np.zeros((2, correct.size, share.size))
     repeats = np.rint(1.0 + same * (trials - 1.0))
     even = np.isclose(repeats, 1.0 + same * (trials - 1.0)) & (trials % repeats == 0)

@@ -21,7 +21,7 @@ from hatstats.study.frames.rows import settle_prompts
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import Sheet
 from hatstats.study.study import Study, study_of_sheets
-from hatstats.study.trials import without_copied_repeats
+from hatstats.study.trials import without_copies
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -242,7 +242,7 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
     notes: list[str] = []
     frames = []
     if (frame["repeat"] != "").any():  # trials stay apart until copies are found
-        frame = without_copied_repeats(frame, notes)
+        frame = without_copies(frame, notes)
     frame = _by_wording(frame, notes)
     for benchmark, cells in frame.groupby("benchmark", sort=False):
         cells = settle_prompts(_one_level(cells, str(benchmark), pool), notes)

@@ -29,11 +29,11 @@ def merge_copies(counts: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     are looked at, then those of all models.
     """
     notes: list[str] = []
-    counts = without_copied_repeats(counts, notes)
+    counts = without_copies(counts, notes)
     return _with_lumps_divided(counts, notes), notes
 
 
-def without_copied_repeats(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def without_copies(counts: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Leave out answers of repeats or wordings that agree with another in all they share.
 
     A copy that lacks some rows is one still; its answers to questions of its own stay. Notes say

@@ -29,8 +29,6 @@ _SPLINES = 12
 # Weak ridges bound the flat directions of the likelihood: the level of log g, which cancels in g,
 # and the atoms, which differ little from their neighbours on the grid.
 _RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
-# A correlation of 1 would leave no count between 0 and n.
-_HIGHEST = 1.0 - 1e-6
 _SMOOTHING = np.geomspace(1e5, 1e-2, 15)
 
 
@@ -162,7 +160,7 @@ def deconvolve(
         patterns.trials,
         GRID,
         shared,
-        min(correlation, _HIGHEST),
+        correlation,
         slope=related,
     )
     theta = np.r_[np.zeros(_SPLINES), -2.0, -2.0]

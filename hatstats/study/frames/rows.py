@@ -11,7 +11,7 @@ from hatstats.errors import DataError
 from hatstats.study.frames.answers import VALUE, missing_cells, refuse_cells
 from hatstats.study.frames.columns import Layout, plain_name
 from hatstats.study.schema import OTHER_NAMES, as_text
-from hatstats.study.trials import without_copied_repeats
+from hatstats.study.trials import without_copies
 
 #: Columns that say in which of several ways the same answers were scored.
 _ONE_OF_THEM = frozenset({"filter", "metric", "metric_name", "scorer", "split"})
@@ -188,7 +188,7 @@ def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     cell = ["benchmark", "model", "language", "item", "prompt"]
     repeated = items and "repeat" in rows
     if repeated:
-        rows = without_copied_repeats(rows.reset_index(drop=True), notes)
+        rows = without_copies(rows.reset_index(drop=True), notes)
         repeated = bool(rows.duplicated(cell).any() and not (rows["prompt"] != "").any())
     facts = [name for name in ("cluster", "source_language", "chance") if name in rows]
     for name in facts:
