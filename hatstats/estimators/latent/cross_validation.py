@@ -1,4 +1,4 @@
-"""The cost of roughness, chosen by how well a fitted curve predicts items of held-out clusters."""
+"""The family of curves, chosen by how well a fitted curve predicts items of held-out clusters."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from hatstats.estimators.latent.penalised_fit import LEAST_RESIDUAL_SHARE, Curve
 from hatstats.inference.arrays import Floats
 
 
-def choose_roughness(
-    fits: Mapping[float, CurveFit], deconvolution: Deconvolution, items: GroupedItems
-) -> float:
-    """The cost of roughness: that of the smoothest fit unless a rougher one is clearly better.
+def choose_family[Key](
+    fits: Mapping[Key, CurveFit], deconvolution: Deconvolution, items: GroupedItems
+) -> Key:
+    """The first family unless a later one is clearly better than the best before it.
 
-    `fits` hold one curve each, that of items' average target accuracy, by cost. A rougher fit must
-    predict held-out items better by more than two standard errors of the gain; Breiman, Friedman,
-    Olshen and Stone (1984, section 3.4.3) use one. A choice by the least loss alone follows noise,
-    which intervals do not include.
+    `fits` hold one curve each, that of items' average target accuracy, the most restricted first. A
+    later fit must predict held-out items better by more than two standard errors of the gain;
+    Breiman, Friedman, Olshen and Stone (1984, section 3.4.3) use one. A choice by the least loss
+    alone follows noise, which intervals do not include.
     """
-    best = max(fits)
+    best = next(iter(fits))
     # The same working weights for all, so that their losses are comparable.
     working = fits[best].working[0]
     loss = {
-        cost: cross_validated_loss(fit, working, deconvolution, items) for cost, fit in fits.items()
+        key: cross_validated_loss(fit, working, deconvolution, items) for key, fit in fits.items()
     }
-    for cost, fit in fits.items():
+    for key, fit in fits.items():
         error = _loss_difference_error(fit, fits[best], working, deconvolution, items)
-        if loss[best] - loss[cost] > 2.0 * error:
-            best = cost
+        if loss[best] - loss[key] > 2.0 * error:
+            best = key
     return best
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
-from hatstats.estimators.latent.cross_validation import choose_roughness
+from hatstats.estimators.latent.cross_validation import choose_family
 from hatstats.estimators.latent.curve_families import (
     Family,
     increasing_family,
@@ -48,15 +48,16 @@ class LatentOptions:
 
     Attributes
     ----------
-    monotone : bool
+    monotone : bool or None
         Whether items that a model answers more surely in the source language are answered no worse
-        in the target language, on average. True by default.
+        in the target language, on average. None, the default, takes this to be so for each model
+        unless cross-validation over item clusters says otherwise by more than two standard errors
+        (or unless `roughness` is given).
     roughness : float or None
         Multiple of a cost of roughness. None, the default, chooses one of `ROUGHNESS_CANDIDATES`
-        for each model by cross-validation over item clusters, the highest unless a lower one is
-        better by more than two standard errors; intervals do not include the choice.
-        A number is used for all models, so that the prior shape adds the same to the n + 1
-        functionals of T that n trials identify.
+        for each model in the same way, the highest unless a lower one is clearly better; intervals
+        do not include the choice. A number is used for all models, so that the prior shape adds the
+        same to the n + 1 functionals of T that n trials identify.
 
     Examples
     --------
@@ -65,7 +66,7 @@ class LatentOptions:
     False
     """
 
-    monotone: bool = True
+    monotone: bool | None = None
     roughness: float | None = None
 
     def __post_init__(self) -> None:
@@ -75,11 +76,16 @@ class LatentOptions:
             hint = "give a number above 0, or None to choose one by cross-validation."
             raise DataError(text, column="roughness", value=self.roughness, hint=hint)
 
-    def families(self, grid: Floats) -> dict[float, Family]:
-        """Candidate families of curves, by their cost of roughness."""
-        make = increasing_family if self.monotone else unrestricted_family
-        candidates = ROUGHNESS_CANDIDATES if self.roughness is None else (self.roughness,)
-        return {roughness: make(grid, roughness) for roughness in candidates}
+    def families(self, grid: Floats) -> dict[tuple[bool, float], Family]:
+        """Candidate families of curves by `(monotone, roughness)`, the most restricted first."""
+        make = unrestricted_family if self.monotone is False else increasing_family
+        costs = ROUGHNESS_CANDIDATES if self.roughness is None else (self.roughness,)
+        found: dict[tuple[bool, float], Family] = {
+            (self.monotone is not False, cost): make(grid, cost) for cost in costs
+        }
+        if self.monotone is None and self.roughness is None:
+            found[False, costs[0]] = unrestricted_family(grid, costs[0])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +273,7 @@ def fit_latent(
     return BenchmarkFit(counts, GRID, tuple(models))
 
 
-def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentModel:
+def fit_grouped(items: GroupedItems, families: dict[tuple[bool, float], Family]) -> LatentModel:
     """Profiles of one model in all languages, in the best of some families."""
     rho = 0.0 if items.correlation is None else items.correlation.value
     whole = deconvolve(items.patterns, correlation=rho)
@@ -276,13 +282,13 @@ def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentMod
         for group in items.groups
     ]
     of_shared = sources[0] if len(sources) == 1 else whole
-    fits: dict[float, CurveFit] = {}
-    start = None
-    for cost, family in families.items():
-        prior = Prior.of_family(family)
-        fits[cost] = fit_curves(prior, of_shared, items.average, items.average_means, start)
-        start = fits[cost].theta
-    best = choose_roughness(fits, of_shared, items)
+    fits: dict[tuple[bool, float], CurveFit] = {}
+    starts: dict[bool, Floats] = {}
+    for key, family in families.items():
+        prior, start = Prior.of_family(family), starts.get(key[0])
+        fits[key] = fit_curves(prior, of_shared, items.average, items.average_means, start)
+        starts[key[0]] = fits[key].theta
+    best = choose_family(fits, of_shared, items)
     shared, prior = fits[best], fits[best].prior
     asked = sum(int((group.means.size.sum(axis=1) > 0).sum()) for group in items.groups)
     languages = sum(group.columns.size for group in items.groups)
@@ -298,4 +304,4 @@ def fit_grouped(items: GroupedItems, families: dict[float, Family]) -> LatentMod
         for group, source in zip(items.groups, sources, strict=True)
     )
     average = shared if asked > 1 else None
-    return LatentModel(whole, parts, average, of_shared, best, items.correlation)
+    return LatentModel(whole, parts, average, of_shared, best[1], items.correlation)

@@ -95,8 +95,11 @@ def test_an_unrestricted_profile_falls_where_the_counts_do() -> None:
     truth = 0.1 + 3.2 * twins.GRID[middle] * (1 - twins.GRID[middle])
     (free,) = fit_latent(counts, LatentOptions(monotone=False)).models
     np.testing.assert_allclose(free.profile[0, middle], truth, atol=0.1)
-    (held,) = fit_latent(counts).models
+    (held,) = fit_latent(counts, LatentOptions(monotone=True)).models
     assert (np.diff(held.profile[0]) >= 0).all()
+    # Cross-validation sees that it falls.
+    (chosen,) = fit_latent(counts).models
+    np.testing.assert_array_equal(chosen.profile, free.profile)
 
 
 # --- the fit --------------------------------------------------------------------------------------
