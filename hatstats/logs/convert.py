@@ -31,6 +31,8 @@ from hatstats.study.study import Study
 
 #: What `settings` may name beside the columns of a response.
 SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table")
+#: Those that may be given for one benchmark or language: ``chance@xnli``, ``n_trials@xnli/de``.
+_BY_BENCHMARK = ("n_trials", "chance", "source_language")
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
 
@@ -99,7 +101,9 @@ def convert_logs(
     settings : mapping, optional
         Columns that are constant (``{"language": "de"}``), choices where a log offers several
         (`metric`, `filter`, `scorer`), `n_trials` where totals do not say it, `source_language`,
-        `chance`, and ``{"model:OLD": "NEW"}`` to merge two names of one model.
+        `chance`, and ``{"model:OLD": "NEW"}`` to merge two names of one model. The last three
+        may be for one benchmark, or one language of it: ``n_trials@xnli``, ``n_trials@xnli/de``.
+        What a log records comes before `n_trials`.
     backend : str or SparkSession, optional
         Where rows are counted: DuckDB in this process by default, ``spark://HOST:PORT``,
         ``spark://local``, a session of PySpark, or an address for ``ibis.connect``.
@@ -177,7 +181,8 @@ def convert_logs(
         step("done", 1.0)
     # The study's own notes say what was counted once.
     own = [study.info.notes] if study.info.notes else []
-    notes = [*pool.notes, *notes, *own, *pairing_notes(study), *suffix_notes(study.model_names)]
+    notes = [*found.notes, *pool.notes, *notes, *own, *pairing_notes(study)]
+    notes += suffix_notes([name for name in study.model_names if name not in pool.apart])
     return Conversion(study, files, losses, tuple(notes))
 
 
@@ -289,7 +294,15 @@ def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
                 hint=f"map one of {', '.join(ALIASES)}.{near(name, ALIASES)}",
             )
     known = (*NAMES, "source_language", *SETTINGS)
-    for name, value in settings.items():
+    for given, value in settings.items():
+        name, _, place = given.partition("@")
+        if place and name not in _BY_BENCHMARK:
+            raise DataError(
+                "this setting is one for all benchmarks.",
+                column=given,
+                value=value,
+                hint=f"give {name}, or one of {', '.join(_BY_BENCHMARK)} for one benchmark.",
+            )
         if name not in known and not name.startswith("model:"):
             raise DataError(
                 "there is no such setting.",

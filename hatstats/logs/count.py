@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, LOST
+from hatstats.logs.configuration import SEPARATOR
 from hatstats.logs.readers.reader import NAMES, RIGHT, WRONG, Field
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ REASONS = {
     "neither": "the score is neither right (1) nor wrong (0)",
 }
 #: Further columns that cells keep apart until all is known.
-EXTRA = ("filter", "task", "source_language", "wording")
+EXTRA = ("filter", "task", "source_language", "wording", "config")
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
@@ -68,7 +69,13 @@ def responses(
             found[field.column] = parts[0]
             continue
         texts = [_text(part) for part in parts]
-        if field.joined:
+        if field.column == "config" and field.joined:
+            said = [
+                f"{path}=" + ibis.coalesce(text, "")
+                for path, text in zip(field.paths, texts, strict=True)
+            ]
+            found[field.column] = functools.reduce(lambda a, b: a + SEPARATOR + b, said)
+        elif field.joined:
             found[field.column] = functools.reduce(lambda left, right: left + "#" + right, texts)
         else:
             found[field.column] = ibis.coalesce(*texts) if len(texts) > 1 else texts[0]

@@ -10,7 +10,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hatstats.errors import DataError
@@ -18,6 +18,7 @@ from hatstats.logs.backends import FILE
 from hatstats.logs.readers.documents import (
     check_gzip,
     has_byte_order_mark,
+    load_json,
     open_text,
     preview_file,
 )
@@ -32,6 +33,7 @@ from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
+    Note,
     Preview,
     Reader,
     Record,
@@ -56,7 +58,7 @@ class Discovered:
 
     `sources` are what an engine reads; `read` has the records read of each document, `formats` the
     format of each file, `left_out` pairs of file and what of it is not counted, `copies` the file
-    of each cleaned copy.
+    of each cleaned copy, `notes` what readers assumed, each once.
     """
 
     sources: list[Rows] = field(default_factory=list)
@@ -64,6 +66,7 @@ class Discovered:
     formats: dict[str, str] = field(default_factory=dict)
     left_out: list[tuple[str, LeftOut]] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
 
 
 def discover(
@@ -192,7 +195,7 @@ def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator
 
 
 def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
-    """A copy in UTF-8 without its byte order mark, where a text begins with one.
+    """A copy in UTF-8 as databases read it: no byte order mark, one JSON object in each line.
 
     A text in gzip is read through once: databases do not check that it is whole.
     """
@@ -200,14 +203,17 @@ def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
     if preview.kind not in ("jsonl", "csv", "tsv"):
         return preview
     check_gzip(path)
-    if not has_byte_order_mark(path):
+    if not preview.array and not has_byte_order_mark(path):
         return preview
     copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
     copy.parent.mkdir(exist_ok=True)
     with open_text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
-        shutil.copyfileobj(source, target)
+        if preview.array:
+            target.writelines(json.dumps(record) + "\n" for record in load_json(path)[""])
+        else:
+            shutil.copyfileobj(source, target)
     result.copies[str(copy)] = str(path)
-    return Preview(copy, preview.kind, preview.first, preview.head)
+    return replace(preview, path=copy, root="", original=path)
 
 
 def _read_documents(
@@ -221,7 +227,7 @@ def _read_documents(
     """Read documents one by one into two files of JSON lines, of responses and of totals."""
     assert reader.records is not None
     folder.mkdir(exist_ok=True)
-    names = [FILE, *NAMES, "source_language"]
+    names = [FILE, *NAMES, "source_language", "wording", "config"]
     tables = {"responses": [*names, "correct"], "totals": [*names, "n_correct", "n_trials"]}
     tables["totals"].remove("item")
     with ExitStack() as stack:
@@ -234,7 +240,9 @@ def _read_documents(
             file = str(preview.path)
             result.read[file] = 0
             for record in _whole_records(reader, preview.path, choices):
-                if isinstance(record, LeftOut):
+                if isinstance(record, Note):
+                    result.notes[record.text] = None
+                elif isinstance(record, LeftOut):
                     result.read[file] += record.rows
                     result.left_out.append((file, record))
                 else:
@@ -251,7 +259,9 @@ def _read_documents(
             result.sources.append(Rows("json", (str(path),), fields, documents=True))
 
 
-def _whole_records(reader: Reader, path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+def _whole_records(
+    reader: Reader, path: Path, choices: Choices
+) -> Iterator[Record | LeftOut | Note]:
     """Records of a document; where its parts have other types than its format says, it ends."""
     assert reader.records is not None
     try:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
+from hatstats.logs.configuration import runs_apart
 from hatstats.logs.count import EXTRA
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
 from hatstats.logs.task_names import FAMILIES, Family, is_english, read_task
@@ -55,6 +56,7 @@ class Pool:
         self.duck, self.choices = duck, choices
         self.left_out: list[tuple[str, LeftOut]] = []
         self.notes: list[str] = []
+        self.apart: set[str] = set()  # names of models that runs of one were given
         names = [self._unified(part) for part in parts]
         union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
         self._run(f"CREATE TEMP TABLE pooled AS {union}")
@@ -63,6 +65,8 @@ class Pool:
         """Make the table ``counts``: one row for each cell, sorted."""
         self._name_tasks()
         self._rename_models()
+        self._keep_runs_apart()
+        self._rename_models()  # by the names that runs kept apart have now
         self._choose_filters()
         self.set_aside("language = ''", NO_LANGUAGE)
         self._drop_repeats()
@@ -120,7 +124,7 @@ class Pool:
             facts = [{"file": file, **dict(fact)} for file, fact in part.facts.items()]
             name = self.duck.store(pa.Table.from_pylist(facts)).get_name()
             join = f" LEFT JOIN {name} AS f ON f.file = {_plain_sql(f'c.{FILE}')}"
-            for column in ("model", "benchmark", "language", "prompt", "wording"):
+            for column in ("model", "benchmark", "language", "prompt", "wording", "config"):
                 if column not in present and column in facts[0]:
                     columns[column] = f"f.{column}"
             prefix = "if(f.item_prefix = '', '', f.item_prefix || '/')"
@@ -160,6 +164,24 @@ class Pool:
             if name.startswith("model:"):
                 old = name.removeprefix("model:")
                 self._run(f"UPDATE pooled SET model = {quoted(new)} WHERE model = {quoted(old)}")
+
+    def _keep_runs_apart(self) -> None:
+        """Give runs of a model that differ in more than a seed names, or wordings, of their own."""
+        runs = self.rows(
+            "SELECT model, benchmark, language, config, count(DISTINCT prompt) FROM pooled "
+            "WHERE config <> '' GROUP BY ALL ORDER BY ALL"
+        )
+        kept, notes = runs_apart(
+            (str(m), str(b), str(c), str(d), int(str(n))) for m, b, c, d, n in runs
+        )
+        for (model, benchmark, config), run in kept.items():
+            self._run(
+                f"UPDATE pooled SET model = {quoted(run.name)}, wording = trim(concat_ws(' ', "
+                f"wording, {quoted(run.wording)})) WHERE model = {quoted(model)} AND benchmark = "
+                f"{quoted(benchmark)} AND config = {quoted(config)}"
+            )
+            self.apart.add(run.name)
+        self.notes += notes
 
     def _choose_filters(self) -> None:
         """Keep one filter of each benchmark: one that all its models and languages have."""
@@ -208,8 +230,9 @@ class Pool:
         self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE {same}")
         self._run(
             f"INSERT INTO pooled BY NAME SELECT {cell}, '' AS filter, '' AS task, "
-            "source_language, first AS file, n_right / trials AS n_correct, 1 AS n_trials, "
-            "1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats WHERE n_right IN (0, trials)"
+            "source_language, '' AS config, first AS file, n_right / trials AS n_correct, "
+            "1 AS n_trials, 1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats "
+            "WHERE n_right IN (0, trials)"
         )
 
     def _note_runs(self) -> None:
@@ -251,18 +274,19 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
         cells = cells.assign(source_language=_sources(cells, choices))
         if (cells["source_language"] == "").all():
             languages = ", ".join(sorted(cells["language"].unique())[:12])
-            wanted = choices.settings.get("source_language", "English")
+            wanted = choices.of("source_language", str(benchmark)) or "English"
             pool.set_aside(
                 f"benchmark = {quoted(str(benchmark))}",
                 f"{benchmark}: {wanted} is not among its languages ({languages}); name the source "
                 "(settings={'source_language': 'CODE'})",
             )
             continue
-        if "source_language" not in choices.settings and (before == "").any():
+        if not choices.of("source_language", str(benchmark)) and (before == "").any():
             english = cells["source_language"].iloc[0]
             notes.append(f"{benchmark}: source language not given: taken as English ({english}).")
-        chance = float(choices.settings.get("chance") or (family.chance if family else 0.0))
-        if family is None and "chance" not in choices.settings:
+        given = choices.of("chance", str(benchmark))
+        chance = float(given or (family.chance if family else 0.0))
+        if family is None and not given:
             notes.append(
                 f"{benchmark}: chance level taken as 0 (4 options: settings={{'chance': '0.25'}})."
             )
@@ -328,7 +352,7 @@ def _sources(cells: pd.DataFrame, choices: Choices) -> pd.Series:
 
     languages = [str(name) for name in cells["language"].unique()]
     given = cells["source_language"]
-    if wanted := choices.settings.get("source_language"):
+    if wanted := choices.of("source_language", str(cells["benchmark"].iloc[0])):
         return same(wanted if wanted in languages else "")
     own = cells.loc[given != "", ["benchmark", "item", "source_language"]].drop_duplicates()
     complete = (given != "").all()

@@ -53,7 +53,10 @@ def preview_file(path: Path, root: Path | None = None) -> Preview:
     text = _first_text(path)
     if not text.strip():
         return Preview(path, "", head="" if start else "empty", root=below)
-    kind, first = _text_kind(path.name.lower().removesuffix(".gz"), text.lstrip().splitlines())
+    start_of = text.lstrip()
+    if start_of.startswith("[") and (record := _first_object(start_of)):
+        return Preview(path, "jsonl", record, text[:HEAD], below, array=True)
+    kind, first = _text_kind(path.name.lower().removesuffix(".gz"), start_of.splitlines())
     return Preview(path, kind, first, text[:HEAD], below)
 
 
@@ -161,6 +164,15 @@ def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
             return "", {}
         return "tsv" if tabs else "csv", {column.strip(): "" for column in header}
     return "", {}
+
+
+def _first_object(text: str) -> dict[str, Any]:
+    """The object with which a JSON array begins; empty where it begins with anything else."""
+    try:
+        record, _ = json.JSONDecoder().raw_decode(text[1:].lstrip())
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _json_object(text: str | bytes) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatstats.logs.configuration import settings_text
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
@@ -26,6 +27,11 @@ _STATS, _STATE, _SPEC = "per_instance_stats.json", "scenario_state.json", "run_s
 #: Files of a run folder that hold no single answers.
 COMPANIONS = frozenset({_SPEC, "scenario.json", "stats.json", "instances.json",
                         "display_predictions.json", "display_requests.json"})  # fmt: skip
+
+#: How requests are made; arguments of a scenario that choose items.
+_ASKED = ("method", "instructions", "temperature", "max_tokens", "num_outputs", "model_deployment",
+          "stop_sequences", "global_prefix", "chain_of_thought_prefix")  # fmt: skip
+_ITEMS = {*LANGUAGE_FIELDS, "subject", "subset", "split"}
 
 
 def _matches(preview: Preview) -> bool:
@@ -65,12 +71,16 @@ def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[
     language = first_language(*(text_at(arguments, key) for key in LANGUAGE_FIELDS))
     task = read_task(scenario)
     subject = text_at(arguments, "subject")
+    adapter: Any = value_at(spec, "adapter_spec") or value_at(state, "adapter_spec") or {}
+    asked = {key: value for key, value in declared.items() if key not in _ITEMS}
+    shots = {"num_fewshot": adapter.get("max_train_instances")}
     run: Record = {
         "model": text_at(spec, "adapter_spec.model")
         or text_at(state, "adapter_spec.model")
         or in_name.get("model", "").replace("_", "/", 1),
         "benchmark": scenario if language else task.benchmark,
         "language": language or task.language,
+        "config": settings_text({key: adapter.get(key) for key in _ASKED}, shots, asked),
     }
     return run, f"{subject}/" if subject else ""
 

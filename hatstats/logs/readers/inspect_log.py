@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatstats.logs.configuration import arguments, settings_text
 from hatstats.logs.readers.documents import Archive, Broken, is_archive, load_json
 from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
@@ -24,6 +25,8 @@ from hatstats.logs.readers.reader import (
 from hatstats.logs.task_names import common_ids, read_task
 
 _LANGUAGE_FIELDS = (*LANGUAGE_FIELDS, "subset", "subset_name")
+#: Arguments of a task that choose items, not how they are asked.
+_SUBSETS = {*_LANGUAGE_FIELDS, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
 
 
 def _matches(preview: Preview) -> bool:
@@ -68,15 +71,24 @@ def _graded(
         yield LeftOut("the log has no samples (log_samples was off, or the run failed at once)")
         return
     task = read_task(text_at(log, "eval.task"))
-    arguments = value_at(log, "eval.task_args")
+    given = value_at(log, "eval.task_args")
     languages = [
         first_language(
             *(text_at(sample, f"metadata.{name}") for name in _LANGUAGE_FIELDS),
-            *(text_at(arguments, name) for name in _LANGUAGE_FIELDS),
+            *(text_at(given, name) for name in _LANGUAGE_FIELDS),
         )
         or task.language
         for sample in samples
     ]
+    asked = {
+        k: v for k, v in arguments(value_at(log, "eval.task_args")).items() if k not in _SUBSETS
+    }
+    settings = settings_text(
+        asked,
+        value_at(log, "eval.model_args"),
+        value_at(log, "eval.model_generate_config"),
+        {"task_version": text_at(log, "eval.task_version")},
+    )
     ids = [text_at(sample, "id") for sample in samples]
     items: dict[tuple[str, str], str] = {}
     for language in set(languages):
@@ -98,6 +110,7 @@ def _graded(
             "item": items[language, name],
             "prompt": f"{text_at(sample, 'epoch')}/{run}",
             "correct": score,
+            "config": settings,
             "source_language": text_at(sample, *(f"metadata.{name}" for name in SOURCE_FIELDS)),
         }
 

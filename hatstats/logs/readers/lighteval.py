@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-from hatstats.logs.readers.reader import Choices, Field, Preview, Reader, Rows, pick_score, text_at
+from hatstats.logs.configuration import arguments, settings_text
+from hatstats.logs.readers.reader import (
+    Choices,
+    Field,
+    Preview,
+    Reader,
+    Rows,
+    pick_score,
+    text_at,
+    value_at,
+)
 from hatstats.logs.task_names import read_task
 
 
@@ -24,12 +36,14 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             Field("item", ("doc.id",)),
             Field("correct", (f"metric.{score}" if score else "metric?",)),
         )
-        task = read_task(_task(path))
+        name = _task(path)
+        task = read_task(name)
         groups[fields][str(path)] = {
             "model": _model(path),
             "benchmark": task.benchmark,
             "language": task.language,
             "prompt": path.parent.name,
+            "config": _settings(path, name),
             "item_prefix": task.subset,
         }
     return [Rows("parquet", tuple(files), fields, files) for fields, files in groups.items()]
@@ -43,6 +57,22 @@ def _task(path: Path) -> str:
         for batch in file.iter_batches(batch_size=1, columns=["doc.task_name"]):
             return text_at(batch.to_pylist()[0], "doc.task_name")
     return path.stem.removeprefix("details_")
+
+
+def _settings(path: Path, task: str) -> str:
+    """Settings of a run: shots in the name of the task, the model's in its results."""
+    shots = task.rsplit("|", 1)[-1] if "|" in task else ""
+    parts, date = path.parts, path.parent.name
+    config: Any = {}
+    if "details" in parts:
+        start = len(parts) - parts[::-1].index("details") - 1
+        results = Path(*parts[:start], "results", *parts[start + 1 : -2], f"results_{date}.json")
+        try:
+            config = value_at(json.loads(results.read_text("utf-8")), "config_general.model_config")
+        except (OSError, ValueError):
+            config = {}  # details alone say nothing of the model's settings
+    own = {k: v for k, v in arguments(config).items() if k not in {"model_name", "pretrained"}}
+    return settings_text(own, {"num_fewshot": shots})
 
 
 def _model(path: Path) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatstats.errors import DataError
+from hatstats.logs.configuration import arguments, settings_text
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
@@ -16,21 +18,32 @@ from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
+    Note,
     Preview,
     Reader,
     Record,
     Rows,
+    items_of_total,
     pick_filter,
     pick_score,
     text_at,
     total_record,
+    value_at,
 )
-from hatstats.logs.task_names import Task, read_task
+from hatstats.logs.task_names import FAMILIES, Task, read_task
 
-_NAME = re.compile(r"(?:samples_)?(?P<task>.+?)_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)")
+_DATE = r"(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)"
+#: ``samples_TASK_DATE`` since version 0.4.1, and files that people named by their date first.
+_NAMES = tuple(
+    map(re.compile, (rf"(?:samples_)?(?P<task>.+?)_{_DATE}", rf"{_DATE}_(?:samples_)?(?P<task>.+)"))
+)
+#: ``pretrained__ORG__MODEL_TASK``, the arguments of the model, in version 0.4.0.
+_OLD = re.compile(r"(?:pretrained|model|engine)(?:=|__)(?P<rest>.+)")
 #: Keys of a sample that are no scores.
 _OTHER = frozenset({"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter",
                     "metrics", "doc_hash", "prompt_hash", "target_hash"})  # fmt: skip
+_MODEL_NAMES = ("pretrained", "model", "model_name", "engine", "path")
+_SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 
 
 def _is_samples(preview: Preview) -> bool:
@@ -38,30 +51,29 @@ def _is_samples(preview: Preview) -> bool:
 
 
 def _is_results(preview: Preview) -> bool:
-    named = preview.path.name.startswith("results")
+    named = preview.path.name.startswith("results") or '"versions"' in preview.head
     return preview.kind == "json" and '"results"' in preview.head and named
 
 
 def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score and their names of items are read as one."""
     groups: dict[tuple[Field, ...], dict[str, dict[str, str]]] = defaultdict(dict)
-    models: dict[Path, str] = {}
+    folders: dict[Path, dict[str, Mapping[str, Any]]] = {}
     for preview in previews:
-        stem = preview.path.name.removesuffix(".gz").removesuffix(".jsonl")
-        name = _NAME.fullmatch(stem)
-        task = read_task(name["task"] if name else stem.removeprefix("samples_"))
+        folder = preview.named.parent
+        if folder not in folders:
+            folders[folder] = _results_of(folder)
+        name, date, model = _named(preview.named)
+        task = read_task(name)
+        record = folders[folder].get(date, {})
         fields, items_named = _fields(preview, task, choices)
-        folder = preview.path.parent
-        if folder not in models:
-            models[folder] = _model(folder)
         groups[fields][str(preview.path)] = {
-            "model": models[folder],
+            "model": model or _model(record) or _model_of_folder(folder, folders[folder]),
             "benchmark": task.benchmark,
             "language": task.language,
             "wording": task.prompt,
-            "prompt": "/".join(
-                part for part in (task.prompt, name["date"] if name else "") if part
-            ),
+            "config": _settings(record, name) if record else settings_text(_drawn(preview)),
+            "prompt": "/".join(part for part in (task.prompt, date) if part),
             "item_prefix": "" if items_named else task.subset,
         }
     return [Rows("json", tuple(files), fields, files) for fields, files in groups.items()]
@@ -89,26 +101,92 @@ def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field
     return tuple(found), items_named
 
 
-def _model(folder: Path) -> str:
-    """Name of the model: of the results beside the samples, else of the folder."""
+def _named(path: Path) -> tuple[str, str, str]:
+    """Task, date and model that the name of a file of samples says; empty where it does not."""
+    stem = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".jsonl")
+    found = next((each for name in _NAMES if (each := name.fullmatch(stem))), None)
+    if found:
+        return found["task"], found["date"], ""
+    old = _OLD.fullmatch(stem)
+    if old is None:
+        return stem.removeprefix("samples_"), "", ""
+    # A task has underscores as a model has: the longest name of a known task, else the shortest
+    # that has a benchmark and a language.
+    cuts = [i for i, sign in enumerate(old["rest"]) if sign == "_"]
+    tasks = [(cut, read_task(old["rest"][cut + 1 :])) for cut in cuts]
+    known = [cut for cut, task in tasks if task.family] or [
+        cut for cut, task in reversed(tasks) if task.language and task.benchmark
+    ]
+    cut = known[0] if known else cuts[-1] if cuts else 0
+    model = re.split(r",\w+(?:=|__)", old["rest"][:cut])[0]
+    return old["rest"][cut:].removeprefix("_"), "", model.replace("__", "/")
+
+
+def _results_of(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Files of results in a folder by their dates; one that is broken is reported elsewhere."""
+    found = {}
     for path in sorted(folder.glob("results_*.json")):
         try:
-            name = json.loads(path.read_text(encoding="utf-8")).get("model_name")
-        except (OSError, ValueError, AttributeError):
-            continue  # a broken file of results is reported where results are read
-        if name:
-            return str(name)
-    return folder.name.replace("__", "/")
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, Mapping):
+            found[path.stem.removeprefix("results_")] = record
+    return found
 
 
-def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+def _model(record: Mapping[str, Any]) -> str:
+    """Name of the model of results: its own, or what the arguments of the model say."""
+    given = arguments(value_at(record, "config.model_args"))
+    return text_at(record, "model_name") or text_at(given, *_MODEL_NAMES)
+
+
+def _model_of_folder(folder: Path, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name of the model of samples without results of their date; an error for several."""
+    names = sorted({name for record in results.values() if (name := _model(record))})
+    if len(names) > 1:
+        raise DataError(
+            f"samples without results of their own lie beside results of {' and '.join(names)}.",
+            file=folder,
+            hint="copy the results of each run beside its samples, or give each model a folder.",
+        )
+    return names[0] if names else folder.name.replace("__", "/")
+
+
+def _settings(record: Mapping[str, Any], name: str) -> str:
+    """Settings of one task of a run, as its results record them."""
+    config: Any = record.get("config") or {}
+    given = {k: v for k, v in arguments(config.get("model_args")).items() if k not in _MODEL_NAMES}
+    task = value_at(record, "configs") or {}
+    task = task.get(name) if isinstance(task, Mapping) else {}
+    shots: Any = record.get("n-shot") or {}
+    own: dict[str, Any] = {
+        "num_fewshot": shots.get(name, config.get("num_fewshot")),
+        "task_version": (record.get("versions") or {}).get(name),
+        "system_instruction": record.get("system_instruction_sha"),
+        "chat_template": record.get("chat_template_sha"),
+        "fewshot_as_multiturn": record.get("fewshot_as_multiturn"),
+        "dataset_version": value_at(task, "dataset_kwargs.revision"),
+        **{seed: config.get(seed) for seed in _SEEDS},
+    }
+    drawn = arguments(config.get("gen_kwargs"))
+    return settings_text(value_at(task, "generation_kwargs"), drawn, given, own)
+
+
+def _drawn(preview: Preview) -> dict[str, str]:
+    """What the first sample shows of the prompt, where no results record the settings."""
+    prompt = text_at(preview.first, "prompt_hash")
+    return {"prompt_hash": prompt[:8]} if prompt and text_at(preview.first, "doc_id") == "0" else {}
+
+
+def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     record = load_json(path)
     results, sizes = record.get("results"), record.get("n-samples", {})
     if not isinstance(results, Mapping):
         yield LeftOut("no results in it")
         return
     date = path.stem.removeprefix("results_")
-    model = text_at(record, "model_name") or path.parent.name.replace("__", "/")
+    model = _model(record) or path.parent.name.replace("__", "/")
     groups = {name for name, inner in record.get("group_subtasks", {}).items() if inner}
     for name, scores in results.items():
         if name in groups:
@@ -118,13 +196,14 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         else:
             task = read_task(name)
             names: Record = {"model": model, "benchmark": task.benchmark,
-                             "language": task.language, "prompt": date}  # fmt: skip
-            yield _total(names, scores, sizes.get(name), choices)
+                             "language": task.language, "prompt": date,
+                             "config": _settings(record, name)}  # fmt: skip
+            yield from _total(names, scores, sizes.get(name), choices)
 
 
 def _total(
     names: Record, scores: Mapping[str, Any], size: object, choices: Choices
-) -> Record | LeftOut:
+) -> Iterator[Record | LeftOut | Note]:
     """Total of one task from its scores, keys ``metric,filter``."""
     offered: dict[str, dict[str, float]] = defaultdict(dict)
     for key, value in scores.items():
@@ -132,16 +211,58 @@ def _total(
         if isinstance(value, int | float) and not metric.endswith("_stderr"):
             offered[metric][filter_name or "none"] = float(value)
     metric = pick_score([name for name in offered if name != "sample_len"], choices)
-    trials = size.get("effective") if isinstance(size, Mapping) else scores.get("sample_len")
-    n = choices.settings.get("n_trials") or trials
     if not metric:
-        return LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
-    if not n:
-        return LeftOut("the number of items is not in the file (settings={'n_trials': 'N'})")
-    share = offered[metric].get(pick_filter(offered[metric], choices))
+        yield LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
+        return
+    chosen = pick_filter(offered[metric], choices)
+    share = offered[metric].get(chosen)
     if share is None:
-        return LeftOut("it has no such filter")
-    return total_record(names, share, float(n))
+        yield LeftOut("it has no such filter")
+        return
+    recorded = size.get("effective") if isinstance(size, Mapping) else scores.get("sample_len")
+    n, note = items_of_total(recorded, names, choices)
+    if note:
+        yield note
+    error = scores.get(f"{metric}_stderr,{chosen}", scores.get(f"{metric}_stderr"))
+    low, high = (0, 0) if recorded else _items_by_error(share, error)
+    if n and high and not low <= n <= high:
+        yield Note(
+            f"{names['benchmark']}: n_trials={n:g} does not fit the standard errors, which need "
+            f"{low} to {high} items."
+        )
+    if not n:
+        usual = next((f.size for f in FAMILIES if f.benchmark == names["benchmark"]), 0)
+        if 0 < low <= usual <= high:
+            n = float(usual)
+            yield Note(
+                f"{names['benchmark']}: numbers of items are not in the logs; taken as those of "
+                f"the benchmark, {usual}, which the standard errors agree with."
+            )
+        elif high and high <= 1.02 * low:
+            n = float(round((low + high) / 2))
+            yield Note(f"{names['benchmark']}: numbers of items computed from standard errors.")
+    if not n:
+        between = f"; by its standard error from {low} to {high}" if high else ""
+        yield LeftOut(
+            f"the number of items is not in the file{between} (settings={{'n_trials': 'N'}}, or "
+            f"for one benchmark settings={{'n_trials@{names['benchmark']}': 'N'}})"
+        )
+        return
+    yield total_record(names, share, n)
+
+
+def _items_by_error(share: float, error: object) -> tuple[int, int]:
+    """Fewest and most items for which a share has this standard error, as far as it is rounded.
+
+    The harness computes it as sqrt(p (1 - p) / (n - 1)). Zeros where it says nothing.
+    """
+    if not isinstance(error, float) or error <= 0 or not 0 < share < 1:
+        return 0, 0
+    half = 0.5 * 10.0 ** -len(repr(error).partition(".")[2].partition("e")[0])
+    if half >= error:
+        return 0, 0
+    variance = share * (1 - share)
+    return round(variance / (error + half) ** 2) + 1, round(variance / (error - half) ** 2) + 1
 
 
 SAMPLES = Reader("lm-eval", _is_samples, rows=_sample_rows)

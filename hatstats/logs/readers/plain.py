@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from hatstats.errors import DataError
+from hatstats.logs.configuration import CONDITIONS
 from hatstats.logs.readers.reader import Choices, Field, Kind, Preview, Reader, Rows
 from hatstats.study.frames.columns import is_sure_tag, plain_name
 from hatstats.study.schema import OTHER_NAMES, near
@@ -47,7 +48,10 @@ _KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet
 
 
 def _matches(preview: Preview) -> bool:
-    return preview.kind.removeprefix("url:") in _KINDS
+    # An array of objects beside logs may be anything: without a model it is no table of answers.
+    known = {plain_name(name) for name in preview.first} & {*ALIASES["model"]}
+    sure = bool(known) or not (preview.array and preview.root)
+    return preview.kind.removeprefix("url:") in _KINDS and sure
 
 
 def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
@@ -102,6 +106,10 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
         elif name := next((named[alias] for alias in aliases if alias in named), None):
             found.append(Field(column, (name,)))
     found = _trials(found, named, choices)
+    taken = {path for each in found for path in each.paths}
+    settings = [name for name in sorted(columns) if plain_name(name) in CONDITIONS - taken]
+    if settings and "config" not in choices.settings:
+        found.append(Field("config", tuple(settings), joined=True))
     have = {each.column for each in found} | set(choices.settings)
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])

@@ -61,6 +61,14 @@ class Choices:
     fields: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    def of(self, name: str, benchmark: str = "", language: str = "") -> str:
+        """A setting for a benchmark and language: ``NAME@BENCHMARK/LANGUAGE`` comes before NAME.
+
+        ``NAME@X`` is for a benchmark or for a language; empty text without any.
+        """
+        places = (f"@{benchmark}/{language}", f"@{benchmark}", f"@{language}", "")
+        return next((self.settings[name + at] for at in places if name + at in self.settings), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -94,6 +102,13 @@ class LeftOut:
     by_rule: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader assumed, for the notes of the account."""
+
+    text: str
+
+
 #: One response or total of a document: columns by name. A total has `n_correct` and `n_trials`.
 Record = dict[str, str | float | None]
 
@@ -105,7 +120,8 @@ class Preview:
     `kind` is ``json`` (one document), ``jsonl``, ``csv``, ``tsv``, ``parquet``, ``arrow``,
     ``duckdb``, ``zip`` or empty; `first` the first record, or the columns of a table with empty
     values; `head` the beginning of a text; `root` the folder that the user named, which contains
-    the file.
+    the file. An `array` of JSON objects counts as their lines. Of a cleaned copy, `original` is the
+    user's file.
     """
 
     path: Path
@@ -113,6 +129,13 @@ class Preview:
     first: Mapping[str, object] = field(default_factory=dict)
     head: str = ""
     root: str = ""
+    array: bool = False
+    original: Path | None = None
+
+    @property
+    def named(self) -> Path:
+        """The file as the user named it."""
+        return self.original or self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +149,7 @@ class Reader:
     name: str
     matches: Callable[[Preview], bool]
     rows: Callable[[list[Preview], Choices], list[Rows]] | None = None
-    records: Callable[[Path, Choices], Iterator[Record | LeftOut]] | None = None
+    records: Callable[[Path, Choices], Iterator[Record | LeftOut | Note]] | None = None
 
 
 def value_at(record: object, path: str) -> object:
@@ -172,6 +195,21 @@ def pick_filter(offered: Iterable[str], choices: Choices) -> str:
 def first_language(*texts: str) -> str:
     """First of several texts that names a language; empty without one."""
     return next((text for text in texts if is_language(text)), "")
+
+
+def items_of_total(recorded: object, names: Record, choices: Choices) -> tuple[float, Note | None]:
+    """Number of items of a total: what the log records, else the user's; 0 where neither says.
+
+    The note says where a user's number was not taken because the log has another.
+    """
+    where = str(names["benchmark"]), str(names["language"])
+    said = choices.of("n_trials", *where)
+    number = float(recorded) if isinstance(recorded, int | float) and recorded > 0 else 0.0
+    if number and said and float(said) != number:
+        return number, Note(
+            f"{where[0]}: the logs record {number:g} items, so that n_trials={said} was not used."
+        )
+    return number or float(said or 0), None
 
 
 def total_record(names: Record, share: float, n_trials: float) -> Record:

@@ -36,7 +36,7 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         yield LeftOut("no accuracy of a single language in it")
         return
     size = next((family.size for family in FAMILIES if family.benchmark == task.benchmark), 0)
-    given = choices.settings.get("n_trials")
+    given = choices.of("n_trials", task.benchmark)
     if not given:
         if not size:
             yield LeftOut("the number of items is not in the file (settings={'n_trials': 'N'})")
