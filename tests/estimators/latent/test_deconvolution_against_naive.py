@@ -119,7 +119,15 @@ def test_the_smoothing_is_the_one_with_most_evidence() -> None:
         value = twins.objective(theta, table, patterns.size, smoothing)
         return value + 4.5 * math.log(smoothing) - 0.5 * np.linalg.slogdet(-slope)[1]
 
-    offered = np.geomspace(1e5, 1e-2, 15)
+    offered = np.geomspace(1e5, 1e-4, 19)
     found = np.array([evidence(smoothing) for smoothing in offered])
     assert offered[found.argmax()] == pytest.approx(chosen.smoothing)
     assert np.ptp(found) > 1
+
+
+def test_two_humps_choose_a_smoothing_inside_the_range() -> None:
+    rng = np.random.default_rng(0)
+    ability = 1.4 * rng.choice([-1.0, 1.0], 1000) + 0.45 * rng.standard_normal(1000)
+    correct = rng.binomial(10, 1 / (1 + np.exp(-ability))).astype(float)
+    chosen = deconvolve(count_patterns(correct, np.full(1000, 10.0)))
+    assert 1e-4 < chosen.smoothing < 1e-2
