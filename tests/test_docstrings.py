@@ -22,8 +22,8 @@ def owners() -> list[str]:
     for cls in sorted(CLASSES):
         names += [
             f"{cls}.{name}"
-            for name, member in vars(getattr(hatstats, cls)).items()
-            if not name.startswith("_") and ">>>" in (inspect.getdoc(member) or "")
+            for name, member in inspect.getmembers_static(getattr(hatstats, cls))
+            if not name.startswith("_") and ">>>" in str(getattr(member, "__doc__", ""))
         ]
     return names
 

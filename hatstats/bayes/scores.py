@@ -18,7 +18,6 @@ from hatstats.inference.result_frame import ResultFrame, html_table
 from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import difference, difference_in_languages
-from hatstats.scores.ranks import rank_table
 
 Interval = Literal["eti", "hdi"]
 #: Largest Monte-Carlo error at which three decimals are printed.
@@ -346,14 +345,28 @@ class PosteriorScores(LabelledDraws):
         )
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Ranks with intervals and the probability of being the best.
+        """Posterior of the ranks: equal-tailed intervals, and the probability of being the best.
 
         Returns
         -------
         DataFrame
-            `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`, as for `HatScores`.
+            `model, rank` (of the posterior mean, 1 the highest), `rank_low, rank_high, p_best,
+            conf_level, n_draws`. The intervals are of one model's rank each, given the priors.
         """
-        return rank_table(self.models, self.estimates, self.flat, conf_level)
+        tail = 0.5 * (1.0 - check_level(conf_level))
+        ranks = (-self.flat).argsort(axis=1, kind="stable").argsort(axis=1) + 1
+        low, high = np.quantile(ranks, [tail, 1.0 - tail], axis=0, method="inverted_cdf")
+        return ResultFrame(
+            {
+                "model": list(self.models),
+                "rank": (-self.estimates).argsort(kind="stable").argsort() + 1,
+                "rank_low": low,
+                "rank_high": high,
+                "p_best": (ranks == 1).mean(axis=0),
+                "conf_level": conf_level,
+                "n_draws": len(ranks),
+            }
+        )
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""

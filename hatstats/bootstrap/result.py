@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.arrays import Floats
+from hatstats.inference.influence import Tails
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.result_frame import Printed
+from hatstats.inference.simultaneous import PairTests
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import difference
@@ -145,8 +147,12 @@ class BootstrapScores(Printed, LabelledEstimates):
         return Contrast.from_row(row.assign(conf_low=limits[:, 0], conf_high=limits[:, 1]))
 
     def ranks(self, conf_level: float = 0.95) -> pd.DataFrame:
-        """Rank of each model (1 is best) with limits from the draws, and its share of wins."""
-        return rank_table(self.models, self.estimates, self.draws, conf_level)
+        """Ranks with the columns of `HatScores.ranks`, by tests of all pairs from the draws."""
+        errors = self.scale * (self.draws - self.draws.mean(axis=0)).T
+        size = len(self.models)
+        tails = Tails.unknown(size * (size - 1) // 2)
+        tests = PairTests.of(self.estimates, self.covariance, errors, tails)
+        return rank_table(self.models, self.estimates, tests, conf_level)
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst and what was drawn, in lines of at most 80 columns."""

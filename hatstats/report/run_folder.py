@@ -119,7 +119,7 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
 
 def _write_numbers(results: Results, folder: Path) -> None:
     """Write the CSV files, `results.json` and `numbers.tex`."""
-    written = ("scores", "trends", "claims", "measures", "specification")
+    written = ("scores", "pairs", "trends", "claims", "measures", "specification")
     frames = {name: getattr(results, name) for name in written}
     checks, bayes = results.checks, results.bayes
     if checks is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import html_table
+from hatstats.scores.ranks import leader_words
 
 _BIAS_WORDS = (
     "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
@@ -28,6 +29,7 @@ def score_text(scores: Any, conf_level: float) -> str:
     facts += [scores.scope] if scores.scope else []
     lines = [*indented(f"HAT scores ({', '.join(facts)})"), *indented(scores.estimand)]
     lines[0] = lines[0].strip()
+    lines += indented(_leader(scores, conf_level)) if len(scores.models) > 1 else []
     numbers = []
     for m in range(len(scores.models)):
         shown = f"  {scores.estimates[m]:.3f}  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
@@ -46,7 +48,15 @@ def score_html(scores: Any) -> str:
     table = scores.tidy().assign(bias=scores.shape_error).iloc[_order(scores)]
     table = table.rename(columns={"effective_trials": "trials"})
     scope = f" Intervals: {scores.scope}." if scores.scope else ""
-    return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, _notes(scores))
+    notes = [_leader(scores, 0.95), *_notes(scores)] if len(scores.models) > 1 else _notes(scores)
+    return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, notes)
+
+
+def _leader(scores: Any, conf_level: float) -> str:
+    """Whether one model leads, at a level; the same words whenever they are printed."""
+    ties = scores.ties(rng=1, conf_level=conf_level)
+    words = leader_words(list(ties["model"]), ties.attrs["n_models"])
+    return f"{words} ({percent(conf_level)})."
 
 
 def _order(scores: Any) -> Any:

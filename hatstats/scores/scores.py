@@ -13,19 +13,18 @@ from numpy.typing import ArrayLike
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import logit_interval, wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates
-from hatstats.inference.random_numbers import seeded
+from hatstats.inference.labelled import Contrast
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import difference, difference_in_languages, names_of
 from hatstats.scores.given import given_fields
-from hatstats.scores.ranks import normal_draws, rank_table
+from hatstats.scores.ranks import RankedScores
 from hatstats.scores.score_text import score_html, score_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HatScores(LabelledEstimates):
+class HatScores(RankedScores):
     """Hardness Adjusted Transfer scores of several models.
 
     Attributes
@@ -265,36 +264,6 @@ class HatScores(LabelledEstimates):
         involved = self.overlap["model"].isin([*names_of(a), *names_of(b)])
         notes = tuple(filter(None, self.overlap.loc[involved, "note"]))
         return Contrast.from_row(row, notes, self.scope)
-
-    def ranks(
-        self,
-        *,
-        rng: np.random.Generator | int | None = None,
-        n_draws: int = 10_000,
-        conf_level: float = 0.95,
-    ) -> pd.DataFrame:
-        """Ranks with intervals, by drawing all scores together from N(estimates, covariance).
-
-        Parameters
-        ----------
-        rng : Generator, int or None
-            Source of random numbers; the seed used stands in ``table.attrs["seed"]``.
-        n_draws : int
-        conf_level : float
-
-        Returns
-        -------
-        DataFrame
-            `model, rank, rank_low, rank_high, p_best, conf_level, n_draws`; rank 1 is the
-            highest score. Limits are NaN where the covariance is unknown.
-        """
-        generator, seed = seeded(rng)
-        draws = normal_draws(self.estimates, self.covariance, n_draws, generator)
-        table = rank_table(self.models, self.estimates, draws, conf_level)
-        table.attrs["seed"] = seed
-        if not np.isfinite(self.covariance).all():
-            table[["rank_low", "rank_high", "p_best"]] = np.nan
-        return table
 
     def glance(self) -> pd.DataFrame:
         """One row of facts about the scores as a whole."""

@@ -118,7 +118,9 @@ def test_tidy_ranks_and_seeds(observed: hs.TransferProfile) -> None:
     assert (table["estimate"] < table["conf_high"]).all()
     ranks = first.ranks()
     assert sorted(ranks["rank"]) == [1, 2, 3]
-    assert ranks["p_best"].sum() == pytest.approx(1.0)
+    assert (ranks["rank_low"] <= ranks["rank"]).all()
+    assert (ranks["rank"] <= ranks["rank_high"]).all()
+    assert ranks.loc[ranks["rank"] == 1, "tied_with_best"].all()
     assert "cannot fail" in first.summary()
     assert max(map(len, first.summary().splitlines())) <= 80
 

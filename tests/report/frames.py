@@ -278,6 +278,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "reference": "pooled",
             "scope": "these wordings",
             "estimand": "Expected target accuracy at the reference distribution of hardness.",
+            "leader": "No clear leader: 3 of 19 models tied",
             "seed": 1,
             "conf_level": 0.95,
             "models": models,
@@ -290,6 +291,20 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
         },
         key_results=tuple(f"Line {number} of the key results." for number in range(10)),
         scores=scores.sort_values("estimate", ascending=False, ignore_index=True),
+        pairs=pd.DataFrame(
+            {
+                "a": "GPT-x7B",
+                "b": list(scores["model"]),
+                "term": "GPT-x7B - another",
+                "estimate": 0.03,
+                "std_error": 0.01,
+                "df": np.inf,
+                "p_value": 0.003,
+                "p_adjusted": 0.21,
+                "conf_low": -0.01,
+                "conf_high": 0.07,
+            }
+        ),
         cov=pd.DataFrame(
             np.diag(scores["std_error"] ** 2),
             index=list(scores["model"]),

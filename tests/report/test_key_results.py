@@ -103,7 +103,7 @@ def lines_of(
     ranks = scores.ranks(rng=1, n_draws=200)
     options = ReportOptions(with_flagged=with_flagged)
     profile: Any = None
-    fits = Fits(study, study, options, profile, scores, ranks, {}, {}, tuple(verdicts))
+    fits = Fits(study, study, options, profile, scores, ranks, ranks, {}, {}, tuple(verdicts))
     lines = key_result_lines(fits, scores_frame(fits), sensitivity_of(verdicts, **(others or {})))
     assert 1 <= len(lines) <= 10
     assert max(map(len, lines)) <= 80
@@ -115,7 +115,7 @@ def test_key_results_line_by_line() -> None:
     assert lines == (
         "4 models, 4 families, 1 benchmark, 1 language (aggregate, pooled reference).",
         "Highest HAT: m_1 .700 [.680, .719], rank 1.",
-        "Next: m_2 .600 [.580, .619].",
+        "Clear leader: m_1; next: m_2 .600.",
         "Lowest: m_3 .400 [.381, .420].",
         "claim: supported (.021 [-.041, .084], df 3.2, Holm p .080)",
         "1 suspicious cell left out; other choices change 1 of 1 verdicts.",
@@ -134,8 +134,8 @@ def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})
     lines = lines_of(scores, study=study)
     assert lines[1].startswith("Highest HAT: m_2")
-    assert lines[2] == "Lowest: m_0 .500 [.480, .520]."
-    assert lines[3] == "Weakly identified, set aside here: m_1, m_3."
+    assert lines[2:4] == ("Clear leader: m_2.", "Lowest: m_0 .500 [.480, .520].")
+    assert lines[4] == "Weakly identified, set aside here: m_1, m_3."
     everyone = {name: "few trials" for name in study.model_names}
     all_weak = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
     assert all_weak[1].startswith("Highest HAT: m_1")
@@ -254,6 +254,6 @@ def test_one_model_is_only_the_highest() -> None:
     study = aggregate_study()
     lines = lines_of(scores_of(study, [0.6]), [], study=study)
     assert lines[0].startswith("1 model, 1 family, 1 benchmark, 1 language")
-    assert [line for line in lines if line.startswith(("Next", "Lowest"))] == []
+    assert [line for line in lines if line.startswith(("Clear", "No clear", "Lowest"))] == []
     two = lines_of(scores_of(study, [0.6, 0.5]), [], study=study)
-    assert [line.split(":")[0] for line in two[1:3]] == ["Highest HAT", "Lowest"]
+    assert [line.split(":")[0] for line in two[1:4]] == ["Highest HAT", "Clear leader", "Lowest"]

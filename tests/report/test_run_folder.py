@@ -34,6 +34,7 @@ from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_ru
 FILES = {
     "results.json",
     "scores.csv",
+    "pairs.csv",
     "trends.csv",
     "claims.csv",
     "measures.csv",
@@ -57,6 +58,7 @@ FILES = {
         f"tables/{name}.tex"
         for name in (
             "scores",
+            "pairs",
             "claims",
             "margins",
             "shares",
@@ -105,14 +107,14 @@ def test_same_seed_same_bytes_and_another_seed_other_numbers(
     second = contents(write_run(again, tmp_path / "elsewhere", arguments=ARGUMENTS))
     assert second == contents(folder)
     write_csv(
-        analyse(analysis.fits.study, ReportOptions(seed=2, quick=True)).scores,
+        analyse(analysis.fits.study, ReportOptions(seed=2, quick=True)).pairs,
         tmp_path / "x.csv",
     )
-    assert (tmp_path / "x.csv").read_bytes() != second["scores.csv"]
-    first_scores = pd.read_csv(folder / "scores.csv")
-    other_scores = pd.read_csv(tmp_path / "x.csv")
-    assert (first_scores["p_best"] != other_scores["p_best"]).any()
-    pd.testing.assert_series_equal(first_scores["estimate"], other_scores["estimate"])
+    assert (tmp_path / "x.csv").read_bytes() != second["pairs.csv"]
+    first_pairs = pd.read_csv(folder / "pairs.csv")
+    other_pairs = pd.read_csv(tmp_path / "x.csv")
+    assert (first_pairs["p_adjusted"] != other_pairs["p_adjusted"]).any()
+    pd.testing.assert_series_equal(first_pairs["estimate"], other_pairs["estimate"])
 
 
 def test_manifest_records_arguments_versions_and_true_hashes(

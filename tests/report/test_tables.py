@@ -186,6 +186,7 @@ def test_latex_of_every_table_of_a_run() -> None:
     shown = tables_of(results(20))
     assert [each.name for each in shown] == [
         "scores",
+        "pairs",
         "claims",
         "trends",
         "comparison",

@@ -62,7 +62,9 @@ def scores(study: hs.Study) -> hs.HatScores:
 
 def test_guesses_have_no_score_and_no_rank(scores: hs.HatScores) -> None:
     assert scores.models == tuple(f"real-{m:02d}" for m in range(14))
-    assert set(scores.ranks(rng=1)["model"]) == set(scores.models)
+    ranks = scores.ranks(rng=1)
+    assert {*ranks["model"], *ranks.attrs["not_ranked"]} == set(scores.models)
+    assert ranks.attrs["not_ranked"] == scores.weakly_identified
     head = " ".join(scores.summary().split())[:900]
     assert "Not scored, since no better than guessing (50%)" in head
     assert "always-one (50%), coin (" in head

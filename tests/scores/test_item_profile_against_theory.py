@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from hatstats.errors import DegenerateDataWarning
+from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.intervals import wald_interval
@@ -326,13 +325,34 @@ def test_ranks_agree_with_the_scores_and_their_covariance() -> None:
     assert table.loc["model-04", ["rank_low", "rank_high"]].tolist() == [1, 1]
     assert table.loc["model-01", ["rank_low", "rank_high"]].tolist() == [4, 4]
     assert table.loc["model-02", ["rank_low", "rank_high"]].tolist() == [2, 3]
-    assert table["p_best"].tolist() == [0.0, 0.0, 0.0, 1.0]
+    assert table["tied_with_best"].tolist() == [False, False, False, True]
+    assert table["tier"].tolist() == [3, 2, 2, 1]
+    assert scores.ties(rng=1)["model"].tolist() == ["model-04"]
 
-    # Between two models, the share of draws that put one first is a tail of the contrast.
-    pair = fit_profile(study.select(models=["model-02", "model-03"])).hat()
-    share = pair.ranks(rng=1, n_draws=40_000).set_index("model")["p_best"]
-    row = pair.contrast("model-02", "model-03").tidy().iloc[0]
-    expected = stats.norm.cdf(row["estimate"] / row["std_error"])
-    assert share["model-02"] == pytest.approx(expected, abs=0.01)
-    few = [pair.ranks(rng=seed, n_draws=999)["p_best"].tolist() for seed in (1, 1, 2)]
+    # Of a pair alone the adjusted p value is that of the contrast, and so are the limits.
+    names = ["model-02", "model-03"]
+    row = scores.pairs(names, rng=1, n_draws=99).iloc[0]
+    alone = scores.contrast(row["a"], row["b"]).tidy().iloc[0]
+    for name in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
+        assert row[name] == pytest.approx(alone[name], rel=1e-9)
+    assert row["p_adjusted"] == pytest.approx(alone["p_value"], rel=1e-9)
+    few = [scores.pairs(rng=seed, n_draws=999)["p_adjusted"].tolist() for seed in (1, 1, 2)]
     assert few[0] == few[1] != few[2]
+
+
+def test_pairs_of_groups_are_their_contrasts() -> None:
+    study = simulate_study((0.0, 0.3, 0.0, 0.5), transfer=(-0.2, 0.0, 0.02, 0.3), rng=18)
+    scores = fit_profile(study, method="observed").hat()
+    groups = {"low": ["model-01"], "middle": ["model-02", "model-03"], "high": ["model-04"]}
+    rows = scores.pairs(groups, rng=1)
+    assert set(rows["a"]) | set(rows["b"]) == set(groups)
+    for row in rows.to_dict("records"):
+        alone = scores.contrast(groups[row["a"]], groups[row["b"]])
+        assert row["estimate"] == pytest.approx(alone.estimate, rel=1e-9)
+        assert row["p_value"] == pytest.approx(alone.p_value, rel=1e-9)
+        assert row["p_value"] <= row["p_adjusted"]
+        assert row["conf_low"] < alone.conf_low < alone.conf_high < row["conf_high"]
+    with pytest.raises(DataError, match="nothing to be compared with"):
+        scores.pairs(["model-01"])
+    with pytest.raises(DataError, match="no such model"):
+        scores.pairs(["model-01", "model-09"])

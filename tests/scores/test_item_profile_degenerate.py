@@ -46,7 +46,9 @@ def test_a_score_that_no_item_moves_has_no_interval(
     assert scores.tidy_cells().set_index("model").loc["a", ["conf_low"]].isna().all()
     # The other scores keep their covariance.
     assert np.isfinite(scores.covariance).all()
-    assert scores.ranks(rng=1)["p_best"].sum() == pytest.approx(1.0)
+    # Against another model it has the error of that model alone.
+    pair = scores.pairs(["a", "b"], rng=1)
+    assert pair["std_error"].tolist() == pytest.approx([scores.std_errors[b]])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -70,9 +72,10 @@ def test_one_item_has_a_score_and_no_standard_error(method: str) -> None:
     assert np.isfinite(scores.estimates).all()
     assert np.isnan(scores.covariance).all()
     assert np.isnan(scores.limits()).all()
+    # Data that decide no comparison leave every rank to every model.
     table = scores.ranks(rng=1)
-    assert table[["rank_low", "rank_high", "p_best"]].isna().all(axis=None)
-    assert table["rank"].notna().all()
+    assert table[["rank_low", "rank_high"]].to_numpy().tolist() == [[1, 2], [1, 2]]
+    assert scores.pairs(rng=1)[["p_adjusted", "conf_low"]].isna().all(axis=None)
 
 
 def test_ranks_of_many_models_on_one_item() -> None:
@@ -82,7 +85,7 @@ def test_ranks_of_many_models_on_one_item() -> None:
     rows = [(*row[:4], 2.0, *row[5:]) for row in rows]
     with pytest.warns(DegenerateDataWarning, match=re.escape("and 5 more: one item")):
         scores = fit_profile(study_of(rows)).hat()
-    assert scores.ranks(rng=1)["rank_low"].isna().all()
+    assert set(scores.ranks(rng=1)["rank_high"]) == {8}
     assert scores.contrast("m0", "m1").tidy()["std_error"].isna().all()
 
 

@@ -181,7 +181,9 @@ def analyse(
     scores = profile.hat(
         options.reference, scope=options.scope, progress=lambda what, _: tell(what)
     )
-    ranks = scores.ranks(rng=options.seed, conf_level=options.conf_level)
+    drawn: dict[str, Any] = {"rng": options.seed, "conf_level": options.conf_level}
+    ranks = scores.ranks(**drawn)
+    pairs = scores.pairs(list(ranks["model"]), **drawn) if len(ranks) > 1 else pd.DataFrame()
     step("trends")
     source = profile if isinstance(profile, AggregateProfile) else scores
     trends, not_fitted = _trends(source)
@@ -189,7 +191,7 @@ def analyse(
     registered = registration(study)
     by_formula = {trend.formula: trend for trend in trends.values()}
     claims = evaluate_claims(source, study.claims, registration=registered, fits=by_formula)
-    fits = Fits(study, used, options, profile, scores, ranks, trends, not_fitted, claims)
+    fits = Fits(study, used, options, profile, scores, ranks, pairs, trends, not_fitted, claims)
     step("measures")
     others = measures(used, conf_level=options.conf_level, rng=1)
     specification = specification_table(

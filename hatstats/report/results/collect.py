@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
-from hatstats.report.results.key_results import guessing_names
+from hatstats.report.results.key_results import guessing_names, leader
 from hatstats.report.results.results import Fits, stacked
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
@@ -21,6 +21,7 @@ from hatstats.trends.trend import TrendFit
 _CELL = ["model", "benchmark", "language"]
 _INFO = ("name", "title", "source", "licence", "citation", "notes")
 _COVARIATES = ("family", "release_date", "release_year", "params_total", "params_active")
+_RANKS = ("rank", "rank_low", "rank_high", "marginal_low", "marginal_high", "tier")
 #: Covariate drawn on the axis of each trend figure.
 _AXES = {"size": "params_total", "date": "release_year"}
 
@@ -40,6 +41,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "scope": scores.scope,
             "estimand": scores.estimand,
             "reason": fits.profile.reason if isinstance(fits.profile, ItemProfile) else "",
+            "leader": leader(fits),
             "seed": options.seed,
             "conf_level": level,
             "models": len(scores.models),
@@ -51,6 +53,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "flagged_cells_used": "yes" if len(fits.used.flagged) else "no",
         },
         "scores": table,
+        "pairs": fits.pairs,
         "cov": scores.cov,
         "trends": stacked({name: trend_rows(fit, level) for name, fit in trends.items()}),
         "comparison": stacked(
@@ -77,8 +80,10 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
         rows[name] = facts[name].reindex(rows["model"]).to_numpy() if name in facts else np.nan
     rows["source"] = scores.source
     ranks = fits.ranks.set_index("model").reindex(rows["model"])
-    for name in ("rank", "rank_low", "rank_high", "p_best"):
-        rows[name] = ranks[name].to_numpy()
+    # Weakly identified models are not ranked.
+    for name in _RANKS:
+        rows[name] = ranks[name].astype("Int64").array
+    rows["tied_with_best"] = ranks["tied_with_best"].astype("boolean").array
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
     rows["informed"] = ~rows["model"].isin(scores.weakly_identified)

@@ -9,6 +9,7 @@ import pandas as pd
 from hatstats.inference.result_frame import p_text
 from hatstats.report.results.results import Fits
 from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.ranks import leader_words
 from hatstats.study.describe import flagged_counts
 from hatstats.trends.claims.verdicts import Verdict
 from hatstats.trends.trend import LEAST_DF
@@ -32,11 +33,11 @@ def _short(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
-def _score(row: pd.Series, width: int = 34) -> str:
+def _score(row: pd.Series, width: int = 34, *, limits: bool = True) -> str:
     """Name, score and interval of one model; the name is cut to `width` characters."""
     name = row["model"] if len(row["model"]) <= width else row["model"][: width - 1] + "…"
     low, high = _short(row["conf_low"]), _short(row["conf_high"])
-    return f"{name} {_short(row['estimate'])} [{low}, {high}]"
+    return f"{name} {_short(row['estimate'])}{f' [{low}, {high}]' if limits else ''}"
 
 
 def _claim_line(verdict: Verdict) -> str:
@@ -109,6 +110,12 @@ def guessing_names(fits: Fits) -> tuple[str, ...]:
     return fits.profile.guessing if isinstance(fits.profile, ItemProfile) else ()
 
 
+def leader(fits: Fits) -> str:
+    """Whether one model leads, in words."""
+    ranks = fits.ranks
+    return leader_words(list(ranks.loc[ranks["tied_with_best"], "model"]), len(ranks))
+
+
 def key_result_lines(
     fits: Fits, scores: pd.DataFrame, specification: pd.DataFrame
 ) -> tuple[str, ...]:
@@ -122,13 +129,14 @@ def key_result_lines(
     # A score that the data hardly inform is no candidate for best or worst.
     ranked = scores[informed] if informed.any() else scores
     best = ranked.iloc[0]
-    ranks = " to ".join(dict.fromkeys(f"{best[f'rank_{end}']:.0f}" for end in ("low", "high")))
+    ranks = " to ".join(dict.fromkeys(str(best[f"rank_{end}"]) for end in ("low", "high")))
     lines = [_head(fits), f"Highest HAT: {_score(best)}, rank {ranks}."]
     if guessing := guessing_names(fits):
         lines.insert(1, _named("No better than guessing, not scored", guessing))
-    if len(ranked) > 2:
-        lines.append(f"Next: {_score(ranked.iloc[1])}.")
     if len(ranked) > 1:
+        # Two models are named by the lines of the highest and the lowest.
+        second = f"; next: {_score(ranked.iloc[1], 28, limits=False)}" if len(ranked) > 2 else ""
+        lines.append(f"{leader(fits)}{second}.")
         lines.append(f"Lowest: {_score(ranked.iloc[-1])}.")
     if weak:
         names = [name for name in fits.scores.models if name in weak]

@@ -27,7 +27,7 @@ class ReportOptions:
     Parameters
     ----------
     seed : int
-        Seed of everything that is drawn: rank intervals, the posterior.
+        Seed of everything that is drawn: critical values of ranks and pairs, the posterior.
     conf_level : float
         Level of all intervals but those that decide claims.
     reference : str
@@ -65,8 +65,9 @@ class ReportOptions:
 class Fits:
     """What was fitted for a report; `Results` has the frames that are made of it.
 
-    `used` is the study without its flagged cells (unless they were asked for), `ranks` those of
-    `HatScores.ranks`, `not_fitted` the reason for each trend that the study cannot test.
+    `used` is the study without its flagged cells (unless they were asked for), `ranks` and `pairs`
+    those of `HatScores`, for the models that are ranked, `not_fitted` the reason for each trend
+    that the study cannot test.
     """
 
     study: Study
@@ -75,6 +76,7 @@ class Fits:
     profile: TransferProfile
     scores: HatScores
     ranks: pd.DataFrame
+    pairs: pd.DataFrame
     trends: dict[str, TrendFit]
     not_fitted: dict[str, str]
     claims: tuple[Verdict, ...]
@@ -123,7 +125,8 @@ class Results:
 
     #: `name, title, source, licence, citation, notes, synthetic` of the study.
     info: Mapping[str, str]
-    #: `method, reference, scope, estimand, reason` (why this method), `seed, conf_level` and counts
+    #: `method, reference, scope, estimand, reason` (why this method), `leader` (whether one model
+    #: leads), `seed, conf_level` and counts
     #: of models, cells and so on.
     facts: Mapping[str, str | int | float]
     #: The key results in at most ten plain lines.
@@ -131,6 +134,8 @@ class Results:
     #: Tidy scores, best first, with covariates, ranks, `source, effective_trials, shape_error,
     #: scope, informed, note`.
     scores: pd.DataFrame
+    #: All differences between ranked models, see `HatScores.pairs`.
+    pairs: pd.DataFrame
     #: Covariance of the scores, rows and columns named by model.
     cov: pd.DataFrame
     #: Tidy terms of every trend, with `trend, scale, formula, vcov, n_models, n_clusters`.

@@ -8,7 +8,13 @@ items.
 CAPTIONS = {
     "scores": (
         "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
-        "{smoothing}{trials}"
+        "{smoothing}{trials} Rank: those that the data leave each model, all at once ({level}). "
+        "{leader}."
+    ),
+    "pairs": (
+        "The highest score less those that follow, {study}. p is that of one difference alone, p "
+        "(all) is adjusted for all pairs of models, and CI is simultaneous: {level} for all "
+        "pairs at once. pairs.csv has all of them. {leader}."
     ),
     "claims": (
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "

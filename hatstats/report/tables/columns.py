@@ -11,7 +11,7 @@ _KINDS: dict[Kind, str] = {
     "plain p_best",
     "interval": "conf",
     "df": "df",
-    "p": "p_value p_holm p_floor p_equivalence q_value",
+    "p": "p_value p_holm p_adjusted p_floor p_equivalence q_value",
     "share": "share conf_level decisive_share leakage mc_error",
     "plain": "threshold effective_trials",
     "count": "n_models n_clusters count",
@@ -27,6 +27,7 @@ _NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best")
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
     "std_error": "SE", "se": "SE", "conf": "CI", "df": "df", "p_value": "p", "p_holm": "p (Holm)",
+    "p_adjusted": "p (all)",
     "conf_level": "Level", "shape_error": "Smoothing", "effective_trials": "Trials",
     "ranks": "Rank", "mark": "Note",
     "n_models": "Models", "n_clusters": "Families", "cluster": "Family", "decisive": "Most weight",
@@ -40,6 +41,7 @@ _HEADINGS = {
 _LAYOUTS = {
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
+    "pairs": "term=Difference estimate std_error df p_value p_adjusted conf",
     "trends": "trend term scale estimate std_error df p_value conf n_models n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
     "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
@@ -62,7 +64,7 @@ _LAYOUTS = {
     "bayes_checks": "trend check words outcome",
 }
 #: Tables whose rows are different quantities, each with digits of its own.
-BY_ROW = ("trends", "comparison", "claims", "specification")
+BY_ROW = ("pairs", "trends", "comparison", "claims", "specification")
 #: Headings of measures; others are headed by their names.
 MEASURES = {
     "gap": "Gap", "ratio": "Ratio", "excess": "Excess", "overall": "Both", "conditional": "Cond.",

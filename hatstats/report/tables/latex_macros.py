@@ -22,7 +22,7 @@ _HEADER = """\
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
 %   \\HatClaim<Name>   Verdict Estimate StdError Low High Df PValue Threshold Models Families
 %   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue
-%   \\HatScore<Model>  (the score), and the same with StdError, Low, High
+%   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
 """
 
 
@@ -64,7 +64,9 @@ def macros(results: Results) -> dict[str, str]:
     for _, row in results.trends.iterrows():
         add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}", _numbers(row))
     for _, row in results.scores.iterrows():
-        add(f"Score{letters(str(row['model']))}", _score(row, ""))
+        ranks = {f"Rank{end}": "–" if pd.isna(row[name]) else str(row[name])
+                 for end, name in (("Low", "rank_low"), ("High", "rank_high"))}  # fmt: skip
+        add(f"Score{letters(str(row['model']))}", {**_score(row, ""), **ranks})
     return found
 
 

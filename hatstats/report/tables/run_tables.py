@@ -36,7 +36,7 @@ class Shown:
 def tables_of(results: Results) -> tuple[Shown, ...]:
     """Every table of a run that has rows, in the order of the report."""
     frames = {name: getattr(results, name) for name in (
-        "scores", "claims", "margins", "shares", "decompositions", "trends", "comparison",
+        "scores", "pairs", "claims", "margins", "shares", "decompositions", "trends", "comparison",
         "leverage", "influence", "specification", "flagged", "left_out",
     )}  # fmt: skip
     if results.checks:
@@ -58,6 +58,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "smoothing": smoothing if results.scores["shape_error"].notna().any() else "",
         "trials": trials if results.scores["effective_trials"].notna().any() else "",
         "scope": results.facts["scope"],
+        "leader": results.facts["leader"],
         "listed": LISTED_ITEMS,
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
@@ -85,8 +86,15 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
     if "effective_trials" in shown:
         shown["effective_trials"] = shown["effective_trials"].round(1)
     if "rank_low" in rows:
-        ends = zip(rows["rank_low"].astype(int), rows["rank_high"].astype(int), strict=True)
-        shown["ranks"] = [str(low) if low == high else f"{low}–{high}" for low, high in ends]
+        ends = [rows[f"rank_{end}"].astype("Int64").astype("str") for end in ("low", "high")]
+        both = (ends[0] + "–" + ends[1]).where(ends[0] != ends[1], ends[0])
+        shown["ranks"] = both.where(rows["rank_low"].notna(), "")
+    return shown
+
+
+def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The model of the highest score against the others that follow it most closely."""
+    shown: pd.DataFrame = rows[rows["a"] == rows["a"].iloc[0]].head(LISTED_ITEMS)
     return shown
 
 
@@ -150,10 +158,10 @@ def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
 
 #: What is done to a frame before its columns are written.
 _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "scores": _scores, "claims": _in_words, "margins": _margins, "shares": _in_words,
-    "comparison": _comparison, "influence": _influence, "specification": _in_words,
-    "left_out": _left_out, "stress": _stress, "agreement": _agreement, "bayes_claims": _in_words,
-    "bayes_checks": _bayes_checks,
+    "scores": _scores, "pairs": _pairs, "claims": _in_words, "margins": _margins,
+    "shares": _in_words, "comparison": _comparison, "influence": _influence,
+    "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,
+    "bayes_claims": _in_words, "bayes_checks": _bayes_checks,
 }  # fmt: skip
 
 

@@ -1,0 +1,196 @@
+"""All differences of K estimates at once: adjusted p values, limits, and confidence sets of ranks.
+
+The largest of many t statistics is drawn from the estimates' own covariance, so that correlated
+estimates pay no more than they must. Each difference keeps its own degrees of freedom: what is
+drawn are normal scores, the quantiles ``Phi^-1(1 - p / 2)`` of its p value, with sign.
+
+A rank is 1 plus the number of estimands that are larger. If no false hypothesis "j is not above k"
+is rejected, as holds with the level's probability, 1 plus the number of those surely above and K
+less the number of those surely below enclose every rank (Mogstad, Romano, Shaikh and Wilhelm 2024,
+Rev. Econ. Stud. 91:476-518). The hypotheses are tested by step-down (Romano and Wolf 2005,
+Econometrica 73:1237-1282): those that are rejected leave the maximum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.inference.influence import Tails
+from hatstats.inference.intervals import NO_SPREAD, check_level, two_sided_p
+
+
+def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Draws (K, B) from N(0, covariance), for a covariance (K, K) that may be singular.
+
+    The symmetric root is the same on every machine up to rounding; a Cholesky factor would fail on
+    a singular covariance. Unknown (NaN) covariances count as 0.
+    """
+    value, vector = np.linalg.eigh(np.nan_to_num(covariance))
+    root = vector * np.sqrt(np.clip(value, 0.0, None))
+    return np.asarray(root @ rng.standard_normal((len(covariance), n_draws)), dtype=float)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairTests:
+    """Tests of all differences of K estimates, with draws of the errors that they share.
+
+    `scores` (K, K), antisymmetric: normal scores of row less column, NaN where these cannot be
+    compared; `std_errors` (K, K) of the differences; `errors` (K, B), draws of what the estimates
+    miss. Differences that cannot be compared are never found to differ from 0.
+    """
+
+    scores: Floats
+    std_errors: Floats
+    errors: Floats
+
+    @classmethod
+    def of(cls, estimates: Floats, covariance: Floats, errors: Floats, tails: Tails) -> PairTests:
+        """Tests of all differences of estimates (K,) with a covariance (K, K).
+
+        `tails` are those of the K (K - 1) / 2 differences of each estimate less every later one.
+        """
+        size = len(estimates)
+        first, second = np.triu_indices(size, 1)
+        own = np.diag(covariance)
+        variance = own[first] + own[second] - 2.0 * covariance[first, second]
+        error = np.sqrt(np.maximum(variance, 0.0))
+        error = np.where(error > NO_SPREAD, error, np.nan)
+        t = (estimates[first] - estimates[second]) / error
+        upper = -np.sign(t) * special.ndtri(0.5 * two_sided_p(t, tails.df, tails.skewness))
+        scores, std_errors = np.full((2, size, size), np.nan)
+        scores[first, second], scores[second, first] = upper, -upper
+        std_errors[first, second] = std_errors[second, first] = error
+        return cls(scores, std_errors, errors)
+
+    @property
+    def _open(self) -> Bools:
+        """All hypotheses "row is not above column" that can be tested, (K, K)."""
+        return ~np.isnan(self.scores)
+
+    def _largest(self, hypotheses: Bools) -> Floats:
+        """Largest statistic under the hypotheses (K, K) in every draw, in order, (B,)."""
+        top = np.full(self.errors.shape[1], -np.inf)
+        left = hypotheses | hypotheses.T
+        # Where all concern one estimand, its own row holds them all.
+        for row in np.argsort(-left.sum(axis=0), kind="stable"):
+            used = np.flatnonzero(left[row])
+            if used.size:
+                scale = 1.0 / self.std_errors[row, used]
+                draws = (self.errors[row] - self.errors[used]) * scale[:, None]
+                up, down = hypotheses[row, used], hypotheses[used, row]
+                np.abs(draws, out=draws, where=(up & down)[:, None])
+                np.negative(draws, out=draws, where=~up[:, None])
+                np.maximum(top, draws.max(axis=0), out=top)
+                left[row], left[:, row] = False, False
+        return np.sort(top)
+
+    def _shares(self, hypotheses: Bools, size: ArrayLike) -> Floats:
+        """Share of draws whose largest statistic under the hypotheses reaches each `size`."""
+        draws = self._largest(hypotheses)
+        below = np.searchsorted(draws, size)
+        return np.asarray((1.0 + draws.size - below) / (1.0 + draws.size), dtype=float)
+
+    def _critical(self, hypotheses: Bools, conf_level: float) -> float:
+        """What the largest statistic exceeds with probability 1 - `conf_level` at most, >= 0.
+
+        Simulation error takes it neither above the value by Bonferroni nor below that of one
+        difference alone.
+        """
+        alpha, number = 1.0 - check_level(conf_level), int(hypotheses.sum())
+        if not number:
+            return np.inf
+        draws = self._largest(hypotheses)
+        place = int(np.ceil(conf_level * (draws.size + 1))) - 1
+        drawn = draws[place] if place < draws.size else np.inf
+        alone = alpha / 2.0 if (hypotheses & hypotheses.T).any() else alpha
+        least, most = (max(-special.ndtri(p), 0.0) for p in (alone, alpha / number))
+        return float(np.clip(drawn, least, most))
+
+    def above(self, conf_level: float, of: int | None = None) -> Bools:
+        """Which estimand (row) is surely above which (column), (K, K), by step-down.
+
+        All such statements hold at once with probability `conf_level`; with `of` those on this one
+        estimand, all others being False.
+        """
+        still = self._open
+        if of is not None:
+            concerned = np.zeros(still.shape, dtype=bool)
+            concerned[of], concerned[:, of] = True, True
+            still &= concerned
+        found = np.zeros(still.shape, dtype=bool)
+        while True:
+            new = still & (self.scores > self._critical(still, conf_level))
+            if not new.any():
+                return found
+            found |= new
+            still &= ~new
+
+    def adjusted_p(self) -> Floats:
+        """Two-sided p values (K, K) of all differences, adjusted for their number; NaN if untested.
+
+        The share of draws in which some difference is as large in standard errors, by one step, so
+        that p values and `simultaneous_level` agree; neither below the own p value nor above that
+        by Bonferroni.
+        """
+        tested = self._open
+        number = int(tested.sum()) // 2
+        size = np.abs(self.scores)
+        own = 2.0 * special.ndtr(-size)
+        share = self._shares(tested, size)
+        return np.where(tested, np.clip(share, own, np.minimum(number * own, 1.0)), np.nan)
+
+    def simultaneous_level(self, conf_level: float) -> float:
+        """Level at which each difference's own interval makes all hold at `conf_level`."""
+        critical = self._critical(self._open, conf_level)
+        return conf_level if np.isinf(critical) else float(1.0 - 2.0 * special.ndtr(-critical))
+
+    def best_p(self) -> Floats:
+        """P value of "none of the others is above it" for each estimand, (K,).
+
+        Those with a p value above alpha are a confidence set of level 1 - alpha for the best one.
+        """
+        found = np.ones(len(self.scores))
+        for column in range(len(found)):
+            rivals = np.zeros(self.scores.shape, dtype=bool)
+            rivals[:, column] = self._open[:, column]
+            if rivals.any():
+                score = self.scores[rivals].max()
+                number, own = int(rivals.sum()), float(special.ndtr(-score))
+                found[column] = min(number * own, 1.0)
+                # Fewer draws than one in all could not say more.
+                if found[column] * (self.errors.shape[1] + 1.0) > 1.0:
+                    share = float(self._shares(rivals, score))
+                    found[column] = np.clip(share, own, found[column])
+        return found
+
+    def rank_limits(self, conf_level: float, *, jointly: bool = True) -> Ints:
+        """Lowest and highest rank of each, 1 the largest, (K, 2).
+
+        Jointly: all sets of ranks hold at once with probability `conf_level`; otherwise each does.
+        """
+        if jointly:
+            return _limits(self.above(conf_level))
+        each = [_limits(self.above(conf_level, of=k))[k] for k in range(len(self.scores))]
+        return np.array(each, dtype=np.int64).reshape(-1, 2)
+
+
+def _limits(above: Bools) -> Ints:
+    """Ranks (K, 2) that are left by who is surely above whom (K, K)."""
+    return np.column_stack([1 + above.sum(axis=0), len(above) - above.sum(axis=1)])
+
+
+def tiers(above: Bools) -> Ints:
+    """Length of the longest chain of estimands, each surely above the next, down to each, (K,).
+
+    Of `above` (K, K), which row is surely above which column. The first tier are those that none is
+    surely above; each of the second is surely below one of the first, and so on.
+    """
+    tier = np.ones(len(above), dtype=np.int64)
+    for _ in range(len(above)):
+        tier = np.maximum(tier, 1 + np.where(above, tier[:, None], 0).max(axis=0, initial=0))
+    return tier
