@@ -54,7 +54,7 @@ def make(kind: str, rows: int, folder: Path) -> list[Path]:
 def ours(paths: Sequence[Path], target: Path) -> None:
     """The reduction of `hatstats convert`, grading, faults and repeated trials included."""
     from hatstats.logs.backends import DuckDB
-    from hatstats.logs.convert import Counter
+    from hatstats.logs.counter import Counter
     from hatstats.logs.discover import discover
     from hatstats.logs.readers.reader import Choices
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.logs.readers.reader import LeftOut
+from hatstats.study.losses import Loss
 from hatstats.study.study import Study
 
 WIDTH = 80
@@ -121,10 +122,25 @@ def conversion_text(
             source = f"in {m} files" if m > 1 else f"in {only}" if only else ""
             count = f"{n} row{'s' if n != 1 else ''} " if n else ""
             lines.append(f"- {count}{source}{' (by rule)' if by_rule else ''}: {reason}.")
+    lines += _loss_lines(study.info.losses)
     if notes:
         lines += ["", "Notes:", *(f"- {note}" for note in notes)]
     wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(line if len(line) <= WIDTH else wrap.fill(line) for line in lines)
+
+
+def _loss_lines(losses: Sequence[Loss]) -> list[str]:
+    """Answers that could not be used, by model and language, the largest shares first."""
+    if not losses:
+        return []
+    lines = ["", f"{'Answers that could not be used':<48}{'asked':>8}{'missing':>8}{'wrong':>8}"]
+    first = sorted(losses, key=lambda each: -each.share)
+    for each in first[:MOST_FILES]:
+        numbers = [str(each.asked), str(each.missing), str(each.wrong)]
+        lines += _row(f"{each.model} {each.benchmark} {each.language}", numbers)
+    if len(losses) > MOST_FILES:
+        lines.append(f"... and {len(losses) - MOST_FILES} more models and languages")
+    return lines
 
 
 def _short_names(files: Sequence[str]) -> list[str]:

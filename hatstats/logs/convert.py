@@ -6,13 +6,11 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from hatstats.errors import DataError, explained_imports
 from hatstats.inference.result_frame import Printed
-from hatstats.logs import count
 from hatstats.logs.account import (
     account_table,
     conversion_text,
@@ -20,20 +18,22 @@ from hatstats.logs.account import (
     pairing_notes,
     suffix_notes,
 )
-from hatstats.logs.backends import FILE, DuckDB, Engine, OtherBackend, engine_for, plain_path
+from hatstats.logs.backends import DuckDB, Engine, OtherBackend, engine_for
+from hatstats.logs.build_study import study_of_counts
+from hatstats.logs.counter import Counter
 from hatstats.logs.discover import Discovered, Progress, discover
-from hatstats.logs.pool import Part, Pool, study_of_counts
-from hatstats.logs.readers.plain import ALIASES, find_fields
-from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
+from hatstats.logs.pool import Pool
+from hatstats.logs.readers.plain import ALIASES
+from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, Rows
 from hatstats.study.frames.native import is_frame, no_path
 from hatstats.study.schema import near
 from hatstats.study.study import Study
 
 #: What `settings` may name beside the columns of a response.
-SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table")
+SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table", "right", "wrong",
+            "right_from", "unusable")  # fmt: skip
 #: Those that may be given for one benchmark or language: ``chance@xnli``, ``n_trials@xnli/de``.
 _BY_BENCHMARK = ("n_trials", "chance", "source_language")
-_DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -181,107 +181,9 @@ def convert_logs(
         step("done", 1.0)
     # The study's own notes say what was counted once.
     own = [study.info.notes] if study.info.notes else []
-    notes = [*found.notes, *pool.notes, *notes, *own, *pairing_notes(study)]
+    notes = [*found.notes, *counter.notes, *pool.notes, *notes, *own, *pairing_notes(study)]
     notes += suffix_notes([name for name in study.model_names if name not in pool.apart])
     return Conversion(study, files, losses, tuple(notes))
-
-
-class Counter:
-    """Counts the rows of groups of files, and why some do not count.
-
-    `read` has the rows read of each file, as far as known; `left_out` maps the files of a group to
-    each file of it and what is not counted.
-    """
-
-    def __init__(self, local: DuckDB, engine: Engine, found: Discovered, choices: Choices) -> None:
-        self.local, self.engine, self.found, self.choices = local, engine, found, choices
-        self.read: dict[str, int] = {}
-        self.left_out: dict[tuple[str, ...], list[tuple[str, LeftOut]]] = {}
-
-    def part(self, rows: Rows) -> Part:
-        """Cells of one group of files; counted again trial by trial where some may repeat."""
-        columns = {field.column for field in rows.fields}
-        named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
-        part = self._part(rows, named, by_prompt=rows.documents)
-        if not rows.documents and not rows.facts and self._may_repeat(part.cells):
-            part = self._part(rows, True, by_prompt=True)
-        return part
-
-    def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
-        """Everything that is not counted, from finding files to pooling their cells."""
-        parts = (self.found.left_out, *self.left_out.values(), pool.left_out)
-        return [(self.original(file), each) for part in parts for file, each in part]
-
-    def original(self, file: str) -> str:
-        """The user's file, where a cleaned copy of it was read."""
-        return self.found.copies.get(file, file)
-
-    def _part(self, rows: Rows, named: bool, *, by_prompt: bool) -> Part:
-        engine: Engine = self.local if rows.documents else self.engine
-        try:
-            responses, fields = self._responses(engine, rows, named)
-            by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
-            cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
-            inside = engine is self.local and rows.kind != "table"
-            cells = self.local.store(cells if inside else engine.fetch(cells))
-        except Exception as reason:
-            raise _plain_error(reason, rows) from None
-        self._account(engine, rows, cells, responses, by_file)
-        totals = "n_trials" in {each.column for each in fields} and "item" not in responses.columns
-        label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
-        return Part(cells, rows.facts, totals, label)
-
-    def _responses(self, engine: Engine, rows: Rows, named: bool) -> tuple[Any, tuple[Field, ...]]:
-        """Table of responses of a group of files, and where their columns were found."""
-        fields = rows.fields
-        if rows.kind in ("table", "arrow") or not fields:
-            table = engine.table(rows, {})
-            columns = [name for name in table.columns if name != FILE]
-            fields = fields or find_fields(columns, self.choices, rows.files[0])
-        else:
-            header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
-            table = engine.table(rows, header or count.needed_columns(fields), named=named)
-        constant = {name: text for name, text in self.choices.settings.items() if name in NAMES}
-        return count.responses(table, fields, constant), fields
-
-    def _may_repeat(self, cells: Any) -> bool:
-        """Whether some cell has a trial twice, or trials without numbers."""
-        if "codes" not in cells.columns or "item" not in cells.columns:
-            return False
-        names = ["model", "benchmark", "language", "item", "filter", "task", "wording"]
-        if FILE not in cells.columns:  # else cells are added up: a trial may recur in another file
-            names.append("source_language")
-        keys = ", ".join(name for name in names if name in cells.columns)
-        found = self.local.connection.con.execute(
-            f"SELECT 1 FROM {cells.get_name()} GROUP BY {keys} "
-            "HAVING sum(odd) > 0 OR bit_count(sum(codes)) <> sum(n_kept) LIMIT 1"
-        )
-        return bool(found.fetchall())
-
-    def _account(
-        self, engine: Engine, rows: Rows, cells: Any, responses: Any, by_file: bool
-    ) -> None:
-        """Note the rows read and left out of each file; a second count of a group replaces it."""
-        ((total, kept),) = self.local.connection.con.execute(
-            f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
-        ).fetchall()
-        if rows.kind == "parquet" and not by_file:
-            import pyarrow.parquet
-
-            for file in rows.files:
-                if "://" not in file:
-                    self.read[file] = pyarrow.parquet.read_metadata(file).num_rows
-        elif not by_file:
-            self.read[rows.files[0].split("::")[0]] = int(total or 0)
-        self.left_out[rows.files] = []
-        if total == kept:
-            return
-        if FILE not in responses.columns and rows.kind == "parquet":
-            responses, _ = self._responses(engine, rows, True)
-        for row in engine.fetch(count.left_out(responses)).to_pylist():
-            file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
-            lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
-            self.left_out[rows.files].append((file, lost))
 
 
 def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
@@ -310,14 +212,15 @@ def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
                 value=value,
                 hint=f"set one of {', '.join(known)}, model:OLD.{near(name, known)}",
             )
-        if name in ("n_trials", "chance"):
+        if name in ("n_trials", "chance", "right_from"):
             number = pd.to_numeric(value, errors="coerce")
             if not 0 <= number < (1.0 if name == "chance" else float("inf")):
                 raise DataError(
                     "this is no number in range.",
                     column=name,
                     value=value,
-                    hint="n_trials is a number of items, chance a proportion below 1.",
+                    hint="n_trials is a number of items, chance a proportion below 1, "
+                    "right_from a score.",
                 )
     return Choices(dict(fields), dict(settings))
 
@@ -333,24 +236,6 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
         hint="name files of a known format, or give a mapping (format='plain', "
         "fields={'item': 'COLUMN'}).",
     )
-
-
-def _plain_error(reason: Exception, rows: Rows) -> Exception:
-    """The message of a database about a file, as one error that names the file."""
-    library = type(reason).__module__.split(".")[0].strip("_")
-    encoding = isinstance(reason, UnicodeError)  # a path or name that no database takes
-    if isinstance(reason, DataError) or (library not in _DATABASES and not encoding):
-        return reason
-    text = " ".join(str(reason).split())
-    file = next((file for file in rows.files if file in text), "")
-    several = f" (one of {len(rows.files)} files)" if len(rows.files) > 1 and not file else ""
-    hint = "copy the file again from where it was written, or leave it out."
-    if "maximum_object_size" in text or "Maximum line size" in text:
-        text, hint = "a record is longer than 16 MiB", "leave that file out, or shorten the record."
-    if "No space left" in text or "max_temp_directory_size" in text:
-        hint = "make room for temporary files, or set TMPDIR to a larger disk."
-    message = f"the file cannot be read{several} ({text[:300]})."
-    return DataError(message, file=file or rows.files[0], hint=hint)
 
 
 def _study_name(log: str | Path) -> str:

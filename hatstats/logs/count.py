@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from hatstats.logs.backends import FILE, LOST
 from hatstats.logs.configuration import SEPARATOR
 from hatstats.logs.readers.reader import NAMES, RIGHT, WRONG, Field
+from hatstats.logs.vocabulary import FAILED, UNREAD, Marks
+from hatstats.study.schema import MISSING_WORDS
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -30,6 +32,8 @@ REASONS = {
     "benchmark": "the benchmark is missing",
     "language": "the language is missing",
     "item": "the item is missing",
+    "failed": "its run failed (an error or a timeout)",
+    "unread": "its answer could not be read",
     "empty": "the score is missing",
     "neither": "the score is neither right (1) nor wrong (0)",
 }
@@ -52,20 +56,24 @@ def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
 
 
 def responses(
-    table: ir.Table, fields: Sequence[Field], values: Mapping[str, str] | None = None
+    table: ir.Table,
+    fields: Sequence[Field],
+    values: Mapping[str, str] | None = None,
+    marks: Marks | None = None,
 ) -> ir.Table:
     """Name the columns of a response and give every row a reason to be left out, or none.
 
     Returns the columns found and `constant` ones, all text; `right` (null where the row or its
-    score cannot be used) and `trials`; `reason`; `code`, the trial as a small number or null;
-    `hatstats_file` where the table has it.
+    score cannot be used) and `trials`; `score`, its text; `reason`; `code`, the trial as a small
+    number or null; `hatstats_file` where the table has it. With `marks` values are read one by one,
+    and `unread` says which answers count as wrong because there is none to grade.
     """
     import ibis
 
     found: dict[str, ir.Value] = {}
     for field in fields:
         parts = [_value(table, path) for path in field.paths]
-        if field.column in ("correct", "n_correct", "n_trials", "prompt"):
+        if field.column in ("correct", "share", "n_correct", "n_trials", "prompt"):
             found[field.column] = parts[0]
             continue
         texts = [_text(part) for part in parts]
@@ -82,9 +90,15 @@ def responses(
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
-    right, trials, empty = _grades(found)
     branches = [(_missing(found[name]), REASONS[name]) for name in NAMES[:-1] if name in found]
-    branches += [(empty, REASONS["empty"]), (right.isnull(), REASONS["neither"])]
+    if marks is None or "correct" not in found:
+        right, trials, empty = _grades(found, marks)
+        branches += [(empty, REASONS["empty"])]
+        unread = ibis.literal(False)
+    else:
+        right, trials, unread, losses = _marked(found["correct"], marks)
+        branches += [(where & right.isnull(), REASONS[name]) for name, where in losses.items()]
+    branches += [(right.isnull(), REASONS["neither"])]
     if LOST in table.columns:
         branches.insert(0, (table[LOST], REASONS["lost"]))
         right = ibis.ifelse(table[LOST], ibis.null(right.type()), right)
@@ -95,14 +109,17 @@ def responses(
     if FILE in table.columns:
         columns[FILE] = table[FILE]
     reason = ibis.cases(*branches, else_=ibis.null("string"))
-    return table.select(**columns, right=right, trials=trials, reason=reason)
+    score = next(found[name] for name in ("correct", "share", "n_correct") if name in found)
+    columns["score"] = score.cast("string")
+    return table.select(**columns, right=right, trials=trials, unread=unread, reason=reason)
 
 
 def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) -> ir.Table:
     """Add up responses: one row for each cell; files or trials kept apart where asked.
 
-    Beside the names found: `n_correct`, `n_trials`, `n_rows` (all rows), `n_kept`, and where trials
-    are numbered `codes`, the sum of their powers of two, and `odd`, the rows it does not cover.
+    Beside the names found: `n_correct`, `n_trials`, `n_rows` (all rows), `n_kept`, `n_unread` (kept
+    as wrong because there was no answer to grade), and where trials are numbered `codes`, the sum
+    of their powers of two, and `odd`, the rows it does not cover.
     """
     import ibis
 
@@ -118,6 +135,7 @@ def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) ->
         "n_trials": rows.trials.sum(where=used),
         "n_rows": rows.count(),
         "n_kept": rows.right.count(),
+        "n_unread": rows.count(where=rows.unread),
     }
     if "code" in rows.columns and "prompt" in skipped:
         power = ibis.literal(1, type="int64") << rows.code
@@ -129,7 +147,7 @@ def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) ->
         return cells
     faulty = functools.reduce(operator.or_, nameless)
     empty = {
-        name: 0 if name in ("n_kept", "odd") else ibis.null(cells[name].type())
+        name: 0 if name in ("n_kept", "n_unread", "odd") else ibis.null(cells[name].type())
         for name in sums
         if name != "n_rows"
     }
@@ -143,6 +161,16 @@ def left_out(rows: ir.Table) -> ir.Table:
     keys = [FILE, "reason"] if FILE in rows.columns else ["reason"]
     faulty = rows.filter(rows.reason.notnull())
     return faulty.group_by(keys).aggregate(n_rows=faulty.count())
+
+
+def score_values(rows: ir.Table, most: int = 1000) -> ir.Table:
+    """Scores of rows that are named in full, as text, with numbers of rows, frequent first."""
+    unnamed = [REASONS[name] for name in (*NAMES[:-1], "lost")]
+    named = rows.filter(rows.reason.isnull() | rows.reason.notin(unnamed))
+    values = named.group_by("score").aggregate(n_rows=named.count())
+    import ibis
+
+    return values.order_by(ibis.desc("n_rows")).limit(most)
 
 
 def _value(table: ir.Table, path: str) -> ir.Value:
@@ -171,10 +199,62 @@ def _text(value: ir.Value) -> ir.Value:
     return value.cast("string")
 
 
-def _grades(found: Mapping[str, ir.Value]) -> tuple[ir.Value, ir.Value, ir.Value]:
+def _marked(
+    score: ir.Value, marks: Marks
+) -> tuple[ir.Value, ir.Value, ir.Value, dict[str, ir.Value]]:
+    """Right answers, trials, whether nothing was graded, and the rows of each kind of loss."""
+    import ibis
+
+    kind = score.type()
+    text = (score.cast("int8") if kind.is_boolean() else score).cast("string").strip().lower()
+    number = score if kind.is_numeric() else text.try_cast("float64")
+    losses = {
+        "failed": text.isin(sorted(FAILED)),
+        "unread": text.isin(sorted(UNREAD)),
+        "empty": text.isnull() | text.isin(sorted(MISSING_WORDS)),
+    }
+    as_wrong = [
+        where & ~text.isin([*marks.right, *marks.wrong])
+        for name, where in losses.items()
+        if (marks.unread if name == "unread" else marks.absent) == "wrong"
+    ]
+    unread = functools.reduce(operator.or_, as_wrong, ibis.literal(False))
+    whole = ibis.literal(marks.repeats, type="int64")
+    zero, none = ibis.literal(0, type="int64"), ibis.null("int64")
+    branches = [(unread, zero)]
+    for values, grade in ((marks.right, whole), (marks.wrong, zero)):
+        numbers = [float(value) for value in values if _is_number(value)]
+        branches += [(text.isin(list(values)), grade)] if values else []
+        branches += [(number.isin(numbers), grade)] if numbers else []
+    if marks.right_from is not None:
+        branches += [(number >= marks.right_from, whole), (number < marks.right_from, zero)]
+    else:
+        branches += [(text.isin(sorted(RIGHT)), whole), (text.isin(sorted(WRONG)), zero)]
+        inside = ibis.ifelse((number >= 0) & (number <= 1), number, ibis.null("float64"))
+        right = (inside * marks.repeats).round().cast("int64")
+        branches += [((inside * marks.repeats - right).abs() < 1e-6, right)]
+    return ibis.cases(*branches, else_=none), whole, unread.fill_null(False), losses
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").replace(".", "", 1).isdigit()
+
+
+def _grades(
+    found: Mapping[str, ir.Value], marks: Marks | None
+) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Right answers (null where the score cannot be used), trials, whether the score is missing."""
     import ibis
 
+    if "share" in found:
+        trials = found["n_trials"].cast("string").try_cast("float64")
+        share = found["share"].cast("string").try_cast("float64")
+        right = share * trials / (marks.scale if marks else 1.0)
+        near = (right - right.round()).abs() < 1e-6 * ibis.greatest(1.0, trials)
+        right = ibis.ifelse(near, right.round(), right)
+        # A share of the trials of one item is a whole number of them.
+        fine = (right >= 0) & (trials > 0) & (right <= trials) & (near | ("item" not in found))
+        return ibis.ifelse(fine, right, ibis.null("float64")), trials, share.isnull()
     if "correct" not in found:
         right = found["n_correct"].try_cast("float64")
         trials = found["n_trials"].try_cast("float64")

@@ -101,7 +101,9 @@ def discover(
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         if reader.rows is not None:
             clean = [_clean(preview, scratch, result) for preview in previews]
-            result.sources += reader.rows(clean, choices)
+            found = reader.rows(clean, choices)
+            result.sources += found
+            result.notes |= dict.fromkeys(note for rows in found for note in rows.notes)
         else:
             _read_documents(reader, previews, choices, scratch / name, result, progress)
     return result

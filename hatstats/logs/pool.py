@@ -1,28 +1,21 @@
-"""From cells of many files to one study: names, filters, repeated trials, source languages.
+"""From cells of many files to one table of counts: names, runs, filters, losses, repeats.
 
 Pooling runs in DuckDB on the cells of `hatstats.logs.count`, which are few beside the logs.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from hatstats.errors import DataError
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
 from hatstats.logs.configuration import runs_apart
 from hatstats.logs.count import EXTRA
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
-from hatstats.logs.task_names import FAMILIES, Family, is_english, read_task
-from hatstats.study.claims import StudyInfo
-from hatstats.study.frames.rows import settle_prompts
-from hatstats.study.plain_table import split_plain
-from hatstats.study.schema import Sheet
-from hatstats.study.study import Study, study_of_sheets
-from hatstats.study.trials import without_copies
+from hatstats.logs.task_names import read_task
+from hatstats.study.losses import Loss
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -56,6 +49,7 @@ class Pool:
         self.duck, self.choices = duck, choices
         self.left_out: list[tuple[str, LeftOut]] = []
         self.notes: list[str] = []
+        self.losses: list[Loss] = []
         self.apart: set[str] = set()  # names of models that runs of one were given
         names = [self._unified(part) for part in parts]
         union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
@@ -69,6 +63,7 @@ class Pool:
         self._rename_models()  # by the names that runs kept apart have now
         self._choose_filters()
         self.set_aside("language = ''", NO_LANGUAGE)
+        self._note_losses()
         self._drop_repeats()
         self._note_runs()
         several = self.rows(
@@ -137,7 +132,8 @@ class Pool:
         self._run(
             f"CREATE TEMP VIEW {target} AS SELECT {listed}, coalesce(c.n_correct, 0)::DOUBLE AS "
             "n_correct, coalesce(c.n_trials, 0)::DOUBLE AS n_trials, c.n_rows, c.n_kept, "
-            f"{str(part.totals).lower()} AS totals FROM {part.cells.get_name()} AS c{join}"
+            f"c.n_unread, {str(part.totals).lower()} AS totals "
+            f"FROM {part.cells.get_name()} AS c{join}"
         )
         return target
 
@@ -184,27 +180,55 @@ class Pool:
         self.notes += notes
 
     def _choose_filters(self) -> None:
-        """Keep one filter of each benchmark: one that all its models and languages have."""
+        """Keep one filter of each model and benchmark: the best that all its languages have."""
         offered = self.rows(
-            "SELECT benchmark, filter, count(DISTINCT (model, language)) FROM pooled "
+            "SELECT benchmark, model, filter, count(DISTINCT language) FROM pooled "
             "WHERE filter <> '' GROUP BY ALL ORDER BY ALL"
         )
-        for benchmark in dict.fromkeys(str(row[0]) for row in offered):
-            sizes = {str(f): int(str(n)) for b, f, n in offered if b == benchmark}
-            if len(sizes) == 1 and "filter" not in self.choices.settings:
+        sizes: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+        for benchmark, model, name, number in offered:
+            sizes[str(benchmark)][str(model)][str(name)] = int(str(number))
+        for benchmark, models in sizes.items():
+            names = {name for each in models.values() for name in each}
+            if len(names) == 1 and "filter" not in self.choices.settings:
                 continue
-            full = [name for name, size in sizes.items() if size == max(sizes.values())]
-            kept = pick_filter(full, self.choices)
-            others = sorted(set(sizes) - {kept})
+            by_kept: dict[str, list[str]] = defaultdict(list)
+            for model, each in models.items():
+                full = [name for name, size in each.items() if size == max(each.values())]
+                by_kept[pick_filter(full, self.choices)].append(model)
+            for kept, some in by_kept.items():
+                self.set_aside(
+                    f"benchmark = {quoted(benchmark)} AND filter <> {quoted(kept)} AND filter <> "
+                    f"'' AND model IN ({', '.join(map(quoted, some))})",
+                    f"another filter than {kept or self.choices.settings.get('filter')}",
+                    by_rule=bool(kept),
+                )
+            said = ", ".join(f"{kept!r} ({', '.join(some)})" for kept, some in by_kept.items())
+            if len(by_kept) == 1:
+                said = repr(next(iter(by_kept)))
+            else:
+                said += ", so that models are not compared like for like"
+            if others := sorted(names - set(by_kept)):
+                said += f"; also there: {', '.join(others)}"
             self.notes.append(
-                f"{benchmark}: answers as read by the filter {kept!r}; "
-                f"also there: {', '.join(others)} (settings={{'filter': 'NAME'}})."
+                f"{benchmark}: answers as read by the filter {said} "
+                "(settings={'filter': 'NAME'})."
             )
-            self.set_aside(
-                f"benchmark = {quoted(benchmark)} AND filter <> {quoted(kept)} AND filter <> ''",
-                f"another filter than {kept or self.choices.settings.get('filter')}",
-                by_rule=bool(kept),
-            )
+
+    def _note_losses(self) -> None:
+        """Keep how many answers of each model and language were missing, or wrong for want of one.
+
+        Rows of totals are no answers.
+        """
+        found = self.rows(
+            "SELECT model, benchmark, language, sum(n_rows), sum(n_rows - n_kept), sum(n_unread) "
+            "FROM pooled WHERE NOT totals AND model <> '' AND language <> '' GROUP BY ALL "
+            "HAVING sum(n_rows - n_kept) + sum(n_unread) > 0 ORDER BY ALL"
+        )
+        self.losses = [
+            Loss(str(m), str(b), str(lang), int(str(asked)), int(str(missing)), int(str(wrong)))
+            for m, b, lang, asked, missing, wrong in found
+        ]
 
     def _drop_repeats(self) -> None:
         """Count a trial once; where its repeats disagree, count none of them.
@@ -231,7 +255,7 @@ class Pool:
         self._run(
             f"INSERT INTO pooled BY NAME SELECT {cell}, '' AS filter, '' AS task, "
             "source_language, '' AS config, first AS file, n_right / trials AS n_correct, "
-            "1 AS n_trials, 1 AS n_rows, 1 AS n_kept, false AS totals FROM repeats "
+            "1 AS n_trials, 1 AS n_rows, 1 AS n_kept, 0 AS n_unread, false AS totals FROM repeats "
             "WHERE n_right IN (0, trials)"
         )
 
@@ -253,141 +277,3 @@ def _plain_sql(column: str) -> str:
     """SQL for the path of a file as this process wrote it; Spark names files by URL."""
     path = f"url_decode(regexp_replace({column}, '^file:/+', '/'))"
     return f"if(starts_with({column}, 'file:'), {path}, {column})"
-
-
-def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, list[str]]:
-    """Make a study of the table ``counts`` of a pool, with notes.
-
-    Benchmarks without a known source language are set aside in the pool, with the reason.
-    """
-    query = "SELECT * FROM counts ORDER BY benchmark, model, language, item, prompt, repeat"
-    frame = pool.duck.connection.con.sql(query).to_arrow_table().to_pandas()
-    notes: list[str] = []
-    frames = []
-    if (frame["repeat"] != "").any():  # trials stay apart until copies are found
-        frame = without_copies(frame, notes)
-    frame = _by_wording(frame, notes)
-    for benchmark, cells in frame.groupby("benchmark", sort=False):
-        cells = settle_prompts(_one_level(cells, str(benchmark), pool), notes)
-        family = _family_of(str(benchmark))
-        before = cells["source_language"]
-        cells = cells.assign(source_language=_sources(cells, choices))
-        if (cells["source_language"] == "").all():
-            languages = ", ".join(sorted(cells["language"].unique())[:12])
-            wanted = choices.of("source_language", str(benchmark)) or "English"
-            pool.set_aside(
-                f"benchmark = {quoted(str(benchmark))}",
-                f"{benchmark}: {wanted} is not among its languages ({languages}); name the source "
-                "(settings={'source_language': 'CODE'})",
-            )
-            continue
-        if not choices.of("source_language", str(benchmark)) and (before == "").any():
-            english = cells["source_language"].iloc[0]
-            notes.append(f"{benchmark}: source language not given: taken as English ({english}).")
-        given = choices.of("chance", str(benchmark))
-        chance = float(given or (family.chance if family else 0.0))
-        if family is None and not given:
-            notes.append(
-                f"{benchmark}: chance level taken as 0 (4 options: settings={{'chance': '0.25'}})."
-            )
-        if family is not None and not family.parallel:
-            notes.append(
-                f"{benchmark}: its languages have items of their own, so that no item pairs: "
-                "compare accuracies only."
-            )
-        frames.append(cells.assign(chance=chance))
-    if not frames:
-        reasons = dict.fromkeys(each.reason for _, each in pool.left_out if not each.by_rule)
-        raise DataError(
-            f"no benchmark is left. {'. '.join(list(reasons)[-3:])}.",
-            hint="name source languages, or read more of the logs.",
-        )
-    counts = pd.concat(frames, ignore_index=True).fillna({"prompt": ""})
-    sheets, _ = split_plain(Sheet.from_frame("counts", counts))
-    info = StudyInfo(name, title=name, source="converted from logs of evaluations")
-    return study_of_sheets(sheets, info), notes + _trial_notes(counts)
-
-
-def _by_wording(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Add up the trials of each wording of a cell, or of the cell where not all are named."""
-    cell = ["benchmark", "model", "language", "item"]
-    named = frame["prompt"] != ""
-    if named.any() and not named.all():
-        keys = [frame[name] for name in cell]
-        partly = named & ~named.groupby(keys, sort=False).transform("all")
-        if partly.any():
-            notes.append(
-                f"{int(partly.sum())} named wordings stand beside trials without a name in the "
-                "same cell: not used as wordings."
-            )
-            frame = frame.assign(prompt=frame["prompt"].mask(partly, ""))
-    frame = frame.drop(columns="repeat")
-    if not frame.duplicated([*cell, "prompt"]).any():
-        return frame
-    sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max"}
-    return frame.groupby([*cell, "prompt"], sort=False, as_index=False).agg(sums)
-
-
-def _family_of(benchmark: str) -> Family | None:
-    """Declared family of a benchmark, variants of its protocol included."""
-    found = [family for family in FAMILIES if f"{benchmark}_".startswith(f"{family.benchmark}_")]
-    return max(found, key=lambda family: len(family.benchmark), default=None)
-
-
-def _one_level(cells: pd.DataFrame, benchmark: str, pool: Pool) -> pd.DataFrame:
-    """Leave totals out where the same benchmark has items too: they cannot stand in one study."""
-    totals = (cells["item"] == "").to_numpy()
-    if not totals.any() or totals.all():
-        return cells
-    condition = f"benchmark = {quoted(benchmark)} AND item = ''"
-    pool.set_aside(condition, f"{benchmark}: totals beside items of the same benchmark")
-    return cells[~totals]
-
-
-def _sources(cells: pd.DataFrame, choices: Choices) -> pd.Series:
-    """Source language of each cell (n,) of a benchmark; empty where it is unknown."""
-
-    def same(name: str) -> pd.Series:
-        return pd.Series(name, index=cells.index, dtype="str")
-
-    languages = [str(name) for name in cells["language"].unique()]
-    given = cells["source_language"]
-    if wanted := choices.of("source_language", str(cells["benchmark"].iloc[0])):
-        return same(wanted if wanted in languages else "")
-    own = cells.loc[given != "", ["benchmark", "item", "source_language"]].drop_duplicates()
-    complete = (given != "").all()
-    if complete and own["source_language"].nunique() == 1:
-        return given if given.iloc[0] in languages else same("")
-    if (repeated := own.duplicated(["benchmark", "item"]).to_numpy()).any():
-        first = own[repeated].iloc[0]
-        raise DataError(
-            "an item has two source languages.",
-            file=str(first["benchmark"]),
-            column="source_language",
-            value=str(first["item"]),
-            hint="give each item one, or name one for all (settings={'source_language': 'CODE'}).",
-        )
-    if complete:
-        return given
-    english = [name for name in languages if is_english(name)]
-    return same(english[0] if len(english) == 1 else "")
-
-
-def _trial_notes(counts: pd.DataFrame) -> list[str]:
-    """Say for each benchmark how many trials its items have."""
-    notes = []
-    by_item = counts[(counts["item"] != "").to_numpy()]
-    cell = ["benchmark", "model", "language", "item"]
-    items = by_item.groupby(cell, sort=False)["n_trials"].sum().reset_index()
-    for benchmark, cells in items.groupby("benchmark", sort=False):
-        sizes = cells["n_trials"].astype(int).value_counts()
-        usual = int(sizes.index[0])
-        if len(sizes) == 1:
-            notes.append(f"{benchmark}: {usual} trial{'s' if usual > 1 else ''} of every item.")
-        else:
-            fewer = int(sizes[sizes.index < usual].sum())
-            notes.append(
-                f"{benchmark}: {sizes.index.min()} to {sizes.index.max()} trials of an item; "
-                f"{fewer} of {len(cells)} cells have fewer than the usual {usual}."
-            )
-    return notes

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hatstats.errors import DataError, DegenerateDataWarning
+from hatstats.study.losses import Loss, read_losses
 from hatstats.study.schema import near
 from hatstats.study.validate import SMALLEST_SIZE
 
@@ -18,7 +19,7 @@ class StudyInfo:
 
     `source` says where the numbers come from, with version or commit; `synthetic` whether the
     counts were simulated; `notes` anything a reader should know, including what was assumed when
-    the study was read.
+    the study was read; `losses` how many answers of a model and language could not be used.
 
     Examples
     --------
@@ -37,6 +38,7 @@ class StudyInfo:
     citation: str = ""
     synthetic: bool = False
     notes: str = ""
+    losses: tuple[Loss, ...] = ()
 
 
 #: Keys that a claim of each kind must have beside name and kind, and keys that it may have.
@@ -67,7 +69,8 @@ def read_head(
     `chance` and `source_language`, where given for the whole study, and `trials`, a table that says
     what the trials of each benchmark are.
     """
-    description = {field.name: str for field in fields(StudyInfo)} | {"synthetic": bool}
+    description: dict[str, type] = {field.name: str for field in fields(StudyInfo)}
+    description |= {"synthetic": bool, "losses": list}
     kinds = {**description, "chance": float, "source_language": str, "trials": dict, "claims": list}
     for key, value in head.items():
         if key not in kinds:
@@ -88,7 +91,8 @@ def read_head(
                 value=value,
                 hint=f"write {_KIND_NAMES[kind]} after {key} =.",
             )
-    info = StudyInfo(**{"name": name, **{key: head[key] for key in description if key in head}})
+    given = {"name": name, **{key: head[key] for key in description if key in head}}
+    info = StudyInfo(**given | {"losses": read_losses(head.get("losses", []), file=file)})
     claims = check_claims(head.get("claims", []), file=file)
     constants = ("chance", "source_language", "trials")
     return info, claims, {key: head[key] for key in constants if key in head}

@@ -16,6 +16,7 @@ from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.describe import study_html, study_line, study_text
 from hatstats.study.files import STUDY_MARK, study_written, toml_text, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
+from hatstats.study.losses import loss_tables
 from hatstats.study.outputs import whole_output
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import Sheet, listed, near, no_items, without_blank
@@ -313,7 +314,8 @@ class Study:
         with whole_output(folder, study_written, name="the study folder") as new:
             info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
             head = {key: value for key, value in info.items() if value or key == "name"}
-            text = toml_text(head, {"claims": self.claims})
+            losses = loss_tables(head.pop("losses", ()))
+            text = toml_text(head, {"losses": losses, "claims": self.claims})
             (new / "study.toml").write_text(STUDY_MARK + text, encoding="utf-8", newline="\n")
             write_table(without_blank(self.counts), new / f"counts.{format}")
             write_table(self.models, new / "models.csv")

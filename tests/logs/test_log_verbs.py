@@ -140,7 +140,7 @@ def test_each_door_speaks_its_own_words(tmp_path: Path) -> None:
     assert len(hatstats.convert_logs(table).study.counts) == len(done.study.counts)
     FRAME.assign(correct=7).to_csv(table, index=False)
     failed = run("convert", table, "--out", tmp_path / "s")
-    assert "(--format plain --map item=COLUMN)" in failed.stderr
+    assert "as in --set right=7 or --set wrong=7." in failed.stderr
 
 
 def test_languages_that_lack_items_are_named(tmp_path: Path) -> None:

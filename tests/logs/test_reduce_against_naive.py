@@ -16,7 +16,8 @@ from hatstats.errors import DataError
 #: Scores as they stand in a line, and what they say; then what says nothing.
 SCORES = {"1": 1.0, "0": 0.0, "true": 1.0, "false": 0.0, '"1"': 1.0, '"C"': 1.0, '"I"': 0.0,
           '"True"': 1.0, '"wrong"': 0.0, "1.0": 1.0, '"0.0"': 0.0, '"1e0"': 1.0}  # fmt: skip
-BAD = ("null", '""', "0.5", '"x"', "2", '"nan"', "-1")
+MISSING = ("null", '""', '"nan"')
+BAD = ("null", '""', "0.5", '"x"', "2", '"nan"', "7")
 ROW = st.fixed_dictionaries(
     {
         "model": st.sampled_from(["m", "n", "n "]),
@@ -56,6 +57,13 @@ def test_counts_are_those_of_the_loop(tmp_path: Path, rows: list[dict[str, objec
     path.write_text(
         "".join(json.dumps({**r, "correct": json.loads(str(r["correct"]))}) + "\n" for r in rows)
     )
+    named = [row for row in rows if row["language"] and row["item"] != ""]
+    scores = [str(row["correct"]) for row in named]
+    unknown = [score for score in scores if score in BAD and score not in MISSING]
+    if len(unknown) > 2:
+        with pytest.raises(DataError, match="neither right nor wrong"):
+            hatstats.convert_logs(path)
+        return
     expected = naive(rows)
     languages = {language for _, language, _ in expected}
     if "en" not in languages:

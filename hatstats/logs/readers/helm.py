@@ -100,14 +100,14 @@ def _stats(entry: Mapping[str, Any], choices: Choices) -> float | LeftOut:
     return float(offered[score]["sum"]) / float(offered[score]["count"])
 
 
-def _state(state: Mapping[str, Any]) -> float | LeftOut:
+def _state(state: Mapping[str, Any]) -> float | str | LeftOut:
     """Grade one request by exact match, as HELM's `exact_match` does."""
     instance = state.get("instance", {})
     completions = value_at(state, "result.completions")
     if instance.get("perturbation"):
         return LeftOut("a perturbed copy of an item", by_rule=True)
     if not isinstance(completions, list) or not completions:
-        return LeftOut("the request has no completion")
+        return "error"  # a request without a completion
     answer = text_at(completions[0], "text")
     answer = text_of(state.get("output_mapping", {}).get(answer, answer))
     right = {

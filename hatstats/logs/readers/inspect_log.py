@@ -120,7 +120,7 @@ def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftO
     scores = value_at(sample, "scores")
     if not isinstance(scores, Mapping) or not scores:
         failed = value_at(sample, "error") or value_at(sample, "completed") is False
-        return LeftOut("the sample ended in an error" if failed else "the sample has no score")
+        return "error" if failed else ""
     declared: Any = value_at(log, "eval.scorers") or []
     order = [text_at(each, "name") for each in declared]
     wanted = choices.settings.get("scorer")

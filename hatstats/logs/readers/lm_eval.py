@@ -57,7 +57,8 @@ def _is_results(preview: Preview) -> bool:
 
 def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score and their names of items are read as one."""
-    groups: dict[tuple[Field, ...], dict[str, dict[str, str]]] = defaultdict(dict)
+    groups: dict[tuple[tuple[Field, ...], int], dict[str, dict[str, str]]] = defaultdict(dict)
+    unused: dict[str, int] = {}
     folders: dict[Path, dict[str, Mapping[str, Any]]] = {}
     for preview in previews:
         folder = preview.named.parent
@@ -67,7 +68,10 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         task = read_task(name)
         record = folders[folder].get(date, {})
         fields, items_named = _fields(preview, task, choices)
-        groups[fields][str(preview.path)] = {
+        asked, graded = _responses(preview)
+        if asked > graded:
+            unused[task.benchmark] = asked
+        groups[fields, graded][str(preview.path)] = {
             "model": model or _model(record) or _model_of_folder(folder, folders[folder]),
             "benchmark": task.benchmark,
             "language": task.language,
@@ -76,7 +80,28 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             "prompt": "/".join(part for part in (task.prompt, date) if part),
             "item_prefix": "" if items_named else task.subset,
         }
-    return [Rows("json", tuple(files), fields, files) for fields, files in groups.items()]
+    notes = tuple(
+        f"{name}: {n} responses to each item are in the logs, and the first alone was graded: the "
+        f"other {n - 1} are not used (settings={{'regrade': 'exact'}} or 'numeric' grades them)."
+        for name, n in unused.items()
+    )
+    return [
+        Rows("json", tuple(files), fields, files, repeats=graded, notes=notes)
+        for (fields, graded), files in groups.items()
+    ]
+
+
+def _responses(preview: Preview) -> tuple[int, int]:
+    """Responses to an item, and how many of them its score is the mean of, by the first sample.
+
+    A filter that takes the first of several leaves one; others leave a list of all.
+    """
+    asked: Any = preview.first.get("resps")
+    left: Any = preview.first.get("filtered_resps")
+    asked, left = (each[0] if isinstance(each, list) and each else "" for each in (asked, left))
+    if not isinstance(asked, list) or len(asked) < 2 or not isinstance(asked[0], str):
+        return 1, 1
+    return len(asked), len(left) if isinstance(left, list) else 1
 
 
 def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field, ...], bool]:

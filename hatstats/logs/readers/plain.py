@@ -124,21 +124,26 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
             hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}"
             f"{constant if missing[0] in _NEEDED else ''}.{other}",
         )
-    score = next((each.paths[0] for each in found if each.column == "correct"), "")
-    averaged = plain_name(score) in {"accuracy", *OTHER_NAMES["accuracy"][0]}
-    if averaged and "n_trials" in columns and "n_correct" not in have and not choices.fields:
-        raise DataError(
-            "an accuracy beside numbers of trials is no score of single answers.",
-            file=file,
-            column=score,
-            hint=f"name numbers of right answers n_correct.{_AS_FRAME}",
-        )
+    found = [_share(each, have, columns, choices) for each in found]
+    have = {each.column for each in found} | set(choices.settings)
     # Counts come in pairs, and before a score; a number of trials alone says nothing of the score.
-    unused = {"n_correct", "n_trials"} - set(choices.fields)
+    unused = set() if "share" in have else {"n_correct", "n_trials"} - set(choices.fields)
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
         unused = {"correct"}
     found = [each for each in found if each.column not in unused]
     return tuple(found)
+
+
+def _share(field: Field, have: set[str], columns: Collection[str], choices: Choices) -> Field:
+    """A score beside a number of trials as the share of them that is right, if it is an accuracy.
+
+    A number beside the score of a single answer is no number of trials, unless it says so.
+    """
+    averaged = plain_name(field.paths[0]) in {"accuracy", *OTHER_NAMES["accuracy"][0]}
+    several = "n_trials" in have and ("n_trials" in columns or "item" not in have)
+    if field.column != "correct" or not averaged or not several or "n_correct" in have:
+        return field
+    return field if "correct" in choices.fields else Field("share", field.paths)
 
 
 def _trials(found: list[Field], named: Mapping[str, str], choices: Choices) -> list[Field]:

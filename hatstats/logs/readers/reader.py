@@ -77,7 +77,8 @@ class Rows:
     `fields` says where the columns are found, `facts` what is known of each file as a whole. For a
     CSV, `delimiter` and `header` (all columns in order); `root` is the folder below which
     partitions (``model=.../``) are named, empty without. `documents` marks a file of ours with
-    what was read from documents.
+    what was read from documents. Each score is the mean of `repeats` answers; `notes` say what was
+    assumed.
     """
 
     kind: Kind
@@ -88,6 +89,8 @@ class Rows:
     header: tuple[str, ...] = ()
     root: str = ""
     documents: bool = False
+    repeats: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

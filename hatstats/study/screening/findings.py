@@ -18,12 +18,14 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.files import read_table, replace_table, study_table
+from hatstats.study.losses import unequal_losses
 from hatstats.study.schema import near
 from hatstats.study.screening.failed_extraction import cell_accuracies, suspicious_cells
 from hatstats.study.study import Study
 
 #: Kinds of findings, the gravest first, and what each means.
 KINDS = {
+    "missing-answers": "Answers that could not be used, more than in the model's other languages",
     "extraction-failure": "Far below the model's other languages",
     "zero-accuracy": "Nothing right where the model is right elsewhere",
     "source-below-all": "Source language below every other language of the model",
@@ -74,6 +76,7 @@ def findings(study: Study) -> list[Finding]:
     chances = study.benchmarks.set_index("benchmark")["chance"]
     cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
     found = [
+        *_missing(study),
         *_extraction(study),
         *_identical(study),
         *_model_twins(study),
@@ -152,6 +155,15 @@ def _concerned(counts: pd.DataFrame, finding: Finding) -> pd.Series[bool]:
         if any(wanted):
             rows &= counts[name].isin(wanted)
     return rows
+
+
+def _missing(study: Study) -> Iterator[Finding]:
+    counts = study.counts[["model", "benchmark", "language"]].drop_duplicates()
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for model, benchmark, language in counts.itertuples(index=False, name=None):
+        groups[str(model), str(benchmark)].append(str(language))
+    for loss, evidence in unequal_losses(study.info.losses, groups):
+        yield Finding("missing-answers", loss.model, loss.benchmark, (loss.language,), evidence)
 
 
 def _extraction(study: Study) -> Iterator[Finding]:

@@ -1,0 +1,176 @@
+"""Counts groups of files in an engine, and keeps account of what does not count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hatstats.errors import DataError
+from hatstats.logs import count
+from hatstats.logs.backends import FILE, DuckDB, Engine, plain_path
+from hatstats.logs.discover import Discovered
+from hatstats.logs.pool import Part, Pool
+from hatstats.logs.readers.plain import find_fields
+from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
+from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values
+
+_DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
+
+
+class Counter:
+    """Counts the rows of groups of files, and why some do not count.
+
+    `read` has the rows read of each file, as far as known; `notes` what scores were taken for;
+    `left_out` maps the files of a group to
+    each file of it and what is not counted.
+    """
+
+    def __init__(self, local: DuckDB, engine: Engine, found: Discovered, choices: Choices) -> None:
+        self.local, self.engine, self.found, self.choices = local, engine, found, choices
+        self.read: dict[str, int] = {}
+        self.notes: dict[str, None] = {}
+        self.left_out: dict[tuple[str, ...], list[tuple[str, LeftOut]]] = {}
+
+    def part(self, rows: Rows) -> Part:
+        """Cells of one group of files; counted again trial by trial where some may repeat."""
+        columns = {field.column for field in rows.fields}
+        named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
+        part = self._part(rows, named, by_prompt=rows.documents)
+        if not rows.documents and not rows.facts and self._may_repeat(part.cells):
+            part = self._part(rows, True, by_prompt=True)
+        return part
+
+    def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
+        """Everything that is not counted, from finding files to pooling their cells."""
+        parts = (self.found.left_out, *self.left_out.values(), pool.left_out)
+        return [(self.original(file), each) for part in parts for file, each in part]
+
+    def original(self, file: str) -> str:
+        """The user's file, where a cleaned copy of it was read."""
+        return self.found.copies.get(file, file)
+
+    def _part(self, rows: Rows, named: bool, *, by_prompt: bool) -> Part:
+        engine: Engine = self.local if rows.documents else self.engine
+        marks = marks_of(self.choices, rows.repeats)
+        try:
+            part = self._counted(engine, rows, None if marks.plain else marks, named, by_prompt)
+            if part is None:
+                marks = self._marks(engine, rows, marks)
+                part = self._counted(engine, rows, marks, named, by_prompt, last=True)
+        except Exception as reason:
+            raise _plain_error(reason, rows) from None
+        assert part is not None
+        if marks.note:
+            self.notes[f"Scores {marks.note}."] = None
+        return part
+
+    def _counted(
+        self, engine: Engine, rows: Rows, marks: Marks | None, named: bool, by_prompt: bool,
+        *, last: bool = False,
+    ) -> Part | None:  # fmt: skip
+        """Cells of a group of files; None where scores are not known and their values must say."""
+        responses, fields = self._responses(engine, rows, named, marks)
+        columns = {each.column for each in fields}
+        by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
+        cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
+        inside = engine is self.local and rows.kind != "table"
+        cells = self.local.store(cells if inside else engine.fetch(cells))
+        ((total, kept),) = self.local.connection.con.execute(
+            f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
+        ).fetchall()
+        if total != kept and not last and {"correct", "share"} & columns:
+            return None
+        self._account(engine, rows, responses, by_file, (int(total or 0), int(kept or 0)))
+        totals = bool({"n_trials", "share"} & columns) and "item" not in responses.columns
+        label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
+        return Part(cells, rows.facts, totals, label)
+
+    def _marks(self, engine: Engine, rows: Rows, marks: Marks) -> Marks:
+        """How the scores of a group of files are read, by their values; an error if not at all."""
+        responses, fields = self._responses(engine, rows, False, marks)
+        found = engine.fetch(count.score_values(responses)).to_pylist()
+        values = [(str(row["score"] or ""), int(row["n_rows"])) for row in found]
+        ((column, path),) = [
+            (each.column, each.paths[0]) for each in fields if each.column in ("correct", "share")
+        ]
+        read = read_values if column == "correct" else read_shares
+
+        def where() -> str:  # the first file with a score that is not known
+            odd, _ = self._responses(engine, rows, True, marks)
+            first = engine.fetch(odd.filter(odd.right.isnull()).limit(1)).to_pylist()
+            file = str((first and first[0].get(FILE)) or rows.files[0])
+            return self.original(plain_path(file).split("::")[0])
+
+        return read(values, marks, where, path)
+
+    def _responses(
+        self, engine: Engine, rows: Rows, named: bool, marks: Marks | None = None
+    ) -> tuple[Any, tuple[Field, ...]]:
+        """Table of responses of a group of files, and where their columns were found."""
+        fields = rows.fields
+        if rows.kind in ("table", "arrow") or not fields:
+            table = engine.table(rows, {})
+            columns = [name for name in table.columns if name != FILE]
+            fields = fields or find_fields(columns, self.choices, rows.files[0])
+        else:
+            header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
+            table = engine.table(rows, header or count.needed_columns(fields), named=named)
+        constant = {name: text for name, text in self.choices.settings.items() if name in NAMES}
+        return count.responses(table, fields, constant, marks), fields
+
+    def _may_repeat(self, cells: Any) -> bool:
+        """Whether some cell has a trial twice, or trials without numbers."""
+        if "codes" not in cells.columns or "item" not in cells.columns:
+            return False
+        names = ["model", "benchmark", "language", "item", "filter", "task", "wording"]
+        if FILE not in cells.columns:  # else cells are added up: a trial may recur in another file
+            names.append("source_language")
+        keys = ", ".join(name for name in names if name in cells.columns)
+        found = self.local.connection.con.execute(
+            f"SELECT 1 FROM {cells.get_name()} GROUP BY {keys} "
+            "HAVING sum(odd) > 0 OR bit_count(sum(codes)) <> sum(n_kept) LIMIT 1"
+        )
+        return bool(found.fetchall())
+
+    def _account(
+        self, engine: Engine, rows: Rows, responses: Any, by_file: bool, sizes: tuple[int, int]
+    ) -> None:
+        """Note the rows read and left out of each file; a second count of a group replaces it.
+
+        `sizes` are the rows read and kept.
+        """
+        total, kept = sizes
+        if rows.kind == "parquet" and not by_file:
+            import pyarrow.parquet
+
+            for file in rows.files:
+                if "://" not in file:
+                    self.read[file] = pyarrow.parquet.read_metadata(file).num_rows
+        elif not by_file:
+            self.read[rows.files[0].split("::")[0]] = total
+        self.left_out[rows.files] = []
+        if total == kept:
+            return
+        if FILE not in responses.columns and rows.kind == "parquet":
+            responses, _ = self._responses(engine, rows, True)
+        for row in engine.fetch(count.left_out(responses)).to_pylist():
+            file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
+            lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
+            self.left_out[rows.files].append((file, lost))
+
+
+def _plain_error(reason: Exception, rows: Rows) -> Exception:
+    """The message of a database about a file, as one error that names the file."""
+    library = type(reason).__module__.split(".")[0].strip("_")
+    encoding = isinstance(reason, UnicodeError)  # a path or name that no database takes
+    if isinstance(reason, DataError) or (library not in _DATABASES and not encoding):
+        return reason
+    text = " ".join(str(reason).split())
+    file = next((file for file in rows.files if file in text), "")
+    several = f" (one of {len(rows.files)} files)" if len(rows.files) > 1 and not file else ""
+    hint = "copy the file again from where it was written, or leave it out."
+    if "maximum_object_size" in text or "Maximum line size" in text:
+        text, hint = "a record is longer than 16 MiB", "leave that file out, or shorten the record."
+    if "No space left" in text or "max_temp_directory_size" in text:
+        hint = "make room for temporary files, or set TMPDIR to a larger disk."
+    message = f"the file cannot be read{several} ({text[:300]})."
+    return DataError(message, file=file or rows.files[0], hint=hint)

@@ -1,0 +1,218 @@
+"""Scores that are half known are asked about, and answers that are missing are never forgotten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import hatstats
+from hatstats import cli
+from hatstats.errors import DataError
+from hatstats.logs.readers.reader import Choices
+from hatstats.logs.vocabulary import FAILED, UNREAD, Marks, marks_of, read_shares, read_values
+from hatstats.study.losses import Loss, unequal_losses
+from hatstats.study.screening.findings import findings
+from tests.logs import writers
+from tests.logs.cases import RIGHT, cells, quiz, samples, truth
+
+
+def read(values: dict[str, int], **given: str) -> Marks:
+    marks = marks_of(Choices(settings=given))
+    return read_values(list(values.items()), marks, lambda: "f.csv", "correct")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("Y", "N"), ("ok", "wrong"), ("100", "0"), ("100%", "0%"), ("T", "F"), ("TRUE", "FALSE"),
+     ("1", "-1"), ("C", "I"), ("pass", "fail"), ("1.0", "0.0"), ("100.0", "0.0")],
+)  # fmt: skip
+def test_both_poles_of_a_vocabulary_are_read(right: str, wrong: str, tmp_path: Path) -> None:
+    frame = quiz()
+    said = frame.assign(correct=frame["correct"].map({1: right, 0: wrong}))
+    said.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert cells(done.study) == truth(frame)
+    surprising = {right, wrong} & {"100", "-1", "100.0"}
+    assert any("Scores read" in note for note in done.notes) == bool(surprising)
+
+
+@pytest.mark.parametrize("other", ["0.5", "P", "2", "maybe", "-0.5", "A"])
+def test_values_that_are_not_known_are_refused_with_their_numbers(
+    other: str, tmp_path: Path
+) -> None:
+    frame = quiz().astype({"correct": "str"})
+    frame.loc[::7, "correct"] = other
+    frame.to_csv(tmp_path / "quiz.csv", index=False)
+    with pytest.raises(DataError, match=r"52 of 360 scores are neither") as error:
+        hatstats.convert_logs(tmp_path)
+    number = other.lower() if other.isalpha() else other
+    assert f"{number!r} (52)" in str(error.value)
+    assert "quiz.csv" in str(error.value)
+    for name, value in (("right", 1.0), ("wrong", 0.0)):
+        study = hatstats.convert_logs(tmp_path, settings={name: other}).study
+        frame["graded"] = frame["correct"].map({"1": 1.0, "0": 0.0}).fillna(value)
+        assert cells(study) == truth(frame, "graded")
+
+
+def test_partial_credit_needs_a_threshold(tmp_path: Path) -> None:
+    frame = (
+        quiz()
+        .assign(correct=lambda t: t["correct"] * 0.6 + 0.1)
+        .rename(columns={"correct": "score"})
+    )
+    frame.to_csv(tmp_path / "quiz.csv", index=False)
+    with pytest.raises(DataError, match=r"settings=\{'right_from': '0.5'\}"):
+        hatstats.convert_logs(tmp_path)
+    done = hatstats.convert_logs(tmp_path, settings={"right_from": "0.5"}, strict=True)
+    assert cells(done.study) == truth(quiz())
+    assert "Scores read right from 0.5 on." in done.notes
+    shown = CliRunner().invoke(cli.app, ["convert", str(tmp_path), "--out", str(tmp_path / "s")])
+    assert "--set right_from=0.5" in shown.stderr
+
+
+@pytest.mark.parametrize("repeats", [3, 7, 10])
+def test_means_of_repeats_are_counts(repeats: int, tmp_path: Path) -> None:
+    means = [number / repeats for number in range(repeats + 1)]
+    for language in ("en", "sw"):
+        path = tmp_path / "org__a" / f"samples_mgsm_direct_{language}_2026-01-01T00-00-00.jsonl"
+        samples(path, means, metric="exact_match", responses=repeats, graded=repeats)
+    study = hatstats.convert_logs(tmp_path, strict=True).study
+    assert sorted(study.counts["n_correct"]) == sorted([*range(repeats + 1)] * 2)
+    assert set(study.counts["n_trials"]) == {float(repeats)}
+    samples(path, [0.123, *means[1:], *[0.456] * 3], metric="exact_match", responses=repeats,
+            graded=repeats)  # fmt: skip
+    with pytest.raises(DataError, match=f"times {repeats} repeats these are no whole numbers"):
+        hatstats.convert_logs(tmp_path)
+
+
+def test_responses_that_were_not_graded_are_said(tmp_path: Path) -> None:
+    for language in ("en", "sw"):
+        path = tmp_path / "org__a" / f"samples_mgsm_direct_{language}_2026-01-01T00-00-00.jsonl"
+        samples(path, [0.0, 1.0, 1.0], metric="exact_match", responses=10)
+    done = hatstats.convert_logs(tmp_path)
+    assert set(done.study.counts["n_trials"]) == {1.0}
+    assert any("10 responses" in note and "other 9 are not used" in note for note in done.notes)
+
+
+def test_each_model_is_read_by_the_best_filter_of_its_own(tmp_path: Path) -> None:
+    for language, right in (("en", 21), ("sw", 17)):
+        for model, filters in (
+            ("a", ("flexible-extract", "strict-match")),
+            ("b", ("strict-match",)),
+        ):
+            path = tmp_path / f"org__{model}"
+            path /= f"samples_mgsm_direct_{language}_2026-01-01T00-00-00.jsonl"
+            samples(path, [1.0] * right + [0.0] * (40 - right), filters=filters)
+    done = hatstats.convert_logs(tmp_path)
+    (note,) = [note for note in done.notes if "not compared like for like" in note]
+    assert "'flexible-extract' (org/a), 'strict-match' (org/b)" in note
+
+
+@pytest.mark.parametrize("share", [1.0, 100.0])
+@pytest.mark.parametrize("by_item", [True, False])
+def test_proportions_with_their_numbers_are_counts(
+    share: float, by_item: bool, tmp_path: Path
+) -> None:
+    key = ["model", "language", "item"] if by_item else ["model", "language"]
+    frame = writers.responses()
+    table = frame.groupby(key, as_index=False)["correct"].agg(["sum", "count"])
+    table = table.assign(accuracy=table["sum"] / table["count"] * share, n_trials=table["count"])
+    table.drop(columns=["sum", "count"]).to_csv(tmp_path / "shares.csv", index=False)
+    study = hatstats.convert_logs(tmp_path, strict=True).study
+    found, expected = cells(study), truth(frame)
+    assert {key: pytest.approx(value) for key, value in expected.items()} == found
+    assert study.data_kind == ("item" if by_item else "aggregate")
+
+
+def test_numbers_that_are_no_proportions_are_refused() -> None:
+    with pytest.raises(DataError, match="neither proportions nor per cent"):
+        read_shares([("0.5", 3), ("40", 3)], Marks(), lambda: "f.csv", "acc")
+    assert read_shares([("50", 3), ("40", 3)], Marks(), lambda: "f.csv", "acc").scale == 100
+    assert read({"1": 50, "0": 50, "0.5": 1}).plain
+    assert read({"100": 5, "0": 5}).right == ("100",)
+    with pytest.raises(DataError):
+        read({"100": 5, "0": 5, "1": 5})
+    assert not UNREAD & FAILED
+
+
+def lossy(folder: Path) -> pd.DataFrame:
+    """The quiz with 20 timeouts, 10 answers that were not read, and 10 blanks."""
+    frame = quiz().astype({"correct": "str"})
+    for model, language, number, word in (
+        ("A", "yo", 20, "timeout"), ("A", "de", 10, "[invalid]"), ("B", "de", 10, "")
+    ):  # fmt: skip
+        rows = frame.index[(frame["model"] == model) & (frame["language"] == language)][:number]
+        frame.loc[rows, "correct"] = word
+    frame.to_csv(folder / "quiz.csv", index=False)
+    return frame
+
+
+@pytest.mark.parametrize("unusable", ["", "wrong", "missing"])
+def test_losses_are_counted_and_reach_study_and_check(unusable: str, tmp_path: Path) -> None:
+    frame = lossy(tmp_path)
+    settings = {"unusable": unusable} if unusable else {}
+    done = hatstats.convert_logs(tmp_path / "quiz.csv", settings=settings)
+    as_wrong = {"": {"[invalid]"}, "wrong": {"[invalid]", "timeout", ""}, "missing": set()}[
+        unusable
+    ]
+    kept = frame[frame["correct"].isin(["0", "1", *as_wrong])]
+    graded = kept.assign(correct=(kept["correct"] == "1").astype(int))
+    assert cells(done.study) == truth(graded)
+    by_cell = {(each.model, each.language): (each.asked, each.missing, each.wrong)
+               for each in done.study.info.losses}  # fmt: skip
+    expected = {}
+    for model, language, number, word in (
+        ("A", "yo", 20, "timeout"), ("A", "de", 10, "[invalid]"), ("B", "de", 10, "")
+    ):  # fmt: skip
+        wrong = number if word in as_wrong else 0
+        expected[model, language] = (60, number - wrong, wrong)
+    assert by_cell == expected
+    assert "A: " in done.study.info.notes
+    assert "Answers that could not be used" in done.summary()
+    again = hatstats.read_study(done.study.write(tmp_path / "study"))
+    assert again.info == done.study.info
+    found = [each.name for each in findings(again) if each.kind == "missing-answers"]
+    assert found == [f"missing-answers:{m}:quiz:{c}" for m, c in sorted(expected)]
+    shown = CliRunner().invoke(cli.app, ["check", str(tmp_path / "study")])
+    assert "not missing at random" in " ".join(shown.stdout.split())
+
+
+def test_a_language_that_was_not_run_is_missing_and_not_wrong(tmp_path: Path) -> None:
+    frame = quiz().astype({"correct": "str"})
+    frame.loc[frame["language"] == "yo", "correct"] = ""
+    frame.to_csv(tmp_path / "quiz.csv", index=False)
+    assert set(hatstats.convert_logs(tmp_path).study.languages) == {"en", "de"}
+
+
+def test_samples_that_ended_in_an_error_are_losses_of_their_language(tmp_path: Path) -> None:
+    writers.inspect_json(writers.responses(), tmp_path)
+    path = sorted(tmp_path.glob("*_sw.json"))[0]
+    log = json.loads(path.read_text())
+    for sample in log["samples"][:10]:
+        sample["scores"], sample["error"] = {}, {"message": "boom"}
+    path.write_text(json.dumps(log))
+    (loss,) = hatstats.convert_logs(tmp_path).study.info.losses
+    assert (loss.language, loss.asked, loss.missing) == ("sw", 36, 10)
+
+
+def test_equal_losses_are_no_finding() -> None:
+    losses = [Loss("m", "b", language, 100, 10, 0) for language in ("en", "sw")]
+    assert not list(unequal_losses(losses, {("m", "b"): ["en", "sw"]}))
+    (found,) = unequal_losses(losses, {("m", "b"): ["en", "de", "sw"][:2]})
+    assert found[0].language == "en"
+
+
+def test_tables_of_losses_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+    lossy(tmp_path)
+    folder = hatstats.convert_logs(tmp_path / "quiz.csv").study.write(tmp_path / "study")
+    path = folder / "study.toml"
+    path.write_text(path.read_text().replace("asked = 60", 'asked = "many"', 1))
+    with pytest.raises(DataError, match="a table of losses is not whole"):
+        hatstats.read_study(folder)
+    with pytest.raises(DataError, match="wrong or missing"):
+        hatstats.convert_logs(tmp_path / "quiz.csv", settings={"unusable": "x"})
+    assert sum(RIGHT["A"].values()) == 85
