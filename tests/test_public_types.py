@@ -64,7 +64,7 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 #: What one part of the package gives to another; no user's code needs it.
-INNER = {"HatScores.tails", "LatentOptions.families", "TransferProfile.counts"}
+INNER = {"HatScores.degrees_of_freedom", "LatentOptions.families", "TransferProfile.counts"}
 
 
 def returned() -> set[type]:

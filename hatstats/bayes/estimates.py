@@ -16,7 +16,12 @@ from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, to_logits
 from hatstats.estimators.methods import default_method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.influence import Tails, cluster_sums, shrunk_covariance, shrunk_logarithms
+from hatstats.inference.influence import (
+    cluster_sums,
+    degrees_of_freedom,
+    shrunk_covariance,
+    shrunk_logarithms,
+)
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import AggregateCounts, aggregate_counts, benchmark_is_item_level
 from hatstats.scores.item_profile import ItemProfile
@@ -70,7 +75,7 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     likelihood with an estimated covariance ignores two things, which are corrected for:
     correlations are shrunk to the mean of their kind (`shrunk_covariance`), since there may be more
     pairs of cells than items; and where few items determine an estimate, its variance is shrunk to
-    that of similar cells and widened to the central 95 % of Student's t (`Tails`).
+    that of similar cells and widened to the central 95 % of Student's t (`degrees_of_freedom`).
 
     Raises NotIdentifiedError with a single item or item cluster, from which sampling error cannot
     be estimated.
@@ -98,7 +103,7 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     # Identical answers have no influence; their error is that of half an answer.
     floor = (least * slope) ** 2
     cov[np.diag_indices_from(cov)] += np.maximum(floor - np.diag(cov), 1e-9 * floor)
-    size, df = mean.size, Tails.from_sums(sums).df
+    size, df = mean.size, degrees_of_freedom(sums)
     cell_logit = logit[:size][model]
     design = np.column_stack([np.eye(len(counts.languages))[language], cell_logit, cell_logit**2])
     width, varies = _as_t(df), np.isfinite(df[size:])

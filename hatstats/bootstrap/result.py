@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import Tails
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
 from hatstats.inference.result_frame import Printed
@@ -150,8 +149,8 @@ class BootstrapScores(Printed, LabelledEstimates):
         """Ranks with the columns of `HatScores.ranks`, by tests of all pairs from the draws."""
         errors = self.scale * (self.draws - self.draws.mean(axis=0)).T
         size = len(self.models)
-        tails = Tails.unknown(size * (size - 1) // 2)
-        tests = PairTests.of(self.estimates, self.covariance, errors, tails)
+        df = np.full(size * (size - 1) // 2, np.inf)
+        tests = PairTests.of(self.estimates, self.covariance, errors, df)
         return rank_table(self.models, self.estimates, tests, conf_level)
 
     def summary(self, conf_level: float = 0.95) -> str:

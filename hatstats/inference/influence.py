@@ -9,7 +9,6 @@ known far better than each of them: covariances can be shrunk towards it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -79,84 +78,62 @@ def second_unit_part(replicates: Iterable[tuple[Floats, Floats]]) -> tuple[Float
     return np.asarray(part, dtype=float), moves
 
 
-@dataclass(frozen=True, slots=True)
-class Tails:
-    """How t statistics of k estimates are distributed.
+def degrees_of_freedom(sums: Floats) -> Floats:
+    """Degrees of freedom (k,) of the variances of k estimates, from influence by cluster, (g, k).
 
-    `df` (k,) is infinite where degrees of freedom are not known to be fewer; `skewness` (k,), the
-    third central moment over the variance to the power 3/2, is NaN where it is not known.
+    The variance ``V = sum_c psi_c^2`` is itself estimated, less precisely the fewer clusters
+    contribute to it: its variance is about ``sum_c psi_c^4 - V^2 / g``, that of a scaled
+    chi-squared with ``df = 2 V^2 / Var(V)`` (Satterthwaite 1946, Biometrics Bull. 2:110-114; for
+    sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441), at most g - 1. Where nothing varies, df is
+    infinite.
     """
+    groups = sums.shape[0]
+    variance = (sums**2).sum(axis=0)
+    varies = variance > 0.0
+    scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=varies)
+    spread = np.maximum((scaled**4).sum(axis=0) - 1.0 / groups, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf))
 
-    df: Floats
-    skewness: Floats
 
-    @classmethod
-    def unknown(cls, size: int) -> Tails:
-        """Normal tails, for `size` estimates whose influence values are not known."""
-        return cls(np.full(size, np.inf), np.full(size, np.nan))
+def crossed_degrees_of_freedom(sums: Floats, moves: Sequence[Floats], variance: Floats) -> Floats:
+    """The same where second units are sampled beside the clusters: see `second_unit_part`.
 
-    @classmethod
-    def from_sums(cls, sums: Floats) -> Tails:
-        """Tails of k estimates from sums of influence values by cluster, shape (g, k).
+    Sums of influence values are (g, k), moves of the second units (w_b, k) by block, and `variance`
+    (k,) the whole one. Its parts are estimated independently, that of a block as a scaled
+    chi-squared with w_b - 1 degrees of freedom, so that by Satterthwaite ``df = V^2 / (V_1^2 / df_1
+    + sum_b V_b^2 / (w_b - 1))``, not fewer than the fewest of a part.
+    """
+    fewest = degrees_of_freedom(sums)
+    own = np.diag(covariance_of_sums(sums))
+    spread = own**2 / fewest
+    for block in moves:
+        freedom = len(block) - 1.0
+        spread = spread + (block**2).sum(axis=0) ** 2 / freedom
+        fewest = np.minimum(fewest, freedom)
+    df = np.divide(variance**2, spread, out=np.full(own.size, np.inf), where=spread > 0.0)
+    return np.asarray(np.maximum(df, fewest))
 
-        The variance ``V = sum_c psi_c^2`` is itself estimated, less precisely the fewer clusters
-        contribute to it: its variance is about ``sum_c psi_c^4 - V^2 / g``, that of a scaled
-        chi-squared with ``df = 2 V^2 / Var(V)`` (Satterthwaite 1946, Biometrics Bull. 2:110-114;
-        for sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441), at most g - 1. The skewness is
-        ``sum_c psi_c^3 / V^(3/2)``. Where nothing varies, df is infinite and the skewness 0.
-        """
-        groups = sums.shape[0]
-        variance = (sums**2).sum(axis=0)
-        varies = variance > 0.0
-        scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=varies)
-        spread = np.maximum((scaled**4).sum(axis=0) - 1.0 / groups, 0.0)
-        with np.errstate(divide="ignore"):
-            df = np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf)
-        return cls(df, (scaled**3).sum(axis=0))
 
-    @classmethod
-    def crossed(cls, sums: Floats, moves: Sequence[Floats], variance: Floats) -> Tails:
-        """Tails where second units are sampled beside the clusters: see `second_unit_part`.
+def degrees_of_freedom_of_sum(
+    blocks: Sequence[Floats] | None,
+    weights: Floats,
+    moves: Sequence[Floats] | None = None,
+    variance: float = np.nan,
+) -> float:
+    """Degrees of freedom of one sum with weights (C,), of estimates with sums (g_b, C_b) by block.
 
-        Sums of influence values are (g, k), moves of the second units (w_b, k) by block, and
-        `variance` (k,) the whole one. Its parts are estimated independently, that of a block as a
-        scaled chi-squared with w_b - 1 degrees of freedom, so that by Satterthwaite ``df = V^2 /
-        (V_1^2 / df_1 + sum_b V_b^2 / (w_b - 1))``, not fewer than the fewest of a part. The
-        skewness is that of the clusters' part, the only one that has enough units to show any.
-        """
-        clusters = cls.from_sums(sums)
-        own = np.diag(covariance_of_sums(sums))
-        spread, fewest = own**2 / clusters.df, clusters.df
-        for block in moves:
-            freedom = len(block) - 1.0
-            spread = spread + (block**2).sum(axis=0) ** 2 / freedom
-            fewest = np.minimum(fewest, freedom)
-        varies = variance > 0.0
-        df = np.divide(variance**2, spread, out=np.full(own.size, np.inf), where=spread > 0.0)
-        share = np.divide(own, variance, out=np.ones(own.size), where=varies)
-        return cls(np.maximum(df, fewest), clusters.skewness * share**1.5)
-
-    @classmethod
-    def from_blocks(
-        cls,
-        blocks: Sequence[Floats] | None,
-        weights: Floats,
-        moves: Sequence[Floats] | None = None,
-        variance: float = np.nan,
-    ) -> Tails:
-        """Tails of one sum with weights (C,), of estimates whose sums are (g_b, C_b) by block.
-
-        Moves of second units are (w_b, C_b) by block, None where none are sampled; `variance` is
-        that of the sum, which only they need.
-        """
-        if blocks is None:
-            return cls.unknown(1)
-        parts = np.split(weights, np.cumsum([psi.shape[1] for psi in blocks])[:-1])
-        sums = np.concatenate([psi @ own for psi, own in zip(blocks, parts, strict=True)])[:, None]
-        if moves is None:
-            return cls.from_sums(sums)
-        moved = [(each @ own)[:, None] for each, own in zip(moves, parts, strict=True)]
-        return cls.crossed(sums, moved, np.array([variance]))
+    Moves of second units are (w_b, C_b) by block, None where none are sampled; `variance` is that
+    of the sum, which only they need. Infinite where influence values are not known.
+    """
+    if blocks is None:
+        return np.inf
+    parts = np.split(weights, np.cumsum([psi.shape[1] for psi in blocks])[:-1])
+    sums = np.concatenate([psi @ own for psi, own in zip(blocks, parts, strict=True)])[:, None]
+    if moves is None:
+        return float(degrees_of_freedom(sums)[0])
+    moved = [(each @ own)[:, None] for each, own in zip(moves, parts, strict=True)]
+    return float(crossed_degrees_of_freedom(sums, moved, np.array([variance]))[0])
 
 
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:

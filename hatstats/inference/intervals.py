@@ -38,74 +38,31 @@ def critical_value(df: ArrayLike, conf_level: float) -> Floats:
     return np.asarray(-special.stdtrit(np.asarray(df, dtype=float), tail), dtype=float)
 
 
-def _unskewed(t: Floats, skewness: Floats) -> Floats:
-    """Hall's transformation of t statistics (k,): increasing, and without skewness."""
-    third = skewness * t / 3.0
-    return t * (1.0 + third + third**2 / 3.0) + skewness / 6.0
-
-
-def _skewed(value: Floats, skewness: Floats, curvature: Floats) -> Floats:
-    """Inverse of Hall's transformation; `curvature` is the skewness in its nonlinear terms."""
-    shifted = value - skewness / 6.0
-    root = np.cbrt(1.0 + curvature * shifted)
-    return np.asarray(3.0 * shifted / (root**2 + root + 1.0), dtype=float)
-
-
 def wald_interval(
-    estimate: ArrayLike,
-    std_error: ArrayLike,
-    df: ArrayLike,
-    conf_level: float,
-    skewness: ArrayLike = np.nan,
+    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
 ) -> Floats:
-    """Limits (k, 2) ``estimate -+ t * std_error``, symmetric unless the estimate is skewed.
-
-    The estimate and its standard error are correlated where few large deviations decide both.
-    Hall's transformation ``t + a t^2 / 3 + a^2 t^3 / 27 + a / 6`` of the t statistic, a the
-    skewness of the estimate (k,), NaN where it is not known, removes that to second order (Hall
-    1992, JRSS B 54:221-228).
-    """
-    known = np.nan_to_num(np.asarray(skewness, dtype=float))
-    return _interval(estimate, std_error, critical_value(df, conf_level), known, known)
-
-
-def _interval(
-    estimate: ArrayLike, std_error: ArrayLike, critical: Floats, skewness: Floats, curvature: Floats
-) -> Floats:
-    """Limits (k, 2) from critical values (k,) and the two skewness terms of `_skewed`."""
+    """Limits (k, 2) ``estimate -+ t * std_error``."""
     centre, error = np.asarray(estimate, dtype=float), np.asarray(std_error, dtype=float)
-    low = centre - error * _skewed(critical, skewness, curvature)
-    high = centre - error * _skewed(-critical, skewness, curvature)
-    return np.stack([low, high], axis=-1)
+    reach = critical_value(df, conf_level) * error
+    return np.stack([centre - reach, centre + reach], axis=-1)
 
 
 def logit_interval(
-    estimate: ArrayLike,
-    std_error: ArrayLike,
-    df: ArrayLike,
-    conf_level: float,
-    skewness: ArrayLike = np.nan,
+    estimate: ArrayLike, std_error: ArrayLike, df: ArrayLike, conf_level: float
 ) -> Floats:
     """Limits of a proportion, symmetric on the logit scale, so that they stay inside (0, 1).
 
     The standard error on the logit scale is ``std_error / (p (1 - p))`` (delta method). An
     estimate on the boundary has no finite logit: its limits are the Wald ones cut to [0, 1].
     With a standard error of 0 the limits are NaN: an interval of length 0 would suggest certainty.
-    Where the `skewness` of the estimate is known, the limits are corrected for it (see
-    `wald_interval`), less the skewness that the logit scale implies by itself.
     """
     p = np.asarray(estimate, dtype=float)
     se = np.asarray(std_error, dtype=float)
     inside = (p > 0.0) & (p < 1.0)
     safe = np.where(inside, p, 0.5)
-    critical = critical_value(df, conf_level)
-    skew = np.asarray(skewness, dtype=float)
-    # To second order t on the logit scale is t - (h'' / 2 h') se t^2, h the logit, h' = 1 / p(1-p).
     scale = se / (safe * (1.0 - safe))
-    curvature = np.nan_to_num(skew - 1.5 * scale * (1.0 - 2.0 * safe))
-    skew = np.nan_to_num(skew)
-    limits = special.expit(_interval(special.logit(safe), scale, critical, skew, curvature))
-    boundary = np.clip(_interval(p, se, critical, skew, skew), 0.0, 1.0)
+    limits = special.expit(wald_interval(special.logit(safe), scale, df, conf_level))
+    boundary = np.clip(wald_interval(p, se, df, conf_level), 0.0, 1.0)
     limits = np.where(inside[..., None], limits, boundary)
     return np.where((se > NO_SPREAD)[..., None], limits, np.nan)
 
@@ -155,10 +112,9 @@ def false_discovery_adjusted(p_values: Floats) -> Floats:
     return adjusted
 
 
-def two_sided_p(statistic: ArrayLike, df: ArrayLike, skewness: ArrayLike = np.nan) -> Floats:
-    """Two-sided p value of a t statistic (normal for infinite `df`); see `wald_interval`."""
-    known = np.nan_to_num(np.asarray(skewness, dtype=float))
-    t = np.abs(_unskewed(np.asarray(statistic, dtype=float), known))
+def two_sided_p(statistic: ArrayLike, df: ArrayLike) -> Floats:
+    """Two-sided p value of a t statistic (normal for infinite `df`)."""
+    t = np.abs(np.asarray(statistic, dtype=float))
     return np.asarray(2.0 * special.stdtr(np.asarray(df, dtype=float), -t), dtype=float)
 
 

@@ -140,7 +140,7 @@ class Contrast(LabelledEstimates):
         Raises
         ------
         DataError
-            For another level: limits may rest on draws or on skewness, which are not kept.
+            For another level: limits may rest on draws, which are not kept.
         """
         if conf_level not in (None, self.conf_level):
             raise DataError(

@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.inference.arrays import Bools, Floats, Ints
-from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import NO_SPREAD, check_level, two_sided_p
 
 
@@ -49,10 +48,10 @@ class PairTests:
     errors: Floats
 
     @classmethod
-    def of(cls, estimates: Floats, covariance: Floats, errors: Floats, tails: Tails) -> PairTests:
+    def of(cls, estimates: Floats, covariance: Floats, errors: Floats, df: Floats) -> PairTests:
         """Tests of all differences of estimates (K,) with a covariance (K, K).
 
-        `tails` are those of the K (K - 1) / 2 differences of each estimate less every later one.
+        `df` are those of the K (K - 1) / 2 differences of each estimate less every later one.
         """
         size = len(estimates)
         first, second = np.triu_indices(size, 1)
@@ -61,7 +60,7 @@ class PairTests:
         error = np.sqrt(np.maximum(variance, 0.0))
         error = np.where(error > NO_SPREAD, error, np.nan)
         t = (estimates[first] - estimates[second]) / error
-        upper = -np.sign(t) * special.ndtri(0.5 * two_sided_p(t, tails.df, tails.skewness))
+        upper = -np.sign(t) * special.ndtri(0.5 * two_sided_p(t, df))
         scores, std_errors = np.full((2, size, size), np.nan)
         scores[first, second], scores[second, first] = upper, -upper
         std_errors[first, second] = std_errors[second, first] = error

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import check_level, logit_interval, two_sided_p, wald_interval
 from hatstats.inference.result_frame import ResultFrame
 
@@ -40,7 +39,7 @@ def tidy_frame(
     estimate: ArrayLike,
     std_error: ArrayLike,
     *,
-    df: ArrayLike | Tails = np.inf,
+    df: ArrayLike = np.inf,
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
     scale: str = "identity",
@@ -48,23 +47,20 @@ def tidy_frame(
 ) -> pd.DataFrame:
     """Rows of the one tidy schema for k estimates and standard errors, NaN where unknown.
 
-    `df` are degrees of freedom, infinite for the normal distribution; `Tails` also correct limits
-    and p values for skewness (see `wald_interval`). Scale ``identity`` gives Wald limits and a test
-    of 0; ``logit`` is for proportions: limits on the logit scale, no test, since 0 is no null of
-    interest. Columns are `IDENTIFIERS` as given, then `TIDY_COLUMNS`.
+    `df` are degrees of freedom, infinite for the normal distribution. Scale ``identity`` gives
+    Wald limits and a test of 0; ``logit`` is for proportions: limits on the logit scale, no test,
+    since 0 is no null of interest. Columns are `IDENTIFIERS` as given, then `TIDY_COLUMNS`.
     """
     check_level(conf_level)
     value = np.atleast_1d(np.asarray(estimate, dtype=float))
     error = np.broadcast_to(np.asarray(std_error, dtype=float), value.shape)
-    skewness = df.skewness if isinstance(df, Tails) else np.nan
-    given = df.df if isinstance(df, Tails) else df
-    freedom = np.broadcast_to(np.asarray(given, dtype=float), value.shape)
+    freedom = np.broadcast_to(np.asarray(df, dtype=float), value.shape)
     if scale == "identity":
-        limits = wald_interval(value, error, freedom, conf_level, skewness)
+        limits = wald_interval(value, error, freedom, conf_level)
         statistic = np.divide(value, error, out=np.full(value.shape, np.nan), where=error > 0)
-        p_value = two_sided_p(statistic, freedom, skewness)
+        p_value = two_sided_p(statistic, freedom)
     elif scale == "logit":
-        limits = logit_interval(value, error, freedom, conf_level, skewness)
+        limits = logit_interval(value, error, freedom, conf_level)
         statistic = p_value = np.full(value.shape, np.nan)
     else:
         raise ValueError(f"scale must be 'identity' or 'logit', not {scale!r}")

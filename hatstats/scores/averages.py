@@ -14,7 +14,11 @@ from scipy import linalg
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import Tails, covariance_of_sums
+from hatstats.inference.influence import (
+    covariance_of_sums,
+    crossed_degrees_of_freedom,
+    degrees_of_freedom,
+)
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import cell_weights, models_on_every
@@ -43,21 +47,22 @@ class ScoreBlock:
     wordings: Floats | None = None
 
     @property
-    def tails(self) -> Tails:
-        """Degrees of freedom and skewness of the cells."""
+    def df(self) -> Floats:
+        """Degrees of freedom of the cells (C,), infinite where items are not known."""
         if self.influence is None:
-            return Tails.unknown(len(self.cells))
+            return np.full(len(self.cells), np.inf)
         if self.wordings is None:
-            return Tails.from_sums(self.influence)
+            return degrees_of_freedom(self.influence)
         variance = np.diag(self.cov)[: len(self.cells)]
-        return Tails.crossed(self.influence, [self.wordings], variance)
+        return crossed_degrees_of_freedom(self.influence, [self.wordings], variance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelScores:
     """Scores of M models with the influence (G_b, M) of each benchmark's item clusters.
 
-    Benchmarks share no items.
+    Benchmarks share no items. Rows (R, M) of `spread` add errors that no item shows, of profiles
+    that borrow from one another.
 
     Examples
     --------
@@ -70,16 +75,20 @@ class ModelScores:
     models: tuple[str, ...]
     estimates: Floats
     influence: tuple[Floats, ...]
+    spread: Floats | None = None
 
     @property
     def covariance(self) -> Floats:
         """Covariance over models, shape (M, M): sum over benchmarks of G/(G-1) psi' psi."""
-        return reduce(np.add, [covariance_of_sums(psi) for psi in self.influence])
+        cov = reduce(np.add, [covariance_of_sums(psi) for psi in self.influence])
+        return cov if self.spread is None else cov + self.spread.T @ self.spread
 
     def less(self, other: ModelScores) -> ModelScores:
         """Difference of two sets of scores of the same models on the same items."""
         influence = tuple(a - b for a, b in zip(self.influence, other.influence, strict=True))
-        return ModelScores(self.models, self.estimates - other.estimates, influence)
+        rows = [each.spread for each in (self, other) if each.spread is not None]
+        spread = np.concatenate(rows) if rows else None
+        return ModelScores(self.models, self.estimates - other.estimates, influence, spread)
 
 
 def _warn_of_no_spread(cells: pd.DataFrame) -> None:
@@ -148,8 +157,7 @@ def assemble(
     )
     cells = pd.concat([block.cells for block in blocks], ignore_index=True).assign(
         std_error=standard_errors(cells_cov),
-        df=np.concatenate([block.tails.df for block in blocks]),
-        skewness=np.concatenate([block.tails.skewness for block in blocks]),
+        df=np.concatenate([block.df for block in blocks]),
     )
     _warn_of_no_spread(cells)
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]

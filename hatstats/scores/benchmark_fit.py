@@ -49,6 +49,18 @@ class SmoothFit(Protocol):
         """Covariance of the possible smoothing bias of ``sum_q weights_q T_l(q)``, (L, L)."""
 
 
+@runtime_checkable
+class BorrowingFit(Protocol):
+    """A fit whose curves differ from those of other models by an estimated spread."""
+
+    def spread_rows(self, weights: Floats) -> tuple[Floats, Floats] | None:
+        """Error by that spread of ``sum_q weights_q T_l(q)``.
+
+        Rows (L, R), whose products, also with those of the other models, are covariances; and the
+        covariance (L, L) of the languages' own curves. None if nothing was borrowed.
+        """
+
+
 def shape_error(fit: ModelFit, weights: Floats, columns: Bools) -> float:
     """Standard deviation of the possible smoothing bias of a fit's mean over languages.
 
@@ -65,11 +77,29 @@ def shape_error(fit: ModelFit, weights: Floats, columns: Bools) -> float:
 class CellScores:
     """Values of one benchmark per model and language (M, L), with the items' influence (N, M, L).
 
-    NaN for languages that a model was never asked in.
+    NaN for languages that a model was never asked in. Where profiles borrow from one another, their
+    spread adds an error that no item shows: `spread` (R, M, L) by what the models have in common,
+    as rows of products like those of items, and `own_spread` (M, L, L), covariance within a model.
     """
 
     estimate: Floats
     influence: Floats
+    spread: Floats | None = None
+    own_spread: Floats | None = None
+
+    def weighted_spread(self, asked: Bools, weights: Floats) -> Floats:
+        """Rows (R', K) of that error of K sums of the cells asked (M, L), weights (K, C)."""
+        if self.spread is None or self.own_spread is None:
+            return np.zeros((0, len(weights)))
+        model = np.nonzero(asked)[0]
+        rows = [self.spread[:, asked] @ weights.T]
+        for m, own in enumerate(self.own_spread):
+            of_model = weights[:, model == m]
+            kept = asked[m]
+            value, vector = np.linalg.eigh(own[np.ix_(kept, kept)])
+            root = vector * np.sqrt(np.maximum(value, 0.0))
+            rows.append(root.T @ of_model.T)
+        return np.concatenate(rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +155,19 @@ class BenchmarkFit:
             shift = fit.distribution_influence(np.nan_to_num(values))
             shift = shift.reshape(-1, moved.size, profiles.shape[1])
             influence[:, moved] += mixing[moved, other][:, None] * shift
-        return CellScores(estimate, influence)
+        return CellScores(estimate, influence, *self._spread(weights))
+
+    def _spread(self, weights: Floats) -> tuple[Floats, Floats] | tuple[()]:
+        """Errors that borrowing adds, see `CellScores`; nothing where nothing is borrowed."""
+        found = [
+            fit.spread_rows(weights[m]) if isinstance(fit, BorrowingFit) else None
+            for m, fit in enumerate(self.models)
+        ]
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
+            return ()
+        rows, own = zip(*known, strict=True)
+        return np.stack(rows).transpose(2, 0, 1), np.stack(own)
 
     def source_influence(self) -> tuple[Floats, Floats]:
         """Mean source accuracy (M,) and the items' influence on it (N, M)."""

@@ -13,7 +13,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
 from hatstats.inference.validation import negative_variance
 
-_CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df", "skewness"]
+_CELL_COLUMNS = ["model", "benchmark", "language", "estimate", "std_error", "df"]
 OVERLAP_COLUMNS = ["model", "benchmark", "outside", "effective_size", "effective_trials"]
 OVERLAP_COLUMNS += ["trimmed", "shape_error", "informed", "note"]
 
@@ -51,8 +51,7 @@ def given_fields(
         "covariance": covariance,
         "reference": _only(table, "reference") if tidy else "given",
         "method": _only(table, "method") if tidy else "given",
-        "estimand": "Scores given by the user, without cells, source accuracies, warnings and the "
-        "skewness of intervals.",
+        "estimand": "Scores given by the user, without cells, source accuracies and warnings.",
         "covariates": table.drop(columns=list(known), errors="ignore").reset_index(drop=True),
         "source": np.full(len(names), np.nan),
         "joint_cov": joint,

@@ -159,6 +159,7 @@ class ItemProfile(TransferProfile):
             self.complete_models,
             np.concatenate([scores.estimates for scores in found]),
             tuple(np.concatenate(psi, axis=1) for psi in influence),
+            _beside([scores.spread for scores in found]),
         )
 
     @property
@@ -201,6 +202,12 @@ class ItemProfile(TransferProfile):
         return ResultFrame([facts])
 
 
+def _beside(spreads: list[Floats | None]) -> Floats | None:
+    """Rows of several sets of scores side by side; None where there are none."""
+    known = [each for each in spreads if each is not None]
+    return np.concatenate(known, axis=1) if known else None
+
+
 def _mean_se(values: Floats) -> float:
     return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
@@ -221,6 +228,9 @@ def _score_block(
     asked = ~np.isnan(estimate)
     values, sums = _values(fit, scores, asked)
     cov, moves = covariance_of_sums(sums), None
+    cells = int(asked.sum())
+    spread = scores.weighted_spread(asked, np.eye(cells))
+    cov[:cells, :cells] += spread.T @ spread
     if refits is not None:
         part, moves = second_unit_part(
             _known(name, asked, other, _values(other, other.scores(reference), asked))
@@ -289,12 +299,14 @@ def average_cells(
     chosen = profile.fits if fits is None else fits
     models = profile.complete_models
     cells = [fit.cells(part.estimate) for fit, part in zip(chosen, parts, strict=True)]
-    estimates, influence = np.zeros(len(models)), []
+    estimates, influence, spread = np.zeros(len(models)), [], []
     for fit, part, rows, own in zip(chosen, parts, cells, cell_weights(cells, models), strict=True):
         estimates += own @ rows["estimate"].to_numpy(dtype=float)
         psi = part.influence[:, ~np.isnan(part.estimate)] @ own.T
         influence.append(cluster_sums(psi, fit.counts.clusters))
-    return ModelScores(models, estimates, tuple(influence))
+        spread.append(part.weighted_spread(~np.isnan(part.estimate), own))
+    errors = np.concatenate(spread)
+    return ModelScores(models, estimates, tuple(influence), errors if len(errors) else None)
 
 
 def score_influence(profile: ItemProfile, reference: str | ArrayLike = "pooled") -> ModelScores:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import Tails
 from hatstats.inference.intervals import check_level
 from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
@@ -54,7 +53,7 @@ def leader_words(tied: Sequence[str], n_models: int) -> str:
 
 
 class RankedScores(LabelledEstimates):
-    """Comparisons of scores of M models that have a `covariance` (M, M) and `tails` of sums."""
+    """Comparisons of scores of M models with a `covariance` (M, M) and `degrees_of_freedom`."""
 
     __slots__ = ()
 
@@ -66,7 +65,7 @@ class RankedScores(LabelledEstimates):
 
         @property
         def weakly_identified(self) -> tuple[str, ...]: ...  # noqa: D102
-        def tails(self, weights: Floats | None = None) -> Tails: ...  # noqa: D102
+        def degrees_of_freedom(self, weights: Floats | None = None) -> Floats: ...  # noqa: D102
 
     def ranks(
         self,
@@ -220,13 +219,13 @@ class RankedScores(LabelledEstimates):
         }
         labels = sorted(named, key=lambda name: -mean[name])
         members = [named[name] for name in labels]
-        tests, (estimates, tails), seed = self._pairs(members, n_draws, rng)
+        tests, (estimates, df), seed = self._pairs(members, n_draws, rng)
         first, second = np.triu_indices(len(labels), 1)
         rows = tidy_frame(
             [f"{labels[j]} - {labels[k]}" for j, k in zip(first, second, strict=True)],
             (estimates[:, None] - estimates)[first, second],
             tests.std_errors[first, second],
-            df=tails,
+            df=df,
             conf_level=tests.simultaneous_level(check_level(conf_level)),
             method=self.method,
             identifiers={"reference": self.reference},
@@ -246,13 +245,14 @@ class RankedScores(LabelledEstimates):
 
     def _pairs(
         self, groups: Sequence[Sequence[str]], n_draws: int, rng: RandomSource
-    ) -> tuple[PairTests, tuple[Floats, Tails], int | None]:
-        """Tests of all differences of K groups, their means (K,), tails of pairs, and the seed."""
+    ) -> tuple[PairTests, tuple[Floats, Floats], int | None]:
+        """Tests of all differences of K groups, their means (K,), df of pairs, and the seed."""
         generator, seed = seeded(rng)
         weights = np.array([group_weights(self.models, each) for each in groups])
         means, cov = weights @ self.estimates, weights @ self.covariance @ weights.T
         # Weights of all pairs at once would fill the memory where models are many.
-        parts = [self.tails(row - weights[k + 1 :]) for k, row in enumerate(weights)]
-        tails = Tails(*(np.concatenate([getattr(t, n) for t in parts]) for n in Tails.__slots__))
+        df = np.concatenate(
+            [self.degrees_of_freedom(row - weights[k + 1 :]) for k, row in enumerate(weights)]
+        )
         errors = normal_errors(cov, n_draws, generator)
-        return PairTests.of(means, cov, errors, tails), (means, tails), seed
+        return PairTests.of(means, cov, errors, df), (means, df), seed

@@ -11,7 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import Tails
+from hatstats.inference.influence import (
+    crossed_degrees_of_freedom,
+    degrees_of_freedom,
+    degrees_of_freedom_of_sum,
+)
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast
 from hatstats.inference.result_frame import ResultFrame
@@ -49,7 +53,7 @@ class HatScores(RankedScores):
         Covariance of (estimates, source).
     cells : DataFrame
         HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error,
-        df, skewness`.
+        df`.
     cells_cov : ndarray, shape (C, C)
         Covariance of the cells.
     overlap : DataFrame
@@ -115,12 +119,13 @@ class HatScores(RankedScores):
         """Degrees of freedom of the standard errors, by model.
 
         Few where few items carry a score, as with a weak model under a reference of easy items
-        (`hatstats.inference.influence.Tails`); infinite where items are not known one by one.
+        (`hatstats.inference.influence.degrees_of_freedom`); infinite where items are not known
+        one by one.
         """
-        return pd.Series(self.tails().df, index=self.labels, name="df")
+        return pd.Series(self.degrees_of_freedom(), index=self.labels, name="df")
 
-    def tails(self, weights: Floats | None = None) -> Tails:
-        """Tails of the scores, or of sums of them with weights (K, M).
+    def degrees_of_freedom(self, weights: Floats | None = None) -> Floats:
+        """Degrees of freedom of the scores, or of sums of them with weights (K, M).
 
         Of scores made elsewhere a sum has the fewest degrees of freedom of its parts.
         """
@@ -128,12 +133,12 @@ class HatScores(RankedScores):
         if self.influence is not None:
             sums = self.influence @ rows.T
             if self.wordings is None:
-                return Tails.from_sums(sums)
+                return degrees_of_freedom(sums)
             variance = np.einsum("km,mn,kn->k", rows, self.covariance, rows)
-            return Tails.crossed(sums, [each @ rows.T for each in self.wordings], variance)
+            moves = [each @ rows.T for each in self.wordings]
+            return crossed_degrees_of_freedom(sums, moves, variance)
         given = np.inf if self.given_df is None else self.given_df
-        df = np.where(rows != 0.0, given, np.inf).min(axis=1)
-        return Tails(df, np.full(len(rows), np.nan))
+        return np.asarray(np.where(rows != 0.0, given, np.inf).min(axis=1))
 
     @property
     def shape_error(self) -> Floats:
@@ -166,32 +171,31 @@ class HatScores(RankedScores):
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Confidence limits as an array, shape (M, 2); on the logit scale for proportions.
 
-        Student's t with the degrees of freedom `df`, and skewed as the influence of items is.
+        Student's t with the degrees of freedom `df`.
         """
         interval = logit_interval if self.bounded else wald_interval
-        tails = self.tails()
-        return interval(self.estimates, self.std_errors, tails.df, conf_level, tails.skewness)
+        return interval(self.estimates, self.std_errors, self.degrees_of_freedom(), conf_level)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model in the tidy schema, with `effective_trials` where items are known."""
         facts = pd.DataFrame({"model": self.models, "estimate": self.estimates})
-        rows = self._tidy(facts.assign(std_error=self.std_errors), self.tails(), conf_level)
+        facts = facts.assign(std_error=self.std_errors, df=self.degrees_of_freedom())
+        rows = self._tidy(facts, conf_level)
         trials = self.effective_trials
         return rows if np.isnan(trials).all() else rows.assign(effective_trials=trials)
 
     def tidy_cells(self, conf_level: float = 0.95) -> pd.DataFrame:
         """One row per model, benchmark and language in the tidy schema."""
-        tails = Tails(*self.cells[["df", "skewness"]].to_numpy(dtype=float).T)
-        return self._tidy(self.cells, tails, conf_level)
+        return self._tidy(self.cells, conf_level)
 
-    def _tidy(self, facts: pd.DataFrame, tails: Tails, conf_level: float) -> pd.DataFrame:
-        """Tidy rows of scores or cells (`estimate, std_error` and identifying columns)."""
+    def _tidy(self, facts: pd.DataFrame, conf_level: float) -> pd.DataFrame:
+        """Tidy rows of scores or cells (`estimate, std_error, df` and identifying columns)."""
         identifiers = {name: list(facts[name]) for name in IDENTIFIERS if name in facts}
         rows = tidy_frame(
             "HAT",
             facts["estimate"],
             facts["std_error"],
-            df=tails,
+            df=facts["df"],
             conf_level=conf_level,
             method=self.method,
             scale="logit" if self.bounded else "identity",
@@ -242,7 +246,7 @@ class HatScores(RankedScores):
         if languages is None and other_languages is None:
             term, weights = difference(self.models, a, b)
             value, variance = weights @ self.estimates, weights @ self.covariance @ weights
-            tails = self.tails(weights[None])
+            df = float(self.degrees_of_freedom(weights[None])[0])
         else:
             other = languages if other_languages is None else other_languages
             sides = (a, languages), (b, other)
@@ -250,13 +254,14 @@ class HatScores(RankedScores):
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
             variance = weights @ self.cells_cov @ weights
             moves = self.cell_wordings
-            tails = Tails.from_blocks(self.cell_influence, weights, moves, float(variance))
+            blocks = self.cell_influence
+            df = degrees_of_freedom_of_sum(blocks, weights, moves, float(variance))
         row = tidy_frame(
             term,
             value,
             # Of two equal models the variance of the difference may round to below 0.
             float(np.sqrt(np.maximum(variance, 0.0))),
-            df=tails,
+            df=df,
             conf_level=conf_level,
             method=self.method,
             identifiers={"reference": self.reference},
@@ -331,7 +336,7 @@ class HatScores(RankedScores):
 
         ``HatScores.from_frame(scores.tidy(), scores.cov)`` gives the same estimates, standard
         errors and degrees of freedom. Not in a tidy table, and so lost: cells, source accuracies,
-        warnings, the skewness of intervals, and the table of models: for trends give
+        warnings, and the table of models: for trends give
         ``scores.tidy().merge(study.models, on="model")``.
 
         Parameters

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, stats
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from hatstats.inference.intervals import (
@@ -55,46 +55,6 @@ def test_logit_interval_against_theory(p: float, se: float, level: float) -> Non
     # Correct and incorrect answers are mirror images.
     mirrored = logit_interval(1 - p, se, np.inf, level)
     assert mirrored == pytest.approx([1 - high, 1 - low], abs=1e-9)
-
-
-def transformed(t: float, skewness: float) -> float:
-    """Hall's transformation, as his paper writes it."""
-    return t + skewness / 3 * t**2 + skewness**2 / 27 * t**3 + skewness / 6
-
-
-@given(st.floats(-1.5, 1.5), st.floats(2, 200), st.floats(0.5, 0.999))
-def test_skewed_limits_against_naive(skewness: float, df: float, level: float) -> None:
-    """A root finder inverts the transformation; limits are where the p value is 1 - level."""
-    low, high = wald_interval(3.0, 0.5, df, level, skewness)
-    critical = stats.t.isf((1 - level) / 2, df)
-    for limit, value in ((low, critical), (high, -critical)):
-        root = optimize.brentq(lambda t, value=value: transformed(t, skewness) - value, -1e6, 1e6)
-        assert limit == pytest.approx(3.0 - 0.5 * root, rel=1e-6, abs=1e-6)
-        assert two_sided_p((3.0 - limit) / 0.5, df, skewness) == pytest.approx(1 - level, rel=1e-6)
-
-
-@given(st.floats(0.02, 0.98), st.floats(-3, 3))
-def test_skewed_logit_limits_equal_wald_limits_to_second_order(p: float, skewness: float) -> None:
-    """With n items error and skewness fall as 1 / sqrt n, and the gap, in errors, as 1 / n."""
-    gaps = []
-    for size in (400, 1600):
-        se, skew = p * (1 - p) / np.sqrt(size), skewness / np.sqrt(size)
-        on_logits = logit_interval(p, se, 20.0, 0.95, skew)
-        gaps.append(np.abs(on_logits - wald_interval(p, se, 20.0, 0.95, skew)).max() / se)
-    assert gaps[0] < 0.1
-    assert gaps[1] < 0.35 * gaps[0] + 1e-3
-
-
-def test_no_skewness_and_unknown_skewness() -> None:
-    np.testing.assert_array_equal(
-        wald_interval(0.3, 0.1, 9.0, 0.95, 0.0), wald_interval(0.3, 0.1, 9.0, 0.95)
-    )
-    # Known not to be skewed, limits are symmetric; of unknown skewness, the logit scale gives it.
-    low, high = logit_interval(0.1, 0.02, 9.0, 0.95, 0.0)
-    assert 0.1 - low == pytest.approx(high - 0.1, rel=0.03)
-    low, high = logit_interval(0.1, 0.02, 9.0, 0.95)
-    assert high - 0.1 > 1.3 * (0.1 - low)
-    assert two_sided_p(2.0, 9.0, np.nan) == two_sided_p(2.0, 9.0)
 
 
 def test_logit_interval_of_small_errors_is_walds() -> None:

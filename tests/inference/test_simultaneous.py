@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hatstats.inference.arrays import Bools, Floats
-from hatstats.inference.influence import Tails
 from hatstats.inference.simultaneous import PairTests, normal_errors, tiers
 from tests.reference import stored
 
@@ -21,9 +20,8 @@ def pair_tests(
 ) -> PairTests:
     """Tests of all pairs whose errors are drawn from the same covariance."""
     number = len(estimates) * (len(estimates) - 1) // 2
-    tails = Tails(np.full(number, df), np.full(number, np.nan))
     errors = normal_errors(cov, n_draws, np.random.default_rng(seed))
-    return PairTests.of(estimates, cov, errors, tails)
+    return PairTests.of(estimates, cov, errors, np.full(number, df))
 
 
 def random_covariance(rng: np.random.Generator, size: int) -> Floats:

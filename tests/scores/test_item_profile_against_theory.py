@@ -154,9 +154,11 @@ def test_covariances_are_symmetric_and_not_negative(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]) -> None:
+    # In a panel two models may differ in shape where their items do not show it.
+    options = LatentOptions(borrow=False) if method == "latent" else None
     rows = item_rows(["a", "other"], ["en", "sw", "yo"], 70, rng=np.random.default_rng(8))
     rows += [("copy", *row[1:]) for row in rows if row[0] == "a"]
-    scores = fit_profile(study_of(rows), method=method).hat(reference)
+    scores = fit_profile(study_of(rows), method=method, options=options).hat(reference)
     first, copy = scores.models.index("a"), scores.models.index("copy")
     assert scores.estimates[first] == scores.estimates[copy]
     correlation = (
@@ -179,7 +181,7 @@ def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> 
         twins += [(*row[:3], f"{row[3]}{end}", *row[4:6], f"pair {row[3]}") for end in "xy"]
     apart = [(*row[:6], "") for row in twins]
     # Which cost of roughness is chosen depends on how many items are known to be apart.
-    options = LatentOptions(roughness=1.0) if method == "latent" else None
+    options = LatentOptions(borrow=False, roughness=1.0) if method == "latent" else None
     once, paired, lone = (
         fit_profile(study_of(each), method=method, options=options).hat(reference)
         for each in (rows, twins, apart)
@@ -208,9 +210,7 @@ def test_contrast_uses_the_covariance() -> None:
     assert row["std_error"] == pytest.approx(np.sqrt(variance))
     psi = scores.influence[:, 1] - scores.influence[:, 0]
     assert row["df"] == pytest.approx(2 / (sum(psi**4) / sum(psi**2) ** 2 - 1 / 100))
-    limits = wald_interval(
-        row["estimate"], row["std_error"], row["df"], 0.9, sum(psi**3) / sum(psi**2) ** 1.5
-    )
+    limits = wald_interval(row["estimate"], row["std_error"], row["df"], 0.9)
     assert (row["conf_low"], row["conf_high"]) == pytest.approx(tuple(limits))
     assert row["statistic"] == pytest.approx(row["estimate"] / row["std_error"])
     assert variance < scores.covariance[0, 0] + scores.covariance[1, 1]

@@ -210,7 +210,7 @@ def test_tidy_scores_make_scores_again(profile: TransferProfile) -> None:
         scores.reference,
         True,
     )
-    assert "without cells, source accuracies, warnings" in " ".join(again.summary().split())
+    assert "without cells, source accuracies and warnings" in " ".join(again.summary().split())
     with pytest.raises(DataError, match=r"table.merge\(study.models, on='model'\)"):
         hs.fit_trend(again, "log10(params_total)")
     # The test of a difference has the fewer degrees of freedom of the two scores.

@@ -219,8 +219,13 @@ class UnrestrictedFamily:
 
     def held_slopes(self, theta: Floats) -> Floats:
         """Derivatives with the functions held off 0 and 1, shape (L, Q, p)."""
-        curve = special.expit(np.clip(theta @ self.columns.T, -_LARGEST_LOGIT, _LARGEST_LOGIT))
-        return np.asarray((curve * (1.0 - curve))[:, :, None] * self.columns, dtype=float)
+        return np.asarray(held_slope(theta @ self.columns.T)[:, :, None] * self.columns)
+
+
+def held_slope(logits: Floats) -> Floats:
+    """Derivative of ``expit`` at logits that are held off the ends."""
+    value = special.expit(np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT))
+    return np.asarray(value * (1.0 - value), dtype=float)
 
 
 type Family = IncreasingFamily | UnrestrictedFamily

@@ -32,6 +32,8 @@ _RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
 # Down to 1e-4: with .01 two humps of hardness would be smeared into one another, and the scores of
 # models on their far side be off by one standard error (660 items, ten trials).
 _SMOOTHING = np.geomspace(1e5, 1e-4, 19)
+# Least value of 1 - leverage by which an item's influence is divided.
+_LEAST_SHARE = 0.2
 
 
 def _design() -> tuple[Floats, Floats]:
@@ -62,9 +64,10 @@ class Deconvolution:
     `density` (Q,) holds the probabilities g of the grid points, from the atom 0 to the atom 1;
     `posterior` (J, Q) P(x | k, n) of each pattern; `basis` (Q, p) the columns B of the exponential
     family ``g = softmax(B theta)``; `theta_influence` (J, p) the influence on theta of one item
-    with each pattern (centred over items). `theta_shape` (p, p) is ``H^-1 P H^-1``, H the Hessian
-    and P the penalty: covariance of the bias of theta if log g were drawn from the prior that the
-    penalty stands for. `smoothing` is the penalty weight chosen.
+    with each pattern (centred over items), and `leverage` (J,) what it moves in its own score.
+    `theta_shape` (p, p) is ``H^-1 P H^-1``, H the Hessian and P the penalty: covariance of the bias
+    of theta if log g were drawn from the prior that the penalty stands for. `smoothing` is the
+    penalty weight chosen.
 
     Where trials share wordings, `kernel_slope` (J, Q) holds the derivatives of ``log P(k | n, x)``
     by their correlation, `theta_by_correlation` (p,) those of theta; zeros elsewhere.
@@ -76,11 +79,23 @@ class Deconvolution:
     patterns: Patterns
     basis: Floats
     theta_influence: Floats
+    leverage: Floats
     theta_shape: Floats
     kernel_slope: Floats
     theta_by_correlation: Floats
     smoothing: float
     log_likelihood: float
+
+    def influence(self, slope: Floats) -> Floats:
+        """Influence (N, K) of items on K functions of theta with derivatives (K, p).
+
+        An item's score is from the fit to all other items, where few items decide a direction.
+        """
+        share = np.maximum(1.0 - self.leverage, _LEAST_SHARE)
+        moved = (self.theta_influence @ slope.T) / share[:, None]
+        moved -= (self.patterns.size @ moved) / self.patterns.size.sum()
+        index = self.patterns.index
+        return np.asarray(np.where(index[:, None] >= 0, moved[index], 0.0))
 
 
 def _softmax(theta: Floats) -> Floats:
@@ -191,13 +206,15 @@ def deconvolve(
         weighted = posterior * kernel_slope
         by_kernel = weighted @ _BASIS - weighted.sum(axis=1, keepdims=True) * (posterior @ _BASIS)
         by_correlation = np.linalg.solve(curvature, patterns.size @ by_kernel)
+    influence = np.linalg.solve(curvature, scores.T).T
     return Deconvolution(
         grid=GRID,
         density=density,
         posterior=posterior,
         patterns=patterns,
         basis=_BASIS,
-        theta_influence=np.linalg.solve(curvature, scores.T).T,
+        theta_influence=influence,
+        leverage=(influence * scores).sum(axis=1),
         theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
         kernel_slope=kernel_slope,
         theta_by_correlation=by_correlation,

@@ -176,11 +176,11 @@ def test_the_choice_is_the_rule_written_with_loops(seed: int) -> None:
 def test_a_number_given_is_the_cost_used() -> None:
     counts = counts_of_pairs(2)
     for roughness in (0.1, 10.0):
-        (model,) = fit_latent(counts, LatentOptions(roughness=roughness)).models
+        (model,) = fit_latent(counts, LatentOptions(borrow=False, roughness=roughness)).models
         assert model.roughness == roughness
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_cost_that_is_not_positive_is_refused(bad: float) -> None:
     with pytest.raises(DataError, match="above 0, or None"):
-        LatentOptions(roughness=bad)
+        LatentOptions(borrow=False, roughness=bad)

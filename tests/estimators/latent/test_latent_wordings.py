@@ -83,9 +83,12 @@ def test_influence_on_the_distribution_is_the_derivative_by_the_weight_of_an_ite
     counts: ItemCounts,
 ) -> None:
     values = np.column_stack([GRID, GRID**2])
-    families = LatentOptions(roughness=1.0).families(GRID)
+    families = LatentOptions(borrow=False, roughness=1.0).families(GRID)
     one = np.ones(counts.items.size)
     fit = fit_grouped(group_items(counts, 0), families)
+    # Without the step from a fit to all items to one to all others.
+    plain = replace(fit.deconvolution, leverage=np.zeros_like(fit.deconvolution.leverage))
+    fit = replace(fit, deconvolution=plain)
     influence = fit.distribution_influence(values)
 
     def of(weights: np.ndarray) -> np.ndarray:
@@ -111,7 +114,7 @@ def test_kernel_derivative_is_the_derivative_of_the_equations(counts: ItemCounts
     assert items.correlation is not None
     rho = items.correlation.value
     part = deconvolve(items.patterns, correlation=rho)
-    (family,) = LatentOptions(roughness=1.0).families(GRID).values()
+    (family,) = LatentOptions(borrow=False, roughness=1.0).families(GRID).values()
     prior, means = Prior.of_family(family), items.average_means
     theta = prior.theta[None] + 0.3
     slopes = family.held_slopes(theta)
@@ -136,10 +139,10 @@ def test_kernel_derivative_is_the_derivative_of_the_equations(counts: ItemCounts
 def test_scores_change_with_the_correlation_as_the_influence_says(counts: ItemCounts) -> None:
     items = group_items(counts, 0)
     assert items.correlation is not None
-    families = LatentOptions(roughness=1.0).families(GRID)
+    families = LatentOptions(borrow=False, roughness=1.0).families(GRID)
     fit = fit_grouped(items, families)
     weights = fit.distribution
-    by_kernel = fit._directions(fit.parts[0], weights).correlation
+    ((_, by_kernel),) = fit._derivatives(weights)[0].correlations.values()
 
     def scores(step: float) -> np.ndarray:
         assert items.correlation is not None
