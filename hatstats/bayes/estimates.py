@@ -88,6 +88,8 @@ def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
     both = np.concatenate([source_influence, influence[:, model, language]], axis=1)
     sums = cluster_sums(both, counts.clusters)
     cov = shrunk_covariance(sums, _kinds(len(counts.models), model, language))[0]
+    spread = scores.weighted_spread(~np.isnan(estimate), np.eye(model.size))
+    cov[mean.size :, mean.size :] += spread.T @ spread
     if not np.isfinite(cov).all():
         raise NotIdentifiedError(
             f"benchmark {counts.benchmark!r}: sampling error cannot be estimated from one item or "

@@ -59,7 +59,8 @@ def bootstrap_hat(
 
     Weights of item clusters are drawn once for all models and languages, independently by
     benchmark; each draw is ``estimates + (w - 1) @ psi`` with psi the clusters' influence values,
-    which carry the estimation of the reference distribution.
+    which carry the estimation of the reference distribution. Where profiles borrow from one
+    another, a normal error by their spread over models is added, which no item shows.
 
     Parameters
     ----------
@@ -125,8 +126,9 @@ def bootstrap_hat(
         )
     influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
     scores = replace(scores, influence=influence)
-    draws_rng, refit_rng = generator.spawn(2)
+    draws_rng, refit_rng, spread_rng = generator.spawn(3)
     draws = linear_draws(scores.estimates, influence, n_draws, kind=kind, rng=draws_rng)
+    draws += scores.spread_errors(n_draws, spread_rng)
     refits, failed = check_steps(items, reference, scores, check_refits, refit_rng)
     return BootstrapScores(
         models=scores.models,

@@ -217,7 +217,7 @@ def _from_items(
     profile: ItemProfile, reference: str, n_draws: int, rng: np.random.Generator
 ) -> MeasureDraws:
     scores = score_influence(profile, reference)
-    hat = np.repeat(scores.estimates[None], n_draws, axis=0)
+    hat = scores.estimates + scores.spread_errors(n_draws, rng.spawn(1)[0])
     blocks = []
     for psi in scores.influence:
         weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)

@@ -83,6 +83,14 @@ class ModelScores:
         cov = reduce(np.add, [covariance_of_sums(psi) for psi in self.influence])
         return cov if self.spread is None else cov + self.spread.T @ self.spread
 
+    def spread_errors(self, n_draws: int, rng: np.random.Generator) -> Floats:
+        """Draws (B, M) of the errors that borrowing adds; 0 where nothing is borrowed."""
+        if self.spread is None:
+            return np.zeros((n_draws, len(self.models)))
+        # A root with M rows instead of R: the same covariance from fewer random numbers.
+        root = np.linalg.qr(self.spread, mode="r")
+        return np.asarray(rng.standard_normal((n_draws, len(root))) @ root)
+
     def less(self, other: ModelScores) -> ModelScores:
         """Difference of two sets of scores of the same models on the same items."""
         influence = tuple(a - b for a, b in zip(self.influence, other.influence, strict=True))

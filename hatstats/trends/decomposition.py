@@ -246,6 +246,7 @@ def _from_items(
     crossed = {name: score_influence(profile, f"model:{name}") for name in (*first, *second)}
     values = np.zeros(4)
     influence = [np.zeros((psi.shape[0], 4)) for psi in own.influence]
+    spread = np.zeros((1, 4))
     share = 1.0 / (len(first) * len(second))
     for a, b in itertools.product(first, second):
         terms = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
@@ -254,8 +255,12 @@ def _from_items(
             values[column] += share * scores.estimates[index]
             for total, psi in zip(influence, scores.influence, strict=True):
                 total[:, column] += share * psi[:, index]
+            if scores.spread is not None:
+                # The same rows under every reference: errors in one coefficient of a curve.
+                spread = np.zeros((len(scores.spread), 4)) if len(spread) == 1 else spread
+                spread[:, column] += share * scores.spread[:, index]
     cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)
-    return values, cov
+    return values, cov + spread.T @ spread
 
 
 def _from_means(
