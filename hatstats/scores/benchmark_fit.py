@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Bools, Floats
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.reference import reference_mixture
 
 _TAIL = 0.01
@@ -21,6 +22,9 @@ _MOSTLY, _PARTLY = 0.5, 0.2
 # The same of the shape error in the standard error: an interval 2 SE wide on either side that is
 # off by half an SE holds the truth in 92 % of cases instead of 95 %.
 _SHAPE_SHARE = 0.5
+# A source accuracy that lies below the target accuracy by more than this, and by more than so many
+# standard errors, is no measure of what a model knows: answers in a format that was not read, say.
+_SOURCE_BELOW, _SOURCE_ERRORS = 0.05, 3.0
 
 
 class ModelFit(Protocol):
@@ -51,7 +55,11 @@ class SmoothFit(Protocol):
 
 @runtime_checkable
 class BorrowingFit(Protocol):
-    """A fit whose curves differ from those of other models by an estimated spread."""
+    """A fit whose curves may differ from those of other models by an estimated spread."""
+
+    @property
+    def borrows(self) -> bool:
+        """Whether the model was fitted together with others."""
 
     def spread_rows(self, weights: Floats) -> tuple[Floats, Floats] | None:
         """Error by that spread of ``sum_q weights_q T_l(q)``.
@@ -59,6 +67,9 @@ class BorrowingFit(Protocol):
         Rows (L, R), whose products, also with those of the other models, are covariances; and the
         covariance (L, L) of the languages' own curves. None if nothing was borrowed.
         """
+
+    def alone(self) -> ModelFit:
+        """The fit to the model's own items."""
 
 
 def shape_error(fit: ModelFit, weights: Floats, columns: Bools) -> float:
@@ -213,46 +224,74 @@ class BenchmarkFit:
             cumulative = np.cumsum(own)
             inner = (cumulative > _TAIL) & (cumulative - own < 1.0 - _TAIL)
             outside = float(weights[m][~inner].sum())
-            ratio = np.divide(weights[m] ** 2, own, out=np.zeros_like(own), where=own > 0)
+            spread = np.divide(weights[m] ** 2, own, out=np.zeros_like(own), where=own > 0)
             covered = bool((own[weights[m] > 0] > 0).all())
             kept = np.where(inner, weights[m], 0.0)
             mean = _mean_profile(fit.profile[columns])
             shape = shape_error(fit, weights[m], columns) if smooth else 0.0
+            fault = self._source_fault(m) if smooth else ""
+            found = [fault, *self._weaknesses(m, outside, weights[m], columns)]
+            if shape > _SHAPE_SHARE * errors[m] and outside <= _MOSTLY:
+                found.append(
+                    f"possible smoothing bias of {shape:.3f} either way, beside a standard error "
+                    f"of {errors[m]:.3f}, so that its interval may be too short"
+                )
+            words = "; ".join(filter(None, found))
             rows.append(
                 {
                     "model": model,
                     "benchmark": self.counts.benchmark,
                     "outside": outside,
-                    "effective_size": float(items[m] / ratio.sum()) if covered else 0.0,
+                    "effective_size": float(items[m] / spread.sum()) if covered else 0.0,
                     "effective_trials": self.counts.effective_trials[m],
                     "trimmed": float(kept @ mean / kept.sum()) if kept.sum() > 0 else np.nan,
                     "shape_error": shape,
-                    "informed": outside <= _MOSTLY,
-                    "note": self._note(model, outside, shape, float(errors[m])),
+                    "informed": outside <= _MOSTLY and not fault,
+                    "note": f"{model} on {self.counts.benchmark}: {words}." if words else "",
                 }
             )
         return ResultFrame(rows)
 
-    def _note(self, model: str, outside: float, shape: float, error: float) -> str:
-        """What weakens a score, in words; empty if nothing does."""
-        where = f"{model} on {self.counts.benchmark}"
-        if outside > _MOSTLY:
-            return (
-                f"{where}: {outside:.0%} of the reference lies outside the model's own source "
-                "accuracies; its score is mostly extrapolation."
+    def _source_fault(self, m: int) -> str:
+        """Whether source answers are no measure of what a model knows, in words."""
+        source, target = self.counts.source_accuracy()[m], self.counts.target_accuracy()[m]
+        asked = ~np.isnan(target)
+        average = ratio(np.where(asked, target, 0.0).sum(axis=1), asked.sum(axis=1))
+        excess = (average - source)[~np.isnan(average - source)]
+        if excess.size < 2:
+            return ""
+        error = excess.std(ddof=1) / np.sqrt(excess.size)
+        if excess.mean() <= max(_SOURCE_BELOW, _SOURCE_ERRORS * error):
+            return ""
+        return (
+            f"set aside, since its source accuracy ({np.nanmean(source):.3f}) lies below its "
+            f"accuracy in the target languages ({np.nanmean(average):.3f}): its source answers are "
+            "no measure of what it knows"
+        )
+
+    def _weaknesses(self, m: int, outside: float, weights: Floats, columns: Bools) -> Iterator[str]:
+        """How far a score rests on the model's own items, in words."""
+        if outside <= _PARTLY:
+            return
+        text = f"{outside:.0%} of the reference lies outside the model's own source accuracies"
+        fit = self.models[m]
+        panel = fit if isinstance(fit, BorrowingFit) and fit.borrows else None
+        if outside <= _MOSTLY:
+            yield text + (
+                ", where its profile is borrowed from the other models"
+                if panel is not None
+                else ", where its profile is extrapolated, so that its interval may be too short"
             )
-        found = []
-        if outside > _PARTLY:
-            found.append(
-                f"{outside:.0%} of the reference lies outside the model's own source accuracies, "
-                "where its profile is extrapolated"
+        elif panel is not None:
+            own = float(weights @ _mean_profile(panel.alone().profile[columns]))
+            yield text
+            yield (
+                "its score is mostly extrapolation by the shape of the other models' profiles, "
+                f"and is {own:.3f} if fitted alone"
             )
-        if shape > _SHAPE_SHARE * error:
-            found.append(
-                f"possible smoothing bias of {shape:.3f} either way, beside a standard error of "
-                f"{error:.3f}"
-            )
-        return f"{where}: {'; '.join(found)}; its interval may be too short." if found else ""
+        else:
+            yield text
+            yield "its score is mostly extrapolation"
 
 
 def _mean_profile(profile: Floats) -> Floats:

@@ -167,3 +167,25 @@ def test_one_trial_of_some_items_is_fine() -> None:
     rows = item_rows(["a", "b"], ["en", "sw"], 60, rng=np.random.default_rng(10), trials=None)
     assert any(row[2] == "en" and row[5] == 1 for row in rows)
     assert np.isfinite(fit_profile(study_of(rows), method="latent").hat().std_errors).all()
+
+
+def test_a_model_whose_source_answers_are_no_measure_is_set_aside() -> None:
+    """Its source answers were in a format that was not read: below its targets in all outputs."""
+    rng = np.random.default_rng(4)
+    rows = item_rows(["a", "b", "c"], ["en", "sw", "yo"], 80, rng=rng)
+    rows = [
+        (*row[:4], float(rng.binomial(5, 0.1)), *row[5:])
+        if row[0] == "a" and row[2] == "en"
+        else row
+        for row in rows
+    ]
+    scores = fit_profile(study_of(rows), method="latent").hat()
+    assert scores.weakly_identified == ("a",)
+    note = scores.overlap.set_index("model").loc["a", "note"]
+    assert "set aside, since its source accuracy (0.1" in note
+    assert "below its accuracy in the target languages (0." in note
+    for text in (str(scores), scores._repr_html_()):
+        assert "set aside" in re.sub(r"\s+", " ", text)
+    assert "a" not in set(scores.ranks(rng=1)["model"])
+    # Raw target accuracies are what they are.
+    assert not fit_profile(study_of(rows), method="latent").hat("own").weakly_identified

@@ -21,6 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
@@ -191,7 +192,8 @@ def fit_panel(
         if len(parts) == 1:
             logits = parts[0].curves.theta @ COLUMNS.T
             shift = common_shift(logits[~np.isnan(logits).any(axis=1)], mean.curve[0])
-        in_panel = InPanel(panel, m, shift)
+        alone = partial(fit_grouped, each, LatentOptions(borrow=False).families(GRID))
+        in_panel = InPanel(panel, m, shift, alone)
         models.append(
             LatentModel(own.whole, parts, mean, own.average, np.nan, each.correlation, in_panel)
         )

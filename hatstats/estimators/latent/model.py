@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,13 @@ class InPanel:
 
     With the shift (Q,) of all its languages' curves, on the logit scale, that gives them the mean
     curve of the panel; None where languages were asked of different items, so that the mean over an
-    item's languages is another.
+    item's languages is another. `alone` fits the model to its own items.
     """
 
     panel: PanelCurves
     place: int
     shift: Floats | None
+    alone: Callable[[], LatentModel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,15 @@ class LatentModel:
         own, gradient = self._derivatives(weights)
         _, rows = self.in_panel.panel.directions(self.in_panel.place, gradient)
         return rows, own.curve_shape()
+
+    @property
+    def borrows(self) -> bool:
+        """Whether the model was fitted together with others."""
+        return self.in_panel is not None
+
+    def alone(self) -> LatentModel:
+        """The fit to this model's own items."""
+        return self if self.in_panel is None else self.in_panel.alone()
 
     def _derivatives(self, weights: Floats) -> tuple[Derivatives, Floats]:
         """Derivatives of ``sum_x weights_x T_l(x)`` by the model's equations outside a panel.
