@@ -39,6 +39,7 @@ from .estimators.joint.compare import compare_joint as compare_joint
 from .estimators.joint.options import JointOptions as JointOptions
 from .estimators.latent.fit import LatentOptions as LatentOptions
 from .estimators.methods import fit_profile as fit_profile
+from .estimators.panel.options import PanelOptions as PanelOptions
 from .inference.labelled import Contrast as Contrast
 from .logs.convert import Conversion as Conversion
 from .logs.convert import convert_logs as convert_logs

@@ -218,7 +218,7 @@ def with_method(options: CellOptions, study: Study) -> CellOptions:
     if options.method is not None or not items:
         return replace(options, method=options.method or "latent")
     method, _ = default_method(study.select(benchmarks=items))
-    return replace(options, method="joint" if method == "joint" else "latent")
+    return replace(options, method="latent" if method == "aggregate" else method)
 
 
 def study_cells(

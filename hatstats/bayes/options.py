@@ -101,7 +101,7 @@ class CellOptions:
 
     Attributes
     ----------
-    method : {"latent", "joint", "observed"}, optional
+    method : {"latent", "joint", "panel", "observed"}, optional
         Estimator of the profiles of item-level benchmarks; by default the one that their trials
         allow, see `hatstats.fit_profile`.
     reference : str
@@ -117,14 +117,14 @@ class CellOptions:
     CellOptions(method='joint', reference='pooled', correlation=0.0)
     """
 
-    method: Literal["latent", "joint", "observed"] | None = None
+    method: Literal["latent", "joint", "panel", "observed"] | None = None
     reference: str = "pooled"
     correlation: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and impossible correlations."""
         if self.method is not None:
-            one_of("method", self.method, ("latent", "joint", "observed"))
+            one_of("method", self.method, ("latent", "joint", "panel", "observed"))
         if not 0.0 <= self.correlation < 1.0:
             raise DataError(
                 "the correlation of two models on the same items must lie in [0, 1)",

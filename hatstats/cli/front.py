@@ -45,7 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Method = Literal["latent", "joint", "observed", "aggregate"]
+Method = Literal["latent", "joint", "panel", "observed", "aggregate"]
 # As in `hatstats.scores.wordings`, which takes long to import.
 Scope = Literal["these wordings", "wordings like these"]
 StudyPath = Annotated[Path, typer.Argument(help="A study folder, or one CSV or Parquet table.")]

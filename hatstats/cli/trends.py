@@ -10,7 +10,7 @@ import typer
 from hatstats.cli.front import FAILED, Choice, StudyPath, read, trend_source, verb
 from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
 
-Cells = Literal["latent", "joint", "observed"]
+Cells = Literal["latent", "joint", "panel", "observed"]
 Sampler = Literal["nutpie", "pymc"]
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 

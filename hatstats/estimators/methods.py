@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from hatstats.study import Study, as_study
 if TYPE_CHECKING:
     from hatstats.estimators.joint.options import JointOptions
     from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.estimators.panel.options import PanelOptions
 
-    type ItemOptions = LatentOptions | JointOptions
+    type ItemOptions = LatentOptions | JointOptions | PanelOptions
 
-Method = Literal["latent", "joint", "observed", "aggregate"]
+Method = Literal["latent", "joint", "panel", "observed", "aggregate"]
 
 
 def default_method(study: Study) -> tuple[Method, str]:
@@ -94,10 +95,12 @@ def fit_profile(
     study : Study
         Flagged cells are used if they are in it: call ``study.without_flagged()`` first to leave
         them out.
-    method : {"latent", "joint", "observed", "aggregate"}, optional
+    method : {"latent", "joint", "panel", "observed", "aggregate"}, optional
         ``latent`` conditions on an item's chance of a right answer, without the noise of few
         trials; ``joint`` does so by a parametric model, which also serves one
-        trial per item, in two or more target languages or of several models; ``observed``
+        trial per item, in two or more target languages or of several models; ``panel`` learns how
+        hard an item is from the other models, eight or more of different weights (a column
+        `weights` of the table of models, else every model has its own); ``observed``
         conditions on the share of right answers seen; ``aggregate`` fits a line between models
         and needs no items. The default is ``latent`` where every item has two or more effective
         trials in the source language, ``joint`` where items have fewer, ``aggregate`` where not
@@ -106,9 +109,9 @@ def fit_profile(
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
         For ``aggregate``: stated correlation of two models' accuracies on the same items.
-    options : LatentOptions or JointOptions, optional
+    options : LatentOptions, JointOptions or PanelOptions, optional
         For ``latent``: whether profiles increase, and the cost of roughness; for ``joint``: which
-        parametric model.
+        parametric model; for ``panel``: the residual standard deviation of items.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def fit_profile(
     """
     study = as_study(study, "fit_profile")
     if method is not None:
-        one_of("method", method, ("latent", "joint", "observed", "aggregate"))
+        one_of("method", method, get_args(Method))
     counts: list[ItemCounts] = []
     guessing: dict[tuple[str, ...], str] = {}
     reason = ""
@@ -154,11 +157,13 @@ def fit_profile(
         return fit_aggregate(study, slope=slope, correlation=correlation)
     from hatstats.scores.item_profile import ItemProfile
 
-    fits = []
+    fits, twins = [], {}
+    if "weights" in study.models:
+        twins = dict(zip(study.models["model"], study.models["weights"].astype(str), strict=True))
     for part in counts:
-        fits.append(_fit_benchmark(part, method, options))
+        fits.append(_fit_benchmark(part, method, options, twins))
         _warn_of_constant_sources(part)
-    refit = partial(_fit_benchmark, method=method, options=options)
+    refit = partial(_fit_benchmark, method=method, options=options, twins=twins)
     out = dict.fromkeys(name for _, *names in guessing for name in names)
     return ItemProfile(study, method, tuple(fits), options, reason, refit, tuple(out))
 
@@ -209,17 +214,31 @@ def _check_options(
         return
     from hatstats.estimators.joint.options import JointOptions
     from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.estimators.panel.options import PanelOptions
 
-    kinds: dict[str, type] = {"latent": LatentOptions, "joint": JointOptions}
+    kinds: dict[str, type] = {
+        "latent": LatentOptions,
+        "joint": JointOptions,
+        "panel": PanelOptions,
+    }
     if not isinstance(options, kinds.get(method, ())):
         text = f"{type(options).__name__} for method {method!r}"
-        hint = "give LatentOptions to 'latent', JointOptions to 'joint', none to the others."
+        hint = (
+            "give LatentOptions to 'latent', JointOptions to 'joint', PanelOptions to 'panel', "
+            "none to the others."
+        )
         raise DataError(text, column="options", hint=hint)
 
 
 @one_thread
-def _fit_benchmark(counts: ItemCounts, method: Method, options: ItemOptions | None) -> BenchmarkFit:
-    """Fit the models of one benchmark by an item-level method."""
+def _fit_benchmark(
+    counts: ItemCounts, method: Method, options: ItemOptions | None, twins: Mapping[str, str]
+) -> BenchmarkFit:
+    """Fit the models of one benchmark by an item-level method; `twins` names models' weights."""
+    if method == "panel":
+        from hatstats.estimators.panel.fit import fit_panel
+
+        return fit_panel(counts, cast("PanelOptions | None", options), twins=twins)
     if method == "joint":
         from hatstats.estimators.joint.fit_models import fit_joint
 

@@ -23,7 +23,7 @@ from hatstats.scores.counts import ItemCounts, without_each_wording
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
-from hatstats.scores.wordings import LIKE_THESE, THESE, Scope
+from hatstats.scores.wordings import LEAST_TRIALS, LIKE_THESE, THESE, Scope
 from hatstats.study import Study
 
 #: Source accuracies at which the tidy table of an item-level profile shows it.
@@ -55,6 +55,10 @@ class ItemProfile(TransferProfile):
         given = "chance of a right answer in the source language"
         if self.method == "observed":
             given = "observed share of right answers in the source language"
+        elif self.method == "panel":
+            trials = any(part.effective_trials.max() >= LEAST_TRIALS for part in self.counts)
+            given += " as the answers of the other models of this panel to the item"
+            given += " and its own trials give it" if trials else " give it"
         elif any(fit.together or fit.counts.source_trials.max() < 2 for fit in self.fits):
             # One trial: what an item owes to its source language alone looks like noise.
             over = "models and languages" if any(fit.together for fit in self.fits) else "languages"
@@ -70,7 +74,9 @@ class ItemProfile(TransferProfile):
 
     def _guessing_part(self) -> str:
         """How a score divides into knowing and guessing, where guesses are in the model."""
-        found = [part for part in self.counts if self.method == "joint" and part.chance > 0.0]
+        found = [
+            part for part in self.counts if self.method in ("joint", "panel") and part.chance > 0
+        ]
         return "".join(
             f" Guessing is in the model: of a score S on {part.benchmark}, "
             f"(S - {part.chance:.3g}) / {1.0 - part.chance:.3g} is known, the rest guessed."

@@ -175,7 +175,7 @@ def analyse(
     profile = fit_profile(used, method=options.method)
     method = cast("Method", profile.method)
     specifications = _specifications(study, options, method) if study.claims else {}
-    from_items = method in ("latent", "joint")
+    from_items = method in ("latent", "joint", "panel")
     total = 5 + len(specifications) + from_items + 8 * options.bayes
     step("HAT scores")
     scores = profile.hat(

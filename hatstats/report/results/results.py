@@ -33,7 +33,7 @@ class ReportOptions:
     reference : str
         Reference distribution of source accuracy: ``pooled``, ``uniform``, ``own`` or
         ``model:NAME``.
-    method : {"latent", "joint", "observed", "aggregate"}, optional
+    method : {"latent", "joint", "panel", "observed", "aggregate"}, optional
         Estimator; by what the study offers if None.
     scope : {"these wordings", "wordings like these"}
         Over what scores, trends and claims generalise, beside items.

@@ -26,7 +26,7 @@ class Specification:
 
     Attributes
     ----------
-    method : {"latent", "joint", "observed", "aggregate"}
+    method : {"latent", "joint", "panel", "observed", "aggregate"}
         Estimator of the profile.
     stages : {1, 2}
         Scores first and then a trend (2), or one regression from accuracies (1).
