@@ -81,6 +81,12 @@ class Choice:
     quick: Annotated[
         bool, typer.Option("--quick", help="Skip the analyses under other choices.")
     ] = False
+    source: Annotated[
+        str | None, typer.Option(help="Source language of a table, where it does not say one.")
+    ] = None
+    chance: Annotated[
+        float | None, typer.Option(help="Chance level of a table, where it does not say one.")
+    ] = None
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
 
@@ -117,9 +123,8 @@ def verb(
 def read(path: Path, choice: Choice) -> tuple[Study, Study]:
     """Read a study; return it whole, and without flagged cells unless they were asked for."""
     from hatstats.study.describe import flagged_words
-    from hatstats.study.read import read_study
 
-    study = read_study(path)
+    study = open_study(path, choice)
     if choice.with_flagged or study.flagged.empty:
         return study, study
     print(
@@ -127,6 +132,45 @@ def read(path: Path, choice: Choice) -> tuple[Study, Study]:
         file=sys.stderr,
     )
     return study, study.without_flagged()
+
+
+def open_study(path: Path, choice: Choice) -> Study:
+    """Read a study folder, a table of counts, or a table of answers or accuracies of any layout.
+
+    What was assumed about a table goes to stderr.
+    """
+    from hatstats.study.read import read_study
+
+    given = {"source_language": choice.source, "chance": choice.chance}
+    settings = {name: str(value) for name, value in given.items() if value is not None}
+    if not path.is_file():
+        if settings:
+            raise DataError(
+                "--source and --chance are for a table.",
+                file=path,
+                hint="write them into benchmarks.csv of the study.",
+            )
+        return read_study(path)
+    from hatstats.logs.readers.documents import preview_file
+
+    columns = preview_file(path).first.keys()
+    if not settings and {"model", "language", "n_correct", "n_trials"} <= columns:
+        return read_study(path)
+    from hatstats.logs.convert import convert_logs
+
+    try:
+        done = convert_logs(path, settings=settings)
+    except DataError as error:
+        raise DataError(f"{_in_options(str(error))} (--set and --map: hatstats convert)") from None
+    for note in done.notes:
+        print(in_flags(_in_options(f"Note: {note}")), file=sys.stderr)
+    return done.study
+
+
+def _in_options(text: str) -> str:
+    """A text with settings of a conversion that verbs about tables have as options."""
+    text = text.replace("settings={'source_language': 'CODE'}", "--source CODE")
+    return text.replace("settings={'chance': '0.25'}", "--chance 0.25")
 
 
 def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from hatstats.cli.front import FAILED, Choice, StudyPath, read, verb
+from hatstats.cli.front import FAILED, Choice, StudyPath, open_study, read, verb
 from hatstats.cli.terminal import print_json, print_json_text, print_tables, progress_bar, say
 
-#: Options of a verb that change nothing of what is computed.
-_NOT_ANALYSIS = ("json", "debug")
+#: Options of a verb that say how to read and print, not what is computed.
+_NOT_ANALYSIS = ("json", "debug", "source", "chance")
 
 
-@verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick")
+@verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick", "source",
+      "chance")  # fmt: skip
 def report(
     study: StudyPath,
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier run is replaced.")],
@@ -27,10 +28,9 @@ def report(
 ) -> None:
     """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
     from hatstats.report.manifest import check_out
-    from hatstats.study.read import read_study
 
     check_out(out)
-    data = read_study(study)
+    data = open_study(study, choice)
     from hatstats.report.results.analysis import analyse
     from hatstats.report.results.results import ReportOptions
     from hatstats.report.run_folder import write_run
@@ -57,7 +57,7 @@ def report(
         raise typer.Exit(FAILED)
 
 
-@verb("conf_level", "reference", "method", "scope", "with_flagged")
+@verb("conf_level", "reference", "method", "scope", "with_flagged", "source", "chance")
 def score(study: StudyPath, *, choice: Choice) -> None:
     """Print the HAT score of every model, best first."""
     _, used = read(study, choice)

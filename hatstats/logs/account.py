@@ -53,28 +53,6 @@ def account_table(
     return table.astype({"format": "str"}).reset_index()
 
 
-def pairing_notes(study: Study) -> list[str]:
-    """Say which languages lack items of the source language, or have items it lacks."""
-    notes = []
-    counts = study.counts.assign(is_source=study.is_source)
-    for benchmark, cells in counts[(counts["item"] != "").to_numpy()].groupby(
-        "benchmark", sort=False
-    ):
-        source = set(cells.loc[cells["is_source"].to_numpy(), "item"])
-        lacking, extra = [], []
-        for language, rows in cells.groupby("language", sort=False):
-            items = set(rows["item"])
-            if len(source - items) and not rows["is_source"].any():
-                lacking.append(f"{language} ({len(source - items)} of {len(source)})")
-            if items - source:
-                extra.append(f"{language} ({len(items - source)} of {len(items)})")
-        if lacking:
-            notes.append(f"{benchmark}: items missing in {', '.join(lacking)}.")
-        if extra:
-            notes.append(f"{benchmark}: items without a source row in {', '.join(extra)}.")
-    return notes
-
-
 def suffix_notes(names: Sequence[str]) -> list[str]:
     """Suggest, for models whose names differ only by a suffix, how to merge them; nothing is."""
     stems: dict[str, list[str]] = defaultdict(list)

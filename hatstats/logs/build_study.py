@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import quoted
+from hatstats.logs.languages import is_english, standard_tag
+from hatstats.logs.pairing import as_totals, by_number
 from hatstats.logs.pool import Pool
 from hatstats.logs.readers.reader import Choices
-from hatstats.logs.task_names import FAMILIES, Family, is_english
+from hatstats.logs.task_names import FAMILIES, Family
 from hatstats.study.claims import StudyInfo
 from hatstats.study.frames.rows import settle_prompts
 from hatstats.study.losses import loss_note
@@ -18,7 +22,9 @@ from hatstats.study.study import Study, study_of_sheets
 from hatstats.study.trials import without_copies
 
 
-def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, list[str]]:
+def study_of_counts(
+    pool: Pool, choices: Choices, name: str, files: tuple[Path, ...] = ()
+) -> tuple[Study, list[str]]:
     """Make a study of the table ``counts`` of a pool, with notes.
 
     Benchmarks without a known source language are set aside in the pool, with the reason.
@@ -33,6 +39,7 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
     for benchmark, cells in frame.groupby("benchmark", sort=False):
         cells = settle_prompts(_one_level(cells, str(benchmark), pool), notes)
         family = _family_of(str(benchmark))
+        cells = _paired(cells, str(benchmark), family, choices, notes)
         before = cells["source_language"]
         cells = cells.assign(source_language=_sources(cells, choices))
         if (cells["source_language"] == "").all():
@@ -53,11 +60,6 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
             notes.append(
                 f"{benchmark}: chance level taken as 0 (4 options: settings={{'chance': '0.25'}})."
             )
-        if family is not None and not family.parallel:
-            notes.append(
-                f"{benchmark}: its languages have items of their own, so that no item pairs: "
-                "compare accuracies only."
-            )
         frames.append(cells.assign(chance=chance))
     if not frames:
         reasons = dict.fromkeys(each.reason for _, each in pool.left_out if not each.by_rule)
@@ -72,7 +74,7 @@ def study_of_counts(pool: Pool, choices: Choices, name: str) -> tuple[Study, lis
     said = " ".join(loss_note(losses))
     source = "converted from logs of evaluations"
     info = StudyInfo(name, title=name, source=source, notes=said, losses=losses)
-    return study_of_sheets(sheets, info), notes + _trial_notes(counts)
+    return study_of_sheets(sheets, info, files=files), notes + _trial_notes(counts)
 
 
 def _by_wording(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
@@ -93,6 +95,24 @@ def _by_wording(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         return frame
     sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max"}
     return frame.groupby([*cell, "prompt"], sort=False, as_index=False).agg(sums)
+
+
+def _paired(
+    cells: pd.DataFrame, benchmark: str, family: Family | None, choices: Choices, notes: list[str]
+) -> pd.DataFrame:
+    """Cells whose items pair across languages, or totals where they are other questions."""
+    wanted = choices.of("pair", benchmark)
+    if (cells["item"] == "").all():
+        return cells
+    if wanted == "number":
+        return by_number(cells, benchmark)
+    if wanted == "no" or (family is not None and not family.parallel and wanted != "yes"):
+        notes.append(
+            f"{benchmark}: its languages have items of their own, so that no item pairs: "
+            f"accuracies only are kept (settings={{'pair@{benchmark}': 'yes'}} pairs by names)."
+        )
+        return as_totals(cells)
+    return cells
 
 
 def _family_of(benchmark: str) -> Family | None:
@@ -120,7 +140,8 @@ def _sources(cells: pd.DataFrame, choices: Choices) -> pd.Series:
     languages = [str(name) for name in cells["language"].unique()]
     given = cells["source_language"]
     if wanted := choices.of("source_language", str(cells["benchmark"].iloc[0])):
-        return same(wanted if wanted in languages else "")
+        alike = [name for name in languages if standard_tag(name) == (standard_tag(wanted) or "-")]
+        return same(wanted if wanted in languages else alike[0] if len(alike) == 1 else "")
     own = cells.loc[given != "", ["benchmark", "item", "source_language"]].drop_duplicates()
     complete = (given != "").all()
     if complete and own["source_language"].nunique() == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from hatstats.logs.account import (
     account_table,
     conversion_text,
     left_out_table,
-    pairing_notes,
     suffix_notes,
 )
 from hatstats.logs.backends import DuckDB, Engine, OtherBackend, engine_for
 from hatstats.logs.build_study import study_of_counts
 from hatstats.logs.counter import Counter
 from hatstats.logs.discover import Discovered, Progress, discover
+from hatstats.logs.pairing import pairing_notes
 from hatstats.logs.pool import Pool
 from hatstats.logs.readers.plain import ALIASES
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, Rows
@@ -31,9 +32,11 @@ from hatstats.study.study import Study
 
 #: What `settings` may name beside the columns of a response.
 SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table", "right", "wrong",
-            "right_from", "unusable")  # fmt: skip
+            "right_from", "unusable", "pair", "task", "languages")  # fmt: skip
 #: Those that may be given for one benchmark or language: ``chance@xnli``, ``n_trials@xnli/de``.
-_BY_BENCHMARK = ("n_trials", "chance", "source_language")
+_BY_BENCHMARK = ("n_trials", "chance", "source_language", "pair")
+#: Settings that are one of a few words.
+_WORDS = {"pair": ("yes", "number", "no"), "languages": ("merged", "apart")}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -54,14 +57,15 @@ class Conversion(Printed):
 
     Examples
     --------
-    >>> import tempfile
+    >>> import os
+    import tempfile
     >>> import hatstats as hs
     >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     table = study.write(f"{folder}/quiz") / "counts.csv"
     ...     done = hs.convert_logs(table, settings={"source_language": "src", "chance": "0"})
-    >>> done.notes
-    ('simulated: 10 trials of every item.',)
+    >>> done.notes[1]
+    'simulated: 10 trials of every item.'
     """
 
     study: Study
@@ -124,7 +128,8 @@ def convert_logs(
 
     Examples
     --------
-    >>> import tempfile
+    >>> import os
+    import tempfile
     >>> import pandas as pd
     >>> import hatstats as hs
     >>> rows = pd.DataFrame({
@@ -166,7 +171,9 @@ def convert_logs(
         pool = Pool(local, parts, choices)
         pool.counts()
         _check_something(pool.rows("SELECT 1 FROM counts LIMIT 1"), counter.losses(pool))
-        study, notes = study_of_counts(pool, choices, _study_name(paths[0]))
+        study, notes = study_of_counts(
+            pool, choices, _study_name(paths[0]), tuple(filter(os.path.isfile, map(Path, paths)))
+        )
         losses = left_out_table(counter.losses(pool))
         by_file = {counter.original(file): n for file, n in pool.read_by_file().items()}
         files = account_table(found.formats, counter.read | by_file | found.read, losses)
@@ -212,6 +219,9 @@ def _choices(fields: Mapping[str, str], settings: Mapping[str, str]) -> Choices:
                 value=value,
                 hint=f"set one of {', '.join(known)}, model:OLD.{near(name, known)}",
             )
+        if value not in _WORDS.get(name, (value,)):
+            hint = f"say {' or '.join(_WORDS[name])}."
+            raise DataError("there is no such choice.", column=name, value=value, hint=hint)
         if name in ("n_trials", "chance", "right_from"):
             number = pd.to_numeric(value, errors="coerce")
             if not 0 <= number < (1.0 if name == "chance" else float("inf")):

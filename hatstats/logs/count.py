@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, LOST
 from hatstats.logs.configuration import SEPARATOR
-from hatstats.logs.readers.reader import NAMES, RIGHT, WRONG, Field
+from hatstats.logs.readers.reader import NAMES, RIGHT, WIDE_LANGUAGE, WIDE_VALUE, WRONG, Field
 from hatstats.logs.vocabulary import FAILED, UNREAD, Marks
 from hatstats.study.schema import MISSING_WORDS
 
@@ -51,8 +51,18 @@ def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
             for part in parents:
                 inner = level.setdefault(part, {})
                 level = inner if isinstance(inner, dict) else {}
-            level.setdefault(last, None)
+            if last not in (WIDE_LANGUAGE, WIDE_VALUE):
+                level.setdefault(last, None)
     return columns
+
+
+def made_long(table: ir.Table, wide: Sequence[str]) -> ir.Table:
+    """A table with a column for each language as one with a row for each language, all text."""
+    import ibis.selectors
+
+    text = table.mutate(**{name: table[name].cast("string") for name in wide})
+    columns = ibis.selectors.cols(*wide)
+    return text.pivot_longer(columns, names_to=WIDE_LANGUAGE, values_to=WIDE_VALUE)
 
 
 def responses(

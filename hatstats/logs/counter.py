@@ -9,7 +9,7 @@ from hatstats.logs import count
 from hatstats.logs.backends import FILE, DuckDB, Engine, plain_path
 from hatstats.logs.discover import Discovered
 from hatstats.logs.pool import Part, Pool
-from hatstats.logs.readers.plain import find_fields
+from hatstats.logs.readers.plain import find_fields, wide_columns
 from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
 from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values
 
@@ -106,14 +106,19 @@ class Counter:
         self, engine: Engine, rows: Rows, named: bool, marks: Marks | None = None
     ) -> tuple[Any, tuple[Field, ...]]:
         """Table of responses of a group of files, and where their columns were found."""
-        fields = rows.fields
+        fields, wide = rows.fields, rows.wide
         if rows.kind in ("table", "arrow") or not fields:
             table = engine.table(rows, {})
             columns = [name for name in table.columns if name != FILE]
-            fields = fields or find_fields(columns, self.choices, rows.files[0])
+            if not fields:
+                wide = wide_columns(columns, self.choices)
+                fields = find_fields(columns, self.choices, rows.files[0], wide)
         else:
             header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
-            table = engine.table(rows, header or count.needed_columns(fields), named=named)
+            needed = count.needed_columns(fields) | dict.fromkeys(wide)
+            table = engine.table(rows, header or needed, named=named)
+        if wide:
+            table = count.made_long(table, wide)
         constant = {name: text for name, text in self.choices.settings.items() if name in NAMES}
         return count.responses(table, fields, constant, marks), fields
 
@@ -139,7 +144,7 @@ class Counter:
         `sizes` are the rows read and kept.
         """
         total, kept = sizes
-        if rows.kind == "parquet" and not by_file:
+        if rows.kind == "parquet" and not by_file and not rows.wide:
             import pyarrow.parquet
 
             for file in rows.files:

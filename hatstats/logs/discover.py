@@ -202,7 +202,7 @@ def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
     A text in gzip is read through once: databases do not check that it is whole.
     """
     path = preview.path
-    if preview.kind not in ("jsonl", "csv", "tsv"):
+    if preview.kind not in ("jsonl", "csv"):
         return preview
     check_gzip(path)
     if not preview.array and not has_byte_order_mark(path):

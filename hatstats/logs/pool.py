@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
 from hatstats.logs.configuration import runs_apart
 from hatstats.logs.count import EXTRA
+from hatstats.logs.languages import one_language
 from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
-from hatstats.logs.task_names import read_task
+from hatstats.logs.task_names import alike_names, read_task
 from hatstats.study.losses import Loss
 
 if TYPE_CHECKING:
@@ -58,13 +59,21 @@ class Pool:
     def counts(self) -> None:
         """Make the table ``counts``: one row for each cell, sorted."""
         self._name_tasks()
+        self._merge_spellings()
         self._rename_models()
         self._keep_runs_apart()
         self._rename_models()  # by the names that runs kept apart have now
         self._choose_filters()
-        self.set_aside("language = ''", NO_LANGUAGE)
+        spoken: dict[str, list[str]] = defaultdict(list)
+        for name, language in self.rows("SELECT DISTINCT benchmark, language FROM pooled"):
+            spoken[str(name)].append(str(language))
+        asked = alike_names(spoken)
+        self.notes += asked
+        self.set_aside("language = ''", "; ".join([NO_LANGUAGE, *asked]))
         self._note_losses()
+        self._drop_questions()
         self._drop_repeats()
+        self._drop_duplicates()
         self._note_runs()
         several = self.rows(
             "SELECT 1 FROM pooled WHERE n_kept > 0 AND NOT totals AND item <> '' GROUP BY model, "
@@ -141,7 +150,7 @@ class Pool:
         """Read benchmark and language out of names of tasks that stand in the rows."""
         self._run("CREATE TEMP TABLE pooled_rows AS SELECT file, n_rows FROM pooled")
         for (name,) in self.rows("SELECT DISTINCT task FROM pooled WHERE task <> ''"):
-            task = read_task(str(name))
+            task = read_task(str(name), self.choices.settings.get("task", ""))
             self._run(
                 "UPDATE pooled SET "
                 f"benchmark = if(benchmark = '', {quoted(task.benchmark)}, benchmark), "
@@ -154,6 +163,30 @@ class Pool:
             self.notes.append(
                 "Benchmark not named: called 'benchmark' (settings={'benchmark': 'NAME'})."
             )
+
+    def _merge_spellings(self) -> None:
+        """Give a language one name in each benchmark, whatever models and files call it."""
+        if self.choices.settings.get("languages") == "apart":
+            return
+        for column in ("language", "source_language"):
+            sizes: dict[str, list[tuple[str, int]]] = defaultdict(list)
+            for benchmark, name, rows in self.rows(
+                "SELECT benchmark, name, sum(n) FROM (SELECT benchmark, language AS name, "
+                "sum(n_rows) AS n FROM pooled GROUP BY ALL UNION ALL SELECT DISTINCT benchmark, "
+                "source_language, 0 FROM pooled) WHERE name <> '' GROUP BY ALL ORDER BY ALL"
+            ):
+                sizes[str(benchmark)].append((str(name), int(str(rows))))
+            for benchmark, names in sizes.items():
+                merged = one_language(names)
+                for name, kept in merged.items():
+                    where = f"benchmark = {quoted(benchmark)} AND {column} = {quoted(name)}"
+                    self._run(f"UPDATE pooled SET {column} = {quoted(kept)} WHERE {where}")
+                if merged and column == "language":
+                    said = ", ".join(f"{name!r} is {kept!r}" for name, kept in merged.items())
+                    self.notes.append(
+                        f"{benchmark}: one language under several names: {said} "
+                        "(settings={'languages': 'apart'} keeps them apart)."
+                    )
 
     def _rename_models(self) -> None:
         for name, new in self.choices.settings.items():
@@ -229,6 +262,44 @@ class Pool:
             Loss(str(m), str(b), str(lang), int(str(asked)), int(str(missing)), int(str(wrong)))
             for m, b, lang, asked, missing, wrong in found
         ]
+
+    def _drop_questions(self) -> None:
+        """Use no column of prompts that holds the text of the question, one for each item."""
+        texts = self.rows(
+            "SELECT benchmark FROM (SELECT benchmark, count(DISTINCT prompt) AS n FROM pooled "
+            "WHERE NOT totals AND prompt <> '' AND prompt = wording AND n_kept > 0 GROUP BY "
+            "benchmark, model, language, item) GROUP BY ALL HAVING max(n) = 1 AND count(*) > 1"
+        )
+        for (name,) in texts:
+            where = f"benchmark = {quoted(str(name))} AND prompt = wording"
+            ((prompts, items),) = self.rows(
+                "SELECT count(DISTINCT prompt), count(DISTINCT item) FROM pooled "
+                f"WHERE {where} AND prompt <> ''"
+            )
+            if 1 < int(str(items)) <= int(str(prompts)):
+                self._run(f"UPDATE pooled SET prompt = '', wording = '' WHERE {where}")
+                self.notes.append(
+                    f"{name}: the prompt is another for each item and the only one: the question, "
+                    "not used as a wording."
+                )
+
+    def _drop_duplicates(self) -> None:
+        """Count exact doubles of nameless trials once, where an item is asked once as a rule."""
+        cell = "benchmark, model, language, item"
+        self._run(
+            f"CREATE TEMP TABLE doubles AS SELECT *, mode(n) OVER (PARTITION BY benchmark, model, "
+            f"language) AS usual FROM (SELECT {cell}, min(file) AS first, sum(n_kept) AS n, "
+            "sum(n_correct) AS k FROM pooled WHERE NOT totals AND prompt = '' AND item <> '' AND "
+            "n_kept > 0 GROUP BY ALL HAVING sum(n_trials) = sum(n_kept))"
+        )
+        same = "usual = 1 AND n > 1 AND k IN (0, n)"
+        query = f"SELECT first, sum(n - 1)::BIGINT FROM doubles WHERE {same}"
+        self._leave_out(f"{query} GROUP BY first ORDER BY first", REPEATED)
+        match = " AND ".join(f"p.{name} = d.{name}" for name in cell.split(", "))
+        self._run(
+            "UPDATE pooled AS p SET n_correct = p.n_correct / d.n, n_trials = p.n_trials / d.n "
+            f"FROM doubles AS d WHERE {match} AND p.prompt = '' AND NOT p.totals AND {same}"
+        )
 
     def _drop_repeats(self) -> None:
         """Count a trial once; where its repeats disagree, count none of them.

@@ -8,27 +8,14 @@ no rule reads has no language, and its rows are left out with that reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
+from hatstats.logs.languages import CODES, DOUBTFUL, NAMES, SCRIPTS, TWO_LETTERS, is_language
 
-def _spellings(*kinds: str) -> frozenset[str]:
-    """Spellings of languages in the table beside this module: codes, names in English."""
-    text = resources.files("hatstats.logs").joinpath("language_spellings.csv").read_text("utf-8")
-    rows = [line.split(",") for line in text.splitlines()[1:]]
-    return frozenset(spelling for spelling, kind in rows if kind in kinds)
-
-
-#: What benchmarks call a language: FLORES, Belebele and African ones in three letters, INCLUDE and
-#: simple-evals by its name. Not all of ISO 639: many of its codes are words in names of tasks.
-_TWO_LETTER_CODES = _spellings("ISO 639-1")
-_CODES = _spellings("ISO 639-1", "ISO 639-3")
-_LANGUAGES = _spellings("ISO 639-1", "ISO 639-3", "English")
-#: A code, with script (deu_Latn), region (pt-br, EN-US) or neither.
-_TAG = re.compile(r"([a-z]{2,12})(?:[_-]([a-z]{4}|[a-z]{2}))?", flags=re.IGNORECASE)
-
-_LANG = r"(?P<language>[A-Za-z]{2,12}(?:[_-](?:[A-Z][a-z]{3}|[A-Z]{2}|br|BR|cn|tw|hans|hant))?)"
+_SCRIPT = "|".join(f"{name}|{name.capitalize()}" for name in sorted(SCRIPTS))
+_LANG = rf"(?P<language>[A-Za-z]{{2,12}}(?:[_-](?:{_SCRIPT}|[A-Z]{{2}}|br|BR|cn|tw))?)"
 _END = r"(?:_(?:mcf|cf|hybrid|mcq))?(?::[\w.-]+)?"
 
 
@@ -62,6 +49,8 @@ _INCLUDE = (
     r"include_(?P<variant>base|lite)_44_(?:north_)?(?P<language>[a-z]+)"
     r"(?:_few_shot_(?P<prompt>en|og))?(?:_(?P<subset>\w+))?"
 )
+
+_PIQA = r"(?P<variant>(?:_(?:completions|prompted|nonparallel))*)"
 
 FAMILIES = (
     Family("afrimgsm", rf"afrimgsm{_AFRICAN}_{_LANG}{_PROMPT}", size=250),
@@ -97,7 +86,11 @@ FAMILIES = (
     Family("m_hellaswag", rf"{_M_SWAG}_{_LANG}{_END}", chance=0.25, items=("ind",)),
     Family("m_mmlu", rf"(?:m_mmlu|mlmm_mmlu)_{_LANG}{_END}", chance=0.25, items=("id",)),
     Family("include", _INCLUDE, chance=0.25, parallel=False),
+    Family("multiblimp", rf"multiblimp_{_LANG}{_END}", chance=0.5, parallel=False),
+    Family("xwinograd", rf"xwinograd_{_LANG}{_END}", chance=0.5, parallel=False),
+    Family("global_piqa", rf"global_piqa{_PIQA}_{_LANG}{_END}", chance=0.5, parallel=False),
 )
+_DATED = re.compile(r"^\d{4}-\d\d-\d\d(?:[T_][\d.:-]+)?_(?:samples_)?")
 _COMPILED = tuple((family, re.compile(family.pattern)) for family in FAMILIES)
 
 
@@ -112,15 +105,21 @@ class Task:
     family: Family | None = None
 
 
-def read_task(name: str) -> Task:
+def read_task(name: str, pattern: str = "") -> Task:
     """Read the name of a task of a harness; the language is empty where no rule reads one.
 
-    A suite before it and the number of shots after it are ignored (``lighteval|mgsm_de|0``).
+    A suite before it and the number of shots after it are ignored (``lighteval|mgsm_de|0``), and
+    dates before it. A user's `pattern` comes first: ``quiz_{language}``.
     """
     parts = [part for part in name.split("|") if not part.isdigit()]
-    clean = (parts[-1] if parts else name).rsplit("/", 1)[-1].strip()
-    for family, pattern in _COMPILED:
-        found = pattern.fullmatch(clean.replace("-", "_")) or pattern.fullmatch(clean)
+    clean = _DATED.sub("", (parts[-1] if parts else name).rsplit("/", 1)[-1].strip())
+    if pattern:
+        before, _, after = pattern.partition("{language}")
+        if clean.startswith(before) and clean.endswith(after) and len(clean) > len(before + after):
+            language = clean[len(before) : len(clean) - len(after)]
+            return Task((before + after).strip("_-:. "), language)
+    for family, names in _COMPILED:
+        found = names.fullmatch(clean.replace("-", "_")) or names.fullmatch(clean)
         groups = found.groupdict() if found else {}
         language = groups.get("language") or ""
         if found and (not language or is_language(language)):
@@ -133,24 +132,53 @@ def read_task(name: str) -> Task:
 
 
 def _any_task(name: str) -> Task:
-    """Read the one part of any name that is the code of a language; the last if there are more."""
+    """Read the part of any name that is a language, the surest first.
+
+    A code with its script, a code at the end, a name in English, then any code that is no word.
+    """
     parts = re.split(r"([_\-:. ])", name)
     words, separators = parts[::2], parts[1::2]
-    codes = [i for i, word in enumerate(words) if i and word.lower() in _CODES]
-    if not codes:
+    lower = [word.lower() for word in words]
+    last = len(words) - 1
+    scripted = [i for i in range(last) if i and lower[i + 1] in SCRIPTS
+                and is_language(f"{lower[i]}_{lower[i + 1]}")]  # fmt: skip
+    named = [i for i, word in enumerate(lower) if word in NAMES and last]
+    codes = [i for i, word in enumerate(lower) if i and word in CODES]
+    sure = [i for i in codes if i == last or lower[i] not in DOUBTFUL]
+    found = scripted[-1:] or [i for i in sure if i == last] or named[:1] or sure[-1:]
+    if not found:
         return Task(name)
-    start, end = codes[-1], codes[-1] + 1
+    (start,) = found
+    end = start + 1
     language = words[start]
-    if end < len(words) and re.fullmatch(r"[A-Z][a-z]{3}", words[end]):
+    if scripted:
         language += separators[start] + words[end]  # a script: deu_Latn
         end += 1
-    if start > 1 and separators[start - 1] == "-" and words[start - 1].lower() in _TWO_LETTER_CODES:
+    if start > 1 and separators[start - 1] == "-" and lower[start - 1] in TWO_LETTERS:
         start -= 1
         language = f"{words[start]}-{language}"  # a region: pt-br
     head = "".join(parts[: 2 * start]).rstrip("_-:. ")
     # What follows may be a subset or another way of scoring: it stays in the name.
     rest = "".join(parts[2 * end :])
     return Task("_".join(part for part in (head, rest) if part), language)
+
+
+def alike_names(languages: Mapping[str, Collection[str]]) -> list[str]:
+    """Ask about benchmarks of one language each (name to languages) that differ in one word."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, spoken in languages.items():
+        parts = re.split(r"([_\-:. ])", name)
+        for i in range(0, len(parts) if len(spoken) == 1 else 0, 2):
+            groups["".join([*parts[:i], "{language}", *parts[i + 1 :]])].append(name)
+    notes = []
+    for pattern, names in groups.items():
+        if len(names) >= 3 and pattern != "{language}":
+            shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+            notes.append(
+                f"{len(names)} benchmarks of one language each differ in one word ({shown}); if it "
+                f"is the language: settings={{'task': '{pattern}'}}."
+            )
+    return notes
 
 
 def common_ids(ids: Sequence[str], language: str) -> list[str]:
@@ -166,14 +194,3 @@ def common_ids(ids: Sequence[str], language: str) -> list[str]:
     short = [pattern.sub("", name, count=1).strip("_-:./") for name in ids]
     same = len(set(short)) == len(set(ids)) and all(short)
     return short if same else list(ids)
-
-
-def is_language(text: str) -> bool:
-    """Whether a text is the code or the English name of a language, with or without script."""
-    found = _TAG.fullmatch(text.strip())
-    return found is not None and found.group(1).lower() in _LANGUAGES
-
-
-def is_english(text: str) -> bool:
-    """Whether a text names English: en, eng, eng_Latn, EN-US, English."""
-    return re.split(r"[_-]", text.strip().casefold())[0] in {"en", "eng", "english"}

@@ -137,11 +137,11 @@ def test_counts_under_other_names_come_in_pairs(tmp_path: Path) -> None:
     assert found(hatstats.convert_logs(tmp_path).study) == writers.expected(FRAME)
 
 
-def test_tables_for_another_door_say_so(tmp_path: Path) -> None:
+def test_wide_tables_and_proportions_are_read(tmp_path: Path) -> None:
     wide = FRAME.pivot_table(index=["model", "item"], columns="language", values="correct")
     wide.reset_index().to_csv(tmp_path / "wide.csv", index=False)
-    with pytest.raises(hatstats.DataError, match=r"Study\.from_frame.*column for each language"):
-        hatstats.convert_logs(tmp_path / "wide.csv")
+    study = hatstats.convert_logs(tmp_path / "wide.csv", settings={"right_from": "0.5"}).study
+    assert study.languages == ["de", "en", "sw"]
     shares = FRAME.groupby(["model", "language"], as_index=False)["correct"].mean()
     shares = shares.rename(columns={"correct": "accuracy"}).assign(n_trials=36)
     shares.to_csv(tmp_path / "shares.csv", index=False)

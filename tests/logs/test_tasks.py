@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hatstats.logs.task_names import (
-    FAMILIES,
-    common_ids,
-    is_english,
-    is_language,
-    read_task,
-)
+from hatstats.logs.languages import is_english, is_language
+from hatstats.logs.task_names import FAMILIES, common_ids, read_task
 
 
 @pytest.mark.parametrize(

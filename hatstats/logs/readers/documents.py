@@ -56,8 +56,10 @@ def preview_file(path: Path, root: Path | None = None) -> Preview:
     start_of = text.lstrip()
     if start_of.startswith("[") and (record := _first_object(start_of)):
         return Preview(path, "jsonl", record, text[:HEAD], below, array=True)
-    kind, first = _text_kind(path.name.lower().removesuffix(".gz"), start_of.splitlines())
-    return Preview(path, kind, first, text[:HEAD], below)
+    name, lines = path.name.lower().removesuffix(".gz"), start_of.splitlines()
+    delimiter = _delimiter(name, lines[0])
+    kind, first = _text_kind(name, lines, delimiter)
+    return Preview(path, kind, first, text[:HEAD], below, delimiter=delimiter)
 
 
 def damaged(path: Path, message: str) -> DataError:
@@ -141,7 +143,14 @@ def has_byte_order_mark(path: Path) -> bool:
     return start.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
-def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
+def _delimiter(name: str, header: str) -> str:
+    """What separates the cells of a table: what its name says, or what its header has most of."""
+    if name.endswith((".tsv", ".tab")):
+        return "\t"
+    return max(",;\t|", key=header.count) if header.strip() else ","
+
+
+def _text_kind(name: str, lines: list[str], delimiter: str) -> tuple[str, dict[str, object]]:
     """Kind of a text by its name and first lines, and its first record or columns."""
     first = lines[0].strip()
     if first.startswith("{"):
@@ -157,12 +166,11 @@ def _text_kind(name: str, lines: list[str]) -> tuple[str, dict[str, object]]:
     if first.startswith("["):
         return "json", {}
     if name.endswith((".csv", ".tsv", ".tab", ".txt")):
-        tabs = name.endswith((".tsv", ".tab"))
         try:
-            header = next(csv.reader([first], delimiter="\t" if tabs else ","), [])
+            header = next(csv.reader([first], delimiter=delimiter), [])
         except csv.Error:  # a cell beyond every limit
             return "", {}
-        return "tsv" if tabs else "csv", {column.strip(): "" for column in header}
+        return "csv", {column.strip(): "" for column in header}
     return "", {}
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatstats.logs.languages import is_language
 from hatstats.logs.readers.documents import json_lines, load_json
 from hatstats.logs.readers.reader import (
     NOT_JSON,
@@ -29,7 +30,7 @@ from hatstats.logs.readers.reader import (
     total_record,
     value_at,
 )
-from hatstats.logs.task_names import is_language, read_task
+from hatstats.logs.task_names import read_task
 
 #: Items of EuroEval's own splits, the same for every data set.
 SPLITS = {"val": 256, "test": 2048}

@@ -22,7 +22,7 @@ from hatstats.logs.readers.reader import (
     text_of,
     value_at,
 )
-from hatstats.logs.task_names import common_ids, read_task
+from hatstats.logs.task_names import common_ids
 
 _LANGUAGE_FIELDS = (*LANGUAGE_FIELDS, "subset", "subset_name")
 #: Arguments of a task that choose items, not how they are asked.
@@ -70,7 +70,7 @@ def _graded(
     if not samples:
         yield LeftOut("the log has no samples (log_samples was off, or the run failed at once)")
         return
-    task = read_task(text_at(log, "eval.task"))
+    task = choices.task(text_at(log, "eval.task"))
     given = value_at(log, "eval.task_args")
     languages = [
         first_language(

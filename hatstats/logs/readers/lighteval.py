@@ -18,7 +18,6 @@ from hatstats.logs.readers.reader import (
     text_at,
     value_at,
 )
-from hatstats.logs.task_names import read_task
 
 
 def _matches(preview: Preview) -> bool:
@@ -37,7 +36,7 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             Field("correct", (f"metric.{score}" if score else "metric?",)),
         )
         name = _task(path)
-        task = read_task(name)
+        task = choices.task(name)
         groups[fields][str(path)] = {
             "model": _model(path),
             "benchmark": task.benchmark,

@@ -65,7 +65,7 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         if folder not in folders:
             folders[folder] = _results_of(folder)
         name, date, model = _named(preview.named)
-        task = read_task(name)
+        task = choices.task(name)
         record = folders[folder].get(date, {})
         fields, items_named = _fields(preview, task, choices)
         asked, graded = _responses(preview)
@@ -219,7 +219,7 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
         elif any(path.parent.glob(f"samples_{name}_{date}.jsonl*")):
             yield LeftOut("a total whose samples are read instead", by_rule=True)
         else:
-            task = read_task(name)
+            task = choices.task(name)
             names: Record = {"model": model, "benchmark": task.benchmark,
                              "language": task.language, "prompt": date,
                              "config": _settings(record, name)}  # fmt: skip

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from hatstats.errors import DataError
 from hatstats.logs.configuration import CONDITIONS
-from hatstats.logs.readers.reader import Choices, Field, Kind, Preview, Reader, Rows
+from hatstats.logs.languages import standard_tag
+from hatstats.logs.readers.reader import (
+    WIDE_LANGUAGE,
+    WIDE_VALUE,
+    Choices,
+    Field,
+    Kind,
+    Preview,
+    Reader,
+    Rows,
+)
 from hatstats.study.frames.columns import is_sure_tag, plain_name
 from hatstats.study.schema import OTHER_NAMES, near
 
@@ -36,14 +47,12 @@ ALIASES = {
 }  # fmt: skip
 #: Where no better name is there, these number the trials of an item too.
 ALIASES["prompt"] += tuple(name for name in OTHER_NAMES["repeat"][1] if name != "k")
-#: What reads tables that hold no single answers and no counts.
-_AS_FRAME = (
-    " Study.from_frame(pandas.read_csv(FILE), source='en').write(FOLDER) takes accuracies, and a "
-    "column for each language."
-)
+#: What notes call a column of a response.
+_ROLES = {"prompt": "trial", "correct": "score", "share": "accuracy", "config": "setting"}
 _NEEDED = ("model", "language")  # a benchmark without a name is called one
 #: Kind of a previewed file, and how a database reads it.
-_KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "tsv": "csv", "parquet": "parquet",
+_Names = tuple[str, ...]
+_KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "parquet": "parquet",
                            "arrow": "arrow"}  # fmt: skip
 
 
@@ -57,21 +66,60 @@ def _matches(preview: Preview) -> bool:
 def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files with the same columns are read as one."""
     found: list[Rows] = []
-    groups: dict[tuple[str, tuple[str, ...], tuple[Field, ...]], list[Preview]] = defaultdict(list)
+    groups: dict[tuple[str, _Names, str, tuple[Field, ...], _Names], list[Preview]] = defaultdict(
+        list
+    )
     for preview in previews:
         if preview.kind.startswith("url:"):
             found.append(_remote(preview, choices))
             continue
-        header = tuple(preview.first) if preview.kind in ("csv", "tsv") else ()
+        header = tuple(preview.first) if preview.kind == "csv" else ()
         columns = preview.first.keys() | _partitions(preview)
-        fields = find_fields(columns, choices, str(preview.path))
-        groups[preview.kind, header, fields].append(preview)
-    for (kind, header, fields), group in groups.items():
+        wide = wide_columns(columns, choices)
+        fields = find_fields(columns, choices, str(preview.named), wide)
+        groups[preview.kind, header, preview.delimiter, fields, wide].append(preview)
+    for (kind, header, delimiter, fields, wide), group in groups.items():
         files = tuple(str(preview.path) for preview in group)
-        delimiter = "\t" if kind == "tsv" else ","
         for part in [(file,) for file in files] if kind == "arrow" else [files]:
-            found.append(Rows(_KINDS[kind], part, fields, {}, delimiter, header, group[0].root))
+            notes = (_columns_note(fields, group[0], choices),)
+            rows = Rows(_KINDS[kind], part, fields, {}, delimiter, header, group[0].root)
+            found.append(replace(rows, notes=notes, wide=wide))
     return found
+
+
+def wide_columns(columns: Collection[str], choices: Choices) -> _Names:
+    """Columns that hold one language each, of a table where no column names the language."""
+    names = {plain_name(name) for name in columns}
+    roles = (*ALIASES["language"], *ALIASES["correct"], *ALIASES["n_correct"])
+    if "language" in {*choices.fields, *choices.settings} or names & {*roles}:
+        return ()
+    found = tuple(sorted(name for name in columns if is_sure_tag(name)))
+    return found if len({standard_tag(name) for name in found}) > 1 else ()
+
+
+def _columns_note(fields: tuple[Field, ...], preview: Preview, choices: Choices) -> str:
+    """Say which columns of a table stand for what, and which are not used."""
+    used = dict.fromkeys(path for each in fields for path in each.paths)
+    wide = [name for name in preview.first if WIDE_VALUE in used and is_sure_tag(name)]
+    roles: dict[str, list[str]] = {path: [] for path in used}
+    for each in fields:
+        for path in each.paths:
+            roles[path].append(_ROLES.get(each.column, each.column))
+    said = [
+        path if names == [path] else f"{path!r} as {' and '.join(names)}"
+        for path, names in roles.items()
+        if path not in (WIDE_LANGUAGE, WIDE_VALUE)
+    ]
+    said += [f"{', '.join(wide)} as scores of one language each"] if wide else []
+    said += [f"{name} is {value!r}" for name, value in choices.settings.items() if name in ALIASES]
+    others = [
+        name
+        for name in preview.first
+        if name not in (*used, *wide) and name.split(".")[0] not in used
+    ]
+    unused = f" Not used: {', '.join(map(repr, others[:12]))}" if others else ""
+    unused += f" and {len(others) - 12} more" if len(others) > 12 else ""
+    return f"Columns: {', '.join(said)}.{unused}{'.' if unused else ''}"
 
 
 def _remote(preview: Preview, choices: Choices) -> Rows:
@@ -83,12 +131,19 @@ def _remote(preview: Preview, choices: Choices) -> Rows:
     return Rows(kind, (url,), fields)
 
 
-def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[Field, ...]:
+def find_fields(
+    columns: Collection[str], choices: Choices, file: str, wide: _Names = ()
+) -> tuple[Field, ...]:
     """Find the columns of a response in a table; an error where a needed one is missing.
 
     A mapping among the choices replaces the names looked for; a value makes a column constant.
+    Columns that are `wide` hold the scores of one language each.
     """
     found = []
+    if wide:
+        columns = [*(name for name in columns if name not in wide), WIDE_LANGUAGE, WIDE_VALUE]
+        own = {"language": WIDE_LANGUAGE, "correct": WIDE_VALUE}
+        choices = Choices({**choices.fields, **own}, choices.settings)
     named = {plain_name(name): name for name in sorted(columns)} | {name: name for name in columns}
     for column, aliases in ALIASES.items():
         if column in choices.settings:
@@ -116,13 +171,12 @@ def find_fields(columns: Collection[str], choices: Choices, file: str) -> tuple[
     if missing:
         names = ", ".join(repr(name) for name in sorted(columns)[:20]) or "none"
         constant = f", or what it is, as in settings={{{missing[0]!r}: 'VALUE'}}"
-        other = _AS_FRAME if sum(map(is_sure_tag, columns)) > 1 else ""
         raise DataError(
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
             file=file,
             column=missing[0],
             hint=f"say where it stands, as in fields={{{missing[0]!r}: 'COLUMN'}}"
-            f"{constant if missing[0] in _NEEDED else ''}.{other}",
+            f"{constant if missing[0] in _NEEDED else ''}.",
         )
     found = [_share(each, have, columns, choices) for each in found]
     have = {each.column for each in found} | set(choices.settings)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hatstats.logs.task_names import is_language
+from hatstats.logs.languages import is_language
+from hatstats.logs.task_names import Task, read_task
 from hatstats.study.frames.answers import ANSWER_WORDS
 
 #: What names a response, and what every reader must find for each of its rows.
@@ -31,6 +32,8 @@ RIGHT, WRONG = (frozenset().union(*words) for words in zip(*ANSWER_WORDS, strict
 #: Fields in which items, tasks and runs name their language, and the source language of an item.
 LANGUAGE_FIELDS = ("language", "lang", "locale", "target_language")
 SOURCE_FIELDS = ("source_language", "original_lang", "original_language")
+#: Columns of a table with a column for each language, once it is made long.
+WIDE_LANGUAGE, WIDE_VALUE = "hatstats_language", "hatstats_value"
 NOT_JSON = "the line is not a whole JSON object"
 
 Kind = Literal["json", "csv", "parquet", "arrow", "table"]
@@ -61,6 +64,10 @@ class Choices:
     fields: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    def task(self, name: str) -> Task:
+        """What the name of a task says, by the user's pattern or by the rules."""
+        return read_task(name, self.settings.get("task", ""))
+
     def of(self, name: str, benchmark: str = "", language: str = "") -> str:
         """A setting for a benchmark and language: ``NAME@BENCHMARK/LANGUAGE`` comes before NAME.
 
@@ -78,7 +85,7 @@ class Rows:
     CSV, `delimiter` and `header` (all columns in order); `root` is the folder below which
     partitions (``model=.../``) are named, empty without. `documents` marks a file of ours with
     what was read from documents. Each score is the mean of `repeats` answers; `notes` say what was
-    assumed.
+    assumed; `wide` are columns that hold one language each, under its name.
     """
 
     kind: Kind
@@ -91,6 +98,7 @@ class Rows:
     documents: bool = False
     repeats: int = 1
     notes: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ class Preview:
     head: str = ""
     root: str = ""
     array: bool = False
+    delimiter: str = ","
     original: Path | None = None
 
     @property

@@ -1,0 +1,92 @@
+"""Tags of languages as logs spell them, and which spellings are one language."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib import resources
+
+from hatstats.study.frames.columns import language_tag
+
+
+def _spellings() -> dict[str, tuple[str, str]]:
+    """Kind and tag of each spelling in the table beside this module: codes, names in English."""
+    text = resources.files("hatstats.logs").joinpath("language_spellings.csv").read_text("utf-8")
+    rows = (f"{line},".split(",")[:3] for line in text.splitlines()[1:])
+    return {spelling: (kind, tag) for spelling, kind, tag in rows}
+
+
+#: What benchmarks call a language: FLORES, Belebele and African ones in three letters, INCLUDE and
+#: simple-evals by its name. Not all of ISO 639: many of its codes are words in names of tasks.
+SPELLINGS = _spellings()
+TWO_LETTERS = frozenset(s for s, (kind, _) in SPELLINGS.items() if kind == "ISO 639-1")
+CODES = TWO_LETTERS | {s for s, (kind, _) in SPELLINGS.items() if kind == "ISO 639-3"}
+NAMES = frozenset(SPELLINGS) - CODES
+#: Codes that are words in names of tasks far more often, unless the name ends in them.
+DOUBTFUL = frozenset(
+    {"am", "an", "as", "at", "be", "do", "he", "hi", "id", "in", "is", "it", "la", "me", "mt",
+     "my", "no", "of", "or", "pa", "so", "to"}
+)  # fmt: skip
+#: Scripts as FLORES writes them, in small letters.
+SCRIPTS = frozenset(
+    {"arab", "armn", "beng", "cyrl", "deva", "ethi", "geor", "grek", "gujr", "guru", "hang",
+     "hans", "hant", "hebr", "jpan", "khmr", "knda", "kore", "laoo", "latn", "mlym", "mong",
+     "mtei", "mymr", "nkoo", "olck", "orya", "sinh", "taml", "telu", "tfng", "thai", "tibt"}
+)  # fmt: skip
+#: A code, with script (deu_Latn), region (pt-br, EN-US) or neither.
+_TAG = re.compile(r"([a-z]{2,12})(?:[_-]([a-z]{4}|[a-z]{2}))?", flags=re.IGNORECASE)
+#: Single languages that stand for the whole that they belong to, where CLDR does not say so.
+_WHOLE = {"als": "sq", "ekk": "et", "lvs": "lv"}
+
+
+@functools.cache
+def is_language(text: str) -> bool:
+    """Whether a text is the code or the English name of a language, with or without script."""
+    found = _TAG.fullmatch(text.strip())
+    if found is None:
+        return False
+    known = found.group(1).lower() in SPELLINGS
+    script = (found.group(2) or "").lower() in SCRIPTS
+    return known or (script and language_tag(text.strip()) != "")
+
+
+def is_english(text: str) -> bool:
+    """Whether a text names English: en, eng, eng_Latn, EN-US, English."""
+    return re.split(r"[_-]", text.strip().casefold())[0] in {"en", "eng", "english"}
+
+
+@functools.cache
+def standard_tag(name: str) -> str:
+    """One tag for all spellings of a language: ``de-Latn-DE`` for de, deu_Latn, German.
+
+    A macrolanguage and the single language that is meant by it are one (swh, sw); Twi and Akan,
+    Dari and Persian are two each. Empty where a text is no tag.
+    """
+    import langcodes
+
+    text = name.strip()
+    text = SPELLINGS.get(text.casefold(), ("", ""))[1] or text.replace("_", "-")
+    if not language_tag(text):
+        return ""
+    code, *rest = text.split("-")
+    code = _WHOLE.get(code.casefold(), code)
+    if code.casefold() not in {"tw", "twi", "prs"}:
+        code = langcodes.standardize_tag(code, macro=True)
+        code = code.split("-")[0] if rest else code  # a script of its own gives way
+    return langcodes.Language.get("-".join([code, *rest])).maximize().to_tag()
+
+
+def one_language(names: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """Spelling to the one that its language is called by, of (spelling, rows) of a benchmark.
+
+    The most frequent is taken, of equal ones the shortest; spellings that stay are not listed.
+    """
+    groups: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    for name, rows in names:
+        if tag := standard_tag(name):
+            groups[tag].append((-rows, len(name), name))
+    return {
+        name: min(same)[2] for same in groups.values() for *_, name in same if name != min(same)[2]
+    }

@@ -1,0 +1,99 @@
+"""Items pair across languages only where they are the same questions, or the study says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hatstats
+from hatstats.errors import DataError
+from tests.logs.cases import answers, cells, quiz, samples, truth
+
+DAY = "2026-03-01T10-00-00.000001"
+
+
+@pytest.mark.parametrize(
+    ("task", "benchmark", "languages"),
+    [
+        ("multiblimp_{}", "multiblimp", ("eng", "deu", "fin")),
+        ("xwinograd_{}", "xwinograd", ("en", "fr", "zh")),
+        ("global_piqa_completions_{}", "global_piqa_completions",
+         ("eng_latn", "ell_grek", "swh_latn")),
+        ("include_base_44_{}", "include_base", ("english", "german", "greek")),
+    ],
+)  # fmt: skip
+def test_items_of_languages_with_questions_of_their_own_never_pair(
+    task: str, benchmark: str, languages: tuple[str, ...], tmp_path: Path
+) -> None:
+    expected = {}
+    for number, language in enumerate(languages):
+        n = 40 + number
+        path = tmp_path / "org__a" / f"samples_{task.format(language)}_{DAY}.jsonl"
+        samples(path, answers(30, n, seed=number))
+        expected["org/a", language] = (30.0, float(n))
+    given = {"source_language": languages[0]}
+    done = hatstats.convert_logs(tmp_path, settings=given)
+    assert done.study.benchmark_names == [benchmark]
+    assert done.study.data_kind == "aggregate"
+    assert cells(done.study) == expected
+    assert any("items of their own" in note for note in done.notes)
+    paired = hatstats.convert_logs(tmp_path, settings={**given, f"pair@{benchmark}": "yes"})
+    assert paired.study.data_kind == "item"
+    assert cells(paired.study) == expected
+
+
+@pytest.mark.parametrize("correlated", [True, False])
+def test_row_numbers_are_tested_by_the_answers(correlated: bool, tmp_path: Path) -> None:
+    """Answers that share the hardness of their row pair; independent ones are remarked on."""
+    rng = np.random.default_rng(1)
+    n, rows = 200, []
+    hardness = {lang: rng.normal(size=n) for lang in ("en", "de", "sw")}
+    for model, ability in (("a", 0.0), ("b", 0.7), ("c", -0.5)):
+        for language in hardness:
+            own = hardness["en" if correlated else language]
+            right = rng.normal(size=n) < ability + own
+            rows += [(model, language, i, int(x)) for i, x in enumerate(right)]
+    table = pd.DataFrame(rows, columns=["model", "language", "item", "correct"])
+    table.assign(benchmark="quiz").to_csv(tmp_path / "quiz.csv", index=False)
+    (note,) = [note for note in hatstats.convert_logs(tmp_path).notes if "row number" in note]
+    if correlated:
+        assert "better than by chance in every language (r 0." in note
+    else:
+        assert "no better than by chance" in note
+        assert "settings={'pair@quiz': 'no'}" in note
+    alone = hatstats.convert_logs(tmp_path, settings={"pair": "no"}).study
+    assert alone.data_kind == "aggregate"
+    assert cells(alone) == truth(table)
+
+
+def test_the_test_of_row_numbers_holds_its_level(tmp_path: Path) -> None:
+    """Of 60 unrelated languages about one in a hundred passes for paired."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame([("m", f"x{j:02}", i, int(rng.random() < 0.5))
+                          for j in range(61) for i in range(100)],
+                         columns=["model", "language", "item", "correct"])  # fmt: skip
+    table.assign(benchmark="quiz").to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, settings={"source_language": "x00"})
+    (note,) = [note for note in done.notes if "row number" in note]
+    assert 55 <= note.count("(r ") <= 60
+
+
+def test_ids_that_differ_by_language_are_offered_to_pair_by_number(tmp_path: Path) -> None:
+    frame = quiz()
+    named = frame.assign(item=frame["language"] + frame["item"].str[1:].str.zfill(3))
+    named.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    (note,) = [note for note in done.notes if "nothing pairs" in note]
+    assert "settings={'pair@quiz': 'number'}" in note
+    paired = hatstats.convert_logs(tmp_path, settings={"pair@quiz": "number"})
+    assert cells(paired.study) == truth(frame)
+    assert paired.study.counts["item"].nunique() == 60
+    assert not any("nothing pairs" in note for note in paired.notes)
+    named.assign(item=frame["item"] + "-1").to_csv(tmp_path / "quiz.csv", index=False)
+    with pytest.raises(DataError, match="without a number of their own"):
+        hatstats.convert_logs(tmp_path, settings={"pair": "number"})
+    with pytest.raises(DataError, match=r"no such choice.*say yes or number or no"):
+        hatstats.convert_logs(tmp_path, settings={"pair": "perhaps"})

@@ -1,0 +1,116 @@
+"""Tables as people have them: columns are said, layouts are read, and doubles count once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import hatstats
+from hatstats import cli
+from tests.logs.cases import N_ITEMS, cells, quiz, truth
+
+
+def repeated(seed: int = 2) -> pd.DataFrame:
+    """The quiz asked three times, with answers of their own."""
+    frame = pd.concat([quiz(seed + run).assign(run=run) for run in range(3)], ignore_index=True)
+    return frame.sort_values(["model", "language", "item"], kind="stable").reset_index(drop=True)
+
+
+@pytest.mark.parametrize("extra", ["epoch", "none", "run"])
+def test_a_prompt_that_is_the_question_is_no_trial(extra: str, tmp_path: Path) -> None:
+    frame = repeated()
+    text = "What is " + frame["item"] + " in " + frame["language"] + "?"
+    table = frame.assign(prompt=text).rename(columns={"run": extra})
+    if extra == "none":
+        table = table.drop(columns="none")
+    table.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert cells(done.study) == truth(frame)
+    assert (done.study.counts["prompt"] == "").all()
+    assert any("prompt is another for each item" in note for note in done.notes)
+
+
+def test_every_column_is_said(tmp_path: Path) -> None:
+    table = quiz().rename(columns={"item": "id", "model": "Model Name"}).assign(latency=1.5)
+    table.drop(columns="benchmark").to_csv(tmp_path / "quiz.csv", index=False)
+    notes = hatstats.convert_logs(tmp_path, settings={"benchmark": "quiz"}).notes
+    assert (
+        "Columns: 'Model Name' as model, language, 'id' as item, 'correct' as score, benchmark is "
+        "'quiz'. Not used: 'latency'."
+    ) in notes
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.3])
+def test_doubles_of_single_answers_count_once(fraction: float, tmp_path: Path) -> None:
+    frame = quiz()
+    again = frame.sample(frac=fraction, random_state=1)
+    pd.concat([frame, again]).to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert cells(done.study) == truth(frame)
+    assert done.left_out["rows"].sum() == len(again)
+    frame.loc[frame.index.repeat(2)].to_csv(tmp_path / "quiz.csv", index=False)
+    assert cells(hatstats.convert_logs(tmp_path).study) == truth(frame)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl", "parquet", "txt"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_layouts_and_separators(wide: bool, ending: str, tmp_path: Path) -> None:
+    table = frame = quiz()
+    if wide:
+        key = ["model", "benchmark", "item"]
+        table = frame.pivot_table("correct", key, "language", aggfunc="first").reset_index()
+    path = tmp_path / f"quiz.{ending}"
+    if ending == "parquet":
+        table.to_parquet(path)
+    elif ending.startswith("json"):
+        table.to_json(path, orient="records", lines=ending == "jsonl")
+    else:
+        table.to_csv(path, index=False, sep={"csv": ";", "tsv": "\t", "txt": "|"}[ending])
+    done = hatstats.convert_logs(path, strict=True)
+    assert cells(done.study) == truth(frame)
+    assert done.files["kept"].sum() == len(frame)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.app, [str(each) for each in arguments])
+
+
+@pytest.mark.parametrize("layout", ["answers", "counts", "shares", "wide"])
+def test_a_table_reaches_scores_in_one_command(layout: str, tmp_path: Path) -> None:
+    frame, path = quiz().drop(columns="benchmark"), tmp_path / "people.csv"
+    frame = pd.concat(
+        [frame, frame.assign(model=frame["model"] + "2", correct=1 - frame["correct"])]
+    )
+    key = ["model", "language"]
+    sums = frame.groupby(key, as_index=False)["correct"].agg(["sum", "count"])
+    table = frame.rename(columns={"language": "lang", "item": "question_id"})
+    if layout == "counts":
+        table = sums.rename(columns={"sum": "n_correct", "count": "n_total"})
+    elif layout == "shares":
+        table = sums.assign(accuracy=sums["sum"] / N_ITEMS, n=N_ITEMS)[[*key, "accuracy", "n"]]
+    elif layout == "wide":
+        table = frame.pivot_table("correct", ["model", "item"], "language").reset_index()
+    table.to_csv(path, index=False)
+    done = run("score", path, "--source", "English", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "source_language is 'English'" in done.stderr
+    scores = json.loads(done.stdout)["scores"]
+    assert {row["model"] for row in scores} == {"A", "B", "A2", "B2"}
+    failed = run("score", path, "--source", "fr")
+    assert failed.exit_code == 2
+    assert "--source CODE" in failed.stderr
+    assert "settings=" not in failed.stderr
+    table.rename(columns={"model": "who"}).to_csv(path, index=False)
+    assert "--map model=COLUMN" in run("score", path).stderr
+
+
+def test_options_of_tables_are_refused_for_folders(tmp_path: Path) -> None:
+    quiz().to_csv(tmp_path / "quiz.csv", index=False)
+    folder = hatstats.convert_logs(tmp_path / "quiz.csv").study.write(tmp_path / "study")
+    assert "are for a table" in run("score", folder, "--chance", "0.25").stderr
+    assert np.isclose(truth(quiz())["A", "en"][0], 31)
