@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from hatstats.bayes.marginal_likelihood import CellEstimates, MarginalCells, Sca
 from hatstats.bayes.options import CellOptions, Priors
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.scores.reference import reference_mixture
+from hatstats.scores.reference import CommonReference, reference_mixture
 
 #: Arrays by name; draws (D) are the first dimension.
 Values = dict[str, Floats]
@@ -176,7 +176,7 @@ class CellModel:
             slopes = np.array([one.slopes for one in scales])
             values["line"] = np.where(by_line, slopes, np.nan)
         values["log_prior"], values["log_likelihood"] = densities.T
-        values["hat"] = self.hat_cells(values, self.options.reference)
+        values["hat"] = self.hat_cells(values, self.options.reference or "pooled")
         return values
 
     def hat_cells(self, values: Values, reference: str | ArrayLike) -> Floats:
@@ -185,6 +185,9 @@ class CellModel:
         Raises DataError for another reference than the item-level cells were estimated with.
         """
         out = np.full(values["transfer"].shape, np.nan)
+        along: str | ArrayLike = reference
+        if isinstance(reference, str) and reference == "common" and self.options.window:
+            along = cast("ArrayLike", CommonReference(*self.options.window))
         for b, unit in enumerate(self.effects.units):
             models, languages = self.positions(unit)
             index = (slice(None), models[:, None], b, languages)
@@ -192,7 +195,7 @@ class CellModel:
             if not unit.by_item:
                 source = values["source"][:, models, b]
                 line = values["line"][:, b], self.parts[b].centre
-                out[index] = line_hat(source, transfer, line, unit, reference)
+                out[index] = line_hat(source, transfer, line, unit, along)
                 continue
             if not (isinstance(reference, str) and reference == self.options.reference):
                 raise DataError(

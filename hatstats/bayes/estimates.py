@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.bayes.effects import Effects, Unit
@@ -25,6 +26,7 @@ from hatstats.inference.influence import (
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import AggregateCounts, aggregate_counts, benchmark_is_item_level
 from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.reference import reference_name, settled
 from hatstats.study import Study
 
 #: Rounds of linearisation at most, and the step, in standard errors, at which they end.
@@ -67,7 +69,7 @@ def _shrunk_errors(variance: Floats, df: Floats, design: Floats) -> Floats:
     return np.asarray(np.exp(0.5 * smooth) / np.sqrt(variance) * _as_t(effective))
 
 
-def item_cells(fit: BenchmarkFit, reference: str) -> tuple[Unit, CellEstimates]:
+def item_cells(fit: BenchmarkFit, reference: str | ArrayLike) -> tuple[Unit, CellEstimates]:
     """Cells of an item-level benchmark by the delta method on the logit scale.
 
     ``y = logit(HAT)`` under the reference, ``y_s = logit`` of mean source accuracy, with the
@@ -214,6 +216,8 @@ def require_target_rows(study: Study) -> None:
 def with_method(options: CellOptions, study: Study) -> CellOptions:
     """Options that name an estimator: where none is named, the one that the items' trials allow."""
     require_target_rows(study)
+    reference = reference_name(settled(options.reference, study))
+    options = replace(options, reference=reference, window=study.info.common)
     items = [name for name in study.benchmark_names if benchmark_is_item_level(study, name)]
     if options.method is not None or not items:
         return replace(options, method=options.method or "latent")
@@ -238,7 +242,7 @@ def study_cells(
         assert isinstance(profile, ItemProfile)
         fits = {fit.counts.benchmark: fit for fit in profile.fits}
     found = [
-        item_cells(fits[name], options.reference)
+        item_cells(fits[name], settled(options.reference, study))
         if has
         else accuracy_cells(to_logits(aggregate_counts(study, name)), options.correlation)
         for name, has in by_item.items()

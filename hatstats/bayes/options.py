@@ -104,22 +104,26 @@ class CellOptions:
     method : {"latent", "joint", "panel", "observed"}, optional
         Estimator of the profiles of item-level benchmarks; by default the one that their trials
         allow, see `hatstats.fit_profile`.
-    reference : str
-        Reference distribution of item-level benchmarks: it is part of what a cell estimates.
+    reference : str, optional
+        Reference distribution of item-level benchmarks: it is part of what a cell estimates; by
+        default that of `TransferProfile.hat`.
     correlation : float
         Stated correlation of two models' accuracies on the same items, for benchmarks with
         accuracies only; in [0, 1).
+    window : tuple of float
+        Window of the reference ``common``, from the study.
 
     Examples
     --------
     >>> import hatstats as hs
     >>> hs.CellOptions(method="joint")
-    CellOptions(method='joint', reference='pooled', correlation=0.0)
+    CellOptions(method='joint', reference=None, correlation=0.0, window=())
     """
 
     method: Literal["latent", "joint", "panel", "observed"] | None = None
-    reference: str = "pooled"
+    reference: str | None = None
     correlation: float = 0.0
+    window: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse unknown methods and impossible correlations."""

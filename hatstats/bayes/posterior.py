@@ -107,7 +107,7 @@ class Posterior(LabelledDraws):
         DataError
             For an unknown reference, or another one than that of the cells.
         """
-        default = self.cell_model.options.reference
+        default = self.cell_model.options.reference or "pooled"
         chosen: str | ArrayLike = default if reference is None else reference
         if isinstance(chosen, str) and chosen == default:
             cells = self.draws("hat")

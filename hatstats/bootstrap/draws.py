@@ -33,7 +33,7 @@ from hatstats.inference.validation import count_at_least, one_of
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
-from hatstats.scores.reference import reference_name
+from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 from hatstats.study import Study
 
@@ -48,7 +48,7 @@ REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
 
 def bootstrap_hat(
     profile: TransferProfile,
-    reference: str | ArrayLike = "pooled",
+    reference: str | ArrayLike | None = None,
     *,
     kind: WeightKind = "multinomial",
     n_draws: int = 10_000,
@@ -66,7 +66,7 @@ def bootstrap_hat(
     ----------
     profile : TransferProfile
         Learnt from items (method ``latent`` or ``observed``).
-    reference : str or array_like
+    reference : str or array_like, optional
         See `TransferProfile.hat`.
     kind : {"multinomial", "poisson", "exponential"}
     n_draws : int
@@ -108,6 +108,7 @@ def bootstrap_hat(
     count_at_least("n_draws", n_draws, 100)
     count_at_least("check_refits", check_refits, 0)
     items = require_items(profile, "the item bootstrap")
+    reference = settled(reference, items.study)
     scores = score_influence(items, reference)
     for fit, psi in zip(items.fits, scores.influence, strict=True):
         if psi.shape[0] < 2:
@@ -149,7 +150,7 @@ def bootstrap_hat(
 
 def resample_trials(
     profile: TransferProfile,
-    reference: str | ArrayLike = "pooled",
+    reference: str | ArrayLike | None = None,
     *,
     n_draws: int = 100,
     rng: np.random.Generator | int | None = None,
@@ -171,7 +172,7 @@ def resample_trials(
     ----------
     profile : TransferProfile
         Learnt from items.
-    reference : str or array_like
+    reference : str or array_like, optional
     n_draws : int
         Full refits, 10 or more.
     rng : Generator, int or None
@@ -201,6 +202,7 @@ def resample_trials(
     profile = as_profile(profile, "resample_trials")
     count_at_least("n_draws", n_draws, 10)
     items = require_items(profile, "resampling trials")
+    reference = settled(reference, items.study)
     rows, codes = _redrawn_units(items)
     correct, trials = (rows[name].to_numpy(dtype=float) for name in ("n_correct", "n_trials"))
     if (trials < 2).all():

@@ -67,8 +67,12 @@ class Choice:
         float, typer.Option(callback=_between_0_and_1, help="Level of intervals.")
     ] = 0.95
     reference: Annotated[
-        str, typer.Option(help="Reference distribution: pooled, uniform, own or model:NAME.")
-    ] = "pooled"
+        str | None,
+        typer.Option(
+            help="Reference distribution: common (the window that the study declares; the default "
+            "if it does), pooled (the default otherwise), uniform, own or model:NAME."
+        ),
+    ] = None
     method: Annotated[
         Method | None, typer.Option(help="Estimator; chosen by the data if not given.")
     ] = None

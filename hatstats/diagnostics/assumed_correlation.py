@@ -22,7 +22,7 @@ CORRELATIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 def hat_by_correlation(
     profile: TransferProfile,
-    reference: str | ArrayLike = "pooled",
+    reference: str | ArrayLike | None = None,
     *,
     correlations: Sequence[float] = CORRELATIONS,
     conf_level: float = 0.95,
@@ -38,7 +38,7 @@ def hat_by_correlation(
     ----------
     profile : TransferProfile
         By method ``latent``.
-    reference : str or array_like
+    reference : str or array_like, optional
         As in `TransferProfile.hat`.
     correlations : sequence of float
         Assumed correlations, each in [0, 1]; 1 if all trials of an item are one answer.

@@ -28,7 +28,7 @@ from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, mean_influence
 from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.item_profile import average_cells, require_items
-from hatstats.scores.reference import Mixture, reference_mixture, reference_name
+from hatstats.scores.reference import Mixture, reference_mixture, reference_name, settled
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 # The variance of x must be so many standard errors from 0 before a slope is divided by it.
@@ -183,7 +183,7 @@ def _reliability(fit: BenchmarkFit) -> tuple[NDArray[np.bool_], Floats]:
     return np.array(clear), np.array(reliability)
 
 
-def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") -> SplitHalf:
+def split_half(profile: TransferProfile, reference: str | ArrayLike | None = None) -> SplitHalf:
     """Compare a profile with split halves of the trials, which need no model.
 
     ``H_ml = E y + b (E_G x - E x)`` with ``b = Cov(y, k_A) / Cov(k_A, k_B)``, averaged over all
@@ -193,7 +193,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
     ----------
     profile : TransferProfile
         Fitted to items, with two or more trials in the source language.
-    reference : str or array_like
+    reference : str or array_like, optional
         As for `TransferProfile.hat`; only its mean matters for a line.
 
     Returns
@@ -226,6 +226,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike = "pooled") 
     """
     profile = as_profile(profile, "split_half")
     items = require_items(profile, "the split-half check")
+    reference = settled(reference, items.study)
     lines: list[CellScores] = []
     implied: list[CellScores] = []
     tables, unclear = [], set()

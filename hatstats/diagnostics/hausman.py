@@ -20,7 +20,7 @@ from hatstats.errors import DataError
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
-from hatstats.scores.reference import reference_name
+from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 
 #: Share of the largest variance below which a direction of the difference does not vary.
@@ -130,7 +130,7 @@ def _same_items(one: ItemProfile, other: ItemProfile) -> bool:
 def misspecification_test(
     parametric: TransferProfile,
     robust: TransferProfile,
-    reference: str | ArrayLike = "pooled",
+    reference: str | ArrayLike | None = None,
 ) -> MisspecificationTest:
     """Test a parametric profile against a robust one of the same study.
 
@@ -140,7 +140,7 @@ def misspecification_test(
         Profiles of the same items, by methods ``joint`` and ``latent`` for instance. With one
         trial per item, ``joint`` with a hardness common to the models can be compared with
         ``joint`` one model at a time, whose assumptions differ.
-    reference : str or array_like
+    reference : str or array_like, optional
         As for `TransferProfile.hat`. Under ``own`` both are the raw target accuracy, and nothing is
         tested.
 
@@ -173,6 +173,7 @@ def misspecification_test(
     robust = as_profile(robust, "misspecification_test")
     first = require_items(parametric, "a misspecification test")
     second = require_items(robust, "a misspecification test")
+    reference = settled(reference, first.study)
     if isinstance(reference, str) and reference == "own":
         raise DataError(
             "under this reference both profiles are the raw target accuracy",

@@ -43,7 +43,7 @@ from hatstats.inference.tidy import standard_errors
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores, ModelFit
 from hatstats.scores.item_profile import ItemProfile, average_cells, require_items, score_influence
-from hatstats.scores.reference import reference_name
+from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 from hatstats.study import Study
 
@@ -322,14 +322,14 @@ def _path_rows(
     )
 
 
-def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled") -> Thinning:
+def thin_trials(profile: TransferProfile, reference: str | ArrayLike | None = None) -> Thinning:
     """Observed HAT at fewer trials, extrapolated to infinitely many, beside the profile.
 
     Parameters
     ----------
     profile : TransferProfile
         Fitted to items, with three or more trials in the source language.
-    reference : str or array_like
+    reference : str or array_like, optional
         As for `TransferProfile.hat`. If it depends on the data it is thinned with them.
 
     Returns
@@ -355,6 +355,7 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike = "pooled")
     """
     profile = as_profile(profile, "thin_trials")
     items = require_items(profile, "binomial thinning")
+    reference = settled(reference, items.study)
     limits, implied, rows, n_excluded = [], [], [], 0
     for fit in items.fits:
         units = _thinnable(items.study, fit)

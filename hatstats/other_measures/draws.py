@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from hatstats.errors import NotIdentifiedError
@@ -40,6 +40,7 @@ from hatstats.other_measures.limits import (
 )
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import ItemProfile, score_influence
+from hatstats.scores.reference import reference_name, settled
 from hatstats.study import Study
 from hatstats.study.read import as_study
 
@@ -170,7 +171,7 @@ def measure_draws(
     study: Study,
     *,
     method: Method | None = None,
-    reference: str = "pooled",
+    reference: str | None = None,
     n_draws: int = 1_000,
     rng: np.random.Generator | int | None = None,
 ) -> MeasureDraws:
@@ -207,14 +208,15 @@ def measure_draws(
     study = as_study(study, "measure_draws")
     generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)
+    chosen = settled(reference, study)
     if isinstance(profile, ItemProfile):
-        return replace(_from_items(profile, reference, n_draws, generator), seed=seed)
+        return replace(_from_items(profile, chosen, n_draws, generator), seed=seed)
     assert isinstance(profile, AggregateProfile)
-    return replace(_from_means(profile, reference, n_draws, generator), seed=seed)
+    return replace(_from_means(profile, chosen, n_draws, generator), seed=seed)
 
 
 def _from_items(
-    profile: ItemProfile, reference: str, n_draws: int, rng: np.random.Generator
+    profile: ItemProfile, reference: str | ArrayLike, n_draws: int, rng: np.random.Generator
 ) -> MeasureDraws:
     scores = score_influence(profile, reference)
     hat = scores.estimates + scores.spread_errors(n_draws, rng.spawn(1)[0])
@@ -277,11 +279,11 @@ def _concatenated(blocks: list[dict[str, Floats]]) -> dict[str, Floats]:
 
 
 def _from_means(
-    profile: AggregateProfile, reference: str, n_draws: int, rng: np.random.Generator
+    profile: AggregateProfile, reference: str | ArrayLike, n_draws: int, rng: np.random.Generator
 ) -> MeasureDraws:
-    if reference not in ("pooled", "uniform", "own"):
+    if reference_name(reference) not in ("pooled", "uniform", "own", "common"):
         raise NotIdentifiedError(
-            "draws from a table of means take the reference pooled, uniform or own"
+            "draws from a table of means take the reference common, pooled, uniform or own"
         )
     models = profile.complete_models
     parts = []
@@ -304,7 +306,7 @@ def _cell_measures(
     part: Logits,
     filled: tuple[Floats, Floats, Floats],
     rows: list[int],
-    reference: str,
+    reference: str | ArrayLike,
     slopes: Floats,
     errors: Floats,
 ) -> dict[str, Floats]:
@@ -326,13 +328,17 @@ def _cell_measures(
     predicted = counts.chance + (1.0 - counts.chance) * special.expit(zt)
     targets = np.where(seen, cells[:, :, 1:], predicted)[:, rows]
     found = of_accuracies(cells[:, rows, 0], targets, part.source_var[rows])
-    own = reference == "own"
+    own = reference_name(reference) == "own"
     hat = found["target"] if own else _line_hat(part, rows, reference, slopes, (zs, zt[:, rows]))
     return {"HAT": hat, **found}
 
 
 def _line_hat(
-    part: Logits, rows: list[int], reference: str, slopes: Floats, logits: tuple[Floats, Floats]
+    part: Logits,
+    rows: list[int],
+    reference: str | ArrayLike,
+    slopes: Floats,
+    logits: tuple[Floats, Floats],
 ) -> Floats:
     """HAT along each draw's line, shape (B, M)."""
     zs, zt = logits

@@ -20,7 +20,7 @@ from hatstats.scores.averages import ModelScores, ScoreBlock, assemble
 from hatstats.scores.benchmark_fit import BenchmarkFit, CellScores
 from hatstats.scores.cell_weights import cell_weights
 from hatstats.scores.counts import ItemCounts, without_each_wording
-from hatstats.scores.reference import reference_name
+from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LEAST_TRIALS, LIKE_THESE, THESE, Scope
@@ -315,9 +315,10 @@ def average_cells(
     return ModelScores(models, estimates, tuple(influence), errors if len(errors) else None)
 
 
-def score_influence(profile: ItemProfile, reference: str | ArrayLike = "pooled") -> ModelScores:
+def score_influence(profile: ItemProfile, reference: str | ArrayLike | None = None) -> ModelScores:
     """HAT scores of the models with the influence of every item cluster.
 
     Their covariance equals that of ``profile.hat(reference)``.
     """
-    return average_cells(profile, [fit.scores(reference) for fit in profile.fits])
+    chosen = settled(reference, profile.study)
+    return average_cells(profile, [fit.scores(chosen) for fit in profile.fits])

@@ -4,15 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.study import Study
 
 #: References by name; ``model:NAME`` and an array of source accuracies serve as well.
-NAMED_REFERENCES = ("pooled", "uniform", "own")
+NAMED_REFERENCES = ("pooled", "uniform", "own", "common")
+_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CommonReference:
+    """Uniform over a window of source accuracies that the study declares: an array with a name."""
+
+    low: float
+    high: float
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Floats:
+        """Evenly spaced source accuracies that stand for the window."""
+        share = (np.arange(_POINTS) + 0.5) / _POINTS
+        return np.asarray(self.low + (self.high - self.low) * share, dtype=dtype)
+
+
+def settled(reference: str | ArrayLike | None, study: Study) -> str | ArrayLike:
+    """The reference of a study: ``common`` where it declares a window, else ``pooled``, by default.
+
+    Raises DataError for ``common`` without a window.
+    """
+    window = study.info.common
+    if reference is None:
+        reference = "common" if window else "pooled"
+    if not (isinstance(reference, str) and reference == "common"):
+        return reference
+    if not window:
+        raise DataError(
+            "the study declares no window of source accuracies",
+            column="reference",
+            value=reference,
+            hint="declare one, before looking at scores: common = [0.2, 0.95] in study.toml, or "
+            "StudyInfo(..., common=(0.2, 0.95)), about where all models have items.",
+        )
+    return cast("ArrayLike", CommonReference(*window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +71,8 @@ class Mixture:
 
 def reference_name(reference: str | ArrayLike) -> str:
     """Name of a reference for tables: the string itself, or ``given`` for an array."""
+    if isinstance(reference, CommonReference):
+        return "common"
     return reference if isinstance(reference, str) else "given"
 
 

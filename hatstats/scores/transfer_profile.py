@@ -17,6 +17,7 @@ from hatstats.inference.tidy import standard_errors
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
+from hatstats.scores.reference import settled
 from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import SCOPES, THESE, Scope
 from hatstats.study import Study
@@ -49,7 +50,7 @@ class TransferProfile(LabelledEstimates, ABC):
 
     def hat(
         self,
-        reference: str | ArrayLike = "pooled",
+        reference: str | ArrayLike | None = None,
         *,
         languages: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] = (),
@@ -63,8 +64,10 @@ class TransferProfile(LabelledEstimates, ABC):
 
         Parameters
         ----------
-        reference : str or array_like
-            ``pooled`` (equal mixture of the models' own distributions), ``uniform`` (area under
+        reference : str or array_like, optional
+            ``common`` (even over the window of source accuracies that the study declares, the
+            default if it does), ``pooled`` (equal mixture of the models' own distributions, the
+            default otherwise), ``uniform`` (area under
             the profile), ``own`` (each model's own: its raw target accuracy), ``model:NAME``, or
             source accuracies in [0, 1] that stand for the reference distribution.
         languages : str or sequence of str, optional
@@ -107,7 +110,8 @@ class TransferProfile(LabelledEstimates, ABC):
         if languages is not None or len(exclude):
             chosen = chosen_languages(self.target_languages, languages, exclude)
         one_of("scope", scope, SCOPES)
-        return self._scores(reference, chosen, scope, progress or shown_if_slow("hat"))
+        chosen_reference = settled(reference, self.study)
+        return self._scores(chosen_reference, chosen, scope, progress or shown_if_slow("hat"))
 
     @abstractmethod
     def _scores(

@@ -19,7 +19,10 @@ class StudyInfo:
 
     `source` says where the numbers come from, with version or commit; `synthetic` whether the
     counts were simulated; `notes` anything a reader should know, including what was assumed when
-    the study was read; `losses` how many answers of a model and language could not be used.
+    the study was read; `losses` how many answers of a model and language could not be used;
+    `common` a window of source accuracies, low and high, in which all models have items, over which
+    scores are averaged by default. It is a choice to be declared before scores are seen: one that
+    is estimated from the data moves with them.
 
     Examples
     --------
@@ -39,6 +42,11 @@ class StudyInfo:
     synthetic: bool = False
     notes: str = ""
     losses: tuple[Loss, ...] = ()
+    common: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the window."""
+        object.__setattr__(self, "common", _window(self.common))
 
 
 #: Keys that a claim of each kind must have beside name and kind, and keys that it may have.
@@ -56,7 +64,7 @@ _KIND_NAMES: dict[type, str] = {
     bool: "true or false",
     float: "a number",
     dict: "a table [trials] of benchmarks",
-    list: "a list of tables [[claims]]",
+    list: "a list",
 }
 
 
@@ -70,7 +78,7 @@ def read_head(
     what the trials of each benchmark are.
     """
     description: dict[str, type] = {field.name: str for field in fields(StudyInfo)}
-    description |= {"synthetic": bool, "losses": list}
+    description |= {"synthetic": bool, "losses": list, "common": list}
     kinds = {**description, "chance": float, "source_language": str, "trials": dict, "claims": list}
     for key, value in head.items():
         if key not in kinds:
@@ -92,10 +100,30 @@ def read_head(
                 hint=f"write {_KIND_NAMES[kind]} after {key} =.",
             )
     given = {"name": name, **{key: head[key] for key in description if key in head}}
-    info = StudyInfo(**given | {"losses": read_losses(head.get("losses", []), file=file)})
+    given |= {
+        "losses": read_losses(head.get("losses", []), file=file),
+        "common": _window(head.get("common", ()), file=file),
+    }
+    info = StudyInfo(**given)
     claims = check_claims(head.get("claims", []), file=file)
     constants = ("chance", "source_language", "trials")
     return info, claims, {key: head[key] for key in constants if key in head}
+
+
+def _window(common: Sequence[object], *, file: str | None = None) -> tuple[float, ...]:
+    """A window of source accuracies as numbers, checked; empty for none."""
+    if not common:
+        return ()
+    numbers = [float(each) for each in common if isinstance(each, int | float)]
+    if len(numbers) != len(common) or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] <= 1:
+        raise DataError(
+            "a window has a low and a high source accuracy, 0 <= low < high <= 1",
+            file=file,
+            column="common",
+            value=list(common),
+            hint="write common = [0.2, 0.95].",
+        )
+    return tuple(numbers)
 
 
 def _is_number(value: object) -> bool:

@@ -307,7 +307,7 @@ def test_overlap_says_how_much_is_extrapolation() -> None:
     assert partly.loc["model-01", "outside"] == pytest.approx(1 / 3)
     assert partly.loc["model-01", "informed"]
     assert "33% of the reference lies outside" in partly.loc["model-01", "note"]
-    assert "extrapolated" in partly.loc["model-01", "note"]
+    assert "borrowed from the other models" in partly.loc["model-01", "note"]
     own = profile.hat("own").overlap
     # What a model never does lies outside nothing of its own, but for its 1 % tails.
     assert (own["outside"] < 0.03).all()

@@ -47,7 +47,9 @@ def _paragraph(summary: str) -> str:
     return " ".join(line for line in lines if not line.startswith("  "))
 
 
-def run_item_checks(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+def run_item_checks(
+    profile: TransferProfile, reference: str | None, conf_level: float
+) -> ItemChecks:
     """Run every check that a profile by ``latent`` or ``joint`` allows."""
     # What a check warns of belongs beside its numbers, not before them on the terminal.
     with warnings.catch_warnings(record=True) as caught:
@@ -58,7 +60,7 @@ def run_item_checks(profile: TransferProfile, reference: str, conf_level: float)
     return replace(made, words=(*made.words, *said))
 
 
-def _checked(profile: TransferProfile, reference: str, conf_level: float) -> ItemChecks:
+def _checked(profile: TransferProfile, reference: str | None, conf_level: float) -> ItemChecks:
     """Run the checks; one that the profile does not allow is a sentence with the reason."""
     scores = [profile.hat(reference).tidy(conf_level)]
     observed = fit_profile(profile.study, method="observed").hat(reference)

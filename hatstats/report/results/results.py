@@ -53,7 +53,7 @@ class ReportOptions:
 
     seed: int = 1
     conf_level: float = 0.95
-    reference: str = "pooled"
+    reference: str | None = None
     method: Method | None = None
     scope: Scope = "these wordings"
     with_flagged: bool = False

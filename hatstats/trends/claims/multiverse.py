@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hatstats.estimators.methods import Method, default_method
+from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.wordings import THESE, Scope
 from hatstats.study import Study
 from hatstats.study.read import as_study
@@ -81,14 +82,20 @@ def default_specification(
     study: Study,
     *,
     method: Method | None = None,
-    reference: str = "pooled",
+    reference: str | None = None,
     flagged: bool = False,
     scope: Scope = THESE,
 ) -> Specification:
     """The default analysis of a study."""
     chosen = method or default_method(study)[0]
     stages: Literal[1, 2] = 1 if chosen == "aggregate" else 2
-    return Specification(chosen, stages, reference=reference, flagged=flagged, scope=scope)
+    name = reference_name(settled(reference, study))
+    return Specification(chosen, stages, reference=name, flagged=flagged, scope=scope)
+
+
+def _references(study: Study) -> tuple[str, ...]:
+    """References that a study allows beside one of its models."""
+    return ("common", "pooled", "uniform") if study.info.common else ("pooled", "uniform")
 
 
 def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Specification]]:
@@ -110,7 +117,7 @@ def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Spec
         if has_chance:
             yield "chance level not taken out", replace(base, chance="none")
     else:
-        for other in ("pooled", "uniform"):
+        for other in _references(study):
             if other != base.reference:
                 yield f"reference {other}", replace(base, reference=other)
         conditioning: Method = "observed" if base.method == "latent" else "latent"
@@ -154,7 +161,7 @@ def crossed(study: Study, base: Specification) -> Iterator[tuple[str, Specificat
     sizes: tuple[Size, ...] = ("total", "active") if _active_differs(study) else ("total",)
     flags = (base.flagged, True) if len(study.flagged) and not base.flagged else (base.flagged,)
     links: tuple[Link, ...] = ("identity", "logit")
-    scales = list(itertools.product(("pooled", "uniform"), links))
+    scales = list(itertools.product(_references(study), links))
     kinds: list[Specification] = []
     if base.method == "aggregate":
         for slope in (None, 1.0):
