@@ -137,8 +137,8 @@ def coverage(
     `quantity` (HAT or contrast), the design, `reference, ability, truth, bias, sd, mean_se,
     conf_level, coverage`; `coverage_shape`, the same with the shape errors added to the covariance,
     models independently; `noted`, the share of replicates with a warning in words for a model
-    involved; `mc_error` of a coverage at its nominal level. The numbers are the same for any number
-    of processes `n_jobs`.
+    involved; `missed`, that of intervals which miss the truth without such a warning; `mc_error` of
+    a coverage at its nominal level. The numbers are the same for any number of processes `n_jobs`.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
     run = delayed(_replicate)
@@ -156,6 +156,7 @@ def coverage(
         estimate, std_error, low, high, _, _, wide_low, wide_high, noted = np.moveaxis(
             drawn[:, index], 2, 0
         )
+        held = (low <= true) & (true <= high)
         frames.append(
             pd.DataFrame(
                 {
@@ -172,9 +173,10 @@ def coverage(
                     "sd": estimate.std(axis=0, ddof=1),
                     "mean_se": std_error.mean(axis=0),
                     "conf_level": conf_level,
-                    "coverage": ((low <= true) & (true <= high)).mean(axis=0),
+                    "coverage": held.mean(axis=0),
                     "coverage_shape": ((wide_low <= true) & (true <= wide_high)).mean(axis=0),
                     "noted": noted.mean(axis=0),
+                    "missed": (~held & (noted == 0.0)).mean(axis=0),
                     "mc_error": np.sqrt(conf_level * (1.0 - conf_level) / n_replicates),
                     "n_replicates": n_replicates,
                 }
@@ -188,8 +190,9 @@ def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
 
     `tables` are of `coverage`, one per design. `lowest_design, highest_design` are means of a
     design; `too_low, too_high` count coverages that differ from their nominal level by more than
-    .02, and `short` those below it by more than .03; `noted_if_short` is the smallest share of
-    outputs with a warning among these, NaN if there are none.
+    .02, and `short` those below it by more than .03; among these, `noted_if_short` is the smallest
+    share of outputs with a warning and `missed_if_short` the largest share of outputs that miss the
+    truth without one, NaN if there are none.
     """
     rows = pd.concat(tables, ignore_index=True)
     short = rows["coverage"] < rows["conf_level"] - _SHORT
@@ -207,6 +210,7 @@ def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
             "too_high": int((rows["coverage"] > rows["conf_level"] + _OFF).sum()),
             "short": int(short.sum()),
             "noted_if_short": rows.loc[short, "noted"].min(),
+            "missed_if_short": rows.loc[short, "missed"].max(),
         },
         dtype=object,
     )

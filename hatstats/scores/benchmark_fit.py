@@ -117,13 +117,15 @@ class CellScores:
 class BenchmarkFit:
     """Item-level fits of all models of one benchmark on a common support.
 
-    `together` says that the models were fitted together, with an item hardness in common.
+    `together` says that the models were fitted together, with an item hardness in common;
+    `misfits` what a test of fit says against each model's fit, empty where nothing.
     """
 
     counts: ItemCounts
     support: Floats
     models: tuple[ModelFit, ...]
     together: bool = False
+    misfits: tuple[str, ...] = ()
 
     @property
     def distributions(self) -> Floats:
@@ -230,7 +232,8 @@ class BenchmarkFit:
             mean = _mean_profile(fit.profile[columns])
             shape = shape_error(fit, weights[m], columns) if smooth else 0.0
             fault = self._source_fault(m) if smooth else ""
-            found = [fault, *self._weaknesses(m, outside, weights[m], columns)]
+            misfit = self.misfits[m] if smooth and self.misfits else ""
+            found = [fault, misfit, *self._weaknesses(m, outside, weights[m], columns)]
             if shape > _SHAPE_SHARE * errors[m] and outside <= _MOSTLY:
                 found.append(
                     f"possible smoothing bias of {shape:.3f} either way, beside a standard error "

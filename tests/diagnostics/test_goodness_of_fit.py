@@ -1,4 +1,4 @@
-"""Observed against expected counts: against loops, Pearson's test, and size in simulations."""
+"""Observed against expected counts: against loops, and size in simulations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 import hatstats as hs
-from hatstats.diagnostics.goodness_of_fit import scaled_chi_square
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
@@ -36,23 +35,6 @@ def test_table_against_naive() -> None:
             assert row["target"] == pytest.approx(seen.mean())
             checked += 1
     assert checked == 18
-
-
-def test_chi_square_against_scipy() -> None:
-    """With nothing fitted the test is Pearson's."""
-    expected = np.array([0.1, 0.2, 0.3, 0.4])
-    items = np.array([14.0, 15.0, 33.0, 38.0])
-    cov = (np.diag(expected) - np.outer(expected, expected)) / 100
-    statistic, df, p_value = scaled_chi_square(items / 100 - expected, cov, expected)
-    theirs = stats.chisquare(items, 100 * expected)
-    assert df == pytest.approx(3.0)
-    assert statistic == pytest.approx(theirs.statistic)
-    assert p_value == pytest.approx(theirs.pvalue)
-
-
-def test_chi_square_of_nothing_degenerate() -> None:
-    found = scaled_chi_square(np.zeros(2), np.zeros((2, 2)), np.ones(2))
-    assert np.isnan(found).all()
 
 
 def test_size_of_the_tests_coverage() -> None:

@@ -28,6 +28,7 @@ from scipy import special
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.latent.borrowing import COLUMNS, Member, ShapeSpread, fit_together
+from hatstats.estimators.latent.count_fit import check_fits
 from hatstats.estimators.latent.cross_validation import choose_family
 from hatstats.estimators.latent.curve_families import (
     Family,
@@ -138,9 +139,13 @@ def fit_latent(
     chosen = options or LatentOptions()
     items = [group_items(counts, m, weights) for m in range(len(counts.models))]
     if chosen.borrow and len(items) > 1:
-        return BenchmarkFit(counts, GRID, fit_panel(items))
-    families = chosen.families(GRID)
-    return BenchmarkFit(counts, GRID, tuple(fit_grouped(each, families) for each in items))
+        models = fit_panel(items)
+    else:
+        families = chosen.families(GRID)
+        models = tuple(fit_grouped(each, families) for each in items)
+    # Refits with weights only serve to see how estimates vary.
+    misfits = check_fits(counts.models, models, items) if weights is None else ()
+    return BenchmarkFit(counts, GRID, models, misfits=misfits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ class LatentModel:
     in_panel: InPanel | None = None
 
     @property
+    def mean_curve(self) -> CurveFit:
+        """The curve of the mean over an item's languages."""
+        return self.parts[0].curves if self.shared is None else self.shared
+
+    @property
     def n_languages(self) -> int:
         """Number L of target languages of the benchmark."""
         return sum(part.columns.size for part in self.parts)

@@ -1,0 +1,91 @@
+"""The fit's test of itself: against item by item influence, its size, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import hatstats as hs
+from hatstats.diagnostics.goodness_of_fit import count_table
+from hatstats.estimators.latent.count_fit import check_fits, count_misfit, mean_misfit
+from hatstats.estimators.latent.fit import LatentOptions, fit_latent
+from hatstats.estimators.latent.model import LatentModel
+from hatstats.estimators.latent.patterns import GroupedItems, group_items
+from hatstats.scores.counts import item_counts
+from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.study import Study
+
+ALONE = LatentOptions(borrow=False)
+
+
+def fitted(study: Study, options: LatentOptions) -> tuple[list[LatentModel], list[GroupedItems]]:
+    counts = item_counts(study, study.benchmark_names[0])
+    models = [m for m in fit_latent(counts, options).models if isinstance(m, LatentModel)]
+    assert len(models) == len(counts.models)
+    return models, [group_items(counts, m) for m in range(len(models))]
+
+
+@pytest.mark.parametrize("shape", [Shape(250, 1, 6), Shape(250, 1, 6, twins=True)])
+def test_against_the_influence_of_items(shape: Shape) -> None:
+    """`count_table` adds up items, of which this test sees sums by source count."""
+    study = simulate_study((-0.5, 0.7), shape=shape, rng=4)
+    models, items = fitted(study, ALONE)
+    table = count_table(hs.fit_profile(study, method="latent", options=ALONE)).tests
+    for m, (model, own) in enumerate(zip(models, items, strict=True)):
+        rows = table[table["model"] == study.model_names[m]].set_index("term")
+        found = count_misfit(model.of_shared, own.pairs, own.correlation)
+        expected = rows.loc["source counts"]
+        # There items are left out of the distribution that they are compared with.
+        assert found.df == pytest.approx(expected["df"], rel=0.01)
+        assert found.statistic == pytest.approx(expected["statistic"], rel=0.05)
+        found = mean_misfit(model.of_shared, model.mean_curve, own)
+        expected = rows.loc["target means"]
+        # Residuals, too, are from the fit to other items there.
+        assert found.df == pytest.approx(expected["df"], rel=0.15)
+        assert found.statistic == pytest.approx(expected["statistic"], rel=0.25, abs=0.3)
+
+
+def test_right_fits_are_hardly_ever_rejected_coverage() -> None:
+    rejected = []
+    for seed in range(30):
+        study = simulate_study((-1.0, 0.0, 1.0), shape=Shape(200, 2, 8), rng=seed)
+        counts = item_counts(study, study.benchmark_names[0])
+        rejected.append(any(fit_latent(counts).misfits))
+    # With a size of 5 % more than six of 30 have a chance of 1 in 1,000.
+    assert sum(rejected) <= 6
+
+
+def test_a_wrong_fit_is_rejected_in_its_row() -> None:
+    """Increasing curves where transfer falls: the note, its place, and who is named."""
+    study = simulate_study((0.0, 1.0), shape=Shape(1500, 2, 10), world="falling_top", rng=1)
+    options = LatentOptions(borrow=False, monotone=True)
+    profile = hs.fit_profile(study, method="latent", options=options)
+    scores = profile.hat()
+    assert scores.overlap["note"].str.contains("does not agree with target accuracies").any()
+    assert (scores.overlap["note"] != "").all()
+    text = scores.summary()
+    assert "its fit does not agree" in " ".join(text.split())
+    assert "does not agree" in scores._repr_html_()
+    notes = scores.contrast(*scores.models).notes
+    assert len(notes) == 2
+    # Raw target accuracies rest on no fit.
+    assert not profile.hat("own").overlap["note"].str.contains("agree").any()
+    # The profile that may fall is not rejected.
+    free = LatentOptions(borrow=False, monotone=False)
+    again = hs.fit_profile(study, method="latent", options=free).hat()
+    assert not again.overlap["note"].str.contains("agree").any()
+
+
+def test_counts_of_another_distribution_are_rejected() -> None:
+    study = simulate_study((0.0, 0.5), shape=Shape(500, 1, 8), rng=2)
+    models, items = fitted(study, ALONE)
+    other = simulate_study((0.6, 0.5), shape=Shape(500, 1, 8), rng=3)
+    moved = fitted(other, ALONE)[0][0]
+    patterns = items[0].patterns
+    wrong = replace(models[0].of_shared, density=moved.of_shared.density, patterns=patterns)
+    assert count_misfit(models[0].of_shared, items[0].pairs, None).p_value > 0.05
+    assert count_misfit(wrong, items[0].pairs, None).p_value < 1e-3
+    words = check_fits(["a", "b"], [replace(models[0], of_shared=wrong), models[1]], items)
+    assert words[0].startswith("its fit does not agree with numbers of items by source count,")
+    assert words[1].startswith("fits to other models (a first)")
