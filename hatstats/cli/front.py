@@ -60,7 +60,7 @@ def _between_0_and_1(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Options that several verbs share, as typer shows them."""
+    """Options of verbs as typer shows them; most are shared by several."""
 
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 1
     conf_level: Annotated[
@@ -91,6 +91,17 @@ class Choice:
     chance: Annotated[
         float | None, typer.Option(help="Chance level of a table, where it does not say one.")
     ] = None
+    unusable: Annotated[
+        Literal["wrong", "missing"] | None,
+        typer.Option(help="Count answers without a score as this; by default by their reason."),
+    ] = None
+    regrade: Annotated[
+        Literal["exact", "numeric"] | None,
+        typer.Option(help="Grade responses anew, where the log has their target."),
+    ] = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be made, and write nothing.")
+    ] = False
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
 

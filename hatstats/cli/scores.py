@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +10,6 @@ import typer
 
 from hatstats.cli.front import FAILED, Choice, StudyPath, open_study, read, verb
 from hatstats.cli.terminal import print_json, print_json_text, print_tables, progress_bar, say
-
-#: Options of a verb that say how to read and print, not what is computed.
-_NOT_ANALYSIS = ("json", "debug", "source", "chance")
 
 
 @verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick", "source",
@@ -35,7 +32,8 @@ def report(
     from hatstats.report.results.results import ReportOptions
     from hatstats.report.run_folder import write_run
 
-    shared = {name: value for name, value in asdict(choice).items() if name not in _NOT_ANALYSIS}
+    shared = {each.name: getattr(choice, each.name) for each in fields(ReportOptions)
+              if hasattr(choice, each.name)}  # fmt: skip
     options = ReportOptions(**shared, bayes=bayes)
     # A path that would name this machine is cut to its last part.
     name = study.name if study.is_absolute() else study.as_posix()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatstats.cli.front import Choice, StudyPath, app, verb
+from hatstats.cli.front import FAILED, Choice, StudyPath, app, verb
 from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 from hatstats.errors import DataError
 
 if TYPE_CHECKING:
     from hatstats.study.screening.findings import Finding
+    from hatstats.study.study import Study
 
 #: Findings of one kind that are printed; --json has all.
 MOST = 10
@@ -23,7 +25,15 @@ models = typer.Typer(no_args_is_help=True, help="Complete the table of models of
 
 
 @verb()
-def check(study: StudyPath, *, choice: Choice) -> None:
+def check(
+    study: StudyPath,
+    *,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit with 1 where a finding is of this kind, or any.", metavar="KIND"),
+    ] = None,
+    choice: Choice,
+) -> None:
     """Validate a study and list what looks wrong, each with the command to exclude it."""
     from hatstats.study.describe import flagged_words
     from hatstats.study.read import read_study
@@ -32,6 +42,7 @@ def check(study: StudyPath, *, choice: Choice) -> None:
 
     data = read_study(study)
     found = findings(data)
+    failing = _failing(found, fail_on or [], data)
     if choice.json:
         print_json(
             {
@@ -41,6 +52,7 @@ def check(study: StudyPath, *, choice: Choice) -> None:
                 "findings": finding_table(found, data, str(study)),
             }
         )
+        _fail(failing)
         return
     print(data.summary())
     print()
@@ -54,6 +66,29 @@ def check(study: StudyPath, *, choice: Choice) -> None:
         say(f"\nFlagged, and left out of every analysis: {words}.")
     for each in done:
         say(f"- {each.name}")
+    _fail(failing)
+
+
+def _failing(found: list[Finding], kinds: list[str], study: Study) -> list[Finding]:
+    """Findings of kinds that are to fail, without those that are excluded."""
+    from hatstats.study.screening.findings import KINDS, is_excluded
+
+    if unknown := [kind for kind in kinds if kind not in {*KINDS, "any"}]:
+        raise DataError(
+            "--fail-on names a kind of finding.",
+            value=unknown[0],
+            hint=f"name any, or one of {', '.join(KINDS)}.",
+        )
+    wanted = set(KINDS) if "any" in kinds else set(kinds)
+    return [each for each in found if each.kind in wanted and not is_excluded(each, study)]
+
+
+def _fail(failing: list[Finding]) -> None:
+    """Name the findings that fail a pipeline, and stop with 1."""
+    if failing:
+        names = ", ".join(each.name for each in failing)
+        print(f"Failed: {len(failing)} findings: {names}", file=sys.stderr)
+        raise typer.Exit(FAILED)
 
 
 @verb()
@@ -109,12 +144,14 @@ def _command(finding: Finding, study: str) -> str:
     return f"{whole.removesuffix(name)}\\\n      {name}"
 
 
-@verb()
+@verb("unusable", "regrade", "dry_run")
 def convert(
     logs: Annotated[
         list[str], typer.Argument(help="Files, folders, patterns or URLs of logs.", metavar="LOGS")
     ],
-    out: Annotated[Path, typer.Option(help="Study folder to write; a converted one is replaced.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Study folder to write; a converted one is replaced.")
+    ] = None,
     *,
     format: Annotated[
         str | None, typer.Option(help="Format of all files; found out for each if not given.")
@@ -139,24 +176,36 @@ def convert(
     from hatstats.study.files import study_written
     from hatstats.study.outputs import check_output
 
-    check_output(out, study_written, name="--out")
+    if out is None and not choice.dry_run:
+        raise DataError(
+            "convert writes a study.", hint="name its folder (--out FOLDER), or say --dry-run."
+        )
+    if out is not None:
+        check_output(out, study_written, name="--out")
+    named = {name: value for name in ("unusable", "regrade") if (value := getattr(choice, name))}
     with progress_bar() as progress:
         done = convert_logs(
             logs,
             format=format,
             fields=_pairs(map, "--map"),
-            settings=_pairs(set, "--set"),
+            settings=_pairs(set, "--set") | named,
             backend=backend,
             strict=strict,
             progress=progress,
         )
         big = len(done.study.counts) > 100_000
-        done.study.write(out, format="parquet" if big else "csv")
+        if out is not None and not choice.dry_run:
+            done.study.write(out, format="parquet" if big else "csv")
     if choice.json:
         print_json({"study": done.study.name, "files": done.files, "left_out": done.left_out,
                     "notes": list(done.notes)})  # fmt: skip
         return
     say(done.summary())
+    if choice.dry_run:
+        print()
+        print(done.study.summary())
+        print("\nNothing was written (--dry-run).")
+        return
     print(f"\nStudy: {out}. Next: hatstats check {out}; hatstats models fill {out}")
 
 

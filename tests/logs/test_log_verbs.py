@@ -90,6 +90,38 @@ def test_a_failed_conversion_leaves_an_older_study_whole(tmp_path: Path) -> None
     assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
 
 
+def test_a_dry_run_says_all_and_writes_nothing(tmp_path: Path) -> None:
+    writers.csv(FRAME, tmp_path)
+    done = run("convert", tmp_path / "all.csv", "--dry-run", "--out", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    assert "216 rows read, 216 kept" in done.stdout
+    assert "Nothing was written" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["all.csv"]
+    assert run("convert", tmp_path / "all.csv", "--dry-run").exit_code == 0
+    refused = run("convert", tmp_path / "all.csv")
+    assert refused.exit_code == 2
+    assert "--dry-run" in refused.stderr
+
+
+def test_a_pipeline_fails_on_the_findings_that_it_names(tmp_path: Path) -> None:
+    frame, out = FRAME.copy(), tmp_path / "s"
+    frame.loc[(frame["model"] == "acme/large-9b") & (frame["language"] == "de"), "correct"] = 0
+    writers.csv(frame, tmp_path)
+    assert run("convert", tmp_path / "all.csv", "--out", out).exit_code == 0
+    assert run("check", out).exit_code == 0
+    assert run("check", out, "--fail-on", "model-twins").exit_code == 0
+    for kind in ("zero-accuracy", "any"):
+        failed = run("check", out, "--fail-on", kind, "--json")
+        assert failed.exit_code == 1
+        assert "zero-accuracy:acme/large-9b:mgsm_direct:de" in failed.stderr
+        json.loads(failed.stdout)
+    unknown = run("check", out, "--fail-on", "nonsense")
+    assert unknown.exit_code == 2
+    assert "missing-answers" in unknown.stderr
+    assert run("exclude", out, "zero-accuracy:acme/large-9b:mgsm_direct:de").exit_code == 0
+    assert run("check", out, "--fail-on", "zero-accuracy").exit_code == 0
+
+
 def test_only_folders_are_filled_or_flagged(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("model,benchmark,language,n_correct,n_trials\na,q,en,8,10\na,q,sw,6,10\n")

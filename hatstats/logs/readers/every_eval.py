@@ -1,4 +1,4 @@
-"""every_eval_ever (schema 0.2), totals and instance-level files, and EuroEval's records of means.
+"""every_eval_ever (schemas 0.2 and 0.3), totals and instances, and EuroEval's records of means.
 
 EuroEval's records of version 17 and later follow the schema of every_eval_ever, older ones its own.
 It evaluates ten bootstrap resamples of one split and publishes their mean p with the
@@ -10,10 +10,12 @@ and the effective number of trials is p (1 - p) over it.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatstats.logs.configuration import settings_text
 from hatstats.logs.languages import is_language
 from hatstats.logs.readers.documents import json_lines, load_json
 from hatstats.logs.readers.reader import (
@@ -21,16 +23,19 @@ from hatstats.logs.readers.reader import (
     Choices,
     Field,
     LeftOut,
+    Note,
     Preview,
     Reader,
     Record,
     Rows,
+    items_of_total,
+    pick_score,
     text_at,
     text_of,
     total_record,
     value_at,
 )
-from hatstats.logs.task_names import read_task
+from hatstats.logs.task_names import FAMILIES, read_task
 
 #: Items of EuroEval's own splits, the same for every data set.
 SPLITS = {"val": 256, "test": 2048}
@@ -60,13 +65,13 @@ def euroeval_record(record: Mapping[str, Any], choices: Choices) -> Record | Lef
     scale = 100 if flat["percent"] or float(score) > 1 else 1
     p = float(score) / scale
     split = "val" if flat["validation"] else "test"
-    n = float(choices.settings.get("n_trials") or SPLITS[split])
+    task = choices.task(flat["dataset"])
+    if not task.language:  # the English set has no language in its name
+        task = read_task(f"{flat['dataset']}_{languages[0]}")
+    n = float(choices.of("n_trials", task.benchmark, languages[0]) or SPLITS[split])
     noise = (float(half_width) / scale / _Z) ** 2 if half_width is not None else 0.0
     variance = p * (1 - p)
     trials = variance / (variance / n + noise) if variance > 0 else n
-    task = read_task(flat["dataset"])
-    if not task.language:  # the English set has no language in its name
-        task = read_task(f"{flat['dataset']}_{languages[0]}")
     return {
         "model": flat["model"],
         "benchmark": task.benchmark,
@@ -114,7 +119,11 @@ _INSTANCE = (
     Field("item", ("sample_id",)),
     Field("prompt", ("evaluation_id",)),
     Field("correct", ("evaluation.is_correct",)),
+    # A sample that counts in several results has a record for each: they are kept apart.
+    Field("config", ("evaluation_result_id",), joined=True),
 )
+#: Kinds of metrics that are shares of right answers, where a record says the kind.
+_KINDS = frozenset({"accuracy", "exact_match", "em", "pass_rate", "pass@1", "correctness"})
 
 
 def _is_aggregate(preview: Preview) -> bool:
@@ -128,7 +137,7 @@ def _is_instances(preview: Preview) -> bool:
     return preview.kind == "jsonl" and names <= preview.first.keys()
 
 
-def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     lines = path.name.removesuffix(".gz").endswith(".jsonl")
     for record in json_lines(path) if lines else [load_json(path)]:
         if record is None:
@@ -136,38 +145,78 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         elif text_at(record, "eval_library.name") == "euroeval":
             yield euroeval_record(record, choices)
         else:
-            for result in record.get("evaluation_results") or []:
-                yield _result(record, result, choices)
+            yield from _results(record, choices)
 
 
-def _result(
-    record: Mapping[str, Any], result: Mapping[str, Any], choices: Choices
-) -> Record | LeftOut:
+def _results(record: Mapping[str, Any], choices: Choices) -> Iterator[Record | LeftOut | Note]:
+    """Totals of a record, of one metric for each benchmark and language."""
+    groups: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for result in record.get("evaluation_results") or []:
+        name = text_at(result, "evaluation_name")
+        metric = text_at(result, "metric_config.metric_name", "metric_config.metric_id",
+                         "metric_config.evaluation_description")  # fmt: skip
+        kind = text_at(result, "metric_config.metric_kind").lower()
+        task = choices.task(name)
+        benchmark, language = task.benchmark, task.language
+        if is_language(name):
+            benchmark, language = text_at(result, "source_data.dataset_name"), name
+        if value_at(result, "metric_config.lower_is_better") is True:
+            yield LeftOut(f"less is better in {metric or name}: no share of right", by_rule=True)
+        elif kind and kind not in _KINDS and choices.settings.get("metric") != metric:
+            yield LeftOut(f"{metric or name} is no share of right answers ({kind})", by_rule=True)
+        elif not language:
+            yield LeftOut(
+                "no language in the name of the result, such as an average over languages"
+            )
+        elif metric in groups[benchmark, language]:
+            yield LeftOut(f"a second {metric or 'score'} of one benchmark and language")
+        else:
+            groups[benchmark, language][metric] = result
+    for (benchmark, language), offered in groups.items():
+        chosen = pick_score(offered, choices) or (min(offered) if "" in offered else "")
+        if chosen not in offered:
+            which = ", ".join(offered)
+            yield LeftOut(f"which of {which} counts? (settings={{'metric': 'NAME'}})", len(offered))
+            continue
+        others = sorted(set(offered) - {chosen})
+        if others:
+            yield LeftOut(f"another metric than {chosen}", len(others), by_rule=True)
+            yield Note(
+                f"{benchmark}: the metric is {chosen}; also there: {', '.join(others)} "
+                "(settings={'metric': 'NAME'})."
+            )
+        names: Record = {
+            "model": text_at(record, "model_info.id", "model_info.name"),
+            "benchmark": benchmark,
+            "language": language,
+            "prompt": text_at(record, "evaluation_id"),
+            "config": settings_text(value_at(offered[chosen], "generation_config.generation_args")),
+        }
+        yield from _total(names, offered[chosen], choices)
+
+
+def _total(
+    names: Record, result: Mapping[str, Any], choices: Choices
+) -> Iterator[Record | LeftOut | Note]:
     """One total of a record, or why it does not count."""
     score = value_at(result, "score_details.score")
     if not isinstance(score, int | float):
-        return LeftOut("the result has no score")
-    name = text_at(result, "evaluation_name")
-    task = read_task(name)
-    if is_language(name):
-        benchmark, language, size = text_at(result, "source_data.dataset_name"), name, 0
-    else:
-        size = task.family.size if task.family else 0
-        benchmark, language = task.benchmark, task.language
-    if not language:
-        return LeftOut("no language in the name of the result, such as an average over languages")
-    used: Any = choices.settings.get("n_trials") or value_at(
-        result, "score_details.uncertainty.num_samples"
-    )
-    n = float(used or size)
-    if not n:
-        return LeftOut("the number of items is not in the record (settings={'n_trials': 'N'})")
+        yield LeftOut("the result has no score")
+        return
     largest = value_at(result, "metric_config.max_score")
     share = float(score) / (largest if isinstance(largest, int | float) and largest > 0 else 1.0)
     if not 0 <= share <= 1:
-        return LeftOut("the score is no proportion")
-    model = text_at(record, "model_info.id", "model_info.name")
-    return total_record({"model": model, "benchmark": benchmark, "language": language}, share, n)
+        yield LeftOut("the score is no proportion")
+        return
+    recorded = value_at(result, "score_details.uncertainty.num_samples")
+    n, note = items_of_total(recorded, names, choices)
+    if note:
+        yield note
+    n = n or next((f.size for f in FAMILIES if f.benchmark == names["benchmark"]), 0)
+    if not n:
+        yield LeftOut("the number of items is not in the record (settings={'n_trials': 'N'})")
+        return
+    yield total_record(names, share, n)
 
 
 def _instances(previews: list[Preview], choices: Choices) -> list[Rows]:

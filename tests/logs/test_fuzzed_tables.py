@@ -1,0 +1,133 @@
+"""However a table is written, its counts are the true ones, refused, or the difference is said."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hatstats
+from hatstats.errors import DataError
+from hatstats.study.schema import OTHER_NAMES
+from tests.logs.cases import cells, quiz, results, samples, truth
+
+FRAME = quiz()
+NAMES = {
+    "model": ("model", "model_name", "LLM", "Model ID"),
+    "language": ("language", "lang", "locale", "Language Code"),
+    "benchmark": ("benchmark", "dataset", "task"),
+    "item": ("item", "question_id", "id", "Doc ID"),
+    "correct": ("correct", "is_correct", "score", "acc", "passed"),
+}
+SPELLINGS = {"en": ("en", "en-US", "eng_Latn", "English"), "de": ("de", "deu_Latn", "German"),
+             "yo": ("yo", "yor_Latn", "Yoruba")}  # fmt: skip
+POLES = (("1", "0"), ("True", "False"), ("yes", "no"), ("Y", "N"), ("ok", "wrong"), ("100", "0"),
+         ("1", "-1"), ("C", "I"), ("100%", "0%"), ("1.0", "0.0"), ("right", "0"),
+         ("a", "b"))  # fmt: skip
+ODD = ("", "timeout", "invalid", "0.5", "maybe")
+#: What a note says that explains a difference: numbers of lost answers, or answers counted once.
+SAID = re.compile(r"could not be used|counted once|kept apart|not used|neither")
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[pd.DataFrame, str]:
+    """The quiz as somebody's table, and the separator of its cells."""
+    frame = FRAME.copy()
+    right, wrong = draw(st.sampled_from(POLES))
+    frame["correct"] = frame["correct"].map({1: right, 0: wrong})
+    for language, names in SPELLINGS.items():
+        for model in ("A", "B"):
+            rows = (frame["language"] == language) & (frame["model"] == model)
+            frame.loc[rows, "language"] = draw(st.sampled_from(names))
+    if odd := draw(st.sampled_from((None, None, *ODD))):
+        frame.loc[draw(st.sampled_from((slice(0, 2), slice(0, 30), slice(None, None, 9)))),
+                  "correct"] = odd  # fmt: skip
+    if draw(st.booleans()):
+        frame = pd.concat([frame, frame.iloc[: draw(st.integers(1, 40))]])
+    if draw(st.booleans()):
+        frame["latency"] = 1.5
+    frame = frame.sample(frac=1, random_state=draw(st.integers(0, 9)))
+    columns = {name: draw(st.sampled_from(names)) for name, names in NAMES.items()}
+    order = draw(st.permutations(list(frame.columns)))
+    return frame[order].rename(columns=columns), draw(st.sampled_from(",;\t|"))
+
+
+@given(written())
+@settings(max_examples=40, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+def test_a_table_of_any_form_is_true_refused_or_explained(
+    tmp_path: Path, form: tuple[pd.DataFrame, str]
+) -> None:
+    table, separator = form
+    path = tmp_path / ("quiz.tsv" if separator == "\t" else "quiz.csv")
+    table.to_csv(path, index=False, sep=separator)
+    try:
+        done = hatstats.convert_logs(path)
+    except DataError as reason:
+        text = str(reason)
+        assert "Hint" in text
+        assert re.search(r"scores are neither|English is not among|nothing in these logs", text)
+        return
+    found = sum_languages(cells(done.study))
+    if found == truth(FRAME):
+        return
+    reasons = [*done.notes, *done.left_out["reason"]]
+    assert any(SAID.search(text) for text in reasons), (found, reasons)
+    lost = {(m, c): 60 - n for (m, c), (_, n) in found.items()}
+    said = {(each.model, _short(each.language)): each.missing for each in done.study.info.losses}
+    assert {key: n for key, n in lost.items() if n} == {key: n for key, n in said.items() if n}
+
+
+def _short(language: str) -> str:
+    return next(short for short, names in SPELLINGS.items() if language in names)
+
+
+def sum_languages(found: dict[tuple[str, str], tuple[float, float]]) -> dict[
+    tuple[str, str], tuple[float, float]
+]:  # fmt: skip
+    """Counts by the short name of each language: one name of each is left in a study."""
+    short = {(m, _short(c)): value for (m, c), value in found.items()}
+    assert len(short) == len(found)
+    return short
+
+
+@given(
+    st.permutations(range(4)),
+    st.lists(st.sampled_from(("0", "5")), min_size=4, max_size=4),
+    st.lists(st.integers(0, 2), min_size=4, max_size=4),
+)
+@settings(max_examples=15, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+def test_runs_in_any_order_of_dates_are_repeats_or_apart(
+    tmp_path: Path, order: list[int], shots: list[str], seeds: list[int]
+) -> None:
+    """Four runs of one model: what has equal shots is added up, equal answers once."""
+    folder = tmp_path / "-".join(map(str, (*order, *shots, *seeds))) / "org__a"
+    expected: dict[str, dict[int, float]] = {"0": {}, "5": {}}
+    for position, run in enumerate(order):
+        answers = FRAME.loc[FRAME["model"] == "A"].sample(frac=1, random_state=seeds[run])
+        day = f"2026-03-0{position + 1}T10-00-00.000001"
+        for language in ("en", "de"):
+            rows = answers[answers["language"] == language]["correct"].astype(float).tolist()
+            samples(folder / f"samples_xnli_{language}_{day}.jsonl", rows)
+        results(folder / f"results_{day}.json", {"xnli_en": 0.5, "xnli_de": 0.5},
+                shots=int(shots[run]), n=60)  # fmt: skip
+        expected[shots[run]][seeds[run]] = 31.0
+    done = hatstats.convert_logs(folder)
+    found = cells(done.study)
+    several = len(set(shots)) > 1
+    for number, right in expected.items():
+        name = f"org/a (num_fewshot={number})" if several else "org/a"
+        if right:  # runs with one seed are copies of one another
+            assert found[name, "en"] == (sum(right.values()), 60.0 * len(right))
+    assert len(found) == 2 * len(set(shots))
+
+
+def test_the_names_that_are_fuzzed_are_known() -> None:
+    for role, names in NAMES.items():
+        known = {role, *itertools.chain(*OTHER_NAMES[role]), *OTHER_NAMES["accuracy"][0]}
+        assert {re.sub(r"\W+", "_", name.lower()) for name in names} <= known
