@@ -185,8 +185,10 @@ def prove_missing(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
 
 
 def prove_latent(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
-    """Coverage of `latent` where its smooth profile and its ability distribution are wrong."""
+    """Coverage of `latent`, and what its test of fit finds, where it is wrong and where right."""
     shapes: dict[str, CoverageDesign] = {
+        "right: normal hardness": CoverageDesign(),
+        "right: transfer or not": CoverageDesign("mixture"),
         "transfer falls at the top": CoverageDesign("falling_top"),
         "four levels of hardness": CoverageDesign(shape=Shape(distribution="four_levels")),
         "two humps of hardness": CoverageDesign(shape=Shape(distribution="bimodal")),

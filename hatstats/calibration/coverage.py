@@ -16,6 +16,7 @@ from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource
+from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import THESE, Scope
@@ -96,7 +97,7 @@ def _intervals(scores: HatScores, level: float) -> Floats:
 def _replicate(
     design: CoverageDesign, references: Sequence[Reference], level: float, rng: np.random.Generator
 ) -> Floats:
-    """One study: intervals, those with the shape error added, and warnings, (R, K, 9)."""
+    """One study: intervals, those with the shape error added, warnings, rejection, (R, K, 10)."""
     shape, extra = design.shape, _SCREENING if design.missing else 0
     longer = replace(shape, n_trials=shape.n_trials + extra)
     study = simulate_study(design.abilities, shape=longer, world=design.world, rng=rng)
@@ -104,6 +105,7 @@ def _replicate(
         study = easy_items_missing(study, shape.n_trials, design.missing, rng)
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         profile = fit_profile(study, method=design.method, options=design.options)
+    rejected = isinstance(profile, ItemProfile) and any(fit.checks for fit in profile.fits)
     drawn = []
     for reference in references:
         scores = profile.hat(reference, scope=design.scope)
@@ -116,6 +118,7 @@ def _replicate(
                     _intervals(replace(scores, covariance=wider), level),
                     # A contrast carries the warnings of both its models.
                     np.r_[noted, noted[:-1] | noted[1:]],
+                    np.full(2 * len(noted) - 1, rejected),
                 ]
             )
         )
@@ -137,8 +140,9 @@ def coverage(
     `quantity` (HAT or contrast), the design, `reference, ability, truth, bias, sd, mean_se,
     conf_level, coverage`; `coverage_shape`, the same with the shape errors added to the covariance,
     models independently; `noted`, the share of replicates with a warning in words for a model
-    involved; `missed`, that of intervals which miss the truth without such a warning; `mc_error` of
-    a coverage at its nominal level. The numbers are the same for any number of processes `n_jobs`.
+    involved; `missed`, that of intervals which miss the truth without such a warning; `rejected`,
+    that of studies whose fit is rejected by its own test; `mc_error` of a coverage at its nominal
+    level. The numbers are the same for any number of processes `n_jobs`.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
     run = delayed(_replicate)
@@ -153,7 +157,7 @@ def coverage(
         else:
             truth = true_hat(reference, world=design.world)
         true = np.r_[np.full(n_models, truth), np.zeros(n_models - 1)]
-        estimate, std_error, low, high, _, _, wide_low, wide_high, noted = np.moveaxis(
+        estimate, std_error, low, high, _, _, wide_low, wide_high, noted, rejected = np.moveaxis(
             drawn[:, index], 2, 0
         )
         held = (low <= true) & (true <= high)
@@ -177,6 +181,7 @@ def coverage(
                     "coverage_shape": ((wide_low <= true) & (true <= wide_high)).mean(axis=0),
                     "noted": noted.mean(axis=0),
                     "missed": (~held & (noted == 0.0)).mean(axis=0),
+                    "rejected": rejected.mean(axis=0),
                     "mc_error": np.sqrt(conf_level * (1.0 - conf_level) / n_replicates),
                     "n_replicates": n_replicates,
                 }
@@ -192,7 +197,8 @@ def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
     design; `too_low, too_high` count coverages that differ from their nominal level by more than
     .02, and `short` those below it by more than .03; among these, `noted_if_short` is the smallest
     share of outputs with a warning and `missed_if_short` the largest share of outputs that miss the
-    truth without one, NaN if there are none.
+    truth without one, NaN if there are none. `rejected` is the mean share of studies whose fit is
+    rejected by its own test.
     """
     rows = pd.concat(tables, ignore_index=True)
     short = rows["coverage"] < rows["conf_level"] - _SHORT
@@ -211,6 +217,7 @@ def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
             "short": int(short.sum()),
             "noted_if_short": rows.loc[short, "noted"].min(),
             "missed_if_short": rows.loc[short, "missed"].max(),
+            "rejected": rows["rejected"].mean(),
         },
         dtype=object,
     )

@@ -15,6 +15,7 @@ _LEAST_VARIANCE = 0.02
 # Where fitting leaves less than this share of the variance of the differences there are as many
 # free parameters as categories, and nothing remains to be tested.
 _SATURATED = 1e-3
+_HIGHEST = 0.95
 
 
 class Misfit(NamedTuple):
@@ -55,11 +56,11 @@ def cumulative_test(
 def cauchy_combination(p_values: Floats) -> float:
     """One p value from several, which may depend on one another; NaN are left out.
 
-    ``P(C > mean(tan(pi (1/2 - p))))`` with C standard Cauchy (Liu and Xie 2020, JASA 115:393-402).
-    NaN if there are none.
+    ``P(C > mean(tan(pi (1/2 - p))))`` with C standard Cauchy (Liu and Xie 2020, JASA 115:393-402),
+    p at most .95, lest one p near 1 outweigh all others. NaN if there are none.
     """
     known = p_values[~np.isnan(p_values)]
     if known.size == 0:
         return np.nan
-    score = float((1.0 / np.tan(np.pi * np.clip(known, 1e-300, 1.0 - 1e-9))).mean())
+    score = float((1.0 / np.tan(np.pi * np.clip(known, 1e-300, _HIGHEST))).mean())
     return float(np.arctan2(1.0, score) / np.pi)

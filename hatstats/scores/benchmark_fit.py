@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -98,6 +98,13 @@ class CellScores:
     spread: Floats | None = None
     own_spread: Floats | None = None
 
+    def widened(self, factors: Sequence[float]) -> CellScores:
+        """The same values with the errors of each model multiplied by a factor."""
+        by = np.array(factors)[:, None]
+        spread = None if self.spread is None else self.spread * by
+        own = None if self.own_spread is None else self.own_spread * by[:, :, None] ** 2
+        return CellScores(self.estimate, self.influence * by, spread, own)
+
     def weighted_spread(self, asked: Bools, weights: Floats) -> Floats:
         """Rows (R', K) of that error of K sums of the cells asked (M, L), weights (K, C)."""
         if self.spread is None or self.own_spread is None:
@@ -113,19 +120,27 @@ class CellScores:
         return np.concatenate(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class FitCheck:
+    """What a test of fit says against a model's fit, and the factor that widens its intervals."""
+
+    words: str
+    factor: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchmarkFit:
     """Item-level fits of all models of one benchmark on a common support.
 
     `together` says that the models were fitted together, with an item hardness in common;
-    `misfits` what a test of fit says against each model's fit, empty where nothing.
+    `checks` what a test of fit says against the fit of each model, none if nothing.
     """
 
     counts: ItemCounts
     support: Floats
     models: tuple[ModelFit, ...]
     together: bool = False
-    misfits: tuple[str, ...] = ()
+    checks: tuple[FitCheck, ...] = ()
 
     @property
     def distributions(self) -> Floats:
@@ -168,7 +183,8 @@ class BenchmarkFit:
             shift = fit.distribution_influence(np.nan_to_num(values))
             shift = shift.reshape(-1, moved.size, profiles.shape[1])
             influence[:, moved] += mixing[moved, other][:, None] * shift
-        return CellScores(estimate, influence, *self._spread(weights))
+        found = CellScores(estimate, influence, *self._spread(weights))
+        return found.widened([check.factor for check in self.checks]) if self.checks else found
 
     def _spread(self, weights: Floats) -> tuple[Floats, Floats] | tuple[()]:
         """Errors that borrowing adds, see `CellScores`; nothing where nothing is borrowed."""
@@ -232,7 +248,7 @@ class BenchmarkFit:
             mean = _mean_profile(fit.profile[columns])
             shape = shape_error(fit, weights[m], columns) if smooth else 0.0
             fault = self._source_fault(m) if smooth else ""
-            misfit = self.misfits[m] if smooth and self.misfits else ""
+            misfit = self.checks[m].words if smooth and self.checks else ""
             found = [fault, misfit, *self._weaknesses(m, outside, weights[m], columns)]
             if shape > _SHAPE_SHARE * errors[m] and outside <= _MOSTLY:
                 found.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,7 @@ class ItemProfile(TransferProfile):
             try:
                 # The whole fit has said what the data do not hold.
                 with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
-                    fit = self.refit(part)
+                    fit = replace(self.refit(part), checks=())
             except NotIdentifiedError as error:
                 raise NotIdentifiedError(
                     f"scope {LIKE_THESE!r} fits the profile without each wording, and without "

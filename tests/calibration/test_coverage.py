@@ -79,15 +79,16 @@ def test_heavy_tails_of_hardness_leave_the_coverage_as_it_is() -> None:
 
 def test_tally_counts_coverages_that_are_off_and_their_warnings() -> None:
     good = pd.DataFrame({"coverage": [0.94, 0.96], "noted": [0.0, 0.5], "conf_level": 0.95})
-    good = good.assign(missed=0.04)
+    good = good.assign(missed=0.04, rejected=0.05)
     off = pd.DataFrame({"coverage": [0.91, 0.925, 0.98], "noted": [0.9, 0.1, 0.0]})
-    off = off.assign(missed=[0.02, 0.06, 0.01])
+    off = off.assign(missed=[0.02, 0.06, 0.01], rejected=0.5)
     found = tally([good, off.assign(conf_level=0.95)])
     counts = found[["designs", "coverages", "too_low", "too_high", "short"]]
     assert counts.tolist() == [2, 5, 2, 1, 1]
     lower = tally([good, off.assign(conf_level=0.9)])
     assert lower[["too_low", "too_high", "short"]].tolist() == [0, 2, 0]
     assert found[["noted_if_short", "missed_if_short"]].tolist() == [0.9, 0.02]
+    assert found["rejected"] == pytest.approx(0.32)
     assert found["lowest"] == 0.91
     assert found["highest_design"] == pytest.approx(0.95)
     assert np.isnan(tally([good])["noted_if_short"])

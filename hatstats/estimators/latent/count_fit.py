@@ -22,6 +22,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.beta_binomial import wording_sums
 from hatstats.inference.goodness import Misfit, cauchy_combination, cumulative_test
 from hatstats.inference.intervals import holm
+from hatstats.scores.benchmark_fit import FitCheck
 from hatstats.scores.wordings import WordingCorrelation
 
 #: All fits of a benchmark are rejected below this p value, and one model's after Holm.
@@ -42,38 +43,41 @@ class Fitted(Protocol):
     def mean_curve(self) -> CurveFit:
         """One curve, that of the mean over an item's languages."""
 
+    def mean_spread(self, gradient: Floats) -> Floats:
+        """Rows (K, R) of products: how functions of it err since curves differ over a panel."""
+
 
 def check_fits(
     names: Sequence[str], fits: Sequence[Fitted], items: Sequence[GroupedItems]
-) -> tuple[str, ...]:
-    """What speaks against the fit of each model of a benchmark, in words; empty where nothing does.
+) -> tuple[FitCheck, ...]:
+    """What speaks against the fits of the models of a benchmark; nothing if that is not clear.
 
     Where the p values of all models, combined, are small, every row carries a warning: what is
-    wrong with the fits that differ most from their counts may be wrong with the others too.
+    wrong with the fits that differ most from their counts may be wrong with the others too. As with
+    any dispersion of residuals, errors are multiplied by the root of the larger statistic over its
+    mean, where that is above 1.
     """
-    p_values = np.array(
-        [
-            [
-                count_misfit(fit.of_shared, own.pairs, own.correlation).p_value,
-                mean_misfit(fit.of_shared, fit.mean_curve, own).p_value,
-            ]
-            for fit, own in zip(fits, items, strict=True)
-        ]
-    )
-    overall = cauchy_combination(p_values)
-    if not overall < LEVEL:
-        return ("",) * len(names)
+    tests = [
+        (count_misfit(fit.of_shared, own.pairs, own.correlation), mean_misfit(fit, own))
+        for fit, own in zip(fits, items, strict=True)
+    ]
+    p_values = np.array([[test.p_value for test in pair] for pair in tests])
+    if not cauchy_combination(p_values) < LEVEL:
+        return ()
     adjusted = holm(p_values.ravel()).reshape(p_values.shape)
     rejected = adjusted <= max(np.nanmin(adjusted), LEVEL)
     clearest = names[int(rejected.any(axis=1).argmax())]
-    others = f"fits to other models ({clearest} first) do not agree with their counts"
-    words = (
-        f"its fit does not agree with {' and '.join(np.array(_WHAT)[own])}" for own in rejected
-    )
-    return tuple(
-        f"{each if own.any() else others}, so that its interval may be too short"
-        for each, own in zip(words, rejected, strict=True)
-    )
+    found = []
+    for pair, own in zip(tests, rejected, strict=True):
+        factor = float(np.sqrt(np.nanmax([1.0, *(test.ratio for test in pair)])))
+        words = f"fits to other models ({clearest} first) do not agree with their counts"
+        if own.any():
+            words = f"its fit does not agree with {' and '.join(np.array(_WHAT)[own])}"
+        short = "so that its interval may be too short"
+        if factor > 1.0:
+            short += f" although {factor:.2f} times as wide as the fit has it"
+        found.append(FitCheck(f"{words}, {short}", factor))
+    return tuple(found)
 
 
 def count_misfit(
@@ -109,8 +113,9 @@ def count_misfit(
     return cumulative_test(difference, cov, weight * expected, unfitted)
 
 
-def mean_misfit(source: Deconvolution, curve: CurveFit, items: GroupedItems) -> Misfit:
+def mean_misfit(fit: Fitted, items: GroupedItems) -> Misfit:
     """Test the mean target accuracies by source count against the fitted curve."""
+    source, curve = fit.of_shared, fit.mean_curve
     means, pairs, posterior = items.average_means, items.pairs, source.posterior
     size, mean, total = means.size[0], means.mean[0], means.size.sum()
     fitted, design = posterior @ curve.curve[0], posterior @ curve.slopes[0]
@@ -128,6 +133,8 @@ def mean_misfit(source: Deconvolution, curve: CurveFit, items: GroupedItems) -> 
     variance = _variance(means, fitted)
     cov += (by_mean * size * variance) @ by_mean.T
     cov += (by_mean[:, pairs.one] * pairs.products(mean)) @ by_mean[:, pairs.other].T
+    rows = share[:, None] * fit.mean_spread(design)
+    cov += rows @ rows.T
     weighted = posterior * source.kernel_slope
     moved = weighted @ curve.curve[0] - fitted * weighted.sum(axis=1)
     moved += gain @ curve.kernel_derivative[0] + by_theta @ source.theta_by_correlation

@@ -144,8 +144,8 @@ def fit_latent(
         families = chosen.families(GRID)
         models = tuple(fit_grouped(each, families) for each in items)
     # Refits with weights only serve to see how estimates vary.
-    misfits = check_fits(counts.models, models, items) if weights is None else ()
-    return BenchmarkFit(counts, GRID, models, misfits=misfits)
+    checks = check_fits(counts.models, models, items) if weights is None else ()
+    return BenchmarkFit(counts, GRID, models, checks=checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,15 @@ class LatentModel:
         """The curve of the mean over an item's languages."""
         return self.parts[0].curves if self.shared is None else self.shared
 
+    def mean_spread(self, gradient: Floats) -> Floats:
+        """Error of functions of the mean curve since curves differ over the models of a panel.
+
+        From gradients (K, p), rows (K, R) whose products are covariances; none of a model alone.
+        """
+        if self.in_panel is None:
+            return np.zeros((len(gradient), 0))
+        return self.in_panel.panel.directions(self.in_panel.place, gradient)[1]
+
     @property
     def n_languages(self) -> int:
         """Number L of target languages of the benchmark."""

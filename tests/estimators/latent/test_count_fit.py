@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import hatstats as hs
@@ -12,6 +13,7 @@ from hatstats.estimators.latent.count_fit import check_fits, count_misfit, mean_
 from hatstats.estimators.latent.fit import LatentOptions, fit_latent
 from hatstats.estimators.latent.model import LatentModel
 from hatstats.estimators.latent.patterns import GroupedItems, group_items
+from hatstats.scores.benchmark_fit import FitCheck
 from hatstats.scores.counts import item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
@@ -39,7 +41,7 @@ def test_against_the_influence_of_items(shape: Shape) -> None:
         # There items are left out of the distribution that they are compared with.
         assert found.df == pytest.approx(expected["df"], rel=0.01)
         assert found.statistic == pytest.approx(expected["statistic"], rel=0.05)
-        found = mean_misfit(model.of_shared, model.mean_curve, own)
+        found = mean_misfit(model, own)
         expected = rows.loc["target means"]
         # Residuals, too, are from the fit to other items there.
         assert found.df == pytest.approx(expected["df"], rel=0.15)
@@ -51,7 +53,7 @@ def test_right_fits_are_hardly_ever_rejected_coverage() -> None:
     for seed in range(30):
         study = simulate_study((-1.0, 0.0, 1.0), shape=Shape(200, 2, 8), rng=seed)
         counts = item_counts(study, study.benchmark_names[0])
-        rejected.append(any(fit_latent(counts).misfits))
+        rejected.append(bool(fit_latent(counts).checks))
     # With a size of 5 % more than six of 30 have a chance of 1 in 1,000.
     assert sum(rejected) <= 6
 
@@ -86,6 +88,26 @@ def test_counts_of_another_distribution_are_rejected() -> None:
     wrong = replace(models[0].of_shared, density=moved.of_shared.density, patterns=patterns)
     assert count_misfit(models[0].of_shared, items[0].pairs, None).p_value > 0.05
     assert count_misfit(wrong, items[0].pairs, None).p_value < 1e-3
-    words = check_fits(["a", "b"], [replace(models[0], of_shared=wrong), models[1]], items)
-    assert words[0].startswith("its fit does not agree with numbers of items by source count,")
-    assert words[1].startswith("fits to other models (a first)")
+    first, second = check_fits(["a", "b"], [replace(models[0], of_shared=wrong), models[1]], items)
+    assert first.words.startswith("its fit does not agree with numbers of items by source count,")
+    assert second.words.startswith("fits to other models (a first)")
+    assert first.factor > 1.5 > second.factor >= 1.0
+    assert check_fits(["a", "b"], models, items) == ()
+
+
+def test_errors_of_a_rejected_fit_are_widened_by_its_factor() -> None:
+    study = simulate_study((0.0, 1.0), shape=Shape(150, 2, 6), rng=1)
+    for options in (ALONE, LatentOptions()):
+        counts = item_counts(study, study.benchmark_names[0])
+        fit = fit_latent(counts, options)
+        checked = replace(fit, checks=(FitCheck("a", 1.0), FitCheck("b", 2.0)))
+        plain, wide = (hs.fit_profile(study, method="latent", options=options) for _ in range(2))
+        wide = replace(wide, fits=(checked,))
+        before, after = plain.hat(), wide.hat()
+        np.testing.assert_allclose(after.estimates, before.estimates)
+        factors = np.array([1.0, 2.0])
+        expected = before.covariance * np.outer(factors, factors)
+        np.testing.assert_allclose(after.covariance, expected, rtol=1e-9)
+        # Raw accuracies, and degrees of freedom, do not depend on the fit.
+        np.testing.assert_allclose(wide.hat("own").covariance, plain.hat("own").covariance)
+        np.testing.assert_allclose(after.df, before.df)
