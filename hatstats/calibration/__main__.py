@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hatstats.calibration.borrowing import DESIGNS, hidden_in_short, hidden_items, panel_coverage
 from hatstats.calibration.coverage import (
     INSIDE,
     REFERENCES,
@@ -29,10 +31,12 @@ from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rej
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
+from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method
 from hatstats.scores.wordings import SCOPES
 from hatstats.simulation.simulate import Shape
 from hatstats.simulation.worlds import WorldName
+from hatstats.study.read import read_study
 from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel
 
@@ -205,6 +209,26 @@ def prove_latent(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "latent_in_short", "HAT by latent in hard worlds, in short", _in_short(named, "world")
 
 
+def prove_borrowing(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Profiles that borrow from a panel: coverage, and hidden answers of data/gsm_symbolic."""
+    tables = [
+        panel_coverage(
+            design,
+            n_replicates=max(3 * effort.replicates // 5, 2),
+            n_jobs=jobs,
+            rng=np.random.default_rng([seed, number]),
+        )
+        for number, design in enumerate(DESIGNS)
+    ]
+    title = "Scores of seven models, profiles borrowed and alone"
+    yield "borrowing", title, pd.concat(tables, ignore_index=True)
+    study = read_study("data/gsm_symbolic").without_flagged()
+    models = None if effort is FULL else study.model_names[:3]
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
+        table = hidden_items(study, models)
+    yield "hidden_items", "Targets of hidden items, data/gsm_symbolic", hidden_in_short(table)
+
+
 def prove_wordings(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Coverage of contrasts where five wordings have main effects, by scope of wordings."""
     designs = [
@@ -284,6 +308,7 @@ PROOFS = {
     "dispersion": prove_dispersion,
     "missing": prove_missing,
     "latent": prove_latent,
+    "borrowing": prove_borrowing,
     "wordings": prove_wordings,
     "stress": prove_stress,
     "rejections": prove_rejections,

@@ -117,7 +117,7 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
         own = patterns
         if not inside[trials > 0].all():
             own = count_patterns(correct, np.where(inside, trials, 0.0), items, share)
-        means = _pattern_means(target[:, columns], own, items)
+        means = pattern_means(target[:, columns], own, items)
         groups.append(LanguageGroup(columns, own, target[:, columns], means))
     average = ratio(np.nansum(target, axis=1), (~np.isnan(target)).sum(axis=1))[:, None]
     of_average = groups[0].patterns if len(groups) == 1 else patterns
@@ -126,7 +126,7 @@ def group_items(counts: ItemCounts, m: int, weights: Floats | None = None) -> Gr
         tuple(groups),
         average,
         of_average,
-        _pattern_means(average, of_average, items),
+        pattern_means(average, of_average, items),
         _cluster_pairs(average[:, 0], of_average, items, counts.clusters),
         correlation,
     )
@@ -154,7 +154,7 @@ def count_patterns(
     return Patterns(k[order], n[order], size, index, shares)
 
 
-def _pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:
+def pattern_means(target: Floats, patterns: Patterns, items: Floats) -> Means:
     """Means of target accuracies (N, L), NaN where not asked, over the items of each pattern."""
     index, number = patterns.index, patterns.size.size
     rows = []
