@@ -32,11 +32,12 @@ from hatstats.study.study import Study
 
 #: What `settings` may name beside the columns of a response.
 SETTINGS = ("metric", "filter", "scorer", "n_trials", "chance", "table", "right", "wrong",
-            "right_from", "unusable", "pair", "task", "languages")  # fmt: skip
+            "right_from", "unusable", "pair", "task", "languages", "regrade")  # fmt: skip
 #: Those that may be given for one benchmark or language: ``chance@xnli``, ``n_trials@xnli/de``.
 _BY_BENCHMARK = ("n_trials", "chance", "source_language", "pair")
 #: Settings that are one of a few words.
-_WORDS = {"pair": ("yes", "number", "no"), "languages": ("merged", "apart")}
+_WORDS = {"pair": ("yes", "number", "no"), "languages": ("merged", "apart"),
+          "regrade": ("exact", "numeric")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -94,20 +95,26 @@ def convert_logs(
     Parameters
     ----------
     logs : path, pattern, URL, or several
-        Files and folders with logs of lm-evaluation-harness, Inspect, HELM, lighteval, EuroEval,
-        simple-evals or every_eval_ever, or plain tables (CSV, TSV, JSON lines, Parquet, Arrow,
-        DuckDB). Folders are searched. With an Ibis address as backend, names of its tables.
+        Files and folders with logs of lm-evaluation-harness (and lmms-eval), Inspect, HELM,
+        lighteval, EuroEval, simple-evals, OpenCompass, NeMo-Skills, promptfoo or every_eval_ever,
+        or plain tables (CSV, TSV, JSON, Parquet, Arrow, DuckDB). Folders are searched.
+        With an Ibis address as backend, names of its tables.
     format : str, optional
         One format for all files; by default it is recognised file by file.
     fields : mapping, optional
         Column of a response to the field of the table that holds it: ``{"model": "model_id"}``;
         dots go inwards.
     settings : mapping, optional
-        Columns that are constant (``{"language": "de"}``), choices where a log offers several
-        (`metric`, `filter`, `scorer`), `n_trials` where totals do not say it, `source_language`,
-        `chance`, and ``{"model:OLD": "NEW"}`` to merge two names of one model. The last three
-        may be for one benchmark, or one language of it: ``n_trials@xnli``, ``n_trials@xnli/de``.
-        What a log records comes before `n_trials`.
+        Columns that are constant (``{"language": "de"}``); choices where a log offers several
+        (`metric`, `filter`, `scorer`, `table`); what scores say (`right`, `wrong`: values joined by
+        commas; `right_from`: the number from which on a score is right; `unusable`: ``wrong`` or
+        ``missing`` for all answers without a score; `regrade`: ``exact`` or ``numeric``, from the
+        responses of lm-evaluation-harness); `task`, a pattern as ``quiz_{language}``; `languages`,
+        ``apart`` where spellings are not to be one language; ``{"model:OLD": "NEW"}`` to merge two
+        names of one model; `n_trials` of totals that do not say it; `source_language`, `chance`,
+        and `pair` (``yes``, ``number``, ``no``: whether items of one name, or one number, are one
+        question). The last four may be for one benchmark or language: ``n_trials@xnli``,
+        ``n_trials@xnli/de``.
     backend : str or SparkSession, optional
         Where rows are counted: DuckDB in this process by default, ``spark://HOST:PORT``,
         ``spark://local``, a session of PySpark, or an address for ``ibis.connect``.
@@ -123,8 +130,9 @@ def convert_logs(
     Raises
     ------
     DataError
-        For what cannot be read, for an ambiguous column or source language, when nothing is left,
-        and with `strict` for the first rows left out.
+        For what cannot be read, for scores of which many are neither right nor wrong, for an
+        ambiguous column or source language, when nothing is left, and with `strict` for the first
+        rows left out.
 
     Examples
     --------

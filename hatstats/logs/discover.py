@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 
 from hatstats.errors import DataError
@@ -27,6 +28,7 @@ from hatstats.logs.readers.helm import COMPANIONS, HELM
 from hatstats.logs.readers.inspect_log import INSPECT
 from hatstats.logs.readers.lighteval import LIGHTEVAL
 from hatstats.logs.readers.lm_eval import RESULTS, SAMPLES
+from hatstats.logs.readers.other_harnesses import NEMO_SKILLS, OPENCOMPASS, PROMPTFOO
 from hatstats.logs.readers.plain import PLAIN
 from hatstats.logs.readers.reader import (
     NAMES,
@@ -39,13 +41,16 @@ from hatstats.logs.readers.reader import (
     Record,
     Rows,
 )
+from hatstats.logs.readers.regrade import regraded
 from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
 from hatstats.study.files import shown
 from hatstats.study.schema import near
 
 #: In the order in which they are asked; plain tables come last, since any table is one.
 READERS = (SAMPLES, RESULTS, INSPECT, HELM, LIGHTEVAL, EUROEVAL, EVERY_EVAL_ITEMS, EVERY_EVAL,
-           SIMPLE_EVALS, PLAIN)  # fmt: skip
+           SIMPLE_EVALS, OPENCOMPASS, NEMO_SKILLS, PROMPTFOO, PLAIN)  # fmt: skip
+#: Group of entry points under which an installed package offers readers of its own.
+GROUP = "hatstats.readers"
 #: Formats whose records name their model, so that a copy of a file has nothing of its own.
 _NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -77,7 +82,8 @@ def discover(
     Without a `format` a preview of each file shows it. What is read is written into `scratch`
     alone.
     """
-    chosen = _named_reader(format) if format else None
+    readers = (*_plug_ins(), *READERS)
+    chosen = _named_reader(format, readers) if format else None
     result = Discovered()
     groups: dict[Reader, list[Preview]] = defaultdict(list)
     for preview in _previews(logs):
@@ -89,7 +95,7 @@ def discover(
             result.sources.append(Rows("table", (table,), ()))
             result.formats[str(preview.path)] = "plain"
             continue
-        reader = chosen or _find_reader(preview)
+        reader = chosen or _find_reader(preview, readers)
         if isinstance(reader, LeftOut):
             result.left_out.append((str(preview.path), reader))
         else:
@@ -100,7 +106,8 @@ def discover(
             previews = list(_without_copies(previews, result))
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         if reader.rows is not None:
-            clean = [_clean(preview, scratch, result) for preview in previews]
+            how = choices.settings.get("regrade", "") if reader is SAMPLES else ""
+            clean = [_clean(preview, scratch, result, how) for preview in previews]
             found = reader.rows(clean, choices)
             result.sources += found
             result.notes |= dict.fromkeys(note for rows in found for note in rows.notes)
@@ -109,21 +116,45 @@ def discover(
     return result
 
 
-def _find_reader(preview: Preview) -> Reader | LeftOut:
+def _plug_ins() -> list[Reader]:
+    """Readers of installed packages, which come before those of hatstats."""
+    found: list[Reader] = []
+    for point in metadata.entry_points(group=GROUP):
+        try:
+            loaded = point.load()
+        except Exception as reason:  # whatever a stranger's module raises when it is imported
+            raise DataError(
+                f"the reader {point.name!r} of an installed package cannot be loaded "
+                f"({type(reason).__name__}: {reason}).",
+                value=point.value,
+                hint="correct or uninstall that package.",
+            ) from None
+        several = loaded if isinstance(loaded, list | tuple) else [loaded]
+        if not all(isinstance(each, Reader) for each in several):
+            raise DataError(
+                f"the entry point {point.name!r} in the group {GROUP} is no Reader.",
+                value=point.value,
+                hint="it names a hatstats.logs.readers.reader.Reader, or a list of them.",
+            )
+        found += several
+    return found
+
+
+def _find_reader(preview: Preview, readers: Sequence[Reader]) -> Reader | LeftOut:
     """The first reader whose format a file has, or why there is none."""
     path = preview.path
     if path.name in COMPANIONS and (path.parent / "run_spec.json").exists():
         return LeftOut("it belongs to a HELM run and holds no single answers", 0, by_rule=True)
-    for reader in READERS:
+    for reader in readers:
         if reader.matches(preview):
             return reader
     empty = preview.head == "empty"
     return LeftOut("it is empty" if empty else "it is no log of a known format", 0)
 
 
-def _named_reader(name: str) -> Reader:
+def _named_reader(name: str, readers: Sequence[Reader]) -> Reader:
     """The reader of a format by its name."""
-    by_name = {reader.name: reader for reader in READERS}
+    by_name = {reader.name: reader for reader in reversed(readers)}
     if name not in by_name:
         raise DataError(
             "the format is not known.",
@@ -196,25 +227,31 @@ def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator
             yield preview
 
 
-def _clean(preview: Preview, scratch: Path, result: Discovered) -> Preview:
+def _clean(preview: Preview, scratch: Path, result: Discovered, regrade: str = "") -> Preview:
     """A copy in UTF-8 as databases read it: no byte order mark, one JSON object in each line.
 
-    A text in gzip is read through once: databases do not check that it is whole.
+    A text in gzip is read through once: databases do not check that it is whole. Samples are graded
+    anew where `regrade` says how.
     """
     path = preview.path
     if preview.kind not in ("jsonl", "csv"):
         return preview
     check_gzip(path)
-    if not preview.array and not has_byte_order_mark(path):
+    if not preview.array and not regrade and not has_byte_order_mark(path):
         return preview
     copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
     copy.parent.mkdir(exist_ok=True)
     with open_text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
-        if preview.array:
+        if regrade:
+            target.writelines(regraded(path, regrade, array=preview.array))
+        elif preview.array:
             target.writelines(json.dumps(record) + "\n" for record in load_json(path)[""])
         else:
             shutil.copyfileobj(source, target)
     result.copies[str(copy)] = str(path)
+    if regrade:
+        result.notes[f"Responses graded anew ({regrade}), whatever the logs say of them."] = None
+        preview = replace(preview, first=preview_file(copy).first)
     return replace(preview, path=copy, root="", original=path)
 
 

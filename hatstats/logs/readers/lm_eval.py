@@ -1,4 +1,7 @@
-"""lm-evaluation-harness: `samples_TASK_DATE.jsonl` item by item, `results_DATE.json` in total."""
+"""lm-evaluation-harness: `samples_TASK_DATE.jsonl` item by item, `results_DATE.json` in total.
+
+lmms-eval writes the same under other names.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,8 @@ from hatstats.logs.readers.reader import (
 )
 from hatstats.logs.task_names import FAMILIES, Task, read_task
 
-_DATE = r"(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)"
-#: ``samples_TASK_DATE`` since version 0.4.1, and files that people named by their date first.
+_DATE = r"(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+|\d{8}_\d{6})"
+#: ``samples_TASK_DATE`` since version 0.4.1; lmms-eval, and people, put the date first.
 _NAMES = tuple(
     map(re.compile, (rf"(?:samples_)?(?P<task>.+?)_{_DATE}", rf"{_DATE}_(?:samples_)?(?P<task>.+)"))
 )
@@ -47,11 +50,14 @@ _SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 
 
 def _is_samples(preview: Preview) -> bool:
-    return preview.kind == "jsonl" and {"doc_id", "doc"} <= preview.first.keys()
+    keys = preview.first.keys()
+    return preview.kind == "jsonl" and "doc_id" in keys and bool({"doc", "filtered_resps"} & keys)
 
 
 def _is_results(preview: Preview) -> bool:
-    named = preview.path.name.startswith("results") or '"versions"' in preview.head
+    name = preview.path.name
+    named = name.startswith("results") or name.endswith("_results.json")
+    named = named or '"versions"' in preview.head
     return preview.kind == "json" and '"results"' in preview.head and named
 
 
@@ -150,13 +156,13 @@ def _named(path: Path) -> tuple[str, str, str]:
 def _results_of(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Files of results in a folder by their dates; one that is broken is reported elsewhere."""
     found = {}
-    for path in sorted(folder.glob("results_*.json")):
+    for path in sorted([*folder.glob("results_*.json"), *folder.glob("*_results.json")]):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         if isinstance(record, Mapping):
-            found[path.stem.removeprefix("results_")] = record
+            found[path.stem.removeprefix("results_").removesuffix("_results")] = record
     return found
 
 
@@ -210,13 +216,15 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     if not isinstance(results, Mapping):
         yield LeftOut("no results in it")
         return
-    date = path.stem.removeprefix("results_")
+    date = path.stem.removeprefix("results_").removesuffix("_results")
     model = _model(record) or path.parent.name.replace("__", "/")
     groups = {name for name, inner in record.get("group_subtasks", {}).items() if inner}
     for name, scores in results.items():
         if name in groups:
             yield LeftOut("a group, whose tasks are counted themselves", by_rule=True)
-        elif any(path.parent.glob(f"samples_{name}_{date}.jsonl*")):
+        elif any(path.parent.glob(f"samples_{name}_{date}.json*")) or any(
+            path.parent.glob(f"{date}_samples_{name}.json*")
+        ):
             yield LeftOut("a total whose samples are read instead", by_rule=True)
         else:
             task = choices.task(name)
