@@ -27,12 +27,14 @@ from hatstats.calibration.coverage import (
 )
 from hatstats.calibration.drift import drift
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
+from hatstats.calibration.rank_sets import rank_coverage
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.errors import DegenerateDataWarning
-from hatstats.estimators.methods import Method
+from hatstats.estimators.methods import Method, fit_profile
+from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import SCOPES
 from hatstats.simulation.simulate import Shape
 from hatstats.simulation.worlds import WorldName
@@ -271,6 +273,23 @@ def prove_rejections(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "rejections_by_df", "The same for CR2 by its degrees of freedom", by_df
 
 
+def prove_ranks(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Coverage of sets of ranks: equal errors, and those of a study in data/ (one process)."""
+    names = [f"model-{number}" for number in range(20)]
+    table = pd.DataFrame({"model": names, "estimate": 0.5})
+    study = read_study("data/gsm_symbolic").without_flagged()
+    worlds = {
+        "independent, equal": HatScores.from_frame(table, np.full(20, 1e-4)),
+        study.name: fit_profile(study.select(models=study.model_names[4::2])).hat(),
+    }
+    parts = {
+        name: rank_coverage(scores, n_replicates=2 * effort.replicates, rng=seed)
+        for name, scores in worlds.items()
+    }
+    rows = pd.concat(parts, names=["errors"]).reset_index("errors")
+    yield "ranks", "Sets of ranks of models at equal distances (in standard errors)", rows
+
+
 def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Predicted and simulated power and standard errors."""
     panels = (PlanPanel(), PlanPanel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
@@ -312,6 +331,7 @@ PROOFS = {
     "wordings": prove_wordings,
     "stress": prove_stress,
     "rejections": prove_rejections,
+    "ranks": prove_ranks,
     "plans": prove_plans,
     "posteriors": prove_posteriors,
 }

@@ -132,7 +132,7 @@ def fit_profile(
     >>> profile = hs.fit_profile(study)
     >>> print(profile.hat().contrast("model-03", "model-01"))  # doctest: +ELLIPSIS
     model-03 - model-01: 0..., 95% interval [...], p ...
-      latent, reference pooled, these wordings; standard error 0.0..., ... df
+      latent, reference pooled, these wordings; standard error 0.0..., ...
     """
     study = as_study(study, "fit_profile")
     if method is not None:

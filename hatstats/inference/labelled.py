@@ -91,7 +91,7 @@ class Contrast(LabelledEstimates):
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> difference = scores.contrast("model-02", "model-01", conf_level=0.9)
     >>> round(difference.conf_low, 3), round(difference.conf_high, 3)
-    (0.019, 0.061)
+    (0.018, 0.061)
     """
 
     term: str

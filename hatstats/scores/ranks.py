@@ -199,7 +199,7 @@ class RankedScores(LabelledEstimates):
                           term  estimate  p_adjusted
         0  model-03 - model-02     0.171       0.000
         1  model-03 - model-01     0.184       0.000
-        2  model-02 - model-01     0.012       0.527
+        2  model-02 - model-01     0.012       0.524
         >>> groups = {"new": ["model-02", "model-03"], "old": ["model-01"]}
         >>> scores.pairs(groups, rng=1)["term"].tolist()
         ['new - old']

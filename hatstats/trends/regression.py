@@ -78,15 +78,14 @@ def fit_trend(
     Examples
     --------
     >>> import hatstats as hs
-    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> study = hs.simulate_study([m / 10 for m in range(-9, 10)], rng=1)
     >>> hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
     Trend: log10(params_total) (accuracy scale)
-      17 models in 4 family clusters, CR2; 0 models left out
+      19 models in 5 family clusters, CR2; 0 models left out
       term                   estimate        se    df      p  95% interval
-      Intercept                 0.372     0.086   1.9  0.053  [-0.014, 0.757]
-      log10(params_total)      -0.002     0.010   2.0  0.847  [-0.045, 0.040]
-      variance components: family 0.0004166, model 5.663e-05
-      Fewer than 2 degrees of freedom: Intercept, log10(params_total).
+      Intercept                 0.287     0.057   2.7  0.020  [0.093, 0.481]
+      log10(params_total)       0.007     0.006   2.7  0.343  [-0.014, 0.028]
+      variance components: family 0.0002128, model 5.949e-05
     """
     scores = as_scores(scores, "fit_trend")
     member("vcov", vcov, get_args(Vcov), "unknown kind of covariance", "use one of")

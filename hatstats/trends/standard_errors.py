@@ -24,6 +24,8 @@ from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
 
+#: Fewest degrees of freedom at which a sandwich is a standard error, and a verdict is given.
+LEAST_DF = 2.0
 #: Bootstrap and permutation draws where they are not enumerated.
 DRAWS = 1_999
 #: End of the method of a trend in scores that came of accuracies alone.
@@ -154,7 +156,7 @@ def _generalised(
     for kind in kinds:
         robust = robust_covariance(fit, clusters, kind)
         df = robust.df(contrasts)
-        error = np.where(np.isfinite(df), robust.std_errors(contrasts), np.nan)
+        error = np.where(df >= LEAST_DF, robust.std_errors(contrasts), np.nan)
         parts.append(rows(error, df=df, method=kind))
     return parts
 

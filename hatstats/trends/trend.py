@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hatstats.estimators.aggregate.panel_regression import Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
@@ -20,17 +21,15 @@ from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit, joint_chi2
 from hatstats.inference.result_frame import ResultFrame, html_table, p_text
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import LIKE_THESE
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
-from hatstats.trends.standard_errors import DRAWS, TWO_STAGES, compare, stages_note
+from hatstats.trends.standard_errors import DRAWS, LEAST_DF, TWO_STAGES, compare, stages_note
 
 _BINS = 41
-#: Fewest degrees of freedom at which a verdict is given.
-LEAST_DF = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,19 +65,19 @@ class TrendFit(LabelledEstimates):
     Examples
     --------
     >>> import hatstats as hs
-    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> study = hs.simulate_study([m / 10 for m in range(-9, 10)], rng=1)
     >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
     >>> trend.params.round(3)
-    Intercept              0.372
-    log10(params_total)   -0.002
+    Intercept              0.287
+    log10(params_total)    0.007
     Name: estimate, dtype: float64
     >>> trend.contrast({"params_total": 1e10}, {"params_total": 1e9})
-    HAT at params_total 1e+10 - HAT at params_total 1e+09: -0.002, 95% interval
-      [-0.045, 0.040], p = 0.847
-      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0098, 2.0 df
+    HAT at params_total 1e+10 - HAT at params_total 1e+09:
+      0.007, 95% interval [-0.014, 0.028], p = 0.343
+      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0061, 2.7 df
     >>> trend.prediction({"params_total": 1e10})
-    new model in a new family: 0.350, 95% prediction interval [0.231, 0.470]
-      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0278, 2.0 df
+    new model in a new family: 0.357, 95% prediction interval [0.291, 0.424]
+      CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0208, 3.0 df
     """
 
     formula: str
@@ -112,12 +111,17 @@ class TrendFit(LabelledEstimates):
 
     @property
     def std_errors(self) -> Floats:
-        """Standard errors, shape (p,); NaN where a coefficient depends on one cluster alone."""
-        return np.where(np.isfinite(self.df), standard_errors(self.covariance), np.nan)
+        """Standard errors, shape (p,); NaN with fewer than `LEAST_DF` degrees of freedom."""
+        return self._error(np.eye(len(self.terms)))[0]
 
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits of all coefficients, shape (p, 2)."""
         return wald_interval(self.estimates, self.std_errors, self.df, conf_level)
+
+    def _error(self, gradients: ArrayLike) -> tuple[Floats, Floats]:
+        """Standard errors of contrasts (k, p), NaN with too few df, and degrees of freedom."""
+        df = self.robust.df(gradients)
+        return np.where(df >= LEAST_DF, self.robust.std_errors(gradients), np.nan), df
 
     @property
     def vcov(self) -> str:
@@ -181,12 +185,13 @@ class TrendFit(LabelledEstimates):
     ) -> Contrast:
         """Fitted accuracy at `high` covariates less that at `low`, others averaged over models."""
         value, gradient = self.difference_gradient(high, low)
+        error, df = self._error(gradient)
         sides = [", ".join(f"{k} {_text(v)}" for k, v in side.items()) for side in (high, low)]
         row = tidy_frame(
             f"HAT at {sides[0]} - HAT at {sides[1]}",
             value,
-            self.robust.std_errors(gradient),
-            df=self.robust.df(gradient),
+            error,
+            df=df,
             conf_level=conf_level,
             method=self.accuracy_method,
         )
@@ -211,14 +216,9 @@ class TrendFit(LabelledEstimates):
     def accuracy_slopes(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Each covariate's slope on the accuracy scale, in the tidy schema."""
         slopes, gradients = zip(*map(self.slope_gradient, self.design.terms), strict=True)
-        return tidy_frame(
-            self.design.terms,
-            slopes,
-            self.robust.std_errors(gradients),
-            df=self.robust.df(gradients),
-            conf_level=conf_level,
-            method=self.accuracy_method,
-        )
+        error, df = self._error(gradients)
+        terms, how = self.design.terms, self.accuracy_method
+        return tidy_frame(terms, slopes, error, df=df, conf_level=conf_level, method=how)
 
     def comparison(
         self,
@@ -279,8 +279,7 @@ class TrendFit(LabelledEstimates):
         x = np.geomspace(low, high, _BINS) if log else np.linspace(low, high, _BINS)
         rows = [self.design.mean_row({covariate: float(value)}) for value in x]
         estimate, gradients = zip(*map(self.surface.accuracy, rows), strict=True)
-        error, df = self.robust.std_errors(gradients), self.robust.df(gradients)
-        low, high = wald_interval(estimate, error, df, conf_level).T
+        low, high = wald_interval(estimate, *self._error(gradients), conf_level).T
         columns = {"x": x, "estimate": estimate, "conf_low": low, "conf_high": high}
         return ResultFrame({**columns, "conf_level": conf_level})
 
@@ -354,11 +353,13 @@ class TrendFit(LabelledEstimates):
         for name, row in zip(table["term"], table[shown].to_numpy(dtype=float), strict=True):
             term = name if len(name) <= 21 else f"{name[:20]}…"
             estimate, error, low, high = (
-                f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}" for value in row[:4]
+                "–" if np.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
+                for value in row[:4]
             )
+            interval = "–" if np.isnan(row[1]) else f"[{low}, {high}]"
             lines.append(
                 f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{p_text(row[5]):>7}"
-                f"  [{low}, {high}]"
+                f"  {interval}"
             )
         lines.extend(textwrap.wrap(f"  {variances}", 80))
         return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
@@ -377,7 +378,7 @@ class TrendFit(LabelledEstimates):
         """What weakens the trend, in words."""
         table = self.tidy()
         few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
-        notes = [f"Fewer than {LEAST_DF:g} degrees of freedom: {few}."] if few else []
+        notes = [f"{few}: hardly more than one {self.cluster} decides, no test."] if few else []
         if self.left_out:
             notes.append(f"Left out, a covariate is unknown: {', '.join(self.left_out)}.")
         return [*notes, *stages_note([self.method])]

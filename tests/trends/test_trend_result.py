@@ -12,7 +12,14 @@ from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
-from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
+from tests.trends.makers import (
+    FAMILY,
+    FORMULA,
+    aggregate_study,
+    scores_of,
+    some_scores,
+    table_of_models,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +50,27 @@ def test_summary_fits_eighty_columns(formula: str) -> None:
         term[: 20 if len(term) > 21 else 21] for term in trend.terms
     ]
     # Columns never run into each other.
-    assert all(len(line.split()) == 7 for line in body)
+    few = np.isnan(trend.bse.to_numpy())
+    assert [len(line.split()) for line in body] == list(np.where(few, 6, 7))
+
+
+def test_below_two_degrees_of_freedom_there_is_a_reason_and_no_interval() -> None:
+    rng = np.random.default_rng(1)
+    x = np.where(FAMILY == 0, 3.0, 0.02) * rng.standard_normal(20)
+    estimate = 0.5 + 0.02 * x + 0.01 * rng.standard_normal(20)
+    scores = scores_of(table_of_models(1).assign(x=x), estimate, np.full(20, 1e-6))
+    trend = fit_trend(scores, "x")
+    assert trend.df[1] < 2.0 < trend.df[0]
+    assert np.isfinite(trend.covariance).all()
+    shown = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
+    for rows in (trend.tidy().iloc[1:], trend.accuracy_slopes()):
+        assert rows[shown].isna().all(axis=None)
+    rows = trend.comparison(rng=1).set_index("method")
+    assert rows.loc[["CR2"], shown].isna().all(axis=None)
+    assert rows.loc[["OLS", "REML"], shown].notna().all(axis=None)
+    assert np.isnan(trend.contrast({"x": 1.0}, {"x": 0.0}).p_value)
+    assert trend.curve("x")["conf_low"].isna().any()
+    assert "x: hardly more than one family decides, no test." in trend.summary()
 
 
 def test_summary_has_the_key_facts(panel_trend: TrendFit) -> None:

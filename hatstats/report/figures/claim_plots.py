@@ -109,12 +109,12 @@ def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
 
 
 def margin_curve(margins: pd.DataFrame) -> Figure:
-    """Draw one panel per claim: one-sided p against the margin, coloured by the verdict.
+    """Draw one panel per claim: adjusted one-sided p against the margin, coloured by the verdict.
 
     Parameters
     ----------
     margins : DataFrame
-        `claim, margin, p_value, verdict, registered`, as `hatstats.margin_curves` gives them.
+        `claim, margin, p_holm, verdict, registered`, as `hatstats.margin_curves` gives them.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
     >>> import pandas as pd
     >>> from hatstats.report import figures
     >>> margins = pd.DataFrame({
-    ...     "claim": "not_broken", "margin": [0.02, 0.05, 0.1], "p_value": [0.3, 0.1, 0.01],
+    ...     "claim": "not_broken", "margin": [0.02, 0.05, 0.1], "p_holm": [0.3, 0.1, 0.01],
     ...     "verdict": ["inconclusive", "inconclusive", "supported"], "registered": 0.05,
     ... })
     >>> figure = figures.margin_curve(margins)
@@ -143,17 +143,17 @@ def margin_curve(margins: pd.DataFrame) -> Figure:
 
 def _margin_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the p values of one claim, on a log scale, by margin in accuracy."""
-    axes.plot(rows["margin"], rows["p_value"], color=style.BAND, linewidth=0.8, label="_curve")
+    axes.plot(rows["margin"], rows["p_holm"], color=style.BAND, linewidth=0.8, label="_curve")
     for verdict, part in rows.groupby("verdict", sort=False):
         dots = style.Look(str(verdict), VERDICTS[str(verdict)].colour, "o")
-        axes.plot(part["margin"], part["p_value"], label=dots.label, **dots.marks(2.1))
+        axes.plot(part["margin"], part["p_holm"], label=dots.label, **dots.marks(2.1))
     axes.axhline(_LEVEL, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_level")
     for margin in rows.loc[rows["registered"].astype(bool), "margin"]:
         axes.axvline(margin, color=style.MUTED, linewidth=0.7, label="_registered")
         axes.annotate("registered", (margin, 1.0), xycoords=("data", "axes fraction"),
                       xytext=(1.5, -3.0), textcoords="offset points", rotation=90.0, va="top",
                       fontsize=5.5, color=style.MUTED)  # fmt: skip
-    low = min(float(rows["p_value"].min()) / 1.5, 0.03)
+    low = min(float(rows["p_holm"].min()) / 1.5, 0.03)
     axes.set_yscale("log")
     axes.set_ylim(low, 1.0)
     ticks = [tick for tick in (0.001, 0.01, 0.05, 0.2, 1.0) if tick >= low]

@@ -12,7 +12,7 @@ from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.ranks import leader_words
 from hatstats.study.describe import flagged_counts
 from hatstats.trends.claims.verdicts import Verdict
-from hatstats.trends.trend import LEAST_DF
+from hatstats.trends.standard_errors import LEAST_DF
 
 _WIDTH = 80
 
@@ -44,13 +44,13 @@ def _claim_line(verdict: Verdict) -> str:
     """Verdict of one claim with its numbers, or the reason for none."""
     if verdict.verdict == "not testable":
         return f"{verdict.name}: not testable, {verdict.reason}"
-    # With so few degrees of freedom no p value decides.
-    few = f"{verdict.df:.1f}: too few"
-    p_value = f"{verdict.df:.1f}, Holm p {p_text(verdict.p_holm).replace('0.', '.', 1)}"
-    numbers = (
-        f": {verdict.verdict} ({_short(verdict.estimate)} [{_short(verdict.conf_low)}, "
-        f"{_short(verdict.conf_high)}], df {few if verdict.df < LEAST_DF else p_value})"
-    )
+    found = f"{verdict.verdict} ({_short(verdict.estimate)}"
+    # With so few degrees of freedom no interval holds and no p value decides.
+    numbers = f": {found}, no test with df {verdict.df:.1f})"
+    if not verdict.df < LEAST_DF:
+        limits = f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}]"
+        p_value = p_text(verdict.p_holm).replace("0.", ".", 1)
+        numbers = f": {found} {limits}, df {verdict.df:.1f}, Holm p {p_value})"
     room = _WIDTH - len(numbers)  # a long name is cut, not the p value
     name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
     return f"{name}{numbers}"

@@ -18,13 +18,14 @@ CAPTIONS = {
     ),
     "claims": (
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
-        "threshold, and adjusted by Holm for all claims; the adjusted p decides. Most weight: the "
-        "family with the largest share in the variance; floor: the smallest p of a bootstrap over "
+        "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
+        "level in each direction. No interval or p with fewer than 2 df. Most weight: the family "
+        "with the largest share in the variance; floor: the smallest p of a bootstrap over "
         "these families. Scores: for {scope}."
     ),
     "margins": (
-        "Claims of non-inferiority under other margins, {study}, each as if it were the only "
-        "claim; no verdict is given with fewer than 2 df. TOST: two one-sided tests that the "
+        "Claims of non-inferiority under other margins, {study}: p is adjusted by Holm with the "
+        "other claims as they are, and decides. TOST: two one-sided tests that the "
         "difference is within the margin either way; P(within): chance of that under a flat prior."
     ),
     "shares": (
@@ -67,7 +68,7 @@ CAPTIONS = {
     ),
     "specification": (
         "The claims under every choice of the analysis, {study}. p values are one-sided; verdicts "
-        "are adjusted by Holm for all claims, and none is given with fewer than 2 df."
+        "are adjusted by Holm for all claims tested; none is with fewer than 2 df."
     ),
     "checks": (
         "HAT by latent, joint and observed conditioning, and checks of the profile, {study}. A "

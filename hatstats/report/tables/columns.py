@@ -47,7 +47,7 @@ _LAYOUTS = {
     "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
     "n_models n_clusters decisive decisive_share p_floor status",
     "specification": "choice claim estimate conf df p_value verdict",
-    "margins": "claim margin mark=Registered verdict p_value p_equivalence p_in_margin",
+    "margins": "claim margin mark=Registered verdict p_value p_holm p_equivalence p_in_margin",
     "shares": "claim verdict count=Specifications share",
     "leverage": "trend cluster n_models term share",
     "influence": "trend without term dfbetas cooks_distance",

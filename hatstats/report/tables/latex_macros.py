@@ -20,7 +20,8 @@ _HEADER = """\
 % Names have letters only: words are run together, a digit is spelt (3 is Three), other signs are
 % dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors.
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
-%   \\HatClaim<Name>   Verdict Estimate StdError Low High Df PValue Threshold Models Families
+%   \\HatClaim<Name>   Verdict Estimate StdError Low High Df PValue PAdjusted Threshold Models
+%                      Families
 %   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue
 %   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
 """
@@ -58,6 +59,7 @@ def macros(results: Results) -> dict[str, str]:
         add(
             f"Claim{letters(str(row['name']))}",
             {"Verdict": str(row["verdict"]), **_numbers(row)}
+            | {"PAdjusted": rounding.p_text(float(row["p_holm"]))}
             | {"Threshold": rounding.plain_text(float(row["threshold"]))}
             | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )

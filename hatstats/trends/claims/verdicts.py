@@ -6,11 +6,11 @@ one-sided test against the claim has p <= alpha, *refuted* if the test of the op
 *inconclusive* otherwise. That is the same as asking which limits of the two-sided 1 - 2 alpha
 interval lie beyond the threshold. The p values of all claims of a study are adjusted by Holm's
 method, separately for the two directions and for confirmatory and exploratory claims, so that the
-probability of any false support is at most alpha.
+probability of any false support is at most alpha, and that of any false refutation too.
 
 **Few degrees of freedom.** Below `LEAST_DF` the estimate depends on hardly more than one family,
-and Student's t is no longer valid: the verdict is inconclusive, with the reason, whatever the p
-value.
+and Student's t is no longer valid: the verdict is inconclusive, with the reason in place of an
+interval and a p value, and the claim is no test among those that Holm's method adjusts for.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from hatstats.study.claims import check_claims
 from hatstats.trends.claims.estimands import Facts, Scores, estimate_claim
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
-from hatstats.trends.standard_errors import Vcov, stages_note
-from hatstats.trends.trend import LEAST_DF, TrendFit
+from hatstats.trends.standard_errors import LEAST_DF, Vcov, stages_note
+from hatstats.trends.trend import TrendFit
 
 _NO_CLAIMS = (
     "No claims. A study registers them as [[claims]] in its study.toml; in Python they\n"
@@ -49,9 +49,10 @@ UNKNOWN = float("nan")
 
 RULE = (
     "supported if the one-sided p against the other side of the threshold, adjusted by Holm for "
-    "all claims, is at most {alpha:g}; refuted if the opposite test's is; otherwise inconclusive. "
-    "For one claim alone: by where the {level:.0%} interval lies. No verdict with fewer than "
-    f"{LEAST_DF:g} degrees of freedom"
+    "all claims that could be tested, is at most {alpha:g}; refuted if the opposite test's is; "
+    "otherwise inconclusive. Each direction errs with a probability of at most {alpha:g}, both "
+    "together, where the truth is at the threshold, of {both:g}. For one claim alone: by where the "
+    f"{{level:.0%}} interval lies. No test with fewer than {LEAST_DF:g} degrees of freedom"
 )
 
 
@@ -68,7 +69,8 @@ class Verdict:
     estimate, std_error, df : float
         On the accuracy scale; NaN if not testable.
     conf_low, conf_high, conf_level : float
-        Interval of the claim alone; its level is 1 - 2 alpha.
+        Interval of the claim alone; its level is 1 - 2 alpha. NaN, as are p values, with fewer
+        than two degrees of freedom, of which `reason` then speaks.
     threshold : float
         The margin with its sign, or the threshold.
     direction : {"greater", "less"}
@@ -76,7 +78,7 @@ class Verdict:
     p_value : float
         One-sided, against the claim.
     p_holm : float
-        The same, adjusted for all claims of its status.
+        The same, adjusted by Holm for all claims of its status that could be tested.
     verdict : str
         By `p_holm` and the adjusted p value of the opposite claim.
     verdict_alone : str
@@ -150,11 +152,12 @@ class Verdict:
         """One or two sentences."""
         if self.verdict == "not testable":
             return f"{self.name}: not testable ({self.reason})"
-        text = (
-            f"{self.name}: {self.verdict}; {self.quantity} {self.estimate:.3f} "
-            f"[{self.conf_low:.3f}, {self.conf_high:.3f}], threshold {self.threshold:g}, "
-            f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
-        )
+        text = f"{self.name}: {self.verdict}; {self.quantity} {self.estimate:.3f}"
+        if not np.isnan(self.p_value):
+            text += (
+                f" [{self.conf_low:.3f}, {self.conf_high:.3f}], threshold {self.threshold:g}, "
+                f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
+            )
         return f"{text}. {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
 
     def __repr__(self) -> str:
@@ -196,7 +199,8 @@ class Verdicts(tuple[Verdict, ...]):
         interval = f"{level.pop()} interval" if len(level) == 1 else "interval"
         lines = [f"{'claim':<{width}}  verdict       estimate  {interval:<16}     df  Holm p"]
         for one in self:
-            limits = f"[{one.conf_low:.3f}, {one.conf_high:.3f}]"
+            known = not np.isnan(one.conf_low)
+            limits = f"[{one.conf_low:.3f}, {one.conf_high:.3f}]" if known else "–"
             name = one.name if len(one.name) <= width else f"{one.name[: width - 1]}…"
             lines.append(
                 f"{name:<{width}}  {one.verdict:<12}  {one.estimate:>8.3f}  {limits:<16}  "
@@ -231,7 +235,7 @@ def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory
         conf_level=level,
         direction=str(claim.get("direction", "greater")),
         status=status,
-        rule=RULE.format(alpha=alpha, level=level),
+        rule=RULE.format(alpha=alpha, both=2.0 * alpha, level=level),
         reason=reason,
     )
 
@@ -240,35 +244,32 @@ def _unadjusted(claim: Mapping[str, Any], found: Facts, status: str) -> Verdict:
     """Verdict on one claim as if it were the only one."""
     verdict = replace(untestable(claim, "", status), **found)
     # Without degrees of freedom the standard error of a sandwich is too small.
-    testable = not verdict.reason and not np.isnan(verdict.df) and verdict.std_error > 0.0
-    error = verdict.std_error if testable else UNKNOWN
-    low, high = wald_interval(verdict.estimate, error, verdict.df, verdict.conf_level)
-    sign = 1.0 if verdict.direction == "greater" else -1.0
-    p_value = float(upper_p(sign * (verdict.estimate - verdict.threshold) / error, verdict.df))
-    verdict = replace(
-        verdict, std_error=error, conf_low=float(low), conf_high=float(high), p_value=p_value
-    )
-    if not testable:
+    if verdict.reason or np.isnan(verdict.df) or not verdict.std_error > 0.0:
         reason = verdict.reason or "the clusters show no variation to judge it by"
-        return replace(verdict, reason=reason)
-    if verdict.kind == "non_inferiority":
-        p_equivalence, p_in_margin = equivalence(verdict, -verdict.threshold)
-        verdict = replace(verdict, p_equivalence=p_equivalence, p_in_margin=p_in_margin)
+        return replace(verdict, std_error=UNKNOWN, reason=reason)
     if verdict.df < LEAST_DF:
         reason = (
             f"no verdict with {verdict.df:.1f} degrees of freedom: {verdict.decisive} has "
             f"{verdict.decisive_share:.0%} of the variance, so that hardly more than one family "
             "decides"
         )
-        verdict = replace(verdict, reason=reason)
+        undecided: Decision = "inconclusive"
+        return replace(verdict, reason=reason, verdict=undecided, verdict_alone=undecided)
+    sign = 1.0 if verdict.direction == "greater" else -1.0
+    t = sign * (verdict.estimate - verdict.threshold) / verdict.std_error
+    p_value = float(upper_p(t, verdict.df))
+    given = verdict.estimate, verdict.std_error, verdict.df, verdict.conf_level
+    low, high = map(float, wald_interval(*given))
+    verdict = replace(verdict, conf_low=low, conf_high=high, p_value=p_value)
+    if verdict.kind == "non_inferiority":
+        p_equivalence, p_in_margin = equivalence(verdict, -verdict.threshold)
+        verdict = replace(verdict, p_equivalence=p_equivalence, p_in_margin=p_in_margin)
     decision = decide(verdict, p_value, 1.0 - p_value)
     return replace(verdict, verdict=decision, verdict_alone=decision)
 
 
 def decide(verdict: Verdict, p_support: float, p_refute: float) -> Decision:
-    """Decision by the one-sided p values of the claim and of its opposite."""
-    if verdict.df < LEAST_DF:
-        return "inconclusive"
+    """Decision by the one-sided p values of the claim and of its opposite, NaN if not tested."""
     if p_support <= verdict.level:
         return "supported"
     return "refuted" if p_refute <= verdict.level else "inconclusive"
@@ -285,24 +286,22 @@ def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
     return p_value, float(special.stdtr(verdict.df, high) - special.stdtr(verdict.df, -low))
 
 
-def _adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
+def adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
     """Verdicts adjusted by Holm's method, separately by status and direction.
 
-    A claim without enough degrees of freedom counts as a test with a p value of 1.
+    A claim without a p value is no test, and does not make those of others larger.
     """
-    adjusted = list(verdicts)
+    found = list(verdicts)
     for status in ("confirmatory", "exploratory"):
         tested = {
             index: one
             for index, one in enumerate(verdicts)
-            if one.status == status and one.verdict != "not testable"
+            if one.status == status and not np.isnan(one.p_value)
         }
-        few = np.array([one.df < LEAST_DF for one in tested.values()], dtype=bool)
         p = np.array([one.p_value for one in tested.values()])
-        support, refute = (holm(np.where(few, 1.0, values)) for values in (p, 1.0 - p))
-        for (index, one), yes, no in zip(tested.items(), support, refute, strict=True):
-            adjusted[index] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
-    return Verdicts(adjusted)
+        for (index, one), yes, no in zip(tested.items(), holm(p), holm(1.0 - p), strict=True):
+            found[index] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
+    return Verdicts(found)
 
 
 def evaluate_claims(
@@ -356,18 +355,16 @@ def evaluate_claims(
     Examples
     --------
     >>> import hatstats as hs
-    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> study = hs.simulate_study([m / 10 for m in range(-9, 10)], rng=1)
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> size = {"name": "size", "kind": "slope", "term": "log10(params_total)", "threshold": 0.0}
     >>> two = {"name": "two", "kind": "contrast", "model": "model-17", "other": "model-01"}
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
-    size: inconclusive; slope of HAT on log10(params_total) -0.002 [-0.031, 0.027],
-      threshold 0, df 2.0, p = 0.577 (Holm 1.000). No verdict with 2.0 degrees of
-      freedom: family-1 has 41% of the variance, so that hardly more than one family
-      decides
-    two: refuted; HAT of model-17 less HAT of model-01 0.050 [0.025, 0.074],
-      threshold 0.1, df 146.3, p = 0.999 (Holm 1.000)
+    size: inconclusive; slope of HAT on log10(params_total) 0.007 [-0.008, 0.022],
+      threshold 0, df 2.7, p = 0.172 (Holm 0.343)
+    two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077],
+      threshold 0.1, df 141.3, p = 0.999 (Holm 0.999)
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
@@ -389,4 +386,4 @@ def evaluate_claims(
         except (NotIdentifiedError, FitError) as error:
             # Every registered claim has a verdict, even where the study cannot test it.
             verdicts.append(untestable(claim, error.reason, own))
-    return _adjusted(verdicts)
+    return adjusted(verdicts)

@@ -204,11 +204,11 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
     Examples
     --------
     >>> import hatstats as hs
-    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
+    >>> study = hs.simulate_study([m / 10 for m in range(-9, 10)], rng=1)
     >>> trend = hs.fit_trend(hs.fit_profile(study, method="observed"), "log10(params_total)")
     >>> hs.detectable_slopes(trend)[["term", "detectable", "power"]].round(2)
                       term  detectable  power
-    0  log10(params_total)        0.04    0.8
+    0  log10(params_total)        0.02    0.8
     """
     rows = as_trend(trend, "detectable_slopes").accuracy_slopes()
     detectable = []

@@ -11,7 +11,9 @@ from scipy import stats
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.methods import fit_profile
 from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import simulate_study
 from hatstats.study.claim_lock import claims_hash, register
 from hatstats.trends.claims import verdicts as module
 from hatstats.trends.claims.non_inferiority import margin_curves
@@ -370,7 +372,11 @@ def test_no_verdict_that_depends_on_one_family() -> None:
     scores = scores_of(table_of_models(1).assign(x=x), estimate, np.full(20, 1e-6))
     verdict = judge(scores, slope(term="x"))
     assert verdict.df < 2
-    assert verdict.p_value < 0.05
+    # Student's t would be sure: its p value and interval are not shown.
+    t = verdict.estimate / verdict.std_error
+    assert 2.0 * stats.t.sf(t, verdict.df) < 0.05
+    assert np.isnan([verdict.p_value, verdict.p_holm, verdict.conf_low, verdict.conf_high]).all()
+    assert "[" not in verdict.summary()
     assert verdict.verdict == verdict.verdict_alone == "inconclusive"
     assert verdict.decisive == "family-0"
     assert verdict.decisive_share > 0.9
@@ -397,6 +403,20 @@ def test_holm_against_its_definition() -> None:
         assert (verdict.verdict == "supported") == (verdict.p_holm <= 0.05)
         assert (verdict.verdict_alone == "supported") == (verdict.p_value <= 0.05)
     assert any(verdict.verdict != verdict.verdict_alone for verdict in verdicts)
+
+
+def test_a_claim_without_a_test_makes_no_p_value_larger() -> None:
+    """It once counted as a test with a p value of 1, four times whatever was smallest."""
+    table = table_of_models(5)
+    x = np.where(FAMILY == 0, 3.0, 0.02) * np.random.default_rng(1).standard_normal(20)
+    scores = replace(scores_with_slope(0.012, noise=0.02), covariates=table.assign(x=x))
+    claims = [slope(0.0046, term=SIZE, name="size"), slope(0.0, term="x", name="few")]
+    size, few = evaluate_claims(scores, claims)
+    assert few.df < 2
+    assert few.verdict == "inconclusive"
+    assert size.p_holm == size.p_value == evaluate_claims(scores, claims[:1])[0].p_value
+    assert "Each direction errs with a probability of at most 0.05, both together" in size.rule
+    assert "of 0.1." in size.rule
 
 
 def test_claims_of_one_status_are_one_family() -> None:
@@ -481,6 +501,39 @@ def test_equivalence_against_draws() -> None:
     )
     assert verdict.p_equivalence == pytest.approx(max(below, above))
     assert np.isnan(judge(some_scores(4), slope()).p_equivalence)
+
+
+def test_margin_curve_is_adjusted_for_the_other_claims() -> None:
+    scores = scores_with_slope(0.012, noise=0.02)
+    others = [slope(0.0048, term=SIZE, name="a"), slope(0.001, term=SIZE, name="b")]
+    claims = [non_inferiority(), *others]
+    curve = margin_curves(evaluate_claims(scores, claims))
+    for row in curve.iloc[::7].to_dict("records"):
+        found = evaluate_claims(scores, [{**claims[0], "margin": row["margin"]}, *others])[0]
+        assert row["p_holm"] == pytest.approx(found.p_holm, rel=1e-9)
+        assert row["verdict"] == found.verdict
+    edge = curve["smallest_margin"].iloc[0]
+    near = [
+        evaluate_claims(scores, [{**claims[0], "margin": edge * (1.0 + e)}, *others])[0].verdict
+        for e in (1e-6, -1e-6)
+    ]
+    assert near == ["supported", "inconclusive"]
+    assert edge > -evaluate_claims(scores, claims)[0].conf_low
+
+
+def test_a_contrast_has_one_p_value_and_one_interval() -> None:
+    study = simulate_study([0.0, 1.5], transfer=[0.0, 0.4], rng=1)
+    scores = fit_profile(study, method="observed").hat()
+    alone = scores.contrast("model-02", "model-01", 0.9)
+    claim = {"name": "c", "kind": "contrast", "model": "model-02", "other": "model-01"}
+    verdict = judge(scores, {**claim, "threshold": 0.0})
+    assert (verdict.conf_low, verdict.conf_high) == (alone.conf_low, alone.conf_high)
+    assert verdict.p_value == pytest.approx(alone.p_value / 2.0, rel=1e-9)
+    less = judge(scores, {**claim, "threshold": 0.0, "direction": "less"})
+    assert less.p_value == pytest.approx(1.0 - verdict.p_value, rel=1e-9)
+    # A threshold at the end of the interval has the p value of that end.
+    edge = judge(scores, {**claim, "threshold": alone.conf_low})
+    assert edge.p_value == pytest.approx(0.05, rel=1e-6)
 
 
 def test_margin_curve_bad_input() -> None:
