@@ -43,7 +43,8 @@ def test_truth_is_the_mean_of_the_profile_over_all_models_items() -> None:
 
 
 def test_hidden_answers_are_predicted_better_than_alone() -> None:
-    study = hs.read_study(GSM).without_flagged()
+    study = hs.read_study(GSM)
+    study = study.select(models=[name for name in study.model_names if "Apertus" not in name])
     table = hidden_items(study, ["Gemma-3-4B", "Qwen2.5-7B"])
     assert set(table["side"]) == {"easiest", "hardest"}
     assert table.query("profiles == 'borrowed'")["z"].abs().max() < 3
