@@ -26,6 +26,7 @@ from .diagnostics.half_samples import split_half as split_half
 from .diagnostics.hausman import MisspecificationTest as MisspecificationTest
 from .diagnostics.hausman import misspecification_test as misspecification_test
 from .diagnostics.item_misfit import item_report as item_report
+from .diagnostics.left_out_models import leave_out_models as leave_out_models
 from .diagnostics.thinning import Thinning as Thinning
 from .diagnostics.thinning import thin_trials as thin_trials
 from .errors import ConvergenceWarning as ConvergenceWarning

@@ -16,6 +16,7 @@ from hatstats.diagnostics.goodness_of_fit import count_table
 from hatstats.diagnostics.half_samples import SplitHalf, split_half
 from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_test
 from hatstats.diagnostics.item_misfit import item_report
+from hatstats.diagnostics.left_out_models import leave_out_models, left_out_words
 from hatstats.diagnostics.thinning import Thinning, thin_trials
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
@@ -102,6 +103,13 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
     if profile.method == "latent" and unlabelled:
         by_correlation = hat_by_correlation(profile, reference, conf_level=conf_level)
         words.append(correlation_words(by_correlation))
+    if profile.method == "latent" and reference != "own":
+        try:
+            moves = leave_out_models(profile, reference)
+            errors = profile.hat(reference).bse
+            words.append(left_out_words(moves, errors))
+        except NotIdentifiedError as error:
+            words.append(f"Models left out: {error.reason}.")
     reported = item_report(profile)
     return ItemChecks(
         table=pd.concat([*scores, observed.tidy(conf_level), *rows], ignore_index=True),
