@@ -27,6 +27,7 @@ from .diagnostics.hausman import MisspecificationTest as MisspecificationTest
 from .diagnostics.hausman import misspecification_test as misspecification_test
 from .diagnostics.item_misfit import item_report as item_report
 from .diagnostics.left_out_models import leave_out_models as leave_out_models
+from .diagnostics.panel_checks import hat_by_residual as hat_by_residual
 from .diagnostics.thinning import Thinning as Thinning
 from .diagnostics.thinning import thin_trials as thin_trials
 from .errors import ConvergenceWarning as ConvergenceWarning

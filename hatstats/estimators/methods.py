@@ -157,11 +157,15 @@ def fit_profile(
         return fit_aggregate(study, slope=slope, correlation=correlation)
     from hatstats.scores.item_profile import ItemProfile
 
-    fits, twins = [], {}
-    if "weights" in study.models:
-        twins = dict(zip(study.models["model"], study.models["weights"].astype(str), strict=True))
+    fits, twins = [], _twins(study)
     for part in counts:
-        fits.append(_fit_benchmark(part, method, options, twins))
+        fit = _fit_benchmark(part, method, options, twins)
+        if method == "panel":
+            fit, unknowing, words = _checked_panel(fit, options, twins)
+            reason = f"{reason} {words}".strip()
+            if unknowing:
+                guessing[part.benchmark, *unknowing] = words
+        fits.append(fit)
         _warn_of_constant_sources(part)
     refit = partial(_fit_benchmark, method=method, options=options, twins=twins)
     out = dict.fromkeys(name for _, *names in guessing for name in names)
@@ -228,6 +232,33 @@ def _check_options(
             "none to the others."
         )
         raise DataError(text, column="options", hint=hint)
+
+
+def _twins(study: Study) -> dict[str, str]:
+    """Weights of each model, where the table of models has a column of them."""
+    if "weights" not in study.models:
+        return {}
+    return dict(zip(study.models["model"], study.models["weights"].astype(str), strict=True))
+
+
+def _checked_panel(
+    fit: BenchmarkFit, options: ItemOptions | None, twins: Mapping[str, str]
+) -> tuple[BenchmarkFit, list[str], str]:
+    """A panel without the models that know nothing, their names, and what weakens it, in words."""
+    from hatstats.estimators.panel.checks import knowing_nothing, panel_words
+    from hatstats.estimators.panel.fit import enough_weights
+
+    out, words = knowing_nothing(fit), ""
+    names = np.array(fit.counts.models)[out].tolist()
+    part = without_models(fit.counts, out)
+    if names and enough_weights(part.models, twins):
+        words = (
+            f"Not scored, since the source answers on {part.benchmark} do not go with the hardness "
+            f"of items for the other models, as those at random would not: {', '.join(names)}. "
+        )
+        warnings.warn(words.strip(), DegenerateDataWarning, stacklevel=3)
+        fit = _fit_benchmark(part, "panel", options, twins)
+    return fit, names if words else [], words + panel_words(fit)
 
 
 @one_thread

@@ -16,11 +16,12 @@ The residual sigma of step 2 is common to the panel. It is never carried to anot
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, NotIdentifiedError
+from hatstats.estimators.panel.checks import slopes_near_zero
 from hatstats.estimators.panel.hardness import Answers, fit_hardness
 from hatstats.estimators.panel.options import DECLARED_SIGMA, PanelOptions
 from hatstats.estimators.panel.profile import PanelModel, source_grid
@@ -39,9 +40,6 @@ LEAST_MODELS = 8
 _RATER_CORRELATION = 0.25
 # Residual standard deviations at which the deviance of the targets is compared.
 _SIGMAS = 0.4 * 1.5 ** np.arange(6)
-# z of a slope on the panel's hardness below which a model may know nothing, where the slope is
-# also that far below the panel's: with few items any slope may be none.
-_NO_SLOPE, _BELOW_PANEL = 2.7, -1.645
 _TOLERANCE, _ROUGH = 1e-8, 1e-5
 
 
@@ -64,10 +62,15 @@ def fit_panel(
     group = np.unique(names, return_inverse=True)[1].astype(np.intp)
     check_panel(counts, group)
     panel = fit_stages(counts, group, options, weights)
-    _warn(counts, panel.sources)
+    _warn(counts, panel)
     support = source_grid(counts.chance)
     models = tuple(PanelModel(panel, m, support) for m in range(len(counts.models)))
     return BenchmarkFit(counts, support, models, together=True)
+
+
+def enough_weights(models: Sequence[str], twins: Mapping[str, str]) -> bool:
+    """Whether models have as many different weights as a panel needs."""
+    return len({twins.get(name) or name for name in models}) >= LEAST_MODELS
 
 
 def check_panel(counts: ItemCounts, group: Ints) -> None:
@@ -91,19 +94,17 @@ def check_panel(counts: ItemCounts, group: Ints) -> None:
             )
 
 
-def _warn(counts: ItemCounts, sources: SourceFit) -> None:
+def _warn(counts: ItemCounts, panel: Panel) -> None:
     """Name models whose answers do not go with the hardness of items, and stopped searches."""
     subject = f"benchmark {counts.benchmark!r}"
-    if not sources.converged:
+    if not panel.sources.converged:
         warnings.warn(
             f"{subject}: the source parameters of the panel stopped short of their maximum",
             ConvergenceWarning,
             stacklevel=3,
         )
-    slopes = sources.slopes
-    z = slopes.values / np.sqrt(slopes.errors)
-    below = (slopes.values - slopes.mean) / np.sqrt(slopes.errors + slopes.variance)
-    weak = np.flatnonzero((z < _NO_SLOPE) & (below < _BELOW_PANEL))
+    near_zero, z = slopes_near_zero(panel)
+    weak = np.flatnonzero(near_zero)
     if weak.size:
         found = ", ".join(f"{counts.models[m]} (z {z[m]:.1f})" for m in weak)
         warnings.warn(

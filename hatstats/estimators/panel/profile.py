@@ -13,7 +13,7 @@ from hatstats.inference.arrays import Floats
 
 #: Source logits of the grid between its ends, and the logit that stands for an end.
 _INNER = np.linspace(-8.0, 8.0, 97)
-_END = 12.0
+END = 12.0
 _NODES, _WEIGHTS = normal_nodes(0.1)
 
 
@@ -43,7 +43,7 @@ class PanelModel:
     def __post_init__(self) -> None:
         panel, m = self.panel, self.m
         chance = panel.sources.data.chance
-        z = np.r_[-_END, _INNER, _END]
+        z = np.r_[-END, _INNER, END]
         level, slope = panel.languages[m].theta[:, :, None]
         share = special.expit(level + slope * z)
         steep = (1.0 - chance) * share * (1.0 - share)

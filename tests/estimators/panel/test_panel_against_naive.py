@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from hatstats.estimators.panel.bend import common_bend
 from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.estimators.panel.profile import PanelModel
@@ -113,6 +114,7 @@ def test_every_stage_solves_the_naive_equations(seed: int, trials: int, chance: 
     check_hardness(panel, counts.source_correct, trials, chance)
     check_sources(panel, counts.source_correct, trials, chance)
     check_lines(panel, counts.source_correct, trials, chance)
+    check_bend(panel, counts.source_correct, trials, chance)
 
 
 def check_hardness(panel: Panel, correct: np.ndarray, trials: int, c: float) -> None:
@@ -186,6 +188,33 @@ def check_lines(panel: Panel, correct: np.ndarray, trials: int, c: float) -> Non
         x = panel.sources.data.chance + (1.0 - c) * expit(0.5)
         curve = np.interp(x, GRID(c), PanelModel(panel, m, GRID(c)).profile[column])
         assert curve == pytest.approx(c + (1.0 - c) * expit(line[0] + line[1] * 0.5), abs=1e-4)
+
+
+def check_bend(panel: Panel, correct: np.ndarray, trials: int, c: float) -> None:
+    """Bends of all models' means at the maximum, each shrunk towards none."""
+    data = panel.conditional(np.arange(8))
+    theta, bends = common_bend(data, panel.lines, panel.slopes)
+    score = np.zeros(4)
+    for m in range(8):
+        for i in range(ITEMS):
+            z = float(panel.sources.eta[m, i])
+
+            def at(bends: np.ndarray, m: int = m, i: int = i, z: float = z) -> float:
+                top = bottom = 0.0
+                for e, weight in nodes(0.4):
+                    x = z + SIGMA * e
+                    value = weight * (chance_of(correct[m, i], trials, x, c) if trials > 1 else 1)
+                    knots = zip(bends, (-2.0, 0.0, 2.0, 4.0), strict=True)
+                    bend = sum(b * math.log1p(math.exp(2 * (x - t))) / 2 for b, t in knots)
+                    top += value * (c + (1 - c) * expit(theta[0, m] + theta[1, m] * x + bend))
+                    bottom += value
+                return top / bottom
+
+            value = at(bends)
+            residual = panel.targets.average[i, m] - value
+            scale = value * (1.0 - value) * panel.lines.dispersion[m]
+            score += gradient(at, bends) * residual / scale
+    np.testing.assert_allclose(score - bends / 0.25, 0.0, atol=2e-3)
 
 
 def GRID(c: float) -> np.ndarray:
