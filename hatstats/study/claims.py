@@ -51,14 +51,16 @@ class StudyInfo:
 
 #: Keys that a claim of each kind must have beside name and kind, and keys that it may have.
 _KEYS = {
-    "non_inferiority": ("small large margin", "statement formula level variable"),
+    "non_inferiority": ("small large margin", "statement formula level variable scope"),
     "slope_difference": ("term threshold", "statement formula level direction"),
-    "slope": ("term threshold", "statement formula level direction"),
+    "slope": ("term threshold", "statement formula level direction scope"),
     "contrast": ("model other threshold", "statement level direction"),
 }
 _NUMBERS = ("small", "large", "margin", "threshold", "level")
 #: What a claim says of its number: that it lies above the threshold, or below it.
 _DIRECTIONS = ("greater", "less")
+#: Over what a claim about a trend generalises: see `hatstats.fit_trend`.
+_SCOPES = ("models like these", "these models")
 _KIND_NAMES: dict[type, str] = {
     str: "text in double quotes",
     bool: "true or false",
@@ -207,6 +209,9 @@ def _ranges(claim: Mapping[str, Any]) -> list[tuple[bool, str, str, str]]:
         (claim.get("direction", "greater") in _DIRECTIONS, "direction",
          "a claim says that its number is greater or less than the threshold.",
          f"write one of {', '.join(_DIRECTIONS)}."),
+        (claim.get("scope", _SCOPES[0]) in _SCOPES, "scope",
+         "a claim is about these models, or about models like these.",
+         f"write one of {', '.join(_SCOPES)}."),
     ]  # fmt: skip
     if claim["kind"] == "non_inferiority":
         small, large = claim["small"], claim["large"]

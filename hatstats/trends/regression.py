@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Panel, family_labels, fit_panel
@@ -20,7 +22,14 @@ from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.study.read import refused
 from hatstats.trends.design import Design, build_design
 from hatstats.trends.prediction import Link, Surface
-from hatstats.trends.standard_errors import Vcov, robust_covariance
+from hatstats.trends.standard_errors import (
+    LIKE_MODELS,
+    THESE_MODELS,
+    ModelScope,
+    Vcov,
+    robust_covariance,
+    sampled_items,
+)
 from hatstats.trends.trend import TrendFit
 
 
@@ -34,6 +43,7 @@ def fit_trend(
     link: Link = "identity",
     models: Collection[str] | None = None,
     trusted: bool = False,
+    scope: ModelScope = LIKE_MODELS,
 ) -> TrendFit:
     """Regress transfer on covariates of models.
 
@@ -61,6 +71,12 @@ def fit_trend(
     trusted : bool
         Evaluate the formula as Python, with all that formulaic offers. Without it, covariates,
         numbers, arithmetic and calls of a fixed list are all that a formula may have.
+    scope : {"models like these", "these models"}
+        Over what standard errors, intervals and tests generalise. *Models like these*: families are
+        sampled, and a trend has to hold in the next one. *These models*: they are as they are, and
+        items (and wordings, where the scores' scope says so) are sampled; the trend is that of
+        their true scores, weighted as the estimate is, and one family is enough. From accuracies
+        alone, those of two models are then taken as independent. The estimates are the same.
 
     Returns
     -------
@@ -90,16 +106,18 @@ def fit_trend(
     scores = as_scores(scores, "fit_trend")
     member("vcov", vcov, get_args(Vcov), "unknown kind of covariance", "use one of")
     member("link", link, get_args(Link), "unknown link", "use one of")
+    member("scope", scope, get_args(ModelScope), "unknown scope", "use one of")
     if isinstance(scores, AggregateProfile):
         scored = {name for part in scores.parts for name in part.counts.models}
         table = scores.study.models[scores.study.models["model"].isin(scored)]
-        return _one_regression(
-            scores, _design(table, formula, cluster, models, trusted), cluster, vcov
-        )
+        design = _design(table, formula, cluster, models, trusted)
+        _check_clusters(design, cluster, scope)
+        return _one_regression(scores, design, cluster, vcov).over(scope)
     if isinstance(scores, TransferProfile):
         scores = scores.hat()
     design = _design(scores.covariates, formula, cluster, models, trusted)
-    return _two_stages(scores, design, cluster, vcov, link)
+    _check_clusters(design, cluster, scope)
+    return _two_stages(scores, design, cluster, vcov, link).over(scope)
 
 
 def as_trend(value: object, caller: str) -> TrendFit:
@@ -114,19 +132,25 @@ def as_trend(value: object, caller: str) -> TrendFit:
 def _design(
     table: pd.DataFrame, formula: str, cluster: str, models: Collection[str] | None, trusted: bool
 ) -> Design:
-    """Design of the models asked for, all if None, in at least two clusters."""
+    """Design of the models asked for, all if None."""
     if models is not None:
         present = list(table["model"])
         for name in sorted(models):
             member("model", name, present, "no such model in these scores")
         table = table[table["model"].isin(list(models))].reset_index(drop=True)
-    design = build_design(table, formula, cluster_labels(table, cluster), trusted=trusted)
-    labels = design.clusters
+    return build_design(table, formula, cluster_labels(table, cluster), trusted=trusted)
+
+
+def _check_clusters(design: Design, cluster: str, scope: ModelScope) -> None:
+    """Refuse, by a NotIdentifiedError, a trend over clusters that the design cannot show."""
+    formula, labels = design.formula, design.clusters
+    if scope == THESE_MODELS:
+        return
     if len(set(labels)) < 2:
         raise NotIdentifiedError(
             f"all {len(labels)} models are of one {cluster} ({labels[0]}), so that a trend over "
             "models is confounded with the effect of that family; models of at least two, and "
-            "better five, families are needed"
+            f"better five, families are needed (or scope={THESE_MODELS!r}: no other family)"
         )
     groups = np.array(labels)[:, None] == np.unique(labels)
     X = np.column_stack([np.ones(len(labels)), design.matrix])
@@ -136,7 +160,6 @@ def _design(
             f"no trend beside families. Drop {cluster!r} from the formula, or name another "
             "column as cluster="
         )
-    return design
 
 
 def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
@@ -192,17 +215,19 @@ def _two_stages(
     kept = [scores.models.index(name) for name in design.models]
     X = np.column_stack([np.ones(len(kept)), design.matrix])
     groupings = {"model": np.array(design.models)}
-    if len(set(labels)) < len(labels):
+    if 1 < len(set(labels)) < len(labels):
         groupings = {cluster: np.array(labels), **groupings}
-    y, V = scores.estimates[kept], _known_covariance(scores, kept)
+    y, V, slope = scores.estimates[kept], _known_covariance(scores, kept), np.ones(len(kept))
     if link == "logit":
+        slope = 1.0 / (y * (1.0 - y))
         y, V = _on_logits(scores, design.models, y, V)
     fit = fit_reml(y, X, V, list(groupings.values()))
     return TrendFit(
         formula=design.formula,
         terms=("Intercept", *design.terms),
         reml=fit,
-        robust=robust_covariance(fit, np.array(labels), vcov),
+        robust=robust_covariance(fit, _units(labels, design.models), vcov),
+        sampled=sampled_items(fit, partial(_freedom, scores, kept, slope)),
         components=dict(zip(groupings, map(float, fit.variance_components), strict=True)),
         clusters=labels,
         cluster=cluster,
@@ -212,6 +237,23 @@ def _two_stages(
         collapsed=(y, X),
         scores=scores,
     )
+
+
+def _units(labels: Sequence[str], models: Sequence[str]) -> NDArray[np.str_]:
+    """Clusters of the models, or the models themselves where all are of one cluster."""
+    return np.array(labels if len(set(labels)) > 1 else models)
+
+
+def _freedom(scores: HatScores, kept: list[int], slope: Floats, rows: Floats) -> Floats:
+    """Degrees of freedom of sums (q, n) over the outcomes of the models kept."""
+    weights = np.zeros((len(rows), len(scores.models)))
+    weights[:, kept] = rows * slope
+    return scores.degrees_of_freedom(weights)
+
+
+def _normal(rows: Floats) -> Floats:
+    """Infinite degrees of freedom for sums (q, n) of counts."""
+    return np.full(len(rows), np.inf)
 
 
 def _on_logits(
@@ -242,12 +284,14 @@ def _one_regression(
         terms=design.terms,
         slope=profile.panel.slope,
     )
-    clusters = np.array([family_of[str(name)] for name in panel.model])
+    units = dict(zip(design.models, _units(design.clusters, design.models), strict=True))
+    clusters = np.array([units[str(name)] for name in panel.model])
     return TrendFit(
         formula=design.formula,
         terms=panel.terms,
         reml=panel.fit,
         robust=robust_covariance(panel.fit, clusters, vcov),
+        sampled=sampled_items(panel.fit, _normal),
         components=panel.components,
         clusters=design.clusters,
         cluster=cluster,

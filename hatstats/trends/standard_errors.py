@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -23,6 +24,10 @@ from hatstats.inference.reml.meta_regression import RemlFit, knapp_hartung, satt
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
 Vcov = Literal["CR2", "CR3", "CR1", "CR0"]
+#: Whether families are sampled, or the models are as they are and only items are.
+ModelScope = Literal["models like these", "these models"]
+LIKE_MODELS: ModelScope = "models like these"
+THESE_MODELS: ModelScope = "these models"
 
 #: Fewest degrees of freedom at which a sandwich is a standard error, and a verdict is given.
 LEAST_DF = 2.0
@@ -35,6 +40,36 @@ TWO_STAGES = "two stages from aggregate scores"
 def robust_covariance(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobust:
     """Sandwich of a REML fit; `clusters` (n,) names the cluster of each row."""
     return cluster_robust(fit.X, fit.residuals, fit.weights, fit.marginal, clusters, kind=kind)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledItems:
+    """Uncertainty of coefficients where the models are as they are and items are sampled.
+
+    The coefficients are ``E y`` with `loadings` E (p, n), as weighted in the fit, and estimate the
+    same sums of the true values; `cov` (p, p) is ``E V E'``, V the sampling covariance of y.
+    `freedom` gives the degrees of freedom of sums over y with weights (q, n).
+    """
+
+    cov: Floats
+    loadings: Floats
+    freedom: Callable[[Floats], Floats]
+
+    def std_errors(self, L: ArrayLike) -> Floats:
+        """Standard errors of contrasts (q, p) or (p,), shape (q,)."""
+        rows = np.atleast_2d(np.asarray(L, dtype=float))
+        variance = np.einsum("qp,pr,qr->q", rows, self.cov, rows)
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=float)
+
+    def df(self, L: ArrayLike) -> Floats:
+        """Degrees of freedom of contrasts, shape (q,)."""
+        return self.freedom(np.atleast_2d(np.asarray(L, dtype=float)) @ self.loadings)
+
+
+def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats]) -> SampledItems:
+    """The covariance of a fit's coefficients that the known sampling covariance alone gives."""
+    loadings = fit.cov @ fit.X.T @ fit.weights
+    return SampledItems(loadings @ fit.V @ loadings.T, loadings, freedom)
 
 
 # The covariance between two equations is reduced by this share, so that the stacked covariance is

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from html import escape
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hatstats.errors import DataError
 from hatstats.estimators.aggregate.panel_regression import Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
-from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
+from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit, joint_chi2
-from hatstats.inference.result_frame import ResultFrame, html_table, p_text
+from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import LIKE_THESE
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
-from hatstats.trends.standard_errors import DRAWS, LEAST_DF, TWO_STAGES, compare, stages_note
+from hatstats.trends.standard_errors import (
+    DRAWS,
+    LEAST_DF,
+    LIKE_MODELS,
+    THESE_MODELS,
+    TWO_STAGES,
+    ModelScope,
+    SampledItems,
+    compare,
+)
+from hatstats.trends.trend_text import trend_html, trend_text
 
 _BINS = 41
 
@@ -47,6 +56,10 @@ class TrendFit(LabelledEstimates):
         Estimates and variance components, by restricted maximum likelihood.
     robust : ClusterRobust
         Covariance by `vcov` over the clusters.
+    sampled : SampledItems
+        Covariance where the models are as they are, and only items are sampled.
+    scope : {"models like these", "these models"}
+        Which of the two all errors, intervals and tests are of.
     components : dict
         Variance components by name.
     cluster : str
@@ -84,6 +97,7 @@ class TrendFit(LabelledEstimates):
     terms: tuple[str, ...]
     reml: RemlFit
     robust: ClusterRobust
+    sampled: SampledItems
     components: dict[str, float]
     clusters: tuple[str, ...]
     cluster: str
@@ -93,6 +107,7 @@ class TrendFit(LabelledEstimates):
     collapsed: tuple[Floats, Floats]
     scores: HatScores | AggregateProfile
     panel: Panel | None = None
+    scope: ModelScope = LIKE_MODELS
 
     @property
     def labels(self) -> pd.Index:
@@ -106,8 +121,17 @@ class TrendFit(LabelledEstimates):
 
     @property
     def covariance(self) -> Floats:
-        """Cluster-robust covariance of the coefficients, shape (p, p)."""
-        return self.robust.cov
+        """Covariance of the coefficients in this scope, shape (p, p)."""
+        return self.uncertainty.cov
+
+    @property
+    def uncertainty(self) -> ClusterRobust | SampledItems:
+        """Standard errors and degrees of freedom of contrasts in this scope."""
+        return self.sampled if self.scope == THESE_MODELS else self.robust
+
+    def over(self, scope: ModelScope) -> TrendFit:
+        """The same trend in another scope, see `fit_trend`."""
+        return replace(self, scope=scope)
 
     @property
     def std_errors(self) -> Floats:
@@ -120,18 +144,18 @@ class TrendFit(LabelledEstimates):
 
     def _error(self, gradients: ArrayLike) -> tuple[Floats, Floats]:
         """Standard errors of contrasts (k, p), NaN with too few df, and degrees of freedom."""
-        df = self.robust.df(gradients)
-        return np.where(df >= LEAST_DF, self.robust.std_errors(gradients), np.nan), df
+        df = self.uncertainty.df(gradients)
+        return np.where(df >= LEAST_DF, self.uncertainty.std_errors(gradients), np.nan), df
 
     @property
     def vcov(self) -> str:
-        """Kind of covariance."""
-        return self.robust.kind
+        """Kind of covariance; ``items`` for these models."""
+        return "items" if self.scope == THESE_MODELS else self.robust.kind
 
     @property
     def df(self) -> Floats:
-        """Degrees of freedom of each coefficient: Satterthwaite for CR2, else G - 1."""
-        return self.robust.df(np.eye(len(self.terms)))
+        """Degrees of freedom of each coefficient, over clusters: Satterthwaite, or G - 1."""
+        return self.uncertainty.df(np.eye(len(self.terms)))
 
     @property
     def nobs(self) -> int:
@@ -157,7 +181,11 @@ class TrendFit(LabelledEstimates):
     def method(self) -> str:
         """How standard errors and degrees of freedom were computed."""
         freedom = "Satterthwaite" if self.vcov == "CR2" else "G - 1"
-        text = f"{self.vcov} by {self.cluster}, {freedom} df, {self.scale} scale"
+        over = f"{self.vcov} by {self.cluster}, {freedom} df"
+        if self.scope == THESE_MODELS:
+            over = f"{THESE_MODELS}, items sampled"
+            over += "" if self.panel is None else ", models independent"
+        text = f"{over}, {self.scale} scale"
         if isinstance(self.scores, HatScores) and self.scores.scope == LIKE_THESE:
             text += f", {LIKE_THESE}"
         two_stages = self.panel is None and self.scores.method == "aggregate"
@@ -292,7 +320,11 @@ class TrendFit(LabelledEstimates):
         Degrees of freedom are the smaller of the sandwich's and families less two (Higgins,
         Thompson and Spiegelhalter 2009, with families as the units); with fewer than three
         families the limits are NaN. Covariates that are not given are averaged over the models.
+        DataError in the scope of these models, which has no new one.
         """
+        if self.scope == THESE_MODELS:
+            hint = f"use trend.over({LIKE_MODELS!r})."
+            raise DataError("a new model is none of these models", column="scope", hint=hint)
         row = self.design.mean_row(covariates or {})
         predictor = self.surface.predictor(row)
         # Cell effects are averaged over the cells of a model.
@@ -317,7 +349,7 @@ class TrendFit(LabelledEstimates):
         contrasts = np.eye(len(self.terms))[columns]
         tests = {
             "Q_M (chi-square)": joint_chi2(self.reml, columns),
-            f"F ({self.vcov}, Hotelling)": self.robust.wald(self.estimates, contrasts),
+            f"F ({self.robust.kind}, Hotelling)": self.robust.wald(self.estimates, contrasts),
         }
         return ResultFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
 
@@ -342,54 +374,13 @@ class TrendFit(LabelledEstimates):
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
-        title, size, variances = self._facts()
-        lines = [
-            *textwrap.wrap(title, 80),
-            f"  {size}",
-            f"  {'term':<21}{'estimate':>10}{'se':>10}{'df':>6}{'p':>7}  {conf_level:.0%} interval",
-        ]
-        table = self.tidy(conf_level)
-        shown = ["estimate", "std_error", "conf_low", "conf_high", "df", "p_value"]
-        for name, row in zip(table["term"], table[shown].to_numpy(dtype=float), strict=True):
-            term = name if len(name) <= 21 else f"{name[:20]}…"
-            estimate, error, low, high = (
-                "–" if np.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
-                for value in row[:4]
-            )
-            interval = "–" if np.isnan(row[1]) else f"[{low}, {high}]"
-            lines.append(
-                f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{p_text(row[5]):>7}"
-                f"  {interval}"
-            )
-        lines.extend(textwrap.wrap(f"  {variances}", 80))
-        return "\n".join([*lines, *(line for note in self._notes() for line in indented(note))])
-
-    def _facts(self) -> tuple[str, str, str]:
-        """Title, numbers of models and clusters, and variance components, in words."""
-        variances = ", ".join(f"{name} {value:.4g}" for name, value in self.components.items())
-        return (
-            f"Trend: {self.formula} ({self.scale} scale)",
-            f"{self.nobs} models in {self.n_clusters} {self.cluster} clusters, "
-            f"{self.vcov}; {len(self.left_out)} models left out",
-            f"variance components: {variances}",
-        )
-
-    def _notes(self) -> list[str]:
-        """What weakens the trend, in words."""
-        table = self.tidy()
-        few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
-        notes = [f"{few}: hardly more than one {self.cluster} decides, no test."] if few else []
-        if self.left_out:
-            notes.append(f"Left out, a covariate is unknown: {', '.join(self.left_out)}.")
-        return [*notes, *stages_note([self.method])]
+        return trend_text(self, conf_level)
 
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        title, size, variances = map(escape, self._facts())
-        table = html_table(self.tidy().drop(columns="method"), self._notes())
-        return f"<p><b>{title}</b><br>{size}<br>{variances}</p>{table}"
+        return trend_html(self)
 
 
 def _text(value: Value) -> str:

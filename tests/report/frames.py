@@ -231,6 +231,7 @@ def margin_frame() -> pd.DataFrame:
             "claim": "small_models_not_broken",
             "margin": margin,
             "p_value": 0.3 * np.exp(-30 * margin),
+            "p_holm": 0.35 * np.exp(-30 * margin),
             "p_equivalence": 0.4 * np.exp(-30 * margin),
             "p_in_margin": 1 - 0.4 * np.exp(-30 * margin),
             "verdict": np.where(margin < 0.06, "inconclusive", "supported"),

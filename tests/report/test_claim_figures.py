@@ -28,7 +28,7 @@ def test_margin_curve_draws_every_margin_and_the_registered_one() -> None:
     figure = margin_curve(frame)
     (curve,) = lines(figure, "_curve")
     np.testing.assert_allclose(curve.get_xdata(), frame["margin"])
-    np.testing.assert_allclose(curve.get_ydata(), frame["p_value"])
+    np.testing.assert_allclose(curve.get_ydata(), frame["p_holm"])
     (registered,) = lines(figure, "_registered")
     assert abs(float(registered.get_xdata()[0]) - 0.05) < 1e-9
     verdicts = {line.get_label() for line in figure.axes[0].get_lines()}

@@ -16,6 +16,7 @@ from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
 from hatstats.trends.claims.verdicts import Verdicts
+from hatstats.trends.standard_errors import THESE_MODELS
 from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]
@@ -147,10 +148,13 @@ def curve_frames(fits: Fits) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
-    """Coefficients of one trend, and its slopes on the accuracy scale where that is another one."""
+    """Coefficients of one trend, on the accuracy scale too; then its slopes over these models."""
     parts = [fit.tidy(conf_level).assign(scale=fit.scale)]
     if fit.scale != "accuracy":
         parts.append(fit.accuracy_slopes(conf_level).assign(scale="accuracy"))
+    these = fit.over(THESE_MODELS).accuracy_slopes(conf_level)
+    parts = [part.assign(scope=fit.scope) for part in parts]
+    parts.append(these.assign(scale="accuracy", scope=THESE_MODELS))
     return pd.concat(parts, ignore_index=True).assign(
         formula=fit.formula, vcov=fit.vcov, n_models=fit.nobs, n_clusters=fit.n_clusters
     )

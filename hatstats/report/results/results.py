@@ -138,7 +138,8 @@ class Results:
     pairs: pd.DataFrame
     #: Covariance of the scores, rows and columns named by model.
     cov: pd.DataFrame
-    #: Tidy terms of every trend, with `trend, scale, formula, vcov, n_models, n_clusters`.
+    #: Tidy terms of every trend, with `trend, scale, scope, formula, vcov, n_models, n_clusters`;
+    #: in the scope of these models the slopes on the accuracy scale.
     trends: pd.DataFrame
     #: The same terms under every kind of standard error and test, with `trend`.
     comparison: pd.DataFrame

@@ -37,9 +37,10 @@ CAPTIONS = {
         "items sampled anew, models as they are."
     ),
     "trends": (
-        "Trends of HAT over models, {study}. CR2 standard errors with families as clusters, "
-        "Satterthwaite df; CI: {level}; scores: for {scope}. Slopes are per unit of the term; on "
-        "the accuracy scale at the mean of the covariates."
+        "Trends of HAT over models, {study}. For models like these: families are sampled, CR2 "
+        "standard errors with Satterthwaite df; for these models: items alone are. CI: {level}; "
+        "scores: for {scope}. Slopes are per unit of the term; on the accuracy scale at the mean "
+        "of the covariates."
     ),
     "comparison": (
         "The same trends under other standard errors and tests, {study}. With few families only "

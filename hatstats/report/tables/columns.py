@@ -42,7 +42,7 @@ _LAYOUTS = {
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
     "pairs": "term=Difference estimate std_error df p_value p_adjusted conf",
-    "trends": "trend term scale estimate std_error df p_value conf n_models n_clusters",
+    "trends": "trend term scale scope=For estimate std_error df p_value conf n_models n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
     "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
     "n_models n_clusters decisive decisive_share p_floor status",

@@ -22,7 +22,8 @@ _HEADER = """\
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
 %   \\HatClaim<Name>   Verdict Estimate StdError Low High Df PValue PAdjusted Threshold Models
 %                      Families
-%   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue
+%   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; with These before the ending for
+%                           these models, otherwise for models like these
 %   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
 """
 
@@ -64,7 +65,8 @@ def macros(results: Results) -> dict[str, str]:
             | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )
     for _, row in results.trends.iterrows():
-        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}", _numbers(row))
+        these = "These" if row.get("scope") == "these models" else ""
+        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}{these}", _numbers(row))
     for _, row in results.scores.iterrows():
         ranks = {f"Rank{end}": "–" if pd.isna(row[name]) else str(row[name])
                  for end, name in (("Low", "rank_low"), ("High", "rank_high"))}  # fmt: skip

@@ -16,11 +16,12 @@ from hatstats.scores.wordings import LIKE_THESE
 from hatstats.study.claims import compared_groups
 from hatstats.study.schema import near
 from hatstats.trends.seemingly_unrelated import SlopeDifference, slope_difference
+from hatstats.trends.standard_errors import LIKE_MODELS, THESE_MODELS, ModelScope
 from hatstats.trends.trend import TrendFit
 
 Scores = HatScores | TransferProfile
-#: Gives the trend of a formula.
-Fitted = Callable[[str], TrendFit]
+#: Gives the trend of a formula in a scope.
+Fitted = Callable[[str, ModelScope], TrendFit]
 #: Fields of a verdict that say what was estimated and how; `reason` is why that cannot be tested.
 Facts = dict[str, Any]
 
@@ -56,9 +57,20 @@ def _from_clusters(
 def _from_trend(
     quantity: str, value: tuple[float, Floats], trend: TrendFit, threshold: float
 ) -> Facts:
-    """Facts from a value of a trend and its gradient (p,)."""
+    """Facts from a value of a trend and its gradient (p,), in the scope of the trend."""
     estimate, gradient = value
-    error = float(trend.robust.std_errors(gradient)[0])
+    error = float(trend.uncertainty.std_errors(gradient)[0])
+    if trend.scope == THESE_MODELS:
+        return {
+            "quantity": quantity,
+            "estimate": estimate,
+            "std_error": error,
+            "df": float(trend.uncertainty.df(gradient)[0]),
+            "threshold": threshold,
+            "method": trend.accuracy_method,
+            "n_models": trend.nobs,
+            "n_clusters": trend.n_clusters,
+        }
     return _from_clusters(quantity, (estimate, error), gradient, trend.robust, trend, threshold)
 
 
@@ -67,7 +79,7 @@ def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) 
     variable = str(claim.get("variable", "params_total"))
     small, large = claim["small"], claim["large"]
     default = f"C({variable})" if isinstance(small, str) else f"log10({variable})"
-    trend = fitted(str(claim.get("formula") or default))
+    trend = fitted(str(claim.get("formula") or default), claim.get("scope", LIKE_MODELS))
     value = trend.difference_gradient({variable: small}, {variable: large})
     return _from_trend(compared_groups(claim), value, trend, -float(claim["margin"]))
 
@@ -75,7 +87,7 @@ def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) 
 def _slope(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:
     """Slope of HAT on a term."""
     term = str(claim["term"])
-    trend = fitted(str(claim.get("formula") or term))
+    trend = fitted(str(claim.get("formula") or term), claim.get("scope", LIKE_MODELS))
     value = trend.slope_gradient(term)
     return _from_trend(f"slope of HAT on {term}", value, trend, float(claim["threshold"]))
 
@@ -93,7 +105,7 @@ def _ratio(both: SlopeDifference) -> str:
 def _slope_difference(claim: Mapping[str, Any], fitted: Fitted, _scores: Scores) -> Facts:
     """Slope of source accuracy less slope of HAT on a term."""
     term = str(claim["term"])
-    trend = fitted(str(claim.get("formula") or term))
+    trend = fitted(str(claim.get("formula") or term), LIKE_MODELS)
     both = slope_difference(trend.scores, trend, term)
     quantity = (
         f"slope on {term} of source accuracy ({both.source_slope:.3f}) less that of HAT "

@@ -35,7 +35,7 @@ from hatstats.study.claims import check_claims
 from hatstats.trends.claims.estimands import Facts, Scores, estimate_claim
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import fit_trend
-from hatstats.trends.standard_errors import LEAST_DF, Vcov, stages_note
+from hatstats.trends.standard_errors import LEAST_DF, ModelScope, Vcov, stages_note
 from hatstats.trends.trend import TrendFit
 
 _NO_CLAIMS = (
@@ -330,7 +330,8 @@ def evaluate_claims(
         (`term`, `threshold`: source accuracy rises faster than HAT by more than the threshold) or
         ``contrast`` (`model`, `other`, `threshold`: HAT of one model exceeds that of another by
         more than the threshold). Optional: `formula`, `level` (one-sided, 0.05), `direction`
-        (``"less"`` reverses a claim), `statement`.
+        (``"less"`` reverses a claim), `statement`, and for the first two kinds `scope` (``"these
+        models"``, or by default ``"models like these"``, see `fit_trend`).
     cluster, vcov, link : str
         See `fit_trend`.
     registration : Registration, optional
@@ -371,10 +372,11 @@ def evaluate_claims(
     status: Mapping[str, str] = registration.status if registration is not None else {}
 
     @cache  # Claims often share a formula.
-    def fitted(formula: str) -> TrendFit:
+    def fitted(formula: str, scope: ModelScope) -> TrendFit:
         if fits is not None and formula in fits:
-            return fits[formula]
-        return fit_trend(scores, formula, cluster=cluster, vcov=vcov, link=link, models=models)
+            return fits[formula].over(scope)
+        options: dict[str, Any] = {"cluster": cluster, "vcov": vcov, "link": link}
+        return fit_trend(scores, formula, models=models, scope=scope, **options)
 
     used = None if models is None else frozenset(models)
     verdicts = []

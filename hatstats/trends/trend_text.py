@@ -1,0 +1,68 @@
+"""A trend as people read it, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import textwrap
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from hatstats.inference.labelled import indented
+from hatstats.inference.result_frame import html_table, p_text
+from hatstats.trends.standard_errors import LEAST_DF, THESE_MODELS, stages_note
+
+
+def trend_text(trend: Any, conf_level: float) -> str:
+    """The fit in plain text of at most 80 columns."""
+    title, size, variances = _facts(trend)
+    lines = [
+        *textwrap.wrap(title, 80),
+        f"  {size}",
+        f"  {'term':<21}{'estimate':>10}{'se':>10}{'df':>6}{'p':>7}  {conf_level:.0%} interval",
+    ]
+    table = trend.tidy(conf_level)
+    shown = ["estimate", "std_error", "conf_low", "conf_high", "df", "p_value"]
+    for name, row in zip(table["term"], table[shown].to_numpy(dtype=float), strict=True):
+        term = name if len(name) <= 21 else f"{name[:20]}…"
+        estimate, error, low, high = (
+            "–" if np.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
+            for value in row[:4]
+        )
+        interval = "–" if np.isnan(row[1]) else f"[{low}, {high}]"
+        lines.append(
+            f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{p_text(row[5]):>7}  {interval}"
+        )
+    lines.extend(textwrap.wrap(f"  {variances}", 80))
+    return "\n".join([*lines, *(line for note in _notes(trend) for line in indented(note))])
+
+
+def trend_html(trend: Any) -> str:
+    """The fit for notebooks: facts, table and notes."""
+    title, size, variances = map(escape, _facts(trend))
+    table = html_table(trend.tidy().drop(columns="method"), _notes(trend))
+    return f"<p><b>{title}</b><br>{size}<br>{variances}</p>{table}"
+
+
+def _facts(trend: Any) -> tuple[str, str, str]:
+    """Title, numbers of models and clusters, and variance components, in words."""
+    variances = ", ".join(f"{name} {value:.4g}" for name, value in trend.components.items())
+    over = f"models in {trend.n_clusters} {trend.cluster} clusters, {trend.vcov}"
+    if trend.scope == THESE_MODELS:
+        over = "models as they are, items sampled"
+    return (
+        f"Trend: {trend.formula} ({trend.scale} scale)",
+        f"{trend.nobs} {over}; {len(trend.left_out)} models left out",
+        f"variance components: {variances}",
+    )
+
+
+def _notes(trend: Any) -> list[str]:
+    """What weakens the trend, in words."""
+    table = trend.tidy()
+    few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
+    unit = "item" if trend.scope == THESE_MODELS else trend.cluster
+    notes = [f"{few}: hardly more than one {unit} decides, no test."] if few else []
+    if trend.left_out:
+        notes.append(f"Left out, a covariate is unknown: {', '.join(trend.left_out)}.")
+    return [*notes, *stages_note([trend.method])]
