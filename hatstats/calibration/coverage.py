@@ -105,7 +105,7 @@ def _replicate(
         study = easy_items_missing(study, shape.n_trials, design.missing, rng)
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         profile = fit_profile(study, method=design.method, options=design.options)
-    rejected = isinstance(profile, ItemProfile) and any(fit.checks for fit in profile.fits)
+    rejected = isinstance(profile, ItemProfile) and profile.rejected
     drawn = []
     for reference in references:
         scores = profile.hat(reference, scope=design.scope)

@@ -50,6 +50,11 @@ class ItemProfile(TransferProfile):
     guessing: tuple[str, ...] = ()
 
     @property
+    def rejected(self) -> bool:
+        """Whether some benchmark's fits do not agree with their counts."""
+        return any(fit.checks for fit in self.fits)
+
+    @property
     def estimand(self) -> str:
         """What HAT is under this estimator, in one sentence."""
         given = "chance of a right answer in the source language"

@@ -40,6 +40,7 @@ def score_frame(count: int = 20, families: int = 6) -> pd.DataFrame:
             "shape_error": np.nan,
             "effective_trials": np.nan,
             "informed": index != count - 1,
+            "rejected": False,
         }
     )
 

@@ -201,6 +201,13 @@ def test_latex_of_every_table_of_a_run() -> None:
         assert rf"\label{{tab:{each.name}}}" in text
 
 
+def test_scores_of_rejected_fits_say_so_in_the_table() -> None:
+    frame = score_frame(4).assign(rejected=[True, False, False, False])
+    table = table_of("scores", frame)
+    marks = [row[table.headings.index("Note")] for row in table.rows]
+    assert marks == ["fit rejected", "", "", "weakly identified"]
+
+
 def test_a_long_latex_table_is_broken_over_pages() -> None:
     # Lines that wrap count: a page of long names holds fewer rows.
     parts = []

@@ -73,10 +73,13 @@ def check_fits(
         words = f"fits to other models ({clearest} first) do not agree with their counts"
         if own.any():
             words = f"its fit does not agree with {' and '.join(np.array(_WHAT)[own])}"
-        short = "so that its interval may be too short"
         if factor > 1.0:
-            short += f" although {factor:.2f} times as wide as the fit has it"
-        found.append(FitCheck(f"{words}, {short}", factor))
+            words += (
+                f"; its interval is {factor:.2f} times as wide as without this, and may still be"
+            )
+        else:
+            words += "; its interval may be"
+        found.append(FitCheck(f"{words} too short", factor))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.intervals import wald_interval
-from hatstats.report.results.key_results import guessing_names, leader
+from hatstats.report.results.key_results import guessing_names, leader, rejected
 from hatstats.report.results.results import Fits, stacked
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
@@ -88,6 +88,7 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
     rows["informed"] = ~rows["model"].isin(scores.weakly_identified)
+    rows["rejected"] = rejected(fits)
     rows["shape_error"] = scores.shape_error
     rows["effective_trials"] = scores.effective_trials
     rows["scope"] = scores.scope

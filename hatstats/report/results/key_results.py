@@ -94,13 +94,15 @@ def _named(what: str, names: Sequence[str]) -> str:
 
 
 def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
-    """Flagged cells, and verdicts that other choices change; empty where there is neither."""
+    """Flagged cells, verdicts that other choices change, rejected fits; empty where none is."""
     parts, claims = [], len(fits.claims)
     if len(fits.study.flagged):
         what = "used" if fits.options.with_flagged else "left out"
         parts.append(f"{flagged_counts(fits.study, 'suspicious cell')} {what}")
     if len(specification) > claims:
         parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
+    if rejected(fits):
+        parts.append("fits do not agree with their counts, intervals are wider")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
 
@@ -108,6 +110,12 @@ def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
 def guessing_names(fits: Fits) -> tuple[str, ...]:
     """Models without a score, since they do no better than guessing."""
     return fits.profile.guessing if isinstance(fits.profile, ItemProfile) else ()
+
+
+def rejected(fits: Fits) -> bool:
+    """Whether scores rest on fits that do not agree with their counts."""
+    profile = fits.profile
+    return isinstance(profile, ItemProfile) and profile.rejected and fits.scores.reference != "own"
 
 
 def leader(fits: Fits) -> str:

@@ -78,8 +78,11 @@ def table_of(name: str, rows: pd.DataFrame) -> Table:
 
 
 def _scores(rows: pd.DataFrame) -> pd.DataFrame:
-    """Scores of all models, best first; models that are weakly identified carry a note."""
-    mark = rows["informed"].map({True: "", False: "weakly identified"})
+    """Scores of all models, best first; those weakly identified, or of rejected fits, say so."""
+    mark = pd.Series("", rows.index)
+    if "rejected" in rows:
+        mark = mark.mask(rows["rejected"].astype(bool), "fit rejected")
+    mark = mark.where(rows["informed"].astype(bool), "weakly identified")
     shown = rows.assign(mark=mark) if (mark != "").any() else rows.copy()
     unknown = [name for name in ("shape_error", "effective_trials") if shown[name].isna().all()]
     shown = shown.drop(columns=unknown)

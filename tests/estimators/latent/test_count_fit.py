@@ -89,7 +89,7 @@ def test_counts_of_another_distribution_are_rejected() -> None:
     assert count_misfit(models[0].of_shared, items[0].pairs, None).p_value > 0.05
     assert count_misfit(wrong, items[0].pairs, None).p_value < 1e-3
     first, second = check_fits(["a", "b"], [replace(models[0], of_shared=wrong), models[1]], items)
-    assert first.words.startswith("its fit does not agree with numbers of items by source count,")
+    assert first.words.startswith("its fit does not agree with numbers of items by source count;")
     assert second.words.startswith("fits to other models (a first)")
     assert first.factor > 1.5 > second.factor >= 1.0
     assert check_fits(["a", "b"], models, items) == ()
