@@ -68,8 +68,8 @@ def hat_by_correlation(
           model  correlation  effective_trials  estimate
     0  model-01          0.0              10.0      0.42
     1  model-02          0.0              10.0      0.43
-    2  model-01          0.3               2.7      0.56
-    3  model-02          0.3               2.7      0.30
+    2  model-01          0.3               2.7      0.63
+    3  model-02          0.3               2.7      0.26
     4  model-01          1.0               1.0       NaN
     5  model-02          1.0               1.0       NaN
     """

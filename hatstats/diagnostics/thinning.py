@@ -347,11 +347,11 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike | None = No
     >>> study = hs.simulate_study((0.0, 1.0), shape=hs.Shape(n_items=200, n_languages=1), rng=1)
     >>> hs.thin_trials(hs.fit_profile(study))
     Binomial thinning, reference pooled
-      model-01                                  limit 0.460 (SE 0.044), latent 0.426
-      model-02                                  limit 0.411 (SE 0.031), latent 0.443
+      model-01                                  limit 0.460 (SE 0.044), latent 0.408
+      model-02                                  limit 0.411 (SE 0.031), latent 0.444
     Observed scores at 10 trials are up to 0.054 from their limit at infinitely
     many. The latent profile is compatible with thinning (largest difference, in
-    SEs: -0.031 for model-02, 1.3 SE, p = 0.4 adjusted for 2 models).
+    SEs: -0.032 for model-02, 1.3 SE, p = 0.38 adjusted for 2 models).
     """
     profile = as_profile(profile, "thin_trials")
     items = require_items(profile, "binomial thinning")

@@ -59,7 +59,7 @@ class Conversion(Printed):
     Examples
     --------
     >>> import os
-    import tempfile
+    >>> import tempfile
     >>> import hatstats as hs
     >>> study = hs.simulate_study(shape=hs.Shape(n_items=10, n_languages=2), rng=1)
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +137,7 @@ def convert_logs(
     Examples
     --------
     >>> import os
-    import tempfile
+    >>> import tempfile
     >>> import pandas as pd
     >>> import hatstats as hs
     >>> rows = pd.DataFrame({

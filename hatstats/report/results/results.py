@@ -47,8 +47,8 @@ class ReportOptions:
     Examples
     --------
     >>> import hatstats as hs
-    >>> hs.ReportOptions(quick=True).reference
-    'pooled'
+    >>> hs.ReportOptions(quick=True, reference="uniform").reference
+    'uniform'
     """
 
     seed: int = 1
