@@ -47,7 +47,8 @@ def test_difference_and_its_covariance_are_those_of_the_influence_values() -> No
     psi = a.influence[0] - b.influence[0]
     groups = len(psi)
     assert groups == 100
-    cov = psi.T @ psi * groups / (groups - 1)
+    assert b.spread is not None  # of profiles that borrow, which no item shows
+    cov = psi.T @ psi * groups / (groups - 1) + b.spread.T @ b.spread
     rows = found.tidy()
     assert rows["term"].tolist() == ["joint"] * 2 + ["latent"] * 2 + ["difference"] * 2
     last = rows[rows["term"] == "difference"]

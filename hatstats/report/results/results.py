@@ -30,9 +30,9 @@ class ReportOptions:
         Seed of everything that is drawn: critical values of ranks and pairs, the posterior.
     conf_level : float
         Level of all intervals but those that decide claims.
-    reference : str
-        Reference distribution of source accuracy: ``pooled``, ``uniform``, ``own`` or
-        ``model:NAME``.
+    reference : str, optional
+        Reference distribution of source accuracy: ``common`` (the default where the study declares
+        a window), ``pooled`` (the default otherwise), ``uniform``, ``own`` or ``model:NAME``.
     method : {"latent", "joint", "panel", "observed", "aggregate"}, optional
         Estimator; by what the study offers if None.
     scope : {"these wordings", "wordings like these"}
