@@ -29,32 +29,54 @@ if TYPE_CHECKING:
 Method = Literal["latent", "joint", "panel", "observed", "aggregate"]
 
 
+# From so many effective trials per item on, a profile of each model's own is better known than a
+# line on the panel's hardness (`make calibrate`: thinned).
+_ENOUGH_TRIALS = 4.0
+
+
 def default_method(study: Study) -> tuple[Method, str]:
     """The method that the data allow, and why, in a sentence.
 
-    ``latent`` where every benchmark has items and every model two or more effective trials of them
-    in the source language; ``joint`` where items have fewer; ``aggregate`` without items.
+    With items on every benchmark, by the effective trials of an item in the source language:
+    ``latent`` where every model has four or more; with fewer ``panel``, where eight or more models
+    of different weights answer the same items; else ``latent`` with two or more, and ``joint`` with
+    fewer. ``aggregate`` without items.
     """
     if study.data_kind != "item":
         return "aggregate", "Method aggregate, since not every benchmark has counts per item."
     counts = [item_counts(study, name) for name in study.benchmark_names]
-    return _method_for_items(_scored(counts)[0])
+    return _method_for_items(_scored(counts)[0], _twins(study))
 
 
-def _method_for_items(counts: Sequence[ItemCounts]) -> tuple[Method, str]:
-    """``latent`` or ``joint``, by the effective trials of every benchmark."""
+def _method_for_items(counts: Sequence[ItemCounts], twins: Mapping[str, str]) -> tuple[Method, str]:
+    """``latent``, ``panel`` or ``joint``, by effective trials and models of every benchmark."""
     worth = [float(part.effective_trials.min()) for part in counts]
     fewest = int(np.argmin(worth))
     part, name = counts[fewest], counts[fewest].benchmark
-    if worth[fewest] >= LEAST_TRIALS:
-        where = "" if len(counts) == 1 else f" of benchmark {name!r}, no fewer in the others"
-        return "latent", (
-            f"Method latent: items have {_trial_words(part)} in the source language{where}."
+    where = "" if len(counts) == 1 else f" of benchmark {name!r}, no fewer in the others"
+    trials = f"items have {_trial_words(part)} in the source language{where}"
+    if worth[fewest] < _ENOUGH_TRIALS and all(_is_panel(each, twins) for each in counts):
+        return "panel", (
+            f"Method panel: {trials}, and the answers of the other models tell how hard they are."
         )
+    if worth[fewest] >= LEAST_TRIALS:
+        return "latent", f"Method latent: {trials}."
     return "joint", (
         f"Method joint: items of benchmark {name!r} have {_trial_words(part)} in the source "
-        "language, which cannot tell hard items from bad luck."
+        "language, which cannot tell hard items from bad luck, and there are no eight models of "
+        "different weights on the same items, whose answers would."
     )
+
+
+def _is_panel(counts: ItemCounts, twins: Mapping[str, str]) -> bool:
+    """Whether the models of a benchmark tell how hard its items are."""
+    from hatstats.estimators.panel.fit import check_panel, weights_of
+
+    try:
+        check_panel(counts, weights_of(counts.models, twins))
+    except NotIdentifiedError:
+        return False
+    return True
 
 
 def _trial_words(counts: ItemCounts) -> str:
@@ -102,9 +124,10 @@ def fit_profile(
         hard an item is from the other models, eight or more of different weights (a column
         `weights` of the table of models, else every model has its own); ``observed``
         conditions on the share of right answers seen; ``aggregate`` fits a line between models
-        and needs no items. The default is ``latent`` where every item has two or more effective
-        trials in the source language, ``joint`` where items have fewer, ``aggregate`` where not
-        every benchmark has items; the summary says which and why.
+        and needs no items. The default is ``latent`` where every item has
+        four or more effective trials in the source language; with fewer it is ``panel`` where
+        there are the models for it, else ``latent`` with two or more and ``joint`` with fewer;
+        ``aggregate`` where not every benchmark has items; the summary says which and why.
     slope : float, optional
         For ``aggregate``: hold the slope of target on source logits at this value.
     correlation : float
@@ -145,7 +168,7 @@ def fit_profile(
     elif method != "aggregate":
         counts, guessing = _scored(_counts_of_items(study, method))
         if method is None:
-            method, reason = _method_for_items(counts)
+            method, reason = _method_for_items(counts, _twins(study))
         for words in guessing.values():
             reason = f"{reason} {words}".strip()
             warnings.warn(words, DegenerateDataWarning, stacklevel=2)
@@ -238,7 +261,8 @@ def _twins(study: Study) -> dict[str, str]:
     """Weights of each model, where the table of models has a column of them."""
     if "weights" not in study.models:
         return {}
-    return dict(zip(study.models["model"], study.models["weights"].astype(str), strict=True))
+    weights = study.models["weights"].fillna("").astype(str)
+    return dict(zip(study.models["model"], weights, strict=True))
 
 
 def _checked_panel(
@@ -246,12 +270,12 @@ def _checked_panel(
 ) -> tuple[BenchmarkFit, list[str], str]:
     """A panel without the models that know nothing, their names, and what weakens it, in words."""
     from hatstats.estimators.panel.checks import knowing_nothing, panel_words
-    from hatstats.estimators.panel.fit import enough_weights
+    from hatstats.estimators.panel.fit import LEAST_MODELS, weights_of
 
     out, words = knowing_nothing(fit), ""
     names = np.array(fit.counts.models)[out].tolist()
     part = without_models(fit.counts, out)
-    if names and enough_weights(part.models, twins):
+    if names and np.unique(weights_of(part.models, twins)).size >= LEAST_MODELS:
         words = (
             f"Not scored, since the source answers on {part.benchmark} do not go with the hardness "
             f"of items for the other models, as those at random would not: {', '.join(names)}. "

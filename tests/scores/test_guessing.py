@@ -19,7 +19,10 @@ from hatstats.scores.guessing import guessing_models
 
 LANGUAGES = ("en", "aa", "bb", "cc", "dd", "ee", "ff", "gg")
 KINDS = ("one", "copies", "independent")
-pytestmark = pytest.mark.filterwarnings("ignore:.*answers look all or nothing")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*answers look all or nothing"),
+    pytest.mark.filterwarnings("ignore:.*hardly go with the hardness"),
+]
 
 
 def panel(kind: str, *, items: int = 500, real: int = 14, first: float = 0.5) -> hs.Study:

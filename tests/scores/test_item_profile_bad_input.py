@@ -33,7 +33,7 @@ def profile(request: pytest.FixtureRequest, study: Study, panel: Study) -> Trans
 
 
 def test_unknown_method(study: Study) -> None:
-    with pytest.raises(DataError, match="use latent, joint, observed, aggregate") as info:
+    with pytest.raises(DataError, match="use latent, joint, panel, observed, aggregate") as info:
         fit_profile(study, method="median")  # type: ignore[arg-type]
     assert info.value.value == "median"
 
@@ -89,7 +89,9 @@ def test_reference_that_holds_no_accuracies(
 
 
 def test_unknown_references(profile: TransferProfile) -> None:
-    with pytest.raises(DataError, match="use pooled, uniform, own, model:NAME, or an array"):
+    with pytest.raises(
+        DataError, match="use pooled, uniform, own, common, model:NAME, or an array"
+    ):
         profile.hat("poled")
     with pytest.raises(DataError, match=re.escape("the benchmark does not have; it has")) as info:
         profile.hat("model:nobody")

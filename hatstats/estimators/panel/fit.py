@@ -58,8 +58,7 @@ def fit_panel(
     different weights. Warns of models whose answers do not go with the hardness of items.
     """
     options = options or PanelOptions()
-    names = [(twins or {}).get(name) or name for name in counts.models]
-    group = np.unique(names, return_inverse=True)[1].astype(np.intp)
+    group = weights_of(counts.models, twins or {})
     check_panel(counts, group)
     panel = fit_stages(counts, group, options, weights)
     _warn(counts, panel)
@@ -68,9 +67,10 @@ def fit_panel(
     return BenchmarkFit(counts, support, models, together=True)
 
 
-def enough_weights(models: Sequence[str], twins: Mapping[str, str]) -> bool:
-    """Whether models have as many different weights as a panel needs."""
-    return len({twins.get(name) or name for name in models}) >= LEAST_MODELS
+def weights_of(models: Sequence[str], twins: Mapping[str, str]) -> Ints:
+    """Code of the weights of each model (M,), which are its own unless `twins` names them."""
+    names = [twins.get(name) or name for name in models]
+    return np.unique(names, return_inverse=True)[1].astype(np.intp)
 
 
 def check_panel(counts: ItemCounts, group: Ints) -> None:

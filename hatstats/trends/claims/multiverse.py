@@ -120,7 +120,8 @@ def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Spec
         for other in _references(study):
             if other != base.reference:
                 yield f"reference {other}", replace(base, reference=other)
-        conditioning: Method = "observed" if base.method == "latent" else "latent"
+        others: dict[Method, Method] = {"latent": "observed", "panel": "joint"}
+        conditioning = others.get(base.method, "latent")
         yield f"conditioning {conditioning}", replace(base, method=conditioning)
         yield "logits of scores", replace(base, link="logit")
         if has_chance and study.benchmarks["chance"].nunique() == 1:
