@@ -47,6 +47,8 @@ def rank_table(
 
 def leader_words(tied: Sequence[str], n_models: int) -> str:
     """Whether one of so many ranked models leads, from those that are tied with the best."""
+    if n_models == 1:
+        return f"Only {tied[0]} is ranked"
     if len(tied) == 1:
         return f"Clear leader: {tied[0]}"
     return f"No clear leader: {len(tied)} of {n_models} models tied"

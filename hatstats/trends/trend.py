@@ -173,6 +173,12 @@ class TrendFit(LabelledEstimates):
         return self.design.left_out
 
     @property
+    def weakly_identified(self) -> tuple[str, ...]:
+        """Models of the trend whose score is weakly identified."""
+        weak = set(self.scores.weakly_identified)
+        return tuple(name for name in self.design.models if name in weak)
+
+    @property
     def p_floor(self) -> float:
         """Smallest two-sided p value of an enumerated Rademacher bootstrap over the clusters."""
         return float(2.0 / 2.0**self.n_clusters)
@@ -186,6 +192,8 @@ class TrendFit(LabelledEstimates):
             over = f"{THESE_MODELS}, items sampled"
             over += "" if self.panel is None else ", models independent"
         text = f"{over}, {self.scale} scale"
+        if 2 * len(self.weakly_identified) >= self.nobs:
+            text += f", {len(self.weakly_identified)} of {self.nobs} models weakly identified"
         if isinstance(self.scores, HatScores) and self.scores.scope == LIKE_THESE:
             text += f", {LIKE_THESE}"
         two_stages = self.panel is None and self.scores.method == "aggregate"

@@ -63,6 +63,16 @@ def _notes(trend: Any) -> list[str]:
     few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
     unit = "item" if trend.scope == THESE_MODELS else trend.cluster
     notes = [f"{few}: hardly more than one {unit} decides, no test."] if few else []
+    most = trend.nobs - len(trend.design.terms) - 1
+    many = ", ".join(table.loc[(table["df"] > most) & np.isfinite(table["df"]), "term"])
+    if many and trend.scope != THESE_MODELS:
+        notes.append(
+            f"{many}: more degrees of freedom than models, since most of the variance is that of "
+            "items, which is known."
+        )
+    if weak := trend.weakly_identified:
+        names = f"{', '.join(weak[:3])}{', ...' if len(weak) > 3 else ''}"
+        notes.append(f"{len(weak)} of {trend.nobs} models are weakly identified: {names}.")
     if trend.left_out:
         notes.append(f"Left out, a covariate is unknown: {', '.join(trend.left_out)}.")
     return [*notes, *stages_note([trend.method])]

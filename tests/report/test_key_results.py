@@ -133,9 +133,18 @@ def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     study = aggregate_study()
     scores = scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_1": "near chance", "m_3": "near chance"})
     lines = lines_of(scores, study=study)
-    assert lines[1].startswith("Highest HAT: m_2")
-    assert lines[2:4] == ("Clear leader: m_2.", "Lowest: m_0 .500 [.480, .520].")
-    assert lines[4] == "Weakly identified, set aside here: m_1, m_3."
+    assert lines[1] == "2 of 4 models are weakly identified, set aside here."
+    assert lines[2].startswith("Highest HAT: m_2")
+    assert lines[3:5] == ("Clear leader: m_2.", "Lowest: m_0 .500 [.480, .520].")
+    one = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_3": "near chance"}), study=study)
+    assert "Weakly identified, set aside here: m_3." in one
+    most = dict.fromkeys(study.model_names[1:], "few trials")
+    lines = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], most), study=study)
+    assert lines[1:3] == (
+        "3 of 4 models are weakly identified, set aside here.",
+        "Only well identified: m_0 .500 [.480, .520].",
+    )
+    assert not any("leader" in line for line in lines)
     everyone = {name: "few trials" for name in study.model_names}
     all_weak = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], everyone), study=study)
     assert all_weak[1].startswith("Highest HAT: m_1")
@@ -150,10 +159,10 @@ def test_many_weakly_identified_models_are_counted(length: int) -> None:
         study.models.assign(model=names),
         study.benchmarks,
     )
-    notes = dict.fromkeys(names[:7], "near the ceiling")
+    notes = dict.fromkeys(names[:4], "near the ceiling")
     lines = lines_of(scores_of(long, list(np.linspace(0.3, 0.8, 9)), notes), study=long)
     (line,) = [line for line in lines if line.startswith("Weakly identified")]
-    assert line.startswith("Weakly identified, set aside here: 7 models, such as m_0-xxx")
+    assert line.startswith("Weakly identified, set aside here: 4 models, such as m_0-xxx")
 
 
 def test_cells_that_were_used_are_not_called_left_out() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -71,6 +74,32 @@ def test_below_two_degrees_of_freedom_there_is_a_reason_and_no_interval() -> Non
     assert np.isnan(trend.contrast({"x": 1.0}, {"x": 0.0}).p_value)
     assert trend.curve("x")["conf_low"].isna().any()
     assert "x: hardly more than one family decides, no test." in trend.summary()
+
+
+def test_more_degrees_of_freedom_than_models_are_explained() -> None:
+    """The known variance of items has no degrees of freedom to lose."""
+    spread = np.where(FAMILY == 0, 3.0, 0.02)
+    scores = some_scores(x=spread * np.random.default_rng(1).standard_normal(20))
+    trend = fit_trend(scores, "x")
+    assert trend.df[1] > 18.0
+    said = " ".join(trend.summary().split())
+    assert "x: more degrees of freedom than models" in said
+    assert "more degrees" not in trend.over("these models").summary()
+
+
+def test_weakly_identified_models_are_counted() -> None:
+    scores = some_scores(1)
+    names = list(scores.models)
+    overlap = pd.DataFrame({"model": names, "informed": [False] * 12 + [True] * 8, "note": ""})
+    trend = fit_trend(replace(scores, overlap=overlap), FORMULA)
+    said = " ".join(trend.summary().split())
+    assert f"12 of 20 models are weakly identified: {', '.join(names[:3])}, ..." in said
+    assert trend.method.endswith("12 of 20 models weakly identified")
+    few = fit_trend(
+        replace(scores, overlap=overlap.assign(informed=[False] + [True] * 19)), FORMULA
+    )
+    assert few.weakly_identified == (names[0],)
+    assert "weakly" not in few.method
 
 
 def test_summary_has_the_key_facts(panel_trend: TrendFit) -> None:

@@ -138,7 +138,10 @@ def key_result_lines(
     ranked = scores[informed] if informed.any() else scores
     best = ranked.iloc[0]
     ranks = " to ".join(dict.fromkeys(str(best[f"rank_{end}"]) for end in ("low", "high")))
-    lines = [_head(fits), f"Highest HAT: {_score(best)}, rank {ranks}."]
+    # One of many is not the highest.
+    alone = len(ranked) == 1 < len(scores)
+    first = "Only well identified" if alone else "Highest HAT"
+    lines = [_head(fits), f"{first}: {_score(best)}{'' if alone else f', rank {ranks}'}."]
     if guessing := guessing_names(fits):
         lines.insert(1, _named("No better than guessing, not scored", guessing))
     if len(ranked) > 1:
@@ -146,7 +149,10 @@ def key_result_lines(
         second = f"; next: {_score(ranked.iloc[1], 28, limits=False)}" if len(ranked) > 2 else ""
         lines.append(f"{leader(fits)}{second}.")
         lines.append(f"Lowest: {_score(ranked.iloc[-1])}.")
-    if weak:
+    if informed.any() and 2 * len(weak) >= len(scores):
+        text = f"{len(weak)} of {len(scores)} models are weakly identified, set aside here."
+        lines.insert(1, text)
+    elif weak:
         names = [name for name in fits.scores.models if name in weak]
         lines.append(_named("Weakly identified, set aside here", names))
     caveats = _caveats(fits, specification)

@@ -42,12 +42,13 @@ _LAYOUTS = {
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
     "pairs": "term=Difference estimate std_error df p_value p_adjusted conf",
-    "trends": "trend term scale scope=For estimate std_error df p_value conf n_models n_clusters",
+    "trends": "trend term scale scope=For_models estimate std_error df p_value conf n_models "
+    "n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
     "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
     "n_models n_clusters decisive decisive_share p_floor status",
     "specification": "choice claim estimate conf df p_value verdict",
-    "margins": "claim margin mark=Registered verdict p_value p_holm p_equivalence p_in_margin",
+    "margins": "claim margin mark=Registered verdict p_holm=p p_equivalence p_in_margin",
     "shares": "claim verdict count=Specifications share",
     "leverage": "trend cluster n_models term share",
     "influence": "trend without term dfbetas cooks_distance",

@@ -101,6 +101,11 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _trends(rows: pd.DataFrame) -> pd.DataFrame:
+    """Terms of each trend with their scope in few words."""
+    return rows.replace({"scope": {"these models": "these", "models like these": "like these"}})
+
+
 def _comparison(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms of each trend under every kind of standard error, the kinds of one term together."""
     terms = rows.groupby(["trend", "term"], sort=False)
@@ -161,7 +166,7 @@ def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
 
 #: What is done to a frame before its columns are written.
 _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "scores": _scores, "pairs": _pairs, "claims": _in_words, "margins": _margins,
+    "scores": _scores, "pairs": _pairs, "claims": _in_words, "margins": _margins, "trends": _trends,
     "shares": _in_words, "comparison": _comparison, "influence": _influence,
     "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,
     "bayes_claims": _in_words, "bayes_checks": _bayes_checks,
