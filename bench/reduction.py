@@ -44,7 +44,7 @@ def make(kind: str, rows: int, folder: Path) -> list[Path]:
                 "'mmlu_prox_lite' AS benchmark, "
                 f"'l' || ((i // {TRIALS}) % {LANGUAGES}) AS language, "
                 f"'item-' || ((i // {TRIALS * LANGUAGES}) % {ITEMS}) AS item, "
-                f"(i % {TRIALS})::INTEGER AS prompt, hash(i) % 3 = 0 AS correct, "
+                f"(i % {TRIALS})::INTEGER AS repeat, hash(i) % 3 = 0 AS correct, "
                 f"md5(i::VARCHAR) AS answer FROM range({low}, {high}) t(i)) TO '{path}' ({options})"
             )
             paths.append(path)

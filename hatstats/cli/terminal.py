@@ -49,6 +49,7 @@ def in_flags(text: str) -> str:
 
     text = re.sub(r"(settings|fields)=\{(.*?)\}", flags, text, flags=re.DOTALL)
     text = re.sub(r"\b(format|backend)='(plain|duckdb)'", r"--\1 \2", text)
+    text = re.sub(r"\b(method|reference|scope)=(?:'([\w:.-]+)'|('[^']+'))", r"--\1 \2\3", text)
     return text.replace("strict=True", "--strict").replace(
         "--format plain, --map", "--format plain --map"
     )

@@ -17,6 +17,7 @@ from hatstats.study.study import Study
 #: Fewest common items on which agreement is tested, and its one-sided standard normal bound.
 _FEWEST, _BOUND = 20, 2.33
 _CELL = ["benchmark", "model", "language"]
+_ROW_NUMBER = re.compile(r"(?:.*[/#])?\d+")
 _NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -50,9 +51,10 @@ def pairing_notes(study: Study) -> list[str]:
     counts = study.counts.assign(is_source=study.is_source)
     by_item = counts[(counts["item"] != "").to_numpy()]
     for benchmark, cells in by_item.groupby("benchmark", sort=False):
-        source = set(cells.loc[cells["is_source"].to_numpy(), "item"])
+        names = cells[["language", "item", "is_source"]].drop_duplicates()
+        source = set(names.loc[names["is_source"].to_numpy(), "item"])
         lacking, extra, apart = [], [], []
-        for language, rows in cells.groupby("language", sort=False):
+        for language, rows in names.groupby("language", sort=False):
             items = set(rows["item"])
             if rows["is_source"].any():
                 if items - source:
@@ -66,22 +68,24 @@ def pairing_notes(study: Study) -> list[str]:
             if items - source:
                 extra.append(f"{language} ({len(items - source)} of {len(items)})")
         if apart:
-            notes.append(_apart(str(benchmark), cells, apart))
+            notes.append(_apart(str(benchmark), names, apart))
         if lacking:
             notes.append(f"{benchmark}: items missing in {', '.join(lacking)}.")
         if extra:
             notes.append(f"{benchmark}: items without a source row in {', '.join(extra)}.")
-        if not apart and cells["item"].str.fullmatch(r"(?:.*[/#])?\d+").all():
+        if not apart and all(map(_ROW_NUMBER.fullmatch, names["item"].unique())):
             notes += _agreement(str(benchmark), cells)
     return notes
 
 
-def _apart(benchmark: str, cells: pd.DataFrame, languages: list[str]) -> str:
-    """Say that languages share no item with the source, and whether numbers in names would pair."""
-    first = cells.drop_duplicates("language").set_index("language")["item"]
+def _apart(benchmark: str, names: pd.DataFrame, languages: list[str]) -> str:
+    """Say that languages share no item with the source, and whether numbers in names would pair.
+
+    `names` has each item of each language once: `language, item, is_source`.
+    """
+    first = names.drop_duplicates("language").set_index("language")["item"]
     shown = ", ".join(f"{name!r} in {language}" for language, name in first.iloc[:3].items())
     said = f"{benchmark}: no item of the source stands in {', '.join(languages)} ({shown})"
-    names = cells[["language", "item", "is_source"]].drop_duplicates()
     names = names.assign(number=names["item"].str.extract(_NUMBER, expand=False))
     source = set(names.loc[names["is_source"].to_numpy(), "number"])
     others = names[names["language"].isin(languages).to_numpy()]

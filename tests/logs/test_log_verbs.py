@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 import hatstats
 from hatstats import cli
+from hatstats.cli.terminal import in_flags
 from tests.logs import writers
 
 FRAME = writers.responses()
@@ -88,6 +89,13 @@ def test_a_failed_conversion_leaves_an_older_study_whole(tmp_path: Path) -> None
     (tmp_path / "all.csv").write_text("model\n1\n")
     assert run("convert", tmp_path / "all.csv", "--out", tmp_path / "s").exit_code == 2
     assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == before
+
+
+def test_errors_of_the_command_line_speak_of_its_options() -> None:
+    assert in_flags("use method='joint', scope='wordings like these'.") == (
+        "use --method joint, --scope 'wordings like these'."
+    )
+    assert in_flags("settings={'n_trials@xnli': 'N'}") == "--set n_trials@xnli=N"
 
 
 def test_a_dry_run_says_all_and_writes_nothing(tmp_path: Path) -> None:

@@ -112,6 +112,18 @@ def test_each_model_is_read_by_the_best_filter_of_its_own(tmp_path: Path) -> Non
     assert "'flexible-extract' (org/a), 'strict-match' (org/b)" in note
 
 
+def test_a_language_asked_in_part_is_said_and_a_failed_extraction_is_found(tmp_path: Path) -> None:
+    for language, n, right in (("en", 10, 8), ("de", 40, 16), ("sw", 40, 0), ("yo", 40, 17)):
+        path = tmp_path / "org__a" / f"samples_mgsm_direct_{language}_2026-01-01T00-00-00.jsonl"
+        samples(path, [1.0] * right + [0.0] * (n - right))
+    done = hatstats.convert_logs(tmp_path)
+    (note,) = [note for note in done.notes if "without a source row" in note]
+    assert "de (30 of 40), sw (30 of 40), yo (30 of 40)" in note
+    names = {each.name for each in findings(done.study)}
+    assert "zero-accuracy:org/a:mgsm_direct:sw" in names
+    assert "unequal-n:org/a:mgsm_direct:en" in names
+
+
 @pytest.mark.parametrize("share", [1.0, 100.0])
 @pytest.mark.parametrize("by_item", [True, False])
 def test_proportions_with_their_numbers_are_counts(

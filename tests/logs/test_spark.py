@@ -30,7 +30,16 @@ for folder in sys.argv[1:]:
     done.left_out.to_csv(folder + "-left.csv", index=False)
 SparkSession.active().stop()
 """
-FOLDERS = ("csv", "partitioned", "lm_eval", "lighteval", "spoilt")
+FOLDERS = ("csv", "partitioned", "lm_eval", "lighteval", "spoilt", "lossy")
+
+
+def lossy(folder: Path) -> None:
+    """A column for each language, per cent, and answers that failed or were not read."""
+    frame = FRAME.assign(correct=(100 * FRAME["correct"]).astype(str))
+    frame.loc[frame.index[:9], "correct"] = ["timeout", "invalid", ""] * 3
+    key = ["model", "benchmark", "item", "prompt"]
+    wide = frame.pivot_table("correct", key, "language", aggfunc="first").reset_index()
+    wide.to_csv(folder / "wide.csv", index=False)
 
 
 def spoilt(folder: Path) -> None:
@@ -58,7 +67,8 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("spark")
     for name in FOLDERS:
         (root / name).mkdir()
-        spoilt(root / name) if name == "spoilt" else getattr(writers, name)(FRAME, root / name)
+        own = {"spoilt": spoilt, "lossy": lossy}.get(name)
+        own(root / name) if own else getattr(writers, name)(FRAME, root / name)
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
