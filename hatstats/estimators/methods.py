@@ -261,8 +261,8 @@ def _twins(study: Study) -> dict[str, str]:
     """Weights of each model, where the table of models has a column of them."""
     if "weights" not in study.models:
         return {}
-    weights = study.models["weights"].fillna("").astype(str)
-    return dict(zip(study.models["model"], weights, strict=True))
+    known = study.models[study.models["weights"].notna()]
+    return dict(zip(known["model"], known["weights"].astype(str), strict=True))
 
 
 def _checked_panel(
