@@ -122,12 +122,16 @@ class TrendFit(LabelledEstimates):
     @property
     def covariance(self) -> Floats:
         """Covariance of the coefficients in this scope, shape (p, p)."""
-        return self.uncertainty.cov
+        return self._uncertainty.cov
 
     @property
-    def uncertainty(self) -> ClusterRobust | SampledItems:
-        """Standard errors and degrees of freedom of contrasts in this scope."""
+    def _uncertainty(self) -> ClusterRobust | SampledItems:
+        """What gives standard errors and degrees of freedom of contrasts in this scope."""
         return self.sampled if self.scope == THESE_MODELS else self.robust
+
+    def errors(self, gradients: ArrayLike) -> tuple[Floats, Floats]:
+        """Standard errors and degrees of freedom of contrasts (q, p), in this scope, (q,) each."""
+        return self._uncertainty.std_errors(gradients), self._uncertainty.df(gradients)
 
     def over(self, scope: ModelScope) -> TrendFit:
         """The same trend in another scope, see `fit_trend`."""
@@ -144,8 +148,8 @@ class TrendFit(LabelledEstimates):
 
     def _error(self, gradients: ArrayLike) -> tuple[Floats, Floats]:
         """Standard errors of contrasts (k, p), NaN with too few df, and degrees of freedom."""
-        df = self.uncertainty.df(gradients)
-        return np.where(df >= LEAST_DF, self.uncertainty.std_errors(gradients), np.nan), df
+        error, df = self.errors(gradients)
+        return np.where(df >= LEAST_DF, error, np.nan), df
 
     @property
     def vcov(self) -> str:
@@ -155,7 +159,7 @@ class TrendFit(LabelledEstimates):
     @property
     def df(self) -> Floats:
         """Degrees of freedom of each coefficient, over clusters: Satterthwaite, or G - 1."""
-        return self.uncertainty.df(np.eye(len(self.terms)))
+        return self._uncertainty.df(np.eye(len(self.terms)))
 
     @property
     def nobs(self) -> int:

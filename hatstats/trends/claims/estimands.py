@@ -59,13 +59,13 @@ def _from_trend(
 ) -> Facts:
     """Facts from a value of a trend and its gradient (p,), in the scope of the trend."""
     estimate, gradient = value
-    error = float(trend.uncertainty.std_errors(gradient)[0])
+    error, df = (float(each[0]) for each in trend.errors(gradient))
     if trend.scope == THESE_MODELS:
         return {
             "quantity": quantity,
             "estimate": estimate,
             "std_error": error,
-            "df": float(trend.uncertainty.df(gradient)[0]),
+            "df": df,
             "threshold": threshold,
             "method": trend.accuracy_method,
             "n_models": trend.nobs,
