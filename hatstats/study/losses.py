@@ -21,6 +21,13 @@ class Loss:
 
     Of `asked` ones `missing` are left out, and `wrong` count as wrong because there was no answer
     to grade.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> loss = hs.Loss("acme-1", "quiz", "sw", asked=160, missing=57, wrong=0)
+    >>> loss.words, round(loss.share, 3)
+    ('57 missing of 160 in sw', 0.356)
     """
 
     model: str
@@ -37,7 +44,7 @@ class Loss:
 
     @property
     def words(self) -> str:
-        """The numbers as a phrase: ``91 of 160 in sw missing``."""
+        """The numbers as a phrase: ``57 missing of 160 in sw``."""
         kinds = ((self.missing, "missing"), (self.wrong, "unread and wrong"))
         said = " and ".join(f"{number} {kind}" for number, kind in kinds if number)
         return f"{said} of {self.asked} in {self.language}"
