@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,7 @@ READERS = (SAMPLES, RESULTS, INSPECT, HELM, LIGHTEVAL, EUROEVAL, EVERY_EVAL_ITEM
 GROUP = "hatstats.readers"
 #: Formats whose records name their model, so that a copy of a file has nothing of its own.
 _NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d.:-]+|\d{8}_\d{6}")
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 Progress = Callable[[str, float], None]
 
@@ -102,8 +104,8 @@ def discover(
             groups[reader].append(preview)
     for reader, previews in groups.items():
         name = reader.name
-        if reader in _NAMES_MODEL:
-            previews = list(_without_copies(previews, result))
+        if reader in {*_NAMES_MODEL, SAMPLES}:
+            previews = list(_without_copies(previews, result, anywhere=reader in _NAMES_MODEL))
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         if reader.rows is not None:
             how = choices.settings.get("regrade", "") if reader is SAMPLES else ""
@@ -207,13 +209,20 @@ def _files(log: str) -> Iterator[tuple[Path, Path | None]]:
         )
 
 
-def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator[Preview]:
-    """Leave out files with the same bytes as an earlier one; only equal sizes are compared."""
-    by_size: dict[int, list[Preview]] = defaultdict(list)
+def _without_copies(
+    previews: Sequence[Preview], result: Discovered, *, anywhere: bool
+) -> Iterator[Preview]:
+    """Leave out files with the same bytes as an earlier one; only equal sizes are compared.
+
+    Files whose names say model and task are compared with those of their folder and task alone,
+    `anywhere` with all.
+    """
+    by_size: dict[tuple[int, str], list[Preview]] = defaultdict(list)
     for preview in previews:
         path = preview.path
-        by_size[path.stat().st_size if path.exists() else -1].append(preview)
-    for size, group in by_size.items():
+        place = "" if anywhere else str(path.with_name(_DATE.sub("", path.name)))
+        by_size[path.stat().st_size if path.exists() else -1, place].append(preview)
+    for (size, _), group in by_size.items():
         first: dict[str, Path] = {}
         for preview in group:
             if len(group) > 1 and size >= 0:
@@ -222,7 +231,7 @@ def _without_copies(previews: Sequence[Preview], result: Discovered) -> Iterator
                 original = first.setdefault(digest, preview.path)
                 if original is not preview.path:
                     reason = f"the same bytes as {original.name}"
-                    result.left_out.append((str(preview.path), LeftOut(reason, 0)))
+                    result.left_out.append((str(preview.path), LeftOut(reason, 0, not anywhere)))
                     continue
             yield preview
 
