@@ -30,6 +30,8 @@ from hatstats.study import Study
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Fewer wordings than this have too few degrees of freedom for Satterthwaite's approximation.
 _FEW_WORDINGS = 5
+# With three trials the test of fit finds two humps of hardness in a quarter of studies.
+_FEW_TRIALS = 4.5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -72,10 +74,14 @@ class ItemProfile(TransferProfile):
                 f"{over} gives it (one trial per item)"
             )
         return (
-            f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
-            "over a reference distribution that is the same for all models; equal weights for "
-            f"languages, then for benchmarks. {self.reason}"
-        ).strip() + self._guessing_part()
+            (
+                f"HAT: expected accuracy in the target languages given an item's {given}, averaged "
+                "over a reference distribution that is the same for all models; equal weights for "
+                f"languages, then for benchmarks. {self.reason}"
+            ).strip()
+            + self._guessing_part()
+            + self._few_trials_part()
+        )
 
     def _guessing_part(self) -> str:
         """How a score divides into knowing and guessing, where guesses are in the model."""
@@ -87,6 +93,16 @@ class ItemProfile(TransferProfile):
             f"(S - {part.chance:.3g}) / {1.0 - part.chance:.3g} is known, the rest guessed."
             for part in found
         )
+
+    def _few_trials_part(self) -> str:
+        """What a latent fit takes for granted, since few trials cannot show it."""
+        few = [
+            f" Items of {part.benchmark} have about {found:.2g} effective trials: two humps of "
+            "hardness, or a few levels, would not show, and intervals take it to be smooth."
+            for part in self.counts
+            if self.method == "latent" and (found := np.median(part.effective_trials)) < _FEW_TRIALS
+        ]
+        return "".join(few)
 
     def _scores(
         self,

@@ -111,3 +111,11 @@ def test_errors_of_a_rejected_fit_are_widened_by_its_factor() -> None:
         # Raw accuracies, and degrees of freedom, do not depend on the fit.
         np.testing.assert_allclose(wide.hat("own").covariance, plain.hat("own").covariance)
         np.testing.assert_allclose(after.df, before.df)
+
+
+def test_few_trials_say_what_they_cannot_show() -> None:
+    words = "would not show, and intervals take it to be smooth"
+    for trials, said in ((3, True), (10, False)):
+        study = simulate_study((0.0, 1.0), shape=Shape(100, 1, trials), rng=1)
+        scores = hs.fit_profile(study, method="latent").hat()
+        assert (words in " ".join(scores.summary().split())) is said
