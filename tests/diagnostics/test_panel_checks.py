@@ -9,7 +9,12 @@ import pytest
 
 import hatstats as hs
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
-from hatstats.estimators.panel.checks import knowing_nothing, line_and_bend, panel_words
+from hatstats.estimators.panel.checks import (
+    bent_profiles,
+    knowing_nothing,
+    line_and_bend,
+    panel_words,
+)
 from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.simulation.worlds import true_hat
@@ -50,7 +55,7 @@ def test_a_common_bend_shows_what_lines_miss() -> None:
     truth = true_hat((np.arange(2000) + 0.5) / 2000, world="mixture")
     counts = panel_counts(2500, seed=1, world="mixture")
     fit = fit_panel(counts, PanelOptions(sigma=1.2))
-    line, _, bent = line_and_bend(fit, "uniform")
+    line, _, bent = line_and_bend(fit, "uniform", bent_profiles(fit))
     assert line[7] - truth > 0.04
     assert np.abs(bent - truth).max() < 0.05
     assert np.abs(bent - truth).max() < 0.6 * np.abs(line - truth).max()
@@ -61,7 +66,7 @@ def test_a_common_bend_shows_what_lines_miss() -> None:
 
 def test_a_bend_stays_away_where_profiles_are_lines() -> None:
     fit = fit_panel(panel_counts(1500, seed=2), PanelOptions(sigma=1.2))
-    line, error, bent = line_and_bend(fit)
+    line, error, bent = line_and_bend(fit, "pooled", bent_profiles(fit))
     assert (np.abs(line - bent) < np.maximum(error, 0.01)).all()
     assert panel_words(fit).endswith("1.20 logits, as given.")
 

@@ -55,26 +55,26 @@ def knowing_nothing(fit: BenchmarkFit) -> Bools:
     return near_zero & (z < _UNKNOWING) & (outside > _OUTSIDE)
 
 
-def bent_scores(fit: BenchmarkFit, weights: Floats) -> Floats:
-    """HAT of each model (M,) with a bend in common, under references (M, Q)."""
+def bent_profiles(fit: BenchmarkFit) -> Floats:
+    """Profiles of the models' means over languages (M, Q) with a bend in common."""
     panel = panel_of(fit)
     data = panel.conditional(np.arange(len(fit.models)))
     theta, bends = common_bend(data, panel.lines, panel.slopes)
     chance = data.chance
     share = (fit.support - chance) / (1.0 - chance)
     z = special.logit(np.clip(share, special.expit(-END), special.expit(END)))
-    return np.asarray((bent_curves(theta, bends, z, chance) * weights).sum(axis=1))
+    return bent_curves(theta, bends, z, chance)
 
 
-def line_and_bend(fit: BenchmarkFit, reference: str = "pooled") -> tuple[Floats, Floats, Floats]:
-    """HAT by lines, its standard error, and HAT with a bend in common, (M,) each."""
+def line_and_bend(fit: BenchmarkFit, reference: str, bent: Floats) -> tuple[Floats, Floats, Floats]:
+    """HAT by lines, its standard error, and HAT by the profiles `bent` (M, Q), (M,) each."""
     scores = fit.scores(reference)
     asked = ~np.isnan(scores.estimate)
     share = asked / np.maximum(asked.sum(axis=1, keepdims=True), 1)
     estimate = (np.nan_to_num(scores.estimate) * share).sum(axis=1)
     influence = (np.nan_to_num(scores.influence) * share).sum(axis=2)
     errors = standard_errors(covariance_of_sums(cluster_sums(influence, fit.counts.clusters)))
-    return estimate, errors, bent_scores(fit, fit.reference_weights(reference))
+    return estimate, errors, (bent * fit.reference_weights(reference)).sum(axis=1)
 
 
 def panel_words(fit: BenchmarkFit) -> str:
@@ -88,9 +88,9 @@ def panel_words(fit: BenchmarkFit) -> str:
         "given": "as given",
     }[panel.sigma_origin]
     words = f"{where}{panel.sources.sigma:.2f} logits, {origin}."
-    found = []
+    found, profiles = [], bent_profiles(fit)
     for reference in ("pooled", "uniform"):
-        line, error, bent = line_and_bend(fit, reference)
+        line, error, bent = line_and_bend(fit, reference, profiles)
         moved = np.abs(bent - line)
         far = (moved > _MOST) | (moved > _ERRORS * error)
         if far.any():

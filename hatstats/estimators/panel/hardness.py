@@ -73,19 +73,23 @@ class Hardness:
 
         Items move the ease of all others through the alphas and gammas.
         """
+        return np.asarray(self.influence @ (self._by_theta(group).T @ gain))
+
+    def _by_theta(self, group: int) -> Floats:
+        """Derivatives (N, 2M) of a group's ease by alphas and gammas.
+
+        The derivative of a posterior mean is a covariance with that of the log-likelihood.
+        """
         answers = self.answers
         rate, slope, _ = answers.rates(self.theta)
-        # The derivative of a posterior mean is a covariance with that of the log-likelihood.
         spread = self.posterior[group] * (_NODES - self.ease[group][:, None])
-        weighted = gain.T[:, :, None] * spread
-        right, wrong = (
-            (weighted.swapaxes(1, 2) @ each.T).swapaxes(1, 2)
-            for each in (answers.right, answers.wrong)
-        )
-        moved = right * (slope / rate) - wrong * (slope / (1.0 - rate))
-        moved[:, self.group == group] = 0.0
-        by_theta = np.concatenate([moved.sum(axis=2), moved @ _NODES], axis=1)
-        return np.asarray(self.influence @ by_theta.T)
+        found = []
+        for nodes in (spread, spread * _NODES):
+            moved = answers.right.T * (nodes @ (slope / rate).T)
+            moved -= answers.wrong.T * (nodes @ (slope / (1.0 - rate)).T)
+            moved[:, self.group == group] = 0.0
+            found.append(moved)
+        return np.concatenate(found, axis=1)
 
 
 def fit_hardness(answers: Answers, group: Ints) -> Hardness:
