@@ -17,7 +17,7 @@ from hatstats.inference.tidy import tidy_frame
 def results() -> dict[str, pd.DataFrame]:
     """Tables of results that are wider than a terminal, by the call that makes them."""
     study = hs.simulate_study(
-        np.linspace(-1.0, 1.5, 9), shape=hs.Shape(n_items=60, n_languages=2), rng=1
+        np.linspace(-1.0, 1.5, 19), shape=hs.Shape(n_items=60, n_languages=2), rng=1
     )
     profile = hs.fit_profile(study, method="observed")
     scores = profile.hat()
