@@ -77,9 +77,11 @@ def test_a_table_of_any_form_is_true_refused_or_explained(
         return
     reasons = [*done.notes, *done.left_out["reason"]]
     assert any(SAID.search(text) for text in reasons), (found, reasons)
-    lost = {(m, c): 60 - n for (m, c), (_, n) in found.items()}
-    said = {(each.model, _short(each.language)): each.missing for each in done.study.info.losses}
-    assert {key: n for key, n in lost.items() if n} == {key: n for key, n in said.items() if n}
+    losses = {(each.model, _short(each.language)): each for each in done.study.info.losses}
+    for key, (_, n) in found.items():
+        lost, loss = 60 - n, losses.get(key)
+        # Rows that stand twice are lost twice, and the account is of rows.
+        assert lost == 0 or (loss is not None and lost <= loss.missing <= lost + loss.asked - 60)
 
 
 def _short(language: str) -> str:
