@@ -312,3 +312,9 @@ def test_means_are_padded_with_nothing() -> None:
     information, score = data.expand(theta, data.means.size)
     np.testing.assert_allclose(information[0], information[1])
     np.testing.assert_allclose(score[0], score[1])
+
+
+def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(borrowing, "_STEPS", 1)
+    with pytest.raises(hs.FitError, match="did not converge in 1 steps"):
+        fit_together(members_of(counts_of(11)), SPREAD)
