@@ -96,7 +96,7 @@ def test_report_records_what_was_asked_for(reported: tuple[Path, Result]) -> Non
         "study": "small",
         "seed": 3,
         "conf_level": 0.95,
-        "reference": "pooled",
+        "reference": None,
         "method": None,
         "scope": "these wordings",
         "with_flagged": False,

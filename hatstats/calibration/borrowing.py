@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from scipy import special
 
 from hatstats.calibration.drift import source_quantiles
-from hatstats.estimators.latent.fit import LatentOptions, fit_latent, fit_panel
+from hatstats.estimators.latent.fit import LatentOptions, fit_borrowing, fit_latent
 from hatstats.estimators.latent.model import LatentModel
 from hatstats.estimators.latent.patterns import GroupedItems, group_items, pattern_means
 from hatstats.inference.arrays import Bools, Floats
@@ -165,7 +165,7 @@ def hidden_items(study: Study, models: Sequence[str] | None = None) -> pd.DataFr
         for side, places in (("hardest", order[:size]), ("easiest", order[-size:])):
             hidden = np.isin(np.arange(order.size), places)
             less = without_targets(items[m], hidden)
-            panel = fit_panel([*items[:m], less, *items[m + 1 :]])
+            panel = fit_borrowing([*items[:m], less, *items[m + 1 :]])
             seen = np.nanmean(counts.target_accuracy()[m, hidden], axis=1)
             for kind, fit in (("borrowed", panel[m]), ("alone", panel[m].alone())):
                 rows.append((name, side, kind, *_prediction(fit, hidden, seen)))

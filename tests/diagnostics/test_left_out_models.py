@@ -7,7 +7,7 @@ import pytest
 
 import hatstats as hs
 from hatstats.diagnostics.left_out_models import left_out_words
-from hatstats.estimators.latent.fit import fit_panel
+from hatstats.estimators.latent.fit import fit_borrowing
 from hatstats.estimators.latent.model import LatentModel
 from hatstats.estimators.latent.patterns import group_items
 from hatstats.scores.item_profile import ItemProfile
@@ -31,7 +31,7 @@ def test_it_is_the_fit_of_the_smaller_panel(profile: ItemProfile, reference: str
     assert first.in_panel is not None
     # The spread over models is held, as leaving out one model is no other population.
     kept = [0, 1, 3]
-    models = fit_panel([group_items(fit.counts, m) for m in kept], first.in_panel.panel.spread)
+    models = fit_borrowing([group_items(fit.counts, m) for m in kept], first.in_panel.panel.spread)
     weights = np.mean([model.distribution for model in models], axis=0)
     if reference == "uniform":
         weights = fit.reference_weights("uniform")[0]

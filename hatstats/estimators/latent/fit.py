@@ -139,7 +139,7 @@ def fit_latent(
     chosen = options or LatentOptions()
     items = [group_items(counts, m, weights) for m in range(len(counts.models))]
     if chosen.borrow and len(items) > 1:
-        models = fit_panel(items)
+        models = fit_borrowing(items)
     else:
         families = chosen.families(GRID)
         models = tuple(fit_grouped(each, families) for each in items)
@@ -170,7 +170,7 @@ class _Sources:
         return cls(whole, groups, groups[0] if len(groups) == 1 else whole)
 
 
-def fit_panel(
+def fit_borrowing(
     items: Sequence[GroupedItems], spread: ShapeSpread | None = None
 ) -> tuple[LatentModel, ...]:
     """Profiles of two models or more, which borrow their shape from one another.

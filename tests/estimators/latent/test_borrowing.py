@@ -16,7 +16,7 @@ from hatstats.calibration.drift import true_score
 from hatstats.estimators.latent import borrowing
 from hatstats.estimators.latent.borrowing import Member, PanelCurves, ShapeSpread, fit_together
 from hatstats.estimators.latent.deconvolution import GRID, deconvolve
-from hatstats.estimators.latent.fit import LatentOptions, common_shift, fit_latent, fit_panel
+from hatstats.estimators.latent.fit import LatentOptions, common_shift, fit_borrowing, fit_latent
 from hatstats.estimators.latent.patterns import group_items
 from hatstats.estimators.latent.penalised_fit import Means
 from hatstats.scores.counts import ItemCounts, item_counts
@@ -214,14 +214,14 @@ def panel_scores(counts: ItemCounts, weights: np.ndarray | None, spread: ShapeSp
     items = [group_items(counts, m, weights) for m in range(len(counts.models))]
     reference = stats.norm(0.5, 1.5).pdf(np.linspace(-7, 7, 57))
     reference = np.r_[0, reference / reference.sum(), 0]
-    return np.array([(model.profile @ reference).mean() for model in fit_panel(items, spread)])
+    return np.array([(model.profile @ reference).mean() for model in fit_borrowing(items, spread)])
 
 
 def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
     """Of the influence alone: the spread's error is of what no refit can show."""
     counts = counts_of(6, abilities=(-0.8, 0.6, 2.0), n_items=300, n_trials=8)
     items = [group_items(counts, m) for m in range(3)]
-    models = fit_panel(items, SPREAD)
+    models = fit_borrowing(items, SPREAD)
     reference = stats.norm(0.5, 1.5).pdf(np.linspace(-7, 7, 57))
     reference = np.r_[0, reference / reference.sum(), 0]
     psi = np.column_stack([model.profile_influence(reference).mean(axis=1) for model in models])
