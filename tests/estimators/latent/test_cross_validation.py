@@ -133,7 +133,8 @@ def test_noise_alone_hardly_ever_chooses_a_less_restricted_profile() -> None:
     shape, chosen = Shape(250, 1, 10), []
     for seed in range(20):
         study = simulate_study((-1.0, 0.0, 1.0), shape=shape, rng=seed)
-        models = fit_latent(item_counts(study, study.benchmark_names[0])).models
+        alone = LatentOptions(borrow=False)
+        models = fit_latent(item_counts(study, study.benchmark_names[0]), alone).models
         families = [model.parts[0].curves.prior.family for model in models]
         chosen += [
             model.roughness < 1.0 or isinstance(family, UnrestrictedFamily)
