@@ -273,7 +273,9 @@ class BenchmarkFit:
 
     def _source_fault(self, m: int) -> str:
         """Whether source answers are no measure of what a model knows, in words."""
-        source, target = self.counts.source_accuracy()[m], self.counts.target_accuracy()[m]
+        counts = self.counts
+        source = ratio(counts.source_correct[m], counts.source_trials[m])
+        target = ratio(counts.target_correct[m], counts.target_trials[m])
         asked = ~np.isnan(target)
         average = ratio(np.where(asked, target, 0.0).sum(axis=1), asked.sum(axis=1))
         excess = (average - source)[~np.isnan(average - source)]

@@ -144,8 +144,7 @@ class _Data:
 
     def fitted(self, theta: Floats) -> Floats:
         """Fitted means, shape (M, J)."""
-        curve = special.expit(theta @ COLUMNS.T)
-        return np.asarray((self.posterior @ curve[:, :, None])[:, :, 0])
+        return np.asarray((self.posterior @ _FAMILY.curves(theta)[:, :, None])[:, :, 0])
 
     def loss(self, theta: Floats, working: Floats) -> float:
         """Half the weighted squared residuals of all models."""
@@ -153,8 +152,7 @@ class _Data:
 
     def expand(self, theta: Floats, working: Floats) -> tuple[Floats, Floats]:
         """Gauss-Newton information (M, p, p) and pseudo-scores (M, p) of the coefficients."""
-        curve = special.expit(theta @ COLUMNS.T)
-        slopes = (curve * (1.0 - curve))[:, :, None] * COLUMNS
+        curve, slopes, _ = _FAMILY.expand(theta)
         design = self.posterior @ slopes
         residual = self.means.mean - (self.posterior @ curve[:, :, None])[:, :, 0]
         weighted = (design * working[:, :, None]).swapaxes(1, 2)

@@ -197,8 +197,7 @@ def fit_borrowing(
         if len(parts) == 1:
             logits = parts[0].curves.theta @ COLUMNS.T
             shift = common_shift(logits[~np.isnan(logits).any(axis=1)], mean.curve[0])
-        alone = partial(fit_grouped, each, LatentOptions(borrow=False).families(GRID))
-        in_panel = InPanel(panel, m, shift, alone)
+        in_panel = InPanel(panel, m, shift, partial(_fit_alone, each))
         models.append(
             LatentModel(own.whole, parts, mean, own.average, np.nan, each.correlation, in_panel)
         )
@@ -218,6 +217,11 @@ def common_shift(logits: Floats, mean: Floats) -> Floats:
         if np.abs(step).max() < 1e-10:
             break
     return shift
+
+
+def _fit_alone(items: GroupedItems) -> LatentModel:
+    """One model's profiles without those of others, by the default choice of families."""
+    return fit_grouped(items, LatentOptions(borrow=False).families(GRID))
 
 
 def fit_grouped(items: GroupedItems, families: dict[tuple[bool, float], Family]) -> LatentModel:

@@ -141,8 +141,7 @@ class LatentModel:
         if self.in_panel is None:
             return None
         own, gradient = self._derivatives(weights)
-        _, rows = self.in_panel.panel.directions(self.in_panel.place, gradient)
-        return rows, own.curve_shape()
+        return self.mean_spread(gradient), own.curve_shape()
 
     @property
     def borrows(self) -> bool:

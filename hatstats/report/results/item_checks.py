@@ -63,7 +63,8 @@ def run_item_checks(
 
 def _checked(profile: TransferProfile, reference: str | None, conf_level: float) -> ItemChecks:
     """Run the checks; one that the profile does not allow is a sentence with the reason."""
-    scores = [profile.hat(reference).tidy(conf_level)]
+    own = profile.hat(reference)
+    scores = [own.tidy(conf_level)]
     observed = fit_profile(profile.study, method="observed").hat(reference)
     words, rows = [], []
     path = pd.DataFrame()
@@ -106,8 +107,7 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
     if profile.method == "latent" and reference != "own":
         try:
             moves = leave_out_models(profile, reference)
-            errors = profile.hat(reference).bse
-            words.append(left_out_words(moves, errors))
+            words.append(left_out_words(moves, own.bse))
         except NotIdentifiedError as error:
             words.append(f"Models left out: {error.reason}.")
     reported = item_report(profile)
