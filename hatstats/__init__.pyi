@@ -45,12 +45,15 @@ from .estimators.panel.options import PanelOptions as PanelOptions
 from .inference.labelled import Contrast as Contrast
 from .logs.convert import Conversion as Conversion
 from .logs.convert import convert_logs as convert_logs
+from .other_measures.comparison import ModelComparison as ModelComparison
+from .other_measures.comparison import compare_models as compare_models
 from .other_measures.draws import MeasureDraws as MeasureDraws
 from .other_measures.draws import measure_draws as measure_draws
 from .other_measures.table import measures as measures
 from .report.results.results import ReportOptions as ReportOptions
 from .report.run_folder import write_report as write_report
 from .scores.averages import ModelScores as ModelScores
+from .scores.languages.result import LanguageScores as LanguageScores
 from .scores.scores import HatScores as HatScores
 from .scores.transfer_profile import TransferProfile as TransferProfile
 from .simulation.simulate import Shape as Shape

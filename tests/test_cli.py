@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import hatstats
+import hatstats as hs
 from hatstats import cli
 from hatstats.errors import DegenerateDataWarning, FitError
 from hatstats.report.results import analysis as analysis_module
@@ -136,6 +137,9 @@ def test_the_options_reach_the_analysis(small: Path, monkeypatch: pytest.MonkeyP
     [
         (("score",), "m_7"),
         (("score", "--reference", "uniform", "--method", "aggregate"), "uniform"),
+        (("score", "--by", "language"), "Left behind"),
+        (("score", "--by", "language", "--models", "m_1, m_7", "--each"), "m_7"),
+        (("compare", "m_1", "m_7"), "source accuracy"),
         (("trend",), "log10(params_total)"),
         (("trend", "--formula", "release_year", "--vcov", "CR3"), "CR3"),
         (("claims",), "progress_over_time: "),
@@ -154,6 +158,24 @@ def test_every_verb_prints_at_most_80_columns(
     assert done.exit_code == 0, done.output
     assert shown in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_scores_by_language_are_the_librarys(small: Path) -> None:
+    study = hs.read_study(small).without_flagged()
+    language = next(name for name in study.languages if name != "en")
+    scores = hs.fit_profile(study).hat()
+    done = run("score", small, "--by", "language", "--json", "--seed", "3")
+    printed = json.loads(done.stdout)
+    found = scores.by("language")
+    assert [row["estimate"] for row in printed["scores"]] == pytest.approx(list(found.estimates))
+    apart = found.against_mean(rng=3)["p_adjusted"]
+    assert [row["p_adjusted"] for row in printed["against_mean"]] == pytest.approx(list(apart))
+    one = json.loads(run("compare", small, "m_1", "m_7", "--language", language, "--json").stdout)
+    assert [row["language"] for row in one["rows"]] == ["", language, language]
+    assert scores.contrast("m_1", "m_7", languages=language).term.endswith(language)
+    assert "go with --by" in fails(run("score", small, "--each"), 2)
+    assert "no such target language" in fails(run("score", small, "--languages", "zz"), 2)
+    assert "no such model" in fails(run("compare", small, "m_1", "nobody"), 2)
 
 
 def test_flagged_rows_are_never_left_out_without_a_word(small: Path) -> None:

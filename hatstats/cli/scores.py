@@ -1,4 +1,4 @@
-"""Verbs about how strong transfer is: `report`, `score`, `measures`, `decompose`."""
+"""Verbs about how strong transfer is: `report`, `score`, `compare`, `measures`, `decompose`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from hatstats.cli.front import FAILED, Choice, StudyPath, open_study, read, verb
 from hatstats.cli.terminal import print_json, print_json_text, print_tables, progress_bar, say
+from hatstats.errors import DataError
 
 
 @verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick", "source",
@@ -55,20 +56,93 @@ def report(
         raise typer.Exit(FAILED)
 
 
-@verb("conf_level", "reference", "method", "scope", "with_flagged", "source", "chance")
-def score(study: StudyPath, *, choice: Choice) -> None:
-    """Print the HAT score of every model, best first."""
+Languages = Annotated[
+    str | None, typer.Option(help="Target languages to average over, joined by commas.")
+]
+
+
+@verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "source", "chance")
+def score(
+    study: StudyPath,
+    *,
+    languages: Languages = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Scores by language, or a column of languages.csv: script, resource."),
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="With --by: these models only, joined by commas.")
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="With --by: a score of each model, not of their mean.")
+    ] = False,
+    weights: Annotated[
+        str | None, typer.Option(help="With --by: weight languages by this column (speakers).")
+    ] = None,
+    choice: Choice,
+) -> None:
+    """Print the HAT score of every model, best first; or of languages."""
     _, used = read(study, choice)
     from hatstats.estimators.methods import fit_profile
 
     profile = fit_profile(used, method=choice.method)
     with progress_bar() as progress:
-        scores = profile.hat(choice.reference, scope=choice.scope, progress=progress)
-    if choice.json:
-        facts = {"method": scores.method, "reference": scores.reference, "scope": scores.scope}
+        scores = profile.hat(
+            choice.reference, languages=_names(languages), scope=choice.scope, progress=progress
+        )
+    if by is None and (models or each or weights):
+        raise DataError("--models, --each and --weights go with --by.", hint="say --by language.")
+    facts = {"method": scores.method, "reference": scores.reference, "scope": scores.scope}
+    if by is not None:
+        found = scores.by(by, models=_names(models), each_model=each, weights=weights)
+        if choice.json:
+            apart = found.against_mean(choice.conf_level, rng=choice.seed)
+            tables = {"scores": found.tidy(choice.conf_level), "against_mean": apart}
+            print_json({**facts, "by": by, "seed": choice.seed, "notes": found.notes, **tables})
+        else:
+            say(found.summary(choice.conf_level))
+    elif choice.json:
         print_json({**facts, "estimand": scores.estimand, "scores": scores.tidy(choice.conf_level)})
     else:
         say(scores.summary(choice.conf_level))
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names joined by commas as a list."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+@verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "source", "chance")
+def compare(
+    study: StudyPath,
+    a: Annotated[str, typer.Argument(help="A model, or several joined by commas.")],
+    b: Annotated[str, typer.Argument(help="What to compare with, in the same form.")],
+    *,
+    language: Annotated[
+        str | None, typer.Option(help="Only in these target languages, joined by commas.")
+    ] = None,
+    choice: Choice,
+) -> None:
+    """Print accuracy and HAT of two models, overall and in each language."""
+    _, used = read(study, choice)
+    from hatstats.estimators.methods import fit_profile
+    from hatstats.other_measures.comparison import compare_models
+
+    sides = [text if text in used.model_names else _names(text) or text for text in (a, b)]
+    found = compare_models(
+        fit_profile(used, method=choice.method),
+        sides[0],
+        sides[1],
+        languages=_names(language),
+        reference=choice.reference,
+        scope=choice.scope,
+        conf_level=choice.conf_level,
+        rng=choice.seed,
+    )
+    if choice.json:
+        print_json({"a": found.a, "b": found.b, "notes": found.notes, "rows": found.tidy()})
+    else:
+        print(found.summary())
 
 
 @verb("seed", "conf_level", "reference", "method", "with_flagged")
@@ -131,8 +205,6 @@ def decompose(
 
 def _side(text: str, models: list[str]) -> str | int | list[str]:
     """The name of a model, a year, or several names."""
-    if text in models:
-        return text
-    if text.isdigit() and len(text) == 4:
+    if text not in models and text.isdigit() and len(text) == 4:
         return int(text)
-    return [part.strip() for part in text.split(",")] if "," in text else text
+    return text if text in models or "," not in text else _names(text) or text

@@ -34,6 +34,34 @@ def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) ->
     return np.asarray(root @ rng.standard_normal((len(covariance), n_draws)), dtype=float)
 
 
+def joint_inference(
+    estimates: Floats, covariance: Floats, df: Floats, errors: Floats, conf_level: float
+) -> tuple[float, Floats]:
+    """Level at which each of K intervals makes all hold at once, and adjusted p values (K,).
+
+    Of tests that estimates (K,) with a covariance (K, K) and `df` (K,) are 0; `errors` (K, B) are
+    draws of what they miss. As in `PairTests`: the largest statistic is that of normal scores, by
+    one step, and simulation error leaves neither the range from a test alone to Bonferroni. An
+    estimate without a standard error counts in no test, and its p value is NaN.
+    """
+    alpha = 1.0 - check_level(conf_level)
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    tested = error > NO_SPREAD
+    number = int(tested.sum())
+    p_value = np.full(len(estimates), np.nan)
+    if not number:
+        return conf_level, p_value
+    own = two_sided_p(estimates[tested] / error[tested], df[tested])
+    largest = np.sort(np.abs(errors[tested] / error[tested, None]).max(axis=0))
+    below = np.searchsorted(largest, -special.ndtri(0.5 * own))
+    share = (1.0 + largest.size - below) / (1.0 + largest.size)
+    p_value[tested] = np.clip(share, own, np.minimum(number * own, 1.0))
+    place = int(np.ceil(conf_level * (largest.size + 1))) - 1
+    drawn = largest[place] if place < largest.size else np.inf
+    least, most = -special.ndtri(alpha / 2.0), -special.ndtri(alpha / 2.0 / number)
+    return float(1.0 - 2.0 * special.ndtr(-np.clip(drawn, least, most))), p_value
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PairTests:
     """Tests of all differences of K estimates, with draws of the errors that they share.

@@ -8,13 +8,13 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import quoted
-from hatstats.logs.languages import is_english, standard_tag
 from hatstats.logs.pairing import as_totals, by_number
 from hatstats.logs.pool import Pool
 from hatstats.logs.readers.reader import Choices
 from hatstats.logs.task_names import FAMILIES, Family
 from hatstats.study.claims import StudyInfo
 from hatstats.study.frames.rows import settle_prompts
+from hatstats.study.languages.tags import is_english, standard_tag
 from hatstats.study.losses import loss_note
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import Sheet

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hatstats.logs.languages import CODES, DOUBTFUL, NAMES, SCRIPTS, TWO_LETTERS, is_language
+from hatstats.study.languages.tags import CODES, DOUBTFUL, NAMES, SCRIPTS, TWO_LETTERS, is_language
 
 _SCRIPT = "|".join(f"{name}|{name.capitalize()}" for name in sorted(SCRIPTS))
 _LANG = rf"(?P<language>[A-Za-z]{{2,12}}(?:[_-](?:{_SCRIPT}|[A-Z]{{2}}|br|BR|cn|tw))?)"

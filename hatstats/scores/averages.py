@@ -196,4 +196,5 @@ def assemble(
         scope=scope,
         wordings=tuple(of_models) or None,
         cell_wordings=tuple(moves) or None,
+        language_table=profile.study.language_table,
     )

@@ -20,7 +20,7 @@ SCHEMA = "hatstats.scores"
 VERSION = 1
 
 _TEXTS = ("reference", "method", "estimand", "scope")
-_TABLES = ("covariates", "cells", "overlap")
+_TABLES = ("covariates", "cells", "overlap", "language_table")
 # Types of columns that are restored as they were; dates as ISO text.
 _DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
 
@@ -85,7 +85,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     models = tuple(facts["models"])
-    tables = {name: _table(facts[name]) for name in _TABLES}
+    tables = {name: _table(facts[name]) for name in _TABLES if name in facts}
     M, C = len(models), len(tables["cells"])
     shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
     shapes |= {"joint_cov": (2 * M, 2 * M), "cells_cov": (C, C)}

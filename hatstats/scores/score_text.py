@@ -9,9 +9,11 @@ import numpy as np
 
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import html_table
+from hatstats.inference.result_frame import frame_text, html_table
 from hatstats.scores.ranks import leader_words
 
+#: Languages that are named as left behind or ahead; the table of differences has all.
+_MOST = 12
 _BIAS_WORDS = (
     "bias: possible smoothing bias (one standard deviation), not in the interval; more trials make "
     "it smaller, more items do not."
@@ -71,3 +73,59 @@ def _notes(scores: Any) -> list[str]:
     notes += [] if np.isnan(scores.shape_error).all() else [_BIAS_WORDS]
     notes += [] if np.isnan(scores.effective_trials).all() else [_TRIAL_WORDS]
     return [*notes, *filter(None, scores.overlap["note"])]
+
+
+def language_text(scores: Any, conf_level: float) -> str:
+    """Scores by language from highest to lowest as plain text of at most 80 columns."""
+    lines = indented(_language_head(scores, conf_level))
+    if scores.labels.nlevels == 2:
+        lines.append(frame_text(scores.table().round(3)))
+    else:
+        limits, names = scores.limits(conf_level), scores.names
+        width = max(map(len, names))
+        for k in np.argsort(-scores.estimates, kind="stable"):
+            shown = f"{scores.estimates[k]:.3f}  [{limits[k, 0]:.3f}, {limits[k, 1]:.3f}]"
+            lines.append(f"  {names[k]:<{width}}  {shown}")
+    notes = [*_apart(scores, conf_level), *scores.notes]
+    return "\n".join([*lines, *(line for note in notes for line in indented(note))])
+
+
+def language_html(scores: Any) -> str:
+    """Scores by language from highest to lowest as a table for notebooks."""
+    order = np.argsort(-scores.estimates, kind="stable")
+    notes = [_language_head(scores, 0.95), *_apart(scores, 0.95), *scores.notes]
+    return html_table(scores.tidy().iloc[order], notes)
+
+
+def _language_head(scores: Any, conf_level: float) -> str:
+    """What the numbers are, in one sentence."""
+    who = f"the mean of {len(scores.models)} models"
+    if len(scores.models) == 1:
+        who = scores.models[0]
+    elif "model" in scores.groups:
+        who = "each model"
+    facts = [scores.method, f"reference {scores.reference}", f"{percent(conf_level)} intervals"]
+    facts += [scores.scope] if scores.scope else []
+    what = "" if scores.column == "model" else f" by {scores.column}"
+    return f"HAT{what} of {who} ({', '.join(facts)}; these languages and models)"
+
+
+def _apart(scores: Any, conf_level: float) -> list[str]:
+    """Sentences on the groups that are surely below or above the mean, all at once."""
+    if scores.column == "model" or len(scores.groups) < 2:
+        return []
+    table = scores.against_mean(conf_level, rng=1)
+    sure = table[(table["p_adjusted"] < 1.0 - conf_level).to_numpy()].sort_values("estimate")
+    found = []
+    for words, rows in (
+        ("Left behind, below the mean of the languages", sure[sure["estimate"] < 0.0]),
+        ("Above it", sure[sure["estimate"] > 0.0].iloc[::-1]),
+    ):
+        each = [
+            f"{row['term'].removesuffix(' - mean')} {row['estimate']:+.3f} "
+            f"[{row['conf_low']:.3f}, {row['conf_high']:.3f}]"
+            for row in rows.head(_MOST).to_dict("records")
+        ]
+        more = f"; and {len(rows) - _MOST} more" if len(rows) > _MOST else ""
+        found.append(f"{words}: {'; '.join(each) or 'none'}{more}.")
+    return [*found, f"All these intervals hold at once ({percent(conf_level)})."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,12 @@ from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import difference, difference_in_languages, names_of
 from hatstats.scores.given import given_fields
-from hatstats.scores.ranks import RankedScores
+from hatstats.scores.languages.average import AveragedByLanguage
 from hatstats.scores.score_text import score_html, score_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class HatScores(RankedScores):
+class HatScores(AveragedByLanguage):
     """Hardness Adjusted Transfer scores of several models.
 
     Attributes
@@ -74,6 +74,8 @@ class HatScores(RankedScores):
         Over what intervals generalise beside items: ``these wordings``, or ``wordings like these``.
     wordings, cell_wordings : tuple of ndarray, (W_b, M) and (W_b, C_b), optional
         Moves of scores and of cells without each wording, where wordings are sampled, by benchmark.
+    language_table : DataFrame
+        The study's table of languages: `language` and what is known of it; empty if there is none.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class HatScores(RankedScores):
     scope: str = ""
     wordings: tuple[Floats, ...] | None = None
     cell_wordings: tuple[Floats, ...] | None = None
+    language_table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def labels(self) -> pd.Index:

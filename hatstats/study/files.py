@@ -18,9 +18,8 @@ from hatstats.errors import DataError, explained_imports
 from hatstats.study.outputs import whole_output
 from hatstats.study.schema import Sheet
 
-STUDY_FILES = frozenset(
-    {"study.toml", "counts.csv", "counts.parquet", "models.csv", "benchmarks.csv", "items.csv"}
-)
+_TABLES = ("counts.csv", "models.csv", "benchmarks.csv", "items.csv", "languages.csv")
+STUDY_FILES = frozenset({"study.toml", "counts.parquet", *_TABLES})
 #: First line of a study.toml that hatstats wrote: only such a folder is ever replaced.
 STUDY_MARK = "# Written by hatstats, which may replace it; remove this line to keep the folder.\n"
 #: A Parquet file of a few kilobytes may hold more cells than fit into memory.

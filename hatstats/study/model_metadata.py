@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -124,10 +124,7 @@ def fill_models(study: Study) -> FilledModels:
                 models.loc[index, source] = facts[source]
         rows.append((str(name), facts.get("name", ""), how, ", ".join(filled)))
     matches = ResultFrame(rows, columns=["model", "known_as", "how", "filled"]).astype("str")
-    done = Study(
-        study.counts, models, study.benchmarks, study.items, study.info, study.claims, study.files
-    )
-    return FilledModels(done, matches)
+    return FilledModels(replace(study, models=models), matches)
 
 
 def write_models(folder: Path, models: pd.DataFrame) -> None:

@@ -23,10 +23,10 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     ----------
     path : path
         A folder with ``study.toml``, ``counts.csv`` or ``counts.parquet``, ``models.csv``,
-        ``benchmarks.csv`` and, where needed, ``items.csv``; or a CSV, TSV or Parquet table with
-        the columns of the counts. Such a table may also have `family, release_date,
-        params_total, params_active, source_language, chance`. Without a source language English
-        is taken, without a chance level 0, and `info.notes` says so.
+        ``benchmarks.csv`` and, where needed, ``items.csv`` and ``languages.csv``; or a CSV, TSV or
+        Parquet table with the columns of the counts. Such a table may also have `family,
+        release_date, params_total, params_active, source_language, chance`. Without a source
+        language English is taken, without a chance level 0, and `info.notes` says so.
     format : {"csv", "tsv", "parquet"}, optional
         Format of the counts; by default the file's name says so.
 
@@ -93,9 +93,9 @@ def _read_folder(
     files = [toml, path] if toml.exists() else [path]
     raw = read_table(path)
     sheets = {"counts": conform(raw, COUNTS)}
-    for table in ("models", "benchmarks", "items"):
+    for table in ("models", "benchmarks", "items", "languages"):
         if (file := folder / f"{table}.csv").exists():
-            sheets[table] = read_table(file)
+            sheets["language_table" if table == "languages" else table] = read_table(file)
             files.append(file)
     if "models" not in sheets:
         raise DataError(

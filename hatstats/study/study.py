@@ -22,7 +22,7 @@ from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import Sheet, listed, near, no_items, without_blank
 from hatstats.study.validate import source_languages, validate_study, warn_implausible
 
-_TABLES = ("counts", "models", "benchmarks", "items")
+_TABLES = ("counts", "models", "benchmarks", "items", "language_table")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,16 +57,15 @@ class Study:
         Registered claims, the tables ``[[claims]]`` of ``study.toml``.
     files : tuple of path
         The files that were read; empty for a study made in memory.
+    language_table : DataFrame, optional
+        `language, name, script, family, branch, resource, speakers, distance` and covariates, found
+        by the standard tag of the language (``deu_Latn``, ``German`` for ``de``).
 
     Raises
     ------
     DataError
-        When the tables contradict themselves or each other.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        For sizes that look like billions and counts that look like per cent.
+        When the tables contradict themselves or each other. Sizes that look like billions and
+        counts that look like per cent give a warning.
 
     Examples
     --------
@@ -91,10 +90,13 @@ class Study:
     info: StudyInfo = field(default_factory=lambda: StudyInfo("study"))
     claims: tuple[dict[str, Any], ...] = ()
     files: tuple[Path, ...] = ()
+    language_table: pd.DataFrame = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         """Validate, and keep copies of the tables in their declared form."""
         sheets, notes = complete_tables(self.counts, self.models, self.benchmarks, self.items)
+        if self.language_table is not None:
+            sheets["language_table"] = Sheet.from_frame("languages", self.language_table)
         info = with_notes(self.info, notes)
         study_of_sheets(sheets, info, check_claims(self.claims), tuple(self.files), study=self)
 
@@ -294,11 +296,6 @@ class Study:
         format : {"csv", "parquet"}
             Format of the counts; the other tables are always CSV.
 
-        Returns
-        -------
-        path
-            The folder.
-
         Examples
         --------
         >>> import os, tempfile
@@ -320,8 +317,9 @@ class Study:
             write_table(without_blank(self.counts), new / f"counts.{format}")
             write_table(self.models, new / "models.csv")
             write_table(without_blank(self.benchmarks), new / "benchmarks.csv")
-            if len(self.items):
-                write_table(self.items, new / "items.csv")
+            for name, table in (("items", self.items), ("languages", self.language_table)):
+                if len(table):
+                    write_table(table, new / f"{name}.csv")
         return Path(folder)
 
     def summary(self) -> str:
@@ -358,10 +356,8 @@ class Study:
             for table, name in ((self.models, "model"), (self.benchmarks, "benchmark"))
         )
         items = items[_pairs(items, "item").isin(_pairs(counts, "item").unique())]
-        sheets = {
-            table: Sheet.from_frame(f"{table} of {self.name}", frame)
-            for table, frame in zip(_TABLES, (counts, models, benchmarks, items), strict=True)
-        }
+        tables = zip(_TABLES, (counts, models, benchmarks, items, self.language_table), strict=True)
+        sheets = {name: Sheet.from_frame(f"{name} of {self.name}", frame) for name, frame in tables}
         info = with_notes(self.info, notes)
         return study_of_sheets(sheets, info, self.claims, self.files, warn=False)
 

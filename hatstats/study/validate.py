@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError, DegenerateDataWarning
+from hatstats.study.languages.table import read_language_table
 from hatstats.study.schema import (
     BENCHMARKS,
     CELL,
@@ -33,7 +34,11 @@ LARGEST_SIZE = 1e14
 
 
 def validate_study(
-    counts: Sheet, models: Sheet, benchmarks: Sheet, items: Sheet
+    counts: Sheet,
+    models: Sheet,
+    benchmarks: Sheet,
+    items: Sheet,
+    language_table: Sheet | None = None,
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Bring four raw tables to the contract of a study; the first fault is named with file and row.
 
@@ -68,6 +73,7 @@ def validate_study(
     _check_sources(counts, benchmarks, items)
     sheets = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
     tables = {name: sheet.frame for name, sheet in sheets.items()}
+    tables["language_table"] = read_language_table(language_table, counts.frame["language"])
     tables["counts"], merged = merge_copies(counts.frame)
     notes = [note for note in (model_note, benchmark_note, item_note) if note]
     return tables, [*notes, *merged]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hatstats.inference.arrays import Bools, Floats
-from hatstats.inference.simultaneous import PairTests, normal_errors, tiers
+from hatstats.inference.simultaneous import PairTests, joint_inference, normal_errors, tiers
 from tests.reference import stored
 
 
@@ -215,3 +215,46 @@ def test_what_cannot_be_compared_is_never_decided() -> None:
     alone = pair_tests(np.array([1.0]), np.eye(1))
     assert alone.rank_limits(0.95, jointly=False).tolist() == [[1, 1]]
     assert tiers(alone.above(0.95)).tolist() == [1]
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.9])
+def test_intervals_of_all_estimates_hold_at_once(rho: float) -> None:
+    """Coverage of all of eight at once, and false findings, by simulation; small df too."""
+    rng, size, n = np.random.default_rng(3), 8, 400
+    cov = (1.0 - rho) * np.eye(size) + rho
+    root, errors = np.linalg.cholesky(cov), normal_errors(cov, 4_000, rng)
+    held = found = 0
+    for _ in range(n):
+        estimates = root @ rng.normal(size=size)
+        level, p = joint_inference(estimates, cov, np.full(size, np.inf), errors, 0.9)
+        held += bool((np.abs(estimates) <= stats.norm.ppf(0.5 + level / 2)).all())
+        found += bool((p < 0.1).any())
+    assert abs(held / n - 0.9) < 3 * np.sqrt(0.09 / n)
+    assert found == n - held
+
+
+def test_all_at_once_lies_between_one_test_and_bonferroni() -> None:
+    rng = np.random.default_rng(1)
+    cov = random_covariance(rng, 5)
+    estimates, df = rng.normal(size=5), np.array([3.0, 5.0, 8.0, np.inf, 20.0])
+    level, p = joint_inference(estimates, cov, df, normal_errors(cov, 5_000, rng), 0.95)
+    own = 2 * stats.t.sf(np.abs(estimates) / np.sqrt(np.diag(cov)), df)
+    assert 0.95 < level <= 0.99
+    assert (p >= own).all()
+    assert (p <= np.minimum(5 * own, 1)).all()
+    alone, p_alone = joint_inference(
+        estimates[:1], cov[:1, :1], df[:1], normal_errors(cov[:1, :1], 50, rng), 0.95
+    )
+    assert alone == pytest.approx(0.95)
+    assert p_alone[0] == pytest.approx(own[0])
+
+
+def test_an_estimate_without_spread_is_in_no_test() -> None:
+    cov = np.diag([0.0, 1.0])
+    errors = normal_errors(cov, 500, np.random.default_rng(1))
+    _, p = joint_inference(np.array([0.3, 2.0]), cov, np.full(2, np.inf), errors, 0.95)
+    assert np.isnan(p[0])
+    assert p[1] == pytest.approx(2 * stats.norm.sf(2.0))
+    level, none = joint_inference(np.zeros(1), np.zeros((1, 1)), np.ones(1), errors[:1], 0.95)
+    assert level == 0.95
+    assert np.isnan(none).all()

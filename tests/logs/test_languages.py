@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import hatstats
-from hatstats.logs.languages import is_language, one_language, standard_tag
 from hatstats.logs.task_names import alike_names, read_task
+from hatstats.study.languages.tags import is_language, one_language, standard_tag
 from tests.logs.cases import answers, cells, quiz, samples, truth
 
 #: The 204 codes of FLORES-200 (NLLB Team, 2022).

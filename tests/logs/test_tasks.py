@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hatstats.logs.languages import is_english, is_language
 from hatstats.logs.task_names import FAMILIES, common_ids, read_task
+from hatstats.study.languages.tags import is_english, is_language
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.configuration import settings_text
-from hatstats.logs.languages import is_language
 from hatstats.logs.readers.documents import json_lines, load_json
 from hatstats.logs.readers.reader import (
     NOT_JSON,
@@ -36,6 +35,7 @@ from hatstats.logs.readers.reader import (
     value_at,
 )
 from hatstats.logs.task_names import FAMILIES, read_task
+from hatstats.study.languages.tags import is_language
 
 #: Items of EuroEval's own splits, the same for every data set.
 SPLITS = {"val": 256, "test": 2048}

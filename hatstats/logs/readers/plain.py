@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from hatstats.errors import DataError
 from hatstats.logs.configuration import CONDITIONS
-from hatstats.logs.languages import standard_tag
 from hatstats.logs.readers.reader import (
     WIDE_LANGUAGE,
     WIDE_VALUE,
@@ -20,6 +19,7 @@ from hatstats.logs.readers.reader import (
     Rows,
 )
 from hatstats.study.frames.columns import is_sure_tag, plain_name
+from hatstats.study.languages.tags import standard_tag
 from hatstats.study.schema import OTHER_NAMES, near
 
 #: Columns of a response, each with names that come before all others.

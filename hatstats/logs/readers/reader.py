@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hatstats.logs.languages import is_language
 from hatstats.logs.task_names import Task, read_task
 from hatstats.study.frames.answers import ANSWER_WORDS
+from hatstats.study.languages.tags import is_language
 
 #: What names a response, and what every reader must find for each of its rows.
 NAMES = ("model", "benchmark", "language", "item", "prompt")

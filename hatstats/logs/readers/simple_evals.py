@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hatstats.logs.languages import is_language
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import Choices, LeftOut, Preview, Reader, Record, total_record
 from hatstats.logs.task_names import FAMILIES, read_task
+from hatstats.study.languages.tags import is_language
 
 _NAME = re.compile(r"(?P<eval>[a-z]+(?:_[A-Z]{2}-[A-Z]{2,4})?)_(?P<model>.+?)(?P<all>_allresults)?")
 

@@ -13,7 +13,7 @@ from hatstats.study.frames.columns import language_tag
 
 def _spellings() -> dict[str, tuple[str, str]]:
     """Kind and tag of each spelling in the table beside this module: codes, names in English."""
-    text = resources.files("hatstats.logs").joinpath("language_spellings.csv").read_text("utf-8")
+    text = resources.files("hatstats.study.languages").joinpath("spellings.csv").read_text("utf-8")
     rows = (f"{line},".split(",")[:3] for line in text.splitlines()[1:])
     return {spelling: (kind, tag) for spelling, kind, tag in rows}
 

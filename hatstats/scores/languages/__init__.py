@@ -1,0 +1,1 @@
+"""HAT by language, and by what is known of languages."""

@@ -1,0 +1,253 @@
+"""From scores to scores by language, or by a fact about languages: the same cells, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hatstats.errors import DataError
+from hatstats.inference.arrays import Floats
+from hatstats.inference.result_frame import ResultFrame
+from hatstats.scores.cell_weights import common_languages, names_of
+from hatstats.scores.languages.result import LanguageScores
+from hatstats.scores.ranks import RankedScores
+
+#: A `hatstats.scores.scores.HatScores`, whose module imports this one.
+HatScores = Any
+
+#: Average over languages: equal, by a column of the table of languages, or by numbers of one's own.
+Weights = str | Mapping[str, float] | None
+
+
+class AveragedByLanguage(RankedScores):
+    """Scores whose cells can be averaged by language instead of by model."""
+
+    __slots__ = ()
+
+    def by(
+        self,
+        column: str = "language",
+        *,
+        models: str | Sequence[str] | None = None,
+        each_model: bool = False,
+        weights: Weights = None,
+    ) -> LanguageScores:
+        """HAT by language, or by script, family, resource class or any fact about languages.
+
+        The same cells as in the scores of the models, with their full covariance and the same
+        reference, averaged otherwise: over models, and over the languages of a group.
+
+        Parameters
+        ----------
+        column : str
+            ``language``, a text column of the study's ``languages.csv`` (``script``, ``resource``,
+            ``family``, ...), or ``model`` for scores of models with other `weights`.
+        models : str or sequence of str, optional
+            A model, or several whose mean is taken; all that are ranked if not given.
+        each_model : bool
+            Whether each model has scores of its own instead (model x language).
+        weights : str or mapping of str to float, optional
+            Weights of the languages within groups: a column of ``languages.csv`` (``speakers``), or
+            language to number; equal if not given.
+
+        Returns
+        -------
+        LanguageScores
+            With `against_mean`, `contrast` and `pairs`, all intervals of each at once.
+
+        Raises
+        ------
+        DataError
+            For an unknown model or column, and weights that are not positive numbers.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
+        >>> scores = hs.fit_profile(study, method="observed").hat()
+        >>> print(scores.by("language").contrast("t01", "t03"))
+        t01 - t03: -0.032, 95% interval [-0.067, 0.004], p = 0.079
+          observed, reference pooled, these wordings; standard error 0.0180, 179.7 df
+        """
+        return language_scores(self, column, models, each_model, weights)
+
+
+def language_scores(
+    scores: HatScores,
+    column: str,
+    models: str | Sequence[str] | None,
+    each_model: bool,
+    weights: Weights,
+) -> LanguageScores:
+    """Average the cells of scores by language or a column of their table of languages."""
+    if scores.cells.empty:
+        hint = "make them by fit_profile(study).hat()."
+        raise DataError("these scores have no values per language", hint=hint)
+    chosen = _chosen_models(scores, models)
+    each = each_model or column == "model"
+    group_of = _groups(scores, column)
+    cells = scores.cells[scores.cells["model"].isin(chosen)]
+    if each and column == "language":
+        used = cells
+    else:  # averages are of the same languages for all
+        shared = {(b, name) for b, names in common_languages(cells).items() for name in names}
+        pairs = zip(cells["benchmark"], cells["language"], strict=True)
+        used = cells[[pair in shared for pair in pairs]]
+    known = used["language"].map(group_of).notna().to_numpy()
+    unknown = sorted(set(used.loc[~known, "language"]))
+    used = used[known]
+    units = used.assign(model=used["model"] if each else "")
+    units = units[["model", "benchmark", "language"]].drop_duplicates(ignore_index=True)
+    units["weight"] = units["language"].map(_language_weights(scores, weights, units["language"]))
+    projection = _projection(scores, used.index.to_numpy(), units, each)
+    blocks = _by_block(scores.cell_influence, projection)
+    moves = _by_block(scores.cell_wordings, projection)
+    groups, parts = _parts(units, group_of, column, each)
+    notes = [
+        note for note in scores.overlap.loc[scores.overlap["model"].isin(chosen), "note"] if note
+    ]
+    if models is None and (weak := scores.weakly_identified) and len(weak) < len(scores.models):
+        notes.insert(0, f"Weakly identified, not in these means: {', '.join(weak)}.")
+    if unknown:
+        notes.append(f"Without a known {column}, left out: {', '.join(unknown)}.")
+    if parts.shape[1] > 1 and not parts.any(axis=2).all():
+        notes.append(
+            "Not all are on the same benchmarks (column benchmarks of groups): their own averages "
+            "are of those that they have, differences of those that both sides have."
+        )
+    if weights is not None:
+        by = weights if isinstance(weights, str) else "given numbers"
+        notes.append(f"Languages are weighted by {by}.")
+    values = scores.cells["estimate"].to_numpy(dtype=float)
+    return LanguageScores(
+        column=column,
+        groups=groups,
+        models=tuple(chosen),
+        units=units,
+        unit_values=projection @ values,
+        unit_cov=projection @ scores.cells_cov @ projection.T,
+        parts=parts,
+        influence=None if blocks is None else np.concatenate(blocks),
+        wordings=moves,
+        method=scores.method,
+        reference=scores.reference,
+        scope=scores.scope,
+        notes=tuple(notes),
+        bounded=scores.bounded,
+    )
+
+
+def _chosen_models(scores: HatScores, models: str | Sequence[str] | None) -> list[str]:
+    """The named models, or all that are ranked."""
+    if models is None:
+        weak = set(scores.weakly_identified)
+        return [name for name in scores.models if name not in weak] or list(scores.models)
+    named = names_of(models)
+    for name in named:
+        if name not in scores.models:
+            hint = f"choose among {', '.join(scores.models)}."
+            raise DataError("no such model in these scores", column="models", value=name, hint=hint)
+    return list(dict.fromkeys(named))
+
+
+def _groups(scores: HatScores, column: str) -> dict[str, str]:
+    """Group of each language; languages whose group is unknown are missing."""
+    languages = sorted(set(scores.cells["language"]))
+    if column in ("language", "model"):
+        return {name: name if column == "language" else "all" for name in languages}
+    values = _facts(scores, column)
+    if pd.api.types.is_numeric_dtype(values):
+        raise DataError(
+            "groups are named by text, and this column holds numbers",
+            column=column,
+            hint="fit_language_trend(profile, formula) takes numbers.",
+        )
+    text = values.astype("str")
+    found = {str(k): v for k, v in text.items() if v not in ("", "nan") and k in set(languages)}
+    if not found:
+        hint = "fill it in: hatstats languages fill STUDY, or fill_languages(study)."
+        raise DataError("no language has a value here", column=column, hint=hint)
+    return found
+
+
+def _facts(scores: HatScores, column: str) -> pd.Series[Any]:
+    """A column of the table of languages, by language."""
+    table = scores.language_table
+    if column not in table or column == "language":
+        known = ", ".join(map(str, table.columns)) if len(table) else "no table languages.csv"
+        raise DataError(
+            "no such fact about languages is known in this study",
+            column=column,
+            hint=f"give language, model or a column of languages.csv ({known}); "
+            "fill_languages(study) makes one.",
+        )
+    facts: pd.Series[Any] = table.set_index("language")[column]
+    return facts
+
+
+def _language_weights(
+    scores: HatScores, weights: Weights, used: pd.Series[str]
+) -> dict[str, float]:
+    """Weight of each language in averages over languages."""
+    names = sorted(set(used))
+    if weights is None:
+        return dict.fromkeys(names, 1.0)
+    given = _facts(scores, weights).to_dict() if isinstance(weights, str) else dict(weights)
+    for name in names:
+        value = pd.to_numeric(given.get(name, np.nan), errors="coerce")
+        if not (np.isfinite(value) and value > 0):
+            raise DataError(
+                f"languages are weighted by positive numbers, and that of {name!r} is none",
+                column=weights if isinstance(weights, str) else "weights",
+                value=given.get(name),
+                hint="write it into languages.csv, or give weights={language: number}.",
+            )
+    return {name: float(given[name]) for name in names}
+
+
+def _projection(scores: HatScores, rows: np.ndarray, units: pd.DataFrame, each: bool) -> Floats:
+    """Weights (U, C) of the units on all cells: a cell, or the mean over the models of a cell."""
+    keys = ["model", "benchmark", "language"]
+    place = {tuple(row): k for k, row in enumerate(units[keys].itertuples(index=False))}
+    found = np.zeros((len(units), len(scores.cells)))
+    for row in rows:
+        model, benchmark, language = scores.cells.loc[row, keys]
+        found[place[(model if each else "", benchmark, language)], row] = 1.0
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+
+def _by_block(blocks: tuple[Floats, ...] | None, projection: Floats) -> tuple[Floats, ...] | None:
+    """Influence or moves (G_b, C_b) by block, on the units: (G_b, U)."""
+    if blocks is None:
+        return None
+    ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    parts = np.split(projection, ends, axis=1)
+    return tuple(block @ own.T for block, own in zip(blocks, parts, strict=True))
+
+
+def _parts(
+    units: pd.DataFrame, group_of: dict[str, str], column: str, each: bool
+) -> tuple[pd.DataFrame, Floats]:
+    """Groups as rows, and the weights (K, B, U) of each on the units of each benchmark."""
+    keys = units.assign(group=units["language"].map(group_of))
+    named = keys.drop_duplicates(["model", "group"])
+    order = named["group"].map({name: k for k, name in enumerate(sorted(set(named["group"])))})
+    models = named["model"].map({name: k for k, name in enumerate(pd.unique(named["model"]))})
+    named = named.iloc[np.lexsort([order, models])]
+    benchmarks = pd.unique(units["benchmark"])
+    parts = np.zeros((len(named), len(benchmarks), len(units)))
+    rows = []
+    for k, (model, group) in enumerate(zip(named["model"], named["group"], strict=True)):
+        mine = ((keys["model"] == model) & (keys["group"] == group)).to_numpy()
+        for b, name in enumerate(benchmarks):
+            weight = (mine & (keys["benchmark"] == name)) * keys["weight"].to_numpy(dtype=float)
+            parts[k, b] = weight / weight.sum() if weight.sum() else 0.0
+        facts = {"model": model} if each else {}
+        facts |= {} if column == "model" else {column: group}
+        on = [str(name) for b, name in enumerate(benchmarks) if parts[k, b].any()]
+        number = keys.loc[mine, "language"].nunique()
+        rows.append(facts | {"n_languages": number, "benchmarks": ", ".join(on)})
+    return ResultFrame(rows), parts

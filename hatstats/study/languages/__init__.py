@@ -1,0 +1,1 @@
+"""Languages: which spellings are one, and what is known of each."""
