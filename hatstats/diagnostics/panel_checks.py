@@ -21,7 +21,7 @@ RESIDUALS = (0.6, 1.2, 1.8)
 
 def hat_by_residual(
     profile: TransferProfile,
-    reference: str | ArrayLike = "pooled",
+    reference: str | ArrayLike | None = None,
     *,
     residuals: Sequence[float] = RESIDUALS,
     conf_level: float = 0.95,
@@ -36,7 +36,7 @@ def hat_by_residual(
     ----------
     profile : TransferProfile
         By method ``panel``.
-    reference : str or array_like
+    reference : str or array_like, optional
         As in `TransferProfile.hat`.
     residuals : sequence of float
         Assumed standard deviations, in logits.
@@ -78,3 +78,17 @@ def hat_by_residual(
         rows.insert(1, "residual", float(value))
         tables.append(rows)
     return ResultFrame(pd.concat(tables, ignore_index=True))
+
+
+def residual_words(table: pd.DataFrame) -> str:
+    """What an assumed residual does to the scores of `hat_by_residual`, in words."""
+    wide = table.pivot(index="model", columns="residual", values="estimate")
+    low, high = wide.columns[0], wide.columns[-1]
+    moved = wide[high] - wide[low]
+    model = str(moved.abs().idxmax())
+    before, after = wide.loc[model, [low, high]].to_numpy(dtype=float)
+    return (
+        "Residual of items: one answer per item does not show it. With standard deviations from "
+        f"{low:g} to {high:g} logits HAT would move by up to {moved.abs().max():.3f} ({model}: "
+        f"{before:.3f} to {after:.3f})."
+    )

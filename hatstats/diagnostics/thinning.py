@@ -258,9 +258,10 @@ def _thinnable(study: Study, fit: BenchmarkFit) -> _Units:
     n_units = min(int(np.quantile(row[row > 0], 0.1, method="lower")) for row in units)
     if n_units < _FEWEST:
         raise NotIdentifiedError(
-            f"benchmark {counts.benchmark!r}: thinning from {n_units} {what}(s) leaves fewer "
-            "than three points, which do not identify the curvature of the path. What is missing: "
-            f"{_FEWEST} or more {what}s per item in the source language."
+            f"benchmark {counts.benchmark!r}: thinning from {n_units} "
+            f"{what}{'s' if n_units > 1 else ''} leaves fewer than three points, which do not "
+            f"identify the curvature of the path. What is missing: {_FEWEST} or more "
+            f"{what}s per item in the source language."
         )
     few = (counts.source_trials > 0) & (units < n_units)
     target = counts.target_accuracy()

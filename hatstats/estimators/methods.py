@@ -68,6 +68,11 @@ def _method_for_items(counts: Sequence[ItemCounts], twins: Mapping[str, str]) ->
     )
 
 
+def is_panel(study: Study) -> bool:
+    """Whether the models of a study with items tell how hard the items of each benchmark are."""
+    return all(_is_panel(part, _twins(study)) for part in _counts_of_items(study, "panel"))
+
+
 def _is_panel(counts: ItemCounts, twins: Mapping[str, str]) -> bool:
     """Whether the models of a benchmark tell how hard its items are."""
     from hatstats.estimators.panel.fit import check_panel, weights_of

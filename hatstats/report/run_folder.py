@@ -126,6 +126,8 @@ def _write_numbers(results: Results, folder: Path) -> None:
         frames |= {"checks": checks.table, "items": checks.items}
         if len(checks.by_correlation):
             frames["correlation"] = checks.by_correlation
+        if len(checks.by_residual):
+            frames["residual"] = checks.by_residual
     if bayes is not None:
         parts = ("claims", "scores", "shrinkage", "prior", "checks")
         frames |= {f"bayes_{name}": getattr(bayes, name) for name in parts}

@@ -122,10 +122,14 @@ class CellScores:
 
 @dataclass(frozen=True, slots=True)
 class FitCheck:
-    """What a test of fit says against a model's fit, and the factor that widens its intervals."""
+    """What speaks against a model's fit, in words, and the factor that widens its intervals.
+
+    `rejected` says that the fits of the benchmark do not agree with their counts.
+    """
 
     words: str
-    factor: float
+    factor: float = 1.0
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +137,7 @@ class BenchmarkFit:
     """Item-level fits of all models of one benchmark on a common support.
 
     `together` says that the models were fitted together, with an item hardness in common;
-    `checks` what a test of fit says against the fit of each model, none if nothing.
+    `checks` what speaks against the fit of each model, none if nothing.
     """
 
     counts: ItemCounts

@@ -54,7 +54,7 @@ class ItemProfile(TransferProfile):
     @property
     def rejected(self) -> bool:
         """Whether some benchmark's fits do not agree with their counts."""
-        return any(fit.checks for fit in self.fits)
+        return any(check.rejected for fit in self.fits for check in fit.checks)
 
     @property
     def estimand(self) -> str:

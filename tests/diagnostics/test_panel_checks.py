@@ -17,6 +17,7 @@ from hatstats.estimators.panel.checks import (
 )
 from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
+from hatstats.report.results.item_checks import run_item_checks
 from hatstats.simulation.worlds import true_hat
 from tests.estimators.panel.panels import ABILITIES, panel_counts
 
@@ -83,3 +84,20 @@ def test_an_assumed_residual_hardly_moves_scores() -> None:
         hs.hat_by_residual(profile, residuals=[9.0])
     with pytest.raises(NotIdentifiedError, match="method 'panel' only"):
         hs.hat_by_residual(hs.fit_profile(study, method="observed"))
+
+
+def test_a_report_says_what_one_answer_does_not_show() -> None:
+    one, several = (
+        hs.simulate_study(ABILITIES, shape=hs.Shape(60, 2, trials), rng=2) for trials in (1, 3)
+    )
+    profile = hs.fit_profile(one, method="panel")
+    checks = run_item_checks(profile, "uniform", 0.95)
+    direct = hs.hat_by_residual(profile, "uniform")
+    np.testing.assert_array_equal(checks.by_residual["estimate"], direct["estimate"])
+    wide = direct.pivot(index="model", columns="residual", values="estimate")
+    most = (wide[1.8] - wide[0.6]).abs().max()
+    assert any(f"HAT would move by up to {most:.3f}" in text for text in checks.words)
+    assert not any(text.endswith("..") for text in checks.words)
+    # Several trials say how far items vary.
+    known = run_item_checks(hs.fit_profile(several, method="panel"), "uniform", 0.95)
+    assert known.by_residual.empty

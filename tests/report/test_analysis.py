@@ -10,6 +10,7 @@ import pytest
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
+from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
 from hatstats.report.results.analysis import TRENDS, analyse
 from hatstats.report.results.results import ReportOptions, Results
@@ -137,6 +138,7 @@ def test_sensitivity_has_the_reported_row_first(analyses: dict[str, Results]) ->
         "two stages, logits of scores",
         "chance level not taken out",
         "standard errors CR3",
+        "without weakly identified models",
         "active parameters",
         *(f"without family {name}" for name in dict.fromkeys(analysis.fits.study.models["family"])),
     ]
@@ -350,8 +352,11 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
         "as reported",
         "reference uniform",
         "conditioning observed",
+        "profiles fitted alone",
+        "hardness of items from the panel",
         "logits of scores",
         "standard errors CR3",
+        "without weakly identified models",
         "without family family-1",
         "without family family-2",
         "without family family-3",
@@ -360,11 +365,19 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
     direct = fit_trend(analysis.fits.scores, "release_year").tidy().set_index("term")
     assert analysis.fits.claims[1].estimate == pytest.approx(direct.loc["release_year", "estimate"])
     assert analysis.fits.claims[0].verdict != "not testable"
-    observed = fit_profile(study, method="observed").hat("pooled")
-    row = analysis.specification.query("choice == 'conditioning observed' and claim == 'date'")
-    expected = evaluate_claims(observed, [claims[1]])[0]
-    assert row["estimate"].item() == pytest.approx(expected.estimate)
-    assert row["std_error"].item() == pytest.approx(expected.std_error)
+    others = {
+        "conditioning observed": fit_profile(study, method="observed"),
+        "profiles fitted alone": fit_profile(
+            study, method="latent", options=LatentOptions(borrow=False)
+        ),
+        "hardness of items from the panel": fit_profile(study, method="panel"),
+    }
+    rows = analysis.specification.query("claim == 'date'").set_index("choice")
+    for choice, profile in others.items():
+        expected = evaluate_claims(profile.hat("pooled"), [claims[1]])[0]
+        assert rows.loc[choice, "estimate"] == pytest.approx(expected.estimate)
+        assert rows.loc[choice, "std_error"] == pytest.approx(expected.std_error)
+    assert len(set(rows.loc[list(others), "estimate"])) == len(others)
 
 
 def test_options_choose_method_and_reference() -> None:

@@ -79,7 +79,7 @@ def check_fits(
             )
         else:
             words += "; its interval may be"
-        found.append(FitCheck(f"{words} too short", factor))
+        found.append(FitCheck(f"{words} too short", factor, rejected=True))
     return tuple(found)
 
 

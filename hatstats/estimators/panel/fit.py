@@ -30,7 +30,7 @@ from hatstats.estimators.panel.source import SourceData, SourceFit, fit_sources
 from hatstats.estimators.panel.stages import Panel, Targets, line_data
 from hatstats.estimators.panel.transfer import LineData, Lines, first_lines, fit_lines
 from hatstats.inference.arrays import Bools, Floats, Ints
-from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.benchmark_fit import BenchmarkFit, FitCheck
 from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.wordings import LEAST_TRIALS, effective_trials
 
@@ -61,10 +61,16 @@ def fit_panel(
     group = weights_of(counts.models, twins or {})
     check_panel(counts, group)
     panel = fit_stages(counts, group, options, weights)
-    _warn(counts, panel)
+    if not panel.sources.converged:
+        warnings.warn(
+            f"benchmark {counts.benchmark!r}: the source parameters of the panel stopped short of "
+            "their maximum",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     support = source_grid(counts.chance)
     models = tuple(PanelModel(panel, m, support) for m in range(len(counts.models)))
-    return BenchmarkFit(counts, support, models, together=True)
+    return BenchmarkFit(counts, support, models, together=True, checks=_slope_checks(counts, panel))
 
 
 def weights_of(models: Sequence[str], twins: Mapping[str, str]) -> Ints:
@@ -94,26 +100,24 @@ def check_panel(counts: ItemCounts, group: Ints) -> None:
             )
 
 
-def _warn(counts: ItemCounts, panel: Panel) -> None:
-    """Name models whose answers do not go with the hardness of items, and stopped searches."""
-    subject = f"benchmark {counts.benchmark!r}"
-    if not panel.sources.converged:
-        warnings.warn(
-            f"{subject}: the source parameters of the panel stopped short of their maximum",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+def _slope_checks(counts: ItemCounts, panel: Panel) -> tuple[FitCheck, ...]:
+    """What models may know nothing, warned of and said of their scores; nothing if none."""
     near_zero, z = slopes_near_zero(panel)
+    if not near_zero.any():
+        return ()
+    doubt = "source answers hardly go with the hardness of items for the other models"
     weak = np.flatnonzero(near_zero)
-    if weak.size:
-        found = ", ".join(f"{counts.models[m]} (z {z[m]:.1f})" for m in weak)
-        warnings.warn(
-            f"{subject}: source answers hardly go with the hardness of items for the other "
-            f"models, as those of a model that knows nothing would not: {found}; look at their "
-            "answers before their scores",
-            DegenerateDataWarning,
-            stacklevel=3,
-        )
+    found = ", ".join(f"{counts.models[m]} (z {z[m]:.1f})" for m in weak)
+    warnings.warn(
+        f"benchmark {counts.benchmark!r}: {doubt}, as those of a model that knows nothing would "
+        f"not: {found}; look at their answers before their scores",
+        DegenerateDataWarning,
+        stacklevel=3,
+    )
+    words = [f"its {doubt} (z {each:.1f}); look at them before its score" for each in z]
+    return tuple(
+        FitCheck(text if near else "") for text, near in zip(words, near_zero, strict=True)
+    )
 
 
 def fit_stages(
@@ -142,7 +146,7 @@ def fit_stages(
         origin = "declared" if sigma is None else "targets"
         sources = fit_sources(data, sigma or DECLARED_SIGMA, start=start)
     _, lines, slopes = fit_mean_lines(sources, several, targets)
-    languages, deviations = fit_languages(sources, several, targets, lines.theta[1])
+    languages, deviations = fit_languages(sources, several, targets, lines.theta)
     return Panel(
         hardness=hardness,
         sources=sources,
@@ -201,16 +205,20 @@ def fit_mean_lines(
 
 
 def fit_languages(
-    sources: SourceFit, several: Bools, targets: Targets, slopes: Floats
+    sources: SourceFit, several: Bools, targets: Targets, means: Floats
 ) -> tuple[tuple[Lines, ...], Shrinkage]:
-    """Lines of the languages, slopes shrunk towards their model's (M,), up to a common shift."""
+    """Lines of the languages, slopes shrunk towards those of their models, up to a common shift.
+
+    `means` (2, M) are the lines of the models' means over languages.
+    """
     asked = targets.weights.any(axis=1)
     data = [
         line_data(sources, several, targets.accuracy[m], targets.weights[m], np.array([m]))
         for m in range(several.size)
     ]
-    centres = [np.full(asked.shape[1], slope) for slope in slopes]
-    return fit_lines(data, [first_lines(part) for part in data], centres, asked, _TOLERANCE)
+    centres = [np.full(asked.shape[1], slope) for slope in means[1]]
+    start = [first_lines(part, mean) for part, mean in zip(data, means.T, strict=True)]
+    return fit_lines(data, start, centres, asked, _TOLERANCE)
 
 
 def _sigma_from_targets(

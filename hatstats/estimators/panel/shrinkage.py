@@ -13,7 +13,7 @@ from hatstats.inference.arrays import Floats
 #: Bounds of the standard deviation over units: none are taken for exactly alike.
 _LEAST, _MOST = 0.05, 10.0
 # Shares of the way to go in the rounds before these; at last mean and variance stay.
-_SHARES = ((12, 1.0), (48, 0.5), (120, 0.2), (1000, 0.0))
+_SHARES = ((24, 1.0), (48, 0.5), (120, 0.2), (1000, 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,11 +105,17 @@ class Lines:
     errors: Floats
 
 
-def first_lines(data: LineData) -> Lines:
-    """Lines through the mean target accuracies, to start from."""
+def first_lines(data: LineData, about: Floats | None = None) -> Lines:
+    """Lines through the mean target accuracies, to start from.
+
+    Parallel to a line `about` (2,) through the mean of them all, if one is given.
+    """
     mean = (data.weights * data.target).sum(axis=0) / np.maximum(data.weights.sum(axis=0), 1e-300)
     known = np.clip((mean - data.chance) / (1.0 - data.chance), 0.02, 0.98)
-    theta = np.stack([special.logit(known), np.full(mean.size, 0.5)])
+    level, slope = special.logit(known), 0.5
+    if about is not None:
+        level, slope = level - level.mean() + about[0], about[1]
+    theta = np.stack([level, np.full(mean.size, slope)])
     return Lines(theta, np.ones(mean.size), theta[1], np.ones(mean.size))
 
 

@@ -92,6 +92,7 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
     rows["shape_error"] = scores.shape_error
     rows["effective_trials"] = scores.effective_trials
     rows["scope"] = scores.scope
+    rows["estimand"] = scores.estimand
     return rows.sort_values(
         ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
     )

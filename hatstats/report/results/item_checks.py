@@ -17,11 +17,13 @@ from hatstats.diagnostics.half_samples import SplitHalf, split_half
 from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_test
 from hatstats.diagnostics.item_misfit import item_report
 from hatstats.diagnostics.left_out_models import leave_out_models, left_out_words
+from hatstats.diagnostics.panel_checks import hat_by_residual, residual_words
 from hatstats.diagnostics.thinning import Thinning, thin_trials
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LEAST_TRIALS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class ItemChecks:
     items: pd.DataFrame
     #: HAT by assumed correlation of trials, where these are not labelled; may be empty.
     by_correlation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: HAT by assumed residual of items, where trials do not tell it; may be empty.
+    by_residual: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def _paragraph(summary: str) -> str:
@@ -51,7 +55,7 @@ def _paragraph(summary: str) -> str:
 def run_item_checks(
     profile: TransferProfile, reference: str | None, conf_level: float
 ) -> ItemChecks:
-    """Run every check that a profile by ``latent`` or ``joint`` allows."""
+    """Run every check that an item-level profile allows."""
     # What a check warns of belongs beside its numbers, not before them on the terminal.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DegenerateDataWarning)
@@ -70,6 +74,7 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
     path = pd.DataFrame()
 
     def other_method() -> MisspecificationTest:
+        """``joint`` against ``latent``; of a panel, itself against ``latent``."""
         is_latent = profile.method == "latent"
         other = fit_profile(profile.study, method="joint" if is_latent else "latent")
         pair = (other, profile) if is_latent else (profile, other)
@@ -89,7 +94,7 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
         try:
             result = check()
         except (NotIdentifiedError, FitError) as error:
-            words.append(f"{name}: {error.reason}.")
+            words.append(f"{name}: {error.reason.rstrip('.')}.")
             continue
         tidy = result.tidy(conf_level)
         if name == "Misspecification":
@@ -100,16 +105,22 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
         words.append(_paragraph(result.summary()))
     words.append(_paragraph(count_table(profile).summary()))
     by_correlation = pd.DataFrame()
-    unlabelled = any(isinstance(p, ItemCounts) and p.unlabelled for p in profile.counts)
+    items = [part for part in profile.counts if isinstance(part, ItemCounts)]
+    unlabelled = any(part.unlabelled for part in items)
     if profile.method == "latent" and unlabelled:
         by_correlation = hat_by_correlation(profile, reference, conf_level=conf_level)
         words.append(correlation_words(by_correlation))
+    by_residual = pd.DataFrame()
+    one_trial = all(part.effective_trials.max() < LEAST_TRIALS for part in items)
+    if profile.method == "panel" and reference != "own" and one_trial:
+        by_residual = hat_by_residual(profile, reference, conf_level=conf_level)
+        words.append(residual_words(by_residual))
     if profile.method == "latent" and reference != "own":
         try:
             moves = leave_out_models(profile, reference)
             words.append(left_out_words(moves, own.bse))
         except NotIdentifiedError as error:
-            words.append(f"Models left out: {error.reason}.")
+            words.append(f"Models left out: {error.reason.rstrip('.')}.")
     reported = item_report(profile)
     return ItemChecks(
         table=pd.concat([*scores, observed.tidy(conf_level), *rows], ignore_index=True),
@@ -117,4 +128,5 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
         path=path,
         items=reported[reported["verdict"] != ""].reset_index(drop=True),
         by_correlation=by_correlation,
+        by_residual=by_residual,
     )

@@ -72,7 +72,7 @@ CAPTIONS = {
         "are adjusted by Holm for all claims tested; none is with fewer than 2 df."
     ),
     "checks": (
-        "HAT by latent, joint and observed conditioning, and checks of the profile, {study}. A "
+        "HAT by every method that the study allows, and checks of the profile, {study}. A "
         "difference is tested against 0; CI: {level}, for these wordings."
     ),
     "items": (

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hatstats.estimators.methods import Method, default_method
+from hatstats.estimators.methods import Method, default_method, is_panel
 from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.wordings import THESE, Scope
 from hatstats.study import Study
@@ -19,6 +19,8 @@ from hatstats.trends.prediction import Link
 from hatstats.trends.standard_errors import Vcov
 
 Size = Literal["total", "active"]
+#: What is dropped where weakly identified models are left out of trends.
+WEAK = "weakly identified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Specification:
         Slope of target on source logits held at this value (aggregate).
     correlation : float
         Stated correlation of two models on the same items (aggregate, two stages).
+    borrow : bool
+        Whether latent profiles borrow their shape from the other models of the panel.
     reference : str
         Reference distribution of source accuracy.
     link : {"identity", "logit"}
@@ -48,7 +52,8 @@ class Specification:
     flagged : bool
         Whether flagged cells are used.
     without : str
-        What is dropped: ``language:de``, ``benchmark:mgsm`` or ``family:Qwen``; empty for nothing.
+        What is dropped: ``language:de``, ``benchmark:mgsm``, ``family:Qwen`` or, from trends alone,
+        models that are ``weakly identified``; empty for nothing.
     scope : {"these wordings", "wordings like these"}
         Over what scores of items generalise, as in `TransferProfile.hat`.
 
@@ -63,6 +68,7 @@ class Specification:
     stages: Literal[1, 2]
     slope: float | None = None
     correlation: float = 0.0
+    borrow: bool = True
     reference: str = "pooled"
     link: Link = "identity"
     chance: Literal["declared", "none", "corrected"] = "declared"
@@ -74,7 +80,7 @@ class Specification:
 
     def for_scores(self) -> Specification:
         """The choices that bear on scores; all others at their defaults."""
-        kept = "" if self.without.startswith("family:") else self.without
+        kept = self.without if self.without.startswith(("language:", "benchmark:")) else ""
         return replace(self, link="identity", size="total", vcov="CR2", without=kept)
 
 
@@ -123,10 +129,15 @@ def one_at_a_time(study: Study, base: Specification) -> Iterator[tuple[str, Spec
         others: dict[Method, Method] = {"latent": "observed", "panel": "joint"}
         conditioning = others.get(base.method, "latent")
         yield f"conditioning {conditioning}", replace(base, method=conditioning)
+        if base.method == "latent":
+            yield "profiles fitted alone", replace(base, borrow=False)
+            if is_panel(study):
+                yield "hardness of items from the panel", replace(base, method="panel")
         yield "logits of scores", replace(base, link="logit")
         if has_chance and study.benchmarks["chance"].nunique() == 1:
             yield "scores corrected for chance", replace(base, chance="corrected")
     yield "standard errors CR3", replace(base, vcov="CR3")
+    yield "without weakly identified models", replace(base, without=WEAK)
     if _active_differs(study):
         yield "active parameters", replace(base, size="active")
 
@@ -189,6 +200,7 @@ def describe(spec: Specification) -> str:
     parts = [
         "one regression" if spec.stages == 1 else f"{spec.method}, {spec.reference}",
         "slope held at 1" if spec.slope is not None else "",
+        "fitted alone" if not spec.borrow else "",
         "logits" if spec.stages == 2 and spec.link == "logit" else "",
         "active parameters" if spec.size == "active" else "",
         "flagged cells" if spec.flagged else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -9,22 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.errors import DataError, DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
-from hatstats.trends.claims.multiverse import Specification, list_specifications
+from hatstats.trends.claims.multiverse import WEAK, Specification, list_specifications
 from hatstats.trends.claims.verdicts import Verdict, Verdicts, evaluate_claims, untestable
 
 Progress = Callable[[str, float], None]
 
 #: Columns of a specification table.
 COLUMNS = (
-    "choice", "claim", "estimator", "stages", "slope", "correlation", "reference", "scope",
-    "link", "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df",
+    "choice", "claim", "estimator", "stages", "slope", "correlation", "borrow", "reference",
+    "scope", "link", "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df",
     "p_value", "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict",
     "verdict_alone", "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share",
     "reason",
@@ -33,6 +35,8 @@ COLUMNS = (
 
 def make_scores(study: Study, spec: Specification) -> Scores:
     """What trends are fitted to under a specification."""
+    from hatstats.estimators.latent.fit import LatentOptions
+
     used = study if spec.flagged else study.without_flagged()
     kind, _, name = spec.without.partition(":")
     if kind == "language":
@@ -42,8 +46,13 @@ def make_scores(study: Study, spec: Specification) -> Scores:
     if spec.chance == "none":
         benchmarks = used.benchmarks.assign(chance=0.0)
         used = Study(used.counts, used.models, benchmarks, used.items, used.info, used.claims)
-    aggregate = {"slope": spec.slope, "correlation": spec.correlation}
-    profile = fit_profile(used, method=spec.method, **aggregate)  # type: ignore[arg-type]
+    profile = fit_profile(
+        used,
+        method=spec.method,
+        slope=spec.slope,
+        correlation=spec.correlation,
+        options=None if spec.borrow else LatentOptions(borrow=False),
+    )
     if spec.stages == 1:
         return profile
     scores = profile.hat(spec.reference, scope=spec.scope)
@@ -91,10 +100,15 @@ def verdicts_under(
     """Evaluate claims under one specification, given its scores."""
     kind, _, name = spec.without.partition(":")
     models = None
-    if kind == "family":
+    if kind in ("family", WEAK):
         scored = scores.models if isinstance(scores, HatScores) else scores.study.model_names
-        family = dict(zip(study.models["model"], study.models["family"], strict=True))
-        models = [model for model in scored if family.get(model) != name]
+        if kind == "family":
+            family = dict(zip(study.models["model"], study.models["family"], strict=True))
+            dropped = {model for model in scored if family.get(model) == name}
+        else:
+            assert isinstance(scores, HatScores | AggregateProfile)
+            dropped = set(scores.weakly_identified)
+        models = [model for model in scored if model not in dropped]
     return evaluate_claims(
         scores,
         [with_size(claim, spec.size) for claim in claims],
@@ -137,6 +151,7 @@ def specification_table(
     DataFrame
         `choice, claim`, the specification's fields, then the numbers of the verdict: that of the
         claim alone (`verdict_alone`) and adjusted by Holm (`verdict`), as in `evaluate_claims`.
+        `reason` says why there is none, or what the fit under that choice warned of.
         The first rows are the default analysis. Nothing is random.
 
     Examples
@@ -155,20 +170,24 @@ def specification_table(
     if specifications is None:
         specifications = list_specifications(study)
     status = {} if registration is None else registration.status
-    # Scores by the choices that bear on them, or why they cannot be estimated.
+    # Scores by the choices that bear on them, or why they cannot be estimated; and what was warned.
     made: dict[Specification, Scores | str] = {}
+    warned: dict[Specification, str] = {}
     tables: list[pd.DataFrame] = []
     for done, (name, spec) in enumerate(specifications.items()):
         if progress is not None:
             progress(name, done / len(specifications))
         verdicts = (evaluated or {}).get(name)
+        key = spec.for_scores()
         if verdicts is None:
-            key = spec.for_scores()
             if key not in made:
-                try:
-                    made[key] = make_scores(study, key)
-                except (NotIdentifiedError, FitError) as error:
-                    made[key] = error.reason
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", DegenerateDataWarning)
+                    try:
+                        made[key] = make_scores(study, key)
+                    except (NotIdentifiedError, FitError) as error:
+                        made[key] = error.reason
+                warned[key] = "; ".join(dict.fromkeys(str(each.message) for each in caught))
             scores = made[key]
             reason = scores if isinstance(scores, str) else ""
             if not isinstance(scores, str):
@@ -185,9 +204,11 @@ def specification_table(
                     for claim in asked
                 )
         facts = asdict(spec) | {"slope": np.nan if spec.slope is None else spec.slope}
+        facts["borrow"] = spec.borrow if spec.method == "latent" else None
         # The method of the verdict is how its standard error was computed.
         facts["estimator"] = facts.pop("method")
         table = Verdicts(verdicts).tidy().rename(columns={"name": "claim"})
+        table["reason"] = table["reason"].where(table["reason"] != "", warned.get(key, ""))
         tables.append(table.assign(choice=name, **facts))
     if not tables or not len(asked):
         return ResultFrame(columns=list(COLUMNS))

@@ -57,6 +57,13 @@ def test_answers_at_random_are_warned_of() -> None:
         fit = fit_panel(counts)
     assert not any(name in str(caught[0].message) for name in counts.models[3:])
     assert np.isfinite(fit.scores("uniform").estimate).all()
+    # The warning stands in that model's row, and is no rejected fit of the panel.
+    columns = np.full(len(counts.languages), True)
+    errors = np.full(len(counts.models), 0.05)
+    notes = fit.overlap(fit.reference_weights("uniform"), errors, columns)["note"]
+    doubtful = notes.str.contains("hardly go with the hardness")
+    assert np.flatnonzero(doubtful).tolist() == [2]
+    assert not any(check.rejected for check in fit.checks)
 
 
 def test_models_right_or_wrong_on_every_item_have_scores() -> None:

@@ -22,6 +22,7 @@ from hatstats.trends.claims.specifications import (
     corrected_for_chance,
     specification_table,
     verdict_shares,
+    verdicts_under,
 )
 from hatstats.trends.claims.verdicts import evaluate_claims
 
@@ -46,6 +47,21 @@ def study() -> Study:
 @pytest.fixture(scope="module")
 def table(study: Study):  # type: ignore[no-untyped-def]
     return specification_table(study)
+
+
+def test_weakly_identified_models_are_left_out_by_one_choice(study: Study) -> None:
+    names = list(study.model_names)
+    scores = fit_profile(study).hat()
+    weak = scores.overlap.assign(informed=~scores.overlap["model"].isin(names[:2]))
+    doubtful = replace(scores, overlap=weak)
+    base = default_specification(study)
+    chosen = list_specifications(study, base, drop=(), cross=False)
+    spec = chosen["without weakly identified models"]
+    assert spec.for_scores() == base.for_scores()
+    found = verdicts_under(study, CLAIMS, spec, doubtful)
+    expected = evaluate_claims(doubtful, CLAIMS, models=names[2:])
+    assert [(v.estimate, v.n_models) for v in found] == [(v.estimate, v.n_models) for v in expected]
+    assert found[0].n_models == len(names) - 2
 
 
 def test_every_choice_has_a_row_for_every_claim(study: Study, table) -> None:  # type: ignore[no-untyped-def]
