@@ -63,6 +63,8 @@ from .study.claim_lock import Registration as Registration
 from .study.claim_lock import lock_claims as lock_claims
 from .study.claim_lock import registration as registration
 from .study.claims import StudyInfo as StudyInfo
+from .study.languages.metadata import FilledLanguages as FilledLanguages
+from .study.languages.metadata import fill_languages as fill_languages
 from .study.losses import Loss as Loss
 from .study.model_metadata import FilledModels as FilledModels
 from .study.model_metadata import fill_models as fill_models

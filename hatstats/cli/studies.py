@@ -1,4 +1,4 @@
-"""Verbs about the data themselves: `check`, `exclude`, `convert`, `models fill`."""
+"""Verbs about the data themselves: `check`, `exclude`, `convert`, `models` and `languages fill`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST = 10
 
 models = typer.Typer(no_args_is_help=True, help="Complete the table of models of a study.")
+languages = typer.Typer(no_args_is_help=True, help="Complete what a study knows of its languages.")
 
 
 @verb()
@@ -224,6 +225,24 @@ def fill(study: StudyPath, *, choice: Choice) -> None:
 
 
 app.add_typer(models, name="models")
+
+
+def _fill_languages(study: StudyPath, *, choice: Choice) -> None:
+    """Fill in script, family, resources and speakers of languages, each with its source."""
+    from hatstats.study.languages.metadata import fill_languages, write_languages
+    from hatstats.study.read import read_study
+
+    filled = fill_languages(read_study(study))
+    write_languages(study, filled.study.language_table)
+    if choice.json:
+        print_json({"study": filled.study.name, "matches": filled.matches})
+    else:
+        say(filled.summary())
+
+
+_fill_languages.__name__ = "fill"
+verb(app=languages)(_fill_languages)
+app.add_typer(languages, name="languages")
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:

@@ -131,10 +131,17 @@ def write_models(folder: Path, models: pd.DataFrame) -> None:
     """Write columns of completed models into ``models.csv``; its own rows and columns stay."""
     path = study_table(folder, "models.csv")
     frame = read_table(path).frame
-    by_name = models.set_index("model")
     names = frame["model"].astype("str").str.strip()
-    for column in by_name.columns:
-        cells = pd.Series(table_cells(by_name[column]), index=by_name.index, dtype="str")
+    replace_table(path, with_filled_cells(frame, models.set_index("model"), names))
+
+
+def with_filled_cells(frame: pd.DataFrame, facts: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
+    """A raw table (n rows) whose blank cells are filled from `facts`, indexed by `names` (n,).
+
+    Columns of facts that the table lacks are added where they hold anything.
+    """
+    for column in facts.columns:
+        cells = pd.Series(table_cells(facts[column]), index=facts.index, dtype="str")
         if column not in frame:
             if (cells == "").all():
                 continue
@@ -142,7 +149,7 @@ def write_models(folder: Path, models: pd.DataFrame) -> None:
         blank = frame[column].fillna("").astype("str").str.strip() == ""
         new = names.map(cells).fillna("")
         frame[column] = frame[column].fillna("").astype("str").mask(blank, new)
-    replace_table(path, frame)
+    return frame
 
 
 def look_up(name: str) -> tuple[Mapping[str, str], str]:
