@@ -34,6 +34,7 @@ bench: setup ## ratios: start-up, main job, bootstrap, fits, posteriors, reducti
 	$(PYTHON) -m bench.bootstrap
 	$(PYTHON) -m bench.latent
 	$(PYTHON) -m bench.joint
+	$(PYTHON) -m bench.reml
 	$(PYTHON) -m bench.hierarchical
 	$(PYTHON) -m bench.reduction
 

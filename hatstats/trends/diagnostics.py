@@ -14,15 +14,20 @@ from hatstats.inference.cluster_robust.leverage import (
     partial_r_squared,
     variance_inflation,
 )
+from hatstats.inference.reml.deletion import delete_units
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
-from hatstats.trends.regression import as_trend, fit_trend
+from hatstats.trends.regression import as_trend, estimates_without, fit_trend
 from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
 
 Unit = Literal["cluster", "model"]
+#: Most rows of a regression that is fitted again without every unit.
+EXACT_ROWS = 400
+#: Influence from which it is fitted again in any case.
+EXACT_DFBETAS = 0.2
 
 
 def _refit(trend: TrendFit, models: list[str]) -> TrendFit:
@@ -103,6 +108,12 @@ def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame
     ``dfbetas = d_j / se_j`` with the standard error from all data at the variance components of
     the fit without the unit (as in metafor's ``rma.mv``).
 
+    With more than 400 rows (cells, or models) both are first computed to first order, by one
+    scoring step of the variance components from those of all rows; the regression is fitted again
+    without a unit whose ``|dfbetas|`` in some covariate is then .2 or more, that moves the variance
+    components by half or to zero, or without which the coefficients are not identified. With fewer
+    rows it is fitted again without every unit.
+
     Parameters
     ----------
     trend : TrendFit
@@ -127,29 +138,45 @@ def influence_measures(trend: TrendFit, *, unit: Unit = "model") -> pd.DataFrame
     names = list(trend.terms) if trend.panel is None else covariates
     columns = [trend.terms.index(name) for name in names]
     precision = np.linalg.inv(trend.reml.cov[np.ix_(columns, columns)])
+    models, labels = trend.design.models, trend.clusters if unit == "cluster" else None
+    unit_of = dict(zip(models, labels or models, strict=True))
+    units = list(dict.fromkeys(unit_of.values()))
     rows: list[list[object]] = []
-    for name, fit in _refits(trend, unit).items():
-        if isinstance(fit, str):
-            rows.append([name, *np.full(2 + len(covariates), np.nan)])
-            continue
-        change = trend.estimates[columns] - fit.estimates[[fit.terms.index(x) for x in names]]
-        scaled = change / _errors_with_components_of(fit, trend)[columns]
-        dfbetas = [scaled[names.index(term)] for term in covariates]
-        rows.append([name, fit.nobs, change @ precision @ change, *dfbetas])
-    labels = ["without", "n_models", "cooks_distance", *(f"dfbetas[{x}]" for x in covariates)]
-    return ResultFrame(rows, columns=labels)
+    for name, (change, errors) in zip(units, _changes(trend, unit_of, columns), strict=True):
+        size = sum(label != name for label in unit_of.values())
+        dfbetas = [(change / errors)[names.index(term)] for term in covariates]
+        known = bool(np.isfinite(change).all())
+        distance = change @ precision @ change
+        rows.append([name, size if known else np.nan, distance, *dfbetas])
+    named = ["without", "n_models", "cooks_distance", *(f"dfbetas[{x}]" for x in covariates)]
+    return ResultFrame(rows, columns=named)
 
 
-def _errors_with_components_of(other: TrendFit, trend: TrendFit) -> Floats:
-    """Standard errors (p,) of `trend` with the variance components of `other`."""
-    S = trend.reml.V.copy()
-    for name, code in zip(trend.components, trend.reml.codes, strict=True):
-        S += other.components.get(name, 0.0) * (code[:, None] == code)
-    X = trend.reml.X
-    try:
-        return np.asarray(np.sqrt(np.diag(np.linalg.inv(X.T @ np.linalg.solve(S, X)))), dtype=float)
-    except np.linalg.LinAlgError:
-        return np.full(X.shape[1], np.nan)
+def _changes(
+    trend: TrendFit, unit_of: dict[str, str], columns: list[int]
+) -> list[tuple[Floats, Floats]]:
+    """Change (q,) of some coefficients without each unit, and their standard errors (q,).
+
+    `unit_of` has the unit of each model. By the rule of `influence_measures`: one step, or a refit.
+    """
+    units = list(dict.fromkeys(unit_of.values()))
+    rows = trend.design.models if trend.panel is None else trend.panel.model
+    position = np.array([units.index(unit_of[str(name)]) for name in rows])
+    found = delete_units(trend.reml, position) if trend.reml.y.size > EXACT_ROWS else None
+    changes = []
+    for number, unit in enumerate(units):
+        if found is not None and found.reliable[number]:
+            change, errors = found.change[number][columns], found.std_errors[number][columns]
+            if np.abs(change / errors).max() < EXACT_DFBETAS:
+                changes.append((change, errors))
+                continue
+        try:
+            without = {name for name, label in unit_of.items() if label == unit}
+            params, errors = estimates_without(trend, without)
+        except (NotIdentifiedError, FitError):
+            params, errors = np.full((2, trend.estimates.size), np.nan)
+        changes.append(((trend.estimates - params)[columns], errors[columns]))
+    return changes
 
 
 def leverage_by_cluster(trend: TrendFit) -> pd.DataFrame:

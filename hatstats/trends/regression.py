@@ -15,7 +15,7 @@ from hatstats.estimators.aggregate.panel_regression import Panel, family_labels,
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import one_thread
-from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.inference.validation import member, negative_variance
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
@@ -107,16 +107,12 @@ def fit_trend(
     member("vcov", vcov, get_args(Vcov), "unknown kind of covariance", "use one of")
     member("link", link, get_args(Link), "unknown link", "use one of")
     member("scope", scope, get_args(ModelScope), "unknown scope", "use one of")
-    if isinstance(scores, AggregateProfile):
-        scored = {name for part in scores.parts for name in part.counts.models}
-        table = scores.study.models[scores.study.models["model"].isin(scored)]
-        design = _design(table, formula, cluster, models, trusted)
-        _check_clusters(design, cluster, scope)
-        return _one_regression(scores, design, cluster, vcov).over(scope)
-    if isinstance(scores, TransferProfile):
+    if not isinstance(scores, HatScores | AggregateProfile):
         scores = scores.hat()
-    design = _design(scores.covariates, formula, cluster, models, trusted)
+    design = _design(_covariates(scores), formula, cluster, models, trusted)
     _check_clusters(design, cluster, scope)
+    if isinstance(scores, AggregateProfile):
+        return _one_regression(scores, design, cluster, vcov).over(scope)
     return _two_stages(scores, design, cluster, vcov, link).over(scope)
 
 
@@ -207,34 +203,45 @@ def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
     return cov
 
 
-def _two_stages(
-    scores: HatScores, design: Design, cluster: str, vcov: Vcov, link: Link
-) -> TrendFit:
-    """Scores regressed on covariates, with their known covariance."""
+def _meta_regression(
+    scores: HatScores, design: Design, cluster: str, link: Link
+) -> tuple[RemlFit, dict[str, float]]:
+    """REML fit of scores or their logits on covariates, and its components by name."""
     labels = design.clusters
     kept = [scores.models.index(name) for name in design.models]
     X = np.column_stack([np.ones(len(kept)), design.matrix])
     groupings = {"model": np.array(design.models)}
     if 1 < len(set(labels)) < len(labels):
         groupings = {cluster: np.array(labels), **groupings}
-    y, V, slope = scores.estimates[kept], _known_covariance(scores, kept), np.ones(len(kept))
+    y, V = scores.estimates[kept], _known_covariance(scores, kept)
     if link == "logit":
-        slope = 1.0 / (y * (1.0 - y))
         y, V = _on_logits(scores, design.models, y, V)
     fit = fit_reml(y, X, V, list(groupings.values()))
+    return fit, dict(zip(groupings, map(float, fit.variance_components), strict=True))
+
+
+def _two_stages(
+    scores: HatScores, design: Design, cluster: str, vcov: Vcov, link: Link
+) -> TrendFit:
+    """Scores regressed on covariates, with their known covariance."""
+    labels = design.clusters
+    fit, components = _meta_regression(scores, design, cluster, link)
+    kept = [scores.models.index(name) for name in design.models]
+    y = scores.estimates[kept]
+    slope = 1.0 / (y * (1.0 - y)) if link == "logit" else np.ones(len(kept))
     return TrendFit(
         formula=design.formula,
         terms=("Intercept", *design.terms),
         reml=fit,
         robust=robust_covariance(fit, _units(labels, design.models), vcov),
         sampled=sampled_items(fit, partial(_freedom, scores, kept, slope)),
-        components=dict(zip(groupings, map(float, fit.variance_components), strict=True)),
+        components=components,
         clusters=labels,
         cluster=cluster,
         design=design,
         surface=Surface.one_line(fit.params, link),
         scale="accuracy" if link == "identity" else "logit",
-        collapsed=(y, X),
+        collapsed=(fit.y, fit.X),
         scores=scores,
     )
 
@@ -272,18 +279,61 @@ def _on_logits(
     return np.log(y / (1.0 - y)), V * np.outer(slope, slope)
 
 
+def estimates_without(trend: TrendFit, names: Collection[str]) -> tuple[Floats, Floats]:
+    """Coefficients of a trend (p,) fitted without the models of these `names`.
+
+    And its standard errors (p,) from all models at the variance components of that fit. NaN where
+    a coefficient of the trend is none of that fit; NotIdentifiedError or FitError where the rest
+    cannot be fitted.
+    """
+    rest = [name for name in trend.design.models if name not in names]
+    profile = trend.scores
+    design = _design(_covariates(profile), trend.formula, trend.cluster, rest, True)
+    _check_clusters(design, trend.cluster, trend.scope)
+    if isinstance(profile, AggregateProfile):
+        panel = _panel(profile, design, trend.panel or profile.panel)
+        params, terms, components = panel.fit.params, panel.terms, panel.components
+    else:
+        link: Link = "logit" if trend.scale == "logit" else "identity"
+        fit, components = _meta_regression(profile, design, trend.cluster, link)
+        params, terms = fit.params, ("Intercept", *design.terms)
+    known = dict(zip(terms, params, strict=True))
+    S = trend.reml.V.copy()
+    for name, code in zip(trend.components, trend.reml.codes, strict=True):
+        S += components.get(name, 0.0) * (code[:, None] == code)
+    X = trend.reml.X
+    try:
+        variances = np.diag(np.linalg.inv(X.T @ np.linalg.solve(S, X)))
+    except np.linalg.LinAlgError:
+        variances = np.full(X.shape[1], np.nan)
+    return np.array([known.get(name, np.nan) for name in trend.terms]), np.sqrt(variances)
+
+
+def _covariates(scores: HatScores | AggregateProfile) -> pd.DataFrame:
+    """Table of the models that have scores."""
+    if isinstance(scores, HatScores):
+        return scores.covariates
+    scored = {name for part in scores.parts for name in part.counts.models}
+    return scores.study.models[scores.study.models["model"].isin(scored)]
+
+
+def _panel(profile: AggregateProfile, design: Design, near: Panel) -> Panel:
+    """Panel regression with the design's covariates, sought from the solution of a near one."""
+    return fit_panel(
+        profile.parts,
+        family_of=dict(zip(design.models, design.clusters, strict=True)),
+        covariates=dict(zip(design.models, design.matrix, strict=True)),
+        terms=design.terms,
+        slope=profile.panel.slope,
+        near=near,
+    )
+
+
 def _one_regression(
     profile: AggregateProfile, design: Design, cluster: str, vcov: Vcov
 ) -> TrendFit:
     """Target logits regressed on source logits and covariates together."""
-    family_of = dict(zip(design.models, design.clusters, strict=True))
-    panel = fit_panel(
-        profile.parts,
-        family_of=family_of,
-        covariates=dict(zip(design.models, design.matrix, strict=True)),
-        terms=design.terms,
-        slope=profile.panel.slope,
-    )
+    panel = _panel(profile, design, profile.panel)
     units = dict(zip(design.models, _units(design.clusters, design.models), strict=True))
     clusters = np.array([units[str(name)] for name in panel.model])
     return TrendFit(

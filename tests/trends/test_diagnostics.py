@@ -11,6 +11,8 @@ from scipy import stats
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.inference.arrays import Floats
+from hatstats.trends import diagnostics
 from hatstats.trends.diagnostics import (
     collinearity,
     influence_measures,
@@ -18,7 +20,7 @@ from hatstats.trends.diagnostics import (
     leverage_by_cluster,
     within_between,
 )
-from hatstats.trends.regression import fit_trend
+from hatstats.trends.regression import estimates_without, fit_trend
 from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
     FAMILY,
@@ -79,6 +81,39 @@ def test_leave_one_out_gives_a_reason_where_the_rest_cannot_be_fitted_degenerate
     assert rows.loc[rows["without"] != "", "estimate"].isna().all()
     assert rows.loc[rows["without"] != "", "method"].str.contains("all 4 models are of one").all()
     assert influence_measures(trend, unit="cluster")["cooks_distance"].isna().all()
+
+
+def test_one_step_influence_against_refits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without refits, and by the rule: models of influence exactly, all others nearly."""
+    rng = np.random.default_rng(5)
+    table = table_of_models(5, np.repeat(np.arange(9), 4))
+    source = rng.uniform(0.4, 0.9, 36)
+    logit = np.log(source / (1 - source))[:, None] + rng.normal(-0.5, 0.4, (36, 1))
+    logit = logit + rng.normal(0, 0.2, (36, 12))
+    logit[7] += 1.2
+    accuracy = np.column_stack([source, 1 / (1 + np.exp(-logit))])
+    trend = fit_trend(fit_aggregate(aggregate_study(table, accuracy)), FORMULA)
+    assert trend.reml.y.size > diagnostics.EXACT_ROWS
+    refits = []
+
+    def counted(trend: TrendFit, names: set[str]) -> tuple[Floats, Floats]:
+        refits.extend(names)
+        return estimates_without(trend, names)
+
+    monkeypatch.setattr(diagnostics, "estimates_without", counted)
+    by_rule = influence_measures(trend).set_index("without")
+    fitted_again = list(refits)
+    monkeypatch.setattr(diagnostics, "EXACT_DFBETAS", np.inf)
+    one_step = influence_measures(trend).set_index("without")
+    monkeypatch.setattr(diagnostics, "EXACT_ROWS", 10_000)
+    exact = influence_measures(trend).set_index("without")
+    assert 0 < len(fitted_again) < 18
+    terms = [name for name in exact if name.startswith("dfbetas")]
+    assert exact[terms].abs().to_numpy().max() > 0.3
+    np.testing.assert_allclose(one_step[terms], exact[terms], atol=0.1)
+    pd.testing.assert_frame_equal(by_rule.loc[fitted_again], exact.loc[fitted_again])
+    large = exact[terms].abs().max(axis=1) >= 2 * diagnostics.EXACT_DFBETAS
+    assert set(exact.index[large]) <= set(fitted_again)
 
 
 def test_collinearity_of_a_trend(trends: dict[str, TrendFit]) -> None:

@@ -211,14 +211,16 @@ def fit_panel(
     covariates: dict[str, Floats] | None = None,
     terms: Sequence[str] = (),
     slope: float | None = None,
+    near: Panel | None = None,
 ) -> Panel:
     """Fit the regression described at the top of this module by REML.
 
     `family_of` names each model's family; `covariates` has a row (k,) per model, and models without
     one are left out; `terms` are the names of the k covariates. A `slope` that is given is held
-    fixed; 1 is a shift of logits. Raises `NotIdentifiedError` with too few models for the
-    coefficients, or source accuracies that do not differ; warns if slope and covariance do not
-    settle.
+    fixed; 1 is a shift of logits. The search for the variances, and for the same slopes, starts
+    from `near`, a fit of nearly the same data: some models more, or other covariates. Raises
+    `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
+    differ; warns if slope and covariance do not settle.
     """
     width = len(terms)
     blocks, source_fits, source_models = [], [], []
@@ -259,14 +261,22 @@ def fit_panel(
     if slope is None:
         response = y
         # The slope enters the known covariance too; least squares is near enough to start from.
-        beta = np.linalg.lstsq(X, y, rcond=None)[0][slopes]
+        same = near is not None and near.terms[near.n_intercepts :] == (
+            *coefficients[slopes],
+            *terms,
+        )
+        beta = near.slopes() if near and same else np.linalg.lstsq(X, y, rcond=None)[0][slopes]
     else:
         response, beta = y - slope * source, np.full(len(parts), slope)
+    start = None
+    if near is not None and set(groupings) == set(near.components):
+        start = np.array([near.components[name] for name in groupings])
     damping, previous = np.ones(len(parts)), np.zeros(len(parts))
     for _ in range(_ROUNDS):
         shared = same_source * (beta[benchmark] ** 2 * source_var)[:, None]
         try:
-            fit = fit_reml(response, X, np.diag(target_var) + shared, list(groupings.values()))
+            V = np.diag(target_var) + shared
+            fit = fit_reml(response, X, V, list(groupings.values()), start=start)
         except NotIdentifiedError as error:
             raise NotIdentifiedError(
                 f"{y.size} cells of {np.unique(model).size} models cannot separate the effects of "
@@ -274,6 +284,7 @@ def fit_panel(
             ) from error
         if slope is not None or np.allclose(fit.params[slopes], beta, rtol=0.05):
             break
+        start = fit.variance_components
         step = fit.params[slopes] - beta
         # Where source accuracies hardly differ, full steps can alternate between two slopes.
         damping = np.where(step * previous < 0, 0.5 * damping, damping)

@@ -32,6 +32,11 @@ from hatstats.inference.newton import maximise as newton
 # Newton decrement, about twice the distance to the maximum, at which one last step follows: it
 # squares the error once more.
 _DECREMENT = 1e-8
+# Rows up to which independent blocks are worked on as one: many small ones cost more than they
+# save.
+_POOLED = 60
+# Every how many points of a ray a peak that was reached from a near solution is compared with.
+_COARSE = 4
 # Fall of the log-likelihood that counts as rounding error.
 _ROUNDING = 1e-10
 
@@ -42,17 +47,18 @@ class Problem:
 
     `y` (n,) and the full-rank design `X` (n, k) are sorted by `order` (n,), original row numbers;
     neither V nor a grouping connects two `blocks`. `V` has the known covariance of each block,
-    `shared` its ``Z_k Z_k'``, 1 where two rows share a group; `indicators` are ``Z_k'``, None for
-    one random effect per row. `constant` are the terms of the log-likelihood without tau2.
+    `shared` its ``Z_k Z_k'``, 1 where two rows share a group; `groups` its ``Z_k'`` (groups of the
+    block, rows of the block), None for one random effect per row. `constant` are the terms of the
+    log-likelihood without tau2.
     """
 
     y: Floats
     X: Floats
-    indicators: tuple[sparse.csr_array | None, ...]
     order: Ints
     blocks: tuple[slice, ...]
     V: tuple[Floats, ...]
     shared: tuple[tuple[Floats, ...], ...]
+    groups: tuple[tuple[sparse.csr_array | None, ...], ...]
     constant: float
 
     @property
@@ -69,17 +75,22 @@ def make_problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> Pr
         connected |= code[:, None] == code
     count, block = csgraph.connected_components(sparse.csr_array(connected), directed=False)
     order = np.argsort(block, kind="stable")
-    ends = np.cumsum(np.bincount(block, minlength=count)).tolist()
-    blocks = tuple(slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True))
+    blocks: list[slice] = []
+    for size in np.bincount(block, minlength=count).tolist():
+        first = blocks[-1] if blocks else slice(0, 0)
+        if blocks and first.stop - first.start + size <= _POOLED:
+            blocks[-1] = slice(first.start, first.stop + size)
+        else:
+            blocks.append(slice(first.stop, first.stop + size))
     codes = tuple(code[order] for code in codes)
-    indicators = tuple(indicator(code) for code in codes)
     shared = tuple(
         tuple((code[rows][:, None] == code[rows]).astype(np.float64) for code in codes)
         for rows in blocks
     )
+    groups = tuple(tuple(indicator(code[rows]) for code in codes) for rows in blocks)
     known = tuple(V[np.ix_(order[rows], order[rows])] for rows in blocks)
     constant = -0.5 * (n - k) * np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(X.T @ X)[1]
-    return Problem(y[order], X[order], indicators, order, blocks, known, shared, float(constant))
+    return Problem(y[order], X[order], order, tuple(blocks), known, shared, groups, float(constant))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,25 +178,50 @@ def loglik_at(problem: Problem, tau2: Floats) -> float:
 
 def indicator(code: Ints) -> sparse.csr_array | None:
     """``Z'`` (groups, n) of a grouping; None where every row is a group, so that ``Z Z' = I``."""
-    n, count = len(code), int(code.max()) + 1
+    labels, code = np.unique(code, return_inverse=True)
+    n, count = code.size, labels.size
     return sparse.csr_array((np.ones(n), (code, np.arange(n)))) if count < n else None
 
 
-def cross_products(
-    P: Floats, indicators: tuple[sparse.csr_array | None, ...]
-) -> tuple[Floats, list[list[Floats]]]:
-    """``tr(Z_k Z_k' P Z_l Z_l' P)`` for all pairs (K, K), and the blocks ``Z_k' P Z_l``."""
-    rows = [P if Z is None else Z @ P for Z in indicators]
-    # P is symmetric, so Z_k' P Z_l = (Z_l' (Z_k' P)')', of which (Z_l' P)' is known already.
-    blocks = [
-        [
-            row if Z is None else other.T if own is None else (Z @ row.T).T
-            for Z, other in zip(indicators, rows, strict=True)
-        ]
-        for own, row in zip(indicators, rows, strict=True)
-    ]
-    traces = np.array([[np.vdot(block, block) for block in line] for line in blocks])
-    return traces, blocks
+def _summed(Z: sparse.csr_array | None, rows: Floats) -> Floats:
+    """``Z' rows``: sums over the rows of each group."""
+    return rows if Z is None else Z @ rows
+
+
+class Traces:
+    """``tr(Z_k' P Z_k)`` (K,) and ``tr(Z_k Z_k' P Z_l Z_l' P)`` (K, K), added up block by block.
+
+    ``P = W - WX C X'W`` with W block-diagonal: inside a block ``Z_k'PZ_l`` is ``B_kl - Q_k C Q_l'``
+    with ``B_kl = Z_k'WZ_l`` and ``Q_k = Z_k'WX``, between blocks it is the second term alone, so
+    that no matrix larger than a block is needed. `C` is (k, k).
+    """
+
+    def __init__(self, count: int, C: Floats) -> None:
+        self._C = C
+        self._linear, self._square = np.zeros(count), np.zeros((count, count))
+        self._products = np.zeros((count, *C.shape))
+
+    def add(self, B: list[list[Floats]], Q: list[Floats]) -> None:
+        """Add a block with its ``B_kl`` and ``Q_k``."""
+        scaled = [q @ self._C for q in Q]
+        for k, line in enumerate(B):
+            self._linear[k] += np.trace(line[k])
+            self._products[k] += Q[k].T @ Q[k]
+            for m in range(k, len(B)):
+                cross = np.vdot(scaled[k], line[m] @ Q[m])
+                self._square[k, m] += np.vdot(line[m], line[m]) - 2.0 * cross
+
+    def totals(self) -> tuple[Floats, Floats]:
+        """Both kinds of traces of all blocks added so far."""
+        moved = self._products @ self._C
+        square = np.triu(self._square + np.einsum("kij,lji->kl", moved, moved))
+        return self._linear - np.trace(moved, axis1=1, axis2=2), square + np.triu(square, 1).T
+
+
+def cross_products(W: Floats, Z: tuple[sparse.csr_array | None, ...]) -> list[list[Floats]]:
+    """``Z_k' W Z_l`` for all pairs of groupings, W (m, m) symmetric."""
+    rows = [_summed(own, W) for own in Z]
+    return [[_summed(other, row.T).T for other in Z] for row in rows]
 
 
 def expand(problem: Problem, tau2: Floats) -> Expansion:
@@ -196,16 +232,26 @@ def expand(problem: Problem, tau2: Floats) -> Expansion:
         return Expansion(value=-np.inf, gradient=nothing, information=np.diag(nothing))
     loglik, factor = found
     Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
-    traces, blocks = cross_products(projection(factor), problem.indicators)
-    sums = [Py if Z is None else Z @ Py for Z in problem.indicators]
-    score = np.array([0.5 * (s @ s - np.trace(blocks[k][k])) for k, s in enumerate(sums)])
-    quadratic = np.array(
-        [[a @ blocks[k][m] @ b for m, b in enumerate(sums)] for k, a in enumerate(sums)]
-    )
-    expected = 0.5 * traces
+    WX = _solve(factor.lower, factor.blocks, factor.basis @ factor.triangle, transpose=True)
+    inner = linalg.solve_triangular(factor.triangle, np.eye(len(factor.triangle)))
+    traces = Traces(tau2.size, inner @ inner.T)
+    squares, quadratic = np.zeros(tau2.size), np.zeros((tau2.size, tau2.size))
+    projected = np.zeros((tau2.size, problem.X.shape[1]))
+    for lower, rows, Z in zip(factor.lower, factor.blocks, problem.groups, strict=True):
+        B = cross_products(cholesky_inverse(lower), Z)
+        Q = [_summed(own, WX[rows]) for own in Z]
+        sums = [_summed(own, Py[rows]) for own in Z]
+        traces.add(B, Q)
+        for k, own in enumerate(sums):
+            squares[k] += own @ own
+            projected[k] += own @ Q[k]
+            quadratic[k] += [own @ B[k][m] @ other for m, other in enumerate(sums)]
+    quadratic -= projected @ inner @ inner.T @ projected.T
+    trace, square = traces.totals()
+    expected = 0.5 * square
     return Expansion(
         value=loglik,
-        gradient=score,
+        gradient=0.5 * (squares - trace),
         information=quadratic - expected,
         substitute=lambda: expected,
     )
@@ -219,9 +265,17 @@ class Peak:
     loglik: float
 
 
-def maximise(problem: Problem) -> Peak:
-    """Highest peak of the restricted likelihood on ``tau2 >= 0``; FitError if none is found."""
+def maximise(problem: Problem, start: Floats | None = None) -> Peak:
+    """Highest peak of the restricted likelihood on ``tau2 >= 0``; FitError if none is found.
+
+    A `start` (K,), the solution of nearly the same problem, is climbed from first; its peak stands
+    unless one of the points of a coarse net is higher, in which case all starts are tried.
+    """
     peaks: list[Peak] = []
+    if start is not None and (peak := _climb(problem, start, peaks)) is not None:
+        net = (loglik_at(problem, point) for ray in _rays(problem) for point in ray[::_COARSE])
+        if all(height <= peak.loglik for height in net):
+            return peak
     for start in _starts(problem):
         peak = _climb(problem, start, peaks) or _climb(problem, _search(problem, start), peaks)
         if peak is not None and peak not in peaks:
@@ -242,13 +296,13 @@ def residual_scale(problem: Problem) -> float:
     return float(residual @ residual) / freedom
 
 
-def _starts(problem: Problem) -> list[Floats]:
-    """Local maxima along rays from the origin: one ray per component, and the diagonal.
+def _rays(problem: Problem) -> list[list[Floats]]:
+    """Points along rays from the origin: one ray per component, and the diagonal.
 
-    Points along a ray are spaced evenly in the logarithm, from far below the smallest sampling
-    variance to above the largest: a peak can lie at the scale of any of them.
+    They are spaced evenly in the logarithm, from far below the smallest sampling variance to above
+    the largest: a peak can lie at the scale of any of them.
     """
-    count = len(problem.indicators)
+    count = len(problem.shared[0])
     known = problem.variances
     largest = max(residual_scale(problem), float(known.max())) or 1.0
     smallest = float(known.min(initial=largest, where=known > 0))
@@ -256,10 +310,16 @@ def _starts(problem: Problem) -> list[Floats]:
     steps = 4 + int(np.ceil(2 * np.log10(largest / low)))
     sizes = np.concatenate([[0.0], np.geomspace(low, 3.0 * largest, steps)])
     directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
+    # A little of every component, so that only the origin starts on the boundary.
+    return [
+        [size * (0.97 * direction + 0.03 / count) for size in sizes] for direction in directions
+    ]
+
+
+def _starts(problem: Problem) -> list[Floats]:
+    """Local maxima along the rays."""
     starts: list[Floats] = []
-    for direction in directions:
-        # A little of every component, so that only the origin starts on the boundary.
-        ray = [size * (0.97 * direction + 0.03 / count) for size in sizes]
+    for ray in _rays(problem):
         heights = np.array([loglik_at(problem, point) for point in ray])
         padded = np.concatenate([[-np.inf], heights, [-np.inf]])
         maxima = (heights >= padded[:-2]) & (heights > padded[2:])

@@ -114,19 +114,22 @@ class RemlFit:
         return Heterogeneity(q, df, float(special.chdtrc(df, q)), 100.0 * tau2 / (tau2 + typical))
 
 
-def fit_reml(y: Any, X: Any, V: Any, groupings: Sequence[Any] = ()) -> RemlFit:
+def fit_reml(
+    y: Any, X: Any, V: Any, groupings: Sequence[Any] = (), *, start: Floats | None = None
+) -> RemlFit:
     """Fit ``y ~ N(X b, V + sum_k tau2_k Z_k Z_k')`` by restricted maximum likelihood.
 
     `X` (n, k) has full column rank, constant included by the caller; `V` (n, n), the known sampling
     covariance of `y` (n,), may be singular as long as ``S`` is not. Rows with equal labels of a
     grouping (n,) share one random effect; unique labels give one per row; without groupings the fit
     is the fixed-effect one. Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1,
-    ...))``. NotIdentifiedError for fewer rows than coefficients, or variance components that the
-    rows cannot distinguish; FitError if no maximum was found.
+    ...))``. `start` (K,), the components of nearly the same data (a row less, a V that differs
+    slightly), shortens the search. NotIdentifiedError for fewer rows than coefficients, or variance
+    components that the rows cannot distinguish; FitError if no maximum was found.
     """
     y, X, V, codes = _validated(y, X, V, groupings)
     problem = _problem(y, X, V, codes)
-    peak = reml.maximise(problem) if codes else reml.Peak(np.zeros(0), np.nan)
+    peak = reml.maximise(problem, start) if codes else reml.Peak(np.zeros(0), np.nan)
     factor = reml.factorise(reml.marginal(problem, peak.tau2), problem.blocks, problem.y, problem.X)
     inner = linalg.solve_triangular(factor.triangle, np.eye(X.shape[1]), check_finite=False)
     weights, S = np.empty_like(V), V.copy()
@@ -196,7 +199,9 @@ def _check_components(X: Floats, codes: tuple[Ints, ...]) -> None:
         return
     basis = np.linalg.qr(X)[0]
     annihilator = np.eye(len(X)) - basis @ basis.T
-    gram = reml.cross_products(annihilator, tuple(map(reml.indicator, codes)))[0]
+    groups = tuple(map(reml.indicator, codes))
+    products = reml.cross_products(annihilator, groups)
+    gram = np.array([[np.vdot(block, block) for block in line] for line in products])
     size = np.sqrt(np.diag(gram))
     lost = np.flatnonzero(size <= 1e-8 * len(X) ** 0.5)
     if lost.size:
@@ -232,9 +237,8 @@ def satterthwaite(fit: RemlFit, L: Any) -> Floats:
         return np.full(len(contrasts), np.nan)
     spread = np.linalg.inv(information)
     projected = fit.weights @ fit.X @ fit.cov @ contrasts.T
-    groups = [reml.indicator(fit.codes[index]) for index in active]
-    sums = [projected if Z is None else Z @ projected for Z in groups]
-    slope = np.array([(rows**2).sum(axis=0) for rows in sums])
+    same = [code[:, None] == code for code in (fit.codes[index] for index in active)]
+    slope = np.array([(projected * (pairs @ projected)).sum(axis=0) for pairs in same])
     variance = np.einsum("qp,pr,qr->q", contrasts, fit.cov, contrasts)
     result: Floats = 2.0 * variance**2 / np.einsum("kq,kl,lq->q", slope, spread, slope)
     return result

@@ -1,0 +1,85 @@
+"""Meta-regression without some rows: by blocks, against the likelihood of the other rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize
+
+from hatstats.inference.reml import likelihood
+from hatstats.inference.reml.deletion import delete_units
+from hatstats.inference.reml.meta_regression import fit_reml
+
+
+def _data(seed: int, groups: int = 12, size: int = 6) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    code = np.repeat(np.arange(groups), size)
+    X = np.column_stack([np.ones(code.size), rng.normal(size=code.size)])
+    V = np.diag(rng.uniform(0.02, 0.1, code.size))
+    y = X @ [0.3, 0.5] + rng.normal(0, 0.5, groups)[code] + rng.normal(0, 0.4, code.size)
+    return y, X, V, code
+
+
+def test_without_components_the_deletion_is_exact_against_naive() -> None:
+    y, X, V, code = _data(1)
+    found = delete_units(fit_reml(y, X, V), code)
+    assert found.reliable.all()
+    whole = fit_reml(y, X, V)
+    for unit in range(12):
+        rest = code != unit
+        other = fit_reml(y[rest], X[rest], V[np.ix_(rest, rest)])
+        np.testing.assert_allclose(whole.params - other.params, found.change[unit], atol=1e-12)
+    np.testing.assert_allclose(found.std_errors, np.sqrt(np.diag(whole.cov))[None].repeat(12, 0))
+
+
+def test_one_scoring_step_comes_near_the_refit_against_naive() -> None:
+    y, X, V, code = _data(2)
+    groupings = [code, np.arange(code.size)]
+    whole = fit_reml(y, X, V, groupings)
+    found = delete_units(whole, code)
+    assert found.reliable.sum() >= 10
+    for unit in np.flatnonzero(found.reliable):
+        rest = code != unit
+        kept = [labels[rest] for labels in groupings]
+        other = fit_reml(y[rest], X[rest], V[np.ix_(rest, rest)], kept)
+        change = whole.params - other.params
+        error = np.sqrt(np.diag(whole.cov))
+        assert np.abs((change - found.change[unit]) / error).max() < 0.05
+
+
+def test_a_unit_that_alone_identifies_a_coefficient_is_not_reliable_degenerate() -> None:
+    y, X, V, code = _data(3)
+    found = delete_units(fit_reml(y, np.column_stack([X, code == 4]), V, [code * 2 + 1]), code)
+    assert not found.reliable[4]
+    assert np.isnan(found.change[4]).all()
+    assert found.reliable.sum() > 8
+
+
+def test_a_start_does_not_lead_to_a_lower_peak_against_naive() -> None:
+    """From a poor start, and from one at zero, the maximum is that of the full search."""
+    for seed in range(4):
+        y, X, V, code = _data(10 + seed, groups=5, size=4)
+        groupings = [code, np.arange(code.size)]
+        whole = fit_reml(y, X, V, groupings)
+        for start in (np.zeros(2), np.array([30.0, 1e-6])):
+            again = fit_reml(y, X, V, groupings, start=start)
+            np.testing.assert_allclose(again.loglik, whole.loglik, atol=1e-9)
+
+
+def test_expansion_by_blocks_against_differences() -> None:
+    """Score and observed information are the derivatives of the log-likelihood."""
+    y, X, V, code = _data(7)
+    V = V + 0.01 * (code[:, None] // 3 == code // 3)
+    problem = likelihood.make_problem(y, X, V, (code // 3, code, np.arange(code.size)))
+    assert len(problem.blocks) > 1
+    at = np.array([0.05, 0.2, 0.1])
+    found = likelihood.expand(problem, at)
+
+    def value(tau2: np.ndarray) -> float:
+        return likelihood.loglik_at(problem, tau2)
+
+    np.testing.assert_allclose(found.gradient, optimize.approx_fprime(at, value, 1e-7), rtol=1e-4)
+    slopes = [
+        (likelihood.expand(problem, at + 1e-6 * e).gradient - found.gradient) / 1e-6
+        for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(found.information, -np.array(slopes), rtol=1e-3)
