@@ -30,8 +30,9 @@ from hatstats.study import Study
 SHOWN_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 # Fewer wordings than this have too few degrees of freedom for Satterthwaite's approximation.
 _FEW_WORDINGS = 5
-# With three trials the test of fit finds two humps of hardness in a quarter of studies.
-_FEW_TRIALS = 4.5
+# The test of fit finds two humps of hardness, or four levels, in 3 to 29 of 100 studies of 250
+# items with three or ten trials.
+_FEW_TRIALS = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -97,8 +98,8 @@ class ItemProfile(TransferProfile):
     def _few_trials_part(self) -> str:
         """What a latent fit takes for granted, since few trials cannot show it."""
         few = [
-            f" Items of {part.benchmark} have about {found:.2g} effective trials: two humps of "
-            "hardness, or a few levels, would not show, and intervals take it to be smooth."
+            f" Intervals take hardness to be smooth: with about {found:.2g} effective trials of an "
+            f"item of {part.benchmark} two humps of it, or a few levels, would seldom show."
             for part in self.counts
             if self.method == "latent" and (found := np.median(part.effective_trials)) < _FEW_TRIALS
         ]

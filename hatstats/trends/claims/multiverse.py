@@ -245,8 +245,10 @@ def list_specifications(
     as reported
     reference uniform
     conditioning observed
+    profiles fitted alone
     logits of scores
     standard errors CR3
+    without weakly identified models
     """
     study = as_study(study, "list_specifications")
     base = base or default_specification(study)

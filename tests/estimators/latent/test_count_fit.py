@@ -114,8 +114,8 @@ def test_errors_of_a_rejected_fit_are_widened_by_its_factor() -> None:
 
 
 def test_few_trials_say_what_they_cannot_show() -> None:
-    words = "would not show, and intervals take it to be smooth"
-    for trials, said in ((3, True), (10, False)):
+    words = "Intervals take hardness to be smooth: with about {} effective trials"
+    for trials, said in ((3, True), (10, True), (20, False)):
         study = simulate_study((0.0, 1.0), shape=Shape(100, 1, trials), rng=1)
         scores = hs.fit_profile(study, method="latent").hat()
-        assert (words in " ".join(scores.summary().split())) is said
+        assert (words.format(trials) in " ".join(scores.summary().split())) is said
