@@ -176,16 +176,19 @@ def open_study(path: Path, choice: Choice) -> Study:
     try:
         done = convert_logs(path, settings=settings)
     except DataError as error:
-        raise DataError(f"{_in_options(str(error))} (--set and --map: hatstats convert)") from None
+        raise DataError(_in_options(str(error), path)) from None
     for note in done.notes:
-        print(in_flags(_in_options(f"Note: {note}")), file=sys.stderr)
+        print(_in_options(f"Note: {note}", path), file=sys.stderr)
     return done.study
 
 
-def _in_options(text: str) -> str:
-    """A text with settings of a conversion that verbs about tables have as options."""
+def _in_options(text: str, table: Path) -> str:
+    """A text about a table in the options that verbs have, and where the others are to be had."""
     text = text.replace("settings={'source_language': 'CODE'}", "--source CODE")
-    return text.replace("settings={'chance': '0.25'}", "--chance 0.25")
+    text = in_flags(text.replace("settings={'chance': '0.25'}", "--chance 0.25"))
+    others = " and ".join(flag for flag in ("--set", "--map") if f"{flag} " in text)
+    way = f"hatstats convert {table} --out STUDY, whose STUDY this command reads"
+    return f"{text} ({others}: options of {way})" if others else text
 
 
 def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:

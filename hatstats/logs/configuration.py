@@ -70,6 +70,14 @@ def _parsed(text: str) -> dict[str, str]:
     return {name: value for name, value in pairs if value}
 
 
+def what_differs(one: str, other: str) -> str:
+    """Names of the settings in which two texts of settings differ, with both values."""
+    runs = [_parsed(one), _parsed(other)]
+    shown = (f"{name} ({' and '.join(run.get(name, 'none') for run in runs)})"
+             for name in sorted(_differing(runs)))  # fmt: skip
+    return ", ".join(shown)
+
+
 def _gather(part: object, found: dict[str, str], name: str = "") -> None:
     if isinstance(part, Mapping):
         for key, value in part.items():

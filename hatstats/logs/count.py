@@ -74,9 +74,9 @@ def responses(
     """Name the columns of a response and give every row a reason to be left out, or none.
 
     Returns the columns found and `constant` ones, all text; `right` (null where the row or its
-    score cannot be used) and `trials`; `score`, its text; `reason`; `code`, the trial as a small
-    number or null; `hatstats_file` where the table has it. With `marks` values are read one by one,
-    and `unread` says which answers count as wrong because there is none to grade.
+    score cannot be used); `trials`, where a row is not one; `score`, its text; `reason`; `code`,
+    the trial as a small number or null; `hatstats_file` where the table has it. With `marks` values
+    are read one by one, and `unread` says which answers count as wrong for want of one to grade.
     """
     import ibis
 
@@ -101,12 +101,17 @@ def responses(
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
     branches = [(_missing(found[name]), REASONS[name]) for name in NAMES[:-1] if name in found]
-    if marks is None or "correct" not in found:
-        right, trials, empty = _grades(found, marks)
+    grown: dict[str, ir.Value] = {}
+    if "correct" not in found:
+        right, grown["trials"], empty = _shares(found, marks)
         branches += [(empty, REASONS["empty"])]
-        unread = ibis.literal(False)
+    elif marks is None:
+        right, empty = _grades(found["correct"])
+        branches += [(empty, REASONS["empty"])]
     else:
-        right, trials, unread, losses = _marked(found["correct"], marks)
+        right, grown["unread"], losses = _marked(found["correct"], marks)
+        if marks.repeats > 1:
+            grown["trials"] = ibis.literal(marks.repeats, type="int64")
         branches += [(where & right.isnull(), REASONS[name]) for name, where in losses.items()]
     branches += [(right.isnull(), REASONS["neither"])]
     if LOST in table.columns:
@@ -121,7 +126,7 @@ def responses(
     reason = ibis.cases(*branches, else_=ibis.null("string"))
     score = next(found[name] for name in ("correct", "share", "n_correct") if name in found)
     columns["score"] = score.cast("string")
-    return table.select(**columns, right=right, trials=trials, unread=unread, reason=reason)
+    return table.select(**columns, right=right, **grown, reason=reason)
 
 
 def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) -> ir.Table:
@@ -129,7 +134,8 @@ def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) ->
 
     Beside the names found: `n_correct`, `n_trials`, `n_rows` (all rows), `n_kept`, `n_unread` (kept
     as wrong because there was no answer to grade), and where trials are numbered `codes`, the sum
-    of their powers of two, and `odd`, the rows it does not cover.
+    of their powers of two; any other trial adds 2^30. Each sum costs time: what follows from
+    another is not summed.
     """
     import ibis
 
@@ -137,33 +143,17 @@ def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) ->
     keys = [name for name in (*NAMES, *EXTRA) if name in rows.columns and name not in skipped]
     if by_file and FILE in rows.columns:
         keys.append(FILE)
-    # Texts are compared cell by cell, not row by row: whether all names are there is the same for
-    # all rows of a cell, and a score that cannot be used is null, which no sum takes in.
-    used = rows.right.notnull()
-    sums = {
-        "n_correct": rows.right.sum(),
-        "n_trials": rows.trials.sum(where=used),
-        "n_rows": rows.count(),
-        "n_kept": rows.right.count(),
-        "n_unread": rows.count(where=rows.unread),
-    }
+    sums = {"n_correct": rows.right.sum(), "n_rows": rows.count(), "n_kept": rows.right.count()}
+    if "trials" in rows.columns:
+        sums["n_trials"] = rows.trials.sum(where=rows.right.notnull())
+    if "unread" in rows.columns:
+        sums["n_unread"] = rows.count(where=rows.unread)
     if "code" in rows.columns and "prompt" in skipped:
-        power = ibis.literal(1, type="int64") << rows.code
-        sums["codes"] = power.sum(where=used)  # a row without a code adds nothing
-        sums["odd"] = rows.count(where=used & rows.code.isnull())
+        one = ibis.ifelse(rows.right.isnull(), ibis.null("int64"), ibis.literal(1, type="int64"))
+        sums["codes"] = (one << ibis.coalesce(rows.code, MOST_CODES)).sum()
     cells = rows.group_by(keys).aggregate(**sums)
-    nameless = [_missing(cells[name]) for name in NAMES[:-1] if name in keys]
-    if not nameless:
-        return cells
-    faulty = functools.reduce(operator.or_, nameless)
-    empty = {
-        name: 0 if name in ("n_kept", "n_unread", "odd") else ibis.null(cells[name].type())
-        for name in sums
-        if name != "n_rows"
-    }
-    return cells.mutate(
-        **{name: ibis.ifelse(faulty, nothing, cells[name]) for name, nothing in empty.items()}
-    )
+    derived = {"n_trials": cells.n_kept, "n_unread": ibis.literal(0, type="int64")}
+    return cells.mutate(**{name: value for name, value in derived.items() if name not in sums})
 
 
 def left_out(rows: ir.Table) -> ir.Table:
@@ -209,10 +199,8 @@ def _text(value: ir.Value) -> ir.Value:
     return value.cast("string")
 
 
-def _marked(
-    score: ir.Value, marks: Marks
-) -> tuple[ir.Value, ir.Value, ir.Value, dict[str, ir.Value]]:
-    """Right answers, trials, whether nothing was graded, and the rows of each kind of loss."""
+def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str, ir.Value]]:
+    """Right answers, whether nothing was graded, and the rows of each kind of loss."""
     import ibis
 
     kind = score.type()
@@ -243,43 +231,43 @@ def _marked(
         inside = ibis.ifelse((number >= 0) & (number <= 1), number, ibis.null("float64"))
         right = (inside * marks.repeats).round().cast("int64")
         branches += [((inside * marks.repeats - right).abs() < 1e-6, right)]
-    return ibis.cases(*branches, else_=none), whole, unread.fill_null(False), losses
+    return ibis.cases(*branches, else_=none), unread.fill_null(False), losses
 
 
 def _is_number(text: str) -> bool:
     return text.removeprefix("-").replace(".", "", 1).isdigit()
 
 
-def _grades(
+def _shares(
     found: Mapping[str, ir.Value], marks: Marks | None
 ) -> tuple[ir.Value, ir.Value, ir.Value]:
-    """Right answers (null where the score cannot be used), trials, whether the score is missing."""
+    """Right answers of counts or shares (null where no use), trials, whether one is missing."""
     import ibis
 
+    trials = found["n_trials"].cast("string").try_cast("float64")
+    score = found["share"] if "share" in found else found["n_correct"]
+    right = given = score.cast("string").try_cast("float64")
     if "share" in found:
-        trials = found["n_trials"].cast("string").try_cast("float64")
-        share = found["share"].cast("string").try_cast("float64")
-        right = share * trials / (marks.scale if marks else 1.0)
+        right = given * trials / (marks.scale if marks else 1.0)
         near = (right - right.round()).abs() < 1e-6 * ibis.greatest(1.0, trials)
         right = ibis.ifelse(near, right.round(), right)
-        # A share of the trials of one item is a whole number of them.
-        fine = (right >= 0) & (trials > 0) & (right <= trials) & (near | ("item" not in found))
-        return ibis.ifelse(fine, right, ibis.null("float64")), trials, share.isnull()
-    if "correct" not in found:
-        right = found["n_correct"].try_cast("float64")
-        trials = found["n_trials"].try_cast("float64")
-        fine = (right >= 0) & (trials > 0) & (right <= trials)
-        usable = ibis.ifelse(fine, right, ibis.null("float64"))
-        return usable, trials, right.isnull() | trials.isnull()
-    score = found["correct"]
+    fine = (right >= 0) & (trials > 0) & (right <= trials)
+    if "share" in found and "item" in found:
+        fine &= near  # a share of the trials of one item is a whole number of them
+    return ibis.ifelse(fine, right, ibis.null("float64")), trials, given.isnull() | trials.isnull()
+
+
+def _grades(score: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """Right answers of scores (null where they say neither), and whether a score is missing."""
+    import ibis
+
     kind = score.type()
     one, zero = ibis.literal(1, type="int64"), ibis.literal(0, type="int64")
     none = ibis.null("int64")
     if kind.is_boolean():
-        return score.cast("int64"), one, score.isnull()
+        return score.cast("int64"), score.isnull()
     if kind.is_numeric():
-        right = ibis.cases((score == 1, one), (score == 0, zero), else_=none)
-        return right, one, score.isnull()
+        return ibis.cases((score == 1, one), (score == 0, zero), else_=none), score.isnull()
     text = score.cast("string")
     number = text.try_cast("float64")
     # Words first, in the spellings that occur: reading numbers is slower, and folding the case of
@@ -291,7 +279,7 @@ def _grades(
         (number == 0, zero),
         else_=none,
     )
-    return right, one, text.isnull() | (text == "")
+    return right, text.isnull() | (text == "")
 
 
 def _spellings(words: Collection[str]) -> list[str]:

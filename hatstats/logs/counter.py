@@ -74,6 +74,14 @@ class Counter:
         cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
         inside = engine is self.local and rows.kind != "table"
         cells = self.local.store(cells if inside else engine.fetch(cells))
+        # Names are looked at cell by cell: whether all are there is the same for all of its rows.
+        names = [name for name in NAMES[:-1] if name in cells.columns]
+        if names:
+            self.local.connection.con.execute(
+                f"UPDATE {cells.get_name()} SET n_kept = 0, n_unread = 0, n_correct = NULL, "
+                "n_trials = NULL" + (", codes = NULL" if "codes" in cells.columns else "")
+                + " WHERE " + " OR ".join(f"coalesce({name}, '') = ''" for name in names)
+            )  # fmt: skip
         ((total, kept),) = self.local.connection.con.execute(
             f"SELECT sum(n_rows)::BIGINT, sum(n_kept)::BIGINT FROM {cells.get_name()}"
         ).fetchall()
@@ -126,13 +134,18 @@ class Counter:
         """Whether some cell has a trial twice, or trials without numbers."""
         if "codes" not in cells.columns or "item" not in cells.columns:
             return False
-        names = ["model", "benchmark", "language", "item", "filter", "task", "wording"]
-        if FILE not in cells.columns:  # else cells are added up: a trial may recur in another file
-            names.append("source_language")
-        keys = ", ".join(name for name in names if name in cells.columns)
+        # A trial may recur in another file, and under another setting or source of its item there.
+        apart = {"config", FILE} | ({"source_language"} if FILE in cells.columns else set())
+        keys = [name for name in (*NAMES, *count.EXTRA, FILE) if name in cells.columns]
+        rows = cells.get_name()
+        if apart & {*keys}:
+            names = ", ".join(name for name in keys if name not in apart)
+            rows = (
+                f"(SELECT sum(codes) AS codes, sum(n_kept) AS n_kept FROM {rows} GROUP BY {names})"
+            )
         found = self.local.connection.con.execute(
-            f"SELECT 1 FROM {cells.get_name()} GROUP BY {keys} "
-            "HAVING sum(odd) > 0 OR bit_count(sum(codes)) <> sum(n_kept) LIMIT 1"
+            f"SELECT 1 FROM {rows} WHERE codes >= {1 << count.MOST_CODES} "
+            "OR bit_count(codes) <> n_kept LIMIT 1"
         )
         return bool(found.fetchall())
 

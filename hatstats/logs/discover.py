@@ -223,17 +223,17 @@ def _without_copies(
         place = "" if anywhere else str(path.with_name(_DATE.sub("", path.name)))
         by_size[path.stat().st_size if path.exists() else -1, place].append(preview)
     for (size, _), group in by_size.items():
-        first: dict[str, Path] = {}
-        for preview in group:
+        same: dict[str, list[Preview]] = defaultdict(list)
+        for number, preview in enumerate(group):
+            digest = str(number)
             if len(group) > 1 and size >= 0:
                 with preview.path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                original = first.setdefault(digest, preview.path)
-                if original is not preview.path:
-                    reason = f"the same bytes as {original.name}"
-                    result.left_out.append((str(preview.path), LeftOut(reason, 0, not anywhere)))
-                    continue
-            yield preview
+            same[digest].append(preview)
+        for first, *others in same.values():
+            reason = LeftOut(f"the same bytes as {first.path.name}", 0, not anywhere)
+            result.left_out += [(str(other.path), reason) for other in others]
+            yield replace(first, doubles=tuple(other.path for other in others))
 
 
 def _clean(preview: Preview, scratch: Path, result: Discovered, regrade: str = "") -> Preview:

@@ -100,6 +100,20 @@ def test_files_of_one_task_with_equal_bytes_count_once(tmp_path: Path) -> None:
     assert done.left_out["reason"].str.contains("the same bytes as").sum() == 6
 
 
+def test_equal_bytes_under_two_recorded_settings_are_said(tmp_path: Path) -> None:
+    run(tmp_path / "org__a", DAYS[0], FIRST, shots=0)
+    run(tmp_path / "org__a", DAYS[1], FIRST, shots=5)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert cells(done.study) == {("org/a", lang): (float(FIRST[lang]), 60.0) for lang in LANGUAGES}
+    said = [note for note in done.notes if "the same bytes" in note]
+    assert len(said) == 3
+    assert all("another num_fewshot (0 and 5): counted once" in note for note in said)
+    for path in (tmp_path / "org__a").glob("results_*.json"):
+        path.write_text(path.read_text().replace('": 5', '": 0'))
+    same = hatstats.convert_logs(tmp_path, strict=True)
+    assert not any("the same bytes" in note for note in same.notes)
+
+
 def test_runs_without_settings_say_so(tmp_path: Path) -> None:
     for number, day in enumerate(DAYS[:2]):
         for language in LANGUAGES:

@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import hatstats
 from tests.logs.cases import cells, quiz, truth
 from tests.logs.writers import write_lines
+
+#: Of the package every-eval-ever; the README beside them says which version, and the licence.
+SCHEMAS = Path(__file__).parent / "schemas"
 
 
 def result(language: str, metric: str, score: float, **more: object) -> dict[str, Any]:
@@ -121,13 +125,18 @@ def test_instances_of_several_results_stay_apart(tmp_path: Path) -> None:
     assert all(n == 60 for _, n in found.values())
 
 
-def test_the_fixtures_are_valid_by_the_schemas_of_the_package() -> None:
-    """Runs where every-eval-ever and jsonschema are installed: the lock does without them."""
-    package = pytest.importorskip("every_eval_ever", reason="every-eval-ever is not installed")
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    folder = Path(package.__file__).parent / "schemas"
-    for name, fixture in (
-        ("eval.schema.json", record([result("en", "acc", 0.5)])),
-        ("instance_level_eval.schema.json", instance(quiz().to_dict("records")[0])),
-    ):
-        jsonschema.validate(fixture, json.loads((folder / name).read_text()))
+@pytest.mark.parametrize(
+    ("name", "fixture"),
+    [
+        ("eval", record([result("en", "acc", 0.5)])),
+        ("instance_level_eval", instance(quiz().to_dict("records")[0])),
+    ],
+)
+def test_the_fixtures_are_valid_by_the_published_schemas(
+    name: str, fixture: dict[str, Any]
+) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(fixture, schema)
+    del fixture["schema_version"]
+    with pytest.raises(jsonschema.ValidationError, match="schema_version"):
+        jsonschema.validate(fixture, schema)

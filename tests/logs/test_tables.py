@@ -98,7 +98,10 @@ def test_a_table_reaches_scores_in_one_command(layout: str, tmp_path: Path) -> N
     table.to_csv(path, index=False)
     done = run("score", path, "--source", "English", "--json")
     assert done.exit_code == 0, done.stderr
-    assert "source_language is 'English'" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert "source_language is 'English'" in said
+    assert "--set benchmark=NAME" in said
+    assert f"--set: options of hatstats convert {path} --out STUDY" in said.replace("- ", "-")
     scores = json.loads(done.stdout)["scores"]
     assert {row["model"] for row in scores} == {"A", "B", "A2", "B2"}
     failed = run("score", path, "--source", "fr")
@@ -106,7 +109,9 @@ def test_a_table_reaches_scores_in_one_command(layout: str, tmp_path: Path) -> N
     assert "--source CODE" in failed.stderr
     assert "settings=" not in failed.stderr
     table.rename(columns={"model": "who"}).to_csv(path, index=False)
-    assert "--map model=COLUMN" in run("score", path).stderr
+    refused = " ".join(run("score", path).stderr.split())
+    assert "--map model=COLUMN" in refused
+    assert "options of hatstats convert" in refused
 
 
 def test_options_of_tables_are_refused_for_folders(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.errors import DataError
-from hatstats.logs.configuration import arguments, settings_text
+from hatstats.logs.configuration import arguments, settings_text, what_differs
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import (
     LANGUAGE_FIELDS,
@@ -64,7 +64,7 @@ def _is_results(preview: Preview) -> bool:
 def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score and their names of items are read as one."""
     groups: dict[tuple[tuple[Field, ...], int], dict[str, dict[str, str]]] = defaultdict(dict)
-    unused: dict[str, int] = {}
+    notes: dict[str, None] = {}
     folders: dict[Path, dict[str, Mapping[str, Any]]] = {}
     for preview in previews:
         folder = preview.named.parent
@@ -76,23 +76,30 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         fields, items_named = _fields(preview, task, choices)
         asked, graded = _responses(preview)
         if asked > graded:
-            unused[task.benchmark] = asked
+            notes[
+                f"{task.benchmark}: {asked} responses to each item are in the logs, and the first "
+                f"alone was graded: the other {asked - 1} are not used "
+                "(settings={'regrade': 'exact'} or 'numeric' grades them)."
+            ] = None
+        config = _settings(record, name) if record else settings_text(_drawn(preview))
+        for double in preview.doubles:
+            other = folders[folder].get(_named(double)[1])
+            if differ := other and what_differs(config, _settings(other, name)):
+                notes[
+                    f"{name}: {double.name} and {preview.named.name} have the same bytes, though "
+                    f"their runs record another {differ}: counted once, as the latter."
+                ] = None
         groups[fields, graded][str(preview.path)] = {
             "model": model or _model(record) or _model_of_folder(folder, folders[folder]),
             "benchmark": task.benchmark,
             "language": task.language,
             "wording": task.prompt,
-            "config": _settings(record, name) if record else settings_text(_drawn(preview)),
+            "config": config,
             "prompt": "/".join(part for part in (task.prompt, date) if part),
             "item_prefix": "" if items_named else task.subset,
         }
-    notes = tuple(
-        f"{name}: {n} responses to each item are in the logs, and the first alone was graded: the "
-        f"other {n - 1} are not used (settings={{'regrade': 'exact'}} or 'numeric' grades them)."
-        for name, n in unused.items()
-    )
     return [
-        Rows("json", tuple(files), fields, files, repeats=graded, notes=notes)
+        Rows("json", tuple(files), fields, files, repeats=graded, notes=tuple(notes))
         for (fields, graded), files in groups.items()
     ]
 

@@ -132,7 +132,7 @@ class Preview:
     ``duckdb``, ``zip`` or empty; `first` the first record, or the columns of a table with empty
     values; `head` the beginning of a text; `root` the folder that the user named, which contains
     the file. An `array` of JSON objects counts as their lines. Of a cleaned copy, `original` is the
-    user's file.
+    user's file; `doubles` have the same bytes and are not read.
     """
 
     path: Path
@@ -143,6 +143,7 @@ class Preview:
     array: bool = False
     delimiter: str = ","
     original: Path | None = None
+    doubles: tuple[Path, ...] = ()
 
     @property
     def named(self) -> Path:
