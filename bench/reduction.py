@@ -56,7 +56,7 @@ def ours(paths: Sequence[Path], target: Path) -> None:
     from hatstats.logs.backends import DuckDB
     from hatstats.logs.counter import Counter
     from hatstats.logs.discover import discover
-    from hatstats.logs.readers.reader import Choices
+    from hatstats.logs.readers.schema import Choices
 
     with tempfile.TemporaryDirectory() as scratch:
         engine = DuckDB(Path(scratch))

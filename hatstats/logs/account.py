@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.logs.readers.reader import LeftOut
+from hatstats.logs.readers.schema import LeftOut
 from hatstats.study.losses import Loss
 from hatstats.study.study import Study
 

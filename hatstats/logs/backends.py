@@ -136,7 +136,14 @@ class DuckDB(Engine):
 
     def store(self, result: ir.Table | pa.Table) -> ir.Table:
         """Keep a result as a table of this database, in memory as far as there is room."""
-        return self.connection.create_table(self.new_name(), result, temp=True)
+        import ibis
+
+        name = self.new_name()
+        if isinstance(result, ibis.Table):
+            return self.connection.create_table(name, result, temp=True)
+        self.connection.con.register(f"{name}_given", result)
+        self.connection.con.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_given")
+        return self.connection.table(name)
 
     def _database_table(self, path: str, name: str) -> ir.Table:
         """The table of this name in a DuckDB file, or its only one; never a view.

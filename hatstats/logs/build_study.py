@@ -10,7 +10,7 @@ from hatstats.errors import DataError
 from hatstats.logs.backends import quoted
 from hatstats.logs.pairing import as_totals, by_number
 from hatstats.logs.pool import Pool
-from hatstats.logs.readers.reader import Choices
+from hatstats.logs.readers.schema import Choices
 from hatstats.logs.task_names import FAMILIES, Family
 from hatstats.study.claims import StudyInfo
 from hatstats.study.frames.rows import settle_prompts

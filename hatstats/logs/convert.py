@@ -25,7 +25,8 @@ from hatstats.logs.discover import Discovered, Progress, discover
 from hatstats.logs.pairing import pairing_notes
 from hatstats.logs.pool import Pool
 from hatstats.logs.readers.plain import ALIASES
-from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, Rows
+from hatstats.logs.readers.reader import Rows
+from hatstats.logs.readers.schema import NAMES, Choices, LeftOut
 from hatstats.study.frames.native import is_frame, no_path
 from hatstats.study.schema import near
 from hatstats.study.study import Study
@@ -108,8 +109,8 @@ def convert_logs(
         Columns that are constant (``{"language": "de"}``); choices where a log offers several
         (`metric`, `filter`, `scorer`, `table`); what scores say (`right`, `wrong`: values joined by
         commas; `right_from`: the number from which on a score is right; `unusable`: ``wrong`` or
-        ``missing`` for all answers without a score; `regrade`: ``exact`` or ``numeric``, from the
-        responses of lm-evaluation-harness); `task`, a pattern as ``quiz_{language}``; `languages`,
+        ``missing`` for all answers without a score; `regrade`: ``exact`` or ``numeric``, from
+        responses and targets in the logs); `task`, a pattern as ``quiz_{language}``; `languages`,
         ``apart`` where spellings are not to be one language; ``{"model:OLD": "NEW"}`` to merge two
         names of one model; `n_trials` of totals that do not say it; `source_language`, `chance`,
         and `pair` (``yes``, ``number``, ``no``: whether items of one name, or one number, are one

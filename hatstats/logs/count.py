@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from hatstats.logs.backends import FILE, LOST
 from hatstats.logs.configuration import SEPARATOR
-from hatstats.logs.readers.reader import NAMES, RIGHT, WIDE_LANGUAGE, WIDE_VALUE, WRONG, Field
+from hatstats.logs.readers.reader import WIDE_LANGUAGE, WIDE_VALUE
+from hatstats.logs.readers.schema import NAMES, RIGHT, WRONG, Field
 from hatstats.logs.vocabulary import FAILED, UNREAD, Marks
 from hatstats.study.schema import MISSING_WORDS
 

@@ -10,7 +10,8 @@ from hatstats.logs.backends import FILE, DuckDB, Engine, plain_path
 from hatstats.logs.discover import Discovered
 from hatstats.logs.pool import Part, Pool
 from hatstats.logs.readers.plain import find_fields, wide_columns
-from hatstats.logs.readers.reader import NAMES, Choices, Field, LeftOut, Rows
+from hatstats.logs.readers.reader import Rows
+from hatstats.logs.readers.schema import NAMES, Choices, Field, LeftOut
 from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values
 
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}

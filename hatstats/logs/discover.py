@@ -14,15 +14,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE
 from hatstats.logs.readers.documents import (
     check_gzip,
     has_byte_order_mark,
-    load_json,
     open_text,
     preview_file,
+    table_records,
 )
 from hatstats.logs.readers.every_eval import EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS
 from hatstats.logs.readers.helm import COMPANIONS, HELM
@@ -31,18 +32,17 @@ from hatstats.logs.readers.lighteval import LIGHTEVAL
 from hatstats.logs.readers.lm_eval import RESULTS, SAMPLES
 from hatstats.logs.readers.other_harnesses import NEMO_SKILLS, OPENCOMPASS, PROMPTFOO
 from hatstats.logs.readers.plain import PLAIN
-from hatstats.logs.readers.reader import (
+from hatstats.logs.readers.reader import Preview, Reader, Rows
+from hatstats.logs.readers.schema import (
     NAMES,
+    REGRADED,
     Choices,
     Field,
     LeftOut,
     Note,
-    Preview,
-    Reader,
     Record,
-    Rows,
+    text_at,
 )
-from hatstats.logs.readers.regrade import regraded
 from hatstats.logs.readers.simple_evals import SIMPLE_EVALS
 from hatstats.study.files import shown
 from hatstats.study.schema import near
@@ -107,9 +107,15 @@ def discover(
         if reader in {*_NAMES_MODEL, SAMPLES}:
             previews = list(_without_copies(previews, result, anywhere=reader in _NAMES_MODEL))
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
+        how = choices.settings.get("regrade", "")
+        if how and (reader.layout is None or not reader.layout.response):
+            reason = LeftOut("its format holds no responses with their targets to grade anew", 0)
+            result.left_out += [(str(each.path), reason) for each in previews]
+            continue
+        if how:
+            result.notes[f"Responses graded anew ({how}), whatever the logs say of them."] = None
         if reader.rows is not None:
-            how = choices.settings.get("regrade", "") if reader is SAMPLES else ""
-            clean = [_clean(preview, scratch, result, how) for preview in previews]
+            clean = [_clean(preview, scratch, result, reader, how) for preview in previews]
             found = reader.rows(clean, choices)
             result.sources += found
             result.notes |= dict.fromkeys(note for rows in found for note in rows.notes)
@@ -236,32 +242,52 @@ def _without_copies(
             yield replace(first, doubles=tuple(other.path for other in others))
 
 
-def _clean(preview: Preview, scratch: Path, result: Discovered, regrade: str = "") -> Preview:
+def _clean(
+    preview: Preview, scratch: Path, result: Discovered, reader: Reader, how: str
+) -> Preview:
     """A copy in UTF-8 as databases read it: no byte order mark, one JSON object in each line.
 
-    A text in gzip is read through once: databases do not check that it is whole. Samples are graded
-    anew where `regrade` says how.
+    A text in gzip is read through once: databases do not check that it is whole. With `how`,
+    responses are graded anew.
     """
-    path = preview.path
-    if preview.kind not in ("jsonl", "csv"):
+    path, text = preview.path, preview.kind in ("jsonl", "csv")
+    if text:
+        check_gzip(path)
+    if not how and not (text and (preview.array or has_byte_order_mark(path))):
         return preview
-    check_gzip(path)
-    if not preview.array and not regrade and not has_byte_order_mark(path):
-        return preview
+    lines = bool(how) or preview.array
     copy = scratch / "copies" / f"{len(result.copies)}_{path.name.removesuffix('.gz')}"
+    copy = copy.with_suffix(".jsonl") if lines else copy
     copy.parent.mkdir(exist_ok=True)
-    with open_text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
-        if regrade:
-            target.writelines(regraded(path, regrade, array=preview.array))
-        elif preview.array:
-            target.writelines(json.dumps(record) + "\n" for record in load_json(path)[""])
+    with copy.open("w", encoding="utf-8", newline="") as target:
+        if lines:
+            records = table_records(preview)
+            records = _regraded(records, reader, how) if how else records
+            target.writelines(json.dumps(record, default=str) + "\n" for record in records)
         else:
-            shutil.copyfileobj(source, target)
+            with open_text(path) as source:
+                shutil.copyfileobj(source, target)
     result.copies[str(copy)] = str(path)
-    if regrade:
-        result.notes[f"Responses graded anew ({regrade}), whatever the logs say of them."] = None
-        preview = replace(preview, first=preview_file(copy).first)
+    if how:
+        first = preview_file(copy).first
+        preview = replace(preview, kind="jsonl", first=first, array=False)
     return replace(preview, path=copy, root="", original=path)
+
+
+def _regraded(
+    records: Iterator[dict[str, Any] | None], reader: Reader, how: str
+) -> Iterator[dict[str, Any]]:
+    """Records with the share of their right responses; what several filters read counts once."""
+    seen: set[str] = set()
+    assert reader.layout is not None
+    for record in records:
+        if record is None:
+            continue
+        name = text_at(record, "doc_id") if "filtered_resps" in record else ""
+        if name not in seen:
+            share = reader.layout.share(record, how)
+            yield {**record, "filter": REGRADED, "metrics": [REGRADED], REGRADED: share}
+        seen |= {name} - {""}
 
 
 def _read_documents(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hatstats.logs.backends import FILE, DuckDB, plain_path, quoted
 from hatstats.logs.configuration import runs_apart
 from hatstats.logs.count import EXTRA
-from hatstats.logs.readers.reader import NAMES, Choices, LeftOut, pick_filter
+from hatstats.logs.readers.schema import NAMES, Choices, LeftOut, pick_filter
 from hatstats.logs.task_names import alike_names, read_task
 from hatstats.study.languages.tags import one_language
 from hatstats.study.losses import Loss

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hatstats.errors import DataError
-from hatstats.logs.readers.reader import RIGHT, WRONG, Choices
+from hatstats.logs.readers.schema import RIGHT, WRONG, Choices
 from hatstats.study.schema import MISSING_WORDS
 
 #: Scores that say that an answer could not be read, and that there is none to read.

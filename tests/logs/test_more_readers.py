@@ -12,7 +12,7 @@ import pytest
 
 import hatstats
 from hatstats.errors import DataError
-from hatstats.logs.readers.regrade import is_right
+from hatstats.logs.readers.schema import is_right
 from tests.logs.cases import answers, cells, quiz, samples, truth
 from tests.logs.writers import write_lines
 

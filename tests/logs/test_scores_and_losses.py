@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import hatstats
 from hatstats import cli
 from hatstats.errors import DataError
-from hatstats.logs.readers.reader import Choices
+from hatstats.logs.readers.schema import Choices
 from hatstats.logs.vocabulary import FAILED, UNREAD, Marks, marks_of, read_shares, read_values
 from hatstats.study.losses import Loss, unequal_losses
 from hatstats.study.screening.findings import findings

@@ -297,3 +297,20 @@ def json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line
             if text.strip():
                 yield _json_object(text)
+
+
+def table_records(preview: Preview) -> Iterator[dict[str, Any] | None]:
+    """Records of a table of any kind, one by one; None for a line that is no whole JSON object."""
+    if preview.kind in ("parquet", "arrow"):
+        import pyarrow.dataset
+
+        kind = "ipc" if preview.kind == "arrow" else "parquet"
+        for batch in pyarrow.dataset.dataset(preview.path, format=kind).to_batches():
+            yield from batch.to_pylist()
+    elif preview.kind == "csv":
+        with open_text(preview.path) as file:
+            yield from csv.DictReader(file, delimiter=preview.delimiter)
+    elif preview.array:
+        yield from load_json(preview.path)[""]
+    else:
+        yield from json_lines(preview.path)

@@ -17,24 +17,23 @@ from typing import Any
 
 from hatstats.logs.configuration import settings_text
 from hatstats.logs.readers.documents import json_lines, load_json
-from hatstats.logs.readers.reader import (
-    NOT_JSON,
+from hatstats.logs.readers.reader import NOT_JSON, Preview, Reader, Rows
+from hatstats.logs.readers.schema import (
+    REGRADED,
     Choices,
     Field,
+    Layout,
     LeftOut,
     Note,
-    Preview,
-    Reader,
     Record,
-    Rows,
-    items_of_total,
     pick_score,
     text_at,
     text_of,
-    total_record,
+    total,
     value_at,
+    which_metric,
 )
-from hatstats.logs.task_names import FAMILIES, read_task
+from hatstats.logs.task_names import read_task
 from hatstats.study.languages.tags import is_language
 
 #: Items of EuroEval's own splits, the same for every data set.
@@ -118,10 +117,10 @@ _INSTANCE = (
     Field("task", ("evaluation_name",)),
     Field("item", ("sample_id",)),
     Field("prompt", ("evaluation_id",)),
-    Field("correct", ("evaluation.is_correct",)),
     # A sample that counts in several results has a record for each: they are kept apart.
     Field("config", ("evaluation_result_id",), joined=True),
 )
+_ANSWER = Layout(item=("sample_id",), response=("output.raw",), target=("input.reference",))
 #: Kinds of metrics that are shares of right answers, where a record says the kind.
 _KINDS = frozenset({"accuracy", "exact_match", "em", "pass_rate", "pass@1", "correctness"})
 
@@ -175,8 +174,7 @@ def _results(record: Mapping[str, Any], choices: Choices) -> Iterator[Record | L
     for (benchmark, language), offered in groups.items():
         chosen = pick_score(offered, choices) or (min(offered) if "" in offered else "")
         if chosen not in offered:
-            which = ", ".join(offered)
-            yield LeftOut(f"which of {which} counts? (settings={{'metric': 'NAME'}})", len(offered))
+            yield which_metric(offered, len(offered))
             continue
         others = sorted(set(offered) - {chosen})
         if others:
@@ -192,37 +190,25 @@ def _results(record: Mapping[str, Any], choices: Choices) -> Iterator[Record | L
             "prompt": text_at(record, "evaluation_id"),
             "config": settings_text(value_at(offered[chosen], "generation_config.generation_args")),
         }
-        yield from _total(names, offered[chosen], choices)
-
-
-def _total(
-    names: Record, result: Mapping[str, Any], choices: Choices
-) -> Iterator[Record | LeftOut | Note]:
-    """One total of a record, or why it does not count."""
-    score = value_at(result, "score_details.score")
-    if not isinstance(score, int | float):
-        yield LeftOut("the result has no score")
-        return
-    largest = value_at(result, "metric_config.max_score")
-    share = float(score) / (largest if isinstance(largest, int | float) and largest > 0 else 1.0)
-    if not 0 <= share <= 1:
-        yield LeftOut("the score is no proportion")
-        return
-    recorded = value_at(result, "score_details.uncertainty.num_samples")
-    n, note = items_of_total(recorded, names, choices)
-    if note:
-        yield note
-    n = n or next((f.size for f in FAMILIES if f.benchmark == names["benchmark"]), 0)
-    if not n:
-        yield LeftOut("the number of items is not in the record (settings={'n_trials': 'N'})")
-        return
-    yield total_record(names, share, n)
+        score = value_at(offered[chosen], "score_details.score")
+        if not isinstance(score, int | float):
+            yield LeftOut("the result has no score")
+            continue
+        largest = value_at(offered[chosen], "metric_config.max_score")
+        share = score / (largest if isinstance(largest, int | float) and largest > 0 else 1.0)
+        size = value_at(offered[chosen], "score_details.uncertainty.num_samples")
+        yield from total(names, share, choices, size)
 
 
 def _instances(previews: list[Preview], choices: Choices) -> list[Rows]:
-    return [Rows("json", tuple(str(preview.path) for preview in previews), _INSTANCE)]
+    groups: dict[str, list[str]] = defaultdict(list)
+    for preview in previews:
+        correct = REGRADED if REGRADED in preview.first else "evaluation.is_correct"
+        groups[correct].append(str(preview.path))
+    return [Rows("json", tuple(files), (*_INSTANCE, Field("correct", (correct,))))
+            for correct, files in groups.items()]  # fmt: skip
 
 
 EVERY_EVAL = Reader("every-eval", _is_aggregate, records=_records)
-EVERY_EVAL_ITEMS = Reader("every-eval-items", _is_instances, rows=_instances)
+EVERY_EVAL_ITEMS = Reader("every-eval-items", _is_instances, rows=_instances, layout=_ANSWER)
 EUROEVAL = Reader("euroeval", _is_euroeval, records=_euroeval_records)

@@ -8,25 +8,36 @@ from typing import Any
 
 from hatstats.logs.configuration import arguments, settings_text
 from hatstats.logs.readers.documents import Archive, Broken, is_archive, load_json
-from hatstats.logs.readers.reader import (
+from hatstats.logs.readers.reader import Preview, Reader
+from hatstats.logs.readers.schema import (
     LANGUAGE_FIELDS,
     SOURCE_FIELDS,
     Choices,
+    Layout,
     LeftOut,
-    Preview,
-    Reader,
+    Note,
     Record,
+    below,
     first_language,
     pick_score,
     text_at,
     text_of,
     value_at,
+    which_metric,
 )
-from hatstats.logs.task_names import common_ids
 
-_LANGUAGE_FIELDS = (*LANGUAGE_FIELDS, "subset", "subset_name")
+_LANGUAGES = (*LANGUAGE_FIELDS, "subset", "subset_name")
 #: Arguments of a task that choose items, not how they are asked.
-_SUBSETS = {*_LANGUAGE_FIELDS, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
+_SUBSETS = {*_LANGUAGES, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
+_LAYOUT = Layout(
+    language=below("metadata", _LANGUAGES),
+    item=("id",),
+    prompt=("trial",),
+    correct=("verdict",),
+    source_language=below("metadata", SOURCE_FIELDS),
+    response=("output.completion", "output.choices.0.message.content"),
+    target=("target",),
+)
 
 
 def _matches(preview: Preview) -> bool:
@@ -36,7 +47,7 @@ def _matches(preview: Preview) -> bool:
     return preview.kind == "json" and '"eval"' in preview.head and '"task"' in preview.head
 
 
-def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     if not is_archive(path):
         log = load_json(path)
         yield from _graded(log, list(log.get("samples") or []), choices)
@@ -47,72 +58,52 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
     if not start:
         yield LeftOut("the archive has no header")
         return
+    # Summaries have no responses, and an interrupted run has none yet.
+    brief = "summaries.json" in names and not choices.settings.get("regrade")
     try:
         header = archive.json(start)
-        samples: list[Any] = archive.json("summaries.json") if "summaries.json" in names else []
+        samples: list[Any] = archive.json("summaries.json") if brief else []
     except Broken as reason:
         yield LeftOut(str(reason))
         return
-    if not samples:  # an interrupted run has no summaries yet
-        for name in names:
-            if name.startswith("samples/") and name.endswith(".json"):
-                try:
-                    samples.append(archive.json(name))
-                except Broken as reason:
-                    yield LeftOut(str(reason))
+    for name in [] if samples else names:
+        if name.startswith("samples/") and name.endswith(".json"):
+            try:
+                samples.append(archive.json(name))
+            except Broken as reason:
+                yield LeftOut(str(reason))
     yield from _graded(header, samples, choices)
 
 
 def _graded(
     log: Mapping[str, Any], samples: list[Any], choices: Choices
-) -> Iterator[Record | LeftOut]:
+) -> Iterator[Record | LeftOut | Note]:
     """One record for each sample of a log, or why there is none."""
     if not samples:
         yield LeftOut("the log has no samples (log_samples was off, or the run failed at once)")
         return
-    task = choices.task(text_at(log, "eval.task"))
-    given = value_at(log, "eval.task_args")
-    languages = [
-        first_language(
-            *(text_at(sample, f"metadata.{name}") for name in _LANGUAGE_FIELDS),
-            *(text_at(given, name) for name in _LANGUAGE_FIELDS),
-        )
-        or task.language
-        for sample in samples
-    ]
-    asked = {
-        k: v for k, v in arguments(value_at(log, "eval.task_args")).items() if k not in _SUBSETS
+    given = arguments(value_at(log, "eval.task_args"))
+    run = {
+        "model": text_at(log, "eval.model"),
+        "task": text_at(log, "eval.task"),
+        "language": first_language(*(text_at(given, name) for name in _LANGUAGES)),
+        "config": settings_text(
+            {name: value for name, value in given.items() if name not in _SUBSETS},
+            value_at(log, "eval.model_args"),
+            value_at(log, "eval.model_generate_config"),
+            {"task_version": text_at(log, "eval.task_version")},
+        ),
     }
-    settings = settings_text(
-        asked,
-        value_at(log, "eval.model_args"),
-        value_at(log, "eval.model_generate_config"),
-        {"task_version": text_at(log, "eval.task_version")},
-    )
-    ids = [text_at(sample, "id") for sample in samples]
-    items: dict[tuple[str, str], str] = {}
-    for language in set(languages):
-        names = list(dict.fromkeys(i for i, own in zip(ids, languages, strict=True)
-                                   if own == language))  # fmt: skip
-        short = common_ids(names, language)
-        items |= {(language, name): item for name, item in zip(names, short, strict=True)}
-    for sample, language, name in zip(samples, languages, ids, strict=True):
-        score = _score(sample, log, choices)
-        if isinstance(score, LeftOut):
-            yield score
-            continue
+    entries: list[Any] = []
+    for sample in samples:
+        found = _score(sample, log, choices)
         # A retried run takes over samples of the first one, and each keeps its uuid in both logs.
-        run = text_at(sample, "uuid") or text_at(log, "eval.created")
-        yield {
-            "model": text_at(log, "eval.model"),
-            "benchmark": task.benchmark,
-            "language": language,
-            "item": items[language, name],
-            "prompt": f"{text_at(sample, 'epoch')}/{run}",
-            "correct": score,
-            "config": settings,
-            "source_language": text_at(sample, *(f"metadata.{name}" for name in SOURCE_FIELDS)),
-        }
+        trial = (
+            f"{text_at(sample, 'epoch')}/{text_at(sample, 'uuid') or text_at(log, 'eval.created')}"
+        )
+        left_out = isinstance(found, LeftOut) and not choices.settings.get("regrade")
+        entries.append(found if left_out else {**sample, "verdict": found, "trial": trial})
+    yield from _LAYOUT.answers(run, entries, choices)
 
 
 def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftOut:
@@ -121,10 +112,9 @@ def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftO
     if not isinstance(scores, Mapping) or not scores:
         failed = value_at(sample, "error") or value_at(sample, "completed") is False
         return "error" if failed else ""
-    declared: Any = value_at(log, "eval.scorers") or []
-    order = [text_at(each, "name") for each in declared]
+    declared = [text_at(each, "name") for each in value_at(log, "eval.scorers") or []]
     wanted = choices.settings.get("scorer")
-    name = wanted or next((name for name in (*order, *scores) if name in scores), "")
+    name = wanted or next((name for name in (*declared, *scores) if name in scores), "")
     score = scores.get(name)
     if score is None:
         return LeftOut(f"the sample has no scorer {name!r}")
@@ -132,10 +122,9 @@ def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftO
     if isinstance(value, Mapping):
         metric = pick_score(value, choices)
         if not metric:
-            which = f"which of the values {', '.join(value)} counts?"
-            return LeftOut(which + " (settings={'metric': 'NAME'})")
+            return which_metric(value)
         value = value[metric]
     return text_of(value)
 
 
-INSPECT = Reader("inspect", _matches, records=_records)
+INSPECT = Reader("inspect", _matches, records=_records, layout=_LAYOUT)

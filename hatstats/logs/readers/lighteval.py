@@ -8,16 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from hatstats.logs.configuration import arguments, settings_text
-from hatstats.logs.readers.reader import (
+from hatstats.logs.readers.reader import Preview, Reader, Rows
+from hatstats.logs.readers.schema import (
+    REGRADED,
     Choices,
     Field,
-    Preview,
-    Reader,
-    Rows,
+    Layout,
     pick_score,
     text_at,
     value_at,
 )
+
+
+def _gold(record: Any) -> list[object]:
+    """The choice, or choices, that are right."""
+    choices, right = value_at(record, "doc.choices") or [], value_at(record, "doc.gold_index")
+    return [choices[i] for i in (right if isinstance(right, list) else [right]) if i is not None]
+
+
+_LAYOUT = Layout(item=("doc.id",), response=("model_response.text",), target=_gold)
 
 
 def _matches(preview: Preview) -> bool:
@@ -26,18 +35,15 @@ def _matches(preview: Preview) -> bool:
 
 def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score are read as one."""
-    groups: dict[tuple[Field, ...], dict[str, dict[str, str]]] = defaultdict(dict)
+    groups: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for preview in previews:
-        path = preview.path
         offered = [name.split(".", 1)[1] for name in preview.first if name.startswith("metric.")]
         score = pick_score(offered, choices)
-        fields = (
-            Field("item", ("doc.id",)),
-            Field("correct", (f"metric.{score}" if score else "metric?",)),
-        )
+        correct = f"metric.{score}" if score else "metric?"
+        path = preview.named
         name = _task(path)
         task = choices.task(name)
-        groups[fields][str(path)] = {
+        groups[REGRADED if preview.original else correct][str(preview.path)] = {
             "model": _model(path),
             "benchmark": task.benchmark,
             "language": task.language,
@@ -45,7 +51,11 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             "config": _settings(path, name),
             "item_prefix": task.subset,
         }
-    return [Rows("parquet", tuple(files), fields, files) for fields, files in groups.items()]
+    return [
+        Rows("json" if correct == REGRADED else "parquet", tuple(files),
+             (Field("item", _LAYOUT.item), Field("correct", (correct,))), files)
+        for correct, files in groups.items()
+    ]  # fmt: skip
 
 
 def _task(path: Path) -> str:
@@ -83,4 +93,4 @@ def _model(path: Path) -> str:
     return "/".join(parts[start:-2]) or parts[-2]
 
 
-LIGHTEVAL = Reader("lighteval", _matches, rows=_rows)
+LIGHTEVAL = Reader("lighteval", _matches, rows=_rows, layout=_LAYOUT)

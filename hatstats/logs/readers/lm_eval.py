@@ -15,25 +15,25 @@ from typing import Any
 from hatstats.errors import DataError
 from hatstats.logs.configuration import arguments, settings_text, what_differs
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.reader import (
+from hatstats.logs.readers.reader import Preview, Reader, Rows
+from hatstats.logs.readers.schema import (
     LANGUAGE_FIELDS,
+    REGRADED,
     SOURCE_FIELDS,
     Choices,
     Field,
+    Layout,
     LeftOut,
     Note,
-    Preview,
-    Reader,
     Record,
-    Rows,
-    items_of_total,
+    below,
     pick_filter,
     pick_score,
     text_at,
-    total_record,
+    total,
     value_at,
 )
-from hatstats.logs.task_names import FAMILIES, Task, read_task
+from hatstats.logs.task_names import Task, read_task
 
 _DATE = r"(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+|\d{8}_\d{6})"
 #: ``samples_TASK_DATE`` since version 0.4.1; lmms-eval, and people, put the date first.
@@ -44,7 +44,17 @@ _NAMES = tuple(
 _OLD = re.compile(r"(?:pretrained|model|engine)(?:=|__)(?P<rest>.+)")
 #: Keys of a sample that are no scores.
 _OTHER = frozenset({"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter",
-                    "metrics", "doc_hash", "prompt_hash", "target_hash"})  # fmt: skip
+                    "metrics", "doc_hash", "prompt_hash", "target_hash", "input",
+                    "submission", "idx"})  # fmt: skip
+#: Where tasks of lmms-eval keep the number of a metric that is a table.
+_INNER = ("score", "correct", "acc", "accuracy", "exact_match")
+_LAYOUT = Layout(
+    language=below("doc", LANGUAGE_FIELDS),
+    item=("doc_id",),
+    source_language=below("doc", SOURCE_FIELDS),
+    response=("resps.0", "filtered_resps"),
+    target=("target",),
+)
 _MODEL_NAMES = ("pretrained", "model", "model_name", "engine", "path")
 _SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 
@@ -109,34 +119,42 @@ def _responses(preview: Preview) -> tuple[int, int]:
 
     A filter that takes the first of several leaves one; others leave a list of all.
     """
-    asked: Any = preview.first.get("resps")
-    left: Any = preview.first.get("filtered_resps")
-    asked, left = (each[0] if isinstance(each, list) and each else "" for each in (asked, left))
+    asked, left = (value_at(preview.first, f"{name}.0") for name in ("resps", "filtered_resps"))
     if not isinstance(asked, list) or len(asked) < 2 or not isinstance(asked[0], str):
         return 1, 1
+    left = asked if REGRADED in preview.first else left
     return len(asked), len(left) if isinstance(left, list) else 1
 
 
 def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field, ...], bool]:
     """Fields of one file, and whether its documents name their items themselves."""
-    document = preview.first.get("doc")
-    inside = document if isinstance(document, Mapping) else {}
+    inside = value_at(preview.first, "doc") or {}
     names = task.family.items if task.family else ()
     items_named = bool(names) and all(name in inside for name in names)
     item = Field("item", ("doc_id",))
     if items_named:
         item = Field("item", tuple(f"doc.{name}" for name in names), joined=True)
-    listed = preview.first.get("metrics")
-    offered = listed if isinstance(listed, list) else [k for k in preview.first if k not in _OTHER]
-    score = pick_score(map(str, offered), choices)
-    found = [item, Field("filter", ("filter",)), Field("correct", (score or "metric?",))]
-    searched = {"language": () if task.language else LANGUAGE_FIELDS,
-                "source_language": SOURCE_FIELDS}  # fmt: skip
-    for column, candidates in searched.items():
-        present = [f"doc.{name}" for name in candidates if name in inside]
-        if present:
-            found.append(Field(column, (present[0],)))
-    return tuple(found), items_named
+    offered = _scores(preview.first)
+    score = offered.get(pick_score(offered, choices), "metric?")
+    found = [item, Field("filter", ("filter",)), Field("correct", (score,))]
+    columns = ("source_language",) if task.language else ("language", "source_language")
+    return (*found, *_LAYOUT.fields(preview.first, *columns)), items_named
+
+
+def _scores(first: Mapping[str, object]) -> dict[str, str]:
+    """Scores of a sample, each with its path.
+
+    lmms-eval lists none, and keeps the number of a metric in a table of its own.
+    """
+    listed = first.get("metrics")
+    if isinstance(listed, list):
+        return {str(name): str(name) for name in listed}
+    found = {}
+    for name, value in first.items():
+        inner = next((key for key in _INNER if isinstance(value, Mapping) and key in value), "")
+        if name not in _OTHER and (inner or not isinstance(value, Mapping | list | str)):
+            found[name] = f"{name}.{inner}" if inner else name
+    return found
 
 
 def _named(path: Path) -> tuple[str, str, str]:
@@ -260,50 +278,9 @@ def _total(
         yield LeftOut("it has no such filter")
         return
     recorded = size.get("effective") if isinstance(size, Mapping) else scores.get("sample_len")
-    n, note = items_of_total(recorded, names, choices)
-    if note:
-        yield note
     error = scores.get(f"{metric}_stderr,{chosen}", scores.get(f"{metric}_stderr"))
-    low, high = (0, 0) if recorded else _items_by_error(share, error)
-    if n and high and not low <= n <= high:
-        yield Note(
-            f"{names['benchmark']}: n_trials={n:g} does not fit the standard errors, which need "
-            f"{low} to {high} items."
-        )
-    if not n:
-        usual = next((f.size for f in FAMILIES if f.benchmark == names["benchmark"]), 0)
-        if 0 < low <= usual <= high:
-            n = float(usual)
-            yield Note(
-                f"{names['benchmark']}: numbers of items are not in the logs; taken as those of "
-                f"the benchmark, {usual}, which the standard errors agree with."
-            )
-        elif high and high <= 1.02 * low:
-            n = float(round((low + high) / 2))
-            yield Note(f"{names['benchmark']}: numbers of items computed from standard errors.")
-    if not n:
-        between = f"; by its standard error from {low} to {high}" if high else ""
-        yield LeftOut(
-            f"the number of items is not in the file{between} (settings={{'n_trials': 'N'}}, or "
-            f"for one benchmark settings={{'n_trials@{names['benchmark']}': 'N'}})"
-        )
-        return
-    yield total_record(names, share, n)
+    yield from total(names, share, choices, recorded, error or "none")
 
 
-def _items_by_error(share: float, error: object) -> tuple[int, int]:
-    """Fewest and most items for which a share has this standard error, as far as it is rounded.
-
-    The harness computes it as sqrt(p (1 - p) / (n - 1)). Zeros where it says nothing.
-    """
-    if not isinstance(error, float) or error <= 0 or not 0 < share < 1:
-        return 0, 0
-    half = 0.5 * 10.0 ** -len(repr(error).partition(".")[2].partition("e")[0])
-    if half >= error:
-        return 0, 0
-    variance = share * (1 - share)
-    return round(variance / (error + half) ** 2) + 1, round(variance / (error - half) ** 2) + 1
-
-
-SAMPLES = Reader("lm-eval", _is_samples, rows=_sample_rows)
+SAMPLES = Reader("lm-eval", _is_samples, rows=_sample_rows, layout=_LAYOUT)
 RESULTS = Reader("lm-eval-results", _is_results, records=_totals)

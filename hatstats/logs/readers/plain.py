@@ -8,16 +8,8 @@ from dataclasses import replace
 
 from hatstats.errors import DataError
 from hatstats.logs.configuration import CONDITIONS
-from hatstats.logs.readers.reader import (
-    WIDE_LANGUAGE,
-    WIDE_VALUE,
-    Choices,
-    Field,
-    Kind,
-    Preview,
-    Reader,
-    Rows,
-)
+from hatstats.logs.readers.reader import WIDE_LANGUAGE, WIDE_VALUE, Kind, Preview, Reader, Rows
+from hatstats.logs.readers.schema import REGRADED, Choices, Field, Layout
 from hatstats.study.frames.columns import is_sure_tag, plain_name
 from hatstats.study.languages.tags import standard_tag
 from hatstats.study.schema import OTHER_NAMES, near
@@ -38,6 +30,12 @@ _FIRST = {
 }
 #: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
 _ALSO = {"prompt": ("repeat",), "correct": ("accuracy",), "wording": ("prompt",)}
+_LAYOUT = Layout(
+    response=("response", "model_response", "prediction", "predicted_answer", "output",
+              "model_output", "generation", "completion"),
+    target=("target", "gold", "reference", "expected", "expected_answer", "correct_answer",
+            "gold_answer", "answer"),
+)  # fmt: skip
 #: Names that tables give to the columns of a response, those of frames among them; every use of one
 #: is reported.
 ALIASES = {
@@ -140,6 +138,8 @@ def find_fields(
     Columns that are `wide` hold the scores of one language each.
     """
     found = []
+    if REGRADED in columns:
+        choices = Choices({**choices.fields, "correct": REGRADED}, choices.settings)
     if wide:
         columns = [*(name for name in columns if name not in wide), WIDE_LANGUAGE, WIDE_VALUE]
         own = {"language": WIDE_LANGUAGE, "correct": WIDE_VALUE}
@@ -218,4 +218,4 @@ def _partitions(preview: Preview) -> set[str]:
     return {part.split("=", 1)[0] for part in inside if "=" in part}
 
 
-PLAIN = Reader("plain", _matches, rows=_rows)
+PLAIN = Reader("plain", _matches, rows=_rows, layout=_LAYOUT)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hatstats.logs.readers.documents import load_json
-from hatstats.logs.readers.reader import Choices, LeftOut, Preview, Reader, Record, total_record
-from hatstats.logs.task_names import FAMILIES, read_task
+from hatstats.logs.readers.reader import Preview, Reader
+from hatstats.logs.readers.schema import Choices, LeftOut, Note, Record, total, usual_size
 from hatstats.study.languages.tags import is_language
 
 _NAME = re.compile(r"(?P<eval>[a-z]+(?:_[A-Z]{2}-[A-Z]{2,4})?)_(?P<model>.+?)(?P<all>_allresults)?")
@@ -19,7 +19,7 @@ def _matches(preview: Preview) -> bool:
     return preview.kind in ("json", "jsonl") and preview.path.suffix == ".json" and flat
 
 
-def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
+def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     name = _NAME.fullmatch(path.stem)
     record = load_json(path)
     metrics = record.get("metrics", record)
@@ -30,27 +30,23 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut]:
         yield LeftOut("the same results stand in the file without _allresults", by_rule=True)
         return
     shares = {key: float(value) for key, value in metrics.items() if is_language(key)}
-    task = read_task(name["eval"])
+    task = choices.task(name["eval"])
     if not shares and task.language and "score" in metrics:
         shares = {task.language: float(metrics["score"])}
     if not shares:
         yield LeftOut("no accuracy of a single language in it")
         return
-    size = next((family.size for family in FAMILIES if family.benchmark == task.benchmark), 0)
-    given = choices.of("n_trials", task.benchmark)
-    if not given:
-        if not size:
-            yield LeftOut("the number of items is not in the file (settings={'n_trials': 'N'})")
-            return
-        if (grid := _coarsest_grid(list(shares.values()), size)) < size / 2:
-            yield LeftOut(
-                f"all accuracies are multiples of 1/{grid}, so fewer than the {size} items were "
-                "asked (settings={'n_trials': 'N'})"
-            )
-            return
+    size = usual_size(task.benchmark)
+    grid = _coarsest_grid(list(shares.values()), size)
+    if grid < size / 2 and not choices.of("n_trials", task.benchmark):
+        yield LeftOut(
+            f"all accuracies are multiples of 1/{grid}, so fewer than the {size} items were "
+            "asked (settings={'n_trials': 'N'})"
+        )
+        return
     for language, share in shares.items():
-        names = {"model": name["model"], "benchmark": task.benchmark, "language": language}
-        yield total_record({**names}, share, float(given or size))
+        names: Record = {"model": name["model"], "benchmark": task.benchmark, "language": language}
+        yield from total(names, share, choices)
 
 
 def _coarsest_grid(shares: Sequence[float], largest: int) -> int:
