@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import hat_against_size, save_figure
 
 STUDY = "data/euroeval_all"
 SIZE = "log10(params_total)"
@@ -38,8 +37,8 @@ def run(study_path: Path, out: Path) -> None:
     trend = hs.fit_trend(profile, SIZE)
     say(trend.summary())
     write(trend.comparison(rng=1), out / "trends.csv")
-    figure = hat_against_size(rows[rows["informed"]], trend.curve("params_total"))
-    save_figure(figure, out / "hat_against_size")
+    drawn = hs.plot.trend(rows[rows["informed"]], curve=trend.curve("params_total"))
+    hs.plot.save(drawn, out / "hat_against_size")
 
     # The slope of target on source accuracy is learnt between models. Where it is held at 1, a
     # plain shift of logits, the trend may differ: both belong in a report.

@@ -13,7 +13,6 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import prior_predictive, save_figure, shrinkage
 
 STUDY = "data/euroeval"
 
@@ -52,8 +51,8 @@ def run(study_path: Path, out: Path) -> None:
         draws = main.draws("hat", name)
         known = draws[np.isfinite(draws)]
         shares[name] = np.histogram(known, bins=edges)[0] / known.size
-    save_figure(prior_predictive(pd.DataFrame(shares)), out / "prior_predictive")
-    save_figure(shrinkage(main.shrinkage()), out / "shrinkage")
+    hs.plot.save(hs.plot.prior_predictive(pd.DataFrame(shares)), out / "prior_predictive")
+    hs.plot.save(hs.plot.shrinkage(main.shrinkage()), out / "shrinkage")
     main.save(out / "posterior.zarr")
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import functioning, save_figure
 
 STUDY = "data/truthfulqa_multi"
 CELL = ["benchmark", "language", "item"]
@@ -29,7 +28,7 @@ def run(study_path: Path, out: Path) -> None:
     classes = hs.functioning_classes(table)
     write(table, out / "functioning.csv")
     write(classes, out / "classes.csv")
-    save_figure(functioning(classes), out / "functioning")
+    hs.plot.save(hs.plot.functioning(classes), out / "functioning")
 
     large = table["ets"] == "C"
     found = table["p_adjusted"] < 0.05

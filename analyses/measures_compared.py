@@ -13,7 +13,6 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import leakage, save_figure
 
 STUDY = "data/mmlu_prox"
 PAIR = ("o4-mini", "GPT-4.1")
@@ -51,7 +50,7 @@ def run(study_path: Path, out: Path) -> None:
     for row in moved.sort_values("leakage").itertuples():
         say(f"  {row.measure:<26}{row.leakage:>7.1%}")
     write(moved, out / "stress.csv")
-    save_figure(leakage(moved), out / "stress")
+    hs.plot.save(hs.plot.leakage(moved), out / "stress")
 
 
 if __name__ == "__main__":

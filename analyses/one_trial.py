@@ -15,7 +15,6 @@ from scipy import special, stats
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import save_figure, transfer_profiles
 
 STUDY = "data/truthfulqa_multi"
 ABILITIES = (-1.5, 0.0, 1.5)  # mean source logits of three simulated models
@@ -40,10 +39,7 @@ def run(study_path: Path, out: Path) -> None:
         pairs = pd.concat([score.contrast(a, b).tidy() for a, b in combinations(score.models, 2)])
         separated[method] = np.where(pairs["p_value"] < 0.05, np.sign(pairs["estimate"]), 0)
     write(separated, out / "pairs.csv")
-    curve = found["joint"].curve().merge(study.models[["model", "family"]])
-    means = curve.groupby(["model", "family", "benchmark", "source"], sort=False)["target"].mean()
-    chance = dict.fromkeys(study.benchmark_names, 0.0)
-    save_figure(transfer_profiles(means.reset_index(), chance=chance), out / "profiles")
+    hs.plot.save(hs.plot.profiles(found["joint"]), out / "profiles")
     write(hs.item_report(found["joint"]), out / "items.csv")
     say(hs.misspecification_test(found["joint_models"], found["joint"]).summary())
     say(f"joint: {hs.count_table(found['joint']).summary()}")

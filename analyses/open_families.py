@@ -15,7 +15,6 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import hat_against_size, margin_curve, save_figure
 
 STUDY = "data/self_translate"
 MAIN = "xstory_cloze"
@@ -45,7 +44,8 @@ def run(study_path: Path, out: Path) -> None:
         f"{heaviest['cluster']}, {heaviest['share']:.0%} of the information."
     )
     informed = rows.assign(informed=~rows["model"].isin(noted))
-    save_figure(hat_against_size(informed, trend.curve("params_total")), out / "hat_against_size")
+    drawn = hs.plot.trend(informed, curve=trend.curve("params_total"))
+    hs.plot.save(drawn, out / "hat_against_size")
 
     split = hs.within_between(profile, SIZE).assign(benchmark=MAIN)
     parts = [split]
@@ -65,7 +65,7 @@ def run(study_path: Path, out: Path) -> None:
         say(verdict.summary())
     write(verdicts.tidy(), out / "claims.csv")
     write(hs.margin_curves(verdicts), out / "margins.csv")
-    save_figure(margin_curve(hs.margin_curves(verdicts)), out / "margins")
+    hs.plot.save(hs.plot.margins(hs.margin_curves(verdicts)), out / "margins")
     write(hs.detectable_slopes(trend), out / "detectable.csv")
 
 

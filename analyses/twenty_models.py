@@ -15,7 +15,6 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import forest, margin_curve, save_figure, what_changes
 
 STUDY = "data/euroeval"
 FORMULAS = ("log10(params_total)", "release_year", "log10(params_total) + release_year")
@@ -28,11 +27,8 @@ def run(study_path: Path, out: Path) -> None:
     profile = hs.fit_profile(used)
     scores = profile.hat("pooled")
     say(scores.summary())
-    rows = scores.tidy().merge(used.models[["model", "family"]], on="model")
-    notes = scores.overlap.set_index("model")["note"]
-    rows["informed"] = (notes.reindex(rows["model"]) == "").to_numpy()
-    write(rows, out / "scores.csv")
-    save_figure(forest(rows.sort_values("estimate"), reference="pooled"), out / "forest")
+    write(scores.tidy().merge(used.models[["model", "family"]], on="model"), out / "scores.csv")
+    hs.plot.save(hs.plot.forest(scores), out / "forest")
 
     # Size and date stand in one regression with source accuracy: residuals of a first line would
     # give attenuated trends.
@@ -53,11 +49,12 @@ def run(study_path: Path, out: Path) -> None:
     write(verdicts.tidy(), out / "claims.csv")
     margins = hs.margin_curves(verdicts)
     write(margins, out / "margins.csv")
-    save_figure(margin_curve(margins), out / "margins")
+    hs.plot.save(hs.plot.margins(margins), out / "margins")
     single = hs.list_specifications(study, drop=(), cross=False)
     table = hs.specification_table(study, specifications=single)
     write(table, out / "specification.csv")
-    save_figure(what_changes(table), out / "specification")
+    for claim in table["claim"].unique():
+        hs.plot.save(hs.plot.specification(table, claim), out / f"specification_{claim}")
     for row in hs.verdict_shares(table).itertuples():
         say(f"  {row.claim}: {row.verdict} in {row.count} of {row.specifications} analyses")
 

@@ -13,7 +13,6 @@ import pandas as pd
 
 import hatstats as hs
 from analyses.script import say, script, write
-from hatstats.report.figures import save_figure, transfer_profiles
 
 STUDY = "data/winogrande_african"
 CHANCE = 0.5
@@ -47,10 +46,7 @@ def run(study_path: Path, out: Path) -> None:
         "Three trials fix four numbers about each distribution of source accuracy; what a "
         "profile says between them rests on smoothness. Compare latent with observed above."
     )
-    curve = profile.curve().assign(family="GPT")
-    means = curve.groupby(["model", "family", "benchmark", "source"], sort=False)["target"].mean()
-    figure = transfer_profiles(means.reset_index(), chance={"winogrande": CHANCE})
-    save_figure(figure, out / "profiles")
+    hs.plot.save(hs.plot.profiles(profile), out / "profiles")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hatstats
-from hatstats.report import figures
+from hatstats import plot
 
 project = "hatstats"
 author = "the hatstats authors"
@@ -38,14 +38,14 @@ FIGURES = """
 Figures
 -------
 
-.. currentmodule:: hatstats.report.figures
+.. currentmodule:: hatstats.plot
 
 .. autosummary::
    :toctree: _reference
    :nosignatures:
 
 """
-NAMES = {HEAD: hatstats.__all__, FIGURES: figures.__all__}
+NAMES = {HEAD: hatstats.__all__, FIGURES: plot.__all__}
 PAGE.write_text(
     "".join(head + "".join(f"   {name}\n" for name in names) for head, names in NAMES.items()),
     encoding="utf-8",

@@ -1,5 +1,6 @@
 """The public names and the modules that they come from: read when a name is first used."""
 
+from . import plot as plot
 from .bayes.fit import fit_claims as fit_claims
 from .bayes.fit import fit_hierarchical as fit_hierarchical
 from .bayes.fit import read_hierarchical as read_hierarchical

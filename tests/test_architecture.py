@@ -36,8 +36,8 @@ def rooms_of_the_page() -> dict[str, set[str]]:
 
 ROOMS = rooms_of_the_page()
 FLOOR = {room: floor for floor, room in enumerate(ROOMS)}
-#: Modules that stand in no room: the front page, and what ``python -m`` runs.
-FRONT = {"__init__", "__main__"}
+#: Modules that stand in no room: the front pages, and what ``python -m`` runs.
+FRONT = {"__init__", "__main__", "plot"}
 #: Estimators that are modules and not folders.
 SINGLE_ESTIMATORS = {"observed"}
 
@@ -108,7 +108,7 @@ def test_no_folder_has_more_than_15_modules_or_a_third_level() -> None:
 
 
 def test_no_module_bears_the_name_of_a_public_function() -> None:
-    functions = {name for name in hatstats.__all__ if name.islower()}
+    functions = {name for name in hatstats.__all__ if name.islower()} - {"plot"}
     assert {path for path in MODULES if path.stem in functions} == set()
 
 
@@ -218,9 +218,9 @@ def test_public_names_can_be_imported_and_are_documented() -> None:
     assert list(hatstats.__all__) == sorted(hatstats.__all__)
     for name in hatstats.__all__:
         value = getattr(hatstats, name)
-        assert callable(value)
         assert value.__doc__, f"{name} has no docstring"
-        assert value.__module__.startswith("hatstats.")
+        assert callable(value) or name == "plot"
+        assert getattr(value, "__module__", value.__name__).startswith("hatstats.")
     assert set(hatstats.__all__) <= set(dir(hatstats))
 
 

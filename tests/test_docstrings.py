@@ -18,7 +18,8 @@ CLASSES = {name for name in hatstats.__all__ if inspect.isclass(getattr(hatstats
 
 def owners() -> list[str]:
     """Public names, and the public methods of public classes that have an example."""
-    names = list(hatstats.__all__)
+    # The figures' own examples are run beside their tests.
+    names = [name for name in hatstats.__all__ if name != "plot"]
     for cls in sorted(CLASSES):
         names += [
             f"{cls}.{name}"
@@ -41,7 +42,7 @@ def documented(name: str) -> str:
 
 
 def test_all_names_are_looked_at() -> None:
-    assert set(hatstats.__all__) <= set(OWNERS)
+    assert set(hatstats.__all__) - {"plot"} <= set(OWNERS)
     assert len(OWNERS) > len(hatstats.__all__) > 40
 
 

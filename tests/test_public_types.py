@@ -14,14 +14,19 @@ import pytest
 import hatstats
 
 #: Where types come from that a user knows or can look up.
-KNOWN = {"builtins", "collections", "numpy", "pandas", "pathlib", "types", "typing", "datetime"}
+KNOWN = {"builtins", "collections", "numpy", "pandas", "pathlib", "types", "typing", "datetime",
+         "matplotlib"}  # fmt: skip
 PUBLIC = {getattr(hatstats, name) for name in hatstats.__all__}
 
 
 def callables() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Public functions, and the public methods, properties and constructors of public classes."""
+    for name in hatstats.plot.__all__:
+        yield f"plot.{name}", getattr(hatstats.plot, name)
     for name in hatstats.__all__:
         value = getattr(hatstats, name)
+        if inspect.ismodule(value):
+            continue
         if not inspect.isclass(value):
             yield name, value
             continue

@@ -105,14 +105,14 @@ def stress(
         )
     if out is not None:
         from hatstats.report.figures.bar_charts import leakage
-        from hatstats.report.figures.style import save_figure
+        from hatstats.report.figures.style import save
         from hatstats.report.manifest import manifest_text, origin_of, run_written
         from hatstats.report.run_folder import write_csv
         from hatstats.study.outputs import whole_output
 
         with whole_output(out, run_written, name="--out") as new:
             write_csv(table, new / "stress.csv")
-            save_figure(leakage(table), new / "stress")
+            save(leakage(table), new / "stress")
             origin = origin_of(
                 {"items": items, "studies": studies, "piled": piled}, choice.seed, ()
             )

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from hatstats.report.figures.run_figures import Drawn
-from hatstats.report.figures.style import COLOURS, COLUMN
+from hatstats.report.figures.style import COLOURS, PRESETS
 from hatstats.report.manifest import Origin
 from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
@@ -27,8 +27,8 @@ def report_page(
 ) -> str:
     """Write the page, from figures with the text of their SVG files.
 
-    The HTML has its style and figures inside; it asks for nothing from elsewhere. The template has
-    the words: captions, what figures show for those who cannot see them, and each claim.
+    The HTML has its style and figures inside; it asks for nothing from elsewhere. Figures
+    bring their captions and what they show for those who cannot see them.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hatstats.report", "templates"),
@@ -43,9 +43,9 @@ def report_page(
         info=results.info,
         facts=results.facts,
         level=f"{100.0 * results.conf_level:g} %",
-        pictures={drawn.name: (drawn.figure, svg) for drawn, svg in figures},
+        pictures={drawn.name: (drawn, svg) for drawn, svg in figures},
         inline_svg=inline_svg,
-        column=COLUMN,
+        column=PRESETS["acl"].column + 0.1,
         tables={table.name: (table.caption, Markup(to_html(table.table))) for table in tables},
         origin=origin,
     )

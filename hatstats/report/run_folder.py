@@ -12,7 +12,7 @@ import pandas as pd
 from hatstats.errors import explained_imports
 from hatstats.report import manifest
 from hatstats.report.figures.run_figures import figures_of
-from hatstats.report.figures.style import save_figure
+from hatstats.report.figures.style import save
 from hatstats.report.html_page import report_page
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
@@ -107,8 +107,11 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         (folder / "figures").mkdir()
         figures = []
         for drawn in figures_of(results):
-            paths = save_figure(drawn.figure, folder / "figures" / drawn.name)
+            paths = save(drawn.figure, folder / "figures" / drawn.name)
             figures.append((drawn, paths["svg"].read_text(encoding="utf-8")))
+        words = [f"## {d.name}\n\n{d.title}. {d.caption}\n\nAlt: {d.alt}\n" for d, _ in figures]
+        captions = folder / "figures" / "captions.md"
+        captions.write_text("\n".join(words), encoding="utf-8")
         origin = manifest.origin_of(arguments, int(results.facts["seed"]), results.files)
         page = report_page(results, figures, tables, origin)
         (folder / "report.html").write_text(page, encoding="utf-8")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats
 from hatstats.inference.influence import cluster_sums, covariance_of_sums, second_unit_part
+from hatstats.inference.intervals import logit_interval
 from hatstats.inference.progress import Progress
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import standard_errors, tidy_frame
@@ -33,6 +34,8 @@ _FEW_WORDINGS = 5
 # The test of fit finds two humps of hardness, or four levels, in 3 to 29 of 100 studies of 250
 # items with three or ten trials.
 _FEW_TRIALS = 15
+# Bins of source accuracy in which the reference distribution is shown.
+_DENSITY_BINS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -179,9 +182,52 @@ class ItemProfile(TransferProfile):
             parts.append(rows.assign(target=target.ravel(), share=share.ravel()))
         return ResultFrame(pd.concat(parts, ignore_index=True))
 
-    def _shown(self) -> ModelScores:
-        """Profile at `SHOWN_AT`, models within level, mean over shared languages."""
-        found = [score_influence(self, [level]) for level in SHOWN_AT]
+    def bands(self, conf_level: float = 0.95, *, n_levels: int = 21) -> pd.DataFrame:
+        """Profiles with pointwise limits, mean over shared languages and benchmarks.
+
+        Returns
+        -------
+        DataFrame
+            `model, source, target, conf_low, conf_high, conf_level`, at `n_levels` source
+            accuracies from 0 to 1.
+        """
+        levels = np.linspace(0.0, 1.0, n_levels)
+        shown = self._shown(levels)
+        errors = standard_errors(shown.covariance)
+        limits = logit_interval(shown.estimates, errors, np.inf, conf_level)
+        return ResultFrame(
+            {
+                "model": list(shown.models) * n_levels,
+                "source": np.repeat(levels, len(shown.models)),
+                "target": shown.estimates,
+                "conf_low": limits[:, 0],
+                "conf_high": limits[:, 1],
+                "conf_level": conf_level,
+            }
+        )
+
+    def density(self, reference: str | ArrayLike | None = None) -> pd.DataFrame:
+        """The reference distribution over source accuracy, mean over models and benchmarks.
+
+        Returns
+        -------
+        DataFrame
+            `source, density, reference`; the density integrates to 1.
+        """
+        chosen = settled(reference, self.study)
+        edges = np.linspace(0.0, 1.0, _DENSITY_BINS + 1)
+        shares = [
+            np.histogram(fit.support, edges, weights=fit.reference_weights(chosen).mean(axis=0))[0]
+            for fit in self.fits
+        ]
+        density = np.mean(shares, axis=0) * _DENSITY_BINS
+        middle = 0.5 * (edges[1:] + edges[:-1])
+        name = reference_name(chosen)
+        return ResultFrame({"source": middle, "density": density, "reference": name})
+
+    def _shown(self, levels: Sequence[float] | Floats = SHOWN_AT) -> ModelScores:
+        """Profile at some source accuracies, models within level, mean over shared languages."""
+        found = [score_influence(self, [level]) for level in levels]
         influence = zip(*(scores.influence for scores in found), strict=True)
         return ModelScores(
             self.complete_models,

@@ -9,7 +9,6 @@ import pytest
 import hatstats as hs
 from hatstats.diagnostics.assumed_correlation import correlation_words
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.report import figures
 from hatstats.report.results.item_checks import run_item_checks
 
 SHAPE = hs.Shape(300, 2, 10, repeats=5, wording_correlation=0.3)
@@ -91,14 +90,13 @@ def test_the_report_shows_it_where_trials_are_not_labelled(
     assert not any("Unlabelled trials" in text for text in named.words)
     assert set(plain.by_correlation["correlation"]) >= {0.0, 0.1, 0.3, 0.5, 1.0}
     assert any("Unlabelled trials" in text for text in plain.words)
-    axes = figures.hat_against_correlation(table).axes[0]
+    (axes,) = hs.plot.checks(table)
     lines = {str(line.get_label()): line for line in axes.lines}
     for model, rows in table.groupby("model"):
-        drawn = np.asarray(lines[f"_{model}"].get_ydata(), dtype=float)
+        drawn = np.asarray(lines[str(model)].get_ydata(), dtype=float)
         np.testing.assert_array_equal(drawn, rows["estimate"])
-    many = pd.concat([table.assign(model=table["model"] + str(n)) for n in range(6)])
-    note = " ".join(text.get_text() for text in figures.hat_against_correlation(many).texts)
-    assert "8 of 12 models are shown" in " ".join(note.split())
+    many = pd.concat([table.assign(model=table["model"] + str(n)) for n in range(8)])
+    assert "12 of 16 models are shown" in hs.plot.caption(hs.plot.checks(many))
 
 
 def test_labelled_trials_and_other_methods_bad_input(studies: tuple[hs.Study, hs.Study]) -> None:

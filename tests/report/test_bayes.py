@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-
 from hatstats.report.figures.panels import prior_predictive, shrinkage
+
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.html_page import report_page
 from hatstats.report.manifest import Origin

@@ -4,37 +4,71 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from hatstats.report.figures.bar_charts import functioning, leakage
-from hatstats.report.figures.claim_plots import margin_curve
+from hatstats.plot import alt_text, caption, claims, decomposition, functioning, leakage, margins
 from hatstats.report.tables.run_tables import table_of
 from hatstats.report.tables.text_table import to_text
-from tests.report.frames import margin_frame
+from tests.report.frames import claim_frame, margin_frame
 
 HARDER = to_rgba("#d55e00")
 
 
-def lines(figure: Figure, label: str) -> list[Line2D]:
-    found = figure.findobj(lambda artist: artist.get_label() == label)
+def lines(axes: Axes | Figure, label: str) -> list[Line2D]:
+    found = axes.findobj(lambda artist: artist.get_label() == label)
     return [artist for artist in found if isinstance(artist, Line2D)]
 
 
 def test_margin_curve_draws_every_margin_and_the_registered_one() -> None:
     frame = margin_frame()
-    figure = margin_curve(frame)
-    (curve,) = lines(figure, "_curve")
+    (axes,) = margins(frame)
+    (curve,) = lines(axes, "_curve")
     np.testing.assert_allclose(curve.get_xdata(), frame["margin"])
     np.testing.assert_allclose(curve.get_ydata(), frame["p_holm"])
-    (registered,) = lines(figure, "_registered")
+    (registered,) = lines(axes, "_registered")
     assert abs(float(registered.get_xdata()[0]) - 0.05) < 1e-9
-    verdicts = {line.get_label() for line in figure.axes[0].get_lines()}
-    assert {"supported", "inconclusive"} <= verdicts
+    verdicts = {line.get_label() for line in axes.get_lines()}
+    assert {"_supported", "_inconclusive"} <= verdicts
     two = pd.concat([frame, frame.assign(claim="another")])
-    assert len(margin_curve(two).axes) == 2
+    assert len(margins(two)) == 2
+
+
+def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
+    frame = claim_frame()
+    frame.loc[1, ["conf_low", "conf_high"]] = np.nan
+    frame.loc[2, ["estimate", "conf_low", "conf_high"]] = np.nan
+    panels = claims(frame)
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        "small models not broken", "slower than expected", "progress over time",
+    ]  # fmt: skip
+    for axes, row in zip(panels, frame.to_dict("records"), strict=True):
+        (threshold,) = lines(axes, "_threshold")
+        assert threshold.get_xdata()[0] == row["threshold"]
+    (interval,) = lines(panels[0], "_interval")
+    np.testing.assert_array_equal(interval.get_xdata(), frame.loc[0, ["conf_low", "conf_high"]])
+    said = [[text.get_text() for text in axes.texts] for axes in panels]
+    assert said == [[], ["no interval"], ["not testable"]]
+    assert "2 without an interval" in caption(panels)
+    assert "slower than expected inconclusive" in alt_text(panels)
+
+
+def test_a_decomposition_has_both_parts_and_their_sum() -> None:
+    parts = ["source ability", "transfer", "change"]
+    frame = pd.DataFrame(
+        {"comparison": "2024, 2 models, to 2025, 3 models", "term": parts,
+         "estimate": [0.1, -0.02, 0.08], "conf_low": [0.08, -0.05, 0.06],
+         "conf_high": [0.12, 0.01, 0.1], "conf_level": 0.95}
+    )  # fmt: skip
+    axes = decomposition(pd.concat([frame, frame.assign(comparison="a → b")]))
+    drawn = lines(axes, "_estimate")
+    assert [float(line.get_xdata()[0]) for line in drawn] == [0.1, -0.02, 0.08]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["2024, 2 models\nto 2025, 3 models", "a\n→ b"]
+    assert "transfer -0.020" in alt_text(axes)
 
 
 def leakage_frame() -> pd.DataFrame:
@@ -50,10 +84,10 @@ def leakage_frame() -> pd.DataFrame:
 
 
 def test_leakage_has_a_bar_per_measure_and_writes_its_value() -> None:
-    figure = leakage(leakage_frame())
-    bars = lines(figure, "_bar")
+    axes = leakage(leakage_frame())
+    bars = lines(axes, "_bar")
     assert [round(float(bar.get_xdata()[1]), 2) for bar in bars] == [0.04, 0.19, 1.2]
-    written = [text.get_text() for text in figure.findobj(lambda a: a.get_label() == "_value")]
+    written = [text.get_text() for text in axes.findobj(lambda a: a.get_label() == "_value")]
     assert written == ["4 %", "19 %", "160 %"]
     assert bars[0].get_color() != bars[1].get_color()
 
@@ -97,7 +131,8 @@ def test_functioning_has_a_bar_per_language_split_by_class() -> None:
             for (ets, side), n in zip(classes, numbers, strict=True)
         ]
     )
-    figure = functioning(frame)
+    axes = functioning(frame)
+    figure = axes.figure
     harder = figure.findobj(
         lambda artist: isinstance(artist, Rectangle) and artist.get_facecolor() == HARDER
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -21,12 +21,23 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from hatstats.report.figures.claim_plots import what_changes
-from hatstats.report.figures.forest_plot import SOME_ROWS, forest
-from hatstats.report.figures.layout import name_some, panel_grid, shorten, write_under
-from hatstats.report.figures.panels import MOST_BARS, target_against_source, transfer_profiles
+import hatstats as hs
+from hatstats.plot import (
+    alt_text,
+    caption,
+    forest,
+    heatmap,
+    profiles,
+    ranks,
+    save,
+    scatter,
+    specification,
+    trend,
+)
+from hatstats.report.figures.forest_plot import END_ROWS
+from hatstats.report.figures.layout import name_some, short_names, shorten
+from hatstats.report.figures.profile_plots import MOST_BARS, ONE_PANEL
 from hatstats.report.figures.run_figures import figures_of
-from hatstats.report.figures.scatter import hat_against_date, hat_against_size, year_text
 from hatstats.report.figures.style import (
     FAMILY_LOOK,
     FORMATS,
@@ -34,8 +45,8 @@ from hatstats.report.figures.style import (
     PAPER,
     family_looks,
     figure_bytes,
-    save_figure,
 )
+from hatstats.report.figures.trend_plot import year_text
 from tests.report.frames import (
     curve_frame,
     point_frame,
@@ -76,10 +87,10 @@ def marker_of(bar: ErrorbarContainer) -> Line2D:
     return bar.lines[0]
 
 
-def note(figure: Figure) -> str:
-    (text,) = marked(figure, "note")
-    assert isinstance(text, Text)
-    return " ".join(text.get_text().split())
+def figure_of(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
 
 
 def boxes(texts: Iterable[Text]) -> list[Bbox]:
@@ -90,31 +101,30 @@ def boxes(texts: Iterable[Text]) -> list[Bbox]:
 
 def test_forest_has_one_interval_per_model_best_on_top() -> None:
     scores = score_frame(20)
-    (axes,) = forest(scores, reference="model:X").axes
+    axes = forest(scores.assign(reference="model:X"))
     assert len(marked(axes, "interval")) == 20
     assert len(marked(axes, "estimate")) == 19
     names = [label.get_text() for label in axes.get_yticklabels()]
     # The last model of the frame is weakly identified: it stands at the foot, under a line.
-    expected = scores[:-1].sort_values("estimate")["model"].tolist()
-    assert names == [scores["model"].iloc[-1], *expected]
+    expected = scores[:-1].sort_values("estimate", ascending=False)["model"].tolist()
+    assert names == [*expected, scores["model"].iloc[-1]]
     (divide,) = marked(axes, "divide")
-    assert set(y_of(divide)) == {0.5}
-    assert "model:X" in axes.get_xlabel()
+    assert set(y_of(divide)) == {18.5}
+    assert "reference: model:X" in caption(axes)
 
 
 def test_forest_draws_the_numbers_of_the_frame() -> None:
-    scores = score_frame(20).sort_values(["informed", "estimate"], ignore_index=True)
-    (axes,) = forest(scores, reference="pooled").axes
+    scores = score_frame(20).sort_values(["informed", "estimate"], ascending=False)
+    axes = forest(scores)
     drawn = [x_of(line) for line in axes.lines if line.get_label() == "_interval"]
     np.testing.assert_array_equal(np.array(drawn), scores[["conf_low", "conf_high"]].to_numpy())
-    texts = [text.get_text() for text in axes.texts]
-    row = scores.iloc[3]
-    assert f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}]" in texts
+    best, last = scores.iloc[0], scores.iloc[18]
+    assert f"Highest: {best['model']}, {best['estimate']:.3f}" in alt_text(axes)
+    assert f"lowest: {last['model']}, {last['estimate']:.3f}" in alt_text(axes)
 
 
 def test_a_weakly_identified_model_is_wide_hollow_and_explained() -> None:
-    figure = forest(score_frame(20), reference="pooled")
-    (axes,) = figure.axes
+    axes = forest(score_frame(20))
     (mark,) = marked(axes, "estimate-weakly-identified")
     assert isinstance(mark, Line2D)
     assert mark.get_markerfacecolor() == PAPER
@@ -122,41 +132,49 @@ def test_a_weakly_identified_model_is_wide_hollow_and_explained() -> None:
     assert len(dashed) == 1
     low, high = x_of(dashed[0])
     assert high - low == pytest.approx(0.6)
-    assert "weakly identified" in note(figure)
+    assert "1 weakly identified" in caption(axes)
 
 
-def test_forest_of_190_models_stays_on_a_page_and_names_do_not_touch() -> None:
-    figure = forest(score_frame(190, 14), reference="pooled")
-    (axes,) = figure.axes
-    assert figure.get_size_inches()[1] < 9.0
-    assert len(marked(axes, "interval")) == 190
-    assert len(axes.texts) == SOME_ROWS == len(marked(axes, "leader"))
-    named = {text.get_text() for text in axes.texts}
+def test_forest_of_190_models_has_both_ends_and_every_model_on_a_strip() -> None:
     scores = score_frame(190, 14)
-    ranked = scores.sort_values(["informed", "estimate"])["model"].tolist()
-    assert {*ranked[:3], *ranked[-3:]} <= named
-    for one, other in itertools.pairwise(sorted(boxes(axes.texts), key=lambda box: box.y0)):
-        assert one.y1 <= other.y0
-    assert "44 of 190" in note(figure)
+    axes = forest(scores)
+    assert figure_of(axes).get_size_inches()[1] < 9.0
+    assert len(marked(axes, "interval")) == 2 * END_ROWS
+    members = [x for line in marked(axes, "member") for x in x_of(line)]
+    np.testing.assert_array_equal(np.sort(members), np.sort(scores["estimate"]))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    ranked = scores[:-1].sort_values("estimate", ascending=False)["model"].tolist()
+    assert names[:END_ROWS] == ranked[:END_ROWS]
+    assert names[END_ROWS : 2 * END_ROWS] == ranked[-END_ROWS:]
+    counts = [int(name.rpartition("(")[2].rstrip(")")) for name in names[2 * END_ROWS :]]
+    assert len(counts) == 14
+    assert sum(counts) == 190
+    figure_of(axes).draw_without_rendering()
+    texts = sorted(boxes(axes.get_yticklabels()), key=lambda box: box.y0)
+    for one, other in itertools.pairwise(texts):
+        assert one.y1 <= other.y0 + 1.0
+    assert "first and last 12" in caption(axes)
 
 
 @pytest.mark.parametrize(("count", "families"), [(20, 6), (190, 14)])
-@pytest.mark.parametrize("draw", [hat_against_size, hat_against_date])
-def test_scores_against_a_covariate(draw: Callable[..., Figure], count: int, families: int) -> None:
+@pytest.mark.parametrize("column", ["params_total", "release_year"])
+def test_scores_against_a_covariate(column: str, count: int, families: int) -> None:
     scores = score_frame(count, families)
-    size = draw is hat_against_size
+    size = column == "params_total"
     curve = trend_curve(1e9, 2e11, log=True) if size else trend_curve(2024.5, 2026.2)
-    figure = draw(scores, curve)
-    axes, *margin = figure.axes
+    axes = trend(scores, column, curve=curve)
     unknown = int(scores["params_total"].isna().sum()) if size else 0
     assert models_in(axes) == count - unknown
     (line,) = marked(axes, "trend")
     np.testing.assert_array_equal(y_of(line), curve["estimate"])
     assert len(marked(axes, "band")) == 1
     assert axes.get_xscale() == ("log" if size else "linear")
-    assert sum(models_in(strip) for strip in margin) == unknown
+    assert models_in(axes, "_unknown-model") == unknown
     if unknown:
-        assert f"size undisclosed ({unknown})" in note(figure)
+        assert f"size undisclosed ({unknown})" in caption(axes)
+        (edge,) = marked(axes, "edge")
+        spots = [x for bar in bars_of(axes, "_unknown-model") for x in x_of(marker_of(bar))]
+        assert min(spots) > x_of(edge)[0] > scores["params_total"].max()
     touching = [
         (one, other)
         for one, other in itertools.combinations(boxes(axes.texts), 2)
@@ -165,25 +183,40 @@ def test_scores_against_a_covariate(draw: Callable[..., Figure], count: int, fam
     assert touching == []
 
 
-def models_in(axes: Axes) -> int:
+def models_in(axes: Axes, name: str = "_model") -> int:
     """Number of marks of models: points on the data lines of the error bars."""
-    return sum(len(x_of(marker_of(bar))) for bar in bars_of(axes, "_model"))
+    return sum(len(x_of(marker_of(bar))) for bar in bars_of(axes, name))
 
 
 def test_models_of_unknown_size_are_named_not_dropped() -> None:
     scores = score_frame(20)
-    text = note(hat_against_size(scores, trend_curve(1e9, 2e11, log=True)))
+    text = caption(trend(scores, "params_total", curve=trend_curve(1e9, 2e11, log=True)))
     missing = scores.loc[scores["params_total"].isna(), "model"]
     assert len(missing) == 5
     for name in missing:
         assert name in text
 
 
+def test_models_of_one_date_stand_side_by_side() -> None:
+    scores = score_frame(6).assign(release_year=2025.5, estimate=0.5, conf_low=0.4, conf_high=0.6)
+    scores.loc[0, "release_year"] = 2024.0
+    axes = trend(scores, "release_year")
+    spots = np.sort([x for bar in bars_of(axes, "_model") for x in x_of(marker_of(bar))])
+    assert len(spots) == 6
+    assert np.diff(spots).min() > 0.0
+    assert spots[1:].mean() == pytest.approx(2025.5, abs=0.02)
+    assert "side by side" in caption(axes)
+    apart = scores.assign(release_year=np.linspace(2020, 2026, 6))
+    assert "side by side" not in caption(trend(apart, "release_year"))
+
+
 def test_names_cover_neither_points_nor_the_trend() -> None:
     scores = score_frame(20)
     curve = trend_curve(2024.5, 2026.2)
-    axes = hat_against_date(scores, curve).axes[0]
-    points = axes.transData.transform(scores[["release_year", "estimate"]].to_numpy())
+    axes = trend(scores, "release_year", curve=curve)
+    marks = [marker_of(bar) for bar in bars_of(axes, "_model")]
+    spots = np.concatenate([np.column_stack([x_of(one), y_of(one)]) for one in marks])
+    points = axes.transData.transform(spots)
     line = axes.transData.transform(curve[["x", "estimate"]].to_numpy())
     for box in boxes(axes.texts):
         for x, y in (*points, *line):
@@ -191,17 +224,16 @@ def test_names_cover_neither_points_nor_the_trend() -> None:
 
 
 def test_without_a_fit_the_figure_says_so() -> None:
-    figure = hat_against_date(score_frame(5), None)
-    assert marked(figure.axes[0], "trend") == []
-    assert "No trend could be fitted" in note(figure)
+    axes = trend(score_frame(5), "release_year")
+    assert marked(axes, "trend") == []
+    assert "No trend could be fitted" in caption(axes)
 
 
 def test_panels_one_per_language_with_line_chance_and_hollow_flags() -> None:
     points = point_frame(20, 10)
-    figure = target_against_source(points, curve_frame(points), chance={"bench0": 0.25})
-    assert len(figure.axes) == 10
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"l{k}" for k in range(10)]
-    for axes in figure.axes:
+    panels = scatter(points, curve=curve_frame(points), chance={"bench0": 0.25})
+    assert [axes.get_title(loc="left") for axes in panels] == [f"l{k}" for k in range(10)]
+    for axes in panels:
         (chance,) = marked(axes, "chance")
         assert set(y_of(chance)) == {0.25}
         (fit,) = marked(axes, "fit")
@@ -212,62 +244,158 @@ def test_panels_one_per_language_with_line_chance_and_hollow_flags() -> None:
         marks = bars_of(axes, "_model", "_flagged")
         assert sum(len(x_of(marker_of(bar))) for bar in marks) == 20
         assert all(bar.has_yerr and bar.has_xerr for bar in marks)
-    hollow = [bar for axes in figure.axes for bar in bars_of(axes, "_flagged")]
+    hollow = [bar for axes in panels for bar in bars_of(axes, "_flagged")]
     assert [marker_of(bar).get_markerfacecolor() for bar in hollow] == [PAPER, PAPER]
-    assert "flagged and left out of the fit: Gemma-4-1B (l0), GPT-OSS-5B (l0)" in note(figure)
+    text = caption(panels)
+    assert "flagged and left out of the fit: Gemma-4-1B (l0), GPT-OSS-5B (l0)" in text
 
 
 def test_panels_of_many_models_drop_the_bars_and_say_so() -> None:
     points = point_frame(MOST_BARS + 1, 3)
-    figure = target_against_source(points, curve_frame(points), chance={})
-    marks = [bar for axes in figure.axes for bar in bars_of(axes, "_model", "_flagged")]
+    panels = scatter(points, curve=curve_frame(points))
+    marks = [bar for axes in panels for bar in bars_of(axes, "_model", "_flagged")]
     assert len(marks) >= 3
     assert all(not bar.has_yerr for bar in marks)
-    assert marked(figure, "chance") == []
-    assert "Too many models for error bars" in note(figure)
+    assert marked(figure_of(panels[0]), "chance") == []
+    assert "Too many models for error bars" in caption(panels)
 
 
 def test_panels_of_unequal_benchmarks_name_both() -> None:
     points = point_frame(6, 2, benchmarks=2)
-    figure = target_against_source(points, curve_frame(points), chance={"bench1": 0.5})
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    panels = scatter(points, curve=curve_frame(points), chance={"bench1": 0.5})
+    titles = [axes.get_title(loc="left") for axes in panels]
     assert titles == ["bench0 · l0", "bench0 · l1", "bench1 · l0", "bench1 · l1"]
-    assert [len(marked(axes, "chance")) for axes in figure.axes] == [0, 0, 1, 1]
+    assert [len(marked(axes, "chance")) for axes in panels] == [0, 0, 1, 1]
 
 
-def test_what_changes_shows_every_claim_under_every_choice() -> None:
+def test_a_specification_curve_is_sorted_and_its_matrix_has_the_choices() -> None:
     frame = specification_frame()
-    figure = what_changes(frame)
-    assert len(figure.axes) == 3
-    for axes, (_, rows) in zip(figure.axes, frame.groupby("claim", sort=False), strict=True):
-        drawn = [line for line in axes.lines if line.get_label() == "_estimate"]
-        known = rows.dropna(subset="estimate")
-        points = sorted(
-            (y, x) for line in drawn for x, y in zip(x_of(line), y_of(line), strict=True)
-        )
-        np.testing.assert_array_equal([x for _, x in points], known["estimate"])
-        assert [y for y, _ in points] == [
-            row for row, value in enumerate(rows["estimate"]) if np.isfinite(value)
-        ]
-        (threshold,) = marked(axes, "threshold")
-        assert set(x_of(threshold)) == {rows["threshold"].iloc[0]}
-        assert len(marked(axes, "not testable")) == int(rows["estimate"].isna().sum())
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == frame["choice"].drop_duplicates().tolist()
+    claim = "slower_than_expected"
+    own = frame[frame["claim"] == claim].assign(
+        reference=["pooled", "uniform", "pooled", "pooled", "pooled"],
+        without=["", "", "", "family:Gemini", ""],
+    )
+    curve, matrix = specification(own)
+    known = own.dropna(subset="estimate").sort_values("estimate")
+    drawn = [line for line in curve.lines if line.get_label() == "_estimate"]
+    points = sorted((x, y) for line in drawn for x, y in zip(x_of(line), y_of(line), strict=True))
+    assert [x for x, _ in points] == list(range(len(known)))
+    np.testing.assert_array_equal([y for _, y in points], known["estimate"])
+    (threshold,) = marked(curve, "threshold")
+    assert set(y_of(threshold)) == {own["threshold"].iloc[0]}
+    rows = [label.get_text() for label in matrix.get_yticklabels()]
+    # The options of the default analysis come first.
+    assert rows == ["reference: pooled", "reference: uniform", "left out: nothing",
+                    "left out: family Gemini"]  # fmt: skip
+    chosen = [
+        np.asarray(artist.get_offsets()).tolist()  # type: ignore[attr-defined]
+        for artist in marked(matrix, "chosen")
+    ]
+    taken = [known["reference"] == name for name in ("pooled", "uniform")]
+    taken += [known["without"] == name for name in ("", "family:Gemini")]
+    assert [[x for x, _ in each] for each in chosen] == [
+        np.flatnonzero(each).tolist() for each in taken
+    ]
+    assert "1 more gives no estimate" in caption(curve)
 
 
-def test_profiles_one_curve_per_model_and_benchmark() -> None:
-    frame = profile_frame(4, benchmarks=2)
-    figure = transfer_profiles(frame, chance={"bench0": 0.1})
-    assert len(figure.axes) == 2
-    for axes, (_, rows) in zip(figure.axes, frame.groupby("benchmark"), strict=True):
-        curves = marked(axes, "profile")
-        assert len(curves) == 4
-        first = rows[rows["model"] == frame["model"].iloc[0]]
-        np.testing.assert_array_equal(y_of(curves[0]), first["target"])
-    assert [len(marked(axes, "chance")) for axes in figure.axes] == [1, 0]
-    (legend,) = figure.legends
+def test_a_specification_curve_is_that_of_one_claim() -> None:
+    frame = specification_frame()
+    with pytest.raises(hs.DataError, match="name one of small_models_not_broken"):
+        specification(frame)
+    with pytest.raises(hs.DataError, match="no such claim"):
+        specification(frame, "other")
+    curve, matrix = specification(frame, "progress_over_time")
+    assert len(matrix.get_yticklabels()) == 5
+    assert "Progress over time" in caption(curve)
+
+
+def test_profiles_of_few_models_share_a_panel_with_bands_and_reference() -> None:
+    frame = profile_frame(4).drop(columns="benchmark")
+    frame = frame.assign(conf_low=frame["target"] - 0.02, conf_high=frame["target"] + 0.02)
+    density = pd.DataFrame({"source": [0.25, 0.75], "density": [0.5, 1.5], "reference": "pooled"})
+    (axes,) = profiles(frame, reference=density)
+    curves = [line for line in axes.lines if line.get_gid() == "profile"]
+    assert len(curves) == 4
+    first = frame[frame["model"] == frame["model"].iloc[0]]
+    np.testing.assert_array_equal(y_of(curves[0]), first["target"])
+    assert len(marked(axes, "band")) == 4
+    assert len(marked(axes, "reference")) == 1
+    assert "density of the reference, pooled" in caption(axes)
+    (legend,) = figure_of(axes).legends
     assert len(legend.get_texts()) == 4
+
+
+def test_profiles_of_many_models_have_a_panel_for_each_family() -> None:
+    frame = profile_frame(ONE_PANEL + 6).drop(columns="benchmark")
+    panels = profiles(frame)
+    families = list(dict.fromkeys(frame["family"]))
+    assert [axes.get_title(loc="left") for axes in panels] == families
+    drawn = [len([one for one in axes.lines if one.get_gid() == "profile"]) for axes in panels]
+    assert sum(drawn) == ONE_PANEL + 6
+    others = [len(marked(axes, "others")) for axes in panels]
+    assert [a + b for a, b in zip(drawn, others, strict=True)] == [ONE_PANEL + 6] * len(panels)
+
+
+def test_a_heatmap_has_a_cell_for_each_model_and_language() -> None:
+    names = ["a", "b", "c"]
+    cells = pd.DataFrame(
+        [(m, lang, 0.1 * i + 0.2 * j) for i, m in enumerate(names) for j, lang in enumerate("xy")],
+        columns=["model", "language", "estimate"],
+    )
+    axes = heatmap(cells)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "b", "a"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["y", "x"]
+    written = [text.get_text() for text in axes.texts]
+    assert written == ["0.40", "0.20", "0.30", "0.10", "0.20", "0.00"]
+    weak = heatmap(cells.assign(informed=cells["model"] != "c"))
+    assert [label.get_text() for label in weak.get_yticklabels()] == ["b", "a", "c"]
+    assert "weakly identified" in caption(weak)
+    missing = heatmap(cells[~((cells["model"] == "c") & (cells["language"] == "x"))])
+    assert len(missing.texts) == 5
+
+
+def test_a_matrix_of_ranks_colours_the_pairs_that_surely_differ() -> None:
+    pairs = pd.DataFrame(
+        {"a": ["x", "x", "y"], "b": ["y", "z", "z"], "estimate": [0.1, 0.3, 0.2],
+         "p_adjusted": [0.2, 0.01, 0.04]}
+    )  # fmt: skip
+    sets = pd.DataFrame({"model": list("xyz"), "rank_low": [1, 1, 3], "rank_high": [2, 2, 3]})
+    axes = ranks(pairs, sets=sets)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x (1–2)", "y (1–2)", "z (3)"]
+    (mesh,) = marked(axes, "sure")
+    values = np.ma.filled(mesh.get_array(), np.nan)  # type: ignore[attr-defined]
+    expected = [[np.nan, np.nan, 0.3], [np.nan, np.nan, 0.2], [-0.3, -0.2, np.nan]]
+    np.testing.assert_array_equal(values, expected)
+    assert "2 of 3 pairs surely differ" in alt_text(axes)
+    stricter = ranks(pairs, sets=sets, conf_level=0.98)
+    assert "1 of 3 pairs" in alt_text(stricter)
+
+
+def test_axes_of_ones_own_are_drawn_in_and_given_back() -> None:
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert forest(score_frame(3), ax=left) is left
+    assert trend(score_frame(3), "release_year", ax=right) is right
+    assert figure.axes == [left, right]
+    with pytest.raises(hs.DataError, match="3 panels, and 1 axes"):
+        scatter(point_frame(3, 3), ax=left)
+    with pytest.raises(hs.DataError, match="nothing of hatstats"):
+        caption(figure.add_subplot())
+
+
+@pytest.mark.parametrize(("name", "width", "points"), [("acl", 3.03, 8), ("nature", 89 / 25.4, 7),
+                                                       ("talk", 6.0, 16)])  # fmt: skip
+def test_a_style_sets_width_and_type(name: str, width: float, points: float) -> None:
+    with hs.plot.style(name):
+        axes = forest(score_frame(3))
+    assert figure_of(axes).get_size_inches()[0] == pytest.approx(width)
+    assert axes.xaxis.label.get_size() == points
+
+
+def test_an_unknown_style_is_refused() -> None:
+    with pytest.raises(hs.DataError, match="acl, nature, talk"), hs.plot.style("poster"):
+        pass
 
 
 def test_families_differ_in_colour_and_marker_and_the_rest_is_grey() -> None:
@@ -279,8 +407,8 @@ def test_families_differ_in_colour_and_marker_and_the_rest_is_grey() -> None:
 
 
 def test_same_frame_same_bytes_in_every_format(tmp_path: Path) -> None:
-    paths = save_figure(forest(score_frame(2), reference="r"), tmp_path / "f.v2")
-    again, other = forest(score_frame(2), reference="r"), forest(score_frame(3), reference="r")
+    paths = save(forest(score_frame(2)), tmp_path / "f.v2")
+    again, other = (figure_of(forest(score_frame(count))) for count in (2, 3))
     for kind in FORMATS:
         assert figure_bytes(again, kind) == paths[kind].read_bytes()
         assert figure_bytes(other, kind) != paths[kind].read_bytes()
@@ -290,10 +418,10 @@ def test_same_frame_same_bytes_in_every_format(tmp_path: Path) -> None:
 
 
 def test_the_users_settings_neither_matter_nor_change() -> None:
-    plain = figure_bytes(forest(score_frame(2), reference="r"), "svg")
+    plain = figure_bytes(figure_of(forest(score_frame(2))), "svg")
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30.0, "text.usetex": True}):
         before = dict(matplotlib.rcParams)
-        assert figure_bytes(forest(score_frame(2), reference="r"), "svg") == plain
+        assert figure_bytes(figure_of(forest(score_frame(2))), "svg") == plain
         assert dict(matplotlib.rcParams) == before
 
 
@@ -301,7 +429,7 @@ def test_drawing_leaves_pyplot_alone() -> None:
     code = (
         "import sys; from tests.report.frames import results; "
         "from hatstats.report.figures.run_figures import figures_of; "
-        "assert len(list(figures_of(results(2)))) == 5; "
+        "assert len(list(figures_of(results(2)))) > 5; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
@@ -312,17 +440,22 @@ def test_a_run_draws_what_it_can() -> None:
     assert names == [
         "forest",
         "target_against_source",
+        "ranks",
+        "claims",
         "hat_against_size",
         "hat_against_date",
-        "what_changes",
+        "specification_small_models_not_broken",
+        "specification_slower_than_expected",
+        "specification_progress_over_time",
     ]
 
 
 def test_signs_of_mathematics_in_a_name_are_plain_text() -> None:
     scores = score_frame(4).assign(model=["a$b$", "c_d^2", r"e\f", "名"[:0] + "g%h"])
-    names = [label.get_text() for label in forest(scores, reference="r").axes[0].get_yticklabels()]
+    axes = forest(scores)
+    names = [label.get_text() for label in axes.get_yticklabels()]
     assert sorted(names) == sorted(scores["model"])
-    assert figure_bytes(forest(scores, reference="r"), "pdf")
+    assert figure_bytes(figure_of(axes), "pdf")
 
 
 @pytest.mark.parametrize(
@@ -334,36 +467,32 @@ def test_decimal_years_are_written_as_months(year: float, text: str) -> None:
 
 def test_long_names_keep_both_ends() -> None:
     assert shorten("short") == "short"
+    # The organisation says least; then both ends of the name stay.
+    assert shorten("google/gemma-3-27b-it", 20) == "gemma-3-27b-it"
     cut = shorten("google/gemma-3-27b-it (zero-shot, val)", 20)
     assert len(cut) == 20
-    assert cut.startswith("google/")
+    assert cut.startswith("gemma-")
     assert cut.endswith("val)")
     # Twins differ in size before a bracket, and in the last word in it.
     twins = [f"Granite-3.2-{size}B (reasoning {what})" for size in (2, 8) for what in ("on", "off")]
     assert len({shorten(name, 24) for name in twins}) == 4
     assert shorten(twins[1], 24) == "Granite-3.2-2B (…ng off)"
+    # Where brackets say the same, what is before them tells names apart.
+    alike = [f"gemini-3-flash-preview#{how} (zero-shot, val)" for how in ("minimal", "none")]
+    assert len({shorten(name, 26) for name in alike}) == 1
+    assert len(set(short_names(alike, 26))) == 2
     assert name_some(["a", "b", "c"], 2) == "a, b and 1 more"
 
 
-def test_a_label_longer_than_a_row_of_panels_is_inside_the_figure() -> None:
-    label = "Accuracy in the target language"
-    figure, _ = panel_grid(["de", "sw", "yo"], labels=("x", label), width=3.3, columns=3)
-    write_under(figure, (), "note")
-    (text,) = [text for text in figure.texts if text.get_text() == label]
-    box = text.get_window_extent()
-    assert box.y0 >= 0.0
-    assert box.y1 <= figure.bbox.y1
-
-
 def test_models_without_families_have_looks_of_their_own() -> None:
-    rows = pd.DataFrame({"model": list("abcde"), "family": "", "benchmark": "b"})
+    rows = pd.DataFrame({"model": list("abcde"), "family": ""})
     rows = pd.concat([rows.assign(source=x, target=x) for x in (0.0, 1.0)])
-    (axes,) = transfer_profiles(rows.sort_values("model"), chance={}).axes
-    drawn = [line for line in axes.lines if line.get_label() == "_profile"]
+    (axes,) = profiles(rows.sort_values("model"))
+    drawn = [line for line in axes.lines if line.get_gid() == "profile"]
     assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == 5
 
 
 def test_one_model_and_missing_families_degenerate() -> None:
     scores = score_frame(1).assign(family=pd.Series([""], dtype="str"), informed=True)
-    assert len(marked(forest(scores, reference="r"), "interval")) == 1
-    assert models_in(hat_against_date(scores, None).axes[0]) == 1
+    assert len(marked(forest(scores), "interval")) == 1
+    assert models_in(trend(scores, "release_year")) == 1

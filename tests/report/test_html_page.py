@@ -108,7 +108,7 @@ def test_every_id_is_used_once_and_every_address_leads_somewhere(outline: Outlin
 
 
 def test_every_figure_has_words_and_every_heading_its_level(outline: Outline) -> None:
-    assert len(outline.pictures) == 5
+    assert len(outline.pictures) == 9
     for picture in outline.pictures:
         assert picture["role"] == "img"
         assert len(picture["aria-label"] or "") > 40
@@ -182,7 +182,7 @@ def test_a_study_without_claims_trends_or_flags_degenerate() -> None:
     for text in ("No cell of this study is flagged", "No claims are registered", "Every model"):
         assert text in page
     assert "hat_against_size" not in page
-    assert "no trend could be fitted" in page
+    assert "No trend could be fitted" in page
 
 
 def test_card_of_a_claim_that_cannot_be_tested() -> None:

@@ -1,16 +1,18 @@
-"""Figures of claims: estimates under every choice of the analysis, and p values by margin."""
+"""Claims against their thresholds, and their p values by margin."""
 
 from __future__ import annotations
 
-import textwrap
+import math
+from collections.abc import Hashable
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from hatstats.report.figures import layout, style
+from hatstats.report.results.plotted import Claims, claim_rows, needed
 from hatstats.report.tables.rounding import words
 
 #: Look of each verdict; a marker of what is inconclusive is hollow.
@@ -23,136 +25,153 @@ VERDICTS = {
         ("not testable", style.MUTED, "x"),
     )
 }
-# Height of a panel of margins, its distance to the next in inches, and the usual level.
-_HEIGHT, _APART, _LEVEL = 1.55, 0.75, 0.05
+_LEVEL = 0.05
 
 
-def what_changes(specification: pd.DataFrame) -> Figure:
-    """Draw the estimate of each claim under each choice, one panel per claim.
+def verdict_look(verdict: object) -> style.Look:
+    """Look of a verdict; one that is not known looks like what cannot be tested."""
+    return VERDICTS.get(str(verdict), VERDICTS["not testable"])
+
+
+def verdict_handles(verdicts: pd.Series) -> list[Line2D]:
+    """Legend handles of the verdicts that occur."""
+    return [
+        Line2D([], [], label=name, **look.marks(style.points(0.5), filled=name != "inconclusive"))
+        for name, look in VERDICTS.items()
+        if (verdicts == name).any()
+    ]
+
+
+@style.house_style()
+def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
+    """Draw each claim's estimate and interval against its threshold, coloured by the verdict.
 
     Parameters
     ----------
-    specification : DataFrame
-        `claim, choice, estimate, conf_low, conf_high, conf_level, threshold, verdict`, as
-        `hatstats.specification_table` gives them. Rows with the first choice are the default
-        analysis, whose estimate is drawn through each panel; a row without an estimate is written
-        as "not testable".
+    verdicts : Verdicts, Verdict or DataFrame
+        A frame has `claim` (or `name`), `estimate, conf_low, conf_high, threshold, verdict`, and
+        optionally `quantity, conf_level`.
+    ax : Axes or sequence of Axes, optional
+        One for each claim; a figure of one column is made if None.
 
     Returns
     -------
-    Figure
+    list of Axes
+        One strip for each claim, each in its own units; where nothing was estimated it says so.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from hatstats.report import figures
+    >>> import hatstats as hs
     >>> table = pd.DataFrame({
-    ...     "claim": "progress", "choice": ["default", "uniform reference"], "threshold": 0.0,
-    ...     "estimate": [0.02, 0.03], "conf_low": [-0.01, 0.0], "conf_high": [0.05, 0.06],
-    ...     "conf_level": 0.9, "verdict": ["inconclusive", "supported"],
+    ...     "claim": ["progress"], "estimate": 0.02, "conf_low": -0.01, "conf_high": 0.05,
+    ...     "threshold": 0.0, "verdict": "inconclusive",
     ... })
-    >>> figure = figures.what_changes(table)
+    >>> (ax,) = hs.plot.claims(table)
     """
-    claims = list(specification["claim"].drop_duplicates())
-    choices = list(specification["choice"].drop_duplicates())
-    width = style.PAGE if len(claims) > 1 else style.COLUMN
-    names = [layout.shorten(str(choice), 44) for choice in choices]
-    level = 100.0 * float(specification["conf_level"].iloc[0])
-    note = (
-        "First row: the default analysis, its estimate drawn through (thin line). Dotted: the "
-        f"claim's threshold. Bars: {level:g} % intervals."
+    rows = claim_rows(verdicts)
+    titles = [words(name) for name in rows["claim"]]
+    sheet = layout.sheet(ax, titles, height=0.92)
+    for axes, row in zip(sheet.axes, rows.to_dict("records"), strict=True):
+        _claim_strip(axes, row)
+    sheet.legend(verdict_handles(rows["verdict"]))
+    level = f"Bars: {layout.percent(float(rows['conf_level'].iloc[0]))} intervals. " if (
+        "conf_level" in rows) else ""  # fmt: skip
+    unknown = int(rows["conf_low"].isna().sum())
+    none = f" {unknown} without an interval: too few degrees of freedom." if unknown else ""
+    sheet.describe(
+        f"Registered claims: estimate against the threshold (dotted), each in its own units. "
+        f"{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
+        "Claims: " + "; ".join(
+            f"{words(row['claim'])} {row['verdict']}" for row in rows.to_dict("records")
+        ) + ".",
+    )  # fmt: skip
+    return sheet.axes
+
+
+def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
+    """Draw one claim: interval, estimate and threshold on a line."""
+    look, inconclusive = verdict_look(row["verdict"]), row["verdict"] == "inconclusive"
+    estimate, low, high, threshold = (
+        float(row[name]) for name in ("estimate", "conf_low", "conf_high", "threshold")
     )
-    handles = [
-        Line2D([], [], label=name, **look.marks(4.0, filled=name != "inconclusive"))
-        for name, look in VERDICTS.items()
-        if (specification["verdict"] == name).any()
-    ]
-    with style.house_style():
-        left = 0.14 + layout.widest(names, 6.0)
-        gap, top, height = 0.14, 0.37, 0.165 * len(choices) + 0.08
-        side = (width - left - 0.1 - gap * (len(claims) - 1)) / len(claims)
-        figure = layout.new_figure(width, top + height)
-        for index, claim in enumerate(claims):
-            axes = layout.add_axes(figure, left + index * (side + gap), top, side, height)
-            _claim_panel(axes, specification[specification["claim"] == claim], choices)
-            lines = textwrap.wrap(words(claim), max(int(side * 16), 8))[:2]
-            axes.set_title("\n".join(lines), fontsize=6.5, pad=3, loc="left")
-            layout.name_rows(axes, names if index == 0 else [""] * len(names), 6.0)
-        layout.write_under(figure, handles, note)
-    return figure
+    axes.set_yticks([])
+    axes.set_ylim(-1, 1)
+    axes.spines["left"].set_visible(False)
+    if not math.isnan(threshold):
+        axes.axvline(threshold, color=style.INK, linewidth=0.8,
+                     linestyle=style.DOTTED, label="_threshold")  # fmt: skip
+    if not math.isnan(estimate):
+        axes.plot([low, high], [0, 0], color=look.colour,
+                  linewidth=0.2 * style.points(), solid_capstyle="butt",
+                  label="_interval")  # fmt: skip
+        axes.plot([estimate], [0], label="_estimate",
+                  **look.marks(style.points(0.75), filled=not inconclusive))  # fmt: skip
+        if math.isnan(low):
+            axes.annotate("no interval", (estimate, 0), xytext=(0, style.points(0.6)),
+                          textcoords="offset points", ha="center", color=style.MUTED,
+                          fontsize=style.points(style.TINY), label="_no interval")  # fmt: skip
+    else:
+        axes.text(0.5, 0.5, "not testable", transform=axes.transAxes, ha="center", va="center",
+                  color=style.MUTED, label="_not testable")  # fmt: skip
+    axes.margins(x=0.15)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlabel(layout.shorten(str(row.get("quantity") or ""), 60),
+                    fontsize=style.points(style.TINY), color=style.MUTED)  # fmt: skip
 
 
-def _claim_panel(axes: Axes, rows: pd.DataFrame, choices: list[object]) -> None:
-    """Draw one claim: `rows` of the specification table, `choices` from top to bottom."""
-    for value in rows.loc[rows["choice"] == choices[0], "estimate"].dropna()[:1]:
-        axes.axvline(value, color=style.BAND, linewidth=1.0, label="_default")
-    for value in rows["threshold"].dropna()[:1]:
-        axes.axvline(
-            value, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_threshold"
-        )
-    rows = rows.assign(height=rows["choice"].map(choices.index).astype(float))
-    drawn = rows[rows["estimate"].notna()]
-    for verdict, own in drawn.groupby("verdict", sort=False):
-        look = VERDICTS[str(verdict)]
-        marks = look.marks(3.6, filled=verdict != "inconclusive")
-        axes.hlines(
-            own["height"], own["conf_low"], own["conf_high"], color=look.colour, linewidth=1.0
-        )
-        axes.plot(own["estimate"], own["height"], label="_estimate", **marks)
-    for height in rows.loc[rows["estimate"].isna(), "height"]:
-        axes.text(0.5, height, "not testable", transform=axes.get_yaxis_transform(), fontsize=5.5,
-                  color=style.MUTED, ha="center", va="center", label="_not testable")  # fmt: skip
-    axes.set_ylim(len(choices) - 0.4, -0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.grid(True)
-    axes.tick_params(axis="x", labelsize=5.8)
-
-
-def margin_curve(margins: pd.DataFrame) -> Figure:
+@style.house_style()
+def margins(table: pd.DataFrame, *, ax: layout.Given = None) -> list[Axes]:
     """Draw one panel per claim: adjusted one-sided p against the margin, coloured by the verdict.
 
     Parameters
     ----------
-    margins : DataFrame
+    table : DataFrame
         `claim, margin, p_holm, verdict, registered`, as `hatstats.margin_curves` gives them.
+    ax : Axes or sequence of Axes, optional
+        One for each claim; a figure of one column is made if None.
 
     Returns
     -------
-    Figure
+    list of Axes
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from hatstats.report import figures
-    >>> margins = pd.DataFrame({
+    >>> import hatstats as hs
+    >>> table = pd.DataFrame({
     ...     "claim": "not_broken", "margin": [0.02, 0.05, 0.1], "p_holm": [0.3, 0.1, 0.01],
     ...     "verdict": ["inconclusive", "inconclusive", "supported"], "registered": 0.05,
     ... })
-    >>> figure = figures.margin_curve(margins)
+    >>> (ax,) = hs.plot.margins(table)
     """
-    claims = list(margins.groupby("claim", sort=False))
-    with style.house_style():
-        figure = layout.new_figure(style.COLUMN, 0.1 + (_HEIGHT + _APART) * len(claims))
-        for index, (claim, rows) in enumerate(claims):
-            top = 0.3 + index * (_HEIGHT + _APART)
-            axes = layout.add_axes(figure, 0.55, top, style.COLUMN - 0.75, _HEIGHT)
-            axes.set_title(words(claim), loc="left", fontsize=7)
-            _margin_panel(axes, rows)
-    return figure
+    needed(table, ("claim", "margin", "p_holm", "verdict", "registered"), "margins")
+    groups = list(table.groupby("claim", sort=False))
+    labels = ("Margin (accuracy)", "One-sided p")
+    sheet = layout.sheet(ax, [words(name) for name, _ in groups], height=1.9, labels=labels)
+    for axes, (_, rows) in zip(sheet.axes, groups, strict=True):
+        _margin_panel(axes, rows)
+    sheet.legend(verdict_handles(table["verdict"]))
+    names = ", ".join(words(name) for name, _ in groups)
+    sheet.describe(
+        "One-sided p of each claim of non-inferiority, adjusted for all claims tested, for every "
+        f"margin. Dotted: p = {_LEVEL:g}; thin line: the registered margin.",
+        f"P values of {len(groups)} claim{'s' if len(groups) > 1 else ''} ({names}) by margin, "
+        f"from {table['p_holm'].max():.3f} to {table['p_holm'].min():.2g}.",
+    )
+    return sheet.axes
 
 
 def _margin_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the p values of one claim, on a log scale, by margin in accuracy."""
     axes.plot(rows["margin"], rows["p_holm"], color=style.BAND, linewidth=0.8, label="_curve")
     for verdict, part in rows.groupby("verdict", sort=False):
-        dots = style.Look(str(verdict), VERDICTS[str(verdict)].colour, "o")
-        axes.plot(part["margin"], part["p_holm"], label=dots.label, **dots.marks(2.1))
+        look = verdict_look(verdict)
+        dots = style.Look(str(verdict), look.colour, "o").marks(style.points(0.28))
+        axes.plot(part["margin"], part["p_holm"], label=f"_{verdict}", **dots)
     axes.axhline(_LEVEL, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_level")
     for margin in rows.loc[rows["registered"].astype(bool), "margin"]:
         axes.axvline(margin, color=style.MUTED, linewidth=0.7, label="_registered")
-        axes.annotate("registered", (margin, 1.0), xycoords=("data", "axes fraction"),
-                      xytext=(1.5, -3.0), textcoords="offset points", rotation=90.0, va="top",
-                      fontsize=5.5, color=style.MUTED)  # fmt: skip
     low = min(float(rows["p_holm"].min()) / 1.5, 0.03)
     axes.set_yscale("log")
     axes.set_ylim(low, 1.0)
@@ -160,6 +179,3 @@ def _margin_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.set_xlim(0.0, float(rows["margin"].max()))
-    axes.set_xlabel("Margin (accuracy)")
-    axes.set_ylabel("One-sided p")
-    axes.legend(loc="upper right", fontsize=6, handletextpad=0.2)

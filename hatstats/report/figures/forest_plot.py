@@ -1,128 +1,168 @@
-"""The forest plot: every model's score with its interval, best first."""
+"""The forest plot: models' scores with intervals, best first; of many, both ends and families."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hatstats.report.figures import layout, style
+from hatstats.report.results.plotted import Scores, score_rows
 
-#: The forest plot names every model up to this number, and a choice of them beyond it.
-ALL_ROWS = 60
-#: Names written in a forest plot that cannot name all.
-SOME_ROWS = 44
-#: Length of the lines from names to rows in a dense plot, in inches.
-_REACH = 0.34
+#: Up to this number of models each has a row.
+ALL_ROWS = 48
+#: Rows at either end of a plot of more models; the others are points on a strip of their family.
+END_ROWS = 12
+#: Families with a strip of their own; smaller ones share the last.
+_STRIPS = 14
+_ROW = 0.142
 
 
-def forest(scores: pd.DataFrame, *, reference: str) -> Figure:
-    """Draw scores with their intervals, best first, weakly identified ones apart at the foot.
+@style.house_style()
+def forest(scores: Scores, *, conf_level: float = 0.95, ax: Axes | None = None) -> Axes:
+    """Draw scores with their intervals, best first, weakly identified models apart at the foot.
 
     Parameters
     ----------
-    scores : DataFrame
-        `model, family, estimate, conf_low, conf_high, conf_level, informed`; a weakly identified
-        model (`informed` False) gets a hollow marker and a dashed interval.
-    reference : str
-        Name of the reference distribution, on the axis.
+    scores : HatScores, PosteriorScores, BootstrapScores or DataFrame
+        A frame has `model, estimate, conf_low, conf_high`, and optionally `family, informed,
+        reference, conf_level`.
+    conf_level : float
+        Level of the intervals; a frame's own where it has one.
+    ax : Axes, optional
+        Where to draw; a figure of one column is made if None.
 
     Returns
     -------
-    Figure
-        One row per model up to ``ALL_ROWS`` models; beyond, thin rows at a fixed height with
-        ``SOME_ROWS`` names: the best, the last and evenly spaced ones between.
+    Axes
+        One row per model up to 48 models; of more the first and the last twelve, and between them
+        all models as points on a strip for each family. Weakly identified models are hollow, with
+        a dashed interval.
 
     Examples
     --------
     >>> import hatstats as hs
-    >>> from hatstats.report import figures
     >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
-    >>> rows = scores.tidy().assign(family="acme", informed=True)
-    >>> figure = figures.forest(rows, reference="pooled")
+    >>> ax = hs.plot.forest(scores)
     """
-    rows = scores.sort_values(["informed", "estimate"], kind="stable", ignore_index=True)
-    dense = len(rows) > ALL_ROWS
+    rows = score_rows(scores, conf_level).sort_values(
+        ["informed", "estimate"], ascending=False, kind="stable", ignore_index=True
+    )
     looks = style.family_looks(rows["family"])
-    named = _named_rows(len(rows))
-    names = [layout.shorten(str(name), 26) for name in rows["model"].iloc[named]]
-    with style.house_style():
-        left = 0.12 + layout.widest(names, 6.0) + (_REACH if dense else 0.0)
-        height = 6.6 if dense else 0.155 * len(rows) + 0.1
-        figure = layout.new_figure(style.COLUMN, 0.06 + height)
-        axes = layout.add_axes(
-            figure, left, 0.06, style.COLUMN - left - (0.12 if dense else 0.95), height
+    dense = len(rows) > ALL_ROWS
+    clear = rows[rows["informed"].astype(bool)]
+    shown, ranks = rows, np.arange(len(rows))
+    strips: list[tuple[str, pd.DataFrame]] = []
+    if dense:
+        first, last = layout.ends(len(clear), 2 * END_ROWS)
+        shown = clear.iloc[[*first, *last]].reset_index(drop=True)
+        # A gap of a row between both ends.
+        ranks = np.array([*range(len(first)), *(len(first) + 1 + np.arange(len(last)))])
+        strips = _strips(rows)
+    below = int(ranks.max()) + 2 if dense else len(rows)
+    total = below + len(strips)
+    sheet = layout.sheet(ax, height=_ROW * total + 0.42)
+    (axes,) = sheet.axes
+    _draw_rows(axes, shown, ranks, looks)
+    _draw_strips(axes, strips, below, looks)
+    names = layout.short_names(shown["model"], 26)
+    labels = [*names, *(f"{name} ({len(part)})" for name, part in strips)]
+    heights = [*ranks.tolist(), *range(below, total)]
+    axes.set_yticks(heights, labels)
+    axes.tick_params(axis="y", length=0, labelsize=style.points(0.8))
+    axes.spines["left"].set_visible(False)
+    if dense:
+        axes.axhline(below - 1, color=style.MUTED, linewidth=0.5, label="_divide")
+        middle = len(clear) - len(shown)
+        axes.text(0.5, END_ROWS, f"{middle} models between", transform=axes.get_yaxis_transform(),
+                  ha="center", va="center", color=style.MUTED,
+                  fontsize=style.points(style.TINY), label="_gap")  # fmt: skip
+    axes.set_ylim(total - 0.4, -0.6)
+    # The intervals of what the data hardly inform would flatten all others.
+    drawn = clear if len(clear) else rows
+    low, high = drawn["conf_low"].min(), drawn["conf_high"].max()
+    low, high = min(low, rows["estimate"].min()), max(high, rows["estimate"].max())
+    room = 0.04 * (high - low or 1.0)
+    axes.set_xlim(low - room, high + room)
+    axes.set_xlabel("HAT score")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.grid(True)
+    sheet.legend(layout.family_handles(looks.values()))
+    sheet.describe(*_words(rows, clear, len(shown) if dense else 0, float(low)))
+    return axes
+
+
+def _words(rows: pd.DataFrame, clear: pd.DataFrame, ends: int, low: float) -> tuple[str, str]:
+    """Caption and alternative text of what is drawn."""
+    level = layout.percent(float(rows["conf_level"].iloc[0]))
+    reference = str(rows["reference"].iloc[0])
+    given = f", reference: {reference}" if reference else ""
+    count, weak = len(rows), len(rows) - len(clear)
+    models = f"{count} model{'' if count == 1 else 's'}"
+    parts = [f"HAT score of {models}, best first{given}. Bars: {level} intervals."]
+    if ends:
+        parts.append(
+            f"The first and last {ends // 2} have rows; below the line all {count} are points on "
+            "the strip of their family."
         )
-        _draw_rows(axes, rows, looks, dense)
-        if dense:
-            _spread_names(axes, named, names)
-        else:
-            layout.name_rows(axes, names, 6.0)
-            _write_values(axes, rows)
-        axes.set_xlabel(f"HAT score, reference: {reference}")
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.grid(True)
-        layout.write_under(
-            figure, layout.family_handles(looks.values()), _forest_note(rows, len(named))
-        )
-    return figure
+    if weak:
+        cut = " An interval may leave the frame." if not ends else ""
+        where = "and at the foot, " if not ends else ""
+        parts.append(f"Hollow, {where}{weak} weakly identified by the data.{cut}")
+    alt = f"Scores of {models} with intervals, best first."
+    known = clear if len(clear) else rows
+    best, last = known.iloc[0], known.iloc[-1]
+    alt += (
+        f" Highest: {best['model']}, {best['estimate']:.3f}; "
+        f"lowest: {last['model']}, {last['estimate']:.3f}."
+    )
+    return " ".join(parts), alt + (f" {weak} are weakly identified." if weak else "")
 
 
-def _named_rows(count: int) -> list[int]:
-    """Rows of a forest plot that get a name: all, or both ends and some between."""
-    if count <= ALL_ROWS:
-        return list(range(count))
-    ends = SOME_ROWS // 6
-    middle = np.linspace(ends, count - ends - 1, SOME_ROWS - 2 * ends + 2)[1:-1].round().astype(int)
-    return [*range(ends), *middle.tolist(), *range(count - ends, count)]
+def _strips(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Families with most models and their rows, best median first; the others together at the end.
+
+    A median orders the strips; it is not drawn.
+    """
+    families = rows["family"].replace("", np.nan).fillna("family unknown").astype(str)
+    counts = families.value_counts(sort=True)
+    kept = list(counts.index[:_STRIPS])
+    named = families.where(families.isin(kept), "other families")
+    groups = {str(name): part for name, part in rows.groupby(named, sort=False)}
+    order = sorted(
+        groups,
+        key=lambda name: (name == "other families", -float(groups[name]["estimate"].median())),
+    )
+    return [(name, groups[name]) for name in order]
 
 
-def _forest_note(rows: pd.DataFrame, named: int) -> str:
-    """What a reader must know to read the forest plot."""
-    parts = [f"Bars: {100.0 * float(rows['conf_level'].iloc[0]):g} % intervals."]
-    if not rows["informed"].all():
-        parts.append("Under the line, hollow and dashed: weakly identified by the data.")
-    if named < len(rows):
-        parts.append(f"{named} of {len(rows)} models are named; scores.csv has all.")
-    return " ".join(parts)
-
-
-def _draw_rows(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], dense: bool) -> None:
-    """Draw markers and intervals, row 0 at the foot."""
-    line, size = (0.6, 1.8) if dense else (1.1, 3.8)
-    for height, row in enumerate(rows.to_dict("records")):
+def _draw_rows(
+    axes: Axes, rows: pd.DataFrame, heights: np.ndarray, looks: dict[str, style.Look]
+) -> None:
+    """Draw markers and intervals at some heights, shape (n,)."""
+    size = style.points(0.5)
+    for height, row in zip(heights.tolist(), rows.to_dict("records"), strict=True):
         look, informed = style.look_of(looks, row["family"]), bool(row["informed"])
         axes.plot([row["conf_low"], row["conf_high"]], [height, height], color=look.colour,
-                  linewidth=line, linestyle="-" if informed else style.DASHED,
-                  solid_capstyle="butt", label="_interval")  # fmt: skip
+                  linewidth=0.13 * style.points(), solid_capstyle="butt", label="_interval",
+                  linestyle="-" if informed else style.DASHED)  # fmt: skip
         label = "_estimate" if informed else "_estimate-weakly-identified"
         axes.plot([row["estimate"]], [height], label=label, **look.marks(size, filled=informed))
     weak = int((~rows["informed"].astype(bool)).sum())
     if 0 < weak < len(rows):
-        axes.axhline(weak - 0.5, color=style.MUTED, linewidth=0.5, label="_divide")
-    axes.set_ylim(-0.7, len(rows) - 0.3)
+        divide = len(rows) - weak - 0.5
+        axes.axhline(divide, color=style.MUTED, linewidth=0.5, label="_divide")
 
 
-def _spread_names(axes: Axes, named: list[int], names: list[str]) -> None:
-    """Write some models' names spread out over the height, with a thin line to each row."""
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    low, high = axes.get_ylim()
-    heights = np.linspace(low + 1.5, high - 1.5, len(named))
-    across = axes.get_yaxis_transform()
-    reach = _REACH / (axes.get_position().width * style.COLUMN)
-    for row, height, name in zip(named, heights, names, strict=True):
-        axes.text(-reach, height, name, transform=across, fontsize=5.0, ha="right", va="center")
-        x, y = [-0.95 * reach, -0.85 * reach, -0.12 * reach, 0.0], [height, height, row, row]
-        axes.plot(x, y, transform=across, color=style.MUTED, linewidth=0.3, clip_on=False,
-                  label="_leader")  # fmt: skip
-
-
-def _write_values(axes: Axes, rows: pd.DataFrame) -> None:
-    """Write estimate and limits at the right edge of each row."""
-    across = axes.get_yaxis_transform()
-    for height, row in enumerate(rows.to_dict("records")):
-        text = f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}]"
-        axes.text(1.04, height, text, transform=across, fontsize=5.5, va="center")
+def _draw_strips(
+    axes: Axes, strips: list[tuple[str, pd.DataFrame]], start: int, looks: dict[str, style.Look]
+) -> None:
+    """Draw the models of each family as points on one line, from the height `start` down."""
+    for height, (name, part) in enumerate(strips, start):
+        axes.plot([part["estimate"].min(), part["estimate"].max()], [height, height],
+                  color=style.RULE, linewidth=0.5, zorder=1.0, label="_strip")  # fmt: skip
+        for informed, own in part.groupby(part["informed"].astype(bool)):
+            marks = style.look_of(looks, name).marks(style.points(0.42), filled=bool(informed))
+            axes.plot(own["estimate"], np.full(len(own), height), alpha=0.75, label="_member",
+                      **marks)  # fmt: skip

@@ -1,120 +1,225 @@
-"""How every figure is laid out: panels by inches from the top, under them a legend and a note."""
+"""How figures are laid out: panels in new or given axes, legends, names, and words beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
-from hatstats.report.figures.style import FONT, MUTED, OTHER, Look
+from hatstats.errors import DataError
+from hatstats.report.figures import style
 
-#: Distance of legend and note from the left edge, in inches.
-_MARGIN = 0.1
-#: Room for tick and axis labels under panels, in inches.
-_UNDER = 0.42
-# Panels of a grid, in inches: left of them, between them, above each title, and a title.
-_LEFT, _GAP, _TOP, _TITLE = 0.46, 0.1, 0.05, 0.18
+#: Where axes may come from: none to make them, one, or one for each panel.
+Given = Axes | Sequence[Axes] | None
+
+_OFFSCREEN: ContextVar[bool] = ContextVar("_OFFSCREEN", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a figure shows, in a caption and for those who cannot see it."""
+
+    caption: str
+    alt: str
+
+
+#: Axes -> what is drawn in them.
+_WORDS: WeakKeyDictionary[Axes, Words] = WeakKeyDictionary()
+
+
+@contextmanager
+def offscreen() -> Iterator[None]:
+    """Make figures that no notebook shows."""
+    token = _OFFSCREEN.set(True)
+    try:
+        yield
+    finally:
+        _OFFSCREEN.reset(token)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that size in inches, with an Agg canvas for measuring text."""
-    figure = Figure(figsize=(width, height))
+    """An empty figure of that size in inches; in a notebook one of pyplot, which shows it."""
+    if hasattr(builtins, "__IPYTHON__") and not _OFFSCREEN.get():
+        from matplotlib import pyplot
+
+        return pyplot.figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add axes by the distance in inches from the left and from the *top* of the figure."""
-    wide, high = figure.get_size_inches()
-    return figure.add_axes((left / wide, 1.0 - (top + height) / high, width / wide, height / high))
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Panels to draw in, and whether their figure is ours to grow and to put a legend under."""
+
+    axes: list[Axes]
+    own: bool
+
+    def legend(self, handles: Sequence[Line2D | Patch]) -> None:
+        """Write a legend: beside the panels of a figure of ours, in the first of given axes."""
+        if not handles:
+            return
+        if not self.own:
+            self.axes[0].legend(handles=handles, handletextpad=0.4)
+            return
+        figure = _figure(self.axes[0])
+        width, height = figure.get_size_inches()
+        labels = [str(handle.get_label()) for handle in handles]
+        entry = widest(labels, style.points(style.SMALL)) + style.points(3.0) / 72.0
+        columns = max(1, min(len(handles), int(width / entry)))
+        rows = int(np.ceil(len(handles) / columns))
+        figure.set_size_inches(width, height + (1.3 * rows + 0.5) * style.points() / 72.0)
+        # Below several panels stands the name of their common axis.
+        figure.legend(handles=handles, ncols=columns, borderpad=0.2, handletextpad=0.4,
+                      loc="outside upper center" if figure.get_supxlabel() else
+                      "outside lower center", columnspacing=1.0, labelspacing=0.35,
+                      handlelength=1.4)  # fmt: skip
+
+    def describe(self, caption: str, alt: str) -> None:
+        """Keep caption and alternative text with the panels."""
+        for axes in self.axes:
+            _WORDS[axes] = Words(caption, alt)
 
 
-def panel_grid(
-    titles: Sequence[str],
+def sheet(
+    given: Given,
+    titles: Sequence[str] = ("",),
     *,
-    labels: tuple[str, str],
-    width: float,
-    columns: int,
-    aspect: float = 1.0,
-    most_wide: float = 1.6,
-) -> tuple[Figure, list[Axes]]:
-    """One panel per title, row by row; only outer panels have tick labels.
+    height: float,
+    wide: bool = False,
+    columns: int = 1,
+    labels: tuple[str, str] = ("", ""),
+    shared: bool = False,
+) -> Sheet:
+    """One panel for each title, in given axes or in a figure that is made.
 
-    `labels` of the horizontal and the vertical axis are written once. `width` of the figure and
-    `most_wide`, the largest width of a panel, are in inches; `aspect` is height over width.
+    `height` is that of a panel in inches at the size of "acl"; `wide` takes the width of a page.
+    `labels` of the two axes are written once; `shared` panels have one scale, so that only the
+    outer ones have tick labels.
     """
-    title = _TITLE if any(titles) else 0.0
-    side = min((width - _LEFT - _GAP * columns) / columns, most_wide)
-    step = aspect * side + title
-    body = _TOP + int(np.ceil(len(titles) / columns)) * step
-    figure = new_figure(width, body)
-    panels = []
-    for index, text in enumerate(titles):
-        row, column = divmod(index, columns)
-        left, top = _LEFT + column * (side + _GAP), _TOP + title + row * step
-        axes = add_axes(figure, left, top, side, aspect * side)
-        axes.set_title(shorten(text, int(side * 17)), fontsize=6.5, pad=2.5, loc="left")
-        axes.tick_params(labelleft=column == 0, labelbottom=index + columns >= len(titles))
-        axes.grid(True)
-        panels.append(axes)
-    middle = (_LEFT + (columns * (side + _GAP) - _GAP) / 2) / width
-    centred: dict[str, Any] = {"fontsize": 7.0, "ha": "center", "va": "center"}
-    figure.text(middle, -0.28 / body, labels[0], **centred)
-    # A label longer than the panels are high goes on below them, into the room under them.
-    down = max(body / 2, text_width(labels[1], 7.0) / 2 + 0.02)
-    figure.text(0.09 / width, 1.0 - down / body, labels[1], rotation=90, **centred)
-    return figure, panels
+    count, sizes = len(titles), style.preset()
+    if given is not None:
+        axes = [given] if isinstance(given, Axes) else list(given)
+        if len(axes) != count:
+            raise DataError(
+                f"this figure has {count} panels, and {len(axes)} axes were given",
+                column="ax",
+                hint="give one axes for each panel, none to have them made, or choose fewer.",
+            )
+    else:
+        rows = int(np.ceil(count / columns))
+        scale = sizes.column / style.PRESETS["acl"].column
+        width = sizes.page if wide else sizes.column
+        figure = new_figure(width, rows * height * scale)
+        grid = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False).ravel()
+        axes = list(grid[:count])
+        for place in range(count, len(grid)):
+            grid[place].remove()
+            # The panel above the gap is the last one of its column.
+            grid[place - columns].tick_params(labelbottom=True)
+        if count > 1:
+            figure.supxlabel(labels[0], fontsize=style.points())
+            figure.supylabel(labels[1], fontsize=style.points())
+    for one, title in zip(axes, titles, strict=True):
+        one.set_title(title, fontsize=style.points(style.SMALL if count > 1 else 1.0))
+        # Ticks are made when they are first drawn, which may be outside the style.
+        one.tick_params(labelsize=style.points(style.SMALL), labelfontfamily=style.fonts())
+        if count == 1 or given is not None:
+            one.set(xlabel=labels[0], ylabel=labels[1])
+    return Sheet(axes, given is None)
 
 
-def family_handles(looks: Iterable[Look]) -> list[Line2D]:
+def _figure(axes: Axes) -> Figure:
+    """The whole figure of some axes."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _words(drawn: Axes | Sequence[Axes]) -> Words:
+    axes = drawn if isinstance(drawn, Axes) else drawn[0]
+    if axes not in _WORDS:
+        raise DataError(
+            "nothing of hatstats is drawn in these axes", column="ax",
+            hint="give what a function of hatstats.plot returned.",
+        )  # fmt: skip
+    return _WORDS[axes]
+
+
+def caption(ax: Axes | Sequence[Axes]) -> str:
+    """Caption of a figure, made from what is drawn in it.
+
+    Parameters
+    ----------
+    ax : Axes or list of Axes
+        What a function of this module returned.
+
+    Returns
+    -------
+    str
+        What marks and lines mean, the level of intervals, and what is not shown.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
+    >>> hs.plot.caption(hs.plot.forest(scores))
+    'HAT score of 2 models, best first, reference: pooled. Bars: 95 % intervals.'
+    """
+    return _words(ax).caption
+
+
+def alt_text(ax: Axes | Sequence[Axes]) -> str:
+    """Describe a figure for those who cannot see it, from what is drawn in it.
+
+    Parameters
+    ----------
+    ax : Axes or list of Axes
+        What a function of this module returned.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
+    >>> hs.plot.alt_text(hs.plot.forest(scores))[:51]
+    'Scores of 2 models with intervals, best first. High'
+    """
+    return _words(ax).alt
+
+
+def family_handles(looks: Iterable[style.Look]) -> list[Line2D]:
     """One legend handle per distinct look, in order, other families last."""
-    distinct = sorted(dict.fromkeys(looks), key=lambda look: look == OTHER)
-    return [Line2D([], [], label=look.label, **look.marks(4.0)) for look in distinct]
+    distinct = sorted(dict.fromkeys(looks), key=lambda look: look == style.OTHER)
+    return [Line2D([], [], label=look.label, **look.marks(style.points(0.55))) for look in distinct]
 
 
-def write_under(figure: Figure, handles: Sequence[Line2D], note: str) -> None:
-    """Write the legend and a note of any length under the panels, which keep their size.
-
-    The figure is as high as its panels, and grows by what is written and by room for the labels
-    of the axes.
-    """
-    width, body = figure.get_size_inches()
-    lines = wrapped(note, width - 2.0 * _MARGIN)
-    entry = widest((str(handle.get_label()) for handle in handles), 6.5) + 0.28
-    columns = max(1, min(len(handles), int((width - _MARGIN) / entry)))
-    legend_top = body + _UNDER
-    note_top = legend_top + 0.145 * int(np.ceil(len(handles) / columns)) + 0.05
-    height = note_top + 0.11 * len(lines) + 0.04
-    figure.set_size_inches(width, height)
-    for axes in figure.axes:
-        left, bottom, wide, high = axes.get_position().bounds
-        axes.set_position((left, 1.0 - (1.0 - bottom) * body / height, wide, high * body / height))
-    for text in figure.texts:
-        text.set_y(1.0 - (1.0 - text.get_position()[1]) * body / height)
-    figure.legend(handles=handles, loc="upper left", ncols=columns, borderaxespad=0.0,
-                  bbox_to_anchor=(_MARGIN / width, 1.0 - legend_top / height), borderpad=0.0,
-                  handletextpad=0.2, columnspacing=1.0, labelspacing=0.35)  # fmt: skip
-    figure.text(_MARGIN / width, 1.0 - note_top / height, "\n".join(lines), fontsize=6.0,
-                color=MUTED, va="top", linespacing=1.25, label="_note")  # fmt: skip
-
-
-def name_rows(axes: Axes, names: Sequence[str], size: float) -> None:
+def name_rows(axes: Axes, names: Sequence[str], *, share: float = style.SMALL) -> None:
     """Write names at the vertical positions 0, 1, ..., without tick marks or axis line."""
     axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0, labelsize=size)
+    axes.tick_params(axis="y", length=0, labelsize=style.points(share))
     axes.spines["left"].set_visible(False)
 
 
 def text_width(text: str, size: float) -> float:
     """Width of one line of `text` in inches at `size` points."""
-    font = FontProperties(family=FONT, size=size)
+    font = FontProperties(family=style.fonts(), size=size)
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72.0
 
 
@@ -123,22 +228,14 @@ def widest(names: Iterable[str], size: float) -> float:
     return max((text_width(name, size) for name in names), default=0.5)
 
 
-def wrapped(text: str, width: float) -> list[str]:
-    """Break `text` into lines of at most `width` inches at 6 points, between words."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and text_width(f"{lines[-1]} {word}", 6.0) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
 def shorten(text: str, limit: int = 30) -> str:
     """Cut the middle out of a name longer than `limit` characters, so that both ends stay.
 
-    Of a name with a word in brackets at its end ("(reasoning off)") the word is cut.
+    An organisation before a slash goes first. Of a name with a word in brackets at its end
+    ("(reasoning off)") the word is cut.
     """
+    if len(text) > limit:
+        text = text.partition("/")[2] or text
     if len(text) <= limit:
         return text
     head = text.rfind("(") + 1 if text.endswith(")") else 0
@@ -146,7 +243,28 @@ def shorten(text: str, limit: int = 30) -> str:
     return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"
 
 
-def name_some(names: list[str], limit: int) -> str:
+def short_names(names: Sequence[object] | pd.Series | pd.Index, limit: int) -> list[str]:
+    """Shorten names so that those which differ still do, where what is in brackets is the same."""
+    texts = [shorten(str(name), limit) for name in names]
+    return [
+        text if texts.count(text) == 1 else shorten(str(name).partition(" (")[0], limit)
+        for name, text in zip(names, texts, strict=True)
+    ]
+
+
+def name_some(names: Sequence[str], limit: int) -> str:
     """Join at most `limit` names and say how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def ends(count: int, most: int) -> tuple[list[int], list[int]]:
+    """Numbers of the first and last rows that stand for `count` of them; all first if they fit."""
+    if count <= most:
+        return list(range(count)), []
+    return list(range(most // 2)), list(range(count - most // 2, count))
+
+
+def percent(level: float) -> str:
+    """A level of confidence in words."""
+    return f"{100.0 * level:g} %"

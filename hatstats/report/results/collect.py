@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.inference.intervals import wald_interval
 from hatstats.report.results.key_results import guessing_names, leader, rejected
+from hatstats.report.results.plotted import (
+    cell_rows,
+    fitted_lines,
+    point_rows,
+    profile_rows,
+    reference_rows,
+    score_rows,
+)
 from hatstats.report.results.results import Fits, stacked
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
@@ -21,7 +28,6 @@ from hatstats.trends.trend import TrendFit
 
 _CELL = ["model", "benchmark", "language"]
 _INFO = ("name", "title", "source", "licence", "citation", "notes")
-_COVARIATES = ("family", "release_date", "release_year", "params_total", "params_active")
 _RANKS = ("rank", "rank_low", "rank_high", "marginal_low", "marginal_high", "tier")
 #: Covariate drawn on the axis of each trend figure.
 _AXES = {"size": "params_total", "date": "release_year"}
@@ -31,8 +37,8 @@ def frames_of(fits: Fits) -> dict[str, Any]:
     """The fields of `Results` that say what the study is and what was fitted to it."""
     study, scores, options = fits.study, fits.scores, fits.options
     table, points = scores_frame(fits), points_frame(fits)
-    curve, profiles = curve_frames(fits)
-    info, trends, level = study.info, fits.trends, options.conf_level
+    level, by_items = options.conf_level, isinstance(fits.profile, ItemProfile)
+    info, trends = study.info, fits.trends
     return {
         "info": {name: getattr(info, name) for name in _INFO}
         | {"synthetic": "yes" if info.synthetic else ""},
@@ -62,8 +68,12 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         ),
         "claims": Verdicts(fits.claims).tidy(),
         "points": points,
-        "curve": curve,
-        "profiles": profiles,
+        "curve": fitted_lines(fits.profile),
+        "profiles": profile_rows(fits.profile, level) if by_items else pd.DataFrame(),
+        "density": (
+            reference_rows(fits.profile, options.reference) if by_items else pd.DataFrame()
+        ),
+        "cells": cell_rows(scores),
         "lines": trend_lines(fits),
         "chance": dict(zip(study.benchmarks["benchmark"], study.benchmarks["chance"], strict=True)),
         "flagged": flagged_frame(study),
@@ -75,11 +85,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
 def scores_frame(fits: Fits) -> pd.DataFrame:
     """Tidy scores with covariates and what weakens each: best first, weakly identified last."""
     scores = fits.scores
-    facts = with_release_year(scores.covariates).set_index("model")
-    rows = scores.tidy(fits.options.conf_level)
-    for name in _COVARIATES:
-        rows[name] = facts[name].reindex(rows["model"]).to_numpy() if name in facts else np.nan
-    rows["source"] = scores.source
+    rows = score_rows(scores, fits.options.conf_level)
     ranks = fits.ranks.set_index("model").reindex(rows["model"])
     # Weakly identified models are not ranked.
     for name in _RANKS:
@@ -87,7 +93,6 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
     rows["tied_with_best"] = ranks["tied_with_best"].astype("boolean").array
     notes = scores.overlap.groupby("model")["note"].agg(lambda texts: " ".join(filter(None, texts)))
     rows["note"] = notes.reindex(rows["model"]).fillna("").to_numpy()
-    rows["informed"] = ~rows["model"].isin(scores.weakly_identified)
     rows["rejected"] = rejected(fits)
     rows["shape_error"] = scores.shape_error
     rows["effective_trials"] = scores.effective_trials
@@ -100,10 +105,7 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
 
 def points_frame(fits: Fits) -> pd.DataFrame:
     """Accuracies with limits, as the analysis used them, and the flagged cells beside them."""
-    points = fits.profile.points().assign(flagged=False, source_flagged=False)
-    for side in ("source", "target"):
-        limits = wald_interval(points[side], points[f"{side}_se"], np.inf, fits.options.conf_level)
-        points[f"{side}_low"], points[f"{side}_high"] = limits[:, 0], limits[:, 1]
+    points = point_rows(fits.profile, fits.options.conf_level)
     missing = _flagged_points(fits.study) if not len(fits.used.flagged) else points[:0]
     both = pd.concat([points, missing], ignore_index=True) if len(missing) else points
     # Panels in the order in which the study names its languages.
@@ -133,20 +135,6 @@ def _flagged_points(study: Study) -> pd.DataFrame:
         flagged=True,
         source_flagged=chosen["flagged_source"].eq(True),
     )
-
-
-def curve_frames(fits: Fits) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The fitted relation by language, or the models' own profiles, whichever the method has."""
-    curve = fits.profile.curve()
-    if "model" not in curve.columns:
-        return curve, pd.DataFrame()
-    families = fits.study.models.set_index("model")["family"]
-    mean = curve.groupby(["model", "benchmark", "source"], sort=False, as_index=False)[
-        "target"
-    ].mean()
-    mean = mean[mean["target"].notna()].reset_index(drop=True)
-    empty = curve[:0].drop(columns="model")
-    return empty, mean.assign(family=families.reindex(mean["model"]).to_numpy())
 
 
 def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:

@@ -149,9 +149,10 @@ class Results:
     measures: pd.DataFrame
     #: Each claim under each choice, the default analysis first: `choice, claim`, tidy columns.
     specification: pd.DataFrame
-    #: Accuracies and the fitted relation between them, see `figures.panels`.
+    #: Accuracies and the fitted relation between them, see `hatstats.plot.scatter`.
     points: pd.DataFrame
     curve: pd.DataFrame
+    #: The models' own profiles with bands, see `hatstats.plot.profiles`; may be empty.
     profiles: pd.DataFrame
     #: Fitted trend by covariate (``size``, ``date``): `x, estimate, conf_low, conf_high`.
     lines: Mapping[str, pd.DataFrame]
@@ -181,6 +182,10 @@ class Results:
     bayes: BayesPart | None = None
     #: The fitted objects; frames made by hand have none.
     fits: Fits | None = None
+    #: HAT by model, benchmark and language in the tidy schema.
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Density of the reference over source accuracy: `source, density, reference`; may be empty.
+    density: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def ranked(self) -> pd.DataFrame:

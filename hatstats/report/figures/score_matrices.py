@@ -1,0 +1,205 @@
+"""Matrices of scores: models by languages, and every model against every other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap
+
+from hatstats.report.figures import layout, style
+from hatstats.report.results.plotted import (
+    Ranked,
+    cell_rows,
+    needed,
+    pair_rows,
+    rank_rows,
+)
+
+#: Models in a matrix; of more both ends are shown.
+MOST_ROWS = 30
+#: Numbers are written in cells up to this number of columns.
+_MOST_WRITTEN = 16
+_DIVERGING = LinearSegmentedColormap.from_list("less", ["#d55e00", "#f7f7f7", "#0072b2"], 64)
+_ROW = 0.15
+
+
+@style.house_style()
+def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
+    """Draw HAT of each model in each language, best model on top and best language at the left.
+
+    Parameters
+    ----------
+    scores : HatScores or DataFrame
+        A frame has `model, language, estimate`, and optionally `benchmark, informed`.
+    ax : Axes, optional
+        Where to draw; a figure as wide as the page is made if None.
+
+    Returns
+    -------
+    Axes
+        A cell is the mean over benchmarks; white where a model was not asked. Weakly identified
+        models stand at the foot. Of more than 30 models the first and the last 15 are shown,
+        without those.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
+    >>> ax = hs.plot.heatmap(scores)
+    """
+    cells = cell_rows(scores)
+    table = cells.pivot_table(index="model", columns="language", values="estimate", sort=False)
+    table = table.loc[
+        table.mean(axis=1).sort_values(ascending=False, kind="stable").index,
+        table.mean().sort_values(ascending=False, kind="stable").index,
+    ]
+    informed = table.index.isin(cells.loc[cells["informed"].astype(bool), "model"])
+    clear = table[informed] if informed.any() else table
+    first, last = layout.ends(len(clear), MOST_ROWS)
+    weak = table[~informed] if informed.any() and not last else table[:0]
+    shown = pd.concat([clear.iloc[[*first, *last]], weak])
+    sheet = layout.sheet(ax, height=_ROW * len(shown) + 0.6, wide=True)
+    (axes,) = sheet.axes
+    values = np.ma.masked_invalid(shown.to_numpy(dtype=float))
+    low, high = float(values.min()), float(values.max())
+    mesh = axes.pcolormesh(values, cmap=style.RAMP, edgecolors=style.PAPER, linewidth=0.5,
+                           vmin=low, vmax=high, label="_cells")  # fmt: skip
+    if shown.shape[1] <= _MOST_WRITTEN:
+        for row, column in zip(
+            *np.nonzero(~values.mask * np.ones(values.shape, bool)), strict=True
+        ):
+            dark = values[row, column] > low + 0.62 * (high - low)
+            axes.text(column + 0.5, row + 0.5, f"{values[row, column]:.2f}", ha="center",
+                      va="center", fontsize=style.points(0.7), label="_value",
+                      color=style.PAPER if dark else style.INK)  # fmt: skip
+    _frame(
+        axes,
+        layout.short_names(shown.index, 34),
+        list(shown.columns),
+        bool(last or len(weak)),
+        len(first),
+    )
+    _colour_bar(axes, mesh)
+    mean = table.mean()
+    part = f" The first and last {len(first)} of {len(clear)} models are shown." if last else ""
+    part += " Under the line: weakly identified by the data." if len(weak) else ""
+    sheet.describe(
+        f"HAT score by model and target language; models by their mean, best on top, languages by "
+        f"theirs, best at the left.{part}",
+        f"Scores of {len(shown)} models in {table.shape[1]} languages: highest mean in "
+        f"{mean.index[0]} ({mean.iloc[0]:.2f}), lowest in {mean.index[-1]} ({mean.iloc[-1]:.2f}).",
+    )
+    return axes
+
+
+@style.house_style()
+def ranks(
+    scores: Ranked,
+    *,
+    sets: pd.DataFrame | None = None,
+    conf_level: float = 0.95,
+    rng: int = 1,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which model is surely better than which: all pairs at once.
+
+    Parameters
+    ----------
+    scores : HatScores or DataFrame
+        A frame is that of ``scores.pairs()``: `a, b, estimate, p_adjusted`.
+    sets : DataFrame, optional
+        `model, rank_low, rank_high` as ``scores.ranks()`` gives them; those of the scores if None.
+    conf_level : float
+        Level at which a pair is sure, for all pairs at once.
+    rng : int
+        Seed of the draws from which the critical values of scores come.
+    ax : Axes, optional
+        Where to draw; a figure of one column is made if None, as wide as the page from 13 models.
+
+    Returns
+    -------
+    Axes
+        A cell is the row's score less the column's: in colour where they surely differ, else
+        empty. After each name the ranks that the data leave it. Of more than 30 models the first
+        and the last 15 are shown.
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
+    >>> ax = hs.plot.ranks(scores)
+    """
+    pairs = pair_rows(scores, rng)
+    needed(pairs, ("a", "b", "estimate", "p_adjusted"), "ranks")
+    order = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    first, last = layout.ends(len(order), MOST_ROWS)
+    names = [order[index] for index in [*first, *last]]
+    place = {name: index for index, name in enumerate(names)}
+    both = pairs[pairs["a"].isin(place) & pairs["b"].isin(place)]
+    rows, columns = both["a"].map(place).to_numpy(int), both["b"].map(place).to_numpy(int)
+    less = np.full((len(names), len(names)), np.nan)
+    sure = both["p_adjusted"].to_numpy(float) <= 1.0 - conf_level
+    less[rows[sure], columns[sure]] = both["estimate"].to_numpy(float)[sure]
+    less[columns[sure], rows[sure]] = -both["estimate"].to_numpy(float)[sure]
+    found = rank_rows(scores, rng) if sets is None else sets
+    known = found.dropna(subset=["rank_low"]).set_index("model")
+    texts = layout.short_names(names, 26)
+    labels = [text + _ranks(name, known) for name, text in zip(names, texts, strict=True)]
+    wide = len(names) > 12
+    sheet = layout.sheet(ax, height=_ROW * len(names) + (0.5 if wide else 0.9), wide=wide)
+    (axes,) = sheet.axes
+    most = float(np.nanmax(np.abs(less))) if np.isfinite(less).any() else 1.0
+    mesh = axes.pcolormesh(np.ma.masked_invalid(less), cmap=_DIVERGING, vmin=-most, vmax=most,
+                           edgecolors=style.RULE, linewidth=0.4, label="_sure")  # fmt: skip
+    axes.set_facecolor(style.PAPER)
+    for index in range(len(names)):
+        axes.fill_between([index, index + 1], index, index + 1, color=style.BAND, linewidth=0)
+    _frame(axes, labels, [str(index + 1) for index in [*first, *last]], bool(last), len(first))
+    axes.set_xlabel("compared with the model of rank")
+    axes.xaxis.set_label_position("top")
+    _colour_bar(axes, mesh)
+    level, count = layout.percent(conf_level), len(order)
+    part = f" The first and last {len(first)} of {count} models are shown." if last else ""
+    all_sure = int((pairs["p_adjusted"] <= 1.0 - conf_level).sum())
+    sheet.describe(
+        f"Score of the row's model less that of the column's, in colour where they surely differ "
+        f"({level} for all pairs at once); white: maybe equal. In brackets: the ranks that the "
+        f"data leave each model.{part}",
+        f"Matrix of {len(names)} models, best first: {all_sure} of {len(pairs)} pairs surely "
+        "differ.",
+    )
+    return axes
+
+
+def _colour_bar(axes: Axes, mesh: QuadMesh) -> None:
+    """A scale of colours beside a matrix, drawn as shapes, so that no figure holds an image."""
+    bar = axes.figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=30, pad=0.01)
+    bar.outline.set_visible(False)
+    if bar.solids is not None:
+        bar.solids.set(rasterized=False, edgecolor="face")
+    bar.ax.tick_params(labelsize=style.points(style.TINY), labelfontfamily=style.fonts())
+
+
+def _ranks(name: str, known: pd.DataFrame) -> str:
+    """The ranks that the data leave a model, in brackets; `known` has a row for each."""
+    if name not in known.index:
+        return ""
+    low, high = known.loc[[name], ["rank_low", "rank_high"]].to_numpy(int)[0].tolist()
+    return f" ({low})" if low == high else f" ({low}–{high})"
+
+
+def _frame(axes: Axes, rows: list[str], columns: list[str], gap: bool, first: int) -> None:
+    """Name rows and columns of a matrix, first row on top; a line between both ends."""
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    long = max(map(len, map(str, columns)), default=0) > 2 and len(columns) > _MOST_WRITTEN
+    axes.set_xticks(
+        np.arange(len(columns)) + 0.5, [str(name) for name in columns], rotation=90.0 * long
+    )
+    axes.tick_params(length=0, labelsize=style.points(style.TINY), labeltop=True, labelbottom=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_ylim(len(rows), 0)
+    if gap:
+        axes.axhline(first, color=style.INK, linewidth=1.0, label="_divide")
