@@ -109,7 +109,9 @@ def discover(
         result.formats |= {str(each.first.get("") or each.path): name for each in previews}
         how = choices.settings.get("regrade", "")
         if how and (reader.layout is None or not reader.layout.response):
-            reason = LeftOut("its format holds no responses with their targets to grade anew", 0)
+            reason = LeftOut(
+                "it holds no responses with their targets to grade anew", 0, by_rule=True
+            )
             result.left_out += [(str(each.path), reason) for each in previews]
             continue
         if how:
