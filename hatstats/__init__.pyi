@@ -77,8 +77,8 @@ from .trends.claims.multiverse import list_specifications as list_specifications
 from .trends.claims.non_inferiority import margin_curves as margin_curves
 from .trends.claims.specifications import specification_table as specification_table
 from .trends.claims.specifications import verdict_shares as verdict_shares
-from .trends.claims.verdicts import Verdict as Verdict
-from .trends.claims.verdicts import Verdicts as Verdicts
+from .trends.claims.verdict import Verdict as Verdict
+from .trends.claims.verdict import Verdicts as Verdicts
 from .trends.claims.verdicts import evaluate_claims as evaluate_claims
 from .trends.decomposition import Decomposition as Decomposition
 from .trends.decomposition import decompose as decompose
@@ -97,5 +97,7 @@ from .trends.planning.power import detectable_slopes as detectable_slopes
 from .trends.prediction import Prediction as Prediction
 from .trends.regression import fit_trend as fit_trend
 from .trends.trend import TrendFit as TrendFit
+from .trends.within_series import FamilySlopes as FamilySlopes
+from .trends.within_series import family_slopes as family_slopes
 
 __version__: str

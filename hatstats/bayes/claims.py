@@ -14,7 +14,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import difference
-from hatstats.study.claims import compared_groups
+from hatstats.study.claims import DEFAULT_TERM, claimed_direction, compared_groups
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
@@ -26,7 +26,7 @@ def claim_formula(claim: Mapping[str, Any]) -> str:
     variable, grouped = _variable(claim), isinstance(claim.get("small"), str)
     default = f"C({variable})" if grouped else f"log10({variable})"
     if claim.get("kind") != "non_inferiority":
-        default = str(claim.get("term", ""))
+        default = str(claim.get("term", "" if claim.get("kind") == "contrast" else DEFAULT_TERM))
     return str(claim.get("formula") or default)
 
 
@@ -50,9 +50,12 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
     Raises DataError for an unknown kind, or a term that is not in the trend.
     """
     kind = str(claim.get("kind"))
-    if kind == "slope":
-        term = str(claim["term"])
-        return f"slope of HAT on {term}", _slope(fit, term)[1], float(claim["threshold"])
+    if kind in ("slope", "expected_slope"):
+        term = str(claim.get("term", DEFAULT_TERM))
+        threshold = float(claim["threshold" if kind == "slope" else "expected"])
+        return f"slope of HAT on {term}", _slope(fit, term)[1], threshold
+    if kind in ("transfer_share", "gap_slope"):
+        raise NotIdentifiedError(f"a {kind} is judged by regression, not by this posterior")
     if kind == "slope_difference":
         term = str(claim["term"])
         source, transfer = _slope(fit, term)
@@ -76,7 +79,7 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
         file="study.toml",
         column="kind",
         value=claim.get("kind"),
-        hint="use slope, slope_difference, non_inferiority or contrast.",
+        hint="use slope, expected_slope, slope_difference, non_inferiority or contrast.",
     )
 
 
@@ -116,7 +119,7 @@ def claim_probabilities(
         tidy = posterior_frame("", draws.reshape(*lead, 1), conf_level=level).iloc[0]
         row |= {"quantity": words, "threshold": threshold}
         row |= {str(name): tidy[name] for name in tidy.index if name in _COLUMNS}
-        less = claim.get("direction") == "less"
+        less = claimed_direction(claim) == "less"
         row["p_claim"] = float((draws < threshold if less else draws > threshold).mean())
         row["p_positive"] = float((draws > 0).mean())
         row["p_in_rope"] = float(((draws > ends[0]) & (draws < ends[1])).mean())

@@ -53,6 +53,9 @@ def claims(
     lock: Annotated[
         bool, typer.Option("--lock", help="Write the claims as they are to claims.lock, and stop.")
     ] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print claims of every kind to edit, as TOML; stop.")
+    ] = False,
     margins: Annotated[
         bool,
         typer.Option("--margins", help="Show verdicts of non-inferiority for other margins."),
@@ -66,8 +69,13 @@ def claims(
     if lock:
         print(f"Locked: {lock_claims(data)}")
         return
+    if template:
+        from hatstats.trends.claims.template import claim_template
+
+        print(claim_template(data), end="")
+        return
     if not data.claims:
-        print("No claims are registered: study.toml has no [[claims]].")
+        print("No claims are registered: study.toml has no [[claims]]; --template prints some.")
         return
     from hatstats.trends.claims.non_inferiority import margin_curves
     from hatstats.trends.claims.verdicts import evaluate_claims

@@ -141,7 +141,7 @@ def measures(
         raw = profile.hat("own")
     count = len(raw.models)
     target, source = raw.estimates, raw.source
-    cov = raw.joint_cov
+    cov = raw.joint_cov[: 2 * count, : 2 * count]
     var_target, var_source = np.diag(cov)[:count], np.diag(cov)[count:]
     covariance = np.diag(cov[:count, count:])
     gap_se = np.sqrt(np.maximum(var_target + var_source - 2.0 * covariance, 0.0))

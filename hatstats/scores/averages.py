@@ -34,9 +34,10 @@ class ScoreBlock:
 
     `cells` has the columns `model, benchmark, language, estimate` and C rows, `source` the columns
     `model, estimate` (mean source accuracy) and S rows; `cov` is (C + S, C + S), cells first;
-    `overlap` as in `HatScores`; `influence` (G, C) of each item or item cluster on each cell,
-    where items are known; `wordings` (W, C), moves of the cells without each wording, where
-    wordings are sampled too (`hatstats.inference.influence.second_unit_part`).
+    `overlap` as in `HatScores`; `influence` (G, K) of each item or item cluster on the K rows of
+    `cov`, where items are known; `wordings` (W, K), their moves without each wording, where
+    wordings are sampled too (`hatstats.inference.influence.second_unit_part`). Where items are
+    known `target` (C,) has the raw target accuracies of the cells, the last C rows of `cov`.
     """
 
     cells: pd.DataFrame
@@ -45,16 +46,25 @@ class ScoreBlock:
     overlap: pd.DataFrame
     influence: Floats | None = None
     wordings: Floats | None = None
+    target: Floats | None = None
+
+    @property
+    def values(self) -> Floats:
+        """Cells, source accuracies and, where known, raw target accuracies: the rows of `cov`."""
+        known = [self.cells["estimate"], self.source["estimate"]]
+        return np.concatenate(known if self.target is None else [*known, self.target])
 
     @property
     def df(self) -> Floats:
         """Degrees of freedom of the cells (C,), infinite where items are not known."""
+        count = len(self.cells)
         if self.influence is None:
-            return np.full(len(self.cells), np.inf)
+            return np.full(count, np.inf)
+        own = self.influence[:, :count]
         if self.wordings is None:
-            return degrees_of_freedom(self.influence)
-        variance = np.diag(self.cov)[: len(self.cells)]
-        return crossed_degrees_of_freedom(self.influence, [self.wordings], variance)
+            return degrees_of_freedom(own)
+        variance = np.diag(self.cov)[:count]
+        return crossed_degrees_of_freedom(own, [self.wordings[:, :count]], variance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +139,11 @@ def _with_flags(overlap: pd.DataFrame, flagged: pd.DataFrame) -> pd.DataFrame:
     return overlap
 
 
+def _first(blocks: Sequence[Floats], widths: Sequence[int]) -> tuple[Floats, ...]:
+    """The first columns of arrays, as many as `widths` has for each."""
+    return tuple(each[:, :width] for each, width in zip(blocks, widths, strict=bool(blocks)))
+
+
 def assemble(
     profile: TransferProfile,
     reference: str | ArrayLike,
@@ -154,12 +169,14 @@ def assemble(
     )
     count = len(models)
     weights = cell_weights([block.cells for block in blocks], models)
-    values, joint = np.zeros(2 * count), np.zeros((2 * count, 2 * count))
+    with_target = all(block.target is not None for block in blocks)
+    maps = []
     for block, own in zip(blocks, weights, strict=True):
         same = np.array(models)[:, None] == block.source["model"].to_numpy()[None, :]
-        both = linalg.block_diag(own, same / len(blocks))
-        values += both @ np.concatenate([block.cells["estimate"], block.source["estimate"]])
-        joint += both @ block.cov @ both.T
+        parts = [own, same / len(blocks), own] if with_target else [own, same / len(blocks)]
+        maps.append(linalg.block_diag(*parts))
+    values = np.sum([A @ block.values for A, block in zip(maps, blocks, strict=True)], axis=0)
+    joint = np.sum([A @ block.cov @ A.T for A, block in zip(maps, blocks, strict=True)], axis=0)
     cells_cov = linalg.block_diag(
         *(block.cov[: len(block.cells), : len(block.cells)] for block in blocks)
     )
@@ -171,13 +188,16 @@ def assemble(
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]
     known = [block.influence for block in blocks if block.influence is not None]
     moves = [block.wordings for block in blocks if block.wordings is not None]
+    widths = [len(block.cells) for block in blocks]
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
     flagged = profile.study.flagged
     out = set() if chosen is None else set(profile.target_languages) - set(chosen)
     used = flagged[~flagged["language"].isin(out)]
     by_item = len(known) == len(blocks)
-    influence = [psi @ own.T for psi, own in zip(known, weights, strict=by_item)]
-    of_models = [each @ own.T for each, own in zip(moves, weights, strict=bool(moves))]
+    # Of scores, source and raw target accuracies side by side, benchmarks below one another.
+    influence = [psi @ A.T for psi, A in zip(known, maps, strict=by_item)]
+    of_models = [each @ A.T for each, A in zip(moves, maps, strict=bool(moves))]
+    whole = np.concatenate(influence) if by_item else None
     return HatScores(
         models=models,
         estimates=values[:count],
@@ -186,15 +206,18 @@ def assemble(
         method=profile.method,
         estimand=profile.estimand + only,
         covariates=facts.reset_index(drop=True),
-        source=values[count:],
+        source=values[count : 2 * count],
+        target=values[2 * count :] if with_target else None,
         joint_cov=joint,
         cells=cells,
         cells_cov=cells_cov,
         overlap=_with_flags(pd.concat([b.overlap for b in blocks], ignore_index=True), used),
-        cell_influence=tuple(known) if by_item else None,
-        influence=np.concatenate(influence) if by_item else None,
+        cell_influence=_first(known, widths) if by_item else None,
+        influence=None if whole is None else whole[:, :count],
         scope=scope,
-        wordings=tuple(of_models) or None,
-        cell_wordings=tuple(moves) or None,
+        wordings=_first(of_models, [count] * len(moves)) or None,
+        cell_wordings=_first(moves, widths) or None,
+        beside_influence=None if whole is None else whole[:, count:],
+        beside_wordings=tuple(each[:, count:] for each in of_models) or None,
         language_table=profile.study.language_table,
     )

@@ -302,7 +302,7 @@ def _score_block(
     asked = ~np.isnan(estimate)
     values, sums = _values(fit, scores, asked)
     cov, moves = covariance_of_sums(sums), None
-    cells = int(asked.sum())
+    cells, count = int(asked.sum()), len(fit.models)
     spread = scores.weighted_spread(asked, np.eye(cells))
     cov[:cells, :cells] += spread.T @ spread
     if refits is not None:
@@ -314,34 +314,39 @@ def _score_block(
     # Mean over each model's languages, on this benchmark alone.
     model = np.nonzero(asked)[0]
     share = 1.0 / np.maximum(asked.sum(axis=1, keepdims=True), 1)
-    averages = (np.arange(len(fit.models))[:, None] == model) * share
-    errors = standard_errors(averages @ cov[: model.size, : model.size] @ averages.T)
+    averages = (np.arange(count)[:, None] == model) * share
+    errors = standard_errors(averages @ cov[:cells, :cells] @ averages.T)
     smooth = reference_name(reference) != "own"
     return ScoreBlock(
         fit.cells(estimate),
-        pd.DataFrame({"model": fit.counts.models, "estimate": values[model.size :]}),
+        pd.DataFrame({"model": fit.counts.models, "estimate": values[cells : cells + count]}),
         cov,
         fit.overlap(fit.reference_weights(reference), errors, columns, smooth=smooth),
-        sums[:, : model.size],
-        None if moves is None else moves[:, : model.size],
+        sums,
+        moves,
+        values[cells + count :],
     )
 
 
 def _values(fit: BenchmarkFit, scores: CellScores, asked: Bools) -> tuple[Floats, Floats]:
-    """The cells asked (M, L), then source accuracies, (K,), and influence by cluster, (G, K)."""
+    """The cells asked (M, L), source accuracies and raw target accuracies of the cells, (K,).
+
+    With their influence by cluster, (G, K).
+    """
     mean, source_influence = fit.source_influence()
-    influence = np.concatenate([scores.influence[:, asked], source_influence], axis=1)
-    values = np.concatenate([scores.estimate[asked], mean])
-    return values, cluster_sums(influence, fit.counts.clusters)
+    raw = fit.scores("own")
+    parts = [scores.influence[:, asked], source_influence, raw.influence[:, asked]]
+    values = np.concatenate([scores.estimate[asked], mean, raw.estimate[asked]])
+    return values, cluster_sums(np.concatenate(parts, axis=1), fit.counts.clusters)
 
 
 def _known(
     name: str, asked: Bools, fit: BenchmarkFit, found: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """Values without the wording `name`, all of which must be known."""
-    unknown = np.flatnonzero(np.isnan(found[0]))
+    rows = np.concatenate([np.nonzero(asked)[0], np.arange(len(fit.models))])
+    unknown = np.flatnonzero(np.isnan(found[0][: rows.size]))
     if unknown.size:
-        rows = np.concatenate([np.nonzero(asked)[0], np.arange(len(fit.models))])
         model = fit.counts.models[rows[unknown[0]]]
         raise NotIdentifiedError(
             f"scope {LIKE_THESE!r} compares wordings, and {model!r} was asked in no other than "

@@ -88,7 +88,10 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     tables = {name: _table(facts[name]) for name in _TABLES if name in facts}
     M, C = len(models), len(tables["cells"])
     shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
-    shapes |= {"joint_cov": (2 * M, 2 * M), "cells_cov": (C, C)}
+    # Files of an earlier version know nothing of target accuracies.
+    target, beside = facts.get("target"), facts.get("beside_influence")
+    J = (2 if target is None else 3) * M
+    shapes |= {"joint_cov": (J, J), "cells_cov": (C, C)}
     arrays = {name: _array(facts[name], shape) for name, shape in shapes.items()}
     influence, df = facts["influence"], facts["given_df"]
     texts = {name: facts[name] for name in _TEXTS}
@@ -98,9 +101,11 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     if len(tables["covariates"]) != M or not isinstance(facts["bounded"], bool):
         raise ValueError("covariates or bounded do not fit the models")
     parts = {name: _blocks(facts[name]) for name in ("cell_influence", "cell_wordings", "wordings")}
+    parts["beside_wordings"] = _blocks(facts.get("beside_wordings"))
     for name, blocks in parts.items():
         widths = [block.shape[1] for block in blocks or ()]
-        if widths and (set(widths) != {M} if name == "wordings" else sum(widths) != C):
+        models_wide = {"wordings": M, "beside_wordings": J - M}.get(name)
+        if widths and (set(widths) != {models_wide} if models_wide else sum(widths) != C):
             raise ValueError(f"{name} does not fit the scores")
     return {
         "models": models,
@@ -109,6 +114,8 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
         **arrays,
         "bounded": facts["bounded"],
         "influence": None if influence is None else _array(influence, (len(influence), M)),
+        "target": None if target is None else _array(target, (M,)),
+        "beside_influence": None if beside is None else _array(beside, (len(beside), J - M)),
         **parts,
         "given_df": None if df is None else _array(df, (M,)),
     }

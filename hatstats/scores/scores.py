@@ -49,8 +49,10 @@ class HatScores(AveragedByLanguage):
         The study's model table, one row per model in the order of `models`.
     source : ndarray, shape (M,)
         Mean source accuracy of each model, NaN if unknown.
-    joint_cov : ndarray, shape (2M, 2M)
-        Covariance of (estimates, source).
+    target : ndarray, shape (M,), optional
+        Raw target accuracy of each model, averaged as its score is; None where items are not known.
+    joint_cov : ndarray, shape (2M, 2M) or (3M, 3M)
+        Covariance of (estimates, source), and of target accuracies where they are known.
     cells : DataFrame
         HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error,
         df`.
@@ -76,6 +78,8 @@ class HatScores(AveragedByLanguage):
         Moves of scores and of cells without each wording, where wordings are sampled, by benchmark.
     language_table : DataFrame
         The study's table of languages: `language` and what is known of it; empty if there is none.
+    beside_influence, beside_wordings : ndarray (G, 2M), tuple of ndarray (W_b, 2M), optional
+        The same for source and target accuracies.
 
     Examples
     --------
@@ -106,6 +110,9 @@ class HatScores(AveragedByLanguage):
     wordings: tuple[Floats, ...] | None = None
     cell_wordings: tuple[Floats, ...] | None = None
     language_table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    target: Floats | None = None
+    beside_influence: Floats | None = None
+    beside_wordings: tuple[Floats, ...] | None = None
 
     @property
     def labels(self) -> pd.Index:
@@ -130,18 +137,28 @@ class HatScores(AveragedByLanguage):
     def degrees_of_freedom(self, weights: Floats | None = None) -> Floats:
         """Degrees of freedom of the scores, or of sums of them with weights (K, M).
 
-        Of scores made elsewhere a sum has the fewest degrees of freedom of its parts.
+        Weights (K, 3M) are of sums over (estimates, source, target). Of scores made elsewhere a sum
+        has the fewest degrees of freedom of its parts.
         """
-        rows = np.eye(len(self.models)) if weights is None else weights
-        if self.influence is not None:
-            sums = self.influence @ rows.T
-            if self.wordings is None:
+        count = len(self.models)
+        rows = np.eye(count) if weights is None else weights
+        own, beside = rows[:, :count], rows[:, count:]
+        with_beside = bool(beside.any())
+        if self.influence is not None and not (with_beside and self.beside_influence is None):
+            sums = self.influence @ own.T
+            moves = [each @ own.T for each in self.wordings or ()]
+            if with_beside:
+                assert self.beside_influence is not None
+                sums = sums + self.beside_influence @ beside.T
+                parts = zip(moves, self.beside_wordings or (), strict=True)
+                moves = [one + each @ beside.T for one, each in parts]
+            if not moves:
                 return degrees_of_freedom(sums)
-            variance = np.einsum("km,mn,kn->k", rows, self.covariance, rows)
-            moves = [each @ rows.T for each in self.wordings]
+            width = rows.shape[1]
+            variance = np.einsum("km,mn,kn->k", rows, self.joint_cov[:width, :width], rows)
             return crossed_degrees_of_freedom(sums, moves, variance)
         given = np.inf if self.given_df is None else self.given_df
-        return np.asarray(np.where(rows != 0.0, given, np.inf).min(axis=1))
+        return np.asarray(np.where(own != 0.0, given, np.inf).min(axis=1))
 
     @property
     def shape_error(self) -> Floats:

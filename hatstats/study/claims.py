@@ -52,11 +52,16 @@ class StudyInfo:
 #: Keys that a claim of each kind must have beside name and kind, and keys that it may have.
 _KEYS = {
     "non_inferiority": ("small large margin", "statement formula level variable scope"),
-    "slope_difference": ("term threshold", "statement formula level direction"),
+    "transfer_share": ("threshold", "term statement formula level direction scope"),
+    "gap_slope": ("threshold", "term statement formula level direction scope"),
+    "expected_slope": ("expected", "term statement formula level direction scope"),
     "slope": ("term threshold", "statement formula level direction scope"),
+    "slope_difference": ("term threshold", "statement formula level direction scope"),
     "contrast": ("model other threshold", "statement level direction"),
 }
-_NUMBERS = ("small", "large", "margin", "threshold", "level")
+_NUMBERS = ("small", "large", "margin", "threshold", "expected", "level")
+#: What claims about slopes are about unless they say otherwise.
+DEFAULT_TERM = "log10(params_total)"
 #: What a claim says of its number: that it lies above the threshold, or below it.
 _DIRECTIONS = ("greater", "less")
 #: Over what a claim about a trend generalises: see `hatstats.fit_trend`.
@@ -213,6 +218,11 @@ def _ranges(claim: Mapping[str, Any]) -> list[tuple[bool, str, str, str]]:
          "a claim is about these models, or about models like these.",
          f"write one of {', '.join(_SCOPES)}."),
     ]  # fmt: skip
+    if claim["kind"] == "transfer_share":
+        rules.append(
+            (0 < claim["threshold"] < 1, "threshold",
+             "a share lies between 0 and 1.", "write threshold = 0.5 for half.")
+        )  # fmt: skip
     if claim["kind"] == "non_inferiority":
         small, large = claim["small"], claim["large"]
         labels = [isinstance(group, str) for group in (small, large)]
@@ -226,6 +236,12 @@ def _ranges(claim: Mapping[str, Any]) -> list[tuple[bool, str, str, str]]:
              "small is not below large.", "exchange small and large."),
         ]  # fmt: skip
     return rules
+
+
+def claimed_direction(claim: Mapping[str, Any]) -> str:
+    """Side of its threshold on which a claim says that its number lies."""
+    below = claim["kind"] in ("transfer_share", "expected_slope")
+    return str(claim.get("direction", "less" if below else "greater"))
 
 
 def compared_groups(claim: Mapping[str, Any]) -> str:

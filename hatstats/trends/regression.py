@@ -110,7 +110,8 @@ def fit_trend(
     if not isinstance(scores, HatScores | AggregateProfile):
         scores = scores.hat()
     design = _design(_covariates(scores), formula, cluster, models, trusted)
-    _check_clusters(design, cluster, scope)
+    if scope == LIKE_MODELS:
+        check_clusters(design, cluster)
     if isinstance(scores, AggregateProfile):
         return _one_regression(scores, design, cluster, vcov).over(scope)
     return _two_stages(scores, design, cluster, vcov, link).over(scope)
@@ -137,11 +138,9 @@ def _design(
     return build_design(table, formula, cluster_labels(table, cluster), trusted=trusted)
 
 
-def _check_clusters(design: Design, cluster: str, scope: ModelScope) -> None:
+def check_clusters(design: Design, cluster: str) -> None:
     """Refuse, by a NotIdentifiedError, a trend over clusters that the design cannot show."""
     formula, labels = design.formula, design.clusters
-    if scope == THESE_MODELS:
-        return
     if len(set(labels)) < 2:
         raise NotIdentifiedError(
             f"all {len(labels)} models are of one {cluster} ({labels[0]}), so that a trend over "
@@ -289,7 +288,8 @@ def estimates_without(trend: TrendFit, names: Collection[str]) -> tuple[Floats, 
     rest = [name for name in trend.design.models if name not in names]
     profile = trend.scores
     design = _design(_covariates(profile), trend.formula, trend.cluster, rest, True)
-    _check_clusters(design, trend.cluster, trend.scope)
+    if trend.scope == LIKE_MODELS:
+        check_clusters(design, trend.cluster)
     if isinstance(profile, AggregateProfile):
         panel = _panel(profile, design, trend.panel or profile.panel)
         params, terms, components = panel.fit.params, panel.terms, panel.components

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
 
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.resampled_tests import (
@@ -70,29 +69,6 @@ def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats]) -> SampledI
     """The covariance of a fit's coefficients that the known sampling covariance alone gives."""
     loadings = fit.cov @ fit.X.T @ fit.weights
     return SampledItems(loadings @ fit.V @ loadings.T, loadings, freedom)
-
-
-# The covariance between two equations is reduced by this share, so that the stacked covariance is
-# invertible even where both are the same.
-_REDUCTION = 1e-6
-
-
-def stacked_covariance(
-    fits: Sequence[RemlFit], clusters: ArrayLike, kind: Vcov = "CR2", between: Floats | None = None
-) -> ClusterRobust:
-    """Sandwich of the stacked equations of several fits; `clusters` names those of all rows.
-
-    `between` (n, n) is the known covariance of the errors of two equations.
-    """
-    working = linalg.block_diag(*[fit.marginal for fit in fits])
-    if between is not None:
-        count = len(between)
-        working[:count, count:] = (1.0 - _REDUCTION) * between
-        working[count:, :count] = working[:count, count:].T
-    residuals = np.concatenate([fit.residuals for fit in fits])
-    X = linalg.block_diag(*[fit.X for fit in fits])
-    weights = linalg.block_diag(*[fit.weights for fit in fits])
-    return cluster_robust(X, residuals, weights, working, clusters, kind=kind)
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Key results in ten lines: what it says, what it must not say, and that it fits a terminal."""
+"""Key results in few lines: what it says, what it must not say, and that it fits a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hatstats.report.results.results import Fits, ReportOptions
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
 from hatstats.study.describe import flagged_counts, flagged_words
-from hatstats.trends.claims.verdicts import Verdict, Verdicts
+from hatstats.trends.claims.verdict import Verdict, Verdicts
 from tests.report.studies import aggregate_study
 
 NAN = float("nan")
@@ -105,7 +105,7 @@ def lines_of(
     profile: Any = None
     fits = Fits(study, study, options, profile, scores, ranks, ranks, {}, {}, tuple(verdicts))
     lines = key_result_lines(fits, scores_frame(fits), sensitivity_of(verdicts, **(others or {})))
-    assert 1 <= len(lines) <= 10
+    assert 1 <= len(lines) <= 16
     assert max(map(len, lines)) <= 80
     return lines
 
@@ -122,10 +122,17 @@ def test_key_results_line_by_line() -> None:
     )
 
 
-def test_too_few_degrees_of_freedom_stand_in_place_of_a_p_value() -> None:
-    claims = [verdict("small_models_not_broken", "inconclusive", df=1.94, estimate=-0.404)]
-    assert lines_of(claims=claims)[4] == (
-        "small_models_not_broken: inconclusive (-.404, no test with df 1.9)"
+def test_both_scopes_stand_side_by_side() -> None:
+    beside = {"other_verdict": "supported", "other_low": -0.023, "other_high": 0.054}
+    claims = [verdict("small_models_not_broken", "inconclusive", threshold=-0.05, **beside)]
+    assert lines_of(claims=claims)[4:6] == (
+        "small_models_not_broken: inconclusive for models like these (.021 [-.041, .084])",
+        "  supported for these 20 models [-.023, .054]; claimed: above -.050",
+    )
+    one_family = verdict("x", "not testable", reason="one family", direction="less", **beside)
+    assert lines_of(claims=[one_family])[4:6] == (
+        "x: not testable for models like these, one family",
+        "  supported for these 20 models [-.023, .054]; claimed: below .000",
     )
 
 
@@ -224,11 +231,11 @@ def test_untestable_claims_say_why() -> None:
 
 
 def test_more_claims_than_lines_are_counted() -> None:
-    claims = [verdict(f"claim {number}") for number in range(12)]
+    claims = [verdict(f"claim {number}") for number in range(18)]
     lines = lines_of(claims=claims)
-    assert len(lines) == 10
+    assert len(lines) == 16
     shown = [line for line in lines if line.startswith("claim ")]
-    assert f"{12 - len(shown)} more claims are in the report." in lines
+    assert f"{18 - len(shown)} more claims are in the report." in lines
     assert lines[-1] == "1 suspicious cell left out."
 
 

@@ -234,7 +234,11 @@ def test_source_accuracy_and_its_covariance_with_the_score() -> None:
         | {("source", model): wide[model]["en"] for model in ("a", "b")}
     )
     np.testing.assert_allclose(scores.source, means["source"].mean().to_numpy())
+    # The score over a model's own items is its raw target accuracy, which stands last again.
+    means = pd.concat([means, means["target"]], axis=1)
     np.testing.assert_allclose(scores.joint_cov, means.cov().to_numpy() / 90, rtol=1e-9)
+    assert scores.target is not None
+    np.testing.assert_allclose(scores.target, scores.estimates, rtol=1e-12)
 
 
 def test_order_of_rows_and_names_of_items_do_not_matter() -> None:

@@ -69,10 +69,10 @@ def test_ratio_of_slopes_by_fieller() -> None:
     trend = fit_trend(scores, SIZE)
     both = slope_difference(scores, trend, SIZE)
     estimate, low, high = both.ratio()
-    assert estimate == pytest.approx(both.transfer_slope / both.source_slope)
+    assert estimate == pytest.approx(both.transfer_slope / both.other_slope)
     rows = np.array([[0.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0]])
     expected = fieller_interval(
-        [both.transfer_slope, both.source_slope],
+        [both.transfer_slope, both.other_slope],
         rows @ both.robust.cov @ rows.T,
         both.df,
         0.95,

@@ -264,7 +264,7 @@ def test_identical_equations_do_not_differ_against_theory(term: str) -> None:
         trend = fit_trend(scores, FORMULA)
         both = slope_difference(scores, trend, term)
         error = float(trend.robust.std_errors(trend.slope_gradient(term)[1])[0])
-        assert both.source_slope == pytest.approx(both.transfer_slope, abs=1e-12)
+        assert both.other_slope == pytest.approx(both.transfer_slope, abs=1e-12)
         assert both.estimate == pytest.approx(0.0, abs=1e-12)
         assert both.std_error <= 1e-3 * error
 
@@ -331,13 +331,13 @@ def test_slope_difference_of_an_aggregate_study_against_theory(profile: Aggregat
     def slope(gamma: Floats) -> float:
         return accuracy(gamma, middle + 0.5) - accuracy(gamma, middle - 0.5)
 
-    assert both.source_slope == pytest.approx(slope(source.params), rel=1e-10)
+    assert both.other_slope == pytest.approx(slope(source.params), rel=1e-10)
     assert both.transfer_slope == pytest.approx(trend.slope_gradient(SIZE)[0], rel=1e-12)
     steps = 1e-6 * np.eye(2)
     numeric = [(slope(source.params + h) - slope(source.params - h)) / 2e-6 for h in steps]
     gradient = np.concatenate([numeric, -trend.slope_gradient(SIZE)[1]])
     assert both.std_error == pytest.approx(np.sqrt(gradient @ cov @ gradient), rel=1e-5)
-    assert both.estimate == both.source_slope - both.transfer_slope
+    assert both.estimate == both.other_slope - both.transfer_slope
 
 
 def test_slope_difference_of_scores_against_theory() -> None:
@@ -350,7 +350,7 @@ def test_slope_difference_of_scores_against_theory() -> None:
     np.testing.assert_allclose(both.transfer_slope, trend.estimates[2], rtol=1e-10)
     # The equation of the source by generalised least squares with its own weights.
     fit = fit_reml(scores.source, X, scores.joint_cov[20:, 20:], trend.reml.codes)
-    assert both.source_slope == pytest.approx(fit.params[2], rel=1e-8)
+    assert both.other_slope == pytest.approx(fit.params[2], rel=1e-8)
     total = 0.0
     for family in range(6):
         rows = family == FAMILY

@@ -28,7 +28,8 @@ from hatstats.trends.claims.multiverse import (
 )
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import specification_table, verdict_shares
-from hatstats.trends.claims.verdicts import Verdicts, evaluate_claims
+from hatstats.trends.claims.verdict import Verdicts
+from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.decomposition import decompose_profile
 from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend

@@ -22,7 +22,7 @@ from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies
-from hatstats.trends.claims.verdicts import Verdicts
+from hatstats.trends.claims.verdict import Verdicts
 from hatstats.trends.standard_errors import THESE_MODELS
 from hatstats.trends.trend import TrendFit
 

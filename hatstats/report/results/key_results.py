@@ -1,9 +1,11 @@
-"""The results of an analysis in at most ten plain lines."""
+"""The results of an analysis in a few plain lines: the first screen."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from hatstats.inference.result_frame import p_text
@@ -11,10 +13,10 @@ from hatstats.report.results.results import Fits
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.ranks import leader_words
 from hatstats.study.describe import flagged_counts
-from hatstats.trends.claims.verdicts import Verdict
-from hatstats.trends.standard_errors import LEAST_DF
+from hatstats.trends.claims.verdict import Verdict
 
 _WIDTH = 80
+_LINES = 16
 
 
 def _cut(line: str) -> str:
@@ -40,20 +42,33 @@ def _score(row: pd.Series, width: int = 34, *, limits: bool = True) -> str:
     return f"{name} {_short(row['estimate'])}{f' [{low}, {high}]' if limits else ''}"
 
 
-def _claim_line(verdict: Verdict) -> str:
-    """Verdict of one claim with its numbers, or the reason for none."""
+def _claim_lines(verdict: Verdict) -> list[str]:
+    """What became of a claim: its verdict in both scopes with their intervals, or why it has none.
+
+    The registered scope comes first.
+    """
+    scope = f" for {verdict.scope}" if verdict.other_verdict else ""
     if verdict.verdict == "not testable":
-        return f"{verdict.name}: not testable, {verdict.reason}"
-    found = f"{verdict.verdict} ({_short(verdict.estimate)}"
-    # With so few degrees of freedom no interval holds and no p value decides.
-    numbers = f": {found}, no test with df {verdict.df:.1f})"
-    if not verdict.df < LEAST_DF:
-        limits = f"[{_short(verdict.conf_low)}, {_short(verdict.conf_high)}]"
-        p_value = p_text(verdict.p_holm).replace("0.", ".", 1)
-        numbers = f": {found} {limits}, df {verdict.df:.1f}, Holm p {p_value})"
-    room = _WIDTH - len(numbers)  # a long name is cut, not the p value
-    name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
-    return f"{name}{numbers}"
+        lines = [_cut(f"{verdict.name}: not testable{scope}, {verdict.reason}")]
+    else:
+        numbers = _short(verdict.estimate)
+        if not np.isnan(verdict.conf_low):
+            numbers += f" [{_short(verdict.conf_low)}, {_short(verdict.conf_high)}]"
+        if not scope:
+            p_value = p_text(verdict.p_holm).replace("0.", ".", 1)
+            numbers += f", df {verdict.df:.1f}, Holm p {p_value}"
+        found = f": {verdict.verdict}{scope} ({numbers})"
+        room = _WIDTH - len(found)  # a long name is cut, not the numbers
+        name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
+        lines = [f"{name}{found}"]
+    if verdict.other_verdict:
+        over = verdict.other_scope.replace("these models", f"these {verdict.n_models} models")
+        text = f"  {verdict.other_verdict} for {over}"
+        if not np.isnan(verdict.other_low):
+            text += f" [{_short(verdict.other_low)}, {_short(verdict.other_high)}]"
+        side = "above" if verdict.direction == "greater" else "below"
+        lines.append(_cut(f"{text}; claimed: {side} {_short(verdict.threshold)}"))
+    return lines
 
 
 def _changes(specification: pd.DataFrame) -> int:
@@ -127,7 +142,7 @@ def leader(fits: Fits) -> str:
 def key_result_lines(
     fits: Fits, scores: pd.DataFrame, specification: pd.DataFrame
 ) -> tuple[str, ...]:
-    """Say who transfers best and what became of each claim: ten lines of 80 characters at most.
+    """Say who transfers best and what became of each claim: 16 lines of 80 characters at most.
 
     `scores` and `specification` are those of `Results`: scores best first, those that the data
     hardly inform last.
@@ -156,12 +171,14 @@ def key_result_lines(
         names = [name for name in fits.scores.models if name in weak]
         lines.append(_named("Weakly identified, set aside here", names))
     caveats = _caveats(fits, specification)
-    claims = list(fits.claims)
-    room = 10 - len(lines) - (1 if caveats else 0)
-    shown = claims if len(claims) <= room else claims[: room - 1]
-    lines.extend(_claim_line(verdict) for verdict in shown)
-    if len(shown) < len(claims):
-        lines.append(f"{len(claims) - len(shown)} more claims are in the report.")
+    claims = [_claim_lines(verdict) for verdict in fits.claims]
+    room = _LINES - len(lines) - (1 if caveats else 0)
+    shown = len(claims)
+    while sum(map(len, claims[:shown])) + (shown < len(claims)) > room:
+        shown -= 1
+    lines.extend(itertools.chain(*claims[:shown]))
+    if shown < len(claims):
+        lines.append(f"{len(claims) - shown} more claims are in the report.")
     if caveats:
         lines.append(caveats)
-    return tuple(_cut(line) for line in lines[:10])
+    return tuple(_cut(line) for line in lines)

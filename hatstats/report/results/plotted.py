@@ -21,7 +21,7 @@ from hatstats.scores.item_profile import ItemProfile, require_items
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study.formula import with_release_year
-from hatstats.trends.claims.verdicts import Verdict, Verdicts
+from hatstats.trends.claims.verdict import Verdict, Verdicts
 from hatstats.trends.decomposition import Decomposition
 from hatstats.trends.trend import TrendFit
 

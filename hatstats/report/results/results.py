@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.scores.wordings import Scope
     from hatstats.study import Study
-    from hatstats.trends.claims.verdicts import Verdict
+    from hatstats.trends.claims.verdict import Verdict
     from hatstats.trends.trend import TrendFit
 
 

@@ -15,7 +15,8 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import upper_p
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.study.read import refused
-from hatstats.trends.claims.verdicts import Verdict, adjusted, equivalence
+from hatstats.trends.claims.verdict import Verdict
+from hatstats.trends.claims.verdicts import adjusted, equivalence
 
 _POINTS = 61
 
@@ -91,19 +92,22 @@ def margin_curves(verdicts: Sequence[Verdict], margins: ArrayLike | None = None)
         if one.kind != "non_inferiority" or np.isnan(one.p_value):
             continue
 
-        def under(p_value: float, index: int = index) -> Verdict:
-            """The verdict on this claim if its p value were another."""
+        def under(p_value: float, margin: float, index: int = index) -> Verdict:
+            """The verdict on this claim if its p value and margin were others."""
             changed = list(verdicts)
-            changed[index] = replace(changed[index], p_value=p_value)
+            changed[index] = replace(
+                changed[index], p_value=p_value, p_opposite=1.0 - p_value, threshold=-margin
+            )
             return adjusted(changed)[index]
 
         # Holm compares a p value with the level over one of these numbers of tests.
         steps = (one.level / number for number in range(1, len(verdicts) + 1))
-        own_level = next(p for p in steps if under(p).p_holm <= one.level * (1.0 + 1e-9))
+        own_level = next(p for p in steps if under(p, 1.0).p_holm <= one.level * (1.0 + 1e-9))
         smallest = -one.estimate - one.std_error * float(special.stdtrit(one.df, own_level))
+        smallest = max(smallest, -one.agree_low)
         for margin in map(float, _grid(one, margins)):
             p_value = float(upper_p((one.estimate + margin) / one.std_error, one.df))
-            found = under(p_value)
+            found = under(p_value, margin)
             tests = (p_value, found.p_holm, *equivalence(one, margin), found.verdict)
             rows.append((one.name, margin, *tests, margin == -one.threshold, max(smallest, 0.0)))
     return ResultFrame(rows, columns=_COLUMNS) if rows else pd.DataFrame()

@@ -19,7 +19,8 @@ from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
 from hatstats.trends.claims.multiverse import WEAK, Specification, list_specifications
-from hatstats.trends.claims.verdicts import Verdict, Verdicts, evaluate_claims, untestable
+from hatstats.trends.claims.verdict import Verdict, Verdicts
+from hatstats.trends.claims.verdicts import evaluate_claims, untestable
 
 Progress = Callable[[str, float], None]
 
@@ -71,12 +72,22 @@ def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
         scores,
         estimates=(scores.estimates - chance) / scale,
         source=(scores.source - chance) / scale,
+        target=None if scores.target is None else (scores.target - chance) / scale,
         covariance=scores.covariance / scale**2,
         joint_cov=scores.joint_cov / scale**2,
-        influence=None if scores.influence is None else scores.influence / scale,
-        wordings=None if scores.wordings is None else tuple(w / scale for w in scores.wordings),
+        **{name: _divided(getattr(scores, name), scale) for name in _MOVES},
         bounded=False,
     )
+
+
+_MOVES = ("influence", "wordings", "beside_influence", "beside_wordings")
+
+
+def _divided(moves: Any, scale: float) -> Any:
+    """An array, or each of several, over a number; None as it is."""
+    if isinstance(moves, tuple):
+        return tuple(each / scale for each in moves)
+    return None if moves is None else moves / scale
 
 
 def with_size(claim: Mapping[str, Any], size: str) -> dict[str, Any]:
@@ -240,6 +251,10 @@ def verdict_shares(table: pd.DataFrame) -> pd.DataFrame:
     0  size  supported      2   0.67               3
     1  size    refuted      1   0.33               3
     """
-    counts = table.groupby("claim", sort=False)["verdict"].value_counts().reset_index()
+    counts = table.groupby(["claim", "verdict"], sort=False).size().reset_index(name="count")
+    place = {claim: number for number, claim in enumerate(dict.fromkeys(table["claim"]))}
+    counts["place"] = counts["claim"].map(place)
+    counts = counts.sort_values(["place", "count"], ascending=[True, False], kind="stable")
+    counts = counts.drop(columns="place").reset_index(drop=True)
     total = counts.groupby("claim")["count"].transform("sum")
     return ResultFrame(counts).assign(share=counts["count"] / total, specifications=total)

@@ -8,220 +8,41 @@ interval lie beyond the threshold. The p values of all claims of a study are adj
 method, separately for the two directions and for confirmatory and exploratory claims, so that the
 probability of any false support is at most alpha, and that of any false refutation too.
 
-**Few degrees of freedom.** Below `LEAST_DF` the estimate depends on hardly more than one family,
-and Student's t is no longer valid: the verdict is inconclusive, with the reason in place of an
-interval and a p value, and the claim is no test among those that Holm's method adjusts for.
+**Two scopes.** A claim about a trend registers one of *these models* (items are sampled) and
+*models like these* (families are sampled, `agreement`); the verdict in the other is found beside.
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cache
-from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from hatstats.errors import FitError, NotIdentifiedError
-from hatstats.inference.intervals import holm, percent, upper_p, wald_interval
-from hatstats.inference.result_frame import ResultFrame, html_table, p_text, p_words
+from hatstats.inference.intervals import holm, upper_p, wald_interval
+from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import as_scores
+from hatstats.scores.wordings import LIKE_THESE
 from hatstats.study.claim_lock import Registration
-from hatstats.study.claims import check_claims
-from hatstats.trends.claims.estimands import Facts, Scores, estimate_claim
+from hatstats.study.claims import check_claims, claimed_direction
+from hatstats.trends.claims.agreement import agreement
+from hatstats.trends.claims.estimands import (
+    Measure,
+    Number,
+    Scores,
+    check_scored,
+    estimate_claim,
+    gap_scores,
+)
+from hatstats.trends.claims.verdict import RULE, UNKNOWN, Decision, Verdict, Verdicts
 from hatstats.trends.prediction import Link
-from hatstats.trends.regression import fit_trend
-from hatstats.trends.standard_errors import LEAST_DF, ModelScope, Vcov, stages_note
+from hatstats.trends.regression import check_clusters, fit_trend
+from hatstats.trends.standard_errors import LIKE_MODELS, THESE_MODELS, ModelScope, Vcov
 from hatstats.trends.trend import TrendFit
-
-_NO_CLAIMS = (
-    "No claims. A study registers them as [[claims]] in its study.toml; in Python they\n"
-    "are a list of dicts: help(hatstats.evaluate_claims)."
-)
-Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
-
-#: An unknown number.
-UNKNOWN = float("nan")
-
-RULE = (
-    "supported if the one-sided p against the other side of the threshold, adjusted by Holm for "
-    "all claims that could be tested, is at most {alpha:g}; refuted if the opposite test's is; "
-    "otherwise inconclusive. Each direction errs with a probability of at most {alpha:g}, both "
-    "together, where the truth is at the threshold, of {both:g}. For one claim alone: by where the "
-    f"{{level:.0%}} interval lies. No test with fewer than {LEAST_DF:g} degrees of freedom"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Verdict on one registered claim.
-
-    Attributes
-    ----------
-    name, kind, statement : str
-        As registered.
-    quantity : str
-        The estimand in words.
-    estimate, std_error, df : float
-        On the accuracy scale; NaN if not testable.
-    conf_low, conf_high, conf_level : float
-        Interval of the claim alone; its level is 1 - 2 alpha. NaN, as are p values, with fewer
-        than two degrees of freedom, of which `reason` then speaks.
-    threshold : float
-        The margin with its sign, or the threshold.
-    direction : {"greater", "less"}
-        Side of the threshold on which the number lies if the claim is true.
-    p_value : float
-        One-sided, against the claim.
-    p_holm : float
-        The same, adjusted by Holm for all claims of its status that could be tested.
-    verdict : str
-        By `p_holm` and the adjusted p value of the opposite claim.
-    verdict_alone : str
-        As if it were the only claim.
-    status : {"confirmatory", "exploratory"}
-        Confirmatory if the claim was locked and is unchanged.
-    rule, reason, method : str
-        Decision rule; why a claim has no verdict; method of the standard error.
-    n_models, n_clusters : int
-    p_floor : float
-        Smallest two-sided p value of an enumerated bootstrap over these clusters.
-    decisive, decisive_share : str, float
-        Family with the largest share of the variance of the estimate, and that share.
-    p_equivalence, p_in_margin : float
-        For a margin: p of two one-sided tests of equivalence within the margin, and the
-        probability of a difference within it under the t distribution around the estimate (a
-        posterior with a flat prior). NaN for other claims.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
-    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
-    >>> scores = hs.fit_profile(study, method="observed").hat()
-    >>> (verdict,) = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
-    >>> verdict
-    better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150],
-      threshold 0, df 213.3, p < 0.001 (Holm <0.001)
-    >>> round(verdict.level, 2)
-    0.05
-    """
-
-    name: str
-    kind: str
-    statement: str = ""
-    quantity: str = ""
-    estimate: float = UNKNOWN
-    std_error: float = UNKNOWN
-    df: float = UNKNOWN
-    conf_low: float = UNKNOWN
-    conf_high: float = UNKNOWN
-    conf_level: float
-    threshold: float = UNKNOWN
-    direction: str = "greater"
-    p_value: float = UNKNOWN
-    p_holm: float = UNKNOWN
-    verdict: Decision = "not testable"
-    verdict_alone: Decision = "not testable"
-    status: str = "exploratory"
-    rule: str
-    reason: str = ""
-    method: str = ""
-    n_models: int = 0
-    n_clusters: int = 0
-    p_floor: float = UNKNOWN
-    decisive: str = ""
-    decisive_share: float = UNKNOWN
-    p_equivalence: float = UNKNOWN
-    p_in_margin: float = UNKNOWN
-
-    @property
-    def level(self) -> float:
-        """Level alpha of the one-sided test."""
-        return 0.5 * (1.0 - self.conf_level)
-
-    def tidy(self) -> pd.DataFrame:
-        """The fields as one row."""
-        return ResultFrame([asdict(self)])
-
-    def summary(self) -> str:
-        """One or two sentences."""
-        if self.verdict == "not testable":
-            return f"{self.name}: not testable ({self.reason})"
-        text = f"{self.name}: {self.verdict}; {self.quantity} {self.estimate:.3f}"
-        if not np.isnan(self.p_value):
-            text += (
-                f" [{self.conf_low:.3f}, {self.conf_high:.3f}], threshold {self.threshold:g}, "
-                f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
-            )
-        return f"{text}. {self.reason[:1].upper()}{self.reason[1:]}" if self.reason else text
-
-    def __repr__(self) -> str:
-        return textwrap.fill(self.summary(), 80, subsequent_indent="  ", break_on_hyphens=False)
-
-    def _repr_html_(self) -> str:
-        name, _, rest = self.summary().partition(":")
-        return f"<p><b>{escape(name)}</b>:{escape(rest)}</p>"
-
-
-class Verdicts(tuple[Verdict, ...]):
-    """Verdicts on the claims of a study, in their order: a tuple that prints as a table.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
-    >>> claim = {"name": "better", "kind": "contrast", "model": "model-02", "other": "model-01"}
-    >>> scores = hs.fit_profile(study, method="observed").hat()
-    >>> verdicts = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
-    >>> verdicts
-    claim   verdict    estimate  90% interval     df     Holm p
-    better  supported     0.128  [0.106, 0.150]   213.3  <0.001
-    >>> verdicts.tidy()[["name", "estimate", "verdict"]].round(2)
-         name  estimate    verdict
-    0  better      0.13  supported
-    """
-
-    __slots__ = ()
-
-    def tidy(self) -> pd.DataFrame:
-        """One row per claim with the fields of `Verdict`."""
-        return ResultFrame([asdict(one) for one in self], columns=list(Verdict.__slots__))
-
-    def summary(self) -> str:
-        """Verdicts as a table of at most 80 columns, and why a claim has none."""
-        width = min(max([len(one.name) for one in self] + [5]), 24)
-        level = {percent(one.conf_level) for one in self}
-        interval = f"{level.pop()} interval" if len(level) == 1 else "interval"
-        lines = [f"{'claim':<{width}}  verdict       estimate  {interval:<16}     df  Holm p"]
-        for one in self:
-            known = not np.isnan(one.conf_low)
-            limits = f"[{one.conf_low:.3f}, {one.conf_high:.3f}]" if known else "–"
-            name = one.name if len(one.name) <= width else f"{one.name[: width - 1]}…"
-            lines.append(
-                f"{name:<{width}}  {one.verdict:<12}  {one.estimate:>8.3f}  {limits:<16}  "
-                f"{one.df:>5.1f}  {p_text(one.p_holm)}"
-            )
-        for reason in self._reasons():
-            lines += textwrap.wrap(reason, 80, initial_indent="  ", subsequent_indent="  ")
-        return "\n".join(lines) if self else _NO_CLAIMS
-
-    def _reasons(self) -> list[str]:
-        reasons = [f"{one.name}: {one.reason}." for one in self if one.reason]
-        return [*reasons, *stages_note(one.method for one in self)]
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        if not self:
-            return f"<p>{escape(_NO_CLAIMS)}</p>"
-        shown = ["name", "verdict", "estimate", "conf_low", "conf_high", "conf_level", "threshold"]
-        return html_table(self.tidy()[[*shown, "df", "p_value", "p_holm"]], self._reasons())
 
 
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
@@ -233,39 +54,133 @@ def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory
         kind=str(claim["kind"]),
         statement=str(claim.get("statement", "")),
         conf_level=level,
-        direction=str(claim.get("direction", "greater")),
+        direction=claimed_direction(claim),
+        scope=str(claim.get("scope", LIKE_MODELS)),
         status=status,
         rule=RULE.format(alpha=alpha, both=2.0 * alpha, level=level),
         reason=reason,
     )
 
 
-def _unadjusted(claim: Mapping[str, Any], found: Facts, status: str) -> Verdict:
-    """Verdict on one claim as if it were the only one."""
-    verdict = replace(untestable(claim, "", status), **found)
+def _of_number(claim: Mapping[str, Any], number: Number, scope: ModelScope, status: str) -> Verdict:
+    """Verdict on one claim in a scope as if it were the only one."""
+    trend = number.trend
+    facts: dict[str, Any] = {
+        "scope": scope,
+        "quantity": number.quantity,
+        "estimate": number.estimate,
+        "threshold": number.threshold,
+        "warning": number.warning,
+        "method": trend.over(scope).accuracy_method,
+        "n_models": trend.nobs,
+        "n_clusters": trend.n_clusters,
+    }
+    errors, reason = number.errors(scope), ""
+    if scope == LIKE_MODELS:
+        check_clusters(trend.design, trend.cluster)
+        shares = number.robust.shares(number.gradient)[0]
+        reason = number.robust.reasons(number.gradient)[0]
+        facts["p_floor"] = trend.p_floor
+        if np.isfinite(shares).all():
+            largest = int(np.argmax(shares))
+            facts["decisive"] = str(number.robust.labels[largest])
+            facts["decisive_share"] = float(shares[largest])
+    terms = np.outer(number.gradient, number.gradient) * errors.cov
+    known = float(terms.sum()) > 1e-12 * float(np.abs(terms).sum())
+    if number.split is not None:
+        known = known and bool(errors.std_errors(number.split.other_gradient)[0] > 0.0)
+    df = float(errors.df(number.gradient)[0])
+    verdict = replace(untestable(claim, reason, status), df=df, **facts)
     # Without degrees of freedom the standard error of a sandwich is too small.
-    if verdict.reason or np.isnan(verdict.df) or not verdict.std_error > 0.0:
-        reason = verdict.reason or "the clusters show no variation to judge it by"
-        return replace(verdict, std_error=UNKNOWN, reason=reason)
-    if verdict.df < LEAST_DF:
-        reason = (
-            f"no verdict with {verdict.df:.1f} degrees of freedom: {verdict.decisive} has "
-            f"{verdict.decisive_share:.0%} of the variance, so that hardly more than one family "
-            "decides"
-        )
-        undecided: Decision = "inconclusive"
-        return replace(verdict, reason=reason, verdict=undecided, verdict_alone=undecided)
-    sign = 1.0 if verdict.direction == "greater" else -1.0
-    t = sign * (verdict.estimate - verdict.threshold) / verdict.std_error
-    p_value = float(upper_p(t, verdict.df))
-    given = verdict.estimate, verdict.std_error, verdict.df, verdict.conf_level
-    low, high = map(float, wald_interval(*given))
-    verdict = replace(verdict, conf_low=low, conf_high=high, p_value=p_value)
+    if reason or np.isnan(df) or not known:
+        reason = reason or "the clusters show no variation to judge it by"
+        return replace(verdict, reason=reason)
+    error = float(np.sqrt(terms.sum()))
+    above = float(upper_p((number.value - number.null) / error, df))
+    below = 1.0 - above
+    limits = wald_interval(number.estimate, error, df, verdict.conf_level)
+    if number.split is not None:
+        rises = _rises(number, scope)
+        above, below = max(above, rises), max(below, rises)
+        limits, error = number.split.limits(verdict.conf_level, errors, df), UNKNOWN
+        if rises > verdict.level:
+            reason = "raw target accuracy does not demonstrably rise, so that nothing can be shared"
+    claimed, opposite = (above, below) if verdict.direction == "greater" else (below, above)
+    low, high = map(float, limits)
+    verdict = replace(
+        verdict, std_error=error, conf_low=low, conf_high=high, reason=reason,
+        p_value=claimed, p_opposite=opposite,
+    )  # fmt: skip
+    return _alone(_with_series(verdict, number) if scope == LIKE_MODELS else verdict)
+
+
+def _rises(number: Number, scope: ModelScope) -> float:
+    """One-sided p value of the whole, whose share a claim is about, being above 0."""
+    assert number.split is not None
+    errors, gradient = number.errors(scope), number.split.other_gradient
+    t = number.split.other_slope / errors.std_errors(gradient)[0]
+    return float(upper_p(t, errors.df(gradient)[0]))
+
+
+def _with_series(verdict: Verdict, number: Number) -> Verdict:
+    """The verdict with what families, series of models and other methods say."""
+    found = number.series()
+    if found is not None:
+        moved = found.mean + number.shift
+        low, high = map(float, wald_interval(moved, found.std_error, found.df, verdict.conf_level))
+        above = int((found.estimates + number.shift > number.null).sum())
+        verdict = replace(verdict, n_series=len(found.groups), n_series_above=above)
+        if number.split is None:
+            verdict = replace(verdict, within=moved, within_low=low, within_high=high)
+    if decide(verdict, verdict.p_value, verdict.p_opposite) == "inconclusive" and (
+        verdict.kind != "non_inferiority"  # whose verdict is also asked for at other margins
+    ):
+        return verdict
+    (low, low_by), (high, high_by) = agreement(number, found, verdict.conf_level)
+    if number.split is not None:  # a share is tested by another number at its threshold
+        low = np.inf if low >= 0.0 else -np.inf
+        high = -np.inf if high <= 0.0 else np.inf
+    return replace(
+        verdict, agree_low=low, agree_high=high, agree_low_by=low_by, agree_high_by=high_by
+    )
+
+
+def _alone(verdict: Verdict) -> Verdict:
+    """The verdict as if its claim were the only one."""
     if verdict.kind == "non_inferiority":
         p_equivalence, p_in_margin = equivalence(verdict, -verdict.threshold)
         verdict = replace(verdict, p_equivalence=p_equivalence, p_in_margin=p_in_margin)
-    decision = decide(verdict, p_value, 1.0 - p_value)
-    return replace(verdict, verdict=decision, verdict_alone=decision)
+    found = _settled(verdict, verdict.p_value, verdict.p_opposite)
+    return replace(found, verdict_alone=found.verdict)
+
+
+def _of_models(
+    claim: Mapping[str, Any], scores: Scores, models: frozenset[str] | None, status: str
+) -> Verdict:
+    """Verdict on the difference of two models."""
+    hat = scores if isinstance(scores, HatScores) else scores.hat()
+    check_scored(claim, hat, models)
+    model, other = str(claim["model"]), str(claim["other"])
+    found = hat.contrast(model, other)
+    wordings = f" and of {LIKE_THESE}" if hat.scope == LIKE_THESE else ""
+    verdict = replace(
+        untestable(claim, "" if found.std_error > 0 else "no item moves the difference", status),
+        quantity=f"HAT of {model} less HAT of {other}",
+        scope=THESE_MODELS,
+        estimate=found.estimate,
+        df=found.df,
+        threshold=float(claim["threshold"]),
+        method=f"{hat.method}, sampling of items{wordings}, accuracy scale",
+        n_models=2,
+    )
+    if verdict.reason:
+        return verdict
+    limits = wald_interval(found.estimate, found.std_error, found.df, verdict.conf_level)
+    low, high = map(float, limits)
+    above = float(upper_p((found.estimate - verdict.threshold) / found.std_error, found.df))
+    claimed = above if verdict.direction == "greater" else 1.0 - above
+    verdict = replace(verdict, std_error=found.std_error, conf_low=low, conf_high=high)
+    return _alone(replace(verdict, p_value=claimed, p_opposite=1.0 - claimed))
 
 
 def decide(verdict: Verdict, p_support: float, p_refute: float) -> Decision:
@@ -273,6 +188,21 @@ def decide(verdict: Verdict, p_support: float, p_refute: float) -> Decision:
     if p_support <= verdict.level:
         return "supported"
     return "refuted" if p_refute <= verdict.level else "inconclusive"
+
+
+def _settled(verdict: Verdict, p_support: float, p_refute: float) -> Verdict:
+    """The verdict by these p values, withheld where methods disagree."""
+    found = decide(verdict, p_support, p_refute)
+    greater = (found == "supported") == (verdict.direction == "greater")
+    withheld = ""
+    if found != "inconclusive" and greater and verdict.threshold > verdict.agree_low:
+        withheld = verdict.agree_low_by
+    elif found != "inconclusive" and not greater and verdict.threshold < verdict.agree_high:
+        withheld = verdict.agree_high_by
+    if not withheld:
+        return replace(verdict, verdict=found)
+    reason = f"the registered test alone would say {found}, but {withheld}"
+    return replace(verdict, verdict="inconclusive", reason=reason)
 
 
 def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
@@ -284,6 +214,9 @@ def equivalence(verdict: Verdict, margin: float) -> tuple[float, float]:
     high = (margin - verdict.estimate) / verdict.std_error
     p_value = max(float(upper_p(low, verdict.df)), float(upper_p(high, verdict.df)))
     return p_value, float(special.stdtr(verdict.df, high) - special.stdtr(verdict.df, -low))
+
+
+_P = ("p_value", "p_opposite")
 
 
 def adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
@@ -298,9 +231,9 @@ def adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
             for index, one in enumerate(verdicts)
             if one.status == status and not np.isnan(one.p_value)
         }
-        p = np.array([one.p_value for one in tested.values()])
-        for (index, one), yes, no in zip(tested.items(), holm(p), holm(1.0 - p), strict=True):
-            found[index] = replace(one, p_holm=float(yes), verdict=decide(one, yes, no))
+        p, q = (np.array([getattr(one, name) for one in tested.values()]) for name in _P)
+        for (index, one), yes, no in zip(tested.items(), holm(p), holm(q), strict=True):
+            found[index] = _settled(replace(one, p_holm=float(yes)), yes, no)
     return Verdicts(found)
 
 
@@ -326,12 +259,17 @@ def evaluate_claims(
         Tables with `name`, `kind` and the keys of the kind: ``non_inferiority`` (`small`, `large`,
         `margin`: HAT at `small` parameters, or of the group labelled `small`, is not below HAT at
         `large` by more than the margin; `variable` for another covariate), ``slope`` (`term`,
-        `threshold`: the slope of HAT on a term exceeds the threshold), ``slope_difference``
-        (`term`, `threshold`: source accuracy rises faster than HAT by more than the threshold) or
-        ``contrast`` (`model`, `other`, `threshold`: HAT of one model exceeds that of another by
-        more than the threshold). Optional: `formula`, `level` (one-sided, 0.05), `direction`
-        (``"less"`` reverses a claim), `statement`, and for the first two kinds `scope` (``"these
-        models"``, or by default ``"models like these"``, see `fit_trend`).
+        `threshold`: the slope of HAT on a term exceeds the threshold), ``expected_slope``
+        (`expected`: that slope, by default per tenfold parameters, lies below what was expected),
+        ``transfer_share`` (`threshold`: less than this share of the slope of raw target accuracy is
+        transfer, the rest source ability; abstains where that slope is not above 0),
+        ``gap_slope`` (`threshold`: the logit gap between source and target accuracy grows by more),
+        ``slope_difference`` (`term`, `threshold`: source accuracy rises faster than HAT by more
+        than the threshold, which is true almost by construction) or ``contrast`` (`model`, `other`,
+        `threshold`: HAT of one model exceeds that of another by more than the threshold). Optional:
+        `formula`, `level` (one-sided, 0.05), `direction`
+        (``"less"`` or ``"greater"`` reverses a claim), `statement`, and for all but contrasts
+        `scope` (``"these models"``, or by default ``"models like these"``, see `fit_trend`).
     cluster, vcov, link : str
         See `fit_trend`.
     registration : Registration, optional
@@ -363,7 +301,9 @@ def evaluate_claims(
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
     size: inconclusive; slope of HAT on log10(params_total) 0.007 [-0.008, 0.022],
-      threshold 0, df 2.7, p = 0.172 (Holm 0.343)
+      threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series -0.005 [-0.034,
+      0.024], 1 of them above the threshold. Registered for models like these; these
+      models: inconclusive [-0.003, 0.017], df 234.2
     two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077],
       threshold 0.1, df 141.3, p = 0.999 (Holm 0.999)
     """
@@ -372,20 +312,52 @@ def evaluate_claims(
     status: Mapping[str, str] = registration.status if registration is not None else {}
 
     @cache  # Claims often share a formula.
-    def fitted(formula: str, scope: ModelScope) -> TrendFit:
-        if fits is not None and formula in fits:
-            return fits[formula].over(scope)
-        options: dict[str, Any] = {"cluster": cluster, "vcov": vcov, "link": link}
-        return fit_trend(scores, formula, models=models, scope=scope, **options)
+    def fitted(formula: str, measure: Measure) -> TrendFit:
+        if fits is not None and formula in fits and measure == "transfer":
+            return fits[formula]
+        options: dict[str, Any] = {"cluster": cluster, "vcov": vcov, "scope": THESE_MODELS}
+        if measure == "gap":
+            return fit_trend(gap_scores(scores), formula, models=models, **options)
+        return fit_trend(scores, formula, models=models, link=link, **options)
 
     used = None if models is None else frozenset(models)
-    verdicts = []
+    registered, beside = [], []
     for claim in checked:
         own = status.get(str(claim["name"]), "exploratory")
+        scopes = [claim.get("scope", LIKE_MODELS)]
+        scopes.append(THESE_MODELS if scopes[0] == LIKE_MODELS else LIKE_MODELS)
+        # Every registered claim has a verdict, even where the study cannot test it.
         try:
-            found = estimate_claim(claim, scores, fitted, used)
-            verdicts.append(_unadjusted(claim, found, own))
+            if claim["kind"] == "contrast":
+                pair = [_of_models(claim, scores, used, own)] * 2
+            else:
+                number = estimate_claim(claim, fitted)
+                pair = [_in_scope(claim, number, scope, own) for scope in scopes]
         except (NotIdentifiedError, FitError) as error:
-            # Every registered claim has a verdict, even where the study cannot test it.
-            verdicts.append(untestable(claim, error.reason, own))
-    return adjusted(verdicts)
+            pair = [untestable(claim, error.reason, own)] * 2
+        registered.append(pair[0])
+        beside.append(pair[1])
+    return Verdicts(
+        one if one.scope == other.scope else _beside(one, other)
+        for one, other in zip(adjusted(registered), adjusted(beside), strict=True)
+    )
+
+
+def _in_scope(claim: Mapping[str, Any], number: Number, scope: ModelScope, status: str) -> Verdict:
+    """Verdict in a scope; not testable, with the reason, where it cannot be had in this one."""
+    try:
+        return _of_number(claim, number, scope, status)
+    except NotIdentifiedError as error:
+        return replace(untestable(claim, error.reason, status), scope=scope)
+
+
+def _beside(one: Verdict, other: Verdict) -> Verdict:
+    """A verdict with that in the other scope beside it."""
+    return replace(
+        one,
+        other_verdict=other.verdict,
+        other_low=other.conf_low,
+        other_high=other.conf_high,
+        other_df=other.df,
+        other_p_holm=other.p_holm,
+    )

@@ -25,7 +25,8 @@ from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.trends.regression import as_trend
-from hatstats.trends.standard_errors import stacked_covariance
+from hatstats.trends.seemingly_unrelated import stacked
+from hatstats.trends.standard_errors import robust_covariance
 from hatstats.trends.trend import TrendFit
 
 
@@ -148,7 +149,7 @@ class SlopeTests:
                 fit_reml(root @ generator.standard_normal(x.size), X, one.sampling(), groupings)
                 for one, root in zip(outcomes, roots, strict=True)
             ]
-            robust = stacked_covariance(fits, np.tile(code, len(fits)))
+            robust = robust_covariance(stacked(fits, 0.0, 0.0), np.tile(code, len(fits)), "CR2")
             variance = 0.0
             for fit, root in zip(fits, roots, strict=True):
                 slope = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]

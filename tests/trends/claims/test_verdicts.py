@@ -17,7 +17,8 @@ from hatstats.simulation.simulate import simulate_study
 from hatstats.study.claim_lock import claims_hash, register
 from hatstats.trends.claims import verdicts as module
 from hatstats.trends.claims.non_inferiority import margin_curves
-from hatstats.trends.claims.verdicts import Verdict, Verdicts, evaluate_claims
+from hatstats.trends.claims.verdict import Verdict, Verdicts
+from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
@@ -92,19 +93,27 @@ def test_verdict_changes_exactly_at_the_limits_against_theory(vcov: Any) -> None
     scores = some_scores(3)
     first = judge(scores, slope(), vcov=vcov)
     gap = 1e-9
+    # Where all methods agree does not depend on the threshold.
+    agreed = min(first.conf_low, judge(scores, slope(-1.0), vcov=vcov).agree_low)
+    agreed_less = max(first.conf_high, judge(scores, slope(1.0), vcov=vcov).agree_high)
     for threshold, expected in (
-        (first.conf_low - gap, "supported"),
+        (agreed - gap, "supported"),
+        (agreed + gap, "inconclusive"),
+        (first.conf_low - gap, "supported" if agreed == first.conf_low else "inconclusive"),
         (first.conf_low + gap, "inconclusive"),
         (first.conf_high - gap, "inconclusive"),
-        (first.conf_high + gap, "refuted"),
+        (agreed_less - gap, "inconclusive"),
+        (agreed_less + gap, "refuted"),
     ):
         verdict = judge(scores, slope(threshold), vcov=vcov)
         assert verdict.verdict == expected
+        withheld = first.conf_low > threshold > agreed or first.conf_high < threshold < agreed_less
+        assert ("the registered test alone would say" in verdict.reason) == withheld
         assert (verdict.conf_low, verdict.conf_high) == (first.conf_low, first.conf_high)
         assert verdict.threshold == threshold
-        # Supported if and only if the one-sided p is at most the level; refuted if its complement.
-        assert (verdict.p_value < 0.05) == (expected == "supported")
-        assert (verdict.p_value > 0.95) == (expected == "refuted")
+        # The one-sided p is at most the level beyond the limits of the interval, or its complement.
+        assert (verdict.p_value < 0.05) == (threshold < first.conf_low)
+        assert (verdict.p_value > 0.95) == (threshold > first.conf_high)
 
 
 @pytest.mark.parametrize("level", [0.01, 0.05, 0.1, 0.25])
@@ -335,7 +344,10 @@ def test_a_verdict_in_one_sentence() -> None:
     assert verdict.summary() == (
         f"small: supported; HAT at 1B less HAT at 100B parameters {verdict.estimate:.3f} "
         f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], threshold -0.05, df {verdict.df:.1f}, "
-        "p < 0.001 (Holm <0.001)"
+        f"p < 0.001 (Holm <0.001). Within 5 series {verdict.within:.3f} "
+        f"[{verdict.within_low:.3f}, {verdict.within_high:.3f}], 5 of them above the threshold. "
+        "Registered for models like these; these models: supported "
+        f"[{verdict.other_low:.3f}, {verdict.other_high:.3f}], df inf"
     )
 
 
@@ -363,7 +375,7 @@ def test_claims_on_one_profile_equal_the_trends_against_theory() -> None:
 # --- few degrees of freedom ---------------------------------------------------------------------
 
 
-def test_no_verdict_that_depends_on_one_family() -> None:
+def test_no_verdict_that_one_family_alone_says() -> None:
     """Dates of one family spread over years, of the others over days."""
     rng = np.random.default_rng(1)
     spread = np.where(FAMILY == 0, 3.0, 0.02)
@@ -372,17 +384,15 @@ def test_no_verdict_that_depends_on_one_family() -> None:
     scores = scores_of(table_of_models(1).assign(x=x), estimate, np.full(20, 1e-6))
     verdict = judge(scores, slope(term="x"))
     assert verdict.df < 2
-    # Student's t would be sure: its p value and interval are not shown.
-    t = verdict.estimate / verdict.std_error
-    assert 2.0 * stats.t.sf(t, verdict.df) < 0.05
-    assert np.isnan([verdict.p_value, verdict.p_holm, verdict.conf_low, verdict.conf_high]).all()
-    assert "[" not in verdict.summary()
+    # Student's t is sure: its p value and interval are shown, and why they do not decide.
+    assert verdict.p_value == stats.t.sf(verdict.estimate / verdict.std_error, verdict.df) < 0.05
+    assert verdict.conf_low > 0
     assert verdict.verdict == verdict.verdict_alone == "inconclusive"
     assert verdict.decisive == "family-0"
     assert verdict.decisive_share > 0.9
-    assert "no verdict with 1.0 degrees of freedom: family-0 has" in verdict.reason
-    assert verdict.reason.startswith("no verdict")
-    assert "No verdict with" in verdict.summary()
+    alone = "the registered test alone would say supported, but without family-0 it is"
+    assert verdict.reason.startswith(alone)
+    assert "The registered test alone" in verdict.summary()
 
 
 # --- many claims --------------------------------------------------------------------------------
@@ -400,20 +410,20 @@ def test_holm_against_its_definition() -> None:
     found = np.array([verdict.p_holm for verdict in verdicts])
     np.testing.assert_allclose(found[order], step)
     for verdict in verdicts:
-        assert (verdict.verdict == "supported") == (verdict.p_holm <= 0.05)
-        assert (verdict.verdict_alone == "supported") == (verdict.p_value <= 0.05)
+        agreed = verdict.threshold <= verdict.agree_low
+        assert (verdict.verdict == "supported") == (verdict.p_holm <= 0.05 and agreed)
+        assert (verdict.verdict_alone == "supported") == (verdict.p_value <= 0.05 and agreed)
     assert any(verdict.verdict != verdict.verdict_alone for verdict in verdicts)
 
 
 def test_a_claim_without_a_test_makes_no_p_value_larger() -> None:
     """It once counted as a test with a p value of 1, four times whatever was smallest."""
     table = table_of_models(5)
-    x = np.where(FAMILY == 0, 3.0, 0.02) * np.random.default_rng(1).standard_normal(20)
+    x = np.where(FAMILY == 0, np.random.default_rng(1).standard_normal(20), 0.0)
     scores = replace(scores_with_slope(0.012, noise=0.02), covariates=table.assign(x=x))
-    claims = [slope(0.0046, term=SIZE, name="size"), slope(0.0, term="x", name="few")]
-    size, few = evaluate_claims(scores, claims)
-    assert few.df < 2
-    assert few.verdict == "inconclusive"
+    claims = [slope(0.0046, term=SIZE, name="size"), slope(0.0, term="x", name="one family")]
+    size, one = evaluate_claims(scores, claims)
+    assert one.verdict == "not testable"
     assert size.p_holm == size.p_value == evaluate_claims(scores, claims[:1])[0].p_value
     assert "Each direction errs with a probability of at most 0.05, both together" in size.rule
     assert "of 0.1." in size.rule

@@ -1,0 +1,209 @@
+"""Kinds of claims that can fail: each is supported, refuted and inconclusive in some world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hatstats.calibration.verdict_rates import ClaimWorld, draw_claim_scores, false_verdicts
+from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.inference.intervals import fieller_interval
+from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.scores.scores import HatScores
+from hatstats.trends.claims.verdict import Verdict
+from hatstats.trends.claims.verdicts import evaluate_claims
+from hatstats.trends.regression import fit_trend
+from hatstats.trends.seemingly_unrelated import target_split
+from tests.trends.makers import aggregate_study, some_scores, table_of_models
+
+SIZE = "log10(params_total)"
+CLAIMS: dict[str, dict[str, Any]] = {
+    "transfer_share": {"threshold": 0.5},
+    "gap_slope": {"threshold": -0.1},
+    "expected_slope": {"expected": 0.05},
+    "slope_difference": {"term": SIZE, "threshold": 0.0},
+}
+FAMILIES = (6, 5, 3, 3, 2, 1)
+
+
+def judge(kind: str, scores: Any, **more: Any) -> Verdict:
+    (found,) = evaluate_claims(scores, [{"name": kind, "kind": kind, **CLAIMS[kind], **more}])
+    return found
+
+
+def world(transfer: float, ability: float, gap: float | None = None) -> HatScores:
+    """HAT rises by `transfer` per tenfold size, raw target accuracy by `ability` more."""
+    design = ClaimWorld(FAMILIES, transfer, ability, family_sd=0.01, model_sd=0.01, gap=gap)
+    return draw_claim_scores(design, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("scope", ["models like these", "these models"])
+@pytest.mark.parametrize(
+    ("kind", "transfer", "ability", "expected"),
+    [
+        ("transfer_share", 0.02, 0.1, "supported"),
+        ("transfer_share", 0.1, 0.01, "refuted"),
+        ("transfer_share", 0.05, 0.05, "inconclusive"),
+        ("gap_slope", 0.3, 0.05, "supported"),
+        ("gap_slope", -0.6, 0.05, "refuted"),
+        ("expected_slope", 0.0, 0.05, "supported"),
+        ("expected_slope", 0.12, 0.05, "refuted"),
+        ("expected_slope", 0.05, 0.05, "inconclusive"),
+    ],
+)
+def test_each_kind_supports_refutes_and_abstains(
+    kind: str, transfer: float, ability: float, expected: str, scope: str
+) -> None:
+    gap = transfer if kind == "gap_slope" else None
+    scores = world(0.05 if gap is not None else transfer, ability, gap)
+    found = judge(kind, scores, scope=scope)
+    assert found.verdict == expected
+    assert found.scope == scope
+    assert (found.std_error > 0) == (kind != "transfer_share")
+
+
+def test_a_gap_whose_slope_is_at_the_threshold_is_inconclusive() -> None:
+    found = judge("gap_slope", world(0.06, 0.04))
+    at = judge("gap_slope", world(0.06, 0.04), threshold=found.estimate)
+    assert at.verdict == at.other_verdict == "inconclusive"
+
+
+def test_a_share_of_nothing_abstains() -> None:
+    """Transfer falls as source ability rises: raw target accuracy does not grow."""
+    found = judge("transfer_share", world(-0.05, 0.05))
+    assert found.verdict == found.other_verdict == "inconclusive"
+    assert "does not demonstrably rise" in found.reason
+    assert found.p_value > 0.05
+    assert found.p_opposite > 0.05
+
+
+def test_what_is_supported_by_construction_says_so_in_every_output() -> None:
+    """Target accuracy grows as fast as source accuracy: the old claim still holds."""
+    scores = world(0.01, 0.1)
+    found = judge("slope_difference", scores)
+    assert found.verdict == "supported"
+    verdicts = evaluate_claims(
+        scores, [{"name": "old", "kind": "slope_difference", **CLAIMS["slope_difference"]}]
+    )
+    for text in (found.summary(), verdicts.summary(), verdicts._repr_html_()):
+        assert "almost by construction" in " ".join(text.split())
+    assert verdicts.tidy()["warning"].str.contains("by construction").all()
+    assert found.other_verdict == "supported"
+
+
+# --- the split ----------------------------------------------------------------------------------
+
+
+def test_the_split_is_exact_and_its_interval_is_fiellers() -> None:
+    scores = world(0.04, 0.06)
+    trend = fit_trend(scores, SIZE)
+    both = target_split(scores, trend, SIZE)
+    X, codes = trend.reml.X, list(trend.reml.codes)
+    M = len(scores.models)
+    whole = fit_reml(scores.target, X, scores.joint_cov[2 * M :, 2 * M :], codes)
+    estimator = whole.cov @ X.T @ whole.weights
+    assert scores.target is not None
+    ability = estimator @ (scores.target - scores.estimates)
+    assert both.other_slope == pytest.approx(whole.params[1], rel=1e-9)
+    assert both.transfer_slope == pytest.approx((estimator @ scores.estimates)[1], rel=1e-9)
+    assert both.estimate == pytest.approx(ability[1], rel=1e-8)
+    found = judge("transfer_share", scores)
+    assert found.estimate == pytest.approx(both.transfer_slope / both.other_slope)
+    rows = np.stack([both.transfer_gradient, both.other_gradient])
+    values = [both.transfer_slope, both.other_slope]
+    limits = fieller_interval(values, rows @ both.robust.cov @ rows.T, found.df, 0.9)
+    assert (found.conf_low, found.conf_high) == pytest.approx(limits)
+
+
+def test_these_models_against_plain_least_squares() -> None:
+    """The errors of a gap are those of its items: a weighted sum of the known covariance."""
+    scores = world(0.04, 0.06)
+    found = judge("gap_slope", scores, scope="these models")
+    M = len(scores.models)
+    assert scores.target is not None
+    J = np.hstack(
+        [
+            np.zeros((M, M)),
+            np.diag(1 / (scores.source * (1 - scores.source))),
+            np.diag(-1 / (scores.target * (1 - scores.target))),
+        ]
+    )
+    V = J @ scores.joint_cov @ J.T
+    gap = np.log(scores.source / (1 - scores.source)) - np.log(scores.target / (1 - scores.target))
+    X = fit_trend(scores, SIZE).reml.X
+    codes = fit_trend(scores, SIZE).reml.codes
+    fit = fit_reml(gap, X, V, codes)
+    row = (fit.cov @ X.T @ fit.weights)[1]
+    assert found.estimate == pytest.approx(row @ gap, rel=1e-9)
+    assert found.std_error == pytest.approx(np.sqrt(row @ V @ row), rel=1e-9)
+
+
+def logits_study(transfer: float, ability: float, seed: int = 1) -> Any:
+    """Accuracies of 20 models whose source logits rise by `ability` per decade, beta 1."""
+    rng = np.random.default_rng(seed)
+    table = table_of_models(5)
+    size = np.log10(table["params_total"].to_numpy()) - 10.0
+    source = 0.5 + ability * size + 0.4 * rng.standard_normal(20)
+    effect = transfer * size + 0.02 * rng.standard_normal(20)
+    target = source[:, None] - 0.5 + effect[:, None] + 0.1 * np.arange(3)
+    logits = np.column_stack([source, target])
+    return fit_aggregate(aggregate_study(table, 1 / (1 + np.exp(-logits))))
+
+
+@pytest.mark.parametrize(
+    ("transfer", "ability", "share", "gap"),
+    [(0.02, 0.4, "supported", "supported"), (0.5, 0.1, "refuted", "refuted")],
+)
+def test_the_kinds_from_accuracies_alone(
+    transfer: float, ability: float, share: str, gap: str
+) -> None:
+    profile = logits_study(transfer, ability)
+    found = judge("transfer_share", profile)
+    trend = fit_trend(profile, SIZE)
+    both = target_split(profile, trend, SIZE)
+    assert both.transfer_slope == pytest.approx(trend.estimates[-1])
+    assert trend.panel is not None
+    ability_part = trend.panel.slopes()[0] * trend.panel.source_fit[0].params[1]
+    assert both.estimate == pytest.approx(ability_part, rel=1e-9)
+    assert found.estimate == pytest.approx(transfer / (transfer + ability), abs=0.25)
+    assert {found.verdict, found.other_verdict} >= {share} or found.other_verdict == share
+    shrinks = judge("gap_slope", profile)
+    assert shrinks.estimate == pytest.approx(-transfer, abs=0.05)
+    assert shrinks.other_verdict == gap
+
+
+def test_scores_made_elsewhere_have_nothing_to_split() -> None:
+    for kind, words in (("transfer_share", "without raw target"), ("gap_slope", "no gap")):
+        found = judge(kind, some_scores())
+        assert found.verdict == "not testable"
+        assert words in found.reason
+
+
+# --- how often verdicts are false ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["transfer_share", "gap_slope"])
+def test_false_verdicts_at_the_threshold_are_rare(kind: Any) -> None:
+    table = false_verdicts(kind, FAMILIES, n_replicates=30, rng=2)
+    rows = table.set_index("scope")
+    for scope in ("models like these", "these models"):
+        # More than five of thirty false ones have a probability of .003 at a rate of .05.
+        assert rows.loc[scope, "supported"] <= 5 / 30
+        assert rows.loc[scope, "refuted"] <= 5 / 30
+    assert rows.loc["models like these", "n_replicates"] == 30
+
+
+def test_a_verdict_does_not_jump_at_two_degrees_of_freedom() -> None:
+    """A panel that one family dominates is decided where all families say the same."""
+    design = ClaimWorld((26, 6, 4, 4), -0.0, 0.05, family_sd=0.05, model_sd=0.03)
+    scores = draw_claim_scores(design, np.random.default_rng(4))
+    size = np.log10(scores.covariates["params_total"].to_numpy(dtype=float))
+    steep = replace(scores, estimates=scores.estimates + 0.25 * (size - 10.0))
+    claim = {"name": "n", "kind": "non_inferiority", "small": 1e9, "large": 3e10, "margin": 0.05}
+    (found,) = evaluate_claims(steep, [claim])
+    assert found.verdict == "refuted"
+    assert found.n_series == 4
+    assert found.n_series_above == 0
