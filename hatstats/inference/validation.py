@@ -100,6 +100,8 @@ def design_matrix(X: Any) -> Floats:
 def symmetric_matrix(name: str, value: Any, n: int) -> Floats:
     """Exactly symmetric copy of a matrix (n, n); DataError if it is not symmetric to rounding."""
     array = finite_array(name, value, (n, n))
+    if np.array_equal(array, array.T):
+        return array.copy()
     skew = np.abs(array - array.T).max(axis=1) > 1e-8 * np.abs(array).max()
     if skew.any():
         raise DataError(f"{name} is not symmetric in rows {listed(np.flatnonzero(skew))}")

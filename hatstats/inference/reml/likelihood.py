@@ -36,7 +36,7 @@ _DECREMENT = 1e-8
 # save.
 _POOLED = 60
 # Every how many points of a ray a peak that was reached from a near solution is compared with.
-_COARSE = 4
+_COARSE = 8
 # Fall of the log-likelihood that counts as rounding error.
 _ROUNDING = 1e-10
 
@@ -49,7 +49,8 @@ class Problem:
     neither V nor a grouping connects two `blocks`. `V` has the known covariance of each block,
     `shared` its ``Z_k Z_k'``, 1 where two rows share a group; `groups` its ``Z_k'`` (groups of the
     block, rows of the block), None for one random effect per row. `constant` are the terms of the
-    log-likelihood without tau2.
+    log-likelihood without tau2. `spanned` (n, k + 1) is an orthonormal basis of the columns of X
+    and of the residual of y, whose length is `unit`.
     """
 
     y: Floats
@@ -60,6 +61,8 @@ class Problem:
     shared: tuple[tuple[Floats, ...], ...]
     groups: tuple[tuple[sparse.csr_array | None, ...], ...]
     constant: float
+    spanned: Floats
+    unit: float
 
     @property
     def variances(self) -> Floats:
@@ -90,7 +93,21 @@ def make_problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> Pr
     groups = tuple(tuple(indicator(code[rows]) for code in codes) for rows in blocks)
     known = tuple(V[np.ix_(order[rows], order[rows])] for rows in blocks)
     constant = -0.5 * (n - k) * np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(X.T @ X)[1]
-    return Problem(y[order], X[order], order, tuple(blocks), known, shared, groups, float(constant))
+    basis = np.linalg.qr(X[order])[0]
+    residual = y[order] - basis @ (basis.T @ y[order])
+    unit = float(np.linalg.norm(residual)) or 1.0
+    return Problem(
+        y=y[order],
+        X=X[order],
+        order=order,
+        blocks=tuple(blocks),
+        V=known,
+        shared=shared,
+        groups=groups,
+        constant=float(constant),
+        spanned=np.column_stack([basis, residual / unit]),
+        unit=unit,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,8 +189,19 @@ def _evaluate(problem: Problem, tau2: Floats) -> tuple[float, Factor] | None:
 
 def loglik_at(problem: Problem, tau2: Floats) -> float:
     """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
-    found = _evaluate(problem, tau2)
-    return -np.inf if found is None else found[0]
+    try:
+        S = marginal(problem, tau2)
+        lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
+        white = _solve(lower, problem.blocks, problem.spanned)
+        # Of columns that were orthonormal: the last pivot is the length of the residual.
+        pivots = np.diag(np.linalg.cholesky(white.T @ white))
+    except linalg.LinAlgError:
+        found = _evaluate(problem, tau2)
+        return -np.inf if found is None else found[0]
+    logdet = sum(np.log(np.diag(triangle)).sum() for triangle in lower)
+    loglik = -0.5 * (white.shape[0] - white.shape[1] + 1) * np.log(2 * np.pi) - logdet
+    loglik -= np.log(pivots[:-1]).sum() + 0.5 * (problem.unit * pivots[-1]) ** 2
+    return float(loglik) if np.isfinite(loglik) else -np.inf
 
 
 def indicator(code: Ints) -> sparse.csr_array | None:
@@ -290,10 +318,8 @@ def maximise(problem: Problem, start: Floats | None = None) -> Peak:
 
 def residual_scale(problem: Problem) -> float:
     """Residual variance of ordinary least squares, the unit of tau2."""
-    basis = np.linalg.qr(problem.X)[0]
-    residual = problem.y - basis @ (basis.T @ problem.y)
-    freedom: int = max(len(basis) - basis.shape[1], 1)
-    return float(residual @ residual) / freedom
+    n, k = problem.X.shape
+    return problem.unit**2 / max(n - k, 1) if problem.spanned[:, -1].any() else 0.0
 
 
 def _rays(problem: Problem) -> list[list[Floats]]:
