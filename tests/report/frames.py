@@ -290,6 +290,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "cells": 220,
             "flagged_cells": 2,
             "flagged_cells_used": "no",
+            "suspicious_used": "",
         },
         key_results=tuple(f"Line {number} of the key results." for number in range(10)),
         scores=scores.sort_values("estimate", ascending=False, ignore_index=True),

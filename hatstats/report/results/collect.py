@@ -21,7 +21,7 @@ from hatstats.report.results.results import Fits, stacked
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
-from hatstats.study.screening.failed_extraction import cell_accuracies
+from hatstats.study.screening.failed_extraction import cell_accuracies, unflagged_cells
 from hatstats.trends.claims.verdict import Verdicts
 from hatstats.trends.standard_errors import THESE_MODELS
 from hatstats.trends.trend import TrendFit
@@ -58,6 +58,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "cells": len(study.counts[_CELL].drop_duplicates()),
             "flagged_cells": len(study.flagged[_CELL].drop_duplicates()),
             "flagged_cells_used": "yes" if len(fits.used.flagged) else "no",
+            "suspicious_used": suspicious_used(study),
         },
         "scores": table,
         "pairs": fits.pairs,
@@ -170,6 +171,12 @@ def flagged_frame(study: Study) -> pd.DataFrame:
     rows = study.flagged.drop_duplicates(_CELL)
     cells = cell_accuracies(study)[[*_CELL, "accuracy"]]
     return rows[[*_CELL, "flag", "evidence"]].merge(cells, how="left", on=_CELL)
+
+
+def suspicious_used(study: Study) -> str:
+    """Model, benchmark and evidence of the cells that `check` names and no flag leaves out."""
+    rows = unflagged_cells(study).to_dict("records")
+    return " ".join(f"{row['model']} on {row['benchmark']}: {row['evidence']}" for row in rows)
 
 
 def left_out_frame(fits: Fits) -> pd.DataFrame:

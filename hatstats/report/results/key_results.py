@@ -13,6 +13,7 @@ from hatstats.report.results.results import Fits
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.ranks import leader_words
 from hatstats.study.describe import flagged_counts
+from hatstats.study.screening.failed_extraction import unflagged_cells
 from hatstats.trends.claims.verdict import Verdict
 
 _WIDTH = 80
@@ -114,6 +115,8 @@ def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
     if len(fits.study.flagged):
         what = "used" if fits.options.with_flagged else "left out"
         parts.append(f"{flagged_counts(fits.study, 'suspicious cell')} {what}")
+    if unflagged := len(unflagged_cells(fits.study)):
+        parts.append(f"{unflagged} suspicious cell{'s' * (unflagged > 1)} used: see check")
     if len(specification) > claims:
         parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
     if rejected(fits):

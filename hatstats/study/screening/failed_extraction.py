@@ -1,4 +1,4 @@
-"""Cells that look like failed answer extraction: one low cell among a model's languages.
+"""Cells far below a model's other languages: answers that were not read, or a language not known.
 
 A harness that cannot read the answers of one model in one language reports an accuracy near zero or
 near chance there. Averaged in, such a cell looks like missing transfer. The cell is judged against
@@ -24,11 +24,21 @@ what the model's other languages and the other models in that language predict:
   residuals have heavier tails (of the 2,068 cells of 188 models on HellaSwag, 5 lie above +4, where
   nothing can have failed, and 4 below -4). So also a drop of ten points: smaller drops are commonly
   real or luck, matter little to an average, and excluding them would make transfer look too good.
+
+**Which of the two.** A low cell is ``extraction-failure`` where something speaks for it: an
+accuracy below chance (not to know a language is to guess), answers that could not be used more
+often than in the model's other languages, an ordinary accuracy in the same language on another
+benchmark, the source language, or such a failure in another cell of the row. Else it is
+``unknown-language`` where something speaks for that: it is as low on another benchmark, two other
+languages of the row are low too, or the language of two other models. Where nothing speaks for
+either it is called a failure, with a sentence that says so: the cell is to be looked at.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,10 +47,16 @@ from scipy.special import expit, logit
 
 from hatstats.errors import DataError
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.study.losses import unequal_losses
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
 FLAG = "extraction-failure"
+UNKNOWN_LANGUAGE = "unknown-language"
+#: Low cells beside this one, of the model or of the language, that speak for an unknown language.
+MIN_OTHERS = 2
+#: Robust z above which a cell is ordinary.
+_ORDINARY = -2.0
 #: A prediction needs this many models of the language and languages of the model.
 MIN_MODELS = 3
 MIN_LANGUAGES = 3
@@ -74,7 +90,9 @@ def suspicious_cells(
     DataFrame
         `model, benchmark, language, accuracy, expected, z, flag, evidence`: one row per suspicious
         cell, the most striking first; no rows where nothing is suspicious. `flag` is
-        ``"extraction-failure"`` and `evidence` one sentence.
+        ``"extraction-failure"``, or ``"unknown-language"`` where the evidence is for a language
+        that the model does not know; `evidence` has the numbers in one sentence, and then what
+        speaks for either.
 
     Raises
     ------
@@ -113,12 +131,84 @@ def suspicious_cells(
     drop = cells["expected"] - cells["accuracy"]
     found = cells[((cells["z"] <= -threshold) & (drop >= min_drop)).to_numpy()]
     found = found.sort_values("z", kind="stable").reset_index(drop=True)
-    evidence = [_sentence(found.iloc[i]) for i in range(len(found))]
+    lost = _lost_cells(study)
+    failed = [_failure(row, cells, lost, min_drop) for row in found.to_dict("records")]
+    reasons = [
+        _reason(row, why, found, [*zip(found["model"], found["benchmark"], failed, strict=True)])
+        for row, why in zip(found.to_dict("records"), failed, strict=True)
+    ]
+    evidence = [f"{_sentence(found.iloc[i])} {reasons[i][1]}" for i in range(len(found))]
     found = found.assign(
-        flag=pd.Series(FLAG, index=found.index, dtype="str"),
+        flag=pd.Series([kind for kind, _ in reasons], index=found.index, dtype="str"),
         evidence=pd.Series(evidence, dtype="str"),
     )
     return ResultFrame(found[list(_COLUMNS)])
+
+
+def unflagged_cells(study: Study) -> pd.DataFrame:
+    """`suspicious_cells` without those whose rows are all flagged, for whatever reason."""
+    key = ["model", "benchmark", "language"]
+    found = suspicious_cells(study)
+    used = study.counts.loc[(study.counts["flag"] == "").to_numpy(), key].drop_duplicates()
+    kept = found.merge(used.astype("str"), how="inner", on=key)
+    return ResultFrame(kept[list(_COLUMNS)])
+
+
+def _lost_cells(study: Study) -> dict[tuple[str, str, str], str]:
+    """Cells that lost more answers than the model's other languages, and how many."""
+    cells = study.counts[["model", "benchmark", "language"]].drop_duplicates().astype("str")
+    languages = cells.groupby(["model", "benchmark"])["language"].agg(list).to_dict()
+    lost = unequal_losses(study.info.losses, languages)
+    return {(each.model, each.benchmark, each.language): each.words for each, _ in lost}
+
+
+def _failure(
+    row: dict[str, Any],
+    cells: pd.DataFrame,
+    lost: dict[tuple[str, str, str], str],
+    min_drop: float,
+) -> str:
+    """What shows that a suspicious cell, a row of `cells`, is a failure; empty if nothing does."""
+    if row["accuracy"] < row["chance"] - 2 * _error(row):
+        return "Guessing would give more, so that answers were hardly read."
+    if words := lost.get((str(row["model"]), str(row["benchmark"]), str(row["language"]))):
+        return f"Answers were not usable: {words}."
+    if row["is_source"]:
+        return "It is the source language, which the others build on."
+    same = (cells["model"] == row["model"]) & (cells["language"] == row["language"])
+    elsewhere = cells[(same & (cells["benchmark"] != row["benchmark"])).to_numpy()]
+    low = elsewhere["expected"] - elsewhere["accuracy"] >= min_drop
+    ordinary = elsewhere[((elsewhere["z"] > _ORDINARY) & ~low).to_numpy()]
+    # Near chance nothing shows that a language is known.
+    known = ordinary[(ordinary["accuracy"] > ordinary["chance"] + min_drop).to_numpy()]
+    return f"On {known['benchmark'].iloc[0]} the model knows the language." if len(known) else ""
+
+
+def _reason(
+    row: dict[str, Any], why: str, found: pd.DataFrame, failed: list[tuple[str, str, str]]
+) -> tuple[str, str]:
+    """Kind of a suspicious cell and the sentence that says why.
+
+    `why` is what shows that it is a failure; `failed` has model, benchmark and that sentence for
+    each of the suspicious cells `found`.
+    """
+    if why:
+        return FLAG, why
+    model, benchmark, language = row["model"], row["benchmark"], row["language"]
+    if any(sentence for *of, sentence in failed if of == [model, benchmark]):
+        return FLAG, "Another language of the model failed for certain."
+    own, here = found["model"] == model, found["benchmark"] == benchmark
+    spoken = found["language"] == language
+    if (own & spoken & ~here).any():
+        name = found.loc[own & spoken & ~here, "benchmark"].iloc[0]
+        return UNKNOWN_LANGUAGE, f"It is as low on {name}: the model does not know the language."
+    others = [str(name) for name in found.loc[own & here & ~spoken, "language"]]
+    if len(others) >= MIN_OTHERS:
+        return UNKNOWN_LANGUAGE, f"So it is in {', '.join(others)}: languages not known, it seems."
+    models = int((spoken & here & ~own).sum())
+    if models >= MIN_OTHERS:
+        return UNKNOWN_LANGUAGE, f"So are {models} other models: a language not known, it seems."
+    return FLAG, "Nothing in the study says whether it was read wrongly or is not known."
 
 
 def cell_accuracies(study: Study) -> pd.DataFrame:
@@ -244,10 +334,15 @@ def _median(values: Array, *, axis: int | None = None, keepdims: bool = False) -
         return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))
 
 
+def _error(row: Mapping[str, Any] | pd.Series) -> float:
+    """Standard error of the accuracy of a model that guesses."""
+    chance, n = float(row["chance"]), float(row["n"])
+    return float(np.sqrt(max(chance * (1 - chance), 1 / n) / n))
+
+
 def _sentence(row: pd.Series) -> str:
     """Evidence on one suspicious cell."""
-    accuracy, chance, n = float(row["accuracy"]), float(row["chance"]), float(row["n"])
-    error = np.sqrt(max(chance * (1 - chance), 1 / n) / n)
+    accuracy, chance, error = float(row["accuracy"]), float(row["chance"]), _error(row)
     source = "the source language " if row["is_source"] else ""
     level = ""
     if accuracy < chance - 2 * error:

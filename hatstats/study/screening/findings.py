@@ -26,7 +26,8 @@ from hatstats.study.study import Study
 #: Kinds of findings, the gravest first, and what each means.
 KINDS = {
     "missing-answers": "Answers that could not be used, more than in the model's other languages",
-    "extraction-failure": "Far below the model's other languages",
+    "extraction-failure": "Far below the model's other languages: look at the answers",
+    "unknown-language": "Far below the model's other languages, which it does not seem to know",
     "zero-accuracy": "Nothing right where the model is right elsewhere",
     "source-below-all": "Source language below every other language of the model",
     "identical-counts": "The same answers item by item",
@@ -169,9 +170,7 @@ def _missing(study: Study) -> Iterator[Finding]:
 def _extraction(study: Study) -> Iterator[Finding]:
     for row in suspicious_cells(study).astype("str").to_dict("records"):
         languages = (row["language"],)
-        yield Finding(
-            "extraction-failure", row["model"], row["benchmark"], languages, row["evidence"]
-        )
+        yield Finding(row["flag"], row["model"], row["benchmark"], languages, row["evidence"])
 
 
 def _zero(rows: pd.DataFrame) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import expit
 
 from hatstats.errors import DataError
 from hatstats.study import Study
+from hatstats.study.losses import Loss
 from hatstats.study.read import read_study
 from hatstats.study.screening.failed_extraction import (
     cell_accuracies,
@@ -99,6 +101,48 @@ def test_a_model_of_few_languages_is_no_failure_but_a_hole_is_against_theory() -
     assert found_in(study_of(planted(counts, {("m16", "nl"): 0.44}))) == {("m16", "nl")}
 
 
+def test_languages_that_models_do_not_know_are_no_failures_against_theory() -> None:
+    """Three models without three languages: guessing there, as on another benchmark."""
+    unknown = {(m, lang) for m in ("m14", "m16", "m18") for lang in ("cs", "da", "pt")}
+    flags = found = 0
+    for rng in generators(10):
+        one = planted(panel(rng), dict.fromkeys(unknown, 0.25))
+        table = suspicious_cells(study_of(one))
+        found += len(table)
+        flags += int((table["flag"] == "extraction-failure").sum())
+    # All of them were called failures before: 7 a study.
+    assert found >= 50
+    assert flags <= 1
+
+
+def test_another_benchmark_tells_a_failure_from_an_unknown_language_against_theory() -> None:
+    rng = np.random.default_rng(8)
+    first, second = (panel(rng).assign(benchmark=name) for name in "bc")
+    first = planted(first, {("m17", "nl"): 0.26, ("m15", "pt"): 0.26})
+    second = planted(second, {("m15", "pt"): 0.25})
+    study = Study(
+        pd.concat([first, second], ignore_index=True),
+        pd.DataFrame({"model": first["model"].unique()}),
+        pd.DataFrame({"benchmark": ["b", "c"], "source_language": "en", "chance": 0.25}),
+    )
+    table = suspicious_cells(study).set_index(["model", "benchmark"])
+    assert table.loc[("m17", "b"), "flag"] == "extraction-failure"
+    assert "On c the model knows the language" in table.loc[("m17", "b"), "evidence"]
+    assert set(table.loc["m15", "flag"]) == {"unknown-language"}
+
+
+def test_answers_that_were_not_usable_are_evidence_of_a_failure_against_theory() -> None:
+    rng = np.random.default_rng(9)
+    low = planted(panel(rng), {("m16", name): 0.25 for name in ("cs", "da", "pt")})
+    study = study_of(low)
+    assert set(suspicious_cells(study)["flag"]) == {"unknown-language"}
+    loss = Loss("m16", "b", "da", asked=1000, missing=0, wrong=640)
+    lossy = replace(study, info=replace(study.info, losses=(loss,)))
+    table = suspicious_cells(lossy).set_index("language")
+    assert set(table["flag"]) == {"extraction-failure"}
+    assert "640 unread and wrong of 1000" in table.loc["da", "evidence"]
+
+
 def test_a_failing_source_is_found_in_a_scattered_row_against_theory() -> None:
     """As mistral-medium-3 on Global MMLU Lite: English .380, Yoruba .768, the rest in between."""
     row = [0.380, 0.455, 0.518, 0.732, 0.535, 0.410, 0.478, 0.555, 0.515, 0.535, 0.768]
@@ -162,7 +206,7 @@ def test_items_are_averaged_before_they_are_judged_against_theory() -> None:
     assert 0.6 < found["expected"].item() < 0.95
 
 
-def test_evidence_is_one_sentence_with_the_numbers_of_its_row_against_theory() -> None:
+def test_evidence_is_one_sentence_and_a_reason_with_the_numbers_of_its_row_against_theory() -> None:
     rng = np.random.default_rng(6)
     cells = {("m18", "cs"): 0.19, ("m18", "es"): 0.256, ("m17", "en"): 0.40}
     found = suspicious_cells(study_of(planted(panel(rng), cells)))
@@ -178,7 +222,7 @@ def test_evidence_is_one_sentence_with_the_numbers_of_its_row_against_theory() -
     for row in found.to_dict("records"):
         evidence = str(row["evidence"])
         assert evidence.endswith(".")
-        assert ". " not in evidence
+        assert evidence.count(". ") == 1
         assert levels[str(row["language"])] in evidence
         assert f"is {row['accuracy']:.3f}" in evidence
         assert f"predict {row['expected']:.3f}" in evidence
