@@ -55,6 +55,31 @@ def page(found: BayesPart) -> str:
     return report_page(shown, figures, tables_of(shown), origin)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "probability", "said"),
+    [
+        ("inconclusive", 0.97, "It stands; the probability is worth what the model is."),
+        ("not testable", 0.01, "It stands"),
+        ("supported", 0.60, "what it leaves open the regression decides"),
+        ("supported", 0.02, "They contradict each other"),
+        ("supported", 0.99, ""),
+        ("refuted", 0.01, ""),
+        ("inconclusive", 0.80, ""),
+    ],
+)
+def test_probabilities_and_verdicts_are_reconciled_in_words(
+    verdict: str, probability: float, said: str
+) -> None:
+    base = part()
+    claims = base.claims.assign(verdict="supported", p_claim=0.99)
+    claims.loc[0, ["verdict", "p_claim"]] = [verdict, probability]
+    lines = replace(base, claims=claims).reconciled
+    assert len(lines) == bool(said)
+    name = claims["name"].iloc[0]
+    assert all(line.startswith(f"{name}: probability {probability:.2f}") for line in lines)
+    assert all(said in line and line in page(replace(base, claims=claims)) for line in lines)
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_checks_stand_on_the_first_screen(passed: bool) -> None:
     found = part(passed=passed)

@@ -82,11 +82,15 @@ class Fits:
     claims: tuple[Verdict, ...]
 
 
+#: Probability from which the posterior of a claim counts as sure.
+SURE = 0.95
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BayesPart:
     """What a report shows of the hierarchical model."""
 
-    #: Probabilities of the claims, with `verdict` of the regression beside them.
+    #: Probabilities `p_claim` of the claims, with `verdict` of the regression beside them.
     claims: pd.DataFrame
     #: `model`, posterior `estimate, std_error, conf_low, conf_high, p_best`, and `plain`, the
     #: score without the model.
@@ -117,6 +121,40 @@ class BayesPart:
             f"{row['words']}."
             for row in failed.to_dict("records")
         )
+
+    @property
+    def reconciled(self) -> tuple[str, ...]:
+        """Why a claim's probability and its verdict differ, one sentence for each that do."""
+        known = self.claims.dropna(subset=["p_claim", "verdict"]).to_dict("records")
+        lines = (_reconciled(str(row["verdict"]), float(row["p_claim"])) for row in known)
+        return tuple(
+            f"{row['name']}: probability {row['p_claim']:.2f}, verdict {row['verdict']}. {line}"
+            for row, line in zip(known, lines, strict=True)
+            if line
+        )
+
+
+def _reconciled(verdict: str, probability: float) -> str:
+    """Why a verdict and the probability of its claim differ; empty where they agree."""
+    sure = "supported" if probability >= SURE else "refuted" if probability <= 1.0 - SURE else ""
+    decided = verdict if verdict in ("supported", "refuted") else ""
+    if sure == decided:
+        return ""
+    if not decided:
+        return (
+            "The posterior takes family effects as normal, of a spread that its prior bounds; the "
+            "verdict assumes neither, has as many degrees of freedom as there are families, and is "
+            "adjusted for all claims. It stands; the probability is worth what the model is."
+        )
+    if not sure:
+        return (
+            "The posterior keeps models of undisclosed size or date, and shrinks cells and trends "
+            "towards one another; what it leaves open the regression decides by itself."
+        )
+    return (
+        "They contradict each other: the models in the two, the shrinkage of cells or the prior "
+        "must make the difference. Neither is to be quoted alone."
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
