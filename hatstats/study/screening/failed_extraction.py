@@ -37,7 +37,8 @@ either it is called a failure, with a sentence that says so: the cell is to be l
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -156,14 +157,16 @@ def unflagged_cells(study: Study) -> pd.DataFrame:
 
 def _lost_cells(study: Study) -> dict[tuple[str, str, str], str]:
     """Cells that lost more answers than the model's other languages, and how many."""
-    cells = study.counts[["model", "benchmark", "language"]].drop_duplicates().astype("str")
-    languages = cells.groupby(["model", "benchmark"])["language"].agg(list).to_dict()
+    languages: dict[tuple[str, str], list[str]] = defaultdict(list)
+    cells = study.counts[["model", "benchmark", "language"]].drop_duplicates()
+    for model, benchmark, language in cells.itertuples(index=False, name=None):
+        languages[str(model), str(benchmark)].append(str(language))
     lost = unequal_losses(study.info.losses, languages)
     return {(each.model, each.benchmark, each.language): each.words for each, _ in lost}
 
 
 def _failure(
-    row: dict[str, Any],
+    row: dict[Hashable, Any],
     cells: pd.DataFrame,
     lost: dict[tuple[str, str, str], str],
     min_drop: float,
@@ -185,7 +188,7 @@ def _failure(
 
 
 def _reason(
-    row: dict[str, Any], why: str, found: pd.DataFrame, failed: list[tuple[str, str, str]]
+    row: dict[Hashable, Any], why: str, found: pd.DataFrame, failed: list[tuple[str, str, str]]
 ) -> tuple[str, str]:
     """Kind of a suspicious cell and the sentence that says why.
 
@@ -334,7 +337,7 @@ def _median(values: Array, *, axis: int | None = None, keepdims: bool = False) -
         return np.asarray(np.nanmedian(values, axis=axis, keepdims=keepdims))
 
 
-def _error(row: Mapping[str, Any] | pd.Series) -> float:
+def _error(row: dict[Hashable, Any] | pd.Series) -> float:
     """Standard error of the accuracy of a model that guesses."""
     chance, n = float(row["chance"]), float(row["n"])
     return float(np.sqrt(max(chance * (1 - chance), 1 / n) / n))
