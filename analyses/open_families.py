@@ -47,7 +47,9 @@ def run(study_path: Path, out: Path) -> None:
     drawn = hs.plot.trend(informed, curve=trend.curve("params_total"))
     hs.plot.save(drawn, out / "hat_against_size")
 
-    split = hs.within_between(profile, SIZE).assign(benchmark=MAIN)
+    inside = hs.family_slopes(profile, SIZE)
+    say(inside.summary())
+    split = inside.tidy().assign(benchmark=MAIN)
     parts = [split]
     for name in everything.benchmark_names:
         other = hs.fit_profile(everything.select(benchmarks=name))

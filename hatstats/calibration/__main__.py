@@ -32,6 +32,7 @@ from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rej
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.calibration.thinned import thinned_scores
+from hatstats.calibration.verdict_rates import verdict_rates
 from hatstats.calibration.worlds import WorldDesign, wrong_worlds
 from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import Method, fit_profile
@@ -282,6 +283,12 @@ def prove_rejections(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "rejections_by_df", "The same for CR2 by its degrees of freedom", by_df
 
 
+def prove_verdicts(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """How often verdicts on claims are false where the truth is at the threshold, and power."""
+    table = verdict_rates(n_replicates=effort.replicates // 2, n_jobs=jobs, rng=seed)
+    yield "verdicts", "Verdicts on claims by the whole rule, level .05 in each direction", table
+
+
 def prove_ranks(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Coverage of sets of ranks: equal errors, and those of a study in data/ (one process)."""
     names = [f"model-{number}" for number in range(20)]
@@ -341,6 +348,7 @@ PROOFS = {
     "thinned": prove_thinned,
     "stress": prove_stress,
     "rejections": prove_rejections,
+    "verdicts": prove_verdicts,
     "ranks": prove_ranks,
     "plans": prove_plans,
     "posteriors": prove_posteriors,

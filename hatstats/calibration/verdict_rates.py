@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from joblib import Parallel, delayed
 
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
+from hatstats.trends.claims.verdict import Verdict
 from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.standard_errors import LIKE_MODELS, THESE_MODELS
 
@@ -90,7 +90,7 @@ def draw_claim_scores(world: ClaimWorld, rng: np.random.Generator) -> HatScores:
 
 
 #: Worlds whose truth lies at the threshold of each claim.
-_AT_THRESHOLD: dict[ClaimKind, ClaimWorld] = {
+AT_THRESHOLD: dict[ClaimKind, ClaimWorld] = {
     "non_inferiority": ClaimWorld(transfer=0.025),
     "transfer_share": ClaimWorld(transfer=0.08, ability=0.08),
     "gap_slope": ClaimWorld(gap=-0.1),
@@ -99,23 +99,16 @@ _AT_THRESHOLD: dict[ClaimKind, ClaimWorld] = {
 }
 
 
-def _one(
-    claims: Sequence[dict[str, Any]], world: ClaimWorld, rng: np.random.Generator
-) -> list[tuple[str, str, float, float]]:
-    """Verdicts in both scopes, whether withheld, and degrees of freedom."""
-    found = evaluate_claims(draw_claim_scores(world, rng), claims)[0]
-    withheld = float("registered test alone" in found.reason)
-    return [
-        (LIKE_MODELS, found.verdict, withheld, found.df),
-        (THESE_MODELS, found.other_verdict, 0.0, found.other_df),
-    ]
+def _one(claim: dict[str, Any], world: ClaimWorld, rng: np.random.Generator) -> Verdict:
+    """The verdict on a claim in one draw of a world."""
+    return evaluate_claims(draw_claim_scores(world, rng), [claim])[0]
 
 
 def false_verdicts(
     kind: ClaimKind,
-    families: tuple[int, ...] = TWENTY,
-    *,
     world: ClaimWorld | None = None,
+    *,
+    families: tuple[int, ...] = TWENTY,
     n_replicates: int = 400,
     n_jobs: int = 1,
     rng: RandomSource = None,
@@ -123,29 +116,66 @@ def false_verdicts(
     """Share of data sets in which a claim is supported, refuted and withheld, in both scopes.
 
     By default in the world whose truth is at the threshold, so that both verdicts are false, each
-    of which the rule allows in 5 %. In the scope of these models the truth is that of the drawn
-    models, which lies at the threshold only where slopes have no scatter: family and model effects
-    are left out there.
+    of which the rule allows in 5 %. *These models* are judged in a fourth of the replicates,
+    without effects of families and models: only there is the trend of the models that were drawn at
+    the threshold. `registered` is how often the registered test alone would decide, `within` how
+    often the mean within series would.
     """
-    base = world or _AT_THRESHOLD[kind]
-    claim = {"name": kind, "kind": kind, **_CLAIMS[kind]}
-    rows: list[tuple[str, str, float, float]] = []
+    base = replace(world or AT_THRESHOLD[kind], families=families)
     calm = replace(base, family_sd=0.0, model_sd=0.0, slope_sd=0.0)
-    children = np.random.default_rng(rng).spawn(2 * n_replicates)
+    claim = {"name": kind, "kind": kind, **_CLAIMS[kind]}
+    children = np.random.default_rng(rng).spawn(n_replicates + n_replicates // 4)
+    rows = []
     for scope, one, draws in (
         (LIKE_MODELS, base, children[:n_replicates]),
         (THESE_MODELS, calm, children[n_replicates:]),
     ):
-        settled = replace(one, families=families)
-        parts = Parallel(n_jobs=n_jobs)(delayed(_one)([claim], settled, each) for each in draws)
-        rows += [row for part in parts for row in part if row[0] == scope]
-    table = pd.DataFrame(rows, columns=["scope", "verdict", "withheld", "df"])
-    found = table.groupby("scope", sort=False).agg(
-        supported=("verdict", lambda each: (each == "supported").mean()),
-        refuted=("verdict", lambda each: (each == "refuted").mean()),
-        withheld=("withheld", "mean"),
-        below_two_df=("df", lambda each: (each < 2.0).mean()),
-        n_replicates=("verdict", "size"),
-    )
-    names = ", ".join(map(str, families))
-    return found.reset_index().assign(kind=kind, families=names, slope_sd=base.slope_sd)
+        judged = {**claim, "scope": scope}
+        found = Parallel(n_jobs=n_jobs)(delayed(_one)(judged, one, each) for each in draws)
+        alone = [min(each.p_value, each.p_opposite) <= each.level for each in found]
+        within = [not each.within_low <= each.threshold <= each.within_high for each in found]
+        rows.append(
+            {
+                "kind": kind,
+                "families": ", ".join(map(str, families)),
+                "scope": scope,
+                "slope_sd": one.slope_sd,
+                "supported": np.mean([each.verdict == "supported" for each in found]),
+                "refuted": np.mean([each.verdict == "refuted" for each in found]),
+                "registered": np.mean(alone),
+                "within": np.mean(within) if np.isfinite(found[0].within_low) else np.nan,
+                "below_two_df": np.mean([each.df < 2.0 for each in found]),
+                "n_replicates": len(found),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+#: Slopes of a world in which a claim of non-inferiority is plainly false.
+_STEEP = ClaimWorld(transfer=0.1)
+
+
+def verdict_rates(
+    *, n_replicates: int = 400, n_jobs: int = 1, rng: RandomSource = None
+) -> pd.DataFrame:
+    """`false_verdicts` of every kind for twenty models and for the families of a real study.
+
+    Then where slopes differ between families, and where a claim is plainly false: power.
+    """
+    generator = np.random.default_rng(rng)
+    uneven = replace(AT_THRESHOLD["non_inferiority"], slope_sd=0.03)
+    worlds: list[tuple[ClaimKind, ClaimWorld | None]] = [(kind, None) for kind in AT_THRESHOLD]
+    worlds += [("non_inferiority", uneven), ("non_inferiority", _STEEP)]
+    parts = [
+        false_verdicts(
+            kind,
+            world,
+            families=families,
+            n_replicates=n_replicates,
+            n_jobs=n_jobs,
+            rng=generator.spawn(1)[0],
+        ).assign(truth="plainly false" if world is _STEEP else "at the threshold")
+        for kind, world in worlds
+        for families in (TWENTY, FLAGSHIP)
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -44,6 +44,15 @@ def trend(
         )
         return
     say(fit.summary(choice.conf_level))
+    if len(fit.design.terms) == 1:
+        from hatstats.errors import NotIdentifiedError
+        from hatstats.trends.within_series import family_slopes
+
+        try:
+            slopes = family_slopes(fit.scores, formula, cluster=cluster, vcov=vcov)
+            say(slopes.summary(choice.conf_level))
+        except NotIdentifiedError as error:
+            say(f"No slopes within series: {error.reason}.")
 
 
 @verb("reference", "method", "scope", "with_flagged")

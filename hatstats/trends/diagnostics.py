@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.leverage import (
     partial_leverage,
@@ -17,10 +17,7 @@ from hatstats.inference.cluster_robust.leverage import (
 from hatstats.inference.reml.deletion import delete_units
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
-from hatstats.scores.scores import HatScores
-from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.regression import as_trend, estimates_without, fit_trend
-from hatstats.trends.standard_errors import Vcov
 from hatstats.trends.trend import TrendFit
 
 Unit = Literal["cluster", "model"]
@@ -249,71 +246,4 @@ def collinearity(trend: TrendFit) -> pd.DataFrame:
             "vif": variance_inflation(X[:, 1:])[-len(names) :],
             "partial_r_squared": partial_r_squared(y, X)[-len(names) :],
         }
-    )
-
-
-def within_between(
-    scores: HatScores | TransferProfile,
-    covariate: str,
-    *,
-    cluster: str = "family",
-    vcov: Vcov = "CR2",
-    conf_level: float = 0.95,
-) -> pd.DataFrame:
-    """Slope of a covariate within families, between families, and their difference.
-
-    A trend over size between families may be due to other differences between them; a trend
-    within families is more likely due to size.
-
-    Parameters
-    ----------
-    scores : HatScores or aggregate TransferProfile
-    covariate : str
-        As in a formula, such as ``"log10(params_total)"``.
-    cluster, vcov, conf_level
-        As in `fit_trend` and `TrendFit.tidy`.
-
-    Returns
-    -------
-    DataFrame
-        Tidy rows `within`, `between`, `between - within`, on the scale of the coefficients.
-
-    Raises
-    ------
-    DataError, NotIdentifiedError
-        As `fit_trend`, and where no family has two sizes, or all families have the same mean.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> study = hs.simulate_study([m / 10 for m in range(-8, 9)], rng=1)
-    >>> profile = hs.fit_profile(study, method="observed")
-    >>> hs.within_between(profile, "log10(params_total)")[["term", "estimate"]].round(3)
-                   term  estimate
-    0            within    -0.011
-    1           between     0.047
-    2  between - within     0.058
-    """
-    scores = as_scores(scores, "within_between")
-    trend = fit_trend(
-        scores, f"within({covariate}) + between({covariate})", cluster=cluster, vcov=vcov
-    )
-    if len(trend.design.terms) != 2:
-        raise DataError(
-            "only one numeric covariate can be split",
-            column="covariate",
-            value=covariate,
-            hint="write it like log10(params_total).",
-        )
-    rows = np.zeros((3, len(trend.terms)))
-    rows[0, -2] = rows[1, -1] = 1.0
-    rows[2] = rows[1] - rows[0]
-    freedom = trend.robust.df(rows)
-    return tidy_frame(
-        ["within", "between", "between - within"],
-        rows @ trend.estimates,
-        np.where(np.isfinite(freedom), trend.robust.std_errors(rows), np.nan),
-        df=freedom,
-        conf_level=conf_level,
-        method=trend.method,
     )

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.inference.arrays import Floats
 from hatstats.trends import diagnostics
@@ -18,7 +18,6 @@ from hatstats.trends.diagnostics import (
     influence_measures,
     leave_one_out,
     leverage_by_cluster,
-    within_between,
 )
 from hatstats.trends.regression import estimates_without, fit_trend
 from hatstats.trends.trend import TrendFit
@@ -126,23 +125,6 @@ def test_collinearity_of_a_trend(trends: dict[str, TrendFit]) -> None:
         SIZE,
         "release_year",
     ]
-
-
-def test_within_and_between_families_against_truth() -> None:
-    """Slope .05 inside families, -.02 between them."""
-    table = table_of_models(7)
-    size = np.log10(table["params_total"].to_numpy())
-    mean = pd.Series(size).groupby(FAMILY).transform("mean").to_numpy()
-    noise = 0.004 * np.random.default_rng(7).standard_normal(20)
-    scores = scores_of(table, 0.5 + 0.05 * (size - mean) - 0.02 * mean + noise, np.full(20, 1e-5))
-    rows = within_between(scores, SIZE).set_index("term")
-    assert rows.loc["within", "estimate"] == pytest.approx(0.05, abs=0.005)
-    assert rows.loc["between", "estimate"] == pytest.approx(-0.02, abs=0.01)
-    gap = rows.loc["between", "estimate"] - rows.loc["within", "estimate"]
-    assert rows.loc["between - within", "estimate"] == pytest.approx(gap)
-    assert (rows["p_value"] < 0.05)[["within", "between - within"]].all()
-    with pytest.raises(NotIdentifiedError, match="for every model"):
-        within_between(some_scores(code=FAMILY.astype(float)), "code")
 
 
 def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from hatstats.calibration.verdict_rates import ClaimWorld, draw_claim_scores, false_verdicts
+from hatstats.cli import app
 from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.methods import fit_profile
 from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
+from hatstats.simulation.simulate import simulate_study
+from hatstats.study.claims import _KEYS, check_claims
+from hatstats.trends.claims.template import claim_template
 from hatstats.trends.claims.verdict import Verdict
 from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
@@ -187,7 +195,7 @@ def test_scores_made_elsewhere_have_nothing_to_split() -> None:
 
 @pytest.mark.parametrize("kind", ["transfer_share", "gap_slope"])
 def test_false_verdicts_at_the_threshold_are_rare(kind: Any) -> None:
-    table = false_verdicts(kind, FAMILIES, n_replicates=30, rng=2)
+    table = false_verdicts(kind, n_replicates=30, rng=2)
     rows = table.set_index("scope")
     for scope in ("models like these", "these models"):
         # More than five of thirty false ones have a probability of .003 at a rate of .05.
@@ -207,3 +215,25 @@ def test_a_verdict_does_not_jump_at_two_degrees_of_freedom() -> None:
     assert found.verdict == "refuted"
     assert found.n_series == 4
     assert found.n_series_above == 0
+
+
+# --- the template -------------------------------------------------------------------------------
+
+
+def test_the_template_registers_a_claim_of_every_kind(tmp_path: Path) -> None:
+    study = simulate_study([m / 10 for m in range(-9, 10)], rng=1)
+    text = claim_template(study)
+    claims = check_claims(tomllib.loads(text)["claims"])
+    commented = text.replace("# [[claims]]", "[[claims]]").replace("# name", "name")
+    for key in ("kind", "term", "threshold"):
+        commented = commented.replace(f"# {key} =", f"{key} =")
+    every = check_claims(tomllib.loads(commented)["claims"])
+    assert {claim["kind"] for claim in every} == set(_KEYS)
+    assert len(every) == len(claims) + 1
+    profile = fit_profile(study, method="observed")
+    verdicts = evaluate_claims(profile.hat(), claims)
+    assert "not testable" not in {found.verdict for found in verdicts}
+    folder = study.write(tmp_path / "s")
+    done = CliRunner().invoke(app, ["claims", str(folder), "--template"])
+    assert done.exit_code == 0
+    assert done.stdout == text
