@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -27,9 +32,13 @@ def report_page(
 ) -> str:
     """Write the page, from figures with the text of their SVG files.
 
-    The HTML has its style and figures inside; it asks for nothing from elsewhere. Figures
-    bring their captions and what they show for those who cannot see them.
+    The HTML has its style, its script and its figures inside; it asks for nothing from elsewhere
+    and runs no other script. Figures bring their captions and what they show for those who cannot
+    see them.
     """
+    script = files("hatstats.report").joinpath("templates", "report.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    shares = results.shares
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hatstats.report", "templates"),
         autoescape=True,
@@ -45,6 +54,12 @@ def report_page(
         level=f"{100.0 * results.conf_level:g} %",
         pictures={drawn.name: (drawn, svg) for drawn, svg in figures},
         inline_svg=inline_svg,
+        interval_svg=interval_svg,
+        shares={name: rows.to_dict("records") for name, rows in shares.groupby("claim")}
+        if len(shares)
+        else {},
+        script=Markup(script),
+        script_digest=f"sha256-{digest}",
         column=PRESETS["acl"].column + 0.1,
         tables={table.name: (table.caption, Markup(to_html(table.table))) for table in tables},
         origin=origin,
@@ -75,3 +90,32 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> Markup:
         f'style="width:100%;max-width:{1.75 * width:.0f}px;height:auto">'
     )
     return Markup(opening + body[body.index(">") + 1 :].strip())
+
+
+def interval_svg(claim: Mapping[str, Any]) -> Markup:
+    """Draw a claim's estimate and interval against its threshold, which is a dashed line.
+
+    Empty where the claim has no interval or no threshold.
+    """
+    names = ("estimate", "conf_low", "conf_high", "threshold")
+    estimate, low, high, threshold = (float(claim[name]) for name in names)
+    if math.isnan(threshold) or math.isnan(low):
+        return Markup("")
+    known = [value for value in (estimate, low, high, threshold) if math.isfinite(value)]
+    start, width = min(known), max(max(known) - min(known), 1e-9)
+
+    def x(value: float) -> float:
+        return 12.0 + 216.0 * (min(max(value, start), start + width) - start) / width
+
+    bar = f'<line class="bar" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="12" y2="12"/>'
+    shown = [rounding.number_text(value) for value in (estimate, low, high)]
+    alt = "estimate {}, interval {} to {}, threshold ".format(*shown)
+    alt += rounding.plain_text(threshold)
+    mark, shown_at = x(threshold), min(max(x(threshold), 20.0), 220.0)
+    return Markup(
+        f'<svg class="interval" viewBox="0 0 240 36" role="img" aria-label="{html.escape(alt)}">'
+        f'<title>{html.escape(alt)}</title><line class="threshold" x1="{mark:.1f}" x2="{mark:.1f}" '
+        f'y1="2" y2="23"/>{bar}<circle cx="{x(estimate):.1f}" cy="12" r="4.5"/>'
+        f'<text x="{shown_at:.1f}" y="34">{rounding.plain_text(threshold)}</text>'
+        "</svg>"
+    )
