@@ -130,22 +130,18 @@ def _plug_ins() -> list[Reader]:
     """Readers of installed packages, which come before those of hatstats."""
     found: list[Reader] = []
     for point in metadata.entry_points(group=GROUP):
+        fault, hint = "", f"it names a {Reader.__module__}.Reader, or a list of them."
         try:
             loaded = point.load()
         except Exception as reason:  # whatever a stranger's module raises when it is imported
-            raise DataError(
-                f"the reader {point.name!r} of an installed package cannot be loaded "
-                f"({type(reason).__name__}: {reason}).",
-                value=point.value,
-                hint="correct or uninstall that package.",
-            ) from None
+            loaded, fault = [], f"cannot be loaded ({type(reason).__name__}: {reason})"
+            hint = "correct or uninstall that package."
         several = loaded if isinstance(loaded, list | tuple) else [loaded]
         if not all(isinstance(each, Reader) for each in several):
-            raise DataError(
-                f"the entry point {point.name!r} in the group {GROUP} is no Reader.",
-                value=point.value,
-                hint="it names a hatstats.logs.readers.reader.Reader, or a list of them.",
-            )
+            fault = "is no Reader"
+        if fault:
+            message = f"the reader {point.name!r} of an installed package {fault}."
+            raise DataError(message, value=point.value, hint=hint)
         found += several
     return found
 
@@ -301,15 +297,13 @@ def _read_documents(
     progress: Progress,
 ) -> None:
     """Read documents one by one into two files of JSON lines, of responses and of totals."""
-    assert reader.records is not None
     folder.mkdir(exist_ok=True)
-    names = [FILE, *NAMES, "source_language", "wording", "config"]
-    tables = {"responses": [*names, "correct"], "totals": [*names, "n_correct", "n_trials"]}
-    tables["totals"].remove("item")
+    own = (FILE, *NAMES, "source_language", "wording", "config")
+    tables = {"correct": own, "n_correct": (*own, "n_trials")}
     with ExitStack() as stack:
         files = {
-            table: stack.enter_context((folder / f"{table}.jsonl").open("w", encoding="utf-8"))
-            for table in tables
+            name: stack.enter_context((folder / f"{name}.jsonl").open("w", encoding="utf-8"))
+            for name in tables
         }
         for position, preview in enumerate(previews):
             progress(f"{reader.name}: {preview.path.name}", position / len(previews))
@@ -318,20 +312,21 @@ def _read_documents(
             for record in _whole_records(reader, preview.path, choices):
                 if isinstance(record, Note):
                     result.notes[record.text] = None
-                elif isinstance(record, LeftOut):
-                    result.read[file] += record.rows
+                    continue
+                result.read[file] += record.rows if isinstance(record, LeftOut) else 1
+                if isinstance(record, LeftOut):
                     result.left_out.append((file, record))
-                else:
-                    result.read[file] += 1
-                    known = {
-                        name: str(value) for name, value in record.items() if value is not None
-                    }
-                    target = files["totals" if "n_trials" in record else "responses"]
-                    target.write(json.dumps({FILE: file, **known}) + "\n")
-    for table, columns in tables.items():
-        path = folder / f"{table}.jsonl"
+                    continue
+                known = {name: str(value) for name, value in record.items() if value is not None}
+                target = files["n_correct" if "n_trials" in record else "correct"]
+                target.write(json.dumps({FILE: file, **known}) + "\n")
+    for name, columns in tables.items():
+        path = folder / f"{name}.jsonl"
         if path.stat().st_size:
-            fields = tuple(Field(name, (name,)) for name in columns)
+            present = set(columns) - ({"item"} if name == "n_correct" else set())
+            fields = tuple(
+                Field(each, (each,)) for each in (*columns, name) if each in present | {name}
+            )
             result.sources.append(Rows("json", (str(path),), fields, documents=True))
 
 

@@ -55,61 +55,47 @@ def _euroeval_records(path: Path, choices: Choices) -> Iterator[Record | LeftOut
 
 def euroeval_record(record: Mapping[str, Any], choices: Choices) -> Record | LeftOut:
     """One record of EuroEval, in its own schema or in that of every_eval_ever."""
-    flat = _own_schema(record) if "results" in record else _shared_schema(record)
-    languages, score, half_width = flat["languages"], flat["score"], flat["half_width"]
+    shared = "eval_library.additional_details"
+    named = value_at(record, f"{shared}.languages")
+    languages = (
+        record.get("languages") or record.get("dataset_languages") or json.loads(named or "[]")
+    )
+    score, half_width = _euroeval_score(record)
     if score is None:
         return LeftOut("the record has no accuracy (test_accuracy)")
     if len(languages) != 1:
         return LeftOut("the record covers more than one language, or names none")
-    scale = 100 if flat["percent"] or float(score) > 1 else 1
-    p = float(score) / scale
-    split = "val" if flat["validation"] else "test"
-    task = choices.task(flat["dataset"])
+    language, dataset = text_of(languages[0]), text_at(record, "dataset", f"{shared}.dataset")
+    said = text_at(record, "validation_split", f"{shared}.validation_split").lower()
+    task = choices.task(dataset)
     if not task.language:  # the English set has no language in its name
-        task = read_task(f"{flat['dataset']}_{languages[0]}")
-    n = float(choices.of("n_trials", task.benchmark, languages[0]) or SPLITS[split])
-    noise = (float(half_width) / scale / _Z) ** 2 if half_width is not None else 0.0
-    variance = p * (1 - p)
-    trials = variance / (variance / n + noise) if variance > 0 else n
+        task = read_task(f"{dataset}_{language}")
+    split = "val" if said == "true" else "test"
+    n = float(choices.of("n_trials", task.benchmark, language) or SPLITS[split])
+    variance = score * (1 - score)
+    trials = variance / (variance / n + (half_width / _Z) ** 2) if variance > 0 else n
     return {
-        "model": flat["model"],
+        "model": text_at(record, "model", "model_info.name"),
         "benchmark": task.benchmark,
-        "language": languages[0],
-        "n_correct": p * trials,
+        "language": language,
+        "n_correct": score * trials,
         "n_trials": trials,
     }
 
 
-def _own_schema(record: Mapping[str, Any]) -> dict[str, Any]:
-    languages = record.get("languages") or record.get("dataset_languages") or []
-    return {
-        "dataset": text_at(record, "dataset"),
-        "model": text_at(record, "model"),
-        "languages": [text_of(language) for language in languages],
-        "score": value_at(record, f"results.total.{_SCORE}"),
-        "half_width": value_at(record, f"results.total.{_SCORE}_se"),
-        "validation": bool(record.get("validation_split")),
-        "percent": True,
-    }
-
-
-def _shared_schema(record: Mapping[str, Any]) -> dict[str, Any]:
-    details: Any = value_at(record, "eval_library.additional_details") or {}
+def _euroeval_score(record: Mapping[str, Any]) -> tuple[float | None, float]:
+    """Mean accuracy of the resamples as a proportion, and the half-width of its interval."""
     results = record.get("evaluation_results") or []
     result: Any = next((each for each in results if each.get("evaluation_name") == _SCORE), {})
-    interval = value_at(result, "score_details.uncertainty.confidence_interval")
-    half_width = None
-    if isinstance(interval, Mapping):
-        half_width = (float(interval["upper"]) - float(interval["lower"])) / 2
-    return {
-        "dataset": text_at(details, "dataset"),
-        "model": text_at(record, "model_info.name"),
-        "languages": [text_of(each) for each in json.loads(details.get("languages") or "[]")],
-        "score": value_at(result, "score_details.score"),
-        "half_width": half_width,
-        "validation": text_at(details, "validation_split").lower() == "true",
-        "percent": value_at(result, "metric_config.max_score") == 100,
-    }
+    own = value_at(record, "results.total") or {}
+    score = own.get(_SCORE, value_at(result, "score_details.score"))
+    if score is None:
+        return None, 0.0
+    ends = value_at(result, "score_details.uncertainty.confidence_interval") or {}
+    width = (float(ends["upper"]) - float(ends["lower"])) / 2 if ends else own.get(f"{_SCORE}_se")
+    most = 100 if own or value_at(result, "metric_config.max_score") == 100 else 1
+    scale = 100 if float(score) > 1 else most
+    return float(score) / scale, float(width or 0.0) / scale
 
 
 _INSTANCE = (
