@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.configuration import settings_text
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import Preview, Reader
 from hatstats.logs.readers.schema import (
@@ -31,7 +30,7 @@ COMPANIONS = frozenset({_SPEC, "scenario.json", "stats.json", "instances.json",
 #: How requests are made; arguments of a scenario that choose items.
 _ASKED = ("method", "instructions", "temperature", "max_tokens", "num_outputs", "model_deployment",
           "stop_sequences", "global_prefix", "chain_of_thought_prefix")  # fmt: skip
-_ITEMS = {*LANGUAGE_FIELDS, "subject", "subset", "split"}
+_ITEMS = frozenset({*LANGUAGE_FIELDS, "subject", "subset", "split"})
 
 
 def _right_answers(state: Any) -> list[str]:
@@ -48,7 +47,11 @@ _LAYOUT = Layout(
     correct=("verdict",),
     response=("answer",),
     target=_right_answers,
-)
+    settings={**{name: (f"adapter_spec.{name}",) for name in _ASKED},
+              "num_fewshot": ("adapter_spec.max_train_instances",)},
+    tables=("scenario_spec.args",),
+    apart=_ITEMS,
+)  # fmt: skip
 
 
 def _matches(preview: Preview) -> bool:
@@ -88,15 +91,12 @@ def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[
     arguments = {**in_name, **declared}
     language = first_language(*(text_at(arguments, key) for key in LANGUAGE_FIELDS))
     subject = text_at(arguments, "subject")
-    adapter: Any = value_at(spec, "adapter_spec") or value_at(state, "adapter_spec") or {}
-    asked = {key: value for key, value in declared.items() if key not in _ITEMS}
-    shots = {"num_fewshot": adapter.get("max_train_instances")}
+    said = {**state, **spec} if isinstance(state, Mapping) else spec
     run: Record = {
-        "model": text_at(adapter, "model")
-        or text_at(state, "adapter_spec.model")
+        "model": text_at(said, "adapter_spec.model")
         or in_name.get("model", "").replace("_", "/", 1),
         "task": scenario,
-        "config": settings_text({key: adapter.get(key) for key in _ASKED}, shots, asked),
+        "config": _LAYOUT.run_settings(said),
     }
     run |= {"benchmark": scenario, "language": language} if language else {}
     return run, f"{subject}/" if subject else ""

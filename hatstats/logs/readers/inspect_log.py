@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.configuration import arguments, settings_text
+from hatstats.logs.configuration import arguments
 from hatstats.logs.readers.documents import Archive, Broken, is_archive, load_json
 from hatstats.logs.readers.reader import Preview, Reader
 from hatstats.logs.readers.schema import (
@@ -28,7 +28,9 @@ from hatstats.logs.readers.schema import (
 
 _LANGUAGES = (*LANGUAGE_FIELDS, "subset", "subset_name")
 #: Arguments of a task that choose items, not how they are asked.
-_SUBSETS = {*_LANGUAGES, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
+_SUBSETS = frozenset(
+    {*_LANGUAGES, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
+)
 _LAYOUT = Layout(
     language=below("metadata", _LANGUAGES),
     item=("id",),
@@ -37,6 +39,9 @@ _LAYOUT = Layout(
     source_language=below("metadata", SOURCE_FIELDS),
     response=("output.completion", "output.choices.0.message.content"),
     target=("target",),
+    settings={"task_version": ("eval.task_version",)},
+    tables=("eval.task_args", "eval.model_args", "eval.model_generate_config"),
+    apart=_SUBSETS,
 )
 
 
@@ -87,12 +92,7 @@ def _graded(
         "model": text_at(log, "eval.model"),
         "task": text_at(log, "eval.task"),
         "language": first_language(*(text_at(given, name) for name in _LANGUAGES)),
-        "config": settings_text(
-            {name: value for name, value in given.items() if name not in _SUBSETS},
-            value_at(log, "eval.model_args"),
-            value_at(log, "eval.model_generate_config"),
-            {"task_version": text_at(log, "eval.task_version")},
-        ),
+        "config": _LAYOUT.run_settings(log),
     }
     entries: list[Any] = []
     for sample in samples:

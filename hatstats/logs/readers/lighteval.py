@@ -7,7 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from hatstats.logs.configuration import arguments, settings_text
 from hatstats.logs.readers.reader import Preview, Reader, Rows
 from hatstats.logs.readers.schema import (
     REGRADED,
@@ -26,7 +25,13 @@ def _gold(record: Any) -> list[object]:
     return [choices[i] for i in (right if isinstance(right, list) else [right]) if i is not None]
 
 
-_LAYOUT = Layout(item=("doc.id",), response=("model_response.text",), target=_gold)
+_LAYOUT = Layout(
+    item=("doc.id",),
+    response=("model_response.text",),
+    target=_gold,
+    tables=("config_general.model_config",),
+    apart=frozenset({"model_name", "pretrained"}),
+)
 
 
 def _matches(preview: Preview) -> bool:
@@ -77,11 +82,10 @@ def _settings(path: Path, task: str) -> str:
         start = len(parts) - parts[::-1].index("details") - 1
         results = Path(*parts[:start], "results", *parts[start + 1 : -2], f"results_{date}.json")
         try:
-            config = value_at(json.loads(results.read_text("utf-8")), "config_general.model_config")
+            config = json.loads(results.read_text("utf-8"))
         except (OSError, ValueError):
             config = {}  # details alone say nothing of the model's settings
-    own = {k: v for k, v in arguments(config).items() if k not in {"model_name", "pretrained"}}
-    return settings_text(own, {"num_fewshot": shots})
+    return _LAYOUT.run_settings(config, num_fewshot=shots)
 
 
 def _model(path: Path) -> str:

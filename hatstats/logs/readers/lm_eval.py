@@ -46,6 +46,8 @@ _OLD = re.compile(r"(?:pretrained|model|engine)(?:=|__)(?P<rest>.+)")
 _OTHER = frozenset({"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter",
                     "metrics", "doc_hash", "prompt_hash", "target_hash", "input",
                     "submission", "idx"})  # fmt: skip
+_MODEL_NAMES = ("pretrained", "model", "model_name", "engine", "path")
+_SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 #: Where tasks of lmms-eval keep the number of a metric that is a table.
 _INNER = ("score", "correct", "acc", "accuracy", "exact_match")
 _LAYOUT = Layout(
@@ -54,9 +56,18 @@ _LAYOUT = Layout(
     source_language=below("doc", SOURCE_FIELDS),
     response=("resps.0", "filtered_resps"),
     target=("target",),
+    settings={
+        "num_fewshot": ("n-shot.{task}", "config.num_fewshot"),
+        "task_version": ("versions.{task}",),
+        "system_instruction": ("system_instruction_sha",),
+        "chat_template": ("chat_template_sha",),
+        "fewshot_as_multiturn": ("fewshot_as_multiturn",),
+        "dataset_version": ("configs.{task}.dataset_kwargs.revision",),
+        **{seed: (f"config.{seed}",) for seed in _SEEDS},
+    },
+    tables=("configs.{task}.generation_kwargs", "config.gen_kwargs", "config.model_args"),
+    apart=frozenset(_MODEL_NAMES),
 )
-_MODEL_NAMES = ("pretrained", "model", "model_name", "engine", "path")
-_SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 
 
 def _is_samples(preview: Preview) -> bool:
@@ -91,10 +102,10 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
                 f"alone was graded: the other {asked - 1} are not used "
                 "(settings={'regrade': 'exact'} or 'numeric' grades them)."
             ] = None
-        config = _settings(record, name) if record else settings_text(_drawn(preview))
+        config = _LAYOUT.run_settings(record, name) if record else settings_text(_drawn(preview))
         for double in preview.doubles:
             other = folders[folder].get(_named(double)[1])
-            if differ := other and what_differs(config, _settings(other, name)):
+            if differ := other and what_differs(config, _LAYOUT.run_settings(other, name)):
                 notes[
                     f"{name}: {double.name} and {preview.named.name} have the same bytes, though "
                     f"their runs record another {differ}: counted once, as the latter."
@@ -209,26 +220,6 @@ def _model_of_folder(folder: Path, results: Mapping[str, Mapping[str, Any]]) -> 
     return names[0] if names else folder.name.replace("__", "/")
 
 
-def _settings(record: Mapping[str, Any], name: str) -> str:
-    """Settings of one task of a run, as its results record them."""
-    config: Any = record.get("config") or {}
-    given = {k: v for k, v in arguments(config.get("model_args")).items() if k not in _MODEL_NAMES}
-    task = value_at(record, "configs") or {}
-    task = task.get(name) if isinstance(task, Mapping) else {}
-    shots: Any = record.get("n-shot") or {}
-    own: dict[str, Any] = {
-        "num_fewshot": shots.get(name, config.get("num_fewshot")),
-        "task_version": (record.get("versions") or {}).get(name),
-        "system_instruction": record.get("system_instruction_sha"),
-        "chat_template": record.get("chat_template_sha"),
-        "fewshot_as_multiturn": record.get("fewshot_as_multiturn"),
-        "dataset_version": value_at(task, "dataset_kwargs.revision"),
-        **{seed: config.get(seed) for seed in _SEEDS},
-    }
-    drawn = arguments(config.get("gen_kwargs"))
-    return settings_text(value_at(task, "generation_kwargs"), drawn, given, own)
-
-
 def _drawn(preview: Preview) -> dict[str, str]:
     """What the first sample shows of the prompt, where no results record the settings."""
     prompt = text_at(preview.first, "prompt_hash")
@@ -255,7 +246,7 @@ def _totals(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
             task = choices.task(name)
             names: Record = {"model": model, "benchmark": task.benchmark,
                              "language": task.language, "prompt": date,
-                             "config": _settings(record, name)}  # fmt: skip
+                             "config": _LAYOUT.run_settings(record, name)}  # fmt: skip
             yield from _total(names, scores, sizes.get(name), choices)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hatstats.logs.configuration import arguments, settings_text
 from hatstats.logs.task_names import FAMILIES, Task, common_ids, read_task
 from hatstats.study.frames.answers import ANSWER_WORDS
 from hatstats.study.languages.tags import is_language
@@ -113,7 +114,9 @@ class Layout:
 
     Dots go inwards, numbers into lists, and the first path that holds anything counts. Beside the
     columns of a response, `response` and `target` are what was answered and what was to be answered
-    (or a function of a record that finds it), for grading anew.
+    (or a function of a record that finds it), for grading anew. The settings of a run are the
+    `settings` by name and the entries of `tables` but for those in `apart`; ``{task}`` in a path
+    stands for the task.
     """
 
     model: Paths = ()
@@ -126,12 +129,24 @@ class Layout:
     config: Paths = ()
     response: Paths = ()
     target: Paths | Callable[[Any], object] = ()
+    settings: Mapping[str, Paths] = field(default_factory=dict, hash=False)
+    tables: Paths = ()
+    apart: frozenset[str] = frozenset()
 
     def fields(self, first: Mapping[str, object], *columns: str) -> list[Field]:
         """Fields of columns as the first record of a table has them."""
         named = {name: [p for p in getattr(self, name) if value_at(first, p) is not None]
                  for name in columns}  # fmt: skip
         return [Field(name, (paths[0],)) for name, paths in named.items() if paths]
+
+    def run_settings(self, run: object, task: str = "", **more: object) -> str:
+        """Settings of a run, as its log records them, and `more`, as one text."""
+        tables = [arguments(value_at(run, path, task)) for path in self.tables]
+        kept = [{k: v for k, v in each.items() if k not in self.apart} for each in tables]
+        named = {name: next((value for path in paths
+                             if (value := value_at(run, path, task)) is not None), None)
+                 for name, paths in self.settings.items()}  # fmt: skip
+        return settings_text(*kept, named, more)
 
     def share(self, record: object, how: str) -> float | None:
         """Share of the responses in a record that are right, graded anew; None where none is."""
@@ -188,12 +203,12 @@ class Layout:
 _COLUMNS = ("model", "prompt", "wording", "correct", "source_language", "config")
 
 
-def value_at(record: object, path: str) -> Any:
+def value_at(record: object, path: str, task: str = "") -> Any:
     """Value at a dotted path of a parsed record, numbers going into lists; None without one."""
     value = record
     for part in path.split("."):
         if isinstance(value, Mapping):
-            value = value.get(part)
+            value = value.get(task if part == "{task}" else part)
         elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
         else:
