@@ -102,7 +102,10 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         (folder / "tables").mkdir()
         for shown in tables:
             label = f"tab:{results.info['name']}-{shown.name}".replace("_", "-")
-            text = to_latex(shown.table, caption=shown.caption, label=label)
+            narrow = shown.name == "main"
+            text = to_latex(
+                shown.table, caption=shown.title, label=label, note=shown.note, narrow=narrow
+            )
             (folder / "tables" / f"{shown.name}.tex").write_text(text, encoding="utf-8")
         (folder / "figures").mkdir()
         figures = []

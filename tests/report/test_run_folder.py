@@ -63,6 +63,7 @@ FILES = {
     *(
         f"tables/{name}.tex"
         for name in (
+            "main",
             "scores",
             "pairs",
             "claims",

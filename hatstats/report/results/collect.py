@@ -50,6 +50,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "reason": fits.profile.reason if isinstance(fits.profile, ItemProfile) else "",
             "leader": leader(fits),
             "seed": options.seed,
+            "draws": int(fits.ranks["n_draws"].iloc[0]),
             "conf_level": level,
             "models": len(scores.models),
             "families": int(table["family"].replace("", np.nan).nunique()),

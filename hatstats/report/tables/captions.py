@@ -1,11 +1,17 @@
 """Captions of the tables of a run, in the order of the report.
 
+What stands up to the study is the title, the rest a note below the table in LaTeX.
 They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
 of its scores, their `scope`, what is said of `smoothing` and `trials`, and the number of `listed`
 items.
 """
 
 CAPTIONS = {
+    "main": (
+        "HAT scores, {study}. Source: accuracy in the source language. HAT: {method}, reference "
+        "{reference}, for {scope}; SE {errors}. CI: {level}, df {df}. Rank: those that the data "
+        "leave each model, all at once ({level}; {draws} draws, seed {seed}). {leader}.{part}"
+    ),
     "scores": (
         "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
         "{smoothing}{trials} Rank: those that the data leave each model, all at once ({level}). "

@@ -39,6 +39,7 @@ _HEADINGS = {
 }  # fmt: skip
 #: Columns of each table; a heading of this table alone follows "=", with "_" for a space.
 _LAYOUTS = {
+    "main": "model source=Source estimate=HAT conf ranks",
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
     "pairs": "term=Difference estimate std_error df p_value p_adjusted conf",

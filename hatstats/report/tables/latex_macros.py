@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -20,12 +20,23 @@ _HEADER = """\
 % Names have letters only: words are run together, a digit is spelt (3 is Three), other signs are
 % dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors.
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
-%   \\HatClaim<Name>   Verdict Estimate StdError Low High Df PValue PAdjusted Threshold Models
-%                      Families
-%   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; with These before the ending for
-%                           these models, otherwise for models like these
+%   \\HatClaim<Name>   the verdict with its adjusted p; and the same with Verdict Estimate StdError
+%                      Low High Df PValue PAdjusted Threshold Models Families
+%   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; on the accuracy scale, with
+%                           Logit before the ending on that of logits; with These for these
+%                           models, otherwise for models like these
 %   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
+%   \\HatRank<Model>   ranks that the data leave it; \\HatSource<Model>, its source accuracy
+%   \\HatLess<Model>Vs<Model>  the first one's score less the second's, which is lower; Low, High,
+%                      PValue and PAdjusted for all pairs; of more than {most} models only the best
+%                      model's differences
+%   \\HatChange<Family><Part>  parts of a change, Source Transfer Total, with StdError, Low, High;
+%                      All for all models
+%   \\HatMeasure<Name><Model>  (\\HatMeasureGap..., Ratio, Excess, ...), with Low and High
 """
+#: Up to this number of ranked models every pair has its macros.
+_MOST_PAIRED = 20
+_PARTS = {"source ability": "Source", "transfer": "Transfer", "change": "Total"}
 
 
 def letters(text: str) -> str:
@@ -50,6 +61,8 @@ def macros(results: Results) -> dict[str, str]:
     facts = {
         key: str(value) for key, value in results.facts.items() if not isinstance(value, float)
     }
+    # The name of the study stands in the labels of its tables.
+    add("Study", {"": results.info["name"].replace("_", "-")})
     add("", {letters(key): text for key, text in facts.items()})
     add("ConfLevel", {"": f"{100.0 * results.conf_level:g}"})
     for stem, index in (("Best", 0), ("Last", -1)):
@@ -57,21 +70,50 @@ def macros(results: Results) -> dict[str, str]:
         add(stem, {"Model": str(row["model"]), **_score(row, "Score")})
     for _, row in results.claims.iterrows():
         counts = {"Models": "n_models", "Families": "n_clusters"}
+        p = rounding.p_text(float(row["p_holm"]))
+        with_p = "no p" if p == rounding.UNKNOWN else f"adjusted p {p if p[0] == '<' else f'= {p}'}"
         add(
             f"Claim{letters(str(row['name']))}",
-            {"Verdict": str(row["verdict"]), **_numbers(row)}
-            | {"PAdjusted": rounding.p_text(float(row["p_holm"]))}
+            {"": f"{row['verdict']} ({with_p})", "Verdict": str(row["verdict"]), **_numbers(row)}
+            | {"PAdjusted": p}
             | {"Threshold": rounding.plain_text(float(row["threshold"]))}
             | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )
     for _, row in results.trends.iterrows():
-        these = "These" if row.get("scope") == "these models" else ""
-        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}{these}", _numbers(row))
+        kind = "These" if row.get("scope") == "these models" else ""
+        kind += "Logit" if row.get("scale") == "logit" else ""
+        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}{kind}", _numbers(row))
     for _, row in results.scores.iterrows():
         ranks = {f"Rank{end}": "–" if pd.isna(row[name]) else str(row[name])
                  for end, name in (("Low", "rank_low"), ("High", "rank_high"))}  # fmt: skip
-        add(f"Score{letters(str(row['model']))}", {**_score(row, ""), **ranks})
+        name = letters(str(row["model"]))
+        add(f"Score{name}", {**_score(row, ""), **ranks})
+        low, high = ranks["RankLow"], ranks["RankHigh"]
+        add("Rank", {name: low if low == high else f"{low}–{high}"})
+        add("Source", {name: rounding.number_text(float(row["source"]))})
+    for stem, texts in _beside(results):
+        add(stem, texts)
     return found
+
+
+def _beside(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
+    """Stems and texts of differences between models, parts of changes, and measures."""
+    pairs = results.pairs
+    if len(pairs) > _MOST_PAIRED * (_MOST_PAIRED - 1) // 2:
+        pairs = pairs[pairs["a"] == pairs["a"].iloc[0]]
+    for _, row in pairs.iterrows():
+        texts = _numbers(row)
+        p = {"PAdjusted": rounding.p_text(float(row["p_adjusted"]))}
+        kept = {"": texts["Estimate"]} | {name: texts[name] for name in ("Low", "High", "PValue")}
+        yield f"Less{letters(str(row['a']))}Vs{letters(str(row['b']))}", kept | p
+    for _, row in results.decompositions.iterrows():
+        family, found, _ = str(row["comparison"]).partition(",")[0].rpartition(" of ")
+        who = letters(family) if found else "All"
+        yield f"Change{who}{_PARTS[str(row['term'])]}", _score(row, "")
+    for _, row in results.measures.iterrows():
+        texts = _score(row, "")
+        del texts["StdError"]
+        yield f"Measure{letters(str(row['term']))}{letters(str(row['model']))}", texts
 
 
 def _numbers(row: pd.Series) -> dict[str, str]:
@@ -104,5 +146,5 @@ def numbers_tex(named: Mapping[str, str], *, study: str) -> str:
         if not re.fullmatch(r"[A-Za-z]+", name):
             raise ValueError(f"a LaTeX macro has a name of letters only, not {name!r}")
     lines = [rf"\newcommand{{\{name}}}{{{escape_latex(text)}}}" for name, text in named.items()]
-    head = _HEADER.format(study=one_line(study))
+    head = _HEADER.format(study=one_line(study), most=_MOST_PAIRED)
     return head + "\n".join(lines) + "\n"

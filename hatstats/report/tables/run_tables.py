@@ -11,7 +11,7 @@ import pandas as pd
 from hatstats.report.results.results import Results
 from hatstats.report.tables.captions import CAPTIONS
 from hatstats.report.tables.columns import BY_ROW, MEASURES, columns_of
-from hatstats.report.tables.rounding import words
+from hatstats.report.tables.rounding import number_text, words
 from hatstats.report.tables.text_table import Column, Table, make_table
 
 #: Items that the report lists; items.csv has the others.
@@ -20,17 +20,27 @@ LISTED_ITEMS = 30
 FIRST_MEASURES = ("gap", "ratio", "excess")
 #: The table of margins shows every so many rows of the curve.
 _MARGIN_STEP = 10
+#: Models of the table for the main text; of more than these, a quarter from either end.
+MOST_MAIN = 48
+_MOST_NAMES = 20
+_PART = " The first and last {} models that are ranked; scores.csv has all."
 #: Influential models shown for each trend.
 _INFLUENTIAL = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A table of a run with its name (of the file) and its caption."""
+    """A table of a run with its name (of the file), its title and what must be known of it."""
 
     name: str
-    caption: str
+    title: str
+    note: str
     table: Table
+
+    @property
+    def caption(self) -> str:
+        """Title and note."""
+        return f"{self.title} {self.note}".strip()
 
 
 def tables_of(results: Results) -> tuple[Shown, ...]:
@@ -62,11 +72,40 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "listed": LISTED_ITEMS,
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
+    tables["main"] = table_of("main", _main(results))
+    shown = len(tables["main"].rows)
+    facts |= {"part": _PART.format(shown // 2) if shown < len(results.scores) else ""}
+    facts |= {"draws": results.facts.get("draws", "–"), "seed": results.facts["seed"]}
+    facts |= {
+        "errors": _range(results.scores["std_error"], 3),
+        "df": _range(results.scores["df"], 0),
+    }
+    split = {name: caption.partition("{study}") for name, caption in CAPTIONS.items()}
     return tuple(
-        Shown(name, caption.format(**facts), tables[name])
-        for name, caption in CAPTIONS.items()
+        Shown(
+            name,
+            f"{head.format(**facts)}{facts['study']}.",
+            rest.lstrip(".;: ").format(**facts),
+            tables[name],
+        )
+        for name, (head, _, rest) in split.items()
         if name in tables and tables[name].rows
     )
+
+
+def _range(values: pd.Series, n_decimals: int) -> str:
+    """Smallest and largest of some numbers."""
+    ends = [number_text(float(end), n_decimals) for end in (values.min(), values.max())]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def _main(results: Results) -> pd.DataFrame:
+    """Scores as the main text has them; of many models the first and the last that are ranked."""
+    if len(results.scores) <= MOST_MAIN:
+        return results.scores
+    ranked = results.ranked
+    half = MOST_MAIN // 4
+    return pd.concat([ranked.head(half), ranked.tail(half)])
 
 
 def table_of(name: str, rows: pd.DataFrame) -> Table:
@@ -148,10 +187,16 @@ def _agreement(rows: pd.DataFrame) -> pd.DataFrame:
 def _left_out(rows: pd.DataFrame) -> pd.DataFrame:
     """Models that an analysis had to leave out, by reason."""
     groups = rows.groupby(["analysis", "reason"], sort=False)["model"]
-    shown = groups.agg(count="size", models=", ".join).reset_index()
+    shown = groups.agg(count="size", models=_some).reset_index()
     # A trend that could not be fitted at all leaves out all models, not one called "all".
     shown["count"] = shown["count"].astype(float).mask(shown["models"] == "all")
     return shown
+
+
+def _some(names: pd.Series) -> str:
+    """Names in a row of a table, which no page may be too short for."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more (results.json)" if more > 0 else "")
 
 
 def _bayes_checks(rows: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +211,8 @@ def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
 
 #: What is done to a frame before its columns are written.
 _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "scores": _scores, "pairs": _pairs, "claims": _in_words, "margins": _margins, "trends": _trends,
+    "main": _scores, "scores": _scores,
+    "pairs": _pairs, "claims": _in_words, "margins": _margins, "trends": _trends,
     "shares": _in_words, "comparison": _comparison, "influence": _influence,
     "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,
     "bayes_claims": _in_words, "bayes_checks": _bayes_checks,
