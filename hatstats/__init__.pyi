@@ -86,6 +86,8 @@ from .trends.diagnostics import collinearity as collinearity
 from .trends.diagnostics import influence_measures as influence_measures
 from .trends.diagnostics import leave_one_out as leave_one_out
 from .trends.diagnostics import leverage_by_cluster as leverage_by_cluster
+from .trends.language_regression import fit_language_trend as fit_language_trend
+from .trends.language_trend import LanguageTrend as LanguageTrend
 from .trends.planning.assumptions import PlanAssumptions as PlanAssumptions
 from .trends.planning.designs import Plan as Plan
 from .trends.planning.designs import PlanEffects as PlanEffects

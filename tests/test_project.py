@@ -97,6 +97,7 @@ def test_every_call_and_verb_of_the_readme_exists() -> None:
         "Study": hatstats.Study,
         "study": hatstats.Study,
         "trend": hatstats.TrendFit,
+        "by_language": hatstats.LanguageTrend,
         "fit": hatstats.HierarchicalFit,
     }
     calls = re.findall(r"`(?:(\w+)\.)?(\w+)\(", README)
