@@ -34,7 +34,7 @@ one <- function(d, formula, effects) {
   fit <- lmer(formula, d, control = lmerControl(
     optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10, maxfun = 1e6), calc.derivs = FALSE))
   found <- as.data.frame(VarCorr(fit))
-  # Intercepts and slopes of one grouping are told apart by their variable.
+  # Intercepts and slopes of one grouping are known apart by their variable.
   sd_of <- function(e) {
     group <- sub("\\.\\d+$", "", found$grp)
     found$sdcor[group == e[1] & !is.na(found$var1) & found$var1 == e[2]]
