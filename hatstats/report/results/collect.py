@@ -68,7 +68,9 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         "comparison": stacked(
             {name: fit.comparison(level, rng=options.seed) for name, fit in trends.items()}
         ),
-        "claims": Verdicts(fits.claims).tidy(),
+        "claims": Verdicts(fits.claims)
+        .tidy()
+        .assign(other_scope=[one.other_scope for one in fits.claims]),
         "points": points,
         "curve": fitted_lines(fits.profile),
         "profiles": profile_rows(fits.profile, level) if by_items else pd.DataFrame(),
