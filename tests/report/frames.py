@@ -220,6 +220,12 @@ def claim_frame() -> pd.DataFrame:
             "decisive": ["Gemma", "Gemma", "Qwen"],
             "decisive_share": [0.62, 0.48, 0.35],
             "status": "exploratory",
+            "scope": ["models like these", "models like these", "these models"],
+            "other_verdict": ["refuted", "", "inconclusive"],
+            "other_low": [-0.03, np.nan, -0.2],
+            "other_high": [0.0, np.nan, 0.1],
+            "other_df": [np.inf, np.nan, 2.9],
+            "other_p_holm": [0.01, np.nan, 0.2],
         }
     )
 

@@ -137,6 +137,9 @@ def test_key_results_and_verdicts_come_first(page: str) -> None:
         for text in (
             '<nav aria-label="Sections">',
             "<strong>Highest: ",
+            "supported</strong> for models like these, refuted for these models.",
+            "inconclusive</strong>.",
+            "refuted</strong> for these models, inconclusive for models like these.",
             "Set aside, since the data hardly inform their scores: GPT-OSS-x11B",
             "2 suspicious cells are left out",
             'id="figure-forest"',
@@ -210,8 +213,9 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
     row["verdict"], row["reason"], row["method"] = "not testable", "one family only", ""
     page = page_of(replace(results(4), claims=pd.DataFrame([row])), BLANK)
     card = page[page.index("<article") : page.index("</article>")]
+    assert "<strong>not testable</strong>" in card
     texts = re.findall(r"<p[^>]*>([^<]*)</p>", card)
-    assert texts == ["not testable", str(row["statement"]), "No estimate.", "One family only"]
+    assert texts == [str(row["statement"]), "No estimate.", "One family only"]
 
 
 def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
