@@ -69,6 +69,7 @@ from .study.languages.metadata import fill_languages as fill_languages
 from .study.losses import Loss as Loss
 from .study.model_metadata import FilledModels as FilledModels
 from .study.model_metadata import fill_models as fill_models
+from .study.read import load_demo as load_demo
 from .study.read import read_study as read_study
 from .study.screening.failed_extraction import suspicious_cells as suspicious_cells
 from .study.study import Study as Study

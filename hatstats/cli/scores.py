@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +54,20 @@ def report(
         print(f"\nReport: {folder / 'report.html'}")
     if results.bayes and not results.bayes.passed:
         raise typer.Exit(FAILED)
+
+
+@verb("seed")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("hatstats-demo"),
+    *,
+    choice: Choice,
+) -> None:
+    """Write the report of a small real study that comes with hatstats, to see what it is like."""
+    from hatstats.study.read import DEMO
+
+    report(DEMO, out, choice=replace(choice, quick=True))
+    if not choice.json:
+        say(f"The study itself: {DEMO}; in Python: hatstats.load_demo().")
 
 
 Languages = Annotated[

@@ -15,6 +15,32 @@ from hatstats.study.plain_table import split_plain, unused_note, with_defaults
 from hatstats.study.schema import COUNTS, Sheet, conform, no_items
 from hatstats.study.study import Study, study_of_sheets, with_notes
 
+#: The small study that comes with the package.
+DEMO = Path(__file__).parent / "demo"
+
+
+def load_demo() -> Study:
+    """A small real study that comes with the package, to try things on.
+
+    Twelve open models of four families on the 100 templates of Multilingual GSM-Symbolic, in
+    English, German, Icelandic and Chinese, 20 instances each: an extract of ``data/gsm_symbolic``,
+    whose licence (MIT), source and citation are in `Study.info`.
+
+    Returns
+    -------
+    Study
+
+    Examples
+    --------
+    >>> import hatstats as hs
+    >>> study = hs.load_demo()
+    >>> study
+    Study('demo', item data: 12 models, 1 benchmark, 4 languages, 4800 rows)
+    >>> study.info.licence
+    'MIT (file LICENCE)'
+    """
+    return read_study(DEMO)
+
 
 def read_study(path: str | Path, *, format: str | None = None) -> Study:
     """Read a study folder, or one plain table of counts.
