@@ -133,7 +133,9 @@ def false_verdicts(
         judged = {**claim, "scope": scope}
         found = Parallel(n_jobs=n_jobs)(delayed(_one)(judged, one, each) for each in draws)
         alone = [min(each.p_value, each.p_opposite) <= each.level for each in found]
-        within = [not each.within_low <= each.threshold <= each.within_high for each in found]
+        within = [
+            each.within_low > each.threshold or each.within_high < each.threshold for each in found
+        ]
         rows.append(
             {
                 "kind": kind,

@@ -226,6 +226,12 @@ def claim_frame() -> pd.DataFrame:
             "other_high": [0.0, np.nan, 0.1],
             "other_df": [np.inf, np.nan, 2.9],
             "other_p_holm": [0.01, np.nan, 0.2],
+            "within": [-0.01, 0.02, np.nan],
+            "within_low": [-0.04, -0.01, np.nan],
+            "within_high": [0.02, 0.05, np.nan],
+            "n_series": [3, 3, 0],
+            "n_series_above": [3, 1, 0],
+            "warning": ["", "True almost by construction", ""],
         }
     )
 

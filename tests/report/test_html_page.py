@@ -211,6 +211,7 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
     numbers = ["estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "threshold"]
     row[numbers] = np.nan
     row["verdict"], row["reason"], row["method"] = "not testable", "one family only", ""
+    row["n_series"] = 0
     page = page_of(replace(results(4), claims=pd.DataFrame([row])), BLANK)
     card = page[page.index("<article") : page.index("</article>")]
     assert "<strong>not testable</strong>" in card

@@ -24,6 +24,8 @@ from hatstats.inference.cluster_robust.sandwich import cluster_robust
 from hatstats.inference.reml.meta_regression import fit_reml
 
 _ESTIMABLE = 1e-8
+# A sample of two has one degree of freedom; Satterthwaite's limit, to rounding.
+_LEAST_DF = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,8 @@ class GroupSlopes:
     `groups` name those that determine it, with `sizes` (G,) rows; `estimates` (G,) have the
     covariance `cov` (G, G), `freedom` degrees of freedom from the scatter of rows, NaN where no
     group has rows to spare, so that `cov` is that of the known errors alone. `mean`, `std_error`
-    and `df` are those of the random-effects mean, NaN with fewer than two groups; `spread` is tau.
+    and `df` are those of the random-effects mean, NaN with fewer than two groups, the standard
+    error also with less than one degree of freedom; `spread` is tau.
     """
 
     groups: tuple[str, ...]
@@ -105,4 +108,6 @@ def _mean(values: Floats, cov: Floats) -> tuple[float, float, float, float]:
     working = cov + tau2 * np.eye(len(values))
     robust = cluster_robust(one, values - mean, np.diag(weights), working, groups)
     df = min(float(robust.df([1.0])[0]), len(values) - 1.0)
-    return mean, float(robust.std_errors([1.0])[0]), df, float(np.sqrt(tau2))
+    # With less than one degree of freedom one group has nearly all weight.
+    error = float(robust.std_errors([1.0])[0]) if df >= _LEAST_DF else np.nan
+    return mean, error, df, float(np.sqrt(tau2))

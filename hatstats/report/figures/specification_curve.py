@@ -191,7 +191,7 @@ def _said(name: str, rows: pd.DataFrame, known: pd.DataFrame) -> tuple[str, str]
         "is no probability."
     )
     if known["conf_low"].isna().any():
-        said += " Without a bar: fewer than 2 df."
+        said += " Without a bar: no interval."
     unknown = len(rows) - len(known)
     if unknown:
         said += f" {unknown} more {'gives' if unknown == 1 else 'give'} no estimate."

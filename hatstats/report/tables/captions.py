@@ -25,9 +25,9 @@ CAPTIONS = {
     "claims": (
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
-        "level in each direction. No interval or p with fewer than 2 df. Most weight: the family "
-        "with the largest share in the variance; floor: the smallest p of a bootstrap over "
-        "these families. Scores: for {scope}."
+        "level in each direction, where other methods agree. Most weight: the family with the "
+        "largest share in the variance; floor: the smallest p of a bootstrap over these families. "
+        "Scores: for {scope}."
     ),
     "margins": (
         "Claims of non-inferiority under other margins, {study}: p is adjusted by Holm with the "
@@ -75,7 +75,7 @@ CAPTIONS = {
     ),
     "specification": (
         "The claims under every choice of the analysis, {study}. p values are one-sided; verdicts "
-        "are adjusted by Holm for all claims tested; none is with fewer than 2 df."
+        "are adjusted by Holm for all claims tested."
     ),
     "checks": (
         "HAT by every method that the study allows, and checks of the profile, {study}. A "

@@ -177,10 +177,11 @@ class Verdict:
         """The number within series of models in words; empty where they do not show it."""
         if not self.n_series:
             return ""
-        return (
-            f"within {self.n_series} series {self.within:.3f} [{self.within_low:.3f}, "
-            f"{self.within_high:.3f}], {self.n_series_above} of them above the threshold"
-        )
+        mean = "" if np.isnan(self.within) else f" {self.within:.3f}"
+        if not np.isnan(self.within_low):
+            mean += f" [{self.within_low:.3f}, {self.within_high:.3f}]"
+        above = f"{self.n_series_above} of them above the threshold"
+        return f"within {self.n_series} series{mean}, {above}"
 
     def summary(self) -> str:
         """A few sentences."""

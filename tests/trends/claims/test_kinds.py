@@ -20,6 +20,7 @@ from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import simulate_study
 from hatstats.study.claims import _KEYS, check_claims
+from hatstats.study.read import read_study
 from hatstats.trends.claims.template import claim_template
 from hatstats.trends.claims.verdict import Verdict
 from hatstats.trends.claims.verdicts import evaluate_claims
@@ -215,6 +216,19 @@ def test_a_verdict_does_not_jump_at_two_degrees_of_freedom() -> None:
     assert found.verdict == "refuted"
     assert found.n_series == 4
     assert found.n_series_above == 0
+
+
+def test_a_panel_of_one_large_family_is_decided() -> None:
+    """Qwen has 26 of these 42 models; the series of every family say the same."""
+    study = read_study("data/gsm_symbolic").without_flagged()
+    names = [name for name in study.model_names if not name.startswith(("Apertus", "EuroLLM"))]
+    scores = fit_profile(study.select(models=names)).hat()
+    broken = next(claim for claim in study.claims if claim["kind"] == "non_inferiority")
+    (found,) = evaluate_claims(scores, [broken])
+    assert found.verdict == found.other_verdict == "refuted"
+    assert found.conf_high < -0.2
+    assert (found.n_series, found.n_series_above) == (7, 0)
+    assert found.n_clusters == 4
 
 
 # --- the template -------------------------------------------------------------------------------
