@@ -55,6 +55,8 @@ GROUP = "hatstats.readers"
 #: Formats whose records name their model, so that a copy of a file has nothing of its own.
 _NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d.:-]+|\d{8}_\d{6}")
+#: What a record graded anew says beside its score.
+_GRADED = {"filter": REGRADED, "metrics": [REGRADED]}
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 Progress = Callable[[str, float], None]
 
@@ -267,24 +269,25 @@ def _clean(
                 shutil.copyfileobj(source, target)
     result.copies[str(copy)] = str(path)
     if how:
-        first = preview_file(copy).first
+        first = {**preview.first, **_GRADED, REGRADED: 1.0}
         preview = replace(preview, kind="jsonl", first=first, array=False)
     return replace(preview, path=copy, root="", original=path)
 
 
 def _regraded(
     records: Iterator[dict[str, Any] | None], reader: Reader, how: str
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, Any] | None]:
     """Records with the share of their right responses; what several filters read counts once."""
     seen: set[str] = set()
     assert reader.layout is not None
     for record in records:
-        if record is None:
+        if record is None:  # stays a line that is no object, and is counted as such
+            yield None
             continue
         name = text_at(record, "doc_id") if "filtered_resps" in record else ""
         if name not in seen:
             share = reader.layout.share(record, how)
-            yield {**record, "filter": REGRADED, "metrics": [REGRADED], REGRADED: share}
+            yield {**record, **_GRADED, REGRADED: share}
         seen |= {name} - {""}
 
 

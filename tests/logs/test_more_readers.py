@@ -382,6 +382,17 @@ def test_a_format_without_responses_is_not_graded_anew(tmp_path: Path) -> None:
         hatstats.convert_logs(tmp_path, settings={"regrade": "exact"})
 
 
+def test_a_broken_line_is_counted_when_responses_are_graded_anew(tmp_path: Path) -> None:
+    every_eval_logs(tmp_path)
+    path = tmp_path / "items.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0][:40] + "\n", *lines[1:]]))
+    done = hatstats.convert_logs(tmp_path, settings={"regrade": "numeric"})
+    assert cells(done.study) == truth(FRAME.iloc[1:])
+    assert done.left_out["rows"].tolist() == [1]
+    assert "not a whole JSON object" in done.left_out["reason"].iloc[0]
+
+
 def test_what_grading_anew_takes_for_right() -> None:
     assert is_right(" 7\n", "7", "exact")
     assert not is_right("7.", "7", "exact")
