@@ -148,11 +148,13 @@ def compare_models(
     raw = profile.hat("own", languages=languages, scope=scope)
     term, weights = difference(scores.models, a, b)
     M = len(weights)
-    variance = weights @ scores.joint_cov[M:, M:] @ weights
+    of_source = np.concatenate([np.zeros(M), weights, np.zeros(len(scores.joint_cov) - 2 * M)])
+    variance = of_source @ scores.joint_cov @ of_source
     source = tidy_frame(
         term,
         float(weights @ scores.source),
         float(np.sqrt(np.maximum(variance, 0.0))),
+        df=scores.degrees_of_freedom(of_source[None]),
         conf_level=conf_level,
         method="observed",
         identifiers={"reference": "own"},

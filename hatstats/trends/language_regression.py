@@ -49,7 +49,7 @@ def fit_language_trend(
     formula : str
         Columns of ``languages.csv`` and ``models.csv``: ``"log10(wikipedia_articles) *
         log10(params_total)"``. Columns that both have are ``language_NAME`` for languages
-        (``language_family``).
+        (``language_family``); `script` gives `latin_script`, 1 or 0.
     models : str or sequence of str, optional
         These models only; all that are ranked if not given.
 
@@ -147,6 +147,9 @@ def _cells(
     rows = np.flatnonzero(cells["model"].isin(chosen) & np.isfinite(cells["estimate"]))
     cells = cells.iloc[rows].reset_index(drop=True)
     facts = scores.language_table.set_index("language")
+    if "script" in facts and "latin_script" not in facts:
+        latin = (facts["script"] == "Latn").astype(float)
+        facts["latin_script"] = latin.mask(facts["script"] == "")
     facts = facts.rename(columns={c: f"language_{c}" for c in facts if c in scores.covariates})
     by_model = scores.covariates.set_index("model", drop=False)
     about = by_model.loc[cells["model"]].reset_index(drop=True)

@@ -156,9 +156,21 @@ class LanguageTrend(LabelledEstimates):
 
     @property
     def df(self) -> Floats:
-        """Satterthwaite's degrees of freedom, (k,); what items share counts as known."""
+        """Degrees of freedom, (k,): Satterthwaite's; what items share counts as known.
+
+        For facts about languages at most the number of languages less their coefficients and one,
+        and so for models: where a variance is estimated as zero, Satterthwaite's are too many.
+        """
         own = np.diag(self.fit.cov)
-        return self.fit.satterthwaite(np.eye(len(self.terms))) * (self.std_errors**2 / own) ** 2
+        freedom = self.fit.satterthwaite(np.eye(len(self.terms))) * (self.std_errors**2 / own) ** 2
+        sizes = {
+            "language": len(self.languages),
+            "model": self.design.frame["row_weights"].nunique(),
+        }
+        most = [
+            sizes[at] - 1 - self.level.count(at) if at in sizes else np.inf for at in self.level
+        ]
+        return np.asarray(np.fmin(freedom, most))
 
     @property
     def languages(self) -> tuple[str, ...]:
