@@ -129,6 +129,10 @@ def test_both_scopes_stand_side_by_side() -> None:
         "small_models_not_broken: inconclusive for models like these (.021 [-.041, .084])",
         "  supported for these 20 models [-.023, .054]; claimed: above -.050",
     )
+    old = verdict("x", warning="supported almost by construction, since ...")
+    assert (
+        lines_of(claims=[old])[5] == "  this claim is true almost by construction: see the report"
+    )
     one_family = verdict("x", "not testable", reason="one family", direction="less", **beside)
     assert lines_of(claims=[one_family])[4:6] == (
         "x: not testable for models like these, one family",

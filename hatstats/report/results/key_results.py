@@ -62,6 +62,8 @@ def _claim_lines(verdict: Verdict) -> list[str]:
         room = _WIDTH - len(found)  # a long name is cut, not the numbers
         name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
         lines = [f"{name}{found}"]
+    if verdict.warning:
+        lines.append("  this claim is true almost by construction: see the report")
     if verdict.other_verdict:
         over = verdict.other_scope.replace("these models", f"these {verdict.n_models} models")
         text = f"  {verdict.other_verdict} for {over}"
