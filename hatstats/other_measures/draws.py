@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, reference_nodes
-from hatstats.estimators.aggregate.panel_regression import Logits
+from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
@@ -289,13 +290,15 @@ def _from_means(
     parts = []
     for b, part in enumerate(profile.parts):
         rows = [part.counts.models.index(name) for name in models]
-        beta, error = float(profile.panel.slopes()[b]), float(profile.panel.slope_variances()[b])
+        panel = profile.panel
+        path, root = panel.fit.params[panel.path_columns(b)], _root(panel.path_covariance(b))
         shape = (len(part.counts.models), 1 + len(part.counts.languages))
-        moved = [(np.full(1, beta), np.zeros((1, *shape)))]
+        moved = [(partial(_along, panel, b, path[None]), np.zeros((1, *shape)))]
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
-            slope = beta + np.sqrt(error) * rng.standard_normal(count)
-            moved.append((slope, rng.standard_normal((count, *shape))))
+            drawn = path + rng.standard_normal((count, path.size)) @ root.T
+            along = partial(_along, panel, b, drawn)
+            moved.append((along, rng.standard_normal((count, *shape))))
         filled = filled_targets(part, profile.panel, b)
         found = [_cell_measures(part, filled, rows, reference, *each) for each in moved]
         parts.append(_concatenated(found))
@@ -307,13 +310,14 @@ def _cell_measures(
     filled: tuple[Floats, Floats, Floats],
     rows: list[int],
     reference: str | ArrayLike,
-    slopes: Floats,
+    along: Callable[[Floats], Floats],
     errors: Floats,
 ) -> dict[str, Floats]:
     """Values of one benchmark from cells moved by standard normal errors, each (B, R, ...).
 
     For R models `rows`; `filled` are the target logits with missing cells predicted, their
-    derivatives and variances (`filled_targets`); slopes (B,), errors (B, M, 1 + L), source first.
+    derivatives and variances (`filled_targets`); `along` has the path of each draw at source logits
+    (see `_along`), errors are (B, M, 1 + L), source first.
     """
     counts = part.counts
     accuracy = np.column_stack([counts.source_accuracy, counts.target_accuracy])
@@ -329,22 +333,35 @@ def _cell_measures(
     targets = np.where(seen, cells[:, :, 1:], predicted)[:, rows]
     found = of_accuracies(cells[:, rows, 0], targets, part.source_var[rows])
     own = reference_name(reference) == "own"
-    hat = found["target"] if own else _line_hat(part, rows, reference, slopes, (zs, zt[:, rows]))
+    hat = found["target"] if own else _line_hat(part, rows, reference, along, (zs, zt[:, rows]))
     return {"HAT": hat, **found}
+
+
+def _root(cov: Floats) -> Floats:
+    """``R`` with ``R R' = cov`` (P, P)."""
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=float)
+
+
+def _along(panel: Panel, b: int, paths: Floats, source: Floats) -> Floats:
+    """Target logits on paths of coefficients (B, P) at source logits (R,) or (B, R), (B, R)."""
+    if panel.slope is not None:
+        return np.asarray(np.broadcast_to(panel.slope * source, (len(paths), source.shape[-1])))
+    return np.asarray((panel.path_basis(b, source) @ paths[:, :, None])[..., 0], dtype=float)
 
 
 def _line_hat(
     part: Logits,
     rows: list[int],
     reference: str | ArrayLike,
-    slopes: Floats,
+    along: Callable[[Floats], Floats],
     logits: tuple[Floats, Floats],
 ) -> Floats:
-    """HAT along each draw's line, shape (B, M)."""
+    """HAT along each draw's path, shape (B, M)."""
     zs, zt = logits
     own = zs[:, rows]
     nodes, mixing, _ = reference_nodes(reference, part.counts, zs)
-    steps = slopes[:, None, None] * (nodes[..., None, :] - own[:, :, None])
+    steps = along(nodes)[:, None, :] - along(own)[:, :, None]
     chance = part.counts.chance
     total = np.zeros(own.shape)
     for language in range(zt.shape[2]):

@@ -42,20 +42,20 @@ def _excess(profile: AggregateProfile, models: tuple[str, ...]) -> tuple[Floats,
     gradient = np.zeros((count, profile.estimates.size))
     for b, part in enumerate(profile.parts):
         chance = part.counts.chance
-        beta = float(profile.panel.slopes()[b])
+        panel = profile.panel
+        line, steepness = (panel.path(b, part.source, slopes=which) for which in (False, True))
         columns = profile.panel.intercept_columns(b, len(part.counts.languages))
         intercepts = profile.panel.intercepts(b, len(part.counts.languages))
         for row, model in enumerate(models):
             m = part.counts.models.index(model)
             p, n = part.counts.target_accuracy[m], part.counts.target_trials[m]
             used = np.flatnonzero(n > 0)
-            q = special.expit(intercepts[used] + beta * part.source[m])
+            q = special.expit(intercepts[used] + line[m])
             slope = (1.0 - chance) * q * (1.0 - q) / used.size
             gradient[row, columns[used]] = slope
-            if profile.panel.slope is None:
-                gradient[row, profile.panel.n_intercepts + b] = slope.sum() * part.source[m]
+            gradient[row, panel.path_columns(b)] = slope.sum() * panel.path_basis(b, part.source[m])
             noise = (p[used] * (1.0 - p[used]) / n[used]).sum() / used.size**2
-            own = (beta * slope.sum()) ** 2 * part.source_var[m]
+            own = (steepness[m] * slope.sum()) ** 2 * part.source_var[m]
             total[row] += np.mean(p[used] - chance - (1.0 - chance) * q)
             variance[row] += noise + own
     variance += np.einsum("mp,pq,mq->m", gradient, profile.covariance, gradient)

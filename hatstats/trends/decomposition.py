@@ -21,7 +21,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import linalg, special
 
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
@@ -282,7 +282,10 @@ def _one_benchmark(
     """R_a, R_b, H_a(G_b), H_b(G_a) of benchmark b, means over pairs and languages; covariance."""
     part = profile.parts[b]
     names, chance = part.counts.models, part.counts.chance
-    beta = float(profile.panel.slopes()[b])
+    panel = profile.panel
+    line, steepness = (panel.path(b, part.source, slopes=which) for which in (False, True))
+    basis = panel.path_basis(b, part.source)
+    width = basis.shape[1]
     target, fill, extra = filled_targets(part, profile.panel, b)
     count, languages = target.shape
     observed = part.counts.target_trials > 0
@@ -290,25 +293,24 @@ def _one_benchmark(
     # A cell at or below chance has no finite logit, but it has an accuracy.
     raw[observed] = part.counts.target_accuracy[observed]
     values = np.zeros(4)
-    gradient = np.zeros((4, count + count * languages + 1))
-    on_cells = np.zeros((4, count, languages))
+    gradient = np.zeros((4, count + count * languages + width))
+    on_cells, cells = np.zeros((4, count, languages)), slice(count, count * (1 + languages))
     weight = 1.0 / (len(first) * len(second) * languages)
     for before, after in itertools.product(first, second):
         i, j = names.index(before), names.index(after)
         for column, (m, x) in enumerate(((i, i), (j, j), (i, j), (j, i))):
-            gap = part.source[x] - part.source[m]
-            q = special.expit(target[m] + beta * gap)
+            q = special.expit(target[m] + line[x] - line[m])
             slope = weight * (1.0 - chance) * q * (1.0 - q)
             accuracy = raw[m] if m == x else chance + (1.0 - chance) * q
             values[column] += weight * accuracy.sum()
             on_cells[column, m] += slope
-            gradient[column, x] += beta * slope.sum()
-            gradient[column, m] -= beta * slope.sum()
-            gradient[column, -1] += gap * slope.sum()
-    gradient[:, count:-1] = np.einsum("cml,mlk->cmk", on_cells, fill).reshape(4, -1)
-    errors = np.zeros((gradient.shape[1],) * 2)
-    errors[:-1, :-1] = sampling_covariance(part, profile.correlation)
-    errors[-1, -1] = profile.panel.slope_variances()[b]
+            gradient[column, x] += steepness[x] * slope.sum()
+            gradient[column, m] -= steepness[m] * slope.sum()
+            gradient[column, cells.stop :] += (basis[x] - basis[m]) * slope.sum()
+    gradient[:, cells] = np.einsum("cml,mlk->cmk", on_cells, fill).reshape(4, -1)
+    errors = linalg.block_diag(
+        sampling_covariance(part, profile.correlation), panel.path_covariance(b)
+    )
     cov = gradient @ errors @ gradient.T
     cov += np.einsum("cml,dml,ml->cd", on_cells, on_cells, extra)
     return values, cov

@@ -326,6 +326,7 @@ def _panel(profile: AggregateProfile, design: Design, near: Panel) -> Panel:
         terms=design.terms,
         slope=profile.panel.slope,
         near=near,
+        bent=profile.panel.n_path > profile.panel.n_slopes,
     )
 
 
@@ -363,8 +364,7 @@ def _panel_surface(profile: AggregateProfile, panel: Panel) -> Surface:
         columns = columns[columns >= 0]
         rows = np.zeros((columns.size, nodes.size, panel.fit.params.size))
         rows[np.arange(columns.size), :, columns] = 1.0
-        if panel.slope is None:
-            rows[:, :, panel.n_intercepts + b] = nodes
+        rows[:, :, panel.path_columns(b)] = panel.path_basis(b, nodes)
         lines = columns.size * nodes.size
         base.append(rows.reshape(lines, -1))
         offset.append(np.tile(nodes * (panel.slope or 0.0), columns.size))

@@ -300,7 +300,8 @@ def _split_of_panel(profile: AggregateProfile, trend: TrendFit, column: int) -> 
     pieces = [np.eye(size)[column] * beta / count for size, beta in zip(sizes, slopes, strict=True)]
     delta = np.array([float(fit.params[column]) for fit in panel.source_fit])
     if panel.slope is None:
-        other[panel.n_intercepts : panel.n_intercepts + panel.n_slopes] += delta / count
+        for b, change in enumerate(delta):
+            other[panel.path_columns(b)] += panel.mean_basis(b) * change / count
     transfer = float(panel.fit.params[gamma])
     whole = transfer + float(np.mean(slopes * delta))
     before = np.concatenate(pieces)

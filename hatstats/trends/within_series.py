@@ -54,8 +54,8 @@ def outcome_of(trend: TrendFit, gradient: Floats) -> Outcome:
     mean = cells / cells.sum(axis=1, keepdims=True)
     V = mean @ trend.reml.V @ mean.T
     if panel.slope is None:
-        source = others[:, 1 : 1 + panel.n_slopes]
-        own = slice(panel.n_intercepts, panel.n_intercepts + panel.n_slopes)
+        source = others[:, 1 : 1 + panel.n_path]
+        own = slice(panel.n_intercepts, panel.n_intercepts + panel.n_path)
         y = y - source @ trend.estimates[own]
         V = V + source @ trend.reml.cov[own, own] @ source.T
     return Outcome(y, V, X, contrast)

@@ -1,4 +1,4 @@
-"""HAT by moving each model along the panel's line to the reference source accuracy."""
+"""HAT by moving each model along the panel's path to the reference source accuracy."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def line_scores(
     (proportions).
     """
     chance = logits.counts.chance
-    beta = float(panel.slopes()[b])
     target, fill, extra = filled_targets(logits, panel, b)
     nodes, mixing, estimated = reference_nodes(reference, logits.counts, logits.source)
     count, languages = target.shape
-    distance = nodes - logits.source[:, None]
+    distance = panel.path_basis(b, nodes) - panel.path_basis(b, logits.source)[:, None]
+    gain = panel.path(b, nodes) - panel.path(b, logits.source)[:, None]
     # [m, l, r]: model m in language l, had its source logit been that of reference node r.
-    q = special.expit(target[:, :, None] + beta * distance[:, None, :])
+    q = special.expit(target[:, :, None] + gain[:, None, :])
     weights = mixing[:, None, :]
     estimate = chance + (1.0 - chance) * (weights * q).sum(axis=2)
     if isinstance(reference, str) and reference == "own":
@@ -113,23 +113,26 @@ def line_scores(
     slope = (1.0 - chance) * weights * q * (1.0 - q)
     by_target = slope.sum(axis=2)
 
-    # Columns: errors of source logits (M), of target logits (M L), of the slope (1).
-    size = count * languages
-    gradient = np.zeros((size + count, count + size + 1))
+    # Columns: errors of source logits (M), of target logits (M L), of the path's coefficients.
+    size, width = count * languages, distance.shape[-1]
+    own = panel.path(b, logits.source, slopes=True)
+    gradient = np.zeros((size + count, count + size + width))
     rows = np.arange(size)
-    gradient[rows, np.repeat(np.arange(count), languages)] = -beta * by_target.ravel()
+    gradient[rows, np.repeat(np.arange(count), languages)] = -(own[:, None] * by_target).ravel()
     if estimated:
-        gradient[:size, :count] += beta * slope.reshape(size, count)
+        gradient[:size, :count] += own * slope.reshape(size, count)
     for m in range(count):
         cells = slice(m * languages, (m + 1) * languages)
         observed = slice(count + m * languages, count + (m + 1) * languages)
         gradient[cells, observed] = by_target[m][:, None] * fill[m]
-    gradient[rows, -1] = (slope * distance[:, None, :]).sum(axis=2).ravel()
+    gradient[:size, count + size :] = np.einsum("mlr,mrk->mlk", slope, distance).reshape(
+        size, width
+    )
     accuracy, trials = logits.counts.source_accuracy, logits.counts.source_trials
     gradient[size + np.arange(count), np.arange(count)] = np.sqrt(
         accuracy * (1.0 - accuracy) / trials / logits.source_var
     )
-    errors = linalg.block_diag(sampling_covariance(logits, correlation), panel.slope_variances()[b])
+    errors = linalg.block_diag(sampling_covariance(logits, correlation), panel.path_covariance(b))
     cov = gradient @ errors @ gradient.T
     cov[rows, rows] += (by_target**2 * extra).ravel()
     return estimate, cov

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import linalg, special
 
 from hatstats.errors import ConvergenceWarning, NotIdentifiedError
+from hatstats.estimators.aggregate.source_curve import bends, expected_bends, knots_of
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.scores.counts import AggregateCounts
@@ -95,7 +96,8 @@ class Panel:
     """A fitted panel regression and its n rows.
 
     Coefficients of `fit`, named by `terms`: intercepts a_bl, then slopes beta_b (unless the `slope`
-    was held fixed), then covariates. `model`, `benchmark` and `language` (n,) are the model's name
+    was held fixed), their bends (where `knots` of benchmarks are not empty, see `source_curve`),
+    then covariates. `model`, `benchmark` and `language` (n,) are the model's name
     and the positions of benchmark and language of each row. Per benchmark, `source_fit` is the
     regression of source logits on the constant and the covariates, over its `source_models`.
     `components` holds variances by name: family, model, benchmark, cell (logit squared).
@@ -112,6 +114,56 @@ class Panel:
     source_models: tuple[tuple[str, ...], ...]
     components: dict[str, float]
     slope: float | None
+    knots: tuple[Floats, ...]
+
+    @property
+    def n_path(self) -> int:
+        """Number of slopes and bends."""
+        return self.n_slopes + sum(max(len(knots) - 2, 0) for knots in self.knots)
+
+    def path_columns(self, b: int) -> Ints:
+        """Columns of slope and bends of benchmark `b`, none where the slope was held fixed."""
+        if self.slope is not None:
+            return np.zeros(0, dtype=np.intp)
+        sizes = [max(len(knots) - 2, 0) for knots in self.knots]
+        first = self.n_intercepts + self.n_slopes + sum(sizes[:b])
+        return np.array([self.n_intercepts + b, *range(first, first + sizes[b])], dtype=np.intp)
+
+    def path_basis(self, b: int, source: Floats, *, slopes: bool = False) -> Floats:
+        """What the coefficients of the path multiply at source logits: (..., columns).
+
+        Of its steepness with `slopes`. Nothing for a slope that was held fixed.
+        """
+        if self.slope is not None:
+            return np.zeros((*np.shape(source), 0))
+        source = np.asarray(source, dtype=float)
+        line = np.ones_like(source) if slopes else source
+        bent = bends(source, self.knots[b], 2 if slopes else 3)
+        return np.concatenate([line[..., None], bent], axis=-1)
+
+    def path(self, b: int, source: Floats, *, slopes: bool = False) -> Floats:
+        """Target logit on the path of benchmark `b` less its intercept, or its steepness."""
+        if self.slope is not None:
+            return np.full_like(source, self.slope) if slopes else self.slope * source
+        coefficients = self.fit.params[self.path_columns(b)]
+        return np.asarray(self.path_basis(b, source, slopes=slopes) @ coefficients, dtype=float)
+
+    def path_covariance(self, b: int) -> Floats:
+        """Model-based covariance of the path's coefficients."""
+        columns = self.path_columns(b)
+        return self.fit.cov[np.ix_(columns, columns)]
+
+    def bend_test(self) -> float:
+        """P value of the bends being zero, on F with models less coefficients; NaN without."""
+        count = self.n_path - self.n_slopes
+        if not count:
+            return np.nan
+        columns = np.arange(self.n_intercepts + self.n_slopes, self.n_intercepts + self.n_path)
+        b = self.fit.params[columns]
+        F = float(b @ np.linalg.solve(self.fit.cov[np.ix_(columns, columns)], b)) / count
+        width = self.fit.params.size - self.n_intercepts + 1
+        df = np.unique(self.model).size - width
+        return float(special.fdtrc(count, df, F)) if df > 0 else np.nan
 
     def intercept_columns(self, b: int, languages: int) -> Ints:
         """Column of each language's intercept in benchmark `b`, -1 where no cell was seen."""
@@ -127,16 +179,17 @@ class Panel:
         return np.where(columns >= 0, self.fit.params[columns], np.nan)
 
     def slopes(self) -> Floats:
-        """Slope of each benchmark, shape (B,)."""
+        """Slope of each benchmark, where the path is bent its mean over the models, shape (B,)."""
         if self.slope is not None:
             return np.full(len(self.source_fit), self.slope)
-        return self.fit.params[self.n_intercepts : self.n_intercepts + self.n_slopes]
+        means = [self.mean_basis(b) for b in range(self.n_slopes)]
+        paths = (self.fit.params[self.path_columns(b)] for b in range(self.n_slopes))
+        return np.array([mean @ path for mean, path in zip(means, paths, strict=True)])
 
-    def slope_variances(self) -> Floats:
-        """Model-based sampling variances of the slopes, shape (B,); 0 where fixed."""
-        if self.slope is not None:
-            return np.zeros(len(self.source_fit))
-        return np.diag(self.fit.cov)[self.n_intercepts : self.n_intercepts + self.n_slopes]
+    def mean_basis(self, b: int) -> Floats:
+        """Mean over the models of what `path_basis` has for the steepness, (columns,)."""
+        fit = self.source_fit[b]
+        return np.asarray(self.path_basis(b, fit.y, slopes=True).mean(axis=0), dtype=float)
 
 
 def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArray[np.str_]:
@@ -212,18 +265,25 @@ def fit_panel(
     terms: Sequence[str] = (),
     slope: float | None = None,
     near: Panel | None = None,
+    bent: bool = False,
 ) -> Panel:
     """Fit the regression described at the top of this module by REML.
 
     `family_of` names each model's family; `covariates` has a row (k,) per model, and models without
     one are left out; `terms` are the names of the k covariates. A `slope` that is given is held
     fixed; 1 is a shift of logits. The search for the variances, and for the same slopes, starts
-    from `near`, a fit of nearly the same data: some models more, or other covariates. Raises
+    from `near`, a fit of nearly the same data: some models more, or other covariates. A `bent` path
+    has bends beside its slopes where the models allow it. Raises
     `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
     differ; warns if slope and covariance do not settle.
     """
     width = len(terms)
+    knots = tuple(
+        knots_of(logits.source) if bent and slope is None else np.zeros(0) for logits in parts
+    )
     blocks, source_fits, source_models = [], [], []
+    bent_rows: list[Floats] = []
+    steep_rows: list[Floats] = []
     for b, logits in enumerate(parts):
         names = logits.counts.models
         kept = [m for m, name in enumerate(names) if covariates is None or name in covariates]
@@ -237,6 +297,8 @@ def fit_panel(
         numbers = logits.target[m, language], logits.target_var[m, language], source[row]
         labels = np.array(names)[m], np.full(m.size, b), language
         blocks.append((*labels, *numbers, error[row], given[row]))
+        bent_rows.append(expected_bends(source, error, knots[b])[row])
+        steep_rows.append(bends(source, knots[b], 2)[row])
     model, benchmark, language, y, target_var, source, source_var, given = (
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
@@ -250,6 +312,12 @@ def fit_panel(
     if slope is None:
         design.append(np.eye(len(parts))[benchmark] * source[:, None])
         coefficients += [f"source_logit[{logits.counts.benchmark}]" for logits in parts]
+        design.append(linalg.block_diag(*bent_rows))
+        coefficients += [
+            f"bend {number + 1}[{logits.counts.benchmark}]"
+            for logits, own in zip(parts, bent_rows, strict=True)
+            for number in range(own.shape[1])
+        ]
     X = np.column_stack([*design, given])
 
     families = family_labels(model, family_of)
@@ -257,23 +325,22 @@ def fit_panel(
 
     # Rows of one model and benchmark share the remaining error of its source logit.
     same_source = (model[:, None] == model) & (benchmark[:, None] == benchmark)
-    slopes = slice(len(key), len(key) + len(parts))
-    if slope is None:
-        response = y
-        # The slope enters the known covariance too; least squares is near enough to start from.
-        same = near is not None and near.terms[near.n_intercepts :] == (
-            *coefficients[slopes],
-            *terms,
-        )
-        beta = near.slopes() if near and same else np.linalg.lstsq(X, y, rcond=None)[0][slopes]
+    path = np.column_stack([np.eye(len(parts))[benchmark], linalg.block_diag(*steep_rows)])
+    columns = slice(len(key), len(key) + path.shape[1])
+    # Steepness of the path at each row. It enters the known covariance too; that of least squares
+    # is near enough to start from.
+    if slope is not None:
+        response, steep = y - slope * source, np.full(y.size, slope)
+    elif near is not None and near.terms[near.n_intercepts :] == (*coefficients[columns], *terms):
+        response, steep = y, path @ near.fit.params[near.n_intercepts :][: path.shape[1]]
     else:
-        response, beta = y - slope * source, np.full(len(parts), slope)
+        response, steep = y, path @ np.linalg.lstsq(X, y, rcond=None)[0][columns]
     start = None
     if near is not None and set(groupings) == set(near.components):
         start = np.array([near.components[name] for name in groupings])
-    damping, previous = np.ones(len(parts)), np.zeros(len(parts))
+    damping, previous = np.ones(y.size), np.zeros(y.size)
     for _ in range(_ROUNDS):
-        shared = same_source * (beta[benchmark] ** 2 * source_var)[:, None]
+        shared = same_source * (steep**2 * source_var)[:, None]
         try:
             V = np.diag(target_var) + shared
             fit = fit_reml(response, X, V, list(groupings.values()), start=start)
@@ -282,13 +349,15 @@ def fit_panel(
                 f"{y.size} cells of {np.unique(model).size} models cannot separate the effects of "
                 f"{', '.join(groupings)} from the line; add models or languages ({error})"
             ) from error
-        if slope is not None or np.allclose(fit.params[slopes], beta, rtol=0.05):
+        # Where a path is bent it may be level at some rows.
+        slack = 0.05 * np.abs(steep).mean() if bent else 1e-8
+        step = 0.0 * steep if slope is not None else path @ fit.params[columns] - steep
+        if np.allclose(steep + step, steep, rtol=0.05, atol=slack):
             break
         start = fit.variance_components
-        step = fit.params[slopes] - beta
         # Where source accuracies hardly differ, full steps can alternate between two slopes.
         damping = np.where(step * previous < 0, 0.5 * damping, damping)
-        beta, previous = beta + damping * step, step
+        steep, previous = steep + damping * step, step
     else:
         warnings.warn(
             f"the slope and the covariance that depends on it did not settle in {_ROUNDS} rounds; "
@@ -308,4 +377,5 @@ def fit_panel(
         source_models=tuple(source_models),
         components=dict(zip(groupings, fit.variance_components.tolist(), strict=True)),
         slope=slope,
+        knots=knots,
     )

@@ -16,11 +16,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
 from hatstats.inference.progress import Progress
+from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
@@ -31,13 +32,23 @@ from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LIKE_THESE, THESE, Scope
 from hatstats.study import Study
 
+#: Mean reliability of source logits (variance over models over that with sampling errors) below
+#: which no slope is estimated.
+LEAST_RELIABILITY = 0.7
+#: P value of the bends below which a smooth path takes the place of the line.
+CURVED = 0.01
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AggregateProfile(TransferProfile):
     """Errors-in-variables line of target on source accuracy over models.
 
     `parts` are the chance-corrected accuracies of each benchmark, `panel` the fitted regression,
-    and `correlation` the stated correlation of two models' accuracies on the same items.
+    and `correlation` the stated correlation of two models' accuracies on the same items. `p_curved`
+    is the p value of the bends of a smooth path beside the line (see `source_curve`), NaN with few
+    models or a slope that is held fixed; below `CURVED` the path is used in place of the line.
+    `note` says so, or that source accuracies are too much alike for a slope, which is then held at
+    1: near the ceiling estimated slopes can be anything.
     """
 
     study: Study
@@ -45,15 +56,23 @@ class AggregateProfile(TransferProfile):
     parts: tuple[Logits, ...]
     panel: Panel
     correlation: float = 0.0
+    p_curved: float = float("nan")
+    note: str = ""
+
+    @property
+    def curved(self) -> bool:
+        """Whether the path of target on source logits is bent."""
+        return self.panel.n_path > self.panel.n_slopes > 0
 
     @property
     def estimand(self) -> str:
         """What HAT is under this estimator, in one sentence."""
         return (
             "HAT: a model's expected target accuracy, had its source accuracy been the "
-            "reference's, along a line on the chance-corrected logit scale whose slope is "
-            "estimated between these models; so a score is excess over this panel's line. "
-            "Equal weights for languages, then for benchmarks."
+            f"reference's, along a {'smooth path' if self.curved else 'line'} on the "
+            "chance-corrected logit scale that is estimated between these models; so a score is "
+            f"excess over this panel's {'path' if self.curved else 'line'}. "
+            f"Equal weights for languages, then for benchmarks.{self.note and ' '}{self.note}"
         )
 
     @property
@@ -170,12 +189,29 @@ class AggregateProfile(TransferProfile):
             x = np.linspace(logits.source.min(), logits.source.max(), 60)
             counts, chance = logits.counts, logits.counts.chance
             intercepts = self.panel.intercepts(b, len(counts.languages))
-            line = intercepts[:, None] + self.panel.slopes()[b] * x
+            line = intercepts[:, None] + self.panel.path(b, x)
             source, target = (chance + (1.0 - chance) * special.expit(z) for z in (x, line))
             levels = [[counts.benchmark], counts.languages, source]
             names = pd.MultiIndex.from_product(levels, names=["benchmark", "language", "source"])
             parts.append(names.to_frame(index=False).assign(target=target.ravel()))
         return ResultFrame(pd.concat(parts, ignore_index=True))
+
+    def slope_sensitivity(self, reference: str | ArrayLike = "pooled") -> pd.DataFrame:
+        """HAT as it is beside HAT with the slope of source logits held at 1.
+
+        The slope is estimated between models, and takes up whatever part of transfer grows with
+        source ability; 1 is a shift of logits, which takes up nothing.
+
+        Returns
+        -------
+        DataFrame
+            `model, estimate, slope_one, difference`.
+        """
+        held = fit_aggregate(self.study, slope=1.0, correlation=self.correlation).hat(reference)
+        table = self.hat(reference).tidy()[["model", "estimate"]]
+        other = dict(zip(held.models, held.estimates, strict=True))
+        table["slope_one"] = [other[name] for name in table["model"]]
+        return ResultFrame(table.assign(difference=table["estimate"] - table["slope_one"]))
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Intercepts and slopes on the chance-corrected logit scale, model-based errors."""
@@ -194,6 +230,8 @@ class AggregateProfile(TransferProfile):
             "n_cells": self.panel.fit.y.size,
             "slope": float(slopes.mean()),
             "slope_fixed": self.panel.slope is not None,
+            "curved": self.curved,
+            "p_curved": self.p_curved,
         }
         facts |= {f"variance_{name}": value for name, value in self.panel.components.items()}
         facts |= {
@@ -226,4 +264,38 @@ def fit_aggregate(
     parts = tuple(to_logits(aggregate_counts(study, name)) for name in study.benchmark_names)
     families = dict(zip(study.models["model"], study.models["family"], strict=True))
     panel = fit_panel(parts, family_of=families, slope=slope)
-    return AggregateProfile(study, "aggregate", parts, panel, correlation)
+    if slope is not None:
+        return AggregateProfile(study, "aggregate", parts, panel, correlation)
+    reliability = [_reliability(fit) for fit in panel.source_fit]
+    if min(reliability) < LEAST_RELIABILITY:
+        name = parts[int(np.argmin(reliability))].counts.benchmark
+        note = (
+            f"The models' source accuracies on {name} differ by little more than their sampling "
+            f"errors (reliability {min(reliability):.2f}), so that no slope is estimated: it is "
+            "held at 1, a shift of logits."
+        )
+        panel = fit_panel(parts, family_of=families, slope=1.0)
+        return AggregateProfile(study, "aggregate", parts, panel, correlation, note=note)
+    bent = _bent(parts, families, panel)
+    p_curved, note = bent.bend_test(), ""
+    if p_curved < CURVED:
+        panel = bent
+        note = (
+            f"The relation of target to source accuracy over the models is curved (p = "
+            f"{p_curved:.2g}), so that a smooth path takes the place of a line."
+        )
+    return AggregateProfile(study, "aggregate", parts, panel, correlation, p_curved, note)
+
+
+def _reliability(fit: RemlFit) -> float:
+    """Mean share of the variance of source logits that is not sampling error."""
+    spread = float(fit.variance_components[0])
+    return float(np.mean(spread / (spread + np.diag(fit.V))))
+
+
+def _bent(parts: Sequence[Logits], families: dict[str, str], panel: Panel) -> Panel:
+    """The panel with bends beside its lines; as it is where its models do not identify them."""
+    try:
+        return fit_panel(parts, family_of=families, near=panel, bent=True)
+    except (NotIdentifiedError, DataError, FitError):
+        return panel
