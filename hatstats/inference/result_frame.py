@@ -22,6 +22,8 @@ _ONCE = ("reference", "term", "conf_level", "method")
 _GAP = "  "
 #: Lines from which on blocks of columns below one another show some of their rows only.
 _MOST_LINES = 120
+#: A notebook shows a single row of more columns as a list.
+_MOST_ACROSS = 14
 #: Columns kept free beside the labels: an estimate with its interval.
 _ROOM = 32
 
@@ -65,7 +67,13 @@ def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
         name: ["–" if pd.isna(value) else _text(value, str(name)) for value in column]
         for name, column in shown.drop(columns=same).items()
     }
-    rows = pd.DataFrame(texts).to_html(index=False, max_rows=pd.get_option("display.max_rows"))
+    cells, headed = pd.DataFrame(texts), True
+    if len(cells) == 1 and cells.shape[1] > _MOST_ACROSS:
+        # A single row of many columns is a list, as in a terminal.
+        cells = pd.DataFrame({"name": list(cells), "value": cells.iloc[0].to_list()})
+        cells, headed = cells[cells["value"] != ""], False
+    most = pd.get_option("display.max_rows")
+    rows = cells.to_html(index=False, header=headed, max_rows=most)
     head = f"<p>In all rows: {html.escape(said)}</p>" if same else ""
     return f"{head}{rows}{html_list(notes)}"
 
@@ -84,8 +92,13 @@ class Printed:
 
     def _repr_html_(self) -> str:
         tidy = getattr(self, "tidy", None)
-        table = "" if tidy is None else html_table(tidy())
-        return f"<pre>{html.escape(self.summary())}</pre>{table}"
+        if tidy is None:
+            return f"<pre>{html.escape(self.summary())}</pre>"
+        # Lines of columns are rows of the table; the others are sentences, which must stay.
+        title, *lines = self.summary().splitlines()
+        said = " ".join(line.strip() for line in lines if _GAP not in line.strip())
+        words = f"<p>{html.escape(said)}</p>" if said else ""
+        return f"<p><b>{html.escape(title)}</b></p>{html_table(tidy())}{words}"
 
 
 def html_list(notes: Sequence[str]) -> str:

@@ -143,6 +143,18 @@ def test_notebooks_see_no_empty_column_and_the_notes() -> None:
     assert two.count("&lt;0.001") == 2  # as a terminal shows p values
 
 
+def test_a_single_wide_row_is_a_list_in_a_notebook() -> None:
+    row = pd.DataFrame(
+        [{f"column{k}": float(k) for k in range(20)} | {"empty": "", "none": np.nan}]
+    )
+    page = ResultFrame(row)._repr_html_()
+    assert page.count("<tr>") == 20
+    assert "column19" in page
+    assert "none" not in page
+    narrow = ResultFrame(row[["column1", "column2"]])._repr_html_()
+    assert "<th>column1</th>" in narrow
+
+
 @given(
     st.integers(2, 90),
     st.lists(st.text("abc_é", min_size=1, max_size=60), min_size=1, max_size=12, unique=True),

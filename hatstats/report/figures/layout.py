@@ -69,11 +69,13 @@ class Sheet:
     own: bool
 
     def legend(self, handles: Sequence[Line2D | Patch]) -> None:
-        """Write a legend: beside the panels of a figure of ours, in the first of given axes."""
+        """Write a legend: beside the panels of a figure of ours, below the first of given axes."""
         if not handles:
             return
         if not self.own:
-            self.axes[0].legend(handles=handles, handletextpad=0.4)
+            # Below the name of the axis: inside it would cover what is drawn.
+            self.axes[0].legend(handles=handles, handletextpad=0.4, ncols=min(len(handles), 3),
+                                loc="upper center", bbox_to_anchor=(0.5, -0.2))  # fmt: skip
             return
         figure = _figure(self.axes[0])
         width, height = figure.get_size_inches()
@@ -136,7 +138,9 @@ def sheet(
     for one, title in zip(axes, titles, strict=True):
         one.set_title(title, fontsize=style.points(style.SMALL if count > 1 else 1.0))
         # Ticks are made when they are first drawn, which may be outside the style.
-        one.tick_params(labelsize=style.points(style.SMALL), labelfontfamily=style.fonts())
+        one.tick_params(labelsize=style.points(style.SMALL), labelfontfamily=style.fonts(),
+                        grid_color=style.RULE, grid_linewidth=0.06 * style.points())  # fmt: skip
+        one.spines[["top", "right"]].set_visible(False)
         if count == 1 or given is not None:
             one.set(xlabel=labels[0], ylabel=labels[1])
     return Sheet(axes, given is None)

@@ -203,8 +203,9 @@ class Verdict:
         return textwrap.fill(self.summary(), 80, subsequent_indent="  ", break_on_hyphens=False)
 
     def _repr_html_(self) -> str:
-        name, _, rest = self.summary().partition(":")
-        return f"<p><b>{escape(name)}</b>:{escape(rest)}</p>"
+        said = f"<b>{escape(self.name)}: {self.verdict}</b>"
+        said += "".join(f"<br>{escape(text)}" for text in (self.statement, self.quantity) if text)
+        return f"<p>{said}</p>{Verdicts((self,))._repr_html_()}"
 
 
 class Verdicts(tuple[Verdict, ...]):
