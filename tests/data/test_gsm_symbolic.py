@@ -208,7 +208,7 @@ def test_folder_says_what_it_is(study: Study) -> None:
     assert "arXiv 2610.03367" in info.citation
     for word in ("wordings, not repeats", "not read", "English only", "chance is 0"):
         assert word in info.notes
-    assert len(study.claims) == 4
+    assert len(study.claims) == 5
     assert "Center for Humanities Computing" in (FOLDER / "LICENCE").read_text("utf-8")
     readme = (FOLDER / "README.md").read_text("utf-8")
     for word in ("**Source**", "**Licence**", "**Citation**", "transcribed", "69,000 rows",
