@@ -125,7 +125,9 @@ def sheet(
         rows = int(np.ceil(count / columns))
         scale = sizes.column / style.PRESETS["acl"].column
         width = sizes.page if wide else sizes.column
-        figure = new_figure(width, rows * height * scale)
+        # The name of the vertical axis is written once, and must have room beside few panels.
+        least = text_width(labels[1], style.points()) + 0.2 if count > 1 else 0.0
+        figure = new_figure(width, max(rows * height * scale, least))
         grid = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False).ravel()
         axes = list(grid[:count])
         for place in range(count, len(grid)):

@@ -34,7 +34,7 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
     scores : HatScores or DataFrame
         A frame has `model, language, estimate`, and optionally `benchmark, informed`.
     ax : Axes, optional
-        Where to draw; a figure as wide as the page is made if None.
+        Where to draw; a figure is made if None, as wide as the page from 5 languages.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
     first, last = layout.ends(len(clear), MOST_ROWS)
     weak = table[~informed] if informed.any() and not last else table[:0]
     shown = pd.concat([clear.iloc[[*first, *last]], weak])
-    sheet = layout.sheet(ax, height=_ROW * len(shown) + 0.6, wide=True)
+    sheet = layout.sheet(ax, height=_ROW * len(shown) + 0.6, wide=shown.shape[1] > 4)
     (axes,) = sheet.axes
     values = np.ma.masked_invalid(shown.to_numpy(dtype=float))
     low, high = float(values.min()), float(values.max())
@@ -116,7 +116,7 @@ def ranks(
     rng : int
         Seed of the draws from which the critical values of scores come.
     ax : Axes, optional
-        Where to draw; a figure of one column is made if None, as wide as the page from 13 models.
+        Where to draw; a figure of one column is made if None, as wide as the page from 10 models.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def ranks(
     known = found.dropna(subset=["rank_low"]).set_index("model")
     texts = layout.short_names(names, 26)
     labels = [text + _ranks(name, known) for name, text in zip(names, texts, strict=True)]
-    wide = len(names) > 12
+    wide = len(names) > 9
     sheet = layout.sheet(ax, height=_ROW * len(names) + (0.5 if wide else 0.9), wide=wide)
     (axes,) = sheet.axes
     most = float(np.nanmax(np.abs(less))) if np.isfinite(less).any() else 1.0

@@ -258,7 +258,7 @@ def _year_ticks(low: float, high: float) -> list[float]:
         first, last = int(np.ceil(low / step)), int(np.floor(high / step))
         if last - first >= 2:
             ticks = [index * step for index in range(first, last + 1)]
-            return ticks[:: int(np.ceil(len(ticks) / 6))]
+            return ticks[:: int(np.ceil(len(ticks) / 5))]
     return [low, high]
 
 
