@@ -20,6 +20,8 @@ from .calibration.stress import stress_test as stress_test
 from .diagnostics.assumed_correlation import hat_by_correlation as hat_by_correlation
 from .diagnostics.differential_functioning import functioning_classes as functioning_classes
 from .diagnostics.differential_functioning import item_functioning as item_functioning
+from .diagnostics.faults import item_faults as item_faults
+from .diagnostics.faults import without_items as without_items
 from .diagnostics.goodness_of_fit import CountTable as CountTable
 from .diagnostics.goodness_of_fit import count_table as count_table
 from .diagnostics.half_samples import SplitHalf as SplitHalf

@@ -26,6 +26,7 @@ from hatstats.calibration.coverage import (
     tally,
 )
 from hatstats.calibration.drift import drift
+from hatstats.calibration.languages import contrast_coverage, language_coverage
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
 from hatstats.calibration.rank_sets import rank_coverage
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
@@ -289,6 +290,14 @@ def prove_verdicts(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "verdicts", "Verdicts on claims by the whole rule, level .05 in each direction", table
 
 
+def prove_languages(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Facts about languages, 14 in 6 families, and contrasts of languages (one process)."""
+    table = language_coverage(n_replicates=effort.replicates * 2 // 5, rng=seed)
+    yield "languages", "Regression over 14 languages in 6 families, 20 models", table
+    table = contrast_coverage(n_replicates=effort.replicates * 2 // 5, rng=seed)
+    yield "language_contrasts", "Contrasts of 14 languages that are equally hard", table
+
+
 def prove_ranks(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Coverage of sets of ranks: equal errors, and those of a study in data/ (one process)."""
     names = [f"model-{number}" for number in range(20)]
@@ -349,6 +358,7 @@ PROOFS = {
     "stress": prove_stress,
     "rejections": prove_rejections,
     "verdicts": prove_verdicts,
+    "languages": prove_languages,
     "ranks": prove_ranks,
     "plans": prove_plans,
     "posteriors": prove_posteriors,

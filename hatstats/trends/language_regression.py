@@ -36,11 +36,12 @@ def fit_language_trend(
     ``H_ml = b0 + b'x_ml + u_l + w_weights(m) + v_m + t_weights(m),l + slopes + e_ml``, by REML:
     effects of languages (and of their families, where two or more have several languages here),
     weights, models (where weights have several: reasoning on and off), and weights x language; a
-    slope over weights of each fact about languages, and over languages of
-    each fact about models. Sampling errors enter by what all cells have in common through their
-    items, ``X B X'`` fitted to the covariance of cells that share neither language nor weights, and
-    otherwise as part of the scatter of languages, models and cells; the full covariance gives no
-    weights, since with some hundred items behind many cells it is nearly singular.
+    slope over weights of each fact about languages, and over languages of each fact about models.
+    Standard errors are Kenward and Roger's, who count that variances are estimated from few
+    languages. Sampling errors enter by what all cells have in common through their items, ``X B
+    X'`` fitted to the covariance of cells that share neither language nor weights, and otherwise as
+    part of the scatter of languages, models and cells; the full covariance gives no weights, since
+    with some hundred items behind many cells it is nearly singular.
 
     Parameters
     ----------
@@ -110,6 +111,8 @@ def fit_language_trend(
         terms=names,
         level=tuple(level),
         fit=fit,
+        adjusted=fit.kenward_roger(),
+        freedom=fit.satterthwaite(np.eye(len(names))),
         shared=shared,
         naive=naive,
         design=design,

@@ -92,6 +92,8 @@ class LanguageTrend(LabelledEstimates):
         Of each term: ``language``, ``model``, ``both`` (a cross-level interaction), or ``""``.
     fit : MixedFit
         Rows are cells; effects of languages, weights, models, and slopes.
+    adjusted, freedom : ndarray, (k, k) and (k,)
+        Kenward and Roger's covariance of the coefficients, and Satterthwaite's degrees of freedom.
     shared : ndarray, shape (k, k)
         Covariance that the coefficients have from items which all cells share.
     naive : MixedFit
@@ -126,6 +128,8 @@ class LanguageTrend(LabelledEstimates):
     terms: tuple[str, ...]
     level: tuple[str, ...]
     fit: MixedFit
+    adjusted: Floats
+    freedom: Floats
     shared: Floats
     naive: MixedFit
     design: Design
@@ -146,8 +150,8 @@ class LanguageTrend(LabelledEstimates):
 
     @property
     def covariance(self) -> Floats:
-        """Covariance of the coefficients, (k, k): the mixed model's and what items share."""
-        return np.asarray(self.fit.cov + self.shared)
+        """Covariance of the coefficients, (k, k): Kenward and Roger's, and what items share."""
+        return np.asarray(self.adjusted + self.shared)
 
     @property
     def std_errors(self) -> Floats:
@@ -162,7 +166,8 @@ class LanguageTrend(LabelledEstimates):
         and so for models: where a variance is estimated as zero, Satterthwaite's are too many.
         """
         own = np.diag(self.fit.cov)
-        freedom = self.fit.satterthwaite(np.eye(len(self.terms))) * (self.std_errors**2 / own) ** 2
+        added = 1.0 + np.diag(self.shared) / own
+        freedom = self.freedom * added**2
         sizes = {
             "language": len(self.languages),
             "model": self.design.frame["row_weights"].nunique(),

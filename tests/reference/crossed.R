@@ -1,4 +1,5 @@
-# Crossed random effects, intercepts and slopes, by lme4 with lmerTest's degrees of freedom.
+# Crossed random effects, intercepts and slopes, by lme4 with lmerTest's degrees of freedom and
+# pbkrtest's adjusted covariance.
 # Run: Rscript tests/reference/crossed.R
 
 here_file <- sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))
@@ -7,6 +8,7 @@ source("store.R")
 suppressMessages({
   library(lme4)
   library(lmerTest)
+  library(pbkrtest)
 })
 
 # A panel of languages by models with twins; some cells are missing where `gaps` is set.
@@ -45,6 +47,7 @@ one <- function(d, formula, effects) {
       r = d$r, s = d$s, effects = effects),
     output = list(params = unname(fixef(fit)), cov = unname(as.matrix(vcov(fit))),
       df = unname(summary(fit)$coefficients[, "df"]),
+      kenward_roger = unname(as.matrix(vcovAdj(fit))),
       sd = c(sapply(effects, sd_of), sigma(fit)), criterion = as.numeric(REMLcrit(fit))))
 }
 
@@ -62,4 +65,4 @@ cases <- list(
     (0 + s | language) + (0 + r | weights),
     list(c("language", I), c("weights", I), c("language", "s"), c("weights", "r")))
 )
-store("crossed", c("lme4", "lmerTest"), cases)
+store("crossed", c("lme4", "lmerTest", "pbkrtest"), cases)

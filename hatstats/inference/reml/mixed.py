@@ -88,6 +88,27 @@ class MixedFit:
         variance = np.einsum("qp,pr,qr->q", contrasts, self.cov, contrasts)
         return np.asarray(2.0 * variance**2 / spread, dtype=float)
 
+    def kenward_roger(self) -> Floats:
+        """Covariance (k, k) that knows that variances are estimated, also those that came out zero.
+
+        ``C + 2 C sum_ij W_ij (Q_ij - P_i C P_j) C`` (Kenward and Roger 1997, Biometrics
+        53:983-997), W the inverse expected information on the variances; as pbkrtest's vcovAdj.
+        """
+        kernels = [*(each.products(each) for each in self.effects), np.eye(len(self.y))]
+        whitened = self.inverse @ self.X
+        P = self.inverse - whitened @ self.cov @ whitened.T
+        swept = [P @ kernel for kernel in kernels]
+        information = 0.5 * np.array([[float((a * b.T).sum()) for b in swept] for a in swept])
+        spread = np.linalg.pinv(information, hermitian=True)
+        moved = [kernel @ whitened for kernel in kernels]
+        first = [whitened.T @ each for each in moved]
+        inner = np.zeros_like(self.cov)
+        for i, row in enumerate(spread):
+            for j, weight in enumerate(row):
+                second = moved[i].T @ self.inverse @ moved[j]
+                inner += weight * (second - first[i] @ self.cov @ first[j])
+        return np.asarray(self.cov + 2.0 * self.cov @ inner @ self.cov)
+
     def predict(self, X: Floats, effects: Sequence[Effect]) -> tuple[Floats, Floats]:
         """Best linear prediction of new rows (m,), residual included, and its error (m, m).
 

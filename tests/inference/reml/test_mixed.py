@@ -38,6 +38,8 @@ def test_against_lme4_and_lmertest(name: str) -> None:
     np.testing.assert_allclose(fit.cov, wanted["cov"], rtol=2e-3, atol=1e-7)
     np.testing.assert_allclose(np.sqrt(fit.variances), wanted["sd"], rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose(fit.satterthwaite(np.eye(k)), wanted["df"], rtol=0.01)
+    adjusted = np.sqrt(np.diag(wanted["kenward_roger"]))
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.kenward_roger())), adjusted, rtol=2e-3)
 
 
 def naive_loss(logs: np.ndarray, y: np.ndarray, X: np.ndarray, effects: list[Effect]) -> float:
