@@ -18,14 +18,19 @@ from tests.report.runs import real_analysis
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+START = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+#: Pages that name calls and commands.
+PAGES = "\n".join(
+    [README, START, *(Path(ROOT / "docs" / f"{n}.md").read_text("utf-8") for n in ("calls", "hat"))]
+)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    """Fenced code blocks of the README in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    """Fenced code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
 def normalised(name: str) -> str:
@@ -76,18 +81,19 @@ def test_the_first_printed_result_is_what_the_main_job_prints() -> None:
     assert blocks("text")[0].splitlines() == list(lines)
 
 
-def test_python_of_the_readme_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("page", [README, START], ids=["README.md", "start.md"])
+def test_python_of_the_pages_runs(
+    page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert blocks("python")
+    assert blocks("python", page)
     names: dict[str, object] = {}
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), names)
+    for block in blocks("python", page):
+        exec(compile(block, "page", "exec"), names)
     assert capsys.readouterr().out.strip()
 
 
-def test_every_call_and_verb_of_the_readme_exists() -> None:
+def test_every_call_and_verb_of_the_pages_exists() -> None:
     owners: dict[str, object] = {
         "": hatstats,
         "hs": hatstats,
@@ -100,10 +106,10 @@ def test_every_call_and_verb_of_the_readme_exists() -> None:
         "by_language": hatstats.LanguageTrend,
         "fit": hatstats.HierarchicalFit,
     }
-    calls = re.findall(r"`(?:(\w+)\.)?(\w+)\(", README)
+    calls = re.findall(r"`(?:(\w+)\.)?(\w+)\(", PAGES)
     assert len(calls) >= 12
     assert [(owner, name) for owner, name in calls if not hasattr(owners[owner], name)] == []
-    verbs = set(re.findall(r"\bhatstats ([a-z]+) [A-Z]", README))
+    verbs = set(re.findall(r"\bhatstats ([a-z]+) (?:[A-Z]|mine)", PAGES))
     assert "report" in verbs
     assert verbs <= {command.name for command in app.registered_commands}
 
@@ -121,7 +127,7 @@ def test_every_study_of_the_project_stands_in_the_readme_with_its_licence() -> N
 def test_gate_runs_the_test_command_of_the_readme() -> None:
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     made = [line for line in gate if line.startswith("make ")]
-    assert made == ["make test", "make test-slow", "make lint"]
+    assert made == ["make test", "make test-slow", "make lint", "make docs"]
     assert "make test" in "\n".join(blocks("sh"))
 
 
