@@ -218,9 +218,11 @@ def test_interpreter_and_command_are_what_the_project_file_says() -> None:
 
 def test_types_are_shipped_and_the_licence_is_one() -> None:
     assert (ROOT / "hatstats" / "py.typed").is_file()
-    assert PROJECT["project"]["license"] == "BSD-3-Clause AND CC-BY-4.0"
+    assert PROJECT["project"]["license"] == "BSD-3-Clause AND CC-BY-4.0 AND MIT"
     assert PROJECT["project"]["license-files"] == ["LICENSE", "NOTICE"]
-    assert "known_models.csv" in (ROOT / "NOTICE").read_text(encoding="utf-8")
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert "known_models.csv" in notice
+    assert "hatstats/study/demo" in notice
     licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert licence.startswith("BSD 3-Clause License\n\nCopyright (c) 2026, the hatstats authors\n")
 

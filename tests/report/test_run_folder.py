@@ -31,7 +31,6 @@ from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import write_csv, write_run
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
-# No margins: the claim of non-inferiority has fewer than two degrees of freedom here.
 CLAIMS = ("small_models_not_broken", "progress_over_time")
 FILES = {
     "results.json",
@@ -56,6 +55,7 @@ FILES = {
             "heatmap",
             "claims",
             "decomposition",
+            "margins",
             *(f"specification_{claim}" for claim in CLAIMS),
         )
         for kind in ("pdf", "svg", "png")
@@ -67,6 +67,7 @@ FILES = {
             "scores",
             "pairs",
             "claims",
+            "margins",
             "shares",
             "decompositions",
             "trends",
