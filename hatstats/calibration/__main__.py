@@ -25,6 +25,7 @@ from hatstats.calibration.coverage import (
     coverage,
     tally,
 )
+from hatstats.calibration.curved_panels import panel_coverage_of_means
 from hatstats.calibration.drift import drift
 from hatstats.calibration.languages import contrast_coverage, language_coverage
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
@@ -315,6 +316,13 @@ def prove_ranks(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     yield "ranks", "Sets of ranks of models at equal distances (in standard errors)", rows
 
 
+def prove_aggregate(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
+    """Scores, contrasts and trends from accuracies alone: straight, curved, near the ceiling."""
+    count = max(effort.replicates // 5, 2)
+    rows = panel_coverage_of_means(n_replicates=count, n_jobs=jobs, rng=seed)
+    yield "curved_panels", "Coverage of aggregate HAT, contrasts and a trend of 0", rows
+
+
 def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Predicted and simulated power and standard errors."""
     panels = (PlanPanel(), PlanPanel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
@@ -360,6 +368,7 @@ PROOFS = {
     "verdicts": prove_verdicts,
     "languages": prove_languages,
     "ranks": prove_ranks,
+    "aggregate": prove_aggregate,
     "plans": prove_plans,
     "posteriors": prove_posteriors,
 }

@@ -34,6 +34,11 @@ class PlanAssumptions:
         Shift of the target logit.
     world : str
         How transfer behaves; see `simulate_study`.
+    repeats : int
+        Trials of each wording.
+    wording_correlation : float
+        Correlation of two trials of one wording. With r repeats n trials are worth
+        ``n / (1 + (r - 1) rho)``, and precision follows that number.
 
     Examples
     --------
@@ -46,6 +51,8 @@ class PlanAssumptions:
     spread: float = 1.5
     transfer: float = 0.0
     world: WorldName = "logit_normal"
+    repeats: int = 1
+    wording_correlation: float = 0.0
 
     @classmethod
     def from_pilot(cls, study: Study) -> PlanAssumptions:
@@ -86,7 +93,12 @@ def simulated_scores(
     study = simulate_study(
         assumptions.abilities,
         transfer=[assumptions.transfer] * len(assumptions.abilities),
-        shape=replace(shape, spread=assumptions.spread),
+        shape=replace(
+            shape,
+            spread=assumptions.spread,
+            repeats=assumptions.repeats,
+            wording_correlation=assumptions.wording_correlation,
+        ),
         world=assumptions.world,
         rng=rng,
     )

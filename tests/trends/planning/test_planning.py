@@ -186,3 +186,15 @@ def test_plans_bad_input(make: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make()  # type: ignore[operator]
     assert PlanEffects().level == 0.05
+
+
+def test_precision_follows_the_effective_trials_against_theory() -> None:
+    """Eight trials that are four copies of two wordings each are worth two."""
+    shape, seed = Shape(150, 2, 8), 4
+    copies = PlanAssumptions((0.0, 1.0), repeats=4, wording_correlation=1.0)
+    error = score_precision(copies, shape, n_studies=8, rng=seed)[0]
+    plain = PlanAssumptions((0.0, 1.0))
+    two = score_precision(plain, replace(shape, n_trials=2), n_studies=8, rng=seed)[0]
+    eight = score_precision(plain, shape, n_studies=8, rng=seed)[0]
+    assert error == pytest.approx(two, rel=0.1)
+    assert error > 1.1 * eight
