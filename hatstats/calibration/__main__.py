@@ -63,14 +63,12 @@ class Effort:
     items: int = 20_000
     trials: tuple[int, ...] = (10, 5, 3)
     methods: tuple[Method, ...] = ("latent", "joint", "observed")
-    # Replicates of each coverage.
-    replicates: int = 500
+    replicates: int = 500  # of each coverage
     # Studies per world of the stress test, and their items.
     stress_studies: int = 3
     stress_items: int = 12_000
-    # Replicates of tests and plans of trends, and posterior fits.
-    panels: int = 2_000
-    fits: int = 200
+    panels: int = 2_000  # replicates of tests and plans of trends
+    fits: int = 200  # posterior fits
 
 
 FULL = Effort()
@@ -312,26 +310,24 @@ def prove_ranks(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
         name: rank_coverage(scores, n_replicates=2 * effort.replicates, rng=seed)
         for name, scores in worlds.items()
     }
-    rows = pd.concat(parts, names=["errors"]).reset_index("errors")
-    yield "ranks", "Sets of ranks of models at equal distances (in standard errors)", rows
+    title = "Sets of ranks of models at equal distances (in standard errors)"
+    yield "ranks", title, pd.concat(parts, names=["errors"]).reset_index("errors")
 
 
 def prove_aggregate(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Scores, contrasts and trends from accuracies alone: straight, curved, near the ceiling."""
-    count = max(effort.replicates // 5, 2)
-    rows = panel_coverage_of_means(n_replicates=count, n_jobs=jobs, rng=seed)
-    yield "curved_panels", "Coverage of aggregate HAT, contrasts and a trend of 0", rows
+    title, count = "Coverage of aggregate HAT, contrasts, a trend of 0", effort.replicates // 5 or 2
+    yield "curved_panels", title, panel_coverage_of_means(n_replicates=count, n_jobs=jobs, rng=seed)
 
 
 def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     """Predicted and simulated power and standard errors."""
     panels = (PlanPanel(), PlanPanel(between_sd=0.7, within_sd=0.2, family_sd=0.05))
     power = [
-        power_against_simulation(panel, slope, n_replicates=effort.panels, n_jobs=jobs, rng=seed)
-        for panel, slope in itertools.product(panels, (0.0, 0.02, 0.04, 0.08))
+        power_against_simulation(*both, n_replicates=effort.panels, n_jobs=jobs, rng=seed)
+        for both in itertools.product(panels, (0.0, 0.02, 0.04, 0.08))
     ]
-    table = pd.concat(power, ignore_index=True)
-    yield "power", "Power of a slope, predicted and simulated", table
+    yield "power", "Power of a slope, predicted and simulated", pd.concat(power, ignore_index=True)
     n_studies = max(effort.panels // 2, 2)
     errors = [
         precision_against_simulation(
@@ -339,8 +335,8 @@ def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
         )
         for shape in (Shape(250, 4, 10), Shape(250, 1, 5), Shape(660, 10, 10))
     ]
-    table = pd.concat(errors, ignore_index=True)
-    yield "standard_errors", "Standard error of HAT, predicted and simulated", table
+    title = "Standard error of HAT, predicted and simulated"
+    yield "standard_errors", title, pd.concat(errors, ignore_index=True)
 
 
 def prove_posteriors(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
@@ -348,8 +344,8 @@ def prove_posteriors(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
     ranks = rank_statistics(RankDesign(), n_fits=effort.fits, n_jobs=jobs, rng=seed)
     title = f"Simulation-based calibration of the hierarchical model, {effort.fits} fits"
     yield "posteriors", title, calibration_table(ranks)
-    designs = [WorldDesign(world) for world in _WORLDS]
-    table = wrong_worlds(designs, n_replicates=max(effort.fits // 2, 1), n_jobs=jobs, rng=seed)
+    designs, count = [WorldDesign(world) for world in _WORLDS], max(effort.fits // 2, 1)
+    table = wrong_worlds(designs, n_replicates=count, n_jobs=jobs, rng=seed)
     title = "Hierarchical model in worlds of known truth, eight models, 250 items"
     yield "posteriors_in_worlds", title, table
 
