@@ -137,6 +137,11 @@ def runs_apart(runs: Iterable[Run]) -> tuple[dict[tuple[str, str, str], Kept], l
                 f"{benchmark}: runs of {model} differ in {', '.join(sorted(conditions))}: kept "
                 f"apart as {shown}."
             )
+        if draws:
+            notes.append(
+                f"{benchmark}: runs of {model} differ in {', '.join(sorted(draws))}: taken as "
+                "wordings of the same items."
+            )
         mixed = any(UNKNOWN in each and len(each) > 1 for each in languages.values())
         if mixed or (model, benchmark) in repeated:
             notes.append(

@@ -12,7 +12,7 @@ from hatstats.logs.pool import Part, Pool
 from hatstats.logs.readers.plain import find_fields, wide_columns
 from hatstats.logs.readers.reader import Rows
 from hatstats.logs.readers.schema import NAMES, Choices, Field, LeftOut
-from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values
+from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values, refuse_parts
 
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
@@ -109,7 +109,14 @@ class Counter:
             file = str((first and first[0].get(FILE)) or rows.files[0])
             return self.original(plain_path(file).split("::")[0])
 
-        return read(values, marks, where, path)
+        marks = read(values, marks, where, path)
+        if column == "share":
+            table = self._responses(engine, rows, False, marks)[0]
+            parts = table.filter(table.reason == count.REASONS["neither"])
+            shown = engine.fetch(parts.select("score", "trials").limit(1)).to_pylist()
+            odd = engine.fetch(parts.aggregate(n=parts.count())).to_pylist()[0]["n"]
+            refuse_parts(shown, int(odd), sum(n for _, n in values), where, path)
+        return marks
 
     def _responses(
         self, engine: Engine, rows: Rows, named: bool, marks: Marks | None = None

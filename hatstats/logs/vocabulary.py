@@ -8,7 +8,7 @@ is refused with the values and what to say about them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hatstats.errors import DataError
@@ -125,6 +125,29 @@ def read_shares(
             )
         return replace(marks, scale=100.0)
     return marks
+
+
+def refuse_parts(
+    shown: Sequence[Mapping[str, object]],
+    odd: int,
+    total: int,
+    where: Callable[[], str],
+    column: str,
+) -> None:
+    """An error where shares of the trials of an item are often no whole number of answers.
+
+    `shown` has the `score` and the `trials` of one of the `odd` rows among `total`.
+    """
+    if odd < _FEW or odd <= _RARE * total:
+        return
+    first = shown[0]
+    raise DataError(
+        f"{odd} of {total} shares are no whole number of right answers, as {first['score']} of "
+        f"{first['trials']:g} trials.",
+        file=where(),
+        column=column,
+        hint="write right answers as n_correct, or shares with all their digits.",
+    )
 
 
 def _known(value: str, marks: Marks) -> bool:

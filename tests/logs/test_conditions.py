@@ -128,8 +128,9 @@ def test_prompts_that_differ_are_wordings_where_nothing_else_is_known(tmp_path: 
         for language in LANGUAGES:
             path = tmp_path / "org__a" / f"samples_xnli_{language}_{day}.jsonl"
             samples(path, answers(30, seed=number), prompt_hash=f"hash-{number}")
-    counts = hatstats.convert_logs(tmp_path).study.counts
-    assert sorted(counts["prompt"].unique()) == ["hash-0", "hash-1"]
+    done = hatstats.convert_logs(tmp_path)
+    assert sorted(done.study.counts["prompt"].unique()) == ["hash-0", "hash-1"]
+    assert any("differ in prompt_hash: taken as wordings" in note for note in done.notes)
 
 
 def test_models_in_one_folder_keep_their_names(tmp_path: Path) -> None:

@@ -140,6 +140,21 @@ def test_proportions_with_their_numbers_are_counts(
     assert study.data_kind == ("item" if by_item else "aggregate")
 
 
+@pytest.mark.parametrize("given", ["n_trials", "n_samples"])
+def test_means_of_repeats_are_counts_or_refused(given: str, tmp_path: Path) -> None:
+    """A share of three trials that was rounded says no count, so that no row is dropped for it."""
+    frame = quiz()
+    table = frame.assign(score=frame["correct"] / 4, **{given: 4}).drop(columns="correct")
+    table.to_csv(tmp_path / "exact.csv", index=False)
+    study = hatstats.convert_logs(tmp_path / "exact.csv", fields={"n_trials": given}).study
+    assert cells(study) == {key: (n, 4 * m) for key, (n, m) in truth(frame).items()}
+    table.assign(score=table["score"].map({0: 0, 0.25: 0.33})).to_csv(
+        tmp_path / "rounded.csv", index=False
+    )
+    with pytest.raises(DataError, match=r"no whole number of right answers, as 0\.33 of 4"):
+        hatstats.convert_logs(tmp_path / "rounded.csv", fields={"n_trials": given})
+
+
 def test_numbers_that_are_no_proportions_are_refused() -> None:
     with pytest.raises(DataError, match="neither proportions nor per cent"):
         read_shares([("0.5", 3), ("40", 3)], Marks(), lambda: "f.csv", "acc")

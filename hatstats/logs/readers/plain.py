@@ -194,7 +194,8 @@ def _share(field: Field, have: set[str], columns: Collection[str], choices: Choi
     A number beside the score of a single answer is no number of trials, unless it says so.
     """
     averaged = plain_name(field.paths[0]) in {"accuracy", *OTHER_NAMES["accuracy"][0]}
-    several = "n_trials" in have and ("n_trials" in columns or "item" not in have)
+    said = "n_trials" in columns or "n_trials" in choices.fields
+    several = "n_trials" in have and (said or "item" not in have)
     if field.column != "correct" or not averaged or not several or "n_correct" in have:
         return field
     return field if "correct" in choices.fields else Field("share", field.paths)
