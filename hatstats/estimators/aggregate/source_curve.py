@@ -19,16 +19,23 @@ from hatstats.inference.arrays import Floats
 
 #: Fewest models for one bend, and for two, which follow chance effects of fewer.
 ONE_BEND, TWO_BENDS = 10, 20
+#: Least distance of two knots, as a share of the range of the models.
+_APART = 0.01
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 
 
 def knots_of(source: Floats) -> Floats:
     """Knots (K,) for the source logits (M,) of a benchmark, at their quantiles; none for few."""
-    distinct = np.unique(source).size
-    if distinct < ONE_BEND:
+    distinct = np.unique(source)
+    if distinct.size < ONE_BEND:
         return np.zeros(0)
-    levels = (0.05, 0.35, 0.65, 0.95) if distinct >= TWO_BENDS else (0.1, 0.5, 0.9)
-    return np.asarray(np.quantile(source, levels), dtype=float)
+    levels = (0.05, 0.35, 0.65, 0.95) if distinct.size >= TWO_BENDS else (0.1, 0.5, 0.9)
+    # Many models with one accuracy, as at the ceiling, would put two knots into one place.
+    for values in (source, distinct):
+        knots = np.asarray(np.quantile(values, levels), dtype=float)
+        if np.diff(knots).min() > _APART * np.ptp(distinct):
+            return knots
+    return np.zeros(0)
 
 
 def bends(x: Floats, knots: Floats, order: int = 3) -> Floats:

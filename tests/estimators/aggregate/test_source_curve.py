@@ -94,6 +94,22 @@ def test_sensitivity_to_the_slope_stands_beside() -> None:
     assert table["difference"].abs().max() > 0.01
 
 
+@pytest.mark.parametrize("tied", [0.05, 0.9, 1.0])
+def test_many_models_of_one_accuracy_leave_knots_apart(tied: float) -> None:
+    """Quantiles of source logits tie there, and knots in one place have no bend between them."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"model": [f"m{index:02d}" for index in range(54)], "family": ""})
+    source = np.concatenate([rng.uniform(0.3, 0.85, 30), np.full(24, tied)])
+    z = logit(np.minimum(source, 0.97))
+    target = expit(z - 0.6 + 0.4 * z**2 + rng.normal(0, 0.1, 54))
+    accuracy = np.column_stack([source, rng.binomial(500, target) / 500])
+    profile = fit_aggregate(aggregate_study(table, accuracy, n_trials=500))
+    knots = knots_of(profile.parts[0].source)
+    assert knots.size == 4 and np.diff(knots).min() > 0.01
+    assert np.isfinite(bends(np.linspace(-4.0, 6.0, 9), knots)).all()
+    assert np.isfinite(profile.p_curved)
+
+
 def test_bends_are_straight_outside_and_smooth_inside_against_theory() -> None:
     knots = np.array([-1.8, -0.6, 0.6, 1.8])
     outside = bends(np.array([3.0, 4.0, 5.0, -3.0, -4.0]), knots)
