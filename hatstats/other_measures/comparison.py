@@ -200,11 +200,5 @@ def _by_language(
     names = [[side] if isinstance(side, str) else list(side) for side in sides]
     each = scores.by("language", models=[*names[0], *names[1]], each_model=True)
     table = each.between(*sides, conf_level, rng=rng)
-    values = each.params
-    for position, (label, group) in enumerate(zip("ab", names, strict=True)):
-        mean = [
-            np.mean([values[name, language] for name in group]) for language in table["language"]
-        ]
-        table.insert(1 + position, label, mean)
     table.insert(0, "measure", measure)
     return table

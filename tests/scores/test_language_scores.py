@@ -219,6 +219,29 @@ def test_compare_models_agrees_with_the_scores() -> None:
     assert max(map(len, found.summary().splitlines())) <= 80
 
 
+def test_sides_are_on_the_benchmarks_of_their_difference() -> None:
+    """Model a was not asked in Swahili on y: there is no difference of it, and no side."""
+    study = two_benchmarks()
+    counts = study.counts
+    missing = (counts["model"] == "a") & (counts["benchmark"] == "y") & (counts["language"] == "sw")
+    profile = hs.fit_profile(replace(study, counts=counts[~missing]), method="observed")
+    table = hs.compare_models(profile, "b", "a", rng=1).table
+    np.testing.assert_allclose(table["a"] - table["b"], table["estimate"], atol=1e-12)
+    cells = profile.hat().cells.set_index(["model", "benchmark", "language"])["estimate"]
+    row = table.set_index(["measure", "language"]).loc[("HAT", "sw")]
+    assert row["a"] == pytest.approx(cells["b", "x", "sw"], rel=1e-12)
+
+
+def test_a_language_alone_on_a_benchmark_is_no_distance_from_a_mean() -> None:
+    study = two_benchmarks()
+    counts = study.counts
+    others = (counts["benchmark"] == "y") & counts["language"].isin(["yo", "ar"])
+    scores = hs.fit_profile(replace(study, counts=counts[~others]), method="observed").hat()
+    cells = scores.cells.groupby(["benchmark", "language"])["estimate"].mean()
+    found = scores.by("language").against_mean(rng=1).set_index("language")["estimate"]
+    assert found["sw"] == pytest.approx(cells["x", "sw"] - cells["x"].mean(), rel=1e-12)
+
+
 def test_compare_models_in_one_language_says_it_once() -> None:
     profile = hs.fit_profile(two_benchmarks().select(benchmarks="x"), method="observed")
     found = hs.compare_models(profile, "a", "b", languages="sw", rng=1)

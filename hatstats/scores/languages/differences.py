@@ -80,7 +80,8 @@ class ComparedLanguages(LabelledEstimates):
         """Each group less the mean of all languages: which are left behind, and which ahead.
 
         The mean is that of the languages of the same benchmarks (and of the same model, where each
-        has its own scores), the group's own among them.
+        has its own scores), the group's own among them. Benchmarks that have this group alone say
+        nothing of it and do not count.
 
         Parameters
         ----------
@@ -106,7 +107,9 @@ class ComparedLanguages(LabelledEstimates):
         2  t03 - mean     0.013       0.430
         """
         means, names = self._benchmark_means(), self.names
-        has = self._has[:, :, None]
+        # Alone on a benchmark a group is the mean, and no others are there to be compared with.
+        apart = self._has & (np.abs(self.parts - means) > 1e-12).any(axis=2)
+        has = np.where(apart.any(axis=1, keepdims=True), apart, self._has)[:, :, None]
         rows = np.where(has, self.parts - means, 0.0).sum(axis=1) / has.sum(axis=1)
         table = self._differences([f"{name} - mean" for name in names], rows, conf_level, rng)
         return self._labelled(table)
@@ -182,8 +185,8 @@ class ComparedLanguages(LabelledEstimates):
                 raise DataError(text, column=self.column, value=name, hint=hint)
         return [known.index(name) for name in names_of(group)]
 
-    def _difference(self, a: Sequence[int], b: Sequence[int]) -> Floats:
-        """Weights (U,) of the mean of some estimates less others, on the benchmarks of all."""
+    def _sides(self, a: Sequence[int], b: Sequence[int]) -> Floats:
+        """Weights (2, U) of the means of some estimates and others, on the benchmarks of all."""
         shared = self._has[[*a, *b]].all(axis=0)
         if not shared.any():
             names = self.names
@@ -192,8 +195,12 @@ class ComparedLanguages(LabelledEstimates):
                 column=self.column,
                 hint="compare those of one benchmark.",
             )
-        sides = [self.parts[list(side)][:, shared].mean(axis=(0, 1)) for side in (a, b)]
-        return np.asarray(sides[0] - sides[1])
+        return np.array([self.parts[list(side)][:, shared].mean(axis=(0, 1)) for side in (a, b)])
+
+    def _difference(self, a: Sequence[int], b: Sequence[int]) -> Floats:
+        """Weights (U,) of the first mean of `_sides` less the second."""
+        first, second = self._sides(a, b)
+        return np.asarray(first - second)
 
     def between(
         self,
@@ -217,7 +224,8 @@ class ComparedLanguages(LabelledEstimates):
         Returns
         -------
         DataFrame
-            Tidy rows by language with `p_adjusted`, for the languages that all these models have.
+            Tidy rows by language with the values `a` and `b` and `p_adjusted`, for the languages
+            that all these models have, on the benchmarks where they have them.
 
         Raises
         ------
@@ -245,13 +253,16 @@ class ComparedLanguages(LabelledEstimates):
         for group in dict.fromkeys(self.groups[self.column]):
             keys = [[(name, group) for name in side] for side in sides]
             if all(key in place for side in keys for key in side):
-                rows.append(self._difference(*([place[key] for key in side] for side in keys)))
+                rows.append(self._sides(*([place[key] for key in side] for side in keys)))
                 found.append(group)
         if not rows:
             raise DataError("these models share no language", column="models", hint="name others.")
         terms = [f"{group_name(a)} - {group_name(b)} in {group}" for group in found]
-        table = self._differences(terms, np.array(rows), conf_level, rng)
+        both = np.array(rows)
+        table = self._differences(terms, both[:, 0] - both[:, 1], conf_level, rng)
         table.insert(0, self.column, found)
+        table.insert(1, "a", both[:, 0] @ self.unit_values)
+        table.insert(2, "b", both[:, 1] @ self.unit_values)
         return table
 
     def pairs(self, conf_level: float = 0.95, *, rng: RandomSource = None) -> pd.DataFrame:

@@ -105,7 +105,8 @@ def test_many_models_of_one_accuracy_leave_knots_apart(tied: float) -> None:
     accuracy = np.column_stack([source, rng.binomial(500, target) / 500])
     profile = fit_aggregate(aggregate_study(table, accuracy, n_trials=500))
     knots = knots_of(profile.parts[0].source)
-    assert knots.size == 4 and np.diff(knots).min() > 0.01
+    assert knots.size == 4
+    assert np.diff(knots).min() > 0.01
     assert np.isfinite(bends(np.linspace(-4.0, 6.0, 9), knots)).all()
     assert np.isfinite(profile.p_curved)
 
