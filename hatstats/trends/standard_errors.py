@@ -28,7 +28,7 @@ ModelScope = Literal["models like these", "these models"]
 LIKE_MODELS: ModelScope = "models like these"
 THESE_MODELS: ModelScope = "these models"
 
-#: Fewest degrees of freedom at which a sandwich is a standard error, and a verdict is given.
+#: Fewest degrees of freedom at which a sandwich is printed as a standard error of a trend.
 LEAST_DF = 2.0
 #: Bootstrap and permutation draws where they are not enumerated.
 DRAWS = 1_999

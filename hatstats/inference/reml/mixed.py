@@ -66,10 +66,17 @@ class MixedFit:
     inverse: Floats
     deviance: float
 
+    def _kernels(self) -> list[Floats]:
+        """Kernels (n, n) of the effects with a mean diagonal of 1.
+
+        In the units of a covariate, information on the variances would be singular to rounding.
+        """
+        return [each.products(each) / max(np.mean(each.x**2), 1e-300) for each in self.effects]
+
     def satterthwaite(self, L: Any) -> Floats:
         """Degrees of freedom (q,) of contrasts `L` (q, k); NaN without a definite information."""
         contrasts = np.atleast_2d(np.asarray(L, dtype=float))
-        kernels = [each.products(each) for each in self.effects]
+        kernels = self._kernels()
         active = [k for k, value in enumerate(self.variances[:-1]) if value > 0.0]
         whitened = self.inverse @ self.X
         P = self.inverse - whitened @ self.cov @ whitened.T
@@ -94,7 +101,7 @@ class MixedFit:
         ``C + 2 C sum_ij W_ij (Q_ij - P_i C P_j) C`` (Kenward and Roger 1997, Biometrics
         53:983-997), W the inverse expected information on the variances; as pbkrtest's vcovAdj.
         """
-        kernels = [*(each.products(each) for each in self.effects), np.eye(len(self.y))]
+        kernels = [*self._kernels(), np.eye(len(self.y))]
         whitened = self.inverse @ self.X
         P = self.inverse - whitened @ self.cov @ whitened.T
         swept = [P @ kernel for kernel in kernels]

@@ -85,6 +85,26 @@ def test_against_a_naive_likelihood(seed: int) -> None:
     )
 
 
+@pytest.mark.parametrize("unit", [1e-4, 1e4, 1e9])
+def test_units_of_a_covariate_do_not_matter(unit: float) -> None:
+    """As for numbers of parameters or articles, of which the formula takes no logarithm."""
+    rng = np.random.default_rng(8)
+    language, model = (part.ravel()[:75] for part in np.indices((10, 8)))
+    x, z = rng.normal(size=10)[language], rng.normal(size=8)[model]
+    y = 0.3 * x + rng.normal(size=10)[language] * (1 + z) + rng.normal(size=8)[model] * (1 + x)
+    y = y + 0.5 * rng.normal(size=75)
+
+    def errors(unit: float) -> np.ndarray:
+        X = np.column_stack([np.ones(75), unit * x, z])
+        effects = [Effect("language", language, np.ones(75)), Effect("model", model, np.ones(75))]
+        effects += [Effect("z", language, z), Effect("x", model, unit * x)]
+        fit = fit_mixed(y, X, effects)
+        sizes = np.sqrt(np.diag(fit.kenward_roger())) * [1.0, unit, 1.0]
+        return np.concatenate([sizes, fit.satterthwaite(np.eye(3))])
+
+    np.testing.assert_allclose(errors(unit), errors(1.0), rtol=1e-5)
+
+
 def test_prediction_of_a_row_of_the_data_shrinks_it() -> None:
     rng = np.random.default_rng(4)
     groups = np.repeat(np.arange(12), 5)
