@@ -47,7 +47,7 @@ def in_flags(text: str) -> str:
         named = [" ".join(f"{name}={value}".split()) for _, name, _, value in pairs]
         return " ".join(f"{flag} {shlex.quote(pair)}" for pair in named)
 
-    text = re.sub(r"(settings|fields)=\{(.*?)\}", flags, text, flags=re.DOTALL)
+    text = re.sub(r"(settings|fields)=\{((?:[^{}]|\{\w*\})*)\}", flags, text)
     text = re.sub(r"\b(format|backend)='(plain|duckdb)'", r"--\1 \2", text)
     text = re.sub(r"\b(method|reference|scope)=(?:'([\w:.-]+)'|('[^']+'))", r"--\1 \2\3", text)
     return text.replace("strict=True", "--strict").replace(

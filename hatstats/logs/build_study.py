@@ -117,7 +117,8 @@ def _paired(
 
 def _family_of(benchmark: str) -> Family | None:
     """Declared family of a benchmark, variants of its protocol included."""
-    found = [family for family in FAMILIES if f"{benchmark}_".startswith(f"{family.benchmark}_")]
+    plain = benchmark.casefold().replace("-", "_").replace(" ", "_")
+    found = [family for family in FAMILIES if f"{plain}_".startswith(f"{family.benchmark}_")]
     return max(found, key=lambda family: len(family.benchmark), default=None)
 
 

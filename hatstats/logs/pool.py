@@ -69,7 +69,7 @@ class Pool:
             spoken[str(name)].append(str(language))
         asked = alike_names(spoken)
         self.notes += asked
-        self.set_aside("language = ''", "; ".join([NO_LANGUAGE, *asked]))
+        self.set_aside("language = ''", "; ".join([NO_LANGUAGE, *asked]).rstrip("."))
         self._note_losses()
         self._drop_questions()
         self._drop_repeats()

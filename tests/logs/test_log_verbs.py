@@ -96,6 +96,7 @@ def test_errors_of_the_command_line_speak_of_its_options() -> None:
         "use --method joint, --scope 'wordings like these'."
     )
     assert in_flags("settings={'n_trials@xnli': 'N'}") == "--set n_trials@xnli=N"
+    assert in_flags("settings={'task': 'q_{language}'}.") == "--set 'task=q_{language}'."
 
 
 def test_a_dry_run_says_all_and_writes_nothing(tmp_path: Path) -> None:

@@ -375,6 +375,16 @@ def test_every_format_with_responses_and_targets_is_graded_anew(
     assert exact.study.counts["n_correct"].sum() == 0
 
 
+def test_a_mapped_field_of_documents_is_used_or_said(tmp_path: Path) -> None:
+    inspect_logs(tmp_path)
+    fields = {"item": "uuid", "wording": "nowhere"}
+    done = hatstats.convert_logs(tmp_path, fields=fields)
+    plain = hatstats.convert_logs(tmp_path)
+    assert set(done.study.counts["item"]) != set(plain.study.counts["item"])
+    assert cells(done.study) == cells(plain.study)
+    assert any("'nowhere' as wording is in no answer" in note for note in done.notes)
+
+
 def test_a_format_without_responses_is_not_graded_anew(tmp_path: Path) -> None:
     record = {"en": 0.9, "en:std": 0.3, "sw": 0.5, "sw:std": 0.5, "score:std": 0.4, "score": 0.6}
     (tmp_path / "mgsm_a.json").write_text(json.dumps(record, indent=1))

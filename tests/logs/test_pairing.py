@@ -11,6 +11,7 @@ import pytest
 import hatstats
 from hatstats.errors import DataError
 from tests.logs.cases import answers, cells, quiz, samples, truth
+from tests.logs.writers import write_lines
 
 DAY = "2026-03-01T10-00-00.000001"
 
@@ -43,6 +44,31 @@ def test_items_of_languages_with_questions_of_their_own_never_pair(
     paired = hatstats.convert_logs(tmp_path, settings={**given, f"pair@{benchmark}": "yes"})
     assert paired.study.data_kind == "item"
     assert cells(paired.study) == expected
+
+
+def test_a_table_names_such_a_family_as_it_likes(tmp_path: Path) -> None:
+    frame = quiz().assign(benchmark="MultiBLiMP")
+    frame.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert done.study.data_kind == "aggregate"
+    assert cells(done.study) == truth(frame)
+
+
+def test_a_mapped_name_of_items_pairs_rows_in_another_order(tmp_path: Path) -> None:
+    """Rows of samples that stand in another order in German pair by the field that is mapped."""
+    scores = answers(20, 40, seed=1)
+    for language, order in (("en", range(40)), ("de", range(39, -1, -1))):
+        path = tmp_path / "org__a" / f"samples_trivia_{language}_{DAY}.jsonl"
+        rows = [{"doc_id": n, "doc": {"key": f"k{i}"}, "filtered_resps": ["x"], "metrics": ["acc"],
+                 "acc": scores[i]} for n, i in enumerate(order)]  # fmt: skip
+        path.parent.mkdir(exist_ok=True)
+        write_lines(path, rows)
+    counts = hatstats.convert_logs(tmp_path, fields={"item": "doc.key"}).study.counts
+    by_item = counts.pivot_table("n_correct", "item", "language")
+    assert sorted(by_item.index) == sorted(f"k{i}" for i in range(40))
+    assert (by_item["en"] == by_item["de"]).all()
+    done = hatstats.convert_logs(tmp_path, fields={"item": "doc.nothing"})
+    assert any("'doc.nothing' as item is not used" in note for note in done.notes)
 
 
 @pytest.mark.parametrize("correlated", [True, False])

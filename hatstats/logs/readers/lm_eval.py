@@ -95,6 +95,13 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         task = choices.task(name)
         record = folders[folder].get(date, {})
         fields, items_named = _fields(preview, task, choices)
+        used = {path for each in fields for path in each.paths}
+        for column, path in choices.fields.items():
+            if path not in used:
+                notes[
+                    f"{task.benchmark}: {path!r} as {column} is not used: samples of lm-eval take "
+                    "item and correct from fields that they have."
+                ] = None
         asked, graded = _responses(preview)
         if asked > graded:
             notes[
@@ -148,6 +155,13 @@ def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field
     offered = _scores(preview.first)
     score = offered.get(pick_score(offered, choices), "metric?")
     found = [item, Field("filter", ("filter",)), Field("correct", (score,))]
+    mapped = {
+        column: path
+        for column, path in choices.fields.items()
+        if column in ("item", "correct") and value_at(preview.first, path) is not None
+    }
+    found = [Field(f.column, (mapped[f.column],)) if f.column in mapped else f for f in found]
+    items_named |= "item" in mapped
     columns = ("source_language",) if task.language else ("language", "source_language")
     return (*found, *_LAYOUT.fields(preview.first, *columns)), items_named
 

@@ -178,20 +178,26 @@ class Layout:
         known = {"benchmark": task.benchmark, **known}
         found: list[Record | LeftOut | Note] = []
         names: dict[str, dict[str, None]] = defaultdict(dict)
+        unused = dict(choices.fields)
         for entry in entries:
             if isinstance(entry, LeftOut | Note):
                 found.append(entry)
                 continue
-            paths = {name: getattr(self, name) for name in _COLUMNS}
+            mapped = {n: (path,) for n, path in choices.fields.items() if text_at(entry, path)}
+            unused = {n: path for n, path in unused.items() if n not in mapped}
+            own = {name: mapped.get(name) or getattr(self, name) for name in _COLUMNS}
+            spoken = (text_at(entry, path) for path in own.pop("language"))
+            item = text_at(entry, *own.pop("item")) or ""
             record: Record = {**known}
-            record |= {n: text for n, each in paths.items() if (text := text_at(entry, *each))}
-            spoken = (text_at(entry, path) for path in self.language)
+            record |= {n: text for n, each in own.items() if (text := text_at(entry, *each))}
             language = first_language(*spoken, known.get("language", "")) or task.language
-            item = text_at(entry, *self.item) or str(len(names[language]))
+            item = item or str(len(names[language]))
             names[language][item] = None
             if how:
                 record["correct"] = text_of(self.share(entry, how))
             found.append({**record, "language": language, "item": item})
+        found += [Note(f"{known['benchmark']}: {path!r} as {name} is in no answer: not used.")
+                  for name, path in unused.items()]  # fmt: skip
         short = {language: dict(zip(ids, common_ids([*ids], language), strict=True))
                  for language, ids in names.items()}  # fmt: skip
         for each in found:
@@ -200,7 +206,16 @@ class Layout:
             yield each
 
 
-_COLUMNS = ("model", "prompt", "wording", "correct", "source_language", "config")
+_COLUMNS = (
+    "language",
+    "item",
+    "model",
+    "prompt",
+    "wording",
+    "correct",
+    "source_language",
+    "config",
+)
 
 
 def value_at(record: object, path: str, task: str = "") -> Any:
