@@ -102,7 +102,7 @@ class ItemProfile(TransferProfile):
         """What a latent fit takes for granted, since few trials cannot show it."""
         few = [
             f" Intervals take hardness to be smooth: with about {found:.2g} effective trials of an "
-            f"item of {part.benchmark} two humps of it, or a few levels, would seldom show."
+            f"item of {part.benchmark} two clusters of it, or a few levels, would seldom show."
             for part in self.counts
             if self.method == "latent" and (found := np.median(part.effective_trials)) < _FEW_TRIALS
         ]

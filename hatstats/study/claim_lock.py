@@ -65,7 +65,7 @@ class Registration(Printed):
 
     def lines(self) -> tuple[str, ...]:
         """Say it in plain sentences, one a line."""
-        head = f"Claims {self.hash[:12]}"
+        head = f"Claims (fingerprint {self.hash[:12]})"
         if not self.locked_on:
             return (f"{head}, not locked: exploratory.",)
         kept = "as locked" if not self.deviations else f"locked as {self.locked_hash[:12]}"
@@ -150,7 +150,7 @@ def registration(study: Study) -> Registration:
     --------
     >>> import hatstats as hs
     >>> hs.registration(hs.simulate_study([0.0], rng=1)).lines()
-    ('Claims 4f53cda18c2b, not locked: exploratory.',)
+    ('Claims (fingerprint 4f53cda18c2b), not locked: exploratory.',)
     """
     study = as_study(study, "registration")
     file = study.files[0].parent / LOCK if study.files else None

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -39,6 +40,7 @@ from hatstats.report.figures.layout import name_some, short_names, shorten
 from hatstats.report.figures.profile_plots import MOST_BARS, ONE_PANEL
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import (
+    COLOURS,
     FAMILY_LOOK,
     FORMATS,
     OTHER,
@@ -353,6 +355,8 @@ def test_a_heatmap_has_a_cell_for_each_model_and_language() -> None:
     assert "weakly identified" in caption(weak)
     missing = heatmap(cells[~((cells["model"] == "c") & (cells["language"] == "x"))])
     assert len(missing.texts) == 5
+    # A page in dark colours exchanges those of `COLOURS`: not in cells, which stay as they are.
+    assert not {to_hex(str(text.get_color())) for text in axes.texts} & set(COLOURS)
 
 
 def test_a_matrix_of_ranks_colours_the_pairs_that_surely_differ() -> None:

@@ -219,6 +219,22 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
     assert texts == [str(row["statement"]), "No estimate.", "One family only"]
 
 
+def test_the_page_promises_no_families_series_or_choices_that_there_are_not() -> None:
+    plain = results(4)
+    claims = plain.claims.iloc[:1].assign(n_clusters=0, n_series=4, n_series_above=0)
+    first = plain.specification["choice"].iloc[0]
+    alone = plain.specification[plain.specification["choice"] == first]
+    full = page_of(replace(plain, claims=claims), BLANK)
+    quick = page_of(replace(plain, claims=claims, specification=alone), BLANK)
+    assert "4 series of models, none of them above the threshold" in quick
+    assert "0 families" not in quick
+    said = "Only the analysis as reported was made"
+    assert said in quick
+    assert said not in full
+    assert 'id="caption-specification"' in full
+    assert 'id="caption-specification"' not in quick
+
+
 def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
     drawn = next(figures_of(results(4)))
     text = figure_bytes(drawn.figure, "svg").decode()

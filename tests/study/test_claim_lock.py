@@ -63,7 +63,8 @@ def test_a_lock_makes_claims_confirmatory_and_reports_changes(tmp_path: Path) ->
     assert file == tmp_path / "s" / "claims.lock"
     kept = registration(read_study(tmp_path / "s"))
     assert kept.status == {"up": "confirmatory", "big": "confirmatory"}
-    assert kept.lines() == (f"Claims {claims_hash(study.claims)[:12]}, as locked on 2026-01-02.",)
+    shown = f"Claims (fingerprint {claims_hash(study.claims)[:12]}), as locked on 2026-01-02."
+    assert kept.lines() == (shown,)
 
     new = {**CLAIM, "name": "new"}
     changed = study_folder(tmp_path / "s", {**CLAIM, "threshold": 0.02, "level": 0.1}, new)

@@ -21,7 +21,10 @@ from hatstats.report.results.plotted import (
 MOST_ROWS = 30
 #: Numbers are written in cells up to this number of columns.
 _MOST_WRITTEN = 16
-_DIVERGING = LinearSegmentedColormap.from_list("less", ["#d55e00", "#f7f7f7", "#0072b2"], 64)
+#: Cells keep their colours on a dark page, and so must what is written in them: these are a shade
+#: away from the colours that the page exchanges (`style.COLOURS`).
+_DIVERGING = LinearSegmentedColormap.from_list("less", ["#d45e00", "#f7f7f7", "#0071b2"], 64)
+_ON_PALE, _ON_DEEP = "#20242a", "#fefefe"
 _ROW = 0.15
 
 
@@ -73,7 +76,7 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
             dark = values[row, column] > low + 0.62 * (high - low)
             axes.text(column + 0.5, row + 0.5, f"{values[row, column]:.2f}", ha="center",
                       va="center", fontsize=style.points(0.7), label="_value",
-                      color=style.PAPER if dark else style.INK)  # fmt: skip
+                      color=_ON_DEEP if dark else _ON_PALE)  # fmt: skip
     _frame(
         axes,
         layout.short_names(shown.index, 34),
@@ -165,8 +168,8 @@ def ranks(
     all_sure = int((pairs["p_adjusted"] <= 1.0 - conf_level).sum())
     sheet.describe(
         f"Score of the row's model less that of the column's, in colour where they surely differ "
-        f"({level} for all pairs at once); white: maybe equal. In brackets: the ranks that the "
-        f"data leave each model.{part}",
+        f"({level} for all pairs at once); no colour: maybe equal. In brackets: the ranks that "
+        f"the data leave each model.{part}",
         f"Matrix of {len(names)} models, best first: {all_sure} of {len(pairs)} pairs surely "
         "differ.",
     )

@@ -15,7 +15,7 @@ CAPTIONS = {
     "scores": (
         "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
         "{smoothing}{trials} Rank: those that the data leave each model, all at once ({level}). "
-        "{leader}."
+        "{leader}: a test of the first rank alone, which can leave it to fewer models."
     ),
     "pairs": (
         "The highest score less those that follow, {study}. p is that of one difference alone, p "
@@ -54,8 +54,8 @@ CAPTIONS = {
         "p that a method can give."
     ),
     "leverage": (
-        "Influential families, {study}: the share of each in the information on each trend. A "
-        "share near 100 % says that one family decides."
+        "Influential families, {study}. Share: that of each in the information on a trend; near "
+        "100 % one family decides."
     ),
     "influence": (
         "Influential models: those whose removal moves each trend most, {study}. DFBETAS: the "

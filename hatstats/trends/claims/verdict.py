@@ -180,7 +180,7 @@ class Verdict:
         mean = "" if np.isnan(self.within) else f" {self.within:.3f}"
         if not np.isnan(self.within_low):
             mean += f" [{self.within_low:.3f}, {self.within_high:.3f}]"
-        above = f"{self.n_series_above} of them above the threshold"
+        above = f"{self.n_series_above or 'none'} of them above the threshold"
         return f"within {self.n_series} series{mean}, {above}"
 
     def summary(self) -> str:
