@@ -101,6 +101,8 @@ def responses(
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
+    if "share" in found and "n_trials" not in found:
+        found["n_trials"] = _said_trials(found, values or {})
     branches = [(_missing(found[name]), REASONS[name]) for name in NAMES[:-1] if name in found]
     grown: dict[str, ir.Value] = {}
     if "correct" not in found:
@@ -237,6 +239,20 @@ def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str
 
 def _is_number(text: str) -> bool:
     return text.removeprefix("-").replace(".", "", 1).isdigit()
+
+
+def _said_trials(found: Mapping[str, ir.Value], said: Mapping[str, str]) -> ir.Value:
+    """Trials as a user says them: of a benchmark and language, of one of them, or of all."""
+    import ibis
+
+    branches, rest = [], ibis.literal(said.get("n_trials"), type="string")
+    for name in sorted(said, key=lambda name: "/" not in name):
+        _, _, place = name.partition("n_trials@")
+        names = [found[n] for n in ("benchmark", "language") if n in found]
+        if len(names) == 2:
+            names.insert(0, names[0] + "/" + names[1])
+        branches += [(each == place, ibis.literal(said[name])) for each in names if place]
+    return ibis.cases(*branches, else_=rest) if branches else rest
 
 
 def _shares(

@@ -135,7 +135,9 @@ class Counter:
             table = engine.table(rows, header or needed, named=named)
         if wide:
             table = count.made_long(table, wide)
-        constant = {name: text for name, text in self.choices.settings.items() if name in NAMES}
+        known = (*NAMES, "n_trials")
+        said = self.choices.settings.items()
+        constant = {name: text for name, text in said if name.partition("@")[0] in known}
         return count.responses(table, fields, constant, marks), fields
 
     def _may_repeat(self, cells: Any) -> bool:

@@ -155,6 +155,21 @@ def test_means_of_repeats_are_counts_or_refused(given: str, tmp_path: Path) -> N
         hatstats.convert_logs(tmp_path / "rounded.csv", fields={"n_trials": given})
 
 
+def test_numbers_of_items_that_are_said_never_replace_recorded_ones(tmp_path: Path) -> None:
+    table = quiz().groupby(["model", "language", "benchmark"], as_index=False)["correct"].mean()
+    table = table.rename(columns={"correct": "accuracy"})
+    table.to_csv(tmp_path / "bare.csv", index=False)
+    table.assign(n_trials=60).to_csv(tmp_path / "whole.csv", index=False)
+    given = {"n_trials": "600", "n_trials@quiz/de": "120", "n_trials@yo": "300"}
+    wanted = {"en": 10, "de": 2, "yo": 5}
+    expected = {key: (wanted[key[1]] * n, wanted[key[1]] * m)
+                for key, (n, m) in truth(quiz()).items()}  # fmt: skip
+    assert cells(hatstats.convert_logs(tmp_path / "bare.csv", settings=given).study) == expected
+    done = hatstats.convert_logs(tmp_path / "whole.csv", settings={"n_trials": "600"})
+    assert cells(done.study) == truth(quiz())
+    assert any("'600' (not used: the table has its own)" in note for note in done.notes)
+
+
 def test_numbers_that_are_no_proportions_are_refused() -> None:
     with pytest.raises(DataError, match="neither proportions nor per cent"):
         read_shares([("0.5", 3), ("40", 3)], Marks(), lambda: "f.csv", "acc")

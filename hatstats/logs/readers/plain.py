@@ -109,7 +109,13 @@ def _columns_note(fields: tuple[Field, ...], preview: Preview, choices: Choices)
         if path not in (WIDE_LANGUAGE, WIDE_VALUE)
     ]
     said += [f"{', '.join(wide)} as scores of one language each"] if wide else []
-    said += [f"{name} is {value!r}" for name, value in choices.settings.items() if name in ALIASES]
+    recorded = any(each.column == "n_trials" for each in fields)
+    said += [
+        f"{name} is {value!r}{' (not used: the table has its own)' if own else ''}"
+        for name, value in choices.settings.items()
+        if name in ALIASES or name.startswith("n_trials@")
+        for own in [recorded and name.startswith("n_trials")]
+    ]
     others = [
         name
         for name in preview.first
@@ -146,7 +152,7 @@ def find_fields(
         choices = Choices({**choices.fields, **own}, choices.settings)
     named = {plain_name(name): name for name in sorted(columns)} | {name: name for name in columns}
     for column, aliases in ALIASES.items():
-        if column in choices.settings:
+        if column in choices.settings and column != "n_trials":  # recorded numbers come first
             continue
         if (mapped := choices.fields.get(column)) is not None:
             if mapped not in columns and mapped.split(".")[0] not in columns:
@@ -165,7 +171,8 @@ def find_fields(
     settings = [name for name in sorted(columns) if plain_name(name) in CONDITIONS - taken]
     if settings and "config" not in choices.settings:
         found.append(Field("config", tuple(settings), joined=True))
-    have = {each.column for each in found} | set(choices.settings)
+    said = {name.partition("@")[0] for name in choices.settings}
+    have = {each.column for each in found} | said
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
     if missing:
