@@ -84,7 +84,9 @@ def language_text(scores: Any, conf_level: float) -> str:
         limits, names = scores.limits(conf_level), scores.names
         width = max(map(len, names))
         for k in np.argsort(-scores.estimates, kind="stable"):
-            shown = f"{scores.estimates[k]:.3f}  [{limits[k, 0]:.3f}, {limits[k, 1]:.3f}]"
+            known = np.isfinite(limits[k]).all()
+            interval = f"[{limits[k, 0]:.3f}, {limits[k, 1]:.3f}]" if known else "–"
+            shown = f"{scores.estimates[k]:.3f}  {interval}"
             lines.append(f"  {names[k]:<{width}}  {shown}")
     notes = [*_apart(scores, conf_level), *scores.notes]
     return "\n".join([*lines, *(line for note in notes for line in indented(note))])

@@ -150,6 +150,28 @@ def test_unknown_groups_are_left_out_and_named(scores: hs.HatScores) -> None:
     assert "Left behind" in found._repr_html_()
 
 
+def test_a_language_that_a_model_lacks_is_named_where_it_is_left_out() -> None:
+    study = two_benchmarks().select(benchmarks="x")
+    counts = study.counts
+    missing = (counts["model"] == "a") & (counts["language"] == "sw")
+    scores = hs.fit_profile(replace(study, counts=counts[~missing]), method="observed").hat()
+    note = "Not asked of every model, left out: sw."
+    assert note in scores.by("language").notes
+    assert note not in scores.by("language", models=["b", "c"]).notes
+    assert note not in scores.by("language", each_model=True).notes
+
+
+def test_a_language_in_which_all_fails_has_no_interval() -> None:
+    study = two_benchmarks().select(benchmarks="x")
+    counts = study.counts
+    counts = counts.assign(n_correct=counts["n_correct"].where(counts["language"] != "sw", 0))
+    profile = hs.fit_profile(replace(study, counts=counts), method="observed")
+    with pytest.warns(hs.DegenerateDataWarning, match="no interval for a, x, sw"):
+        text = profile.hat().by().summary()
+    assert "sw  0.000  –" in text
+    assert "nan" not in text
+
+
 def test_a_profile_of_accuracies_has_languages_too() -> None:
     study = hs.read_study("data/euroeval").without_flagged()
     scores = hs.fit_profile(study).hat()

@@ -111,6 +111,8 @@ def language_scores(
     ]
     if models is None and (weak := scores.weakly_identified) and len(weak) < len(scores.models):
         notes.insert(0, f"Weakly identified, not in these means: {', '.join(weak)}.")
+    if missing := sorted(set(cells["language"]) - set(units["language"]) - set(unknown)):
+        notes.append(f"Not asked of every model, left out: {', '.join(missing)}.")
     if unknown:
         notes.append(f"Without a known {column}, left out: {', '.join(unknown)}.")
     if parts.shape[1] > 1 and not parts.any(axis=2).all():

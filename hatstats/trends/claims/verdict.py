@@ -66,8 +66,8 @@ class Verdict:
     scope : {"models like these", "these models"}
         As registered: over what the verdict generalises.
     rule, reason, method, warning : str
-        Decision rule; why a claim has no verdict; method of the standard error; what weakens a
-        claim of this kind.
+        Decision rule; why a claim has no verdict, or not that of its interval; method of the
+        standard error; what weakens a claim of this kind.
     n_models, n_clusters : int
     p_floor : float
         Smallest two-sided p value of an enumerated bootstrap over these clusters.
@@ -88,8 +88,9 @@ class Verdict:
         fewer than two series show it.
     n_series, n_series_above : int
         Series that show it, and how many of them lie above the threshold.
-    other_verdict, other_low, other_high, other_df, other_p_holm
-        The verdict in the scope that is not registered, its interval, degrees of freedom and p.
+    other_verdict, other_reason, other_low, other_high, other_df, other_p_holm
+        The verdict in the scope that is not registered, its reason, interval, degrees of freedom
+        and p.
 
     Examples
     --------
@@ -145,6 +146,7 @@ class Verdict:
     n_series: int = 0
     n_series_above: int = 0
     other_verdict: str = ""
+    other_reason: str = ""
     other_low: float = UNKNOWN
     other_high: float = UNKNOWN
     other_df: float = UNKNOWN
@@ -169,9 +171,9 @@ class Verdict:
     def other_words(self) -> str:
         """The verdict in the other scope with its interval: ``these models: refuted [...]``."""
         text = f"{self.other_scope}: {self.other_verdict}"
-        if np.isnan(self.other_low):
-            return text
-        return f"{text} [{self.other_low:.3f}, {self.other_high:.3f}], df {self.other_df:.1f}"
+        if not np.isnan(self.other_low):
+            text += f" [{self.other_low:.3f}, {self.other_high:.3f}], df {self.other_df:.1f}"
+        return text + (f" ({self.other_reason})" if self.other_reason else "")
 
     def series_words(self) -> str:
         """The number within series of models in words; empty where they do not show it."""

@@ -24,6 +24,7 @@ from scipy import special
 
 from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.inference.intervals import holm, upper_p, wald_interval
+from hatstats.inference.result_frame import p_text
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.scores.wordings import LIKE_THESE
@@ -200,7 +201,11 @@ def _settled(verdict: Verdict, p_support: float, p_refute: float) -> Verdict:
     elif found != "inconclusive" and not greater and verdict.threshold < verdict.agree_high:
         withheld = verdict.agree_high_by
     if not withheld:
-        return replace(verdict, verdict=found)
+        reason = verdict.reason
+        if found == "inconclusive" and verdict.verdict_alone in ("supported", "refuted"):
+            p = p_text(p_support if verdict.verdict_alone == "supported" else p_refute)
+            reason = f"{verdict.verdict_alone} as the only claim; adjusted for the others p is {p}"
+        return replace(verdict, verdict=found, reason=reason)
     reason = f"the registered test alone would say {found}, but {withheld}"
     return replace(verdict, verdict="inconclusive", reason=reason)
 
@@ -356,6 +361,7 @@ def _beside(one: Verdict, other: Verdict) -> Verdict:
     return replace(
         one,
         other_verdict=other.verdict,
+        other_reason=other.reason,
         other_low=other.conf_low,
         other_high=other.conf_high,
         other_df=other.df,

@@ -12,6 +12,7 @@ from scipy import stats
 from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.result_frame import p_text
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import simulate_study
 from hatstats.study.claim_lock import claims_hash, register
@@ -204,10 +205,9 @@ def test_default_formulas() -> None:
     for claim, formula, verdict in zip(claims, formulas, verdicts, strict=True):
         alone = judge(scores, {**claim, "formula": formula})
         assert verdict.verdict_alone == alone.verdict
-        assert (
-            replace(verdict, p_holm=alone.p_holm, verdict=alone.verdict).summary()
-            == alone.summary()
-        )
+        # Among others Holm may withhold a verdict, for which it then gives the reason.
+        of_one = {name: getattr(alone, name) for name in ("p_holm", "verdict", "reason")}
+        assert replace(verdict, **of_one).summary() == alone.summary()
     assert verdicts[1].estimate != verdicts[3].estimate
 
 
@@ -414,6 +414,31 @@ def test_holm_against_its_definition() -> None:
         assert (verdict.verdict == "supported") == (verdict.p_holm <= 0.05 and agreed)
         assert (verdict.verdict_alone == "supported") == (verdict.p_value <= 0.05 and agreed)
     assert any(verdict.verdict != verdict.verdict_alone for verdict in verdicts)
+
+
+def test_a_verdict_that_holm_takes_away_says_so_in_either_scope() -> None:
+    """Its interval excludes the threshold, so that *inconclusive* needs a reason."""
+    scores = scores_with_slope(0.02, noise=0.025)
+    (alone,) = evaluate_claims(scores, [slope(term=SIZE, scope="these models")])
+    assert (alone.verdict, alone.reason) == ("supported", "")
+    level = 1.5 * alone.p_value
+    both = [
+        slope(term=SIZE, scope=scope, level=level, name=name)
+        for scope in ("these models", "models like these")
+        for name in (f"{scope} 1", f"{scope} 2")
+    ]
+    for number in (0, 2):
+        found = evaluate_claims(scores, both[number : number + 2])[0]
+        mine = number == 0
+        verdict, reason = (
+            (found.verdict, found.reason) if mine else (found.other_verdict, found.other_reason)
+        )
+        low = found.conf_low if mine else found.other_low
+        assert low > found.threshold
+        assert verdict == "inconclusive"
+        adjusted = p_text(2.0 * alone.p_value)
+        assert reason == f"supported as the only claim; adjusted for the others p is {adjusted}"
+        assert reason[1:] in found.summary()
 
 
 def test_a_claim_without_a_test_makes_no_p_value_larger() -> None:
