@@ -159,7 +159,7 @@ def open_study(path: Path, choice: Choice) -> Study:
     given = {"source_language": choice.source, "chance": choice.chance}
     settings = {name: str(value) for name, value in given.items() if value is not None}
     if not path.is_file():
-        if settings:
+        if settings and path.exists():
             raise DataError(
                 "--source and --chance are for a table.",
                 file=path,

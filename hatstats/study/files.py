@@ -234,10 +234,12 @@ def study_table(folder: Path, *names: str) -> Path:
         )
     if not found:
         usual = [name for name in names if name.endswith((".csv", ".parquet"))] or names
-        inside = sorted(entry.name for entry in folder.iterdir())[:8] if folder.is_dir() else []
+        found_there = "it is a file"
+        if folder.is_dir():
+            inside = sorted(entry.name for entry in folder.iterdir())[:8]
+            found_there = f"it has: {', '.join(inside) or 'nothing'}"
         raise DataError(
-            f"this is no study folder with {' or '.join(usual)} (it has: "
-            f"{', '.join(inside) or 'nothing'}).",
+            f"this is no study folder with {' or '.join(usual)} ({found_there}).",
             file=folder,
             hint="name the folder of a study or a table of counts, or write the study into a "
             "folder first: hatstats convert TABLE --out FOLDER.",

@@ -118,4 +118,6 @@ def test_options_of_tables_are_refused_for_folders(tmp_path: Path) -> None:
     quiz().to_csv(tmp_path / "quiz.csv", index=False)
     folder = hatstats.convert_logs(tmp_path / "quiz.csv").study.write(tmp_path / "study")
     assert "are for a table" in run("score", folder, "--chance", "0.25").stderr
+    nowhere = run("score", tmp_path / "nowhere.csv", "--source", "en").stderr
+    assert "no such file or folder" in " ".join(nowhere.split())
     assert np.isclose(truth(quiz())["A", "en"][0], 31)

@@ -41,7 +41,8 @@ def test_headline_numbers_against_the_frames() -> None:
     assert found["HatTrendSizeLogOneZeroParamsTotalEstimate"] == "0.031"
     assert found["HatModels"] == "20"
     assert found["HatConfLevel"] == "95"
-    assert found["HatSeed"] == "1"
+    claims = results(20).claims.assign(conf_level=0.9)
+    assert macros(replace(results(20), claims=claims))["HatClaimProgressOverTimeConfLevel"] == "90"
 
 
 def test_a_weakly_identified_model_is_neither_best_nor_last() -> None:

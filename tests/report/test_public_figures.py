@@ -7,7 +7,9 @@ import inspect
 
 import pytest
 
+import hatstats as hs
 from hatstats import plot
+from hatstats.errors import DataError
 from hatstats.report.figures import run_figures
 
 
@@ -20,6 +22,14 @@ def test_the_example_of_a_figure_runs(name: str) -> None:
     (example,) = doctest.DocTestFinder().find(getattr(plot, name), name, globs={})
     assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_scores_of_languages_are_no_rows_of_models_bad_input() -> None:
+    study = hs.simulate_study([0.0, 1.0], rng=1)
+    by_language = hs.fit_profile(study, method="observed").hat().by("language")
+    with pytest.raises(DataError, match="a figure of scores has nothing to draw") as caught:
+        plot.forest(by_language)  # type: ignore[arg-type]
+    assert caught.value.column == "model"
 
 
 def test_figures_of_a_report_are_the_public_ones() -> None:

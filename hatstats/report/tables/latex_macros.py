@@ -21,7 +21,7 @@ _HEADER = """\
 % dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors.
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
 %   \\HatClaim<Name>   the verdict with its adjusted p; and the same with Verdict Estimate StdError
-%                      Low High Df PValue PAdjusted Threshold Models Families
+%                      Low High ConfLevel Df PValue PAdjusted Threshold Models Families
 %   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; on the accuracy scale, with
 %                           Logit before the ending on that of logits; with These for these
 %                           models, otherwise for models like these
@@ -75,7 +75,7 @@ def macros(results: Results) -> dict[str, str]:
         add(
             f"Claim{letters(str(row['name']))}",
             {"": f"{row['verdict']} ({with_p})", "Verdict": str(row["verdict"]), **_numbers(row)}
-            | {"PAdjusted": p}
+            | {"PAdjusted": p, "ConfLevel": f"{100.0 * float(row['conf_level']):g}"}
             | {"Threshold": rounding.plain_text(float(row["threshold"]))}
             | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )
