@@ -41,7 +41,8 @@ def report(
     with progress_bar() as progress:
         results = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
         progress("tables and figures", 0.75)
-        folder = write_run(results, out, arguments={"study": name, **asdict(options)})
+        table = {"source": choice.source, "chance": choice.chance} if study.is_file() else {}
+        folder = write_run(results, out, arguments={"study": name, **table, **asdict(options)})
     if choice.json:
         print_json_text((folder / "results.json").read_text(encoding="utf-8"))
     else:

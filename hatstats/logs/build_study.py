@@ -65,14 +65,14 @@ def study_of_counts(
         reasons = dict.fromkeys(each.reason for _, each in pool.left_out if not each.by_rule)
         raise DataError(
             f"no benchmark is left. {'. '.join(list(reasons)[-3:])}.",
-            hint="name source languages, or read more of the logs.",
+            hint="name source languages, or read more files.",
         )
     counts = pd.concat(frames, ignore_index=True).fillna({"prompt": ""})
     sheets, _ = split_plain(Sheet.from_frame("counts", counts))
     here = set(counts[["model", "benchmark"]].itertuples(index=False, name=None))
     losses = tuple(each for each in pool.losses if (each.model, each.benchmark) in here)
     said = " ".join(loss_note(losses))
-    source = "converted from logs of evaluations"
+    source = "converted from a table or logs of evaluations"
     info = StudyInfo(name, title=name, source=source, notes=said, losses=losses)
     return study_of_sheets(sheets, info, files=files), notes + _trial_notes(counts)
 

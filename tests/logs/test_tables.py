@@ -114,6 +114,17 @@ def test_a_table_reaches_scores_in_one_command(layout: str, tmp_path: Path) -> N
     assert "options of hatstats convert" in refused
 
 
+def test_a_report_of_a_table_says_how_it_was_read(tmp_path: Path) -> None:
+    study = hatstats.simulate_study([0.0, 1.0], shape=hatstats.Shape(40, 2, 6), rng=1)
+    study.counts.drop(columns="prompt", errors="ignore").to_csv(tmp_path / "t.csv", index=False)
+    source = str(study.benchmarks["source_language"].iloc[0])
+    given = ("--source", source, "--chance", "0", "--quick")
+    done = run("report", tmp_path / "t.csv", "--out", tmp_path / "run", *given)
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert f"hatstats report t.csv --out DIR --source {source} --chance 0.0 " in page
+
+
 def test_options_of_tables_are_refused_for_folders(tmp_path: Path) -> None:
     quiz().to_csv(tmp_path / "quiz.csv", index=False)
     folder = hatstats.convert_logs(tmp_path / "quiz.csv").study.write(tmp_path / "study")

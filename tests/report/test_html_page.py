@@ -204,6 +204,8 @@ def test_a_study_without_claims_trends_or_flags_degenerate() -> None:
         assert text in page
     assert "hat_against_size" not in page
     assert "No trend could be fitted" in page
+    assert "No trend over models could be fitted" in page
+    assert "plain standard errors" not in page
 
 
 def test_card_of_a_claim_that_cannot_be_tested() -> None:

@@ -39,8 +39,10 @@ COVARIATES = ("family", "release_date", "release_year", "params_total", "params_
 
 def score_rows(scores: Scores, conf_level: float = 0.95) -> pd.DataFrame:
     """One row per model: tidy columns, covariates, source accuracy, and whether data inform it."""
-    given = isinstance(scores, pd.DataFrame)
-    rows = scores.copy() if given else pd.DataFrame(scores.tidy(conf_level))
+    if isinstance(scores, pd.DataFrame):
+        rows = scores.copy()
+    else:
+        rows = pd.DataFrame(scores.tidy(conf_level))
     needed(rows, ("model", "estimate", "conf_low", "conf_high"), "scores")
     if isinstance(scores, HatScores):
         facts = with_release_year(scores.covariates).set_index("model")
