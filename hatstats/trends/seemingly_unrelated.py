@@ -11,7 +11,8 @@ covariance. Two numbers come of it:
   The slopes of H and R have the weights of the regression of R, so that the slopes of both parts
   add up to that of R exactly. From accuracies alone, in logits, the slope of target accuracy is
   ``delta_T = gamma + beta * delta_S``: what a covariate adds at equal source accuracy, and the
-  slope of source logits times that of target on source logits.
+  slope of source logits times that of target on source logits; where this path is bent, the slope
+  of its bends on the covariate, too.
 """
 
 from __future__ import annotations
@@ -299,11 +300,19 @@ def _split_of_panel(profile: AggregateProfile, trend: TrendFit, column: int) -> 
     count = len(sizes)
     pieces = [np.eye(size)[column] * beta / count for size, beta in zip(sizes, slopes, strict=True)]
     delta = np.array([float(fit.params[column]) for fit in panel.source_fit])
+    transfer, parts = float(panel.fit.params[gamma]), slopes * delta
     if panel.slope is None:
-        for b, change in enumerate(delta):
-            other[panel.path_columns(b)] += panel.mean_basis(b) * change / count
-    transfer = float(panel.fit.params[gamma])
-    whole = transfer + float(np.mean(slopes * delta))
+        for b, fit in enumerate(panel.source_fit):
+            columns = panel.path_columns(b)
+            # On the covariate: of source logits, and of their bends as the panel expects them.
+            bent = panel.path_basis(b, fit.y)[:, 1:]
+            for m, name in enumerate(panel.source_models[b]):
+                rows = np.flatnonzero((panel.model == name) & (panel.benchmark == b))
+                bent[m] = panel.fit.X[rows[0], columns[1:]] if rows.size else bent[m]
+            changes = np.append(delta[b], (fit.cov @ fit.X.T @ fit.weights)[column] @ bent)
+            other[columns] += changes / count
+            parts[b] = changes @ panel.fit.params[columns]
+    whole = transfer + float(np.mean(parts))
     before = np.concatenate(pieces)
     return TwoSlopes(
         whole,

@@ -184,6 +184,25 @@ def test_the_kinds_from_accuracies_alone(
     assert shrinks.other_verdict == gap
 
 
+def test_the_whole_of_a_curved_panel_is_the_slope_of_target_logits() -> None:
+    """But for what a path misses; its mean steepness times a slope is another number."""
+    rng = np.random.default_rng(4)
+    table = table_of_models(5)
+    size = np.log10(table["params_total"].to_numpy()) - 10.0
+    source = 0.7 * size + 0.6 * rng.standard_normal(20)
+    line = 0.9 * source + 0.3 * source**2 + 0.25 * size + 0.05 * rng.standard_normal(20)
+    logits = np.column_stack([source, *(line - shift for shift in (0.6, 0.9))])
+    profile = fit_aggregate(aggregate_study(table, 1 / (1 + np.exp(-logits)), n_trials=10**7))
+    assert profile.curved
+    trend = fit_trend(profile, SIZE)
+    both = target_split(profile, trend, SIZE)
+    wanted = np.polyfit(size, line, 1)[0]
+    assert both.other_slope == pytest.approx(wanted, rel=0.03)
+    assert trend.panel is not None
+    steep = trend.panel.slopes()[0] * trend.panel.source_fit[0].params[1]
+    assert abs(both.transfer_slope + steep - wanted) > 0.1 * wanted
+
+
 def test_scores_made_elsewhere_have_nothing_to_split() -> None:
     for kind, words in (("transfer_share", "without raw target"), ("gap_slope", "no gap")):
         found = judge(kind, some_scores())
