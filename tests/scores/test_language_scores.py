@@ -191,6 +191,7 @@ def test_a_profile_of_accuracies_has_languages_too() -> None:
         (lambda s: s.by("language", weights={"de": 1.0}), "that of 'ar' is none"),
         (lambda s: s.by("language", weights="colour"), "no such fact"),
         (lambda s: s.by("language").contrast("de", "zz"), "no such language.*choose among"),
+        (lambda s: s.by("language").contrast(["sw", "sw"], "yo"), "a name twice.*each once"),
         (lambda s: s.by("language", each_model=True).contrast("de", "sw"), "scores.contrast"),
         (lambda s: s.by("language").between("a", "b"), "each_model=True"),
         (lambda s: s.by("language", each_model=True).between("a", "z"), "no such model"),

@@ -178,6 +178,9 @@ class ComparedLanguages(LabelledEstimates):
     def _positions(self, group: str | Sequence[str]) -> list[int]:
         """Positions of the named groups."""
         known = [str(name) for name in self.labels]
+        if len(set(names_of(group))) < len(names_of(group)):
+            hint, value = "name each once.", group_name(group)
+            raise DataError("a mean has a name twice", column=self.column, value=value, hint=hint)
         for name in names_of(group):
             if name not in known:
                 hint = f"choose among {', '.join(known)}."
