@@ -288,6 +288,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "synthetic": "yes",
         },
         facts={
+            "source_language": "Faroese",
             "method": "aggregate",
             "reference": "pooled",
             "scope": "these wordings",

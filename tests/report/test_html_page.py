@@ -136,6 +136,7 @@ def test_key_results_and_verdicts_come_first(page: str) -> None:
         body.index(text)
         for text in (
             '<nav aria-label="Sections">',
+            "in the source language (Faroese)",
             "<strong>Highest: ",
             "supported</strong> for models like these, refuted for these models.",
             "inconclusive</strong>.",

@@ -197,14 +197,18 @@ def test_flagged_cells_and_left_out_models_are_shown(analysis: Results) -> None:
     assert set(shown.left_out["model"]) == {"m_0"}
     assert set(shown.left_out["reason"]) == {"unknown: params_total"}
     assert shown.facts["flagged_cells_used"] == "no"
+    assert shown.facts["source_language"] == "en"
     assert shown.points["language"].drop_duplicates().tolist() == ["de", "fi", "yo"]
 
 
 def test_flagged_cells_that_are_used_are_drawn_as_all_others(analysis: Results) -> None:
-    shown = analyse(analysis.fits.study, ReportOptions(with_flagged=True, quick=True))
+    names = pd.DataFrame({"language": ["en", "de"], "name": ["English", "German"]})
+    study = replace(analysis.fits.study, language_table=names)
+    shown = analyse(study, ReportOptions(with_flagged=True, quick=True))
     assert len(shown.points) == 27
     assert not shown.points["flagged"].any()
     assert shown.facts["flagged_cells_used"] == "yes"
+    assert shown.facts["source_language"] == "English"
 
 
 def test_a_flagged_source_cell_hides_no_point(analysis: Results) -> None:

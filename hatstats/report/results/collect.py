@@ -33,6 +33,14 @@ _RANKS = ("rank", "rank_low", "rank_high", "marginal_low", "marginal_high", "tie
 _AXES = {"size": "params_total", "date": "release_year"}
 
 
+def _source_languages(study: Study) -> str:
+    """Source languages of the benchmarks, by name where languages.csv has it, else by tag."""
+    table = study.language_table
+    names = dict(zip(table["language"], table["name"], strict=True)) if "name" in table else {}
+    tags = dict.fromkeys(study.benchmarks["source_language"].astype(str))
+    return ", ".join(str(names.get(tag) or tag) for tag in tags)
+
+
 def frames_of(fits: Fits) -> dict[str, Any]:
     """The fields of `Results` that say what the study is and what was fitted to it."""
     study, scores, options = fits.study, fits.scores, fits.options
@@ -55,6 +63,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "models": len(scores.models),
             "families": int(table["family"].replace("", np.nan).nunique()),
             "languages": int(points["language"].nunique()),
+            "source_language": _source_languages(study),
             "benchmarks": len(fits.used.benchmark_names),
             "cells": len(study.counts[_CELL].drop_duplicates()),
             "flagged_cells": len(study.flagged[_CELL].drop_duplicates()),
