@@ -23,7 +23,13 @@ from hatstats.report.tables.rounding import (
     percent_text,
     plain_text,
 )
-from hatstats.report.tables.run_tables import Shown, measures_table, table_of, tables_of
+from hatstats.report.tables.run_tables import (
+    Shown,
+    measures_table,
+    table_of,
+    tables_of,
+    why_blank,
+)
 from hatstats.report.tables.text_table import (
     Column,
     Table,
@@ -408,3 +414,10 @@ def test_no_name_of_a_study_is_latex(name: str) -> None:
     assert label is not None
     assert re.fullmatch(r"tab:[A-Za-z0-9_-]+", label[1])
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+def test_reasons_for_blanks_name_measures_as_their_columns_are_headed() -> None:
+    rows = pd.DataFrame(
+        {"term": ["gap", "gamma"], "model": "a", "estimate": [0.1, np.nan], "method": "too few"}
+    )
+    assert why_blank(rows) == ["No γ of a: too few."]

@@ -236,7 +236,7 @@ def why_blank(rows: pd.DataFrame) -> list[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for (term, reason), models in blank.groupby(["term", "method"], sort=False)["model"]:
         names = ", ".join(models[:3]) + (f" and {len(models) - 3} more" if len(models) > 3 else "")
-        found.setdefault((names, str(reason)), []).append(str(term))
+        found.setdefault((names, str(reason)), []).append(MEASURES.get(str(term), words(term)))
     n_terms = rows["term"].nunique()
     return [
         f"No {'measure' if len(terms) == n_terms else ', '.join(terms)} of {names}: {reason}."
