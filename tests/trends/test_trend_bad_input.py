@@ -214,7 +214,10 @@ CONTRAST = {
         ({"level": 0.7}, r"column 'level', value 0\.7.*between 0 and 0\.5"),
         ({"level": 0.5}, r"column 'level', value 0\.5"),
         ({"level": 0.0}, r"column 'level', value 0\.0"),
-        ({"kind": "superiority"}, r"column 'kind', value 'superiority'.*non_inferiority, slope"),
+        (
+            {"kind": "superiority"},
+            r"column 'kind', value 'superiority'.*non_inferiority, transfer_share",
+        ),
         ({**SLOPE, "term": "height"}, r"lacks.*it has model"),
         ({**SLOPE, "term": "x", "formula": "release_year"}, r"no such covariate in the trend"),
         ({**SLOPE, "threshold": None}, r"column 'threshold'.*small, slope. lacks"),

@@ -92,8 +92,8 @@ def make_problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> Pr
     )
     groups = tuple(tuple(indicator(code[rows]) for code in codes) for rows in blocks)
     known = tuple(V[np.ix_(order[rows], order[rows])] for rows in blocks)
-    constant = -0.5 * (n - k) * np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(X.T @ X)[1]
-    basis = np.linalg.qr(X[order])[0]
+    basis, triangle = np.linalg.qr(X[order])
+    constant = -0.5 * (n - k) * np.log(2 * np.pi) + np.log(np.abs(np.diag(triangle))).sum()
     residual = y[order] - basis @ (basis.T @ y[order])
     unit = float(np.linalg.norm(residual)) or 1.0
     return Problem(
@@ -219,31 +219,30 @@ def _summed(Z: sparse.csr_array | None, rows: Floats) -> Floats:
 class Traces:
     """``tr(Z_k' P Z_k)`` (K,) and ``tr(Z_k Z_k' P Z_l Z_l' P)`` (K, K), added up block by block.
 
-    ``P = W - WX C X'W`` with W block-diagonal: inside a block ``Z_k'PZ_l`` is ``B_kl - Q_k C Q_l'``
-    with ``B_kl = Z_k'WZ_l`` and ``Q_k = Z_k'WX``, between blocks it is the second term alone, so
-    that no matrix larger than a block is needed. `C` is (k, k).
+    ``P = W - U U'`` with W block-diagonal and U (n, k) an orthonormal basis of whitened X, whitened
+    again: inside a block ``Z_k'PZ_l`` is ``B_kl - Q_k Q_l'`` with ``B_kl = Z_k'WZ_l`` and ``Q_k =
+    Z_k'U``, between blocks it is the second term alone, so that no matrix larger than a block is
+    needed.
     """
 
-    def __init__(self, count: int, C: Floats) -> None:
-        self._C = C
+    def __init__(self, count: int, k: int) -> None:
         self._linear, self._square = np.zeros(count), np.zeros((count, count))
-        self._products = np.zeros((count, *C.shape))
+        self._products = np.zeros((count, k, k))
 
     def add(self, B: list[list[Floats]], Q: list[Floats]) -> None:
         """Add a block with its ``B_kl`` and ``Q_k``."""
-        scaled = [q @ self._C for q in Q]
         for k, line in enumerate(B):
             self._linear[k] += np.trace(line[k])
             self._products[k] += Q[k].T @ Q[k]
             for m in range(k, len(B)):
-                cross = np.vdot(scaled[k], line[m] @ Q[m])
+                cross = np.vdot(Q[k], line[m] @ Q[m])
                 self._square[k, m] += np.vdot(line[m], line[m]) - 2.0 * cross
 
     def totals(self) -> tuple[Floats, Floats]:
         """Both kinds of traces of all blocks added so far."""
-        moved = self._products @ self._C
-        square = np.triu(self._square + np.einsum("kij,lji->kl", moved, moved))
-        return self._linear - np.trace(moved, axis1=1, axis2=2), square + np.triu(square, 1).T
+        products = self._products
+        square = np.triu(self._square + np.einsum("kij,lji->kl", products, products))
+        return self._linear - np.trace(products, axis1=1, axis2=2), square + np.triu(square, 1).T
 
 
 def cross_products(W: Floats, Z: tuple[sparse.csr_array | None, ...]) -> list[list[Floats]]:
@@ -260,21 +259,21 @@ def expand(problem: Problem, tau2: Floats) -> Expansion:
         return Expansion(value=-np.inf, gradient=nothing, information=np.diag(nothing))
     loglik, factor = found
     Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
-    WX = _solve(factor.lower, factor.blocks, factor.basis @ factor.triangle, transpose=True)
-    inner = linalg.solve_triangular(factor.triangle, np.eye(len(factor.triangle)))
-    traces = Traces(tau2.size, inner @ inner.T)
+    # An orthonormal basis, so that no covariate far from 0 cancels digits.
+    U = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
+    traces = Traces(tau2.size, problem.X.shape[1])
     squares, quadratic = np.zeros(tau2.size), np.zeros((tau2.size, tau2.size))
     projected = np.zeros((tau2.size, problem.X.shape[1]))
     for lower, rows, Z in zip(factor.lower, factor.blocks, problem.groups, strict=True):
         B = cross_products(cholesky_inverse(lower), Z)
-        Q = [_summed(own, WX[rows]) for own in Z]
+        Q = [_summed(own, U[rows]) for own in Z]
         sums = [_summed(own, Py[rows]) for own in Z]
         traces.add(B, Q)
         for k, own in enumerate(sums):
             squares[k] += own @ own
             projected[k] += own @ Q[k]
             quadratic[k] += [own @ B[k][m] @ other for m, other in enumerate(sums)]
-    quadratic -= projected @ inner @ inner.T @ projected.T
+    quadratic -= projected @ projected.T
     trace, square = traces.totals()
     expected = 0.5 * square
     return Expansion(
