@@ -37,6 +37,7 @@ REASONS = {
     "unread": "its answer could not be read",
     "empty": "the score is missing",
     "neither": "the score is neither right (1) nor wrong (0)",
+    "count": "its right answers are no whole number from 0 to its trials",
 }
 #: Further columns that cells keep apart until all is known.
 EXTRA = ("filter", "task", "source_language", "wording", "config")
@@ -116,7 +117,7 @@ def responses(
         if marks.repeats > 1:
             grown["trials"] = ibis.literal(marks.repeats, type="int64")
         branches += [(where & right.isnull(), REASONS[name]) for name, where in losses.items()]
-    branches += [(right.isnull(), REASONS["neither"])]
+    branches += [(right.isnull(), REASONS["neither" if "correct" in found else "count"])]
     if LOST in table.columns:
         branches.insert(0, (table[LOST], REASONS["lost"]))
         right = ibis.ifelse(table[LOST], ibis.null(right.type()), right)

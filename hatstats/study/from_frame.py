@@ -22,7 +22,6 @@ from hatstats.study.frames.columns import (
     find_layout,
     find_roles,
     is_sure_tag,
-    language_tag,
     plain_name,
 )
 from hatstats.study.frames.native import plain_frame
@@ -33,6 +32,7 @@ from hatstats.study.frames.rows import (
     settle_copies,
     settle_prompts,
 )
+from hatstats.study.languages.tags import language_tag
 from hatstats.study.plain_table import split_plain
 from hatstats.study.schema import OTHER_NAMES, Sheet, listed, near
 

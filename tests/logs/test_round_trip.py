@@ -193,3 +193,29 @@ def test_counts_that_are_counted_already_are_added_up(tmp_path: Path) -> None:
     table = FRAME.assign(n_correct=FRAME["correct"], n_trials=1).drop(columns="correct")
     writers.csv(table, tmp_path)
     assert found(hatstats.convert_logs(tmp_path).study) == writers.expected(FRAME)
+
+
+def test_wide_tables_may_name_their_languages_in_english(tmp_path: Path) -> None:
+    wide = FRAME.pivot_table(index=["model", "item"], columns="language", values="correct")
+    names = {"de": "German", "en": "English", "sw": "Swahili"}
+    named = wide.rename(columns=names).reset_index()
+    named.to_csv(tmp_path / "wide.csv", index=False)
+    converted = hatstats.convert_logs(tmp_path / "wide.csv", settings={"right_from": "0.5"}).study
+    assert sorted(converted.languages) == sorted(names.values())
+    assert converted.source_language.unique().tolist() == ["English"]
+    right = named.assign(**{name: (named[name] >= 0.5) * 1 for name in names.values()})
+    study = hatstats.Study.from_frame(right, source="English")
+    assert len(study.languages) == 3
+    key = ["model", "language", "item"]
+    one, other = (each.counts.set_index(key)["n_correct"] for each in (converted, study))
+    assert one.sum() == other.sum() > 0
+
+
+def test_more_right_answers_than_trials_are_called_that(tmp_path: Path) -> None:
+    counts = FRAME.groupby(["model", "language", "item"], as_index=False)["correct"].sum()
+    table = counts.rename(columns={"correct": "n_correct"}).assign(n_total=40)
+    table.loc[0, "n_correct"] = 41
+    table.to_csv(tmp_path / "counts.csv", index=False)
+    left = hatstats.convert_logs(tmp_path / "counts.csv").left_out
+    assert left["reason"].tolist() == ["its right answers are no whole number from 0 to its trials"]
+    assert left["rows"].tolist() == [1]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.study.frames.answers import are_answers
+from hatstats.study.languages.tags import language_tag
 from hatstats.study.schema import OTHER_NAMES, listed, near
 
 #: Roles that a frame with one column for each language has no columns for.
@@ -95,22 +96,8 @@ def find_roles(
     return roles
 
 
-def language_tag(name: str) -> str:
-    """Standard tag of a language with script and region (``yo``, ``yor_Latn``: ``yo-Latn-NG``).
-
-    Empty where a text is no tag. English names are read for English alone.
-    """
-    import langcodes
-
-    text = "en" if name.strip().casefold() == "english" else name.strip()
-    tag = re.fullmatch(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", text)
-    if not tag or not langcodes.tag_is_valid(text):
-        return ""
-    return langcodes.Language.get(text).maximize().to_tag()
-
-
 def is_sure_tag(name: str) -> bool:
-    """Whether a name is the tag of a language, and no usual word of tables of results."""
+    """Whether a name is the tag or the name of a language, and no usual word of tables."""
     words = {name.casefold(), *name.casefold().split("_")[1:]}
     return not words & (_TABLE_WORDS | _DOUBTFUL) and language_tag(name) != ""
 

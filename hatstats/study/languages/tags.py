@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from importlib import resources
 
-from hatstats.study.frames.columns import language_tag
-
 
 def _spellings() -> dict[str, tuple[str, str]]:
     """Kind and tag of each spelling in the table beside this module: codes, names in English."""
@@ -39,6 +37,22 @@ SCRIPTS = frozenset(
 _TAG = re.compile(r"([a-z]{2,12})(?:[_-]([a-z]{4}|[a-z]{2}))?", flags=re.IGNORECASE)
 #: Single languages that stand for the whole that they belong to, where CLDR does not say so.
 _WHOLE = {"als": "sq", "ekk": "et", "lvs": "lv"}
+
+
+def language_tag(name: str) -> str:
+    """Standard tag of a language with script and region (``yo``, ``yor_Latn``: ``yo-Latn-NG``).
+
+    English names are read too (``German``). Empty where a text is no tag.
+    """
+    import langcodes
+
+    text = name.strip()
+    if text.casefold() in NAMES:
+        text = SPELLINGS[text.casefold()][1]
+    tag = re.fullmatch(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", text)
+    if not tag or not langcodes.tag_is_valid(text):
+        return ""
+    return langcodes.Language.get(text).maximize().to_tag()
 
 
 @functools.cache
