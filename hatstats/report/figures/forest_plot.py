@@ -117,7 +117,7 @@ def _words(rows: pd.DataFrame, clear: pd.DataFrame, ends: int, low: float) -> tu
         f" Highest: {best['model']}, {best['estimate']:.3f}; "
         f"lowest: {last['model']}, {last['estimate']:.3f}."
     )
-    return " ".join(parts), alt + (f" {weak} are weakly identified." if weak else "")
+    return " ".join(parts), alt + (f" Weakly identified: {weak}." if weak else "")
 
 
 def _strips(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
