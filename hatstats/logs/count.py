@@ -117,7 +117,7 @@ def responses(
         if marks.repeats > 1:
             grown["trials"] = ibis.literal(marks.repeats, type="int64")
         branches += [(where & right.isnull(), REASONS[name]) for name, where in losses.items()]
-    branches += [(right.isnull(), REASONS["neither" if "correct" in found else "count"])]
+    branches += [(right.isnull(), REASONS["count" if "n_correct" in found else "neither"])]
     if LOST in table.columns:
         branches.insert(0, (table[LOST], REASONS["lost"]))
         right = ibis.ifelse(table[LOST], ibis.null(right.type()), right)
