@@ -110,9 +110,12 @@ _OPTIONS = inspect.signature(Choice, eval_str=True).parameters
 
 
 def verb(
-    *names: str, app: typer.Typer = app
+    *names: str, app: typer.Typer = app, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a verb with the shared options `names`, which it receives as one `Choice`."""
+    """Register a verb with the shared options `names`, which it receives as one `Choice`.
+
+    It is called `name`, or as its function is.
+    """
     shared = (*names, "json", "debug")
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -129,7 +132,7 @@ def verb(
         run.__doc__ = function.__doc__
         run.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
         run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
-        app.command(name=function.__name__)(run)
+        app.command(name=name or function.__name__)(run)
         return function
 
     return register

@@ -143,7 +143,7 @@ def compare(
     from hatstats.estimators.methods import fit_profile
     from hatstats.other_measures.comparison import compare_models
 
-    sides = [text if text in used.model_names else _names(text) or text for text in (a, b)]
+    sides = [_models(text, used.model_names) for text in (a, b)]
     found = compare_models(
         fit_profile(used, method=choice.method),
         sides[0],
@@ -222,4 +222,9 @@ def _side(text: str, models: list[str]) -> str | int | list[str]:
     """The name of a model, a year, or several names."""
     if text not in models and text.isdigit() and len(text) == 4:
         return int(text)
+    return _models(text, models)
+
+
+def _models(text: str, models: list[str]) -> str | list[str]:
+    """The name of a model, or several names; a name may have a comma."""
     return text if text in models or "," not in text else _names(text) or text

@@ -15,6 +15,8 @@ from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 from hatstats.errors import DataError
 
 if TYPE_CHECKING:
+    from hatstats.study.languages.metadata import FilledLanguages
+    from hatstats.study.model_metadata import FilledModels
     from hatstats.study.screening.findings import Finding
     from hatstats.study.study import Study
 
@@ -210,14 +212,30 @@ def convert(
     print(f"\nStudy: {out}. Next: hatstats check {out}; hatstats models fill {out}")
 
 
-@verb(app=models)
-def fill(study: StudyPath, *, choice: Choice) -> None:
+@verb(app=models, name="fill")
+def models_fill(study: StudyPath, *, choice: Choice) -> None:
     """Fill in family, release date and size of models from the table of hatstats."""
     from hatstats.study.model_metadata import fill_models, write_models
     from hatstats.study.read import read_study
 
     filled = fill_models(read_study(study))
     write_models(study, filled.study.models)
+    _say_filled(filled, choice)
+
+
+@verb(app=languages, name="fill")
+def languages_fill(study: StudyPath, *, choice: Choice) -> None:
+    """Fill in script, family, resources and speakers of languages, each with its source."""
+    from hatstats.study.languages.metadata import fill_languages, write_languages
+    from hatstats.study.read import read_study
+
+    filled = fill_languages(read_study(study))
+    write_languages(study, filled.study.language_table)
+    _say_filled(filled, choice)
+
+
+def _say_filled(filled: FilledModels | FilledLanguages, choice: Choice) -> None:
+    """Print what was filled in."""
     if choice.json:
         print_json({"study": filled.study.name, "matches": filled.matches})
     else:
@@ -225,23 +243,6 @@ def fill(study: StudyPath, *, choice: Choice) -> None:
 
 
 app.add_typer(models, name="models")
-
-
-def _fill_languages(study: StudyPath, *, choice: Choice) -> None:
-    """Fill in script, family, resources and speakers of languages, each with its source."""
-    from hatstats.study.languages.metadata import fill_languages, write_languages
-    from hatstats.study.read import read_study
-
-    filled = fill_languages(read_study(study))
-    write_languages(study, filled.study.language_table)
-    if choice.json:
-        print_json({"study": filled.study.name, "matches": filled.matches})
-    else:
-        say(filled.summary())
-
-
-_fill_languages.__name__ = "fill"
-verb(app=languages)(_fill_languages)
 app.add_typer(languages, name="languages")
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from hatstats.study.languages.tags import CODES, DOUBTFUL, NAMES, SCRIPTS, TWO_LETTERS, is_language
+from hatstats.study.languages.tags import DOUBTFUL, SCRIPTS, is_language, spelled
 
 _SCRIPT = "|".join(f"{name}|{name.capitalize()}" for name in sorted(SCRIPTS))
 _LANG = rf"(?P<language>[A-Za-z]{{2,12}}(?:[_-](?:{_SCRIPT}|[A-Z]{{2}}|br|BR|cn|tw))?)"
@@ -142,8 +142,8 @@ def _any_task(name: str) -> Task:
     last = len(words) - 1
     scripted = [i for i in range(last) if i and lower[i + 1] in SCRIPTS
                 and is_language(f"{lower[i]}_{lower[i + 1]}")]  # fmt: skip
-    named = [i for i, word in enumerate(lower) if word in NAMES and last]
-    codes = [i for i, word in enumerate(lower) if i and word in CODES]
+    named = [i for i, word in enumerate(lower) if word in spelled("English") and last]
+    codes = [i for i, word in enumerate(lower) if i and word in spelled("ISO 639-1", "ISO 639-3")]
     sure = [i for i in codes if i == last or lower[i] not in DOUBTFUL]
     found = scripted[-1:] or [i for i in sure if i == last] or named[:1] or sure[-1:]
     if not found:
@@ -154,7 +154,7 @@ def _any_task(name: str) -> Task:
     if scripted:
         language += separators[start] + words[end]  # a script: deu_Latn
         end += 1
-    if start > 1 and separators[start - 1] == "-" and lower[start - 1] in TWO_LETTERS:
+    if start > 1 and separators[start - 1] == "-" and lower[start - 1] in spelled("ISO 639-1"):
         start -= 1
         language = f"{words[start]}-{language}"  # a region: pt-br
     head = "".join(parts[: 2 * start]).rstrip("_-:. ")

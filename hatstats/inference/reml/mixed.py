@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Effect:
         return np.asarray((own[:, None] == others) * np.outer(self.x, other.x))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MixedFit:
     """A fit: coefficients `params` (k,) with `cov` (k, k), and variances of effects and residuals.
 
@@ -66,6 +67,7 @@ class MixedFit:
     inverse: Floats
     deviance: float
 
+    @cached_property
     def _kernels(self) -> list[Floats]:
         """Kernels (n, n) of the effects with a mean diagonal of 1.
 
@@ -73,23 +75,36 @@ class MixedFit:
         """
         return [each.products(each) / max(np.mean(each.x**2), 1e-300) for each in self.effects]
 
+    @cached_property
+    def _whitened(self) -> Floats:
+        """``S^-1 X``, shape (n, k)."""
+        return self.inverse @ self.X
+
+    @cached_property
+    def _projection(self) -> Floats:
+        """``P = S^-1 - S^-1 X C X'S^-1``, shape (n, n)."""
+        return np.asarray(self.inverse - self._whitened @ self.cov @ self._whitened.T)
+
+    @cached_property
+    def _traces(self) -> Floats:
+        """``tr(P K_i P K_j)`` of all kernels; last is that of the residuals, the identity."""
+        swept = [*(self._projection @ kernel for kernel in self._kernels), self._projection]
+        return np.array([[float((a * b.T).sum()) for b in swept] for a in swept])
+
     def satterthwaite(self, L: Any) -> Floats:
         """Degrees of freedom (q,) of contrasts `L` (q, k); NaN without a definite information."""
         contrasts = np.atleast_2d(np.asarray(L, dtype=float))
-        kernels = self._kernels()
         active = [k for k, value in enumerate(self.variances[:-1]) if value > 0.0]
-        whitened = self.inverse @ self.X
-        P = self.inverse - whitened @ self.cov @ whitened.T
+        P = self._projection
         error = P @ self.y
-        # Last is the residual variance, whose kernel is the identity.
-        moved = [*(kernels[k] @ error for k in active), error]
-        swept = [*(P @ kernels[k] for k in active), P]
-        traces = np.array([[float((a * b.T).sum()) for b in swept] for a in swept])
-        information = np.array([[u @ P @ v for v in moved] for u in moved]) - 0.5 * traces
+        moved = [*(self._kernels[k] @ error for k in active), error]
+        known = [*active, len(self.effects)]
+        information = np.array([[u @ P @ v for v in moved] for u in moved])
+        information -= 0.5 * self._traces[np.ix_(known, known)]
         if np.linalg.eigvalsh(information)[0] <= 0.0:
             return np.full(len(contrasts), np.nan)
-        rows = whitened @ self.cov @ contrasts.T
-        slopes = [np.einsum("nq,nm,mq->q", rows, kernels[k], rows) for k in active]
+        rows = self._whitened @ self.cov @ contrasts.T
+        slopes = [np.einsum("nq,nm,mq->q", rows, self._kernels[k], rows) for k in active]
         slope = np.array([*slopes, (rows**2).sum(axis=0)])
         spread = np.einsum("kq,kl,lq->q", slope, np.linalg.inv(information), slope)
         variance = np.einsum("qp,pr,qr->q", contrasts, self.cov, contrasts)
@@ -101,14 +116,9 @@ class MixedFit:
         ``C + 2 C sum_ij W_ij (Q_ij - P_i C P_j) C`` (Kenward and Roger 1997, Biometrics
         53:983-997), W the inverse expected information on the variances; as pbkrtest's vcovAdj.
         """
-        kernels = [*self._kernels(), np.eye(len(self.y))]
-        whitened = self.inverse @ self.X
-        P = self.inverse - whitened @ self.cov @ whitened.T
-        swept = [P @ kernel for kernel in kernels]
-        information = 0.5 * np.array([[float((a * b.T).sum()) for b in swept] for a in swept])
-        spread = np.linalg.pinv(information, hermitian=True)
-        moved = [kernel @ whitened for kernel in kernels]
-        first = [whitened.T @ each for each in moved]
+        spread = np.linalg.pinv(0.5 * self._traces, hermitian=True)
+        moved = [*(kernel @ self._whitened for kernel in self._kernels), self._whitened]
+        first = [self._whitened.T @ each for each in moved]
         inner = np.zeros_like(self.cov)
         for i, row in enumerate(spread):
             for j, weight in enumerate(row):

@@ -55,20 +55,32 @@ def _some(rows: pd.DataFrame) -> tuple[list[str], str]:
     return [models[index] for index in spaced], f" {MOST_MODELS} of {len(models)} models are shown."
 
 
-def _thinning(path: pd.DataFrame, ax: layout.Given) -> list[Axes]:
-    """Observed scores against 1/n with their limit, of the first benchmark, and what is implied."""
-    rows = path[path["benchmark"] == path["benchmark"].iloc[0]]
+def _panels(
+    table: pd.DataFrame, ax: layout.Given, height: float, labels: tuple[str, str]
+) -> tuple[layout.Sheet, dict[str, Axes], pd.DataFrame, str]:
+    """A sheet with a panel for each model drawn, of the first benchmark.
+
+    With the panels by model, the rows of that benchmark, and what `_some` says.
+    """
+    rows = table[table["benchmark"] == table["benchmark"].iloc[0]]
     models, part = _some(rows)
     sheet = layout.sheet(
         ax,
         [layout.shorten(str(model), 24) for model in models],
-        height=1.3,
+        height=height,
         wide=len(models) > 2,
         columns=min(4, len(models)),
-        labels=("1 / trials in the source language", "Observed HAT"),
+        labels=labels,
         shared=True,
     )
-    for axes, model in zip(sheet.axes, models, strict=True):
+    return sheet, dict(zip(models, sheet.axes, strict=True)), rows, part
+
+
+def _thinning(path: pd.DataFrame, ax: layout.Given) -> list[Axes]:
+    """Observed scores against 1/n with their limit, of the first benchmark, and what is implied."""
+    labels = ("1 / trials in the source language", "Observed HAT")
+    sheet, panels, rows, part = _panels(path, ax, 1.3, labels)
+    for model, axes in panels.items():
         _thinning_panel(axes, rows[rows["model"] == model].sort_values("trials", kind="stable"))
     sheet.axes[0].xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10], prune="upper"))
     sheet.axes[0].yaxis.set_major_locator(MaxNLocator(4))
@@ -85,7 +97,7 @@ def _thinning(path: pd.DataFrame, ax: layout.Given) -> list[Axes]:
         "intervals when trials are dropped at random; hollow: not used by the extrapolation. "
         "Diamond at 0: its limit for infinitely many trials. Line: what the profile implies."
         + part,
-        f"Observed scores of {len(models)} models against the reciprocal of the number of trials; "
+        f"Observed scores of {len(panels)} models against the reciprocal of the number of trials; "
         f"their limits and what the profile implies differ by {far:.3f} at most.",
     )
     return sheet.axes
@@ -119,18 +131,9 @@ def _thinning_panel(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _counts(table: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     """Items by number of right answers in the source, observed and expected, by model."""
-    rows = table[table["benchmark"] == table["benchmark"].iloc[0]]
-    models, part = _some(rows)
-    sheet = layout.sheet(
-        ax,
-        [layout.shorten(str(model), 24) for model in models],
-        height=1.15,
-        wide=len(models) > 2,
-        columns=min(4, len(models)),
-        labels=("Right of all trials in the source language", "Items"),
-        shared=True,
-    )
-    for axes, model in zip(sheet.axes, models, strict=True):
+    labels = ("Right of all trials in the source language", "Items")
+    sheet, panels, rows, part = _panels(table, ax, 1.15, labels)
+    for model, axes in panels.items():
         own = rows[rows["model"] == model]
         share = (own["right"] / own["trials"]).to_numpy(float)
         width = 0.8 / (float(own["trials"].max()) + 1.0)
@@ -142,7 +145,7 @@ def _counts(table: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     sheet.describe(
         f"Items by share of right answers in the source language, benchmark "
         f"{rows['benchmark'].iloc[0]}. Bars: observed; points: expected by the profile.{part}",
-        f"Numbers of items of {len(models)} models by source count; observed and expected differ "
+        f"Numbers of items of {len(panels)} models by source count; observed and expected differ "
         f"by {far:.0f} items at most.",
     )
     return sheet.axes

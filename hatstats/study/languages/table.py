@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from hatstats.study.languages.tags import standard_tag
 from hatstats.study.schema import Column, Sheet, conform
 
 #: Columns of text that are declared, and those of numbers; all others are covariates.
@@ -26,8 +27,6 @@ def read_language_table(sheet: Sheet | None, counts: pd.Series[str]) -> pd.DataF
     """
     if sheet is None or not len(sheet.frame):
         return pd.DataFrame({"language": pd.Series(dtype="str")})
-    from hatstats.study.languages.tags import standard_tag  # knows langcodes: slow to import
-
     names = list(dict.fromkeys(counts))
     spelled = {standard_tag(name) or name: name for name in reversed(names)}
     sheet = conform(sheet, LANGUAGES, keep_others=True)

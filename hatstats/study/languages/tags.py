@@ -9,19 +9,24 @@ from collections.abc import Iterable
 from importlib import resources
 
 
-def _spellings() -> dict[str, tuple[str, str]]:
-    """Kind and tag of each spelling in the table beside this module: codes, names in English."""
+@functools.cache
+def spellings() -> dict[str, tuple[str, str]]:
+    """Kind (ISO 639-1, ISO 639-3 or English) and tag of what benchmarks call a language.
+
+    FLORES, Belebele and African ones in three letters, INCLUDE and simple-evals by its name. Not
+    all of ISO 639: many of its codes are words in names of tasks.
+    """
     text = resources.files("hatstats.study.languages").joinpath("spellings.csv").read_text("utf-8")
     rows = (f"{line},".split(",")[:3] for line in text.splitlines()[1:])
     return {spelling: (kind, tag) for spelling, kind, tag in rows}
 
 
-#: What benchmarks call a language: FLORES, Belebele and African ones in three letters, INCLUDE and
-#: simple-evals by its name. Not all of ISO 639: many of its codes are words in names of tasks.
-SPELLINGS = _spellings()
-TWO_LETTERS = frozenset(s for s, (kind, _) in SPELLINGS.items() if kind == "ISO 639-1")
-CODES = TWO_LETTERS | {s for s, (kind, _) in SPELLINGS.items() if kind == "ISO 639-3"}
-NAMES = frozenset(SPELLINGS) - CODES
+@functools.cache
+def spelled(*kinds: str) -> frozenset[str]:
+    """Spellings of some kinds."""
+    return frozenset(spelling for spelling, (kind, _) in spellings().items() if kind in kinds)
+
+
 #: Codes that are words in names of tasks far more often, unless the name ends in them.
 DOUBTFUL = frozenset(
     {"am", "an", "as", "at", "be", "do", "he", "hi", "id", "in", "is", "it", "la", "me", "mt",
@@ -47,8 +52,8 @@ def language_tag(name: str) -> str:
     import langcodes
 
     text = name.strip()
-    if text.casefold() in NAMES:
-        text = SPELLINGS[text.casefold()][1]
+    kind, named = spellings().get(text.casefold(), ("", ""))
+    text = named if kind == "English" else text
     tag = re.fullmatch(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", text)
     if not tag or not langcodes.tag_is_valid(text):
         return ""
@@ -61,7 +66,7 @@ def is_language(text: str) -> bool:
     found = _TAG.fullmatch(text.strip())
     if found is None:
         return False
-    known = found.group(1).lower() in SPELLINGS
+    known = found.group(1).lower() in spellings()
     script = (found.group(2) or "").lower() in SCRIPTS
     return known or (script and language_tag(text.strip()) != "")
 
@@ -81,7 +86,7 @@ def standard_tag(name: str) -> str:
     import langcodes
 
     text = name.strip()
-    text = SPELLINGS.get(text.casefold(), ("", ""))[1] or text.replace("_", "-")
+    text = spellings().get(text.casefold(), ("", ""))[1] or text.replace("_", "-")
     if not language_tag(text):
         return ""
     code, *rest = text.split("-")
