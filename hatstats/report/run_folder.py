@@ -127,6 +127,9 @@ def _write_numbers(results: Results, folder: Path) -> None:
     """Write the CSV files, `results.json` and `numbers.tex`."""
     written = ("scores", "pairs", "trends", "claims", "measures", "specification")
     frames = {name: getattr(results, name) for name in written}
+    for name in ("decompositions", "cells"):
+        if len(rows := getattr(results, name)):
+            frames[name] = rows
     checks, bayes = results.checks, results.bayes
     if checks is not None:
         frames |= {"checks": checks.table, "items": checks.items}
@@ -140,7 +143,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     others = ("comparison", "registration", "margins", "shares", "leverage", "influence",
-              "decompositions", "flagged", "left_out")  # fmt: skip
+              "flagged", "left_out")  # fmt: skip
     content = {
         "schema_version": manifest.SCHEMA_VERSION,
         "study": dict(results.info),

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from hatstats.inference.arrays import Bools, Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import ItemCounts, ratio
-from hatstats.scores.reference import reference_mixture
+from hatstats.scores.reference import Mixture, reference_mixture
 
 _TAIL = 0.01
 # Share of the reference outside a model's own accuracies beyond which its score is called mostly
@@ -156,7 +156,7 @@ class BenchmarkFit:
         """Profiles, shape (M, L, Q)."""
         return np.array([fit.profile for fit in self.models])
 
-    def reference_weights(self, reference: str | ArrayLike) -> Floats:
+    def reference_weights(self, reference: str | ArrayLike | Mixture) -> Floats:
         """The reference distribution of each model on the support, shape (M, Q)."""
         mixture = reference_mixture(reference, self.counts.models, self.support)
         return mixture.weights(self.distributions)
@@ -167,7 +167,9 @@ class BenchmarkFit:
             return self._target_accuracy()
         return self.averaged(reference)
 
-    def averaged(self, reference: str | ArrayLike, *, with_influence: bool = True) -> CellScores:
+    def averaged(
+        self, reference: str | ArrayLike | Mixture, *, with_influence: bool = True
+    ) -> CellScores:
         """Profiles averaged over `reference`, also over `own`; influence is 0 unless wanted."""
         mixing = reference_mixture(reference, self.counts.models, self.support).mixing
         weights = self.reference_weights(reference)

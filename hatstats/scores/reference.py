@@ -64,6 +64,12 @@ class Mixture:
     mixing: Floats
     fixed: Floats
 
+    @classmethod
+    def of_models(cls, chosen: Sequence[str], models: Sequence[str], n_support: int) -> Mixture:
+        """The mean of the own distributions of some of M models, for all of them."""
+        own = np.isin(np.array(models), np.array(chosen)) / len(chosen)
+        return cls(np.tile(own, (len(models), 1)), np.zeros(n_support))
+
     def weights(self, distributions: Floats) -> Floats:
         """G on the support, shape (M, Q), from the models' distributions (M, Q)."""
         return self.mixing @ distributions + self.fixed
@@ -96,12 +102,14 @@ def _area_weights(support: Floats) -> Floats:
 
 
 def reference_mixture(
-    reference: str | ArrayLike, models: Sequence[str], support: Floats
+    reference: str | ArrayLike | Mixture, models: Sequence[str], support: Floats
 ) -> Mixture:
     """Read a reference, see `TransferProfile.hat`, for M models and a support (Q,).
 
     Raises `DataError` for an unknown name or model, or accuracies outside [0, 1].
     """
+    if isinstance(reference, Mixture):
+        return reference
     count = len(models)
     nothing, zeros = np.zeros((count, count)), np.zeros(support.size)
     if not isinstance(reference, str):

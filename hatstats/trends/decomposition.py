@@ -34,7 +34,9 @@ from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.result_frame import html_table
 from hatstats.inference.tidy import standard_errors, tidy_frame
 from hatstats.inference.validation import member
-from hatstats.scores.item_profile import ItemProfile, score_influence
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import ItemProfile, average_cells, score_influence
+from hatstats.scores.reference import Mixture
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
 
@@ -174,9 +176,19 @@ def decompose(
 
 
 def decompose_profile(
-    profile: TransferProfile, before: Side, after: Side, *, family: str | None = None
+    profile: TransferProfile,
+    before: Side,
+    after: Side,
+    *,
+    family: str | None = None,
+    descriptions: tuple[str, str] | None = None,
+    known: dict[tuple[str, ...], ModelScores] | None = None,
 ) -> Decomposition:
-    """`decompose` for a fitted profile."""
+    """`decompose` for a fitted profile.
+
+    The sides are called by `descriptions`, where given; `known` keeps the scores over the own
+    distributions of some models from one decomposition of a profile to the next.
+    """
     study = profile.study
     usable = list(profile.complete_models)
     first, second = (_models(study, usable, side, family) for side in (before, after))
@@ -191,12 +203,12 @@ def decompose_profile(
         values, cov = _from_means(profile, first, second)
     else:
         assert isinstance(profile, ItemProfile)
-        values, cov = _from_items(profile, first, second)
-    names = [_label(side, family, models) for side, models in ((before, first), (after, second))]
+        values, cov = _from_items(profile, first, second, {} if known is None else known)
+    names = descriptions or (_label(before, family, first), _label(after, family, second))
     return Decomposition(
         before=first,
         after=second,
-        descriptions=(names[0], names[1]),
+        descriptions=names,
         raw=(float(values[0]), float(values[1])),
         estimates=_WEIGHTS @ values,
         covariance=_WEIGHTS @ cov @ _WEIGHTS.T,
@@ -239,28 +251,46 @@ _WEIGHTS = np.array([[-0.5, 0.5, 0.5, -0.5], [-0.5, 0.5, -0.5, 0.5], [-1.0, 1.0,
 
 
 def _from_items(
-    profile: ItemProfile, first: tuple[str, ...], second: tuple[str, ...]
+    profile: ItemProfile,
+    first: tuple[str, ...],
+    second: tuple[str, ...],
+    known: dict[tuple[str, ...], ModelScores],
 ) -> tuple[Floats, Floats]:
-    """The four terms of `_WEIGHTS` and their covariance (4, 4), from influence values of items."""
-    own = score_influence(profile, "own")
-    crossed = {name: score_influence(profile, f"model:{name}") for name in (*first, *second)}
+    """The four terms of `_WEIGHTS` and their covariance (4, 4), from influence values of items.
+
+    Profiles are linear in what they are averaged over: the mean of ``H_a(G_b)`` over the models b
+    of a side is ``H_a`` over the mean of their distributions.
+    """
+    for side in ((), first, second):
+        if side not in known:
+            known[side] = _averaged_over(profile, side)
+    own = known[()]
     values = np.zeros(4)
     influence = [np.zeros((psi.shape[0], 4)) for psi in own.influence]
     spread = np.zeros((1, 4))
-    share = 1.0 / (len(first) * len(second))
-    for a, b in itertools.product(first, second):
-        terms = ((own, a), (own, b), (crossed[b], a), (crossed[a], b))
-        for column, (scores, name) in enumerate(terms):
-            index = scores.models.index(name)
-            values[column] += share * scores.estimates[index]
-            for total, psi in zip(influence, scores.influence, strict=True):
-                total[:, column] += share * psi[:, index]
-            if scores.spread is not None:
-                # The same rows under every reference: errors in one coefficient of a curve.
-                spread = np.zeros((len(scores.spread), 4)) if len(spread) == 1 else spread
-                spread[:, column] += share * scores.spread[:, index]
+    terms = ((own, first), (own, second), (known[second], first), (known[first], second))
+    for column, (scores, side) in enumerate(terms):
+        mean = np.isin(np.array(scores.models), np.array(side)) / len(side)
+        values[column] = scores.estimates @ mean
+        for total, psi in zip(influence, scores.influence, strict=True):
+            total[:, column] = psi @ mean
+        if scores.spread is not None:
+            # The same rows under every reference: errors in one coefficient of a curve.
+            spread = np.zeros((len(scores.spread), 4)) if len(spread) == 1 else spread
+            spread[:, column] = scores.spread @ mean
     cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)
     return values, cov + spread.T @ spread
+
+
+def _averaged_over(profile: ItemProfile, models: tuple[str, ...]) -> ModelScores:
+    """All models' profiles over the mean of the own distributions of some; each's own if none."""
+    if not models:
+        return score_influence(profile, "own")
+    parts = [
+        fit.averaged(Mixture.of_models(models, fit.counts.models, fit.support.size))
+        for fit in profile.fits
+    ]
+    return average_cells(profile, parts)
 
 
 def _from_means(

@@ -19,6 +19,7 @@ from hatstats.study import Study
 from hatstats.trends.claims import specifications as tried
 from hatstats.trends.claims.verdict import Verdicts
 from hatstats.trends.claims.verdicts import evaluate_claims
+from hatstats.trends.decomposition import decompose
 from hatstats.trends.regression import fit_trend
 from tests.report.runs import real_analysis, small_analysis, small_job
 from tests.report.studies import aggregate_study, item_study
@@ -401,3 +402,21 @@ def test_a_change_within_the_only_family_is_not_shown_twice(families: tuple[str,
     results = analyse(Study(study.counts, models, study.benchmarks), ReportOptions(quick=True))
     shown = results.decompositions["comparison"].nunique()
     assert shown == len(set(families))
+
+
+def test_changes_are_split_by_year_by_family_and_by_size() -> None:
+    study = simulate_study(np.linspace(-1.0, 1.0, 7), shape=Shape(n_items=60, n_languages=2), rng=1)
+    dates = pd.to_datetime([f"{year}-05-01" for year in (2023, 2023, 2024, 2024, 2025, 2025, 2025)])
+    size = 10.0 ** np.arange(6, 13)
+    facts = {"family": ["acme", "corp"] * 3 + ["acme"], "params_total": size, "params_active": size}
+    models = study.models.assign(release_date=dates, **facts)
+    study = Study(study.counts, models, study.benchmarks)
+    rows = analyse(study, ReportOptions(quick=True, method="observed")).decompositions
+    between = ["All", "Years 2023 to 2024", "Years 2024 to 2025", "acme", "corp", "Size"]
+    assert list(rows["group"].unique()) == between
+    by_size = rows[rows["group"] == "Size"].set_index("term")
+    assert by_size["comparison"].unique() == ["3 models of up to 100M, to 3 of 10B or more"]
+    names = study.model_names
+    alone = decompose(study, names[:3], names[4:], method="observed")
+    assert list(by_size["estimate"]) == pytest.approx(alone.estimates.tolist())
+    assert list(by_size["std_error"]) == pytest.approx(alone.std_errors.tolist())

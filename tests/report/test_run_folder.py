@@ -40,6 +40,8 @@ FILES = {
     "claims.csv",
     "measures.csv",
     "specification.csv",
+    "decompositions.csv",
+    "cells.csv",
     "numbers.tex",
     "report.html",
     "manifest.json",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +12,11 @@ from scipy import special
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.methods import Method, fit_profile
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
-from hatstats.trends.decomposition import decompose
+from hatstats.trends.decomposition import decompose, decompose_profile
 from tests.trends.makers import aggregate_study, table_of_models
 
 SMALL = Shape(n_items=200, n_languages=2, n_trials=6)
@@ -47,6 +51,32 @@ def test_parts_add_up_to_the_raw_change_of_items(items: Study, method: Method) -
     first = averaged["model-03"].estimates[own.models.index("model-01")]
     expected = 0.5 * ((second - raw["model-01"]) + (raw["model-03"] - first))
     assert found.estimates[1] == pytest.approx(expected, abs=1e-12)
+
+
+def test_sides_of_several_models_are_means_over_all_pairs(items: Study) -> None:
+    profile = require_items(fit_profile(items), "a test")
+    first, second = ("model-01", "model-02"), ("model-03", "model-04")
+    known: dict[tuple[str, ...], ModelScores] = {}
+    for _ in range(2):  # the second time from what is known
+        found = decompose_profile(profile, first, second, known=known)
+        pairs = [decompose_profile(profile, a, b) for a in first for b in second]
+        assert found.estimates == pytest.approx(np.mean([one.estimates for one in pairs], axis=0))
+    # Influence of the items on the mean of the pairs, one model and one reference at a time.
+    own = score_influence(profile, "own")
+    terms = np.zeros((len(own.influence[0]), 4))
+    for a, b in itertools.product(first, second):
+        i, j = (own.models.index(name) for name in (a, b))
+        over = [score_influence(profile, f"model:{name}").influence[0] for name in (a, b)]
+        psi = [own.influence[0][:, i], own.influence[0][:, j], over[1][:, i], over[0][:, j]]
+        terms += np.column_stack(psi) / 4
+    change = terms @ [-1.0, 1.0, 0.0, 0.0]
+    transfer = terms @ [-0.5, 0.5, -0.5, 0.5]
+    size = len(change)
+    for part, psi in ((2, change), (1, transfer)):
+        # Borrowing adds errors that no item shows.
+        from_items = float(np.sqrt(size / (size - 1) * psi @ psi))
+        assert found.std_errors[part] >= from_items * (1 - 1e-9)
+        assert found.std_errors[part] == pytest.approx(from_items, rel=1e-9 if part == 2 else 0.2)
 
 
 def test_parts_add_up_to_the_raw_change_of_means() -> None:

@@ -13,6 +13,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
 from hatstats.other_measures.table import measures
+from hatstats.report.results.changes import changes
 from hatstats.report.results.collect import frames_of
 from hatstats.report.results.item_checks import run_item_checks
 from hatstats.report.results.key_results import key_result_lines
@@ -30,7 +31,6 @@ from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.specifications import specification_table, verdict_shares
 from hatstats.trends.claims.verdict import Verdicts
 from hatstats.trends.claims.verdicts import evaluate_claims
-from hatstats.trends.decomposition import decompose_profile
 from hatstats.trends.diagnostics import influence_measures, leverage_by_cluster
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
@@ -69,24 +69,6 @@ def _influence(trend: TrendFit) -> pd.DataFrame:
     whole = ["without", "n_models", "cooks_distance"]
     rows = influence_measures(trend).melt(whole, var_name="term", value_name="dfbetas")
     return rows.assign(term=rows["term"].str.removeprefix("dfbetas[").str.removesuffix("]"))
-
-
-def _decompositions(profile: TransferProfile, scores: HatScores, conf_level: float) -> pd.DataFrame:
-    """Changes from the first year to the last, over all models and within families."""
-    table = scores.covariates
-    parts = []
-    families = list(dict.fromkeys(table["family"].dropna()))
-    # The only family is all models.
-    groups: list[str | None] = [None, *(families if len(families) > 1 else [])]
-    for family in groups:
-        dates = (table if family is None else table[table["family"] == family])["release_date"]
-        years = sorted({int(year) for year in dates.dt.year.dropna()})
-        if len(years) > 1:
-            found = decompose_profile(profile, years[0], years[-1], family=family)
-            rows = found.tidy(conf_level)
-            rows.insert(0, "comparison", f"{found.descriptions[0]}, to {found.descriptions[1]}")
-            parts.append(rows)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _specifications(
@@ -228,7 +210,7 @@ def analyse(
         shares=verdict_shares(specification) if len(specification) else pd.DataFrame(),
         leverage=stacked({name: leverage_by_cluster(trend) for name, trend in trends.items()}),
         influence=stacked(influences),
-        decompositions=_decompositions(profile, scores, options.conf_level),
+        decompositions=changes(profile, scores, options.conf_level),
         checks=checks,
         bayes=bayes,
         fits=fits,

@@ -30,8 +30,8 @@ _HEADER = """\
 %   \\HatLess<Model>Vs<Model>  the first one's score less the second's, which is lower; Low, High,
 %                      PValue and PAdjusted for all pairs; of more than {most} models only the best
 %                      model's differences
-%   \\HatChange<Family><Part>  parts of a change, Source Transfer Total, with StdError, Low, High;
-%                      All for all models
+%   \\HatChange<Group><Part>  parts of a change, Source Transfer Total, with StdError, Low, High;
+%                      Group: a family, All models, Size, or Years one to the next
 %   \\HatMeasure<Name><Model>  (\\HatMeasureGap..., Ratio, Excess, ...), with Low and High
 """
 #: Up to this number of ranked models every pair has its macros.
@@ -107,9 +107,7 @@ def _beside(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
         kept = {"": texts["Estimate"]} | {name: texts[name] for name in ("Low", "High", "PValue")}
         yield f"Less{letters(str(row['a']))}Vs{letters(str(row['b']))}", kept | p
     for _, row in results.decompositions.iterrows():
-        family, found, _ = str(row["comparison"]).partition(",")[0].rpartition(" of ")
-        who = letters(family) if found else "All"
-        yield f"Change{who}{_PARTS[str(row['term'])]}", _score(row, "")
+        yield f"Change{letters(str(row['group']))}{_PARTS[str(row['term'])]}", _score(row, "")
     for _, row in results.measures.iterrows():
         texts = _score(row, "")
         del texts["StdError"]
