@@ -53,7 +53,7 @@ def run(study_path: Path, out: Path) -> None:
         shares[name] = np.histogram(known, bins=edges)[0] / known.size
     hs.plot.save(hs.plot.prior_predictive(pd.DataFrame(shares)), out / "prior_predictive")
     hs.plot.save(hs.plot.shrinkage(main.shrinkage()), out / "shrinkage")
-    main.save(out / "posterior.zarr")
+    main.save(out / "posterior.nc")
 
 
 if __name__ == "__main__":

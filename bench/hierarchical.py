@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hatstats.bayes.fit import fit_hierarchical
-from hatstats.bayes.item_latents import item_model
 from hatstats.bayes.scores import convergence
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
+from tests.bayes.item_model import item_model
 
 
 def explicit_draws(study: Study, draws: int) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from . import plot as plot
 from .bayes.fit import fit_claims as fit_claims
 from .bayes.fit import fit_hierarchical as fit_hierarchical
 from .bayes.fit import read_hierarchical as read_hierarchical
-from .bayes.item_latents import item_model as item_model
 from .bayes.options import CellOptions as CellOptions
 from .bayes.options import Priors as Priors
 from .bayes.options import Sampling as Sampling

@@ -42,7 +42,7 @@ def run(*arguments: object) -> Result:
 
 def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path: Path) -> None:
     given = ("--formula", "release_year", "--draws", "60", "--json")
-    done = run("bayes", study, *given, "--save", tmp_path / "fit.zarr")
+    done = run("bayes", study, *given, "--save", tmp_path / "fit.nc")
     assert done.exit_code == 1, done.output
     content = json.loads(done.stdout)
     failed = [row["check"] for row in content["checks"] if not row["passed"]]
@@ -53,7 +53,7 @@ def test_few_draws_fail_checks_and_the_exit_status_says_so(study: Path, tmp_path
     assert len(reasons) == 1
     assert "without --formula every claim is fitted" in reasons.pop()
     assert len(content["scores"]) == len(panel_study().model_names)
-    assert (tmp_path / "fit.zarr").is_dir()
+    assert (tmp_path / "fit.nc").is_file()
 
 
 def test_text_with_too_few_draws_has_fewer_decimals_and_the_number_needed(study: Path) -> None:

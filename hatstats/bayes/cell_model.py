@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import special
 
 from hatstats.bayes.effects import BY, Effects, Group, Unit
 from hatstats.bayes.marginal_likelihood import CellEstimates, MarginalCells, Scales
 from hatstats.bayes.options import CellOptions, Priors
-from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.scores.reference import CommonReference, reference_mixture
 
@@ -89,11 +87,6 @@ class CellModel:
         """Names of all target languages."""
         return tuple(dict.fromkeys(n for unit in self.effects.units for n in unit.languages))
 
-    @property
-    def unknown_names(self) -> list[str]:
-        """Names of the undisclosed covariates that are parameters."""
-        return [f"{self.models[m]}, {self.terms[term]}" for m, term in self.effects.unknown]
-
     def coords(self) -> dict[str, list[str]]:
         """Coordinates by dimension."""
         levels = {group.name: list(group.levels) for group in self.effects.groups}
@@ -105,7 +98,6 @@ class CellModel:
             "term": list(self.terms),
             "undisclosed": levels.get("transfer_undisclosed", []),
             "measure": list(MEASURES),
-            "unknown_value": self.unknown_names,
         }
 
     def positions(self, unit: Unit) -> tuple[Ints, Ints]:
@@ -123,13 +115,8 @@ class CellModel:
         slopes = np.zeros((len(deviations), len(self.effects.units)))
         if lines:
             slopes[:, lines] = values["line"]
-        unknown = values.get("unknown", np.zeros((len(deviations), 0)))
-        return [
-            Scales(deviation, float(cell), slope, covariates)
-            for deviation, cell, slope, covariates in zip(
-                deviations, values["sd_cell"], slopes, unknown, strict=True
-            )
-        ]
+        each = zip(deviations, values["sd_cell"], slopes, strict=True)
+        return [Scales(deviation, float(cell), slope) for deviation, cell, slope in each]
 
     def _group_array(self, effects: Floats, group: Group) -> Floats:
         """Effects (D, n) of one group as an array over its dimensions; NaN where there is none."""
@@ -176,37 +163,49 @@ class CellModel:
             slopes = np.array([one.slopes for one in scales])
             values["line"] = np.where(by_line, slopes, np.nan)
         values["log_prior"], values["log_likelihood"] = densities.T
-        values["hat"] = self.hat_cells(values, self.options.reference or "pooled")
+        values["hat"] = self.hat_cells(values)
         return values
 
-    def hat_cells(self, values: Values, reference: str | ArrayLike) -> Floats:
+    def hat_cells(self, values: Values) -> Floats:
         """HAT per model, benchmark and language of each draw, (D, models, benchmarks, languages).
 
-        Raises DataError for another reference than the item-level cells were estimated with.
+        Where only accuracies are known, along lines on the chance-corrected logit scale,
+        ``H_ml = mean_G [c + (1 - c) expit(t_ml + beta (eta_G - r))]``, the reference logits eta_G
+        those of the same draw.
         """
         out = np.full(values["transfer"].shape, np.nan)
-        along: str | ArrayLike = reference
-        if isinstance(reference, str) and reference == "common" and self.options.window:
-            along = cast("ArrayLike", CommonReference(*self.options.window))
-        for b, unit in enumerate(self.effects.units):
+        for b, (unit, part) in enumerate(zip(self.effects.units, self.parts, strict=True)):
             models, languages = self.positions(unit)
             index = (slice(None), models[:, None], b, languages)
             transfer = values["transfer"][index]
-            if not unit.by_item:
-                source = values["source"][:, models, b]
-                line = values["line"][:, b], self.parts[b].centre
-                out[index] = line_hat(source, transfer, line, unit, along)
+            if unit.by_item:
+                out[index] = special.expit(transfer)
                 continue
-            if not (isinstance(reference, str) and reference == self.options.reference):
-                raise DataError(
-                    "the cells of this fit were estimated with another reference",
-                    column="reference",
-                    value=reference if isinstance(reference, str) else "given",
-                    hint=f"use {self.options.reference!r}, or fit again with "
-                    "cells=CellOptions(reference=...).",
-                )
-            out[index] = special.expit(transfer)
+            nodes, mixing = self._reference(values["source"][:, models, b], unit)
+            shift = values["line"][:, b, None] * (nodes - part.centre)
+            share = np.empty_like(transfer)
+            step = max(1, _BLOCK // max(transfer[0].size * nodes.shape[1], 1))
+            for start in range(0, len(shift), step):
+                rows = slice(start, start + step)
+                right = special.expit(transfer[rows][..., None] + shift[rows][:, None, None, :])
+                share[rows] = np.einsum("dmlr,mr->dml", right, mixing)
+            out[index] = unit.chance + (1.0 - unit.chance) * share
         return out
+
+    def _reference(self, source: Floats, unit: Unit) -> tuple[Floats, Floats]:
+        """Reference logits of each draw (D, R), from source logits (D, M), and weights (M, R)."""
+        name, count = self.options.reference or "pooled", len(unit.models)
+        if name == "common":
+            share = (np.asarray(CommonReference(*self.options.window)) - unit.chance) / (
+                1.0 - unit.chance
+            )
+            even = special.logit(np.clip(share, 1e-3, 1.0 - 1e-3))
+        elif name == "uniform":
+            even = special.logit(_UNIFORM)
+        else:
+            return source, reference_mixture(name, unit.models, np.zeros(count)).mixing
+        nodes = np.broadcast_to(even, (len(source), even.size))
+        return nodes, np.full((count, even.size), 1.0 / even.size)
 
     def observed(self) -> Values:
         """Estimates and standard errors on the logit scale, NaN where a cell was not observed."""
@@ -301,42 +300,3 @@ class CellModel:
         share = special.expit(level[:, :, None] + shift[:, None, :]).mean(axis=(1, 2))
         chance = unit.chance
         return chance + (1 - chance) * special.expit(eta), chance + (1 - chance) * share
-
-
-def line_hat(
-    source: Floats,
-    transfer: Floats,
-    line: tuple[Floats, float],
-    unit: Unit,
-    reference: str | ArrayLike,
-) -> Floats:
-    """HAT along lines on the chance-corrected logit scale.
-
-    ``H_ml = mean_G [c + (1 - c) expit(t_ml + beta (eta_G - r))]``, the reference logits eta_G
-    those of the same draw.
-
-    `source` (D, M); `transfer` (D, M, L); `line` (D,): slopes beta, and r; `unit`: its models, M of
-    them, and chance level c; `reference`: see `hatstats.scores.reference.reference_mixture`.
-    Returns (D, M, L).
-    """
-    slope, centre = line
-    chance, models, count = unit.chance, unit.models, len(unit.models)
-    if isinstance(reference, str) and reference == "uniform":
-        nodes = np.broadcast_to(special.logit(_UNIFORM), (len(source), _UNIFORM.size))
-        mixing = np.full((count, _UNIFORM.size), 1.0 / _UNIFORM.size)
-    elif isinstance(reference, str):
-        nodes, mixing = source, reference_mixture(reference, models, np.zeros(count)).mixing
-    else:
-        reference_mixture(reference, models, np.array([0.0, 1.0]))
-        share = (np.asarray(reference, dtype=float).ravel() - chance) / (1.0 - chance)
-        values = special.logit(np.clip(share, 1e-3, 1.0 - 1e-3))
-        nodes = np.broadcast_to(values, (len(source), values.size))
-        mixing = np.full((count, values.size), 1.0 / values.size)
-    out = np.empty_like(transfer)
-    shift = slope[:, None] * (nodes - centre)
-    step = max(1, _BLOCK // max(transfer[0].size * nodes.shape[1], 1))
-    for start in range(0, len(source), step):
-        part = slice(start, start + step)
-        right = special.expit(transfer[part][..., None] + shift[part][:, None, None, :])
-        out[part] = np.einsum("dmlr,mr->dml", right, mixing)
-    return np.asarray(chance + (1.0 - chance) * out)

@@ -62,15 +62,15 @@ def sampler_checks(fit: Posterior) -> list[Check]:
     ]
 
 
-def leave_one_out(fit: Posterior, by: str = "cell") -> Any:
-    """PSIS-LOO of ArviZ by ``cell`` or ``family``."""
+def leave_one_out(fit: Posterior) -> Any:
+    """PSIS-LOO of ArviZ by cell."""
     import arviz as az
 
     with warnings.catch_warnings():
         # Unreliable weights are a value of the result.
         warnings.filterwarnings("ignore", message="Estimated shape parameter of Pareto")
         warnings.filterwarnings("ignore", message="The point-wise LOO is the same")
-        return az.loo(fit.idata, var_name=by, pointwise=True)
+        return az.loo(fit.idata, var_name="cell", pointwise=True)
 
 
 def loo_check(fit: Posterior) -> Check:

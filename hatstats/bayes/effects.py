@@ -63,11 +63,8 @@ class Effects:
     units: tuple[Unit, ...]
     families: tuple[str, ...]  # names of the families that have an effect
     groups: tuple[Group, ...]
-    # (q, n) unit by unit: source rows, model rows, language rows. Unknown covariates are 0
-    matrix: Floats
+    matrix: Floats  # (q, n) unit by unit: source rows, model rows, language rows
     starts: tuple[int, ...]  # first row of each unit, and q
-    unknown: Ints  # (u, 2) model and term of each covariate that is a parameter
-    unknown_entries: tuple[tuple[Ints, Ints], ...]  # rows and columns of `matrix` that hold it
 
     def rows(self, b: int, kind: Literal["source", "model", "language"]) -> slice:
         """Rows of unit `b`."""
@@ -107,15 +104,6 @@ class Effects:
             out[group.columns] = group.scale if group.fixed else next(parameters)
         return out
 
-    def with_unknown(self, values: Floats) -> Floats:
-        """The matrix with unknown covariates at these standardised values (u,)."""
-        if not len(self.unknown):
-            return self.matrix
-        out = self.matrix.copy()
-        for (rows, columns), value in zip(self.unknown_entries, values, strict=True):
-            out[rows, columns] = value
-        return out
-
 
 def build_effects(
     units: Sequence[Unit], families: dict[str, str], design: TrendDesign, priors: Priors
@@ -138,13 +126,12 @@ def build_effects(
     rows = pd.DataFrame(listed, columns=["kind", "benchmark", "name"])
     groups, blocks = list[Group](), list[Floats]()
 
-    def add(name: str, levels: Sequence[str], values: Floats, prior: Prior) -> int:
+    def add(name: str, levels: Sequence[str], values: Floats, prior: Prior) -> None:
         """Add a group of effects on the rows of `part`; `values` (rows, levels)."""
         first = groups[-1].columns.stop if groups else 0
         groups.append(Group(name, tuple(levels), slice(first, first + len(levels)), *prior))
         blocks.append(np.zeros((len(rows), len(levels))))
         blocks[-1][part.index] = values
-        return int(first)
 
     def add_indicators(name: str, labels: pd.Series, prior: Prior) -> None:
         """Add a group with one level per distinct label; one label per row of `part`."""
@@ -152,18 +139,12 @@ def build_effects(
         add(name, levels.tolist(), np.eye(len(levels))[codes], prior)
 
     several = len(units) > 1
-    unknown = np.argwhere(design.unknown) if priors.unknown is not None else np.zeros((0, 2), int)
-    unknown_entries: list[list[Ints]] = [[] for _ in unknown]
     for side, kind in (("source", "source"), ("transfer", "model")):
         part = rows[rows["kind"] == kind]
         add_indicators(f"{side}_mean", part["benchmark"], (priors.mean, True))
         index = part["name"].map(position).to_numpy(dtype=np.intp)
         if design.terms:
-            trend = design.matrix[index]
-            first = add(f"{side}_trend", design.terms, trend, (priors.trend, True))
-            for entries, (m, term) in zip(unknown_entries, unknown, strict=True):
-                own = part.index.to_numpy()[index == m]
-                entries.append(np.stack([own, np.full(own.size, first + term)]))
+            add(f"{side}_trend", design.terms, design.matrix[index], (priors.trend, True))
         if design.offset_names:
             offsets = design.offsets[index]
             add(f"{side}_undisclosed", design.offset_names, offsets, (priors.family, True))
@@ -187,6 +168,4 @@ def build_effects(
         groups=tuple(groups),
         matrix=np.column_stack(blocks),
         starts=tuple(starts),
-        unknown=unknown.astype(np.intp),
-        unknown_entries=tuple(tuple(np.concatenate(e, axis=1)) for e in unknown_entries),
     )

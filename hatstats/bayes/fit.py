@@ -58,8 +58,7 @@ def prepare(
     units, parts = study_cells(study, request.cells)
     present = {name for unit in units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
-    offsets = request.priors.unknown is None
-    design = trend_design(table, request.formula, offsets=offsets, trusted=trusted)
+    design = trend_design(table, request.formula, trusted=trusted)
     families = dict(zip(table["model"], table["family"], strict=True))
     effects = build_effects(units, families, design, request.priors)
     counts = [None if u.by_item else aggregate_counts(study, u.benchmark) for u in units]
@@ -77,7 +76,7 @@ def _flatten(values: Mapping[str, Floats]) -> Values:
 def _labelled(values: Values, lead: tuple[int, ...], cells: CellModel) -> Labelled:
     """Arrays (D, ...) with chains and draws unfolded, and names of all dimensions."""
     dims = {group.name: group_dims(group.name) for group in cells.effects.groups}
-    dims |= {"line": ("benchmark",), "unknown": ("unknown_value",), "measures": ("measure",)}
+    dims |= {"line": ("benchmark",), "measures": ("measure",)}
     out: Labelled = {}
     for name, value in values.items():
         inner = dims.get(name, CELL_DIMS)[: value.ndim - 1]
@@ -112,12 +111,12 @@ def make_tree(
     thin = {name: value[:, ::every] for name, value in parameters.items()}
     thin_lead = thin["sd_cell"].shape
     coords = cells.coords()
-    likelihood: Labelled = {}
-    densities = cells.marginal.leave_out(cells.families, cells.scales(_flatten(thin)))
-    for name, (levels, value) in densities.items():
-        coords[f"held_out_{name}"] = list(levels)
-        dims = ("chain", "draw", f"held_out_{name}")
-        likelihood[name] = (dims, value.reshape(*thin_lead, len(levels)))
+    coords["held_out_cell"] = [
+        f"{unit.models[m]}, {unit.benchmark}, {unit.languages[n]}"
+        for unit in cells.effects.units
+        for m, n in zip(unit.cell_model, unit.cell_language, strict=True)
+    ]
+    held_out = cells.marginal.leave_out(cells.scales(_flatten(thin))).reshape(*thin_lead, -1)
     thin_values = _flatten(
         {name: v.reshape(*lead, *v.shape[1:])[:, ::every] for name, v in values.items()}
     )
@@ -131,7 +130,7 @@ def make_tree(
         "posterior": _labelled(values, lead, cells),
         "prior": _labelled(prior_values, (1, _PRIOR_DRAWS), cells),
         "posterior_predictive": _labelled(cells.predictive(thin_values, rng), thin_lead, cells),
-        "log_likelihood": likelihood,
+        "log_likelihood": {"cell": (("chain", "draw", "held_out_cell"), held_out)},
         "sample_stats": {
             name: (("chain", "draw"), value.astype(bool) if name in booleans else value)
             for name, value in statistics.items()

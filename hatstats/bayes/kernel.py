@@ -36,7 +36,6 @@ class Solution(NamedTuple):
     """Log marginal likelihood and its derivatives."""
 
     value: float
-    by_matrix: Floats  # (q, n)
     by_deviation: Floats  # (n,) with respect to the standard deviation of each effect
     by_cell: float  # with respect to the standard deviation of a cell's residual
     by_slope: Floats  # (B,) with respect to the slope of each benchmark's line
@@ -176,7 +175,6 @@ def solve(
         r0, r1 = stacked.starts[b, 2], stacked.starts[b + 1, 2]
         weight_matrix[r0:r1] = product(gram[r0:r1, r0:r1], inverse[:, r0:r1].T)
     information = product(matrix.T, weight_matrix).T
-    by_matrix = deviations * (np.outer(score, mean) - deviations * information)
     by_deviation = (matrix.T @ score) * mean - deviations * (matrix * information).sum(axis=0)
     by_cell: Any = 0.0
     by_slope = np.zeros(slopes.size)
@@ -200,4 +198,4 @@ def solve(
                 across += spread[c, r] * line[c, r]
             by_cell += weight * weight * second - weight
             by_slope[b] += weight * (residual[c] * along - across)
-    return Solution(value, by_matrix, by_deviation, cell * by_cell, by_slope)
+    return Solution(value, by_deviation, cell * by_cell, by_slope)

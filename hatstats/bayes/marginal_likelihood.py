@@ -7,9 +7,9 @@ Estimates of source logits s and transfer logits t of a benchmark have a known j
 with beta = 0 where items are known (there the profile was learnt within each model) and the slope
 of target on source logits, at a fixed logit r, where only accuracies are. s and t are sums of
 Gaussian effects and t has a residual of standard deviation sigma in each cell. Given the standard
-deviations, beta and unknown covariates, everything else is Gaussian and is integrated out. In the
-eigenbasis of Var(e_t | e_s) the residual only adds sigma^2 to the eigenvalues, so that a value of
-the likelihood costs no more than the number of effects cubed, however many cells there are.
+deviations and beta, everything else is Gaussian and is integrated out. In the eigenbasis of
+Var(e_t | e_s) the residual only adds sigma^2 to the eigenvalues, so that a value of the likelihood
+costs no more than the number of effects cubed, however many cells there are.
 
 The gradient is the posterior mean of that of the complete-data log-likelihood (Fisher's identity;
 Louis 1982, JRSS B 44:226-233). Once the scales are drawn, effects are drawn from their exact
@@ -27,7 +27,6 @@ from scipy import linalg, optimize, special
 from hatstats.bayes.effects import Effects
 from hatstats.bayes.kernel import Factor, Solution, Stacked, factor, solve
 from hatstats.bayes.options import Priors
-from hatstats.estimators.aggregate.panel_regression import family_labels
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.linalg import cholesky_inverse
 
@@ -131,7 +130,6 @@ class Scales:
     deviations: Floats  # (g,) standard deviations of the scaled groups
     cell: float  # standard deviation sigma of the residual of a cell
     slopes: Floats  # (B,) beta of each benchmark; 0 where items are known
-    unknown: Floats  # (u,) standardised covariates that are parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +163,7 @@ class MarginalCells:
         """Arguments of the compiled functions."""
         return (
             self.stacked,
-            self.effects.with_unknown(scales.unknown),
+            self.effects.matrix,
             self.effects.deviations(scales.deviations),
             scales.cell,
             scales.slopes,
@@ -200,7 +198,7 @@ class MarginalCells:
         log_given = -0.5 * float(distance + np.linalg.slogdet(cov)[1])
         log_prior = -0.5 * float(standard[fixed] @ standard[fixed])
         drawn = effects.deviations(scales.deviations) * standard
-        rows = effects.with_unknown(scales.unknown) @ drawn
+        rows = effects.matrix @ drawn
         source, level, transfer = self._cells(rows, scales, rng)
         for b, part in enumerate(self.rotated):
             unit_rows = rows[effects.starts[b] : effects.starts[b + 1]]
@@ -220,7 +218,7 @@ class MarginalCells:
         effects = self.effects
         standard = rng.standard_normal(effects.matrix.shape[1])
         drawn = effects.deviations(scales.deviations) * standard
-        rows = effects.with_unknown(scales.unknown) @ drawn
+        rows = effects.matrix @ drawn
         return Drawn(drawn, *self._cells(rows, scales, rng), np.nan, np.nan)
 
     def _cells(
@@ -239,7 +237,7 @@ class MarginalCells:
     def dense(self, scales: Scales) -> tuple[Floats, Floats]:
         """Covariance (N, N) and mean (N,) of all estimates: source, then cells, by benchmark."""
         effects = self.effects
-        matrix = effects.with_unknown(scales.unknown) * effects.deviations(scales.deviations)
+        matrix = effects.matrix * effects.deviations(scales.deviations)
         rows, means, noise = [], [], []
         for b, (unit, part) in enumerate(zip(effects.units, self.parts, strict=True)):
             source, cells = matrix[effects.rows(b, "source")], effects.cell_rows(matrix, b)
@@ -262,66 +260,40 @@ class MarginalCells:
             for part, one in zip(self.parts, np.split(weighted, sizes), strict=True)
         ]
 
-    def leave_out(
-        self, families: dict[str, str], draws: Sequence[Scales]
-    ) -> dict[str, tuple[tuple[str, ...], Floats]]:
-        """Log densities of each cell and each family given the rest, for D draws of the scales.
+    def leave_out(self, draws: Sequence[Scales]) -> Floats:
+        """Log density of each cell given all other estimates, (D, C), for D draws of the scales.
 
         Integrated effects make cells dependent given the scales. For a Gaussian with inverse
-        covariance Q and residuals r, held-out estimates f have conditional precision Q_ff and
-        residual ``Q_ff^-1 (Q r)_f`` given the rest (Bürkner, Gabry and Vehtari 2021, Comput Stat
+        covariance Q and residuals r, a held-out estimate has conditional precision ``Q_ii`` and
+        residual ``(Q r)_i / Q_ii`` given the rest (Bürkner, Gabry and Vehtari 2021, Comput Stat
         36:1243-1261). These are the terms that PSIS-LOO reweights.
-
-        Returns ``cell`` and ``family``: names of the observations, and densities (D, number).
         """
-        outcome, is_cell, names, models = [], [], list[str](), list[str]()
-        for unit, part in zip(self.effects.units, self.parts, strict=True):
-            outcome += [part.source, part.transfer]
-            is_cell += [np.zeros(part.source.size, bool), np.ones(part.transfer.size, bool)]
-            models += [*unit.models, *(unit.models[m] for m in unit.cell_model)]
-            names += [
-                f"{unit.models[m]}, {unit.benchmark}, {unit.languages[language]}"
-                for m, language in zip(unit.cell_model, unit.cell_language, strict=True)
-            ]
-        y, cells = np.concatenate(outcome), np.flatnonzero(np.concatenate(is_cell))
-        labels = family_labels(models, families)
-        family_names = list(dict.fromkeys(labels.tolist()))
-        groups = [np.flatnonzero(labels == family) for family in family_names]
-        by_cell = np.empty((len(draws), cells.size))
-        by_family = np.empty((len(draws), len(groups)))
-        constant = np.log(2.0 * np.pi)
+        y = np.concatenate([np.r_[part.source, part.transfer] for part in self.parts])
+        sizes = [size for part in self.parts for size in (part.source.size, part.transfer.size)]
+        cells = np.flatnonzero(np.repeat(np.tile([False, True], len(self.parts)), sizes))
+        found = np.empty((len(draws), cells.size))
         for draw, scales in enumerate(draws):
             cov, mean = self.dense(scales)
             inverse = cholesky_inverse(linalg.cholesky(cov, lower=True))
-            weighted = inverse @ (y - mean)
             precision = np.diag(inverse)[cells]
-            residual = weighted[cells]
-            by_cell[draw] = 0.5 * (np.log(precision) - residual**2 / precision - constant)
-            for column, group in enumerate(groups):
-                joint = inverse[np.ix_(group, group)]
-                held_out = weighted[group]
-                by_family[draw, column] = 0.5 * (
-                    np.linalg.slogdet(joint)[1]
-                    - held_out @ np.linalg.solve(joint, held_out)
-                    - group.size * constant
-                )
-        return {"cell": (tuple(names), by_cell), "family": (tuple(family_names), by_family)}
+            residual = (inverse @ (y - mean))[cells]
+            found[draw] = 0.5 * (np.log(precision) - residual**2 / precision - np.log(2.0 * np.pi))
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogPosterior:
     """Log posterior density of the scales in NumPy, with its gradient: what nutpie walks on.
 
-    A point (k + L + u,) holds k log standard deviations, L slopes and u unknown covariates. It is
-    the density of the PyMC model of `hatstats.bayes.model`, to which a test holds it.
+    A point (k + L,) holds k log standard deviations and L slopes. It is the density of the PyMC
+    model of `hatstats.bayes.model`, to which a test holds it.
     """
 
     marginal: MarginalCells
     names: tuple[str, ...]  # of the k standard deviations
     deviation: Floats  # (k,) scales of their half-normal priors
     lines: Ints  # (L,) benchmarks with a line
-    line: float  # line, unknown: standard deviations of their normal priors
-    unknown: float
+    line: float  # standard deviation of their normal prior
 
     @classmethod
     def of(cls, marginal: MarginalCells, priors: Priors) -> LogPosterior:
@@ -330,28 +302,24 @@ class LogPosterior:
         names = (*(f"sd_{group.name}" for group in groups), "sd_cell")
         deviation = np.array([*(group.scale for group in groups), priors.cell])
         lines = np.flatnonzero([part.by_line for part in marginal.parts])
-        return cls(marginal, names, deviation, lines, priors.line, priors.unknown or 1.0)
+        return cls(marginal, names, deviation, lines, priors.line)
 
     def start(self) -> Floats:
-        """Logarithms of the priors' scales, and the means of the rest."""
-        unknown = np.zeros(len(self.marginal.effects.unknown))
-        return np.concatenate([np.log(self.deviation), np.ones(self.lines.size), unknown])
+        """Logarithms of the priors' scales, and slopes of 1."""
+        return np.concatenate([np.log(self.deviation), np.ones(self.lines.size)])
 
     def named(self, point: Floats) -> dict[str, Floats]:
         """Parameters of a point by the names of the PyMC model."""
-        scales, line, unknown = np.split(
-            point, [len(self.names), len(self.names) + len(self.lines)]
-        )
+        scales, line = np.split(point, [len(self.names)])
         out = {name: np.asarray(v) for name, v in zip(self.names, np.exp(scales), strict=True)}
-        return out | {k: v for k, v in (("line", line), ("unknown", unknown)) if v.size}
+        return out | ({"line": line} if line.size else {})
 
     def scales(self, point: Floats) -> Scales:
         """Arguments of the marginal likelihood at a point."""
         k = len(self.names)
-        sd, (line, unknown) = np.exp(point[:k]), np.split(point[k:], [len(self.lines)])
-        slopes = np.zeros(len(self.marginal.effects.units))
-        slopes[self.lines] = line
-        return Scales(sd[:-1], float(sd[-1]), slopes, unknown)
+        sd, slopes = np.exp(point[:k]), np.zeros(len(self.marginal.effects.units))
+        slopes[self.lines] = point[k:]
+        return Scales(sd[:-1], float(sd[-1]), slopes)
 
     def mode(self) -> Scales:
         """The scales of highest density."""
@@ -367,25 +335,21 @@ class LogPosterior:
         """Value and gradient; -inf where the covariance cannot be factored."""
         k, effects, scales = len(self.names), self.marginal.effects, self.scales(point)
         sd = np.r_[scales.deviations, scales.cell]
-        line, unknown = scales.slopes[self.lines], scales.unknown
         try:
             found = self.marginal.solve(scales)
         except np.linalg.LinAlgError:
             return -np.inf, np.zeros_like(point)
         by_sd = [found.by_deviation[group.columns].sum() for group in effects.scaled]
-        by_unknown = [found.by_matrix[entries].sum() for entries in effects.unknown_entries]
-        by_slope = found.by_slope[self.lines]
         # Distances from the prior means in prior standard deviations.
-        ratio, moved, value = sd / self.deviation, (line - 1.0) / self.line, unknown / self.unknown
-        standard = np.concatenate([ratio, moved, value])
+        ratio, moved = sd / self.deviation, (point[k:] - 1.0) / self.line
+        standard = np.concatenate([ratio, moved])
         total = found.value + point[:k].sum() - 0.5 * (standard @ standard)
         total -= np.log(self.deviation / 2.0).sum() + 0.5 * np.log(2.0 * np.pi) * standard.size
-        total -= moved.size * np.log(self.line) + value.size * np.log(self.unknown)
+        total -= moved.size * np.log(self.line)
         gradient = np.concatenate(
             [
                 sd * np.array([*by_sd, found.by_cell]) + 1.0 - ratio**2,
-                by_slope - moved / self.line,
-                np.array(by_unknown) - value / self.unknown,
+                found.by_slope[self.lines] - moved / self.line,
             ]
         )
         return float(total), gradient

@@ -1,7 +1,7 @@
 """The hierarchical model of cells in PyMC, and its samplers.
 
-Only standard deviations, slopes of lines and undisclosed covariates are parameters. All effects are
-integrated out by one operation, `CellLikelihood`, and drawn exactly afterwards.
+Only standard deviations and slopes of lines are parameters. All effects are integrated out by one
+operation, `CellLikelihood`, and drawn exactly afterwards.
 """
 
 from __future__ import annotations
@@ -44,35 +44,35 @@ _STATISTICS = {
 class CellLikelihood(Op):  # type: ignore[misc]
     """Log marginal likelihood of cell estimates; derivatives are its further outputs.
 
-    Inputs: matrix (q, n), deviations (n,), cell (), slopes (B,), then the arrays of `Stacked`.
+    Inputs: deviations (n,), cell (), slopes (B,), matrix (q, n), then the arrays of `Stacked`.
     """
 
     __props__ = ()
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Node whose outputs are the value and its derivatives by the first four inputs."""
+        """Node whose outputs are the value and its derivatives by the first three inputs."""
         variables = [pt.as_tensor_variable(value) for value in inputs]
-        types = [pt.dscalar, pt.dmatrix, pt.dvector, pt.dscalar, pt.dvector]
+        types = [pt.dscalar, pt.dvector, pt.dscalar, pt.dvector]
         return Apply(self, variables, [make() for make in types])
 
     def perform(self, node: Apply, inputs: list[Any], outputs: list[list[Any]]) -> None:
         """Evaluate in Python."""
-        matrix, deviations, cell, slopes, *data = inputs
+        deviations, cell, slopes, matrix, *data = inputs
         try:
             found = tuple(solve(Stacked(*data), matrix, deviations, float(cell), slopes))
         except np.linalg.LinAlgError:
-            found = (-np.inf, *(np.zeros_like(value) for value in inputs[:4]))
+            found = (-np.inf, *(np.zeros_like(value) for value in inputs[:3]))
         for output, value in zip(outputs, found, strict=True):
             output[0] = np.asarray(value, dtype=float)
 
     def pullback(self, inputs: list[Any], outputs: list[Any], cotangents: list[Any]) -> list[Any]:
         """Gradient of a function of the value; the data have none."""
         gradient = [cotangents[0] * derivative for derivative in outputs[1:]]
-        return gradient + [disconnected_type() for _ in inputs[4:]]
+        return gradient + [disconnected_type() for _ in inputs[3:]]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Which outputs depend differentiably on which inputs."""
-        return [[position < 4, *[False] * 4] for position in range(len(node.inputs))]
+        return [[position < 3, *[False] * 3] for position in range(len(node.inputs))]
 
 
 @register_funcify_default_op_cache_key(CellLikelihood)  # type: ignore[untyped-decorator]
@@ -80,27 +80,25 @@ def _compiled(op: CellLikelihood, **_: object) -> Any:
     """The operation in code compiled by numba."""
 
     @njit  # type: ignore[untyped-decorator]
-    def likelihood(matrix: Any, deviations: Any, cell: Any, slopes: Any, *data: Any) -> Any:
+    def likelihood(deviations: Any, cell: Any, slopes: Any, matrix: Any, *data: Any) -> Any:
         found = solve(Stacked(*data), matrix, deviations, cell.item(), slopes)
         by_cell = np.asarray(found.by_cell)
-        return np.asarray(found.value), found.by_matrix, found.by_deviation, by_cell, found.by_slope
+        return np.asarray(found.value), found.by_deviation, by_cell, found.by_slope
 
     return likelihood
 
 
-def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str]) -> pm.Model:
-    """PyMC model of the cells of a study.
+def build_model(marginal: MarginalCells, priors: Priors) -> pm.Model:
+    """PyMC model of the cells of a study, given their estimates and the effects they share.
 
-    `marginal`: estimates of the cells, and the effects they share; `unknown_names`: names of the
-    undisclosed covariates that are parameters. Returns free variables: `sd_...` of each group of
-    effects and of the cells' residuals, `line` (slopes of target on source logits, for benchmarks
-    with accuracies only), `unknown`.
+    Free variables: `sd_...` of each group of effects and of the cells' residuals, and `line`, the
+    slopes of target on source logits, for benchmarks with accuracies only.
     """
     effects = marginal.effects
     benchmarks = [unit.benchmark for unit in effects.units]
     lines = [b for b, part in enumerate(marginal.parts) if part.by_line]
-    coords = {"line_benchmark": [benchmarks[b] for b in lines], "unknown_value": unknown_names}
-    with pm.Model(coords={name: values for name, values in coords.items() if values}) as model:
+    coords = {"line_benchmark": [benchmarks[b] for b in lines]} if lines else None
+    with pm.Model(coords=coords) as model:
         free = [pm.HalfNormal(f"sd_{group.name}", sigma=group.scale) for group in effects.scaled]
         # Whatever depends on the study is a shared variable, which other data can replace.
         fixed = [group for group in effects.groups if group.fixed]
@@ -118,19 +116,11 @@ def build_model(marginal: MarginalCells, priors: Priors, unknown_names: list[str
             line = pm.Normal("line", mu=1.0, sigma=priors.line, dims="line_benchmark")
             slopes = slopes[lines].set(line)
         matrix = pytensor.shared(effects.matrix, name="matrix")
-        if unknown_names:
-            unknown = pm.Normal("unknown", mu=0.0, sigma=priors.unknown, dims="unknown_value")
-            for position, entries in enumerate(effects.unknown_entries):
-                rows, columns = (
-                    pytensor.shared(index, name=f"{name}_{position}")
-                    for index, name in zip(entries, ("rows", "columns"), strict=True)
-                )
-                matrix = matrix[rows, columns].set(unknown[position])
         data = [
             pytensor.shared(np.asarray(value), name=name)
             for name, value in marginal.stacked._asdict().items()
         ]
-        value = CellLikelihood()(matrix, deviations, sd_cell, slopes, *data)[0]
+        value = CellLikelihood()(deviations, sd_cell, slopes, matrix, *data)[0]
         pm.Potential("log_likelihood", value)
     return model
 

@@ -49,16 +49,6 @@ class Priors:
     line : float
         Standard deviation, around 1, of the slope of target on source logits. 1 is a plain shift
         of logits; slopes below .4 or above 1.6 have not been seen.
-    residual : float
-        Item model only: scale of the spread of an item's target logit around the line.
-    ability_spread : float
-        Item model only: standard deviation of the log spread of items' source logits around
-        log 1.5.
-    unknown : float or None
-        None: the models of a family whose covariate is undisclosed have an offset in place of its
-        effect, so that trends *within* the family are kept. A number makes each undisclosed value a
-        parameter, normal around the mean of the known ones with this standard deviation, in units
-        of their standard deviation.
 
     Examples
     --------
@@ -76,22 +66,17 @@ class Priors:
     benchmark: float = 0.3
     cell: float = 0.3
     line: float = 0.3
-    residual: float = 0.7
-    ability_spread: float = 0.5
-    unknown: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse scales that are not positive."""
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if value is None and entry.default is None:
-                continue
             if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
                 raise DataError(
                     "the scale of a prior must be a positive number",
                     column=f"priors.{entry.name}",
                     value=value,
-                    hint=f"give a number of logits, such as {entry.default or 1.0:g}.",
+                    hint=f"give a number of logits, such as {entry.default:g}.",
                 )
 
 

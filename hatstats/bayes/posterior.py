@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from hatstats.bayes.cell_model import CellModel
 from hatstats.bayes.options import own_random_state
@@ -18,7 +17,6 @@ from hatstats.bayes.trend_design import TrendDesign
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import common_languages, models_on_every
-from hatstats.scores.reference import reference_name
 from hatstats.study import Study
 
 
@@ -53,8 +51,7 @@ class Posterior(LabelledDraws):
         with own_random_state():
             from hatstats.bayes.model import build_model
 
-            cells = self.cell_model
-            return build_model(cells.marginal, cells.priors, cells.unknown_names)
+            return build_model(self.cell_model.marginal, self.cell_model.priors)
 
     @property
     def seed(self) -> int | None:
@@ -88,37 +85,12 @@ class Posterior(LabelledDraws):
             for name, array in data.data_vars.items()
         }
 
-    def hat(self, reference: str | ArrayLike | None = None) -> PosteriorScores:
-        """Posterior of HAT scores; references of accuracies are computed anew in each draw.
+    def hat(self) -> PosteriorScores:
+        """HAT of the models that have every benchmark: means over languages, then benchmarks.
 
-        Parameters
-        ----------
-        reference : str or array_like, optional
-            See `hatstats.scores.reference.reference_mixture`; that of the cells if not given. Cells
-            of items that were estimated under one reference have no other.
-
-        Returns
-        -------
-        PosteriorScores
-            Of the models that have every benchmark.
-
-        Raises
-        ------
-        DataError
-            For an unknown reference, or another one than that of the cells.
+        Under the reference of the cells (`CellOptions`), that of accuracies anew in each draw.
         """
-        default = self.cell_model.options.reference or "pooled"
-        chosen: str | ArrayLike = default if reference is None else reference
-        if isinstance(chosen, str) and chosen == default:
-            cells = self.draws("hat")
-        else:
-            flat = self.cell_model.hat_cells(self._flat(), chosen)
-            cells = flat.reshape(*self.draws("source").shape[:2], *flat.shape[1:])
-        return self._scores(cells, reference_name(chosen))
-
-    def _scores(self, cells: Floats, reference: str) -> PosteriorScores:
-        """Means of `cells` (chains, draws, models, benchmarks, languages), as scores."""
-        of_cells, table = self.cell_model, self._cell_table()
+        of_cells, table, cells = self.cell_model, self._cell_table(), self.draws("hat")
         units, languages = of_cells.effects.units, of_cells.languages
         shared = common_languages(table)
         models = models_on_every(of_cells.models, [unit.models for unit in units])
@@ -132,6 +104,7 @@ class Posterior(LabelledDraws):
             [of_cells.benchmarks.index(name) for name in table["benchmark"]],
             [languages.index(name) for name in table["language"]],
         )
+        reference = of_cells.options.reference or "pooled"
         return PosteriorScores(
             models, scores, table, cells[:, :, *index], reference, self.method, self.estimand
         )

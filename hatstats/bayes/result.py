@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from hatstats.inference.result_frame import Printed, ResultFrame, html_table
 from hatstats.study.outputs import whole_output
 
 #: Format of saved fits.
-SCHEMA = 4
+SCHEMA = 5
 KIND = "hatstats hierarchical fit"
 _GROUPS = ("posterior", "prior", "sample_stats", "observed_data", "constant_data")
 
@@ -99,21 +98,23 @@ class HierarchicalFit(Posterior):
         """Whether every check passed."""
         return bool(self.checks()["passed"].all())
 
-    def loo(self, by: str = "cell") -> Any:
-        """PSIS-LOO of ArviZ by ``cell`` or ``family``.
-
-        A Pareto k above .7 means that the posterior without the held-out data is too far for
-        importance weights: with few families that is the rule for whole families.
-        """
-        return leave_one_out(self, by)
+    def loo(self) -> Any:
+        """PSIS-LOO of ArviZ, by cell; see `hatstats.bayes.diagnostics`."""
+        return leave_one_out(self)
 
     def prior_sensitivity(self) -> pd.DataFrame:
         """Power-scaling sensitivity of each HAT score and trend term."""
         return power_scaling(self)
 
     def save(self, path: str | Path) -> Path:
-        """Save `idata`: NetCDF for a name that ends in ``.nc``, else a Zarr store."""
-        return write_tree(self.idata, path)
+        """Save `idata` as NetCDF; an interrupted run leaves an earlier file whole.
+
+        Raises DataError if the path holds anything but a posterior that hatstats saved.
+        """
+        out = Path(path)
+        with whole_output(out, posterior_written, name="the posterior", folder=False) as new:
+            self.idata.to_netcdf(new, engine="h5netcdf")
+        return out
 
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores, trends and checks in plain text of at most 80 columns.
@@ -185,41 +186,12 @@ class ClaimFits(Printed):
 def posterior_written(path: Path) -> Collection[str] | None:
     """Names of what is in a saved posterior; None for a path that holds none."""
     try:
-        if path.is_dir():
-            head = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-            files = (file.relative_to(path).as_posix() for file in path.rglob("*"))
-            return set(files) if head["attributes"]["kind"] == KIND else None
         import h5netcdf
 
         with h5netcdf.File(path, "r") as file:
             return ("",) if file.attrs.get("kind") == KIND else None
     except (ImportError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-
-
-def write_tree(tree: Any, path: str | Path) -> Path:
-    """Write a tree: NetCDF for names that end in ``.nc``, else a Zarr store.
-
-    An interrupted run leaves an earlier one whole.
-
-    Raises DataError if NetCDF is wanted and no library for it is installed, or the path holds
-    anything but a posterior that hatstats saved.
-    """
-    out = Path(path)
-    netcdf = out.suffix == ".nc"
-    with whole_output(out, posterior_written, name="the posterior", folder=not netcdf) as new:
-        if not netcdf:
-            tree.to_zarr(new, mode="w", consolidated=False, zarr_format=3)
-            return out
-        try:
-            tree.to_netcdf(new, engine="h5netcdf")
-        except (ImportError, ValueError) as error:
-            raise DataError(
-                f"NetCDF cannot be written ({str(error).splitlines()[0]})",
-                file=out.name,
-                hint="install h5netcdf, or choose a name that ends in .zarr.",
-            ) from error
-    return out
 
 
 def read_tree(path: str | Path) -> Any:
@@ -232,14 +204,9 @@ def read_tree(path: str | Path) -> Any:
     source = Path(path)
     if not source.exists():
         raise DataError("no such file", file=source.name, hint="check the path.")
-    # Arrays of Zarr's second format may name pickle as their codec.
-    options: dict[str, Any] = (
-        {"engine": "h5netcdf"}
-        if source.suffix == ".nc"
-        else {"engine": "zarr", "consolidated": False, "zarr_format": 3}
-    )
     try:
-        tree = xr.open_datatree(source, **options).load()
+        with xr.open_datatree(source, engine="h5netcdf") as opened:
+            tree = opened.load()
     except Exception as error:
         # Libraries raise many kinds of errors for bytes that they cannot read.
         raise DataError(

@@ -73,16 +73,13 @@ class TrendDesign:
 
 
 def trend_design(
-    models: pd.DataFrame, formula: str | None, *, offsets: bool, trusted: bool = False
+    models: pd.DataFrame, formula: str | None, *, trusted: bool = False
 ) -> TrendDesign:
-    """Covariates of all models; undisclosed sizes are kept as unknown.
+    """Covariates of all models.
 
-    `models`: the study's table, M rows; `formula`: as for `hatstats.fit_trend`, for instance
-    ``"log10(params_total) + release_year"``; `offsets`: whether families with unknown covariates
-    get an offset of their own; `trusted`: see `fit_hierarchical`. Raises DataError if the formula
-    cannot be read, names an unknown variable, or a covariate other than a size is missing for some
-    models; NotIdentifiedError if too few models have the covariates, or these are constant or
-    collinear.
+    The models of a family whose size is undisclosed have an offset in place of its effect, so that
+    trends *within* the family are kept. `models`: the study's table, M rows; `formula`, `trusted`:
+    see `fit_hierarchical`.
     """
     frame = with_release_year(models).reset_index(drop=True)
     if formula is None:
@@ -131,14 +128,6 @@ def trend_design(
             f"{count} models have {', '.join(needed)}, too few for {len(terms) + 1} coefficients "
             "and their scatter"
         )
-    if not offsets and (unknown.sum(axis=1) > 1).any():
-        raise DataError(
-            "an unknown value enters more than one term of the trend, so that it is not a single "
-            "parameter",
-            column="formula",
-            value=formula,
-            hint="use one plain term per undisclosed covariate, or leave priors.unknown at None.",
-        )
     masked = np.where(unknown, np.nan, raw)
     centre, scale = np.nanmean(masked, axis=0), np.nanstd(masked, axis=0)
     for name, width, value in zip(terms, scale, centre, strict=True):
@@ -155,7 +144,7 @@ def trend_design(
         )
     labels = family_labels(frame["model"], dict(zip(frame["model"], frame["family"], strict=True)))
     undisclosed = unknown.any(axis=1)
-    families = tuple(dict.fromkeys(labels[undisclosed].tolist())) if offsets else ()
+    families = tuple(dict.fromkeys(labels[undisclosed].tolist()))
     indicators = (labels[:, None] == np.array(families, dtype=np.str_)) & undisclosed[:, None]
     return TrendDesign(
         formula,

@@ -93,7 +93,7 @@ def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.D
     with own_random_state():
         from hatstats.bayes.model import build_model, draw_prior, sample
 
-        model = build_model(cells.marginal, cells.priors, [])
+        model = build_model(cells.marginal, cells.priors)
     tables = []
     for rng in rngs:
         drawn = draw_prior(model, 1, int(rng.integers(2**31)))

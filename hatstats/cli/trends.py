@@ -166,7 +166,7 @@ def bayes(
     draws: Annotated[int, typer.Option(help="Draws kept in each of four chains.")] = 1000,
     sampler: Annotated[Sampler, typer.Option(help="nutpie or pymc.")] = "nutpie",
     save: Annotated[
-        Path | None, typer.Option(help="Where to save the posterior: NAME.zarr or NAME.nc.")
+        Path | None, typer.Option(help="File for the posterior, as NetCDF: NAME.nc.")
     ] = None,
     choice: Choice,
 ) -> None:

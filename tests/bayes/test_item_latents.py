@@ -10,10 +10,10 @@ import pytest
 from scipy import special, stats
 
 from hatstats.bayes.fit import fit_hierarchical
-from hatstats.bayes.item_latents import item_model
 from hatstats.bayes.options import CellOptions, Priors, own_random_state
 from hatstats.bayes.scores import convergence
 from hatstats.study import Study
+from tests.bayes.item_model import item_model
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_cells_by_joint_agree_with_the_item_model() -> None:
 
     study = study_of(400, 20)
     tree = pm.sample(
-        model=item_model(study, priors=Priors(line=1.0, residual=1.5, ability_spread=1.0)),
+        model=item_model(study, Priors(line=1.0), residual_scale=1.5, spread_sd=1.0),
         draws=1200,
         tune=500,
         target_accept=0.95,

@@ -1,7 +1,7 @@
 """A plain PyMC model with a latent source logit for every item: small data, no approximations.
 
 It is the authority for the model of cells, which has the same priors on the same logits, but takes
-estimates as normal in place of the counts. A slow test compares them.
+estimates as normal in place of the counts.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import numpy as np
 from scipy import special
 
 from hatstats.bayes.options import Priors, own_random_state
-from hatstats.errors import DataError
-from hatstats.scores.counts import benchmark_is_item_level, item_counts
-from hatstats.study import Study, as_study
+from hatstats.scores.counts import item_counts
+from hatstats.study import Study
 
 _NODES, _WEIGHTS = special.roots_hermitenorm(31)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -31,47 +30,23 @@ def _log_odds(mean: Any, sd: Any, prior: Any) -> tuple[Any, Any]:
     return odds, pm.logp(prior, odds) + pm.math.log(slope / (p * (1.0 - p)))
 
 
-def item_model(study: Study, *, priors: Priors | None = None) -> Any:
-    """PyMC model of the counts of one item-level benchmark.
+def item_model(
+    study: Study,
+    priors: Priors | None = None,
+    *,
+    residual_scale: float = 0.7,
+    spread_sd: float = 0.5,
+) -> Any:
+    """PyMC model of the counts of a study of one benchmark.
 
     As in the model of cells, `source` (model) is the logit of mean source accuracy and `transfer`
     (model, language) that of HAT under the reference ``pooled``, here both above the chance level;
     `hat` (model) is the mean over languages. Items have normal source logits in each model, and
     target logits on a line with normal residuals; answers are binomial. Models are independent
-    given their parameters, so that contrasts gain nothing from common items. With models x items x
-    (1 + languages) latent variables it is for small data, of several trials per item.
-
-    Parameters
-    ----------
-    study : Study
-        With one benchmark, item by item.
-    priors : Priors, optional
-
-    Returns
-    -------
-    pymc.Model
-
-    Raises
-    ------
-    DataError
-        If the study has several benchmarks, or accuracies only.
-
-    Examples
-    --------
-    >>> import hatstats as hs
-    >>> list(hs.item_model(hs.simulate_study([0.0, 0.5], rng=1)).coords)
-    ['model', 'language', 'item']
+    given their parameters. `residual_scale` is that of the spread of target logits about the line,
+    `spread_sd` the standard deviation of the log spread of source logits about log 1.5.
     """
-    study = as_study(study, "item_model")
-    names = study.benchmark_names
-    if len(names) != 1 or not benchmark_is_item_level(study, names[0]):
-        raise DataError(
-            "the item model takes one benchmark with items",
-            column="benchmark",
-            value=", ".join(names),
-            hint="choose one with study.select(benchmarks=[...]), or use fit_hierarchical.",
-        )
-    chosen, counts = priors or Priors(), item_counts(study, names[0])
+    chosen, counts = priors or Priors(), item_counts(study, study.benchmark_names[0])
     coords = dict(model=counts.models, language=counts.languages, item=counts.items)
     cells = ("model", "language")
     right, asked = counts.source_correct.sum(axis=1), counts.source_trials.sum(axis=1)
@@ -91,10 +66,10 @@ def item_model(study: Study, *, priors: Priors | None = None) -> Any:
             # Means of logits are sampled, since data leave them nearly independent; the priors are
             # those of source and transfer, with the slopes of the change of variables.
             ability = pm.Uniform("ability", -20.0, 20.0, default_transform=None, dims="model")
-            spread = pm.LogNormal("spread", np.log(1.5), chosen.ability_spread, dims="model")
+            spread = pm.LogNormal("spread", np.log(1.5), spread_sd, dims="model")
             level = pm.Uniform("level", -20.0, 20.0, default_transform=None, dims=cells)
             slope = pm.Normal("slope", 1.0, chosen.line, dims=cells)
-            residual = pm.HalfNormal("residual", chosen.residual, dims=cells)
+            residual = pm.HalfNormal("residual", residual_scale, dims=cells)
             prior = pm.Normal.dist(source_mean, sd_source)
             source, density = _log_odds(ability[:, None], spread[:, None], prior)
             pm.Potential("prior_of_source", density, dims="model")
