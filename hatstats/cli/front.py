@@ -41,7 +41,6 @@ app = typer.Typer(
     help="Hardness-adjusted transfer (HAT) scores of language models, their trends and claims.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -159,8 +158,7 @@ def open_study(path: Path, choice: Choice) -> Study:
     """
     from hatstats.study.read import read_study
 
-    given = {"source_language": choice.source, "chance": choice.chance}
-    settings = {name: str(value) for name, value in given.items() if value is not None}
+    settings = table_settings(choice)
     if not path.is_file():
         if settings and path.exists():
             raise DataError(
@@ -185,10 +183,15 @@ def open_study(path: Path, choice: Choice) -> Study:
     return done.study
 
 
+def table_settings(choice: Choice) -> dict[str, str]:
+    """Source language and chance level of a table as settings of `convert_logs`."""
+    given = {"source_language": choice.source, "chance": choice.chance}
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
 def _in_options(text: str, table: Path) -> str:
     """A text about a table in the options that verbs have, and where the others are to be had."""
-    text = text.replace("settings={'source_language': 'CODE'}", "--source CODE")
-    text = in_flags(text.replace("settings={'chance': '0.25'}", "--chance 0.25"))
+    text = in_flags(text)
     others = " and ".join(flag for flag in ("--set", "--map") if f"{flag} " in text)
     way = f"hatstats convert {table} --out STUDY, whose STUDY this command reads"
     return f"{text} ({others}: options of {way})" if others else text

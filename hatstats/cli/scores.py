@@ -25,7 +25,8 @@ def report(
     choice: Choice,
 ) -> None:
     """Write scores, trends, verdicts, tables, figures and an HTML page to a folder."""
-    from hatstats.report.manifest import check_out
+    from hatstats.report.manifest import DEMO_STUDY, check_out
+    from hatstats.study.read import DEMO
 
     check_out(out)
     data = open_study(study, choice)
@@ -38,6 +39,7 @@ def report(
     options = ReportOptions(**shared, bayes=bayes)
     # A path that would name this machine is cut to its last part.
     name = study.name if study.is_absolute() else study.as_posix()
+    name = DEMO_STUDY if study == DEMO else name
     with progress_bar() as progress:
         results = analyse(data, options, progress=lambda what, share: progress(what, 0.7 * share))
         progress("tables and figures", 0.75)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatstats.cli.front import FAILED, Choice, StudyPath, app, verb
+from hatstats.cli.front import FAILED, Choice, StudyPath, app, table_settings, verb
 from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 from hatstats.errors import DataError
 
@@ -147,7 +147,7 @@ def _command(finding: Finding, study: str) -> str:
     return f"{whole.removesuffix(name)}\\\n      {name}"
 
 
-@verb("unusable", "regrade", "dry_run")
+@verb("source", "chance", "unusable", "regrade", "dry_run")
 def convert(
     logs: Annotated[
         list[str], typer.Argument(help="Files, folders, patterns or URLs of logs.", metavar="LOGS")
@@ -191,7 +191,7 @@ def convert(
             logs,
             format=format,
             fields=_pairs(map, "--map"),
-            settings=_pairs(set, "--set") | named,
+            settings=_pairs(set, "--set") | table_settings(choice) | named,
             backend=backend,
             strict=strict,
             progress=progress,

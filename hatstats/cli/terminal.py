@@ -44,8 +44,12 @@ def in_flags(text: str) -> str:
     def flags(match: re.Match[str]) -> str:
         pairs = re.findall(r"""(['"])(.*?)\1:\s+(['"])(.*?)\3""", match[2], flags=re.DOTALL)
         flag = {"settings": "--set", "fields": "--map"}[match[1]]
-        named = [" ".join(f"{name}={value}".split()) for _, name, _, value in pairs]
-        return " ".join(f"{flag} {shlex.quote(pair)}" for pair in named)
+        parts = []
+        for name, value in ((name, " ".join(value.split())) for _, name, _, value in pairs):
+            own = {"source_language": "--source", "chance": "--chance"}.get(name)
+            parts.append(f"{own} {shlex.quote(value)}" if own else
+                         f"{flag} {shlex.quote(f'{name}={value}')}")  # fmt: skip
+        return " ".join(parts)
 
     text = re.sub(r"(settings|fields)=\{((?:[^{}]|\{\w*\})*)\}", flags, text)
     text = re.sub(r"\b(format|backend)='(plain|duckdb)'", r"--\1 \2", text)

@@ -84,8 +84,9 @@ def claims(
         print(claim_template(data), end="")
         return
     if not data.claims:
-        print("No claims are registered: study.toml has no [[claims]]; --template prints some.")
+        say(_no_claims(study))
         return
+    from hatstats.report.tables.rounding import term_words
     from hatstats.trends.claims.non_inferiority import margin_curves
     from hatstats.trends.claims.verdicts import evaluate_claims
 
@@ -104,12 +105,23 @@ def claims(
         )
         return
     for verdict in verdicts:
-        say(verdict.summary())
+        say(term_words(verdict.summary()))
     if margins:
         print_tables(margins=margin_curves(verdicts))
     say(f"Rule: {verdicts[0].rule}.")
     for line in registered.lines():
         say(line)
+
+
+def _no_claims(study: Path) -> str:
+    """What to do about a study without claims."""
+    template = f"hatstats claims {study} --template prints claims to edit"
+    if not study.is_file():
+        return f"No claims are registered: {study / 'study.toml'} has no [[claims]]. {template}."
+    return (
+        f"A table registers no claims. hatstats convert {study} --out STUDY makes a study of it; "
+        f"claims stand in its study.toml, and {template}."
+    )
 
 
 @verb("reference", "method", "scope", "with_flagged", "quick")
@@ -119,7 +131,7 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
 
     data = read_study(study)
     if not data.claims:
-        print("No claims are registered: study.toml has no [[claims]].")
+        say(_no_claims(study))
         return
     from hatstats.study.claim_lock import registration
     from hatstats.trends.claims.multiverse import default_specification, list_specifications

@@ -24,7 +24,7 @@ from hatstats.report.tables.text_table import to_html
 
 #: Functions of `rounding` by which the template writes numbers and names.
 _FILTERS = ("count_text", "decimals", "df_text", "number_text", "p_text", "percent_text",
-            "plain_text", "words")  # fmt: skip
+            "plain_text", "term_words", "words")  # fmt: skip
 
 
 def report_page(
@@ -95,7 +95,7 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> Markup:
 def interval_svg(claim: Mapping[str, Any]) -> Markup:
     """Draw a claim's estimate and interval against its threshold, which is a dashed line.
 
-    Empty where the claim has no interval or no threshold.
+    The side that is claimed is shaded. Empty where the claim has no interval or no threshold.
     """
     names = ("estimate", "conf_low", "conf_high", "threshold")
     estimate, low, high, threshold = (float(claim[name]) for name in names)
@@ -103,19 +103,22 @@ def interval_svg(claim: Mapping[str, Any]) -> Markup:
         return Markup("")
     known = [value for value in (estimate, low, high, threshold) if math.isfinite(value)]
     start, width = min(known), max(max(known) - min(known), 1e-9)
+    above = claim.get("direction", "greater") == "greater"
 
     def x(value: float) -> float:
         return 12.0 + 216.0 * (min(max(value, start), start + width) - start) / width
 
     bar = f'<line class="bar" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="12" y2="12"/>'
     shown = [rounding.number_text(value) for value in (estimate, low, high)]
-    alt = "estimate {}, interval {} to {}, threshold ".format(*shown)
-    alt += rounding.plain_text(threshold)
+    side = f"{'above' if above else 'below'} {rounding.plain_text(threshold)}"
+    alt = "estimate {}, interval {} to {}, claimed: ".format(*shown) + side
     mark, shown_at = x(threshold), min(max(x(threshold), 20.0), 220.0)
     return Markup(
         f'<svg class="interval" viewBox="0 0 240 36" role="img" aria-label="{html.escape(alt)}">'
-        f'<title>{html.escape(alt)}</title><line class="threshold" x1="{mark:.1f}" x2="{mark:.1f}" '
-        f'y1="2" y2="23"/>{bar}<circle cx="{x(estimate):.1f}" cy="12" r="4.5"/>'
-        f'<text x="{shown_at:.1f}" y="34">{rounding.plain_text(threshold)}</text>'
-        "</svg>"
+        f'<title>{html.escape(alt)}</title><rect class="claimed" x="{mark if above else 0:.1f}" '
+        f'y="2" width="{240.0 - mark if above else mark:.1f}" height="21"/>'
+        f'<line class="threshold" x1="{mark:.1f}" x2="{mark:.1f}" y1="2" y2="23"/>'
+        f'{bar}<circle cx="{x(estimate):.1f}" cy="12" r="4.5"/>'
+        f'<text x="{shown_at:.1f}" y="34">{"&gt;" if above else "&lt;"} '
+        f"{rounding.plain_text(threshold)}</text></svg>"
     )

@@ -24,6 +24,8 @@ from hatstats.study.outputs import check_output
 SCHEMA, SCHEMA_VERSION = "hatstats-run", 1
 #: Packages whose version can move a number or a byte.
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "formulaic", "matplotlib", "jinja2")
+#: What the study that comes with the package is called in the arguments of `hatstats demo`.
+DEMO_STUDY = "hatstats.load_demo()"
 #: Significant digits of stored numbers: below this, machines may differ in rounding.
 DIGITS = 10
 
@@ -44,8 +46,10 @@ class Origin:
     @property
     def command(self) -> str:
         """The command that a reader can type."""
-        study = shlex.quote(str(self.arguments.get("study", "STUDY")))
-        parts = ["hatstats", "report", study, "--out DIR"]
+        study = str(self.arguments.get("study", "STUDY"))
+        if study == DEMO_STUDY:
+            return f"hatstats demo --out DIR --seed {self.seed}"
+        parts = ["hatstats", "report", shlex.quote(study), "--out DIR"]
         for name, value in self.arguments.items():
             if name == "study" or value is None or value is False:
                 continue

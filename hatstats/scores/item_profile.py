@@ -189,9 +189,10 @@ class ItemProfile(TransferProfile):
         -------
         DataFrame
             `model, source, target, conf_low, conf_high, conf_level`, at `n_levels` source
-            accuracies from 0 to 1.
+            accuracies from 0 to 1, which lie closer towards both ends.
         """
-        levels = np.linspace(0.0, 1.0, n_levels)
+        # Closer together towards both ends, where profiles bend.
+        levels = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, n_levels))
         shown = self._shown(levels)
         errors = standard_errors(shown.covariance)
         limits = logit_interval(shown.estimates, errors, np.inf, conf_level)

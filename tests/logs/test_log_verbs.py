@@ -96,6 +96,7 @@ def test_errors_of_the_command_line_speak_of_its_options() -> None:
         "use --method joint, --scope 'wordings like these'."
     )
     assert in_flags("settings={'n_trials@xnli': 'N'}") == "--set n_trials@xnli=N"
+    assert in_flags("settings={'source_language': 'CODE'}") == "--source CODE"
     assert in_flags("settings={'task': 'q_{language}'}.") == "--set 'task=q_{language}'."
 
 
@@ -164,7 +165,12 @@ def test_each_door_speaks_its_own_words(tmp_path: Path) -> None:
         text = " ".join(run("convert", table, "--out", tmp_path / "s", *arguments).stdout.split())
         assert "settings=" not in text
         assert "called 'benchmark' (--set benchmark=NAME)." in text
-        assert "(4 options: --set chance=0.25)." in text
+        assert "(4 options: --chance 0.25)." in text
+    said = run("convert", table, "--out", tmp_path / "s", "--source", "de", "--chance", "0.25")
+    assert "source language not given" not in said.stdout
+    made = hatstats.read_study(tmp_path / "s").benchmarks
+    assert made["source_language"].tolist() == ["de"]
+    assert made["chance"].tolist() == [0.25]
     named = hatstats.convert_logs(table, settings={"benchmark": "quiz", "source_language": "de"})
     assert not any("not given" in note or "not named" in note for note in named.notes)
     FRAME.rename(columns={"model": "who", "correct": "ok"}).to_csv(table, index=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -54,6 +55,17 @@ def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     assert said == [[], ["no interval"], ["not testable"]]
     assert "2 without an interval" in caption(panels)
     assert "slower than expected inconclusive" in alt_text(panels)
+
+
+def test_a_strip_shades_the_side_that_is_claimed() -> None:
+    rows = claim_frame().head(2).assign(direction=["greater", "less"], threshold=0.0)
+    for axes, side in zip(claims(rows), (1.0, -1.0), strict=True):
+        (shade,) = [patch for patch in axes.patches if patch.get_label() == "_claimed"]
+        edges = shade.get_extents().transformed(axes.transData.inverted()).intervalx
+        assert np.sort(side * edges)[0] == pytest.approx(0.0, abs=1e-9)
+        assert np.sort(side * edges)[1] > 0.0
+    assert "Shaded" in caption(axes)
+    assert "Shaded" not in caption(claims(rows.drop(columns="direction")))
 
 
 def test_a_decomposition_has_both_parts_and_their_sum() -> None:

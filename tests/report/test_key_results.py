@@ -105,7 +105,7 @@ def lines_of(
     profile: Any = None
     fits = Fits(study, study, options, profile, scores, ranks, ranks, {}, {}, tuple(verdicts))
     lines = key_result_lines(fits, scores_frame(fits), sensitivity_of(verdicts, **(others or {})))
-    assert 1 <= len(lines) <= 16
+    assert 1 <= len(lines) <= 17
     assert max(map(len, lines)) <= 80
     return lines
 
@@ -114,10 +114,12 @@ def test_key_results_line_by_line() -> None:
     lines = lines_of(others={"CR3": ["inconclusive"], "CR1": ["supported"]})
     assert lines == (
         "4 models, 4 families, 1 benchmark, 1 language (aggregate, pooled reference).",
-        "Highest HAT: m_1 .700 [.680, .719], rank 1.",
-        "Clear leader: m_1; next: m_2 .600.",
-        "Lowest: m_3 .400 [.381, .420].",
-        "claim: supported (.021 [-.041, .084], df 3.2, Holm p .080)",
+        "Highest HAT: m_1 0.700 [0.680, 0.719], rank 1.",
+        "Clear leader: m_1; next: m_2 0.600.",
+        "Lowest: m_3 0.400 [0.381, 0.420].",
+        "Claim (claimed > 0): supported",
+        "  0.021 [-0.041, 0.084], df 3.2, adjusted p = 0.080",
+        "Intervals of scores: 95 %; of claims: 90 %.",
         "1 suspicious cell left out; other choices change 1 of 1 verdicts.",
     )
 
@@ -126,17 +128,17 @@ def test_both_scopes_stand_side_by_side() -> None:
     beside = {"other_verdict": "supported", "other_low": -0.023, "other_high": 0.054}
     claims = [verdict("small_models_not_broken", "inconclusive", threshold=-0.05, **beside)]
     assert lines_of(claims=claims)[4:6] == (
-        "small_models_not_broken: inconclusive for models like these (.021 [-.041, .084])",
-        "  supported for these 20 models [-.023, .054]; claimed: above -.050",
+        "Small models not broken (claimed > -0.05): inconclusive for models like these",
+        "  0.021 [-0.041, 0.084]; these 20 models: supported [-0.023, 0.054]",
     )
     old = verdict("x", warning="supported almost by construction, since ...")
     assert (
-        lines_of(claims=[old])[5] == "  this claim is true almost by construction: see the report"
+        lines_of(claims=[old])[6] == "  this claim is true almost by construction: see the report"
     )
     one_family = verdict("x", "not testable", reason="one family", direction="less", **beside)
     assert lines_of(claims=[one_family])[4:6] == (
-        "x: not testable for models like these, one family",
-        "  supported for these 20 models [-.023, .054]; claimed: below .000",
+        "X (claimed < 0): not testable for models like these",
+        "  one family; these 20 models: supported [-0.023, 0.054]",
     )
 
 
@@ -146,14 +148,14 @@ def test_models_that_are_weakly_identified_are_neither_best_nor_worst() -> None:
     lines = lines_of(scores, study=study)
     assert lines[1] == "2 of 4 models are weakly identified, set aside here."
     assert lines[2].startswith("Highest HAT: m_2")
-    assert lines[3:5] == ("Clear leader: m_2.", "Lowest: m_0 .500 [.480, .520].")
+    assert lines[3:5] == ("Clear leader: m_2.", "Lowest: m_0 0.500 [0.480, 0.520].")
     one = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], {"m_3": "near chance"}), study=study)
     assert "Weakly identified, set aside here: m_3." in one
     most = dict.fromkeys(study.model_names[1:], "few trials")
     lines = lines_of(scores_of(study, [0.5, 0.7, 0.6, 0.4], most), study=study)
     assert lines[1:3] == (
         "3 of 4 models are weakly identified, set aside here.",
-        "Only well identified: m_0 .500 [.480, .520].",
+        "Only well identified: m_0 0.500 [0.480, 0.520].",
     )
     assert not any("leader" in line for line in lines)
     everyone = {name: "few trials" for name in study.model_names}
@@ -180,12 +182,12 @@ def test_cells_that_were_used_are_not_called_left_out() -> None:
     assert lines_of()[-1] == "1 suspicious cell left out."
     assert lines_of(with_flagged=True)[-1] == "1 suspicious cell used."
     clean = aggregate_study().without_flagged()
-    assert lines_of(study=clean)[-1].startswith("claim: supported")
+    assert lines_of(study=clean)[-1].startswith("Intervals of scores")
 
 
 def test_a_long_name_of_a_claim_is_cut_and_not_its_p_value() -> None:
-    (line,) = [line for line in lines_of(claims=[verdict("c" * 90)]) if line.startswith("ccc")]
-    assert line.endswith("…: supported (.021 [-.041, .084], df 3.2, Holm p .080)")
+    (line,) = [line for line in lines_of(claims=[verdict("c" * 90)]) if line.startswith("Ccc")]
+    assert line.endswith("… (claimed > 0): supported")
     assert len(line) == 80
 
 
@@ -227,9 +229,11 @@ def test_untestable_claims_say_why() -> None:
     claim = verdict(
         "size", "not testable", reason="no model has a value of params_total", **nothing
     )
-    assert "size: not testable, no model has a value of params_total" in lines_of(claims=[claim])
+    lines = lines_of(claims=[claim])
+    place = lines.index("Size (claimed > 0): not testable")
+    assert lines[place + 1] == "  no model has a value of params_total"
     long = replace(claim, reason="all 20 models are of one family " + "x" * 100)
-    (line,) = [line for line in lines_of(claims=[long]) if line.startswith("size")]
+    (line,) = [line for line in lines_of(claims=[long]) if line.startswith("  all 20")]
     assert len(line) == 80
     assert line.endswith("…")
 
@@ -237,17 +241,18 @@ def test_untestable_claims_say_why() -> None:
 def test_more_claims_than_lines_are_counted() -> None:
     claims = [verdict(f"claim {number}") for number in range(18)]
     lines = lines_of(claims=claims)
-    assert len(lines) == 16
-    shown = [line for line in lines if line.startswith("claim ")]
+    assert len(lines) == 17
+    shown = [line for line in lines if line.startswith("Claim ")]
     assert f"{18 - len(shown)} more claims are in the report." in lines
     assert lines[-1] == "1 suspicious cell left out."
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.0004, "p <.001"), (0.001, "p .001"), (0.5, "p .500"), (1.0, "p 1.000")]
+    ("value", "shown"),
+    [(0.0004, "p < 0.001"), (0.001, "p = 0.001"), (0.5, "p = 0.500"), (1.0, "p = 1.000")],
 )
 def test_small_p_values_are_not_zero(value: float, shown: str) -> None:
-    assert lines_of(claims=[verdict(p_holm=value)])[-2].endswith(f"{shown})")
+    assert lines_of(claims=[verdict(p_holm=value)])[-3].endswith(f"adjusted {shown}")
 
 
 def test_unknown_families_are_not_a_family() -> None:
@@ -265,7 +270,7 @@ def test_long_names_are_cut_and_say_so() -> None:
     long = replace(scores, models=tuple(f"{name}-{'y' * 90}" for name in scores.models))
     lines = lines_of(long, study=study)
     assert lines[1].startswith("Highest HAT: m_1-yyy")
-    assert "… .700 [.680, .719], rank 1." in lines[1]
+    assert "… 0.700 [0.680, 0.719], rank 1." in lines[1]
     far = lines_of(replace(scores, reference="model:" + "z" * 90), study=study)
     assert far[0].endswith("…")
 

@@ -17,6 +17,7 @@ from hatstats import plot
 from hatstats.errors import DataError
 from hatstats.report import run_folder as run_module
 from hatstats.report.manifest import (
+    DEMO_STUDY,
     Origin,
     check_out,
     json_text,
@@ -343,6 +344,8 @@ def test_inputs_are_named_without_the_machine(tmp_path: Path) -> None:
 
 
 def test_the_command_can_be_typed_again() -> None:
+    demo = Origin({"study": DEMO_STUDY, "quick": True, "reference": "pooled"}, 4, {}, {})
+    assert demo.command == "hatstats demo --out DIR --seed 4"
     arguments = {"study": "my study", "seed": 3, "method": None, "with_flagged": True}
     text = Origin(arguments, 3, {}, {}).command
     assert text == "hatstats report 'my study' --out DIR --seed 3 --with-flagged"

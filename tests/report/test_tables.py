@@ -18,6 +18,7 @@ from hatstats.report.tables.rounding import (
     date_text,
     decimals,
     df_text,
+    english_name,
     number_text,
     parameters_text,
     percent_text,
@@ -319,6 +320,23 @@ def test_scores_table_marks_the_weakly_identified() -> None:
     assert notes.count("weakly identified") == 1
     ranks = [row[table.headings.index("Rank")] for row in table.rows]
     assert all(re.fullmatch(r"\d+–\d+", rank) for rank in ranks)
+
+
+def test_terms_and_languages_are_words_and_intercepts_are_left_to_the_csv() -> None:
+    rows = pd.DataFrame({
+        "trend": "size", "term": ["Intercept", "log10(params_total)", "source_logit[a_b]"],
+        "scale": "logit", "scope": "models like these", "estimate": 0.1, "std_error": 0.1,
+        "df": 3.0, "p_value": 0.5, "conf_low": [-1.0, -np.inf, np.nan], "n_models": 9,
+        "conf_high": [1.0, np.inf, np.nan], "n_clusters": 4,
+    })  # fmt: skip
+    table = table_of("trends", rows)
+    assert [row[1] for row in table.rows] == ["log10 parameters", "source accuracy (logit), a_b"]
+    assert [row[table.headings.index("CI")] for row in table.rows] == ["unbounded", "–"]
+    names = ["de", "pt_PT", "zh-Hant", "zh-Hans", "deu_Latn", "Klingonish"]
+    spoken = ["German", "Portuguese (PT)", "Chinese (Hant)", "Chinese", "German", "Klingonish"]
+    assert list(map(english_name, names)) == spoken
+    cells = pd.DataFrame({"model": "m", "benchmark": "b", "language": ["de"], "accuracy": 0.5})
+    assert table_of("flagged", cells).rows[0][2] == "German"
 
 
 def test_left_out_models_are_grouped_by_reason() -> None:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hatstats.report.figures import layout, style
 from hatstats.report.results.plotted import Claims, claim_rows, needed
-from hatstats.report.tables.rounding import words
+from hatstats.report.tables.rounding import term_words, words
 
 #: Look of each verdict; a marker of what is inconclusive is hollow.
 VERDICTS = {
@@ -50,7 +50,7 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     ----------
     verdicts : Verdicts, Verdict or DataFrame
         A frame has `claim` (or `name`), `estimate, conf_low, conf_high, threshold, verdict`, and
-        optionally `quantity, conf_level`.
+        optionally `quantity, conf_level, direction` (``greater`` or ``less``).
     ax : Axes or sequence of Axes, optional
         One for each claim; a figure of one column is made if None.
 
@@ -77,11 +77,12 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     sheet.legend(verdict_handles(rows["verdict"]))
     level = f"Bars: {layout.percent(float(rows['conf_level'].iloc[0]))} intervals. " if (
         "conf_level" in rows) else ""  # fmt: skip
+    side = "Shaded: the side that is claimed. " if "direction" in rows else ""
     unknown = int(rows["conf_low"].isna().sum())
     none = f" {unknown} without an interval: too few degrees of freedom." if unknown else ""
     sheet.describe(
         f"Registered claims: estimate against the threshold (dotted), each in its own units. "
-        f"{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
+        f"{side}{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
         "Claims: " + "; ".join(
             f"{words(row['claim'])} {row['verdict']}" for row in rows.to_dict("records")
         ) + ".",
@@ -115,8 +116,13 @@ def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
         axes.text(0.5, 0.5, "not testable", transform=axes.transAxes, ha="center", va="center",
                   color=style.MUTED, label="_not testable")  # fmt: skip
     axes.margins(x=0.15)
+    if not math.isnan(threshold) and row.get("direction") in ("greater", "less"):
+        left, right = axes.get_xlim()
+        claimed = (threshold, right) if row["direction"] == "greater" else (left, threshold)
+        axes.axvspan(*claimed, color=style.RULE, linewidth=0, zorder=0.5, label="_claimed")
+        axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel(layout.shorten(str(row.get("quantity") or ""), 60),
+    axes.set_xlabel(layout.shorten(term_words(str(row.get("quantity") or "")), 60),
                     fontsize=style.points(style.TINY), color=style.MUTED)  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def forest(scores: Scores, *, conf_level: float = 0.95, ax: Axes | None = None) 
     (axes,) = sheet.axes
     _draw_rows(axes, shown, ranks, looks)
     _draw_strips(axes, strips, below, looks)
-    names = layout.short_names(shown["model"], 26)
+    names = layout.short_names(shown["model"], 34)
     labels = [*names, *(f"{name} ({len(part)})" for name, part in strips)]
     heights = [*ranks.tolist(), *range(below, total)]
     axes.set_yticks(heights, labels)

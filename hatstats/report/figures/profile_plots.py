@@ -22,6 +22,7 @@ from hatstats.report.results.plotted import (
     profile_rows,
     reference_rows,
 )
+from hatstats.report.tables.rounding import english_name
 
 #: Up to this number of models share one panel; more have a panel for each family.
 ONE_PANEL = 6
@@ -234,7 +235,9 @@ def scatter(
     looks = style.family_looks(rows.drop_duplicates("model")["family"])
     several = rows["benchmark"].nunique() > 1
     columns = min(6, len(drawn)) if len(drawn) > 2 else len(drawn)
-    titles = [f"{key[0]} · {key[1]}" if several else str(key[1]) for key, _ in drawn]
+    spoken = [english_name(str(key[1])) for key, _ in drawn]
+    titles = [f"{key[0]} · {name}" if several else name for (key, _), name in
+              zip(drawn, spoken, strict=True)]  # fmt: skip
     sheet = layout.sheet(
         ax,
         [layout.shorten(title, 16 if len(drawn) > 2 else 40) for title in titles],
@@ -326,7 +329,10 @@ def _scatter_caption(
         parts.append(f"Bars: {layout.percent(float(points['conf_level'].iloc[0]))} intervals.")
     hollow = points[points["flagged"].astype(bool)]
     of_source = hollow["source_flagged"].astype(bool)
-    cells = [f"{row.model} ({row.language})" for row in hollow[~of_source].itertuples()]
+    cells = [
+        f"{row.model} ({english_name(str(row.language))})"
+        for row in hollow[~of_source].itertuples()
+    ]
     if cells:
         parts.append(f"Hollow: flagged and left out of the fit: {layout.name_some(cells, 8)}.")
     if of_source.any():

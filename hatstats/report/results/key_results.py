@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hatstats.inference.result_frame import p_text
+from hatstats.inference.result_frame import p_words
 from hatstats.report.results.results import Fits
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.ranks import leader_words
@@ -17,7 +17,7 @@ from hatstats.study.screening.failed_extraction import unflagged_cells
 from hatstats.trends.claims.verdict import Verdict
 
 _WIDTH = 80
-_LINES = 16
+_LINES = 17
 
 
 def _cut(line: str) -> str:
@@ -32,8 +32,8 @@ def _count(number: int, word: str) -> str:
 
 
 def _short(value: float) -> str:
-    """A number with three decimals, without the zero before its decimal point."""
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+    """A number with three decimals, and no minus sign before a zero."""
+    return f"{value:z.3f}"
 
 
 def _score(row: pd.Series, width: int = 34, *, limits: bool = True) -> str:
@@ -44,34 +44,41 @@ def _score(row: pd.Series, width: int = 34, *, limits: bool = True) -> str:
 
 
 def _claim_lines(verdict: Verdict) -> list[str]:
-    """What became of a claim: its verdict in both scopes with their intervals, or why it has none.
+    """What became of a claim: the verdict in both scopes with their intervals, or why it has none.
 
     The registered scope comes first.
     """
-    scope = f" for {verdict.scope}" if verdict.other_verdict else ""
+    claimed = f" (claimed {'>' if verdict.direction == 'greater' else '<'} {verdict.threshold:g})"
+    found = f": {verdict.verdict}{f' for {verdict.scope}' if verdict.other_verdict else ''}"
+    title = verdict.name.replace("_", " ")
+    room = _WIDTH - len(claimed) - len(found)  # a long name is cut, not what was found
+    title = title if len(title) <= room else f"{title[: room - 1]}…"
+    lines = [f"{title[:1].upper()}{title[1:]}{claimed}{found}"]
     if verdict.verdict == "not testable":
-        lines = [_cut(f"{verdict.name}: not testable{scope}, {verdict.reason}")]
+        numbers = verdict.reason
     else:
         numbers = _short(verdict.estimate)
-        if not np.isnan(verdict.conf_low):
-            numbers += f" [{_short(verdict.conf_low)}, {_short(verdict.conf_high)}]"
-        if not scope:
-            p_value = p_text(verdict.p_holm).replace("0.", ".", 1)
-            numbers += f", df {verdict.df:.1f}, Holm p {p_value}"
-        found = f": {verdict.verdict}{scope} ({numbers})"
-        room = _WIDTH - len(found)  # a long name is cut, not the numbers
-        name = verdict.name if len(verdict.name) <= room else f"{verdict.name[: room - 1]}…"
-        lines = [f"{name}{found}"]
-    if verdict.warning:
-        lines.append("  this claim is true almost by construction: see the report")
+        limits = f" [{_short(verdict.conf_low)}, {_short(verdict.conf_high)}]"
+        numbers += ", no interval" if np.isnan(verdict.conf_low) else limits
+        if not verdict.other_verdict:
+            numbers += f", df {verdict.df:.1f}, adjusted {p_words(verdict.p_holm)}"
     if verdict.other_verdict:
         over = verdict.other_scope.replace("these models", f"these {verdict.n_models} models")
-        text = f"  {verdict.other_verdict} for {over}"
+        numbers += f"; {over}: {verdict.other_verdict}"
         if not np.isnan(verdict.other_low):
-            text += f" [{_short(verdict.other_low)}, {_short(verdict.other_high)}]"
-        side = "above" if verdict.direction == "greater" else "below"
-        lines.append(_cut(f"{text}; claimed: {side} {_short(verdict.threshold)}"))
+            numbers += f" [{_short(verdict.other_low)}, {_short(verdict.other_high)}]"
+    lines.append(_cut(f"  {numbers}"))
+    if verdict.warning:
+        lines.append("  this claim is true almost by construction: see the report")
     return lines
+
+
+def _levels(fits: Fits) -> str:
+    """At which levels the intervals of the lines are."""
+    levels = sorted({claim.conf_level for claim in fits.claims})
+    scores = f"Intervals of scores: {100.0 * fits.options.conf_level:g} %"
+    claims = " and ".join(f"{100.0 * level:g} %" for level in levels)
+    return f"{scores}; of claims: {claims}." if levels else f"{scores}."
 
 
 def _changes(specification: pd.DataFrame) -> int:
@@ -147,7 +154,7 @@ def leader(fits: Fits) -> str:
 def key_result_lines(
     fits: Fits, scores: pd.DataFrame, specification: pd.DataFrame
 ) -> tuple[str, ...]:
-    """Say who transfers best and what became of each claim: 16 lines of 80 characters at most.
+    """Say who transfers best and what became of each claim: 17 lines of 80 characters at most.
 
     `scores` and `specification` are those of `Results`: scores best first, those that the data
     hardly inform last.
@@ -177,13 +184,14 @@ def key_result_lines(
         lines.append(_named("Weakly identified, set aside here", names))
     caveats = _caveats(fits, specification)
     claims = [_claim_lines(verdict) for verdict in fits.claims]
-    room = _LINES - len(lines) - (1 if caveats else 0)
+    room = _LINES - len(lines) - (2 if caveats else 1)
     shown = len(claims)
     while sum(map(len, claims[:shown])) + (shown < len(claims)) > room:
         shown -= 1
     lines.extend(itertools.chain(*claims[:shown]))
     if shown < len(claims):
         lines.append(f"{len(claims) - shown} more claims are in the report.")
+    lines.append(_levels(fits))
     if caveats:
         lines.append(caveats)
     return tuple(_cut(line) for line in lines)

@@ -45,13 +45,14 @@ CAPTIONS = {
     "trends": (
         "Trends of HAT over models, {study}. For models like these: families are sampled, CR2 "
         "standard errors with Satterthwaite df; for these models: items alone are. CI: {level}; "
-        "scores: for {scope}. Slopes are per unit of the term; on the accuracy scale at the mean "
-        "of the covariates."
+        "scores: for {scope}. Slopes are per unit of the term (log10 parameters: per tenfold; "
+        "release year: per year); on the accuracy scale at the mean of the covariates."
     ),
     "comparison": (
         "The same trends under other standard errors and tests, {study}. With few families only "
         "CR2, the Rademacher bootstrap and the permutation keep their level; floor: the smallest "
-        "p that a method can give."
+        "p that a method can give. CI: {level}; unbounded where the floor is above what that "
+        "needs, a dash where the df are too few or the method has none."
     ),
     "leverage": (
         "Influential families, {study}. Share: that of each in the information on a trend; near "

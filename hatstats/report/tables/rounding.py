@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.result_frame import p_text as p_text
+from hatstats.study.languages.metadata import english_name as english_name
 
 #: Written for an unknown number.
 UNKNOWN = "–"
@@ -90,3 +92,21 @@ def date_text(value: object) -> str:
 def words(name: object) -> str:
     """Write an identifier as words."""
     return str(name).replace("_", " ")
+
+
+#: What a formula calls the covariates of models and its own terms, and what a reader does.
+_TERMS = (
+    (r"\bsource_logit\[([^\]]*)\]", r"source accuracy (logit), \1"),
+    (r"\b(log\d*)\(params_(total|active)\)", r"\1 params_\2"),
+    (r"\bparams_total\b", "parameters"),
+    (r"\bparams_active\b", "active parameters"),
+    (r"\brelease_(year|date)\b", r"release \1"),
+    (r"\bIntercept\b", "intercept"),
+)
+
+
+def term_words(text: str) -> str:
+    """Write the covariates that a text names, such as `log10(params_total)`, as words."""
+    for pattern, plain in _TERMS:
+        text = re.sub(pattern, plain, text)
+    return text

@@ -11,7 +11,7 @@ import pandas as pd
 from hatstats.report.results.results import Results
 from hatstats.report.tables.captions import CAPTIONS
 from hatstats.report.tables.columns import BY_ROW, MEASURES, columns_of
-from hatstats.report.tables.rounding import number_text, words
+from hatstats.report.tables.rounding import english_name, number_text, term_words, words
 from hatstats.report.tables.text_table import Column, Table, make_table
 
 #: Items that the report lists; items.csv has the others.
@@ -26,6 +26,15 @@ _MOST_NAMES = 20
 _PART = " The first and last {} models that are ranked; scores.csv has all."
 #: Influential models shown for each trend.
 _INFLUENTIAL = 3
+
+
+#: Columns that hold names of formulas or codes of languages, and how people read them.
+_SPOKEN: dict[str, Callable[[str], str]] = {
+    "term": term_words,
+    "quantity": term_words,
+    "reason": term_words,
+    "language": english_name,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,10 @@ def table_of(name: str, rows: pd.DataFrame) -> Table:
     if rows.empty:
         return Table((), (), (), ())
     prepared = _PREPARED[name](rows) if name in _PREPARED else rows
+    for column, write in _SPOKEN.items():
+        if column in prepared:
+            texts = prepared[column].map(write, na_action="ignore")
+            prepared = prepared.assign(**{column: texts})
     return make_table(prepared, columns_of(name), digits="row" if name in BY_ROW else "column")
 
 
@@ -141,12 +154,17 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trends(rows: pd.DataFrame) -> pd.DataFrame:
-    """Terms of each trend with their scope in few words."""
+    """Terms of each trend with their scope in few words.
+
+    An intercept is a score of one parameter in the year 0, which nobody asks for.
+    """
+    rows = rows[rows["term"] != "Intercept"]
     return rows.replace({"scope": {"these models": "these", "models like these": "like these"}})
 
 
 def _comparison(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms of each trend under every kind of standard error, the kinds of one term together."""
+    rows = rows[rows["term"] != "Intercept"]
     terms = rows.groupby(["trend", "term"], sort=False)
     # One number of digits for the same estimate under every error, or they could not be compared.
     typical = terms["std_error"].transform("median")
@@ -164,6 +182,7 @@ def _margins(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _influence(rows: pd.DataFrame) -> pd.DataFrame:
     """The models whose removal moves each trend most, by Cook's distance."""
+    rows = rows[rows["term"] != "Intercept"]
     number = rows.groupby("trend", sort=False).ngroup()
     ranked = rows.assign(std_error=0.05, number=number).sort_values(
         ["number", "cooks_distance"], ascending=[True, False], kind="stable"

@@ -103,9 +103,11 @@ def _cells(frame: pd.DataFrame, column: Column, digits: str) -> list[str]:
 
 
 def interval_text(low: float, high: float, n_decimals: int) -> str:
-    """Write an interval in square brackets; a dash if both ends are unknown."""
+    """Write an interval in square brackets; a dash if both ends are unknown, a word if infinite."""
     if math.isnan(low) and math.isnan(high):
         return rounding.UNKNOWN
+    if low == -math.inf and high == math.inf:
+        return "unbounded"
     return f"[{rounding.number_text(low, n_decimals)}, {rounding.number_text(high, n_decimals)}]"
 
 

@@ -164,6 +164,19 @@ def look_up(name: str) -> Mapping[str, str]:
 
 
 @cache
+def english_name(name: str) -> str:
+    """Write a language by its English name, with a script or region that is not its usual one.
+
+    It is written as it is called where no name is known.
+    """
+    base, *parts = re.split("[-_]", name)
+    usual = standard_tag(base).split("-")
+    rest = ", ".join(part for part in parts if part not in usual)
+    plain = look_up(name).get("name")
+    return f"{plain} ({rest})" if plain and rest else plain or name
+
+
+@cache
 def known_languages() -> dict[str, dict[str, str]]:
     """The table by tag: facts as text, empty where unknown, and their sources."""
     text = resources.files("hatstats.study.languages").joinpath("known_languages.csv")

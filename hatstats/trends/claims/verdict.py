@@ -24,12 +24,13 @@ Decision = Literal["supported", "refuted", "inconclusive", "not testable"]
 UNKNOWN = float("nan")
 
 RULE = (
-    "supported if the one-sided p against the other side of the threshold, adjusted by Holm for "
-    "all claims that could be tested, is at most {alpha:g}; refuted if the opposite test's is; "
-    "otherwise inconclusive. Each direction errs with a probability of at most {alpha:g}, both "
-    "together, where the truth is at the threshold, of {both:g}. For one claim alone: by where the "
-    "{level:.0%} interval lies. For models like these a verdict is withheld where other methods "
-    "that keep their level disagree, or one family alone says it"
+    "a claim is supported if a one-sided test against the other side of its threshold is "
+    "significant at {alpha:g} after Holm's adjustment for all claims tested, refuted if the test "
+    "of the opposite claim is, and inconclusive otherwise: for a single claim, by whether its "
+    "{level:.0%} interval lies wholly on one side of the threshold. Each of the two errors has a "
+    "probability of at most {alpha:g}, both together, where the truth is at the threshold, of "
+    "{both:g}. A verdict for models like these is withheld where other methods that keep their "
+    "level disagree, or where one family alone would decide"
 )
 
 
@@ -191,8 +192,11 @@ class Verdict:
             return f"{self.name}: not testable ({self.reason})"
         text = f"{self.name}: {self.verdict}; {self.quantity} {self.estimate:.3f}"
         if not np.isnan(self.p_value):
+            limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
+            level = f" ({percent(self.conf_level)} interval)"
             text += (
-                f" [{self.conf_low:.3f}, {self.conf_high:.3f}], threshold {self.threshold:g}, "
+                f" {'(no interval)' if np.isnan(self.conf_low) else limits + level}, "
+                f"threshold {self.threshold:g}, "
                 f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
             )
         beside = [self.reason, self.series_words()]

@@ -343,8 +343,8 @@ def test_a_verdict_in_one_sentence() -> None:
     verdict = judge(scores_with_slope(0.0), non_inferiority())
     assert verdict.summary() == (
         f"small: supported; HAT at 1B less HAT at 100B parameters {verdict.estimate:.3f} "
-        f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}], threshold -0.05, df {verdict.df:.1f}, "
-        f"p < 0.001 (Holm <0.001). Within 5 series {verdict.within:.3f} "
+        f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}] (90% interval), threshold -0.05, "
+        f"df {verdict.df:.1f}, p < 0.001 (Holm <0.001). Within 5 series {verdict.within:.3f} "
         f"[{verdict.within_low:.3f}, {verdict.within_high:.3f}], 5 of them above the threshold. "
         "Registered for models like these; these models: supported "
         f"[{verdict.other_low:.3f}, {verdict.other_high:.3f}], df inf"
@@ -450,7 +450,7 @@ def test_a_claim_without_a_test_makes_no_p_value_larger() -> None:
     size, one = evaluate_claims(scores, claims)
     assert one.verdict == "not testable"
     assert size.p_holm == size.p_value == evaluate_claims(scores, claims[:1])[0].p_value
-    assert "Each direction errs with a probability of at most 0.05, both together" in size.rule
+    assert "Each of the two errors has a probability of at most 0.05, both together" in size.rule
     assert "of 0.1." in size.rule
 
 
