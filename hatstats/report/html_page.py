@@ -19,6 +19,7 @@ from hatstats.report.figures.style import COLOURS, PRESETS
 from hatstats.report.manifest import Origin
 from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
+from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
 
@@ -63,17 +64,21 @@ def report_page(
         column=PRESETS["acl"].column + 0.1,
         tables={table.name: (table.caption, Markup(to_html(table.table))) for table in tables},
         origin=origin,
+        said=methods_text(results, origin.versions["hatstats"]),
     )
 
 
-def inline_svg(svg: str, *, prefix: str, alt: str) -> Markup:
+def inline_svg(
+    svg: str, *, prefix: str, alt: str, tips: Mapping[str, Sequence[str]] | None = None
+) -> Markup:
     """Turn the text of an SVG file, as matplotlib writes it, into an element of an HTML page.
 
     `prefix` is put before every id, so that several figures can share a page; `alt` is the
     description for screen readers. The element scales with its container. Known colours become
     CSS variables with the colour itself as fallback; coordinates of paths are cut to two decimals.
+    `tips` are those of `Drawn`.
     """
-    body = svg[svg.index("<svg") :]
+    body = with_tips(svg[svg.index("<svg") :], tips or {})
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
     # Coordinates of paths are cut; scales in transforms must keep their digits.
@@ -90,6 +95,39 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> Markup:
         f'style="width:100%;max-width:{1.75 * width:.0f}px;height:auto">'
     )
     return Markup(opening + body[body.index(">") + 1 :].strip())
+
+
+_MARK = re.compile(r"<use [^>]*/>|<path [^>]*/>")
+
+
+def with_tips(svg: str, tips: Mapping[str, Sequence[str]]) -> str:
+    """Give each mark of some groups of an SVG a title, which a browser shows under the pointer.
+
+    `tips` has the titles of the marks of each group, by its id. A group whose marks are others
+    than those that have titles, since some are outside of the figure, is left as it is.
+    """
+    for gid, texts in tips.items():
+        start = svg.find(f'<g id="{gid}">')
+        if start < 0:
+            continue
+        depth, end = 0, start
+        for tag in re.finditer(r"<g\b|</g>", svg[start:]):
+            depth += 1 if tag[0] == "<g" else -1
+            end = start + tag.end()
+            if depth == 0:
+                break
+        group = svg[start:end]
+        shapes = re.sub(r"<defs>.*?</defs>", lambda found: " " * len(found[0]), group, flags=re.S)
+        marks = list(_MARK.finditer(shapes))
+        if len(marks) != len(texts):
+            continue
+        parts, done = [], 0
+        for mark, text in zip(marks, texts, strict=True):
+            title = f"<g><title>{html.escape(text)}</title>{group[mark.start() : mark.end()]}</g>"
+            parts += [group[done : mark.start()], title]
+            done = mark.end()
+        svg = svg[:start] + "".join([*parts, group[done:]]) + svg[end:]
+    return svg
 
 
 def interval_svg(claim: Mapping[str, Any]) -> Markup:

@@ -18,6 +18,7 @@ from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
+from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
 from hatstats.study.files import no_formula
@@ -52,7 +53,8 @@ def write_report(
     -------
     Path
         The folder: `report.html` to read, `results.json` with every number, the same as CSV files,
-        `numbers.tex`, `tables/*.tex`, `figures/*` and `manifest.json`.
+        `numbers.tex`, `methods.md`, `methods.tex` and `methods.bib`, `tables/*.tex`, `figures/*`
+        and `manifest.json`.
 
     Raises
     ------
@@ -116,6 +118,10 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         captions = folder / "figures" / "captions.md"
         captions.write_text("\n".join(words), encoding="utf-8")
         origin = manifest.origin_of(arguments, int(results.facts["seed"]), results.files)
+        said = methods_text(results, origin.versions["hatstats"])
+        for name, text in (("methods.md", said.markdown()), ("methods.tex", said.latex()),
+                           ("methods.bib", said.bibtex())):  # fmt: skip
+            (folder / name).write_text(text, encoding="utf-8")
         page = report_page(results, figures, tables, origin)
         (folder / "report.html").write_text(page, encoding="utf-8")
         text = manifest.manifest_text(folder, origin)

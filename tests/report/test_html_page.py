@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import itertools
 import re
 from collections import Counter
@@ -16,7 +17,7 @@ import pytest
 
 from hatstats.report.figures.run_figures import figures_of
 from hatstats.report.figures.style import COLOURS, figure_bytes
-from hatstats.report.html_page import inline_svg, report_page
+from hatstats.report.html_page import inline_svg, report_page, with_tips
 from hatstats.report.manifest import Origin
 from hatstats.report.results.results import Results
 from hatstats.report.tables.run_tables import tables_of
@@ -97,7 +98,10 @@ def outline(page: str) -> Outline:
 def test_the_page_asks_for_nothing_from_elsewhere(page: str, outline: Outline) -> None:
     assert len(outline.addresses) > 20
     # Sections of the page, and files of the run folder beside it.
-    assert all(re.match(r"#|figures/|tables/", address) for address in outline.addresses)
+    assert all(
+        re.match(r"#|figures/|tables/|methods\.(md|tex|bib)$", address)
+        for address in outline.addresses
+    )
     assert "url(http" not in page
     assert "@import" not in page
     assert outline.tags["link"] == 0
@@ -174,6 +178,21 @@ def test_what_was_left_out_is_shown(page: str) -> None:
     assert "no known size" in page
     assert "the rank means little): GPT-OSS-x11B" in page
     assert "<li>at chance</li>" in page
+
+
+def test_marks_say_what_they_are_under_the_pointer(page: str) -> None:
+    shown = results(12)
+    for drawn in figures_of(shown):
+        figure = page[page.index(f'id="figure-{drawn.name}"') :] if drawn.name != "claims" else ""
+        said = re.findall(r"<title>([^<]*)</title>", figure[: figure.find("</figure>")])
+        texts = [text for tips in drawn.tips.values() for text in tips]
+        assert drawn.name == "claims" or sorted(map(html.unescape, said)) == sorted(texts)
+        assert len(texts) > 2 or drawn.name in ("margins", "decomposition", "thinning")
+    forest = next(drawn for drawn in figures_of(shown) if drawn.name == "forest")
+    row = shown.scores.iloc[0]
+    assert f"{row['model']}: {row['estimate']:.3f} [" in str(forest.tips)
+    # Marks that are not as many as their texts are left as they are.
+    assert with_tips('<g id="tip-0"><use x="1"/></g>', {"tip-0": ("a", "b")}).count("title") == 0
 
 
 def test_text_of_the_study_is_escaped() -> None:

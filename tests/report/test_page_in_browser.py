@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -36,6 +37,24 @@ field.dispatchEvent(new Event("input"));
 seen.shown = [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.innerText);
 seen.csv = asCsv(table);
 seen.latex = asLatex(table);
+field.value = "";
+const visible = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+const choose = (select, value) => {
+  select.value = value;
+  select.dispatchEvent(new Event("change"));
+};
+const family = document.querySelector("#scores .tools select");
+seen.families = [...family.options].map((option) => option.value);
+choose(family, family.options[1].value);
+seen.family = visible(table).map((row) => row.cells[head("Family")].innerText.trim());
+const measures = document.querySelector("#measures table");
+choose(document.querySelector("#measures .tools select"), family.value);
+seen.measures = visible(measures).map((row) => row.cells[0].innerText.trim());
+seen.models = visible(table).map((row) => row.cells[0].innerText.trim());
+choose(family, "");
+seen.all = visible(table).length;
+seen.languages = [...document.querySelectorAll("#left-out .tools select option")].length;
+seen.copied = document.querySelector("#method .tools button").innerText;
 document.querySelectorAll("details").forEach((fold) => { fold.open = false; });
 location.hash = "#changes";
 setTimeout(() => {
@@ -90,3 +109,25 @@ def test_tables_sort_filter_and_are_copied_and_links_open_sections(tmp_path: Pat
     assert seen["csv"].splitlines()[0].startswith("Model,Family,")
     assert seen["latex"].count(r"\\") == 2
     assert seen["open"] == 1
+    assert seen["families"][0] == ""
+    assert set(seen["family"]) == {seen["families"][1]}
+    # A table that names models alone knows their families from the table of scores.
+    assert set(seen["measures"]) == set(seen["models"])
+    assert 1 < len(seen["models"]) < seen["all"]
+    assert seen["copied"] == "Copy text"
+
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: npm install --no-save axe-core")
+def test_the_page_has_no_serious_fault_for_those_who_cannot_see_it(tmp_path: Path) -> None:
+    page = re.sub(r"<meta http-equiv=[^>]*>", "", page_of(results(12)))
+    run = "axe.run().then((found) => { document.title = JSON.stringify(found.violations.map("
+    run += "(one) => [one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 90))])); });"
+    scripts = f"<script>{AXE.read_text('utf-8')}</script><script>{run}</script></body>"
+    dom, _ = in_browser(page.replace("</body>", scripts), tmp_path)
+    title = re.search(r"<title>(.*?)</title>", dom)
+    assert title is not None
+    faults = json.loads(html.unescape(title[1]))
+    assert [fault for fault in faults if fault[0] in ("serious", "critical")] == []

@@ -106,8 +106,16 @@ def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
         axes.plot([low, high], [0, 0], color=look.colour,
                   linewidth=0.2 * style.points(), solid_capstyle="butt",
                   label="_interval")  # fmt: skip
-        axes.plot([estimate], [0], label="_estimate",
-                  **look.marks(style.points(0.75), filled=not inconclusive))  # fmt: skip
+        marks = look.marks(style.points(0.75), filled=not inconclusive)
+        (mark,) = axes.plot([estimate], [0], label="_estimate", **marks)
+        layout.tip(
+            mark,
+            [
+                f"{words(row['claim'])}: {estimate:.3f} [{low:.3f}, {high:.3f}]"
+                if low == low
+                else f"{words(row['claim'])}: {estimate:.3f}"
+            ],
+        )
         if math.isnan(low):
             axes.annotate("no interval", (estimate, 0), xytext=(0, style.points(0.6)),
                           textcoords="offset points", ha="center", color=style.MUTED,

@@ -148,7 +148,9 @@ def _draw_rows(
                   linewidth=0.13 * style.points(), solid_capstyle="butt", label="_interval",
                   linestyle="-" if informed else style.DASHED)  # fmt: skip
         label = "_estimate" if informed else "_estimate-weakly-identified"
-        axes.plot([row["estimate"]], [height], label=label, **look.marks(size, filled=informed))
+        marks = look.marks(size, filled=informed)
+        (mark,) = axes.plot([row["estimate"]], [height], label=label, **marks)
+        layout.tip(mark, [layout.score_tip(row)])
     weak = int((~rows["informed"].astype(bool)).sum())
     if 0 < weak < len(rows):
         divide = len(rows) - weak - 0.5
@@ -164,5 +166,6 @@ def _draw_strips(
                   color=style.RULE, linewidth=0.5, zorder=1.0, label="_strip")  # fmt: skip
         for informed, own in part.groupby(part["informed"].astype(bool)):
             marks = style.look_of(looks, name).marks(style.points(0.42), filled=bool(informed))
-            axes.plot(own["estimate"], np.full(len(own), height), alpha=0.75, label="_member",
-                      **marks)  # fmt: skip
+            (members,) = axes.plot(own["estimate"], np.full(len(own), height), alpha=0.75,
+                                   label="_member", **marks)  # fmt: skip
+            layout.tip(members, layout.score_tips(own))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -38,6 +40,8 @@ class Words:
 
 #: Axes -> what is drawn in them.
 _WORDS: WeakKeyDictionary[Axes, Words] = WeakKeyDictionary()
+#: What is drawn -> what a page says of each of its marks where the pointer rests on it.
+_TIPS: WeakKeyDictionary[Artist, tuple[str, ...]] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -208,6 +212,30 @@ def alt_text(ax: Axes | Sequence[Axes]) -> str:
     'Scores of 2 models with intervals, best first. High'
     """
     return _words(ax).alt
+
+
+def tip(artist: Artist, texts: Iterable[str]) -> None:
+    """Keep what is said of each mark of an artist, in the order of the marks."""
+    _TIPS[artist] = tuple(texts)
+
+
+def score_tips(rows: pd.DataFrame) -> list[str]:
+    """What is said of marks for some scores: model, score and interval."""
+    return [score_tip(row) for row in rows.to_dict("records")]
+
+
+def score_tip(row: Mapping[Any, Any]) -> str:
+    """Model, score and interval in words."""
+    return f"{row['model']}: {row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}]"
+
+
+def tips_of(figure: Figure) -> dict[str, tuple[str, ...]]:
+    """What is said of marks, by the id that their group will have in an SVG of the figure."""
+    found = {}
+    for number, artist in enumerate(figure.findobj(lambda one: one in _TIPS)):
+        artist.set_gid(f"tip-{number}")
+        found[f"tip-{number}"] = _TIPS[artist]
+    return found
 
 
 def family_handles(looks: Iterable[style.Look]) -> list[Line2D]:

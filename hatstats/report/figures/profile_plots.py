@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from hatstats.report.figures import layout, style
@@ -105,6 +106,7 @@ def profiles(
     looks = style.family_looks(facts["model"]) if single else {}
     bands = "conf_low" in rows and rows["conf_low"].notna().any()
     for axes, members in zip(sheet.axes, groups.values(), strict=True):
+        lines: list[Line2D] = []
         if len(density):
             height = _DENSITY * density["density"] / density["density"].max()
             axes.fill_between(density["source"], height, color=style.BAND, linewidth=0,
@@ -130,12 +132,14 @@ def profiles(
             elif bands:
                 axes.fill_between(own["source"], own["conf_low"], own["conf_high"], color=colour,
                                   alpha=0.15, linewidth=0, label="_band")  # fmt: skip
-            axes.plot(own["source"], own["target"], linewidth=0.14 * style.points(),
-                      label=layout.shorten(str(model), 24), gid="profile", **line)  # fmt: skip
+            (drawn,) = axes.plot(own["source"], own["target"], linewidth=0.14 * style.points(),
+                                 label=layout.shorten(str(model), 24), **line)  # fmt: skip
+            half = float(np.interp(0.5, own["source"], own["target"]))
+            layout.tip(drawn, [f"{model}: {half:.3f} where source accuracy is 0.5"])
+            lines.append(drawn)
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-        lines = [one for one in axes.lines if one.get_gid() == "profile"]
         if not single:
             # Short names inside: what the family's models do not share; of many, both ends.
             for one, text in zip(
@@ -146,7 +150,7 @@ def profiles(
                         fontsize=style.points(0.65), handlelength=1.6, labelspacing=0.15,
                         borderpad=0.1, handletextpad=0.3)  # fmt: skip
     if single:
-        sheet.legend([one for one in sheet.axes[0].lines if one.get_gid() == "profile"])
+        sheet.legend(lines)
     said = ["Expected target accuracy of items that a model answers rightly with a given "
             "probability in the source language, mean over target languages. Diagonal: nothing "
             "lost."]  # fmt: skip
@@ -288,10 +292,15 @@ def _model_points(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], 
         own = rows[[name == look for name in names]]
         for flagged, cells in own.groupby(own["flagged"].astype(bool)):
             marks = look.marks(style.points(0.32 if bars else 0.22), filled=not flagged)
-            axes.errorbar(cells["source"], cells["target"], elinewidth=0.05 * style.points(),
-                          xerr=_bar_lengths(cells, "source") if bars else None,
-                          yerr=_bar_lengths(cells, "target") if bars else None,
-                          label="_flagged" if flagged else "_model", **marks)  # fmt: skip
+            drawn = axes.errorbar(cells["source"], cells["target"],
+                                  elinewidth=0.05 * style.points(),
+                                  xerr=_bar_lengths(cells, "source") if bars else None,
+                                  yerr=_bar_lengths(cells, "target") if bars else None,
+                                  label="_flagged" if flagged else "_model", **marks)  # fmt: skip
+            layout.tip(drawn.lines[0], [
+                f"{row.model}, {english_name(str(row.language))}: {row.target:.3f}, source "
+                f"{row.source:.3f}" for row in cells.itertuples()
+            ])  # fmt: skip
 
 
 def _bar_lengths(cells: pd.DataFrame, side: str) -> list[pd.Series]:

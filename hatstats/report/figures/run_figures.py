@@ -13,7 +13,7 @@ from hatstats.report.figures.bar_charts import decomposition
 from hatstats.report.figures.check_plots import checks, prior_predictive, shrinkage
 from hatstats.report.figures.claim_plots import claims, margins
 from hatstats.report.figures.forest_plot import forest
-from hatstats.report.figures.layout import alt_text, caption, offscreen
+from hatstats.report.figures.layout import alt_text, caption, offscreen, tips_of
 from hatstats.report.figures.profile_plots import profiles, scatter
 from hatstats.report.figures.score_matrices import heatmap, ranks
 from hatstats.report.figures.specification_curve import specification
@@ -23,13 +23,17 @@ from hatstats.report.tables.rounding import words
 
 
 class Drawn(NamedTuple):
-    """One figure of a run: the name of its file without ending, its title and its words."""
+    """One figure of a run: the name of its file without ending, its title and its words.
+
+    `tips` says of each mark what it is, by the id of the group of marks in the SVG.
+    """
 
     name: str
     figure: Figure
     title: str
     caption: str
     alt: str
+    tips: dict[str, tuple[str, ...]]
 
 
 def figures_of(results: Results) -> Iterator[Drawn]:
@@ -39,7 +43,7 @@ def figures_of(results: Results) -> Iterator[Drawn]:
             axes = draw()
         figure = (axes[0] if isinstance(axes, list) else axes).get_figure(root=True)
         assert figure is not None
-        yield Drawn(name, figure, title, caption(axes), alt_text(axes))
+        yield Drawn(name, figure, title, caption(axes), alt_text(axes), tips_of(figure))
 
 
 def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[Axes]]]]:

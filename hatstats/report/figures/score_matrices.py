@@ -16,6 +16,7 @@ from hatstats.report.results.plotted import (
     pair_rows,
     rank_rows,
 )
+from hatstats.report.tables.rounding import english_name
 
 #: Models in a matrix; of more both ends are shown.
 MOST_ROWS = 30
@@ -69,6 +70,11 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
     low, high = float(values.min()), float(values.max())
     mesh = axes.pcolormesh(values, cmap=style.RAMP, edgecolors=style.PAPER, linewidth=0.5,
                            vmin=low, vmax=high, label="_cells")  # fmt: skip
+    layout.tip(mesh, [
+        f"{model}, {english_name(str(language))}: {value:.3f}" if value == value else
+        f"{model}, {english_name(str(language))}: not asked"
+        for model, row in shown.iterrows() for language, value in row.items()
+    ])  # fmt: skip
     if shown.shape[1] <= _MOST_WRITTEN:
         for row, column in zip(
             *np.nonzero(~values.mask * np.ones(values.shape, bool)), strict=True
@@ -156,6 +162,11 @@ def ranks(
     most = float(np.nanmax(np.abs(less))) if np.isfinite(less).any() else 1.0
     mesh = axes.pcolormesh(np.ma.masked_invalid(less), cmap=_DIVERGING, vmin=-most, vmax=most,
                            edgecolors=style.RULE, linewidth=0.4, label="_sure")  # fmt: skip
+    layout.tip(mesh, [
+        f"{row} less {column}: {less[k, i]:.3f}" if np.isfinite(less[k, i]) else
+        f"{row}, {column}: maybe equal"
+        for k, row in enumerate(names) for i, column in enumerate(names)
+    ])  # fmt: skip
     axes.set_facecolor(style.PAPER)
     for index in range(len(names)):
         axes.fill_between([index, index + 1], index, index + 1, color=style.BAND, linewidth=0)

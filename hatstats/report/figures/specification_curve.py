@@ -167,7 +167,8 @@ def _draw_curve(axes: Axes, rows: pd.DataFrame, default: object) -> None:
         axes.vlines(own.index, own["conf_low"], own["conf_high"], color=look.colour,
                     linewidth=0.09 * style.points(), alpha=0.8)  # fmt: skip
         marks = look.marks(style.points(0.4), filled=verdict != "inconclusive")
-        axes.plot(own.index, own["estimate"], label="_estimate", **marks)
+        (dots,) = axes.plot(own.index, own["estimate"], label="_estimate", **marks)
+        layout.tip(dots, layout.score_tips(own.rename(columns={"choice": "model"})))
     for spot in rows.index[rows["choice"] == default]:
         axes.axvline(spot, color=style.BAND, linewidth=0.5 * style.points(), zorder=0.5,
                      label="_default")  # fmt: skip

@@ -219,6 +219,7 @@ def _score_points(
                               elinewidth=0.07 * style.points(),
                               yerr=lengths if informed or not crowded else None,
                               **look.marks(style.points(0.45), filled=bool(informed)))  # fmt: skip
+        layout.tip(drawn.lines[0], layout.score_tips(own))
         for line in () if informed or crowded else drawn.lines[2]:
             line.set_linestyle(style.DASHED)
 

@@ -1,12 +1,10 @@
 "use strict";
-// Tables that sort, filter and can be copied; sections that open when they are linked to.
-
-const UNKNOWN = new Set(["", "–", "—"]);
+// Tables that sort, filter and can be copied; texts to copy; sections that open when linked to.
 
 /** What a cell sorts by: the number it begins with, an interval's lower end, a date, or its text. */
 function sortKey(cell) {
   const text = cell.textContent.trim();
-  if (UNKNOWN.has(text)) return null;
+  if (["", "–", "—"].includes(text)) return null;
   const plain = text.replace(/^[[<≤]\s*/, "").replace(/−/g, "-").replace(/,(?=\d{3})/g, "");
   const scale = { K: 1e3, M: 1e6, B: 1e9, T: 1e12 };
   const found = /^(-?\d*\.?\d+(?:e[+-]?\d+)?)([KMBT]?)(?![\d-])/.exec(plain);
@@ -20,26 +18,27 @@ function sortBy(table, column, sign) {
   const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
   keyed.sort(([a], [b]) => {
     if (a === null || b === null) return (a === null) - (b === null);
-    if (typeof a === typeof b && typeof a === "number") return sign * (a - b);
+    if (typeof a === "number" && typeof b === "number") return sign * (a - b);
     return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
   });
   body.append(...keyed.map(([, row]) => row));
+}
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  return element.append(...children), element;
 }
 
 /** Make each heading of a table a button that sorts by its column, down first for numbers. */
 function addSorting(table) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "sort";
-    button.append(...heading.childNodes);
+    const button = make("button", { type: "button", className: "sort" }, ...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
-      const now = heading.getAttribute("aria-sort");
       const first = heading.classList.contains("number") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
-      const next = now === first ? other : first;
+      const next = heading.getAttribute("aria-sort") === first ? other : first;
       headings.forEach((one) => one.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", next);
       sortBy(table, column, next === "ascending" ? 1 : -1);
@@ -59,9 +58,7 @@ function csvCell(text) {
   return /[",\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }
 
-function asCsv(table) {
-  return cellsOf(table).map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
-}
+const asCsv = (table) => cellsOf(table).map((row) => `${row.map(csvCell).join(",")}\n`).join("");
 
 function latexCell(text) {
   const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
@@ -70,66 +67,74 @@ function latexCell(text) {
 }
 
 function asLatex(table) {
-  const kinds = [...table.tHead.rows[0].cells].map((cell) =>
-    cell.classList.contains("number") ? "r" : "l");
+  const kinds = [...table.tHead.rows[0].cells].map((cell) => cell.classList.contains("number") ? "r" : "l");
   const [head, ...rows] = cellsOf(table).map((row) => row.map(latexCell).join(" & ") + " \\\\");
   return [`\\begin{tabular}{${kinds.join("")}}`, "\\toprule", head, "\\midrule", ...rows,
           "\\bottomrule", "\\end{tabular}", ""].join("\n");
 }
 
-/** Put text on the clipboard, also where the browser keeps its interface from local files. */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
+/** A button that puts text on the clipboard, also where a browser keeps it from local files. */
+function copyButton(name, text, status) {
+  const button = make("button", { type: "button" }, name);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+    } catch {
+      const area = make("textarea", { value: text() });
+      document.body.append(area); area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    status.textContent = "copied";
+  });
+  return button;
+}
+
+const headed = (table, name) =>
+  [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === name);
+const cellText = (row, column) => row.cells[column]?.textContent.trim();
+const families = new Map(); // of models, from the table of scores: other tables have models alone
+/** A list of the values of some rows, to show those of one; null where there is no choice. */
+function chooser(name, rows, valueOf) {
+  const values = [...new Set(rows.map(valueOf))].filter(Boolean).sort((a, b) => a.localeCompare(b));
+  if (values.length < 2) return null;
+  const options = ["", ...values].map((value) => make("option", { value }, value || `${name}: all`));
+  const select = make("select", { ariaLabel: `Show one ${name.toLowerCase()} alone` }, ...options);
+  return { field: select, event: "change", fits: (row) => !select.value || valueOf(row) === select.value };
+}
+
+function search() {
+  const field = make("input", { type: "search", placeholder: "Filter rows", ariaLabel: "Filter rows of this table" });
+  const fits = (row) => field.value.toLocaleLowerCase().split(/\s+/).every((word) =>
+    row.textContent.toLocaleLowerCase().includes(word));
+  return { field, event: "input", fits };
 }
 
 function addTools(table) {
-  const tools = document.createElement("div");
-  tools.className = "tools";
-  const said = document.createElement("span");
-  said.setAttribute("role", "status");
   const rows = [...table.tBodies[0].rows];
-  if (rows.length > 8) {
-    const field = document.createElement("input");
-    field.type = "search";
-    field.placeholder = "Filter rows";
-    field.setAttribute("aria-label", "Filter rows of this table");
-    field.addEventListener("input", () => {
-      const words = field.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-      rows.forEach((row) => {
-        const text = row.textContent.toLocaleLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
-      });
-      said.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
-    });
-    tools.append(field);
-  }
-  [["Copy as CSV", asCsv], ["Copy as LaTeX", asLatex]].forEach(([name, write]) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", async () => {
-      await copy(write(table));
-      said.textContent = "copied";
-    });
-    tools.append(button);
-  });
-  tools.append(said);
-  table.parentElement.before(tools);
+  const status = make("span", { role: "status" });
+  const filters = rows.length < 4 ? [] : ["Family", "Language", "Benchmark"].map((name) => {
+    const column = headed(table, name);
+    return chooser(name, rows, (row) => column < 0 && name === "Family"
+      ? families.get(cellText(row, 0)) : cellText(row, column));
+  }).concat(rows.length > 8 ? [search()] : []).filter(Boolean);
+  filters.forEach(({ field, event }) => field.addEventListener(event, () => {
+    rows.forEach((row) => { row.hidden = !filters.every((filter) => filter.fits(row)); });
+    status.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+  }));
+  table.parentElement.before(make("div", { className: "tools" }, ...filters.map((one) => one.field),
+    copyButton("Copy as CSV", () => asCsv(table), status),
+    copyButton("Copy as LaTeX", () => asLatex(table), status), status));
 }
 
-document.querySelectorAll(".scroll > table").forEach((table) => {
-  if (!table.tHead || table.tBodies[0].rows.length < 2) return;
-  addSorting(table);
-  addTools(table);
+const tables = [...document.querySelectorAll(".scroll > table")].filter((table) =>
+  table.tHead && table.tBodies[0].rows.length > 1);
+tables.filter((table) => headed(table, "Family") > 0 && !headed(table, "Model")).forEach((table) =>
+  [...table.tBodies[0].rows].forEach((row) => families.set(cellText(row, 0), cellText(row, headed(table, "Family")))));
+tables.forEach((table) => { addSorting(table); addTools(table); });
+document.querySelectorAll(".copyable").forEach((text) => {
+  const status = make("span", { role: "status" });
+  text.before(make("div", { className: "tools" }, copyButton("Copy text", () => text.innerText, status), status));
 });
 
 function openTarget() {
@@ -140,6 +145,5 @@ function openTarget() {
   target.scrollIntoView();
 }
 addEventListener("hashchange", openTarget);
-addEventListener("beforeprint", () =>
-  document.querySelectorAll("details").forEach((fold) => { fold.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => { fold.open = true; }));
 openTarget();
