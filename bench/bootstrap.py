@@ -118,7 +118,7 @@ def main() -> None:
 
     Its items are one benchmark of models that all reach every level of k/n: where a model reaches
     a level with a handful of items only, a draw may lose the level, the statistic has a kink
-    there, and no Newton step follows it (the `check_refits` of `bootstrap_hat` would say so).
+    there, and no Newton step follows it.
     """
     shape = Shape(n_items=1292, n_languages=20, n_trials=5)
     ability = np.linspace(-1.0, 1.5, 20).tolist()

@@ -2,9 +2,8 @@
 
 Items (or clusters of items) are drawn once for all models and languages, so that draws of two
 models are paired as their data are. Each draw is one Newton step from the estimate, which is one
-row of a matrix product; no draw can fail. A few full refits on drawn items show how far the step is
-from a refit. Redrawn trials say how HAT would vary if the same items were asked again, by full
-refits.
+row of a matrix product; no draw can fail. Redrawn trials say how HAT would vary if the same items
+were asked again, by full refits.
 """
 
 from __future__ import annotations
@@ -22,16 +21,9 @@ from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.random_numbers import seeded
-from hatstats.inference.resampling.bootstrap import (
-    WEIGHT_KINDS,
-    WeightKind,
-    bootstrap_weights,
-    linear_draws,
-)
-from hatstats.inference.tidy import standard_errors
+from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
 from hatstats.inference.validation import count_at_least, one_of
-from hatstats.scores.averages import ModelScores
-from hatstats.scores.counts import ItemCounts, ratio
+from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
 from hatstats.scores.reference import reference_name, settled
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -42,9 +34,6 @@ if TYPE_CHECKING:
     from hatstats.estimators.latent.fit import LatentOptions
     from hatstats.estimators.methods import Method
 
-#: Columns of a table of refits.
-REFIT_COLUMNS = ["draw", "model", "refit", "step", "difference"]
-
 
 def bootstrap_hat(
     profile: TransferProfile,
@@ -52,7 +41,6 @@ def bootstrap_hat(
     *,
     kind: WeightKind = "multinomial",
     n_draws: int = 10_000,
-    check_refits: int = 0,
     rng: np.random.Generator | int | None = None,
 ) -> BootstrapScores:
     """Paired item bootstrap of all HAT scores.
@@ -71,9 +59,6 @@ def bootstrap_hat(
     kind : {"multinomial", "poisson", "exponential"}
     n_draws : int
         100 or more.
-    check_refits : int
-        Number of draws of item clusters (multinomial) that are also fitted in full and compared
-        with their Newton steps.
     rng : Generator, int or None
         Without one a fresh seed is drawn, and stands in the result.
 
@@ -86,7 +71,7 @@ def bootstrap_hat(
     NotIdentifiedError
         If the profile was not learnt from items, or a benchmark has one item cluster only.
     DataError
-        For an unknown kind, too few draws or a negative number of refits.
+        For an unknown kind or too few draws.
 
     Warns
     -----
@@ -106,7 +91,6 @@ def bootstrap_hat(
     generator, seed = seeded(rng)
     one_of("kind", kind, WEIGHT_KINDS)
     count_at_least("n_draws", n_draws, 100)
-    count_at_least("check_refits", check_refits, 0)
     items = require_items(profile, "the item bootstrap")
     reference = settled(reference, items.study)
     scores = score_influence(items, reference)
@@ -127,10 +111,9 @@ def bootstrap_hat(
         )
     influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
     scores = replace(scores, influence=influence)
-    draws_rng, refit_rng, spread_rng = generator.spawn(3)
+    draws_rng, _, spread_rng = generator.spawn(3)
     draws = linear_draws(scores.estimates, influence, n_draws, kind=kind, rng=draws_rng)
     draws += scores.spread_errors(n_draws, spread_rng)
-    refits, failed = check_steps(items, reference, scores, check_refits, refit_rng)
     return BootstrapScores(
         models=scores.models,
         estimates=scores.estimates,
@@ -142,8 +125,6 @@ def bootstrap_hat(
         reference=reference_name(reference),
         method=items.method,
         n_clusters=sum(psi.shape[0] for psi in influence),
-        refits=refits,
-        n_failed=failed,
         seed=seed,
     )
 
@@ -232,7 +213,7 @@ def resample_trials(
             redrawn = rows.assign(n_correct=correct[chosen], n_trials=trials[chosen])
         redrawn = redrawn.astype({"n_correct": float})
         study = replace(items.study, counts=redrawn, claims=(), files=())
-        refit = refit_scores(items, study, reference)
+        refit = _refitted(items, study, reference)
         if refit is None:
             failed += 1
         else:
@@ -250,7 +231,6 @@ def resample_trials(
         reference=reference_name(reference),
         method=items.method,
         n_clusters=sum(psi.shape[0] for psi in scores.influence),
-        refits=pd.DataFrame(columns=REFIT_COLUMNS),
         n_failed=failed,
         seed=seed,
     )
@@ -283,7 +263,7 @@ def _within(codes: Ints, rng: np.random.Generator) -> Ints:
     return np.asarray(order[chosen], dtype=np.intp)
 
 
-def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
+def _refitted(profile: ItemProfile, study: Study, reference: str | ArrayLike) -> Floats | None:
     """Scores of a study by the profile's method, shape (M,); None if the fit failed."""
     method = cast("Method", profile.method)
     options = cast("LatentOptions | JointOptions | None", profile.options)
@@ -295,73 +275,3 @@ def refit_scores(profile: ItemProfile, study: Study, reference: str | ArrayLike)
         except (FitError, NotIdentifiedError):
             return None
     return fitted.estimates
-
-
-def check_steps(
-    profile: ItemProfile,
-    reference: str | ArrayLike,
-    scores: ModelScores,
-    n_refits: int,
-    rng: np.random.Generator,
-) -> tuple[pd.DataFrame, int]:
-    """Refit drawn studies in full beside the Newton steps of the same draws.
-
-    `scores` are estimate and influence under the reference. A table `draw, model, refit, step,
-    difference`, the last in standard errors, and the number of refits that failed or lost a model.
-    """
-    bse = standard_errors(scores.covariance)
-    rows: list[tuple[object, ...]] = []
-    failed = 0
-    for draw in range(n_refits):
-        weights = [
-            bootstrap_weights(psi.shape[0], 1, kind="multinomial", rng=rng)[0]
-            for psi in scores.influence
-        ]
-        moves = [(w - 1.0) @ psi for w, psi in zip(weights, scores.influence, strict=True)]
-        step = scores.estimates + np.sum(moves, axis=0)
-        refit = refit_scores(profile, repeat_clusters(profile, weights), reference)
-        if refit is None or refit.size != step.size:
-            failed += 1
-            continue
-        difference = np.divide(refit - step, bse, out=np.full(bse.size, np.nan), where=bse > 0)
-        rows += zip([draw] * step.size, scores.models, refit, step, difference, strict=True)
-    return pd.DataFrame(rows, columns=REFIT_COLUMNS), failed
-
-
-def repeat_clusters(profile: ItemProfile, weights: list[Floats]) -> Study:
-    """The profile's study with each item cluster repeated by its weight.
-
-    One array (G_b,) of whole numbers per benchmark in order. Copies of an item are items, and
-    copies of a cluster are clusters.
-    """
-    study = profile.study
-    counts, tables = [], []
-    for fit, weight in zip(profile.fits, weights, strict=True):
-        name = fit.counts.benchmark
-        times = weight[fit.counts.clusters].astype(int)
-        rows = study.counts[(study.counts["benchmark"] == name).to_numpy()]
-        counts.append(_copies(rows, fit.counts, times))
-        listed = study.items[(study.items["benchmark"] == name).to_numpy()]
-        if len(listed):
-            tables.append(_copies(listed, fit.counts, times))
-    return replace(
-        study,
-        counts=pd.concat(counts, ignore_index=True),
-        items=pd.concat(tables, ignore_index=True) if tables else study.items,
-        claims=(),
-        files=(),
-    )
-
-
-def _copies(rows: pd.DataFrame, counts: ItemCounts, times: Ints) -> pd.DataFrame:
-    """Rows repeated by the number of times (N,) of their items; copies have new names."""
-    item = pd.Index(counts.items).get_indexer(pd.Index(rows["item"]))
-    repeats = np.where(item >= 0, times[item], 0)
-    copied = rows.loc[rows.index.repeat(repeats)].reset_index(drop=True)
-    number = np.concatenate([np.arange(count) for count in repeats]).astype(str)
-    codes = counts.clusters[np.repeat(item, repeats)].astype(str)
-    suffix = pd.Series(number, dtype=str)
-    return copied.assign(
-        item=copied["item"].astype(str) + "#" + suffix,
-        cluster=pd.Series(codes, dtype=str) + "#" + suffix,
-    )

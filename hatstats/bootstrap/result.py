@@ -21,8 +21,6 @@ from hatstats.scores.cell_weights import difference
 from hatstats.scores.ranks import rank_table
 
 IntervalKind = Literal["percentile", "bca"]
-#: Root mean square of refits less Newton steps, in standard errors, above which steps are rough.
-STEP_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -33,10 +31,8 @@ class BootstrapScores(Printed, LabelledEstimates):
     the draws times `scale`, which is 1 except for draws of trials. `unit` says what was drawn
     (``items``, ``trials`` or ``wordings``), `kind` the weights (``binomial`` for trials).
     `influence` (G_b, M) is that of the item clusters of each benchmark, empty for draws of trials;
-    `n_clusters` counts them. `refits` are full refits beside Newton steps of the same draws (`draw,
-    model, refit, step, difference`, the last in standard errors), `n_failed` those that failed;
-    Newton steps cannot fail. `seed` gives the same draws again; it is None where a generator was
-    given.
+    `n_clusters` counts them. `n_failed` counts refits of redrawn trials that failed; Newton steps
+    cannot. `seed` gives the same draws again; it is None where a generator was given.
 
     Examples
     --------
@@ -56,8 +52,7 @@ class BootstrapScores(Printed, LabelledEstimates):
     reference: str
     method: str
     n_clusters: int
-    refits: pd.DataFrame
-    n_failed: int
+    n_failed: int = 0
     seed: int | None = None
 
     @property
@@ -79,11 +74,6 @@ class BootstrapScores(Printed, LabelledEstimates):
     def std_errors(self) -> Floats:
         """Standard errors, shape (M,)."""
         return standard_errors(self.covariance)
-
-    @property
-    def largest_step_error(self) -> float:
-        """Largest distance of a full refit from its Newton step, in SEs; NaN without refits."""
-        return float(self.refits["difference"].abs().max()) if len(self.refits) else np.nan
 
     def conf_int(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> pd.DataFrame:
         """Confidence limits by model, as `limits` gives them."""
@@ -170,7 +160,7 @@ class BootstrapScores(Printed, LabelledEstimates):
         return "\n".join(lines)
 
     def _explanation(self) -> str:
-        """What was drawn, what the spread means, and how far refits are from steps."""
+        """What was drawn, and what the spread means."""
         if self.unit != "items":
             return (
                 f"{self.unit.capitalize()} were redrawn within the same items: the spread says how "
@@ -178,18 +168,7 @@ class BootstrapScores(Printed, LabelledEstimates):
                 "would. Do not add it to an item bootstrap, which contains the noise of trials "
                 f"already: that inflates the SE. {self.n_failed} refits failed."
             )
-        text = (
+        return (
             f"{self.n_clusters} item clusters drawn for all models and languages together, one "
             "Newton step per draw; a draw in this form cannot fail."
         )
-        if len(self.refits):
-            size = float(np.sqrt((self.refits["difference"] ** 2).mean()))
-            verdict = "steps can be trusted" if size < STEP_TOLERANCE else "steps are rough"
-            text += (
-                f" {self.refits['draw'].nunique()} full refits differ from their steps by "
-                f"{size:.2f} SE (root mean square), at most {self.largest_step_error:.2f} SE: "
-                f"{verdict}."
-            )
-        if self.n_failed:
-            text += f" {self.n_failed} refits failed."
-        return text

@@ -6,11 +6,13 @@ import dataclasses
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hatstats as hs
 from bench.bootstrap import paired_bootstrap
-from hatstats.bootstrap.draws import repeat_clusters
+from hatstats.inference.resampling.bootstrap import bootstrap_weights
+from hatstats.inference.tidy import standard_errors
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.simulation.simulate import Shape
 
@@ -55,35 +57,32 @@ def test_standard_errors_against_scipy() -> None:
     assert race.ratio > 5
 
 
-def test_steps_of_a_mean_are_its_refits() -> None:
+def refitted(profile: hs.TransferProfile, weights: np.ndarray, reference: str) -> np.ndarray:
+    """Scores of the study whose item clusters are repeated by whole weights (G,), fitted anew.
+
+    Copies of an item are items, and copies of a cluster are clusters.
+    """
+    (counts,) = require_items(profile, "a test").counts
+    cluster = pd.Series(counts.clusters, index=counts.items)[profile.study.counts["item"]]
+    rows = profile.study.counts.assign(cluster=cluster.to_numpy())
+    copied = rows.loc[rows.index.repeat(weights[rows["cluster"]].astype(int))]
+    number = "#" + copied.groupby(copied.index).cumcount().astype(str)
+    names = {name: copied[name].astype(str) + number for name in ("item", "cluster")}
+    study = dataclasses.replace(profile.study, counts=copied.assign(**names))
+    return hs.fit_profile(study, method="observed").hat(reference).estimates
+
+
+@pytest.mark.parametrize(("reference", "most"), [("own", 1e-9), ("pooled", 0.5)])
+def test_steps_are_near_full_refits(reference: str, most: float) -> None:
     """Under the own reference the observed score is a mean: linear, so that steps are exact."""
-    twins = dataclasses.replace(SHAPE, twins=True)
-    profile = hs.fit_profile(hs.simulate_study(ABILITY, shape=twins, rng=3), method="observed")
-    drawn = hs.bootstrap_hat(profile, "own", n_draws=100, check_refits=3, rng=1)
-    assert len(drawn.refits) == 9
-    assert drawn.refits["difference"].abs().max() < 1e-9
-    assert drawn.refits["refit"].nunique() == 9
-    assert drawn.largest_step_error < 1e-9
-    assert "can be trusted" in " ".join(drawn.summary().split())
-
-
-def test_steps_are_near_full_refits(observed: hs.TransferProfile) -> None:
-    drawn = hs.bootstrap_hat(observed, n_draws=100, check_refits=5, rng=1)
-    assert drawn.refits["draw"].nunique() == 5
-    assert 0.0 < drawn.largest_step_error < 0.5
-    assert drawn.n_failed == 0
-
-
-def test_repeated_clusters_are_clusters_of_their_own() -> None:
-    twins = dataclasses.replace(SHAPE, twins=True)
-    profile = require_items(
-        hs.fit_profile(hs.simulate_study(ABILITY, shape=twins, rng=3), method="observed"), "a test"
-    )
-    weights = np.zeros(100)
-    weights[[0, 5]] = 3.0, 2.0
-    study = repeat_clusters(profile, [weights])
-    assert study.counts["item"].nunique() == 10
-    assert study.counts["cluster"].nunique() == 5
+    profile = twin_profile("observed")
+    scores = score_influence(require_items(profile, "a test"), reference)
+    (psi,) = scores.influence
+    bse = standard_errors(scores.covariance)
+    for weights in bootstrap_weights(100, 4, kind="multinomial", rng=np.random.default_rng(1)):
+        moved = refitted(profile, weights, reference) - scores.estimates
+        assert (np.abs(moved) > 0).all()
+        assert (np.abs(moved - (weights - 1.0) @ psi) / bse).max() < most
 
 
 @pytest.mark.parametrize("kind", ["multinomial", "poisson", "exponential"])
@@ -173,8 +172,6 @@ def test_choices_bad_input(observed: hs.TransferProfile, study: hs.Study) -> Non
         hs.bootstrap_hat(observed, kind="wild")  # type: ignore[arg-type]
     with pytest.raises(hs.DataError, match="n_draws"):
         hs.bootstrap_hat(observed, n_draws=10)
-    with pytest.raises(hs.DataError, match="check_refits"):
-        hs.bootstrap_hat(observed, check_refits=-1)
     with pytest.raises(hs.DataError, match="n_draws"):
         hs.resample_trials(observed, n_draws=2)
     with pytest.raises(hs.DataError, match="reference"):
