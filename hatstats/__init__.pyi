@@ -16,7 +16,8 @@ from .bootstrap.draws import resample_trials as resample_trials
 from .bootstrap.result import BootstrapScores as BootstrapScores
 from .calibration.stress import StressDesign as StressDesign
 from .calibration.stress import stress_test as stress_test
-from .diagnostics.assumed_correlation import hat_by_correlation as hat_by_correlation
+from .diagnostics.assumptions import hat_by_correlation as hat_by_correlation
+from .diagnostics.assumptions import hat_by_residual as hat_by_residual
 from .diagnostics.differential_functioning import functioning_classes as functioning_classes
 from .diagnostics.differential_functioning import item_functioning as item_functioning
 from .diagnostics.faults import item_faults as item_faults
@@ -29,7 +30,6 @@ from .diagnostics.hausman import MisspecificationTest as MisspecificationTest
 from .diagnostics.hausman import misspecification_test as misspecification_test
 from .diagnostics.item_misfit import item_report as item_report
 from .diagnostics.left_out_models import leave_out_models as leave_out_models
-from .diagnostics.panel_checks import hat_by_residual as hat_by_residual
 from .diagnostics.thinning import Thinning as Thinning
 from .diagnostics.thinning import thin_trials as thin_trials
 from .errors import ConvergenceWarning as ConvergenceWarning

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
-from hatstats.diagnostics.assumed_correlation import correlation_words
+from hatstats.diagnostics.assumptions import correlation_words
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.report.results.item_checks import run_item_checks
 

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from hatstats.diagnostics.assumed_correlation import correlation_words, hat_by_correlation
+from hatstats.diagnostics.assumptions import (
+    correlation_words,
+    hat_by_correlation,
+    hat_by_residual,
+    residual_words,
+)
 from hatstats.diagnostics.goodness_of_fit import count_table
 from hatstats.diagnostics.half_samples import SplitHalf, split_half
 from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_test
 from hatstats.diagnostics.item_misfit import item_report
 from hatstats.diagnostics.left_out_models import leave_out_models, left_out_words
-from hatstats.diagnostics.panel_checks import hat_by_residual, residual_words
 from hatstats.diagnostics.thinning import Thinning, thin_trials
 from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
