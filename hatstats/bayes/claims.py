@@ -89,11 +89,8 @@ def claim_probabilities(
     """Probability of each claim whose formula is the trend of the fit.
 
     `claims`: as for `hatstats.evaluate_claims`; `rope`: region of practical equivalence of the
-    quantity, in accuracy (per unit of a covariate). For non-inferiority the margin on both sides.
-    Returns `name, kind, quantity, estimate, std_error, conf_low, conf_high, conf_level, threshold,
-    p_claim, p_positive, p_in_rope, rope_low, rope_high, r_hat, ess_bulk, ess_tail, mcse, reason`. A
-    claim on another formula has NaN and the reason. Raises DataError if the ends of the region are
-    reversed.
+    quantity, in accuracy (per unit of a covariate); for non-inferiority the margin on both sides.
+    A claim on another formula has NaN and the reason.
     """
     low, high = check_rope(rope)
     lead = fit.draws("source").shape[:2]

@@ -70,17 +70,12 @@ def _shrunk_errors(variance: Floats, df: Floats, design: Floats) -> Floats:
 
 
 def item_cells(fit: BenchmarkFit, reference: str | ArrayLike) -> tuple[Unit, CellEstimates]:
-    """Cells of an item-level benchmark by the delta method on the logit scale.
+    """Logits of HAT and of mean source accuracy with the covariance over models and languages.
 
-    ``y = logit(HAT)`` under the reference, ``y_s = logit`` of mean source accuracy, with the
-    covariance that the items' influence values give over all models and languages. A normal
-    likelihood with an estimated covariance ignores two things, which are corrected for:
-    correlations are shrunk to the mean of their kind (`shrunk_covariance`), since there may be more
-    pairs of cells than items; and where few items determine an estimate, its variance is shrunk to
-    that of similar cells and widened to the central 95 % of Student's t (`degrees_of_freedom`).
-
-    Raises NotIdentifiedError with a single item or item cluster, from which sampling error cannot
-    be estimated.
+    A normal likelihood with an estimated covariance ignores two things, which are corrected for:
+    correlations are shrunk to the mean of their kind, since there may be more pairs of cells than
+    items; and where few items determine an estimate, its variance is shrunk to that of similar
+    cells and widened to the central 95 % of Student's t.
     """
     counts = fit.counts
     scores = fit.scores(reference)

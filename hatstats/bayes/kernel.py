@@ -59,6 +59,9 @@ class Factor(NamedTuple):
     value: float  # log marginal likelihood
     root: Floats  # (n, n) lower Cholesky factor of the posterior precision ``1 + S' G S``
     whitened: Floats  # (n,) ``root' mean``, `mean` the posterior mean
+    total: Floats  # total, outcome, loading: as in `Reduced`
+    outcome: Floats
+    loading: Floats
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -138,7 +141,8 @@ def factor(
         whitened[i] /= root[i, i]
         total += 2.0 * np.log(root[i, i]) - whitened[i] * whitened[i]
     number = data.total.size + stacked.source.size
-    return Factor(-0.5 * (number * np.log(2.0 * np.pi) + total), root, whitened)
+    value = -0.5 * (number * np.log(2.0 * np.pi) + total)
+    return Factor(value, root, whitened, data.total, data.outcome, data.loading)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -61,66 +61,47 @@ class CellEstimates:
         return np.asarray(self.point + moved + noise)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rotated:
-    """A benchmark in the eigenbasis of the cells' errors given the sources' errors.
+def _stack(effects: Effects, parts: Sequence[CellEstimates]) -> tuple[Stacked, tuple[Floats, ...]]:
+    """Benchmarks in the eigenbases of the cells' errors given the sources', and these (C_b, C_b).
 
-    `vectors` (C, C), `variances` (C,), `outcome` (C,), loadings `fixed` and `by_line` (C, q_b),
-    `precision` (M, M) of the sources' errors.
+    Under one another, padded with zeros.
     """
-
-    vectors: Floats
-    variances: Floats
-    outcome: Floats
-    fixed: Floats
-    by_line: Floats
-    precision: Floats
-
-    @classmethod
-    def of(cls, part: CellEstimates, effects: Effects, b: int) -> _Rotated:
-        unit = effects.units[b]
+    bases, found, log_det = list[Floats](), list[tuple[Floats, ...]](), 0.0
+    for unit, part in zip(effects.units, parts, strict=True):
         m, c = part.source.size, part.transfer.size
         precision = np.linalg.inv(part.cov[:m, :m])
         regression = part.cov[m:, :m] @ precision
         conditional = part.cov[m:, m:] - regression @ part.cov[:m, m:]
         values, vectors = np.linalg.eigh(0.5 * (conditional + conditional.T))
+        variances = np.maximum(values, 1e-12 * max(values.max(initial=0.0), 1e-12))
+        outcome = vectors.T @ (part.transfer - regression @ part.source)
         members = vectors.T @ np.eye(m)[unit.cell_model]
         languages = vectors.T @ np.eye(len(unit.languages))[unit.cell_language]
-        return cls(
-            vectors=vectors,
-            variances=np.maximum(values, 1e-12 * max(values.max(initial=0.0), 1e-12)),
-            outcome=vectors.T @ (part.transfer - regression @ part.source),
-            fixed=np.column_stack([-vectors.T @ regression, members, languages]),
-            by_line=np.column_stack([members, np.zeros((c, m + languages.shape[1]))])
-            * float(part.by_line),
-            precision=0.5 * (precision + precision.T),
-        )
+        fixed = np.column_stack([-vectors.T @ regression, members, languages])
+        by_line = np.column_stack([members, np.zeros((c, m + languages.shape[1]))]) * part.by_line
+        precision = 0.5 * (precision + precision.T)
+        log_det -= np.linalg.slogdet(precision)[1]
+        bases.append(vectors)
+        found.append((variances, outcome, fixed, by_line, part.source, precision))
 
+    def padded(column: int) -> Floats:
+        width = max(each[column].shape[1] for each in found)
+        rows = [each[column] for each in found]
+        return np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in rows])
 
-def _stack(parts: Sequence[CellEstimates], rotated: Sequence[_Rotated]) -> Stacked:
-    """Benchmarks under one another, padded with zeros."""
-    width = max(part.fixed.shape[1] for part in rotated)
-    models = max(part.source.size for part in parts)
-
-    def padded(values: Floats, columns: int) -> Floats:
-        return np.pad(values, ((0, 0), (0, columns - values.shape[1])))
-
-    sizes = [
-        (p.transfer.size, p.source.size, r.fixed.shape[1])
-        for p, r in zip(parts, rotated, strict=True)
-    ]
-    log_det = -sum(np.linalg.slogdet(part.precision)[1] for part in rotated)
-    return Stacked(
-        variances=np.concatenate([part.variances for part in rotated]),
-        outcome=np.concatenate([part.outcome for part in rotated]),
-        fixed=np.concatenate([padded(part.fixed, width) for part in rotated]),
-        by_line=np.concatenate([padded(part.by_line, width) for part in rotated]),
+    sizes = [(own[0].size, own[4].size, own[2].shape[1]) for own in found]
+    stacked = Stacked(
+        variances=np.concatenate([each[0] for each in found]),
+        outcome=np.concatenate([each[1] for each in found]),
+        fixed=padded(2),
+        by_line=padded(3),
         source=np.concatenate([part.source for part in parts]),
-        precision=np.concatenate([padded(part.precision, models) for part in rotated]),
+        precision=padded(5),
         log_det=np.array(log_det, dtype=float),
         centre=np.array([part.centre for part in parts], dtype=float),
         starts=np.concatenate([[(0, 0, 0)], np.cumsum(sizes, axis=0)]).astype(np.int64),
     )
+    return stacked, tuple(bases)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,14 +131,13 @@ class MarginalCells:
 
     effects: Effects
     parts: tuple[CellEstimates, ...]
-    rotated: tuple[_Rotated, ...]
     stacked: Stacked
+    bases: tuple[Floats, ...]
 
     @classmethod
     def of(cls, effects: Effects, parts: Sequence[CellEstimates]) -> MarginalCells:
         """Prepare the eigenbases."""
-        rotated = tuple(_Rotated.of(part, effects, b) for b, part in enumerate(parts))
-        return cls(effects, tuple(parts), rotated, _stack(parts, rotated))
+        return cls(effects, tuple(parts), *_stack(effects, parts))
 
     def _arguments(self, scales: Scales) -> tuple[Stacked, Floats, Floats, float, Floats]:
         """Arguments of the compiled functions."""
@@ -200,15 +180,14 @@ class MarginalCells:
         drawn = effects.deviations(scales.deviations) * standard
         rows = effects.matrix @ drawn
         source, level, transfer = self._cells(rows, scales, rng)
-        for b, part in enumerate(self.rotated):
-            unit_rows = rows[effects.starts[b] : effects.starts[b + 1]]
-            beta, weight = scales.slopes[b], 1.0 / (part.variances + scales.cell**2)
-            shift = part.by_line.sum(axis=1) * beta * self.parts[b].centre
-            residual = part.outcome + shift - (part.fixed + beta * part.by_line) @ unit_rows
-            sd = scales.cell * np.sqrt(part.variances * weight)
+        starts = self.stacked.starts
+        for b, (unit, basis) in enumerate(zip(effects.units, self.bases, strict=True)):
+            cells, own = slice(*starts[b : b + 2, 0]), rows[slice(*starts[b : b + 2, 2])]
+            residual = found.outcome[cells] - found.loading[cells, : own.size] @ own
+            weight = 1.0 / found.total[cells]
+            sd = scales.cell * np.sqrt(self.stacked.variances[cells] * weight)
             cell = scales.cell**2 * weight * residual + sd * rng.standard_normal(sd.size)
-            unit = effects.units[b]
-            estimated = effects.cell_rows(rows, b) + part.vectors @ cell
+            estimated = effects.cell_rows(rows, b) + basis @ cell
             transfer[b][unit.cell_model, unit.cell_language] = estimated
         log_likelihood = found.value + log_given - log_prior
         return Drawn(drawn, source, level, transfer, log_prior, log_likelihood)

@@ -136,13 +136,11 @@ def coverage(
 ) -> pd.DataFrame:
     """Bias, spread, standard error and coverage of HAT and of contrasts between neighbours.
 
-    One row per reference (``uniform``, ``pooled`` or source accuracies) and per model or contrast:
-    `quantity` (HAT or contrast), the design, `reference, ability, truth, bias, sd, mean_se,
-    conf_level, coverage`; `coverage_shape`, the same with the shape errors added to the covariance,
-    models independently; `noted`, the share of replicates with a warning in words for a model
-    involved; `missed`, that of intervals which miss the truth without such a warning; `rejected`,
-    that of studies whose fit is rejected by its own test; `mc_error` of a coverage at its nominal
-    level. The numbers are the same for any number of processes `n_jobs`.
+    One row per reference and per model or contrast. `coverage_shape`: with the shape errors added
+    to the covariance, models independently; `noted`: the share of replicates with a warning in
+    words for a model involved; `missed`: that of intervals which miss the truth without such a
+    warning; `rejected`: that of studies whose fit is rejected by its own test; `mc_error`: of a
+    coverage at its nominal level. The numbers are the same for any number of processes.
     """
     children = np.random.default_rng(rng).spawn(n_replicates)
     run = delayed(_replicate)
@@ -193,12 +191,9 @@ def coverage(
 def tally(tables: Sequence[pd.DataFrame]) -> pd.Series:
     """How many coverages are off, and whether the lowest come with warnings.
 
-    `tables` are of `coverage`, one per design. `lowest_design, highest_design` are means of a
-    design; `too_low, too_high` count coverages that differ from their nominal level by more than
-    .02, and `short` those below it by more than .03; among these, `noted_if_short` is the smallest
-    share of outputs with a warning and `missed_if_short` the largest share of outputs that miss the
-    truth without one, NaN if there are none. `rejected` is the mean share of studies whose fit is
-    rejected by its own test.
+    `tables` are of `coverage`, one per design; `lowest_design, highest_design` are means of one.
+    Among coverages that are `short`, `noted_if_short` is the smallest share of outputs with a
+    warning and `missed_if_short` the largest share that miss the truth without one.
     """
     rows = pd.concat(tables, ignore_index=True)
     short = rows["coverage"] < rows["conf_level"] - _SHORT

@@ -83,12 +83,10 @@ def drift(
 ) -> pd.DataFrame:
     """Measures of models that differ in source ability only, in `n_seeds` simulated studies.
 
-    The shifts of the design are not used: all models have the same transfer.
-
-    `estimate` and `bias` are means over studies and `mc_error` is the standard error of that mean;
-    `spread` is the mean over studies of the range of estimates, which sampling error increases, and
-    `spread_of_means` the range of the means, where it averages out. `noted` is the share of outputs
-    with a warning in words for the model. `truth` and `noted` are NaN for measures other than HAT.
+    The shifts of the design are not used. `estimate` and `bias` are means over studies, `mc_error`
+    their standard error; `spread` is the mean range of estimates, which sampling error increases,
+    `spread_of_means` the range of the means; `noted` the share of outputs with a warning in words.
+    `truth` and `noted` are NaN for measures other than HAT.
     """
     draws: dict[tuple[str, str], list[Floats]] = {}
     for child in np.random.default_rng(rng).spawn(n_seeds):

@@ -46,11 +46,9 @@ def rank_coverage(
     """Coverage of rank sets of models whose true scores are equally spaced, in random order.
 
     A spacing of 1 is the median standard error of the `scores`, whose errors are taken as they are
-    (see `redrawn`). Columns: `spacing, models, joint` (share of studies in which all joint sets
-    hold), `marginal` (share of marginal sets that hold), `best` (share of studies whose best model
-    is among the tied), `mean_ranks` in a joint set, `mean_tied`, and `mean_ranks_exact`, by the
-    critical value that independent equal errors need, in one step; `replicates`. DataError for
-    items of several benchmarks, which would be drawn together.
+    (see `redrawn`). `joint`: share of studies in which all joint sets hold; `marginal`: share of
+    marginal sets that hold; `best`: share of studies whose best model is among the tied;
+    `mean_ranks_exact`: by the critical value of independent equal errors, in one step.
     """
     if len(set(scores.overlap["benchmark"])) > 1:
         raise DataError("items of several benchmarks", hint="select one benchmark.")

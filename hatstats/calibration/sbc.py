@@ -69,10 +69,7 @@ def rank_statistics(
     """Rank of the truth among posterior draws, and whether 95 % intervals hold it.
 
     Truths are drawn from the prior and data from them, so that ranks are uniform if the posterior
-    is right (Talts et al. 2018, arXiv 1804.06788).
-
-    `n_jobs`: processes, through joblib. Returns `fit, quantity, rank,
-    n_draws, covered`; ranks among every `thin`-th draw, intervals from all of them.
+    is right (Talts et al. 2018, arXiv 1804.06788): among every `thin`-th draw, intervals from all.
     """
     children = np.random.default_rng(rng).spawn(n_fits)
     count = joblib.effective_n_jobs(n_jobs)

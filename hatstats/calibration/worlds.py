@@ -76,10 +76,8 @@ def wrong_worlds(
 ) -> pd.DataFrame:
     """Coverage of 95 % intervals of HAT and of the trend, and predictive checks.
 
-    `designs`: all use the same random numbers; `n_jobs`: processes, through joblib. Returns `world,
-    bias, hat, hat_error, trend, trend_error, failing, n_replicates`: mean error of HAT, coverage
-    with Monte-Carlo errors (of HAT from the scatter over studies, whose models share items), and
-    the share of fits whose predictive check failed.
+    All designs use the same random numbers. Columns: mean error of HAT, coverages with Monte-Carlo
+    errors (of HAT from the scatter over studies), the share of fits whose predictive check failed.
     """
     seed = int(np.random.default_rng(rng).integers(2**31))
     rows = []

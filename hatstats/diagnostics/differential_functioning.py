@@ -1,20 +1,10 @@
 r"""Differential functioning of items between the source language and each target language.
 
-The persons are models, twice: a model in the source and the same model in the target language, each
-with its score in that language over all items. An item functions differently if models with the
-same score have different accuracy on it in the two languages.
-
-* Mantel-Haenszel over classes k of the score, a and b right and wrong in the target, c and d in the
-  source, ``log alpha = log sum_k a d / n - log sum_k b c / n`` with the variance of Robins, Breslow
-  and Greenland (1986, Biometrics 42:311-323), and the classes of the Educational Testing Service by
-  ``delta = 2.35 log alpha`` (Dorans and Holland 1993, in Holland and Wainer, Differential Item
-  Functioning): A where ``|delta| < 1`` or 0 is not excluded, C where ``|delta| >= 1.5`` and values
-  up to 1 are excluded, B between.
-* Logistic regression on score, language and both (Swaminathan and Rogers 1990, J Educ Meas
-  27:361-370): likelihood ratio tests of uniform and of non-uniform functioning, and what both add
-  to Nagelkerke's R^2.
-
-A model's trials of an item count as one answer, equal to the share that was right: they are repeats
+The persons are models, twice: in the source and in the target language, each with its score in that
+language over all items. An item functions differently if models with the same score have different
+accuracy on it in the two languages: by Mantel-Haenszel over classes of the score, with the classes
+of the Educational Testing Service, and by logistic regression on score, language and both. A
+model's trials of an item count as one answer, equal to the share that was right: they are repeats
 of one model, not a sample of models. That makes the tests conservative.
 """
 
@@ -80,8 +70,10 @@ def _classes(score: Floats, n_classes: int) -> Ints:
 def mantel_haenszel(persons: Persons, n_classes: int) -> tuple[Floats, Floats, Floats]:
     """Log odds ratio of a right answer in the target against the source, its error and p value.
 
-    Each (N,). NaN where no class has right and wrong answers; infinite log odds, without an error,
-    where the languages are separated.
+    ``log sum_k a d / n - log sum_k b c / n`` over classes k, a and b right and wrong in the target,
+    c and d in the source, with the variance of Robins, Breslow and Greenland (1986, Biometrics
+    42:311-323); each (N,). NaN where no class has right and wrong answers; infinite, without an
+    error, where the languages are separated.
     """
     code = _classes(persons.score, n_classes)
     member = (code == np.arange(code.max() + 1)[:, None]).astype(float)
@@ -113,7 +105,11 @@ def mantel_haenszel(persons: Persons, n_classes: int) -> tuple[Floats, Floats, F
 
 
 def ets_class(log_odds: Floats, std_error: Floats, p_value: Floats) -> NDArray[np.str_]:
-    """Classes A, B and C of the Educational Testing Service; empty where the odds are unknown."""
+    """Classes of the Educational Testing Service; empty where the odds are unknown.
+
+    A where ``|delta| < 1`` or 0 is not excluded, C where ``|delta| >= 1.5`` and values up to 1 are
+    excluded, B between (Dorans and Holland 1993, in Holland and Wainer).
+    """
     delta, error = DELTA * log_odds, DELTA * std_error
     size = np.abs(delta)
     # Separated languages have no error, so that the test against 0 stands in for that against 1.
@@ -164,6 +160,7 @@ def _log_likelihoods(X: Floats, right: Floats, asked: Floats) -> Floats:
 def logistic(persons: Persons) -> tuple[Floats, Floats, Floats]:
     """P values of uniform and of non-uniform functioning, and the R^2 that both add; each (N,).
 
+    Likelihood ratio tests (Swaminathan and Rogers 1990, J Educ Meas 27:361-370), Nagelkerke's R^2;
     NaN for items that all persons, or none, get right.
     """
     score = (persons.score - persons.score.mean()) / max(float(persons.score.std()), 1e-12)

@@ -1,11 +1,9 @@
 """Goodness of fit: how many items have k of n right in the source, and their target accuracy.
 
-A profile implies how many items have k of n trials right in the source language, and the mean
-accuracy of those items in the target languages. Both are compared with what is observed by
-`cumulative_test`; the item sandwich of the differences accounts for fitting the profile to the same
-items. Trials that share wordings have the beta-binomial probabilities of the fit. The profile
-models means only, so that the spread of target counts about their means is not tested. Every
-`latent` fit makes the same tests of itself, for the mean over languages.
+Both are compared with what the profile implies by `cumulative_test`; the item sandwich of the
+differences accounts for fitting the profile to the same items. The profile models means only, so
+that the spread of target counts about them is not tested. Every `latent` fit makes the same tests
+of itself, for the mean over languages.
 """
 
 from __future__ import annotations

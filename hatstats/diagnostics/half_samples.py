@@ -1,13 +1,10 @@
 """Split halves: half the trials of an item as an instrument for the other half.
 
 Given an item's chance x of a right answer, two halves of its trials have independent errors. So the
-covariance of target accuracy with one half over the covariance of both halves is the slope of the
-profile's straight line, free of attenuation (instrumental variables). The average over all splits
-is exact: that of ``k_A k_B`` is proportional to ``k (k - 1) / (n (n - 1))``. Trials of one wording
-stay in one half: of all pairs of trials those of two wordings count.
-
-A straight line through a curved profile is not HAT; but the fitted profile has a straight line too,
-and the two must agree if the profile is right.
+covariance of target accuracy with one half over that of both halves is the slope of the profile's
+straight line, free of attenuation (instrumental variables), exactly averaged over all splits; of
+trials of one wording, which stay in one half, no pairs count. A straight line through a curved
+profile is not HAT; but the fitted profile has one too, and both must agree if it is right.
 """
 
 from __future__ import annotations

@@ -1,15 +1,12 @@
 """Items that transfer far worse or better than the profile expects, to look at one by one.
 
-Given an item's source count, the fitted distribution of source accuracy gives the item's chance of
-a right answer (its posterior mean), and the profile its expected target accuracy. An item far below
-that in one language, and not in the others, is often a broken translation.
-
-The null distribution of an item's right answers in a language, summed over models, is a convolution
-of beta-binomial counts, with the profile's mean and a dispersion estimated for each model and
-language. Models share some of an item's hardness, which increases the spread of the sums: normal
-scores are divided by their spread over the items of the language (an empirical null; Efron 2004,
-JASA 99:96-104). So "far" is relative to the other items of the language. The false discovery rate
-is controlled over all items and languages of the report (Benjamini & Hochberg 1995).
+An item far below what its source count and the profile lead to expect in one language, and not in
+the others, is often a broken translation. The null distribution of its right answers, summed over
+models, is a convolution of beta-binomial counts, with a dispersion estimated for each model and
+language. Models share some of an item's hardness, so that normal scores are divided by their spread
+over the items of the language (an empirical null; Efron 2004, JASA 99:96-104): "far" is relative
+to these. The false discovery rate is controlled over all items and languages (Benjamini & Hochberg
+1995).
 """
 
 from __future__ import annotations

@@ -1,22 +1,17 @@
 """Binomial thinning: the observed score with fewer trials, and with infinitely many.
 
-Trials of the source language are dropped at random, from n to n - 1, n - 2, ..., and the observed
-HAT is computed again. Its bias falls with n, so that a quadratic through the thinned scores,
-evaluated at 1/n = 0, removes most of it without a model of ability or transfer
-(simulation-extrapolation; Cook & Stefanski 1994, JASA 89:1314-1328). The expectation over random
-drops is exact: of an item with k of n right, j of n' kept trials are right with hypergeometric
-probability.
-
-The quadratic is one in 1/(n + 1), which is 0 where 1/n is: for beta distributed abilities the bias
-is a function of 1/(n + a + b), whose pole below n = 0 no polynomial in 1/n can follow. In exact
-calculations over twelve worlds (ten trials) this halves the remaining bias.
+Trials of the source language are dropped at random, from n to n - 1, n - 2, ..., exactly in
+expectation, and the observed HAT is computed again. A quadratic through the thinned scores in
+1/(n + 1), evaluated at 0, removes most of its bias without a model of ability or transfer
+(simulation-extrapolation; Cook & Stefanski 1994, JASA 89:1314-1328). In 1/n it would leave twice as
+much (exact calculations in twelve worlds): for beta distributed abilities the bias is a function of
+1/(n + a + b), whose pole below n = 0 no polynomial in 1/n can follow.
 
 Trials of one wording are not independent: where wordings repeat, whole wordings are dropped, and
 1/(n + 1) is taken at the trials that the kept ones are worth.
 
-The fitted profile implies a path too. Observed and implied limits are the same functional of
-observed and implied paths, so that the remaining bias of the extrapolation cancels in their
-difference.
+The fitted profile implies a path too. Both limits are the same functional of their paths, so that
+the remaining bias of the extrapolation cancels in their difference.
 """
 
 from __future__ import annotations
