@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hatstats.cli.front import FAILED, Choice, StudyPath, app, table_settings, verb
+from hatstats.cli.front import (
+    FAILED,
+    Choice,
+    StudyPath,
+    app,
+    open_study,
+    table_settings,
+    verb,
+)
 from hatstats.cli.terminal import WIDTH, print_json, progress_bar, say
 from hatstats.errors import DataError
 
@@ -27,7 +35,7 @@ models = typer.Typer(no_args_is_help=True, help="Complete the table of models of
 languages = typer.Typer(no_args_is_help=True, help="Complete what a study knows of its languages.")
 
 
-@verb()
+@verb("source", "chance")
 def check(
     study: StudyPath,
     *,
@@ -39,11 +47,10 @@ def check(
 ) -> None:
     """Validate a study and list what looks wrong, each with the command to exclude it."""
     from hatstats.study.describe import flagged_words
-    from hatstats.study.read import read_study
     from hatstats.study.screening.failed_extraction import suspicious_cells
     from hatstats.study.screening.findings import finding_table, findings, is_excluded
 
-    data = read_study(study)
+    data = open_study(study, choice)
     found = findings(data)
     failing = _failing(found, fail_on or [], data)
     if choice.json:

@@ -53,6 +53,11 @@ def in_flags(text: str) -> str:
 
     text = re.sub(r"(settings|fields)=\{((?:[^{}]|\{\w*\})*)\}", flags, text)
     text = re.sub(r"\b(format|backend)='(plain|duckdb)'", r"--\1 \2", text)
+    text = re.sub(
+        r"Study\.from_frame\(pandas\.read_csv\(('[^']*'|\"[^\"]*\")\), source='en'\)",
+        lambda found: f"hatstats convert {shlex.quote(found[1][1:-1])} --out FOLDER",
+        text,
+    )
     text = re.sub(r"\b(method|reference|scope)=(?:'([\w:.-]+)'|('[^']+'))", r"--\1 \2\3", text)
     return text.replace("strict=True", "--strict").replace(
         "--format plain, --map", "--format plain --map"

@@ -8,10 +8,10 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs.backends import quoted
-from hatstats.logs.pairing import as_totals, by_number
+from hatstats.logs.pairing import as_totals, by_id, by_number
 from hatstats.logs.pool import Pool
 from hatstats.logs.readers.schema import Choices
-from hatstats.logs.task_names import FAMILIES, Family
+from hatstats.logs.task_names import Family, family_of
 from hatstats.study.claims import StudyInfo
 from hatstats.study.frames.rows import settle_prompts
 from hatstats.study.languages.tags import is_english, standard_tag
@@ -38,10 +38,10 @@ def study_of_counts(
     frame = _by_wording(frame, notes)
     for benchmark, cells in frame.groupby("benchmark", sort=False):
         cells = settle_prompts(_one_level(cells, str(benchmark), pool), notes)
-        family = _family_of(str(benchmark))
-        cells = _paired(cells, str(benchmark), family, choices, notes)
         before = cells["source_language"]
         cells = cells.assign(source_language=_sources(cells, choices))
+        family = family_of(str(benchmark))
+        cells = _paired(cells, str(benchmark), family, pool, notes)
         if (cells["source_language"] == "").all():
             languages = ", ".join(sorted(cells["language"].unique())[:12])
             wanted = choices.of("source_language", str(benchmark)) or "English"
@@ -93,17 +93,21 @@ def _by_wording(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     frame = frame.drop(columns="repeat")
     if not frame.duplicated([*cell, "prompt"]).any():
         return frame
-    sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max"}
+    sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max", "named": "max"}
     return frame.groupby([*cell, "prompt"], sort=False, as_index=False).agg(sums)
 
 
 def _paired(
-    cells: pd.DataFrame, benchmark: str, family: Family | None, choices: Choices, notes: list[str]
+    cells: pd.DataFrame, benchmark: str, family: Family | None, pool: Pool, notes: list[str]
 ) -> pd.DataFrame:
     """Cells whose items pair across languages, or totals where they are other questions."""
-    wanted = choices.of("pair", benchmark)
+    wanted = pool.choices.of("pair", benchmark)
     if (cells["item"] == "").all():
         return cells
+    if (cells["named"] != "").all() and wanted != "no":
+        cells, said = by_id(cells, benchmark)
+        notes += said
+        pool.by_id |= {benchmark} if said else set()
     if wanted == "number":
         return by_number(cells, benchmark)
     if wanted == "no" or (family is not None and not family.parallel and wanted != "yes"):
@@ -113,13 +117,6 @@ def _paired(
         )
         return as_totals(cells)
     return cells
-
-
-def _family_of(benchmark: str) -> Family | None:
-    """Declared family of a benchmark, variants of its protocol included."""
-    plain = benchmark.casefold().replace("-", "_").replace(" ", "_")
-    found = [family for family in FAMILIES if f"{plain}_".startswith(f"{family.benchmark}_")]
-    return max(found, key=lambda family: len(family.benchmark), default=None)
 
 
 def _one_level(cells: pd.DataFrame, benchmark: str, pool: Pool) -> pd.DataFrame:

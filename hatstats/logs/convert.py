@@ -197,7 +197,8 @@ def convert_logs(
         step("done", 1.0)
     # The study's own notes say what was counted once.
     own = [study.info.notes] if study.info.notes else []
-    notes = [*found.notes, *counter.notes, *pool.notes, *notes, *own, *pairing_notes(study)]
+    notes = [*found.notes, *counter.notes, *pool.notes, *notes, *own]
+    notes += pairing_notes(study, pool.by_id)
     notes += suffix_notes([name for name in study.model_names if name not in pool.apart])
     return Conversion(study, files, losses, tuple(notes))
 
@@ -252,8 +253,7 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
     shown = "; ".join(why[:3]) or "no file in them is a log"
     raise DataError(
         f"nothing in these logs can be counted ({shown}).",
-        hint="name files of a known format, or give a mapping (format='plain', "
-        "fields={'item': 'COLUMN'}).",
+        hint="name files of a known format, or a table with a row for each answer.",
     )
 
 

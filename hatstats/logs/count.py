@@ -37,10 +37,13 @@ REASONS = {
     "unread": "its answer could not be read",
     "empty": "the score is missing",
     "neither": "the score is neither right (1) nor wrong (0)",
+    "untried": "it has no trials",
     "count": "its right answers are no whole number from 0 to its trials",
 }
-#: Further columns that cells keep apart until all is known.
-EXTRA = ("filter", "task", "source_language", "wording", "config")
+#: Further columns that cells keep apart until all is known; `named` is an id beside a row number.
+EXTRA = ("filter", "task", "source_language", "wording", "config", "named")
+#: What stands in the place of an answer that a harness could not read, as JSON writes it.
+_INVALID = '"[invalid]"'
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
@@ -117,6 +120,11 @@ def responses(
         if marks.repeats > 1:
             grown["trials"] = ibis.literal(marks.repeats, type="int64")
         branches += [(where & right.isnull(), REASONS[name]) for name, where in losses.items()]
+    if "answer" in found:
+        right, grown = _read(found["answer"], right, grown, marks or Marks())
+        branches += [(grown["trials"] == 0, REASONS["unread"])] if "trials" in grown else []
+    if "n_correct" in found:
+        branches += [(grown["trials"] == 0, REASONS["untried"])]
     branches += [(right.isnull(), REASONS["count" if "n_correct" in found else "neither"])]
     if LOST in table.columns:
         branches.insert(0, (table[LOST], REASONS["lost"]))
@@ -151,7 +159,7 @@ def counts(rows: ir.Table, *, by_file: bool = False, by_prompt: bool = False) ->
     if "trials" in rows.columns:
         sums["n_trials"] = rows.trials.sum(where=rows.right.notnull())
     if "unread" in rows.columns:
-        sums["n_unread"] = rows.count(where=rows.unread)
+        sums["n_unread"] = rows.unread.sum()
     if "code" in rows.columns and "prompt" in skipped:
         one = ibis.ifelse(rows.right.isnull(), ibis.null("int64"), ibis.literal(1, type="int64"))
         sums["codes"] = (one << ibis.coalesce(rows.code, MOST_CODES)).sum()
@@ -175,6 +183,25 @@ def score_values(rows: ir.Table, most: int = 1000) -> ir.Table:
     import ibis
 
     return values.order_by(ibis.desc("n_rows")).limit(most)
+
+
+def values_by_language(rows: ir.Table) -> ir.Table:
+    """Rows of each model and language, distinct items, the longest, and whether others have one.
+
+    Its columns are `model, language, n_rows, n, longest, shared`.
+    """
+    import ibis
+
+    keys = [name for name in ("model", "language") if name in rows.columns]
+    if "language" not in keys:
+        rows = rows.mutate(language=ibis.literal(""))
+    each = rows.group_by([*keys, "item"]).aggregate(n_rows=rows.count())
+    several = rows.group_by("item").aggregate(spoken=rows.language.nunique())
+    each = each.left_join(several, "item")
+    return each.group_by(keys).aggregate(
+        n_rows=each.n_rows.sum(), n=each.count(), longest=each.item.length().max(),
+        shared=(each.spoken > 1).any(),
+    )  # fmt: skip
 
 
 def _value(table: ir.Table, path: str) -> ir.Value:
@@ -235,7 +262,28 @@ def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str
         inside = ibis.ifelse((number >= 0) & (number <= 1), number, ibis.null("float64"))
         right = (inside * marks.repeats).round().cast("int64")
         branches += [((inside * marks.repeats - right).abs() < 1e-6, right)]
-    return ibis.cases(*branches, else_=none), unread.fill_null(False), losses
+    return ibis.cases(*branches, else_=none), unread.fill_null(False).cast("int64"), losses
+
+
+def _read(
+    answer: ir.Value, right: ir.Value, grown: Mapping[str, ir.Value], marks: Marks
+) -> tuple[ir.Value, dict[str, ir.Value]]:
+    """Right answers (null where none was read), and `trials` and `unread` of each row.
+
+    The harness scored what it could not read as wrong: those answers stay so, or are missing.
+    """
+    import ibis
+
+    text = ibis.coalesce(answer.cast("string"), "")
+    rest = text.replace(_INVALID, "").length()
+    word = ibis.ifelse(text.strip().lower().isin(sorted(UNREAD)), 1, 0)
+    lost = (text.length() - rest) // len(_INVALID) + word
+    lost = ibis.ifelse(right < marks.repeats, lost, 0).cast("int64")
+    if marks.unread == "wrong":
+        before = grown.get("unread", ibis.literal(0, type="int64"))
+        return right, {**grown, "unread": ibis.greatest(before, lost)}
+    trials = ibis.literal(marks.repeats, type="int64") - lost
+    return ibis.ifelse(trials > 0, right, ibis.null(right.type())), {**grown, "trials": trials}
 
 
 def _is_number(text: str) -> bool:
@@ -264,7 +312,7 @@ def _shares(
 
     trials = found["n_trials"].cast("string").try_cast("float64")
     score = found["share"] if "share" in found else found["n_correct"]
-    right = given = score.cast("string").try_cast("float64")
+    right = given = score.cast("string").replace("%", "").try_cast("float64")
     if "share" in found:
         right = given * trials / (marks.scale if marks else 1.0)
         near = (right - right.round()).abs() < 1e-6 * ibis.greatest(1.0, trials)

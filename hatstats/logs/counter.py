@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.logs import count
 from hatstats.logs.backends import FILE, DuckDB, Engine, plain_path
 from hatstats.logs.discover import Discovered
 from hatstats.logs.pool import Part, Pool
-from hatstats.logs.readers.plain import find_fields, wide_columns
+from hatstats.logs.readers.documents import preview_file, table_records
+from hatstats.logs.readers.plain import (
+    ALIASES,
+    columns_note,
+    find_fields,
+    question_columns,
+    wide_columns,
+)
 from hatstats.logs.readers.reader import Rows
-from hatstats.logs.readers.schema import NAMES, Choices, Field, LeftOut
+from hatstats.logs.readers.schema import NAMES, Choices, Field, LeftOut, text_at
 from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values, refuse_parts
+from hatstats.study.frames.columns import plain_name
 
+#: Fewest distinct questions, and the length of a text that is no name of a wording.
+_FEWEST, _LONG = 10, 25
 _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 
 
@@ -33,6 +47,7 @@ class Counter:
 
     def part(self, rows: Rows) -> Part:
         """Cells of one group of files; counted again trial by trial where some may repeat."""
+        rows = self._settled(rows)
         columns = {field.column for field in rows.fields}
         named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
         part = self._part(rows, named, by_prompt=rows.documents)
@@ -53,7 +68,8 @@ class Counter:
         engine: Engine = self.local if rows.documents else self.engine
         marks = marks_of(self.choices, rows.repeats)
         try:
-            part = self._counted(engine, rows, None if marks.plain else marks, named, by_prompt)
+            known = marks.plain and marks.unread == "wrong"
+            part = self._counted(engine, rows, None if known else marks, named, by_prompt)
             if part is None:
                 marks = self._marks(engine, rows, marks)
                 part = self._counted(engine, rows, marks, named, by_prompt, last=True)
@@ -69,8 +85,8 @@ class Counter:
         *, last: bool = False,
     ) -> Part | None:  # fmt: skip
         """Cells of a group of files; None where scores are not known and their values must say."""
-        responses, fields = self._responses(engine, rows, named, marks)
-        columns = {each.column for each in fields}
+        responses = self._responses(engine, rows, named, marks)
+        columns = {each.column for each in rows.fields}
         by_file = (named or rows.kind in ("json", "csv")) and FILE in responses.columns
         cells = count.counts(responses, by_file=by_file, by_prompt=by_prompt)
         inside = engine is self.local and rows.kind != "table"
@@ -91,54 +107,95 @@ class Counter:
         self._account(engine, rows, responses, by_file, (int(total or 0), int(kept or 0)))
         totals = bool({"n_trials", "share"} & columns) and "item" not in responses.columns
         label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
-        return Part(cells, rows.facts, totals, label)
+        return Part(cells, rows.facts, totals, label, rows.repeats)
 
     def _marks(self, engine: Engine, rows: Rows, marks: Marks) -> Marks:
         """How the scores of a group of files are read, by their values; an error if not at all."""
-        responses, fields = self._responses(engine, rows, False, marks)
+        responses = self._responses(engine, rows, False, marks)
         found = engine.fetch(count.score_values(responses)).to_pylist()
         values = [(str(row["score"] or ""), int(row["n_rows"])) for row in found]
         ((column, path),) = [
-            (each.column, each.paths[0]) for each in fields if each.column in ("correct", "share")
+            (each.column, ", ".join(rows.wide) or each.paths[0])
+            for each in rows.fields
+            if each.column in ("correct", "share")
         ]
         read = read_values if column == "correct" else read_shares
 
         def where() -> str:  # the first file with a score that is not known
-            odd, _ = self._responses(engine, rows, True, marks)
+            odd = self._responses(engine, rows, True, marks)
             first = engine.fetch(odd.filter(odd.right.isnull()).limit(1)).to_pylist()
             file = str((first and first[0].get(FILE)) or rows.files[0])
             return self.original(plain_path(file).split("::")[0])
 
         marks = read(values, marks, where, path)
         if column == "share":
-            table = self._responses(engine, rows, False, marks)[0]
+            table = self._responses(engine, rows, False, marks)
             parts = table.filter(table.reason == count.REASONS["neither"])
             shown = engine.fetch(parts.select("score", "trials").limit(1)).to_pylist()
             odd = engine.fetch(parts.aggregate(n=parts.count())).to_pylist()[0]["n"]
             refuse_parts(shown, int(odd), sum(n for _, n in values), where, path)
         return marks
 
+    def _settled(self, rows: Rows) -> Rows:
+        """A group of tables with their columns found and said; of other files as it is."""
+        columns = rows.columns
+        if rows.kind == "table" or not rows.fields:
+            table = self.engine.table(rows, {})
+            columns = tuple(name for name in table.columns if name != FILE)
+            wide = wide_columns(columns, self.choices)
+            fields = find_fields(columns, self.choices, rows.files[0], wide)
+            rows = replace(rows, fields=fields, wide=wide, columns=columns)
+        if not columns:
+            return rows
+        for candidate in question_columns(rows, self.choices):
+            item = Field("item", (candidate,))
+            others = tuple(each for each in rows.fields if candidate not in each.paths)
+            found = self._as_items(replace(rows, fields=(item, *others)))
+            if found is not None:
+                rows, note = found
+                self.notes[note] = None
+                if rows.fields[0] == item:
+                    break
+        self.notes[columns_note(rows, self.choices)] = None
+        return rows
+
+    def _as_items(self, rows: Rows) -> tuple[Rows, str] | None:
+        """Tables whose item stands in a doubtful column, and a note, if it names questions.
+
+        It does if most answers of a model in a language have another one there, or long texts that
+        are more than the answers of each; they are no items where languages have none in common.
+        """
+        item, *others = rows.fields
+        responses = self._responses(self.engine, rows, False)
+        found = self.engine.fetch(count.values_by_language(responses)).to_pylist()
+        largest = max(found, key=lambda row: int(row["n_rows"]), default=None)
+        if largest is None:
+            return None
+        n, distinct, longest = (int(largest[name] or 0) for name in ("n_rows", "n", "longest"))
+        texts = longest >= _LONG or plain_name(item.paths[0]) not in ALIASES["wording"]
+        if distinct < _FEWEST or not (2 * distinct >= n or (texts and distinct**2 > n)):
+            return None
+        if len({row["language"] for row in found}) > 1 and not largest["shared"]:
+            return replace(rows, fields=tuple(others)), (
+                f"{item.paths[0]!r} holds other values in every language, which pair no items: "
+                "accuracies only are kept (a column 'item' with an id of each question, the same "
+                "in all languages, pairs them)."
+            )
+        return rows, f"{item.paths[0]!r} is another for each question: taken as the item."
+
     def _responses(
         self, engine: Engine, rows: Rows, named: bool, marks: Marks | None = None
-    ) -> tuple[Any, tuple[Field, ...]]:
-        """Table of responses of a group of files, and where their columns were found."""
-        fields, wide = rows.fields, rows.wide
-        if rows.kind in ("table", "arrow") or not fields:
-            table = engine.table(rows, {})
-            columns = [name for name in table.columns if name != FILE]
-            if not fields:
-                wide = wide_columns(columns, self.choices)
-                fields = find_fields(columns, self.choices, rows.files[0], wide)
-        else:
-            header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
-            needed = count.needed_columns(fields) | dict.fromkeys(wide)
-            table = engine.table(rows, header or needed, named=named)
-        if wide:
-            table = count.made_long(table, wide)
+    ) -> Any:
+        """Table of responses of a group of files."""
+        header = dict.fromkeys(rows.header) if rows.kind == "csv" else None
+        needed = count.needed_columns(rows.fields) | dict.fromkeys(rows.wide)
+        table = engine.table(rows, header or needed, named=named)
+        if rows.wide:
+            table = count.made_long(table, rows.wide)
         known = (*NAMES, "n_trials")
         said = self.choices.settings.items()
         constant = {name: text for name, text in said if name.partition("@")[0] in known}
-        return count.responses(table, fields, constant, marks), fields
+        return count.responses(table, rows.fields, constant, marks)
 
     def _may_repeat(self, cells: Any) -> bool:
         """Whether some cell has a trial twice, or trials without numbers."""
@@ -179,11 +236,36 @@ class Counter:
         if total == kept:
             return
         if FILE not in responses.columns and rows.kind == "parquet":
-            responses, _ = self._responses(engine, rows, True)
+            responses = self._responses(engine, rows, True)
         for row in engine.fetch(count.left_out(responses)).to_pylist():
             file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
             lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
             self.left_out[rows.files].append((file, lost))
+            if lost.reason == count.REASONS["count"]:
+                raise self._wrong_count(rows, self.original(file))
+
+    def _wrong_count(self, rows: Rows, file: str) -> DataError:
+        """The error about the first row whose right answers are not among its trials."""
+        paths = {each.column: each.paths[0] for each in rows.fields}
+        columns = [paths.get(name, "") for name in ("n_correct", "n_trials")]
+        records = table_records(preview_file(Path(file))) if Path(file).is_file() else ()
+        row, shown = None, ""
+        for number, record in enumerate(records, start=2 if rows.kind == "csv" else 1):
+            right, trials = (text_at(record, path) for path in columns)
+            trials = trials or self.choices.of("n_trials")
+            values = pd.to_numeric(pd.Series([right, trials]), errors="coerce")
+            if values.notna().all() and values[1] != 0 and not 0 <= values[0] <= values[1]:
+                row, shown = number, f": {right} of {trials}"
+                break
+        return DataError(
+            f"right answers are a number from 0 to that of the trials{shown}.",
+            file=file,
+            row=row,
+            column=columns[0],
+            hint=f"correct {columns[0]!r} or {columns[1] or 'n_trials'!r} there; where the first "
+            "is something else, say which column holds the right answers, as in "
+            "fields={'n_correct': 'COLUMN'}.",
+        )
 
 
 def _plain_error(reason: Exception, rows: Rows) -> Exception:

@@ -19,8 +19,10 @@ from typing import Any
 from hatstats.errors import DataError
 from hatstats.logs.backends import FILE
 from hatstats.logs.readers.documents import (
+    Archive,
     check_gzip,
     has_byte_order_mark,
+    load_json,
     open_text,
     preview_file,
     table_records,
@@ -156,8 +158,25 @@ def _find_reader(preview: Preview, readers: Sequence[Reader]) -> Reader | LeftOu
     for reader in readers:
         if reader.matches(preview):
             return reader
-    empty = preview.head == "empty"
-    return LeftOut("it is empty" if empty else "it is no log of a known format", 0)
+    return LeftOut(_why_not(preview), 0)
+
+
+def _why_not(preview: Preview) -> str:
+    """Why no reader takes a file, and what would help where rows of a table lie inside it."""
+    if preview.head == "empty":
+        return "it is empty"
+    if preview.kind == "zip":
+        inside = ", ".join(Archive(preview.path).names[:3]) or "nothing"
+        return f"it is an archive that no harness wrote, with {inside} in it: unpack it"
+    if preview.kind == "json":
+        document = dict(preview.first) or load_json(preview.path)
+        for name, value in document.items():
+            if name and isinstance(value, list) and value and isinstance(value[0], dict):
+                return (
+                    f"it is one JSON object, whose {name!r} holds {len(value)} records: write that "
+                    "list alone into the file"
+                )
+    return "it is no log of a known format"
 
 
 def _named_reader(name: str, readers: Sequence[Reader]) -> Reader:

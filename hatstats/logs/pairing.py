@@ -7,11 +7,13 @@ row numbers nothing but the answers can tell whether rows are translations of on
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
 from hatstats.errors import DataError
+from hatstats.logs.task_names import family_of
 from hatstats.study.study import Study
 
 #: Fewest common items on which agreement is tested, and its one-sided standard normal bound.
@@ -37,6 +39,34 @@ def by_number(cells: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     return cells.assign(item=numbers)
 
 
+def by_id(cells: pd.DataFrame, benchmark: str) -> tuple[pd.DataFrame, list[str]]:
+    """Items called by the ids that their documents have (`named`), if answers agree better so.
+
+    Rows keep their numbers where ids say the same, recur, or are of one language; else the notes
+    say how far right answers agree with those of the source by ids and by row numbers.
+    """
+    pairs = cells[["language", "item", "named", "source_language"]].drop_duplicates()
+    source = pairs["language"] == pairs["source_language"]
+    shared = pairs.loc[~source, "named"].isin(pairs.loc[source, "named"])
+    once = [len(pairs.drop_duplicates(["language", name])) for name in ("item", "named")]
+    same = pairs.drop_duplicates(["item", "named"])
+    same_order = not same["item"].duplicated().any() and not same["named"].duplicated().any()
+    if same_order or once[0] != len(pairs) or once[1] != len(pairs) or shared.mean() < 0.5:
+        return cells, []
+    named = cells.assign(item=cells["named"])
+    found = [_agreement(each) for each in (named, cells)]
+    ids, rows = (float(np.mean([z for _, z in each.values()])) if each else 0.0 for each in found)
+    shown = [f"r {np.mean([r for r, _ in each.values()]):.2f}" if each else "not tested"
+             for each in found]  # fmt: skip
+    better = rows > ids + _BOUND
+    return cells if better else named, [
+        f"{benchmark}: ids in the documents give rows another order by language: items are paired "
+        f"by {'row number' if better else 'id'}, for so right answers agree better or as well "
+        f"with those of the source (by id {shown[0]}, by row number {shown[1]}; "
+        "fields={'item': 'doc_id'} pairs by row number)."
+    ]
+
+
 def as_totals(cells: pd.DataFrame) -> pd.DataFrame:
     """Items (rows) of each model and language as one total: the sum of their accuracies."""
     sums = {"n_correct": "sum", "n_trials": "sum", "source_language": "max"}
@@ -45,8 +75,11 @@ def as_totals(cells: pd.DataFrame) -> pd.DataFrame:
     return items.groupby(_CELL, sort=False, as_index=False).agg(sums).assign(item="", prompt="")
 
 
-def pairing_notes(study: Study) -> list[str]:
-    """Say which languages lack items of the source or have others, and whether rows pair at all."""
+def pairing_notes(study: Study, said: Collection[str] = ()) -> list[str]:
+    """Say which languages lack items of the source or have others, and whether rows pair at all.
+
+    Of the benchmarks `said` the last is said already.
+    """
     notes = []
     counts = study.counts.assign(is_source=study.is_source)
     by_item = counts[(counts["item"] != "").to_numpy()]
@@ -73,8 +106,12 @@ def pairing_notes(study: Study) -> list[str]:
             notes.append(f"{benchmark}: items missing in {', '.join(lacking)}.")
         if extra:
             notes.append(f"{benchmark}: items without a source row in {', '.join(extra)}.")
-        if not apart and all(map(_ROW_NUMBER.fullmatch, names["item"].unique())):
-            notes += _agreement(str(benchmark), cells)
+        numbers = all(map(_ROW_NUMBER.fullmatch, names["item"].unique()))
+        sources = cells.loc[cells["is_source"].to_numpy(), "language"].unique()
+        known = family_of(str(benchmark)) is not None and not numbers
+        if not (apart or known or benchmark in said or len(sources) != 1):
+            cells = cells.assign(source_language=sources[0])
+            notes += _agreement_note(str(benchmark), cells, "row number" if numbers else "name")
     return notes
 
 
@@ -99,16 +136,14 @@ def _apart(benchmark: str, names: pd.DataFrame, languages: list[str]) -> str:
     return f"{said}: nothing pairs. Give translations of an item one name."
 
 
-def _agreement(benchmark: str, cells: pd.DataFrame) -> list[str]:
-    """Test whether rows with one number are right or wrong together across languages.
+def _agreement(cells: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """Test whether items of one name are right or wrong together across languages.
 
     Each item's accuracy in a language, less the model's mean there, is averaged over models; under
     no pairing the correlation r of source and target over n items has standard deviation
-    1 / sqrt(n - 1), as under permutations of the items.
+    1 / sqrt(n - 1), as under permutations of the items. Returns r and r sqrt(n - 1) by language.
     """
-    source = cells.loc[cells["is_source"].to_numpy(), "language"].unique()
-    if len(source) != 1:
-        return []
+    source = cells["source_language"].iloc[0]
     cells = cells.groupby(["model", "language", "item"], sort=False, as_index=False)[
         ["n_correct", "n_trials"]
     ].sum()
@@ -117,23 +152,30 @@ def _agreement(benchmark: str, cells: pd.DataFrame) -> list[str]:
     cells = cells.assign(easy=share - share.groupby(groups).transform("mean"))
     easy = cells.pivot_table("easy", "item", "language", aggfunc="mean")
     found = {}
-    for language in easy.columns.drop(source[0]):
-        both = easy[[source[0], language]].dropna().to_numpy()
+    for language in easy.columns.drop(source):
+        both = easy[[source, language]].dropna().to_numpy()
         if len(both) >= _FEWEST and (both.std(axis=0) > 0).all():
             r = float(np.corrcoef(both.T)[0, 1])
             found[str(language)] = (r, r * np.sqrt(len(both) - 1))
+    return found
+
+
+def _agreement_note(benchmark: str, cells: pd.DataFrame, key: str) -> list[str]:
+    """Say how far right answers agree where nothing but their numbers, or names, pairs items."""
+    found, source = _agreement(cells), cells["source_language"].iloc[0]
     doubtful = {name: r for name, (r, z) in found.items() if z < _BOUND}
     if doubtful:
         shown = ", ".join(f"{name} (r {r:.2f})" for name, r in doubtful.items())
+        what = "rows" if key == "row number" else "items of one name"
         return [
-            f"{benchmark}: items are paired by row number, and in {shown} right answers agree with "
-            f"those of {source[0]} no better than by chance: are rows translations of one another? "
+            f"{benchmark}: items are paired by {key}, and in {shown} right answers agree with "
+            f"those of {source} no better than by chance: are {what} translations of one another? "
             f"If not, settings={{'pair@{benchmark}': 'no'}} compares accuracies only."
         ]
     if not found:
         return []
     low, high = min(r for r, _ in found.values()), max(r for r, _ in found.values())
     return [
-        f"{benchmark}: items are paired by row number; right answers agree with those of "
-        f"{source[0]} better than by chance in every language (r {low:.2f} to {high:.2f})."
+        f"{benchmark}: items are paired by {key}; right answers agree with those of "
+        f"{source} better than by chance in every language (r {low:.2f} to {high:.2f})."
     ]

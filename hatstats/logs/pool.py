@@ -31,13 +31,15 @@ class Part:
     """Cells of one group of files, from `hatstats.logs.count.counts`, in the local DuckDB.
 
     `facts` has what is known of each file as a whole (file to column to value), `totals` whether
-    the cells are totals over items, and `label` the name of the file where cells do not say it.
+    the cells are totals over items, and `label` the name of the file where cells do not say it;
+    each row holds `repeats` answers.
     """
 
     cells: ir.Table
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     totals: bool = False
     label: str = ""
+    repeats: int = 1
 
 
 class Pool:
@@ -52,6 +54,7 @@ class Pool:
         self.notes: list[str] = []
         self.losses: list[Loss] = []
         self.apart: set[str] = set()  # names of models that runs of one were given
+        self.by_id: set[str] = set()  # benchmarks whose items pair by an id beside their number
         names = [self._unified(part) for part in parts]
         union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
         self._run(f"CREATE TEMP TABLE pooled AS {union}")
@@ -85,7 +88,7 @@ class Pool:
             "CREATE TEMP TABLE counts AS SELECT benchmark, model, language, item, "
             f"if(totals, '', wording) AS prompt, {repeat} AS repeat, "
             f"sum(n_correct) / {runs} AS n_correct, sum(n_trials) / {runs} AS n_trials, "
-            "max(source_language) AS source_language "
+            "max(source_language) AS source_language, max(named) AS named "
             "FROM pooled WHERE n_kept > 0 GROUP BY ALL"
         )
 
@@ -141,7 +144,7 @@ class Pool:
         self._run(
             f"CREATE TEMP VIEW {target} AS SELECT {listed}, coalesce(c.n_correct, 0)::DOUBLE AS "
             "n_correct, coalesce(c.n_trials, 0)::DOUBLE AS n_trials, c.n_rows, c.n_kept, "
-            f"c.n_unread, {str(part.totals).lower()} AS totals "
+            f"c.n_unread, {part.repeats} AS repeats, {str(part.totals).lower()} AS totals "
             f"FROM {part.cells.get_name()} AS c{join}"
         )
         return target
@@ -197,8 +200,9 @@ class Pool:
     def _keep_runs_apart(self) -> None:
         """Give runs of a model that differ in more than a seed names, or wordings, of their own."""
         runs = self.rows(
-            "SELECT model, benchmark, language, config, count(DISTINCT prompt) FROM pooled "
-            "WHERE config <> '' GROUP BY ALL ORDER BY ALL"
+            "SELECT model, benchmark, language, config, max(n) FROM (SELECT model, benchmark, "
+            "language, config, count(DISTINCT file) AS n FROM pooled WHERE config <> '' GROUP "
+            "BY model, benchmark, language, config, item, wording) GROUP BY ALL ORDER BY ALL"
         )
         kept, notes = runs_apart(
             (str(m), str(b), str(c), str(d), int(str(n))) for m, b, c, d, n in runs
@@ -254,9 +258,10 @@ class Pool:
         Rows of totals are no answers.
         """
         found = self.rows(
-            "SELECT model, benchmark, language, sum(n_rows), sum(n_rows - n_kept), sum(n_unread) "
-            "FROM pooled WHERE NOT totals AND model <> '' AND language <> '' GROUP BY ALL "
-            "HAVING sum(n_rows - n_kept) + sum(n_unread) > 0 ORDER BY ALL"
+            "SELECT model, benchmark, language, sum(n_rows * repeats) AS asked, sum(n_rows * "
+            "repeats - least(n_trials, n_kept * repeats))::BIGINT AS missing, sum(n_unread) AS "
+            "wrong FROM pooled WHERE NOT totals AND model <> '' AND language <> '' GROUP BY ALL "
+            "HAVING missing + wrong > 0 ORDER BY ALL"
         )
         self.losses = [
             Loss(str(m), str(b), str(lang), int(str(asked)), int(str(missing)), int(str(wrong)))
@@ -309,7 +314,8 @@ class Pool:
         cell = "model, benchmark, language, item, wording, prompt"
         self._run(
             f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS n_right, "
-            "sum(n_trials) AS trials, min(file) AS first, max(source_language) AS source_language "
+            "sum(n_trials) AS trials, min(file) AS first, max(source_language) AS "
+            "source_language, max(named) AS named "
             "FROM pooled WHERE NOT totals AND prompt <> '' AND item <> '' AND n_kept > 0 "
             "GROUP BY ALL HAVING sum(n_kept) > 1 AND sum(n_trials) = sum(n_kept)"
         )
@@ -324,10 +330,9 @@ class Pool:
         same = " AND ".join(f"p.{name} = r.{name}" for name in cell.split(", "))
         self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE {same}")
         self._run(
-            f"INSERT INTO pooled BY NAME SELECT {cell}, '' AS filter, '' AS task, "
-            "source_language, '' AS config, first AS file, n_right / trials AS n_correct, "
-            "1 AS n_trials, 1 AS n_rows, 1 AS n_kept, 0 AS n_unread, false AS totals FROM repeats "
-            "WHERE n_right IN (0, trials)"
+            f"INSERT INTO pooled BY NAME SELECT {cell}, named, source_language, first AS file, "
+            "n_right / trials AS n_correct, 1 AS n_trials, 1 AS n_kept, false AS totals "
+            "FROM repeats WHERE n_right IN (0, trials)"
         )
 
     def _note_runs(self) -> None:

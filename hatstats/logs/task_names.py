@@ -131,6 +131,13 @@ def read_task(name: str, pattern: str = "") -> Task:
     return _any_task(clean)
 
 
+def family_of(benchmark: str) -> Family | None:
+    """Declared family of a benchmark, variants of its protocol included."""
+    plain = benchmark.casefold().replace("-", "_").replace(" ", "_")
+    found = [family for family in FAMILIES if f"{plain}_".startswith(f"{family.benchmark}_")]
+    return max(found, key=lambda family: len(family.benchmark), default=None)
+
+
 def _any_task(name: str) -> Task:
     """Read the part of any name that is a language, the surest first.
 

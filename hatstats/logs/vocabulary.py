@@ -114,7 +114,16 @@ def read_shares(
 ) -> Marks:
     """Marks for proportions (text, rows), which may be per cent; an error for other numbers."""
     numbers = [number for value, _ in values if (number := _number(value.rstrip("%"))) is not None]
+    whole = all(number % 1 == 0 for number in numbers)
     if numbers and max(numbers) > 1:
+        if whole and not {"acc", "accuracy"} & {column.casefold()} and "%" not in values[0][0]:
+            raise DataError(
+                f"these whole numbers (up to {max(numbers):g}) may be counts or per cent.",
+                file=where(),
+                column=column,
+                hint="write per cent as proportions from 0 to 1, or with the sign %; counts of "
+                "right answers stand in a column n_correct, with a row for each language.",
+            )
         if max(numbers) > 100 or any(0 < number < 1 for number in numbers) or min(numbers) < 0:
             raise DataError(
                 "these are neither proportions nor per cent "
@@ -177,7 +186,8 @@ def _refusal(
         hint = (
             "where this is partial credit, say from which score on an answer is right, as in "
             "settings={'right_from': '0.5'}; where it is a mean of several answers or an "
-            "accuracy, a column n_trials with their number is needed; or choose another score, "
+            "accuracy, a column n_trials with their number is needed, or, in a table without "
+            "items, settings={'n_trials': 'N'}; or choose another score, "
             "settings={'metric': 'NAME'} or fields={'correct': 'COLUMN'}."
         )
         if marks.repeats > 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +97,7 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
     else:
         other_way = (
             f" Study.from_frame(pandas.read_csv({str(path)!r}), source='en') finds columns of "
-            "other names; on the command line: "
-            f"hatstats convert {shlex.quote(str(path))} --out FOLDER."
+            "other names."
         )
         sheets, notes = split_plain(read_table(path, format=format), other_way)
     return study_of_sheets(sheets, with_notes(info, notes), claims, files)

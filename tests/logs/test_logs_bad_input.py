@@ -17,6 +17,7 @@ import pytest
 import hatstats
 from hatstats.errors import DataError
 from tests.logs import writers
+from tests.logs.cases import quiz
 
 FRAME = writers.responses()
 RECORDS = FRAME.to_dict("records")
@@ -332,3 +333,49 @@ def test_a_benchmark_without_english_asks_for_its_source(tmp_path: Path) -> None
     assert "English is not among its languages (de, sw)" in done.left_out["reason"].iloc[0]
     assert done.files["left_out"].tolist() == [2 * len(FRAME) // 3]
     assert done.files["kept"].tolist() == [len(FRAME)]
+
+
+@pytest.mark.parametrize("by_item", [True, False])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("right", [63, -1])
+def test_more_right_answers_than_trials_are_one_error(
+    right: int, ending: str, by_item: bool, tmp_path: Path
+) -> None:
+    key = ["model", "language", "item"] if by_item else ["model", "language"]
+    table = quiz().groupby(key, as_index=False)["correct"].agg(["sum", "count"])
+    table = table.rename(columns={"sum": "n_correct", "count": "n_total"})
+    table.loc[4, "n_correct"] = right
+    path = tmp_path / f"quiz.{ending}"
+    writes = {"csv": lambda: table.to_csv(path, index=False),
+              "jsonl": lambda: table.to_json(path, orient="records", lines=True),
+              "parquet": lambda: table.to_parquet(path)}  # fmt: skip
+    writes[ending]()
+    with pytest.raises(DataError) as error:
+        hatstats.convert_logs(path)
+    text = str(error.value)
+    row, trials = 6 if ending == "csv" else 5, 1 if by_item else 60
+    assert f"{path}, row {row}, column 'n_correct'" in text
+    assert f"{right} of {trials}" in text
+    assert "correct 'n_correct' or 'n_total' there" in text
+
+
+def test_rows_without_trials_are_left_out(tmp_path: Path) -> None:
+    table = quiz().groupby(["model", "language"], as_index=False)["correct"].agg(["sum", "count"])
+    table = table.rename(columns={"sum": "n_correct", "count": "n_trials"})
+    table.loc[0, ["n_correct", "n_trials"]] = 0
+    table.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert done.left_out["reason"].tolist() == ["it has no trials"]
+    assert done.files["kept"].tolist() == [5]
+
+
+def test_files_that_hide_a_table_say_where_it_is(tmp_path: Path) -> None:
+    quiz().to_csv(tmp_path / "people.csv", index=False)
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.write(tmp_path / "people.csv", "people.csv")
+    with pytest.raises(DataError, match=r"people\.csv in it: unpack it"):
+        hatstats.convert_logs(tmp_path / "t.zip")
+    for name in ("results.json", "run.json"):
+        (tmp_path / name).write_text(json.dumps({"results": quiz().to_dict("records")}))
+        with pytest.raises(DataError, match=r"whose 'results' holds 360 records"):
+            hatstats.convert_logs(tmp_path / name)

@@ -179,7 +179,9 @@ def test_promptfoo_results(tmp_path: Path) -> None:
 def test_promptfoo_repeats_wordings_and_settings(tmp_path: Path) -> None:
     rows = promptfoo(FRAME, prompts=2, repeats=3)
     path = write_promptfoo(tmp_path / "out.json", rows)
-    study = hatstats.convert_logs(path, strict=True).study
+    done = hatstats.convert_logs(path, strict=True)
+    assert not any("settings are not in the logs" in note for note in done.notes)
+    study = done.study
     assert set(study.counts["prompt"]) == {"0", "1"}
     assert set(study.counts["n_trials"]) == {3.0}
     assert study.counts["n_correct"].sum() == sum(row["success"] for row in rows)

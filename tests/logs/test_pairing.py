@@ -123,3 +123,51 @@ def test_ids_that_differ_by_language_are_offered_to_pair_by_number(tmp_path: Pat
         hatstats.convert_logs(tmp_path, settings={"pair": "number"})
     with pytest.raises(DataError, match=r"no such choice.*say yes or number or no"):
         hatstats.convert_logs(tmp_path, settings={"pair": "perhaps"})
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_ids_in_documents_pair_rows_that_stand_in_another_order(
+    by_id: bool, tmp_path: Path
+) -> None:
+    """The answers decide whether ids or row numbers name one question, and the note says so."""
+    rng = np.random.default_rng(1)
+    n, hardness, by_item = 150, rng.normal(size=150), {}
+    for language, order in (("en", np.arange(n)), ("de", rng.permutation(n)),
+                            ("sw", rng.permutation(n))):  # fmt: skip
+        for model in ("a", "b"):
+            right = 0.7 * rng.normal(size=n) < hardness[order if by_id else np.arange(n)]
+            by_item[model, language] = dict(zip(order if by_id else range(n), right, strict=True))
+            path = tmp_path / f"org__{model}" / f"samples_trivia_{language}_{DAY}.jsonl"
+            path.parent.mkdir(exist_ok=True)
+            write_lines(path, [
+                {"doc_id": row, "doc": {"id": f"t{i:03}"}, "filtered_resps": [["-1", "True"]],
+                 "metrics": ["acc"], "acc": float(x)}
+                for row, (i, x) in enumerate(zip(order, right, strict=True))
+            ])  # fmt: skip
+    done = hatstats.convert_logs(tmp_path)
+    (note,) = [note for note in done.notes if "paired by" in note]
+    assert ("paired by id" if by_id else "paired by row number") in note
+    for (model, language), answers_of in by_item.items():
+        rows = done.study.counts
+        rows = rows[(rows["model"] == f"org/{model}") & (rows["language"] == language)]
+        found = dict(zip(rows["item"].str.removeprefix("t").astype(int), rows["n_correct"],
+                         strict=True))  # fmt: skip
+        assert found == answers_of
+    forced = hatstats.convert_logs(tmp_path, fields={"item": "doc_id"})
+    assert not any("by id" in note for note in forced.notes)
+    assert not forced.study.counts["item"].str.startswith("t").any()
+
+
+def test_ids_that_pair_nothing_or_change_nothing_leave_row_numbers(tmp_path: Path) -> None:
+    for language in ("en", "de"):
+        path = tmp_path / "org__a" / f"samples_trivia_{language}_{DAY}.jsonl"
+        samples(path, answers(20, 40), doc={"id": language})
+    study = hatstats.convert_logs(tmp_path).study
+    assert set(study.counts["item"]) == {str(i) for i in range(40)}
+
+
+def test_names_of_unknown_benchmarks_are_tested_by_the_answers_too(tmp_path: Path) -> None:
+    quiz().to_csv(tmp_path / "quiz.csv", index=False)
+    (note,) = [note for note in hatstats.convert_logs(tmp_path).notes if "paired by" in note]
+    assert "items are paired by name, and in" in note
+    assert "settings={'pair@quiz': 'no'}" in note

@@ -209,13 +209,3 @@ def test_wide_tables_may_name_their_languages_in_english(tmp_path: Path) -> None
     key = ["model", "language", "item"]
     one, other = (each.counts.set_index(key)["n_correct"] for each in (converted, study))
     assert one.sum() == other.sum() > 0
-
-
-def test_more_right_answers_than_trials_are_called_that(tmp_path: Path) -> None:
-    counts = FRAME.groupby(["model", "language", "item"], as_index=False)["correct"].sum()
-    table = counts.rename(columns={"correct": "n_correct"}).assign(n_total=40)
-    table.loc[0, "n_correct"] = 41
-    table.to_csv(tmp_path / "counts.csv", index=False)
-    left = hatstats.convert_logs(tmp_path / "counts.csv").left_out
-    assert left["reason"].tolist() == ["its right answers are no whole number from 0 to its trials"]
-    assert left["rows"].tolist() == [1]

@@ -258,3 +258,104 @@ def test_tables_of_losses_that_are_not_whole_are_refused(tmp_path: Path) -> None
     with pytest.raises(DataError, match="wrong or missing"):
         hatstats.convert_logs(tmp_path / "quiz.csv", settings={"unusable": "x"})
     assert sum(RIGHT["A"].values()) == 85
+
+
+@pytest.mark.parametrize("responses", [1, 4])
+@pytest.mark.parametrize("unusable", ["", "wrong", "missing"])
+def test_answers_that_a_filter_could_not_read_are_losses(
+    responses: int, unusable: str, tmp_path: Path
+) -> None:
+    """lm-eval scores what it could not extract as 0, and writes [invalid] in its place."""
+    lost = {"en": 0, "de": 5, "sw": 25}
+    for language, number in lost.items():
+        path = tmp_path / "org__a" / f"samples_mgsm_direct_{language}_2026-01-01T00-00-00.jsonl"
+        rows = []
+        for i in range(40):
+            gone = responses if i < number // 2 else (number % 2 if i == number // 2 else 0)
+            gone = gone if responses > 1 else int(i < number)
+            read = ["[invalid]"] * gone + ["7"] * (responses - gone)
+            rows.append({"doc_id": i, "doc": {}, "resps": [["x"] * responses],
+                         "filtered_resps": [read] if responses > 1 else read, "filter": "strict",
+                         "metrics": ["exact_match"],
+                         "exact_match": max(0, responses - gone - (i == 34 and responses > 1))
+                         / responses if i < 35 else 0.0})  # fmt: skip
+        path.parent.mkdir(exist_ok=True)
+        writers.write_lines(path, rows)
+    gone = {c: (n // 2) * responses + n % 2 if responses > 1 else n for c, n in lost.items()}
+    settings = {"unusable": unusable} if unusable else {}
+    done = hatstats.convert_logs(tmp_path, settings=settings)
+    asked = 40 * responses
+    found = {(c, n.asked, n.missing, n.wrong) for n in done.study.info.losses for c in [n.language]}
+    as_missing = unusable == "missing"
+    assert found == {
+        (c, asked, n, 0) if as_missing else (c, asked, 0, n) for c, n in gone.items() if n
+    }
+    kept = {c: asked - n * as_missing for c, n in gone.items()}
+    assert {c: n for (_, c), (_, n) in cells(done.study).items()} == kept
+    right = {c: 35 * responses - n - (responses > 1) for c, n in gone.items()}
+    assert {c: k for (_, c), (k, _) in cells(done.study).items()} == right
+    name = "missing-answers:org/a:mgsm_direct:sw"
+    (finding,) = [each for each in findings(done.study) if each.name == name]
+    assert "not missing at random" in finding.evidence
+
+
+def test_a_column_of_extracted_answers_says_what_was_not_read(tmp_path: Path) -> None:
+    frame = quiz()
+    wrong = frame.index[(frame["correct"] == 0) & (frame["language"] == "yo")][:12]
+    frame["extracted_answer"] = "42"
+    frame.loc[wrong, "extracted_answer"] = "[invalid]"
+    frame.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert cells(done.study) == truth(frame)
+    assert sum(each.wrong for each in done.study.info.losses) == 12
+    assert {each.language for each in done.study.info.losses} == {"yo"}
+    fewer = hatstats.convert_logs(tmp_path, settings={"unusable": "missing"})
+    assert cells(fewer.study) == truth(frame.drop(wrong))
+
+
+def test_a_response_without_an_answer_is_unread_in_inspect(tmp_path: Path) -> None:
+    writers.inspect_json(writers.responses(), tmp_path)
+    path = sorted(tmp_path.glob("*_sw.json"))[0]
+    log = json.loads(path.read_text())
+    for sample in log["samples"][:9]:
+        sample["scores"]["match"]["value"] = "N"
+    path.write_text(json.dumps(log))
+    (loss,) = hatstats.convert_logs(tmp_path).study.info.losses
+    assert (loss.language, loss.asked, loss.missing, loss.wrong) == ("sw", 36, 0, 9)
+
+
+def test_the_metric_that_counts_is_said_by_every_reader(tmp_path: Path) -> None:
+    rows = [{"doc_id": i, "doc": {}, "filtered_resps": [["-1", "True"]], "filter": "none",
+             "metrics": ["acc_norm", "acc"], "acc": i % 2, "acc_norm": 1.0}
+            for i in range(4)]  # fmt: skip
+    said = "the metric is acc; also there: acc_norm (settings={'metric': 'NAME'})."
+    for language in ("en", "de"):
+        folder = tmp_path / "samples" / "org__a"
+        folder.mkdir(parents=True, exist_ok=True)
+        writers.write_lines(folder / f"samples_xnli_{language}_2026-01-01T00-00-00.jsonl", rows)
+    done = hatstats.convert_logs(tmp_path / "samples")
+    assert f"xnli: {said}" in done.notes
+    assert cells(done.study)["org/a", "de"] == (2, 4)
+    other = hatstats.convert_logs(tmp_path / "samples", settings={"metric": "acc_norm"})
+    assert cells(other.study)["org/a", "de"] == (4, 4)
+    log = json.dumps({"results": {f"xnli_{c}": {"acc,none": 0.5, "acc_norm,none": 0.25}
+                                  for c in ("en", "de")},
+                      "versions": {}, "model_name": "m"})  # fmt: skip
+    (tmp_path / "results.json").write_text(log)
+    totals = hatstats.convert_logs(tmp_path / "results.json", settings={"n_trials": "100"})
+    assert f"xnli: {said}" in totals.notes
+    (tmp_path / "inspect").mkdir()
+    writers.inspect_json(writers.responses(), tmp_path / "inspect")
+    for path in (tmp_path / "inspect").glob("*.json"):
+        log = json.loads(path.read_text())
+        for sample in log["samples"]:
+            value = sample["scores"]["match"]["value"]
+            sample["scores"]["match"]["value"] = {"acc": value, "f1": 0.5}
+            sample["scores"]["judge"] = {"value": "I"}
+        path.write_text(json.dumps(log))
+    notes = hatstats.convert_logs(tmp_path / "inspect").notes
+    assert f"mgsm_direct: {said.replace('acc_norm', 'f1')}" in notes
+    assert (
+        "mgsm_direct: the scorer is match; also there: judge (settings={'scorer': 'NAME'})."
+        in notes
+    )

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 import hatstats
 from hatstats import cli
+from hatstats.errors import DataError
 from tests.logs.cases import N_ITEMS, cells, quiz, truth
 
 
@@ -132,3 +133,95 @@ def test_options_of_tables_are_refused_for_folders(tmp_path: Path) -> None:
     nowhere = run("score", tmp_path / "nowhere.csv", "--source", "en").stderr
     assert "no such file or folder" in " ".join(nowhere.split())
     assert np.isclose(truth(quiz())["A", "en"][0], 31)
+
+
+TEXT = "How much is "
+
+
+@pytest.mark.parametrize("column", ["question", "prompt", "prompt_id", "problem", "Query"])
+@pytest.mark.parametrize("extra", ["none", "repeat", "runs"])
+def test_questions_are_items_where_no_column_names_them(
+    column: str, extra: str, tmp_path: Path
+) -> None:
+    frame = quiz() if extra == "none" else repeated()
+    table = frame.rename(columns={"item": column, "run": "repeat"})
+    if extra == "runs":
+        table = table.drop(columns="repeat")
+    if column in ("question", "prompt", "problem"):
+        table[column] = TEXT + table[column] + " plus one and all the rest?"
+    if extra != "none" and column == "prompt_id":  # sixty short names may be wordings
+        table[column] = TEXT + table[column] + " plus one?"
+    table.to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert cells(done.study) == truth(frame)
+    assert done.study.data_kind == "item"
+    assert done.study.counts["item"].nunique() == N_ITEMS
+    assert (done.study.counts["prompt"] == "").all()
+    assert f"{column!r} is another for each question: taken as the item." in done.notes
+
+
+@pytest.mark.parametrize("column", ["question", "prompt"])
+def test_questions_in_each_language_pair_no_items(column: str, tmp_path: Path) -> None:
+    frame = quiz()
+    table = frame.assign(**{column: TEXT + frame["item"] + " in " + frame["language"]})
+    table.drop(columns="item").to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path, strict=True)
+    assert cells(done.study) == truth(frame)
+    assert done.study.data_kind == "aggregate"
+    assert len(done.study.counts) == 6
+    assert any("pair no items" in note for note in done.notes)
+
+
+def test_few_prompts_stay_wordings(tmp_path: Path) -> None:
+    frame = quiz()
+    frame["prompt"] = "please answer as shortly as you can, " + (frame.index % 3).astype(str)
+    frame.drop(columns="item").to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert cells(done.study) == truth(frame)
+    assert not any("taken as the item" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+@pytest.mark.parametrize("column", [True, False])
+def test_wide_accuracies_with_numbers_of_items_are_counts(
+    column: bool, scale: int, tmp_path: Path
+) -> None:
+    table = quiz().pivot_table("correct", "model", "language", aggfunc="mean") * scale
+    table = table.assign(n_trials=N_ITEMS) if column else table
+    table.to_csv(tmp_path / "quiz.csv")
+    settings = {"benchmark": "quiz"} | ({} if column else {"n_trials": str(N_ITEMS)})
+    done = hatstats.convert_logs(tmp_path, settings=settings)
+    assert cells(done.study) == {
+        key: (pytest.approx(k), n) for key, (k, n) in truth(quiz()).items()
+    }
+    assert any("de, en, yo as accuracies of one language each" in note for note in done.notes)
+
+
+def test_wide_tables_are_refused_in_their_own_words(tmp_path: Path) -> None:
+    table = quiz().pivot_table("correct", "model", "language", aggfunc="mean")
+    table.to_csv(tmp_path / "quiz.csv")
+    with pytest.raises(DataError, match=r"column 'de, en, yo'.*settings=\{'n_trials': 'N'\}"):
+        hatstats.convert_logs(tmp_path)
+    (table * N_ITEMS).round().astype(int).to_csv(tmp_path / "quiz.csv")
+    with pytest.raises(DataError, match="may be counts or per cent"):
+        hatstats.convert_logs(tmp_path, settings={"n_trials": "60"})
+
+
+def test_accuracies_with_per_cent_signs_are_read(tmp_path: Path) -> None:
+    shares = quiz().groupby(["model", "language"], as_index=False)["correct"].mean()
+    shares["accuracy"] = (shares["correct"] * 100).map(repr) + "%"
+    shares.drop(columns="correct").assign(n=60).to_csv(tmp_path / "quiz.csv", index=False)
+    study = hatstats.convert_logs(tmp_path, strict=True).study
+    assert cells(study) == {key: (pytest.approx(k), n) for key, (k, n) in truth(quiz()).items()}
+
+
+def test_columns_of_a_database_are_said_too(tmp_path: Path) -> None:
+    import duckdb
+
+    frame = quiz().rename(columns={"item": "id"})
+    with duckdb.connect(str(tmp_path / "quiz.duckdb")) as connection:
+        connection.register("given", frame)
+        connection.execute("CREATE TABLE quiz AS SELECT * FROM given")
+    done = hatstats.convert_logs(tmp_path / "quiz.duckdb")
+    assert cells(done.study) == truth(frame)
+    assert any("'id' as item" in note for note in done.notes)

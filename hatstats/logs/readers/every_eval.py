@@ -26,6 +26,7 @@ from hatstats.logs.readers.schema import (
     LeftOut,
     Note,
     Record,
+    metric_note,
     pick_score,
     text_at,
     text_of,
@@ -165,10 +166,7 @@ def _results(record: Mapping[str, Any], choices: Choices) -> Iterator[Record | L
         others = sorted(set(offered) - {chosen})
         if others:
             yield LeftOut(f"another metric than {chosen}", len(others), by_rule=True)
-            yield Note(
-                f"{benchmark}: the metric is {chosen}; also there: {', '.join(others)} "
-                "(settings={'metric': 'NAME'})."
-            )
+            yield Note(metric_note(benchmark, chosen, offered))
         names: Record = {
             "model": text_at(record, "model_info.id", "model_info.name"),
             "benchmark": benchmark,

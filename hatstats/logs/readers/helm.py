@@ -10,17 +10,16 @@ from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import Preview, Reader
 from hatstats.logs.readers.schema import (
     LANGUAGE_FIELDS,
+    METRICS,
     Choices,
     Layout,
     LeftOut,
     Note,
     Record,
     first_language,
-    pick_score,
     text_at,
     text_of,
     value_at,
-    which_metric,
 )
 
 _STATS, _STATE, _SPEC = "per_instance_stats.json", "scenario_state.json", "run_spec.json"
@@ -73,7 +72,7 @@ def _records(path: Path, choices: Choices) -> Iterator[Record | LeftOut | Note]:
     entries = []
     for entry in log.get("request_states" if is_state else "", []):
         item = text_at(entry, "instance.id", "instance_id")
-        found = _state(entry) if is_state else _stats(entry, choices)
+        found = _state(entry) if is_state else _stats(entry)
         if not isinstance(found, LeftOut):
             found = {**entry, **found, "item": f"{subject}{item}"}
         entries.append(found)
@@ -102,21 +101,19 @@ def _run(name: str, spec: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[
     return run, f"{subject}/" if subject else ""
 
 
-def _stats(entry: Mapping[str, Any], choices: Choices) -> Record | LeftOut:
-    """Mean of the score that counts, of one item and trial."""
+def _stats(entry: Mapping[str, Any]) -> dict[str, Any] | LeftOut:
+    """Mean scores of one item and trial."""
     if entry.get("perturbation"):
         return LeftOut("a perturbed copy of an item", by_rule=True)
-    offered = {
-        str(value_at(stat, "name.name")): stat
+    means = {
+        str(value_at(stat, "name.name")): float(stat["sum"]) / float(stat["count"])
         for stat in entry.get("stats", [])
         if not value_at(stat, "name.perturbation") and stat.get("count")
     }
-    if not (score := pick_score(offered, choices)):
-        return which_metric(offered)
-    return {"verdict": float(offered[score]["sum"]) / float(offered[score]["count"])}
+    return {METRICS: means}
 
 
-def _state(state: Mapping[str, Any]) -> Record | LeftOut:
+def _state(state: Mapping[str, Any]) -> dict[str, Any] | LeftOut:
     """Grade one request by exact match, as HELM's `exact_match` does."""
     if value_at(state, "instance.perturbation"):
         return LeftOut("a perturbed copy of an item", by_rule=True)

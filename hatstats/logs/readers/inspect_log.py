@@ -11,6 +11,7 @@ from hatstats.logs.readers.documents import Archive, Broken, is_archive, load_js
 from hatstats.logs.readers.reader import Preview, Reader
 from hatstats.logs.readers.schema import (
     LANGUAGE_FIELDS,
+    METRICS,
     SOURCE_FIELDS,
     Choices,
     Layout,
@@ -19,14 +20,14 @@ from hatstats.logs.readers.schema import (
     Record,
     below,
     first_language,
-    pick_score,
+    metric_note,
     text_at,
-    text_of,
     value_at,
-    which_metric,
 )
 
 _LANGUAGES = (*LANGUAGE_FIELDS, "subset", "subset_name")
+#: What scorers say where a response has no answer to grade.
+_NO_ANSWER = "N"
 #: Arguments of a task that choose items, not how they are asked.
 _SUBSETS = frozenset(
     {*_LANGUAGES, "languages", "langs", "subject", "subjects", "subsets", "shuffle"}
@@ -94,7 +95,10 @@ def _graded(
         "language": first_language(*(text_at(given, name) for name in _LANGUAGES)),
         "config": _LAYOUT.run_settings(log),
     }
-    entries: list[Any] = []
+    scored: Any = next((s for each in samples if (s := value_at(each, "scores"))), {})
+    scorer = _scorer(scored, log, choices)
+    said = metric_note(choices.task(run["task"]).benchmark, scorer, scored, "scorer")
+    entries: list[Any] = [Note(said)] if said else []
     for sample in samples:
         found = _score(sample, log, choices)
         # A retried run takes over samples of the first one, and each keeps its uuid in both logs.
@@ -102,29 +106,30 @@ def _graded(
             f"{text_at(sample, 'epoch')}/{text_at(sample, 'uuid') or text_at(log, 'eval.created')}"
         )
         left_out = isinstance(found, LeftOut) and not choices.settings.get("regrade")
-        entries.append(found if left_out else {**sample, "verdict": found, "trial": trial})
+        verdict = {METRICS if isinstance(found, Mapping) else "verdict": found}
+        entries.append(found if left_out else {**sample, **verdict, "trial": trial})
     yield from _LAYOUT.answers(run, entries, choices)
 
 
-def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> str | LeftOut:
-    """Value of the one score that counts, as text."""
+def _score(sample: Any, log: Mapping[str, Any], choices: Choices) -> object:
+    """Value of the scorer that counts, or a table of several, or why there is none."""
     scores = value_at(sample, "scores")
     if not isinstance(scores, Mapping) or not scores:
         failed = value_at(sample, "error") or value_at(sample, "completed") is False
         return "error" if failed else ""
-    declared = [text_at(each, "name") for each in value_at(log, "eval.scorers") or []]
-    wanted = choices.settings.get("scorer")
-    name = wanted or next((name for name in (*declared, *scores) if name in scores), "")
+    name = _scorer(scores, log, choices)
     score = scores.get(name)
     if score is None:
         return LeftOut(f"the sample has no scorer {name!r}")
     value = score.get("value") if isinstance(score, Mapping) else score
-    if isinstance(value, Mapping):
-        metric = pick_score(value, choices)
-        if not metric:
-            return which_metric(value)
-        value = value[metric]
-    return text_of(value)
+    return "no answer" if value == _NO_ANSWER else value
+
+
+def _scorer(scores: Mapping[str, Any], log: Mapping[str, Any], choices: Choices) -> str:
+    """The scorer that counts: the user's, else the first that the log declares."""
+    declared = [text_at(each, "name") for each in value_at(log, "eval.scorers") or []]
+    named = (name for name in (*declared, *scores) if name in scores)
+    return choices.settings.get("scorer") or next(named, "")
 
 
 INSPECT = Reader("inspect", _matches, records=_records, layout=_LAYOUT)

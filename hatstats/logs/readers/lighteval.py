@@ -13,6 +13,7 @@ from hatstats.logs.readers.schema import (
     Choices,
     Field,
     Layout,
+    metric_note,
     pick_score,
     text_at,
     value_at,
@@ -41,6 +42,7 @@ def _matches(preview: Preview) -> bool:
 def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     """Files that agree in their score are read as one."""
     groups: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    notes: dict[str, None] = {}
     for preview in previews:
         offered = [name.split(".", 1)[1] for name in preview.first if name.startswith("metric.")]
         score = pick_score(offered, choices)
@@ -48,6 +50,7 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         path = preview.named
         name = _task(path)
         task = choices.task(name)
+        notes[metric_note(task.benchmark, score, offered)] = None
         groups[REGRADED if preview.original else correct][str(preview.path)] = {
             "model": _model(path),
             "benchmark": task.benchmark,
@@ -58,7 +61,8 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         }
     return [
         Rows("json" if correct == REGRADED else "parquet", tuple(files),
-             (Field("item", _LAYOUT.item), Field("correct", (correct,))), files)
+             (Field("item", _LAYOUT.item), Field("correct", (correct,))), files,
+             notes=tuple(filter(None, notes)))
         for correct, files in groups.items()
     ]  # fmt: skip
 

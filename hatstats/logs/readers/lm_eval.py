@@ -17,6 +17,7 @@ from hatstats.logs.configuration import arguments, settings_text, what_differs
 from hatstats.logs.readers.documents import load_json
 from hatstats.logs.readers.reader import Preview, Reader, Rows
 from hatstats.logs.readers.schema import (
+    ITEM_FIELDS,
     LANGUAGE_FIELDS,
     REGRADED,
     SOURCE_FIELDS,
@@ -27,6 +28,7 @@ from hatstats.logs.readers.schema import (
     Note,
     Record,
     below,
+    metric_note,
     pick_filter,
     pick_score,
     text_at,
@@ -44,8 +46,9 @@ _NAMES = tuple(
 _OLD = re.compile(r"(?:pretrained|model|engine)(?:=|__)(?P<rest>.+)")
 #: Keys of a sample that are no scores.
 _OTHER = frozenset({"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter",
-                    "metrics", "doc_hash", "prompt_hash", "target_hash", "input",
+                    "sample_len", "metrics", "doc_hash", "prompt_hash", "target_hash", "input",
                     "submission", "idx"})  # fmt: skip
+_RESULTS = re.compile(r'"results"\s*:\s*\{')
 _MODEL_NAMES = ("pretrained", "model", "model_name", "engine", "path")
 _SEEDS = ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")
 #: Where tasks of lmms-eval keep the number of a metric that is a table.
@@ -79,7 +82,7 @@ def _is_results(preview: Preview) -> bool:
     name = preview.path.name
     named = name.startswith("results") or name.endswith("_results.json")
     named = named or '"versions"' in preview.head
-    return preview.kind == "json" and '"results"' in preview.head and named
+    return preview.kind == "json" and named and bool(_RESULTS.search(preview.head))
 
 
 def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
@@ -94,7 +97,13 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         name, date, model = _named(preview.named)
         task = choices.task(name)
         record = folders[folder].get(date, {})
-        fields, items_named = _fields(preview, task, choices)
+        asked, graded = _responses(preview)
+        offered = _scores(preview.first)
+        score = pick_score(offered, choices)
+        notes[metric_note(task.benchmark, score, offered)] = None
+        fields, items_named = _fields(preview, task, offered.get(score, "metric?"), choices)
+        if graded > 1 or isinstance(value_at(preview.first, "filtered_resps.0"), str):
+            fields += (Field("answer", ("filtered_resps",)),)  # else tables of likelihoods
         used = {path for each in fields for path in each.paths}
         for column, path in choices.fields.items():
             if path not in used:
@@ -102,7 +111,6 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
                     f"{task.benchmark}: {path!r} as {column} is not used: samples of lm-eval take "
                     "item and correct from fields that they have."
                 ] = None
-        asked, graded = _responses(preview)
         if asked > graded:
             notes[
                 f"{task.benchmark}: {asked} responses to each item are in the logs, and the first "
@@ -127,7 +135,7 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             "item_prefix": "" if items_named else task.subset,
         }
     return [
-        Rows("json", tuple(files), fields, files, repeats=graded, notes=tuple(notes))
+        Rows("json", tuple(files), fields, files, repeats=graded, notes=tuple(filter(None, notes)))
         for (fields, graded), files in groups.items()
     ]
 
@@ -144,17 +152,24 @@ def _responses(preview: Preview) -> tuple[int, int]:
     return len(asked), len(left) if isinstance(left, list) else 1
 
 
-def _fields(preview: Preview, task: Task, choices: Choices) -> tuple[tuple[Field, ...], bool]:
-    """Fields of one file, and whether its documents name their items themselves."""
+def _fields(
+    preview: Preview, task: Task, score: str, choices: Choices
+) -> tuple[tuple[Field, ...], bool]:
+    """Fields of one file, and whether its documents name their items themselves.
+
+    Where no rule says which field names an item, an id in the document is kept beside its number.
+    """
     inside = value_at(preview.first, "doc") or {}
     names = task.family.items if task.family else ()
     items_named = bool(names) and all(name in inside for name in names)
     item = Field("item", ("doc_id",))
     if items_named:
         item = Field("item", tuple(f"doc.{name}" for name in names), joined=True)
-    offered = _scores(preview.first)
-    score = offered.get(pick_score(offered, choices), "metric?")
     found = [item, Field("filter", ("filter",)), Field("correct", (score,))]
+    if not items_named and "item" not in choices.fields:
+        ids = (f"doc.{name}" for name in ITEM_FIELDS if isinstance(inside, Mapping))
+        named = [path for path in ids if isinstance(value_at(preview.first, path), str | int)]
+        found += [Field("named", tuple(named[:1]))] if named else []
     mapped = {
         column: path
         for column, path in choices.fields.items()
@@ -273,10 +288,12 @@ def _total(
         metric, _, filter_name = key.partition(",")
         if isinstance(value, int | float) and not metric.endswith("_stderr"):
             offered[metric][filter_name or "none"] = float(value)
-    metric = pick_score([name for name in offered if name != "sample_len"], choices)
+    metric = pick_score({*offered} - _OTHER, choices)
     if not metric:
         yield LeftOut(f"no score of right and wrong among {', '.join(offered) or 'none'}")
         return
+    if said := metric_note(str(names["benchmark"]), metric, {*offered} - _OTHER):
+        yield Note(said)
     chosen = pick_filter(offered[metric], choices)
     share = offered[metric].get(chosen)
     if share is None:

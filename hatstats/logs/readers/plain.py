@@ -27,6 +27,7 @@ _FIRST = {
     "source_language": ("source_language",),
     "wording": ("prompt", "prompt_id"),
     "filter": ("filter",),
+    "answer": ("extracted_answer", "parsed_answer", "filtered_resps"),
 }
 #: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
 _ALSO = {"prompt": ("repeat",), "correct": ("accuracy",), "wording": ("prompt",)}
@@ -48,6 +49,9 @@ ALIASES["prompt"] += tuple(name for name in OTHER_NAMES["repeat"][1] if name != 
 #: What notes call a column of a response.
 _ROLES = {"prompt": "trial", "correct": "score", "share": "accuracy", "config": "setting"}
 _NEEDED = ("model", "language")  # a benchmark without a name is called one
+#: Columns that may hold the questions, or their numbers, where no column names the items.
+_QUESTIONS = ("question", "question_text", "problem", "query", "instance", "uid", "task_id",
+              "prompt_text", "input", "idx", "index")  # fmt: skip
 #: Kind of a previewed file, and how a database reads it.
 _Names = tuple[str, ...]
 _KINDS: dict[str, Kind] = {"jsonl": "json", "csv": "csv", "parquet": "parquet",
@@ -79,9 +83,8 @@ def _rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     for (kind, header, delimiter, fields, wide), group in groups.items():
         files = tuple(str(preview.path) for preview in group)
         for part in [(file,) for file in files] if kind == "arrow" else [files]:
-            notes = (_columns_note(fields, group[0], choices),)
             rows = Rows(_KINDS[kind], part, fields, {}, delimiter, header, group[0].root)
-            found.append(replace(rows, notes=notes, wide=wide))
+            found.append(replace(rows, wide=wide, columns=tuple(group[0].first)))
     return found
 
 
@@ -95,10 +98,21 @@ def wide_columns(columns: Collection[str], choices: Choices) -> _Names:
     return found if len({standard_tag(name) for name in found}) > 1 else ()
 
 
-def _columns_note(fields: tuple[Field, ...], preview: Preview, choices: Choices) -> str:
+def question_columns(rows: Rows, choices: Choices) -> _Names:
+    """Columns of a table without items that may hold the questions, the likeliest first."""
+    found = {each.column: each.paths[0] for each in rows.fields}
+    if "item" in {*found, *choices.fields, *choices.settings} or not {"correct"} & {*found}:
+        return ()
+    taken = {path for column, path in found.items() if column not in ("wording", "prompt")}
+    named = {plain_name(name): name for name in rows.columns if name not in taken}
+    wording = [found["wording"]] if "wording" in found and "prompt" not in choices.fields else []
+    return tuple(dict.fromkeys([*(named[name] for name in _QUESTIONS if name in named), *wording]))
+
+
+def columns_note(rows: Rows, choices: Choices) -> str:
     """Say which columns of a table stand for what, and which are not used."""
+    fields, wide = rows.fields, rows.wide
     used = dict.fromkeys(path for each in fields for path in each.paths)
-    wide = [name for name in preview.first if WIDE_VALUE in used and is_sure_tag(name)]
     roles: dict[str, list[str]] = {path: [] for path in used}
     for each in fields:
         for path in each.paths:
@@ -108,7 +122,8 @@ def _columns_note(fields: tuple[Field, ...], preview: Preview, choices: Choices)
         for path, names in roles.items()
         if path not in (WIDE_LANGUAGE, WIDE_VALUE)
     ]
-    said += [f"{', '.join(wide)} as scores of one language each"] if wide else []
+    what = "accuracies" if any(each.column == "share" for each in fields) else "scores"
+    said += [f"{', '.join(wide)} as {what} of one language each"] if wide else []
     recorded = any(each.column == "n_trials" for each in fields)
     said += [
         f"{name} is {value!r}{' (not used: the table has its own)' if own else ''}"
@@ -118,7 +133,7 @@ def _columns_note(fields: tuple[Field, ...], preview: Preview, choices: Choices)
     ]
     others = [
         name
-        for name in preview.first
+        for name in rows.columns
         if name not in (*used, *wide) and name.split(".")[0] not in used
     ]
     unused = f" Not used: {', '.join(map(repr, others[:12]))}" if others else ""
@@ -191,6 +206,8 @@ def find_fields(
     unused = set() if "share" in have else {"n_correct", "n_trials"} - set(choices.fields)
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
         unused = {"correct"}
+    if "correct" not in have - unused:
+        unused |= {"answer"}
     found = [each for each in found if each.column not in unused]
     return tuple(found)
 
@@ -200,12 +217,14 @@ def _share(field: Field, have: set[str], columns: Collection[str], choices: Choi
 
     A number beside the score of a single answer is no number of trials, unless it says so.
     """
-    averaged = plain_name(field.paths[0]) in {"accuracy", *OTHER_NAMES["accuracy"][0]}
+    names = {"accuracy", *OTHER_NAMES["accuracy"][0], WIDE_VALUE}
+    averaged = plain_name(field.paths[0]) in names
     said = "n_trials" in columns or "n_trials" in choices.fields
     several = "n_trials" in have and (said or "item" not in have)
     if field.column != "correct" or not averaged or not several or "n_correct" in have:
         return field
-    return field if "correct" in choices.fields else Field("share", field.paths)
+    mapped = "correct" in choices.fields and field.paths != (WIDE_VALUE,)
+    return field if mapped else Field("share", field.paths)
 
 
 def _trials(found: list[Field], named: Mapping[str, str], choices: Choices) -> list[Field]:

@@ -30,7 +30,8 @@ class Rows:
     CSV, `delimiter` and `header` (all columns in order); `root` is the folder below which
     partitions (``model=.../``) are named, empty without. `documents` marks a file of ours with
     what was read from documents. Each score is the mean of `repeats` answers; `notes` say what was
-    assumed; `wide` are columns that hold one language each, under its name.
+    assumed; `wide` are columns that hold one language each, under its name; `columns` are all that
+    a plain table has.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Rows:
     repeats: int = 1
     notes: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

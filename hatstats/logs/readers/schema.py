@@ -38,6 +38,8 @@ RIGHT, WRONG = (frozenset().union(*words) for words in zip(*ANSWER_WORDS, strict
 LANGUAGE_FIELDS = ("language", "lang", "locale", "target_language")
 SOURCE_FIELDS = ("source_language", "original_lang", "original_language")
 ITEM_FIELDS = ("item", "item_id", "id", "question_id", "problem_id", "doc_id", "idx")
+#: Where an entry has several scores by name, and how many others a note names.
+METRICS, _SHOWN = "hatstats_metrics", 6
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 Paths = tuple[str, ...]
 
@@ -168,9 +170,9 @@ class Layout:
         """Records of the answers of a run.
 
         `run` says of all of them `model`, `task` (the name that says benchmark and language) or
-        `benchmark` and `language`, `prompt` and `config`; entries say more, and come first. Names
-        of items lose the language in them, and where there are none, items are numbered language
-        by language.
+        `benchmark` and `language`, `prompt` and `config`; entries say more, and come first; where
+        one has several scores in a table `METRICS`, one of them is its verdict. Names of items lose
+        the language in them, and where there are none, items are numbered language by language.
         """
         how = choices.settings.get("regrade", "")
         known = {name: text_of(value) for name, value in run.items()}
@@ -179,10 +181,17 @@ class Layout:
         found: list[Record | LeftOut | Note] = []
         names: dict[str, dict[str, None]] = defaultdict(dict)
         unused = dict(choices.fields)
+        said: dict[str, None] = {}
         for entry in entries:
             if isinstance(entry, LeftOut | Note):
                 found.append(entry)
                 continue
+            if (offered := entry.get(METRICS)) is not None and not how:
+                if not (score := pick_score(offered, choices)):
+                    found.append(which_metric(offered))
+                    continue
+                entry = {**entry, "verdict": text_of(offered[score])}
+                said[metric_note(known["benchmark"], score, offered)] = None
             mapped = {n: (path,) for n, path in choices.fields.items() if text_at(entry, path)}
             unused = {n: path for n, path in unused.items() if n not in mapped}
             own = {name: mapped.get(name) or getattr(self, name) for name in _COLUMNS}
@@ -196,8 +205,9 @@ class Layout:
             if how:
                 record["correct"] = text_of(self.share(entry, how))
             found.append({**record, "language": language, "item": item})
-        found += [Note(f"{known['benchmark']}: {path!r} as {name} is in no answer: not used.")
-                  for name, path in unused.items()]  # fmt: skip
+        for name, path in unused.items():
+            said[f"{known['benchmark']}: {path!r} as {name} is in no answer: not used."] = None
+        found += [Note(text) for text in said if text]
         short = {language: dict(zip(ids, common_ids([*ids], language), strict=True))
                  for language, ids in names.items()}  # fmt: skip
         for each in found:
@@ -255,6 +265,18 @@ def pick_score(offered: Iterable[str], choices: Choices) -> str:
         return wanted if wanted in names else ""
     ranked = [name for name in PREFERRED if name in names]
     return ranked[0] if ranked else names[0] if len(names) == 1 else ""
+
+
+def metric_note(benchmark: str, chosen: str, offered: Iterable[str], kind: str = "metric") -> str:
+    """The sentence that says which of several metrics counts; empty where there is no choice."""
+    others = sorted({*offered} - {chosen}, key=lambda name: (name not in PREFERRED, name))
+    if chosen == REGRADED or not (chosen and others):
+        return ""
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return (
+        f"{benchmark}: the {kind} is {chosen}; also there: {', '.join(others[:_SHOWN])}{more} "
+        f"(settings={{{kind!r}: 'NAME'}})."
+    )
 
 
 def pick_filter(offered: Iterable[str], choices: Choices) -> str:
