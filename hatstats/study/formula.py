@@ -30,8 +30,8 @@ _SPLINES = frozenset({"bs", "cr", "cs", "cc", "poly"})
 _CODINGS = frozenset({"Treatment", "Sum", "Helmert", "Diff", "Poly"})
 #: Every call that a formula may make.
 CALLS = _SPLINES | _CODINGS | {
-    "C", "ordinal", "log", "log2", "log10", "exp", "exp2", "exp10", "sqrt", "center", "scale",
-    "standardize", "I", "between", "within", "filled", "missing",
+    "C", "log", "log2", "log10", "exp", "exp2", "exp10", "sqrt", "center", "scale",
+    "standardize", "I", "between", "within",
 }  # fmt: skip
 #: Keywords of these calls that hold numbers, text or lists of them.
 _KEYWORDS = frozenset({
@@ -165,7 +165,7 @@ def _check_expression(
             several = name in _SPLINES or name == "C"
             known = all(each.arg in _KEYWORDS for each in keywords)
             if known and not (several and inner):
-                labels = labels or name in _CODINGS or name in ("C", "ordinal")
+                labels = labels or name in _CODINGS or name == "C"
                 if name in _SPLINES:
                     _check_degrees(args[1:], keywords, formula)
                 return check(*args, *(each.value for each in keywords))

@@ -1,21 +1,17 @@
 """Design matrix over models from the table of models and a formula.
 
 Beside the functions of formulaic, ``within(x)`` and ``between(x)`` split a covariate into the mean
-of its family and the deviation from it; ``ordinal(x, "small", "medium", "large")`` codes ordered
-labels as 0, 1, 2. ``filled(x)`` replaces missing values by the mean of the others, and
-``missing(x)`` indicates them: together they keep models of undisclosed size in a trend over time.
+of its family and the deviation from it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import SimpleFormula
 from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
@@ -35,39 +31,6 @@ from hatstats.study.formula import (
 
 Value = float | str
 
-#: Functions that accept missing values and return none.
-TOLERANT = ("filled", "missing")
-
-
-def ordinal(labels: pd.Series, *levels: str) -> pd.Series:
-    """Ranks 0, 1, ... of ordered labels; a missing label stays missing.
-
-    A DataError without levels, or for a label that is not among them.
-    """
-    if len(levels) < 2:
-        raise DataError(
-            "ordinal() needs its levels in order",
-            column="formula",
-            hint='write ordinal(size_class, "small", "medium", "large").',
-        )
-    rank = {level: float(index) for index, level in enumerate(levels)}
-    message = "a label is not among the levels of ordinal()"
-    for label in labels.dropna():
-        member(str(labels.name), label, levels, message, "the levels given are")
-    return labels.map(rank).astype(float)
-
-
-def filled(values: Any) -> Floats:
-    """Values with the mean of the others where missing."""
-    x = np.asarray(values, dtype=float)
-    present = np.isfinite(x)
-    return np.where(present, x, x[present].mean() if present.any() else np.nan)
-
-
-def missing(values: Any) -> Floats:
-    """1 where a value is missing, else 0."""
-    return (~np.isfinite(np.asarray(values, dtype=float))).astype(float)
-
 
 def functions(clusters: NDArray[Any]) -> dict[str, Callable[..., Any]]:
     """Functions that a formula may use, for rows in these clusters (M,)."""
@@ -79,14 +42,7 @@ def functions(clusters: NDArray[Any]) -> dict[str, Callable[..., Any]]:
     def within(values: Any) -> Floats:
         return np.asarray(values, dtype=float) - between(values)
 
-    return {
-        **FUNCTIONS,
-        "between": between,
-        "within": within,
-        "ordinal": ordinal,
-        "filled": filled,
-        "missing": missing,
-    }
+    return {**FUNCTIONS, "between": between, "within": within}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,13 +99,6 @@ class Design:
             member("formula", name, numeric, message, "the covariates are")
 
 
-def _tolerated(parsed: SimpleFormula, name: str) -> bool:
-    """Whether a variable occurs only inside functions that accept missing values."""
-    inside = rf"\b(?:{'|'.join(TOLERANT)})\([^()]*(?:\([^()]*\)[^()]*)*\)"
-    bare = re.sub(inside, "", " + ".join(str(term) for term in parsed))
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.(])", bare) is None
-
-
 def build_design(
     models: pd.DataFrame, formula: str, labels: Sequence[str], *, trusted: bool = False
 ) -> Design:
@@ -165,15 +114,12 @@ def build_design(
     frame = with_release_year(models)
     parsed = parse_formula(formula, frame, trusted=trusted)
     needed = required_columns(parsed, frame, formula, functions(np.zeros(0)))
-    complete = [name for name in needed if not _tolerated(parsed, name)]
-    has_all = (
-        frame[complete].notna().all(axis=1) if complete else pd.Series(True, index=frame.index)
-    )
+    has_all = frame[needed].notna().all(axis=1)
     kept = frame[has_all].reset_index(drop=True)
     clusters = np.array(labels, dtype=np.str_)[has_all.to_numpy(dtype=bool)]
     left_out = tuple(str(name) for name in frame.loc[~has_all, "model"])
     if kept.empty:
-        raise no_values(complete)
+        raise no_values(needed)
     table = evaluate_formula(parsed, kept, formula, functions(clusters))
     spec = table.model_spec
     terms = [str(name) for name in table.columns if str(name) != "Intercept"]

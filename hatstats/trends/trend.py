@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.inference.reml.meta_regression import RemlFit, joint_chi2
+from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member
@@ -349,26 +349,8 @@ class TrendFit(LabelledEstimates):
         estimate, low, high = (self.surface.accuracy(row, float(shift))[0] for shift in shifts)
         return Prediction(estimate, error, df, low, high, conf_level, self.method)
 
-    def joint_test(self) -> pd.DataFrame:
-        """Joint test of all covariates: Q_M on chi-square, and the cluster-robust F test.
-
-        Returns
-        -------
-        DataFrame
-            `method, statistic, df_num, df_denom, p_value, reason`.
-        """
-        columns = [self.terms.index(term) for term in self.design.terms]
-        contrasts = np.eye(len(self.terms))[columns]
-        tests = {
-            "Q_M (chi-square)": joint_chi2(self.reml, columns),
-            f"F ({self.robust.kind}, Hotelling)": self.robust.wald(self.estimates, contrasts),
-        }
-        return ResultFrame([{"method": name, **asdict(test)} for name, test in tests.items()])
-
     def glance(self) -> pd.DataFrame:
-        """One row: models, clusters, variance components, heterogeneity and tests."""
-        spread = asdict(self.reml.heterogeneity())
-        wald, robust = self.joint_test().to_dict("records")
+        """One row: models, clusters, variance components and log-likelihood."""
         facts: dict[str, object] = {
             "formula": self.formula,
             "vcov": self.vcov,
@@ -377,12 +359,7 @@ class TrendFit(LabelledEstimates):
             "n_left_out": len(self.left_out),
         }
         facts |= {f"variance_{name}": value for name, value in self.components.items()}
-        facts |= {"log_likelihood": self.reml.loglik, "q": spread["q"], "q_df": spread["df"]}
-        facts |= {"q_p_value": spread["p_value"], "i_squared": spread["i2"]}
-        facts |= {"q_m": wald["statistic"], "q_m_df": wald["df_num"]}
-        facts |= {"q_m_p_value": wald["p_value"], "f": robust["statistic"]}
-        facts |= {f"f_{name}": robust[name] for name in ("df_num", "df_denom", "p_value")}
-        return ResultFrame([{**facts, "p_floor": self.p_floor}])
+        return ResultFrame([facts | {"log_likelihood": self.reml.loglik, "p_floor": self.p_floor}])
 
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""

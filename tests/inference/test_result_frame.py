@@ -36,7 +36,6 @@ def results() -> dict[str, pd.DataFrame]:
         "suspicious": hs.suspicious_cells(study, threshold=0.1, min_drop=1e-9),
         "verdicts": verdicts.tidy(),
         "without": hs.leave_one_out(trend),
-        "joint": trend.joint_test(),
         "points": profile.points(),
         "curve": profile.curve(),
         "overlap": scores.overlap,

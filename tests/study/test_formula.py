@@ -34,8 +34,7 @@ ALLOWED = [
     "(a + b + kind)**2 - a:b", "log10(a)", "log(`my column`) + `my column`", "exp(a / 1e4)",
     "bs(a, df=4)", "bs(a, knots=[5, 9])", "cr(a, df=3)", "poly(a, 2)", "poly(a, degree=2)",
     "scale(a)", "center(a)", "C(kind)", "C(kind, Treatment('y'))", "C(kind, levels=['y', 'x'])",
-    "ordinal(size_class, 'small', 'large')", "within(a) + between(a)", "I(2 * a)", "I(a**-2)",
-    "filled(log10(a)) + missing(a)",
+    "within(a) + between(a)", "I(2 * a)", "I(a**-2)",
 ]  # fmt: skip
 #: Each is a kind of what no formula may have.
 REFUSED = {

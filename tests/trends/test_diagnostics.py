@@ -161,37 +161,6 @@ def test_prediction_interval_holds_new_models_coverage() -> None:
 # --- covariates ---------------------------------------------------------------------------------
 
 
-def test_ordinal_size_against_its_ranks() -> None:
-    labels = np.array(["small", "medium", "large"])[FAMILY % 3]
-    rank = (FAMILY % 3).astype(float)
-    scores = some_scores(2, size_class=labels, rank=rank)
-    formula = 'ordinal(size_class, "small", "medium", "large")'
-    first, second = fit_trend(scores, formula), fit_trend(scores, "rank")
-    np.testing.assert_allclose(first.estimates, second.estimates)
-    with pytest.raises(DataError, match="not among the levels"):
-        fit_trend(scores, 'ordinal(size_class, "small", "large")')
-    with pytest.raises(DataError, match="levels in order"):
-        fit_trend(scores, "ordinal(size_class)")
-
-
-def test_filled_keeps_models_of_unknown_size() -> None:
-    scores = some_scores(2)
-    table = scores.covariates.copy()
-    table.loc[[1, 7, 12], "params_total"] = np.nan
-    some = scores_of(table, scores.estimates, scores.covariance)
-    out = fit_trend(some, FORMULA)
-    filled = fit_trend(some, f"filled({SIZE}) + missing(params_total) + release_year")
-    assert (out.nobs, filled.nobs) == (17, 20)
-    assert out.left_out == ("m01", "m07", "m12")
-    assert filled.left_out == ()
-    x = filled.design.matrix
-    known = np.log10(table["params_total"].dropna())
-    np.testing.assert_allclose(x[[1, 7, 12], 0], known.mean())
-    assert x[:, 1].sum() == 3
-    # At a given size nothing is missing.
-    np.testing.assert_allclose(filled.design.mean_row({"params_total": 1e9})[:2], [9.0, 0.0])
-
-
 def test_splines_and_categories_of_formulaic() -> None:
     scores = some_scores(4, kind=np.where(FAMILY < 2, "open", "closed"))
     spline = fit_trend(scores, "bs(release_year, df=4)")

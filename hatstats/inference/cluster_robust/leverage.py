@@ -16,6 +16,8 @@ import numpy as np
 
 from hatstats.inference.arrays import Floats, Ints
 
+_ESTIMABLE = 1e-8
+
 
 def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
     """Share of each cluster in the information on each coefficient, (G, k); columns sum to 1.
@@ -55,3 +57,23 @@ def partial_r_squared(y: Floats, X: Floats) -> Floats:
         without - full, without, out=np.full(without.shape, np.nan), where=without > 0.0
     )
     return share
+
+
+def sole_clusters(X: Floats, codes: Ints, contrasts: Floats) -> Ints:
+    """First cluster without which each contrast could not be estimated, -1 if there is none.
+
+    `X` (n, k) has full column rank, `codes` (n,) are the clusters and `contrasts` is (q, k); the
+    result is (q,).
+    """
+    scale = np.linalg.norm(X, axis=0)
+    scaled = contrasts / scale  # the same contrasts for columns of unit length
+    lengths = np.linalg.norm(scaled, axis=1)
+    sole = np.full(len(contrasts), -1, dtype=np.intp)
+    for cluster in reversed(range(int(codes.max()) + 1)):
+        # The QR triangle has the row space of the other rows, and is at most k x k.
+        triangle = np.linalg.qr(X[codes != cluster] / scale, mode="r")
+        _, singular, vt = np.linalg.svd(triangle, full_matrices=True)
+        rank = int((singular > _ESTIMABLE * singular[0]).sum())
+        lost = np.linalg.norm(scaled @ vt[rank:].T, axis=1) > _ESTIMABLE * lengths
+        sole[lost] = cluster
+    return sole

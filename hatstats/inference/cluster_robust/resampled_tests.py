@@ -42,7 +42,7 @@ import numpy as np
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.cluster_robust.satterthwaite import sole_clusters
+from hatstats.inference.cluster_robust.leverage import sole_clusters
 from hatstats.inference.intervals import check_level
 from hatstats.inference.validation import (
     cluster_codes,

@@ -44,13 +44,7 @@ from scipy.sparse import linalg as linalg_sparse
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.cluster_robust.satterthwaite import (
-    WaldTest,
-    cluster_covariances,
-    hotelling_df,
-    hotelling_test,
-    sole_clusters,
-)
+from hatstats.inference.cluster_robust.leverage import sole_clusters
 from hatstats.inference.validation import (
     cluster_codes,
     design_matrix,
@@ -106,15 +100,11 @@ class ClusterRobust:
         depends on one cluster alone (see `sole_cluster`) or has no variance.
         """
         contrasts = self._contrasts(L)
-        sole = self.sole_cluster(contrasts)
-        return np.array(
-            [
-                np.nan
-                if cluster >= 0
-                else hotelling_df(self._covariances(c[None]), np.array([[c @ self.between @ c]]))
-                for c, cluster in zip(contrasts, sole, strict=True)
-            ]
-        )
+        P = self._covariances(contrasts)
+        known = np.einsum("qp,pr,qr->q", contrasts, self.between, contrasts)
+        mean, square = np.einsum("qgg->q", P) + known, (P**2).sum(axis=(1, 2))
+        found = (self.sole_cluster(contrasts) < 0) & (square > 0.0)
+        return np.divide(mean**2, square, out=np.full(len(contrasts), np.nan), where=found)
 
     def df(self, L: Any) -> Floats:
         """Degrees of freedom of contrasts by the default of this kind, shape (q,).
@@ -152,41 +142,16 @@ class ClusterRobust:
         ``P_gg / tr P``, in the order of ``labels``; rows add up to 1. Equal shares of G clusters
         go with about G - 1 degrees of freedom, one share near 1 with about one.
         """
-        blocks = self._covariances(self._contrasts(L))
-        own = np.einsum("ssgg->sg", blocks)
+        own = np.einsum("qgg->qg", self._covariances(self._contrasts(L)))
         total = own.sum(axis=1, keepdims=True)
         result: Floats = np.divide(own, total, out=np.full(own.shape, np.nan), where=total > 0)
         return result
 
-    def wald(self, params: Any, L: Any, *, null: Any = 0.0) -> WaldTest:
-        """Joint test of ``L b = null`` by the approximate Hotelling distribution ("HTZ").
-
-        `params` (k,) are the coefficients, rows of `L` linearly independent. As clubSandwich's
-        ``Wald_test``; NaN with a reason where a contrast depends on one cluster alone or the
-        clusters are too few for so many contrasts.
-        """
-        contrasts = self._contrasts(L)
-        count = len(contrasts)
-        if np.linalg.matrix_rank(contrasts) < count:
-            raise DataError("the contrasts of a joint test depend on each other")
-        reason = next((text for text in self.reasons(contrasts) if text), "")
-        known = contrasts @ self.between @ contrasts.T
-        nu = hotelling_df(self._covariances(contrasts), known)
-        distance = contrasts @ np.asarray(params, dtype=np.float64) - null
-        cov = contrasts @ self.cov @ contrasts.T
-        if not reason and count >= self.n_clusters:
-            reason = f"{self.n_clusters} clusters are too few for a joint test of {count} contrasts"
-        if not reason and np.linalg.matrix_rank(cov, hermitian=True) < count:
-            reason = f"the {self.n_clusters} clusters show no variance in some of the contrasts"
-        if reason:
-            return WaldTest(np.nan, count, np.nan, np.nan, reason)
-        return hotelling_test(float(distance @ np.linalg.solve(cov, distance)), count, nu)
-
     def _covariances(self, contrasts: Floats) -> Floats:
-        """Covariances of the cluster terms of contrasts (q, k), shape (q, q, G, G)."""
-        return cluster_covariances(
-            contrasts @ self.loadings, self.residual_cov, self.codes, self.n_clusters
-        )
+        """Covariances between the clusters' terms of each contrast (q, k), shape (q, G, G)."""
+        member = self.codes == np.arange(self.n_clusters)[:, None]
+        split = (contrasts @ self.loadings)[:, None, :] * member
+        return np.asarray(split @ self.residual_cov @ split.transpose(0, 2, 1), dtype=float)
 
     def _contrasts(self, L: Any) -> Floats:
         """Checked contrasts, (q, k)."""

@@ -157,12 +157,6 @@ def inverse(factor: Factor) -> Floats:
     return result
 
 
-def projection(factor: Factor) -> Floats:
-    """``P`` of the module's formula, shape (n, n)."""
-    tail = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
-    return np.asarray(inverse(factor) - tail @ tail.T, dtype=float)
-
-
 def marginal(problem: Problem, tau2: Floats) -> tuple[Floats, ...]:
     """``S`` at the given components, block by block."""
     parts = []

@@ -14,7 +14,6 @@ Inference from its variance components, with ``C = (X'S^-1 X)^-1`` at the estima
 - Satterthwaite: ``df = 2 (c'Cc)^2 / (g'A g)``, ``g`` the slope of ``c'Cc`` in the components and
   ``A`` the inverse of their observed information; components at zero count as known.
 - Knapp-Hartung: ``C`` times ``s^2 = e'S^-1 e / (n - k)``, Student's t with ``n - k``.
-- Q_M, the Wald statistic of several coefficients, on chi-square.
 
 They are valid where the variance model is and its components are estimated well, which takes more
 groups than a few families; `hatstats.inference.cluster_robust.sandwich` needs neither.
@@ -22,7 +21,6 @@ groups than a few families; `hatstats.inference.cluster_robust.sandwich` needs n
 Sources
 -------
 Viechtbauer (2010), Journal of Statistical Software 36(3).
-Higgins and Thompson (2002), Statistics in Medicine 21, 1539-1558 (I2, H2).
 Satterthwaite (1946), Biometrics Bulletin 2, 110-114; Fai and Cornelius (1996), Journal of
 Statistical Computation and Simulation 54, 363-378 (the form used here, as in lmerTest).
 Knapp and Hartung (2003), Statistics in Medicine 22, 2693-2710.
@@ -35,11 +33,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg, special
+from scipy import linalg
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.cluster_robust.satterthwaite import WaldTest
 from hatstats.inference.reml import likelihood as reml
 from hatstats.inference.validation import (
     design_matrix,
@@ -50,21 +47,6 @@ from hatstats.inference.validation import (
     null_rows,
     symmetric_matrix,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Heterogeneity:
-    """How much the rows differ beyond their sampling errors.
-
-    `q` is Cochran's Q_E, the weighted residual sum of squares of the fixed-effect fit (weights
-    ``V^-1``; NaN when ``V`` is singular), with `df` rows less coefficients and its upper chi-square
-    tail `p_value`; `i2` is the share of the total variance that is heterogeneity, in per cent.
-    """
-
-    q: float
-    df: int
-    p_value: float
-    i2: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,29 +71,6 @@ class RemlFit:
     residuals: Floats
     marginal: Floats
     weights: Floats
-
-    def heterogeneity(self) -> Heterogeneity:
-        """Q_E with its test, and I2.
-
-        ``I2 = 100 * sum(tau^2) / (sum(tau^2) + v)`` with the typical sampling variance
-        ``v = (n - k) / trace(P)``, ``P`` that of the likelihood with ``V`` for ``S``. With one
-        random effect per row and diagonal ``V`` these are the numbers of metafor's ``rma``; with
-        several groupings the sum of the components takes the place of tau^2.
-        """
-        n, k = self.X.shape
-        df = n - k
-        if df == 0:
-            return Heterogeneity(0.0, 0, np.nan, np.nan)
-        rows = reml.make_problem(self.y, self.X, self.V, ())
-        try:
-            factor = reml.factorise(rows.V, rows.blocks, rows.y, rows.X)
-        except linalg.LinAlgError:
-            # A combination of rows is known without error: Q_E divides by zero.
-            return Heterogeneity(np.nan, df, np.nan, np.nan)
-        q = float(factor.whitened @ factor.whitened)
-        typical = df / float(np.trace(reml.projection(factor)))
-        tau2 = float(self.variance_components.sum())
-        return Heterogeneity(q, df, float(special.chdtrc(df, q)), 100.0 * tau2 / (tau2 + typical))
 
 
 def fit_reml(
@@ -254,11 +213,3 @@ def knapp_hartung(fit: RemlFit) -> tuple[Floats, float]:
         return np.full((k, k), np.nan), np.nan
     scale = float(fit.residuals @ fit.weights @ fit.residuals) / (n - k)
     return scale * fit.cov, float(n - k)
-
-
-def joint_chi2(fit: RemlFit, columns: list[int]) -> WaldTest:
-    """Q_M: coefficients of some columns are all zero, on chi-square, as metafor prints it."""
-    b = fit.params[columns]
-    statistic = float(b @ np.linalg.solve(fit.cov[np.ix_(columns, columns)], b))
-    count = len(columns)
-    return WaldTest(statistic, count, np.inf, float(special.chdtrc(count, statistic)))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from hatstats.inference.cluster_robust.sandwich import Kind, cluster_robust
-from hatstats.inference.cluster_robust.satterthwaite import hotelling_df
 
 FloatArray = NDArray[np.float64]
 FAMILY = np.repeat(np.arange(6), [6, 5, 3, 3, 2, 1])
@@ -96,50 +95,6 @@ def test_covariance_and_df_against_naive(
         Q = np.sum([np.outer(contrast @ R, contrast @ R) for R in roots], axis=0)
         expected = np.trace(Q @ T) ** 2 / np.trace(Q @ T @ Q @ T)
         assert df == pytest.approx(expected, rel=1e-8)
-
-
-@settings(max_examples=25)
-@given(**{**sizes, "k": st.integers(2, 3)})
-def test_joint_test_against_naive(seed: int, groups: int, k: int, gls: bool, kind: Kind) -> None:
-    y, X, W, T, codes = small_data(seed, groups, k, gls)
-    params = linalg.solve(X.T @ W @ X, X.T @ W @ y)
-    found = cluster_robust(X, y - X @ params, W, T, codes, kind=kind)
-    roots = naive_roots(X, W, T, codes, kind)
-    C = np.eye(k)[:2] + 0.3
-    omega = np.sum([C @ R @ T @ R.T @ C.T for R in roots], axis=0)
-    root = power(omega, -0.5) @ C
-    total = 0.0
-    for s in range(2):
-        for t in range(2):  # variance of each entry of the standardised covariance
-            Q = np.sum([np.outer(root[s] @ R, root[t] @ R) for R in roots], axis=0)
-            Q = (Q + Q.T) / 2
-            total += 2 * np.trace(Q @ T @ Q @ T)
-    nu = 6 / total
-    test = found.wald(params, C, null=[0.1, -0.1])
-    if nu <= 1:
-        assert test.reason
-        return
-    distance = C @ params - [0.1, -0.1]
-    cov = np.sum([np.outer(C @ R @ y, C @ R @ y) for R in roots], axis=0)
-    F = (nu - 1) / (2 * nu) * distance @ linalg.inv(cov) @ distance
-    assert test.statistic == pytest.approx(F, rel=1e-6)
-    assert test.df_denom == pytest.approx(nu - 1, rel=1e-7)
-    assert test.p_value == pytest.approx(stats.f.sf(F, 2, nu - 1), rel=1e-6)
-
-
-def test_joint_test_of_one_contrast_is_the_t_test_against_theory() -> None:
-    y, X, W, T, codes = small_data(3, 6, 2, True)
-    params = linalg.solve(X.T @ W @ X, X.T @ W @ y)
-    found = cluster_robust(X, y - X @ params, W, T, codes)
-    test, df = found.wald(params, [0.0, 1.0]), found.satterthwaite([0.0, 1.0])[0]
-    t = params[1] / np.sqrt(found.cov[1, 1])
-    assert test.df_denom == pytest.approx(df)
-    assert test.statistic == pytest.approx(t**2)
-    assert test.p_value == pytest.approx(2 * stats.t.sf(abs(t), df))
-
-
-def test_covariance_without_any_variance_degenerate() -> None:
-    assert np.isnan(hotelling_df(np.zeros((2, 2, 3, 3)), np.zeros((2, 2))))
 
 
 def test_size_of_the_slope_test_coverage() -> None:
