@@ -13,9 +13,8 @@ import pandas as pd
 from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import Contrast, LabelledEstimates, indented
 from hatstats.inference.resampling.bootstrap import bca_limits, percentile_limits
-from hatstats.inference.result_frame import Printed
 from hatstats.inference.simultaneous import PairTests
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import difference
 from hatstats.scores.ranks import rank_table
@@ -24,7 +23,7 @@ IntervalKind = Literal["percentile", "bca"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class BootstrapScores(Printed, LabelledEstimates):
+class BootstrapScores(LabelledEstimates):
     """Draws (B, M) of the HAT scores of M models, paired over models.
 
     `estimates` are from all data, `params`, `bse` and `cov` by model; standard errors are those of
@@ -69,11 +68,6 @@ class BootstrapScores(Printed, LabelledEstimates):
     def covariance(self) -> Floats:
         """Covariance of the scores over draws, shape (M, M)."""
         return np.atleast_2d(np.cov(self.draws, rowvar=False)) * self.scale**2
-
-    @property
-    def std_errors(self) -> Floats:
-        """Standard errors, shape (M,)."""
-        return standard_errors(self.covariance)
 
     def conf_int(self, conf_level: float = 0.95, *, interval: IntervalKind = "bca") -> pd.DataFrame:
         """Confidence limits by model, as `limits` gives them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
@@ -13,15 +12,15 @@ import pandas as pd
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import percent
-from hatstats.inference.result_frame import ResultFrame, html_list, p_words
-from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS
+from hatstats.inference.result_frame import Printed, ResultFrame, p_words
+from hatstats.inference.tidy import IDENTIFIERS, TIDY_COLUMNS, standard_errors
 
 
-class LabelledEstimates:
+class LabelledEstimates(Printed):
     """Labelled views of k estimates.
 
     A subclass has the names `labels`, and as arrays the `estimates` (k,), their `covariance`
-    (k, k), `std_errors` (k,) and `limits(conf_level)` (k, 2), as fields or as properties.
+    (k, k) and `limits(conf_level)` (k, 2), as fields or as properties.
     """
 
     __slots__ = ()
@@ -35,9 +34,12 @@ class LabelledEstimates:
         def estimates(self) -> Floats: ...  # noqa: D102
         @property
         def covariance(self) -> Floats: ...  # noqa: D102
-        @property
-        def std_errors(self) -> Floats: ...  # noqa: D102
         def limits(self, conf_level: float = 0.95) -> Floats: ...  # noqa: D102
+
+    @property
+    def std_errors(self) -> Floats:
+        """Standard errors as an array, shape (k,)."""
+        return standard_errors(self.covariance)
 
     @property
     def params(self) -> pd.Series:
@@ -65,7 +67,7 @@ def indented(text: str) -> list[str]:
     return textwrap.wrap(text, 78, initial_indent="  ", subsequent_indent="  ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Contrast(LabelledEstimates):
     """A difference of two estimates or means of estimates, with its interval and test of 0.
 
@@ -169,9 +171,6 @@ class Contrast(LabelledEstimates):
             for line in textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
         )
 
-    def __repr__(self) -> str:
-        return self.summary()
-
     def _numbers(self) -> str:
         limits = f"[{self.conf_low:.3f}, {self.conf_high:.3f}]"
         if np.isnan(self.std_error):
@@ -184,9 +183,3 @@ class Contrast(LabelledEstimates):
         freedom = f", {self.df:.1f} df" if np.isfinite(self.df) else ""
         scope = f", {self.scope}" if self.scope else ""
         return f"  {self.method}{reference}{scope}; standard error {self.std_error:.4f}{freedom}"
-
-    def _repr_html_(self) -> str:
-        return (
-            f"<p><b>{html.escape(self.term)}</b>: {self._numbers()}<br>"
-            f"{html.escape(self._source().strip())}</p>{html_list(self.notes)}"
-        )

@@ -87,18 +87,23 @@ class Printed:
         """What was found, in lines of at most 80 columns."""
         raise NotImplementedError
 
+    def _html_rows(self) -> pd.DataFrame | None:
+        """The table that a notebook shows."""
+        tidy = getattr(self, "tidy", None)
+        return None if tidy is None else tidy()
+
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        tidy = getattr(self, "tidy", None)
-        if tidy is None:
+        rows = self._html_rows()
+        if rows is None:
             return f"<pre>{html.escape(self.summary())}</pre>"
         # Lines of columns are rows of the table; the others are sentences, which must stay.
         title, *lines = self.summary().splitlines()
         said = " ".join(line.strip() for line in lines if _GAP not in line.strip())
         words = f"<p>{html.escape(said)}</p>" if said else ""
-        return f"<p><b>{html.escape(title)}</b></p>{html_table(tidy())}{words}"
+        return f"<p><b>{html.escape(title)}</b></p>{html_table(rows)}{words}"
 
 
 def html_list(notes: Sequence[str]) -> str:

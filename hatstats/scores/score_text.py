@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import frame_text, html_table
+from hatstats.inference.result_frame import frame_text
 from hatstats.scores.ranks import leader_words
 
 #: Languages that are named as left behind or ahead; the table of differences has all.
@@ -45,13 +45,12 @@ def score_text(scores: Any, conf_level: float) -> str:
     return "\n".join([*lines, *(line for note in _notes(scores) for line in indented(note))])
 
 
-def score_html(scores: Any) -> str:
-    """Scores from best to worst as a table for notebooks."""
+def score_rows(scores: Any) -> pd.DataFrame:
+    """Scores from best to worst as rows for notebooks."""
     table = scores.tidy().assign(bias=scores.shape_error).iloc[_order(scores)]
-    table = table.rename(columns={"effective_trials": "trials"})
-    scope = f" Intervals: {scores.scope}." if scores.scope else ""
-    notes = [_leader(scores, 0.95), *_notes(scores)] if len(scores.models) > 1 else _notes(scores)
-    return f"<p>{html.escape(scores.estimand + scope)}</p>" + html_table(table, notes)
+    return table.drop(columns=["reference", "method"]).rename(
+        columns={"effective_trials": "trials"}
+    )
 
 
 def _leader(scores: Any, conf_level: float) -> str:
@@ -90,13 +89,6 @@ def language_text(scores: Any, conf_level: float) -> str:
             lines.append(f"  {names[k]:<{width}}  {shown}")
     notes = [*_apart(scores, conf_level), *scores.notes]
     return "\n".join([*lines, *(line for note in notes for line in indented(note))])
-
-
-def language_html(scores: Any) -> str:
-    """Scores by language from highest to lowest as a table for notebooks."""
-    order = np.argsort(-scores.estimates, kind="stable")
-    notes = [_language_head(scores, 0.95), *_apart(scores, 0.95), *scores.notes]
-    return html_table(scores.tidy().iloc[order], notes)
 
 
 def _language_head(scores: Any, conf_level: float) -> str:

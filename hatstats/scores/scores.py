@@ -19,12 +19,12 @@ from hatstats.inference.influence import (
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.inference.tidy import IDENTIFIERS, standard_errors, tidy_frame
+from hatstats.inference.tidy import IDENTIFIERS, tidy_frame
 from hatstats.scores import saved
 from hatstats.scores.cell_weights import difference, difference_in_languages, names_of
 from hatstats.scores.given import given_fields
 from hatstats.scores.languages.average import AveragedByLanguage
-from hatstats.scores.score_text import score_html, score_text
+from hatstats.scores.score_text import score_rows, score_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -118,11 +118,6 @@ class HatScores(AveragedByLanguage):
     def labels(self) -> pd.Index:
         """Names of the models."""
         return pd.Index(self.models, name="model")
-
-    @property
-    def std_errors(self) -> Floats:
-        """Standard errors as an array, shape (M,)."""
-        return standard_errors(self.covariance)
 
     @property
     def df(self) -> pd.Series:
@@ -309,11 +304,8 @@ class HatScores(AveragedByLanguage):
         """Scores from best to worst as plain text of at most 80 columns."""
         return score_text(self, conf_level)
 
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return score_html(self)
+    def _html_rows(self) -> pd.DataFrame:
+        return score_rows(self)
 
     def save(self, path: str | Path) -> None:
         """Write the scores to a JSON file, from which `load` makes equal ones.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -12,8 +11,7 @@ from numpy.typing import ArrayLike
 from hatstats.inference.arrays import Floats
 from hatstats.inference.labelled import LabelledEstimates, indented
 from hatstats.inference.progress import Progress, shown_if_slow
-from hatstats.inference.result_frame import ResultFrame, frame_text, html_table
-from hatstats.inference.tidy import standard_errors
+from hatstats.inference.result_frame import ResultFrame, frame_text
 from hatstats.inference.validation import one_of
 from hatstats.scores.cell_weights import chosen_languages, models_on_every
 from hatstats.scores.counts import AggregateCounts, ItemCounts
@@ -176,11 +174,6 @@ class TransferProfile(LabelledEstimates, ABC):
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Parameters in the tidy schema."""
 
-    @property
-    def std_errors(self) -> Floats:
-        """Standard errors of the parameters as an array, shape (k,)."""
-        return standard_errors(self.covariance)
-
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits of the parameters as an array, shape (k, 2)."""
         return self.tidy(conf_level)[["conf_low", "conf_high"]].to_numpy(dtype=float)
@@ -207,12 +200,6 @@ class TransferProfile(LabelledEstimates, ABC):
         else:
             table = table[["term", "estimate", "std_error", "conf_low", "conf_high"]]
         return "\n".join([*lines, frame_text(table.round(3))])
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.estimand)}</p>" + html_table(self.tidy())
 
 
 def as_profile(value: object, caller: str) -> TransferProfile:

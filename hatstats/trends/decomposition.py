@@ -17,7 +17,6 @@ import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -31,8 +30,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
-from hatstats.inference.result_frame import html_table
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, average_cells, score_influence
@@ -46,7 +44,7 @@ Side = str | int | Sequence[str]
 PARTS = ("source ability", "transfer", "change")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Decomposition(LabelledEstimates):
     """A change in raw target accuracy as the sum of two parts.
 
@@ -90,11 +88,6 @@ class Decomposition(LabelledEstimates):
         """Names of the parts."""
         return pd.Index(PARTS)
 
-    @property
-    def std_errors(self) -> Floats:
-        """Standard errors, shape (3,)."""
-        return standard_errors(self.covariance)
-
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits, shape (3, 2)."""
         return wald_interval(self.estimates, self.std_errors, np.inf, conf_level)
@@ -114,13 +107,6 @@ class Decomposition(LabelledEstimates):
         for name, value, (low, high) in zip(PARTS, self.estimates, limits, strict=True):
             lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
         return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        head = self.summary().partition(":\n")[0]
-        return f"<p><b>{escape(head)}</b></p>{html_table(self.tidy().drop(columns='method'))}"
 
 
 def decompose(

@@ -36,12 +36,12 @@ from hatstats.trends.standard_errors import (
     SampledItems,
     compare,
 )
-from hatstats.trends.trend_text import trend_html, trend_text
+from hatstats.trends.trend_text import trend_text
 
 _BINS = 41
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrendFit(LabelledEstimates):
     """A regression of transfer on covariates of models, with inference for few families.
 
@@ -364,12 +364,6 @@ class TrendFit(LabelledEstimates):
     def summary(self, conf_level: float = 0.95) -> str:
         """The fit in plain text of at most 80 columns."""
         return trend_text(self, conf_level)
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return trend_html(self)
 
 
 def _text(value: Value) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import html_table, p_text
+from hatstats.inference.result_frame import p_text
 from hatstats.trends.standard_errors import LEAST_DF, THESE_MODELS, stages_note
 
 
@@ -35,13 +34,6 @@ def trend_text(trend: Any, conf_level: float) -> str:
         )
     lines.extend(textwrap.wrap(f"  {variances}", 80))
     return "\n".join([*lines, *(line for note in _notes(trend) for line in indented(note))])
-
-
-def trend_html(trend: Any) -> str:
-    """The fit for notebooks: facts, table and notes."""
-    title, size, variances = map(escape, _facts(trend))
-    table = html_table(trend.tidy().drop(columns="method"), _notes(trend))
-    return f"<p><b>{title}</b><br>{size}<br>{variances}</p>{table}"
 
 
 def _facts(trend: Any) -> tuple[str, str, str]:

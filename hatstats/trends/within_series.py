@@ -21,8 +21,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.reml.group_slopes import GroupSlopes, group_slopes
-from hatstats.inference.result_frame import html_table
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.trends.regression import fit_trend
@@ -70,7 +69,7 @@ def series_labels(trend: TrendFit) -> list[str]:
     return [cluster if pd.isna(name) or name == "" else str(name) for name, cluster in pairs]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FamilySlopes(LabelledEstimates):
     """Slopes of HAT on a covariate inside each family or series, their mean, and others beside.
 
@@ -121,11 +120,6 @@ class FamilySlopes(LabelledEstimates):
     def covariance(self) -> Floats:
         """Their covariance, shape (G, G)."""
         return self.slopes.cov
-
-    @property
-    def std_errors(self) -> Floats:
-        """Their standard errors, shape (G,)."""
-        return standard_errors(self.covariance)
 
     @property
     def n_positive(self) -> int:
@@ -203,13 +197,6 @@ class FamilySlopes(LabelledEstimates):
         if np.isfinite(self.slopes.spread):
             text += f" Standard deviation of true slopes between series {self.slopes.spread:.3f}."
         return text
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        title = f"<p><b>Slopes of HAT on {self.covariate} within series</b></p>"
-        return title + html_table(self.tidy().drop(columns="method"), [self._signs()])
 
 
 def family_slopes(

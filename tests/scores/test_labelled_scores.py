@@ -152,7 +152,7 @@ def test_printed_results_fit_the_terminal(profile: TransferProfile) -> None:
     assert "NaN" not in html
     assert ">inf" not in html
     weak = [note for note in profile.hat().overlap["note"] if note]
-    assert html.count("<li>") >= len(weak)
+    assert all(escape(note) in html for note in weak)
 
 
 def test_scores_name_the_flagged_cells_that_they_use(profile: TransferProfile) -> None:

@@ -12,9 +12,9 @@ from hatstats.inference.influence import crossed_degrees_of_freedom, degrees_of_
 from hatstats.inference.intervals import check_level, logit_interval, wald_interval
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.inference.tidy import standard_errors, tidy_frame
+from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.languages.differences import ComparedLanguages
-from hatstats.scores.score_text import language_html, language_text
+from hatstats.scores.score_text import language_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -98,11 +98,6 @@ class LanguageScores(ComparedLanguages):
         rows = self._rows
         return np.asarray(rows @ self.unit_cov @ rows.T)
 
-    @property
-    def std_errors(self) -> Floats:
-        """Standard errors as an array, shape (K,)."""
-        return standard_errors(self.covariance)
-
     def _df(self, rows: Floats) -> Floats:
         """Degrees of freedom of sums of the units with weights (R, U)."""
         if self.influence is None:
@@ -174,8 +169,5 @@ class LanguageScores(ComparedLanguages):
         """Groups from highest to lowest, with those surely below or above the mean, as text."""
         return language_text(self, conf_level)
 
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return language_html(self)
+    def _html_rows(self) -> pd.DataFrame:
+        return self.tidy().iloc[np.argsort(-self.estimates, kind="stable")]

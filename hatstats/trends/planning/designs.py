@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import textwrap
 from dataclasses import dataclass, replace
-from html import escape
 
 import joblib
 import numpy as np
@@ -16,7 +15,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.progress import Progress, shown_if_slow
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
 from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
@@ -112,8 +111,8 @@ class PlanEffects:
     level: float = 0.05
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plan(Printed):
     """Designs with their precision and power.
 
     Attributes
@@ -183,12 +182,8 @@ class Plan:
         text = shown.to_string(index=False, formatters=formats)
         return "\n".join([*textwrap.wrap(head, 80), text])
 
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        head = self.summary().partition("\n items")[0]
-        return f"<p>{escape(head)}</p>{html_table(self.table)}"
+    def _html_rows(self) -> pd.DataFrame:
+        return self.table
 
 
 def plan(
