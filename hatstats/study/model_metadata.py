@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hatstats.inference.result_frame import Printed, ResultFrame
@@ -20,7 +21,8 @@ from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
 #: Columns that are filled, how their values are read, and where the source of each is kept.
-FILLED: dict[str, tuple[Callable[[str], Any], str]] = {
+Columns = Mapping[str, tuple[Callable[[str], Any], str]]
+FILLED: Columns = {
     "family": (str, ""),
     "release_date": (pd.Timestamp, "date_source"),
     "params_total": (float, "size_source"),
@@ -105,26 +107,38 @@ def fill_models(study: Study) -> FilledModels:
     """
     study = as_study(study, "fill_models")
     models = study.models.copy()
-    for column in ("size_source", "date_source"):
-        if column not in models:
-            models[column] = ""
-    rows = []
-    for index, name in zip(models.index, models["model"], strict=True):
-        facts, how = look_up(str(name))
-        filled = []
-        for column, (read, source) in FILLED.items():
-            value = facts.get(column, "")
-            if not value or not _empty(models.loc[index, column]):
-                continue
-            if column == "params_active" and float(value) > models.loc[index, "params_total"]:
-                continue  # the study counts its parameters in another way
-            models.loc[index, column] = read(value)
-            filled.append(column)
-            if source and _empty(models.loc[index, source]):
-                models.loc[index, source] = facts[source]
-        rows.append((str(name), facts.get("name", ""), how, ", ".join(filled)))
-    matches = ResultFrame(rows, columns=["model", "known_as", "how", "filled"]).astype("str")
-    return FilledModels(replace(study, models=models), matches)
+    found, how = zip(*map(look_up, models["model"].astype("str")), strict=True)
+    for facts, size in zip(found, models["params_total"], strict=True):
+        if float(facts.get("params_active") or 0.0) > size:
+            facts["params_active"] = ""  # the study counts its parameters in another way
+    filled = fill_empty(models, found, FILLED)
+    known = [facts.get("name", "") for facts in found]
+    columns = {"model": models["model"], "known_as": known, "how": how, "filled": filled}
+    return FilledModels(replace(study, models=models), ResultFrame(columns).astype("str"))
+
+
+def fill_empty(
+    table: pd.DataFrame, found: Sequence[Mapping[str, str]], columns: Columns
+) -> list[str]:
+    """Fill empty cells of a table (n rows), in place, from the facts `found` on each row.
+
+    Returns the columns that were filled in each row, as text.
+    """
+    for column, (read, source) in columns.items():
+        if column not in table:
+            table[column] = np.nan if read is float else ""
+        if source and source not in table:
+            table[source] = ""
+    said = []
+    for index, facts in zip(table.index, found, strict=True):
+        filled = [name for name in columns if facts.get(name) and _empty(table.loc[index, name])]
+        for name in filled:
+            read, source = columns[name]
+            table.loc[index, name] = read(facts[name])
+            if source and _empty(table.loc[index, source]):
+                table.loc[index, source] = facts[source]
+        said.append(", ".join(filled))
+    return said
 
 
 def write_models(folder: Path, models: pd.DataFrame) -> None:
@@ -152,7 +166,7 @@ def with_filled_cells(frame: pd.DataFrame, facts: pd.DataFrame, names: pd.Series
     return frame
 
 
-def look_up(name: str) -> tuple[Mapping[str, str], str]:
+def look_up(name: str) -> tuple[dict[str, str], str]:
     """Row of the table on a model (empty where none matches or several disagree), and the rule."""
     # Vendors' counts differ by some per cent: what the project's own studies say comes first.
     for own in (True, False):
@@ -163,7 +177,7 @@ def look_up(name: str) -> tuple[Mapping[str, str], str]:
                 names = ", ".join(sorted(row["name"] for row in rows)[:4])
                 return {}, f"fits several models that differ: {names}"
             if rows:
-                return rows[0], how
+                return dict(rows[0]), how
     if day := _DAY.search(name.lower()):
         facts_of, how = look_up(name[: day.start()])
         if facts_of:

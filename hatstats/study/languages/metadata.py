@@ -10,27 +10,25 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.study.files import read_table, replace_table, write_table
 from hatstats.study.languages.tags import standard_tag
-from hatstats.study.model_metadata import with_filled_cells
+from hatstats.study.model_metadata import Columns, fill_empty, with_filled_cells
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
 
-#: Columns that are filled, and the column where the source of each is kept.
-FILLED = {
-    "name": "name_source",
-    "script": "name_source",
-    "family": "family_source",
-    "branch": "family_source",
-    "resource": "resource_source",
-    "resource_class": "resource_source",
-    "speakers": "speakers_source",
+#: Columns that are filled, how their values are read, and where the source of each is kept.
+FILLED: Columns = {
+    "name": (str, "name_source"),
+    "script": (str, "name_source"),
+    "family": (str, "family_source"),
+    "branch": (str, "family_source"),
+    "resource": (str, "resource_source"),
+    "resource_class": (float, "resource_source"),
+    "speakers": (float, "speakers_source"),
 }
-_NUMBERS = ("speakers", "resource_class")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,7 +62,7 @@ class FilledLanguages(Printed):
                 text = f"- {row['language']}: not in the table"
             lines += textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
         table = self.study.language_table
-        for column in dict.fromkeys(FILLED.values()):
+        for column in dict.fromkeys(source for _, source in FILLED.values()):
             kinds = sorted({re.sub(r": class.*", "", text) for text in table[column] if text})
             text = f"Source of {column.removesuffix('_source')}: {'; '.join(kinds)}."
             lines += textwrap.wrap(text, 80, subsequent_indent="  ") if kinds else []
@@ -110,24 +108,11 @@ def fill_languages(study: Study) -> FilledLanguages:
     if table.empty:
         table = pd.DataFrame({"language": pd.Series(study.languages, dtype="str")})
     table = table.copy()
-    for column in (*FILLED, *FILLED.values()):
-        if column not in table:
-            table[column] = np.nan if column in _NUMBERS else ""
-    rows = []
-    for index, name in zip(table.index, table["language"], strict=True):
-        facts = look_up(str(name))
-        filled = []
-        for column, source in FILLED.items():
-            value, old = facts.get(column, ""), table.loc[index, column]
-            if not value or not (pd.isna(old) or old == ""):
-                continue
-            table.loc[index, column] = float(value) if column in _NUMBERS else value
-            filled.append(column)
-            if table.loc[index, source] == "":
-                table.loc[index, source] = facts[source]
-        rows.append((str(name), facts.get("tag", ""), ", ".join(filled)))
-    matches = ResultFrame(rows, columns=["language", "tag", "filled"]).astype("str")
-    return FilledLanguages(replace(study, language_table=table), matches)
+    found = [look_up(str(name)) for name in table["language"]]
+    filled = fill_empty(table, found, FILLED)
+    tags = [facts.get("tag", "") for facts in found]
+    matches = ResultFrame({"language": table["language"], "tag": tags, "filled": filled})
+    return FilledLanguages(replace(study, language_table=table), matches.astype("str"))
 
 
 def write_languages(folder: Path, table: pd.DataFrame) -> None:
@@ -141,15 +126,10 @@ def write_languages(folder: Path, table: pd.DataFrame) -> None:
     own = frame["language"].astype("str").str.strip()
     known = set(table["language"])
     rows = own.map(lambda name: name if name in known else names.get(standard_tag(name), name))
-    frame = with_filled_cells(frame, table.set_index("language"), rows)
-    more = table[~table["language"].isin(rows)]
-    new = pd.DataFrame({"language": more["language"].to_numpy()}, columns=frame.columns)
-    new = with_filled_cells(
-        new.astype("str").fillna(""), more.set_index("language"), new["language"]
-    )
-    replace_table(
-        path, pd.concat([frame, new.reset_index(drop=True)], ignore_index=True).fillna("")
-    )
+    more = pd.Series([name for name in table["language"] if name not in set(rows)], dtype="str")
+    frame = pd.concat([frame, more.to_frame("language")], ignore_index=True)
+    rows = pd.concat([rows, more], ignore_index=True)
+    replace_table(path, with_filled_cells(frame, table.set_index("language"), rows))
 
 
 def look_up(name: str) -> Mapping[str, str]:

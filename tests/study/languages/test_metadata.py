@@ -20,7 +20,7 @@ def test_the_table_has_some_two_hundred_languages_each_value_with_its_source() -
     table = known_languages()
     assert len(table) >= 200
     for facts in table.values():
-        for column, source in FILLED.items():
+        for column, (_, source) in FILLED.items():
             assert not facts[column] or facts[source]
         assert facts["name"]
         assert len(facts["script"]) == 4
