@@ -13,8 +13,13 @@ from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.validation import one_of
 from hatstats.scores.benchmark_fit import BenchmarkFit
-from hatstats.scores.counts import ItemCounts, benchmark_is_item_level, item_counts
-from hatstats.scores.guessing import guessing_models, without_models
+from hatstats.scores.counts import (
+    ItemCounts,
+    benchmark_is_item_level,
+    item_counts,
+    without_models,
+)
+from hatstats.scores.guessing import guessing_models
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LEAST_TRIALS
 from hatstats.study import Study, as_study

@@ -78,7 +78,9 @@ def second_unit_part(replicates: Iterable[tuple[Floats, Floats]]) -> tuple[Float
     return np.asarray(part, dtype=float), moves
 
 
-def degrees_of_freedom(sums: Floats) -> Floats:
+def degrees_of_freedom(
+    sums: Floats, moves: Sequence[Floats] = (), variance: Floats | None = None
+) -> Floats:
     """Degrees of freedom (k,) of the variances of k estimates, from influence by cluster, (g, k).
 
     The variance ``V = sum_c psi_c^2`` is itself estimated, less precisely the fewer clusters
@@ -86,54 +88,36 @@ def degrees_of_freedom(sums: Floats) -> Floats:
     chi-squared with ``df = 2 V^2 / Var(V)`` (Satterthwaite 1946, Biometrics Bull. 2:110-114; for
     sandwiches Pan & Wall 2002, Stat. Med. 21:1429-1441), at most g - 1. Where nothing varies, df is
     infinite.
+
+    With moves of second units (w_b, k) by block, see `second_unit_part`, `variance` (k,) is the
+    whole one. Its parts are estimated independently, that of a block as a scaled chi-squared with
+    w_b - 1 degrees of freedom: ``df = V^2 / (V_1^2 / df_1 + sum_b V_b^2 / (w_b - 1))``, not fewer
+    than the fewest of a part.
     """
     groups = sums.shape[0]
-    variance = (sums**2).sum(axis=0)
-    varies = variance > 0.0
-    scaled = np.divide(sums, np.sqrt(variance), out=np.zeros(sums.shape), where=varies)
+    own = (sums**2).sum(axis=0)
+    varies = own > 0.0
+    scaled = np.divide(sums, np.sqrt(own), out=np.zeros(sums.shape), where=varies)
     spread = np.maximum((scaled**4).sum(axis=0) - 1.0 / groups, 0.0)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf))
-
-
-def crossed_degrees_of_freedom(sums: Floats, moves: Sequence[Floats], variance: Floats) -> Floats:
-    """The same where second units are sampled beside the clusters: see `second_unit_part`.
-
-    Sums of influence values are (g, k), moves of the second units (w_b, k) by block, and `variance`
-    (k,) the whole one. Its parts are estimated independently, that of a block as a scaled
-    chi-squared with w_b - 1 degrees of freedom, so that by Satterthwaite ``df = V^2 / (V_1^2 / df_1
-    + sum_b V_b^2 / (w_b - 1))``, not fewer than the fewest of a part.
-    """
-    fewest = degrees_of_freedom(sums)
-    own = np.diag(covariance_of_sums(sums))
-    spread = own**2 / fewest
+        fewest = np.where(varies, np.minimum(2.0 / spread, groups - 1.0), np.inf)
+    if variance is None or not len(moves):
+        return np.asarray(fewest)
+    parts = np.diag(covariance_of_sums(sums)) ** 2 / fewest
     for block in moves:
         freedom = len(block) - 1.0
-        spread = spread + (block**2).sum(axis=0) ** 2 / freedom
+        parts = parts + (block**2).sum(axis=0) ** 2 / freedom
         fewest = np.minimum(fewest, freedom)
-    df = np.divide(variance**2, spread, out=np.full(own.size, np.inf), where=spread > 0.0)
+    df = np.divide(variance**2, parts, out=np.full(fewest.size, np.inf), where=parts > 0.0)
     return np.asarray(np.maximum(df, fewest))
 
 
-def degrees_of_freedom_of_sum(
-    blocks: Sequence[Floats] | None,
-    weights: Floats,
-    moves: Sequence[Floats] | None = None,
-    variance: float = np.nan,
-) -> float:
-    """Degrees of freedom of one sum with weights (C,), of estimates with sums (g_b, C_b) by block.
-
-    Moves of second units are (w_b, C_b) by block, None where none are sampled; `variance` is that
-    of the sum, which only they need. Infinite where influence values are not known.
-    """
+def projected(blocks: Sequence[Floats] | None, weights: Floats) -> tuple[Floats, ...] | None:
+    """Influence or moves (G_b, C_b) by block, on sums with weights (K, C): (G_b, K)."""
     if blocks is None:
-        return np.inf
-    parts = np.split(weights, np.cumsum([psi.shape[1] for psi in blocks])[:-1])
-    sums = np.concatenate([psi @ own for psi, own in zip(blocks, parts, strict=True)])[:, None]
-    if moves is None:
-        return float(degrees_of_freedom(sums)[0])
-    moved = [(each @ own)[:, None] for each, own in zip(moves, parts, strict=True)]
-    return float(crossed_degrees_of_freedom(sums, moved, np.array([variance]))[0])
+        return None
+    parts = np.split(weights, np.cumsum([block.shape[1] for block in blocks])[:-1], axis=1)
+    return tuple(block @ own.T for block, own in zip(blocks, parts, strict=True))
 
 
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:

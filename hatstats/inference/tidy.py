@@ -74,6 +74,12 @@ def tidy_frame(
     return ResultFrame(columns, index=range(value.size))
 
 
+def with_adjusted(rows: pd.DataFrame, p_values: ArrayLike) -> pd.DataFrame:
+    """Tidy rows (k) with p values adjusted for their number (k,), `p_adjusted` after `p_value`."""
+    rows.insert(list(rows).index("p_value") + 1, "p_adjusted", p_values)
+    return rows
+
+
 def rows_of_tests(
     term: str | Sequence[str],
     estimate: ArrayLike,

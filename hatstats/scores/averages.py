@@ -14,11 +14,7 @@ from scipy import linalg
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import (
-    covariance_of_sums,
-    crossed_degrees_of_freedom,
-    degrees_of_freedom,
-)
+from hatstats.inference.influence import covariance_of_sums, degrees_of_freedom
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import cell_weights, models_on_every
@@ -60,11 +56,8 @@ class ScoreBlock:
         count = len(self.cells)
         if self.influence is None:
             return np.full(count, np.inf)
-        own = self.influence[:, :count]
-        if self.wordings is None:
-            return degrees_of_freedom(own)
-        variance = np.diag(self.cov)[:count]
-        return crossed_degrees_of_freedom(own, [self.wordings[:, :count]], variance)
+        moves = () if self.wordings is None else (self.wordings[:, :count],)
+        return degrees_of_freedom(self.influence[:, :count], moves, np.diag(self.cov)[:count])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

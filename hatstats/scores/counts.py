@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,51 +185,60 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
         )
     language_code = _codes(rows["language"], languages)
     codes = np.stack([_codes(rows["model"], models), item_code, language_code])
-    shape = (len(models), len(items), len(languages))
-    source, target = _sums(rows, codes, is_source, shape)
-    source_pairs, target_pairs = _same_wording(rows, codes, is_source, shape)
-    linked = ((source[1] > 0) & (target[1].sum(axis=2) > 0)).any(axis=1)
-    if not linked.any():
-        raise NotIdentifiedError(
-            f"benchmark {benchmark!r}: no model was asked any item both in the source language and "
-            "in a target language, so that nothing links the two"
-        )
-    if not linked.all():
-        listed = np.array(models)
-        warnings.warn(
-            f"benchmark {benchmark!r}: no item has rows both in the source language and in a "
-            f"target language for {', '.join(listed[~linked])}; left out (rows that were "
-            "flagged and left out do not count)",
-            DegenerateDataWarning,
-            stacklevel=2,
-        )
-        models = listed[linked].tolist()
-        source, target = source[:, linked], target[:, linked]
-        if source_pairs is not None and target_pairs is not None:
-            source_pairs, target_pairs = source_pairs[:, linked], target_pairs[:, linked]
-    orphans = (source[1] == 0) & (target[1].sum(axis=2) > 0)
-    if orphans.any():
-        worst = models[int(orphans.sum(axis=1).argmax())]
-        warnings.warn(
-            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows "
-            f"but no source row (most for {worst!r}); they cannot enter a transfer profile",
-            DegenerateDataWarning,
-            stacklevel=2,
-        )
-    return ItemCounts(
+    counts = ItemCounts(
         benchmark=benchmark,
         chance=chance,
         models=tuple(models),
         languages=tuple(languages),
         items=np.asarray(items, dtype=str),
         clusters=_clusters(study, rows, item_code, items),
-        source_correct=source[0],
-        source_trials=source[1],
-        target_correct=target[0],
-        target_trials=target[1],
-        source_pairs=None if source_pairs is None else SameWording(*source_pairs),
-        target_pairs=None if target_pairs is None else SameWording(*target_pairs),
         trials=_kind_of_trials(rows[is_source], trials),
+        **_sums(rows, codes, is_source, (len(models), len(items), len(languages))),
+    )
+    in_source, in_target = counts.source_trials > 0, counts.target_trials.sum(axis=2) > 0
+    linked = (in_source & in_target).any(axis=1)
+    if not linked.any():
+        raise NotIdentifiedError(
+            f"benchmark {benchmark!r}: no model was asked any item both in the source language and "
+            "in a target language, so that nothing links the two"
+        )
+    if not linked.all():
+        warnings.warn(
+            f"benchmark {benchmark!r}: no item has rows both in the source language and in a "
+            f"target language for {', '.join(np.array(models)[~linked])}; left out (rows that were "
+            "flagged and left out do not count)",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+        counts = without_models(counts, ~linked)
+    orphans = (~in_source & in_target)[linked]
+    if orphans.any():
+        worst = counts.models[int(orphans.sum(axis=1).argmax())]
+        warnings.warn(
+            f"benchmark {benchmark!r}: {int(orphans.sum())} model-item pairs have target rows "
+            f"but no source row (most for {worst!r}); they cannot enter a transfer profile",
+            DegenerateDataWarning,
+            stacklevel=2,
+        )
+    return counts
+
+
+def without_models(counts: ItemCounts, out: Bools) -> ItemCounts:
+    """The counts without some of the models (M,)."""
+    kept = ~out
+
+    def chosen(same: SameWording | None) -> SameWording | None:
+        return None if same is None else SameWording(same.right[kept], same.number[kept])
+
+    return replace(
+        counts,
+        models=tuple(np.array(counts.models)[kept].tolist()),
+        source_correct=counts.source_correct[kept],
+        source_trials=counts.source_trials[kept],
+        target_correct=counts.target_correct[kept],
+        target_trials=counts.target_trials[kept],
+        source_pairs=chosen(counts.source_pairs),
+        target_pairs=chosen(counts.target_pairs),
     )
 
 
@@ -254,24 +264,10 @@ def without_each_wording(study: Study, counts: ItemCounts) -> Iterator[tuple[str
     is_source = study.is_source[(study.counts["benchmark"] == counts.benchmark).to_numpy()]
     axes = (("model", counts.models), ("item", counts.items), ("language", counts.languages))
     codes = np.stack([_codes(rows[name], axis) for name, axis in axes])
-    shape = counts.target_trials.shape
     for name in names:
         kept = (rows["prompt"] != name).to_numpy() & (codes[0] >= 0)
-        part = rows[kept], codes[:, kept], is_source[kept], shape
-        (source, target), (source_pairs, target_pairs) = _sums(*part), _same_wording(*part)
-        yield (
-            name,
-            replace(
-                counts,
-                source_correct=source[0],
-                source_trials=source[1],
-                target_correct=target[0],
-                target_trials=target[1],
-                source_pairs=None if source_pairs is None else SameWording(*source_pairs),
-                target_pairs=None if target_pairs is None else SameWording(*target_pairs),
-                trials=_kind_of_trials(rows[kept & is_source], said),
-            ),
-        )
+        part = _sums(rows[kept], codes[:, kept], is_source[kept], counts.target_trials.shape)
+        yield name, replace(counts, **part, trials=_kind_of_trials(rows[kept & is_source], said))
 
 
 def _codes(column: pd.Series, names: Sequence[str] | NDArray[np.str_]) -> Ints:
@@ -283,11 +279,30 @@ def _codes(column: pd.Series, names: Sequence[str] | NDArray[np.str_]) -> Ints:
 
 def _sums(
     rows: pd.DataFrame, codes: Ints, is_source: Bools, shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Right answers, trials and pairs of trials of one wording, as fields of `ItemCounts`.
+
+    `codes` (3, rows) are those of model, item and target language, `shape` is (M, N, L).
+    """
+    values = rows[["n_correct", "n_trials"]].to_numpy(dtype=float).T
+    source, target = _added(values, codes, is_source, shape)
+    pairs = _same_wording(rows, codes, is_source, shape)
+    return {
+        "source_correct": source[0],
+        "source_trials": source[1],
+        "target_correct": target[0],
+        "target_trials": target[1],
+        "source_pairs": pairs and SameWording(*pairs[0]),
+        "target_pairs": pairs and SameWording(*pairs[1]),
+    }
+
+
+def _added(
+    values: Floats, codes: Ints, is_source: Bools, shape: tuple[int, ...]
 ) -> tuple[Floats, Floats]:
-    """Right answers and trials in the source (2, M, N) and target languages (2, M, N, L)."""
+    """Sums of values (2, rows) in the source (2, M, N) and the target languages (2, M, N, L)."""
     source, target = np.zeros((2, *shape[:2])), np.zeros((2, *shape))
-    for row, column in enumerate(("n_correct", "n_trials")):
-        value = rows[column].to_numpy(dtype=float)
+    for row, value in enumerate(values):
         np.add.at(source[row], tuple(codes[:2, is_source]), value[is_source])
         np.add.at(target[row], tuple(codes[:, ~is_source]), value[~is_source])
     return source, target
@@ -308,31 +323,22 @@ def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:
 
 def _same_wording(
     rows: pd.DataFrame, codes: Ints, is_source: Bools, shape: tuple[int, ...]
-) -> tuple[Floats, Floats] | tuple[None, None]:
-    """Pairs of trials of one wording, both right and all: (2, M, N) and (2, M, N, L).
+) -> tuple[Floats, Floats] | None:
+    """Pairs of trials of one wording, both right and all: see `_added`.
 
-    `codes` (3, rows) are those of model, item and target language, `shape` is (M, N, L). None where
-    wordings are not named or each was asked once.
+    None where wordings are not named or each was asked once.
     """
     named = (rows["prompt"] != "").to_numpy()
-    if not named.any():
-        return None, None
     keys = [*codes[:, named], rows.loc[named, "prompt"].to_numpy()]
     # Repeats of a wording stand in rows of their own.
     both = rows.loc[named, ["n_correct", "n_trials"]].assign(source=is_source[named])
     sums = both.groupby(["source", *keys], sort=False).sum().reset_index()
-    model, item, language = (sums.iloc[:, 1 + place].to_numpy() for place in range(3))
     counts = sums[["n_correct", "n_trials"]].to_numpy(dtype=float).T
     pairs = counts * (counts - 1.0)
     if not pairs[1].any():
-        return None, None
-    from_source = sums["source"].to_numpy(dtype=bool)
-    source, target = np.zeros((2, *shape[:2])), np.zeros((2, *shape))
-    for row, value in enumerate(pairs):
-        np.add.at(source[row], (model[from_source], item[from_source]), value[from_source])
-        there = model[~from_source], item[~from_source], language[~from_source]
-        np.add.at(target[row], there, value[~from_source])
-    return source, target
+        return None
+    of_sums = sums.iloc[:, 1:4].to_numpy(dtype=np.intp).T
+    return _added(pairs, of_sums, sums["source"].to_numpy(dtype=bool), shape)
 
 
 def _clusters(study: Study, rows: pd.DataFrame, item_code: Ints, items: pd.Index) -> Ints:

@@ -8,8 +8,6 @@ find easy.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from hatstats.inference.arrays import Bools, Floats
@@ -17,7 +15,6 @@ from hatstats.inference.influence import cluster_sums, covariance_of_sums
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.benchmark_fit import mean_influence
 from hatstats.scores.counts import ItemCounts, ratio
-from hatstats.scores.wordings import SameWording
 
 #: One-sided tests at level .05, by a standard error over item clusters.
 _CRITICAL = 1.645
@@ -69,22 +66,3 @@ def _unrelated(own: Floats, others: Floats, counts: ItemCounts) -> bool:
     psi[asked, 0] = (own[asked] - own[asked].mean()) * (easy - easy.mean())
     sums = cluster_sums(psi, counts.clusters)
     return not sums.sum() > _CRITICAL * np.sqrt((sums**2).sum())
-
-
-def without_models(counts: ItemCounts, out: Bools) -> ItemCounts:
-    """The counts without some of the models (M,)."""
-    kept = ~out
-
-    def chosen(same: SameWording | None) -> SameWording | None:
-        return None if same is None else SameWording(same.right[kept], same.number[kept])
-
-    return replace(
-        counts,
-        models=tuple(np.array(counts.models)[kept].tolist()),
-        source_correct=counts.source_correct[kept],
-        source_trials=counts.source_trials[kept],
-        target_correct=counts.target_correct[kept],
-        target_trials=counts.target_trials[kept],
-        source_pairs=chosen(counts.source_pairs),
-        target_pairs=chosen(counts.target_pairs),
-    )

@@ -15,7 +15,7 @@ from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.simultaneous import PairTests, normal_errors, tiers
-from hatstats.inference.tidy import tidy_frame
+from hatstats.inference.tidy import tidy_frame, with_adjusted
 from hatstats.scores.cell_weights import group_name, group_weights, names_of
 
 #: Draws from which simultaneous tests take their critical values.
@@ -151,13 +151,11 @@ class RankedScores(LabelledEstimates):
         """
         alpha, names = 1.0 - check_level(conf_level), self._ranked()
         tests, (estimates, _), seed = self._pairs([[name] for name in names], n_draws, rng)
-        columns = {"model": names, "estimate": estimates, "p_value": tests.best_p()}
-        table = ResultFrame(columns).sort_values(
-            ["estimate"], ascending=False, kind="stable", ignore_index=True
+        table = ResultFrame({"model": names, "estimate": estimates, "p_value": tests.best_p()})
+        table = table[table["p_value"] > alpha].sort_values(
+            "estimate", ascending=False, kind="stable", ignore_index=True
         )
-        table = table[table["p_value"] > alpha].reset_index(drop=True)
         table.attrs |= {"seed": seed, "n_models": len(names)}
-        table.attrs["seed"] = seed
         return table
 
     def pairs(
@@ -208,11 +206,9 @@ class RankedScores(LabelledEstimates):
         """
         if groups is None:
             groups = list(self.models)
-        named = (
-            {str(name): names_of(each) for name, each in groups.items()}
-            if isinstance(groups, Mapping)
-            else {group_name(each): names_of(each) for each in groups}
-        )
+        if not isinstance(groups, Mapping):
+            groups = {group_name(each): names_of(each) for each in groups}
+        named = {str(name): names_of(each) for name, each in groups.items()}
         if len(named) < 2:
             hint = "give two or more models or groups."
             raise DataError("one group has nothing to be compared with", column="groups", hint=hint)
@@ -235,8 +231,7 @@ class RankedScores(LabelledEstimates):
         rows["conf_level"] = conf_level
         rows.insert(0, "a", [labels[j] for j in first])
         rows.insert(1, "b", [labels[k] for k in second])
-        place = rows.columns.get_loc("p_value")
-        rows.insert(int(str(place)) + 1, "p_adjusted", tests.adjusted_p()[first, second])
+        rows = with_adjusted(rows, tests.adjusted_p()[first, second])
         rows.attrs |= {"seed": seed, "scope": self.scope}
         return rows
 

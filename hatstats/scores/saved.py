@@ -21,6 +21,12 @@ VERSION = 1
 
 _TEXTS = ("reference", "method", "estimand", "scope")
 _TABLES = ("covariates", "cells", "overlap", "language_table")
+#: Dimensions of arrays: M models, C cells, J of `joint_cov`, B = J - M; None is any size.
+_REQUIRED = {"estimates": "M", "covariance": "MM", "source": "M"}
+_REQUIRED |= {"joint_cov": "JJ", "cells_cov": "CC"}
+_OPTIONAL = {"influence": "*M", "target": "M", "beside_influence": "*B", "given_df": "M"}
+#: Widths of arrays of benchmarks, each of its own size: all of cells together have C columns.
+_BLOCKS = {"cell_influence": "C", "cell_wordings": "C", "wordings": "M", "beside_wordings": "B"}
 # Types of columns that are restored as they were; dates as ISO text.
 _DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
 
@@ -86,46 +92,29 @@ def read(path: str | Path) -> dict[str, Any]:
 def _fields(facts: dict[str, Any]) -> dict[str, Any]:
     models = tuple(facts["models"])
     tables = {name: _table(facts[name]) for name in _TABLES if name in facts}
-    M, C = len(models), len(tables["cells"])
-    shapes = {"estimates": (M,), "covariance": (M, M), "source": (M,)}
     # Files of an earlier version know nothing of target accuracies.
-    target, beside = facts.get("target"), facts.get("beside_influence")
-    J = (2 if target is None else 3) * M
-    shapes |= {"joint_cov": (J, J), "cells_cov": (C, C)}
-    arrays = {name: _array(facts[name], shape) for name, shape in shapes.items()}
-    influence, df = facts["influence"], facts["given_df"]
+    joint = (2 if facts.get("target") is None else 3) * len(models)
+    sizes = {"M": len(models), "C": len(tables["cells"]), "J": joint, "B": joint - len(models)}
     texts = {name: facts[name] for name in _TEXTS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
     if wrong or not models or not all(isinstance(name, str) for name in models):
         raise ValueError(f"{', '.join(wrong) or 'models'} must be text")
-    if len(tables["covariates"]) != M or not isinstance(facts["bounded"], bool):
+    if len(tables["covariates"]) != len(models) or not isinstance(facts["bounded"], bool):
         raise ValueError("covariates or bounded do not fit the models")
-    parts = {name: _blocks(facts[name]) for name in ("cell_influence", "cell_wordings", "wordings")}
-    parts["beside_wordings"] = _blocks(facts.get("beside_wordings"))
-    for name, blocks in parts.items():
-        widths = [block.shape[1] for block in blocks or ()]
-        models_wide = {"wordings": M, "beside_wordings": J - M}.get(name)
-        if widths and (set(widths) != {models_wide} if models_wide else sum(widths) != C):
+    known = {**{name: facts[name] for name in _REQUIRED}, **{n: facts.get(n) for n in _OPTIONAL}}
+    arrays: dict[str, Any] = {}
+    for name, dims in (_REQUIRED | _OPTIONAL).items():
+        values = known[name]
+        shape = tuple(sizes.get(size) for size in dims)
+        arrays[name] = None if values is None and name in _OPTIONAL else _array(values, shape)
+    for name, width in _BLOCKS.items():
+        if (parts := facts.get(name)) is None:
+            continue
+        arrays[name] = tuple(_array(part, (None, None)) for part in parts)
+        widths = [part.shape[1] for part in arrays[name]]
+        if sum(widths) != sizes["C"] if width == "C" else {*widths, sizes[width]} != {sizes[width]}:
             raise ValueError(f"{name} does not fit the scores")
-    return {
-        "models": models,
-        **texts,
-        **tables,
-        **arrays,
-        "bounded": facts["bounded"],
-        "influence": None if influence is None else _array(influence, (len(influence), M)),
-        "target": None if target is None else _array(target, (M,)),
-        "beside_influence": None if beside is None else _array(beside, (len(beside), J - M)),
-        **parts,
-        "given_df": None if df is None else _array(df, (M,)),
-    }
-
-
-def _blocks(parts: Any) -> tuple[Floats, ...] | None:
-    """Arrays of benchmarks, each of its own size, from lists; None as it is."""
-    if parts is None:
-        return None
-    return tuple(_array(part, (len(part), len(part[0]))) for part in parts)
+    return {"models": models, "bounded": facts["bounded"], **texts, **tables, **arrays}
 
 
 def _plain(values: Any) -> Any:
@@ -142,13 +131,15 @@ def _plain_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, pd.Timestamp) else value
 
 
-def _array(values: Any, shape: tuple[int, ...]) -> Floats:
-    """Numbers of a given shape from lists."""
+def _array(values: Any, shape: tuple[int | None, ...]) -> Floats:
+    """Numbers of a given shape from lists; None stands for any size."""
     array = np.array(values, dtype=object)
-    if array.size != np.prod(shape) or (array.size and array.shape != shape):
-        raise ValueError(f"an array has shape {array.shape}, not {shape}")
+    found = array.shape if array.ndim == len(shape) else (*array.shape, 0)
+    wanted = tuple(have if size is None else size for have, size in zip(found, shape, strict=True))
+    if array.size != np.prod(wanted) or (array.size and found != wanted):
+        raise ValueError(f"an array has shape {array.shape}, not {wanted}")
     unknown = np.array([value is None for value in array.ravel()]).reshape(array.shape)
-    return np.asarray(np.where(unknown, np.nan, array), dtype=float).reshape(shape)
+    return np.asarray(np.where(unknown, np.nan, array), dtype=float).reshape(wanted)
 
 
 def _plain_table(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -165,7 +156,7 @@ def _table(columns: dict[str, dict[str, Any]]) -> pd.DataFrame:
     for name, column in columns.items():
         kind, values = str(column["dtype"]), column["values"]
         if kind == "float64":
-            found[name] = pd.Series(_array(values, (len(values),)), dtype=kind)
+            found[name] = pd.Series(_array(values, (None,)), dtype=kind)
         elif kind in _DTYPES or kind.startswith("datetime64["):
             found[name] = pd.Series(values, dtype=kind)
         else:

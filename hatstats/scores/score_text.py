@@ -47,10 +47,9 @@ def score_text(scores: Any, conf_level: float) -> str:
 
 def score_rows(scores: Any) -> pd.DataFrame:
     """Scores from best to worst as rows for notebooks."""
-    table = scores.tidy().assign(bias=scores.shape_error).iloc[_order(scores)]
-    return table.drop(columns=["reference", "method"]).rename(
-        columns={"effective_trials": "trials"}
-    )
+    table: pd.DataFrame = scores.tidy().rename(columns={"effective_trials": "trials"})
+    table = table.drop(columns=["reference", "method"]).assign(bias=scores.shape_error)
+    return table.iloc[_order(scores)]
 
 
 def _leader(scores: Any, conf_level: float) -> str:

@@ -11,11 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import (
-    crossed_degrees_of_freedom,
-    degrees_of_freedom,
-    degrees_of_freedom_of_sum,
-)
+from hatstats.inference.influence import degrees_of_freedom, projected
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast
 from hatstats.inference.result_frame import ResultFrame
@@ -147,11 +143,9 @@ class HatScores(AveragedByLanguage):
                 sums = sums + self.beside_influence @ beside.T
                 parts = zip(moves, self.beside_wordings or (), strict=True)
                 moves = [one + each @ beside.T for one, each in parts]
-            if not moves:
-                return degrees_of_freedom(sums)
             width = rows.shape[1]
             variance = np.einsum("km,mn,kn->k", rows, self.joint_cov[:width, :width], rows)
-            return crossed_degrees_of_freedom(sums, moves, variance)
+            return degrees_of_freedom(sums, moves, variance)
         given = np.inf if self.given_df is None else self.given_df
         return np.asarray(np.where(own != 0.0, given, np.inf).min(axis=1))
 
@@ -268,9 +262,11 @@ class HatScores(AveragedByLanguage):
             term, weights = difference_in_languages(self.models, self.cells, *sides)
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
             variance = weights @ self.cells_cov @ weights
-            moves = self.cell_wordings
-            blocks = self.cell_influence
-            df = degrees_of_freedom_of_sum(blocks, weights, moves, float(variance))
+            sums = projected(self.cell_influence, weights[None])
+            moves = projected(self.cell_wordings, weights[None]) or ()
+            df = np.inf
+            if sums is not None:
+                df = float(degrees_of_freedom(np.concatenate(sums), moves, variance[None])[0])
         row = tidy_frame(
             term,
             value,

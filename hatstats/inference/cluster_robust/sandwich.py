@@ -104,7 +104,8 @@ class ClusterRobust:
         known = np.einsum("qp,pr,qr->q", contrasts, self.between, contrasts)
         mean, square = np.einsum("qgg->q", P) + known, (P**2).sum(axis=(1, 2))
         found = (self.sole_cluster(contrasts) < 0) & (square > 0.0)
-        return np.divide(mean**2, square, out=np.full(len(contrasts), np.nan), where=found)
+        unknown = np.full(len(contrasts), np.nan)
+        return np.asarray(np.divide(mean**2, square, out=unknown, where=found))
 
     def df(self, L: Any) -> Floats:
         """Degrees of freedom of contrasts by the default of this kind, shape (q,).

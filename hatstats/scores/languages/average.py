@@ -10,8 +10,10 @@ import pandas as pd
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.influence import projected
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import common_languages, names_of
+from hatstats.scores.languages.differences import shares
 from hatstats.scores.languages.result import LanguageScores
 from hatstats.scores.ranks import RankedScores
 
@@ -103,8 +105,8 @@ def language_scores(
     units = units[["model", "benchmark", "language"]].drop_duplicates(ignore_index=True)
     units["weight"] = units["language"].map(_language_weights(scores, weights, units["language"]))
     projection = _projection(scores, used.index.to_numpy(), units, each)
-    blocks = _by_block(scores.cell_influence, projection)
-    moves = _by_block(scores.cell_wordings, projection)
+    blocks = projected(scores.cell_influence, projection)
+    moves = projected(scores.cell_wordings, projection)
     groups, parts = _parts(units, group_of, column, each)
     notes = [
         note for note in scores.overlap.loc[scores.overlap["model"].isin(chosen), "note"] if note
@@ -213,21 +215,12 @@ def _language_weights(
 def _projection(scores: HatScores, rows: np.ndarray, units: pd.DataFrame, each: bool) -> Floats:
     """Weights (U, C) of the units on all cells: a cell, or the mean over the models of a cell."""
     keys = ["model", "benchmark", "language"]
-    place = {tuple(row): k for k, row in enumerate(units[keys].itertuples(index=False))}
+    cells = scores.cells.loc[rows, keys]
+    cells = cells if each else cells.assign(model="")
+    unit = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(cells))
     found = np.zeros((len(units), len(scores.cells)))
-    for row in rows:
-        model, benchmark, language = scores.cells.loc[row, keys]
-        found[place[(model if each else "", benchmark, language)], row] = 1.0
+    found[unit, rows] = 1.0
     return np.asarray(found / found.sum(axis=1, keepdims=True))
-
-
-def _by_block(blocks: tuple[Floats, ...] | None, projection: Floats) -> tuple[Floats, ...] | None:
-    """Influence or moves (G_b, C_b) by block, on the units: (G_b, U)."""
-    if blocks is None:
-        return None
-    ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
-    parts = np.split(projection, ends, axis=1)
-    return tuple(block @ own.T for block, own in zip(blocks, parts, strict=True))
 
 
 def _parts(
@@ -235,21 +228,17 @@ def _parts(
 ) -> tuple[pd.DataFrame, Floats]:
     """Groups as rows, and the weights (K, B, U) of each on the units of each benchmark."""
     keys = units.assign(group=units["language"].map(group_of))
-    named = keys.drop_duplicates(["model", "group"])
-    order = named["group"].map({name: k for k, name in enumerate(sorted(set(named["group"])))})
-    models = named["model"].map({name: k for k, name in enumerate(pd.unique(named["model"]))})
-    named = named.iloc[np.lexsort([order, models])]
-    benchmarks = pd.unique(units["benchmark"])
-    parts = np.zeros((len(named), len(benchmarks), len(units)))
-    rows = []
-    for k, (model, group) in enumerate(zip(named["model"], named["group"], strict=True)):
-        mine = ((keys["model"] == model) & (keys["group"] == group)).to_numpy()
-        for b, name in enumerate(benchmarks):
-            weight = (mine & (keys["benchmark"] == name)) * keys["weight"].to_numpy(dtype=float)
-            parts[k, b] = weight / weight.sum() if weight.sum() else 0.0
-        facts = {"model": model} if each else {}
-        facts |= {} if column == "model" else {column: group}
-        on = [str(name) for b, name in enumerate(benchmarks) if parts[k, b].any()]
-        number = keys.loc[mine, "language"].nunique()
-        rows.append(facts | {"n_languages": number, "benchmarks": ", ".join(on)})
-    return ResultFrame(rows), parts
+    named = keys[["model", "group"]].drop_duplicates()
+    named = named.assign(order=pd.factorize(named["model"])[0]).sort_values(["order", "group"])
+    names = units["benchmark"].unique().to_numpy()
+    mine = (named["model"].to_numpy()[:, None] == keys["model"].to_numpy()) & (
+        named["group"].to_numpy()[:, None] == keys["group"].to_numpy()
+    )
+    on = names[:, None] == units["benchmark"].to_numpy()
+    parts = shares((mine[:, None] & on) * units["weight"].to_numpy(dtype=float))
+    groups = ResultFrame({"model": named["model"]} if each else {}, index=named.index)
+    if column != "model":
+        groups[column] = named["group"]
+    groups["n_languages"] = [keys.loc[own, "language"].nunique() for own in mine]
+    groups["benchmarks"] = [", ".join(map(str, names[own])) for own in parts.any(axis=2)]
+    return groups.reset_index(drop=True), parts

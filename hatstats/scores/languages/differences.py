@@ -15,9 +15,15 @@ from hatstats.inference.intervals import check_level
 from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.simultaneous import joint_inference, normal_errors
-from hatstats.inference.tidy import tidy_frame
+from hatstats.inference.tidy import tidy_frame, with_adjusted
 from hatstats.scores.cell_weights import group_name, names_of
 from hatstats.scores.ranks import DRAWS
+
+
+def shares(weight: Floats) -> Floats:
+    """Weights (K, B, U) as shares of their sum over units, 0 where all are."""
+    total = weight.sum(axis=2, keepdims=True)
+    return np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0.0)
 
 
 class ComparedLanguages(LabelledEstimates):
@@ -72,7 +78,7 @@ class ComparedLanguages(LabelledEstimates):
             method=self.method,
             identifiers={"reference": self.reference},
         ).assign(conf_level=conf_level)
-        table.insert(int(str(table.columns.get_loc("p_value"))) + 1, "p_adjusted", adjusted)
+        table = with_adjusted(table, adjusted)
         table.attrs |= {"scope": self.scope, "seed": seed}
         return table
 
@@ -116,17 +122,10 @@ class ComparedLanguages(LabelledEstimates):
 
     def _benchmark_means(self) -> Floats:
         """Weights (K, B, U) of the mean over all languages, of the model of each estimate."""
-        models = (
-            self.groups["model"] if "model" in self.groups else pd.Series([""] * len(self.groups))
-        )
-        same = models.to_numpy()[:, None] == self.units["model"].to_numpy()
-        found = np.zeros(self.parts.shape)
-        for b, name in enumerate(pd.unique(self.units["benchmark"])):
-            used = same & (self.units["benchmark"] == name).to_numpy()
-            weight = used * self.units["weight"].to_numpy(dtype=float)
-            total = weight.sum(axis=1, keepdims=True)
-            found[:, b] = np.divide(weight, total, out=np.zeros(weight.shape), where=total > 0)
-        return found
+        same = np.array(self._models)[:, None] == self.units["model"].to_numpy()
+        names = self.units["benchmark"]
+        on = names.unique().to_numpy()[:, None] == names.to_numpy()
+        return shares((same[:, None] & on) * self.units["weight"].to_numpy(dtype=float))
 
     def contrast(
         self, a: str | Sequence[str], b: str | Sequence[str], conf_level: float = 0.95

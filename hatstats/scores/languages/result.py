@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import crossed_degrees_of_freedom, degrees_of_freedom
+from hatstats.inference.influence import degrees_of_freedom
 from hatstats.inference.intervals import check_level, logit_interval, wald_interval
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.inference.result_frame import ResultFrame
@@ -102,11 +102,9 @@ class LanguageScores(ComparedLanguages):
         """Degrees of freedom of sums of the units with weights (R, U)."""
         if self.influence is None:
             return np.full(len(rows), np.inf)
-        sums = self.influence @ rows.T
-        if self.wordings is None:
-            return degrees_of_freedom(sums)
         variance = np.einsum("ku,uv,kv->k", rows, self.unit_cov, rows)
-        return crossed_degrees_of_freedom(sums, [each @ rows.T for each in self.wordings], variance)
+        moves = [each @ rows.T for each in self.wordings or ()]
+        return degrees_of_freedom(self.influence @ rows.T, moves, variance)
 
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits of each group alone as an array, (K, 2); `tidy` has simultaneous ones, too."""

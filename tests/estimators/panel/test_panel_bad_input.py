@@ -10,7 +10,7 @@ import pytest
 import hatstats as hs
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.panel.fit import fit_panel
-from hatstats.scores.guessing import without_models
+from hatstats.scores.counts import without_models
 from tests.estimators.panel.panels import ABILITIES, panel_counts
 
 
