@@ -133,8 +133,7 @@ def distinct_counts(
 ) -> tuple[Floats, Floats, Ints]:
     """Distinct pairs (k, n) of right answers and trials, (J,) each, and the pair of each element.
 
-    The pair of an element without trials is -1. Pairs with different `share` (of pairs of trials
-    that are of one wording) are different.
+    It is -1 without trials. Pairs with different `share` (of pairs of one wording) are different.
     """
     asked = trials > 0
     k, n = correct[asked], trials[asked]
@@ -162,11 +161,6 @@ def benchmark_is_item_level(study: Study, benchmark: str) -> bool:
     return bool((rows != "").any())
 
 
-def _ordered(study: Study, rows: pd.DataFrame) -> list[str]:
-    present = set(rows["model"].unique())
-    return [model for model in study.model_names if model in present]
-
-
 def item_counts(study: Study, benchmark: str) -> ItemCounts:
     """Aligned arrays of one item-level benchmark; trials of one cell are added up.
 
@@ -174,7 +168,7 @@ def item_counts(study: Study, benchmark: str) -> ItemCounts:
     profile: a warning says how many there are. A model without any item in both is left out.
     """
     rows, _, chance, trials = _benchmark_rows(study, benchmark)
-    models = _ordered(study, rows)
+    models = [name for name in study.model_names if (rows["model"] == name).any()]
     item_code, items = pd.factorize(rows["item"], sort=True)
     is_source = study.is_source[(study.counts["benchmark"] == benchmark).to_numpy()]
     languages = sorted(rows["language"][~is_source].unique())
@@ -364,7 +358,7 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()
     right = cells["n_correct"].unstack("language")
     trials = cells["n_trials"].unstack("language").fillna(0.0)
-    models = _ordered(study, rows)
+    models = [name for name in study.model_names if name in right.index]
     if source_language not in right.columns:
         raise NotIdentifiedError(
             f"benchmark {benchmark!r} has no accuracy in its source language {source_language!r}"
