@@ -76,7 +76,7 @@ def tidy_frame(
 
 def with_adjusted(rows: pd.DataFrame, p_values: ArrayLike) -> pd.DataFrame:
     """Tidy rows (k) with p values adjusted for their number (k,), `p_adjusted` after `p_value`."""
-    rows.insert(list(rows).index("p_value") + 1, "p_adjusted", p_values)
+    rows.insert(list(rows).index("p_value") + 1, "p_adjusted", np.asarray(p_values))
     return rows
 
 

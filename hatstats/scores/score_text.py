@@ -49,7 +49,7 @@ def score_rows(scores: Any) -> pd.DataFrame:
     """Scores from best to worst as rows for notebooks."""
     table: pd.DataFrame = scores.tidy().rename(columns={"effective_trials": "trials"})
     table = table.drop(columns=["reference", "method"]).assign(bias=scores.shape_error)
-    return table.iloc[_order(scores)]
+    return table.take(_order(scores))
 
 
 def _leader(scores: Any, conf_level: float) -> str:

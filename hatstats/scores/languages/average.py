@@ -230,7 +230,7 @@ def _parts(
     keys = units.assign(group=units["language"].map(group_of))
     named = keys[["model", "group"]].drop_duplicates()
     named = named.assign(order=pd.factorize(named["model"])[0]).sort_values(["order", "group"])
-    names = units["benchmark"].unique().to_numpy()
+    names = np.array(units["benchmark"].unique())
     mine = (named["model"].to_numpy()[:, None] == keys["model"].to_numpy()) & (
         named["group"].to_numpy()[:, None] == keys["group"].to_numpy()
     )

@@ -124,7 +124,7 @@ class ComparedLanguages(LabelledEstimates):
         """Weights (K, B, U) of the mean over all languages, of the model of each estimate."""
         same = np.array(self._models)[:, None] == self.units["model"].to_numpy()
         names = self.units["benchmark"]
-        on = names.unique().to_numpy()[:, None] == names.to_numpy()
+        on = np.array(names.unique())[:, None] == names.to_numpy()
         return shares((same[:, None] & on) * self.units["weight"].to_numpy(dtype=float))
 
     def contrast(
