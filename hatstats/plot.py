@@ -10,6 +10,7 @@ from hatstats.report.figures.bar_charts import decomposition, functioning, leaka
 from hatstats.report.figures.check_plots import checks, prior_predictive, shrinkage
 from hatstats.report.figures.claim_plots import claims, margins
 from hatstats.report.figures.forest_plot import forest
+from hatstats.report.figures.language_plots import languages, raw_to_hat
 from hatstats.report.figures.layout import alt_text, caption
 from hatstats.report.figures.profile_plots import profiles, scatter
 from hatstats.report.figures.score_matrices import heatmap, ranks
@@ -19,6 +20,6 @@ from hatstats.report.figures.trend_plot import trend
 
 __all__ = [
     "alt_text", "caption", "checks", "claims", "decomposition", "forest", "functioning", "heatmap",
-    "leakage", "margins", "prior_predictive", "profiles", "ranks", "save", "scatter", "shrinkage",
-    "specification", "style", "trend",
+    "languages", "leakage", "margins", "prior_predictive", "profiles", "ranks", "raw_to_hat",
+    "save", "scatter", "shrinkage", "specification", "style", "trend",
 ]  # fmt: skip

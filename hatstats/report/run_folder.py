@@ -136,6 +136,10 @@ def _write_numbers(results: Results, folder: Path) -> None:
     for name in ("decompositions", "cells"):
         if len(rows := getattr(results, name)):
             frames[name] = rows
+    if (part := results.languages) is not None:
+        named = {"languages": part.table, "language_groups": part.groups, "faults": part.faults,
+                 "without_faults": part.without}  # fmt: skip
+        frames |= {name: rows for name, rows in named.items() if len(rows)}
     checks, bayes = results.checks, results.bayes
     if checks is not None:
         frames |= {"checks": checks.table, "items": checks.items}
@@ -156,6 +160,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
         "analysis": dict(results.facts),
         "key_results": results.key_results,
         "check_words": checks.words if checks else (),
+        "language_words": part.words if part else (),
         "bayes_words": bayes.words if bayes else (),
         **frames,
         "scores_covariance": {"models": list(results.cov), "cov": results.cov.to_numpy(float)},

@@ -13,6 +13,7 @@ from hatstats.report.figures.bar_charts import decomposition
 from hatstats.report.figures.check_plots import checks, prior_predictive, shrinkage
 from hatstats.report.figures.claim_plots import claims, margins
 from hatstats.report.figures.forest_plot import forest
+from hatstats.report.figures.language_plots import languages, raw_to_hat
 from hatstats.report.figures.layout import alt_text, caption, offscreen, tips_of
 from hatstats.report.figures.profile_plots import profiles, scatter
 from hatstats.report.figures.score_matrices import heatmap, ranks
@@ -57,7 +58,11 @@ def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[A
         "forest": (True, "HAT scores", partial(forest, scores)),
         "transfer_profiles": (len(results.profiles) > 0, "Transfer profiles", bands),
         "target_against_source": (True, "Target against source accuracy", points),
-        "heatmap": (len(results.cells) > 0, "HAT by language", partial(heatmap, results.cells)),
+        "raw_to_hat": ("target" in scores and int(scores["target"].notna().sum()) > 1,
+                       "Raw accuracy beside HAT",
+                       partial(raw_to_hat, scores)),
+        "heatmap": (len(results.cells) > 0, "HAT by model and language",
+                    partial(heatmap, results.cells, order="resource")),
         "ranks": (len(results.pairs) > 0, "Which model is surely better", pairs),
         "claims": (len(results.claims) > 0, "Claims", partial(claims, results.claims)),
         "margins": (len(results.margins) > 0, "Verdict by margin",
@@ -67,9 +72,12 @@ def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[A
     }  # fmt: skip
     for column, axis, what in (("params_total", "size", "total parameters"),
                                ("release_year", "date", "release date")):  # fmt: skip
-        draw = partial(trend, scores, column, curve=lines.get(axis))
+        draw = partial(trend, scores, column, curve=lines.get(axis), within=True)
         known = bool(scores[column].notna().any())
         wanted[f"hat_against_{axis}"] = (known, f"HAT against {what}", draw)
+    if results.languages:
+        by_language = partial(languages, results.languages.table)
+        wanted["languages"] = (True, "HAT by language", by_language)
     if found:
         path = found.path.assign(reference=results.reference)
         wanted["thinning"] = (len(path) > 0, "Thinning", partial(checks, path))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 
+from hatstats.inference.validation import one_of
 from hatstats.report.figures import layout, style
+from hatstats.report.results.languages import RESOURCES
 from hatstats.report.results.plotted import (
     Ranked,
     cell_rows,
@@ -30,13 +34,18 @@ _ROW = 0.15
 
 
 @style.house_style()
-def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
+def heatmap(
+    scores: Ranked, *, order: Literal["HAT", "resource"] = "HAT", ax: Axes | None = None
+) -> Axes:
     """Draw HAT of each model in each language, best model on top and best language at the left.
 
     Parameters
     ----------
     scores : HatScores or DataFrame
-        A frame has `model, language, estimate`, and optionally `benchmark, informed`.
+        A frame has `model, language, estimate`, and optionally `benchmark, informed`, and `name,
+        resource` of the language.
+    order : {"HAT", "resource"}
+        Order of the languages: by their mean, or first by resource class, where that is known.
     ax : Axes, optional
         Where to draw; a figure is made if None, as wide as the page from 5 languages.
 
@@ -53,12 +62,17 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
     >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
     >>> ax = hs.plot.heatmap(scores)
     """
+    one_of("order", order, ("HAT", "resource"))
     cells = cell_rows(scores)
     table = cells.pivot_table(index="model", columns="language", values="estimate", sort=False)
     table = table.loc[
         table.mean(axis=1).sort_values(ascending=False, kind="stable").index,
         table.mean().sort_values(ascending=False, kind="stable").index,
     ]
+    classes = _classes(cells, list(table.columns)) if order == "resource" else []
+    if classes:
+        best = sorted(range(len(classes)), key=lambda k: RESOURCES.index(classes[k]))
+        table, classes = table.iloc[:, best], [classes[k] for k in best]
     informed = table.index.isin(cells.loc[cells["informed"].astype(bool), "model"])
     clear = table[informed] if informed.any() else table
     first, last = layout.ends(len(clear), MOST_ROWS)
@@ -83,20 +97,22 @@ def heatmap(scores: Ranked, *, ax: Axes | None = None) -> Axes:
             axes.text(column + 0.5, row + 0.5, f"{values[row, column]:.2f}", ha="center",
                       va="center", fontsize=style.points(0.7), label="_value",
                       color=_ON_DEEP if dark else _ON_PALE)  # fmt: skip
-    _frame(
-        axes,
-        layout.short_names(shown.index, 34),
-        list(shown.columns),
-        bool(last or len(weak)),
-        len(first),
-    )
+    names = list(shown.columns)
+    if "name" in cells:
+        named = cells.drop_duplicates("language").set_index("language")["name"]
+        names = [layout.shorten(str(named[language]), 20) for language in names]
+    _frame(axes, layout.short_names(shown.index, 34), names, bool(last or len(weak)), len(first))
+    _class_names(axes, classes)
     _colour_bar(axes, mesh)
     mean = table.mean()
+    mean.index = pd.Index([names[list(shown.columns).index(each)] for each in mean.index])
+    mean = mean.sort_values(ascending=False, kind="stable")
+    by = "languages by resource class, then theirs" if classes else "languages by theirs"
     part = f" The first and last {len(first)} of {len(clear)} models are shown." if last else ""
     part += " Under the line: weakly identified by the data." if len(weak) else ""
     sheet.describe(
-        f"HAT score by model and target language; models by their mean, best on top, languages by "
-        f"theirs, best at the left.{part}",
+        f"HAT score by model and target language; models by their mean, best on top, {by}, best "
+        f"at the left.{part}",
         f"Scores of {len(shown)} models in {table.shape[1]} languages: highest mean in "
         f"{mean.index[0]} ({mean.iloc[0]:.2f}), lowest in {mean.index[-1]} ({mean.iloc[-1]:.2f}).",
     )
@@ -187,6 +203,26 @@ def ranks(
     return axes
 
 
+def _classes(cells: pd.DataFrame, languages: list[str]) -> list[str]:
+    """Resource classes of languages; none where not all are known, or all are the same."""
+    if "resource" not in cells:
+        return []
+    of = cells.drop_duplicates("language").set_index("language")["resource"]
+    found = [str(of[language]) for language in languages]
+    return found if set(found) <= set(RESOURCES) and len(set(found)) > 1 else []
+
+
+def _class_names(axes: Axes, classes: list[str]) -> None:
+    """Name the resource classes below their columns, with a line between them."""
+    for name in dict.fromkeys(classes):
+        start, count = classes.index(name), classes.count(name)
+        axes.text(start + count / 2, -0.01, f"{name} resource", ha="center", va="top",
+                  transform=axes.get_xaxis_transform(), fontsize=style.points(style.TINY),
+                  label="_class")  # fmt: skip
+        if start:
+            axes.axvline(start, color=style.INK, linewidth=1.0, label="_divide-classes")
+
+
 def _colour_bar(axes: Axes, mesh: QuadMesh) -> None:
     """A scale of colours beside a matrix, drawn as shapes, so that no figure holds an image."""
     bar = axes.figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=30, pad=0.01)
@@ -207,7 +243,8 @@ def _ranks(name: str, known: pd.DataFrame) -> str:
 def _frame(axes: Axes, rows: list[str], columns: list[str], gap: bool, first: int) -> None:
     """Name rows and columns of a matrix, first row on top; a line between both ends."""
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
-    long = max(map(len, map(str, columns)), default=0) > 2 and len(columns) > _MOST_WRITTEN
+    longest = max(map(len, map(str, columns)), default=0)
+    long = longest > (2 if len(columns) > _MOST_WRITTEN else 60 / max(len(columns), 1))
     axes.set_xticks(
         np.arange(len(columns)) + 0.5, [str(name) for name in columns], rotation=90.0 * long
     )

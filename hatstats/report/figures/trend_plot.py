@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from matplotlib.transforms import Bbox
 
 from hatstats.report.figures import layout, style
-from hatstats.report.results.plotted import Trend, trend_rows
+from hatstats.report.results.plotted import Trend, trend_rows, within_rows
 from hatstats.report.tables.rounding import parameters_text, words
 
 #: Up to this number of models, those that are weakly identified get their wide bars too.
@@ -36,6 +36,7 @@ def trend(
     covariate: str | None = None,
     *,
     curve: pd.DataFrame | None = None,
+    within: bool = False,
     conf_level: float = 0.95,
     ax: Axes | None = None,
 ) -> Axes:
@@ -51,6 +52,9 @@ def trend(
         fit's formula, or ``params_total``, if None.
     curve : DataFrame, optional
         A trend as ``TrendFit.curve`` gives it, in place of the fit's own.
+    within : bool
+        Whether thin lines join the means of each series of models (along sizes, where the study
+        names series) or family.
     conf_level : float
         Level of bars and band; a frame's own where it has one.
     ax : Axes, optional
@@ -79,6 +83,11 @@ def trend(
     (axes,) = sheet.axes
     if line is not None:
         _trend_line(axes, line)
+    inside = within_rows(scores, column) if within else pd.DataFrame({"group": []})
+    for _, part in inside.groupby("group", sort=False):
+        colour = style.look_of(looks, part["family"].iloc[0]).colour
+        axes.plot(part["x"], part["estimate"], color=colour, alpha=0.6, zorder=1.5,
+                  linewidth=0.08 * style.points(), label="_within")  # fmt: skip
     axes.set_ylabel("HAT score")
     axes.yaxis.grid(True)
     _score_limits(axes, scores, line)
@@ -92,7 +101,12 @@ def trend(
     if len(unknown):
         _unknown_strip(axes, unknown, looks, crowded)
     unnamed = len(known) - _label_models(axes, known.assign(**{column: x}), column, line)
-    sheet.describe(*_said(scores, column, line, unnamed, moved))
+    text, alt = _said(scores, column, line, unnamed, moved)
+    if count := inside["group"].nunique():
+        by_series = column.startswith("params") and "series" in scores
+        text += f" Thin lines join the means of each {'series' if by_series else 'family'}."
+        alt = f"{alt.rstrip('.')}; lines within {count} {'series' if by_series else 'families'}."
+    sheet.describe(text, alt)
     return axes
 
 

@@ -17,6 +17,7 @@ from hatstats.report.results.changes import changes
 from hatstats.report.results.collect import frames_of
 from hatstats.report.results.item_checks import run_item_checks
 from hatstats.report.results.key_results import key_result_lines
+from hatstats.report.results.languages import language_part
 from hatstats.report.results.results import BayesPart, Fits, ReportOptions, Results, stacked
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -159,7 +160,7 @@ def analyse(
     method = cast("Method", profile.method)
     specifications = _specifications(study, options, method) if study.claims else {}
     from_items = method in ("latent", "joint", "panel")
-    total = 5 + len(specifications) + from_items + 8 * options.bayes
+    total = 6 + len(specifications) + from_items + 8 * options.bayes
     step("HAT scores")
     scores = profile.hat(
         options.reference, scope=options.scope, progress=lambda what, _: tell(what)
@@ -184,6 +185,8 @@ def analyse(
         evaluated={"as reported": claims},
         progress=lambda what, _: step(what),
     )
+    step("languages")
+    languages = language_part(fits)
     checks = bayes = None
     if from_items:
         step("checks")
@@ -212,6 +215,7 @@ def analyse(
         influence=stacked(influences),
         decompositions=changes(profile, scores, options.conf_level),
         checks=checks,
+        languages=languages,
         bayes=bayes,
         fits=fits,
     )

@@ -14,6 +14,7 @@ from hatstats.report.results.plotted import (
     fitted_lines,
     point_rows,
     profile_rows,
+    raw_targets,
     reference_rows,
     score_rows,
 )
@@ -99,6 +100,8 @@ def scores_frame(fits: Fits) -> pd.DataFrame:
     """Tidy scores with covariates and what weakens each: best first, weakly identified last."""
     scores = fits.scores
     rows = score_rows(scores, fits.options.conf_level)
+    if scores.target is None:
+        rows["target"] = raw_targets(fits.profile).reindex(rows["model"]).to_numpy()
     ranks = fits.ranks.set_index("model").reindex(rows["model"])
     # Weakly identified models are not ranked.
     for name in _RANKS:

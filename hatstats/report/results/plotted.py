@@ -17,6 +17,7 @@ from hatstats.diagnostics.hausman import MisspecificationTest
 from hatstats.diagnostics.thinning import Thinning
 from hatstats.errors import DataError
 from hatstats.inference.intervals import wald_interval
+from hatstats.report.results.languages import facts_of
 from hatstats.scores.item_profile import ItemProfile, require_items
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -48,13 +49,31 @@ def score_rows(scores: Scores, conf_level: float = 0.95) -> pd.DataFrame:
         facts = with_release_year(scores.covariates).set_index("model")
         for name in COVARIATES:
             rows[name] = facts[name].reindex(rows["model"]).to_numpy() if name in facts else np.nan
+        rows["series"] = facts.get("series", facts["family"]).reindex(rows["model"]).to_numpy()
         rows["source"] = scores.source
+        rows["target"] = np.nan if scores.target is None else scores.target
         rows["informed"] = ~rows["model"].isin(scores.weakly_identified)
     unknown: dict[str, Any] = {"informed": True, "reference": "", "conf_level": conf_level}
     for name, value in (dict.fromkeys(COVARIATES, np.nan) | unknown).items():
         if name not in rows:
             rows[name] = value
     return rows
+
+
+def within_rows(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean score at each value of a covariate within groups: `group, family, x, estimate`.
+
+    Groups are series, where they are known, along sizes, and families along dates, since a series
+    mostly has one; groups with one value are left out.
+    """
+    by_size = column.startswith("params") and "series" in rows
+    series = rows["series"].replace("", np.nan) if by_size else rows["family"]
+    group = series.fillna(rows["family"]).fillna("").astype("str")
+    known = rows.assign(group=group, x=rows[column], family=rows["family"].fillna(""))
+    known = known[known["x"].notna() & (known["group"] != "") & known["informed"].astype(bool)]
+    means = known.groupby(["group", "family", "x"], sort=False)["estimate"].mean().reset_index()
+    several = means.groupby("group")["x"].transform("size") > 1
+    return means[several].sort_values(["group", "x"], ignore_index=True)
 
 
 def needed(frame: pd.DataFrame, columns: Collection[str], what: str) -> None:
@@ -78,12 +97,17 @@ def chosen_rows(rows: pd.DataFrame, column: str, names: Collection[str] | None) 
 
 
 def cell_rows(scores: Ranked) -> pd.DataFrame:
-    """HAT of each model in each language: `model, benchmark, language, estimate, informed`."""
+    """HAT of each model in each language: `model, benchmark, language, estimate, informed`.
+
+    And `name, resource` of the language.
+    """
     if isinstance(scores, pd.DataFrame):
         needed(scores, ("model", "language", "estimate"), "scores by language")
         return scores if "informed" in scores else scores.assign(informed=True)
     cells = pd.DataFrame(scores.tidy_cells())
-    return cells.assign(informed=~cells["model"].isin(scores.weakly_identified))
+    facts = facts_of(scores, cells["language"])[["name", "resource"]].set_axis(cells.index)
+    known = cells.assign(name=facts["name"], resource=facts["resource"])
+    return known.assign(informed=~cells["model"].isin(scores.weakly_identified))
 
 
 def pair_rows(scores: Ranked, seed: int = 1) -> pd.DataFrame:
@@ -124,6 +148,16 @@ def profile_rows(profile: TransferProfile, conf_level: float = 0.95) -> pd.DataF
 def reference_rows(profile: TransferProfile, reference: str | None = None) -> pd.DataFrame:
     """Density of the reference distribution over source accuracy."""
     return pd.DataFrame(require_items(profile, "a reference distribution").density(reference))
+
+
+def raw_targets(profile: TransferProfile) -> pd.Series[float]:
+    """Raw target accuracy of the models that were asked in every language, by model."""
+    points = pd.DataFrame(profile.points())
+    whole = points.groupby(["benchmark"])["language"].nunique().sum()
+    asked = points.groupby("model").size()
+    by_benchmark = points.groupby(["model", "benchmark"])["target"].mean()
+    means: pd.Series[float] = by_benchmark.groupby("model").mean()
+    return means.where(asked == whole)
 
 
 def chance_levels(profile: TransferProfile) -> dict[str, float]:

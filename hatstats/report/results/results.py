@@ -12,6 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from hatstats.estimators.methods import Method
     from hatstats.report.results.item_checks import ItemChecks
+    from hatstats.report.results.languages import LanguagePart
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.scores.wordings import Scope
@@ -219,6 +220,8 @@ class Results:
     bayes: BayesPart | None = None
     #: The fitted objects; frames made by hand have none.
     fits: Fits | None = None
+    #: HAT by language, where there are several.
+    languages: LanguagePart | None = None
     #: HAT by model, benchmark and language in the tidy schema.
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     #: Density of the reference over source accuracy: `source, density, reference`; may be empty.

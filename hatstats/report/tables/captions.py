@@ -22,6 +22,27 @@ CAPTIONS = {
         "(all) is adjusted for all pairs of models, and CI is simultaneous: {level} for all "
         "pairs at once. pairs.csv has all of them. {leader}."
     ),
+    "languages": (
+        "HAT by language, {study}. Mean of the {count} models that are ranked, method {method}, "
+        "reference {reference}, for {scope}. Less mean: the language less the mean of all; CI and "
+        "p (all) are for all languages at once ({level}). Resource: class of Joshi et al. (2020)."
+    ),
+    "language_groups": (
+        "Differences between groups of languages, {study}; CI: {level} for each alone. For these "
+        "languages: items are sampled; for languages like these: languages and models are, by "
+        "crossed effects (REML), and what resources explain is no difference of scripts."
+    ),
+    "faults": (
+        "Items that the models answer in the source language and hardly any in one target "
+        "language, {study}: class C of differential functioning, p (all) by false discovery rate "
+        "over all items and languages. Source, Target: mean accuracy. A wrong translation or key "
+        "looks like this, and so does a word that no model knows. The first {listed}; faults.csv "
+        "has all."
+    ),
+    "without_faults": (
+        "HAT of languages with and without the items that fail in one of them, {study}. "
+        "without_faults.csv has the models, too."
+    ),
     "claims": (
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "

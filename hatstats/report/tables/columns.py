@@ -8,13 +8,13 @@ from hatstats.report.tables.text_table import Column, Kind
 _KINDS: dict[Kind, str] = {
     "value": "source estimate std_error se shape_error margin p_in_margin dfbetas cooks_distance "
     "by_ability by_transfer source_shrunken expected target elsewhere accuracy p_claim p_in_rope "
-    "plain p_best",
-    "interval": "conf",
+    "plain p_best less log_odds with_all without_these change",
+    "interval": "conf less_conf",
     "df": "df",
     "p": "p_value p_holm p_adjusted p_floor p_equivalence q_value",
     "share": "share conf_level decisive_share leakage mc_error",
     "plain": "threshold effective_trials",
-    "count": "n_models n_clusters count",
+    "count": "n_models n_clusters count n_languages",
     "params": "params_total",
     "date": "release_date",
     "note": "mark",
@@ -22,7 +22,7 @@ _KINDS: dict[Kind, str] = {
 }
 _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 #: Columns of three decimals, whatever the standard error beside them.
-_NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best")
+_NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "without_these", "change")
 #: Headings that are not the column's name as words.
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
@@ -35,7 +35,8 @@ _HEADINGS = {
     "p_in_margin": "P(within)", "dfbetas": "DFBETAS", "cooks_distance": "Cook's distance",
     "comparison": "From, to", "mc_error": "MC error", "source_shrunken": "Source", "q_value": "q",
     "p_claim": "P(claim)", "p_in_rope": "P(in ROPE)", "plain": "Without the model",
-    "p_best": "P(best)", "words": "Result",
+    "p_best": "P(best)", "words": "Result", "less": "Less mean", "less_conf": "Its CI",
+    "n_languages": "Languages", "log_odds": "log OR", "with_all": "With all",
 }  # fmt: skip
 #: Columns of each table; a heading of this table alone follows "=", with "_" for a space.
 _LAYOUTS = {
@@ -43,6 +44,11 @@ _LAYOUTS = {
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
     "pairs": "term=Difference estimate std_error df p_value p_adjusted conf",
+    "languages": "name=Language resource script family estimate=HAT std_error conf less less_conf "
+    "p_adjusted",
+    "language_groups": "term=Difference scope=For n_languages estimate std_error df p_value conf",
+    "faults": "benchmark name=Language item source=Source target log_odds p_adjusted n_models",
+    "without_faults": "name=Language with_all without_these change",
     "trends": "trend term scale scope=For_models estimate std_error df p_value conf n_models "
     "n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
@@ -66,7 +72,7 @@ _LAYOUTS = {
     "bayes_checks": "trend check words outcome",
 }
 #: Tables whose rows are different quantities, each with digits of its own.
-BY_ROW = ("pairs", "trends", "comparison", "claims", "specification")
+BY_ROW = ("pairs", "trends", "comparison", "claims", "specification", "language_groups")
 #: Headings of measures; others are headed by their names.
 MEASURES = {
     "gap": "Gap", "ratio": "Ratio", "excess": "Excess", "overall": "Both", "conditional": "Cond.",

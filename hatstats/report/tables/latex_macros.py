@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from hatstats.report.results.languages import LanguagePart
 from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
 from hatstats.report.tables.latex import escape_latex, one_line
@@ -32,6 +33,11 @@ _HEADER = """\
 %                      model's differences
 %   \\HatChange<Group><Part>  parts of a change, Source Transfer Total, with StdError, Low, High;
 %                      Group: a family, All models, Size, or Years one to the next
+%   \\HatLanguage<Name>  HAT of a language with StdError, Low, High (all languages at once), and
+%                      Less, it less the mean of all, with LessLow, LessHigh, LessPAdjusted;
+%                      \\HatHighestLanguage, \\HatLowestLanguage: the same, and Name
+%   \\HatGroups<Difference>  for these languages, with Like before the ending for languages like
+%                      these: Estimate StdError Low High Df PValue; \\HatFaults, their number
 %   \\HatMeasure<Name><Model>  (\\HatMeasureGap..., Ratio, Excess, ...), with Low and High
 """
 #: Up to this number of ranked models every pair has its macros.
@@ -108,10 +114,36 @@ def _beside(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
         yield f"Less{letters(str(row['a']))}Vs{letters(str(row['b']))}", kept | p
     for _, row in results.decompositions.iterrows():
         yield f"Change{letters(str(row['group']))}{_PARTS[str(row['term'])]}", _score(row, "")
+    if results.languages:
+        yield from _of_languages(results.languages)
     for _, row in results.measures.iterrows():
         texts = _score(row, "")
         del texts["StdError"]
         yield f"Measure{letters(str(row['term']))}{letters(str(row['model']))}", texts
+
+
+def _of_languages(part: LanguagePart) -> Iterator[tuple[str, dict[str, str]]]:
+    """Stems and texts of languages, of differences between groups of them, and of faults."""
+    table = part.table
+    named = {"HighestLanguage": 0, "LowestLanguage": len(table) - 1}
+    named |= {f"Language{letters(str(name))}": index for index, name in enumerate(table["name"])}
+    for stem, index in named.items():
+        row = table.iloc[index]
+        less = row.rename({"estimate": "HAT", "conf_low": "low", "conf_high": "high"}).rename(
+            {"less": "estimate", "less_conf_low": "conf_low", "less_conf_high": "conf_high"}
+        )
+        texts = {
+            f"Less{'' if name == 'Estimate' else name}": text
+            for name, text in _numbers(less).items()
+            if name in ("Estimate", "Low", "High")
+        }
+        p = {"LessPAdjusted": rounding.p_text(float(row["p_adjusted"]))}
+        name = {"Name": str(row["name"])} if stem.endswith("estLanguage") else {}
+        yield stem, name | _score(row, "") | texts | p
+    for _, row in part.groups.iterrows():
+        like = "" if row["scope"] == "these languages" else "Like"
+        yield f"Groups{letters(str(row['term']))}{like}", _numbers(row)
+    yield "Faults", {"": str(len(part.faults))}
 
 
 def _numbers(row: pd.Series) -> dict[str, str]:

@@ -58,6 +58,11 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "scores", "pairs", "claims", "margins", "shares", "decompositions", "trends", "comparison",
         "leverage", "influence", "specification", "flagged", "left_out",
     )}  # fmt: skip
+    if part := results.languages:
+        frames |= {"languages": part.table, "language_groups": part.groups}
+        frames["faults"] = part.faults.head(LISTED_ITEMS)
+        if len(part.without):
+            frames["without_faults"] = part.without[part.without["kind"] == "language"]
     if results.checks:
         frames["checks"] = results.checks.table
         frames["items"] = results.checks.items.head(LISTED_ITEMS)
@@ -79,6 +84,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "scope": results.facts["scope"],
         "leader": results.facts["leader"],
         "listed": LISTED_ITEMS,
+        "count": len(results.ranked),
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
     tables["main"] = table_of("main", _main(results))
