@@ -74,7 +74,10 @@ def languages(
         axes.plot([row["conf_low"], row["conf_high"]], [height, height], color=look.colour,
                   linewidth=0.13 * style.points(), solid_capstyle="butt",
                   label="_interval")  # fmt: skip
-        axes.plot([row["estimate"]], [height], label="_estimate", **look.marks(style.points(0.5)))
+        (mark,) = axes.plot(
+            [row["estimate"]], [height], label="_estimate", **look.marks(style.points(0.5))
+        )
+        layout.tip(mark, [layout.score_tip(row | {"model": row["name"]})])
     known = rows["resource"] if "resource" in rows else pd.Series("", rows.index)
     names = [f"{name} ({of})" if of else str(name)
              for name, of in zip(rows["name"], known, strict=True)]  # fmt: skip
@@ -145,10 +148,11 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     for index, row in enumerate(rows.to_dict("records")):
         look = style.look_of(looks, row["family"])
         shown = index in named
-        axes.plot([0.0, 1.0], [row["target"], row["estimate"]], linewidth=width * (1 + shown),
+        (line,) = axes.plot([0.0, 1.0], [row["target"], row["estimate"]], linewidth=width * (1 + shown),
                   color=look.colour if shown else style.BAND, marker=look.marker if shown else "o",
                   markersize=style.points(0.4 if shown else 0.25), zorder=2.0 + shown,
                   label="_named" if shown else "_model")  # fmt: skip
+        layout.tip(line, [f"{row['model']}: raw {row['target']:.3f}", layout.score_tip(row)])
     values = rows[["target", "estimate"]].to_numpy(dtype=float)
     low, high = float(values.min()), float(values.max())
     room = 0.05 * (high - low or 1.0)
