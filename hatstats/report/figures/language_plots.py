@@ -148,7 +148,8 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     for index, row in enumerate(rows.to_dict("records")):
         look = style.look_of(looks, row["family"])
         shown = index in named
-        (line,) = axes.plot([0.0, 1.0], [row["target"], row["estimate"]], linewidth=width * (1 + shown),
+        (line,) = axes.plot(
+                  [0.0, 1.0], [row["target"], row["estimate"]], linewidth=width * (1 + shown),
                   color=look.colour if shown else style.BAND, marker=look.marker if shown else "o",
                   markersize=style.points(0.4 if shown else 0.25), zorder=2.0 + shown,
                   label="_named" if shown else "_model")  # fmt: skip
