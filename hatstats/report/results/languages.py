@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from hatstats.diagnostics.faults import item_faults, without_items
 from hatstats.errors import DegenerateDataWarning, HatstatsError
 from hatstats.estimators.methods import Method, fit_profile
-from hatstats.report.results.results import Fits
+from hatstats.report.results.results import Fits, LanguagePart
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.languages.result import LanguageScores
 from hatstats.scores.scores import HatScores
@@ -27,23 +26,6 @@ _FACTS = {"latin_script": "Latin script - other scripts", "resource_class": "one
 #: Resource classes, best first.
 RESOURCES = ("high", "mid", "low")
 THESE, LIKE_THESE = "these languages", "languages like these"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LanguagePart:
-    """What a report shows of languages; each frame may be empty."""
-
-    #: Of each language, highest HAT first: see `language_rows`.
-    table: pd.DataFrame
-    #: Differences between groups of languages in the tidy schema, with their `scope`.
-    groups: pd.DataFrame
-    #: Items that fail in one language, see `hatstats.item_faults`, with the `name` of the language.
-    faults: pd.DataFrame
-    #: HAT of each model and language with and without those items: `kind, name, with_all,
-    #: without_these, change`.
-    without: pd.DataFrame = field(default_factory=pd.DataFrame)
-    #: Why something of this is missing, and what the items change, in sentences.
-    words: tuple[str, ...] = ()
 
 
 def facts_of(scores: HatScores, languages: pd.Series[str]) -> pd.DataFrame:

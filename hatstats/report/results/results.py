@@ -12,7 +12,6 @@ import pandas as pd
 if TYPE_CHECKING:
     from hatstats.estimators.methods import Method
     from hatstats.report.results.item_checks import ItemChecks
-    from hatstats.report.results.languages import LanguagePart
     from hatstats.scores.scores import HatScores
     from hatstats.scores.transfer_profile import TransferProfile
     from hatstats.scores.wordings import Scope
@@ -156,6 +155,23 @@ def _reconciled(verdict: str, probability: float) -> str:
         "They contradict each other: the models in the two, the shrinkage of cells or the prior "
         "must make the difference. Neither is to be quoted alone."
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguagePart:
+    """What a report shows of languages; each frame may be empty."""
+
+    #: Of each language, highest HAT first: see `hatstats.report.results.languages`.
+    table: pd.DataFrame
+    #: Differences between groups of languages in the tidy schema, with their `scope`.
+    groups: pd.DataFrame
+    #: Items that fail in one language, see `hatstats.item_faults`, with the `name` of the language.
+    faults: pd.DataFrame
+    #: HAT of each model and language with and without those items: `kind, name, with_all,
+    #: without_these, change`.
+    without: pd.DataFrame = field(default_factory=pd.DataFrame)
+    #: Why something of this is missing, and what the items change, in sentences.
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

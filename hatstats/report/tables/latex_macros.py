@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from hatstats.report.results.languages import LanguagePart
-from hatstats.report.results.results import Results
+from hatstats.report.results.results import LanguagePart, Results
 from hatstats.report.tables import rounding
 from hatstats.report.tables.latex import escape_latex, one_line
 
