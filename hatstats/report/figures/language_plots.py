@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from scipy import optimize
 
 from hatstats.errors import DataError
 from hatstats.report.figures import layout, style
-from hatstats.report.results.languages import language_rows
+from hatstats.report.results.languages import OfLanguages, language_rows
 from hatstats.report.results.plotted import Scores, needed, score_rows
-from hatstats.scores.languages.result import LanguageScores
-from hatstats.scores.scores import HatScores
 
 _ROW = 0.17
 #: How a language stands to the mean of all, and how it is drawn.
@@ -27,7 +24,7 @@ _HEIGHT = 3.1
 
 @style.house_style()
 def languages(
-    scores: HatScores | LanguageScores | pd.DataFrame,
+    scores: OfLanguages,
     *,
     conf_level: float = 0.95,
     rng: int = 1,
@@ -59,12 +56,9 @@ def languages(
     >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
     >>> ax = hs.plot.languages(hs.fit_profile(study, method="observed").hat())
     """
-    if isinstance(scores, pd.DataFrame):
-        columns = ("name", "estimate", "conf_low", "conf_high", "less", "standing")
-        needed(scores, columns, "languages")
-        rows = scores
-    else:
-        rows = language_rows(scores, conf_level, rng)
+    rows = language_rows(scores, conf_level, rng)
+    columns = ("name", "estimate", "conf_low", "conf_high", "less", "standing")
+    needed(rows, columns, "languages")
     sheet = layout.sheet(ax, height=_ROW * len(rows) + 0.5)
     (axes,) = sheet.axes
     mean = float((rows["estimate"] - rows["less"]).mean())
@@ -188,14 +182,17 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
 
 
 def _apart(values: np.ndarray, step: float, low: float, high: float) -> np.ndarray:
-    """Heights (n,) as near as can be to some values, none nearer than `step` to another.
+    """Heights (n,) about some values, none nearer than `step` to another.
 
     From `low` to `high`, where there is room.
     """
-    order, spaces = np.argsort(values), step * np.arange(len(values))
-    found = np.empty(len(values))
+    order = np.argsort(values)
+    up, down = values[order].astype(float), values[order].astype(float)
+    for index in range(1, len(values)):
+        up[index] = max(up[index], up[index - 1] + step)
+        down[-1 - index] = min(down[-1 - index], down[-index] - step)
+    placed, found = (up + down) / 2.0, np.empty(len(values))
     if len(values):
-        placed = optimize.isotonic_regression(values[order] - spaces).x + spaces
         placed -= max(placed[-1] - high, 0.0)
         found[order] = placed + max(low - placed[0], 0.0)
     return found

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 
-from hatstats.inference.validation import one_of
+from hatstats.errors import DataError
 from hatstats.report.figures import layout, style
 from hatstats.report.results.languages import RESOURCES
 from hatstats.report.results.plotted import (
@@ -62,7 +62,9 @@ def heatmap(
     >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
     >>> ax = hs.plot.heatmap(scores)
     """
-    one_of("order", order, ("HAT", "resource"))
+    if order not in ("HAT", "resource"):
+        hint = "use HAT or resource."
+        raise DataError("unknown order of languages", column="order", value=order, hint=hint)
     cells = cell_rows(scores)
     table = cells.pivot_table(index="model", columns="language", values="estimate", sort=False)
     table = table.loc[

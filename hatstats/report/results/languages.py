@@ -25,6 +25,8 @@ MOST_CELLS = 1000
 _FACTS = {"latin_script": "Latin script - other scripts", "resource_class": "one resource class"}
 #: Resource classes, best first.
 RESOURCES = ("high", "mid", "low")
+# What a figure of languages takes.
+type OfLanguages = HatScores | LanguageScores | pd.DataFrame
 THESE, LIKE_THESE = "these languages", "languages like these"
 
 
@@ -45,15 +47,15 @@ def facts_of(scores: HatScores, languages: pd.Series[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["name", "resource", "script", "family"])
 
 
-def language_rows(
-    scores: HatScores | LanguageScores, conf_level: float = 0.95, seed: int = 1
-) -> pd.DataFrame:
+def language_rows(scores: OfLanguages, conf_level: float = 0.95, seed: int = 1) -> pd.DataFrame:
     """HAT of each language and its distance from their mean, highest first.
 
     Tidy columns with limits for all languages at once; `less`, its limits (`less_conf_low` and
     `less_conf_high`) and `p_adjusted` for the language less the mean of all, at once too;
     `standing` is ``behind`` or ``ahead`` where that is sure; facts as `facts_of` has them.
     """
+    if isinstance(scores, pd.DataFrame):
+        return scores
     found = scores.by("language") if isinstance(scores, HatScores) else scores
     rows = pd.DataFrame(found.tidy(conf_level, simultaneous=True, rng=seed))
     less = pd.DataFrame(found.against_mean(conf_level, rng=seed))
