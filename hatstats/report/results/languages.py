@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,7 +176,7 @@ def _faults(
         return faults, pd.DataFrame()
     without = _without(fits, found, faults)
     for kind, rows in without.groupby("kind", sort=False):
-        most = rows.loc[rows["change"].abs().idxmax()]
+        most = rows.iloc[int(np.argmax(rows["change"].abs()))]
         words.append(
             f"Without these items HAT of a {kind} changes by {most['change']:+.3f} at most "
             f"({most['name']})."
@@ -196,7 +195,7 @@ def _without(fits: Fits, found: LanguageScores, faults: pd.DataFrame) -> pd.Data
     ranked = [name for name in found.models if name in again.models]
     of_languages = again.by("language", models=ranked).params
     names = facts_of(fits.scores, pd.Series(found.params.index, dtype="str"))["name"]
-    parts: list[dict[str, Any]] = []
+    parts: list[pd.DataFrame] = []
     for kind, before, after, called in (
         ("model", fits.scores.params, again.params, None),
         ("language", found.params, of_languages, list(names)),
