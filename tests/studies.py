@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -93,3 +94,16 @@ def panel_rows(
             right = float(rng.binomial(int(n[m]), p))
             rows.append((f"model-{m:02d}", benchmark, language, "", right, float(n[m]), ""))
     return rows
+
+
+def repeated(study: Study, items: np.ndarray, clusters: np.ndarray, weights: np.ndarray) -> Study:
+    """One benchmark whose clusters of items (N,) are repeated by whole weights (G,).
+
+    Copies of an item are items, and copies of a cluster are clusters.
+    """
+    rows = study.counts
+    code = pd.Series(clusters, index=items)[rows["item"]].to_numpy()
+    copied = rows.assign(cluster=code).loc[rows.index.repeat(weights[code].astype(int))]
+    number = "#" + copied.groupby(copied.index).cumcount().astype(str)
+    names = {name: copied[name].astype(str) + number for name in ("item", "cluster")}
+    return replace(study, counts=copied.assign(**names))

@@ -223,11 +223,7 @@ def with_method(options: CellOptions, study: Study) -> CellOptions:
 def study_cells(
     study: Study, options: CellOptions
 ) -> tuple[tuple[Unit, ...], tuple[CellEstimates, ...]]:
-    """Estimate the cells of each benchmark of a study, item-level or aggregate.
-
-    Raises NotIdentifiedError if a model has no target rows, or an estimator lacks what it needs.
-    """
-    require_target_rows(study)
+    """Estimate the cells of each benchmark of a study, item-level or aggregate."""
     by_item = {name: benchmark_is_item_level(study, name) for name in study.benchmark_names}
     fits: dict[str, BenchmarkFit] = {}
     items = [name for name, has in by_item.items() if has]

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from hatstats.errors import DataError
-from hatstats.inference.validation import one_of
+from hatstats.inference.validation import count_at_least, in_range, one_of
 
 Sampler = Literal["nutpie", "pymc"]
 #: Called with a text and the share done, from 0 to 1.
@@ -114,13 +114,8 @@ class CellOptions:
         """Refuse unknown methods and impossible correlations."""
         if self.method is not None:
             one_of("method", self.method, ("latent", "joint", "panel", "observed"))
-        if not 0.0 <= self.correlation < 1.0:
-            raise DataError(
-                "the correlation of two models on the same items must lie in [0, 1)",
-                column="correlation",
-                value=self.correlation,
-                hint="0 is the default, 0.3 and 0.6 show how much it matters.",
-            )
+        hint = "0 is the default, 0.3 and 0.6 show how much it matters."
+        in_range("correlation", self.correlation, "[0, 1)", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +152,12 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
-        for name, least, hint in (
-            ("draws", 50, "1000 is the default; printed digits need some hundred."),
-            ("tune", 50, "500 is the default."),
-            ("chains", 2, "convergence is judged by chains that agree; 4 is the default."),
-            ("cores", 1, "give the number of chains to run at once."),
-        ):
-            value = getattr(self, name)
-            if not (isinstance(value, int | np.integer) and value >= least):
-                raise DataError(f"must be at least {least}", column=name, value=value, hint=hint)
+        # Printed digits need some hundred draws; convergence is judged by chains that agree.
+        for name, least in (("draws", 50), ("tune", 50), ("chains", 2), ("cores", 1)):
+            count_at_least(name, getattr(self, name), least)
         one_of("sampler", self.sampler, get_args(Sampler))
-        if not 0.5 <= self.target_accept < 1.0:
-            raise DataError(
-                "the target acceptance rate lies between 0.5 and 1",
-                column="target_accept",
-                value=self.target_accept,
-                hint="0.95 is the default; 0.99 takes smaller steps.",
-            )
+        hint = "0.95 is the default; 0.99 takes smaller steps."
+        in_range("target_accept", self.target_accept, "[0.5, 1)", hint)
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from hatstats.bayes.cell_model import CellModel, Values
 from hatstats.bayes.fit import Request, prepare
@@ -72,49 +73,40 @@ def rank_statistics(
     is right (Talts et al. 2018, arXiv 1804.06788): among every `thin`-th draw, intervals from all.
     """
     children = np.random.default_rng(rng).spawn(n_fits)
-    count = joblib.effective_n_jobs(n_jobs)
-    shares = [children[first::count] for first in range(count)]
-    tables: Sequence[list[pd.DataFrame]] = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_ranks)(design, share) for share in shares if share
-    )
-    ordered = [tables[fit % count][fit // count] for fit in range(n_fits)]
-    ranks: pd.DataFrame = pd.concat(
-        [table.assign(fit=fit) for fit, table in enumerate(ordered)], ignore_index=True
-    )
-    return ranks
+    tables = Parallel(n_jobs=n_jobs)(delayed(_ranks)(design, child) for child in children)
+    found: list[pd.DataFrame] = [table.assign(fit=fit) for fit, table in enumerate(tables)]
+    return pd.concat(found, ignore_index=True)
 
 
-def _ranks(design: RankDesign, rngs: Sequence[np.random.Generator]) -> list[pd.DataFrame]:
-    """Ranks of several drawn studies."""
+@cache
+def _prepared(design: RankDesign) -> tuple[CellModel, Any]:
+    """Cells and their PyMC model, once in each process."""
     cells = template(design)
     with own_random_state():
-        from hatstats.bayes.model import build_model, draw_prior, sample
+        from hatstats.bayes.model import build_model
 
-        model = build_model(cells.marginal, cells.priors)
-    tables = []
-    for rng in rngs:
-        drawn = draw_prior(model, 1, int(rng.integers(2**31)))
-        parameters = {name: value[0] for name, value in drawn.items()}
-        truth = cells.complete(parameters, rng, prior=True)
-        found = redrawn(cells, truth, rng)
-        seed = int(rng.integers(2**31))
-        draws, _, _ = sample(found.marginal, cells.priors, model, design.sampling, seed)
-        flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.items()}
-        posterior, true = _quantities(found.complete(flat, rng)), _quantities(truth)
-        rows = []
-        for name, value in true.items():
-            low, high = np.quantile(posterior[name], [0.025, 0.975])
-            kept = posterior[name][:: design.thin]
-            rows.append(
-                {
-                    "quantity": name,
-                    "rank": int((kept < value[0]).sum()),
-                    "n_draws": kept.size,
-                    "covered": bool(low <= value[0] <= high),
-                }
-            )
-        tables.append(pd.DataFrame(rows))
-    return tables
+        return cells, build_model(cells.marginal, cells.priors)
+
+
+def _ranks(design: RankDesign, rng: np.random.Generator) -> pd.DataFrame:
+    """Ranks of one drawn study."""
+    cells, model = _prepared(design)
+    from hatstats.bayes.model import draw_prior, sample
+
+    drawn = draw_prior(model, 1, int(rng.integers(2**31)))
+    truth = cells.complete({name: value[0] for name, value in drawn.items()}, rng, prior=True)
+    found = redrawn(cells, truth, rng)
+    seed = int(rng.integers(2**31))
+    draws, _, _ = sample(found.marginal, cells.priors, model, design.sampling, seed)
+    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.items()}
+    posterior, true = _quantities(found.complete(flat, rng)), _quantities(truth)
+    rows = []
+    for name, value in true.items():
+        low, high = np.quantile(posterior[name], [0.025, 0.975])
+        kept = posterior[name][:: design.thin]
+        covered = bool(low <= value[0] <= high)
+        rows.append((name, int((kept < value[0]).sum()), kept.size, covered))
+    return pd.DataFrame(rows, columns=["quantity", "rank", "n_draws", "covered"])
 
 
 def ecdf_envelope(

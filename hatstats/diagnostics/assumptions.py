@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
+from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.validation import in_range
 from hatstats.scores.item_profile import ItemProfile, require_items
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
 from hatstats.scores.wordings import LEAST_TRIALS
@@ -99,10 +100,8 @@ def _under_correlation(
     items: ItemProfile, value: float, reference: str | ArrayLike | None, conf_level: float
 ) -> pd.DataFrame:
     """Tidy scores where unlabelled trials have a correlation."""
-    if not 0.0 <= value <= 1.0:
-        hint = "0 if trials are independent, 1 if all are one answer."
-        text = "a correlation of trials lies between 0 and 1"
-        raise DataError(text, column="correlations", value=value, hint=hint)
+    hint = "0 if trials are independent, 1 if all are one answer."
+    in_range("correlations", value, "[0, 1]", hint)
     assumed = [
         replace(part, correlation=float(value)) if part.unlabelled else part
         for part in items.counts

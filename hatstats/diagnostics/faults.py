@@ -10,6 +10,7 @@ import pandas as pd
 from hatstats.diagnostics.differential_functioning import item_functioning
 from hatstats.errors import DataError
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.validation import in_range
 from hatstats.study import Study
 from hatstats.study.read import as_study
 
@@ -58,8 +59,7 @@ def item_faults(
     """
     study = as_study(study, "item_faults")
     for name, value in (("most", most), ("least", least), ("level", level)):
-        if not 0.0 <= value <= 1.0:
-            raise DataError("a proportion", column=name, value=value, hint="give 0 to 1.")
+        in_range(name, value, "[0, 1]", "give a proportion.")
     counts = study.counts[(study.counts["item"] != "").to_numpy()]
     share = (counts["n_correct"] / counts["n_trials"]).rename("share")
     rows = counts[[*_CELL, "model"]].assign(share=share, is_source=study.is_source[counts.index])

@@ -30,6 +30,7 @@ from hatstats.inference.resampling.count_sums import (
     sum_distribution,
 )
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.validation import in_range
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
 from hatstats.scores.transfer_profile import TransferProfile, as_profile
@@ -244,13 +245,7 @@ def item_report(profile: TransferProfile, *, fdr: float = 0.05) -> pd.DataFrame:
             value=items.method,
             hint="fit the profile with method 'latent' or 'joint'.",
         )
-    if not 0.0 < fdr < 1.0:
-        raise DataError(
-            "a false discovery rate lies between 0 and 1",
-            column="fdr",
-            value=fdr,
-            hint="5 % is 0.05.",
-        )
+    in_range("fdr", fdr, "(0, 1)", "5 % is 0.05.")
     blocks = []
     for fit in items.fits:
         shrunken, target = expected_accuracies(fit)

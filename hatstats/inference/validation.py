@@ -29,9 +29,17 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
 
 def count_at_least(name: str, value: float, least: int) -> None:
     """Refuse an argument `name` that is no whole number from `least` upwards, by a `DataError`."""
-    if int(value) != value or value < least:
+    if not (value % 1 == 0 and value >= least):
         message = f"{name} must be a whole number, {least} or more"
         raise DataError(message, column=name, value=value, hint=f"give {least} or more.")
+
+
+def in_range(name: str, value: float, bounds: str, hint: str) -> None:
+    """Refuse an argument `name` outside bounds such as ``[0, 1)``, by a `DataError`."""
+    low, high = map(float, bounds[1:-1].split(","))
+    inside = low < value < high or (value == low and bounds[0] == "[")
+    if not (inside or (value == high and bounds[-1] == "]")):
+        raise DataError(f"{name} lies in {bounds}", column=name, value=value, hint=hint)
 
 
 def negative_variance(names: Sequence[str], matrix: Floats, scale: float) -> list[str]:

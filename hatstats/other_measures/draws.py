@@ -240,9 +240,7 @@ def _weighted_measures(profile: ItemProfile, blocks: list[list[Floats]]) -> list
     models, parts = profile.complete_models, []
     for fit, weights in zip(profile.fits, blocks, strict=True):
         sums, noise = item_sums(profile.study, fit.counts, models), _source_noise(fit, models)
-        totals = map(sums.totals, weights)
-        found = [item_level_measures(each, sums.has_local, noise) for each in totals]
-        parts.append(_concatenated(found))
+        parts.append(_concatenated([item_level_measures(sums, each, noise) for each in weights]))
     return parts
 
 

@@ -1,13 +1,11 @@
 """The measures that HAT competes with, as functions of sums over items or of mean accuracies.
 
 Every measure is a function of sums over item clusters, so that a draw of cluster weights gives all
-of them exactly: `ItemSums.totals` is one matrix product for all draws. Measures take arrays with
-draws first, (B, M, ...), and return (B, M); S and T are mean source and target accuracy over items.
+of them exactly, by matrix products for all draws. Measures take arrays with draws first, (B, M,
+...), and return (B, M); S and T are mean source and target accuracy over items.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
@@ -21,76 +19,41 @@ from hatstats.study import Study
 STRATA = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums of one benchmark under B draws of weights.
+def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> dict[str, Floats]:
+    """Sums per item cluster for some models, over the languages in which all were asked.
 
-    `source` (B, M, 2): items asked in the source language, and their accuracy. `n`, `s`, `t`,
-    `both` (B, M, L): items asked in source and target, sums of their source accuracy, of their
-    target accuracy, and of the product. `strata` (B, M, K, 3), per class of easiness: items, right
-    in the source, right in the targets (mean over languages). `local` (B, M, L, 6): items whose own
-    source is the language, right answers to them in it, the same in English, then items from other
-    sources and right answers to them in the language.
+    `source` (C, M, 2): items asked in the source language, and their accuracy. `n`, `s`, `t`,
+    `both` (C, M, L): items asked in source and target, sums of their source accuracy, of their
+    target accuracy, and of the product. `strata` (C, M, K, 3): see `_strata`; `local` (C, M, L, 6),
+    where items have source languages of their own, English among the languages: see `_local`.
     """
-
-    source: Floats
-    n: Floats
-    s: Floats
-    t: Floats
-    both: Floats
-    strata: Floats
-    local: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ItemSums:
-    """Sums per item cluster of one benchmark, all side by side in `flat` (C, K).
-
-    `has_local` says whether items have source languages of their own, English among the languages.
-    """
-
-    flat: Floats
-    n_models: int
-    n_languages: int
-    has_local: bool
-
-    def totals(self, weights: Floats) -> Totals:
-        """Sums under weights of the clusters, shape (B, C)."""
-        M, L = self.n_models, self.n_languages
-        all_sums = weights @ self.flat
-        size = M * L
-        ends = np.cumsum([2 * M, size, size, size, size, M * STRATA * 3])
-        source, n, s, t, both, strata, local = np.split(all_sums, ends, axis=1)
-        n, s, t, both = (part.reshape(-1, M, L) for part in (n, s, t, both))
-        strata, local = strata.reshape(-1, M, STRATA, 3), local.reshape(-1, M, L, 6)
-        return Totals(source.reshape(-1, M, 2), n, s, t, both, strata, local)
-
-
-def item_sums(study: Study, counts: ItemCounts, models: tuple[str, ...]) -> ItemSums:
-    """Sums per item cluster for some models, over the languages in which all were asked."""
     rows = [counts.models.index(name) for name in models]
     s, t = counts.source_accuracy()[rows], counts.target_accuracy()[rows]
     asked = ~np.isnan(t) & ~np.isnan(s)[:, :, None]
     shared = np.flatnonzero(asked.any(axis=1).all(axis=0))
     t, asked = t[:, :, shared], asked[:, :, shared]
     source, target = np.nan_to_num(s), np.where(asked, np.nan_to_num(t), 0.0)
-    pairs = [asked.astype(float), source[:, :, None] * asked, target, source[:, :, None] * target]
-    local, has_local = _local(study, counts, source, target, asked, shared)
-    blocks = [_per_item(np.stack([~np.isnan(s), source], axis=2))]
-    blocks += [_per_item(part) for part in pairs]
-    blocks += [_per_item(_strata(source, target, asked)), _per_item(local)]
-    flat = cluster_sums(np.concatenate(blocks, axis=1), counts.clusters)
-    return ItemSums(flat, len(rows), shared.size, has_local)
-
-
-def _per_item(values: Floats) -> Floats:
-    """From (M, N, ...) to one row per item."""
-    moved = np.moveaxis(values, 1, 0)
-    return moved.reshape(moved.shape[0], -1)
+    by_item = {
+        "source": np.stack([~np.isnan(s), source], axis=2),
+        "n": asked,
+        "s": source[:, :, None] * asked,
+        "t": target,
+        "both": source[:, :, None] * target,
+        "strata": _strata(source, target, asked),
+    }
+    local = _local(study, counts, source, target, asked, shared)
+    if local is not None:
+        by_item["local"] = local
+    sums = {}
+    for name, values in by_item.items():
+        flat = np.moveaxis(values, 1, 0).reshape(len(counts.items), -1)
+        shape = (len(rows), *values.shape[2:])
+        sums[name] = cluster_sums(flat.astype(float), counts.clusters).reshape(-1, *shape)
+    return sums
 
 
 def _strata(source: Floats, target: Floats, asked: Bools) -> Floats:
-    """Items by class of easiness, shape (M, N, K, 3)."""
+    """By class of easiness: items, right in the source, right in the targets, (M, N, K, 3)."""
     count, items = source.shape
     languages = asked.sum(axis=2)
     mean = np.nan_to_num(ratio(target.sum(axis=2), languages))
@@ -118,8 +81,12 @@ def _local(
     target: Floats,
     asked: Bools,
     shared: Ints,
-) -> tuple[Floats, bool]:
-    """Local and translated items by language, shape (M, N, L, 6)."""
+) -> Floats | None:
+    """Local and translated items by language, shape (M, N, L, 6); None where there are none.
+
+    Items whose own source is the language, right answers to them in it, the same in English, then
+    items from other sources and right answers to them in the language.
+    """
     names = [counts.languages[column] for column in shared]
     out = np.zeros((*source.shape, len(names), 6))
     rows = (study.counts["benchmark"] == counts.benchmark).to_numpy()
@@ -127,7 +94,7 @@ def _local(
     language_of = dict(zip(items, study.source_language[rows].astype(str), strict=True))
     own = np.array([language_of[str(item)] for item in counts.items])
     if len(set(own)) < 2 or "en" not in names:
-        return out, False
+        return None
     english = names.index("en")
     for column, language in enumerate(names):
         if language != "en":
@@ -137,7 +104,7 @@ def _local(
         translated = (own != language) & asked[:, :, column]
         out[:, :, column, 4] = translated
         out[:, :, column, 5] = translated * target[:, :, column]
-    return out, True
+    return out
 
 
 #: Measures in the order of tables: what each is, and whether higher values mean more transfer.
@@ -221,23 +188,31 @@ def over_benchmarks(parts: list[dict[str, Floats]]) -> dict[str, Floats]:
     return {name: found[name] for name in ("HAT", *MEANING, *LOGITS) if name in found}
 
 
-def item_level_measures(totals: Totals, has_local: bool, noise: Floats) -> dict[str, Floats]:
-    """All values of one benchmark from sums over items, each (B, M)."""
-    S, T = ratio(totals.s, totals.n), ratio(totals.t, totals.n)
-    both = ratio(totals.both, totals.n)
+def item_level_measures(
+    sums: dict[str, Floats], weights: Floats, noise: Floats
+) -> dict[str, Floats]:
+    """All values of one benchmark, each (B, M), from `item_sums` under cluster weights (B, C)."""
+    flat = weights @ np.concatenate([each.reshape(len(each), -1) for each in sums.values()], axis=1)
+    parts = np.split(flat, np.cumsum([each[0].size for each in sums.values()])[:-1], axis=1)
+    totals = {
+        name: part.reshape(-1, *each.shape[1:])
+        for (name, each), part in zip(sums.items(), parts, strict=True)
+    }
+    n, source = totals["n"], totals["source"]
+    S, T, both = (ratio(totals[name], n) for name in ("s", "t", "both"))
     languages = T.shape[2]
-    conditional = ratio(totals.both.sum(axis=2), totals.s.sum(axis=2))
+    conditional = ratio(totals["both"].sum(axis=2), totals["s"].sum(axis=2))
     observed = 1.0 - S - T + 2.0 * both
     chance = S * T + (1.0 - S) * (1.0 - T)
-    found = of_accuracies(ratio(totals.source[..., 1], totals.source[..., 0]), T, noise) | {
+    found = of_accuracies(ratio(source[..., 1], source[..., 0]), T, noise) | {
         "overall": both.mean(axis=2),
         "conditional": conditional,
         "conditional_with_source": (1.0 + languages * conditional) / (languages + 1.0),
         "agreement": ratio(observed - chance, 1.0 - chance).mean(axis=2),
-        "odds_ratio": mantel_haenszel(totals.strata),
+        "odds_ratio": mantel_haenszel(totals["strata"]),
     }
-    if has_local:
-        found |= local_effects(totals.local)
+    if "local" in totals:
+        found |= local_effects(totals["local"])
     return found
 
 

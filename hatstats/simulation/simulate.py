@@ -17,7 +17,7 @@ from scipy import special
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.inference.validation import one_of
+from hatstats.inference.validation import count_at_least, in_range, one_of
 from hatstats.simulation.worlds import SPREADS, WORLDS, SpreadName, WorldName, logit
 from hatstats.study.claims import StudyInfo
 from hatstats.study.study import Study
@@ -77,30 +77,19 @@ class Shape:
     def __post_init__(self) -> None:
         """Refuse invalid numbers and names."""
         one_of("distribution", self.distribution, tuple(SPREADS))
-        whole = "give a whole number of 1 or more."
-        divides = self.repeats >= 1 and self.n_trials % self.repeats == 0
-        checks = (
-            ("n_items", self.n_items >= 1 and self.n_items % 1 == 0, whole),
-            ("n_languages", self.n_languages >= 1 and self.n_languages % 1 == 0, whole),
-            ("n_trials", self.n_trials >= 1 and self.n_trials % 1 == 0, whole),
-            ("spread", 0.0 <= self.spread < np.inf, "give a standard deviation, 0 for none."),
-            ("piled", 0.0 <= self.piled <= 1.0, "give a share between 0 and 1."),
-            ("repeats", divides, "give a whole number by which n_trials can be divided."),
-            (
-                "wording_correlation",
-                0.0 <= self.wording_correlation <= 1.0,
-                "give a correlation between 0 and 1.",
-            ),
-            (
-                "wording_sd",
-                0.0 <= self.wording_sd < np.inf,
-                "give a standard deviation of a logit.",
-            ),
-        )
-        for name, valid, hint in checks:
-            if not valid:
-                text = "invalid shape of a simulated study"
-                raise DataError(text, column=name, value=getattr(self, name), hint=hint)
+        for name in ("n_items", "n_languages", "n_trials", "repeats"):
+            count_at_least(name, getattr(self, name), 1)
+        if self.n_trials % self.repeats:
+            hint = "give a whole number by which n_trials can be divided."
+            text = "trials are whole wordings"
+            raise DataError(text, column="repeats", value=self.repeats, hint=hint)
+        for name, bounds in (
+            ("spread", "[0, inf)"),
+            ("wording_sd", "[0, inf)"),
+            ("piled", "[0, 1]"),
+            ("wording_correlation", "[0, 1]"),
+        ):
+            in_range(name, getattr(self, name), bounds, "0 is none.")
 
 
 def item_probabilities(

@@ -28,11 +28,11 @@ def test_a_scale_that_is_not_positive(value: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"draws": 5}, "at least 50"),
-        ({"chains": 1}, "at least 2"),
-        ({"tune": 1.5}, "at least 50"),
+        ({"draws": 5}, "50 or more"),
+        ({"chains": 1}, "2 or more"),
+        ({"tune": 1.5}, "whole number, 50 or more"),
         ({"sampler": "stan"}, "unknown sampler"),
-        ({"target_accept": 1.0}, "acceptance rate"),
+        ({"target_accept": 1.0}, r"lies in \[0\.5, 1\)"),
     ],
 )
 def test_invalid_sampling(options: dict[str, Any], message: str) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import hatstats as hs
@@ -15,6 +14,7 @@ from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.tidy import standard_errors
 from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.simulation.simulate import Shape
+from tests.studies import repeated
 
 ABILITY = (-0.5, 0.3, 1.0)
 SHAPE = Shape(n_items=200, n_languages=3, n_trials=4)
@@ -58,17 +58,9 @@ def test_standard_errors_against_scipy() -> None:
 
 
 def refitted(profile: hs.TransferProfile, weights: np.ndarray, reference: str) -> np.ndarray:
-    """Scores of the study whose item clusters are repeated by whole weights (G,), fitted anew.
-
-    Copies of an item are items, and copies of a cluster are clusters.
-    """
+    """Scores of the study whose item clusters are repeated by whole weights (G,), fitted anew."""
     (counts,) = require_items(profile, "a test").counts
-    cluster = pd.Series(counts.clusters, index=counts.items)[profile.study.counts["item"]]
-    rows = profile.study.counts.assign(cluster=cluster.to_numpy())
-    copied = rows.loc[rows.index.repeat(weights[rows["cluster"]].astype(int))]
-    number = "#" + copied.groupby(copied.index).cumcount().astype(str)
-    names = {name: copied[name].astype(str) + number for name in ("item", "cluster")}
-    study = dataclasses.replace(profile.study, counts=copied.assign(**names))
+    study = repeated(profile.study, counts.items, counts.clusters, weights)
     return hs.fit_profile(study, method="observed").hat(reference).estimates
 
 

@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 
 import hatstats as hs
-from hatstats.bootstrap.draws import repeat_clusters
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import require_items
 from hatstats.simulation.simulate import Shape
+from tests.studies import repeated
 
 ABILITY = (-0.5, 0.3, 1.0)
 
@@ -36,8 +36,8 @@ def slow_influence(
     From weight 1 - h to 1 + h an estimate changes by ``2 h psi`` up to h^3: all clusters are twice
     in the data, so that weights 1/2 and 3/2 are one copy and three.
     """
-    items = require_items(profile, "a test")
-    groups = int(items.fits[0].counts.clusters.max()) + 1
+    (counts,) = require_items(profile, "a test").counts
+    groups = int(counts.clusters.max()) + 1
     computed = scores(profile).influence[0][clusters]
     found = []
     for cluster in clusters:
@@ -45,7 +45,7 @@ def slow_influence(
         for copies in (1.0, 3.0):
             weights = np.full(groups, 2.0)
             weights[cluster] = copies
-            study = repeat_clusters(items, [weights])
+            study = repeated(profile.study, counts.items, counts.clusters, weights)
             again = hs.fit_profile(study, method=profile.method)  # type: ignore[arg-type]
             ends.append(scores(again).estimates)
         found.append(ends[1] - ends[0])

@@ -71,12 +71,12 @@ def test_draws_are_what_refitting_on_drawn_items_gives(items: Study) -> None:
     counts = item_counts(items, items.benchmark_names[0])
     sums = item_sums(items, counts, counts.models)
     weights = np.random.default_rng(3).multinomial(60, np.full(60, 1 / 60)).astype(float)
-    drawn = sums.totals(weights[None])
+    drawn = {name: np.tensordot(weights, values, 1) for name, values in sums.items()}
     s, t = counts.source_accuracy(), counts.target_accuracy()
     chosen = np.repeat(np.arange(60), weights.astype(int))
-    np.testing.assert_allclose(drawn.s[0, 1] / drawn.n[0, 1], s[1, chosen].mean())
+    np.testing.assert_allclose(drawn["s"][1] / drawn["n"][1], s[1, chosen].mean())
     both = (s[1, chosen, None] * t[1, chosen]).mean(axis=0)
-    np.testing.assert_allclose(drawn.both[0, 1] / drawn.n[0, 1], both)
+    np.testing.assert_allclose(drawn["both"][1] / drawn["n"][1], both)
 
 
 def test_errors_of_gap_and_hat_are_those_of_the_delta_method(

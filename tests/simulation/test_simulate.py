@@ -229,7 +229,7 @@ def test_one_item_one_language_one_trial_degenerate() -> None:
     ],
 )
 def test_shape_bad_input(column: str, value: float) -> None:
-    with pytest.raises(DataError, match="invalid shape of a simulated study") as info:
+    with pytest.raises(DataError, match=column) as info:
         Shape(**{column: value})  # type: ignore[arg-type]
     assert info.value.column == column
     assert info.value.hint

@@ -9,17 +9,21 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import hatstats as hs
-from hatstats.bayes.result import write_tree
+from hatstats.bayes.result import HierarchicalFit
 from hatstats.errors import DataError
 from hatstats.report.manifest import check_out
 from hatstats.study import outputs
 from hatstats.study.outputs import check_output, whole_output
 
 MARK = "mark"
+#: A fit that is never asked what it holds: no path that is refused needs it.
+FIT: Any = SimpleNamespace(idata=None)
 
 
 def written(path: Path) -> Collection[str] | None:
@@ -56,7 +60,7 @@ def test_folders_of_a_user_are_refused(
     write: dict[str, Callable[[Path], object]] = {
         "study": study.write,
         "run": lambda path: hs.write_report(study, path),
-        "posterior": lambda path: write_tree(None, path),
+        "posterior": lambda path: HierarchicalFit.save(FIT, path),
     }
     with pytest.raises(DataError, match=r"hatstats did not write.*Hint: choose another path"):
         write[kind](folder)
@@ -71,7 +75,7 @@ def test_files_of_a_user_are_refused(tmp_path: Path, study: hs.Study, name: str)
     file.write_text('{"schema": "of something else"}')
     before = file.read_bytes()
     with pytest.raises(DataError, match="hatstats did not write"):
-        scores.save(file) if name == "scores.json" else write_tree(None, file)
+        scores.save(file) if name == "scores.json" else HierarchicalFit.save(FIT, file)
     assert file.read_bytes() == before
 
 
