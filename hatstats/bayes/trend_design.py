@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.errors import DataError
 from hatstats.estimators.aggregate.panel_regression import family_labels
 from hatstats.inference.arrays import Bools, Floats
 from hatstats.study.formula import (
     FUNCTIONS,
     evaluate_formula,
-    formula_error,
+    identified_terms,
     no_values,
     parse_formula,
     required_columns,
@@ -101,54 +101,23 @@ def trend_design(
                 "covariate; only sizes may be undisclosed.",
             )
     incomplete = frame[needed].isna().any(axis=1).to_numpy(dtype=bool)
-    known = frame[~incomplete]
-    if known.empty:
+    if incomplete.all():
         raise no_values(needed)
     table = evaluate_formula(parsed, frame, formula)
-    terms = tuple(str(name) for name in table.columns if str(name) != "Intercept")
-    if not terms:
-        raise formula_error(formula, "the formula names no covariate", "name one or more.")
-    raw = np.asarray(table[list(terms)], dtype=float)
-    # Unknown entries must come from undisclosed covariates.
+    # Unknown entries come from undisclosed covariates.
+    terms = identified_terms(table[~incomplete], np.flatnonzero(~incomplete), needed, formula)
+    raw = np.asarray(table[terms], dtype=float)
     unknown = ~np.isfinite(raw)
-    invalid = unknown & ~incomplete[:, None]
-    if invalid.any():
-        row, column = (int(x) for x in np.argwhere(invalid)[0])
-        raise DataError(
-            f"{terms[column]} is not finite",
-            file="the table of models",
-            row=row + 2,
-            column=terms[column],
-            value=float(raw[row, column]),
-            hint="correct the value, or leave it empty where it is undisclosed.",
-        )
-    count = int((~incomplete).sum())
-    if count < len(terms) + 2:
-        raise NotIdentifiedError(
-            f"{count} models have {', '.join(needed)}, too few for {len(terms) + 1} coefficients "
-            "and their scatter"
-        )
     masked = np.where(unknown, np.nan, raw)
     centre, scale = np.nanmean(masked, axis=0), np.nanstd(masked, axis=0)
-    for name, width, value in zip(terms, scale, centre, strict=True):
-        if width == 0.0:
-            raise NotIdentifiedError(
-                f"{name} is {value:.6g} for every model, so that it has no trend; drop it"
-            )
     matrix = np.where(unknown, 0.0, (masked - centre) / scale)
-    whole = matrix[~incomplete] - matrix[~incomplete].mean(axis=0)
-    if np.linalg.matrix_rank(whole, tol=1e-8) < len(terms):
-        raise NotIdentifiedError(
-            f"the covariates {', '.join(terms)} depend on each other over these {count} models; "
-            "drop one of them"
-        )
     labels = family_labels(frame["model"], dict(zip(frame["model"], frame["family"], strict=True)))
     undisclosed = unknown.any(axis=1)
     families = tuple(dict.fromkeys(labels[undisclosed].tolist()))
     indicators = (labels[:, None] == np.array(families, dtype=np.str_)) & undisclosed[:, None]
     return TrendDesign(
         formula,
-        terms,
+        tuple(terms),
         matrix,
         unknown,
         centre,

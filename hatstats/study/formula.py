@@ -19,6 +19,7 @@ from formulaic.parser.types import Token
 from formulaic.utils.code import sanitize_variable_names
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.arrays import Ints
 from hatstats.study.schema import near
 
 #: Functions that a formula may call.
@@ -290,3 +291,46 @@ def evaluate_formula(
         raise formula_error(
             formula, f"the formula cannot be evaluated ({reason})", EXAMPLE
         ) from error
+
+
+def identified_terms(
+    table: pd.DataFrame, rows: Ints, needed: Sequence[str], formula: str
+) -> list[str]:
+    """Terms of a model matrix, without the constant, if its rows identify their trends.
+
+    `rows` (M,) are the positions of its rows in the table of models; `needed` are the variables of
+    the formula. Else a DataError for a value that is not finite, or NotIdentifiedError.
+    """
+    terms = [str(name) for name in table.columns if str(name) != "Intercept"]
+    if not terms:
+        raise formula_error(formula, "the formula names no covariate", EXAMPLE)
+    matrix = np.asarray(table[terms], dtype=float)
+    if len(rows) < len(terms) + 2:
+        raise NotIdentifiedError(
+            f"{len(rows)} models have {', '.join(needed)}, too few for "
+            f"{len(terms) + 1} coefficients and their scatter"
+        )
+    for name, column in zip(terms, matrix.T, strict=True):
+        if not np.isfinite(column).all():
+            index = int(np.flatnonzero(~np.isfinite(column))[0])
+            raise DataError(
+                f"{name} is not finite",
+                file="the table of models",
+                row=int(rows[index]) + 2,
+                column=name,
+                value=float(column[index]),
+                hint="correct the value, or leave it empty.",
+            )
+        if np.ptp(column) == 0.0:
+            raise NotIdentifiedError(
+                f"{name} is {column[0]:.6g} for every model, so that it has no trend; drop it from "
+                "the formula"
+            )
+    scaled = np.column_stack([np.ones(len(rows)), matrix - matrix.mean(axis=0)])
+    scaled = scaled / np.linalg.norm(scaled, axis=0)
+    if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
+        raise NotIdentifiedError(
+            f"the covariates {', '.join(terms)} depend on each other over these {len(rows)} "
+            "models, so that their trends are not identified separately; drop one of them"
+        )
+    return terms

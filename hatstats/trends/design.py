@@ -19,10 +19,9 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.validation import member
 from hatstats.study.formula import (
-    EXAMPLE,
     FUNCTIONS,
     evaluate_formula,
-    formula_error,
+    identified_terms,
     no_values,
     parse_formula,
     required_columns,
@@ -122,38 +121,8 @@ def build_design(
         raise no_values(needed)
     table = evaluate_formula(parsed, kept, formula, functions(clusters))
     spec = table.model_spec
-    terms = [str(name) for name in table.columns if str(name) != "Intercept"]
-    if not terms:
-        raise formula_error(formula, "the formula names no covariate", EXAMPLE)
+    terms = identified_terms(table, np.flatnonzero(has_all), needed, formula)
     matrix = np.asarray(table[terms], dtype=float)
-    if len(kept) < len(terms) + 2:
-        raise NotIdentifiedError(
-            f"{len(kept)} models have {', '.join(needed)}, too few for "
-            f"{len(terms) + 1} coefficients and their scatter"
-        )
-    for name, column in zip(terms, matrix.T, strict=True):
-        if not np.isfinite(column).all():
-            index = int(np.flatnonzero(~np.isfinite(column))[0])
-            raise DataError(
-                f"{name} is not finite",
-                file="the table of models",
-                row=int(np.flatnonzero(has_all)[index]) + 2,
-                column=name,
-                value=float(column[index]),
-                hint="correct the value, or leave it empty.",
-            )
-        if np.ptp(column) == 0.0:
-            raise NotIdentifiedError(
-                f"{name} is {column[0]:.6g} for every model, so that it has no trend; drop it from "
-                "the formula"
-            )
-    scaled = np.column_stack([np.ones(len(kept)), matrix - matrix.mean(axis=0)])
-    scaled = scaled / np.linalg.norm(scaled, axis=0)
-    if np.linalg.matrix_rank(scaled, tol=1e-8) < scaled.shape[1]:
-        raise NotIdentifiedError(
-            f"the covariates {', '.join(terms)} depend on each other over these {len(kept)} "
-            "models, so that their trends are not identified separately; drop one of them"
-        )
     names = tuple(str(name) for name in kept["model"])
     return Design(
         formula, tuple(terms), matrix, names, left_out, kept, spec, tuple(map(str, clusters))

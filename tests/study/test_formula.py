@@ -124,7 +124,7 @@ def test_no_door_runs_a_formula(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         evaluate_claims(some_scores(), [claim])
     with pytest.raises(DataError, match="cannot be read"):
-        trend_design(FRAME, formula, offsets=False)
+        trend_design(FRAME, formula)
     assert not mark.exists()
     with pytest.raises(DataError):  # the file is made, and None is no covariate
         fit_trend(some_scores(), formula, trusted=True)
@@ -134,5 +134,5 @@ def test_no_door_runs_a_formula(tmp_path: Path) -> None:
 def test_a_programmer_may_trust_a_formula_of_his_own() -> None:
     trend = fit_trend(some_scores(), "np.log10(params_total.clip(1e9, None))", trusted=True)
     assert trend.nobs == 20
-    design = trend_design(FRAME, "np.log1p(a)", offsets=False, trusted=True)
+    design = trend_design(FRAME, "np.log1p(a)", trusted=True)
     assert design.terms == ("np.log1p(a)",)
