@@ -21,6 +21,8 @@ from hatstats.estimators.joint.quadrature import Rules
 from hatstats.inference.arrays import Floats
 
 _TINY = 1e-300
+#: Probabilities that are worked on at once.
+_BLOCK = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +151,32 @@ class TableMaker:
         From target logits (L, Q) without it; with order 2, ``second`` (L, K, Q, 3) are the
         second derivatives of `Tables`.
         """
-        residual, tau = self.rules.residual, theta[self.layout.position("tau")]
-        moved = logit[:, :, None] + tau[:, None, None] * residual.nodes
-        terms = self._trials(
-            self.target_rows, theta, moved.reshape(tau.size, logit.shape[1] * residual.size), order
-        )
+        tau = theta[self.layout.position("tau")]
+        # Blocks of nodes that stay in the processor's cache: as one array most time goes to memory.
+        most = max(_BLOCK // max(self.target_rows.size * self.rules.residual.size, 1), 1)
+        starts = range(0, logit.shape[1], most)
+        if not tau.size:
+            none = self._block(theta, np.zeros(0), 0.0, order)
+            shape = 0, self.target_rows.size, logit.shape[1]
+            return {name: np.zeros((*shape, *value.shape[2:])) for name, value in none.items()}
+        rows = [
+            [self._block(theta, own[start : start + most], t, order) for start in starts]
+            for own, t in zip(logit, tau, strict=True)
+        ]
+        return {
+            name: np.stack([np.concatenate([part[name] for part in row], axis=1) for row in rows])
+            for name in rows[0][0]
+        }
+
+    def _block(self, theta: Floats, logit: Floats, tau: float, order: int) -> dict[str, Floats]:
+        """`_residual_means` of one language at some nodes (B,), each (K, B)."""
+        residual = self.rules.residual
+        moved = (logit[:, None] + tau * residual.nodes).ravel()
+        terms = self._trials(self.target_rows, theta, moved, order)
         pmf = np.exp(terms.log_pmf, out=terms.log_pmf)
-        shape = (*pmf.shape[:2], logit.shape[1], residual.size)
-        means = {"table": pmf.reshape(shape) @ residual.weights}
+        shape = (self.target_rows.size, logit.size, residual.size)
         powers = residual.nodes[:, None] ** np.arange(3) * residual.weights[:, None]
+        means = {"table": pmf.reshape(shape) @ residual.weights}
         if order:
             first = (pmf * terms.by_logit).reshape(shape) @ powers[:, :2]
             means |= {"logit": first[..., 0], "tau": first[..., 1]}

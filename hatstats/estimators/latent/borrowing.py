@@ -316,7 +316,7 @@ class PanelCurves:
         by = Derivatives(len(gradient))
         for member, curve, direction in zip(self.members, self.curves, directions, strict=True):
             if member.means.size.any():
-                by.by_curve(curve, 0, member.source, member.correlation, direction)
+                by.by_curve(curve, 0, member.correlation, direction)
         return by
 
 
@@ -352,6 +352,7 @@ def _curve(prior: Prior, member: Member, theta: Floats, working: Floats, bread: 
     )
     return CurveFit(
         prior=prior,
+        deconvolution=member.source,
         target=member.target,
         theta=theta,
         curve=curve,

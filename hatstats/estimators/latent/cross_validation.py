@@ -47,7 +47,7 @@ def cross_validated_loss(
     means, pairs, posterior = items.average_means, items.pairs, deconvolution.posterior
     fitted = posterior @ fit.curve[0]
     own = means.size[0] * (means.variance[0] + (means.mean[0] - fitted) ** 2)
-    own /= np.maximum(1.0 - fit.leverage(deconvolution)[0], LEAST_RESIDUAL_SHARE) ** 2
+    own /= np.maximum(1.0 - fit.leverage[0], LEAST_RESIDUAL_SHARE) ** 2
     design = posterior @ fit.slopes[0]
     effect = ((design @ fit.bread[0])[pairs.one] * design[pairs.other]).sum(axis=1)
     effect *= working[pairs.one] * fit.working[0][pairs.other]

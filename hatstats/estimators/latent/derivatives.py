@@ -22,7 +22,7 @@ class Derivatives:
     """
 
     number: int
-    curves: list[tuple[CurveFit, int, Deconvolution, Floats]] = field(default_factory=list)
+    curves: list[tuple[CurveFit, int, Floats]] = field(default_factory=list)
     sources: dict[int, tuple[Deconvolution, Floats]] = field(default_factory=dict)
     correlations: dict[int, tuple[WordingCorrelation, Floats]] = field(default_factory=dict)
 
@@ -30,13 +30,12 @@ class Derivatives:
         self,
         curve: CurveFit,
         column: int,
-        source: Deconvolution,
         correlation: WordingCorrelation | None,
         direction: Floats,
     ) -> None:
         """Add directions (K, p) in the equations of one column of a fit."""
-        self.curves.append((curve, column, source, direction))
-        self.by_source(source, correlation, direction @ curve.cross_derivative[column])
+        self.curves.append((curve, column, direction))
+        self.by_source(curve.deconvolution, correlation, direction @ curve.cross_derivative[column])
         if correlation is not None:
             self._by_correlation(correlation, direction @ curve.kernel_derivative[column])
 
@@ -65,8 +64,8 @@ class Derivatives:
     def influence(self, n_items: int) -> Floats:
         """Influence of each item on the functions, shape (N, K)."""
         found = np.zeros((n_items, self.number))
-        for curve, column, source, direction in self.curves:
-            found += curve.own_influence(source, column, direction)
+        for curve, column, direction in self.curves:
+            found += curve.own_influence(column, direction)
         for source, slope in self.sources.values():
             found += source.influence(slope)
         for correlation, by_kernel in self.correlations.values():
@@ -84,6 +83,6 @@ class Derivatives:
         """Covariance (K, K) of possible bias by the smoothing of curves."""
         found = np.zeros((self.number, self.number))
         penalties = {id(curve): curve.penalty for curve, *_ in self.curves}
-        for curve, column, _, direction in self.curves:
+        for curve, column, direction in self.curves:
             found += direction @ penalties[id(curve)][column] @ direction.T
         return found

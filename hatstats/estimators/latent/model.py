@@ -167,7 +167,7 @@ class LatentModel:
             for place, gradient in zip(asked.tolist(), gradients, strict=True):
                 own = np.zeros((self.n_languages, gradient.shape[1]))
                 own[part.columns[asked]] = gradient @ curves.bread[place]
-                by.by_curve(curves, place, part.deconvolution, self.correlation, own)
+                by.by_curve(curves, place, self.correlation, own)
                 if self.shared is not None:
                     # The languages' prior moves with the shared curve.
                     prior = curves.prior.family
@@ -176,9 +176,7 @@ class LatentModel:
                     total += own @ pull
             total[part.columns[asked]] += by_mean
         if self.shared is not None and self.in_panel is None:
-            by.by_curve(
-                self.shared, 0, self.of_shared, self.correlation, total @ self.shared.bread[0]
-            )
+            by.by_curve(self.shared, 0, self.correlation, total @ self.shared.bread[0])
         return by, total
 
     def _logits(self, part: LanguageFits) -> Floats:

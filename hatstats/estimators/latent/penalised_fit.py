@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -59,18 +60,20 @@ class Prior:
         return np.asarray(bends.swapaxes(1, 2) @ bends + self.family.penalty, dtype=float)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CurveFit:
     """L fitted curves with derivatives for their uncertainty; J patterns, p parameters.
 
-    Fitted to `target` (N, L), NaN where there is none; arrays are NaN for a curve without any
-    target. `theta` (L, p), `curve` (L, Q); `slopes` (L, Q, p) with curves held off 0 and 1;
-    `working` (L, J) weight of one item of each pattern; `bread` (L, p, p) inverse Hessian of the
-    penalised loss; `cross_derivative` (L, p, r) of the equations with respect to the
-    deconvolution's theta, `kernel_derivative` (L, p) to the correlation of source trials.
+    Fitted to `target` (N, L), NaN where there is none, with a `deconvolution` of the same items;
+    arrays are NaN for a curve without any target. `theta` (L, p), `curve` (L, Q); `slopes`
+    (L, Q, p) with curves held off 0 and 1; `working` (L, J) weight of one item of each pattern;
+    `bread` (L, p, p) inverse Hessian of the penalised loss; `cross_derivative` (L, p, r) of the
+    equations with respect to the deconvolution's theta, `kernel_derivative` (L, p) to the
+    correlation of source trials.
     """
 
     prior: Prior
+    deconvolution: Deconvolution
     target: Floats
     theta: Floats
     curve: Floats
@@ -89,30 +92,36 @@ class CurveFit:
         """Derivatives of ``sum_x weights_x T_l(x)`` by the estimating equations, shape (L, p)."""
         return np.asarray((self.bread @ (weights @ self.slopes)[:, :, None])[:, :, 0], dtype=float)
 
-    def leverage(self, deconvolution: Deconvolution) -> Floats:
+    @cached_property
+    def leverage(self) -> Floats:
         """Leverage of one item of each pattern on its own fitted value, shape (L, J)."""
-        design = deconvolution.posterior @ self.slopes
-        return self.working * ((design @ self.bread) * design).sum(axis=2)
+        design = self.deconvolution.posterior @ self.slopes
+        return np.asarray(self.working * ((design @ self.bread) * design).sum(axis=2))
 
-    def own_influence(
-        self, deconvolution: Deconvolution, column: int, directions: Floats
-    ) -> Floats:
+    @cached_property
+    def _residuals(self) -> Floats:
+        """Residual of each item from the fit to all other items (L, N); 0 without a target.
+
+        ``r / (1 - leverage)``: where few items carry a score, plain residuals understate their
+        influence.
+        """
+        index = self.deconvolution.patterns.index
+        share = np.maximum(1.0 - self.leverage, LEAST_RESIDUAL_SHARE)
+        fitted = self.curve @ self.deconvolution.posterior.T
+        known = (index >= 0) & ~np.isnan(self.target.T)
+        return np.where(known, (self.target.T - fitted[:, index]) / share[:, index], 0.0)
+
+    def own_influence(self, column: int, directions: Floats) -> Floats:
         """Influence of items through the equations of one curve, shape (N, K), directions (K, p).
 
-        An item's residual is from the fit to all other items, ``r / (1 - leverage)``: where few
-        items carry the score, the plain residual understates their influence.
+        That of an item without a target is 0.
         """
-        index, posterior = deconvolution.patterns.index, deconvolution.posterior
-        y = self.target[:, column]
-        used = (index >= 0) & ~np.isnan(y)
-        pattern = index[used]
-        share = np.maximum(1.0 - self.leverage(deconvolution)[column], LEAST_RESIDUAL_SHARE)
-        residual = (y[used] - (posterior @ self.curve[column])[pattern]) / share[pattern]
-        gain = self.working[column][:, None] * (posterior @ self.slopes[column] @ directions.T)
-        effect = gain[pattern] * residual[:, None]
-        influence = np.zeros((y.size, directions.shape[0]))
-        influence[used] = effect - effect.mean(axis=0)
-        return influence
+        patterns, posterior = self.deconvolution.patterns, self.deconvolution.posterior
+        gain = self.working[column][:, None] * (posterior @ (self.slopes[column] @ directions.T))
+        influence = gain[patterns.index] * self._residuals[column][:, None]
+        used = (patterns.index >= 0) & ~np.isnan(self.target[:, column])
+        influence -= np.where(used[:, None], influence.sum(axis=0) / used.sum(), 0.0)
+        return np.asarray(influence)
 
 
 def fit_curves(
@@ -153,6 +162,7 @@ def fit_curves(
 
     return CurveFit(
         prior=prior,
+        deconvolution=deconvolution,
         target=target,
         theta=full(theta),
         curve=full(family.curves(theta)),

@@ -83,6 +83,11 @@ class Specification:
         kept = self.without if self.without.startswith(("language:", "benchmark:")) else ""
         return replace(self, link="identity", size="total", vcov="CR2", without=kept)
 
+    def for_profile(self) -> Specification:
+        """The choices that bear on the transfer profile; all others at their defaults."""
+        found = replace(self.for_scores(), reference="pooled", scope=THESE, stages=2)
+        return replace(found, chance="declared") if self.chance == "corrected" else found
+
 
 def default_specification(
     study: Study,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.scores import HatScores
+from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
 from hatstats.study.claim_lock import Registration
 from hatstats.trends.claims.estimands import Scores
@@ -34,8 +36,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def make_scores(study: Study, spec: Specification) -> Scores:
-    """What trends are fitted to under a specification."""
+def _fit(study: Study, spec: Specification) -> TransferProfile:
+    """The transfer profile under a specification."""
     from hatstats.estimators.latent.fit import LatentOptions
 
     used = study if spec.flagged else study.without_flagged()
@@ -47,19 +49,40 @@ def make_scores(study: Study, spec: Specification) -> Scores:
     if spec.chance == "none":
         benchmarks = used.benchmarks.assign(chance=0.0)
         used = Study(used.counts, used.models, benchmarks, used.items, used.info, used.claims)
-    profile = fit_profile(
+    return fit_profile(
         used,
         method=spec.method,
         slope=spec.slope,
         correlation=spec.correlation,
         options=None if spec.borrow else LatentOptions(borrow=False),
     )
+
+
+def _scores(profile: TransferProfile, spec: Specification) -> Scores:
+    """What trends are fitted to under a specification, given its profile."""
     if spec.stages == 1:
         return profile
     scores = profile.hat(spec.reference, scope=spec.scope)
     if spec.chance == "corrected":
-        return corrected_for_chance(scores, float(used.benchmarks["chance"].to_numpy()[0]))
+        chance = float(profile.study.benchmarks["chance"].to_numpy()[0])
+        return corrected_for_chance(scores, chance)
     return scores
+
+
+def _once[T](
+    made: dict[Specification, tuple[T | str, str]], key: Specification, make: Callable[[], T]
+) -> tuple[T | str, str]:
+    """What `make` returns, or why it cannot; and what was warned. Made once for each key."""
+    if key not in made:
+        value: T | str
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DegenerateDataWarning)
+            try:
+                value = make()
+            except (NotIdentifiedError, FitError) as error:
+                value = error.reason
+        made[key] = value, "; ".join(dict.fromkeys(str(each.message) for each in caught))
+    return made[key]
 
 
 def corrected_for_chance(scores: HatScores, chance: float) -> HatScores:
@@ -181,27 +204,26 @@ def specification_table(
     if specifications is None:
         specifications = list_specifications(study)
     status = {} if registration is None else registration.status
-    # Scores by the choices that bear on them, or why they cannot be estimated; and what was warned.
-    made: dict[Specification, Scores | str] = {}
-    warned: dict[Specification, str] = {}
+    # By the choices that bear on them: values, or why there is none, and what was warned.
+    profiles: dict[Specification, tuple[TransferProfile | str, str]] = {}
+    made: dict[Specification, tuple[Scores | str, str]] = {}
     tables: list[pd.DataFrame] = []
     for done, (name, spec) in enumerate(specifications.items()):
         if progress is not None:
             progress(name, done / len(specifications))
         verdicts = (evaluated or {}).get(name)
-        key = spec.for_scores()
+        warned = reason = ""
         if verdicts is None:
-            if key not in made:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", DegenerateDataWarning)
-                    try:
-                        made[key] = make_scores(study, key)
-                    except (NotIdentifiedError, FitError) as error:
-                        made[key] = error.reason
-                warned[key] = "; ".join(dict.fromkeys(str(each.message) for each in caught))
-            scores = made[key]
-            reason = scores if isinstance(scores, str) else ""
-            if not isinstance(scores, str):
+            key = spec.for_profile()
+            found, warned = _once(profiles, key, partial(_fit, study, key))
+            scores: Scores | str = found if isinstance(found, str) else ""
+            if not isinstance(found, str):
+                key = spec.for_scores()
+                scores, more = _once(made, key, partial(_scores, found, key))
+                warned = "; ".join(filter(None, (warned, more)))
+            if isinstance(scores, str):
+                reason = scores
+            else:
                 try:
                     verdicts = verdicts_under(study, asked, spec, scores, registration)
                 except DataError as error:
@@ -219,7 +241,7 @@ def specification_table(
         # The method of the verdict is how its standard error was computed.
         facts["estimator"] = facts.pop("method")
         table = Verdicts(verdicts).tidy().rename(columns={"name": "claim"})
-        table["reason"] = table["reason"].where(table["reason"] != "", warned.get(key, ""))
+        table["reason"] = table["reason"].where(table["reason"] != "", warned)
         tables.append(table.assign(choice=name, **facts))
     if not tables or not len(asked):
         return ResultFrame(columns=list(COLUMNS))
