@@ -68,6 +68,28 @@ def test_a_strip_shades_the_side_that_is_claimed() -> None:
     assert "Shaded" not in caption(claims(rows.drop(columns="direction")))
 
 
+def test_a_claim_over_studies_has_a_line_for_each_in_both_scopes() -> None:
+    rows = pd.DataFrame(
+        {"claim": ["size", "size", "time"], "study": ["a", "b", "a"],
+         "estimate": [0.2, np.nan, 0.1],
+         "conf_low": [0.1, np.nan, -0.1], "conf_high": [0.3, np.nan, 0.3], "threshold": 0.0,
+         "verdict": ["supported", "not testable", "inconclusive"],
+         "other_low": [0.15, np.nan, 0.05], "other_high": [0.25, np.nan, 0.15],
+         "other_verdict": ["supported", "", "supported"]}
+    )  # fmt: skip
+    size, time = claims(rows)
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in (size, time)] == [
+        "size", "time"]  # fmt: skip
+    assert [text.get_text() for text in size.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in size.texts] == ["not testable"]
+    thick, thin = (
+        [line for line in time.lines if line.get_label() == label] for label in ("_conf", "_other")
+    )
+    assert list(thick[0].get_xdata()) == [-0.1, 0.3]
+    assert list(thin[0].get_xdata()) == [0.05, 0.15]
+    assert "size not testable in 1; size supported in 1; time inconclusive in 1" in alt_text(size)
+
+
 def test_a_decomposition_has_both_parts_and_their_sum() -> None:
     parts = ["source ability", "transfer", "change"]
     frame = pd.DataFrame(

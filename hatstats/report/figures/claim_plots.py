@@ -50,14 +50,17 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     ----------
     verdicts : Verdicts, Verdict or DataFrame
         A frame has `claim` (or `name`), `estimate, conf_low, conf_high, threshold, verdict`, and
-        optionally `quantity, conf_level, direction` (``greater`` or ``less``).
+        optionally `quantity, conf_level, direction` (``greater`` or ``less``). With a column
+        `study`, one claim is compared over studies; it needs `other_verdict, other_low,
+        other_high`, the verdict and interval in the other scope, too.
     ax : Axes or sequence of Axes, optional
         One for each claim; a figure of one column is made if None.
 
     Returns
     -------
     list of Axes
-        One strip for each claim, each in its own units; where nothing was estimated it says so.
+        One strip for each claim, with a line for each study if there are several, each in its own
+        units; where nothing was estimated it says so.
 
     Examples
     --------
@@ -70,6 +73,8 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     >>> (ax,) = hs.plot.claims(table)
     """
     rows = claim_rows(verdicts)
+    if "study" in rows:
+        return _over_studies(rows, ax)
     titles = [words(name) for name in rows["claim"]]
     sheet = layout.sheet(ax, titles, height=0.92)
     for axes, row in zip(sheet.axes, rows.to_dict("records"), strict=True):
@@ -85,6 +90,49 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
         f"{side}{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
         "Claims: " + "; ".join(
             f"{words(row['claim'])} {row['verdict']}" for row in rows.to_dict("records")
+        ) + ".",
+    )  # fmt: skip
+    return sheet.axes
+
+
+def _over_studies(rows: pd.DataFrame, ax: layout.Given) -> list[Axes]:
+    """One panel for each claim, with a line for each study in the order of the rows."""
+    studies, names = (list(dict.fromkeys(rows[column])) for column in ("study", "claim"))
+    sheet = layout.sheet(ax, [words(name) for name in names], height=0.19 * len(studies) + 0.4,
+                         wide=len(names) > 1, columns=min(2, len(names)))  # fmt: skip
+    for axes, name in zip(sheet.axes, names, strict=True):
+        own = rows[rows["claim"] == name]
+        for threshold in own["threshold"].dropna().unique():
+            axes.axvline(threshold, color=style.INK, linewidth=0.8, linestyle=style.DOTTED,
+                         label="_threshold")  # fmt: skip
+        for row in own.to_dict("records"):
+            height = studies.index(row["study"])
+            for scope, told, below, width in (("conf", "verdict", -0.13, 0.2),
+                                              ("other", "other_verdict", 0.23, 0.1)):  # fmt: skip
+                verdict = row[told]
+                look, ends = verdict_look(verdict), [row[f"{scope}_low"], row[f"{scope}_high"]]
+                axes.plot(ends, [height + below] * 2, color=look.colour, label=f"_{scope}",
+                          linewidth=width * style.points())  # fmt: skip
+                if verdict:
+                    marks = look.marks(
+                        3.0 * width * style.points(), filled=verdict != "inconclusive"
+                    )
+                    axes.plot([row["estimate"]], [height + below], label="_estimate", **marks)
+            if row["verdict"] == "not testable" == (row["other_verdict"] or "not testable"):
+                axes.text(0.5, height, "not testable", transform=axes.get_yaxis_transform(),
+                          ha="center", va="center", color=style.MUTED, backgroundcolor=style.PAPER,
+                          fontsize=style.points(style.TINY), label="_not testable")  # fmt: skip
+        layout.name_rows(axes, [layout.shorten(str(study), 24) for study in studies])
+        axes.set_ylim(len(studies) - 0.4, -0.6)
+        axes.xaxis.grid(True)
+    sheet.legend(verdict_handles(rows["verdict"]))
+    verdicts = rows.groupby(["claim", "verdict"]).size().items()
+    sheet.describe(
+        "Claims in several studies: estimate against the threshold (dotted), each claim in its own "
+        "units. Thick: interval and verdict in the registered scope (hollow: inconclusive); thin, "
+        "below it: those in the other scope.",
+        f"{len(names)} claims in {len(studies)} studies: " + "; ".join(
+            f"{words(name)} {verdict} in {count}" for (name, verdict), count in verdicts
         ) + ".",
     )  # fmt: skip
     return sheet.axes
