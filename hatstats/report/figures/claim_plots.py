@@ -107,9 +107,9 @@ def _over_studies(rows: pd.DataFrame, ax: layout.Given) -> list[Axes]:
                          label="_threshold")  # fmt: skip
         for row in own.to_dict("records"):
             height = studies.index(row["study"])
-            for scope, told, below, width in (("conf", "verdict", -0.13, 0.2),
+            for scope, column, below, width in (("conf", "verdict", -0.13, 0.2),
                                               ("other", "other_verdict", 0.23, 0.1)):  # fmt: skip
-                verdict = row[told]
+                verdict = row[column]
                 look, ends = verdict_look(verdict), [row[f"{scope}_low"], row[f"{scope}_high"]]
                 axes.plot(ends, [height + below] * 2, color=look.colour, label=f"_{scope}",
                           linewidth=width * style.points())  # fmt: skip
