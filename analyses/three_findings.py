@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -42,6 +43,7 @@ def run(study_path: Path, out: Path) -> None:
     usual = next(study for study in studies if study.name == "gsm_symbolic")
     larger = usual.models["model"][usual.models["params_total"] >= LARGER]
     # Is it the method, the sizes or the task? The same answers as accuracies, and large models.
+    tried: list[tuple[str, hs.Study, Literal["aggregate"] | None]]
     tried = [(study.name, study, None) for study in studies]
     tried.append((VARIANTS[0], usual, "aggregate"))
     tried.append((VARIANTS[1], usual.select(models=list(larger)), None))
@@ -65,9 +67,9 @@ def run(study_path: Path, out: Path) -> None:
                 found = rows[(rows["data"] == where) & (rows[column] != "")]
                 said = found.groupby(column)["study"].agg(", ".join)
                 say(f"  {where}, {scope}: " + "; ".join(f"{v} ({of})" for v, of in said.items()))
-    verdicts = table.pivot(index="claim", columns="study", values="other_verdict")
+    both = table.pivot(index="claim", columns="study", values="other_verdict")
     for variant in VARIANTS:
-        other = verdicts[verdicts[variant] != verdicts["gsm_symbolic"]]
+        other = both[both[variant] != both["gsm_symbolic"]]
         say(f"{variant}, these models: " + ("; ".join(
             f"{claim} {row['gsm_symbolic']} -> {row[variant]}" for claim, row in other.iterrows()
         ) or "no verdict changes") + ".")  # fmt: skip

@@ -126,13 +126,13 @@ def _over_studies(rows: pd.DataFrame, ax: layout.Given) -> list[Axes]:
         axes.set_ylim(len(studies) - 0.4, -0.6)
         axes.xaxis.grid(True)
     sheet.legend(verdict_handles(rows["verdict"]))
-    verdicts = rows.groupby(["claim", "verdict"]).size().items()
+    verdicts = rows.groupby(["claim", "verdict"]).size().reset_index().to_numpy().tolist()
     sheet.describe(
         "Claims in several studies: estimate against the threshold (dotted), each claim in its own "
         "units. Thick: interval and verdict in the registered scope (hollow: inconclusive); thin, "
         "below it: those in the other scope.",
         f"{len(names)} claims in {len(studies)} studies: " + "; ".join(
-            f"{words(name)} {verdict} in {count}" for (name, verdict), count in verdicts
+            f"{words(name)} {verdict} in {count}" for name, verdict, count in verdicts
         ) + ".",
     )  # fmt: skip
     return sheet.axes
