@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report paper test test-slow lint docs bench calibrate lock audit clean
+.PHONY: help setup report analyses paper test test-slow lint docs bench calibrate lock audit clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -15,9 +15,17 @@ setup: ## make .venv ready (the other targets do it too)
 report: setup ## the main job on real data: results/euroeval/report.html
 	.venv/bin/hatstats report data/euroeval --out results/euroeval
 
-paper: report ## an example of a paper that takes its numbers from the main job (needs pdflatex)
-	cd paper && pdflatex -interaction=nonstopmode -halt-on-error paper.tex && \
-		pdflatex -interaction=nonstopmode -halt-on-error paper.tex
+analyses: setup ## every script of analyses/, to results/analyses, with the time of each
+	@set -e; for name in $$(sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' analyses/README.md); do \
+		echo "== $$name"; \
+		time -p $(PYTHON) -m analyses.$$name --out results/analyses/$$name; \
+	done
+
+paper: report ## an example of a paper that takes its numbers from the main job (needs pdflatex and bibtex)
+	cd paper && for step in pdflatex bibtex pdflatex pdflatex; do \
+		case $$step in bibtex) bibtex paper;; *) pdflatex -interaction=nonstopmode -halt-on-error paper;; esac \
+		|| exit 1; \
+	done
 
 test: setup ## the test suite but for the slow proofs, on all cores
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m "not slow"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hatstats.report.tables.text_table import Table
 
 WIDTH = 80
+#: Tables take the width that a terminal has, up to this one.
+_WIDEST = 160
 
 
 @contextmanager
@@ -86,7 +89,8 @@ def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
     from hatstats.report.tables.text_table import to_text
 
     made = [table_of(name, frame) for name, frame in frames.items()]
-    print("\n".join(to_text(table, width=WIDTH) for table in (*tables, *made)), end="")
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST)
+    print("\n".join(to_text(table, width=max(width, 40)) for table in (*tables, *made)), end="")
 
 
 def say(text: str) -> None:

@@ -118,8 +118,18 @@ def frame_text(frame: pd.DataFrame) -> str:
     most, least = pd.get_option("display.max_rows"), pd.get_option("display.min_rows")
     if frame.empty:
         return "\n".join(textwrap.wrap(f"No rows; columns: {', '.join(map(str, frame))}", width))
-    plain = pd.DataFrame(frame).to_string(
-        max_rows=most, min_rows=least, max_colwidth=pd.get_option("display.max_colwidth")
+    shown = {
+        name: column.map(lambda value, name=name: _text(value, str(name)))
+        for name, column in frame.items()
+        # Numbers that were rounded stay as they are.
+        if column.dtype == float and not column.round(4).equals(column)
+    }
+    plain = (
+        pd.DataFrame(frame)
+        .assign(**shown)
+        .to_string(
+            max_rows=most, min_rows=least, max_colwidth=pd.get_option("display.max_colwidth")
+        )
     )
     if max(map(len, plain.splitlines())) <= width:
         size = f"\n\n[{len(frame)} rows x {frame.shape[1]} columns]"

@@ -6,6 +6,7 @@ one Ibis expression, the same for all of them (`hatstats.logs.count`).
 
 from __future__ import annotations
 
+import builtins
 import functools
 import itertools
 import operator
@@ -14,6 +15,7 @@ import random
 import re
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +85,9 @@ class DuckDB(Engine):
             temp_directory=str(self.scratch),
             **_CLOSED,
         )
-        for setting in ("preserve_insertion_order", "enable_progress_bar"):
+        # In a notebook without ipywidgets DuckDB has no bar, and refuses to hear of one.
+        bar = not hasattr(builtins, "__IPYTHON__") or find_spec("ipywidgets") is not None
+        for setting in ("preserve_insertion_order", *(["enable_progress_bar"] if bar else [])):
             self.connection.raw_sql(f"SET {setting} = false")
         if database:
             self.close_but_for(())

@@ -25,7 +25,7 @@ from hatstats.report.tables.text_table import to_html
 
 #: Functions of `rounding` by which the template writes numbers and names.
 _FILTERS = ("count_text", "decimals", "df_text", "number_text", "p_text", "percent_text",
-            "plain_text", "term_words", "words")  # fmt: skip
+            "plain_text", "prose", "words")  # fmt: skip
 
 
 def report_page(

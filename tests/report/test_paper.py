@@ -16,6 +16,7 @@ from hatstats import plot
 from hatstats.report.results.results import Results
 from hatstats.report.tables.latex import to_latex
 from hatstats.report.tables.latex_macros import macros, numbers_tex
+from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import Shown, table_of, tables_of
 from tests.report.frames import results, score_frame
 
@@ -27,8 +28,9 @@ _ACL = r"\usepackage[a4paper,margin=2.5cm]{geometry}\setlength{\columnsep}{0.6cm
 
 def _missing() -> str:
     """What is not there to compile with; empty if all is."""
-    if shutil.which("pdflatex") is None:
-        return "pdflatex is not installed"
+    for name in ("pdflatex", "bibtex"):
+        if shutil.which(name) is None:
+            return f"{name} is not installed"
     found = subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True, check=False)
     return "" if found.stdout.strip() else "the LaTeX package siunitx is not installed"
 
@@ -91,6 +93,9 @@ def run_of(shown: Results, folder: Path) -> None:
         text = latex_of(each).replace("tab:main", "tab:toy-study-main")
         (folder / "tables" / f"{each.name}.tex").write_text(text, encoding="utf-8")
     plot.save(plot.forest(shown.scores), folder / "figures" / "forest")
+    said = methods_text(shown, "0.1.0")
+    (folder / "methods.tex").write_text(said.latex(), encoding="utf-8")
+    (folder / "methods.bib").write_text(said.bibtex(), encoding="utf-8")
 
 
 def test_the_paper_changes_when_the_data_do(tmp_path: Path) -> None:
@@ -99,6 +104,10 @@ def test_the_paper_changes_when_the_data_do(tmp_path: Path) -> None:
         run_of(results(20, shift=shift), tmp_path / name)
         text = PAPER.read_text(encoding="utf-8").replace("../results/euroeval", name)
         (tmp_path / "paper.tex").write_text(text, encoding="utf-8")
+        compiled(tmp_path / "paper.tex")
+        cited = subprocess.run(["bibtex", "paper"], cwd=tmp_path, capture_output=True, check=False)
+        assert b"Warning--I didn't find" not in cited.stdout
+        assert b"error message" not in cited.stdout
         for _ in range(2):
             log = compiled(tmp_path / "paper.tex")
         assert overhanging(log) == []

@@ -90,7 +90,7 @@ def _broken(name: str) -> str:
         if found:
             arrow = found.strip(" ,")
             return f"{layout.shorten(before, 26)}\n{arrow} {layout.shorten(after, 24)}"
-    return layout.shorten(name, 28)
+    return layout.shorten(name, 34)
 
 
 def _named_bars(

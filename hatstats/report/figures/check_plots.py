@@ -66,7 +66,7 @@ def _panels(
     models, part = _some(rows)
     sheet = layout.sheet(
         ax,
-        [layout.shorten(str(model), 24) for model in models],
+        [layout.shorten(str(model), 34) for model in models],
         height=height,
         wide=len(models) > 2,
         columns=min(4, len(models)),
@@ -166,7 +166,7 @@ def _terms(tidy: pd.DataFrame, ax: layout.Given) -> list[Axes]:
         axes.hlines(heights, own["conf_low"], own["conf_high"], color=colour, linewidth=0.9)
         axes.plot(own["estimate"], heights, label="_score",
                   **looks[term].marks(style.points(0.42)))  # fmt: skip
-    layout.name_rows(axes, [layout.shorten(str(name), 26) for name in models], share=0.8)
+    layout.name_rows(axes, [layout.shorten(str(name), 34) for name in models], share=0.8)
     axes.set_ylim(len(models) - 0.4, -0.6)
     axes.set_xlabel("HAT score")
     axes.xaxis.grid(True)
@@ -196,7 +196,7 @@ def _correlation(table: pd.DataFrame, ax: layout.Given) -> list[Axes]:
         rows = table[table["model"] == model]
         lines += axes.plot(rows["correlation"], rows["estimate"], linewidth=0.11 * style.points(),
                            color=colours[k % len(colours)], linestyle=dashes[k // len(colours)],
-                           marker=".", label=layout.shorten(str(model), 20),
+                           marker=".", label=layout.shorten(str(model), 34),
                            gid="by correlation")  # fmt: skip
     axes.set_xlim(-0.02, 1.02)
     axes.yaxis.grid(True)

@@ -133,7 +133,8 @@ def profiles(
                 axes.fill_between(own["source"], own["conf_low"], own["conf_high"], color=colour,
                                   alpha=0.15, linewidth=0, label="_band")  # fmt: skip
             (drawn,) = axes.plot(own["source"], own["target"], linewidth=0.14 * style.points(),
-                                 label=layout.shorten(str(model), 24), **line)  # fmt: skip
+                                 label=layout.shorten(str(model), 34), gid="profile",
+                                 **line)  # fmt: skip
             half = float(np.interp(0.5, own["source"], own["target"]))
             layout.tip(drawn, [f"{model}: {half:.3f} where source accuracy is 0.5"])
             lines.append(drawn)

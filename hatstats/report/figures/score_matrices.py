@@ -172,7 +172,7 @@ def ranks(
     less[columns[sure], rows[sure]] = -both["estimate"].to_numpy(float)[sure]
     found = rank_rows(scores, rng) if sets is None else sets
     known = found.dropna(subset=["rank_low"]).set_index("model")
-    texts = layout.short_names(names, 26)
+    texts = layout.short_names(names, 34)
     labels = [text + _ranks(name, known) for name, text in zip(names, texts, strict=True)]
     wide = len(names) > 9
     sheet = layout.sheet(ax, height=_ROW * len(names) + (0.5 if wide else 0.9), wide=wide)

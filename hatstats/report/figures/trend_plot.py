@@ -184,7 +184,7 @@ def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFra
     for index in np.argsort(-distance, kind="stable")[:_MOST_NAMES]:
         for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
             text = axes.annotate(
-                layout.shorten(str(rows["model"].iloc[index]), 24),
+                layout.shorten(str(rows["model"].iloc[index]), 34),
                 (float(x[index]), float(y[index])),
                 xytext=(away * right, away * up * 0.8),
                 textcoords="offset points",

@@ -111,7 +111,7 @@ class MethodsText:
         if key == "data":
             # BibTeX counts braces, also those that LaTeX would print.
             note = escape_latex(self.data.replace("{", "(").replace("}", ")"))
-            return ["see the references", self.data, f"note = {{{note}}}"]
+            return ["see the references", self.data, f"key = {{data}}, note = {{{note}}}"]
         return [text.replace("{version}", self.version) for text in _WORKS[key]]
 
 
@@ -218,7 +218,7 @@ def _claim(row: Mapping[Any, Any]) -> str:
         if pd.notna(row["p_holm"]):
             p = rounding.p_text(row["p_holm"]).replace("<", "< ")
             beside.append(f"adjusted one-sided p {p if p[0] == '<' else f'= {p}'}")
-        quantity = rounding.term_words(row["quantity"] or "estimate")
+        quantity = rounding.prose(row["quantity"] or "estimate")
         value = rounding.number_text(float(row["estimate"]), digits)
         count = _count(row["n_models"], "model")
         text += f": the {quantity} is {value} ({', '.join(beside)}; {count})"
@@ -226,9 +226,8 @@ def _claim(row: Mapping[Any, Any]) -> str:
         text += f"; for {other} it is {row['other_verdict']}"
         if pd.notna(row["other_low"]):
             text += f" ({_limits(row, 'other', digits)})"
-    reason = rounding.term_words(str(row["reason"] or "")).rstrip(".")
-    text += f". {reason[:1].upper()}{reason[1:]}." if reason else "."
-    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
+    reason = rounding.prose(str(row["reason"] or "")).rstrip(".")
+    return text + (f". {reason[:1].upper()}{reason[1:]}." if reason else ".")
 
 
 def _limits(row: Mapping[Any, Any], name: str, digits: int) -> str:

@@ -110,3 +110,8 @@ def term_words(text: str) -> str:
     for pattern, plain in _TERMS:
         text = re.sub(pattern, plain, text)
     return text
+
+
+def prose(text: str) -> str:
+    """Write a sentence that holds numbers: terms as words, and true minus signs."""
+    return re.sub(r"(?<![\w.])-(?=\.?\d)", "−", term_words(text))

@@ -112,19 +112,44 @@ def interval_text(low: float, high: float, n_decimals: int) -> str:
 
 
 def to_text(table: Table, *, width: int = 80) -> str:
-    """Write plain text of at most `width` columns; a first column that is too wide is cut."""
+    """Write plain text of at most `width` columns.
+
+    Columns without room go on below, with the texts in front repeated; a cell that no line has
+    room for is cut, and says so.
+    """
     if not table.headings:
         return ""
     rows = [table.headings, *table.rows]
-    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sizes[0] = max(min(sizes[0], width - sum(sizes[1:]) - 2 * (len(sizes) - 1)), 8)
+    sizes = [min(max(map(len, column)), width) for column in zip(*rows, strict=True)]
+    sizes[0] = max(min(sizes[0], width - max(sizes[1:], default=0) - 2), 8)
+    # The texts in front say what a row is.
+    keys = [0]
+    for place in range(1, len(sizes)):
+        if table.numeric[place] or sum(sizes[k] + 2 for k in (*keys, place)) > width // 2:
+            break
+        keys.append(place)
+    blocks = [list(keys)]
+    for place in range(len(keys), len(sizes)):
+        used = sum(sizes[k] + 2 for k in blocks[-1])
+        if len(blocks[-1]) > len(keys) and used + sizes[place] > width:
+            blocks.append(list(keys))
+        blocks[-1].append(place)
     lines = []
-    for first, *others in rows:
-        cells = [(first if len(first) <= sizes[0] else f"{first[: sizes[0] - 1]}…").ljust(sizes[0])]
-        for cell, size, numeric in zip(others, sizes[1:], table.numeric[1:], strict=True):
-            cells.append(cell.rjust(size) if numeric else cell.ljust(size))
-        lines.append("  ".join(cells).rstrip()[:width])
+    for block in blocks:
+        lines += [""] if lines else []
+        for row in rows:
+            cells = [_cut(row[k], sizes[k]) for k in block]
+            texts = [
+                cell.rjust(sizes[k]) if table.numeric[k] and k else cell.ljust(sizes[k])
+                for k, cell in zip(block, cells, strict=True)
+            ]
+            lines.append("  ".join(texts).rstrip()[:width])
     return "\n".join(lines) + "\n"
+
+
+def _cut(text: str, size: int) -> str:
+    """A text in at most so many characters."""
+    return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
 def to_html(table: Table) -> str:

@@ -101,8 +101,8 @@ class Verdict:
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> (verdict,) = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
     >>> verdict
-    better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150],
-      threshold 0, df 213.3, p < 0.001 (Holm <0.001)
+    better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150]
+      (90% interval), threshold 0, df 213.3, p < 0.001 (Holm <0.001)
     >>> round(verdict.level, 2)
     0.05
     """

@@ -305,12 +305,12 @@ def evaluate_claims(
     >>> two = {"name": "two", "kind": "contrast", "model": "model-17", "other": "model-01"}
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
-    size: inconclusive; slope of HAT on log10(params_total) 0.007 [-0.008, 0.022],
-      threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series -0.005 [-0.034,
-      0.024], 1 of them above the threshold. Registered for models like these; these
-      models: inconclusive [-0.003, 0.017], df 234.2
-    two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077],
-      threshold 0.1, df 141.3, p = 0.999 (Holm 0.999)
+    size: inconclusive; slope of HAT on log10(params_total) 0.007 [-0.008, 0.022]
+      (90% interval), threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series
+      -0.005 [-0.034, 0.024], 1 of them above the threshold. Registered for models
+      like these; these models: inconclusive [-0.003, 0.017], df 234.2
+    two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077] (90%
+      interval), threshold 0.1, df 141.3, p = 0.999 (Holm 0.999)
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)
