@@ -64,8 +64,12 @@ def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     same = [n for n in _ONCE if n in shown and len(shown) > 1 and shown[n].nunique() == 1]
     said = ", ".join(f"{name} {_text(shown[name].iloc[0])}" for name in same)
     texts = {
-        name: ["–" if pd.isna(value) else _text(value, str(name)) for value in column]
+        name: [
+            "–" if pd.isna(value) else f"{value:.0f}" if whole else _text(value, str(name))
+            for value in column
+        ]
         for name, column in shown.drop(columns=same).items()
+        for whole in (_whole(column),)
     }
     cells, headed = pd.DataFrame(texts), True
     if len(cells) == 1 and cells.shape[1] > _MOST_ACROSS:
@@ -76,6 +80,12 @@ def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
     rows = cells.to_html(index=False, header=headed, max_rows=most)
     head = f"<p>In all rows: {html.escape(said)}</p>" if same else ""
     return f"{head}{rows}{html_list(notes)}"
+
+
+def _whole(column: pd.Series) -> bool:
+    """Whether a column of floats holds counts."""
+    known = column.dropna()
+    return bool(column.dtype == float and (known % 1.0 == 0.0).all() and known.abs().max() > 1.0)
 
 
 class Printed:
@@ -118,18 +128,13 @@ def frame_text(frame: pd.DataFrame) -> str:
     most, least = pd.get_option("display.max_rows"), pd.get_option("display.min_rows")
     if frame.empty:
         return "\n".join(textwrap.wrap(f"No rows; columns: {', '.join(map(str, frame))}", width))
-    shown = {
-        name: column.map(lambda value, name=name: _text(value, str(name)))
-        for name, column in frame.items()
+    shown = pd.DataFrame(frame).copy()
+    for name, column in frame.items():
         # Numbers that were rounded stay as they are.
-        if column.dtype == float and not column.round(4).equals(column)
-    }
-    plain = (
-        pd.DataFrame(frame)
-        .assign(**shown)
-        .to_string(
-            max_rows=most, min_rows=least, max_colwidth=pd.get_option("display.max_colwidth")
-        )
+        if column.dtype == float and not column.round(4).equals(column):
+            shown[name] = [_text(value, str(name)) for value in column]
+    plain = shown.to_string(
+        max_rows=most, min_rows=least, max_colwidth=pd.get_option("display.max_colwidth")
     )
     if max(map(len, plain.splitlines())) <= width:
         size = f"\n\n[{len(frame)} rows x {frame.shape[1]} columns]"

@@ -167,3 +167,10 @@ def test_any_frame_fits(n_rows: int, names: list[str], seed: int) -> None:
     }
     lines = repr(ResultFrame(values)).splitlines()
     assert max(map(len, lines)) <= 80
+
+
+def test_numbers_have_three_decimals_unless_they_were_rounded() -> None:
+    frame = ResultFrame({"model": ["a", "b"], "estimate": [0.123456, 2.5], "p_value": [1e-9, 0.4]})
+    assert repr(frame).splitlines()[1].split() == ["0", "a", "0.123", "<0.001"]
+    assert repr(frame.round(2)).splitlines()[1].split() == ["0", "a", "0.12", "0.0"]
+    assert ">20<" in html_table(frame.assign(trials=20.0, n=[1.0, 2.0]))

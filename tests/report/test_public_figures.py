@@ -5,12 +5,14 @@ from __future__ import annotations
 import doctest
 import inspect
 
+import matplotlib
 import pytest
 
 import hatstats as hs
 from hatstats import plot
 from hatstats.errors import DataError
 from hatstats.report.figures import run_figures
+from hatstats.report.figures.style import house_style
 
 
 @pytest.mark.parametrize("name", sorted(plot.__all__))
@@ -37,3 +39,14 @@ def test_figures_of_a_report_are_the_public_ones() -> None:
     assert drawn >= {"forest", "profiles", "scatter", "heatmap", "ranks", "claims", "margins",
                      "decomposition", "trend", "checks", "specification"}  # fmt: skip
     assert all(getattr(run_figures, name) is getattr(plot, name) for name in drawn)
+
+
+def test_a_second_figure_of_a_notebook_is_shown_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's backend turns figures on with the first; leaving the style turned them off."""
+    monkeypatch.setitem(matplotlib.rcParams, "interactive", False)
+    with house_style():
+        matplotlib.interactive(True)
+    assert matplotlib.is_interactive()
+    with house_style():
+        pass
+    assert matplotlib.is_interactive()

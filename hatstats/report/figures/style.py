@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import matplotlib.style
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -194,8 +195,17 @@ COLOURS = {
 @contextmanager
 def house_style() -> Iterator[None]:
     """Matplotlib's own defaults plus the house style, whatever the user's settings are."""
-    with matplotlib.style.context(["default", _settings()]):
-        yield
+    shown = matplotlib.is_interactive()
+    try:
+        with matplotlib.style.context(["default", _settings()]):
+            try:
+                yield
+            finally:
+                shown = matplotlib.is_interactive()
+    finally:
+        # A notebook's backend says with its first figure that figures are shown, which leaving
+        # the style would undo, so that no second one was.
+        matplotlib.interactive(shown)
 
 
 def family_looks(families: Iterable[object]) -> dict[str, Look]:

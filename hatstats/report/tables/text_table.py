@@ -134,7 +134,7 @@ def to_text(table: Table, *, width: int = 80) -> str:
         if len(blocks[-1]) > len(keys) and used + sizes[place] > width:
             blocks.append(list(keys))
         blocks[-1].append(place)
-    lines = []
+    lines: list[str] = []
     for block in blocks:
         lines += [""] if lines else []
         for row in rows:
