@@ -61,11 +61,7 @@ def beta_binomial_terms(
 def _factor_sums(
     value: Floats, rows: np.ndarray, steps: Floats, omega: float, order: int
 ) -> list[Floats]:
-    """Sums over the first `rows` (K,) steps r of functions of x = value + r omega.
-
-    They are log x, and with order 1 also 1 / x, r / x and 1 / x^2, each (..., K, M) for `value`
-    (..., M).
-    """
+    """Sums over r < `rows` (K,) of log x, and 1/x, r/x, 1/x^2 by order 1, x = value + r omega."""
     x = np.maximum(value[..., None] + omega * steps, _TINY)
     none = np.zeros((*value.shape, 1))
     functions = (np.log(x), 1.0 / x, steps / x, 1.0 / x**2) if order else (np.log(x),)

@@ -34,10 +34,7 @@ def one_thread[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 
 def cholesky_inverse(root: Floats) -> Floats:
-    """Inverse of a matrix (d, d) from its lower Cholesky factor, zeros above the diagonal.
-
-    Half the work of a general inverse. LinAlgError if the matrix is singular.
-    """
+    """Inverse of a matrix (d, d) from its lower Cholesky factor, at half the usual work."""
     # The transpose of what numpy holds by rows is what LAPACK reads by columns.
     triangle, failed = lapack.dpotri(root.T)
     if failed:

@@ -33,11 +33,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maximum[E: Expansion]:
-    """Where a search ended: `theta` (P,) and the function there.
-
-    `decrement` is the Newton decrement, about twice what the function can still gain; `fixed` (P,)
-    marks the parameters held at a bound.
-    """
+    """Where a search ended: `theta` (P,), its Newton decrement, what is `fixed` at a bound."""
 
     theta: Floats
     expansion: E

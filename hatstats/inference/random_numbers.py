@@ -11,11 +11,7 @@ RandomSource = np.random.Generator | int | None
 
 
 def seeded(rng: RandomSource) -> tuple[np.random.Generator, int | None]:
-    """Return a generator, and the integer that gives the same numbers when passed as `rng`.
-
-    None draws 63 fresh bits from the operating system; an integer stays itself. A generator has no
-    such integer, since it may have been used before: None.
-    """
+    """A generator, and the integer that gives the same numbers; None for a generator given."""
     if rng is None:
         rng = secrets.randbits(63)
     seed = None if isinstance(rng, np.random.Generator) else int(rng)

@@ -28,12 +28,9 @@ from hatstats.scores.wordings import THESE, Scope
 class ScoreBlock:
     """HAT cells and source accuracies of one benchmark with their joint covariance.
 
-    `cells` has the columns `model, benchmark, language, estimate` and C rows, `source` the columns
-    `model, estimate` (mean source accuracy) and S rows; `cov` is (C + S, C + S), cells first;
-    `overlap` as in `HatScores`; `influence` (G, K) of each item or item cluster on the K rows of
-    `cov`, where items are known; `wordings` (W, K), their moves without each wording, where
-    wordings are sampled too (`hatstats.inference.influence.second_unit_part`). Where items are
-    known `target` (C,) has the raw target accuracies of the cells, the last C rows of `cov`.
+    `cells` has `model, benchmark, language, estimate` (C rows), `source` has `model, estimate` (S
+    rows); `cov` is theirs, then that of the raw accuracies `target` (C,) where items are known;
+    `influence` (G, K) of items or clusters and `wordings` (W, K), moves, are on its K rows.
     """
 
     cells: pd.DataFrame
@@ -146,10 +143,8 @@ def assemble(
 ) -> HatScores:
     """Average cells over shared languages, then benchmarks, with the full covariance.
 
-    One block per benchmark, under that reference; benchmarks have no items in common. Models
-    without a cell on some benchmark keep their cells and get no score. `chosen` languages, where
-    not all are averaged, are named in the estimand. Cells without an interval are named in a
-    warning: a standard error of 0 is no certainty.
+    Models without a cell on some benchmark keep their cells and get no score; `chosen` languages
+    are named in the estimand, and cells without an interval in a warning.
     """
     for block in blocks:
         if block.cells.empty:

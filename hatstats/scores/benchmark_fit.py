@@ -73,11 +73,7 @@ class BorrowingFit(Protocol):
 
 
 def shape_error(fit: ModelFit, weights: Floats, columns: Bools) -> float:
-    """Standard deviation of the possible smoothing bias of a fit's mean over languages.
-
-    `weights` (Q,) on the support, `columns` (L,) the languages that count; those that the model was
-    never asked in do not. NaN for fits without a smoothing prior.
-    """
+    """SD of the possible smoothing bias of the mean over some languages (L,); NaN for none."""
     if not isinstance(fit, SmoothFit):
         return np.nan
     fitted = columns & ~np.isnan(fit.profile).any(axis=1)
@@ -211,9 +207,7 @@ class BenchmarkFit:
     def _target_accuracy(self) -> CellScores:
         """Mean target accuracy and the items' influence on it: HAT under the reference `own`.
 
-        Any profile that fits, averaged over the items it was learnt from, is their mean. Items
-        differ by language where some are missing, or where each has a source language of its own,
-        so that no single distribution would do.
+        Any profile that fits, averaged over the items it was learnt from, is their mean.
         """
         asked_in_source = (self.counts.source_trials > 0)[:, :, None]
         return CellScores(
@@ -237,9 +231,8 @@ class BenchmarkFit:
     ) -> pd.DataFrame:
         """How far the reference lies inside each model's own distribution, and the shape error.
 
-        `weights` (M, Q) are the reference of each model, `errors` (M,) the standard errors of the
-        scores on this benchmark, `columns` (L,) the languages averaged over. `smooth` says whether
-        scores rest on the fitted shape; raw accuracies (reference `own`) do not.
+        Of references `weights` (M, Q), scores with standard `errors` (M,) and languages `columns`
+        (L,); raw accuracies do not rest on the fitted shape, and are not `smooth`.
         """
         rows = []
         items = (self.counts.source_trials > 0).sum(axis=1)
@@ -328,10 +321,7 @@ def _mean_profile(profile: Floats) -> Floats:
 
 
 def mean_influence(accuracy: Floats) -> tuple[Floats, Floats]:
-    """Means over items (M, ...) of accuracies (M, N, ...) but NaN, and the items' influence.
-
-    The influence has shape (N, M, ...).
-    """
+    """Means (M, ...) over items of accuracies (M, N, ...), without NaN; influence (N, M, ...)."""
     asked = ~np.isnan(accuracy)
     size = asked.sum(axis=1).astype(float)
     total = np.where(asked, accuracy, 0.0).sum(axis=1)

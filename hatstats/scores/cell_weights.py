@@ -26,10 +26,7 @@ def models_on_every(names: Sequence[str], benchmarks: Sequence[Sequence[str]]) -
 
 
 def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
-    """Languages in which every model of a benchmark has an estimate, by benchmark.
-
-    Averaging each model over whatever languages it has would mix easy sets with hard ones.
-    """
+    """Languages in which every model of a benchmark has an estimate: equal sets for all."""
     shared: dict[str, list[str]] = {}
     for benchmark, rows in cells.groupby("benchmark", sort=False):
         found = set.intersection(*(set(part["language"]) for _, part in rows.groupby("model")))
@@ -43,10 +40,7 @@ def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[Floats]:
-    """Weights over shared languages, then benchmarks: one (M, C_b) array per benchmark.
-
-    `cells` has `model, benchmark, language` of the C_b cells of each benchmark.
-    """
+    """Weights (M, C_b) of the cells of each benchmark, over shared languages, then benchmarks."""
     shared = common_languages(pd.concat(cells, ignore_index=True))
     weights = []
     for rows in cells:
@@ -114,10 +108,7 @@ def difference(models: Sequence[str], a: Names, b: Names) -> tuple[str, Floats]:
 def difference_in_languages(
     models: Sequence[str], cells: pd.DataFrame, a: Side, b: Side
 ) -> tuple[str, Floats]:
-    """Difference of two means over models and languages, in words and as weights (C,) on cells.
-
-    None stands for all languages.
-    """
+    """Difference of means over models and languages (None: all), in words and as weights (C,)."""
     weights = _weights_on_cells(models, cells, a) - _weights_on_cells(models, cells, b)
     names = [group_name(group) for group, _ in (a, b)]
     where = ["all languages" if x is None else ", ".join(names_of(x)) for _, x in (a, b)]

@@ -73,8 +73,7 @@ class ItemCounts:
     ) -> tuple[WordingCorrelation | None, Floats]:
         """Correlation of model m's source trials of one wording, and share of such pairs, (N,).
 
-        The correlation is None where it is not known or no wording was asked twice. Items have
-        weights (N,), 1 each if not given.
+        None where it is not known; items have weights (N,), 1 each if not given.
         """
         trials = self.source_trials[m]
         if self.correlation is not None:
@@ -106,11 +105,7 @@ class ItemCounts:
 
 @dataclass(frozen=True, slots=True)
 class AggregateCounts:
-    """Accuracies of one benchmark known only per model and language.
-
-    Of M models in the source (M,) and in L target languages (M, L); accuracies are NaN and trials 0
-    where a cell is missing.
-    """
+    """Accuracies of one benchmark by model (M) and target language (L), NaN where there is none."""
 
     benchmark: str
     chance: float
@@ -131,10 +126,7 @@ def ratio(part: Floats, whole: Floats | Ints) -> Floats:
 def distinct_counts(
     correct: Floats, trials: Floats, share: Floats | None = None
 ) -> tuple[Floats, Floats, Ints]:
-    """Distinct pairs (k, n) of right answers and trials, (J,) each, and the pair of each element.
-
-    It is -1 without trials. Pairs with different `share` (of pairs of one wording) are different.
-    """
+    """Distinct counts (k, n, share of one wording): k, n (J,), and which each element is, or -1."""
     asked = trials > 0
     k, n = correct[asked], trials[asked]
     # Each pair is coded as one number; sorting pairs as rows is many times slower.
@@ -239,9 +231,8 @@ def without_models(counts: ItemCounts, out: Bools) -> ItemCounts:
 def without_each_wording(study: Study, counts: ItemCounts) -> Iterator[tuple[str, ItemCounts]]:
     """The counts of a benchmark without the trials of each wording, by its name.
 
-    Models, items and languages are those of `counts`, with 0 trials where none are left. A wording
-    is one name of a prompt, in all models and languages. Raises NotIdentifiedError where some
-    trials are of no named wording, or all of one.
+    Models, items and languages stay, with 0 trials where none are left. NotIdentifiedError where
+    some trials are of no named wording, or all of one.
     """
     rows, _, _, said = _benchmark_rows(study, counts.benchmark)
     names = sorted(rows["prompt"].unique())
@@ -303,10 +294,7 @@ def _added(
 
 
 def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:
-    """What the trials of an item are: by names of prompts and repeats, else as the study says.
-
-    Where one model's several trials have no names, those of others do not make them known.
-    """
+    """What the trials of an item are: by the names of all prompts and repeats, else as `said`."""
     named = (rows["prompt"] != "").to_numpy()
     if named.any() and not (rows["n_trials"].to_numpy()[~named] > 1).any():
         cell = ["model", "item", "language"]
@@ -318,10 +306,7 @@ def _kind_of_trials(rows: pd.DataFrame, said: str) -> str:
 def _same_wording(
     rows: pd.DataFrame, codes: Ints, is_source: Bools, shape: tuple[int, ...]
 ) -> tuple[Floats, Floats] | None:
-    """Pairs of trials of one wording, both right and all: see `_added`.
-
-    None where wordings are not named or each was asked once.
-    """
+    """Pairs of trials of one wording, both right and all, as `_added`; None if there are none."""
     named = (rows["prompt"] != "").to_numpy()
     keys = [*codes[:, named], rows.loc[named, "prompt"].to_numpy()]
     # Repeats of a wording stand in rows of their own.
@@ -350,9 +335,7 @@ def _clusters(study: Study, rows: pd.DataFrame, item_code: Ints, items: pd.Index
 def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     """Accuracies and numbers of trials per model and language of one benchmark.
 
-    Item-level rows are added up over items, so that any study can be read this way. Models without
-    a source accuracy, or without any target accuracy, are left out with a warning (their cells may
-    have been set aside): nothing can be said of their transfer.
+    Items are added up. Models without a source or any target accuracy are left out with a warning.
     """
     rows, source_language, chance, _ = _benchmark_rows(study, benchmark)
     cells = rows.groupby(["model", "language"], sort=False)[["n_correct", "n_trials"]].sum()

@@ -24,10 +24,7 @@ _LITTLE, _FEWEST = 0.2, 3
 
 
 def guessing_models(counts: ItemCounts) -> Bools:
-    """Which models (M,) do no better than guessing in the source language.
-
-    None where nothing can be guessed.
-    """
+    """Which models (M,) do no better than guessing in the source language."""
     if counts.chance <= 0.0:
         return np.zeros(len(counts.models), dtype=bool)
     share = counts.source_accuracy()
@@ -46,10 +43,7 @@ def guessing_models(counts: ItemCounts) -> Bools:
 
 
 def _ease(counts: ItemCounts) -> Floats:
-    """How much more often a model is right on an item than on others, mean over languages (M, N).
-
-    Knowledge of an item shows in every language, and a weak model's in one is hard to see.
-    """
+    """How much more often a model is right on an item than on others, over languages (M, N)."""
     share = np.concatenate([counts.source_accuracy()[:, :, None], counts.target_accuracy()], axis=2)
     asked = ~np.isnan(share)
     level = np.nansum(share, axis=1, keepdims=True) / np.maximum(

@@ -293,10 +293,7 @@ def _score_block(
     chosen: Sequence[str] | None,
     refits: Iterator[tuple[str, BenchmarkFit]] | None = None,
 ) -> ScoreBlock:
-    """Cells, source accuracies and overlap of one benchmark in the chosen languages.
-
-    With `refits` without each wording, by name, wordings are sampled too.
-    """
+    """Cells, source accuracies and overlap of one benchmark in the chosen languages."""
     columns = np.array([chosen is None or name in chosen for name in fit.counts.languages])
     scores = fit.scores(reference)
     estimate = np.where(columns, scores.estimate, np.nan)
@@ -330,10 +327,7 @@ def _score_block(
 
 
 def _values(fit: BenchmarkFit, scores: CellScores, asked: Bools) -> tuple[Floats, Floats]:
-    """The cells asked (M, L), source accuracies and raw target accuracies of the cells, (K,).
-
-    With their influence by cluster, (G, K).
-    """
+    """Cells asked, source and raw target accuracies, (K,), with influence by cluster, (G, K)."""
     mean, source_influence = fit.source_influence()
     raw = fit.scores("own")
     parts = [scores.influence[:, asked], source_influence, raw.influence[:, asked]]
@@ -373,8 +367,7 @@ def average_cells(
 ) -> ModelScores:
     """Average cells over shared languages, then benchmarks, as HAT does, with influence.
 
-    One part per benchmark fit; `fits` are the benchmarks to average over, in the order of `parts`,
-    all if not given. The models are those that have every benchmark of the study.
+    One part per benchmark of `fits`, all of the profile's if not given.
     """
     chosen = profile.fits if fits is None else fits
     models = profile.complete_models
@@ -390,9 +383,6 @@ def average_cells(
 
 
 def score_influence(profile: ItemProfile, reference: str | ArrayLike | None = None) -> ModelScores:
-    """HAT scores of the models with the influence of every item cluster.
-
-    Their covariance equals that of ``profile.hat(reference)``.
-    """
+    """HAT scores as ``profile.hat(reference)`` gives them, with the influence of every cluster."""
     chosen = settled(reference, profile.study)
     return average_cells(profile, [fit.scores(chosen) for fit in profile.fits])

@@ -32,10 +32,7 @@ class CommonReference:
 
 
 def settled(reference: str | ArrayLike | None, study: Study) -> str | ArrayLike:
-    """The reference of a study: ``common`` where it declares a window, else ``pooled``, by default.
-
-    Raises DataError for ``common`` without a window.
-    """
+    """The reference of a study, by default its window (``common``) or else ``pooled``."""
     window = study.info.common
     if reference is None:
         reference = "common" if window else "pooled"
@@ -57,8 +54,7 @@ class Mixture:
     """A reference as a mixture of the models' own distributions plus a fixed part.
 
     Model m is averaged over ``G_m = mixing[m] @ g + fixed``, g the (M, Q) matrix of the models' own
-    distributions, `mixing` (M, M) and `fixed` (Q,). Writing every reference this way lets one rule
-    carry the uncertainty of the estimated distributions into the score.
+    distributions, so that one rule carries their uncertainty into the score.
     """
 
     mixing: Floats
@@ -104,10 +100,7 @@ def _area_weights(support: Floats) -> Floats:
 def reference_mixture(
     reference: str | ArrayLike | Mixture, models: Sequence[str], support: Floats
 ) -> Mixture:
-    """Read a reference, see `TransferProfile.hat`, for M models and a support (Q,).
-
-    Raises `DataError` for an unknown name or model, or accuracies outside [0, 1].
-    """
+    """Read a reference, see `TransferProfile.hat`, for M models and a support (Q,)."""
     if isinstance(reference, Mixture):
         return reference
     count = len(models)

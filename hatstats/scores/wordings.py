@@ -28,11 +28,7 @@ LEAST_TRIALS = 2.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SameWording:
-    """Ordered pairs of different trials of one wording, by model, item and perhaps language.
-
-    `right` counts the pairs in which both answers are right, `number` all of them; over the
-    wordings w of an item ``sum k_w (k_w - 1)`` and ``sum n_w (n_w - 1)``.
-    """
+    """Pairs of trials of one wording, by model, item (and language): both right, and all."""
 
     right: Floats
     number: Floats
@@ -40,10 +36,7 @@ class SameWording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordingCorrelation:
-    """Correlation rho of two trials of one wording, in [0, 1], and each item's influence on it.
-
-    The influence has shape (N,).
-    """
+    """Correlation of two trials of one wording, in [0, 1], and the items' influence (N,)."""
 
     value: float
     influence: Floats

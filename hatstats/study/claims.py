@@ -80,9 +80,7 @@ def read_head(
 ) -> tuple[StudyInfo, tuple[dict[str, Any], ...], dict[str, Any]]:
     """Split a parsed ``study.toml`` into description, checked claims and constants of the study.
 
-    `file` names it in messages, `name` is the study's where the file gives none. The constants are
-    `chance` and `source_language`, where given for the whole study, and `trials`, a table that says
-    what the trials of each benchmark are.
+    The constants are `chance`, `source_language` and `trials`, of each benchmark, where given.
     """
     description: dict[str, type] = {field.name: str for field in fields(StudyInfo)}
     description |= {"synthetic": bool, "losses": list, "common": list}

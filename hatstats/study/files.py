@@ -34,10 +34,7 @@ _DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertic
 
 
 def read_table(path: Path, *, format: str | None = None) -> Sheet:
-    """Read one table of text or Parquet without interpreting its cells.
-
-    The format (csv, tsv, parquet) follows from the ending of the name if it is not given.
-    """
+    """Read a table of text or Parquet, by its `format` or name's ending, cells as they are."""
     kind = format or FORMATS.get(path.suffix.casefold())
     if kind not in {*DELIMITERS, "parquet"}:
         asked = f"the format {format!r}" if format else f"the ending {path.suffix!r}"
@@ -254,11 +251,7 @@ def replace_table(path: Path, frame: pd.DataFrame) -> None:
 
 
 def toml_text(head: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Return TOML text: plain keys first, then arrays of tables.
-
-    Only what ``study.toml`` can hold is written: text, numbers, true and false, and lists of
-    these. The standard library reads TOML but does not write it.
-    """
+    """TOML text of plain keys, then arrays of tables: the standard library reads it only."""
     lines = [f"{key} = {_toml_value(value)}" for key, value in head.items()]
     for name, rows in tables.items():
         for row in rows:

@@ -59,10 +59,7 @@ def formula_error(formula: str, message: str, hint: str) -> DataError:
 
 
 def parse_formula(formula: str, frame: pd.DataFrame, *, trusted: bool = False) -> SimpleFormula:
-    """The formula as formulaic reads it; an error for one with sides or parts.
-
-    Unless it is `trusted`, `check_formula` must let it through for the table of models `frame`.
-    """
+    """The formula as formulaic reads it, checked for a table of models unless it is `trusted`."""
     try:
         if not trusted:
             check_formula(formula, frame)
@@ -80,10 +77,8 @@ def parse_formula(formula: str, frame: pd.DataFrame, *, trusted: bool = False) -
 def check_formula(formula: str, frame: pd.DataFrame) -> None:
     """Refuse, by a `DataError`, whatever is no formula of covariates.
 
-    Allowed are names, numbers, ``+ - * / : ** ^ ( )`` and calls of `CALLS`, of which those of
-    labels take text. Its length, powers and number of columns over the table of models `frame` have
-    limits, so that it always ends. What is looked at are formulaic's own tokens, as they are
-    evaluated later.
+    Allowed are names, numbers, ``+ - * / : ** ^ ( )`` and calls of `CALLS`; length, powers and
+    number of columns have limits, so that it always ends. Looked at are formulaic's own tokens.
     """
     if not isinstance(formula, str) or len(formula) > _LONGEST:
         what = f"a formula is a text of at most {_LONGEST} characters"
@@ -244,10 +239,7 @@ def required_columns(
     formula: str,
     functions: Mapping[str, Any] = FUNCTIONS,
 ) -> list[str]:
-    """Columns of the table of models that a formula names beside the functions it calls.
-
-    An error if the table lacks one, or one is a date.
-    """
+    """Columns of the table of models that a formula names; an error if one is missing or a date."""
     names = {str(name) for name in parsed.required_variables}
     needed = sorted(names - (set(functions) - set(frame.columns)))
     unknown = [name for name in needed if name not in frame.columns]

@@ -88,12 +88,7 @@ def loss_note(losses: Sequence[Loss]) -> list[str]:
 def unequal_losses(
     losses: Sequence[Loss], languages: Mapping[tuple[str, str], Sequence[str]]
 ) -> Iterator[tuple[Loss, str]]:
-    """Losses that are clearly larger than in the model's other languages, with the evidence.
-
-    `languages` are those of each model and benchmark; one without a loss has lost nothing. What is
-    lost more often in one language than in another is not missing at random: the language looks
-    better without it, or worse with it as wrong.
-    """
+    """Losses clearly larger than in the model's other languages, with the evidence."""
     groups: dict[tuple[str, str], dict[str, Loss]] = defaultdict(dict)
     for loss in losses:
         groups[loss.model, loss.benchmark][loss.language] = loss

@@ -120,10 +120,7 @@ def fill_models(study: Study) -> FilledModels:
 def fill_empty(
     table: pd.DataFrame, found: Sequence[Mapping[str, str]], columns: Columns
 ) -> list[str]:
-    """Fill empty cells of a table (n rows), in place, from the facts `found` on each row.
-
-    Returns the columns that were filled in each row, as text.
-    """
+    """Fill empty cells of a table, in place, from facts on each row; what was filled."""
     for column, (read, source) in columns.items():
         if column not in table:
             table[column] = np.nan if read is float else ""
@@ -150,10 +147,7 @@ def write_models(folder: Path, models: pd.DataFrame) -> None:
 
 
 def with_filled_cells(frame: pd.DataFrame, facts: pd.DataFrame, names: pd.Series) -> pd.DataFrame:
-    """A raw table (n rows) whose blank cells are filled from `facts`, indexed by `names` (n,).
-
-    Columns of facts that the table lacks are added where they hold anything.
-    """
+    """A raw table (n rows), its blank cells and new columns filled from facts by name."""
     for column in facts.columns:
         cells = pd.Series(table_cells(facts[column]), index=facts.index, dtype="str")
         if column not in frame:

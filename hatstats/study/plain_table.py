@@ -26,10 +26,7 @@ _ENGLISH = frozenset({"en", "eng", "english"})
 
 
 def split_plain(raw: Sheet, other_way: str = "") -> tuple[dict[str, Sheet], list[str]]:
-    """Split one plain table into raw `counts, models, benchmarks, items`, with notes.
-
-    The table has the columns of the counts, and optionally those of models and benchmarks.
-    """
+    """Split one plain table into raw `counts, models, benchmarks, items`, with notes."""
     columns = list({column.name: column for column in (*COUNTS, *MODELS, *BENCHMARKS)}.values())
     sheet = conform(raw, columns, other_way=other_way)
     counts = replace(sheet, frame=sheet.frame[[c.name for c in COUNTS]])
@@ -60,11 +57,7 @@ def complete_tables(
     benchmarks: pd.DataFrame | None,
     items: pd.DataFrame,
 ) -> tuple[dict[str, Sheet], list[str]]:
-    """Make the table of models and of benchmarks from the counts where they are not given (None).
-
-    Returns raw `counts, models, benchmarks, items` by name and notes on what was assumed. Without
-    benchmarks the counts must have a column `source_language`.
-    """
+    """Make the tables that are not given (None) from the counts; raw tables by name, and notes."""
     given = {"counts": counts, "models": models, "benchmarks": benchmarks, "items": items}
     for name, table in given.items():
         if not isinstance(table, pd.DataFrame) and not (
@@ -105,10 +98,9 @@ def complete_tables(
 def with_defaults(
     benchmarks: Sheet | None, counts: Sheet, constants: dict[str, Any], *, by_item: bool = False
 ) -> tuple[Sheet, list[str]]:
-    """Fill in chance and source language where a whole column is missing, with notes on it.
+    """Fill in chance and source language where a column is missing, from `constants` of the study.
 
-    `constants` are those of ``study.toml``; else chance is 0, and the source English if it is among
-    the languages, unless the items name their sources (`by_item`).
+    Else chance is 0, and the source English, unless items name their sources (`by_item`).
     """
     if benchmarks is None:
         benchmarks = _first_rows(counts, ["benchmark"], ["benchmark"])

@@ -145,11 +145,7 @@ def as_study(value: object, caller: str) -> Study:
 
 
 def refused(value: object, caller: str, wanted: str, call: str) -> DataError:
-    """Make the error of function `caller`, which takes `wanted` (in words) and was given `value`.
-
-    `call` makes what is wanted of a study, or a study of a file; a frame and a path are first to be
-    made a study of.
-    """
+    """Error of `caller`, which takes `wanted` (words), made by `call`, and got `value`."""
     then = "" if wanted == "a study" else f", then {call}"
     if isinstance(value, str | Path):
         what = f"{describe(value)}: read it first: read_study({str(value)!r}){then}"

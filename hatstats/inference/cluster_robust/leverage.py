@@ -20,11 +20,7 @@ _ESTIMABLE = 1e-8
 
 
 def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
-    """Share of each cluster in the information on each coefficient, (G, k); columns sum to 1.
-
-    `X` (n, k) has full column rank, `W` (n, n) are symmetric weights, `codes` (n,) the clusters 0
-    to G - 1. With weights between clusters a share can be negative.
-    """
+    """Share of each cluster in the information on each coefficient, (G, k), by weights W (n, n)."""
     M = np.linalg.inv(X.T @ W @ X)
     residual = X @ M / np.diag(M)
     member = codes == np.arange(int(codes.max()) + 1)[:, None]
@@ -32,21 +28,14 @@ def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
 
 
 def variance_inflation(X: Floats) -> Floats:
-    """``1 / (1 - R^2)`` (k,) of each column of `X` (n, k) on the others and a constant.
-
-    `X` is without the constant and of full rank beside it; 1 for a column alone.
-    """
+    """``1 / (1 - R^2)`` (k,) of each column of `X` (n, k) on the others and a constant."""
     centred = X - X.mean(axis=0)
     scaled = centred / np.linalg.norm(centred, axis=0)
     return np.asarray(np.diag(np.linalg.inv(scaled.T @ scaled)).copy(), dtype=float)
 
 
 def partial_r_squared(y: Floats, X: Floats) -> Floats:
-    """Share of the variance left by the other columns that each explains, (k,).
-
-    ``1 - RSS / RSS without the column`` by least squares of `y` (n,) on all columns `X` (n, k),
-    constant included; NaN where the other columns fit exactly.
-    """
+    """Share of the variance left by the other columns of X (n, k) that each explains, or NaN."""
 
     def rss(columns: Floats) -> float:
         return float(((y - columns @ np.linalg.lstsq(columns, y)[0]) ** 2).sum())
@@ -60,11 +49,7 @@ def partial_r_squared(y: Floats, X: Floats) -> Floats:
 
 
 def sole_clusters(X: Floats, codes: Ints, contrasts: Floats) -> Ints:
-    """First cluster without which each contrast could not be estimated, -1 if there is none.
-
-    `X` (n, k) has full column rank, `codes` (n,) are the clusters and `contrasts` is (q, k); the
-    result is (q,).
-    """
+    """First cluster without which each contrast (q, k) is not estimable, (q,); -1 for none."""
     scale = np.linalg.norm(X, axis=0)
     scaled = contrasts / scale  # the same contrasts for columns of unit length
     lengths = np.linalg.norm(scaled, axis=1)

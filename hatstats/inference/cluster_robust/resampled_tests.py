@@ -82,11 +82,7 @@ class ResampledTest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WildBootstrap(ResampledTest):
-    """A wild cluster bootstrap test of ``c'b = 0``.
-
-    Draws, ``2^G`` if enumerated, are infinite where one has a deviation but no variance, NaN where
-    it has neither. ``scores.test(estimate - null)`` tests another null.
-    """
+    """A wild cluster bootstrap test of ``c'b = 0``; `scores` test other nulls."""
 
     std_error: float
     scores: ClusterScores
@@ -272,8 +268,7 @@ def permutation_test(
 ) -> ResampledTest:
     """Test that the coefficient of one column of ordinary least squares is zero.
 
-    `y` (n,) is regressed on `X` (n, k), of full column rank, constant included, with labels of
-    `clusters` (n,). `n_draws` permutations are drawn where there are too many to enumerate.
+    `X` (n, k) has the constant; permutations are drawn where there are too many to enumerate.
     """
     X = design_matrix(X)
     n, k = X.shape

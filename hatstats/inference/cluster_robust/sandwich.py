@@ -108,22 +108,16 @@ class ClusterRobust:
         return np.asarray(np.divide(mean**2, square, out=unknown, where=found))
 
     def df(self, L: Any) -> Floats:
-        """Degrees of freedom of contrasts by the default of this kind, shape (q,).
-
-        Satterthwaite for CR2, else G - 1. NaN where a contrast depends on one cluster alone.
-        """
+        """Degrees of freedom of contrasts, (q,): Satterthwaite for CR2, else G - 1; or NaN."""
         if self.kind == "CR2":
             return self.satterthwaite(L)
         sole = self.sole_cluster(L)
         return np.where(sole >= 0, np.nan, float(self.n_clusters - 1))
 
     def sole_cluster(self, L: Any) -> Ints:
-        """First cluster without which a contrast could not be estimated, as an index (q,).
+        """First cluster without which a contrast could not be estimated, (q,), -1 if there is none.
 
-        -1 if there is none (`labels` names them). A contrast with such a cluster (the dummy of a
-        family, a language in which one family alone was tested) depends on one draw of the cluster
-        effect. The residuals of the cluster are zero there by construction, so that any sandwich is
-        too small, and df is NaN.
+        Its residuals are zero there by construction, so that any sandwich is too small.
         """
         return sole_clusters(self.X, self.codes, self._contrasts(L))
 
@@ -230,11 +224,7 @@ def cluster_robust(
 def _adjustment(
     kind: Kind, working: Floats, residual_cov: Floats, maker: Floats, count: int
 ) -> Floats:
-    """``A_j`` of one cluster of m rows, shape (m, m).
-
-    `working` and `residual_cov` are its blocks of ``T0`` and of the residuals' covariance, `maker`
-    its block of ``I - H``, `count` is the number of clusters.
-    """
+    """``A_j`` of a cluster, (m, m), from its blocks of ``T0``, the residuals' and ``I - H``."""
     if kind == "CR0":
         return np.eye(len(working))
     if kind == "CR1":
@@ -274,9 +264,7 @@ def _check_residuals(E: Floats, X: Floats, e: Floats) -> None:
 def shared_errors(X: Floats, T: Floats, codes: Ints) -> Floats:
     """Least-squares ``B`` (k, k) of ``T ~ X B X'`` over the entries between clusters.
 
-    `X` (n, k) has full column rank, `T` (n, n) is positive definite, and `codes` (n,) are the
-    clusters. ``B`` is shrunk where needed for ``T0`` to stay positive definite inside every
-    cluster; it is zero where ``T`` has no entries between clusters.
+    Shrunk where needed for ``T0`` to stay positive definite inside every cluster.
     """
     k = X.shape[1]
     same = codes[:, None] == codes[None, :]

@@ -92,9 +92,8 @@ def read_accuracies(
 ) -> tuple[Array, list[str]]:
     """Read accuracies (n,), proportions or per cent, as right answers of `n_trials` (n,).
 
-    Whole numbers of single `items` are counts where per cent of their trials would not be whole.
-    The note says what was read. Accuracy times trials is made whole where only rounding keeps it
-    from that. An error where counts and per cent cannot be distinguished.
+    Whole numbers of single `items` are counts where per cent of their trials would not be whole;
+    an error where counts and per cent cannot be distinguished.
     """
     text = _text(cells)
     signs = bool(text.str.endswith("%").all())
@@ -202,10 +201,7 @@ def refuse_cells(
     *,
     show: bool = True,
 ) -> None:
-    """Raise one error for faulty cells (n,): how many of what, their fault, the first.
-
-    The index of the cells has the positions of their rows in the user's frame.
-    """
+    """One error for faulty cells (n,): how many, and the first, by its index in the frame."""
     if faulty.any():
         count, first = int(faulty.sum()), int(np.argmax(faulty))
         verb, shown = ("is", "") if count == 1 else ("are", " (the first is shown)")

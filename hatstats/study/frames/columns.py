@@ -46,8 +46,7 @@ def find_layout(
 ) -> Layout:
     """Find the role of each column; two columns that may be the same thing are an error.
 
-    `columns` (role to column, or None where no column has it) comes before all rules, `languages`
-    names columns that each hold one language, and no column is looked for the roles in `skip`.
+    What a user says in `columns` and `languages` comes before all rules.
     """
     columns = columns or {}
     given = {role: name for role, name in columns.items() if name is not None}

@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 
 def plain_frame(value: object) -> tuple[pd.DataFrame, list[str]]:
-    """Bring any frame that narwhals knows (or with ``__arrow_c_stream__``) to pandas, in one form.
+    """Bring any frame that narwhals knows to pandas, in one form; a named index becomes columns.
 
     Returns a frame (n rows, index 0, 1, ...) of numbers, truth values and text, and the names of
-    columns of lists, records or bytes, which no study can use. A named index of pandas becomes
-    columns. An error for anything else, for a frame without rows,
-    and for unclear names of columns.
+    columns of lists, records or bytes, which no study can use.
     """
     columns, series = [], []
     nested = []

@@ -26,10 +26,9 @@ _KEY = ("model", "benchmark", "language", "item", "prompt", "repeat")
 
 
 def long_rows(frame: pd.DataFrame, layout: Layout, notes: list[str]) -> pd.DataFrame:
-    """One row for each answer or cell, roles as columns; `notes` are added to.
+    """One row for each answer or cell, roles as columns, indexed by its position in the frame.
 
-    Names are text; `VALUE` holds what a wide frame has for the language; other columns stay. The
-    index has the position of each row in the frame, here and in all that is made of the rows.
+    `VALUE` holds what a wide frame has for the language.
     """
     used = layout.roles.values()
     others = [role for role, name in layout.roles.items() if role != name and role not in used]
@@ -67,9 +66,8 @@ def settle_prompts(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 def check_unused_items(rows: pd.DataFrame, *, added_up: bool) -> None:
     """Refuse rows without an item that would be totals, if an unused column looks like the item.
 
-    Such a column has at least 10 values, and a tenth of the rows, in the largest cell of a model,
-    benchmark and language, and other models or languages have them again. With `added_up`, rows
-    without an item are answers that can be added up.
+    It has at least 10 values, and a tenth of the rows, in the largest cell, which other models or
+    languages have again.
     """
     key = [role for role in _KEY if role in rows]
     if "item" in rows or rows["language"].nunique() < 2 or not rows.duplicated(key).any():
@@ -122,8 +120,7 @@ def settle_copies(
 ) -> pd.DataFrame:
     """Count exact copies of a row once, take balanced samples as repeats, refuse other doubles.
 
-    `compared` names the columns of the result (answers or counts); with `trials` each row is one
-    answer. `notes` are added to.
+    `compared` are the columns of the result; with `trials` each row is one answer.
     """
     key = [role for role in _KEY if role in rows]
     if trials and "item" not in rows:
@@ -175,12 +172,9 @@ def settle_copies(
 
 
 def count_cells(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Add up `n_correct` and `n_trials` by cell, sorted; `notes` are added to.
+    """Add up `n_correct` and `n_trials` by cell, sorted, with the `position` of its first row.
 
-    `position` is that of the first row of each cell in the frame.
-
-    Repeats of an item are trials of it, but for copies of one answer. Repeats of a total ask the
-    same items again, so that totals are averaged over their repeats.
+    Repeats of an item are trials of it, but for copies of one answer; totals are averaged.
     """
     items = "item" in rows
     rows = rows.assign(**{name: "" for name in ("item", "prompt") if name not in rows})

@@ -20,11 +20,7 @@ LANGUAGES = (
 
 
 def read_language_table(sheet: Sheet | None, counts: pd.Series[str]) -> pd.DataFrame:
-    """What is known of the languages of the counts, one row each, under the names they have there.
-
-    Joined by standard tag: ``deu_Latn`` and ``German`` are facts about ``de``. Rows about other
-    languages are left aside, a table may serve several studies; without a table there are no rows.
-    """
+    """What is known of the languages of the counts, one row each, found by standard tag."""
     if sheet is None or not len(sheet.frame):
         return pd.DataFrame({"language": pd.Series(dtype="str")})
     names = list(dict.fromkeys(counts))

@@ -45,10 +45,7 @@ _WHOLE = {"als": "sq", "ekk": "et", "lvs": "lv"}
 
 
 def language_tag(name: str) -> str:
-    """Standard tag of a language with script and region (``yo``, ``yor_Latn``: ``yo-Latn-NG``).
-
-    English names are read too (``German``). Empty where a text is no tag.
-    """
+    """Standard tag of a language or its English name (``yo-Latn-NG``); empty for others."""
     import langcodes
 
     text = name.strip()
@@ -98,10 +95,7 @@ def standard_tag(name: str) -> str:
 
 
 def one_language(names: Iterable[tuple[str, int]]) -> dict[str, str]:
-    """Spelling to the one that its language is called by, of (spelling, rows) of a benchmark.
-
-    The most frequent is taken, of equal ones the shortest; spellings that stay are not listed.
-    """
+    """Spelling to the most frequent one of its language, where another, of (spelling, rows)."""
     groups: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for name, rows in names:
         if tag := standard_tag(name):
