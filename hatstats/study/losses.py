@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
+
+import pandas as pd
 
 from hatstats.errors import DataError
 
@@ -69,11 +71,6 @@ def read_losses(rows: Sequence[object], *, file: str) -> tuple[Loss, ...]:
     return tuple(found)
 
 
-def loss_tables(losses: Iterable[Loss]) -> list[dict[str, Any]]:
-    """The same as plain tables, to write."""
-    return [asdict(each) for each in losses]
-
-
 def loss_note(losses: Sequence[Loss]) -> list[str]:
     """One sentence on all losses, the largest shares first; none without losses."""
     if not losses:
@@ -85,18 +82,20 @@ def loss_note(losses: Sequence[Loss]) -> list[str]:
     return [f"Answers that could not be used: {shown}{others}."]
 
 
-def unequal_losses(
-    losses: Sequence[Loss], languages: Mapping[tuple[str, str], Sequence[str]]
-) -> Iterator[tuple[Loss, str]]:
+def unequal_losses(losses: Sequence[Loss], counts: pd.DataFrame) -> Iterator[tuple[Loss, str]]:
     """Losses clearly larger than in the model's other languages, with the evidence."""
+    if not losses:
+        return
+    asked = counts.groupby(["model", "benchmark"], sort=False)["language"].unique()
     groups: dict[tuple[str, str], dict[str, Loss]] = defaultdict(dict)
     for loss in losses:
         groups[loss.model, loss.benchmark][loss.language] = loss
     for pair, by_language in groups.items():
         for language, loss in by_language.items():
-            others = [name for name in languages.get(pair, ()) if name != language]
+            languages = list(asked.get(pair, []))
+            others = [name for name in languages if name != language]
             shares = [by_language[name].share if name in by_language else 0.0 for name in others]
-            if not shares or language not in languages[pair]:
+            if not shares or language not in languages:
                 continue
             least, most = min(shares), max(shares)
             error = math.sqrt(max(loss.share * (1 - loss.share), 1 / loss.asked) / loss.asked)

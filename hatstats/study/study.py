@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,6 @@ from hatstats.study.claims import StudyInfo, check_claims
 from hatstats.study.describe import study_html, study_line, study_text
 from hatstats.study.files import STUDY_MARK, study_written, toml_text, write_table
 from hatstats.study.from_frame import FrameOptions, tables_from_frame
-from hatstats.study.losses import loss_tables
 from hatstats.study.outputs import whole_output
 from hatstats.study.plain_table import complete_tables
 from hatstats.study.schema import Sheet, listed, near, no_items, without_blank
@@ -311,7 +310,7 @@ class Study:
         with whole_output(folder, study_written, name="the study folder") as new:
             info = {key: getattr(self.info, key) for key in StudyInfo.__slots__}
             head = {key: value for key, value in info.items() if value or key == "name"}
-            losses = loss_tables(head.pop("losses", ()))
+            losses = [asdict(loss) for loss in head.pop("losses", ())]
             text = toml_text(head, {"losses": losses, "claims": self.claims})
             (new / "study.toml").write_text(STUDY_MARK + text, encoding="utf-8", newline="\n")
             write_table(without_blank(self.counts), new / f"counts.{format}")

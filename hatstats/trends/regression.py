@@ -257,11 +257,6 @@ def _freedom(scores: HatScores, kept: list[int], slope: Floats, rows: Floats) ->
     return scores.degrees_of_freedom(weights)
 
 
-def _normal(rows: Floats) -> Floats:
-    """Infinite degrees of freedom for sums (q, n) of counts."""
-    return np.full(len(rows), np.inf)
-
-
 def _on_logits(
     scores: HatScores, names: tuple[str, ...], y: Floats, V: Floats
 ) -> tuple[Floats, Floats]:
@@ -342,7 +337,7 @@ def _one_regression(
         terms=panel.terms,
         reml=panel.fit,
         robust=robust_covariance(panel.fit, clusters, vcov),
-        sampled=sampled_items(panel.fit, _normal),
+        sampled=sampled_items(panel.fit),
         components=panel.components,
         clusters=design.clusters,
         cluster=cluster,

@@ -232,11 +232,6 @@ def _robust(fit: RemlFit, clusters: NDArray[np.str_], kind: Vcov) -> ClusterRobu
     return robust_covariance(fit, units, kind)
 
 
-def _normal(weights: Floats) -> Floats:
-    """Infinite degrees of freedom of sums (q, n) of counts."""
-    return np.full(len(weights), np.inf)
-
-
 def _panel_system(
     trend: TrendFit,
 ) -> tuple[RemlFit, NDArray[np.str_], ClusterRobust, SampledItems]:
@@ -265,7 +260,7 @@ def _panel_system(
     shared[: len(names), len(names) :] = cross
     fit = stacked([*panel.source_fit, panel.fit], 0.0, shared + shared.T)
     robust = _robust(fit, labels, trend.robust.kind)
-    return fit, labels, robust, sampled_items(fit, _normal)
+    return fit, labels, robust, sampled_items(fit)
 
 
 def _from_panel(

@@ -47,12 +47,12 @@ class SampledItems:
 
     The coefficients are ``E y`` with `loadings` E (p, n), as weighted in the fit, and estimate the
     same sums of the true values; `cov` (p, p) is ``E V E'``, V the sampling covariance of y.
-    `freedom` gives the degrees of freedom of sums over y with weights (q, n).
+    `freedom` gives the degrees of freedom of sums over y with weights (q, n); infinite without.
     """
 
     cov: Floats
     loadings: Floats
-    freedom: Callable[[Floats], Floats]
+    freedom: Callable[[Floats], Floats] | None
 
     def std_errors(self, L: ArrayLike) -> Floats:
         """Standard errors of contrasts (q, p) or (p,), shape (q,)."""
@@ -62,10 +62,15 @@ class SampledItems:
 
     def df(self, L: ArrayLike) -> Floats:
         """Degrees of freedom of contrasts, shape (q,)."""
-        return self.freedom(np.atleast_2d(np.asarray(L, dtype=float)) @ self.loadings)
+        rows = np.atleast_2d(np.asarray(L, dtype=float))
+        return (
+            np.full(len(rows), np.inf)
+            if self.freedom is None
+            else self.freedom(rows @ self.loadings)
+        )
 
 
-def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats]) -> SampledItems:
+def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats] | None = None) -> SampledItems:
     """The covariance of a fit's coefficients that the known sampling covariance alone gives."""
     loadings = fit.cov @ fit.X.T @ fit.weights
     return SampledItems(loadings @ fit.V @ loadings.T, loadings, freedom)

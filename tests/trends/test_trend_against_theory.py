@@ -64,6 +64,7 @@ def true_slope(profile: AggregateProfile, trend: TrendFit) -> float:
     return float((above - below).mean())
 
 
+@pytest.mark.slow
 def test_one_regression_is_unbiased_and_two_stages_attenuate_against_theory() -> None:
     one, two, logit, truth = [], [], [], []
     for seed in range(40):

@@ -37,7 +37,6 @@ either it is called a failure, with a sentence that says so: the cell is to be l
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
 from collections.abc import Hashable
 from typing import Any
 
@@ -132,7 +131,8 @@ def suspicious_cells(
     drop = cells["expected"] - cells["accuracy"]
     found = cells[((cells["z"] <= -threshold) & (drop >= min_drop)).to_numpy()]
     found = found.sort_values("z", kind="stable").reset_index(drop=True)
-    lost = _lost_cells(study)
+    unequal = unequal_losses(study.info.losses, study.counts)
+    lost = {(each.model, each.benchmark, each.language): each.words for each, _ in unequal}
     failed = [_failure(row, cells, lost, min_drop) for row in found.to_dict("records")]
     reasons = [
         _reason(row, why, found, [*zip(found["model"], found["benchmark"], failed, strict=True)])
@@ -153,16 +153,6 @@ def unflagged_cells(study: Study) -> pd.DataFrame:
     used = study.counts.loc[(study.counts["flag"] == "").to_numpy(), key].drop_duplicates()
     kept = found.merge(used.astype("str"), how="inner", on=key)
     return ResultFrame(kept[list(_COLUMNS)])
-
-
-def _lost_cells(study: Study) -> dict[tuple[str, str, str], str]:
-    """Cells that lost more answers than the model's other languages, and how many."""
-    languages: dict[tuple[str, str], list[str]] = defaultdict(list)
-    cells = study.counts[["model", "benchmark", "language"]].drop_duplicates()
-    for model, benchmark, language in cells.itertuples(index=False, name=None):
-        languages[str(model), str(benchmark)].append(str(language))
-    lost = unequal_losses(study.info.losses, languages)
-    return {(each.model, each.benchmark, each.language): each.words for each, _ in lost}
 
 
 def _failure(

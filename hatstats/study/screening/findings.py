@@ -77,12 +77,14 @@ def findings(study: Study) -> list[Finding]:
     chances = study.benchmarks.set_index("benchmark")["chance"]
     cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
     found = [
-        *_missing(study),
-        *_extraction(study),
-        *_identical(study),
-        *_model_twins(study),
-        *_item_twins(study),
+        Finding("missing-answers", loss.model, loss.benchmark, (loss.language,), evidence)
+        for loss, evidence in unequal_losses(study.info.losses, study.counts)
     ]
+    found += [
+        Finding(row["flag"], row["model"], row["benchmark"], (row["language"],), row["evidence"])
+        for row in suspicious_cells(study).astype("str").to_dict("records")
+    ]
+    found += [*_identical(study), *_model_twins(study), *_item_twins(study)]
     for (model, benchmark), rows in cells.groupby(["model", "benchmark"], sort=False):
         for kind, languages, evidence in (
             *_zero(rows), *_source_below(rows), *_level(rows), *_unequal(rows)
@@ -158,21 +160,6 @@ def _concerned(counts: pd.DataFrame, finding: Finding) -> pd.Series[bool]:
     return rows
 
 
-def _missing(study: Study) -> Iterator[Finding]:
-    counts = study.counts[["model", "benchmark", "language"]].drop_duplicates()
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for model, benchmark, language in counts.itertuples(index=False, name=None):
-        groups[str(model), str(benchmark)].append(str(language))
-    for loss, evidence in unequal_losses(study.info.losses, groups):
-        yield Finding("missing-answers", loss.model, loss.benchmark, (loss.language,), evidence)
-
-
-def _extraction(study: Study) -> Iterator[Finding]:
-    for row in suspicious_cells(study).astype("str").to_dict("records"):
-        languages = (row["language"],)
-        yield Finding(row["flag"], row["model"], row["benchmark"], languages, row["evidence"])
-
-
 def _zero(rows: pd.DataFrame) -> Iterator[Found]:
     """Kind, languages and evidence on cells of a model and benchmark with nothing right."""
     accuracy, n = rows["accuracy"].to_numpy(), rows["n"].to_numpy()
@@ -181,14 +168,11 @@ def _zero(rows: pd.DataFrame) -> Iterator[Found]:
         usual = float(np.median(others)) if len(others) else 0.0
         if usual > float(rows["chance"].iloc[0]) + CLEARLY_ABOVE:
             language = str(rows["language"].iloc[position])
-            yield (
-                "zero-accuracy",
-                (language,),
-                (
-                    f"Nothing right in {language} of {n[position]:.0f}, where the model's other "
-                    f"languages have a median of {usual:.3f}."
-                ),
+            evidence = (
+                f"Nothing right in {language} of {n[position]:.0f}, where the model's other "
+                f"languages have a median of {usual:.3f}."
             )
+            yield "zero-accuracy", (language,), evidence
 
 
 def _source_below(rows: pd.DataFrame) -> Iterator[Found]:
@@ -199,15 +183,12 @@ def _source_below(rows: pd.DataFrame) -> Iterator[Found]:
     accuracy, language = float(source["accuracy"].iloc[0]), str(source["language"].iloc[0])
     lowest = others.nsmallest(1, "accuracy").iloc[0]
     if accuracy < float(lowest["accuracy"]):
-        yield (
-            "source-below-all",
-            (language,),
-            (
-                f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
-                f"{len(others)} others (the lowest is {lowest['language']} with "
-                f"{lowest['accuracy']:.3f})."
-            ),
+        evidence = (
+            f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
+            f"{len(others)} others (the lowest is {lowest['language']} with "
+            f"{lowest['accuracy']:.3f})."
         )
+        yield "source-below-all", (language,), evidence
 
 
 def _level(rows: pd.DataFrame) -> Iterator[Found]:

@@ -16,6 +16,7 @@ from hatstats.inference.linalg import one_thread
 from hatstats.inference.progress import Progress, shown_if_slow
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import Printed, ResultFrame
+from hatstats.inference.validation import one_of
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
 from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
@@ -65,14 +66,10 @@ class PlanSizes:
     def __post_init__(self) -> None:
         """Refuse sizes that are too small."""
         for name, least in (("items", 20), ("trials", 2), ("languages", 1)):
-            values = getattr(self, name)
-            if not values or min(values) < least:
-                raise DataError(
-                    f"a design needs {least} or more",
-                    column=name,
-                    value=values,
-                    hint=f"give one or more whole numbers from {least} upwards.",
-                )
+            if min(values := getattr(self, name), default=0) < least:
+                hint = f"give one or more whole numbers from {least} upwards."
+                text = f"a design needs {least} or more"
+                raise DataError(text, column=name, value=values, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +156,13 @@ class Plan(Printed):
         DataFrame
             One row of `table`, or none where no design meets them.
         """
-        if claim not in ("slope", "margin", "slower", "contrast"):
-            raise DataError("unknown claim", column="claim", value=claim,
-                            hint="use slope, margin, slower or contrast.")  # fmt: skip
-        sufficient = pd.Series(True, index=self.table.index)
+        one_of("claim", claim, ("slope", "margin", "slower", "contrast"))
+        table = self.table
         if std_error is not None:
-            sufficient &= self.table["std_error"] <= std_error
+            table = table[table["std_error"] <= std_error]
         if power is not None:
-            sufficient &= self.table[f"power_{claim}"] >= power
-        return self.table[sufficient].nsmallest(1, "answers").reset_index(drop=True)
+            table = table[table[f"power_{claim}"] >= power]
+        return table.nsmallest(1, "answers").reset_index(drop=True)
 
     def summary(self) -> str:
         """The designs in plain text of at most 80 columns."""

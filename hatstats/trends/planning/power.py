@@ -66,23 +66,18 @@ class PlanPanel:
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         if len(self.families) < 2 or min(self.families) < 1:
-            raise DataError(
-                "a trend needs models of at least two families",
-                column="families",
-                value=self.families,
-                hint="give the number of models in each family.",
-            )
+            text, hint = "a trend needs models of at least two families", "give their numbers."
+            raise DataError(text, column="families", value=self.families, hint=hint)
         for name in ("family_sd", "model_sd", "sampling_sd", "between_sd", "within_sd"):
             value = getattr(self, name)
             if not 0.0 <= value < np.inf:
-                raise DataError(
-                    "a standard deviation is finite and not negative", column=name, value=value
-                )
+                text = "a standard deviation is finite and not negative"
+                raise DataError(text, column=name, value=value)
         if self.model_sd == 0.0 and self.sampling_sd == 0.0:
             raise DataError("scores without any variance leave nothing to plan", column="model_sd")
         if not 0.0 <= self.correlation < 1.0:
-            raise DataError("a correlation lies in [0, 1)", column="correlation",
-                            value=self.correlation)  # fmt: skip
+            text, value = "a correlation lies in [0, 1)", self.correlation
+            raise DataError(text, column="correlation", value=value)
 
     @property
     def codes(self) -> Ints:
@@ -170,14 +165,6 @@ class SlopeTests:
         return _detectable(lambda value: self.power(value, level), scale, wanted)
 
 
-def one_sided_power(effect: Floats, std_error: Floats, df: Floats, level: float) -> Floats:
-    """Power of one-sided t tests at `level` (noncentral t); 0 where df is NaN."""
-    has_test = np.isfinite(df)
-    safe = np.where(has_test, df, 1.0)
-    critical = critical_value(safe, 1.0 - 2.0 * level)
-    return np.where(has_test, stats.nct.sf(critical, safe, effect / std_error), 0.0)
-
-
 def _detectable(power: Callable[[float], float], scale: float, wanted: float) -> float:
     """Effect with a wanted power; NaN where even 200 times `scale` has less."""
     top = 200.0 * scale
@@ -216,7 +203,8 @@ def detectable_slopes(trend: TrendFit, *, level: float = 0.05, power: float = 0.
     for error, df in rows[["std_error", "df"]].to_numpy(dtype=float):
 
         def power_at(slope: float, error: float = error, df: float = df) -> float:
-            return float(one_sided_power(np.array(slope), np.array(error), np.array(df), level))
+            critical = critical_value(df, 1.0 - 2.0 * level)
+            return float(stats.nct.sf(critical, df, slope / error))  # noncentral t
 
         testable = np.isfinite(df) and error > 0
         detectable.append(_detectable(power_at, error, power) if testable else np.nan)
