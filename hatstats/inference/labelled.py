@@ -145,12 +145,9 @@ class Contrast(LabelledEstimates):
             For another level: limits may rest on draws, which are not kept.
         """
         if conf_level not in (None, self.conf_level):
-            raise DataError(
-                "the limits of a contrast are of the level that it was made for",
-                column="conf_level",
-                value=conf_level,
-                hint=f"it is {self.conf_level:g}; call contrast(..., conf_level={conf_level}).",
-            )
+            text = "the limits of a contrast are of the level that it was made for"
+            hint = f"it is {self.conf_level:g}; call contrast(..., conf_level={conf_level})."
+            raise DataError(text, column="conf_level", value=conf_level, hint=hint)
         limits = [[self.conf_low, self.conf_high]]
         return pd.DataFrame(limits, index=self.labels, columns=["conf_low", "conf_high"])
 

@@ -97,12 +97,10 @@ def _covariance(names: list[str], estimate: Floats, cov: pd.DataFrame) -> Floats
     matrix = np.asarray(numbers, dtype=float)
     odd = np.flatnonzero(~(np.isfinite(estimate) & np.isfinite(matrix).all(axis=1)))
     if odd.size:
+        text = "a score or its covariance is not a finite number"
+        hint = "leave that model out, or give its numbers."
         raise DataError(
-            "a score or its covariance is not a finite number",
-            row=int(odd[0]) + 2,
-            column="estimate",
-            value=names[odd[0]],
-            hint="leave that model out, or give its numbers.",
+            text, row=int(odd[0]) + 2, column="estimate", value=names[odd[0]], hint=hint
         )
     scale = np.abs(matrix).max(initial=0.0)
     if not np.allclose(matrix, matrix.T, atol=1e-9 * scale):

@@ -124,13 +124,9 @@ def read_lock(file: Path) -> dict[str, Any]:
             )
     claims = check_claims(content["claims"], file=str(file))
     if claims_hash(claims) != content["hash"]:
-        raise DataError(
-            "the lock was edited by hand: its hash is not that of its claims.",
-            file=file,
-            column="hash",
-            value=content["hash"],
-            hint="bring back the lock as it was written, or lock the claims again and say so.",
-        )
+        text = "the lock was edited by hand: its hash is not that of its claims."
+        hint = "bring back the lock as it was written, or lock the claims again and say so."
+        raise DataError(text, file=file, column="hash", value=content["hash"], hint=hint)
     return {**content, "claims": claims}
 
 
@@ -204,11 +200,8 @@ def lock_claims(study: Study, *, today: date | None = None) -> Path:
             "there are no claims to lock.", file=file, hint="write [[claims]] in study.toml."
         )
     if file.exists():
-        raise DataError(
-            "the claims are locked already.",
-            file=file,
-            hint="leave the lock as it is: changes since are reported as deviations.",
-        )
+        hint = "leave the lock as it is: changes since are reported as deviations."
+        raise DataError("the claims are locked already.", file=file, hint=hint)
     day = (today or date.today()).isoformat()
     head = {"hash": claims_hash(study.claims), "locked_on": day}
     text = toml_text(head, {"claims": study.claims})

@@ -87,23 +87,14 @@ def read_head(
     kinds = {**description, "chance": float, "source_language": str, "trials": dict, "claims": list}
     for key, value in head.items():
         if key not in kinds:
-            raise DataError(
-                "the key is not known.",
-                file=file,
-                column=key,
-                value=value,
-                hint=f"the keys are {', '.join(kinds)}.{near(key, kinds)}",
-            )
+            hint = f"the keys are {', '.join(kinds)}.{near(key, kinds)}"
+            raise DataError("the key is not known.", file=file, column=key, value=value, hint=hint)
         kind = kinds[key]
         fits = _is_number(value) if kind is float else isinstance(value, kind)
         if not fits:
-            raise DataError(
-                f"the value should be {_KIND_NAMES[kind]}.",
-                file=file,
-                column=key,
-                value=value,
-                hint=f"write {_KIND_NAMES[kind]} after {key} =.",
-            )
+            text = f"the value should be {_KIND_NAMES[kind]}."
+            hint = f"write {_KIND_NAMES[kind]} after {key} =."
+            raise DataError(text, file=file, column=key, value=value, hint=hint)
     given = {"name": name, **{key: head[key] for key in description if key in head}}
     given |= {
         "losses": read_losses(head.get("losses", []), file=file),
@@ -121,13 +112,9 @@ def _window(common: Sequence[object], *, file: str | None = None) -> tuple[float
         return ()
     numbers = [float(each) for each in common if isinstance(each, int | float)]
     if len(numbers) != len(common) or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1] <= 1:
-        raise DataError(
-            "a window has a low and a high source accuracy, 0 <= low < high <= 1",
-            file=file,
-            column="common",
-            value=list(common),
-            hint="write common = [0.2, 0.95].",
-        )
+        text = "a window has a low and a high source accuracy, 0 <= low < high <= 1"
+        hint = "write common = [0.2, 0.95]."
+        raise DataError(text, file=file, column="common", value=list(common), hint=hint)
     return tuple(numbers)
 
 
@@ -148,13 +135,9 @@ def check_claims(claims: Sequence[Any], *, file: str = "claims") -> tuple[dict[s
         _check_claim(claim, f"claim {number}", file)
         name = str(claim["name"])
         if name in names:
-            raise DataError(
-                "two claims have the same name.",
-                file=file,
-                column="name",
-                value=name,
-                hint="give each claim its own name.",
-            )
+            text = "two claims have the same name."
+            hint = "give each claim its own name."
+            raise DataError(text, file=file, column="name", value=name, hint=hint)
         names.add(name)
     return tuple(dict(claim) for claim in claims)
 

@@ -94,11 +94,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as reason:  # the first also of numbers without end
         if isinstance(reason, DataError):
             raise
-        raise DataError(
-            f"this is not valid TOML: {reason}.",
-            file=path,
-            hint="correct that line; text stands in double quotes.",
-        ) from None
+        hint = "correct that line; text stands in double quotes."
+        raise DataError(f"this is not valid TOML: {reason}.", file=path, hint=hint) from None
 
 
 def _read_parquet(path: Path) -> Sheet:
@@ -152,14 +149,12 @@ def _read_text(path: Path, delimiter: str) -> Sheet:
     _check_delimiter(path, header, delimiter)
     for row, record in numbered:
         if len(record) != len(header):
-            raise DataError(
-                f"the row has {len(record)} cells, the header has {len(header)}.",
-                file=path,
-                row=row,
-                value=delimiter.join(record)[:60],
-                hint="give each row as many cells as the header; quote cells that contain "
-                f"{_DELIMITER_NAMES[delimiter]}.",
+            text = f"the row has {len(record)} cells, the header has {len(header)}."
+            hint = (
+                "give each row as many cells as the header; quote cells that contain "
+                f"{_DELIMITER_NAMES[delimiter]}."
             )
+            raise DataError(text, file=path, row=row, value=delimiter.join(record)[:60], hint=hint)
     rows, body = [row for row, _ in numbered[1:]], [record for _, record in numbered[1:]]
     frame = pd.DataFrame(body, columns=range(len(header)), dtype="str")
     frame.columns = pd.Index(header)
@@ -176,13 +171,9 @@ def _check_delimiter(path: Path, header: list[str], delimiter: str) -> None:
     formats = {"\t": ", or name it .tsv (format='tsv')", ",": ", or name it .csv (format='csv')"}
     for other, name in _DELIMITER_NAMES.items():
         if len(header) == 1 and other != delimiter and other in header[0]:
-            raise DataError(
-                f"the cells are separated by {name}, not by {wanted}.",
-                file=path,
-                row=1,
-                value=header[0][:60],
-                hint=f"save the file with {wanted} between cells{formats.get(other, '')}.",
-            )
+            text = f"the cells are separated by {name}, not by {wanted}."
+            hint = f"save the file with {wanted} between cells{formats.get(other, '')}."
+            raise DataError(text, file=path, row=1, value=header[0][:60], hint=hint)
 
 
 def study_written(path: Path) -> Collection[str] | None:
@@ -224,11 +215,8 @@ def study_table(folder: Path, *names: str) -> Path:
     """Path of the one of these tables that a study folder has; an error for none or several."""
     found = [folder / name for name in names if (folder / name).is_file()]
     if len(found) > 1:
-        raise DataError(
-            f"the folder has {' and '.join(path.name for path in found)}.",
-            file=folder,
-            hint="remove one, or choose with format='csv'.",
-        )
+        text = f"the folder has {' and '.join(path.name for path in found)}."
+        raise DataError(text, file=folder, hint="remove one, or choose with format='csv'.")
     if not found:
         usual = [name for name in names if name.endswith((".csv", ".parquet"))] or names
         found_there = "it is a file"
@@ -270,11 +258,8 @@ def _toml_value(value: object) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(part) for part in value)}]"
-    raise DataError(
-        "this value cannot be written to study.toml.",
-        value=value,
-        hint="use text, numbers, true, false or lists of them.",
-    )
+    hint = "use text, numbers, true, false or lists of them."
+    raise DataError("this value cannot be written to study.toml.", value=value, hint=hint)
 
 
 def table_cells(values: pd.Series) -> list[str]:

@@ -107,11 +107,8 @@ def _refuse_both(given: Mapping[str, object], columns: Collection[str]) -> None:
     """Refuse what is given as an argument (name to value) and as a column too."""
     for name in given:
         if name in columns:
-            raise DataError(
-                f"{name} is given as an argument and as a column.",
-                column=name,
-                hint="leave one of the two out.",
-            )
+            text = f"{name} is given as an argument and as a column."
+            raise DataError(text, column=name, hint="leave one of the two out.")
 
 
 def _check_language(rows: pd.DataFrame, layout: Layout, names: Sequence[str]) -> None:
@@ -223,11 +220,9 @@ def _with_counts(
     cells_from = sources if role == VALUE else column
     if "n_trials" not in rows and options.n_trials is None:
         if role == "n_correct":
-            raise DataError(
-                "there are numbers of right answers, but not of how many.",
-                column=column,
-                hint="add a column 'n_trials', or say n_trials=250.",
-            )
+            text = "there are numbers of right answers, but not of how many."
+            hint = "add a column 'n_trials', or say n_trials=250."
+            raise DataError(text, column=column, hint=hint)
         return rows.assign(n_correct=read_answers(rows[role], cells_from), n_trials=1.0)
     if "n_trials" in rows:
         n_trials = read_numbers(rows["n_trials"], layout.roles.get("n_trials", "n_trials"))
@@ -248,11 +243,9 @@ def _with_counts(
         n_correct, more = read_accuracies(rows[role], cells_from, n_trials, items=items)
         notes += more
     if "item" in rows and (n_correct % 1 != 0).any():
-        raise DataError(
-            "an item's accuracy times its number of trials is no whole number.",
-            column=column,
-            hint="write n_correct and n_trials of each item, or answers of 0 and 1.",
-        )
+        text = "an item's accuracy times its number of trials is no whole number."
+        hint = "write n_correct and n_trials of each item, or answers of 0 and 1."
+        raise DataError(text, column=column, hint=hint)
     return rows.assign(n_correct=n_correct, n_trials=n_trials)
 
 
@@ -278,11 +271,8 @@ def _models(
             continue
         constant = bool((groups[name].nunique(dropna=False) <= 1).all())
         if name in MODEL_FACTS and not constant and layout.roles.get(name, name) == name:
-            raise DataError(
-                "a model has more than one value.",
-                column=name,
-                hint=f"write the same {name} in every row of one model.",
-            )
+            hint = f"write the same {name} in every row of one model."
+            raise DataError("a model has more than one value.", column=name, hint=hint)
         if constant and (name in MODEL_FACTS or rows[name].nunique() > 1):
             used.append(name)
     names = sorted(rows["model"].unique(), key=lambda name: (str(name).casefold(), name))

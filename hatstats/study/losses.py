@@ -60,13 +60,9 @@ def read_losses(rows: Sequence[object], *, file: str) -> tuple[Loss, ...]:
         given: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
         whole = all(isinstance(given.get(n), int) and given[n] >= 0 for n in names[3:])
         if set(given) != set(names) or not whole or not given["asked"] > 0:
-            raise DataError(
-                "a table of losses is not whole.",
-                file=file,
-                column="losses",
-                value=given,
-                hint=f"it has {', '.join(names)}, the last three whole numbers.",
-            )
+            text = "a table of losses is not whole."
+            hint = f"it has {', '.join(names)}, the last three whole numbers."
+            raise DataError(text, file=file, column="losses", value=given, hint=hint)
         found.append(Loss(**given))
     return tuple(found)
 

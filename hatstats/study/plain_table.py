@@ -77,12 +77,9 @@ def complete_tables(
     plain = sheets["counts"]
     if "source_language" not in plain.frame:
         if benchmarks is None:
-            raise DataError(
-                "no source language is named.",
-                file="counts",
-                column="source_language",
-                hint="add the column, or call Study.from_frame(df, source='en').",
-            )
+            text = "no source language is named."
+            hint = "add the column, or call Study.from_frame(df, source='en')."
+            raise DataError(text, file="counts", column="source_language", hint=hint)
         # The given table of benchmarks is what counts, so that any name will do here.
         any_name = plain.frame.get("language", pd.Series([""]))
         named = plain.frame.assign(source_language=any_name.iloc[0] if len(any_name) else "")
@@ -107,13 +104,9 @@ def with_defaults(
     frame, notes = benchmarks.frame, []
     for key, value in constants.items():
         if key in frame:
-            raise DataError(
-                f"{key} is given here and in study.toml ({value!r}).",
-                file=benchmarks.file,
-                row=1,
-                column=key,
-                hint="remove one of the two.",
-            )
+            text = f"{key} is given here and in study.toml ({value!r})."
+            hint = "remove one of the two."
+            raise DataError(text, file=benchmarks.file, row=1, column=key, hint=hint)
     if "trials" in constants and "benchmark" in frame:
         frame = frame.assign(trials=_trials(benchmarks, constants["trials"]))
     if "chance" not in frame:
@@ -135,12 +128,10 @@ def _trials(benchmarks: Sheet, given: dict[str, Any]) -> list[str]:
     names = benchmarks.frame["benchmark"].tolist()
     for name, value in given.items():
         if name not in names or not isinstance(value, str):
+            text = "[trials] says in words what the trials of a benchmark of the study are."
+            hint = f'write a line such as {names[0]} = "repeats".{near(name, names)}'
             raise DataError(
-                "[trials] says in words what the trials of a benchmark of the study are.",
-                file="study.toml",
-                column=f"trials.{name}",
-                value=value,
-                hint=f'write a line such as {names[0]} = "repeats".{near(name, names)}',
+                text, file="study.toml", column=f"trials.{name}", value=value, hint=hint
             )
     return [given.get(name, "") for name in names]
 

@@ -85,11 +85,8 @@ def read_study(path: str | Path, *, format: str | None = None) -> Study:
         raise no_path(path, "read_study")
     path = Path(path)
     if not os.path.exists(path):
-        raise DataError(
-            "there is no such file or folder.",
-            file=path,
-            hint="correct the path to a study folder or a table of counts.",
-        )
+        hint = "correct the path to a study folder or a table of counts."
+        raise DataError("there is no such file or folder.", file=path, hint=hint)
     files: tuple[Path, ...] = (path,)
     info, claims = StudyInfo(shown(path.stem)), ()
     if path.is_dir():

@@ -179,12 +179,9 @@ def decompose_profile(
     usable = list(profile.complete_models)
     first, second = (_models(study, usable, side, family) for side in (before, after))
     if set(first) & set(second):
-        raise DataError(
-            "a model is on both sides",
-            column="model",
-            value=sorted(set(first) & set(second))[0],
-            hint="compare different models, or different years.",
-        )
+        text = "a model is on both sides"
+        hint = "compare different models, or different years."
+        raise DataError(text, column="model", value=sorted(set(first) & set(second))[0], hint=hint)
     if isinstance(profile, AggregateProfile):
         values, cov = _from_means(profile, first, second)
     else:

@@ -78,12 +78,9 @@ class Design:
             ) from error
         row: Floats = np.asarray(table[list(self.terms)], dtype=float).mean(axis=0)
         if not np.isfinite(row).all():
-            raise DataError(
-                "the covariates of the trend are not finite at these values",
-                column="formula",
-                value=values,
-                hint="ask for values inside the range of the models.",
-            )
+            text = "the covariates of the trend are not finite at these values"
+            hint = "ask for values inside the range of the models."
+            raise DataError(text, column="formula", value=values, hint=hint)
         return row
 
     def _check_value(self, name: str, value: Value) -> None:

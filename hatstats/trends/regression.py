@@ -184,12 +184,9 @@ def _known_covariance(scores: HatScores, kept: list[int]) -> Floats:
     names = [scores.models[index] for index in kept]
     unknown = [name for name, row in zip(names, cov, strict=True) if not np.isfinite(row).all()]
     if unknown:
-        raise DataError(
-            "the covariance of the scores is not known",
-            column="model",
-            value=", ".join(unknown),
-            hint="leave these models out: their answers do not vary, or are those to one item.",
-        )
+        text = "the covariance of the scores is not known"
+        hint = "leave these models out: their answers do not vary, or are those to one item."
+        raise DataError(text, column="model", value=", ".join(unknown), hint=hint)
     scale = float(np.abs(np.diag(cov)).max(initial=0.0))
     if involved := negative_variance(names, (cov + cov.T) / 2, scale):
         raise DataError(

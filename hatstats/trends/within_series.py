@@ -253,12 +253,9 @@ def family_slopes(
     scores = as_scores(scores, "family_slopes")
     pooled = fit_trend(scores, covariate, cluster=cluster, vcov=vcov)
     if len(pooled.design.terms) != 1:
-        raise DataError(
-            "only one numeric covariate has a slope in each family",
-            column="covariate",
-            value=covariate,
-            hint="write it like log10(params_total).",
-        )
+        text = "only one numeric covariate has a slope in each family"
+        hint = "write it like log10(params_total)."
+        raise DataError(text, column="covariate", value=covariate, hint=hint)
     labels = series_labels(pooled)
     unit = np.eye(len(pooled.terms))[-1]
     found = group_slopes(*outcome_of(pooled, unit), labels)

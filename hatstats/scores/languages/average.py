@@ -164,11 +164,9 @@ def _groups(scores: HatScores, column: str) -> dict[str, str]:
         return {name: name if column == "language" else "all" for name in languages}
     values = _facts(scores, column)
     if pd.api.types.is_numeric_dtype(values):
-        raise DataError(
-            "groups are named by text, and this column holds numbers",
-            column=column,
-            hint="fit_language_trend(profile, formula) takes numbers.",
-        )
+        text = "groups are named by text, and this column holds numbers"
+        hint = "fit_language_trend(profile, formula) takes numbers."
+        raise DataError(text, column=column, hint=hint)
     text = values.astype("str")
     found = {str(k): v for k, v in text.items() if v not in ("", "nan") and k in set(languages)}
     if not found:

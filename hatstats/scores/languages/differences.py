@@ -192,11 +192,8 @@ class ComparedLanguages(LabelledEstimates):
         shared = self._has[[*a, *b]].all(axis=0)
         if not shared.any():
             names = self.names
-            raise DataError(
-                f"no benchmark has all of {', '.join(names[k] for k in (*a, *b))}",
-                column=self.column,
-                hint="compare those of one benchmark.",
-            )
+            text = f"no benchmark has all of {', '.join(names[k] for k in (*a, *b))}"
+            raise DataError(text, column=self.column, hint="compare those of one benchmark.")
         return np.array([self.parts[list(side)][:, shared].mean(axis=(0, 1)) for side in (a, b)])
 
     def _difference(self, a: Sequence[int], b: Sequence[int]) -> Floats:

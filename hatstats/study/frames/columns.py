@@ -71,11 +71,8 @@ def find_layout(
     prompt = roles.get("prompt", "")
     if plain_name(prompt) == "template" and "item" not in roles and "prompt" not in given:
         choices = " or ".join(f"columns={{{role!r}: {prompt!r}}}" for role in ("item", "prompt"))
-        raise DataError(
-            f"{prompt!r} may be the item or the prompt.",
-            column=prompt,
-            hint=f"say which, with {choices}.",
-        )
+        hint = f"say which, with {choices}."
+        raise DataError(f"{prompt!r} may be the item or the prompt.", column=prompt, hint=hint)
     said = [f"{role} from {name!r}" for role, name in roles.items() if role != name]
     notes = [f"Columns: {', '.join(said)}."] if said else []
     if wide:
@@ -103,11 +100,8 @@ def is_sure_tag(name: str) -> bool:
 
 def _check_column(frame: pd.DataFrame, name: str, hint: str, role: str = "") -> None:
     if name not in frame.columns:
-        raise DataError(
-            f"the frame has no such column{role}; its columns are {listed(frame)}.",
-            column=name,
-            hint=hint + near(str(name), frame.columns),
-        )
+        text = f"the frame has no such column{role}; its columns are {listed(frame)}."
+        raise DataError(text, column=name, hint=hint + near(str(name), frame.columns))
 
 
 def _named_languages(

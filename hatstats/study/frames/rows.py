@@ -88,11 +88,8 @@ def check_unused_items(rows: pd.DataFrame, *, added_up: bool) -> None:
     paired, _, _, name = max(found, key=lambda each: each[:3])
     total = "columns={'item': None} if these rows are to be added up"
     if paired:
-        raise DataError(
-            f"{name!r} looks like the item.",
-            column=name,
-            hint=f"give columns={{'item': {name!r}}}{f', or {total}' if added_up else ''}.",
-        )
+        hint = f"give columns={{'item': {name!r}}}{f', or {total}' if added_up else ''}."
+        raise DataError(f"{name!r} looks like the item.", column=name, hint=hint)
     raise DataError(
         f"{name!r} looks like the item, but its values differ by language, and translated texts "
         "cannot pair items: an id is needed that is the same in all languages.",

@@ -116,12 +116,8 @@ def suspicious_cells(
     study = as_study(study, "suspicious_cells")
     for name, value in (("threshold", threshold), ("min_drop", min_drop)):
         if not value > 0:
-            raise DataError(
-                f"{name} is a positive number.",
-                column=name,
-                value=value,
-                hint="the defaults are threshold=4.0 and min_drop=0.1.",
-            )
+            hint = "the defaults are threshold=4.0 and min_drop=0.1."
+            raise DataError(f"{name} is a positive number.", column=name, value=value, hint=hint)
     chances = study.benchmarks.set_index("benchmark")["chance"]
     parts = [
         _judge(cells, float(chances[benchmark]))

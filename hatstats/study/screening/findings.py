@@ -118,11 +118,8 @@ def named(found: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
     """The findings of these names; an error for a name that no finding has."""
     by_name = {finding.name: finding for finding in found}
     if unknown := [name for name in names if name not in by_name]:
-        raise DataError(
-            "there is no such finding in this study.",
-            value=unknown[0],
-            hint=f"copy a name that hatstats check prints.{near(unknown[0], by_name)}",
-        )
+        hint = f"copy a name that hatstats check prints.{near(unknown[0], by_name)}"
+        raise DataError("there is no such finding in this study.", value=unknown[0], hint=hint)
     return [by_name[name] for name in names]
 
 
