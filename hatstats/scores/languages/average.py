@@ -13,7 +13,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import projected
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import common_languages, names_of
-from hatstats.scores.languages.differences import shares
+from hatstats.scores.languages.estimates import shares
 from hatstats.scores.languages.result import LanguageScores
 from hatstats.scores.ranks import RankedScores
 
@@ -167,8 +167,8 @@ def _groups(scores: HatScores, column: str) -> dict[str, str]:
         text = "groups are named by text, and this column holds numbers"
         hint = "fit_language_trend(profile, formula) takes numbers."
         raise DataError(text, column=column, hint=hint)
-    text = values.astype("str")
-    found = {str(k): v for k, v in text.items() if v not in ("", "nan") and k in set(languages)}
+    labels = values.astype("str")
+    found = {str(k): v for k, v in labels.items() if v not in ("", "nan") and k in set(languages)}
     if not found:
         hint = "fill it in: hatstats languages fill STUDY, or fill_languages(study)."
         raise DataError("no language has a value here", column=column, hint=hint)

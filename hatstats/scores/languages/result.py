@@ -1,24 +1,27 @@
-"""HAT of languages or groups of languages: estimates, differences, and who is left behind."""
+"""HAT of languages or groups of languages: who is left behind, and all differences at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import degrees_of_freedom
-from hatstats.inference.intervals import check_level, logit_interval, wald_interval
+from hatstats.errors import DataError
+from hatstats.inference.intervals import check_level
+from hatstats.inference.labelled import Contrast
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
-from hatstats.scores.languages.differences import ComparedLanguages
+from hatstats.scores.cell_weights import group_name, names_of
+from hatstats.scores.languages.estimates import LanguageEstimates
 from hatstats.scores.score_text import language_text
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LanguageScores(ComparedLanguages):
+class LanguageScores(LanguageEstimates):
     """HAT of K languages or groups of languages, for the mean of several models or for each model.
 
     Intervals generalise over items (and wordings, by `scope`), for these languages and models.
@@ -54,63 +57,6 @@ class LanguageScores(ComparedLanguages):
     {'t01': 0.41, 't02': 0.44, 't03': 0.44}
     """
 
-    column: str
-    groups: pd.DataFrame
-    models: tuple[str, ...]
-    units: pd.DataFrame
-    unit_values: Floats
-    unit_cov: Floats
-    parts: Floats
-    influence: Floats | None
-    wordings: tuple[Floats, ...] | None
-    method: str
-    reference: str
-    scope: str
-    notes: tuple[str, ...]
-    bounded: bool = True
-
-    @property
-    def labels(self) -> pd.Index:
-        """Groups, or models and groups."""
-        names = [name for name in dict.fromkeys(("model", self.column)) if name in self.groups]
-        found = self.groups.set_index(names).index
-        assert isinstance(found, pd.Index)
-        return found
-
-    @property
-    def _has(self) -> np.ndarray:
-        """Which estimates have which benchmarks, (K, B)."""
-        return np.asarray(self.parts.any(axis=2))
-
-    @property
-    def _rows(self) -> Floats:
-        """Weights (K, U) of the estimates on the units: the mean over the benchmarks they have."""
-        return np.asarray(self.parts.sum(axis=1) / self._has.sum(axis=1)[:, None])
-
-    @property
-    def estimates(self) -> Floats:
-        """HAT of the groups, shape (K,)."""
-        return np.asarray(self._rows @ self.unit_values)
-
-    @property
-    def covariance(self) -> Floats:
-        """Covariance of the estimates, shape (K, K)."""
-        rows = self._rows
-        return np.asarray(rows @ self.unit_cov @ rows.T)
-
-    def _df(self, rows: Floats) -> Floats:
-        """Degrees of freedom of sums of the units with weights (R, U)."""
-        if self.influence is None:
-            return np.full(len(rows), np.inf)
-        variance = np.einsum("ku,uv,kv->k", rows, self.unit_cov, rows)
-        moves = [each @ rows.T for each in self.wordings or ()]
-        return degrees_of_freedom(self.influence @ rows.T, moves, variance)
-
-    def limits(self, conf_level: float = 0.95) -> Floats:
-        """Limits of each group alone as an array, (K, 2); `tidy` has simultaneous ones, too."""
-        interval = logit_interval if self.bounded else wald_interval
-        return interval(self.estimates, self.std_errors, self._df(self._rows), conf_level)
-
     def tidy(
         self, conf_level: float = 0.95, *, simultaneous: bool = False, rng: RandomSource = None
     ) -> pd.DataFrame:
@@ -140,22 +86,197 @@ class LanguageScores(ComparedLanguages):
         table.attrs |= {"scope": self.scope, "seed": seed}
         return self._labelled(table)
 
-    def _labelled(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The table with the columns that identify its K rows in front."""
-        for position, name in enumerate(self.labels.names):
-            table.insert(position, str(name), self.labels.get_level_values(position))
+    def against_mean(self, conf_level: float = 0.95, *, rng: RandomSource = None) -> pd.DataFrame:
+        """Each group less the mean of all languages: which are left behind, and which ahead.
+
+        The mean is that of the languages of the same benchmarks (and of the same model, where each
+        has its own scores), the group's own among them. Benchmarks that have this group alone say
+        nothing of it and do not count.
+
+        Parameters
+        ----------
+        conf_level : float
+            Probability that all intervals hold at once.
+        rng : Generator, int or None
+            As in `tidy`.
+
+        Returns
+        -------
+        DataFrame
+            Tidy rows with `p_adjusted` for the number of groups and simultaneous limits.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
+        >>> found = hs.fit_profile(study, method="observed").hat().by("language")
+        >>> found.against_mean(rng=1)[["term", "estimate", "p_adjusted"]].round(3)
+                 term  estimate  p_adjusted
+        0  t01 - mean    -0.019       0.129
+        1  t02 - mean     0.006       0.771
+        2  t03 - mean     0.013       0.430
+        """
+        means, names = self._benchmark_means(), self.names
+        # Alone on a benchmark a group is the mean, and no others are there to be compared with.
+        apart = self._has & (np.abs(self.parts - means) > 1e-12).any(axis=2)
+        has = np.where(apart.any(axis=1, keepdims=True), apart, self._has)[:, :, None]
+        rows = np.where(has, self.parts - means, 0.0).sum(axis=1) / has.sum(axis=1)
+        table = self._differences([f"{name} - mean" for name in names], rows, conf_level, rng)
+        return self._labelled(table)
+
+    def contrast(
+        self, a: str | Sequence[str], b: str | Sequence[str], conf_level: float = 0.95
+    ) -> Contrast:
+        """Difference of two groups, or of the means of several, on the benchmarks that all have.
+
+        Parameters
+        ----------
+        a, b : str or sequence of str
+            A language (or script, ...), or several whose mean is taken.
+        conf_level : float
+
+        Returns
+        -------
+        Contrast
+
+        Raises
+        ------
+        DataError
+            For a name that is not among the groups, for scores of each model, which
+            ``HatScores.contrast(a, b, languages=...)`` compares, and where no benchmark has both.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
+        >>> found = hs.fit_profile(study, method="observed").hat().by("language")
+        >>> found.contrast("t01", ["t02", "t03"]).term
+        't01 - mean(t02, t03)'
+        """
+        if "model" in self.groups and self.column != "model":
+            raise DataError(
+                "these are scores of each model by language",
+                hint="compare two models by scores.contrast(a, b, languages=...), languages by "
+                "scores.by(..., models=...).",
+            )
+        row = self._difference(*(self._positions(each) for each in (a, b)))
+        table = tidy_frame(
+            f"{group_name(a)} - {group_name(b)}",
+            float(row @ self.unit_values),
+            float(np.sqrt(np.maximum(row @ self.unit_cov @ row, 0.0))),
+            df=self._df(row[None]),
+            conf_level=conf_level,
+            method=self.method,
+            identifiers={"reference": self.reference},
+        )
+        return Contrast.from_row(table, self.notes, self.scope)
+
+    def between(
+        self,
+        a: str | Sequence[str],
+        b: str | Sequence[str],
+        conf_level: float = 0.95,
+        *,
+        rng: RandomSource = None,
+    ) -> pd.DataFrame:
+        """Difference of two models, or of the means of two groups of models, in each language.
+
+        Parameters
+        ----------
+        a, b : str or sequence of str
+            Models among those that have scores of their own (``each_model=True``).
+        conf_level : float
+            Probability that the intervals of all languages (or groups of languages) hold at once.
+        rng : Generator, int or None
+            As in `tidy`.
+
+        Returns
+        -------
+        DataFrame
+            Tidy rows by language with the values `a` and `b` and `p_adjusted`, for the languages
+            that all these models have, on the benchmarks where they have them.
+
+        Raises
+        ------
+        DataError
+            For a model that has no scores of its own, or where no language is shared.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
+        >>> found = hs.fit_profile(study, method="observed").hat().by("language", each_model=True)
+        >>> found.between("model-02", "model-01", rng=1)["estimate"].round(2).tolist()
+        [0.1, 0.07, 0.02]
+        """
+        if "model" not in self.groups or self.column == "model":
+            hint = "make them by scores.by(..., each_model=True)."
+            raise DataError("these scores are means over models", column="models", hint=hint)
+        place = {name: k for k, name in enumerate(self.labels)}
+        sides = [names_of(a), names_of(b)]
+        for name in (*sides[0], *sides[1]):
+            if name not in self.models:
+                hint = f"choose among {', '.join(self.models)}."
+                raise DataError("no such model", column="models", value=name, hint=hint)
+        rows, found = [], []
+        for group in dict.fromkeys(self.groups[self.column]):
+            keys = [[(name, group) for name in side] for side in sides]
+            if all(key in place for side in keys for key in side):
+                rows.append(self._sides(*([place[key] for key in side] for side in keys)))
+                found.append(group)
+        if not rows:
+            raise DataError("these models share no language", column="models", hint="name others.")
+        terms = [f"{group_name(a)} - {group_name(b)} in {group}" for group in found]
+        both = np.array(rows)
+        table = self._differences(terms, both[:, 0] - both[:, 1], conf_level, rng)
+        table.insert(0, self.column, found)
+        table.insert(1, "a", both[:, 0] @ self.unit_values)
+        table.insert(2, "b", both[:, 1] @ self.unit_values)
         return table
 
-    @property
-    def names(self) -> list[str]:
-        """Each estimate in words: its group, or model and group."""
-        parts = [self.labels.get_level_values(k) for k in range(self.labels.nlevels)]
-        return [" in ".join(map(str, each)) for each in zip(*parts, strict=True)]
+    def pairs(self, conf_level: float = 0.95, *, rng: RandomSource = None) -> pd.DataFrame:
+        """All differences between groups, of one model or mean, with adjusted p values.
 
-    @property
-    def _models(self) -> list[str]:
-        """Model of each estimate, empty for the mean of several."""
-        return list(self.groups.get("model", [""] * len(self.groups)))
+        Two groups are compared on the benchmarks that both have; pairs without one are left out.
+
+        Parameters
+        ----------
+        conf_level : float
+            Probability that all intervals hold at once.
+        rng : Generator, int or None
+            As in `tidy`.
+
+        Returns
+        -------
+        DataFrame
+            Tidy rows, the higher of each pair first, with `a, b` and `p_adjusted`.
+
+        Examples
+        --------
+        >>> import hatstats as hs
+        >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 3), rng=1)
+        >>> found = hs.fit_profile(study, method="observed").hat().by("language")
+        >>> found.pairs(rng=1)["term"].tolist()
+        ['t03 - t02', 't03 - t01', 't02 - t01']
+        """
+        names, models = self.names, self._models
+        order = sorted(range(len(names)), key=lambda k: -self.estimates[k])
+        by_model = self.column != "model"
+        rows, terms, sides = [], [], []
+        for j, k in combinations(order, 2):
+            comparable = (self._has[j] & self._has[k]).any()
+            if not comparable or (by_model and models[j] != models[k]):
+                continue
+            rows.append(self._difference([j], [k]))
+            terms.append(f"{names[j]} - {names[k]}")
+            sides.append((names[j], names[k]))
+        if not rows:
+            hint = "compare two or more that share a benchmark."
+            raise DataError("there is no pair to compare", column=self.column, hint=hint)
+        table = self._differences(terms, np.array(rows), conf_level, rng)
+        table.insert(0, "a", [a for a, _ in sides])
+        table.insert(1, "b", [b for _, b in sides])
+        return table
 
     def table(self) -> pd.DataFrame:
         """Estimates as models by groups, where each model has its own; else one column."""
