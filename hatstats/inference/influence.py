@@ -52,17 +52,14 @@ def second_unit_part(replicates: Iterable[tuple[Floats, Floats]]) -> tuple[Float
 
     Every cluster is observed under every one of w second units (items under wordings, say), and a
     replicate is what one finds without one of these: estimates (k,), and their influence summed
-    within clusters (g, k). For means of ``a_i + b_w + e_iw`` over both, `covariance_of_sums` holds
-    ``V_1 = Var(a) / g + Var(e) / (g w)`` and the delete-one jackknife over second units ``V_2 = (w
-    - 1) / w sum_w (t_w - t)^2 = Var(b) / w + Var(e) / (g w)``, t_w the replicates and t their mean:
-    the sum counts the interaction twice (Owen and Eckles 2012, Ann. Appl. Stat. 6:895-927, arXiv
-    1106.2125, where that is the price of reweighting both units). What the clusters contribute to
-    the spread of the t_w is in their influence on them, ``V_12 = (w - 1) / w sum_w sum_c (psi_wc -
-    psi_c)^2``, psi_c the mean over w: for means just the interaction. The whole is ``V_1 + (V_2 -
-    V_12)``, as with two-way clustered errors (Cameron, Gelbach and Miller 2011, JBES 29:238-249).
-    Of the difference, which a few second units estimate badly, the positive semi-definite part is
-    returned, so that no variance is below that over clusters alone. Moves are ``sqrt((w - 1) / w)
-    (t_w - t)``: ``V_2`` is the sum of their products.
+    within clusters (g, k). For means of ``a_i + b_w + e_iw``, `covariance_of_sums` holds ``V_1 =
+    Var(a) / g + Var(e) / (g w)`` and the delete-one jackknife over second units ``V_2 = (w - 1) / w
+    sum_w (t_w - t)^2 = Var(b) / w + Var(e) / (g w)``: the sum counts the interaction twice (Owen
+    and Eckles 2012, Ann. Appl. Stat. 6:895-927, arXiv 1106.2125). What the clusters contribute to
+    the spread of the t_w is ``V_12 = (w - 1) / w sum_w sum_c (psi_wc - psi_c)^2``, psi_c the mean
+    over w, and the whole ``V_1 + (V_2 - V_12)``, as with two-way clustered errors (Cameron, Gelbach
+    and Miller 2011, JBES 29:238-249). Of the difference the positive semi-definite part is
+    returned. Moves are ``sqrt((w - 1) / w) (t_w - t)``: ``V_2`` is the sum of their products.
     """
     values: list[Floats] = []
     total, products = np.zeros(1), np.zeros(1)

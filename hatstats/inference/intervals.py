@@ -70,11 +70,9 @@ def logit_interval(
 def fieller_interval(
     values: ArrayLike, cov: ArrayLike, df: float, conf_level: float
 ) -> tuple[float, float]:
-    """Fieller's limits of a ratio a / b (Fieller 1954, JRSS B 16, 175-185).
+    """Fieller's limits of a ratio a / b of `values` (a, b) (Fieller 1954, JRSS B 16, 175-185).
 
-    The ratios r for which ``a - r b`` does not differ significantly from zero; `values` are a and
-    b, `cov` (2, 2). Infinite where b may be zero at this level, as the set is unbounded then; NaN
-    where `df` is NaN.
+    Infinite where b may be zero at this level; NaN where `df` is NaN.
     """
     a, b = np.asarray(values, dtype=float)
     (va, vab), (_, vb) = np.asarray(cov, dtype=float)

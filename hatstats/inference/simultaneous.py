@@ -24,11 +24,7 @@ from hatstats.inference.intervals import NO_SPREAD, check_level, two_sided_p
 
 
 def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
-    """Draws (K, B) from N(0, covariance), for a covariance (K, K) that may be singular.
-
-    The symmetric root is the same on every machine up to rounding; a Cholesky factor would fail on
-    a singular covariance. Unknown (NaN) covariances count as 0.
-    """
+    """Draws (K, B) from N(0, covariance), which may be singular; unknown covariances count as 0."""
     value, vector = np.linalg.eigh(np.nan_to_num(covariance))
     root = vector * np.sqrt(np.clip(value, 0.0, None))
     return np.asarray(root @ rng.standard_normal((len(covariance), n_draws)), dtype=float)
@@ -39,10 +35,8 @@ def joint_inference(
 ) -> tuple[float, Floats]:
     """Level at which each of K intervals makes all hold at once, and adjusted p values (K,).
 
-    Of tests that estimates (K,) with a covariance (K, K) and `df` (K,) are 0; `errors` (K, B) are
-    draws of what they miss. As in `PairTests`: the largest statistic is that of normal scores, by
-    one step, and simulation error leaves neither the range from a test alone to Bonferroni. An
-    estimate without a standard error counts in no test, and its p value is NaN.
+    Of tests that estimates (K,) are 0, with `df` (K,) and draws `errors` (K, B) of what they miss,
+    as in `PairTests`; an estimate without a standard error counts in none.
     """
     alpha = 1.0 - check_level(conf_level)
     error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
@@ -77,10 +71,7 @@ class PairTests:
 
     @classmethod
     def of(cls, estimates: Floats, covariance: Floats, errors: Floats, df: Floats) -> PairTests:
-        """Tests of all differences of estimates (K,) with a covariance (K, K).
-
-        `df` are those of the K (K - 1) / 2 differences of each estimate less every later one.
-        """
+        """Tests of estimates (K,) with their covariance; `df` of the differences, row by row."""
         size = len(estimates)
         first, second = np.triu_indices(size, 1)
         own = np.diag(covariance)
@@ -123,11 +114,7 @@ class PairTests:
         return np.asarray((1.0 + draws.size - below) / (1.0 + draws.size), dtype=float)
 
     def _critical(self, hypotheses: Bools, conf_level: float) -> float:
-        """What the largest statistic exceeds with probability 1 - `conf_level` at most, >= 0.
-
-        Simulation error takes it neither above the value by Bonferroni nor below that of one
-        difference alone.
-        """
+        """What the largest statistic exceeds with probability 1 - `conf_level` at most, >= 0."""
         alpha, number = 1.0 - check_level(conf_level), int(hypotheses.sum())
         if not number:
             return np.inf
@@ -141,8 +128,7 @@ class PairTests:
     def above(self, conf_level: float, of: int | None = None) -> Bools:
         """Which estimand (row) is surely above which (column), (K, K), by step-down.
 
-        All such statements hold at once with probability `conf_level`; with `of` those on this one
-        estimand, all others being False.
+        All such statements hold at once, with `of` those on this one estimand.
         """
         still = self._open
         if of is not None:
@@ -158,12 +144,7 @@ class PairTests:
             still &= ~new
 
     def adjusted_p(self) -> Floats:
-        """Two-sided p values (K, K) of all differences, adjusted for their number; NaN if untested.
-
-        The share of draws in which some difference is as large in standard errors, by one step, so
-        that p values and `simultaneous_level` agree; neither below the own p value nor above that
-        by Bonferroni.
-        """
+        """Two-sided p values (K, K) adjusted for the number of differences, by one step; or NaN."""
         tested = self._open
         number = int(tested.sum()) // 2
         size = np.abs(self.scores)
@@ -177,10 +158,7 @@ class PairTests:
         return conf_level if np.isinf(critical) else float(1.0 - 2.0 * special.ndtr(-critical))
 
     def best_p(self) -> Floats:
-        """P value of "none of the others is above it" for each estimand, (K,).
-
-        Those with a p value above alpha are a confidence set of level 1 - alpha for the best one.
-        """
+        """P value of "none of the others is above it", (K,): a confidence set for the best one."""
         found = np.ones(len(self.scores))
         for column in range(len(found)):
             rivals = np.zeros(self.scores.shape, dtype=bool)
@@ -196,10 +174,7 @@ class PairTests:
         return found
 
     def rank_limits(self, conf_level: float, *, jointly: bool = True) -> Ints:
-        """Lowest and highest rank of each, 1 the largest, (K, 2).
-
-        Jointly: all sets of ranks hold at once with probability `conf_level`; otherwise each does.
-        """
+        """Lowest and highest rank of each, (K, 2), of all at once or each alone."""
         if jointly:
             return _limits(self.above(conf_level))
         each = [_limits(self.above(conf_level, of=k))[k] for k in range(len(self.scores))]
@@ -212,11 +187,7 @@ def _limits(above: Bools) -> Ints:
 
 
 def tiers(above: Bools) -> Ints:
-    """Length of the longest chain of estimands, each surely above the next, down to each, (K,).
-
-    Of `above` (K, K), which row is surely above which column. The first tier are those that none is
-    surely above; each of the second is surely below one of the first, and so on.
-    """
+    """Length of the longest chain of estimands, each surely above the next, to each, (K,)."""
     tier = np.ones(len(above), dtype=np.int64)
     for _ in range(len(above)):
         tier = np.maximum(tier, 1 + np.where(above, tier[:, None], 0).max(axis=0, initial=0))

@@ -88,11 +88,7 @@ def rows_of_tests(
     conf_level: float = 0.95,
     method: str | Sequence[str] = "",
 ) -> pd.DataFrame:
-    """Rows of the tidy schema for tests without degrees of freedom, such as a bootstrap.
-
-    `tests` maps any of `std_error`, `statistic`, `p_value`, `conf_low`, `conf_high` to arrays (k,);
-    others are NaN.
-    """
+    """Rows of the tidy schema for tests without df: `tests` maps columns to arrays (k,), or NaN."""
     unknown = set(tests) - {"std_error", "statistic", "p_value", "conf_low", "conf_high"}
     if unknown:
         raise ValueError(f"not a result of a test: {sorted(unknown)}")

@@ -45,8 +45,7 @@ def in_range(name: str, value: float, bounds: str, hint: str) -> None:
 def negative_variance(names: Sequence[str], matrix: Floats, scale: float) -> list[str]:
     """Names whose combination has a negative variance under `matrix` (k, k); empty if none has.
 
-    Eigenvalues above ``-1e-9 scale`` are rounding; a name belongs to the combination if its weight
-    in the lowest eigenvector exceeds a tenth of the largest.
+    Eigenvalues above ``-1e-9 scale`` are rounding.
     """
     values, vectors = np.linalg.eigh(matrix)
     if values.min(initial=0.0) >= -1e-9 * scale:
@@ -63,10 +62,7 @@ def listed(indices: Any, limit: int = 10) -> str:
 
 
 def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
-    """Copy of the array called `name`, of the given shape (-1: any size but zero), all finite.
-
-    Else a DataError that names the rows.
-    """
+    """Copy of an array of a given shape (-1: any size but zero), all finite; else a DataError."""
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -86,10 +82,7 @@ def finite_array(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def design_matrix(X: Any) -> Floats:
-    """Copy of a design matrix (n, k), of full column rank where ``n >= k``.
-
-    Else a DataError that names the columns which are zero or depend on each other.
-    """
+    """Copy of a design matrix (n, k), of full column rank where ``n >= k``; else a DataError."""
     array = finite_array("X", X, (-1, -1))
     norms = np.linalg.norm(array, axis=0)
     if (norms == 0).any():
@@ -117,10 +110,7 @@ def symmetric_matrix(name: str, value: Any, n: int) -> Floats:
 
 
 def label_codes(name: str, labels: Any, n: int) -> tuple[tuple[Any, ...], Ints]:
-    """Distinct labels in sorted order, and the code 0, 1, ... of each row (n,).
-
-    A DataError for another shape, or a missing label (rows are named).
-    """
+    """Distinct labels in sorted order, and the code of each row (n,); none may be missing."""
     values = np.asarray(labels)
     if values.shape != (n,):
         raise DataError(f"{name} has shape {values.shape}, not {n}")
@@ -143,10 +133,7 @@ def cluster_codes(clusters: Any, n: int) -> tuple[tuple[Any, ...], Ints]:
 
 
 def is_definite(matrix: Floats) -> bool:
-    """Whether a symmetric matrix (n, n) is positive definite, after scaling to unit diagonal.
-
-    A Cholesky pivot below 1e-7 counts as zero: a correlation of one up to rounding.
-    """
+    """Whether a symmetric matrix (n, n) is positive definite; pivots below 1e-7 count as zero."""
     diagonal = np.diag(matrix)
     if not (diagonal > 0).all():
         return False
@@ -159,10 +146,7 @@ def is_definite(matrix: Floats) -> bool:
 
 
 def null_rows(matrix: Floats, rows: Ints | None = None) -> str:
-    """Rows with weight in the smallest eigenvector of a symmetric matrix (n, n), as text.
-
-    `rows` (n,) are the names of its rows; 0 to n - 1 by default.
-    """
+    """Names `rows` (n,) with weight in the smallest eigenvector of a symmetric matrix, as text."""
     vector = np.abs(np.linalg.eigh(matrix)[1][:, 0])
     names = np.arange(len(matrix)) if rows is None else rows
     return listed(np.sort(names[vector > 1e-3 * vector.max()]))

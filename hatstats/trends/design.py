@@ -100,12 +100,9 @@ def build_design(
 ) -> Design:
     """Design matrix of `formula` over the models of a table that have all its variables.
 
-    `formula` is a right-hand side as formulaic reads it, such as ``"log10(params_total) +
-    release_year"``; a constant is implied, and `release_date` gives `release_year`. Beside
-    formulaic's own (splines ``bs(x, df=3)``, categories ``C(x)``) it may use those of this module.
-    `labels` are the clusters of the rows; `trusted` lets any Python through. A DataError if the
-    formula cannot be evaluated or names an unknown variable; NotIdentifiedError if fewer models
-    than coefficients plus one have all variables, or a column is constant or depends on the others.
+    A constant is implied, and `release_date` gives `release_year`. `labels` are the clusters of the
+    rows; `trusted` lets any Python through. NotIdentifiedError if too few models have all
+    variables, or a column is constant or depends on the others.
     """
     frame = with_release_year(models)
     parsed = parse_formula(formula, frame, trusted=trusted)

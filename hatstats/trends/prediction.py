@@ -22,13 +22,11 @@ Link = Literal["identity", "logit"]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Weighted mean over lines of the accuracy fitted at a row of covariates.
+    """Weighted mean over R lines of the accuracy fitted at a row of covariates.
 
-    The accuracy on a line is ``row @ params + offset`` with the identity link, and
-    ``chance + (1 - chance) expit(row @ params + offset)`` with the logit link. Each line has a
-    fixed row of the design, `base` (R, p); covariates replace its last k entries. `offset` (R,) is
-    the part of a line without a coefficient, `weight` (R,) adds up to 1, `chance` (R,) is ignored
-    with the identity link; `params` is (p,).
+    On a line it is ``row @ params + offset``, or ``chance + (1 - chance) expit`` of it. Each has a
+    fixed row of the design, `base` (R, p), whose last k entries covariates replace; `offset` has no
+    coefficient, and `weight` adds up to 1.
     """
 
     params: Floats

@@ -158,10 +158,7 @@ def check_clusters(design: Design, cluster: str) -> None:
 
 
 def cluster_labels(frame: pd.DataFrame, cluster: str) -> tuple[str, ...]:
-    """Cluster of each model; a model of unknown family is a cluster of its own.
-
-    A DataError if the table of models lacks the column.
-    """
+    """Cluster of each model; a model of unknown family is a cluster of its own."""
     if cluster not in frame.columns:
         raise DataError(
             "the table lacks the column of clusters",
@@ -271,11 +268,9 @@ def _on_logits(
 
 
 def estimates_without(trend: TrendFit, names: Collection[str]) -> tuple[Floats, Floats]:
-    """Coefficients of a trend (p,) fitted without the models of these `names`.
+    """Coefficients (p,) of a trend without the models of these `names`, NaN where they are none.
 
-    And its standard errors (p,) from all models at the variance components of that fit. NaN where
-    a coefficient of the trend is none of that fit; NotIdentifiedError or FitError where the rest
-    cannot be fitted.
+    And standard errors (p,) from all models at the variance components of that fit.
     """
     rest = [name for name in trend.design.models if name not in names]
     profile = trend.scores

@@ -83,11 +83,7 @@ class TwoSlopes:
         return float(self.robust.df(self.gradient)[0])
 
     def ratio(self, conf_level: float = 0.95) -> tuple[float, float, float]:
-        """Transfer slope over the other, and Fieller's limits, by clusters.
-
-        Limits are infinite where the other slope may be zero at this level: no ratio is excluded on
-        that side.
-        """
+        """Transfer slope over the other, and Fieller's limits, by clusters."""
         low, high = self._fieller(conf_level, self.robust, self.df)
         return self.transfer_slope / self.other_slope, low, high
 

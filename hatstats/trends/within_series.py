@@ -41,8 +41,7 @@ class Outcome(NamedTuple):
 def outcome_of(trend: TrendFit, gradient: Floats) -> Outcome:
     """What slopes inside families are fitted to: a contrast of a trend's coefficients (p,).
 
-    From accuracies alone: target logits less their intercepts and the panel's slope times source
-    logits, whose error all models share.
+    From accuracies alone: target logits less intercepts and the slope times source logits.
     """
     X, panel = trend.design.matrix, trend.panel
     contrast = gradient[-X.shape[1] :]

@@ -2,24 +2,17 @@ r"""Tests of one coefficient from few clusters by resampling: wild bootstrap and
 
 **Wild cluster bootstrap.** Null-imposed and studentised by CR1 ("WCR"): refit under
 ``c'b = null``, multiply each cluster's restricted residuals by a random weight, refit, and compare
-the studentised contrast with those of all draws. With Rademacher weights (-1 or 1) and G clusters
-only ``2^G`` draws are possible, and up to 12 clusters they are enumerated: the p value is then
-exact. The data themselves are among the draws (all weights 1, and their mirror image), so p is
-never below ``2 / 2^G``.
+the studentised contrast with those of all draws. Rademacher weights (-1 or 1) of up to 12 clusters
+are enumerated: p is then exact, and, as the data are among the draws, never below ``2 / 2^G``. With
+``E = (X'WX)^-1 X'W``, restricted residuals u and weights v (G,), the contrast's deviation is
+``a'v`` with ``a_g = c'E_g u_g``, its CR1 variance ``G / (G - 1) |B v|^2`` with
+``B_gh = c'E_g (I - X E)_gh u_h``.
 
-As least squares is linear, a draw needs vectors of length G only. With ``E = (X'WX)^-1 X'W``,
-restricted residuals u, and weights v, the contrast's deviation is ``a'v`` with ``a_g = c'E_g u_g``,
-and its CR1 variance is ``G / (G - 1) |B v|^2`` with ``B_gh = c'E_g (I - X E)_gh u_h``.
-
-**Permutation.** Under the null, with a random effect per cluster and exchangeable errors, outcomes
-keep their joint distribution when rows are permuted within a cluster, and when whole clusters of
-equal size are exchanged. Only those permutations are used: with families of unequal size a free
-shuffle of models would break the dependence within families.
-
-The residuals of the restricted fit are permuted (Freedman and Lane 1983, Journal of Business and
-Economic Statistics 1, 292-298): exact where the constant is the only other column, approximate
-otherwise. The statistic is studentised by CR1 over the clusters. Up to 20,000 permutations are
-enumerated; otherwise they are drawn, and the data count as a draw.
+**Permutation.** Under the null, with a random effect per cluster and exchangeable errors, rows may
+be permuted within a cluster, and whole clusters of equal size exchanged. The residuals of the
+restricted fit are permuted (Freedman and Lane 1983, Journal of Business and Economic Statistics 1,
+292-298): exact where the constant is the only other column. Up to 20,000 are enumerated; of more
+some are drawn, and the data count as a draw.
 
 Sources
 -------

@@ -316,11 +316,7 @@ def residual_scale(problem: Problem) -> float:
 
 
 def _rays(problem: Problem) -> list[list[Floats]]:
-    """Points along rays from the origin: one ray per component, and the diagonal.
-
-    They are spaced evenly in the logarithm, from far below the smallest sampling variance to above
-    the largest: a peak can lie at the scale of any of them.
-    """
+    """Points along rays from the origin, one per component and the diagonal, even in logarithm."""
     count = len(problem.shared[0])
     known = problem.variances
     largest = max(residual_scale(problem), float(known.max())) or 1.0

@@ -78,13 +78,11 @@ def fit_reml(
 ) -> RemlFit:
     """Fit ``y ~ N(X b, V + sum_k tau2_k Z_k Z_k')`` by restricted maximum likelihood.
 
-    `X` (n, k) has full column rank, constant included by the caller; `V` (n, n), the known sampling
-    covariance of `y` (n,), may be singular as long as ``S`` is not. Rows with equal labels of a
-    grouping (n,) share one random effect; unique labels give one per row; without groupings the fit
-    is the fixed-effect one. Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1,
-    ...))``. `start` (K,), the components of nearly the same data (a row less, a V that differs
-    slightly), shortens the search. NotIdentifiedError for fewer rows than coefficients, or variance
-    components that the rows cannot distinguish; FitError if no maximum was found.
+    `X` (n, k) has full column rank, constant included; `V` (n, n), the known sampling covariance of
+    `y` (n,), may be singular as long as ``S`` is not. Rows with equal labels of a grouping (n,)
+    share one random effect. Equal to metafor's ``rma.mv(y, V, mods = X, random = list(~ 1 | g1,
+    ...))``. `start` (K,), the components of nearly the same data, shortens the search.
+    NotIdentifiedError for too few rows, or components that they cannot distinguish.
     """
     y, X, V, codes = _validated(y, X, V, groupings)
     problem = _problem(y, X, V, codes)
@@ -178,11 +176,7 @@ def _check_components(X: Floats, codes: tuple[Ints, ...]) -> None:
 
 
 def satterthwaite(fit: RemlFit, L: Any) -> Floats:
-    """Satterthwaite's degrees of freedom (q,) of contrasts `L` (q, k) or (k,), model-based.
-
-    Infinite where all variance components are zero, since the covariance is known then; NaN where
-    the observed information on the components is not positive definite.
-    """
+    """Satterthwaite's df (q,) of contrasts `L` (q, k) or (k,); infinite without components."""
     contrasts = np.atleast_2d(np.asarray(L, dtype=np.float64))
     active = np.flatnonzero(fit.variance_components > 0)
     if not active.size:
@@ -204,10 +198,7 @@ def satterthwaite(fit: RemlFit, L: Any) -> Floats:
 
 
 def knapp_hartung(fit: RemlFit) -> tuple[Floats, float]:
-    """Knapp and Hartung's covariance ``s^2 C`` (k, k), and its degrees of freedom ``n - k``.
-
-    NaN where there are as many coefficients as rows.
-    """
+    """Knapp and Hartung's covariance ``s^2 C`` (k, k) and its df ``n - k``; NaN for n = k."""
     n, k = fit.X.shape
     if n == k:
         return np.full((k, k), np.nan), np.nan

@@ -52,11 +52,7 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class MixedFit:
-    """A fit: coefficients `params` (k,) with `cov` (k, k), and variances of effects and residuals.
-
-    `variances` (K + 1,) are in the order of `effects`, the residual one last; `inverse` (n, n) is
-    ``S^-1``.
-    """
+    """A fit: `params` (k,), `cov`, `variances` (K + 1,), the residual one last, and ``S^-1``."""
 
     y: Floats
     X: Floats
@@ -69,10 +65,7 @@ class MixedFit:
 
     @cached_property
     def _kernels(self) -> list[Floats]:
-        """Kernels (n, n) of the effects with a mean diagonal of 1.
-
-        In the units of a covariate, information on the variances would be singular to rounding.
-        """
+        """Kernels (n, n) of the effects with a mean diagonal of 1, whatever their units."""
         return [each.products(each) / max(np.mean(each.x**2), 1e-300) for each in self.effects]
 
     @cached_property
@@ -145,11 +138,7 @@ class MixedFit:
 
 
 def fit_mixed(y: Any, X: Any, effects: Sequence[Effect], start: Floats | None = None) -> MixedFit:
-    """Fit rows (n,) on a design (n, k) of full rank with these random effects.
-
-    `start` (K,) are standard deviations in units of the residual one. NotIdentifiedError where
-    there are too few rows; FitError where the maximum is not found.
-    """
+    """Fit rows (n,) on a design (n, k) of full rank, from deviation ratios `start` (K,)."""
     X = design_matrix(X)
     n, k = X.shape
     y = finite_array("y", y, (n,))

@@ -58,11 +58,10 @@ def linear_draws(
     kind: WeightKind = "multinomial",
     rng: np.random.Generator,
 ) -> Floats:
-    """Bootstrap draws (n_draws, k) of estimates (k,) by one Newton step each.
+    """Bootstrap draws (n_draws, k) of estimates (k,) by one Newton step, paired over estimates.
 
     ``draw = estimate + sum_s (w_s - 1) @ psi_s`` over independent strata s, whose influence values
-    (G_s, k) sum to about 0 over clusters. Each stratum has weights of its own, the same for every
-    estimate: draws are paired.
+    (G_s, k) sum to about 0 over clusters.
     """
     draws = np.repeat(np.asarray(estimate, dtype=float)[None, :], n_draws, axis=0)
     for psi in influence:
@@ -82,10 +81,7 @@ def percentile_limits(draws: Floats, conf_level: float) -> Floats:
 
 
 def acceleration(influence: Sequence[Floats]) -> Floats:
-    """BCa acceleration ``sum psi^3 / (6 (sum psi^2)^(3/2))`` over all clusters, shape (k,).
-
-    NaN for an estimate on which no cluster has influence.
-    """
+    """BCa acceleration ``sum psi^3 / (6 (sum psi^2)^(3/2))``, (k,); NaN without influence."""
     psi = np.concatenate(list(influence), axis=0)
     spread = (psi**2).sum(axis=0) ** 1.5
     skew: Floats = np.divide(

@@ -4,34 +4,24 @@ A harness that cannot read the answers of one model in one language reports an a
 near chance there. Averaged in, such a cell looks like missing transfer. The cell is judged against
 what the model's other languages and the other models in that language predict:
 
-- **Scale.** The chance-corrected logit eta = logit((accuracy - chance) / (1 - chance)). On it a
-  model that guesses has a very low eta in every language, so that its predictions lie at chance and
-  it cannot fall far below them; on the accuracy scale, an additive fit would expect it to gain
-  from an easy language as strong models do, and would flag it. Accuracies nearer to chance than
-  one standard error are moved to that distance, since a logit would magnify their noise.
-- **Fit.** eta = model + language by median polish (Tukey 1977), once per benchmark. Medians keep a
-  failed cell from lowering its own prediction, until half of a row or column has failed. Models
-  whose median cell is within four standard errors of chance do not shape the language effects.
-- **z.** The prediction goes back to the accuracy scale, where z = (accuracy - expected) / scale.
-  The scale joins the sampling error of the accuracy with the robust spread (1.4826 MAD) of the
-  residuals: the largest of the spread over all cells, over the language, and over the model. The
-  language's spread keeps a language that many models know only partly (Finnish in EuroEval) from
-  yielding flags; the model's spread does the same for a model that was trained on few languages,
-  whose low cells form a pattern, not an outlier. A source cell is judged without the model's
-  spread: failed extraction in the source scatters the whole row, and no model should be far worse
-  in its source language.
-- **Thresholds.** Both must be met. z <= -4: one accidental flag in 30,000 normal cells, but real
-  residuals have heavier tails (of the 2,068 cells of 188 models on HellaSwag, 5 lie above +4, where
-  nothing can have failed, and 4 below -4). So also a drop of ten points: smaller drops are commonly
-  real or luck, matter little to an average, and excluding them would make transfer look too good.
+- **Scale.** The chance-corrected logit eta = logit((accuracy - chance) / (1 - chance)). A model
+  that guesses is predicted at chance in every language and cannot fall far below; accuracies nearer
+  to chance than one standard error are moved to that distance.
+- **Fit.** eta = model + language by median polish (Tukey 1977): a failed cell does not lower its
+  own prediction. Models within four standard errors of chance shape no language effects.
+- **z** = (accuracy - expected) / scale, on the accuracy scale: sampling error joined with the
+  largest robust spread (1.4826 MAD) of residuals over all cells, the language, and the model: a
+  language that many models know only partly, or a model of few languages, is a pattern and no
+  outlier. A source cell is judged without the model's spread, which a failed source scatters.
+- **Thresholds.** z <= -4, and, since real residuals have heavy tails (of 2,068 cells on HellaSwag 5
+  lie above +4, where nothing can have failed), a drop of ten points: smaller ones matter little to
+  an average, and excluding them would make transfer look too good.
 
-**Which of the two.** A low cell is ``extraction-failure`` where something speaks for it: an
-accuracy below chance (not to know a language is to guess), answers that could not be used more
-often than in the model's other languages, an ordinary accuracy in the same language on another
-benchmark, the source language, or such a failure in another cell of the row. Else it is
-``unknown-language`` where something speaks for that: it is as low on another benchmark, two other
-languages of the row are low too, or the language of two other models. Where nothing speaks for
-either it is called a failure, with a sentence that says so: the cell is to be looked at.
+**Which of the two.** A low cell is ``extraction-failure`` where something speaks for it: accuracy
+below chance, answers lost more often than in other languages, an ordinary accuracy in the language
+on another benchmark, the source language, or such a failure in the row. Else ``unknown-language``
+where it is as low on another benchmark, or two other languages of the row or models of the
+language are low. Where nothing speaks for either it is called a failure, to be looked at.
 """
 
 from __future__ import annotations

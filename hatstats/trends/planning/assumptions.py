@@ -113,12 +113,7 @@ def score_precision(
     n_studies: int = N_STUDIES,
     rng: np.random.Generator | int | None = None,
 ) -> tuple[float, float]:
-    """Standard error of a latent HAT score under `pooled`, and the correlation of two scores.
-
-    Standard errors are averaged over `n_studies` simulated studies; an average of variances would
-    be larger than in most studies, as their distribution is skewed. The first is a root mean square
-    over models, the second a mean over pairs.
-    """
+    """SE of a latent HAT score under `pooled`, and the correlation of two, by simulated studies."""
     errors, correlations = [], []
     for child in np.random.default_rng(rng).spawn(n_studies):
         cov = simulated_scores(assumptions, shape, child).covariance
