@@ -355,11 +355,8 @@ def aggregate_counts(study: Study, benchmark: str) -> AggregateCounts:
     ):
         lost = [model for model in models if not asked[model]]
         if lost:
-            warnings.warn(
-                f"benchmark {benchmark!r}: no {what} accuracy for {', '.join(lost)}; left out",
-                DegenerateDataWarning,
-                stacklevel=2,
-            )
+            text = f"benchmark {benchmark!r}: no {what} accuracy for {', '.join(lost)}; left out"
+            warnings.warn(text, DegenerateDataWarning, stacklevel=2)
         models = [model for model in models if asked[model]]
     if not models:
         raise NotIdentifiedError(

@@ -106,13 +106,9 @@ def _check_unique(sheet: Sheet, key: list[str]) -> None:
     same = (sheet.frame[key] == names).all(axis=1).to_numpy()
     first = sheet.where(int(np.argmax(same)))
     shown = {column: str(names[column]) for column in key if names[column] != ""}
-    sheet.refuse(
-        repeated,
-        ", ".join(shown),
-        f"this repeats {first}; {', '.join(key)} together must be unique",
-        value=" / ".join(shown.values()),
-        hint="remove one of the rows, or add up their counts.",
-    )
+    text = f"this repeats {first}; {', '.join(key)} together must be unique"
+    hint = "remove one of the rows, or add up their counts."
+    sheet.refuse(repeated, ", ".join(shown), text, value=" / ".join(shown.values()), hint=hint)
 
 
 def _check_models(models: Sheet) -> None:

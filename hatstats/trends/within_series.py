@@ -142,35 +142,22 @@ class FamilySlopes(LabelledEstimates):
 
         In the tidy schema, with `family` and `n_models` of each series.
         """
-        found = self.slopes
-        freedom = np.nan_to_num(found.freedom, nan=np.inf)
-        own = tidy_frame(
-            [*found.groups],
-            self.estimates,
-            self.std_errors,
-            df=freedom,
+        found, beside = self.slopes, self.beside
+        count, freedom = len(found.groups), np.nan_to_num(found.freedom, nan=np.inf)
+        rows = tidy_frame(
+            [*found.groups, "mean within series", *beside["term"]],
+            [*self.estimates, found.mean, *beside["estimate"]],
+            [*self.std_errors, found.std_error, *beside["std_error"]],
+            df=[*np.full(count, freedom), found.df, *beside["df"]],
             conf_level=conf_level,
-            method="within series, scatter pooled",
+            method=[
+                *["within series, scatter pooled"] * count,
+                "random effects over series, REML, CR2",
+                *[beside["method"].iloc[0]] * len(beside),
+            ],
         )
-        mean = tidy_frame(
-            ["mean within series"],
-            [found.mean],
-            [found.std_error],
-            df=[found.df],
-            conf_level=conf_level,
-            method="random effects over series, REML, CR2",
-        )
-        beside = tidy_frame(
-            list(self.beside["term"]),
-            self.beside["estimate"],
-            self.beside["std_error"],
-            df=self.beside["df"],
-            conf_level=conf_level,
-            method=self.beside["method"].iloc[0],
-        )
-        rows = pd.concat([own, mean, beside], ignore_index=True)
-        rows["family"] = [*self.families, *[""] * (len(rows) - len(own))]
-        rows["n_models"] = [*found.sizes, found.sizes.sum(), *self.beside["n_models"]]
+        rows["family"] = [*self.families, *[""] * (len(rows) - count)]
+        rows["n_models"] = [*found.sizes, found.sizes.sum(), *beside["n_models"]]
         return rows
 
     def summary(self, conf_level: float = 0.95) -> str:

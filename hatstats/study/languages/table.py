@@ -31,11 +31,9 @@ def read_language_table(sheet: Sheet | None, counts: pd.Series[str]) -> pd.DataF
         for name in sheet.frame["language"]
     ]
     sheet = replace(sheet, frame=sheet.frame.assign(language=pd.Series(here, dtype="str")))
+    text = "this language has a row already (spellings of one language are one)"
     sheet.refuse(
-        sheet.frame.duplicated("language").to_numpy(),
-        "language",
-        "this language has a row already (spellings of one language are one)",
-        hint="keep one row.",
+        sheet.frame.duplicated("language").to_numpy(), "language", text, hint="keep one row."
     )
     hint = "correct the number, or leave the cell empty."
     low = {"speakers": sheet.frame["speakers"] <= 0, "distance": sheet.frame["distance"] < 0}
