@@ -21,8 +21,8 @@ from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.random_numbers import seeded
-from hatstats.inference.resampling.bootstrap import WEIGHT_KINDS, WeightKind, linear_draws
-from hatstats.inference.validation import count_at_least, one_of
+from hatstats.inference.resampling.bootstrap import linear_draws
+from hatstats.inference.validation import count_at_least
 from hatstats.scores.counts import ratio
 from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
 from hatstats.scores.reference import reference_name, settled
@@ -39,7 +39,6 @@ def bootstrap_hat(
     profile: TransferProfile,
     reference: str | ArrayLike | None = None,
     *,
-    kind: WeightKind = "multinomial",
     n_draws: int = 10_000,
     rng: np.random.Generator | int | None = None,
 ) -> BootstrapScores:
@@ -56,7 +55,6 @@ def bootstrap_hat(
         Learnt from items (method ``latent`` or ``observed``).
     reference : str or array_like, optional
         See `TransferProfile.hat`.
-    kind : {"multinomial", "poisson", "exponential"}
     n_draws : int
         100 or more.
     rng : Generator, int or None
@@ -71,7 +69,7 @@ def bootstrap_hat(
     NotIdentifiedError
         If the profile was not learnt from items, or a benchmark has one item cluster only.
     DataError
-        For an unknown kind or too few draws.
+        For too few draws.
 
     Warns
     -----
@@ -89,7 +87,6 @@ def bootstrap_hat(
     """
     profile = as_profile(profile, "bootstrap_hat")
     generator, seed = seeded(rng)
-    one_of("kind", kind, WEIGHT_KINDS)
     count_at_least("n_draws", n_draws, 100)
     items = require_items(profile, "the item bootstrap")
     reference = settled(reference, items.study)
@@ -112,7 +109,7 @@ def bootstrap_hat(
     influence = tuple(np.where(constant, 0.0, psi) for psi in scores.influence)
     scores = replace(scores, influence=influence)
     draws_rng, _, spread_rng = generator.spawn(3)
-    draws = linear_draws(scores.estimates, influence, n_draws, kind=kind, rng=draws_rng)
+    draws = linear_draws(scores.estimates, influence, n_draws, draws_rng)
     draws += scores.spread_errors(n_draws, spread_rng)
     return BootstrapScores(
         models=scores.models,
@@ -121,7 +118,7 @@ def bootstrap_hat(
         scale=1.0,
         influence=influence,
         unit="items",
-        kind=kind,
+        kind="multinomial",
         reference=reference_name(reference),
         method=items.method,
         n_clusters=sum(psi.shape[0] for psi in influence),

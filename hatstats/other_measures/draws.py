@@ -223,7 +223,7 @@ def _from_items(
     hat = scores.estimates + scores.spread_errors(n_draws, rng.spawn(1)[0])
     blocks = []
     for psi in scores.influence:
-        weights = bootstrap_weights(len(psi), n_draws, kind="multinomial", rng=rng)
+        weights = bootstrap_weights(len(psi), n_draws, rng)
         hat += weights @ psi - psi.sum(axis=0)
         blocks.append([np.ones((1, len(psi))), *np.split(weights, range(_BLOCK, n_draws, _BLOCK))])
     parts = _weighted_measures(profile, blocks)

@@ -8,7 +8,6 @@ estimates are then one matrix product, and no refit can fail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from scipy import special
@@ -16,47 +15,20 @@ from scipy import special
 from hatstats.inference.arrays import Floats
 from hatstats.inference.intervals import check_level
 
-WeightKind = Literal["multinomial", "poisson", "exponential"]
-#: Kinds of bootstrap weights.
-WEIGHT_KINDS: tuple[str, ...] = get_args(WeightKind)
-
 # Number of weights drawn at a time, so that they stay in the cache.
 _BLOCK = 100_000
 
 
-def bootstrap_weights(
-    n_clusters: int, n_draws: int, *, kind: WeightKind, rng: np.random.Generator
-) -> Floats:
-    """Random weights of clusters with mean 1 in every draw, (n_draws, n_clusters).
-
-    ``multinomial``: clusters are drawn with replacement (Efron's bootstrap). ``poisson`` and
-    ``exponential``: independent weights with mean and variance 1, divided by their mean;
-    exponential weights are never 0 (Bayesian bootstrap). ValueError for an unknown kind.
-    """
-    if kind == "multinomial":
-        drawn = rng.integers(n_clusters, size=(n_draws, n_clusters), dtype=np.int32)
-        codes = drawn + n_clusters * np.arange(n_draws)[:, None]
-        count = np.bincount(codes.ravel(), minlength=n_draws * n_clusters)
-        return count.reshape(n_draws, n_clusters).astype(float)
-    if kind == "poisson":
-        weights = rng.poisson(1.0, (n_draws, n_clusters)).astype(float)
-    elif kind == "exponential":
-        weights = rng.standard_exponential((n_draws, n_clusters))
-    else:
-        raise ValueError(f"kind must be one of {', '.join(WEIGHT_KINDS)}, not {kind!r}")
-    mean = weights.mean(axis=1, keepdims=True)
-    # Poisson weights of a few clusters can all be 0: such a draw gets equal weights.
-    scaled: Floats = np.divide(weights, mean, out=np.ones_like(weights), where=mean > 0)
-    return scaled
+def bootstrap_weights(n_clusters: int, n_draws: int, rng: np.random.Generator) -> Floats:
+    """How often each cluster is drawn with replacement (Efron's bootstrap), (n_draws, G)."""
+    drawn = rng.integers(n_clusters, size=(n_draws, n_clusters), dtype=np.int32)
+    codes = drawn + n_clusters * np.arange(n_draws)[:, None]
+    count = np.bincount(codes.ravel(), minlength=n_draws * n_clusters)
+    return count.reshape(n_draws, n_clusters).astype(float)
 
 
 def linear_draws(
-    estimate: Floats,
-    influence: Sequence[Floats],
-    n_draws: int,
-    *,
-    kind: WeightKind = "multinomial",
-    rng: np.random.Generator,
+    estimate: Floats, influence: Sequence[Floats], n_draws: int, rng: np.random.Generator
 ) -> Floats:
     """Bootstrap draws (n_draws, k) of estimates (k,) by one Newton step, paired over estimates.
 
@@ -69,7 +41,7 @@ def linear_draws(
         step = max(1, _BLOCK // max(psi.shape[0], 1))
         for start in range(0, n_draws, step):
             part = draws[start : start + step]
-            weights = bootstrap_weights(psi.shape[0], part.shape[0], kind=kind, rng=rng)
+            weights = bootstrap_weights(psi.shape[0], part.shape[0], rng)
             part += weights @ psi - total
     return draws
 

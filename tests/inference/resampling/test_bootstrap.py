@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from hatstats.inference.resampling.bootstrap import (
-    WeightKind,
     acceleration,
     bca_limits,
     bootstrap_weights,
@@ -17,36 +14,24 @@ from hatstats.inference.resampling.bootstrap import (
     percentile_limits,
 )
 
-KINDS = get_args(WeightKind)
-
 
 def psi_of(rng: np.random.Generator, groups: int, columns: int = 3) -> np.ndarray:
     values = rng.gamma(1.0, 1.0, (groups, columns))
     return (values - values.mean(axis=0)) / groups
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_weights_against_theory(kind: WeightKind) -> None:
-    weights = bootstrap_weights(40, 4000, kind=kind, rng=np.random.default_rng(1))
+def test_weights_against_theory() -> None:
+    weights = bootstrap_weights(40, 4000, np.random.default_rng(1))
     assert weights.shape == (4000, 40)
     np.testing.assert_allclose(weights.mean(axis=1), 1.0, atol=1e-12)
-    # Variance 1 - 1/G of multinomial weights; nearly so of the others, whose mean is divided out.
     np.testing.assert_allclose(weights.var(), 1.0 - 1.0 / 40, rtol=0.05)
-    if kind == "multinomial":
-        assert np.array_equal(weights, weights.round())
-    if kind == "exponential":
-        assert weights.min() > 0
+    assert np.array_equal(weights, weights.round())
 
 
-def test_kinds_are_three() -> None:
-    assert len(KINDS) == 3
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_draws_against_theory(kind: WeightKind) -> None:
+def test_draws_against_theory() -> None:
     rng = np.random.default_rng(2)
     strata = [psi_of(rng, 150), psi_of(rng, 80)]
-    draws = linear_draws(np.array([1.0, 2.0, 3.0]), strata, 20_000, kind=kind, rng=rng)
+    draws = linear_draws(np.array([1.0, 2.0, 3.0]), strata, 20_000, rng)
     expected = sum(psi.T @ psi for psi in strata)
     np.testing.assert_allclose(draws.mean(axis=0), [1.0, 2.0, 3.0], atol=0.01)
     np.testing.assert_allclose(np.cov(draws, rowvar=False), expected, rtol=0.05, atol=2e-4)
@@ -56,7 +41,7 @@ def test_draws_against_naive() -> None:
     psi = [psi_of(np.random.default_rng(3), 12), psi_of(np.random.default_rng(4), 7)]
     fast = linear_draws(np.zeros(3), psi, 50, rng=np.random.default_rng(5))
     rng = np.random.default_rng(5)
-    weights = [bootstrap_weights(len(part), 50, kind="multinomial", rng=rng) for part in psi]
+    weights = [bootstrap_weights(len(part), 50, rng) for part in psi]
     for draw in range(50):
         moved = np.zeros(3)
         for part, weight in zip(psi, weights, strict=True):
@@ -105,14 +90,6 @@ def test_no_influence_degenerate() -> None:
     assert np.isnan(bca_limits(draws, np.array([0.5]), psi, 0.95)).all()
 
 
-def test_all_poisson_weights_zero_degenerate() -> None:
-    weights = bootstrap_weights(1, 200, kind="poisson", rng=np.random.default_rng(1))
-    assert np.array_equal(weights, np.ones((200, 1)))
-
-
-def test_unknown_kind_and_level_bad_input() -> None:
-    rng = np.random.default_rng(1)
-    with pytest.raises(ValueError, match="multinomial, poisson, exponential"):
-        bootstrap_weights(3, 3, kind="normal", rng=rng)  # type: ignore[arg-type]
+def test_level_bad_input() -> None:
     with pytest.raises(ValueError, match="conf_level"):
         percentile_limits(np.zeros((3, 1)), 95.0)
