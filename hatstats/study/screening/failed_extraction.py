@@ -35,8 +35,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
-from hatstats.errors import DataError
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.validation import in_range
 from hatstats.study.losses import unequal_losses
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
@@ -105,9 +105,7 @@ def suspicious_cells(
     """
     study = as_study(study, "suspicious_cells")
     for name, value in (("threshold", threshold), ("min_drop", min_drop)):
-        if not value > 0:
-            hint = "the defaults are threshold=4.0 and min_drop=0.1."
-            raise DataError(f"{name} is a positive number.", column=name, value=value, hint=hint)
+        in_range(name, value, "(0, inf)", "the defaults are threshold=4.0 and min_drop=0.1.")
     chances = study.benchmarks.set_index("benchmark")["chance"]
     parts = [
         _judge(cells, float(chances[benchmark]))

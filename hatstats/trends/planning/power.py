@@ -24,6 +24,7 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.intervals import critical_value
 from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.inference.validation import in_range
 from hatstats.trends.regression import as_trend
 from hatstats.trends.seemingly_unrelated import stacked
 from hatstats.trends.standard_errors import robust_covariance
@@ -68,16 +69,12 @@ class PlanPanel:
         if len(self.families) < 2 or min(self.families) < 1:
             text, hint = "a trend needs models of at least two families", "give their numbers."
             raise DataError(text, column="families", value=self.families, hint=hint)
+        hint = "give standard deviations, in accuracy or in units of the covariate."
         for name in ("family_sd", "model_sd", "sampling_sd", "between_sd", "within_sd"):
-            value = getattr(self, name)
-            if not 0.0 <= value < np.inf:
-                text = "a standard deviation is finite and not negative"
-                raise DataError(text, column=name, value=value)
+            in_range(name, getattr(self, name), "[0, inf)", hint)
+        in_range("correlation", self.correlation, "[0, 1)", "give a correlation below 1.")
         if self.model_sd == 0.0 and self.sampling_sd == 0.0:
             raise DataError("scores without any variance leave nothing to plan", column="model_sd")
-        if not 0.0 <= self.correlation < 1.0:
-            text, value = "a correlation lies in [0, 1)", self.correlation
-            raise DataError(text, column="correlation", value=value)
 
     @property
     def codes(self) -> Ints:

@@ -166,7 +166,7 @@ def test_detectable_slopes_of_a_trend() -> None:
         (lambda: PlanSizes(items=(5,)), "a design needs 20 or more"),
         (lambda: PlanSizes(trials=()), "needs 2 or more"),
         (lambda: PlanPanel(families=(20,)), "at least two families"),
-        (lambda: PlanPanel(family_sd=-0.1), "standard deviation"),
+        (lambda: PlanPanel(family_sd=-0.1), "family_sd lies in"),
         (lambda: PlanPanel(model_sd=0.0, sampling_sd=0.0), "nothing to plan"),
         (lambda: PlanPanel(correlation=1.0), "correlation"),
         (lambda: parse_families("6;5"), "whole numbers"),
