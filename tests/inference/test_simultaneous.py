@@ -184,6 +184,7 @@ def test_few_degrees_of_freedom_widen_every_comparison() -> None:
 # --- coverage -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [0.02, 0.1, 0.3])
 def test_rank_sets_cover_with_twenty_models(spacing: float) -> None:
     """Percentiles of draws held all ranks in .01, .15 and .52 of such studies."""

@@ -110,6 +110,7 @@ def test_random_guesses_are_found() -> None:
     assert passed <= 9
 
 
+@pytest.mark.slow
 def test_a_weak_model_is_seldom_taken_for_a_guess() -> None:
     """One that knows 15 % of 500 items, by one answer with two options: at most 1 of 20 studies."""
     dropped = 0
