@@ -12,6 +12,7 @@ import pandas as pd
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.validation import member
 
 
 def models_on_every(names: Sequence[str], benchmarks: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def chosen_languages(
     named = names_of(present if languages is None else languages)
     excluded = names_of(exclude)
     for name in (*named, *excluded):
-        _require("target language", "language", name, present)
+        member("language", name, present, "no such target language in these scores")
     kept = [name for name in named if name not in excluded]
     if not kept:
         raise DataError("no target language is left", hint="name one or more, exclude fewer.")
@@ -69,7 +70,7 @@ def group_weights(models: Sequence[str], group: Sequence[str] | str) -> Floats:
     """Weights (M,) of the mean over one model or a group of models, each named once."""
     named = names_of(group)
     for name in named:
-        _require("model", "model", name, models)
+        member("model", name, models, "no such model in these scores")
     if not named or len(set(named)) < len(named):
         text = "a group of models names one or more models, each once"
         hint = "give a name or a list of names."
@@ -81,13 +82,6 @@ def group_name(group: Sequence[str] | str) -> str:
     """A group in words: its only model, or ``mean(a, b)``."""
     named = names_of(group)
     return named[0] if len(named) == 1 else f"mean({', '.join(named)})"
-
-
-def _require(what: str, column: str, name: str, present: Sequence[str]) -> None:
-    """Refuse a name that is not among those present."""
-    if name not in present:
-        hint = f"choose among {', '.join(present)}."
-        raise DataError(f"no such {what} in these scores", column=column, value=name, hint=hint)
 
 
 def names_of(group: Sequence[str] | str) -> list[str]:

@@ -12,6 +12,7 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import projected
 from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.validation import member
 from hatstats.scores.cell_weights import common_languages, names_of
 from hatstats.scores.languages.estimates import shares
 from hatstats.scores.languages.result import LanguageScores
@@ -146,14 +147,9 @@ def language_scores(
 
 def _chosen_models(scores: HatScores, models: str | Sequence[str] | None) -> list[str]:
     """The named models, or all that are ranked."""
-    if models is None:
-        weak = set(scores.weakly_identified)
-        return [name for name in scores.models if name not in weak] or list(scores.models)
-    named = names_of(models)
+    named: list[str] = scores._ranked() if models is None else names_of(models)
     for name in named:
-        if name not in scores.models:
-            hint = f"choose among {', '.join(scores.models)}."
-            raise DataError("no such model in these scores", column="models", value=name, hint=hint)
+        member("models", name, scores.models, "no such model in these scores")
     return list(dict.fromkeys(named))
 
 

@@ -16,6 +16,7 @@ from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.simultaneous import joint_inference, normal_errors
 from hatstats.inference.tidy import tidy_frame, with_adjusted
+from hatstats.inference.validation import member
 from hatstats.scores.cell_weights import group_name, names_of
 from hatstats.scores.ranks import DRAWS
 
@@ -147,10 +148,7 @@ class LanguageEstimates(LabelledEstimates):
             hint, value = "name each once.", group_name(group)
             raise DataError("a mean has a name twice", column=self.column, value=value, hint=hint)
         for name in names_of(group):
-            if name not in known:
-                hint = f"choose among {', '.join(known)}."
-                text = f"no such {self.column} in these scores"
-                raise DataError(text, column=self.column, value=name, hint=hint)
+            member(self.column, name, known, f"no such {self.column} in these scores")
         return [known.index(name) for name in names_of(group)]
 
     def _sides(self, a: Sequence[int], b: Sequence[int]) -> Floats:

@@ -15,6 +15,7 @@ from hatstats.inference.labelled import Contrast
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
+from hatstats.inference.validation import member
 from hatstats.scores.cell_weights import group_name, names_of
 from hatstats.scores.languages.estimates import LanguageEstimates
 from hatstats.scores.score_text import language_text
@@ -215,9 +216,7 @@ class LanguageScores(LanguageEstimates):
         place = {name: k for k, name in enumerate(self.labels)}
         sides = [names_of(a), names_of(b)]
         for name in (*sides[0], *sides[1]):
-            if name not in self.models:
-                hint = f"choose among {', '.join(self.models)}."
-                raise DataError("no such model", column="models", value=name, hint=hint)
+            member("models", name, self.models, "no such model")
         rows, found = [], []
         for group in dict.fromkeys(self.groups[self.column]):
             keys = [[(name, group) for name in side] for side in sides]
