@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.latent.borrowing import fit_together
-from hatstats.estimators.latent.model import InPanel, LatentModel
+from hatstats.estimators.latent.model import LatentModel
+from hatstats.estimators.latent.penalised_fit import CurveFit
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.item_profile import require_items
@@ -60,44 +63,30 @@ def leave_out_models(
 
 def _of_benchmark(fit: BenchmarkFit, reference: str | ArrayLike) -> pd.DataFrame:
     """Rows of one benchmark."""
-    placed = [_place(model) for model in fit.models]
-    if len(placed) < 3 or any(each is None for each in placed):
+    placed = [model.in_panel for model in fit.models if isinstance(model, LatentModel)]
+    panels = [each.panel for each in placed if each is not None]
+    if len(panels) < max(3, len(fit.models)):
         raise NotIdentifiedError(
             f"benchmark {fit.counts.benchmark!r}: no three models were fitted together, so that "
             "none can be left out. What is missing: method 'latent' with three models or more."
         )
-    first = placed[0]
-    assert first is not None
-    panel, names = first.panel, np.array(fit.counts.models)
-    whole = _scores([curve.curve[0] for curve in panel.curves], fit, reference, names)
+    panel, names = panels[0], np.array(fit.counts.models)
+
+    def scores(curves: Sequence[CurveFit], kept: np.ndarray) -> np.ndarray:
+        """Means of curves (M', Q) over the reference of the models that are kept, (M',)."""
+        mixture = reference_mixture(reference, names[kept].tolist(), fit.support)
+        weights = mixture.weights(fit.distributions[kept])
+        return np.asarray((weights * np.array([each.curve[0] for each in curves])).sum(axis=1))
+
+    whole = scores(panel.curves, np.full(names.size, True))
     tables = []
     for left_out in range(len(names)):
         kept = np.arange(len(names)) != left_out
-        members = [panel.members[m] for m in np.flatnonzero(kept)]
-        again = fit_together(members, panel.spread)
-        scores = _scores([each.curve[0] for each in again.curves], fit, reference, names, kept)
+        again = fit_together([panel.members[m] for m in np.flatnonzero(kept)], panel.spread)
+        found = scores(again.curves, kept)
         row = {"benchmark": fit.counts.benchmark, "model": names[kept], "without": names[left_out]}
-        row |= {"estimate": scores, "change": scores - whole[kept]}
-        tables.append(pd.DataFrame(row))
+        tables.append(pd.DataFrame({**row, "estimate": found, "change": found - whole[kept]}))
     return pd.concat(tables, ignore_index=True)
-
-
-def _place(model: object) -> InPanel | None:
-    return model.in_panel if isinstance(model, LatentModel) else None
-
-
-def _scores(
-    curves: list[np.ndarray],
-    fit: BenchmarkFit,
-    reference: str | ArrayLike,
-    names: np.ndarray,
-    kept: np.ndarray | None = None,
-) -> np.ndarray:
-    """Means of curves (M', Q) over the reference of the models that are kept, (M',)."""
-    used = np.full(names.size, True) if kept is None else kept
-    mixture = reference_mixture(reference, names[used].tolist(), fit.support)
-    weights = mixture.weights(fit.distributions[used])
-    return np.asarray((weights * np.array(curves)).sum(axis=1))
 
 
 def left_out_words(moves: pd.DataFrame, errors: pd.Series) -> str:
