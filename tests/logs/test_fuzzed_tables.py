@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hatstats
 from hatstats.errors import DataError
 from hatstats.study.schema import OTHER_NAMES
+from tests.logs import writers
 from tests.logs.cases import cells, quiz, results, samples, truth
 
 FRAME = quiz()
@@ -29,13 +34,17 @@ POLES = (("1", "0"), ("True", "False"), ("yes", "no"), ("Y", "N"), ("ok", "wrong
          ("1", "-1"), ("C", "I"), ("100%", "0%"), ("1.0", "0.0"), ("right", "0"),
          ("a", "b"))  # fmt: skip
 ODD = ("", "timeout", "invalid", "0.5", "maybe")
+NUMBERS = ("n_trials", "n_total", "total", "n_items", "num_questions")
+#: Examples of each property; HATSTATS_EXAMPLES=500 looks longer.
+EXAMPLES = int(os.environ.get("HATSTATS_EXAMPLES", "20"))
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 #: What a note says that explains a difference: numbers of lost answers, or answers counted once.
 SAID = re.compile(r"could not be used|counted once|kept apart|not used|neither")
 
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[pd.DataFrame, str]:
-    """The quiz as somebody's table, and the separator of its cells."""
+    """The quiz as somebody's table of answers, and the separator of its cells."""
     frame = FRAME.copy()
     right, wrong = draw(st.sampled_from(POLES))
     frame["correct"] = frame["correct"].map({1: right, 0: wrong})
@@ -50,15 +59,49 @@ def written(draw: st.DrawFn) -> tuple[pd.DataFrame, str]:
         frame = pd.concat([frame, frame.iloc[: draw(st.integers(1, 40))]])
     if draw(st.booleans()):
         frame["latency"] = 1.5
+    return _arranged(draw, frame), draw(st.sampled_from(",;\t|"))
+
+
+def _arranged(draw: st.DrawFn, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows and columns in any order, columns under any of their names."""
     frame = frame.sample(frac=1, random_state=draw(st.integers(0, 9)))
     columns = {name: draw(st.sampled_from(names)) for name, names in NAMES.items()}
     order = draw(st.permutations(list(frame.columns)))
-    return frame[order].rename(columns=columns), draw(st.sampled_from(",;\t|"))
+    return frame[order].rename(columns=columns)
+
+
+@st.composite
+def summed(draw: st.DrawFn) -> pd.DataFrame:
+    """The quiz as counts, accuracies or one column for each language, by item or in total."""
+    key = ["model", "benchmark", "language", *draw(st.sampled_from(([], ["item"])))]
+    frame = FRAME.groupby(key, as_index=False)["correct"].agg(["sum", "count"])
+    layout = draw(st.sampled_from(("counts", "shares", "per cent", "wide")))
+    if layout == "counts":
+        names = {"sum": "n_correct", "count": draw(st.sampled_from(NUMBERS))}
+        return _arranged(draw, frame.rename(columns=names))
+    frame["accuracy"] = frame["sum"] / frame["count"] * (100 if layout == "per cent" else 1)
+    frame = frame.drop(columns="sum").rename(columns={"count": "n_trials"})
+    if layout == "wide":
+        rest = [name for name in frame if name not in ("language", "accuracy")]
+        spelled = {name: draw(st.sampled_from(SPELLINGS[name])) for name in SPELLINGS}
+        frame = frame.replace({"language": spelled})
+        frame = frame.pivot_table("accuracy", rest, "language").reset_index()
+        frame = frame.rename_axis(columns=None)
+    return _arranged(draw, frame)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    """A table in the format that the ending of its name says."""
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    elif path.suffix in (".json", ".jsonl"):
+        table.to_json(path, orient="records", lines=path.suffix == ".jsonl")
+    else:
+        table.to_csv(path, index=False, sep={".tsv": "\t", ".txt": ";"}.get(path.suffix, ","))
 
 
 @given(written())
-@settings(max_examples=40, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=CHECKS)
 def test_a_table_of_any_form_is_true_refused_or_explained(
     tmp_path: Path, form: tuple[pd.DataFrame, str]
 ) -> None:
@@ -84,6 +127,46 @@ def test_a_table_of_any_form_is_true_refused_or_explained(
         assert lost == 0 or (loss is not None and lost <= loss.missing <= lost + loss.asked - 60)
 
 
+@given(summed(), st.sampled_from(("csv", "tsv", "txt", "json", "jsonl", "parquet")))
+@settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=CHECKS)
+def test_counts_and_accuracies_of_any_layout_are_true(
+    tmp_path: Path, table: pd.DataFrame, ending: str
+) -> None:
+    path = tmp_path / f"quiz.{ending}"
+    _write(table, path)
+    found = sum_languages(cells(hatstats.convert_logs(path, strict=True).study))
+    assert found == {key: (pytest.approx(k), n) for key, (k, n) in truth(FRAME).items()}
+
+
+@given(
+    st.sampled_from(writers.ITEMWISE), st.integers(0, 99), st.integers(0, 30), st.booleans(),
+    st.booleans(),
+)  # fmt: skip
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=CHECKS)
+def test_logs_of_any_harness_with_gaps_are_true_or_explained(
+    tmp_path_factory: pytest.TempPathFactory, write: Callable[[pd.DataFrame, Path], None],
+    seed: int, gaps: int, broken: bool, copied: bool,
+) -> None:  # fmt: skip
+    """Answers in any order, some never asked, a line cut off, a file that stands there twice."""
+    folder = tmp_path_factory.mktemp("logs")
+    frame = writers.responses(seed).sample(frac=1, random_state=seed).iloc[gaps:]
+    write(frame, folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [path for path in files if path.suffix == ".jsonl"]
+    if broken and lines:
+        with lines[seed % len(lines)].open("a", encoding="utf-8") as file:
+            file.write('{"model": "acme/sm')
+    if copied and write.__name__ in ("inspect_eval", "inspect_json", "jsonl", "csv", "parquet"):
+        first = files[seed % len(files)]
+        shutil.copy(first, first.with_name(f"again-{first.name}"))
+    done = hatstats.convert_logs(folder)
+    counts = done.study.counts.groupby(["model", "language", "item"])[["n_correct", "n_trials"]]
+    found = {key: (float(k), float(n)) for key, (k, n) in counts.sum().iterrows()}
+    assert found == writers.expected(frame)
+    lost = done.left_out[~done.left_out["by_rule"]]
+    assert lost["rows"].sum() == (broken and bool(lines))
+
+
 def _short(language: str) -> str:
     return next(short for short, names in SPELLINGS.items() if language in names)
 
@@ -102,8 +185,7 @@ def sum_languages(found: dict[tuple[str, str], tuple[float, float]]) -> dict[
     st.lists(st.sampled_from(("0", "5")), min_size=4, max_size=4),
     st.lists(st.integers(0, 2), min_size=4, max_size=4),
 )
-@settings(max_examples=8, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@settings(max_examples=EXAMPLES // 5, deadline=None, suppress_health_check=CHECKS)
 def test_runs_in_any_order_of_dates_are_repeats_or_apart(
     tmp_path: Path, order: list[int], shots: list[str], seeds: list[int]
 ) -> None:
