@@ -24,6 +24,8 @@ SIZES = {"jsonl": 5_300_000, "parquet": 100_000_000}
 TRIALS, LANGUAGES, ITEMS = 10, 29, 658
 #: Bytes of address space for pandas, so that it dies before the machine does.
 PANDAS_LIMIT = 12 << 30
+#: Seconds of processor time, which others on the machine do not change, of the clock, and GB.
+Cost = tuple[float, float, float]
 KEYS = "model, benchmark, language, item"
 
 
@@ -107,8 +109,8 @@ def pandas(paths: Sequence[Path], target: Path) -> None:
 CONTENDERS = {"plain DuckDB": plain_duckdb, "ours": ours, "pandas": pandas}
 
 
-def run(name: str, paths: Sequence[Path], target: Path) -> tuple[float, float] | None:
-    """Seconds and peak memory (GB) of a contender in a process of its own; None if it died."""
+def run(name: str, paths: Sequence[Path], target: Path) -> Cost | None:
+    """Cost of a contender in a process of its own; None if it died."""
     call = [sys.executable, "-m", "bench.reduction", "--contender", name, "--target", str(target)]
     done = subprocess.run(
         [*call, *map(str, paths)], capture_output=True, text=True, check=False, timeout=3600
@@ -116,8 +118,8 @@ def run(name: str, paths: Sequence[Path], target: Path) -> tuple[float, float] |
     if done.returncode:
         print((done.stderr or "killed").strip().splitlines()[-1], file=sys.stderr)
         return None
-    seconds, memory = done.stdout.split()
-    return float(seconds), float(memory)
+    processor, seconds, memory = map(float, done.stdout.split())
+    return processor, seconds, memory
 
 
 def same(one: Path, other: Path) -> bool:
@@ -135,7 +137,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def main() -> None:
-    """Print seconds, peak memory and the ratio to plain DuckDB for both kinds of files."""
+    """Print what each costs, and the ratio to plain DuckDB, for both kinds of files."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows")
     parser.add_argument("--contender", choices=CONTENDERS)
@@ -151,10 +153,10 @@ def main() -> None:
 
         if given.contender == "pandas":
             resource.setrlimit(resource.RLIMIT_AS, (PANDAS_LIMIT, PANDAS_LIMIT))
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         CONTENDERS[given.contender](given.paths, given.target)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(time.perf_counter() - start, memory)
+        print(time.process_time() - before, time.perf_counter() - start, memory)
         return
     for kind, size in SIZES.items():
         rows = int(size * given.share)
@@ -175,20 +177,18 @@ def main() -> None:
             show(f"{rows:,} rows of {kind}: pandas", slow, base, equal)
 
 
-def _best(results: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+def _best(results: Sequence[Cost | None]) -> Cost | None:
     done = [result for result in results if result is not None]
     return min(done) if done else None
 
 
-def show(
-    label: str, result: tuple[float, float] | None, base: tuple[float, float] | None, equal: bool
-) -> None:
-    """Print one contender: seconds, peak memory, ratio to plain DuckDB, equality of the counts."""
+def show(label: str, result: Cost | None, base: Cost | None, equal: bool) -> None:
+    """Print one contender: its cost, processor time beside plain DuckDB's, equality of counts."""
     if result is None or base is None:
         print(f"{label:<46} did not survive", flush=True)
         return
     print(
-        f"{label:<46}{result[0]:7.1f} s {result[1]:6.2f} GB peak, "
+        f"{label:<46}{result[0]:7.1f} s of processor {result[1]:7.1f} s {result[2]:6.2f} GB, "
         f"{result[0] / base[0]:.2f} of plain DuckDB, counts {'equal' if equal else 'DIFFER'}",
         flush=True,
     )

@@ -34,9 +34,8 @@ _DATABASES = {"duckdb", "ibis", "pyarrow", "pyspark", "py4j"}
 class Counter:
     """Counts the rows of groups of files, and why some do not count.
 
-    `read` has the rows read of each file, as far as known; `notes` what scores were taken for;
-    `left_out` maps the files of a group to
-    each file of it and what is not counted.
+    `read` has the rows read of each file, as far as known; `notes` what columns and scores were
+    taken for; `left_out` maps the files of a group to each file of it and what is not counted.
     """
 
     def __init__(self, local: DuckDB, engine: Engine, found: Discovered, choices: Choices) -> None:
@@ -47,12 +46,15 @@ class Counter:
 
     def part(self, rows: Rows) -> Part:
         """Cells of one group of files; counted again trial by trial where some may repeat."""
-        rows = self._settled(rows)
-        columns = {field.column for field in rows.fields}
-        named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
-        part = self._part(rows, named, by_prompt=rows.documents)
-        if not rows.documents and not rows.facts and self._may_repeat(part.cells):
-            part = self._part(rows, True, by_prompt=True)
+        try:
+            rows = self._settled(rows)
+            columns = {field.column for field in rows.fields}
+            named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
+            part = self._part(rows, named, by_prompt=rows.documents)
+            if not rows.documents and not rows.facts and self._may_repeat(part.cells):
+                part = self._part(rows, True, by_prompt=True)
+        except Exception as reason:
+            raise _plain_error(reason, rows) from None
         return part
 
     def losses(self, pool: Pool) -> list[tuple[str, LeftOut]]:
@@ -67,14 +69,11 @@ class Counter:
     def _part(self, rows: Rows, named: bool, *, by_prompt: bool) -> Part:
         engine: Engine = self.local if rows.documents else self.engine
         marks = marks_of(self.choices, rows.repeats)
-        try:
-            known = marks.plain and marks.unread == "wrong"
-            part = self._counted(engine, rows, None if known else marks, named, by_prompt)
-            if part is None:
-                marks = self._marks(engine, rows, marks)
-                part = self._counted(engine, rows, marks, named, by_prompt, last=True)
-        except Exception as reason:
-            raise _plain_error(reason, rows) from None
+        known = marks.plain and marks.unread == "wrong"
+        part = self._counted(engine, rows, None if known else marks, named, by_prompt)
+        if part is None:
+            marks = self._marks(engine, rows, marks)
+            part = self._counted(engine, rows, marks, named, by_prompt, last=True)
         assert part is not None
         if marks.note:
             self.notes[f"Scores {marks.note}."] = None

@@ -76,7 +76,6 @@ class Pool:
         self._note_losses()
         self._drop_questions()
         self._drop_repeats()
-        self._drop_duplicates()
         self._note_runs()
         several = self.rows(
             "SELECT 1 FROM pooled WHERE n_kept > 0 AND NOT totals AND item <> '' GROUP BY model, "
@@ -288,51 +287,36 @@ class Pool:
                     "not used as a wording."
                 )
 
-    def _drop_duplicates(self) -> None:
-        """Count exact doubles of nameless trials once, where an item is asked once as a rule."""
-        cell = "benchmark, model, language, item"
-        self._run(
-            f"CREATE TEMP TABLE doubles AS SELECT *, mode(n) OVER (PARTITION BY benchmark, model, "
-            f"language) AS usual FROM (SELECT {cell}, min(file) AS first, sum(n_kept) AS n, "
-            "sum(n_correct) AS k FROM pooled WHERE NOT totals AND prompt = '' AND item <> '' AND "
-            "n_kept > 0 GROUP BY ALL HAVING sum(n_trials) = sum(n_kept))"
-        )
-        same = "usual = 1 AND n > 1 AND k IN (0, n)"
-        query = f"SELECT first, sum(n - 1)::BIGINT FROM doubles WHERE {same}"
-        self._leave_out(f"{query} GROUP BY first ORDER BY first", REPEATED)
-        match = " AND ".join(f"p.{name} = d.{name}" for name in cell.split(", "))
-        self._run(
-            "UPDATE pooled AS p SET n_correct = p.n_correct / d.n, n_trials = p.n_trials / d.n "
-            f"FROM doubles AS d WHERE {match} AND p.prompt = '' AND NOT p.totals AND {same}"
-        )
-
     def _drop_repeats(self) -> None:
-        """Count a trial once; where its repeats disagree, count none of them.
+        """Count a trial once; where repeats of one of a name disagree, count none of them.
 
-        A row of counts holds several trials of one name.
+        Nameless trials are repeats of one where an item is asked once as a rule, and those agree. A
+        row of counts holds several trials of one name.
         """
         cell = "model, benchmark, language, item, wording, prompt"
         self._run(
-            f"CREATE TEMP TABLE repeats AS SELECT {cell}, sum(n_correct) AS n_right, "
-            "sum(n_trials) AS trials, min(file) AS first, max(source_language) AS "
-            "source_language, max(named) AS named "
-            "FROM pooled WHERE NOT totals AND prompt <> '' AND item <> '' AND n_kept > 0 "
-            "GROUP BY ALL HAVING sum(n_kept) > 1 AND sum(n_trials) = sum(n_kept)"
+            "CREATE TEMP TABLE repeats AS SELECT * FROM (SELECT *, prompt = '' AS nameless, "
+            "mode(n) OVER (PARTITION BY benchmark, model, language, prompt = '') AS usual FROM "
+            f"(SELECT {cell}, sum(n_correct) AS k, sum(n_kept)::BIGINT AS n, min(file) AS first, "
+            "max(source_language) AS source_language, max(named) AS named FROM pooled "
+            "WHERE NOT totals AND item <> '' AND n_kept > 0 GROUP BY ALL "
+            "HAVING sum(n_trials) = sum(n_kept))) "
+            "WHERE n > 1 AND if(nameless, usual = 1 AND k IN (0, n), true)"
         )
         if not self.rows("SELECT 1 FROM repeats LIMIT 1"):
             return
         for condition, reason, extra in (
-            ("n_right NOT IN (0, trials)", CONTRADICTED, "trials"),
-            ("n_right IN (0, trials)", REPEATED, "trials - 1"),
+            ("k NOT IN (0, n)", CONTRADICTED, "n"),
+            ("k IN (0, n)", REPEATED, "n - 1"),
         ):
             query = f"SELECT first, sum({extra})::BIGINT FROM repeats WHERE {condition}"
             self._leave_out(f"{query} GROUP BY first ORDER BY first", reason)
         same = " AND ".join(f"p.{name} = r.{name}" for name in cell.split(", "))
-        self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE {same}")
+        self._run(f"DELETE FROM pooled AS p USING repeats AS r WHERE NOT p.totals AND {same}")
         self._run(
             f"INSERT INTO pooled BY NAME SELECT {cell}, named, source_language, first AS file, "
-            "n_right / trials AS n_correct, 1 AS n_trials, 1 AS n_kept, false AS totals "
-            "FROM repeats WHERE n_right IN (0, trials)"
+            "k / n AS n_correct, 1 AS n_trials, 1 AS n_kept, false AS totals "
+            "FROM repeats WHERE k IN (0, n)"
         )
 
     def _note_runs(self) -> None:

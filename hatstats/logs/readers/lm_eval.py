@@ -102,7 +102,8 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         score = pick_score(offered, choices)
         notes[metric_note(task.benchmark, score, offered)] = None
         fields, items_named = _fields(preview, task, offered.get(score, "metric?"), choices)
-        if graded > 1 or isinstance(value_at(preview.first, "filtered_resps.0"), str):
+        texts = graded > 1 or isinstance(value_at(preview.first, "filtered_resps.0"), str)
+        if texts and REGRADED not in preview.first:
             fields += (Field("answer", ("filtered_resps",)),)  # else tables of likelihoods
         used = {path for each in fields for path in each.paths}
         for column, path in choices.fields.items():

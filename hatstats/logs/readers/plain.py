@@ -206,7 +206,7 @@ def find_fields(
     unused = set() if "share" in have else {"n_correct", "n_trials"} - set(choices.fields)
     if {"n_correct", "n_trials"} <= have and "correct" not in choices.fields:
         unused = {"correct"}
-    if "correct" not in have - unused:
+    if "correct" not in have - unused or REGRADED in columns:
         unused |= {"answer"}
     found = [each for each in found if each.column not in unused]
     return tuple(found)
