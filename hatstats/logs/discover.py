@@ -59,6 +59,8 @@ _NAMES_MODEL = {PLAIN, EUROEVAL, EVERY_EVAL, EVERY_EVAL_ITEMS, INSPECT}
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d.:-]+|\d{8}_\d{6}")
 #: What a record graded anew says beside its score.
 _GRADED = {"filter": REGRADED, "metrics": [REGRADED]}
+#: Bytes up to which a document of no known format is looked into.
+_SMALL = 64 << 20
 _URL_KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 Progress = Callable[[str, float], None]
 
@@ -168,8 +170,11 @@ def _why_not(preview: Preview) -> str:
     if preview.kind == "zip":
         inside = ", ".join(Archive(preview.path).names[:3]) or "nothing"
         return f"it is an archive that no harness wrote, with {inside} in it: unpack it"
-    if preview.kind == "json":
-        document = dict(preview.first) or load_json(preview.path)
+    if preview.kind == "json" and preview.path.stat().st_size < _SMALL:
+        try:
+            document = load_json(preview.path)
+        except DataError:  # a broken file of whatever else lies beside logs
+            return "it is no whole JSON document"
         for name, value in document.items():
             if name and isinstance(value, list) and value and isinstance(value[0], dict):
                 return (

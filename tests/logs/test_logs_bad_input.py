@@ -17,7 +17,7 @@ import pytest
 import hatstats
 from hatstats.errors import DataError
 from tests.logs import writers
-from tests.logs.cases import quiz
+from tests.logs.cases import cells, quiz, truth
 
 FRAME = writers.responses()
 RECORDS = FRAME.to_dict("records")
@@ -379,3 +379,11 @@ def test_files_that_hide_a_table_say_where_it_is(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps({"results": quiz().to_dict("records")}))
         with pytest.raises(DataError, match=r"whose 'results' holds 360 records"):
             hatstats.convert_logs(tmp_path / name)
+
+
+def test_a_broken_document_beside_logs_is_left_out(tmp_path: Path) -> None:
+    quiz().to_csv(tmp_path / "quiz.csv", index=False)
+    (tmp_path / "notes.json").write_text('{"a": [1, 2')
+    done = hatstats.convert_logs(tmp_path)
+    assert cells(done.study) == truth(quiz())
+    assert done.left_out["reason"].tolist() == ["it is no whole JSON document"]
