@@ -13,6 +13,9 @@ from typer.testing import CliRunner, Result
 import hatstats
 from hatstats import cli
 from hatstats.errors import DataError
+from hatstats.logs.configuration import CONDITIONS
+from hatstats.study.frames.columns import is_sure_tag
+from hatstats.study.schema import OTHER_NAMES
 from tests.logs.cases import N_ITEMS, cells, quiz, truth
 
 
@@ -225,3 +228,12 @@ def test_columns_of_a_database_are_said_too(tmp_path: Path) -> None:
     done = hatstats.convert_logs(tmp_path / "quiz.duckdb")
     assert cells(done.study) == truth(frame)
     assert any("'id' as item" in note for note in done.notes)
+
+
+def test_no_name_of_a_column_is_a_language(tmp_path: Path) -> None:
+    """LLM is the tag of a language too, and a wide table has the model under that name."""
+    known = {name for role, names in OTHER_NAMES.items() for name in (role, *names[0], *names[1])}
+    assert [name for name in sorted(known | CONDITIONS) if is_sure_tag(name)] == []
+    table = quiz().pivot_table("correct", ["model", "item"], "language").reset_index()
+    table.rename(columns={"model": "LLM"}).to_csv(tmp_path / "quiz.csv", index=False)
+    assert cells(hatstats.convert_logs(tmp_path).study) == truth(quiz())

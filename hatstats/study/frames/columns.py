@@ -21,9 +21,9 @@ _MAY_DIFFER = frozenset({"model", "language", "benchmark"})
 MODEL_FACTS = ("family", "release_date", "params_total", "params_active")
 #: Tags of small languages that are words of tables of results far more often.
 _TABLE_WORDS = frozenset(
-    {"acc", "all", "avg", "bin", "dev", "doc", "err", "gap", "gold", "idx", "key", "log",
-     "map", "max", "min", "mix", "out", "raw", "ref", "row", "run", "set", "src", "std",
-     "sub", "sum", "tag", "tie", "top", "tok", "val", "var"}
+    {"acc", "all", "avg", "bin", "cot", "dev", "doc", "err", "gap", "gold", "hit", "idx", "key",
+     "llm", "log", "qid", "map", "max", "min", "mix", "out", "raw", "ref", "row", "run", "set",
+     "src", "std", "sub", "sum", "tag", "tie", "top", "tok", "val", "var"}
 )  # fmt: skip
 #: Tags of languages that are names of other columns just as often.
 _DOUBTFUL = frozenset({"id", "no", "is", "to", "or", "as", "in", "be", "am"})
