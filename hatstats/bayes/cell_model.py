@@ -29,6 +29,7 @@ _GROUP_DIMS: dict[str, tuple[str, ...]] = {
     "mean": ("benchmark",),
     "trend": ("term",),
     "undisclosed": ("undisclosed",),
+    "fact": ("fact",),
     "family": ("family",),
     "model": ("model",),
     "benchmark": ("model", "benchmark"),
@@ -97,6 +98,7 @@ class CellModel:
             "family": list(self.effects.families),
             "term": list(self.terms),
             "undisclosed": levels.get("transfer_undisclosed", []),
+            "fact": levels.get("transfer_fact", []),
             "measure": list(MEASURES),
         }
 

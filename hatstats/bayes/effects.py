@@ -7,7 +7,7 @@ vector of all effects. Rows come in units that share every effect:
 
     source row   (b, m):  mean_b + x_m' gamma + family + model + model x benchmark
     model row    (b, m):  mean_b + x_m' delta + family + model + model x benchmark
-    language row (b, l):  language + language x benchmark
+    language row (b, l):  z_l' zeta + language + language x benchmark
 
 and the transfer logit of a cell is the sum of its model row, its language row and a residual.
 """
@@ -159,6 +159,9 @@ def build_effects(
             add_indicators(f"{side}_benchmark", labels, (priors.benchmark, False))
     part = rows[rows["kind"] == "language"]
     add_indicators("transfer_language", part["name"], (priors.language, False))
+    if len(design.facts):
+        facts = design.facts.loc[part["name"]].to_numpy(dtype=float)
+        add("transfer_fact", list(design.facts.columns), facts, (priors.trend, True))
     if several and part["name"].duplicated().any():
         labels = part["name"] + BY + part["benchmark"]
         add_indicators("transfer_language_benchmark", labels, (priors.benchmark, False))

@@ -19,7 +19,7 @@ from hatstats.bayes.estimates import linearise, study_cells, with_method
 from hatstats.bayes.options import CellOptions, Priors, Sampling, own_random_state
 from hatstats.bayes.posterior import made_by
 from hatstats.bayes.result import KIND, SCHEMA, ClaimFits, HierarchicalFit, read_tree
-from hatstats.bayes.trend_design import TrendDesign, trend_design
+from hatstats.bayes.trend_design import TrendDesign, language_facts, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
 from hatstats.inference.arrays import Floats
 from hatstats.inference.random_numbers import RandomSource, seeded
@@ -40,12 +40,14 @@ class Request:
     formula: str | None
     priors: Priors
     cells: CellOptions
+    languages: str | None = None
 
 
-def fingerprint(study: Study) -> str:
-    """Hash of a study's tables."""
+def fingerprint(study: Study, languages: str | None = None) -> str:
+    """Hash of a study's tables; of that of languages where a fit has facts about them."""
     digest = sha256()
-    for table in (study.counts, study.models, study.benchmarks, study.items):
+    tables = [study.counts, study.models, study.benchmarks, study.items]
+    for table in (*tables, study.language_table) if languages else tables:
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -59,6 +61,11 @@ def prepare(
     present = {name for unit in units for name in unit.models}
     table = study.models[study.models["model"].isin(present).to_numpy()].reset_index(drop=True)
     design = trend_design(table, request.formula, trusted=trusted)
+    if request.languages is not None:
+        targets = list(dict.fromkeys(name for unit in units for name in unit.languages))
+        known = study.language_table
+        facts, scale = language_facts(known, targets, request.languages, trusted=trusted)
+        design = replace(design, facts=facts, fact_scale=scale)
     families = dict(zip(table["model"], table["family"], strict=True))
     effects = build_effects(units, families, design, request.priors)
     counts = [None if u.by_item else aggregate_counts(study, u.benchmark) for u in units]
@@ -164,6 +171,7 @@ def fit_hierarchical(
     study: Study,
     *,
     formula: str | None = None,
+    languages: str | None = None,
     priors: Priors | None = None,
     cells: CellOptions | None = None,
     sampling: Sampling | None = None,
@@ -183,6 +191,10 @@ def fit_hierarchical(
     formula : str, optional
         Covariates of the models, for both source ability and transfer, such as
         ``"log10(params_total) + release_year"``. Models of undisclosed size stay in.
+    languages : str, optional
+        Facts about the target languages that transfer depends on, columns of ``languages.csv``:
+        ``"log10(wikipedia_articles)"``. Languages are a sample: what facts do not explain is the
+        effect of the language. The posterior twin of `fit_language_trend`, in logits.
     priors : Priors, optional
     cells : CellOptions, optional
         How the cells are estimated.
@@ -220,7 +232,7 @@ def fit_hierarchical(
     (4, 4)
     """
     study = as_study(study, "fit_hierarchical")
-    request = Request(formula, priors or Priors(), cells or CellOptions())
+    request = Request(formula, priors or Priors(), cells or CellOptions(), languages)
     how = sampling or Sampling()
     generator, given_seed = seeded(rng)
     seed, prior_seed = generator.integers(2**31, size=2).tolist()
@@ -234,7 +246,7 @@ def fit_hierarchical(
     posterior["log_prior"] = log_prior(fit.model, posterior)
     facts = asdict(request) | {
         "study": study.name,
-        "fingerprint": fingerprint(study),
+        "fingerprint": fingerprint(study, languages),
         "seconds": round(seconds, 3),
         "seed": given_seed,
     }
@@ -284,11 +296,11 @@ def read_hierarchical(path: str | Path, study: Study, *, trusted: bool = False) 
         facts = made_by(tree)
         of_study, name = facts["fingerprint"], facts["study"]
         cells, priors = CellOptions(**facts["cells"]), Priors(**facts["priors"])
-        request = Request(facts["formula"], priors, cells)
+        request = Request(facts["formula"], priors, cells, facts.get("languages"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = f"what the saved fit says of itself cannot be read ({type(error).__name__})"
         raise DataError(reason, file=Path(path).name, hint="fit again and save anew.") from error
-    if of_study != fingerprint(study):
+    if of_study != fingerprint(study, request.languages):
         raise DataError(
             f"the saved fit is of another study ({name!r}), or of other data of it",
             file=Path(path).name,

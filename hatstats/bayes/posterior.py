@@ -136,6 +136,10 @@ class Posterior(LabelledDraws):
         for side, values in self.trend_draws().items():
             terms += [f"{side}: {term}" for term in self.design.terms]
             columns += list(np.moveaxis(values, -1, 0))
+        if len(self.design.facts):
+            terms += [f"transfer over languages: {name}" for name in self.design.facts.columns]
+            slopes = self.draws("transfer_fact") / self.design.fact_scale
+            columns += list(np.moveaxis(slopes, -1, 0))
         if "line" in self.idata["posterior"]:
             lines = self.draws("line")
             for b, name in enumerate(self.cell_model.benchmarks):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ class TrendDesign:
     offset_names: tuple[str, ...]
     frame: pd.DataFrame  # table of the models, with `release_year`
     spec: Any = None
+    # (L, k) facts about target languages by tag, standardised in the same way, and their scales
+    facts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fact_scale: Floats = field(default_factory=lambda: np.zeros(0))
 
     def index(self, term: str) -> int:
         """Position of a term.
@@ -127,3 +131,30 @@ def trend_design(
         frame,
         table.model_spec,
     )
+
+
+def language_facts(
+    table: pd.DataFrame, languages: Sequence[str], formula: str, *, trusted: bool = False
+) -> tuple[pd.DataFrame, Floats]:
+    """Standardised facts about L languages, (L, k) by tag, and their standard deviations (k,).
+
+    `table`: the study's table of languages; NotIdentifiedError with too few languages, DataError
+    for a fact that is not known of all.
+    """
+    frame = table[table["language"].isin(languages)].reset_index(drop=True)
+    parsed = parse_formula(formula, frame, trusted=trusted)
+    needed = required_columns(parsed, frame, formula)
+    known = frame[~(frame[needed].isna() | (frame[needed] == "")).any(axis=1)]
+    if unknown := [name for name in languages if name not in set(known["language"])]:
+        raise DataError(
+            f"a fact about languages is missing for {', '.join(unknown[:5])}",
+            file="languages.csv",
+            column=", ".join(needed),
+            hint="give its value, or leave those languages out (study.select).",
+        )
+    matrix = evaluate_formula(parsed, frame, formula)
+    terms = identified_terms(matrix, np.arange(len(frame)), needed, formula, "languages")
+    raw = np.asarray(matrix[terms], dtype=float)
+    scale = raw.std(axis=0)
+    names = pd.Index(frame["language"].astype("str"))
+    return pd.DataFrame((raw - raw.mean(axis=0)) / scale, index=names, columns=terms), scale

@@ -286,7 +286,7 @@ def evaluate_formula(
 
 
 def identified_terms(
-    table: pd.DataFrame, rows: Ints, needed: Sequence[str], formula: str
+    table: pd.DataFrame, rows: Ints, needed: Sequence[str], formula: str, units: str = "models"
 ) -> list[str]:
     """Terms of a model matrix, without the constant, if its rows identify their trends.
 
@@ -299,7 +299,7 @@ def identified_terms(
     matrix = np.asarray(table[terms], dtype=float)
     if len(rows) < len(terms) + 2:
         raise NotIdentifiedError(
-            f"{len(rows)} models have {', '.join(needed)}, too few for "
+            f"{len(rows)} {units} have {', '.join(needed)}, too few for "
             f"{len(terms) + 1} coefficients and their scatter"
         )
     for name, column in zip(terms, matrix.T, strict=True):
