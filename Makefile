@@ -18,7 +18,7 @@ report: setup ## the main job on real data: results/euroeval/report.html
 analyses: setup ## every script of analyses/, to results/analyses, with the time of each
 	@set -e; for name in $$(sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' analyses/README.md); do \
 		echo "== $$name"; \
-		time -p $(PYTHON) -m analyses.$$name --out results/analyses/$$name; \
+		$(PYTHON) -m analyses.$$name --out results/analyses/$$name; \
 	done
 
 paper: report ## an example of a paper that takes its numbers from the main job (needs pdflatex and bibtex)

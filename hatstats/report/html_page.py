@@ -75,14 +75,16 @@ def inline_svg(
 
     `prefix` is put before every id, so that several figures can share a page; `alt` is the
     description for screen readers. The element scales with its container. Known colours become
-    CSS variables with the colour itself as fallback; coordinates of paths are cut to two decimals.
+    CSS variables with the colour itself as fallback; coordinates are cut to two decimals.
     `tips` are those of `Drawn`.
     """
     body = with_tips(svg[svg.index("<svg") :], tips or {})
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"\s*\n\s*(?=<)", "", body)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
-    # Coordinates of paths are cut; scales in transforms must keep their digits.
-    body = re.sub(r' d="[^"]+"', lambda path: re.sub(r"(\d+\.\d{2})\d+", r"\1", path[0]), body)
+    # Coordinates are cut; scales in transforms must keep their digits.
+    places = r' (?:d|x|y)="[^"]+"|translate\([^)]+\)'
+    body = re.sub(places, lambda place: re.sub(r"(\d+\.\d{2})\d+", r"\1", place[0]), body)
     for colour, name in COLOURS.items():
         body = body.replace(colour, f"var(--{name}, {colour})")
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)
