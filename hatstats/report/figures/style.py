@@ -262,6 +262,10 @@ def save(drawn: Axes | list[Axes] | Figure, stem: str | Path) -> dict[str, Path]
         raise ValueError("these axes were taken out of their figure")
     stem = Path(stem)
     paths = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS}
+    engine = figure.get_layout_engine()
     for kind, path in paths.items():
         path.write_bytes(figure_bytes(figure, kind))
+        # All files have the layout of the first, found once.
+        figure.set_layout_engine("none")
+    figure.set_layout_engine(engine)
     return paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def _fit(study: Study, spec: Specification) -> TransferProfile:
-    """The transfer profile under a specification."""
+def _fit(used: Study, spec: Specification) -> TransferProfile:
+    """The transfer profile under a specification; whether of flagged cells too is settled."""
     from hatstats.estimators.latent.fit import LatentOptions
 
-    used = study if spec.flagged else study.without_flagged()
     kind, _, name = spec.without.partition(":")
     if kind == "language":
         used = used.select(exclude=name)
@@ -207,6 +206,7 @@ def specification_table(
     # By the choices that bear on them: values, or why there is none, and what was warned.
     profiles: dict[Specification, tuple[TransferProfile | str, str]] = {}
     made: dict[Specification, tuple[Scores | str, str]] = {}
+    unflagged = cache(study.without_flagged)
     tables: list[pd.DataFrame] = []
     for done, (name, spec) in enumerate(specifications.items()):
         if progress is not None:
@@ -215,7 +215,8 @@ def specification_table(
         warned = reason = ""
         if verdicts is None:
             key = spec.for_profile()
-            found, warned = _once(profiles, key, partial(_fit, study, key))
+            used = study if spec.flagged else unflagged()
+            found, warned = _once(profiles, key, partial(_fit, used, key))
             scores: Scores | str = found if isinstance(found, str) else ""
             if not isinstance(found, str):
                 key = spec.for_scores()
