@@ -99,7 +99,8 @@ def check_formula(formula: str, frame: pd.DataFrame) -> None:
             if not part.replace(".", "", 1).isdecimal():
                 raise _refused(formula, part)
         else:
-            width = _width_of_name(part, frame)
+            # One column, or one for each label.
+            width = int(frame[part].nunique()) if _is_text(part, frame) else 1
             if token.kind is Token.Kind.PYTHON:
                 if formula[token.source_start or 0] == "{":
                     raise _refused(formula, "{")
@@ -191,11 +192,6 @@ def _check_degrees(args: Sequence[ast.expr], keywords: list[ast.keyword], formul
 def _is_text(name: str, frame: pd.DataFrame) -> bool:
     """Whether a name is a column that holds no numbers."""
     return name in frame and not pd.api.types.is_numeric_dtype(frame[name])
-
-
-def _width_of_name(name: str, frame: pd.DataFrame) -> int:
-    """Most columns that a covariate makes: one, or one for each label."""
-    return int(frame[name].nunique()) if _is_text(name, frame) else 1
 
 
 def _width_of_call(tree: ast.Call, frame: pd.DataFrame) -> int:

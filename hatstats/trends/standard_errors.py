@@ -62,12 +62,8 @@ class SampledItems:
 
     def df(self, L: ArrayLike) -> Floats:
         """Degrees of freedom of contrasts, shape (q,)."""
-        rows = np.atleast_2d(np.asarray(L, dtype=float))
-        return (
-            np.full(len(rows), np.inf)
-            if self.freedom is None
-            else self.freedom(rows @ self.loadings)
-        )
+        rows = np.atleast_2d(np.asarray(L, dtype=float)) @ self.loadings
+        return np.full(len(rows), np.inf) if self.freedom is None else self.freedom(rows)
 
 
 def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats] | None = None) -> SampledItems:
