@@ -127,11 +127,6 @@ class Contrast(LabelledEstimates):
         return np.array([self.estimate])
 
     @property
-    def std_errors(self) -> Floats:
-        """The standard error as an array, shape (1,)."""
-        return np.array([self.std_error])
-
-    @property
     def covariance(self) -> Floats:
         """The variance as an array, shape (1, 1)."""
         return np.array([[self.std_error**2]])
