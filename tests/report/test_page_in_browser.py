@@ -64,11 +64,12 @@ setTimeout(() => {
 """
 
 
-def in_browser(page: str, folder: Path) -> tuple[str, str]:
+def in_browser(page: str, folder: Path, width: int = 1000) -> tuple[str, str]:
     """What the page has become once it is loaded, and what the browser said."""
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
     command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += [f"--window-size={width},900"]
     command += ["--enable-logging=stderr", "--virtual-time-budget=3000"]
     command += [f"--user-data-dir={folder / 'profile'}", path.as_uri()]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -120,13 +121,16 @@ def test_tables_sort_filter_and_are_copied_and_links_open_sections(tmp_path: Pat
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
+@pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: npm install --no-save axe-core")
-def test_the_page_has_no_serious_fault_for_those_who_cannot_see_it(tmp_path: Path) -> None:
+def test_the_page_has_no_serious_fault_for_those_who_cannot_see_it(
+    tmp_path: Path, width: int
+) -> None:
     page = re.sub(r"<meta http-equiv=[^>]*>", "", page_of(results(12)))
     run = "axe.run().then((found) => { document.title = JSON.stringify(found.violations.map("
     run += "(one) => [one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 90))])); });"
     scripts = f"<script>{AXE.read_text('utf-8')}</script><script>{run}</script></body>"
-    dom, _ = in_browser(page.replace("</body>", scripts), tmp_path)
+    dom, _ = in_browser(page.replace("</body>", scripts), tmp_path, width)
     title = re.search(r"<title>(.*?)</title>", dom)
     assert title is not None
     faults = json.loads(html.unescape(title[1]))
