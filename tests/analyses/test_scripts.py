@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -86,3 +88,22 @@ def test_script_writes_what_its_row_names(
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) > 5
     assert max(len(line) for line in printed) <= 80
+
+
+def test_what_lme4_estimated_says_where_it_comes_from() -> None:
+    content = json.loads((ROOT / "analyses/rival_glmm.json").read_text(encoding="utf-8"))
+    assert (ROOT / content["generator"]).is_file()
+    assert {"lme4"} <= set(content["packages"])
+    assert content["r_version"].startswith("R version")
+    assert content["date"]
+    for fit in content["fits"].values():
+        assert min(row["std_error"] for row in fit["terms"]) > 0
+    cells = importlib.import_module("analyses.rival_glmm").cells_of
+    study = hs.read_study(ROOT / "data/gsm_symbolic").without_flagged()
+    asked = study.counts.loc[study.is_source, "model"].unique()
+    used = study.select(models=list(asked))
+    rows = cells(replace(used, models=used.models.assign(reasoning=0.0)))
+    gap, target = (content["fits"][name] for name in ("gap", "target"))
+    assert gap["cells"] == len(rows)
+    assert target["cells"] == rows["target"].sum()
+    assert gap["models"] == target["models"] == rows["model"].nunique()
