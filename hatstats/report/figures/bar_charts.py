@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from hatstats.report.figures import layout, style
 from hatstats.report.results.plotted import Change, change_rows
-from hatstats.report.tables.rounding import percent_text, words
+from hatstats.report.tables.rounding import english_name, percent_text, words
 
 #: Beyond this a measure moves more with ability than with transfer; longer bars are cut.
 _MOST = 1.2
@@ -175,7 +175,9 @@ def functioning(classes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     several = classes["benchmark"].nunique() > 1
     groups = list(classes.groupby(["benchmark", "language"], sort=False))
-    names = [f"{name[0]}, {name[1]}" if several else str(name[1]) for name, _ in groups]
+    spoken = [english_name(str(name[1])) for name, _ in groups]
+    names = [f"{key[0]}, {name}" if several else name
+             for (key, _), name in zip(groups, spoken, strict=True)]  # fmt: skip
     label = "Items, by class of differential functioning"
     sheet = _named_bars(ax, names, 0.2, (0.0, 0.25, 0.5, 0.75, 1.0), label)
     (axes,) = sheet.axes

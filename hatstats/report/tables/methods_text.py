@@ -139,7 +139,8 @@ def _methods(results: Results) -> Iterator[str]:
     spoken = sorted({rounding.english_name(str(tag)) for tag in results.points["language"]})
     named = f" ({', '.join(spoken)})" if len(spoken) <= _MOST_NAMED else ""
     families = f" of {_count(facts['families'], 'family')}" if facts.get("families") else ""
-    source = f", source language {facts['source_language']}" if facts.get("source_language") else ""
+    tags = [tag for tag in str(facts.get("source_language") or "").split(", ") if tag]
+    source = f", source language {', '.join(map(rounding.english_name, tags))}" if tags else ""
     yield (
         f"Data: {info.get('title') or info['name']}{' [@data]' if info.get('citation') else ''}, "
         f"{_count(facts['models'], 'model')}{families}, "
@@ -150,6 +151,7 @@ def _methods(results: Results) -> Iterator[str]:
         kept = "used" if facts.get("flagged_cells_used") == "yes" else "left out"
         yield f"{flagged} of {_count(facts['cells'], 'cell')}, flagged as suspicious, {kept}."
     reason = str(facts.get("reason") or "").partition(": ")[2].rstrip(".")
+    reason = "" if reason in estimand else reason
     yield (
         f"Profiles were estimated by method {facts['method']}{f' ({reason})' if reason else ''}, "
         f"with reference distribution {facts['reference']}; intervals are of {level} and for "
