@@ -234,7 +234,7 @@ def test_a_flagged_source_cell_hides_no_point(analysis: Results) -> None:
     assert sorted(set(hollow["model"])) == ["m_1", "m_8"]
     assert set(hollow.loc[hollow["source_flagged"].astype(bool), "model"]) == {"m_1"}
     words = plot.caption(plot.scatter(shown.points, curve=shown.curve))
-    assert "Hollow: flagged and left out of the fit: m_8 (fi)." in words
+    assert "Hollow: flagged and left out of the fit: m_8 (Finnish)." in words
     assert "Hollow: left out because the source cell is flagged: m_1." in words
     assert "m_1" in set(shown.left_out.loc[shown.left_out["analysis"] == "scores", "model"])
 
