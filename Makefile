@@ -12,8 +12,8 @@ help: ## what can be made
 setup: ## make .venv ready (the other targets do it too)
 	@sh .ci/setup
 
-report: setup ## the main job on real data: results/euroeval/report.html
-	.venv/bin/hatstats report data/euroeval --out results/euroeval
+report: setup ## the main job on real data: results/gsm_symbolic/report.html
+	.venv/bin/hatstats report data/gsm_symbolic --quick --out results/gsm_symbolic
 
 analyses: setup ## every script of analyses/, to results/analyses, with the time of each
 	@set -e; for name in $$(sed -n 's/^| `\([a-z_]*\)` |.*/\1/p' analyses/README.md); do \
@@ -21,7 +21,8 @@ analyses: setup ## every script of analyses/, to results/analyses, with the time
 		$(PYTHON) -m analyses.$$name --out results/analyses/$$name; \
 	done
 
-paper: report ## an example of a paper that takes its numbers from the main job (needs pdflatex and bibtex)
+paper: setup ## an example of a paper that takes its numbers from the main job (needs pdflatex and bibtex)
+	.venv/bin/hatstats report data/euroeval --out results/euroeval
 	cd paper && for step in pdflatex bibtex pdflatex pdflatex; do \
 		case $$step in bibtex) bibtex paper;; *) pdflatex -interaction=nonstopmode -halt-on-error paper;; esac \
 		|| exit 1; \

@@ -82,6 +82,7 @@ def inline_svg(
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"\s*\n\s*(?=<)", "", body)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", body)
+    body = re.sub(r' d="[^"]+"', lambda path: re.sub(r"\s*([MLQCz])\s*", r"\1", path[0]), body)
     # Coordinates are cut; scales in transforms must keep their digits.
     places = r' (?:d|x|y)="[^"]+"|translate\([^)]+\)'
     body = re.sub(places, lambda place: re.sub(r"(\d+\.\d{2})\d+", r"\1", place[0]), body)

@@ -23,7 +23,7 @@ from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_
 from hatstats.diagnostics.item_misfit import item_report
 from hatstats.diagnostics.left_out_models import leave_out_models, left_out_words
 from hatstats.diagnostics.thinning import Thinning, thin_trials
-from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.transfer_profile import TransferProfile
@@ -62,7 +62,8 @@ def run_item_checks(
     """Run every check that an item-level profile allows."""
     # What a check warns of belongs beside its numbers, not before them on the terminal.
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DegenerateDataWarning)
+        for kind in (DegenerateDataWarning, ConvergenceWarning):
+            warnings.simplefilter("always", kind)
         made = _checked(profile, reference, conf_level)
     messages = dict.fromkeys(str(warning.message) for warning in caught)
     said = [f"{text[0].upper()}{text[1:]}." for text in messages]
