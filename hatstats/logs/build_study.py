@@ -171,9 +171,12 @@ def _trial_notes(counts: pd.DataFrame) -> list[str]:
         if len(sizes) == 1:
             notes.append(f"{benchmark}: {usual} trial{'s' if usual > 1 else ''} of every item.")
         else:
-            fewer = int(sizes[sizes.index < usual].sum())
+            odd = cells[cells["n_trials"].astype(int) != usual]
+            where = list(dict.fromkeys(odd["model"] + " in " + odd["language"]))
+            more = f" and {len(where) - 3} more" if len(where) > 3 else ""
             notes.append(
-                f"{benchmark}: {sizes.index.min()} to {sizes.index.max()} trials of an item; "
-                f"{fewer} of {len(cells)} cells have fewer than the usual {usual}."
+                f"{benchmark}: {sizes.index.min()} to {sizes.index.max()} trials of an item, "
+                f"usually {usual}: {len(odd)} of {len(cells)} cells have another number "
+                f"({', '.join(where[:3])}{more})."
             )
     return notes

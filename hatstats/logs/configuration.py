@@ -43,6 +43,9 @@ CONDITIONS = frozenset(
      "prompt_language", "strategy", "method", "variant", "version", "dataset_version",
      "experiment", "setup", "chat_template", "metric", "metric_name", "scorer", "judge", "split"}
 )  # fmt: skip
+#: Ends of names that make a column a setting, whatever stands before: ``decoding_temperature``.
+_ENDS = ("_temperature", "_revision", "_checkpoint", "_shots", "_fewshot", "_quantization",
+         "_dtype", "_precision")  # fmt: skip
 Run = tuple[str, str, str, str, int]
 
 
@@ -52,6 +55,11 @@ class Kept:
 
     name: str
     wording: str = ""
+
+
+def is_condition(name: str) -> bool:
+    """Whether a column of a plain table, by its plain name, is a setting of a run."""
+    return name in CONDITIONS or name.endswith(_ENDS)
 
 
 def settings_text(*parts: object) -> str:

@@ -159,9 +159,9 @@ class Pool:
                 f"language = if(language = '', {quoted(task.language)}, language) "
                 f"WHERE task = {quoted(str(name))}"
             )
-        nameless = "benchmark = '' AND n_kept > 0"
-        if self.rows(f"SELECT 1 FROM pooled WHERE {nameless} LIMIT 1"):
-            self._run(f"UPDATE pooled SET benchmark = 'benchmark' WHERE {nameless}")
+        if self.rows("SELECT 1 FROM pooled WHERE benchmark = '' AND n_kept > 0 LIMIT 1"):
+            # Rows without a usable answer too: they are losses of the same benchmark.
+            self._run("UPDATE pooled SET benchmark = 'benchmark' WHERE benchmark = ''")
             self.notes.append(
                 "Benchmark not named: called 'benchmark' (settings={'benchmark': 'NAME'})."
             )

@@ -57,7 +57,9 @@ OTHER_NAMES = {
         "item_id question_id sample_id doc_id instance_id example_id problem_id qid q_id id",
         "idx index uid question instance",
     ),
-    "prompt": _names("prompt_id prompt_name template template_id wording train_trial_index"),
+    "prompt": _names(
+        "prompt_id prompt_name prompt_template template template_id wording train_trial_index"
+    ),
     "correct": _names("is_correct iscorrect correctness", "passed pass hit hits right result"),
     "n_correct": _names(
         "num_correct correct_count n_right num_right correct_answers successes hits", "k"
@@ -70,8 +72,8 @@ OTHER_NAMES = {
         "acc score exact_match em quasi_exact_match extractive_match pass@1", "value mean_score"
     ),
     "repeat": _names(
-        "run run_id epoch seed trial trial_id replicate repetition rep attempt iteration "
-        "sample_index sample_idx",
+        "run run_id run_number epoch seed random_seed sampling_seed trial trial_id trial_number "
+        "replicate repetition rep attempt iteration sample_index sample_idx",
         "sample generation k",
     ),
     "cluster": _names("cluster_id"),

@@ -123,6 +123,14 @@ def test_runs_without_settings_say_so(tmp_path: Path) -> None:
     assert any("whose settings are not in the logs" in note for note in done.notes)
 
 
+def test_a_model_called_after_a_folder_is_said(tmp_path: Path) -> None:
+    for language in LANGUAGES:
+        samples(tmp_path / "out" / f"samples_xnli_{language}_{DAYS[0]}.jsonl", answers(30))
+    done = hatstats.convert_logs(tmp_path)
+    assert done.study.model_names == ["out"]
+    assert any("'out' is the name of their folder" in note for note in done.notes)
+
+
 def test_prompts_that_differ_are_wordings_where_nothing_else_is_known(tmp_path: Path) -> None:
     for number, day in enumerate(DAYS[:2]):
         for language in LANGUAGES:
@@ -223,7 +231,9 @@ def test_settings_of_inspect_and_helm_keep_runs_apart(tmp_path: Path) -> None:
     assert names == [f"acme/small-1b (num_fewshot={number})" for number in (0, 5)]
 
 
-@pytest.mark.parametrize("column", ["revision", "n_shot", "Temperature", "metric"])
+@pytest.mark.parametrize(
+    "column", ["revision", "n_shot", "Temperature", "metric", "decoding_temperature"]
+)
 def test_columns_that_are_settings_keep_rows_apart(column: str, tmp_path: Path) -> None:
     one, two = quiz(1), quiz(2)
     pd.concat([one.assign(**{column: "0"}), two.assign(**{column: "1"})]).to_csv(

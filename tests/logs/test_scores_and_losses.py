@@ -223,6 +223,15 @@ def test_losses_are_counted_and_reach_study_and_check(unusable: str, tmp_path: P
     assert "not missing at random" in " ".join(shown.stdout.split())
 
 
+def test_losses_of_a_table_that_names_no_benchmark_are_counted(tmp_path: Path) -> None:
+    lossy(tmp_path).drop(columns="benchmark").to_csv(tmp_path / "quiz.csv", index=False)
+    losses = hatstats.convert_logs(tmp_path / "quiz.csv").study.info.losses
+    said = {(loss.benchmark, loss.model, loss.language): (loss.missing, loss.wrong)
+            for loss in losses}  # fmt: skip
+    assert said == {("benchmark", "A", "yo"): (20, 0), ("benchmark", "A", "de"): (0, 10),
+                    ("benchmark", "B", "de"): (10, 0)}  # fmt: skip
+
+
 def test_a_language_that_was_not_run_is_missing_and_not_wrong(tmp_path: Path) -> None:
     frame = quiz().astype({"correct": "str"})
     frame.loc[frame["language"] == "yo", "correct"] = ""

@@ -237,3 +237,46 @@ def test_no_name_of_a_column_is_a_language(tmp_path: Path) -> None:
     table = quiz().pivot_table("correct", ["model", "item"], "language").reset_index()
     table.rename(columns={"model": "LLM"}).to_csv(tmp_path / "quiz.csv", index=False)
     assert cells(hatstats.convert_logs(tmp_path).study) == truth(quiz())
+
+
+def test_columns_without_a_name_or_with_one_twice_are_unused(tmp_path: Path) -> None:
+    path = tmp_path / "quiz.csv"
+    quiz().assign(Correct=7).to_csv(path)  # with the index of the frame, as by default
+    done = hatstats.convert_logs(path)
+    assert cells(done.study) == truth(quiz())
+    assert any("Not used: 'column 1', 'Correct 7'." in note for note in done.notes)
+
+
+@pytest.mark.parametrize("name", ["random_seed", "trial_number", "run_number"])
+def test_numbers_of_runs_are_trials(name: str, tmp_path: Path) -> None:
+    repeated().rename(columns={"run": name}).to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    assert cells(done.study) == truth(repeated())
+    assert any(f"'{name}' as trial" in note for note in done.notes)
+
+
+def test_templates_are_wordings(tmp_path: Path) -> None:
+    table = repeated().rename(columns={"run": "prompt_template"})
+    table.to_csv(tmp_path / "quiz.csv", index=False)
+    study = hatstats.convert_logs(tmp_path).study
+    assert cells(study) == truth(repeated())
+    assert set(study.counts["prompt"]) == {"0", "1", "2"}
+
+
+def test_cells_with_another_number_of_trials_are_named(tmp_path: Path) -> None:
+    frame = quiz()
+    again = frame[:40].assign(correct=1 - frame["correct"][:40])
+    pd.concat([frame, again]).to_csv(tmp_path / "quiz.csv", index=False)
+    assert (
+        "quiz: 1 to 2 trials of an item, usually 1: 40 of 360 cells have another number (A in en)."
+    ) in hatstats.convert_logs(tmp_path).notes
+
+
+@pytest.mark.parametrize("column", ["model", "language"])
+def test_a_setting_never_replaces_a_column_of_models_or_languages(
+    column: str, tmp_path: Path
+) -> None:
+    quiz().to_csv(tmp_path / "quiz.csv", index=False)
+    with pytest.raises(DataError, match=f"has a column '{column}'.*fields=") as error:
+        hatstats.convert_logs(tmp_path, settings={column: "en"})
+    assert "quiz.csv" in str(error.value)

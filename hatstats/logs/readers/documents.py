@@ -170,7 +170,13 @@ def _text_kind(name: str, lines: list[str], delimiter: str) -> tuple[str, dict[s
             header = next(csv.reader([first], delimiter=delimiter), [])
         except csv.Error:  # a cell beyond every limit
             return "", {}
-        return "csv", {column.strip(): "" for column in header}
+        # A frame written with its index has a column without a name; one name may stand twice.
+        names, seen = [column.strip() for column in header], {""}
+        for place, name in enumerate(names):
+            if name.casefold() in seen:
+                names[place] = f"{name or 'column'} {place + 1}"
+            seen.add(names[place].casefold())
+        return "csv", dict.fromkeys(names, "")
     return "", {}
 
 

@@ -126,8 +126,13 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
                     f"{name}: {double.name} and {preview.named.name} have the same bytes, though "
                     f"their runs record another {differ}: counted once, as the latter."
                 ] = None
+        model = model or _model(record) or _model_of_folder(folder, folders[folder])
+        if model == folder.name:  # lm-eval calls folders ORG__MODEL
+            notes[
+                f"No results beside samples say their model: {model!r} is the name of their folder."
+            ] = None
         groups[fields, graded][str(preview.path)] = {
-            "model": model or _model(record) or _model_of_folder(folder, folders[folder]),
+            "model": model,
             "benchmark": task.benchmark,
             "language": task.language,
             "wording": task.prompt,

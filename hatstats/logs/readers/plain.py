@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from hatstats.errors import DataError
-from hatstats.logs.configuration import CONDITIONS
+from hatstats.logs.configuration import is_condition
 from hatstats.logs.readers.reader import WIDE_LANGUAGE, WIDE_VALUE, Kind, Preview, Reader, Rows
 from hatstats.logs.readers.schema import REGRADED, Choices, Field, Layout
 from hatstats.study.frames.columns import is_sure_tag, plain_name
@@ -168,6 +168,15 @@ def find_fields(
     named = {plain_name(name): name for name in sorted(columns)} | {name: name for name in columns}
     for column, aliases in ALIASES.items():
         if column in choices.settings and column != "n_trials":  # recorded numbers come first
+            if column in ("model", "language") and column in named:
+                raise DataError(
+                    f"the table has a column {column!r}, which one value would replace.",
+                    file=file,
+                    column=column,
+                    value=choices.settings[column],
+                    hint=f"leave that setting out; where another column is meant, "
+                    f"fields={{{column!r}: 'COLUMN'}}.",
+                )
             continue
         if (mapped := choices.fields.get(column)) is not None:
             if mapped not in columns and mapped.split(".")[0] not in columns:
@@ -183,7 +192,9 @@ def find_fields(
             found.append(Field(column, (name,)))
     found = _trials(found, named, choices)
     taken = {path for each in found for path in each.paths}
-    settings = [name for name in sorted(columns) if plain_name(name) in CONDITIONS - taken]
+    settings = [
+        name for name in sorted(columns) if is_condition(plain_name(name)) and name not in taken
+    ]
     if settings and "config" not in choices.settings:
         found.append(Field("config", tuple(settings), joined=True))
     said = {name.partition("@")[0] for name in choices.settings}
@@ -191,7 +202,8 @@ def find_fields(
     scored = "correct" in have or {"n_correct", "n_trials"} <= have
     missing = [name for name in _NEEDED if name not in have] + ([] if scored else ["correct"])
     if missing:
-        names = ", ".join(repr(name) for name in sorted(columns)[:20]) or "none"
+        listed = sorted({*columns, *wide} - {WIDE_LANGUAGE, WIDE_VALUE})
+        names = ", ".join(map(repr, listed[:20])) or "none"
         constant = f", or what it is, as in settings={{{missing[0]!r}: 'VALUE'}}"
         raise DataError(
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",
