@@ -198,13 +198,10 @@ def _penalised(likelihood: JointLikelihood, centre: Floats, theta: Floats) -> _P
     each, scores, information = likelihood.scores_and_information(theta)
     distance = theta - centre
     log_likelihood = float(weight @ each)
-    # The products of scores estimate the information (Berndt, Hall, Hall and Hausman 1974); the
-    # unit matrix limits steps in directions on which the data say little.
     return _Penalised(
         value=log_likelihood - 0.5 * _RIDGE * float(distance @ distance),
         gradient=weight @ scores - _RIDGE * distance,
         information=information + _RIDGE * np.eye(theta.size),
-        substitute=lambda: (scores * weight[:, None]).T @ scores + np.eye(theta.size),
         log_likelihood=log_likelihood,
         scores=scores,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import true_hat
+from hatstats.study.read import read_study
 
 ABILITIES = (-2.0, 0.0, 1.0, 3.0)
 UNIFORM = (np.arange(2000) + 0.5) / 2000
@@ -211,3 +213,17 @@ def test_result_is_an_item_profile_like_the_others() -> None:
     assert np.linalg.eigvalsh(scores.covariance).min() > 0
     assert (profile.curve()["target"].between(0, 1)).all()
     assert np.isfinite(profile.tidy()["std_error"]).all()
+
+
+def test_a_search_that_meets_saddles_ends_at_a_maximum() -> None:
+    """Residuals of languages are symmetric about 0, where the likelihood often is at a saddle.
+
+    The start from moments ends there too; steps by the products of scores stopped 12 below.
+    """
+    folder = Path(__file__).parents[3] / "data" / "gsm_symbolic"
+    study = read_study(folder).without_flagged().select(models="OLMo-2-7B")
+    (patterns,) = group_items(item_counts(study, "gsm_symbolic"))
+    (fit,) = fit_patterns([patterns], JointOptions(hardness="own"))
+    assert fit.converged
+    assert fit.log_likelihood > -2910.7
+    assert (np.abs(fit.theta[fit.layout.position("tau")]) > 0.5).all()
