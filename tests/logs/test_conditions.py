@@ -131,6 +131,14 @@ def test_a_model_called_after_a_folder_is_said(tmp_path: Path) -> None:
     assert any("'out' is the name of their folder" in note for note in done.notes)
 
 
+def test_files_scored_by_another_metric_are_said(tmp_path: Path) -> None:
+    for language, metric in (("en", "acc"), ("de", "acc_norm")):
+        path = tmp_path / "org__a" / f"samples_xnli_{language}_{DAYS[0]}.jsonl"
+        samples(path, answers(30), metric=metric)
+    notes = hatstats.convert_logs(tmp_path).notes
+    assert any("xnli: files are scored by acc and acc_norm" in note for note in notes)
+
+
 def test_prompts_that_differ_are_wordings_where_nothing_else_is_known(tmp_path: Path) -> None:
     for number, day in enumerate(DAYS[:2]):
         for language in LANGUAGES:

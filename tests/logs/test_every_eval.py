@@ -102,6 +102,14 @@ def test_metrics_that_no_rule_chooses_are_asked_about(tmp_path: Path) -> None:
     assert chosen.counts["n_correct"].tolist() == [200.0, 200.0]
 
 
+def test_records_with_metrics_of_their_own_say_so(tmp_path: Path) -> None:
+    pairs = (("en", "exact_match"), ("de", "acc_norm"))
+    write(tmp_path, *(record([result(language, metric, 0.5)]) for language, metric in pairs))
+    notes = " ".join(hatstats.convert_logs(tmp_path).notes)
+    assert "the metric is exact_match." in notes
+    assert "the metric is acc_norm." in notes
+
+
 def test_recorded_sizes_win_and_settings_keep_runs_apart(tmp_path: Path) -> None:
     first, second = (record([result(lang, "acc", 0.5) for lang in ("en", "sw")]) for _ in range(2))
     for each, temperature in ((first, 0.0), (second, 1.0)):

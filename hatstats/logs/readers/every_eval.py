@@ -166,7 +166,10 @@ def _results(record: Mapping[str, Any], choices: Choices) -> Iterator[Record | L
         others = sorted(set(offered) - {chosen})
         if others:
             yield LeftOut(f"another metric than {chosen}", len(others), by_rule=True)
-            yield Note(metric_note(benchmark, chosen, offered))
+        # Records choose one by one: where they choose differently, the notes say so.
+        if chosen:
+            said = metric_note(benchmark, chosen, offered)
+            yield Note(said or f"{benchmark}: the metric is {chosen}.")
         names: Record = {
             "model": text_at(record, "model_info.id", "model_info.name"),
             "benchmark": benchmark,

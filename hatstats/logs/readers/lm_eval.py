@@ -90,6 +90,7 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
     groups: dict[tuple[tuple[Field, ...], int], dict[str, dict[str, str]]] = defaultdict(dict)
     notes: dict[str, None] = {}
     folders: dict[Path, dict[str, Mapping[str, Any]]] = {}
+    picked: dict[str, set[str]] = defaultdict(set)
     for preview in previews:
         folder = preview.named.parent
         if folder not in folders:
@@ -101,6 +102,7 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
         offered = _scores(preview.first)
         score = pick_score(offered, choices)
         notes[metric_note(task.benchmark, score, offered)] = None
+        picked[task.benchmark].add(score or "none")
         fields, items_named = _fields(preview, task, offered.get(score, "metric?"), choices)
         texts = graded > 1 or isinstance(value_at(preview.first, "filtered_resps.0"), str)
         if texts and REGRADED not in preview.first:
@@ -140,6 +142,12 @@ def _sample_rows(previews: list[Preview], choices: Choices) -> list[Rows]:
             "prompt": "/".join(part for part in (task.prompt, date) if part),
             "item_prefix": "" if items_named else task.subset,
         }
+    for benchmark, several in picked.items():
+        if len(several) > 1:
+            notes[
+                f"{benchmark}: files are scored by {' and '.join(sorted(several))}: not compared "
+                "like for like (settings={'metric': 'NAME'})."
+            ] = None
     return [
         Rows("json", tuple(files), fields, files, repeats=graded, notes=tuple(filter(None, notes)))
         for (fields, graded), files in groups.items()
