@@ -84,7 +84,7 @@ class ItemProfile(TransferProfile):
                 f"languages, then for benchmarks. {self.reason}"
             ).strip()
             + self._guessing_part()
-            + self._few_trials_part()
+            + self.assumption
         )
 
     def _guessing_part(self) -> str:
@@ -98,7 +98,8 @@ class ItemProfile(TransferProfile):
             for part in found
         )
 
-    def _few_trials_part(self) -> str:
+    @property
+    def assumption(self) -> str:
         """What a latent fit takes for granted, since few trials cannot show it."""
         few = [
             f" Intervals take hardness to be smooth: with about {found:.2g} effective trials of an "

@@ -293,6 +293,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "reference": "pooled",
             "scope": "these wordings",
             "estimand": "Expected target accuracy at the reference distribution of hardness.",
+            "assumption": "",
             "leader": "No clear leader: 3 of 19 models tied",
             "seed": 1,
             "conf_level": 0.95,

@@ -103,6 +103,8 @@ def lines_of(
     ranks = scores.ranks(rng=1, n_draws=200)
     options = ReportOptions(with_flagged=with_flagged)
     profile: Any = None
+    if scores.target is None:
+        scores = replace(scores, target=scores.estimates)  # no profile has points for it here
     fits = Fits(study, study, options, profile, scores, ranks, ranks, {}, {}, tuple(verdicts))
     lines = key_result_lines(fits, scores_frame(fits), sensitivity_of(verdicts, **(others or {})))
     assert 1 <= len(lines) <= 17

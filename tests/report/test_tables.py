@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -219,6 +220,14 @@ def test_scores_of_rejected_fits_say_so_in_the_table() -> None:
     table = table_of("scores", frame)
     marks = [row[table.headings.index("Note")] for row in table.rows]
     assert marks == ["fit rejected", "", "", "weakly identified"]
+
+
+def test_what_few_trials_cannot_show_stands_under_the_scores() -> None:
+    said = " Intervals take hardness to be smooth."
+    found = results()
+    found = replace(found, facts={**found.facts, "assumption": said})
+    notes = {shown.name: shown.note for shown in tables_of(found)}
+    assert all(said.strip() in notes[name] for name in ("main", "scores"))
 
 
 def test_a_long_latex_table_is_broken_over_pages() -> None:

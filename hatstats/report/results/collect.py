@@ -57,6 +57,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "scope": scores.scope,
             "estimand": scores.estimand,
             "reason": fits.profile.reason if isinstance(fits.profile, ItemProfile) else "",
+            "assumption": fits.profile.assumption if isinstance(fits.profile, ItemProfile) else "",
             "leader": leader(fits),
             "seed": options.seed,
             "draws": int(fits.ranks["n_draws"].iloc[0]),

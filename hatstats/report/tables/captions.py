@@ -11,11 +11,12 @@ CAPTIONS = {
         "HAT scores, {study}. Source: accuracy in the source language. HAT: {method}, reference "
         "{reference}, for {scope}; SE {errors}. CI: {level}, df {df}. Rank: those that the data "
         "leave each model, all at once ({level}; {draws} draws, seed {seed}). {leader}.{part}"
+        "{assumption}"
     ),
     "scores": (
         "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
-        "{smoothing}{trials} Rank: those that the data leave each model, all at once ({level}). "
-        "{leader}: a test of the first rank alone, which can leave it to fewer models."
+        "{assumption}{smoothing}{trials} Rank: those that the data leave each model, all at once "
+        "({level}). {leader}: a test of the first rank alone, which can leave it to fewer models."
     ),
     "pairs": (
         "The highest score less those that follow, {study}. p is that of one difference alone, p "

@@ -83,6 +83,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "trials": trials if results.scores["effective_trials"].notna().any() else "",
         "scope": results.facts["scope"],
         "leader": results.facts["leader"],
+        "assumption": results.facts["assumption"],
         "listed": LISTED_ITEMS,
         "count": len(results.ranked),
         "blank": " ".join(["", *why_blank(results.measures)]),
