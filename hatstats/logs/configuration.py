@@ -41,7 +41,7 @@ CONDITIONS = frozenset(
      "config", "configuration", "setting", "settings", "condition", "mode", "cot", "reasoning",
      "chain_of_thought", "reasoning_effort", "thinking", "prompt_type", "prompt_style",
      "prompt_language", "strategy", "method", "variant", "version", "dataset_version",
-     "experiment", "setup", "chat_template", "metric", "metric_name", "scorer", "judge", "split"}
+     "experiment", "setup", "chat_template", "scorer", "judge", "split"}
 )  # fmt: skip
 #: Ends of names that make a column a setting, whatever stands before: ``decoding_temperature``.
 _ENDS = ("_temperature", "_revision", "_checkpoint", "_shots", "_fewshot", "_quantization",

@@ -197,7 +197,7 @@ def convert_logs(
         step("done", 1.0)
     # The study's own notes say what was counted once.
     own = [study.info.notes] if study.info.notes else []
-    notes = [*found.notes, *counter.notes, *pool.notes, *notes, *own]
+    notes = [*found.notes, *filter(None, counter.notes), *pool.notes, *notes, *own]
     notes += pairing_notes(study, pool.by_id)
     notes += suffix_notes([name for name in study.model_names if name not in pool.apart])
     return Conversion(study, files, losses, tuple(notes))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST_CODES = 30
 #: Why a row is left out, in the order in which reasons are tried.
 REASONS = {
+    "metric": "it is of another metric",
     "lost": "the line is not a whole JSON object in UTF-8 with these fields",
     "model": "the model is missing",
     "benchmark": "the benchmark is missing",
@@ -41,7 +42,8 @@ REASONS = {
     "count": "its right answers are no whole number from 0 to its trials",
 }
 #: Further columns that cells keep apart until all is known; `named` is an id beside a row number.
-EXTRA = ("filter", "task", "source_language", "wording", "config", "named")
+#: `metric` is empty for the one that counts.
+EXTRA = ("filter", "task", "source_language", "wording", "config", "named", "metric")
 #: What stands in the place of an answer that a harness could not read, as JSON writes it.
 _INVALID = '"[invalid]"'
 
@@ -75,12 +77,14 @@ def responses(
     fields: Sequence[Field],
     values: Mapping[str, str] | None = None,
     marks: Marks | None = None,
+    metrics: Mapping[str, str] | None = None,
 ) -> ir.Table:
     """Name the columns of a response and give every row a reason to be left out, or none.
 
     Returns the columns found and `constant` ones, all text; `right` (null where the row or its
     score cannot be used); `trials`, where a row is not one; `score`, its text; `reason`; `code`,
-    the trial as a small number or null; `hatstats_file` where the table has it. With `marks` values
+    the trial as a small number or null; `hatstats_file` where the table has it. `metrics` has the
+    metric that counts by benchmark: rows of others are left out. With `marks` values
     are read one by one, and `unread` says which answers count as wrong for want of one to grade.
     """
     import ibis
@@ -129,6 +133,16 @@ def responses(
     if LOST in table.columns:
         branches.insert(0, (table[LOST], REASONS["lost"]))
         right = ibis.ifelse(table[LOST], ibis.null(right.type()), right)
+    if metrics:
+        benchmark = ibis.coalesce(found.get("benchmark", ibis.literal("")), "")
+        metric = ibis.coalesce(found["metric"], "")
+        chosen = [(benchmark == name) & (metric == kept) for name, kept in metrics.items()]
+        other = ~functools.reduce(operator.or_, chosen)
+        branches.insert(0, (other, REASONS["metric"]))
+        right = ibis.ifelse(other, ibis.null(right.type()), right)
+        if "unread" in grown:
+            grown["unread"] = ibis.ifelse(other, 0, grown["unread"])
+        found["metric"] = ibis.ifelse(other, "other", "")
     columns = {name: value for name, value in found.items() if name in (*NAMES, *EXTRA)}
     if "prompt" in found:
         columns["code"] = _code(found["prompt"])
@@ -177,7 +191,7 @@ def left_out(rows: ir.Table) -> ir.Table:
 
 def score_values(rows: ir.Table, most: int = 1000) -> ir.Table:
     """Scores of rows that are named in full, as text, with numbers of rows, frequent first."""
-    unnamed = [REASONS[name] for name in (*NAMES[:-1], "lost")]
+    unnamed = [REASONS[name] for name in (*NAMES[:-1], "lost", "metric")]
     named = rows.filter(rows.reason.isnull() | rows.reason.notin(unnamed))
     values = named.group_by("score").aggregate(n_rows=named.count())
     import ibis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,15 @@ from hatstats.logs.readers.plain import (
     wide_columns,
 )
 from hatstats.logs.readers.reader import Rows
-from hatstats.logs.readers.schema import NAMES, Choices, Field, LeftOut, text_at
+from hatstats.logs.readers.schema import (
+    NAMES,
+    Choices,
+    Field,
+    LeftOut,
+    metric_note,
+    pick_score,
+    text_at,
+)
 from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values, refuse_parts
 from hatstats.study.frames.columns import plain_name
 
@@ -47,7 +56,7 @@ class Counter:
     def part(self, rows: Rows) -> Part:
         """Cells of one group of files; counted again trial by trial where some may repeat."""
         try:
-            rows = self._settled(rows)
+            rows = self._of_one_metric(self._settled(rows))
             columns = {field.column for field in rows.fields}
             named = bool(rows.documents or rows.facts or columns & {"filter", "task"})
             part = self._part(rows, named, by_prompt=rows.documents)
@@ -158,6 +167,37 @@ class Counter:
         self.notes[columns_note(rows, self.choices)] = None
         return rows
 
+    def _of_one_metric(self, rows: Rows) -> Rows:
+        """Tables whose rows name their metric, with the one of each benchmark that counts."""
+        path = next((each.paths[0] for each in rows.fields if each.column == "metric"), "")
+        if not path:
+            return rows
+        responses = self._responses(self.engine, rows, False)
+        names = [name for name in ("benchmark", "metric") if name in responses.columns]
+        offered: dict[str, dict[str, str]] = defaultdict(dict)
+        for row in self.engine.fetch(responses.select(*names).distinct()).to_pylist():
+            name = str(row["metric"] or "")
+            offered[str(row.get("benchmark") or "")][name] = plain_name(name)
+        chosen: dict[str, str] = {}
+        for benchmark, found in sorted(offered.items()):
+            plain = {short: name for name, short in sorted(found.items())}
+            kept = pick_score(found, self.choices) or plain.get(pick_score(plain, self.choices), "")
+            if kept in found:
+                chosen[benchmark] = kept
+                self.notes[metric_note(benchmark or "benchmark", kept, found)] = None
+        wanted = self.choices.settings.get("metric")
+        if not chosen or (len(chosen) < len(offered) and not wanted):
+            benchmark = min(set(offered) - set(chosen))
+            shown = ", ".join(sorted(offered[benchmark])[:12])
+            raise DataError(
+                f"which metric counts? The rows are of {shown}.",
+                file=self.original(rows.files[0]),
+                column=path,
+                value=wanted,
+                hint="name one that says right or wrong: settings={'metric': 'NAME'}.",
+            )
+        return replace(rows, metrics=chosen)
+
     def _as_items(self, rows: Rows) -> tuple[Rows, str] | None:
         """Tables whose item stands in a doubtful column, and a note, if it names questions.
 
@@ -194,7 +234,7 @@ class Counter:
         known = (*NAMES, "n_trials")
         said = self.choices.settings.items()
         constant = {name: text for name, text in said if name.partition("@")[0] in known}
-        return count.responses(table, rows.fields, constant, marks)
+        return count.responses(table, rows.fields, constant, marks, rows.metrics)
 
     def _may_repeat(self, cells: Any) -> bool:
         """Whether some cell has a trial twice, or trials without numbers."""
@@ -238,7 +278,8 @@ class Counter:
             responses = self._responses(engine, rows, True)
         for row in engine.fetch(count.left_out(responses)).to_pylist():
             file = plain_path(str(row.get(FILE) or rows.files[0])).split("::")[0]
-            lost = LeftOut(str(row["reason"]), int(row["n_rows"]))
+            by_rule = row["reason"] == count.REASONS["metric"]
+            lost = LeftOut(str(row["reason"]), int(row["n_rows"]), by_rule)
             self.left_out[rows.files].append((file, lost))
             if lost.reason == count.REASONS["count"]:
                 raise self._wrong_count(rows, self.original(file))

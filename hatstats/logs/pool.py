@@ -151,6 +151,7 @@ class Pool:
     def _name_tasks(self) -> None:
         """Read benchmark and language out of names of tasks that stand in the rows."""
         self._run("CREATE TEMP TABLE pooled_rows AS SELECT file, n_rows FROM pooled")
+        self._run("DELETE FROM pooled WHERE metric <> ''")  # no losses: another one counts
         for (name,) in self.rows("SELECT DISTINCT task FROM pooled WHERE task <> ''"):
             task = read_task(str(name), self.choices.settings.get("task", ""))
             self._run(

@@ -240,7 +240,7 @@ def test_settings_of_inspect_and_helm_keep_runs_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["revision", "n_shot", "Temperature", "metric", "decoding_temperature"]
+    "column", ["revision", "n_shot", "Temperature", "judge", "decoding_temperature"]
 )
 def test_columns_that_are_settings_keep_rows_apart(column: str, tmp_path: Path) -> None:
     one, two = quiz(1), quiz(2)

@@ -280,3 +280,39 @@ def test_a_setting_never_replaces_a_column_of_models_or_languages(
     with pytest.raises(DataError, match=f"has a column '{column}'.*fields=") as error:
         hatstats.convert_logs(tmp_path, settings={column: "en"})
     assert "quiz.csv" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("other", "said", "kept"),
+    [("chrf", "", "Accuracy"), ("chrf", "Accuracy", "Accuracy"), ("acc_norm", "acc_norm", "other")],
+)
+def test_rows_of_one_metric_count_and_others_are_set_aside(
+    other: str, said: str, kept: str, tmp_path: Path
+) -> None:
+    """The others may hold fractions and lack answers: neither is a fault or a loss."""
+    frame, second = quiz(1), quiz(2)
+    rest = second.assign(metric=other)
+    if kept == "Accuracy":
+        rest = rest.assign(correct=np.linspace(0.1, 0.9, len(rest)).round(3))
+        rest.loc[:50, "correct"] = np.nan
+    pd.concat([frame.assign(metric="Accuracy"), rest]).to_csv(tmp_path / "quiz.csv", index=False)
+    settings = {"metric": said} if said else {}
+    done = hatstats.convert_logs(tmp_path, settings=settings, strict=True)
+    assert cells(done.study) == truth(frame if kept == "Accuracy" else second)
+    assert done.study.info.losses == ()
+    assert done.files[["read", "kept"]].to_numpy().tolist() == [[720, 360]]
+    assert done.left_out[["reason", "rows", "by_rule"]].to_numpy().tolist() == [
+        ["it is of another metric", 360, True]
+    ]
+    left = {"Accuracy": "acc_norm", "other": "Accuracy"}[kept] if other == "acc_norm" else other
+    name = said or "Accuracy"
+    assert any(f"quiz: the metric is {name}; also there: {left}" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("said", ["", "bleu"])
+def test_metrics_of_which_no_rule_chooses_are_asked_about(said: str, tmp_path: Path) -> None:
+    both = [quiz(seed).assign(metric=name) for seed, name in enumerate(("chrf", "ter"))]
+    pd.concat(both).to_csv(tmp_path / "quiz.csv", index=False)
+    settings = {"metric": said} if said else {}
+    with pytest.raises(DataError, match="which metric counts\\? The rows are of chrf, ter"):
+        hatstats.convert_logs(tmp_path, settings=settings)

@@ -27,6 +27,7 @@ _FIRST = {
     "source_language": ("source_language",),
     "wording": ("prompt", "prompt_id"),
     "filter": ("filter",),
+    "metric": ("metric", "metric_name"),
     "answer": ("extracted_answer", "parsed_answer", "filtered_resps"),
 }
 #: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
@@ -128,7 +129,7 @@ def columns_note(rows: Rows, choices: Choices) -> str:
     said += [
         f"{name} is {value!r}{' (not used: the table has its own)' if own else ''}"
         for name, value in choices.settings.items()
-        if name in ALIASES or name.startswith("n_trials@")
+        if (name in ALIASES and name != "metric") or name.startswith("n_trials@")
         for own in [recorded and name.startswith("n_trials")]
     ]
     others = [
@@ -167,7 +168,8 @@ def find_fields(
         choices = Choices({**choices.fields, **own}, choices.settings)
     named = {plain_name(name): name for name in sorted(columns)} | {name: name for name in columns}
     for column, aliases in ALIASES.items():
-        if column in choices.settings and column != "n_trials":  # recorded numbers come first
+        # Recorded numbers come first, and of recorded metrics a setting chooses one.
+        if column in choices.settings and column not in ("n_trials", "metric"):
             if column in ("model", "language") and column in named:
                 raise DataError(
                     f"the table has a column {column!r}, which one value would replace.",

@@ -31,7 +31,7 @@ class Rows:
     partitions (``model=.../``) are named, empty without. `documents` marks a file of ours with
     what was read from documents. Each score is the mean of `repeats` answers; `notes` say what was
     assumed; `wide` are columns that hold one language each, under its name; `columns` are all that
-    a plain table has.
+    a plain table has; `metrics` has the one that counts by benchmark, where a column names them.
     """
 
     kind: Kind
@@ -46,6 +46,7 @@ class Rows:
     notes: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
