@@ -354,7 +354,7 @@ def test_an_out_that_cannot_be_written_stops_before_the_work_bad_input(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("report", "{small}"),
+        ("report",),
         ("score",),
         ("score", "{small}", "--conf-level", "95"),
         ("score", "{small}", "--method", "magic"),
@@ -526,3 +526,15 @@ def test_claims_can_be_locked_once(tmp_path: Path) -> None:
     assert "claims.lock" in run("claims", tmp_path / "s", "--lock").stdout
     assert "as locked on" in run("claims", tmp_path / "s").stdout
     assert "locked already" in fails(run("claims", tmp_path / "s", "--lock"), 2)
+
+
+def test_a_table_gives_a_report_without_another_flag_than_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = hs.simulate_study([-0.5, 0.0, 0.5], shape=hs.Shape(n_items=40, n_languages=1), rng=1)
+    monkeypatch.chdir(tmp_path)
+    study.counts.drop(columns="flag").to_csv("people.csv", index=False)
+    (source,) = set(study.counts.loc[study.is_source, "language"])
+    done = run("report", "people.csv", "--source", source, "--method", "observed", "--quick")
+    assert done.exit_code == 0
+    assert Path("results/people/report.html").is_file()

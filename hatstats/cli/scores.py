@@ -17,7 +17,12 @@ from hatstats.errors import DataError
       "chance")  # fmt: skip
 def report(
     study: StudyPath,
-    out: Annotated[Path, typer.Option(help="Folder to write; an earlier run is replaced.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write, an earlier run is replaced; results/NAME if not given."
+        ),
+    ] = None,
     bayes: Annotated[
         bool, typer.Option("--bayes", help="Also fit the hierarchical model (a minute).")
     ] = False,
@@ -28,6 +33,7 @@ def report(
     from hatstats.report.manifest import DEMO_STUDY, check_out
     from hatstats.study.read import DEMO
 
+    out = Path("results") / study.stem if out is None else out
     check_out(out)
     data = open_study(study, choice)
     from hatstats.report.results.analysis import analyse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,11 @@ def changed(study: Study, **columns: Any) -> Study:
 @pytest.mark.parametrize("name", STUDIES)
 def test_key_results_fit_a_terminal(name: str, analyses: dict[str, Results]) -> None:
     lines = analyses[name].key_results
-    assert 4 <= len(lines) <= 16
+    assert 4 <= len(lines) <= 17
     assert max(map(len, lines)) <= 80
-    claims = [claim.name for claim in analyses[name].fits.claims]
-    # A long name is cut to leave room for the numbers.
-    names = [line.split(":")[0].removesuffix("…") for line in lines]
+    claims = [claim.name.replace("_", " ").capitalize() for claim in analyses[name].fits.claims]
+    # A long name is cut to leave room for what was found.
+    names = [re.split(r"…| \(claimed|:", line)[0] for line in lines]
     said = [name for name in names if len(name) > 8 and any(c.startswith(name) for c in claims)]
     assert [claim[: len(name)] for claim, name in zip(claims, said, strict=True)] == said
 
@@ -247,8 +248,12 @@ def test_one_family_makes_claims_untestable() -> None:
         assert claim.verdict == "not testable"
         assert "one family (Gemma)" in claim.reason
     assert set(analysis.specification["verdict"]) == {"not testable"}
-    like = [line for line in analysis.key_results if "not testable for models like these, " in line]
+    lines = analysis.key_results
+    like = [at for at, line in enumerate(lines) if "not testable for models like these" in line]
     assert len(like) == 2
+    assert all("one family (Gemma)" in lines[at + 1] for at in like)
+    assert all(lines[at + 2].startswith("  these models: ") for at in like)
+    assert not any("nan" in line for line in lines)
     # For these very models one family is enough.
     assert {claim.other_verdict for claim in analysis.fits.claims} <= {"supported", "inconclusive"}
     assert analysis.fits.scores.nobs == 9
@@ -262,9 +267,9 @@ def test_studies_without_sizes() -> None:
     assert by_name["small_models_not_broken"].verdict == "not testable"
     assert by_name["small_models_not_broken"].reason == "no model has a value of params_total"
     assert by_name["progress_over_time"].verdict != "not testable"
-    assert any(
-        "not testable, no model has a value of params_total" in x for x in analysis.key_results
-    )
+    lines = analysis.key_results
+    assert "  no model has a value of params_total" in lines
+    assert not any("nan" in line for line in lines)
 
 
 def test_studies_without_dates() -> None:

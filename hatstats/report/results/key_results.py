@@ -48,7 +48,8 @@ def _claim_lines(verdict: Verdict) -> list[str]:
 
     The registered scope comes first.
     """
-    claimed = f" (claimed {'>' if verdict.direction == 'greater' else '<'} {verdict.threshold:g})"
+    side = ">" if verdict.direction == "greater" else "<"
+    claimed = "" if np.isnan(verdict.threshold) else f" (claimed {side} {verdict.threshold:g})"
     found = f": {verdict.verdict}{f' for {verdict.scope}' if verdict.other_verdict else ''}"
     title = verdict.name.replace("_", " ")
     room = _WIDTH - len(claimed) - len(found)  # a long name is cut, not what was found
@@ -63,10 +64,17 @@ def _claim_lines(verdict: Verdict) -> list[str]:
         if not verdict.other_verdict:
             numbers += f", df {verdict.df:.1f}, adjusted {p_words(verdict.p_holm)}"
     if verdict.other_verdict:
-        over = verdict.other_scope.replace("these models", f"these {verdict.n_models} models")
-        numbers += f"; {over}: {verdict.other_verdict}"
+        over = verdict.other_scope
+        if verdict.n_models:
+            over = over.replace("these models", f"these {verdict.n_models} models")
+        beside = f"{over}: {verdict.other_verdict}"
         if not np.isnan(verdict.other_low):
-            numbers += f" [{_short(verdict.other_low)}, {_short(verdict.other_high)}]"
+            beside += f" [{_short(verdict.other_low)}, {_short(verdict.other_high)}]"
+        if len(numbers) + len(beside) + 4 > _WIDTH:  # a long reason takes a line of its own
+            lines.append(_cut(f"  {numbers}"))
+            numbers = beside
+        else:
+            numbers += f"; {beside}"
     lines.append(_cut(f"  {numbers}"))
     if verdict.warning:
         lines.append("  this claim is true almost by construction: see the report")
