@@ -46,6 +46,8 @@ REASONS = {
 EXTRA = ("filter", "task", "source_language", "wording", "config", "named", "metric")
 #: What stands in the place of an answer that a harness could not read, as JSON writes it.
 _INVALID = '"[invalid]"'
+#: Words that say of a score that it was not read, but little of a run.
+_VAGUE = frozenset({"?", "unknown"})
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
@@ -111,7 +113,7 @@ def responses(
             found[name] = ibis.literal(value, type="string")
     if "share" in found and "n_trials" not in found:
         found["n_trials"] = _said_trials(found, values or {})
-    branches = [(_missing(found[name]), REASONS[name]) for name in NAMES[:-1] if name in found]
+    branches = [(ibis.coalesce(found[n], "") == "", REASONS[n]) for n in NAMES[:-1] if n in found]
     grown: dict[str, ir.Value] = {}
     if "correct" not in found:
         right, grown["trials"], empty = _shares(found, marks)
@@ -127,6 +129,9 @@ def responses(
     if "answer" in found:
         right, grown = _read(found["answer"], right, grown, marks or Marks())
         branches += [(grown["trials"] == 0, REASONS["unread"])] if "trials" in grown else []
+    if "status" in found:
+        right, grown, losses = _by_status(found["status"], right, grown, marks or Marks())
+        branches = [(where & right.isnull(), why) for why, where in losses.items()] + branches
     if "n_correct" in found:
         branches += [(grown["trials"] == 0, REASONS["untried"])]
     branches += [(right.isnull(), REASONS["count" if "n_correct" in found else "neither"])]
@@ -230,18 +235,11 @@ def _value(table: ir.Table, path: str) -> ir.Value:
     return functools.reduce(operator.getitem, inner, table[first])
 
 
-def _missing(name: ir.Value) -> ir.Value:
-    return name.isnull() | (name == "")
-
-
 def _text(value: ir.Value) -> ir.Value:
     """Text of a name; whole floats lose their point, as items numbered with gaps need."""
     kind = value.type()
-    if kind.is_string():
-        return value
-    if kind.is_floating():
-        value = value.cast("int64")
-    return value.cast("string")
+    value = value.cast("int64") if kind.is_floating() else value
+    return value if kind.is_string() else value.cast("string")
 
 
 def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str, ir.Value]]:
@@ -298,6 +296,31 @@ def _read(
         return right, {**grown, "unread": ibis.greatest(before, lost)}
     trials = ibis.literal(marks.repeats, type="int64") - lost
     return ibis.ifelse(trials > 0, right, ibis.null(right.type())), {**grown, "trials": trials}
+
+
+def _by_status(
+    status: ir.Value, right: ir.Value, grown: Mapping[str, ir.Value], marks: Marks
+) -> tuple[ir.Value, dict[str, ir.Value], dict[str, ir.Value]]:
+    """Right answers, further sums and rows by reason where a status says that there is no answer.
+
+    Its score was given to no answer: a failed run is missing, an unread answer wrong, or as `marks`
+    say.
+    """
+    import ibis
+
+    text = ibis.coalesce(status.cast("string"), "").strip().lower()
+    unread = text.isin(sorted(UNREAD - _VAGUE)) & (ibis.coalesce(right, 0) == 0)
+    # As exceptions are called: TimeoutError: no reply within 60 s.
+    named = text.re_search(r"^[a-z_.]*(timeout|error|exception)([^a-z_]|$)")
+    named &= ~(text.startswith("no") | text.isin(sorted(UNREAD)))
+    failed, lost = text.isin(sorted(FAILED)) | named, ibis.literal(False)
+    for where, how in ((unread, marks.unread), (failed, marks.absent)):
+        none = ibis.null(right.type()) if how == "missing" else ibis.literal(0).cast(right.type())
+        right = ibis.ifelse(where, none, right)
+        lost = lost | where if how == "wrong" else lost
+    before = grown.get("unread", ibis.literal(0, type="int64"))
+    grown = {**grown, "unread": ibis.ifelse(lost, 1, before).cast("int64")}
+    return right, grown, {REASONS["failed"]: failed, REASONS["unread"]: unread}
 
 
 def _is_number(text: str) -> bool:

@@ -223,6 +223,26 @@ def test_losses_are_counted_and_reach_study_and_check(unusable: str, tmp_path: P
     assert "not missing at random" in " ".join(shown.stdout.split())
 
 
+@pytest.mark.parametrize("unusable", ["", "wrong", "missing"])
+@pytest.mark.parametrize(("failed", "fine"), [("timeout", "ok"), ("TimeoutError: 60 s", "")])
+@pytest.mark.parametrize("column", ["status", "Error"])
+def test_a_status_beside_a_score_of_0_says_that_no_answer_was_graded(
+    column: str, failed: str, fine: str, unusable: str, tmp_path: Path
+) -> None:
+    """The same answers and losses as where the word stands in place of the score."""
+    frame = lossy(tmp_path)
+    settings = {"unusable": unusable} if unusable else {}
+    expected = hatstats.convert_logs(tmp_path / "quiz.csv", settings=settings).study
+    status = frame["correct"].map({"timeout": failed, "[invalid]": "parse_error"}).fillna(fine)
+    scores = frame["correct"].replace(["timeout", "[invalid]"], "0")
+    path = tmp_path / "beside.csv"
+    frame.assign(**{"correct": scores, column: status}).to_csv(path, index=False)
+    done = hatstats.convert_logs(path, settings=settings)
+    assert cells(done.study) == cells(expected)
+    assert done.study.info.losses == expected.info.losses
+    assert any(f"{column!r} as status" in n or ", status" in n for n in done.notes)
+
+
 def test_losses_of_a_table_that_names_no_benchmark_are_counted(tmp_path: Path) -> None:
     lossy(tmp_path).drop(columns="benchmark").to_csv(tmp_path / "quiz.csv", index=False)
     losses = hatstats.convert_logs(tmp_path / "quiz.csv").study.info.losses

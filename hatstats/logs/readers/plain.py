@@ -28,6 +28,7 @@ _FIRST = {
     "wording": ("prompt", "prompt_id"),
     "filter": ("filter",),
     "metric": ("metric", "metric_name"),
+    "status": ("status", "run_status", "error_type", "error"),
     "answer": ("extracted_answer", "parsed_answer", "filtered_resps"),
 }
 #: Columns that stand for another one's role: samples number trials, accuracies of 0 and 1 answers.
