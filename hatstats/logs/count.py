@@ -18,7 +18,7 @@ from hatstats.logs.backends import FILE, LOST
 from hatstats.logs.configuration import SEPARATOR
 from hatstats.logs.readers.reader import WIDE_LANGUAGE, WIDE_VALUE
 from hatstats.logs.readers.schema import NAMES, RIGHT, WRONG, Field
-from hatstats.logs.vocabulary import FAILED, UNREAD, Marks
+from hatstats.logs.vocabulary import FAILED, UNREAD, Marks, slack
 from hatstats.study.schema import MISSING_WORDS
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ REASONS = {
 EXTRA = ("filter", "task", "source_language", "wording", "config", "named", "metric")
 #: What stands in the place of an answer that a harness could not read, as JSON writes it.
 _INVALID = '"[invalid]"'
-#: Words that say of a score that it was not read, but little of a run.
-_VAGUE = frozenset({"?", "unknown"})
 
 
 def needed_columns(fields: Sequence[Field]) -> dict[str, object]:
@@ -86,8 +84,8 @@ def responses(
     Returns the columns found and `constant` ones, all text; `right` (null where the row or its
     score cannot be used); `trials`, where a row is not one; `score`, its text; `reason`; `code`,
     the trial as a small number or null; `hatstats_file` where the table has it. `metrics` has the
-    metric that counts by benchmark: rows of others are left out. With `marks` values
-    are read one by one, and `unread` says which answers count as wrong for want of one to grade.
+    metric that counts by benchmark: rows of others are left out. With `marks` values are read one
+    by one, and `unread` says which answers count as wrong for want of one to grade.
     """
     import ibis
 
@@ -111,7 +109,7 @@ def responses(
     for name, value in (values or {}).items():
         if name in NAMES or name in EXTRA:
             found[name] = ibis.literal(value, type="string")
-    if "share" in found and "n_trials" not in found:
+    if {"share", "n_correct"} & {*found} and "n_trials" not in found:
         found["n_trials"] = _said_trials(found, values or {})
     branches = [(ibis.coalesce(found[n], "") == "", REASONS[n]) for n in NAMES[:-1] if n in found]
     grown: dict[str, ir.Value] = {}
@@ -248,6 +246,7 @@ def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str
 
     kind = score.type()
     text = (score.cast("int8") if kind.is_boolean() else score).cast("string").strip().lower()
+    text = text.replace(",", ".") if marks.comma else text
     number = score if kind.is_numeric() else text.try_cast("float64")
     losses = {
         "failed": text.isin(sorted(FAILED)),
@@ -264,7 +263,7 @@ def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str
     zero, none = ibis.literal(0, type="int64"), ibis.null("int64")
     branches = [(unread, zero)]
     for values, grade in ((marks.right, whole), (marks.wrong, zero)):
-        numbers = [float(value) for value in values if _is_number(value)]
+        numbers = [float(v) for v in values if v.removeprefix("-").replace(".", "", 1).isdigit()]
         branches += [(text.isin(list(values)), grade)] if values else []
         branches += [(number.isin(numbers), grade)] if numbers else []
     if marks.right_from is not None:
@@ -273,7 +272,7 @@ def _marked(score: ir.Value, marks: Marks) -> tuple[ir.Value, ir.Value, dict[str
         branches += [(text.isin(sorted(RIGHT)), whole), (text.isin(sorted(WRONG)), zero)]
         inside = ibis.ifelse((number >= 0) & (number <= 1), number, ibis.null("float64"))
         right = (inside * marks.repeats).round().cast("int64")
-        branches += [((inside * marks.repeats - right).abs() < 1e-6, right)]
+        branches += [((inside * marks.repeats - right).abs() < slack(marks.repeats), right)]
     return ibis.cases(*branches, else_=none), unread.fill_null(False).cast("int64"), losses
 
 
@@ -309,7 +308,7 @@ def _by_status(
     import ibis
 
     text = ibis.coalesce(status.cast("string"), "").strip().lower()
-    unread = text.isin(sorted(UNREAD - _VAGUE)) & (ibis.coalesce(right, 0) == 0)
+    unread = text.isin(sorted(UNREAD - {"?", "unknown"})) & (ibis.coalesce(right, 0) == 0)
     # As exceptions are called: TimeoutError: no reply within 60 s.
     named = text.re_search(r"^[a-z_.]*(timeout|error|exception)([^a-z_]|$)")
     named &= ~(text.startswith("no") | text.isin(sorted(UNREAD)))
@@ -318,13 +317,8 @@ def _by_status(
         none = ibis.null(right.type()) if how == "missing" else ibis.literal(0).cast(right.type())
         right = ibis.ifelse(where, none, right)
         lost = lost | where if how == "wrong" else lost
-    before = grown.get("unread", ibis.literal(0, type="int64"))
-    grown = {**grown, "unread": ibis.ifelse(lost, 1, before).cast("int64")}
+    grown = {**grown, "unread": ibis.ifelse(lost, 1, grown.get("unread", 0)).cast("int64")}
     return right, grown, {REASONS["failed"]: failed, REASONS["unread"]: unread}
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").replace(".", "", 1).isdigit()
 
 
 def _said_trials(found: Mapping[str, ir.Value], said: Mapping[str, str]) -> ir.Value:
@@ -349,10 +343,16 @@ def _shares(
 
     trials = found["n_trials"].cast("string").try_cast("float64")
     score = found["share"] if "share" in found else found["n_correct"]
-    right = given = score.cast("string").replace("%", "").try_cast("float64")
+    text = score.cast("string").replace("%", "")
+    if marks and marks.comma:  # where the comma is decimal, a point is none: 1.000 is a thousand
+        text, sizes = text.replace(",", "."), found["n_trials"].cast("string")
+        trials = ibis.ifelse(sizes.contains("."), ibis.null("float64"), trials)
+    right = given = text.try_cast("float64")
     if "share" in found:
         right = given * trials / (marks.scale if marks else 1.0)
-        near = (right - right.round()).abs() < 1e-6 * ibis.greatest(1.0, trials)
+        rounded = ibis.least(5e-4 * trials, 0.01) + 1e-6  # as `slack`
+        rounded = rounded if "item" in found else 1e-6 * ibis.greatest(1.0, trials)
+        near = (right - right.round()).abs() < rounded
         right = ibis.ifelse(near, right.round(), right)
     fine = (right >= 0) & (trials > 0) & (right <= trials)
     if "share" in found and "item" in found:

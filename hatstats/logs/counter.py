@@ -32,7 +32,14 @@ from hatstats.logs.readers.schema import (
     pick_score,
     text_at,
 )
-from hatstats.logs.vocabulary import Marks, marks_of, read_shares, read_values, refuse_parts
+from hatstats.logs.vocabulary import (
+    Marks,
+    marks_of,
+    read_shares,
+    read_values,
+    refuse_parts,
+    with_commas,
+)
 from hatstats.study.frames.columns import plain_name
 
 #: Fewest distinct questions, and the length of a text that is no name of a wording.
@@ -82,6 +89,7 @@ class Counter:
         part = self._counted(engine, rows, None if known else marks, named, by_prompt)
         if part is None:
             marks = self._marks(engine, rows, marks)
+            rows = replace(rows, repeats=marks.repeats)
             part = self._counted(engine, rows, marks, named, by_prompt, last=True)
         assert part is not None
         if marks.note:
@@ -113,7 +121,9 @@ class Counter:
         if total != kept and not last and {"correct", "share"} & columns:
             return None
         self._account(engine, rows, responses, by_file, (int(total or 0), int(kept or 0)))
-        totals = bool({"n_trials", "share"} & columns) and "item" not in responses.columns
+        totals = (
+            bool({"n_trials", "n_correct", "share"} & columns) and "item" not in responses.columns
+        )
         label = rows.files[0].split("::")[0] if len(rows.files) == 1 else ""
         return Part(cells, rows.facts, totals, label, rows.repeats)
 
@@ -135,7 +145,16 @@ class Counter:
             file = str((first and first[0].get(FILE)) or rows.files[0])
             return self.original(plain_path(file).split("::")[0])
 
-        marks = read(values, marks, where, path)
+        values, marks = with_commas(values, marks)
+        try:
+            marks = read(values, marks, where, path)
+        except DataError:
+            named = column == "correct" and rows.columns and "item" in responses.columns
+            said = float(self.choices.of("n_trials") or 0) if named else 0
+            if said < 2 or said % 1:
+                raise
+            marks = read(values, replace(marks, repeats=int(said)), where, path)
+            self._whole_means(engine, rows, marks, path)
         if column == "share":
             table = self._responses(engine, rows, False, marks)
             parts = table.filter(table.reason == count.REASONS["neither"])
@@ -143,6 +162,26 @@ class Counter:
             odd = engine.fetch(parts.aggregate(n=parts.count())).to_pylist()[0]["n"]
             refuse_parts(shown, int(odd), sum(n for _, n in values), where, path)
         return marks
+
+    def _whole_means(self, engine: Engine, rows: Rows, marks: Marks, path: str) -> None:
+        """An error about the first row whose mean is no whole number of the trials said."""
+        table = self._responses(engine, rows, True, marks)
+        odd = table.filter(table.reason == count.REASONS["neither"])
+        shown = engine.fetch(odd.limit(1)).to_pylist()
+        if not shown:
+            return
+        score = str(shown[0]["score"])
+        file = self.original(plain_path(str(shown[0].get(FILE) or rows.files[0])))
+        records = table_records(preview_file(Path(file))) if Path(file).is_file() else ()
+        first = 2 if rows.kind == "csv" else 1
+        found = (i for i, each in enumerate(records, first) if text_at(each, path) == score)
+        raise DataError(
+            f"{score} of {marks.repeats} trials is no whole number of right answers.",
+            file=file,
+            row=next(found, None),
+            column=path,
+            hint="correct n_trials, or give every item its own in a column n_trials.",
+        )
 
     def _settled(self, rows: Rows) -> Rows:
         """A group of tables with their columns found and said; of other files as it is."""

@@ -8,6 +8,7 @@ is refused with the values and what to say about them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ FAILED = frozenset(
 _PAIRS = (("100", "0"), ("1", "-1"))
 #: What is rarer than this among scores, or in fewer rows, is left out and counted.
 _RARE, _FEW = 0.01, 3
+_COMMA = re.compile(r"-?\d+,\d+ ?%?")
 #: Distinct values that a refusal shows.
 _SHOWN = 8
 
@@ -39,8 +41,9 @@ class Marks:
     """How scores are read beside the words and numbers that are known.
 
     `right` and `wrong` are further values; `right_from` the number from which on a score is right;
-    each score is the mean of `repeats`; proportions are of `scale`. `unread` and `absent` say
-    whether answers that were not read, or are missing, count as ``wrong`` or ``missing``.
+    each score is the mean of `repeats`; proportions are of `scale`, with a decimal
+    `comma`. `unread` and `absent` say whether answers that were not read, or are missing, count as
+    ``wrong`` or ``missing``.
     """
 
     right: tuple[str, ...] = ()
@@ -50,6 +53,7 @@ class Marks:
     scale: float = 1.0
     unread: str = "wrong"
     absent: str = "missing"
+    comma: bool = False
 
     @property
     def plain(self) -> bool:
@@ -63,6 +67,7 @@ class Marks:
         said += [f"means of {self.repeats} answers as counts"] if self.repeats > 1 else []
         said += [f"right from {self.right_from:g} on"] if self.right_from is not None else []
         said += ["proportions as per cent"] if self.scale != 1 else []
+        said += ["commas as decimal points"] if self.comma else []
         return f"read {', '.join(said)}" if said else ""
 
 
@@ -84,6 +89,21 @@ def marks_of(choices: Choices, repeats: int = 1) -> Marks:
     start = float(given["right_from"]) if "right_from" in given else None
     both = {"unread": unusable or "wrong", "absent": unusable or "missing"}
     return Marks(**listed, right_from=start, repeats=repeats, **both)  # type: ignore[arg-type]
+
+
+def with_commas(
+    values: Sequence[tuple[str, int]], marks: Marks
+) -> tuple[Sequence[tuple[str, int]], Marks]:
+    """Values with decimal points, and marks that read commas so if all commas are decimal ones."""
+    commas = [value for value, _ in values if "," in value]
+    if not commas or not all(_COMMA.fullmatch(value.strip()) for value in commas):
+        return values, marks
+    return [(value.replace(",", "."), n) for value, n in values], replace(marks, comma=True)
+
+
+def slack(trials: int) -> float:
+    """How far from a whole number the mean of an item times its trials is: three digits of it."""
+    return min(5e-4 * trials, 0.01) + 1e-6
 
 
 def read_values(
@@ -167,7 +187,7 @@ def _known(value: str, marks: Marks) -> bool:
         return number is not None
     if marks.repeats > 1:
         count = (-1.0 if number is None else number) * marks.repeats
-        return 0 <= count <= marks.repeats and abs(count - round(count)) < 1e-6
+        return 0 <= count <= marks.repeats and abs(count - round(count)) < slack(marks.repeats)
     return value in RIGHT | WRONG or number in (0.0, 1.0)
 
 
@@ -193,6 +213,8 @@ def _refusal(
         if marks.repeats > 1:
             hint = f"times {marks.repeats} repeats these are no whole numbers. " + hint
     elif numbers:
+        hint += " Counts of right answers need their trials beside them: fields={'n_correct': "
+        hint += f"{column!r}, 'n_trials': 'COLUMN'}}."
         hint += " Or say from which number on an answer is right: settings={'right_from': 'N'}."
     return DataError(
         f"{sum(unknown.values())} of {sum(scores.values())} scores are neither right nor wrong; "

@@ -389,3 +389,35 @@ def test_the_metric_that_counts_is_said_by_every_reader(tmp_path: Path) -> None:
         "mgsm_direct: the scorer is match; also there: judge (settings={'scorer': 'NAME'})."
         in notes
     )
+
+
+@pytest.mark.parametrize("share", [1, 100])
+def test_decimal_commas_are_read_and_said(share: int, tmp_path: Path) -> None:
+    """A point is no decimal one there: 1.000 trials are not one."""
+    table = quiz().groupby(["model", "language"], as_index=False)["correct"].mean()
+    table = table.rename(columns={"correct": "accuracy"}).assign(n=60)
+    table["accuracy"] = (table["accuracy"] * share).map(repr).str.replace(".", ",")
+    table.to_csv(tmp_path / "quiz.csv", sep=";", index=False)
+    done = hatstats.convert_logs(tmp_path / "quiz.csv")
+    assert cells(done.study) == {
+        key: (pytest.approx(k), n) for key, (k, n) in truth(quiz()).items()
+    }
+    assert any("commas as decimal points" in note for note in done.notes)
+    table.assign(n="1.000").to_csv(tmp_path / "large.csv", sep=";", index=False)
+    with pytest.raises(DataError, match="nothing in these logs can be counted"):
+        hatstats.convert_logs(tmp_path / "large.csv")
+
+
+def test_means_of_a_number_of_trials_that_is_said_are_counts(tmp_path: Path) -> None:
+    frame = pd.concat([quiz(seed) for seed in (1, 2, 3)])
+    table = frame.groupby(["model", "language", "item"], as_index=False)["correct"].mean()
+    table["correct"] = table["correct"].round(3)
+    path = tmp_path / "quiz.csv"
+    table.rename(columns={"correct": "acc"}).to_csv(path, index=False)
+    done = hatstats.convert_logs(path, settings={"n_trials": "3"}, strict=True)
+    assert cells(done.study) == truth(frame)
+    assert any("means of 3 answers as counts" in note for note in done.notes)
+    table.loc[7, "correct"] = 0.5
+    table.rename(columns={"correct": "acc"}).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"row 9.*0\.5 of 3 trials is no whole number"):
+        hatstats.convert_logs(path, settings={"n_trials": "3"})
