@@ -113,7 +113,7 @@ def runs_apart(runs: Iterable[Run]) -> tuple[dict[tuple[str, str, str], Kept], l
     repeated: set[tuple[str, str]] = set()
     for model, benchmark, language, settings, number in runs:
         groups[model, benchmark][language].add(settings)
-        if settings == UNKNOWN and number > 1:
+        if _parsed(settings).keys() <= DRAWS and number > 1:  # all that samples show themselves
             repeated.add((model, benchmark))
     kept: dict[tuple[str, str, str], Kept] = {}
     notes: list[str] = []
@@ -154,7 +154,8 @@ def runs_apart(runs: Iterable[Run]) -> tuple[dict[tuple[str, str, str], Kept], l
         if mixed or (model, benchmark) in repeated:
             notes.append(
                 f"{benchmark}: runs of {model} whose settings are not in the logs are taken as "
-                "repeats of one another."
+                "repeats of one another, though they may differ in shots or revision: lay the "
+                "results file of each beside its samples, or each run in a folder named after it."
             )
         notes += _between_languages(model, benchmark, languages, parsed, conditions)
         by_benchmark[benchmark] |= names

@@ -145,15 +145,15 @@ class Counter:
             file = str((first and first[0].get(FILE)) or rows.files[0])
             return self.original(plain_path(file).split("::")[0])
 
-        values, marks = with_commas(values, marks)
+        read_as, marks = with_commas(values, marks)
         try:
-            marks = read(values, marks, where, path)
+            marks = read(read_as, marks, where, path)
         except DataError:
             named = column == "correct" and rows.columns and "item" in responses.columns
             said = float(self.choices.of("n_trials") or 0) if named else 0
             if said < 2 or said % 1:
                 raise
-            marks = read(values, replace(marks, repeats=int(said)), where, path)
+            marks = read(read_as, replace(marks, repeats=int(said)), where, path)
             self._whole_means(engine, rows, marks, path)
         if column == "share":
             table = self._responses(engine, rows, False, marks)

@@ -149,6 +149,16 @@ def test_prompts_that_differ_are_wordings_where_nothing_else_is_known(tmp_path: 
     assert any("differ in prompt_hash: taken as wordings" in note for note in done.notes)
 
 
+def test_runs_of_equal_prompts_may_be_other_settings(tmp_path: Path) -> None:
+    """Samples without results show their prompts alone: two runs may differ in anything else."""
+    for number, day in enumerate(DAYS[:2]):
+        for language in LANGUAGES:
+            path = tmp_path / "bag" / f"samples_xnli_{language}_{day}.jsonl"
+            samples(path, answers(30, seed=number), prompt_hash="hash")
+    (note,) = [n for n in hatstats.convert_logs(tmp_path).notes if "runs of bag" in n]
+    assert "may differ in shots or revision: lay the results file" in note
+
+
 def test_models_in_one_folder_keep_their_names(tmp_path: Path) -> None:
     """Totals of 2023 say the model among its arguments; their folder is no model."""
     for name, share in (("bl-1b", 0.4), ("bl-7b", 0.5), ("xg-2b", 0.55)):

@@ -15,6 +15,7 @@ from hatstats import cli
 from hatstats.errors import DataError
 from hatstats.logs.configuration import CONDITIONS
 from hatstats.study.frames.columns import is_sure_tag
+from hatstats.study.languages.tags import standard_tag
 from hatstats.study.schema import OTHER_NAMES
 from tests.logs.cases import N_ITEMS, cells, quiz, truth
 
@@ -316,3 +317,38 @@ def test_metrics_of_which_no_rule_chooses_are_asked_about(said: str, tmp_path: P
     settings = {"metric": said} if said else {}
     with pytest.raises(DataError, match="which metric counts\\? The rows are of chrf, ter"):
         hatstats.convert_logs(tmp_path, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("right", "trials", "hint"),
+    [
+        ("n_correct", "", "'n_correct': 'n_correct', 'n_trials': 'COLUMN'}, or how many"),
+        ("right", "total", "'n_correct': 'right', 'n_trials': 'total'}."),
+        ("correct", "total", "'n_correct': 'correct', 'n_trials': 'COLUMN'}"),
+    ],
+)
+def test_counts_whose_trials_or_answers_are_not_known_are_asked_about(
+    right: str, trials: str, hint: str, tmp_path: Path
+) -> None:
+    frame = quiz()
+    table = frame.groupby(["model", "language"], as_index=False)["correct"].sum()
+    table = table.rename(columns={"correct": right})
+    table = table.assign(**{trials: N_ITEMS}) if trials else table
+    table.to_csv(tmp_path / "quiz.csv", index=False)
+    with pytest.raises(DataError) as error:
+        hatstats.convert_logs(tmp_path)
+    assert f"fields={{{hint}" in str(error.value)
+    fields = {"n_correct": right} | ({"n_trials": trials} if trials else {})
+    settings = {} if trials else {"n_trials": str(N_ITEMS)}
+    done = hatstats.convert_logs(tmp_path, fields=fields, settings=settings)
+    assert cells(done.study) == truth(frame)
+
+
+def test_columns_called_as_languages_call_themselves_are_languages(tmp_path: Path) -> None:
+    names = {"en": "English", "de": "Deutsch", "yo": "Èdè Yorùbá"}
+    table = quiz().pivot_table("correct", ["model", "item"], "language").reset_index()
+    table.rename(columns=names).to_csv(tmp_path / "quiz.csv", index=False)
+    done = hatstats.convert_logs(tmp_path)
+    found = {(model, names[code]): n for (model, code), n in truth(quiz()).items()}
+    assert cells(done.study) == found
+    assert standard_tag("Deutsch") == standard_tag("de")

@@ -51,6 +51,8 @@ ALIASES["prompt"] += tuple(name for name in OTHER_NAMES["repeat"][1] if name != 
 #: What notes call a column of a response.
 _ROLES = {"prompt": "trial", "correct": "score", "share": "accuracy", "config": "setting"}
 _NEEDED = ("model", "language")  # a benchmark without a name is called one
+#: Columns that may hold right answers, where another one holds their trials.
+_COUNTS = (*OTHER_NAMES["n_correct"][1], *OTHER_NAMES["correct"][1])
 #: Columns that may hold the questions, or their numbers, where no column names the items.
 _QUESTIONS = ("question", "question_text", "problem", "query", "instance", "uid", "task_id",
               "prompt_text", "input", "idx", "index")  # fmt: skip
@@ -207,6 +209,19 @@ def find_fields(
     if missing:
         listed = sorted({*columns, *wide} - {WIDE_LANGUAGE, WIDE_VALUE})
         names = ", ".join(map(repr, listed[:20])) or "none"
+        if missing == ["correct"] and have & {"n_correct", "n_trials"}:
+            right = next((each.paths[0] for each in found if each.column == "n_correct"), "")
+            right = right or next((named[n] for n in _COUNTS if n in named), "COLUMN")
+            trials = next((each.paths[0] for each in found if each.column == "n_trials"), "")
+            or_said = "" if trials else ", or how many all have: settings={'n_trials': 'N'}"
+            raise DataError(
+                f"counts need {'right answers' if trials else 'trials'} beside "
+                f"{trials or right!r}; its columns are {names}.",
+                file=file,
+                column=trials or right,
+                hint=f"name both: fields={{'n_correct': {right!r}, "
+                f"'n_trials': {trials or 'COLUMN'!r}}}{or_said}.",
+            )
         constant = f", or what it is, as in settings={{{missing[0]!r}: 'VALUE'}}"
         raise DataError(
             f"no column of this table is known as {' or '.join(missing)}; its columns are {names}.",

@@ -11,7 +11,7 @@ from importlib import resources
 
 @functools.cache
 def spellings() -> dict[str, tuple[str, str]]:
-    """Kind (ISO 639-1, ISO 639-3 or English) and tag of what benchmarks call a language.
+    """Kind (ISO 639-1, ISO 639-3, English or own name) and tag of what benchmarks call a language.
 
     FLORES, Belebele and African ones in three letters, INCLUDE and simple-evals by its name. Not
     all of ISO 639: many of its codes are words in names of tasks.
@@ -45,12 +45,12 @@ _WHOLE = {"als": "sq", "ekk": "et", "lvs": "lv"}
 
 
 def language_tag(name: str) -> str:
-    """Standard tag of a language or its English name (``yo-Latn-NG``); empty for others."""
+    """Standard tag of a language, its English or its own name (``yo-Latn-NG``); else empty."""
     import langcodes
 
     text = name.strip()
     kind, named = spellings().get(text.casefold(), ("", ""))
-    text = named if kind == "English" else text
+    text = named if kind in ("English", "own name") else text
     tag = re.fullmatch(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", text)
     if not tag or not langcodes.tag_is_valid(text):
         return ""
