@@ -185,3 +185,11 @@ def test_limits_of_agreement_against_naive(vcov: str) -> None:
     assert high == pytest.approx(max([*highs, row[1], found.mean]), rel=1e-6)
     assert low_by
     assert high_by
+
+
+def test_values_that_differ_by_rounding_are_one_value() -> None:
+    x = np.array([0.0, 1.0, 2.0, 0.1 + 0.2, 0.3, 0.3 - 1e-16])
+    y, labels = np.array([0.0, 1.0, 2.0, 5.0, 6.0, 7.0]), ["a", "a", "a", "b", "b", "b"]
+    found = group_slopes(y, 0.01 * np.eye(6), x[:, None], np.ones(1), labels)
+    assert found.groups == ("a",)
+    assert found.estimates == pytest.approx([1.0])

@@ -65,6 +65,7 @@ def group_slopes(
     for name in dict.fromkeys(labels):
         own = np.flatnonzero(np.array(labels) == name)
         centred = (X[own] - X[own].mean(axis=0)) / scale
+        centred[np.abs(centred) < _ESTIMABLE] = 0.0  # equal but for rounding
         inverse = np.linalg.pinv(centred, rcond=_ESTIMABLE)
         loading = wanted @ inverse
         if np.abs(loading @ centred - wanted).max() > 1e-6 * np.abs(wanted).max():

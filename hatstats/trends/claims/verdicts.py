@@ -128,7 +128,9 @@ def _with_series(verdict: Verdict, number: Number) -> Verdict:
     found = number.series()
     if found is not None:
         moved = found.mean + number.shift
-        low, high = map(float, wald_interval(moved, found.std_error, found.df, verdict.conf_level))
+        # With less than one degree of freedom a t quantile has no meaning any more.
+        df = found.df if found.df >= 1.0 else np.nan
+        low, high = map(float, wald_interval(moved, found.std_error, df, verdict.conf_level))
         above = int((found.estimates + number.shift > number.null).sum())
         verdict = replace(verdict, n_series=len(found.groups), n_series_above=above)
         if number.split is None:
