@@ -39,6 +39,7 @@ lint: setup ## style and types
 	$(PYTHON) -m mypy hatstats analyses bench data
 
 docs: setup ## the reference as a site: docs/_build/html/index.html
+	rm -rf docs/_reference  # pages of names that are no more
 	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: setup ## ratios: start-up, main job, bootstrap, fits, posteriors, reduction of logs beside others'
