@@ -188,9 +188,7 @@ def fit_borrowing(
         mean = panel.curves[m]
         prior = Prior.about(family, mean.theta[0])
         parts = tuple(
-            LanguageFits(
-                group.columns, source, fit_curves(prior, source, group.target, group.means)
-            )
+            LanguageFits(group.columns, fit_curves(prior, source, group.target, group.means))
             for group, source in zip(each.groups, own.groups, strict=True)
         )
         shift = None
@@ -243,7 +241,6 @@ def fit_grouped(items: GroupedItems, families: dict[tuple[bool, float], Family])
     parts = tuple(
         LanguageFits(
             group.columns,
-            source,
             # The mean over one language is that language.
             shared if languages == 1 else fit_curves(prior, source, group.target, group.means),
         )

@@ -19,10 +19,9 @@ from hatstats.scores.wordings import WordingCorrelation
 
 @dataclass(frozen=True, slots=True)
 class LanguageFits:
-    """Curves of target languages asked of the same items, and the distribution of x of those."""
+    """Curves of target languages asked of the same items; they know the distribution of x there."""
 
     columns: Ints
-    deconvolution: Deconvolution
     curves: CurveFit
 
 

@@ -234,7 +234,9 @@ def one_curve(fitted_curves: CurveFit, place: int) -> CurveFit:
 def of_language(model: LatentModel, place: int) -> tuple[Deconvolution, CurveFit]:
     """Distribution of the items asked in a language, and its curve."""
     (part,) = (each for each in model.parts if place in each.columns)
-    return part.deconvolution, one_curve(part.curves, int(np.flatnonzero(part.columns == place)[0]))
+    return part.curves.deconvolution, one_curve(
+        part.curves, int(np.flatnonzero(part.columns == place)[0])
+    )
 
 
 @settings(max_examples=8)
@@ -262,7 +264,7 @@ def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
 def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) -> None:
     counts = random_counts(seed, languages=1)
     (model,) = fit_latent(counts, FIXED).models
-    part = model.parts[0].deconvolution
+    part = model.parts[0].curves.deconvolution
     y = counts.target_accuracy()[0, :, 0]
     size, mean, _ = means_by_pattern(y, part.patterns.index, part.patterns.size.size)
     working = model.parts[0].curves.working[0] * size
@@ -322,7 +324,7 @@ def theta_scores(part: Deconvolution) -> np.ndarray:
 def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     counts = random_counts(seed, languages=1)
     (model,) = fit_latent(counts, FIXED).models
-    part, curves = model.parts[0].deconvolution, model.parts[0].curves
+    part, curves = model.parts[0].curves.deconvolution, model.parts[0].curves
     weights = np.random.default_rng(seed).dirichlet(np.ones(twins.GRID.size))
     direction = curves.bread[0] @ (weights @ curves.slopes[0])
     y = counts.target_accuracy()[0, :, 0]
