@@ -38,6 +38,8 @@ def test_headline_numbers_against_the_frames() -> None:
     assert found["HatClaimSmallModelsNotBrokenDf"] == "3.4"
     assert found["HatClaimSmallModelsNotBrokenThreshold"] == "−0.05"
     assert found["HatClaimProgressOverTimePValue"] == "<0.001"
+    assert found["HatClaimProgressOverTime"] == "refuted (opposite p = 0.001)"
+    assert found["HatClaimProgressOverTimePOppositeAdjusted"] == "0.001"
     assert found["HatTrendSizeLogOneZeroParamsTotalEstimate"] == "0.031"
     assert found["HatModels"] == "20"
     assert found["HatConfLevel"] == "95"

@@ -328,6 +328,16 @@ def test_claims_table_prints_df_p_and_verdict() -> None:
     assert dict(zip(table.headings, table.rows[2], strict=True))["p"] == "<0.001"
 
 
+def test_claims_table_has_the_other_scope_what_refutes_and_what_weakens() -> None:
+    table = shown("claims").table
+    first, second, third = (dict(zip(table.headings, row, strict=True)) for row in table.rows)
+    assert (first["For models"], first["Other scope"]) == ("like these", "refuted")
+    assert first["Its CI"] == "[−0.030, 0.000]"
+    assert second["What weakens it"] == "True almost by construction"
+    assert second["Other scope"] == second["Its CI"] == "–"
+    assert (third["p (Holm)"], third["Opposite p (Holm)"]) == ("0.990", "0.001")
+
+
 def test_scores_table_marks_the_weakly_identified() -> None:
     table = shown("scores").table
     notes = [row[table.headings.index("Note")] for row in table.rows]

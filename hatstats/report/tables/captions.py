@@ -49,6 +49,8 @@ CAPTIONS = {
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
         "level in each direction, where other methods agree. Most weight: the family with the "
         "largest share in the variance; floor: the smallest p of a bootstrap over these families. "
+        "Opposite p: that of the opposite claim, which refutes. Other scope: the verdict for these "
+        "models where models like these are registered, and the other way round. "
         "Scores: for {scope}."
     ),
     "margins": (

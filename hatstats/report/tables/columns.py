@@ -9,9 +9,9 @@ _KINDS: dict[Kind, str] = {
     "value": "source estimate std_error se shape_error margin p_in_margin dfbetas cooks_distance "
     "by_ability by_transfer source_shrunken expected target elsewhere accuracy p_claim p_in_rope "
     "plain p_best less log_odds with_all without_these change",
-    "interval": "conf less_conf",
+    "interval": "conf less_conf other",
     "df": "df",
-    "p": "p_value p_holm p_adjusted p_floor p_equivalence q_value",
+    "p": "p_value p_holm p_opposite_holm p_adjusted p_floor p_equivalence q_value",
     "share": "share conf_level decisive_share leakage mc_error",
     "plain": "threshold effective_trials",
     "count": "n_models n_clusters count n_languages",
@@ -27,7 +27,7 @@ _NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "witho
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
     "std_error": "SE", "se": "SE", "conf": "CI", "df": "df", "p_value": "p", "p_holm": "p (Holm)",
-    "p_adjusted": "p (all)",
+    "p_opposite_holm": "Opposite p (Holm)", "p_adjusted": "p (all)",
     "conf_level": "Level", "shape_error": "Smoothing", "effective_trials": "Trials",
     "ranks": "Rank", "mark": "Note",
     "n_models": "Models", "n_clusters": "Families", "cluster": "Family", "decisive": "Most weight",
@@ -52,8 +52,9 @@ _LAYOUTS = {
     "trends": "trend term scale scope=For_models estimate std_error df p_value conf n_models "
     "n_clusters",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
-    "claims": "claim verdict estimate threshold std_error df p_value p_holm conf conf_level "
-    "n_models n_clusters decisive decisive_share p_floor status",
+    "claims": "claim verdict scope=For_models estimate threshold std_error df p_value p_holm "
+    "p_opposite_holm conf conf_level other_verdict=Other_scope other=Its_CI n_models n_clusters "
+    "decisive decisive_share p_floor status reason=What_weakens_it",
     "specification": "choice claim estimate conf df p_value verdict",
     "margins": "claim margin mark=Registered verdict p_holm=p p_equivalence p_in_margin",
     "shares": "claim verdict count=Specifications share",

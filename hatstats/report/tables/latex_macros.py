@@ -20,8 +20,9 @@ _HEADER = """\
 % Names have letters only: words are run together, a digit is spelt (3 is Three), other signs are
 % dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors.
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
-%   \\HatClaim<Name>   the verdict with its adjusted p; and the same with Verdict Estimate StdError
-%                      Low High ConfLevel Df PValue PAdjusted Threshold Models Families
+%   \\HatClaim<Name>   the verdict with the adjusted p that decides it; and the same with Verdict
+%                      Estimate StdError Low High ConfLevel Df PValue PAdjusted POppositeAdjusted
+%                      Threshold Models Families
 %   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; on the accuracy scale, with
 %                           Logit before the ending on that of logits; with These for these
 %                           models, otherwise for models like these
@@ -75,12 +76,15 @@ def macros(results: Results) -> dict[str, str]:
         add(stem, {"Model": str(row["model"]), **_score(row, "Score")})
     for _, row in results.claims.iterrows():
         counts = {"Models": "n_models", "Families": "n_clusters"}
-        p = rounding.p_text(float(row["p_holm"]))
-        with_p = "no p" if p == rounding.UNKNOWN else f"adjusted p {p if p[0] == '<' else f'= {p}'}"
+        p, opposite = (rounding.p_text(float(row[name])) for name in ("p_holm", "p_opposite_holm"))
+        which, decides = ("opposite", opposite) if row["verdict"] == "refuted" else ("adjusted", p)
+        with_p = f"{which} p {decides if decides[0] == '<' else f'= {decides}'}"
+        with_p = "no p" if p == rounding.UNKNOWN else with_p
         add(
             f"Claim{letters(str(row['name']))}",
             {"": f"{row['verdict']} ({with_p})", "Verdict": str(row["verdict"]), **_numbers(row)}
-            | {"PAdjusted": p, "ConfLevel": f"{100.0 * float(row['conf_level']):g}"}
+            | {"PAdjusted": p, "POppositeAdjusted": opposite}
+            | {"ConfLevel": f"{100.0 * float(row['conf_level']):g}"}
             | {"Threshold": rounding.plain_text(float(row["threshold"]))}
             | {ending: rounding.count_text(float(row[name])) for ending, name in counts.items()},
         )

@@ -218,8 +218,10 @@ def _claim(row: Mapping[Any, Any]) -> str:
             level = f"{100.0 * row['conf_level']:g} % interval"
             beside.insert(0, f"{level} {_limits(row, 'conf', digits)}")
         if pd.notna(row["p_holm"]):
-            p = rounding.p_text(row["p_holm"]).replace("<", "< ")
-            beside.append(f"adjusted one-sided p {p if p[0] == '<' else f'= {p}'}")
+            refuted = row["verdict"] == "refuted"
+            p = rounding.p_text(row["p_opposite_holm" if refuted else "p_holm"]).replace("<", "< ")
+            of = " of the opposite" if refuted else ""
+            beside.append(f"adjusted one-sided p{of} {p if p[0] == '<' else f'= {p}'}")
         quantity = rounding.prose(row["quantity"] or "estimate")
         value = rounding.number_text(float(row["estimate"]), digits)
         count = _count(row["n_models"], "model")

@@ -160,13 +160,24 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
+def _claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims with their scope in few words, and what weakens a verdict beside why there is none."""
+    notes = zip(rows["reason"], rows["warning"], strict=True)
+    shown = rows.assign(reason=["; ".join(filter(None, pair)) for pair in notes])
+    return _in_words(_short_scopes(shown))
+
+
+def _short_scopes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their scope of models in few words."""
+    return rows.replace({"scope": {"these models": "these", "models like these": "like these"}})
+
+
 def _trends(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms of each trend with their scope in few words.
 
     An intercept is a score of one parameter in the year 0, which nobody asks for.
     """
-    rows = rows[rows["term"] != "Intercept"]
-    return rows.replace({"scope": {"these models": "these", "models like these": "like these"}})
+    return _short_scopes(rows[rows["term"] != "Intercept"])
 
 
 def _comparison(rows: pd.DataFrame) -> pd.DataFrame:
@@ -238,7 +249,7 @@ def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
 #: What is done to a frame before its columns are written.
 _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "main": _scores, "scores": _scores,
-    "pairs": _pairs, "claims": _in_words, "margins": _margins, "trends": _trends,
+    "pairs": _pairs, "claims": _claims, "margins": _margins, "trends": _trends,
     "shares": _in_words, "comparison": _comparison, "influence": _influence,
     "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,
     "bayes_claims": _in_words, "bayes_checks": _bayes_checks,

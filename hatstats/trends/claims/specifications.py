@@ -30,7 +30,8 @@ Progress = Callable[[str, float], None]
 COLUMNS = (
     "choice", "claim", "estimator", "stages", "slope", "correlation", "borrow", "reference",
     "scope", "link", "chance", "size", "vcov", "flagged", "without", "estimate", "std_error", "df",
-    "p_value", "p_holm", "conf_low", "conf_high", "conf_level", "threshold", "verdict",
+    "p_value", "p_holm", "p_opposite_holm", "conf_low", "conf_high", "conf_level", "threshold",
+    "verdict",
     "verdict_alone", "method", "n_models", "n_clusters", "p_floor", "decisive", "decisive_share",
     "reason",
 )  # fmt: skip

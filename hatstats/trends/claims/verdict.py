@@ -56,10 +56,11 @@ class Verdict:
     p_value, p_opposite : float
         One-sided, against the claim and against its opposite; they add up to 1 but for a share,
         where both also ask whether the whole rises at all.
-    p_holm : float
-        The same, adjusted by Holm for all claims of its status that could be tested.
+    p_holm, p_opposite_holm : float
+        The same, each adjusted by Holm for all claims of its status that could be tested. The first
+        decides whether a claim is supported, the second whether it is refuted.
     verdict : str
-        By `p_holm` and the adjusted p value of the opposite claim.
+        By `p_holm` and `p_opposite_holm`.
     verdict_alone : str
         As if it were the only claim.
     status : {"confirmatory", "exploratory"}
@@ -137,6 +138,7 @@ class Verdict:
     scope: str = LIKE_MODELS
     warning: str = ""
     p_opposite: float = UNKNOWN
+    p_opposite_holm: float = UNKNOWN
     agree_low: float = float("inf")
     agree_high: float = float("-inf")
     agree_low_by: str = ""
@@ -199,6 +201,9 @@ class Verdict:
                 f"threshold {self.threshold:g}, "
                 f"df {self.df:.1f}, {p_words(self.p_value)} (Holm {p_text(self.p_holm)})"
             )
+            if self.verdict == "refuted":
+                p = f"{p_words(self.p_opposite)} (Holm {p_text(self.p_opposite_holm)})"
+                text += f"; of the opposite {p}"
         beside = [self.reason, self.series_words()]
         if self.other_verdict:
             beside.append(f"registered for {self.scope}; {self.other_words()}")

@@ -240,7 +240,8 @@ def adjusted(verdicts: Sequence[Verdict]) -> Verdicts:
         }
         p, q = (np.array([getattr(one, name) for one in tested.values()]) for name in _P)
         for (index, one), yes, no in zip(tested.items(), holm(p), holm(q), strict=True):
-            found[index] = _settled(replace(one, p_holm=float(yes)), yes, no)
+            both = replace(one, p_holm=float(yes), p_opposite_holm=float(no))
+            found[index] = _settled(both, yes, no)
     return Verdicts(found)
 
 
@@ -312,7 +313,8 @@ def evaluate_claims(
       -0.005 [-0.034, 0.024], 1 of them above the threshold. Registered for models
       like these; these models: inconclusive [-0.003, 0.017], df 234.2
     two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077] (90%
-      interval), threshold 0.1, df 141.3, p = 0.999 (Holm 0.999)
+      interval), threshold 0.1, df 141.3, p = 0.999 (Holm 0.999); of the opposite p
+      < 0.001 (Holm 0.001)
     """
     scores = as_scores(scores, "evaluate_claims")
     checked = check_claims(claims)

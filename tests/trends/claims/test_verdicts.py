@@ -416,6 +416,24 @@ def test_holm_against_its_definition() -> None:
     assert any(verdict.verdict != verdict.verdict_alone for verdict in verdicts)
 
 
+def test_what_refutes_is_the_opposite_claims_p_adjusted_in_its_own_direction() -> None:
+    scores = scores_with_slope(0.012, noise=0.02)
+    claims = [slope(limit, term=SIZE, name=f"c{limit}") for limit in (0.0195, 0.0197, 0.024)]
+    verdicts = evaluate_claims(scores, claims)
+    p = np.array([verdict.p_opposite for verdict in verdicts])
+    order = np.argsort(p)
+    step = np.maximum.accumulate(np.minimum(p[order] * [3, 2, 1], 1.0))
+    adjusted = np.array([verdict.p_opposite_holm for verdict in verdicts])
+    np.testing.assert_allclose(adjusted[order], step)
+    for verdict in verdicts:
+        refuted = verdict.p_opposite_holm <= 0.05 and verdict.threshold >= verdict.agree_high
+        assert (verdict.verdict == "refuted") == refuted
+    assert {verdict.verdict for verdict in verdicts} == {"inconclusive", "refuted"}
+    (alone,) = evaluate_claims(scores, claims[2:])
+    assert alone.p_opposite_holm == alone.p_opposite
+    assert f"of the opposite p = {alone.p_opposite:.3f}" in alone.summary()
+
+
 def test_a_verdict_that_holm_takes_away_says_so_in_either_scope() -> None:
     """Its interval excludes the threshold, so that *inconclusive* needs a reason."""
     scores = scores_with_slope(0.02, noise=0.025)
