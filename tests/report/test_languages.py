@@ -138,6 +138,20 @@ def test_accuracies_cannot_show_items_that_fail() -> None:
     assert analyse(one, ReportOptions(quick=True)).languages is None
 
 
+def test_languages_that_no_benchmark_has_together_are_not_compared_and_said() -> None:
+    known = {"one": ["en", "fr", "de"], "two": ["en", "ru", "ar"]}
+    rows = [
+        {"model": f"m{k}", "benchmark": benchmark, "language": tag, "n_trials": 250,
+         "accuracy": 0.8 - 0.03 * k - 0.05 * place}
+        for k in range(4) for benchmark, tags in known.items() for place, tag in enumerate(tags)
+    ]  # fmt: skip
+    study = hs.Study.from_frame(pd.DataFrame(rows), source="en")
+    part = analyse(study, ReportOptions(quick=True)).languages
+    assert part is not None
+    assert "Latin script - other scripts" not in str(part.groups.get("term"))
+    assert any("these languages: Latin script - other scripts" in text for text in part.words)
+
+
 def test_figures_tables_and_macros_of_languages(results: Results) -> None:
     drawn = {each.name: each for each in figures_of(results)}
     assert {"languages", "raw_to_hat", "heatmap"} <= set(drawn)

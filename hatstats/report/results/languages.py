@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.diagnostics.faults import item_faults, without_items
-from hatstats.errors import DegenerateDataWarning, HatstatsError
+from hatstats.errors import DataError, DegenerateDataWarning, HatstatsError
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.report.results.results import Fits, LanguagePart
 from hatstats.scores.item_profile import ItemProfile
@@ -84,7 +84,7 @@ def language_part(fits: Fits) -> LanguagePart | None:
     words: list[str] = []
     groups = pd.concat(
         [
-            _these(found, table, options.conf_level),
+            _these(found, table, options.conf_level, words),
             _like_these(scores, table, options.conf_level, words),
         ],
         ignore_index=True,
@@ -99,7 +99,9 @@ def language_part(fits: Fits) -> LanguagePart | None:
     return LanguagePart(table, groups, faults, without, tuple(words))
 
 
-def _these(found: LanguageScores, table: pd.DataFrame, conf_level: float) -> pd.DataFrame:
+def _these(
+    found: LanguageScores, table: pd.DataFrame, conf_level: float, words: list[str]
+) -> pd.DataFrame:
     """Differences between the means of groups of these languages, each alone."""
     sides: dict[str, tuple[list[str], list[str]]] = {}
 
@@ -111,11 +113,19 @@ def _these(found: LanguageScores, table: pd.DataFrame, conf_level: float) -> pd.
     of_class = {name: languages((table["resource"] == name).to_numpy()) for name in RESOURCES}
     for high, low in (("high", "mid"), ("mid", "low"), ("high", "low")):
         sides[f"{high} - {low} resource"] = of_class[high], of_class[low]
-    rows = []
+    rows, apart = [], []
     for name, (a, b) in sides.items():
         if a and b:
-            one = pd.DataFrame(found.contrast(a, b, conf_level).tidy())
+            try:
+                one = pd.DataFrame(found.contrast(a, b, conf_level).tidy())
+            except DataError:  # benchmarks ask in different languages
+                apart.append(name)
+                continue
             rows.append(one.assign(term=name, scope=THESE, n_languages=len(a) + len(b)))
+    if apart:
+        words.append(
+            f"Not compared, since no benchmark has all of these languages: {', '.join(apart)}."
+        )
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
