@@ -163,7 +163,8 @@ class LanguageTrend(LabelledEstimates):
         """Degrees of freedom, (k,): Satterthwaite's; what items share counts as known.
 
         For facts about languages at most the number of languages less their coefficients and one,
-        and so for models: where a variance is estimated as zero, Satterthwaite's are too many.
+        and so for models, and for other terms at most the cells less all coefficients: where a
+        variance is estimated as zero, Satterthwaite's are too many.
         """
         own = np.diag(self.fit.cov)
         added = 1.0 + np.diag(self.shared) / own
@@ -173,7 +174,8 @@ class LanguageTrend(LabelledEstimates):
             "model": self.design.frame["row_weights"].nunique(),
         }
         most = [
-            sizes[at] - 1 - self.level.count(at) if at in sizes else np.inf for at in self.level
+            sizes[at] - 1 - self.level.count(at) if at in sizes else self._cell_df
+            for at in self.level
         ]
         return np.asarray(np.fmin(freedom, most))
 
@@ -230,7 +232,7 @@ class LanguageTrend(LabelledEstimates):
                 list(self.terms),
                 self.naive.params,
                 standard_errors(self.naive.cov),
-                df=self.naive.satterthwaite(np.eye(k)),
+                df=np.fmin(self.naive.satterthwaite(np.eye(k)), self._cell_df),
                 conf_level=conf_level,
                 method=NAIVE,
             ).assign(level=list(self.level)),
@@ -243,6 +245,11 @@ class LanguageTrend(LabelledEstimates):
         sizes = [len(set(each.groups)) for each in self.fit.effects] + [len(self.fit.y)]
         sd = np.sqrt(self.fit.variances)
         return ResultFrame({"effect": names, "n_groups": sizes, "sd": sd})
+
+    @property
+    def _cell_df(self) -> float:
+        """Cells less the coefficients."""
+        return float(len(self.fit.y) - len(self.terms))
 
     @property
     def _forecast_df(self) -> float:

@@ -28,8 +28,8 @@ ModelScope = Literal["models like these", "these models"]
 LIKE_MODELS: ModelScope = "models like these"
 THESE_MODELS: ModelScope = "these models"
 
-#: Fewest degrees of freedom at which a sandwich is printed as a standard error of a trend.
-LEAST_DF = 2.0
+#: Degrees of freedom below which an interval says what it is worth.
+FEW_DF = 2.0
 #: Bootstrap and permutation draws where they are not enumerated.
 DRAWS = 1_999
 #: End of the method of a trend in scores that came of accuracies alone.
@@ -70,6 +70,30 @@ def sampled_items(fit: RemlFit, freedom: Callable[[Floats], Floats] | None = Non
     """The covariance of a fit's coefficients that the known sampling covariance alone gives."""
     loadings = fit.cov @ fit.X.T @ fit.weights
     return SampledItems(loadings @ fit.V @ loadings.T, loadings, freedom)
+
+
+def known_errors(errors: ClusterRobust | SampledItems, gradients: ArrayLike) -> Floats:
+    """Standard errors of contrasts (q, p), (q,); NaN where clusters, or items, do not show them.
+
+    These are contrasts without degrees of freedom, and those without any variance.
+    """
+    rows = np.atleast_2d(np.asarray(gradients, dtype=float))
+    found = errors.std_errors(rows)
+    terms = np.einsum("qp,pr,qr->q", np.abs(rows), np.abs(errors.cov), np.abs(rows))
+    shown = ~np.isnan(errors.df(rows)) & (found**2 > 1e-12 * terms)
+    return np.where(shown, found, np.nan)
+
+
+def weakness(error: float, df: float, unit: str) -> str:
+    """Why a contrast has no standard error, or what one is worth; empty where it is worth much."""
+    if np.isnan(df):
+        return f"hardly more than one {unit} decides, no test"
+    if np.isnan(error):
+        what = "items" if unit == "item" else "clusters"
+        return f"the {what} show no variation to judge it by"
+    if df < FEW_DF:
+        return "fewer than 2 df: claims also need CR3, the series and all but any one " + unit
+    return ""
 
 
 def compare(
@@ -167,9 +191,8 @@ def _generalised(
     kinds: tuple[Vcov, ...] = ("CR1", "CR2", "CR3")
     for kind in kinds:
         robust = robust_covariance(fit, clusters, kind)
-        df = robust.df(contrasts)
-        error = np.where(df >= LEAST_DF, robust.std_errors(contrasts), np.nan)
-        parts.append(rows(error, df=df, method=kind))
+        error = known_errors(robust, contrasts)
+        parts.append(rows(error, df=robust.df(contrasts), method=kind))
     return parts
 
 

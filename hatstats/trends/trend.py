@@ -28,13 +28,14 @@ from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import (
     DRAWS,
-    LEAST_DF,
     LIKE_MODELS,
     THESE_MODELS,
     TWO_STAGES,
     ModelScope,
     SampledItems,
     compare,
+    known_errors,
+    weakness,
 )
 from hatstats.trends.trend_text import trend_text
 
@@ -139,7 +140,7 @@ class TrendFit(LabelledEstimates):
 
     @property
     def std_errors(self) -> Floats:
-        """Standard errors, shape (p,); NaN with fewer than `LEAST_DF` degrees of freedom."""
+        """Standard errors, shape (p,); NaN where clusters, or items, do not show them."""
         return self._error(np.eye(len(self.terms)))[0]
 
     def limits(self, conf_level: float = 0.95) -> Floats:
@@ -147,9 +148,14 @@ class TrendFit(LabelledEstimates):
         return wald_interval(self.estimates, self.std_errors, self.df, conf_level)
 
     def _error(self, gradients: ArrayLike) -> tuple[Floats, Floats]:
-        """Standard errors of contrasts (k, p), NaN with too few df, and degrees of freedom."""
-        error, df = self.errors(gradients)
-        return np.where(df >= LEAST_DF, error, np.nan), df
+        """Standard errors of contrasts (q, p), NaN where none is known, and degrees of freedom."""
+        return known_errors(self._uncertainty, gradients), self._uncertainty.df(gradients)
+
+    def weaknesses(self, rows: pd.DataFrame) -> list[str]:
+        """What weakens each tidy row of this trend, or why it has no standard error, in words."""
+        unit = "item" if self.scope == THESE_MODELS else self.cluster
+        pairs = rows[["std_error", "df"]].to_numpy(dtype=float)
+        return [weakness(error, df, unit) for error, df in pairs]
 
     @property
     def vcov(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import p_text
-from hatstats.trends.standard_errors import LEAST_DF, THESE_MODELS, stages_note
+from hatstats.trends.standard_errors import THESE_MODELS, stages_note
 
 
 def trend_text(trend: Any, conf_level: float) -> str:
@@ -52,9 +52,8 @@ def _facts(trend: Any) -> tuple[str, str, str]:
 def _notes(trend: Any) -> list[str]:
     """What weakens the trend, in words."""
     table = trend.tidy()
-    few = ", ".join(table.loc[~(table["df"] >= LEAST_DF), "term"])
-    unit = "item" if trend.scope == THESE_MODELS else trend.cluster
-    notes = [f"{few}: hardly more than one {unit} decides, no test."] if few else []
+    weak = table["term"].groupby(trend.weaknesses(table), sort=False).agg(", ".join)
+    notes = [f"{terms}: {reason}." for reason, terms in weak.items() if reason]
     most = trend.nobs - len(trend.design.terms) - 1
     many = ", ".join(table.loc[(table["df"] > most) & np.isfinite(table["df"]), "term"])
     if many and trend.scope != THESE_MODELS:
@@ -62,9 +61,9 @@ def _notes(trend: Any) -> list[str]:
             f"{many}: more degrees of freedom than models, since most of the variance is that of "
             "items, which is known."
         )
-    if weak := trend.weakly_identified:
-        names = f"{', '.join(weak[:3])}{', ...' if len(weak) > 3 else ''}"
-        notes.append(f"{len(weak)} of {trend.nobs} models are weakly identified: {names}.")
+    if some := trend.weakly_identified:
+        names = f"{', '.join(some[:3])}{', ...' if len(some) > 3 else ''}"
+        notes.append(f"{len(some)} of {trend.nobs} models are weakly identified: {names}.")
     if trend.left_out:
         notes.append(f"Left out, a covariate is unknown: {', '.join(trend.left_out)}.")
     return [*notes, *stages_note([trend.method])]

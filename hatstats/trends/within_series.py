@@ -231,8 +231,8 @@ def family_slopes(
       family-3                     3   +0.005   0.031    9.0  [-0.066, +0.076]
       family-4                     3   -0.011   0.077    9.0  [-0.184, +0.162]
       mean within series          17   -0.012   0.013    1.9  [-0.071, +0.046]
-      between family means        17   +0.047    –
-      all models, pooled          17   -0.002    –
+      between family means        17   +0.047   0.011    1.4  [-0.026, +0.120]
+      all models, pooled          17   -0.002   0.010    2.0  [-0.045, +0.040]
       2 of 4 series rise (sign test p = 1.000). Standard deviation of true slopes
       between series 0.004.
     """

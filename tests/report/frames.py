@@ -187,6 +187,7 @@ def trend_frame() -> pd.DataFrame:
             "scale": "accuracy",
             "formula": ["log10(params_total)", "log10(params_total)", "release_year"],
             "vcov": "CR2",
+            "reason": "",
             "n_models": [15, 15, 20],
             "n_clusters": [5, 5, 6],
         }

@@ -353,10 +353,14 @@ def test_terms_and_languages_are_words_and_intercepts_are_left_to_the_csv() -> N
         "scale": "logit", "scope": "models like these", "estimate": 0.1, "std_error": 0.1,
         "df": 3.0, "p_value": 0.5, "conf_low": [-1.0, -np.inf, np.nan], "n_models": 9,
         "conf_high": [1.0, np.inf, np.nan], "n_clusters": 4,
+        "reason": ["", "", "hardly more than one family decides, no test"],
     })  # fmt: skip
     table = table_of("trends", rows)
     assert [row[1] for row in table.rows] == ["log10 parameters", "source accuracy (logit), a_b"]
     assert [row[table.headings.index("CI")] for row in table.rows] == ["unbounded", "–"]
+    weak = [row[table.headings.index("What weakens it")] for row in table.rows]
+    assert weak == ["", "hardly more than one family decides, no test"]
+    assert "What weakens it" not in table_of("trends", rows.head(2)).headings
     names = ["de", "pt_PT", "zh-Hant", "zh-Hans", "deu_Latn", "Klingonish"]
     spoken = ["German", "Portuguese (PT)", "Chinese (Hant)", "Chinese", "German", "Klingonish"]
     assert list(map(english_name, names)) == spoken

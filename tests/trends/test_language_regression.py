@@ -75,6 +75,17 @@ def test_rows_without_the_language_effect_stand_beside(trend: LanguageTrend) -> 
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_no_term_has_more_degrees_of_freedom_than_there_are_units(trend: LanguageTrend) -> None:
+    """Where a variance is estimated as zero, Satterthwaite's grow without bound."""
+    unbounded = replace(trend, freedom=np.full(len(trend.terms), np.inf))
+    cells, languages = len(trend.fit.y) - 5.0, len(trend.languages) - 3.0
+    weights = trend.design.frame["row_weights"].nunique() - 2.0
+    most = {"": cells, "both": cells, "language": languages, "model": weights}
+    assert unbounded.df.tolist() == [most[level] for level in trend.level]
+    naive = unbounded.comparison().query("method == @NAIVE")["df"]
+    assert (naive <= cells).all()
+
+
 def test_a_new_language_is_forecast_with_its_own_scatter(trend: LanguageTrend) -> None:
     facts = trend.design.frame.groupby("row_language")[["resource", "distance"]].first()
     row = trend.forecast(facts.mean().to_dict()).iloc[0]

@@ -13,6 +13,7 @@ from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.simulation.simulate import Shape, simulate_study
+from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
@@ -57,7 +58,7 @@ def test_summary_fits_eighty_columns(formula: str) -> None:
     assert [len(line.split()) for line in body] == list(np.where(few, 6, 7))
 
 
-def test_below_two_degrees_of_freedom_there_is_a_reason_and_no_interval() -> None:
+def test_below_two_degrees_of_freedom_table_and_verdict_have_one_interval_and_say_so() -> None:
     rng = np.random.default_rng(1)
     x = np.where(FAMILY == 0, 3.0, 0.02) * rng.standard_normal(20)
     estimate = 0.5 + 0.02 * x + 0.01 * rng.standard_normal(20)
@@ -65,15 +66,35 @@ def test_below_two_degrees_of_freedom_there_is_a_reason_and_no_interval() -> Non
     trend = fit_trend(scores, "x")
     assert trend.df[1] < 2.0 < trend.df[0]
     assert np.isfinite(trend.covariance).all()
+    claim = {"name": "x", "kind": "slope", "term": "x", "threshold": 0.0, "level": 0.025}
+    (verdict,) = evaluate_claims(scores, [claim])
+    decided = [verdict.estimate, verdict.std_error, verdict.df, verdict.conf_low, verdict.conf_high]
+    shown = ["estimate", "std_error", "df", "conf_low", "conf_high"]
+    compared = trend.comparison(rng=1).set_index("method").loc[["CR2"]]
+    for rows in (trend.tidy().iloc[1:], trend.accuracy_slopes(), compared):
+        np.testing.assert_allclose(rows[shown].to_numpy(dtype=float), [decided], rtol=1e-9)
+    words = "fewer than 2 df: claims also need CR3, the series and all but any one family"
+    assert trend.weaknesses(trend.tidy()) == ["", words]
+    assert f"x: {words}." in " ".join(trend.summary().split())
+
+
+def test_without_any_variation_there_is_a_reason_and_no_interval() -> None:
+    """A standard error of 0 once gave an interval of no width."""
+    estimate = some_scores(1).estimates
+    trend = fit_trend(scores_of(table_of_models(1), estimate, np.zeros(20)), FORMULA)
+    these = trend.over("these models")
+    assert np.isfinite(trend.accuracy_slopes()["conf_low"]).all()
     shown = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
-    for rows in (trend.tidy().iloc[1:], trend.accuracy_slopes()):
+    for rows in (these.tidy(), these.accuracy_slopes()):
         assert rows[shown].isna().all(axis=None)
-    rows = trend.comparison(rng=1).set_index("method")
-    assert rows.loc[["CR2"], shown].isna().all(axis=None)
-    assert rows.loc[["OLS", "REML"], shown].notna().all(axis=None)
-    assert np.isnan(trend.contrast({"x": 1.0}, {"x": 0.0}).p_value)
-    assert trend.curve("x")["conf_low"].isna().any()
-    assert "x: hardly more than one family decides, no test." in trend.summary()
+        assert these.weaknesses(rows) == ["the items show no variation to judge it by"] * len(rows)
+    claim = {"name": "x", "kind": "slope", "term": "release_year", "threshold": 0.0}
+    (verdict,) = evaluate_claims(trend.scores, [{**claim, "scope": "these models"}])
+    assert (verdict.verdict, verdict.reason) == (
+        "not testable",
+        "the items show no variation to judge it by",
+    )
+    assert np.isnan(verdict.conf_low)
 
 
 def test_more_degrees_of_freedom_than_models_are_explained() -> None:

@@ -36,7 +36,7 @@ class GroupSlopes:
     covariance `cov` (G, G), `freedom` degrees of freedom from the scatter of rows, NaN where no
     group has rows to spare, so that `cov` is that of the known errors alone. `mean`, `std_error`
     and `df` are those of the random-effects mean, NaN with fewer than two groups, the standard
-    error also with less than one degree of freedom; `spread` is tau.
+    error also with less than one degree of freedom, and where no slope differs; `spread` is tau.
     """
 
     groups: tuple[str, ...]
@@ -111,4 +111,4 @@ def _mean(values: Floats, cov: Floats) -> tuple[float, float, float, float]:
     df = min(float(robust.df([1.0])[0]), len(values) - 1.0)
     # With less than one degree of freedom one group has nearly all weight.
     error = float(robust.std_errors([1.0])[0]) if df >= _LEAST_DF else np.nan
-    return mean, error, df, float(np.sqrt(tau2))
+    return mean, error or np.nan, df, float(np.sqrt(tau2))

@@ -160,8 +160,9 @@ def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
     if fit.scale != "accuracy":
         parts.append(fit.accuracy_slopes(conf_level).assign(scale="accuracy"))
     these = fit.over(THESE_MODELS).accuracy_slopes(conf_level)
-    parts = [part.assign(scope=fit.scope) for part in parts]
-    parts.append(these.assign(scale="accuracy", scope=THESE_MODELS))
+    parts = [part.assign(scope=fit.scope, reason=fit.weaknesses(part)) for part in parts]
+    reasons = fit.over(THESE_MODELS).weaknesses(these)
+    parts.append(these.assign(scale="accuracy", scope=THESE_MODELS, reason=reasons))
     return pd.concat(parts, ignore_index=True).assign(
         formula=fit.formula, vcov=fit.vcov, n_models=fit.nobs, n_clusters=fit.n_clusters
     )

@@ -193,8 +193,9 @@ class Results:
     pairs: pd.DataFrame
     #: Covariance of the scores, rows and columns named by model.
     cov: pd.DataFrame
-    #: Tidy terms of every trend, with `trend, scale, scope, formula, vcov, n_models, n_clusters`;
-    #: in the scope of these models the slopes on the accuracy scale.
+    #: Tidy terms of every trend, with `trend, scale, scope, formula, vcov, n_models, n_clusters`,
+    #: and the `reason` why a term has no error, or what that of few df is worth; in the scope of
+    #: these models the slopes on the accuracy scale.
     trends: pd.DataFrame
     #: The same terms under every kind of standard error and test, with `trend`.
     comparison: pd.DataFrame

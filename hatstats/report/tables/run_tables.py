@@ -177,7 +177,8 @@ def _trends(rows: pd.DataFrame) -> pd.DataFrame:
 
     An intercept is a score of one parameter in the year 0, which nobody asks for.
     """
-    return _short_scopes(rows[rows["term"] != "Intercept"])
+    shown = _short_scopes(rows[rows["term"] != "Intercept"])
+    return shown if shown["reason"].any() else shown.drop(columns="reason")
 
 
 def _comparison(rows: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,14 @@ from hatstats.trends.claims.estimands import (
 from hatstats.trends.claims.verdict import RULE, UNKNOWN, Decision, Verdict, Verdicts
 from hatstats.trends.prediction import Link
 from hatstats.trends.regression import check_clusters, fit_trend
-from hatstats.trends.standard_errors import LIKE_MODELS, THESE_MODELS, ModelScope, Vcov
+from hatstats.trends.standard_errors import (
+    LIKE_MODELS,
+    THESE_MODELS,
+    ModelScope,
+    Vcov,
+    known_errors,
+    weakness,
+)
 from hatstats.trends.trend import TrendFit
 
 
@@ -86,17 +93,15 @@ def _of_number(claim: Mapping[str, Any], number: Number, scope: ModelScope, stat
             largest = int(np.argmax(shares))
             facts["decisive"] = str(number.robust.labels[largest])
             facts["decisive_share"] = float(shares[largest])
-    terms = np.outer(number.gradient, number.gradient) * errors.cov
-    known = float(terms.sum()) > 1e-12 * float(np.abs(terms).sum())
-    if number.split is not None:
-        known = known and bool(errors.std_errors(number.split.other_gradient)[0] > 0.0)
+    error = float(known_errors(errors, number.gradient)[0])
     df = float(errors.df(number.gradient)[0])
+    if number.split is not None and np.isnan(known_errors(errors, number.split.other_gradient)[0]):
+        error = UNKNOWN
     verdict = replace(untestable(claim, reason, status), df=df, **facts)
     # Without degrees of freedom the standard error of a sandwich is too small.
-    if reason or np.isnan(df) or not known:
-        reason = reason or "the clusters show no variation to judge it by"
-        return replace(verdict, reason=reason)
-    error = float(np.sqrt(terms.sum()))
+    if reason or np.isnan(error):
+        unit = "item" if scope == THESE_MODELS else trend.cluster
+        return replace(verdict, reason=reason or weakness(error, df, unit))
     above = float(upper_p((number.value - number.null) / error, df))
     below = 1.0 - above
     limits = wald_interval(number.estimate, error, df, verdict.conf_level)
@@ -128,9 +133,7 @@ def _with_series(verdict: Verdict, number: Number) -> Verdict:
     found = number.series()
     if found is not None:
         moved = found.mean + number.shift
-        # With less than one degree of freedom a t quantile has no meaning any more.
-        df = found.df if found.df >= 1.0 else np.nan
-        low, high = map(float, wald_interval(moved, found.std_error, df, verdict.conf_level))
+        low, high = map(float, wald_interval(moved, found.std_error, found.df, verdict.conf_level))
         above = int((found.estimates + number.shift > number.null).sum())
         verdict = replace(verdict, n_series=len(found.groups), n_series_above=above)
         if number.split is None:
