@@ -10,6 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,12 @@ from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import WorldName
 from hatstats.study import Study, as_study
 
+if TYPE_CHECKING:
+    from hatstats.estimators.latent.fit import LatentOptions
+
 Progress = Callable[[str, float], None]
+# Models of a study, and values of every measure.
+_Values = Callable[[Study], tuple[tuple[str, ...], dict[str, Floats]]]
 #: Size of the simulated study by default.
 SHAPE = Shape(4_000, 2)
 _COLUMNS = [
@@ -66,6 +73,7 @@ def stress_test(
     design: StressDesign | None = None,
     *,
     methods: tuple[Method, ...] = ("latent", "observed"),
+    options: LatentOptions | None = None,
     n_seeds: int = 2,
     rng: RandomSource = None,
     progress: Progress | None = None,
@@ -88,7 +96,9 @@ def stress_test(
     design : StressDesign, optional
         What to simulate.
     methods : tuple of str
-        Estimators of HAT.
+        Estimators of HAT, under `pooled` and `uniform`, and `common` where the study declares it.
+    options : LatentOptions, optional
+        Of `latent`: ``LatentOptions(borrow=False)`` for profiles fitted alone.
     n_seeds : int
         Number of simulated studies.
     rng : Generator, int or None
@@ -120,22 +130,27 @@ def stress_test(
     {'HAT, latent, uniform': 0.0, 'overall': 1.6}
     """
     generator, seed = seeded(rng)
+    values = partial(_values, methods=methods, options=options)
     if study is not None:
-        rows = _real_items(as_study(study, "stress_test"), methods, generator)
+        rows = _real_items(as_study(study, "stress_test"), values, generator)
     else:
-        rows = _simulated(design or StressDesign(), methods, n_seeds, generator, progress)
+        rows = _simulated(design or StressDesign(), values, n_seeds, generator, progress)
     table = ResultFrame(rows, columns=_COLUMNS)
     table.attrs["seed"] = seed
     return table
 
 
-def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...], dict[str, Floats]]:
+def _values(
+    study: Study, methods: tuple[Method, ...], options: LatentOptions | None
+) -> tuple[tuple[str, ...], dict[str, Floats]]:
     """Models, and HAT and every other measure of each, (M,)."""
     found: dict[str, Floats] = {}
+    references = ("pooled", "uniform", *(("common",) if study.info.common else ()))
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         for method in methods:
-            profile = fit_profile(study, method=method)
-            for reference in ("pooled", "uniform"):
+            of_method = options if method == "latent" else None
+            profile = fit_profile(study, method=method, options=of_method)
+            for reference in references:
                 scores = profile.hat(reference)
                 found[f"HAT, {method}, {reference}"] = scores.estimates
         assert isinstance(profile, ItemProfile)
@@ -144,7 +159,7 @@ def _values(study: Study, methods: tuple[Method, ...]) -> tuple[tuple[str, ...],
 
 def _simulated(
     design: StressDesign,
-    methods: tuple[Method, ...],
+    values: _Values,
     n_seeds: int,
     rng: np.random.Generator,
     progress: Progress | None,
@@ -159,8 +174,8 @@ def _simulated(
         study = simulate_study(
             abilities, transfer=shifts, shape=design.shape, world=design.world, rng=child
         )
-        for name, values in _values(study, methods)[1].items():
-            table = values.reshape(len(design.shifts), len(design.abilities))
+        for name, found in values(study)[1].items():
+            table = found.reshape(len(design.shifts), len(design.abilities))
             tables.setdefault(name, []).append(table)
     rows: list[tuple[object, ...]] = []
     for name, drawn in tables.items():
@@ -185,7 +200,7 @@ def _leakage(by_ability: float, by_transfer: float) -> tuple[float, float, float
 
 
 def _real_items(
-    study: Study, methods: tuple[Method, ...], rng: np.random.Generator
+    study: Study, values: _Values, rng: np.random.Generator
 ) -> list[tuple[object, ...]]:
     """Rows on real items: easier against harder halves, and thinned right target answers."""
     if study.data_kind != "item" or len(study.model_names) < 2:
@@ -193,9 +208,9 @@ def _real_items(
             "the stress test of a real study needs counts per item of at least two models; without "
             "a study it is simulated"
         )
-    by_ability = _paired_changes(_easy_and_hard(study), methods, ("easy", "hard"), "source")
+    by_ability = _paired_changes(_easy_and_hard(study), values, ("easy", "hard"), "source")
     fewer = _with_fewer_right(study, rng)
-    by_transfer = _paired_changes(fewer, methods, ("all", "thinned"), "target")
+    by_transfer = _paired_changes(fewer, values, ("all", "thinned"), "target")
     trials = float(study.counts["n_trials"].median())
     return [
         (name, "real items", np.nan, trials, *_leakage(change, by_transfer[name]), np.nan, 1)
@@ -249,18 +264,18 @@ def _with_fewer_right(study: Study, rng: np.random.Generator) -> Study:
 
 
 def _paired_changes(
-    study: Study, methods: tuple[Method, ...], marks: tuple[str, str], changed: str
+    study: Study, values: _Values, marks: tuple[str, str], changed: str
 ) -> dict[str, float]:
     """Change of each measure per logit between two versions of each model, mean over models.
 
     The logits are those of mean accuracy in the language that is `changed`: source or target.
     """
-    models, values = _values(study, methods)
+    models, found = values(study)
     scores = fit_profile(study, method="observed").hat("own")
     accuracy = pd.Series(scores.source if changed == "source" else scores.estimates, scores.models)
-    table = pd.DataFrame(values, index=list(models))
+    table = pd.DataFrame(found, index=list(models))
     first = [name for name in models if name.endswith(f" ({marks[0]})")]
     second = [name.removesuffix(f" ({marks[0]})") + f" ({marks[1]})" for name in first]
     logits = special.logit(accuracy[first].to_numpy()) - special.logit(accuracy[second].to_numpy())
     steps = np.abs(table.loc[first].to_numpy() - table.loc[second].to_numpy())
-    return dict(zip(values, (steps / np.abs(logits)[:, None]).mean(axis=0).tolist(), strict=True))
+    return dict(zip(found, (steps / np.abs(logits)[:, None]).mean(axis=0).tolist(), strict=True))

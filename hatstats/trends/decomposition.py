@@ -17,6 +17,7 @@ import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,9 @@ from hatstats.scores.item_profile import ItemProfile, average_cells, score_influ
 from hatstats.scores.reference import Mixture
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
+
+if TYPE_CHECKING:
+    from hatstats.estimators.methods import ItemOptions
 
 #: A model, several models, or all models released in a year.
 Side = str | int | Sequence[str]
@@ -118,6 +122,7 @@ def decompose(
     method: Method | None = None,
     slope: float | None = None,
     correlation: float = 0.0,
+    options: ItemOptions | None = None,
 ) -> Decomposition:
     """Split a change in raw target accuracy into source ability and transfer.
 
@@ -130,7 +135,7 @@ def decompose(
         date belong to no year.
     family : str, optional
         Only models of this family, with years.
-    method, slope, correlation
+    method, slope, correlation, options
         See `fit_profile`.
 
     Returns
@@ -157,7 +162,9 @@ def decompose(
       change            +0.233  [+0.204, +0.263]
     """
     study = as_study(study, "decompose")
-    profile = fit_profile(study, method=method, slope=slope, correlation=correlation)
+    profile = fit_profile(
+        study, method=method, slope=slope, correlation=correlation, options=options
+    )
     return decompose_profile(profile, before, after, family=family)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hatstats.calibration.rejection_rates import DF_CLASSES, RejectionDesign, rejections
 from hatstats.calibration.stress import StressDesign, stress_test
 from hatstats.errors import NotIdentifiedError
+from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.trends.makers import aggregate_study, table_of_models
 
@@ -33,6 +36,17 @@ def test_thinned_items_of_a_study() -> None:
     assert set(table["world"]) == {"real items"}
     assert (table["by_transfer"] > 0).all()
     assert table.loc["HAT, latent, pooled", "leakage"] < table.loc["overall", "leakage"]
+
+
+def test_the_stress_test_knows_profiles_alone_and_the_window_of_a_study() -> None:
+    study = simulate_study((-0.5, 0.5, 1.0), shape=Shape(150, 1, 8), rng=1)
+    window = replace(study, info=replace(study.info, common=(0.3, 0.9)))
+    borrowed = stress_test(window, methods=("latent",), rng=1).set_index("measure")
+    alone = LatentOptions(borrow=False)
+    kept = stress_test(window, methods=("latent",), options=alone, rng=1).set_index("measure")
+    name = "HAT, latent, common"
+    assert kept.loc[name, "leakage"] != pytest.approx(borrowed.loc[name, "leakage"], rel=1e-6)
+    assert kept.loc["ratio", "leakage"] == borrowed.loc["ratio", "leakage"]
 
 
 def test_a_table_of_means_cannot_be_thinned_bad_input() -> None:

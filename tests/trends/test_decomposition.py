@@ -11,6 +11,7 @@ from scipy import special
 
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import require_items, score_influence
@@ -32,6 +33,16 @@ def accuracies(seed: int = 3) -> Study:
 @pytest.fixture(scope="module")
 def items() -> Study:
     return simulate_study((-1.0, 0.5, 1.0, 0.5), transfer=(0, 0, 0, 1.0), shape=SMALL, rng=1)
+
+
+def test_a_decomposition_takes_the_options_of_its_method(items: Study) -> None:
+    alone = LatentOptions(borrow=False)
+    found = decompose(items, "model-01", "model-02", method="latent", options=alone)
+    profile = fit_profile(items, method="latent", options=alone)
+    same = decompose_profile(profile, "model-01", "model-02")
+    np.testing.assert_array_equal(found.estimates, same.estimates)
+    borrowed = decompose(items, "model-01", "model-02", method="latent")
+    assert abs(found.estimates - borrowed.estimates).max() > 1e-6
 
 
 @pytest.mark.parametrize("method", ["latent", "observed"])
