@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 from scipy import optimize
 
 from hatstats.inference.reml import likelihood
@@ -63,6 +66,32 @@ def test_a_start_does_not_lead_to_a_lower_peak_against_naive() -> None:
         for start in (np.zeros(2), np.array([30.0, 1e-6])):
             again = fit_reml(y, X, V, groupings, start=start)
             np.testing.assert_allclose(again.loglik, whole.loglik, atol=1e-9)
+
+
+def test_one_hill_is_climbed_once_and_two_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Climbs are most of the time of a fit; the other starts are seen to be on the same hill."""
+    climbed = 0
+    climb = likelihood._climb
+
+    def counted(*given: Any) -> likelihood.Peak | None:
+        nonlocal climbed
+        climbed += 1
+        return climb(*given)
+
+    y, X, V, code = _data(10, groups=5, size=4)
+    problem = likelihood.make_problem(y, X, V, (code, np.arange(code.size)))
+    starts = likelihood._starts(problem)
+    every = [climb(problem, each.tau2, []) for each in starts]
+    monkeypatch.setattr(likelihood, "_climb", counted)
+    found = likelihood.maximise(problem)
+    assert len(starts) > 2
+    assert climbed == 1
+    assert found.loglik == pytest.approx(max(each.loglik for each in every if each), abs=1e-10)
+    # A peak at zero and another far off.
+    y, V = np.array([64.69, 0.66, 0.59, 0.88, 0.74]), [149.275, 0.987, 0.075, 0.263, 0.179]
+    climbed = 0
+    likelihood.maximise(likelihood.make_problem(y, np.ones((5, 1)), np.diag(V), (np.arange(5),)))
+    assert climbed > 1
 
 
 def test_expansion_by_blocks_against_differences() -> None:
