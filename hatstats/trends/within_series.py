@@ -18,7 +18,7 @@ from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.intervals import wald_interval
+from hatstats.inference.intervals import critical_value, wald_interval
 from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.reml.group_slopes import GroupSlopes, group_slopes
 from hatstats.inference.tidy import tidy_frame
@@ -48,8 +48,7 @@ def outcome_of(trend: TrendFit, gradient: Floats) -> Outcome:
     if panel is None:
         return Outcome(trend.reml.y, trend.reml.V, X, contrast)
     y, others = trend.collapsed
-    cells = np.array([panel.model == name for name in trend.design.models])
-    mean = cells / cells.sum(axis=1, keepdims=True)
+    mean = _cells(trend)
     V = mean @ trend.reml.V @ mean.T
     if panel.slope is None:
         source = others[:, 1 : 1 + panel.n_path]
@@ -57,6 +56,60 @@ def outcome_of(trend: TrendFit, gradient: Floats) -> Outcome:
         y = y - source @ trend.estimates[own]
         V = V + source @ trend.reml.cov[own, own] @ source.T
     return Outcome(y, V, X, contrast)
+
+
+def _cells(trend: TrendFit) -> Floats:
+    """Means over the cells of each model, (M, n)."""
+    assert trend.panel is not None
+    cells = np.array([trend.panel.model == name for name in trend.design.models])
+    return np.asarray(cells / cells.sum(axis=1, keepdims=True))
+
+
+def share_outcome(trend: TrendFit, term: str, share: float) -> Outcome:
+    """What slopes of transfer less a `share` of raw target accuracy on a term are fitted to.
+
+    The scores less that share of raw target accuracies; from accuracies alone target logits with
+    and without the slope times source logits.
+    """
+    unit = (np.array(trend.terms) == term).astype(float)
+    found, scores = outcome_of(trend, unit), trend.scores
+    if isinstance(scores, HatScores):
+        kept = [scores.models.index(name) for name in trend.design.models]
+        count, target = len(scores.models), np.asarray(scores.target)
+        rows = np.zeros((len(kept), 3 * count))
+        rows[np.arange(len(kept)), kept] = 1.0
+        rows[np.arange(len(kept)), [2 * count + each for each in kept]] = -share
+        V = rows @ scores.joint_cov @ rows.T
+        return found._replace(y=scores.estimates[kept] - share * target[kept], V=V)
+    assert trend.panel is not None
+    whole, cells = trend.collapsed[0], _cells(trend)
+    if trend.panel.slope is not None:  # the outcome there is less the slope times source logits
+        whole = found.y + trend.panel.slope * cells @ trend.panel.source
+    own = cells @ np.diag(trend.panel.target_var) @ cells.T
+    V = found.V - share * (2.0 - share) * own
+    return found._replace(y=found.y - share * whole, V=V)
+
+
+def share_within(trend: TrendFit, term: str, conf_level: float) -> tuple[float, float, float]:
+    """Share of transfer in the slope of raw target accuracy inside series, and its limits.
+
+    The share at which the random-effects mean of transfer less that share of the whole is 0, and
+    those at which its limits are (Fieller); NaN where there are none between -3 and 4.
+    """
+    from scipy import optimize  # slow to import
+
+    labels = series_labels(trend)
+
+    def excess(share: float, side: float) -> float:
+        found = group_slopes(*share_outcome(trend, term, share), labels)
+        error = found.std_error * float(critical_value(found.df, conf_level)) if side else 0.0
+        return found.mean + side * error
+
+    limits = []
+    for side in (0.0, -1.0, 1.0):
+        inside = excess(-3.0, side) > 0.0 > excess(4.0, side)
+        limits.append(optimize.brentq(excess, -3.0, 4.0, (side,), 1e-5) if inside else np.nan)
+    return limits[0], limits[1], limits[2]
 
 
 def series_labels(trend: TrendFit) -> list[str]:

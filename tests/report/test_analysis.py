@@ -15,6 +15,7 @@ from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
 from hatstats.report.results.analysis import TRENDS, analyse
 from hatstats.report.results.results import ReportOptions, Results
+from hatstats.report.tables.latex_macros import macros
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 from hatstats.trends.claims import specifications as tried
@@ -81,6 +82,24 @@ def test_claims_and_trends_rest_on_the_one_regression(
     )
     terms = {"gap", "ratio", "excess", "gamma", "parity_gap"}
     assert set(analysis.measures["term"]) == terms
+
+
+def test_trends_of_accuracies_stand_beside_those_at_a_source_slope_of_one(
+    analyses: dict[str, Results],
+) -> None:
+    analysis = analyses["euroeval"]
+    held = fit_profile(analysis.fits.used, method="aggregate", slope=1.0)
+    rows = analysis.trends.query("scale == 'accuracy' and scope == 'models like these'")
+    by_name = {name: part.set_index("term") for name, part in rows.groupby("trend")}
+    for name, formula in TRENDS.items():
+        again = fit_trend(held, formula).accuracy_slopes().set_index("term")
+        for column in ("estimate", "conf_low", "conf_high"):
+            found = by_name[f"{name}, slope 1"][column]
+            np.testing.assert_allclose(found, again[column], rtol=1e-6)
+            assert (found != by_name[name][column]).all()
+    assert analyses["winogrande_african"].fits.held == {}
+    macro = next(name for name in macros(analysis) if name.startswith("HatTrendSizeSlopeOne"))
+    assert macro == "HatTrendSizeSlopeOneLogOneZeroParamsTotalEstimate"
 
 
 def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Results]) -> None:

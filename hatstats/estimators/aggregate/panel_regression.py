@@ -98,8 +98,10 @@ class Panel:
     Coefficients of `fit`, named by `terms`: intercepts a_bl, then slopes beta_b (unless the `slope`
     was held fixed), their bends (where `knots` of benchmarks are not empty, see `source_curve`),
     then covariates. `model`, `benchmark` and `language` (n,) are the model's name
-    and the positions of benchmark and language of each row. Per benchmark, `source_fit` is the
-    regression of source logits on the constant and the covariates, over its `source_models`.
+    and the positions of benchmark and language of each row, `source` (n,) its source logit as the
+    regression has it and `target_var` (n,) the sampling variance of its target logit. Per
+    benchmark, `source_fit` is the regression of source logits on the constant and the covariates,
+    over its `source_models`.
     `components` holds variances by name: family, model, benchmark, cell (logit squared).
     """
 
@@ -110,6 +112,8 @@ class Panel:
     model: NDArray[np.str_]
     benchmark: Ints
     language: Ints
+    source: Floats
+    target_var: Floats
     source_fit: tuple[RemlFit, ...]
     source_models: tuple[tuple[str, ...], ...]
     components: dict[str, float]
@@ -373,6 +377,8 @@ def fit_panel(
         model=model,
         benchmark=benchmark,
         language=language,
+        source=source,
+        target_var=target_var,
         source_fit=tuple(source_fits),
         source_models=tuple(source_models),
         components=dict(zip(groupings, fit.variance_components.tolist(), strict=True)),

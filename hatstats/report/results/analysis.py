@@ -23,6 +23,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study
 from hatstats.study.claim_lock import registration
+from hatstats.trends.claims.estimands import gap_scores
 from hatstats.trends.claims.multiverse import (
     Specification,
     default_specification,
@@ -63,6 +64,17 @@ def _trends(source: HatScores | TransferProfile) -> tuple[dict[str, TrendFit], d
             # A study without sizes or dates still has scores; the report says what is missing.
             reasons[name] = error.reason
     return fitted, reasons
+
+
+def _held(source: HatScores | TransferProfile, trends: dict[str, TrendFit]) -> dict[str, TrendFit]:
+    """Trends of accuracies alone with the slope of source logits held at 1, by name.
+
+    An estimated slope takes up what part of transfer grows with source ability; 1 takes up nothing.
+    """
+    if not isinstance(source, AggregateProfile) or source.panel.slope is not None:
+        return {}
+    fixed = gap_scores(source)
+    return {f"{name}, slope 1": fit_trend(fixed, fit.formula) for name, fit in trends.items()}
 
 
 def _influence(trend: TrendFit) -> pd.DataFrame:
@@ -175,7 +187,8 @@ def analyse(
     registered = registration(study)
     by_formula = {trend.formula: trend for trend in trends.values()}
     claims = evaluate_claims(source, study.claims, registration=registered, fits=by_formula)
-    fits = Fits(study, used, options, profile, scores, ranks, pairs, trends, not_fitted, claims)
+    fits = Fits(study, used, options, profile, scores, ranks, pairs, trends, not_fitted, claims,
+                _held(source, trends))  # fmt: skip
     step("measures")
     others = measures(used, conf_level=options.conf_level, rng=1)
     specification = specification_table(

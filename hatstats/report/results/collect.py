@@ -75,7 +75,10 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         "scores": table,
         "pairs": fits.pairs,
         "cov": scores.cov,
-        "trends": stacked({name: trend_rows(fit, level) for name, fit in trends.items()}),
+        "trends": stacked(
+            {name: trend_rows(fit, level) for name, fit in trends.items()}
+            | {name: _slopes(fit, level) for name, fit in fits.held.items()}
+        ),
         "comparison": stacked(
             {name: fit.comparison(level, rng=options.seed) for name, fit in trends.items()}
         ),
@@ -156,16 +159,23 @@ def _flagged_points(study: Study) -> pd.DataFrame:
 
 def trend_rows(fit: TrendFit, conf_level: float) -> pd.DataFrame:
     """Coefficients of one trend, on the accuracy scale too; then its slopes over these models."""
-    parts = [fit.tidy(conf_level).assign(scale=fit.scale)]
+    parts = [_said(fit, fit.tidy(conf_level), fit.scale)]
     if fit.scale != "accuracy":
-        parts.append(fit.accuracy_slopes(conf_level).assign(scale="accuracy"))
-    these = fit.over(THESE_MODELS).accuracy_slopes(conf_level)
-    parts = [part.assign(scope=fit.scope, reason=fit.weaknesses(part)) for part in parts]
-    reasons = fit.over(THESE_MODELS).weaknesses(these)
-    parts.append(these.assign(scale="accuracy", scope=THESE_MODELS, reason=reasons))
-    return pd.concat(parts, ignore_index=True).assign(
-        formula=fit.formula, vcov=fit.vcov, n_models=fit.nobs, n_clusters=fit.n_clusters
-    )
+        parts.append(_slopes(fit, conf_level))
+    return pd.concat([*parts, _slopes(fit.over(THESE_MODELS), conf_level)], ignore_index=True)
+
+
+def _slopes(fit: TrendFit, conf_level: float) -> pd.DataFrame:
+    """Slopes of one trend on the accuracy scale, in its scope."""
+    return _said(fit, fit.accuracy_slopes(conf_level), "accuracy")
+
+
+def _said(fit: TrendFit, rows: pd.DataFrame, scale: str) -> pd.DataFrame:
+    """Tidy rows of a trend with what else is to be said of them."""
+    return rows.assign(
+        scale=scale, scope=fit.scope, reason=fit.weaknesses(rows), formula=fit.formula,
+        vcov=fit.robust.kind, n_models=fit.nobs, n_clusters=fit.n_clusters,
+    )  # fmt: skip
 
 
 def trend_lines(fits: Fits) -> dict[str, pd.DataFrame]:

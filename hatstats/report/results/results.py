@@ -67,7 +67,8 @@ class Fits:
 
     `used` is the study without its flagged cells (unless they were asked for), `ranks` and `pairs`
     those of `HatScores`, for the models that are ranked, `not_fitted` the reason for each trend
-    that the study cannot test.
+    that the study cannot test, `held` the trends of accuracies alone with the slope of target on
+    source logits held at 1, by name.
     """
 
     study: Study
@@ -80,6 +81,7 @@ class Fits:
     trends: dict[str, TrendFit]
     not_fitted: dict[str, str]
     claims: tuple[Verdict, ...]
+    held: dict[str, TrendFit] = field(default_factory=dict)
 
 
 #: Probability from which the posterior of a claim counts as sure.

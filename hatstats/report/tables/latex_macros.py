@@ -25,7 +25,8 @@ _HEADER = """\
 %                      Threshold Models Families
 %   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; on the accuracy scale, with
 %                           Logit before the ending on that of logits; with These for these
-%                           models, otherwise for models like these
+%                           models, otherwise for models like these; <Name>SlopeOne: the slope
+%                           of target on source logits held at 1
 %   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
 %   \\HatRank<Model>   ranks that the data leave it; \\HatSource<Model>, its source accuracy
 %   \\HatLess<Model>Vs<Model>  the first one's score less the second's, which is lower; Low, High,

@@ -25,7 +25,7 @@ from hatstats.study.schema import near
 from hatstats.trends.seemingly_unrelated import TwoSlopes, slope_difference, target_split
 from hatstats.trends.standard_errors import THESE_MODELS, ModelScope, SampledItems
 from hatstats.trends.trend import TrendFit
-from hatstats.trends.within_series import Outcome, outcome_of, series_labels
+from hatstats.trends.within_series import Outcome, outcome_of, series_labels, share_outcome
 
 Scores = HatScores | TransferProfile
 #: What a trend is of: transfer, or the logit of source less that of target accuracy.
@@ -58,6 +58,8 @@ class Number:
     #: What a mean within series needs to be on the scale of `value`.
     shift: float = 0.0
     split: TwoSlopes | None = None
+    #: Of a share: its term.
+    term: str = ""
     warning: str = ""
 
     def errors(self, scope: ModelScope) -> ClusterRobust | SampledItems:
@@ -202,6 +204,8 @@ def _transfer_share(claim: Mapping[str, Any], fitted: Fitted) -> Number:
         threshold=threshold,
         value=both.transfer_slope - threshold * whole,
         split=both,
+        term=term,
+        outcome=share_outcome(trend, term, threshold),
     )
 
 

@@ -51,6 +51,7 @@ from hatstats.trends.standard_errors import (
     weakness,
 )
 from hatstats.trends.trend import TrendFit
+from hatstats.trends.within_series import share_within
 
 
 def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory") -> Verdict:
@@ -135,9 +136,12 @@ def _with_series(verdict: Verdict, number: Number) -> Verdict:
         moved = found.mean + number.shift
         low, high = map(float, wald_interval(moved, found.std_error, found.df, verdict.conf_level))
         above = int((found.estimates + number.shift > number.null).sum())
-        verdict = replace(verdict, n_series=len(found.groups), n_series_above=above)
-        if number.split is None:
-            verdict = replace(verdict, within=moved, within_low=low, within_high=high)
+        if number.split is not None:
+            moved, low, high = share_within(number.trend, number.term, verdict.conf_level)
+        verdict = replace(
+            verdict, n_series=len(found.groups), n_series_above=above,
+            within=moved, within_low=low, within_high=high,
+        )  # fmt: skip
     if decide(verdict, verdict.p_value, verdict.p_opposite) == "inconclusive" and (
         verdict.kind != "non_inferiority"  # whose verdict is also asked for at other margins
     ):

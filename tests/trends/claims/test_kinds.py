@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from hatstats.calibration.verdict_rates import ClaimWorld, draw_claim_scores, false_verdicts
@@ -16,6 +17,7 @@ from hatstats.cli import app
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.intervals import fieller_interval
+from hatstats.inference.reml.group_slopes import group_slopes
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import simulate_study
@@ -26,6 +28,7 @@ from hatstats.trends.claims.verdict import Verdict
 from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.seemingly_unrelated import target_split
+from hatstats.trends.within_series import series_labels, share_outcome, share_within
 from tests.trends.makers import aggregate_study, some_scores, table_of_models
 
 SIZE = "log10(params_total)"
@@ -127,6 +130,45 @@ def test_the_split_is_exact_and_its_interval_is_fiellers() -> None:
     assert (found.conf_low, found.conf_high) == pytest.approx(limits)
 
 
+def test_the_share_inside_series_is_that_of_every_series() -> None:
+    """Between families the share is another one, which a mean within series does not see."""
+    scores = world(0.05, 0.05)
+    size = np.log10(scores.covariates["params_total"].to_numpy(dtype=float))
+    family = np.unique(scores.covariates["family"], return_inverse=True)[1]
+    noise = 1e-4 * np.random.default_rng(1).standard_normal((2, size.size))
+    apart = np.array([-0.2, 0.0, 0.2, 0.1, -0.1, 0.0])[family]
+    own = replace(scores, estimates=0.06 * size + apart + noise[0], target=0.08 * size + noise[1])
+    trend = fit_trend(own, SIZE)
+    share, low, high = share_within(trend, SIZE, 0.9)
+    assert share == pytest.approx(0.75, abs=0.02)
+    assert low < share < high
+    for side, limit in ((0.0, share), (1.0, high), (-1.0, low)):
+        found = group_slopes(*share_outcome(trend, SIZE, limit), series_labels(trend))
+        reached = found.mean + side * found.std_error * stats.t.ppf(0.95, found.df)
+        assert reached == pytest.approx(0.0, abs=1e-5)
+    claim = judge("transfer_share", own, scope="models like these", threshold=0.7)
+    assert (claim.within, claim.within_low, claim.within_high) == (share, low, high)
+    assert (claim.n_series, claim.n_series_above) == (5, 5)
+
+
+def test_a_share_is_left_open_where_series_say_otherwise() -> None:
+    """Small models of families that transfer well: pooled, transfer seems to fall with size."""
+    table = table_of_models(1)
+    family = np.unique(table["family"], return_inverse=True)[1]
+    centre = np.array([9.0, 9.4, 9.8, 10.2, 10.6, 11.0])[family]
+    inside = 0.3 * np.random.default_rng(2).standard_normal(len(family))
+    scores = world(0.05, 0.05)
+    covariates = scores.covariates.assign(params_total=10.0 ** (centre + inside))
+    transfer = 0.1 * inside - 0.02 * (centre - 10.0)
+    target = 0.1 * inside + 0.1 * (centre - 10.0)
+    own = replace(scores, covariates=covariates, estimates=0.5 + transfer, target=0.5 + target)
+    found = judge("transfer_share", own, scope="models like these")
+    assert found.estimate < 0.2
+    assert (found.verdict, found.n_series_above) == ("inconclusive", found.n_series)
+    assert found.within == pytest.approx(1.0, abs=0.05)
+    assert "within series transfer's slope less 0.5 of the whole" in found.reason
+
+
 def test_these_models_against_plain_least_squares() -> None:
     """The errors of a gap are those of its items: a weighted sum of the known covariance."""
     scores = world(0.04, 0.06)
@@ -182,6 +224,28 @@ def test_the_kinds_from_accuracies_alone(
     shrinks = judge("gap_slope", profile)
     assert shrinks.estimate == pytest.approx(-transfer, abs=0.05)
     assert shrinks.other_verdict == gap
+
+
+def test_the_share_inside_series_from_accuracies_alone() -> None:
+    """Outcomes at shares of 0 and 1 are transfer, and source ability with its errors alone."""
+    profile = logits_study(0.2, 0.3)
+    trend = fit_trend(profile, SIZE)
+    panel = trend.panel
+    assert panel is not None
+    free, bare = (share_outcome(trend, SIZE, share) for share in (0.0, 1.0))
+    mean = np.array([panel.model == name for name in trend.design.models]) / 3.0
+    line = mean @ panel.source * panel.slopes()[0]
+    np.testing.assert_allclose(bare.y, -line, rtol=1e-9)
+    np.testing.assert_allclose(free.y - bare.y, trend.collapsed[0], rtol=1e-9)
+    own = (mean**2) @ panel.target_var
+    np.testing.assert_allclose(np.diag(free.V - bare.V), own, rtol=1e-9)
+    found = judge("transfer_share", profile)
+    assert found.within_low < found.within < found.within_high
+    held = replace(profile, panel=replace(profile.panel, slope=1.0))
+    again = share_outcome(fit_trend(held, SIZE), SIZE, 1.0)
+    observed = profile.parts[0].source[[profile.parts[0].counts.models.index(m) for m in
+                                        trend.design.models]]  # fmt: skip
+    np.testing.assert_allclose(again.y, -observed, rtol=1e-9)
 
 
 def test_the_whole_of_a_curved_panel_is_the_slope_of_target_logits() -> None:
