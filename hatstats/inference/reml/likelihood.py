@@ -341,8 +341,7 @@ def _rays(problem: Problem) -> list[list[Floats]]:
 def _same_hill(problem: Problem, start: Peak, peak: Peak) -> bool:
     """Whether the likelihood only rises on the straight way from a start to a peak."""
     way = (loglik_at(problem, start.tau2 + t * (peak.tau2 - start.tau2)) for t in _WAY)
-    heights = [start.loglik, *way, peak.loglik]
-    return all(low <= high for low, high in itertools.pairwise(heights))
+    return all(a <= b for a, b in itertools.pairwise([start.loglik, *way, peak.loglik]))
 
 
 def _starts(problem: Problem) -> list[Peak]:
@@ -396,7 +395,6 @@ def _search(problem: Problem, start: Floats) -> Floats:
 
     from scipy import optimize  # seldom needed, and slow to import
 
-    found = optimize.minimize(
-        loss, start / unit, method="L-BFGS-B", bounds=[(0.0, None)] * len(start)
-    )
+    bounds = [(0.0, None)] * len(start)
+    found = optimize.minimize(loss, start / unit, method="L-BFGS-B", bounds=bounds)
     return np.asarray(np.asarray(found.x, dtype=np.float64) * unit, dtype=float)
