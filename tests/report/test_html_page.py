@@ -58,7 +58,7 @@ class Outline(HTMLParser):
                 self.ids.append(str(value))
             if name in ("href", "src", "xlink:href"):
                 self.addresses.append(str(value))
-        if tag == "svg":
+        if tag == "svg" and ("aria-hidden", "true") not in attrs:
             self.pictures.append(dict(attrs))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -142,9 +142,11 @@ def test_key_results_and_verdicts_come_first(page: str) -> None:
             '<nav aria-label="Sections">',
             "in the source language (Faroese)",
             "<strong>Highest: ",
-            "supported</strong> for models like these, refuted for these models.",
-            "inconclusive</strong>.",
-            "refuted</strong> for these models, inconclusive for models like these.",
+            "Supported</strong></a> for models like these: −0.012 [−0.045,&nbsp;0.020]. "
+            "<strong>Refuted</strong> for these models",
+            "Inconclusive</strong></a>: ",
+            "Refuted</strong></a> for these models: ",
+            "<strong>Inconclusive</strong> for models like these",
             "Set aside, since the data hardly inform their scores: GPT-OSS-x11B",
             "2 suspicious cells are left out",
             'id="figure-forest"',

@@ -1,4 +1,4 @@
-"""The page in a browser: its script runs under its own policy, sorts, filters and opens."""
+"""The page in a browser: it sorts, filters, folds and says values at every width and theme."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.report.frames import results
 from tests.report.test_html_page import BLANK, page_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 #: Clicks, types and folds as a reader would, and leaves what is then seen in the page's title.
@@ -64,16 +67,91 @@ setTimeout(() => {
 """
 
 
-def in_browser(page: str, folder: Path, width: int = 1000) -> tuple[str, str]:
+#: Looks at the page and uses it by keyboard and pointer, at any width.
+LOOK = """
+const seen = { width: innerWidth, dark: matchMedia("(prefers-color-scheme: dark)").matches };
+seen.requests = performance.getEntriesByType("resource").map((one) => one.name);
+seen.beyond = document.documentElement.scrollWidth - innerWidth;
+const free = (one) => one.getClientRects().length && !one.closest(".scroll, nav, .wide, pre, svg");
+seen.cut = [...document.querySelectorAll("body *")].filter((one) =>
+  free(one) && one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => one.outerHTML.slice(0, 90));
+const [ink, paper] = ["color", "backgroundColor"].map((name) =>
+  getComputedStyle(document.body)[name].match(/\\d+/g).map(Number));
+seen.lighter = ink[0] > paper[0];
+seen.contrast = Math.abs(ink[0] - paper[0]);
+const box = document.querySelector("#scores .scroll");
+seen.scrolls = box.scrollWidth > box.clientWidth;
+box.scrollLeft = 9999;
+const name = box.querySelector("tbody th").getBoundingClientRect();
+seen.name = [name.left, name.right];
+scrollTo(0, 4000);
+seen.nav = Math.round(document.querySelector("nav").getBoundingClientRect().top);
+const figure = document.querySelector("#figure-forest");
+const [svg, said] = [figure.querySelector("svg"), figure.querySelector("output")];
+const press = (key) => {
+  svg.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  return said.textContent;
+};
+svg.focus();
+seen.focused = document.activeElement === svg;
+seen.said = ["ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft", "x"].map(press);
+const marks = [...figure.querySelectorAll("g > title")];
+seen.titles = marks.map((mark) => mark.textContent);
+const third = marks[2].parentElement;
+third.lastElementChild.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+seen.pointed = said.textContent;
+seen.marked = [...figure.querySelectorAll(".shown")].map((mark) => mark === third);
+const fold = document.querySelector("#scores details");
+seen.opened = fold.open;
+fold.querySelector("summary").focus();
+document.activeElement.click();
+seen.folded = !fold.open;
+seen.images = document.images.length;
+parent.postMessage(JSON.stringify(seen), "*");
+"""
+
+
+def chromium(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the browser without a window, with a profile of its own."""
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={folder / 'profile'}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def in_browser(page: str, folder: Path) -> tuple[str, str]:
     """What the page has become once it is loaded, and what the browser said."""
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--window-size={width},900"]
-    command += ["--enable-logging=stderr", "--virtual-time-budget=3000"]
-    command += [f"--user-data-dir={folder / 'profile'}", path.as_uri()]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    run = chromium(folder, "--dump-dom", "--window-size=1000,900", "--enable-logging=stderr",
+                   "--virtual-time-budget=3000", path.as_uri())  # fmt: skip
     return run.stdout, "\n".join(re.findall(r".*CONSOLE.*", run.stderr))
+
+
+def seen_in(page: str, script: str, folder: Path, width: int, *, dark: bool = False) -> Any:
+    """What a script posts that runs in the page, in a frame: no window is as narrow as a phone."""
+    page = re.sub(r"<meta http-equiv=[^>]*>", "", page)
+    text = page.replace("</body>", f"<script>{script}</script></body>")
+    (folder / "framed.html").write_text(text, encoding="utf-8")
+    frame = f'<iframe src="framed.html" style="width:{width}px;height:900px;border:0"></iframe>'
+    listen = "onmessage = (posted) => { document.title = posted.data; };"
+    (folder / "page.html").write_text(f"<script>{listen}</script>{frame}", encoding="utf-8")
+    theme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    run = chromium(folder, "--dump-dom", "--window-size=1600,900", "--enable-logging=stderr",
+                   "--virtual-time-budget=5000", *theme,
+                   (folder / "page.html").as_uri())  # fmt: skip
+    assert "CONSOLE" not in run.stderr
+    title = re.search(r"<title>(.*?)</title>", run.stdout, re.DOTALL)
+    assert title is not None
+    return json.loads(html.unescape(title[1]))
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    """A page with its figures; every model has a name that is HTML."""
+    shown = results(12)
+    bad = [f"<img src=x onerror=alert(1)>{name[-3:]}" for name in shown.scores["model"]]
+    return page_of(replace(shown, scores=shown.scores.assign(model=bad)))
 
 
 def test_the_script_runs_under_the_policy_of_the_page(tmp_path: Path) -> None:
@@ -118,20 +196,59 @@ def test_tables_sort_filter_and_are_copied_and_links_open_sections(tmp_path: Pat
     assert seen["copied"] == "Copy text"
 
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: npm install --no-save axe-core")
-def test_the_page_has_no_serious_fault_for_those_who_cannot_see_it(
-    tmp_path: Path, width: int
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (768, False), (1440, True)])
+def test_the_page_is_whole_and_says_its_values_at_every_width(
+    page: str, tmp_path: Path, width: int, dark: bool
 ) -> None:
-    page = re.sub(r"<meta http-equiv=[^>]*>", "", page_of(results(12)))
-    run = "axe.run().then((found) => { document.title = JSON.stringify(found.violations.map("
-    run += "(one) => [one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 90))])); });"
-    scripts = f"<script>{AXE.read_text('utf-8')}</script><script>{run}</script></body>"
-    dom, _ = in_browser(page.replace("</body>", scripts), tmp_path, width)
-    title = re.search(r"<title>(.*?)</title>", dom)
-    assert title is not None
-    faults = json.loads(html.unescape(title[1]))
+    seen = seen_in(page, LOOK, tmp_path, width, dark=dark)
+    assert (seen["width"], seen["dark"], seen["lighter"]) == (width, dark, dark)
+    assert seen["contrast"] > 180
+    assert seen["requests"] == []
+    assert seen["beyond"] <= 0
+    assert seen["cut"] == []
+    # The column of models stays where the rest of a table is scrolled, and the sections above all.
+    assert seen["scrolls"] == (width < 1000)
+    assert 0 <= seen["name"][0] < seen["name"][1] < width
+    assert seen["nav"] == 0
+    first, second, *_ = titles = seen["titles"]
+    assert len(titles) > 10
+    assert seen["focused"]
+    assert seen["said"] == [first, second, first, titles[-1], titles[-1]]
+    assert seen["pointed"] == titles[2]
+    assert seen["marked"] == [True]
+    assert seen["opened"]
+    assert seen["folded"]
+    # Names of models that are HTML are text, also where the script shows them.
+    assert first.startswith("<img src=x")
+    assert seen["images"] == 0
+
+
+def test_a_page_that_was_folded_is_printed_whole(page: str, tmp_path: Path) -> None:
+    fold = "document.querySelectorAll('details').forEach((one) => { one.open = false; });"
+    (tmp_path / "whole.html").write_text(page, encoding="utf-8")
+    folded = re.sub(r"<meta http-equiv=[^>]*>", "", page)
+    folded = folded.replace("</body>", f"<script>{fold}</script></body>")
+    (tmp_path / "folded.html").write_text(folded, encoding="utf-8")
+    sheets = []
+    for name in ("whole", "folded"):
+        pdf = tmp_path / f"{name}.pdf"
+        chromium(tmp_path, f"--print-to-pdf={pdf}", (tmp_path / f"{name}.html").as_uri())
+        sheets.append(len(re.findall(rb"/Type /Page\b", pdf.read_bytes())))
+    assert sheets[0] == sheets[1] > 5
+
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RUN_AXE = """
+axe.run().then((found) => parent.postMessage(JSON.stringify(found.violations.map((one) =>
+  [one.impact, one.id, one.nodes.map((node) => node.html.slice(0, 90))])), "*"));
+"""
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core here: npm install --no-save axe-core")
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
+def test_the_page_has_no_serious_fault_for_those_who_cannot_see_it(
+    page: str, tmp_path: Path, width: int, dark: bool
+) -> None:
+    script = f"{AXE.read_text('utf-8')};{RUN_AXE}"
+    faults = seen_in(page, script, tmp_path, width, dark=dark)
     assert [fault for fault in faults if fault[0] in ("serious", "critical")] == []

@@ -175,10 +175,17 @@ def _methods(results: Results) -> Iterator[str]:
         )
     if len(results.claims):
         status = " and ".join(dict.fromkeys(results.claims["status"]))
-        rule = str(results.claims["rule"].iloc[0])
+        alpha = f"{0.5 - 0.5 * results.claims['conf_level'].iloc[0]:.3g}"
+        withheld = (
+            "; a verdict for models like these is withheld where other standard errors disagree or "
+            "one family alone would decide"
+            if "models like these"
+            in {*results.claims["scope"], *results.claims.get("other_scope", ())}
+            else ""
+        )
         yield (
-            f"{_count(len(results.claims), 'claim')} with thresholds ({status}) were tested, with "
-            f"the adjustment of Holm [@holm1979]: {rule}."
+            f"{_count(len(results.claims), 'claim')} with thresholds ({status}) were tested on "
+            f"either side of the threshold at {alpha}, adjusted by Holm [@holm1979]{withheld}."
         )
     choices = results.specification
     if len(choices) and (others := choices["choice"].nunique() - 1):
@@ -195,7 +202,7 @@ def _methods(results: Results) -> Iterator[str]:
 def _scores(results: Results) -> str:
     """Who has the highest score, and whether that is a lead."""
     best = results.ranked.iloc[0]
-    digits = rounding.decimals(float(best["std_error"]))
+    digits = rounding.column_decimals(results.scores["std_error"])
     limits = _limits(dict(best), "conf", digits)
     text = (
         f"{best['model']} has the highest score, {rounding.number_text(best['estimate'], digits)} "

@@ -1,27 +1,23 @@
 "use strict";
-// Tables that sort, filter and can be copied; texts to copy; sections that open when linked to.
+// Tables that sort, filter and can be copied; values of marks of figures; sections that open when linked to.
 
 /** What a cell sorts by: the number it begins with, an interval's lower end, a date, or its text. */
 function sortKey(cell) {
   const text = cell.textContent.trim();
   if (["", "–", "—"].includes(text)) return null;
   const plain = text.replace(/^[[<≤]\s*/, "").replace(/−/g, "-").replace(/,(?=\d{3})/g, "");
-  const scale = { K: 1e3, M: 1e6, B: 1e9, T: 1e12 };
   const found = /^(-?\d*\.?\d+(?:e[+-]?\d+)?)([KMBT]?)(?![\d-])/.exec(plain);
   if (!cell.classList.contains("number") || !found) return text.toLocaleLowerCase();
-  return Number(found[1]) * (scale[found[2]] || 1);
+  return Number(found[1]) * ({ K: 1e3, M: 1e6, B: 1e9, T: 1e12 }[found[2]] || 1);
 }
 
 /** Sort the rows of a table by a column; unknown values stay last in both directions. */
 function sortBy(table, column, sign) {
-  const body = table.tBodies[0];
-  const keyed = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
-  keyed.sort(([a], [b]) => {
-    if (a === null || b === null) return (a === null) - (b === null);
-    if (typeof a === "number" && typeof b === "number") return sign * (a - b);
-    return sign * String(a).localeCompare(String(b), undefined, { numeric: true });
-  });
-  body.append(...keyed.map(([, row]) => row));
+  const numbers = (a, b) => typeof a === "number" && typeof b === "number";
+  const keyed = [...table.tBodies[0].rows].map((row) => [sortKey(row.cells[column]), row]);
+  keyed.sort(([a], [b]) => a === null || b === null ? (a === null) - (b === null)
+    : sign * (numbers(a, b) ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true })));
+  table.tBodies[0].append(...keyed.map(([, row]) => row));
 }
 
 function make(tag, properties, ...children) {
@@ -36,9 +32,8 @@ function addSorting(table) {
     const button = make("button", { type: "button", className: "sort" }, ...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
-      const first = heading.classList.contains("number") ? "descending" : "ascending";
-      const other = first === "ascending" ? "descending" : "ascending";
-      const next = heading.getAttribute("aria-sort") === first ? other : first;
+      const ways = heading.classList.contains("number") ? ["descending", "ascending"] : ["ascending", "descending"];
+      const next = ways[heading.getAttribute("aria-sort") === ways[0] ? 1 : 0];
       headings.forEach((one) => one.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", next);
       sortBy(table, column, next === "ascending" ? 1 : -1);
@@ -46,26 +41,18 @@ function addSorting(table) {
   });
 }
 
-/** Headings and visible rows of a table as arrays of text. */
-function cellsOf(table) {
-  const rows = [...table.tHead.rows, ...table.tBodies[0].rows].filter((row) => !row.hidden);
-  return rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
-}
-
+/** Headings and visible rows of a table as text. */
+const cellsOf = (table) => [...table.rows].filter((row) => !row.hidden).map((row) =>
+  [...row.cells].map((cell) => cell.textContent.trim()));
 /** A spreadsheet would run a cell that begins with one of these signs and is no number. */
 function csvCell(text) {
   const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text;
   return /[",\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }
-
 const asCsv = (table) => cellsOf(table).map((row) => `${row.map(csvCell).join(",")}\n`).join("");
-
-function latexCell(text) {
-  const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
-                  "−": "$-$", "–": "--", "≤": "$\\le$", "²": "$^2$" };
-  return text.replace(/[\\~^−–≤²]|[&%$#_{}]/g, (sign) => signs[sign] || `\\${sign}`);
-}
-
+const SIGNS = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+                "−": "$-$", "–": "--", "≤": "$\\le$", "²": "$^2$" };
+const latexCell = (text) => text.replace(/[\\~^−–≤²]|[&%$#_{}]/g, (sign) => SIGNS[sign] || `\\${sign}`);
 function asLatex(table) {
   const kinds = [...table.tHead.rows[0].cells].map((cell) => cell.classList.contains("number") ? "r" : "l");
   const [head, ...rows] = cellsOf(table).map((row) => row.map(latexCell).join(" & ") + " \\\\");
@@ -73,25 +60,19 @@ function asLatex(table) {
           "\\bottomrule", "\\end{tabular}", ""].join("\n");
 }
 
-/** A button that puts text on the clipboard, also where a browser keeps it from local files. */
+/** A button that puts text on the clipboard, also where a browser keeps the newer call from local files. */
 function copyButton(name, text, status) {
   const button = make("button", { type: "button" }, name);
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text());
-    } catch {
-      const area = make("textarea", { value: text() });
-      document.body.append(area); area.select();
-      document.execCommand("copy");
-      area.remove();
-    }
-    status.textContent = "copied";
+  button.addEventListener("click", () => {
+    const area = make("textarea", { value: text() });
+    document.body.append(area); area.select();
+    status.textContent = document.execCommand("copy") ? "copied" : "not copied: the browser refuses";
+    area.remove(); button.focus();
   });
   return button;
 }
 
-const headed = (table, name) =>
-  [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === name);
+const headed = (table, name) => cellsOf(table)[0].indexOf(name);
 const cellText = (row, column) => row.cells[column]?.textContent.trim();
 const families = new Map(); // of models, from the table of scores: other tables have models alone
 /** A list of the values of some rows, to show those of one; null where there is no choice. */
@@ -111,8 +92,7 @@ function search() {
 }
 
 function addTools(table) {
-  const rows = [...table.tBodies[0].rows];
-  const status = make("span", { role: "status" });
+  const rows = [...table.tBodies[0].rows], status = make("span", { role: "status" });
   const filters = rows.length < 4 ? [] : ["Family", "Language", "Benchmark"].map((name) => {
     const column = headed(table, name);
     return chooser(name, rows, (row) => column < 0 && name === "Family"
@@ -137,12 +117,33 @@ document.querySelectorAll(".copyable").forEach((text) => {
   text.before(make("div", { className: "tools" }, copyButton("Copy text", () => text.innerText, status), status));
 });
 
+/** Show what a mark says when it is pointed at or reached by the arrow keys of its figure. */
+function addValues(figure) {
+  const marks = [...figure.querySelectorAll("g > title")].map((title) => title.parentElement);
+  const svg = figure.querySelector("svg"), said = make("output", {}, "Values: point at a mark, or use the arrow keys.");
+  const show = (place) => {
+    if (place < 0) return;
+    figure.querySelector(".shown")?.classList.remove("shown");
+    marks[place].classList.add("shown");
+    said.textContent = marks[place].firstChild.textContent;
+  };
+  svg.setAttribute("tabindex", "0");
+  svg.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const place = marks.findIndex((mark) => mark.classList.contains("shown"));
+    event.preventDefault();
+    show(place < 0 ? 0 : (place + step + marks.length) % marks.length);
+  });
+  svg.addEventListener("pointerover", ({ target }) => show(marks.findIndex((mark) => mark.contains(target))));
+  svg.after(said);
+}
+document.querySelectorAll("figure:has(g > title)").forEach(addValues);
+
 function openTarget() {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const fold = target && (target.querySelector("details") || target.closest("details"));
-  if (!fold || fold.open) return;
-  fold.open = true;
-  target.scrollIntoView();
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const fold = target?.querySelector("details") || target?.closest("details");
+  if (fold && !fold.open) fold.open = true, target.scrollIntoView();
 }
 addEventListener("hashchange", openTarget);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => { fold.open = true; }));
