@@ -444,3 +444,26 @@ def test_changes_are_split_by_year_by_family_and_by_size() -> None:
     alone = decompose(study, names[:3], names[4:], method="observed")
     assert list(by_size["estimate"]) == pytest.approx(alone.estimates.tolist())
     assert list(by_size["std_error"]) == pytest.approx(alone.std_errors.tolist())
+
+
+def test_a_benchmark_whose_sources_are_all_alike_is_left_out_by_name() -> None:
+    """It once ended the report with an error, and of one benchmark alone it still has a slope."""
+    study = aggregate_study()
+    alike = study.counts.assign(benchmark="alike", flag="", evidence="")
+    alike.loc[alike["language"] == "en", "n_correct"] = 700.0
+    benchmarks = pd.concat([study.benchmarks, study.benchmarks.assign(benchmark="alike")])
+    both = Study(pd.concat([study.counts, alike]), study.models, benchmarks, claims=study.claims)
+    done = analyse(both, ReportOptions(quick=True))
+    assert done.fits.profile.left_out == ("alike",)
+    np.testing.assert_allclose(
+        done.fits.scores.estimates, fit_profile(study.without_flagged()).hat().estimates
+    )
+    rows = done.left_out.set_index("analysis")["reason"]
+    assert "no more than their sampling errors" in rows["benchmark alike"]
+    assert "Left out: alike, where" in str(done.facts["estimand"])
+    assert done.key_results[0].startswith("9 models, 4 families, 1 benchmark, 3 languages")
+    alone = Study(alike, study.models, benchmarks.tail(1), claims=study.claims)
+    done = analyse(alone, ReportOptions(quick=True))
+    assert done.fits.profile.panel.slope == 1.0
+    assert "(reliability 0.00)" in str(done.facts["estimand"])
+    assert len(done.scores) == 9

@@ -21,7 +21,7 @@ from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
 from hatstats.inference.progress import Progress
-from hatstats.inference.reml.meta_regression import RemlFit
+from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
@@ -35,6 +35,8 @@ from hatstats.study import Study
 #: Mean reliability of source logits (variance over models over that with sampling errors) below
 #: which no slope is estimated.
 LEAST_RELIABILITY = 0.7
+#: Why a benchmark among several is left out.
+FLAT = "where the models' source accuracies differ by no more than their sampling errors"
 #: P value of the bends below which a smooth path takes the place of the line.
 CURVED = 0.01
 
@@ -48,7 +50,8 @@ class AggregateProfile(TransferProfile):
     is the p value of the bends of a smooth path beside the line (see `source_curve`), NaN with few
     models or a slope that is held fixed; below `CURVED` the path is used in place of the line.
     `note` says so, or that source accuracies are too much alike for a slope, which is then held at
-    1: near the ceiling estimated slopes can be anything.
+    1: near the ceiling estimated slopes can be anything. A benchmark among several whose source
+    accuracies differ by no more than their sampling errors is none of the `parts`.
     """
 
     study: Study
@@ -63,6 +66,12 @@ class AggregateProfile(TransferProfile):
     def curved(self) -> bool:
         """Whether the path of target on source logits is bent."""
         return self.panel.n_path > self.panel.n_slopes > 0
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Benchmarks of the study whose source accuracies say nothing of their models."""
+        kept = {counts.benchmark for counts in self.counts}
+        return tuple(name for name in self.study.benchmark_names if name not in kept)
 
     @property
     def estimand(self) -> str:
@@ -263,34 +272,48 @@ def fit_aggregate(
         raise DataError(text, column="slope", value=slope, hint=hint)
     parts = tuple(to_logits(aggregate_counts(study, name)) for name in study.benchmark_names)
     families = dict(zip(study.models["model"], study.models["family"], strict=True))
-    panel = fit_panel(parts, family_of=families, slope=slope)
+    reliability = np.array([_reliability(logits) for logits in parts])
     if slope is not None:
+        panel = fit_panel(parts, family_of=families, slope=slope)
         return AggregateProfile(study, "aggregate", parts, panel, correlation)
-    reliability = [_reliability(fit) for fit in panel.source_fit]
-    if min(reliability) < LEAST_RELIABILITY:
+    flat, note = reliability == 0.0, ""
+    if flat.any() and not flat.all():
+        names = ", ".join(parts[b].counts.benchmark for b in np.flatnonzero(flat))
+        note = f"Left out: {names}, {FLAT}. "
+        parts = tuple(parts[b] for b in np.flatnonzero(~flat))
+        reliability = reliability[~flat]
+    if reliability.min() < LEAST_RELIABILITY:
         name = parts[int(np.argmin(reliability))].counts.benchmark
-        note = (
+        note += (
             f"The models' source accuracies on {name} differ by little more than their sampling "
-            f"errors (reliability {min(reliability):.2f}), so that no slope is estimated: it is "
+            f"errors (reliability {reliability.min():.2f}), so that no slope is estimated: it is "
             "held at 1, a shift of logits."
         )
         panel = fit_panel(parts, family_of=families, slope=1.0)
         return AggregateProfile(study, "aggregate", parts, panel, correlation, note=note)
+    panel = fit_panel(parts, family_of=families)
     bent = _bent(parts, families, panel)
-    p_curved, note = bent.bend_test(), ""
+    p_curved = bent.bend_test()
     if p_curved < CURVED:
         panel = bent
-        note = (
+        note += (
             f"The relation of target to source accuracy over the models is curved (p = "
             f"{p_curved:.2g}), so that a smooth path takes the place of a line."
         )
     return AggregateProfile(study, "aggregate", parts, panel, correlation, p_curved, note)
 
 
-def _reliability(fit: RemlFit) -> float:
-    """Mean share of the variance of source logits that is not sampling error."""
+def _reliability(logits: Logits) -> float:
+    """Mean share of the variance of source logits that is not sampling error.
+
+    1 for one or two models, which `fit_panel` refuses with a reason of its own.
+    """
+    count, variance = len(logits.source), logits.source_var
+    if count < 3:
+        return 1.0
+    fit = fit_reml(logits.source, np.ones((count, 1)), np.diag(variance), [np.arange(count)])
     spread = float(fit.variance_components[0])
-    return float(np.mean(spread / (spread + np.diag(fit.V))))
+    return float(np.mean(spread / (spread + variance)))
 
 
 def _bent(parts: Sequence[Logits], families: dict[str, str], panel: Panel) -> Panel:

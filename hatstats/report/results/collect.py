@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hatstats.estimators.aggregate.profile import FLAT, AggregateProfile
 from hatstats.report.results.key_results import guessing_names, leader, rejected
 from hatstats.report.results.plotted import (
     cell_rows,
@@ -230,4 +231,6 @@ def left_out_frame(fits: Fits) -> pd.DataFrame:
             ]
             rows.append((name, model, f"unknown: {', '.join(missing)}"))
     rows += [(name, "all", reason) for name, reason in fits.not_fitted.items()]
+    if isinstance(fits.profile, AggregateProfile):
+        rows += [(f"benchmark {name}", "all", FLAT) for name in fits.profile.left_out]
     return pd.DataFrame(rows, columns=["analysis", "model", "reason"], dtype="str")

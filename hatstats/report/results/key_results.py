@@ -111,7 +111,7 @@ def _head(fits: Fits) -> str:
     counts = (
         f"{_count(scores.nobs, 'model')}, "
         f"{_count(n_families, 'family') if n_families else 'families unknown'}, "
-        f"{_count(len(fits.study.benchmarks), 'benchmark')}, "
+        f"{_count(scores.cells['benchmark'].nunique(), 'benchmark')}, "
         f"{_count(scores.cells['language'].nunique(), 'language')}"
     )
     line = f"{counts} ({scores.method}, {scores.reference} reference)."
