@@ -4,7 +4,8 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report analyses paper test test-slow lint docs bench calibrate lock audit clean
+.PHONY: help setup report analyses paper test test-slow kills mutants lint docs bench calibrate lock audit \
+	tools clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -34,6 +35,15 @@ test: setup ## the test suite but for the slow proofs, on all cores
 test-slow: setup ## the slow proofs: other samplers, coverage, a fresh environment
 	$(PYTHON) -m pytest -m slow
 
+kills: setup ## report, convert and bayes killed 200 times: old results stay whole (about half an hour)
+	$(PYTHON) -W ignore -m tests.interruption.kills --kills 200
+
+mutants: tools ## would tests notice a wrong line? of changed files; ALL=1: all; SAMPLE=n SEED=n: a sample
+	.venv-tools/bin/python -m mutmut --version >/dev/null 2>&1 || .venv-tools/bin/python -m pip install --quiet mutmut
+	PYTHONPATH=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+		.venv-tools/bin/python tests/mutants.py $(if $(ALL),--all) $(if $(SAMPLE),--sample $(SAMPLE)) \
+		$(if $(SEED),--seed $(SEED))
+
 lint: setup ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy hatstats analyses bench data
@@ -60,9 +70,11 @@ lock: ## resolve the newest versions into requirements.lock (needs uv)
 		--generate-hashes --no-emit-index-url --upgrade --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock
 
-audit: setup ## known vulnerabilities of the locked versions (needs the network)
+tools: setup # an environment of its own for what checks the project and is no part of it
 	test -x .venv-tools/bin/python || $(PYTHON) -m venv .venv-tools
 	.venv-tools/bin/python -m pip --version >/dev/null 2>&1 || .venv-tools/bin/python -m ensurepip
+
+audit: tools ## known vulnerabilities of the locked versions (needs the network)
 	test -x .venv-tools/bin/pip-audit || .venv-tools/bin/python -m pip install --quiet pip-audit
 	.venv-tools/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip \
 		--vulnerability-service osv || { echo "Read above: vulnerabilities that were found, or that \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,10 @@ class HierarchicalFit(Posterior):
         """
         out = Path(path)
         with whole_output(out, posterior_written, name="the posterior", folder=False) as new:
-            self.idata.to_netcdf(new, engine="h5netcdf")
+            # By way of memory: on a full disk HDF5 fails with texts and kinds of errors of its own.
+            memory = io.BytesIO()
+            self.idata.to_netcdf(memory, engine="h5netcdf")
+            new.write_bytes(memory.getvalue())
         return out
 
     def summary(self, conf_level: float = 0.95) -> str:
@@ -202,7 +206,7 @@ def read_tree(path: str | Path) -> Any:
     import xarray as xr
 
     source = Path(path)
-    if not source.exists():
+    if not (source.is_file() or source.is_dir()):  # a pipe would be waited for
         raise DataError("no such file", file=source.name, hint="check the path.")
     try:
         with xr.open_datatree(source, engine="h5netcdf") as opened:

@@ -130,7 +130,8 @@ def _in_the_way(target: Path, written: Written, name: str) -> tuple[str, str]:
             if Path.cwd().is_relative_to(target):
                 return f"{name} is the folder that you are in", "leave it first, or name another."
     empty = target.is_dir() and not any(target.iterdir())
-    if empty or written(target) is not None:
+    plain = target.is_dir() or target.is_file()  # a pipe would be waited for
+    if empty or (plain and written(target) is not None):
         return "", ""
     what = "a folder with other files" if target.is_dir() else "a file"
     problem = f"{name} is {what} that hatstats did not write, and they would be replaced"

@@ -79,6 +79,18 @@ def test_files_of_a_user_are_refused(tmp_path: Path, study: hs.Study, name: str)
     assert file.read_bytes() == before
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, study: hs.Study) -> None:
+    pipe = tmp_path / "fit.nc"
+    os.mkfifo(pipe)
+    scores = hs.fit_profile(study, method="observed").hat()
+    for write in (lambda: HierarchicalFit.save(FIT, pipe), lambda: scores.save(pipe)):
+        with pytest.raises(DataError, match="is a file that hatstats did not write"):
+            write()
+    with pytest.raises(DataError, match="fit.nc"):
+        hs.read_hierarchical(pipe, study)
+    assert pipe.is_fifo()
+
+
 def test_what_hatstats_wrote_is_replaced(tmp_path: Path, study: hs.Study) -> None:
     study.write(tmp_path / "s")
     scores = hs.fit_profile(study, method="observed").hat()
