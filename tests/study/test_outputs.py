@@ -86,7 +86,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, study: hs.Study) -
     for write in (lambda: HierarchicalFit.save(FIT, pipe), lambda: scores.save(pipe)):
         with pytest.raises(DataError, match="is a file that hatstats did not write"):
             write()
-    with pytest.raises(DataError, match="fit.nc"):
+    with pytest.raises(DataError, match=r"fit\.nc"):
         hs.read_hierarchical(pipe, study)
     assert pipe.is_fifo()
 

@@ -1,0 +1,230 @@
+"""Mutation testing: would the tests notice if a line of the statistics were wrong?
+
+``make mutants`` changes one operator, number, argument or word of ``hatstats/inference``,
+``hatstats/scores`` or ``hatstats/estimators`` at a time (mutmut) and runs the tests of these rooms
+that reach the changed function. By default the mutants of files that differ from the last tag, or
+from main; ``ALL=1`` every mutant; ``SAMPLE=n`` that many of each room, drawn with ``SEED=n``.
+
+A mutant is judged by its quickest tests, up to `BUDGET` seconds of them; simulations of coverage
+and slow proofs do not judge. Left out are what mutmut
+never changes (f-strings, decorated functions such as properties, module constants) and literal
+text with a blank in it: tests look for words of a message, not for all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).parents[1]
+WORK = REPO / ".cache" / "mutants"
+ROOMS = ("inference", "scores", "estimators")
+#: Seconds of tests, as they took when nothing was changed, that judge one mutant.
+BUDGET = 30.0
+PLUGINS = ["-p", "no:cacheprovider", "-p", Path(__file__).stem]
+#: What mutmut reads, and how pytest is to run.
+CONFIG = f"""
+[tool.mutmut]
+source_paths = ["hatstats"]
+only_mutate = {[f"hatstats/{room}/*" for room in ROOMS]}
+pytest_add_cli_args = {["-m", "not slow", "-k", "not coverage", *PLUGINS]}
+pytest_add_cli_args_test_selection = {[f"tests/{room}" for room in ROOMS]}
+use_git_change_detection = false
+on_dependency_change = "ignore"
+timeout_multiplier = 5
+timeout_constant = 20
+"""
+OUTCOMES = {1: "killed", 3: "killed", 0: "survived", 33: "survived", 5: "survived"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change of one line; `name` is what mutmut calls it."""
+
+    name: str
+    file: Path
+    line: int
+    before: str
+    after: str
+
+    @property
+    def room(self) -> str:
+        return self.file.parts[1]
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}  {_short(self.before)}  ->  {_short(self.after)}"
+
+
+def _short(code: str) -> str:
+    return re.sub(r"\s+", " ", code)[:90]
+
+
+def mutants_of(file: Path) -> Iterator[Mutant]:
+    """Every mutant of one file, numbered within each function as mutmut does it."""
+    import libcst as cst
+    from libcst.metadata import MetadataWrapper, PositionProvider
+    from mutmut.mutation.file_mutation import create_mutations
+    from mutmut.mutation.trampoline_templates import mangle_function_name
+
+    module, mutations, *_ = create_mutations(str(file), file.read_text(encoding="utf-8"))
+    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+    lines = wrapper.resolve(PositionProvider)
+    classes: dict[cst.CSTNode, str] = {
+        method: node.name.value
+        for node in module.body
+        if isinstance(node, cst.ClassDef)
+        for method in node.body.body
+    }
+    numbers: Counter[str] = Counter()
+    for each in mutations:
+        function = each.contained_by_top_level_function
+        if not isinstance(function, cst.FunctionDef):
+            continue
+        key = mangle_function_name(name=function.name.value, class_name=classes.get(function))
+        numbers[key] += 1
+        old = each.original_node
+        if isinstance(old, cst.SimpleString) and " " in old.value:
+            continue
+        yield Mutant(
+            name=".".join([*file.with_suffix("").parts, f"{key}__mutmut_{numbers[key]}"]),
+            file=file,
+            line=lines[old].start.line,
+            before=module.code_for_node(old),
+            after=module.code_for_node(each.mutated_node),
+        )
+
+
+def changed_files() -> set[Path]:
+    """Files that differ from the last tag, else from where this branch left main, else from it."""
+
+    def git(*command: str) -> str:
+        done = subprocess.run(["git", *command], cwd=REPO, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    since = git("describe", "--tags", "--abbrev=0") or git("merge-base", "main", "HEAD") or "HEAD"
+    return {Path(name) for name in git("diff", "--name-only", since).splitlines()}
+
+
+def chosen(options: argparse.Namespace, mutants: Sequence[Mutant]) -> list[Mutant]:
+    """The mutants that were asked for."""
+    if options.only:
+        return [each for each in mutants if re.search(options.only, each.name)]
+    if options.sample:
+        rng = random.Random(options.seed)
+        rooms = ([each for each in mutants if each.room == room] for room in ROOMS)
+        return [each for room in rooms for each in rng.sample(room, min(options.sample, len(room)))]
+    if options.all:
+        return list(mutants)
+    changed = changed_files()
+    return [each for each in mutants if each.file in changed]
+
+
+def prepare() -> None:
+    """A folder in which mutmut works, with links to the sources: it writes copies of its own."""
+    (WORK / "mutants").mkdir(parents=True, exist_ok=True)
+    settings = (REPO / "pyproject.toml").read_text(encoding="utf-8")
+    (WORK / "pyproject.toml").write_text(settings + CONFIG, encoding="utf-8")
+    for folder, name in [(WORK, "hatstats"), (WORK, "tests"), (WORK / "mutants", "data")]:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(REPO / name)
+
+
+def outcomes(mutants: Iterable[Mutant]) -> dict[str, str]:
+    """What mutmut noted of each mutant that it ran: killed, survived or timed out."""
+    found = {}
+    for file in {each.file for each in mutants}:
+        note = WORK / "mutants" / f"{file}.meta"
+        codes = json.loads(note.read_text())["exit_code_by_key"] if note.exists() else {}
+        found |= {
+            name: OUTCOMES.get(code, "timed out")
+            for name, code in codes.items()
+            if code is not None
+        }
+    return found
+
+
+def score_line(results: Sequence[str], total: int) -> str:
+    """Counts of one room, and the share found with Wilson's interval where it is a sample.
+
+    A mutant that never ends, or that kills the process, is found: no test passes with it.
+    """
+    count, n = Counter(results), len(results)
+    share = (n - count["survived"]) / n
+    text = ", ".join(f"{count[name]} {name}" for name in ("killed", "survived", "timed out"))
+    text = f"{n} of {total} mutants: {text}; score {share:.3f}"
+    if n < total:
+        z2 = 1.959964**2
+        middle, half = (
+            share + z2 / (2 * n),
+            math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n),
+        )
+        low, high = ((middle + sign * half) / (1 + z2 / n) for sign in (-1, 1))
+        text += f" [{low:.3f}, {high:.3f}]"
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--all", action="store_true", help="every mutant (many hours)")
+    parser.add_argument("--sample", type=int, help="so many mutants of each room")
+    parser.add_argument("--only", help="mutants whose name matches this regular expression")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    prepare()
+    os.chdir(WORK)
+    files = sorted(file for room in ROOMS for file in Path("hatstats", room).rglob("*.py"))
+    mutants = [each for file in files for each in mutants_of(file)]
+    mine = chosen(options, mutants)
+    if not mine:
+        print("No file of these rooms has changed: name SAMPLE=n or ALL=1.")
+        return 0
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(options.processes)]
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*command, *(each.name for each in mine)],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    found = outcomes(mine)
+    for room in ROOMS:
+        ran = [each for each in mine if each.room == room and each.name in found]
+        if ran:
+            print(f"\n{room}:")
+            print(*(each for each in ran if found[each.name] == "survived"), sep="\n")
+    print()
+    for room in ROOMS:
+        results = [found[each.name] for each in mine if each.room == room and each.name in found]
+        if results:
+            print(f"{room}: {score_line(results, sum(each.room == room for each in mutants))}")
+    return done.returncode
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """As a plugin of pytest: keep the quickest tests, up to the budget."""
+    notes = Path("mutmut-stats.json")
+    if os.environ.get("MUTANT_UNDER_TEST") in ("stats", "list_all_tests") or not notes.exists():
+        return
+    seconds = json.loads(notes.read_text())["duration_by_test"]
+    items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
+    spent, kept = 0.0, 0
+    for item in items:
+        spent += seconds.get(item.nodeid, 0.0)
+        kept += spent <= BUDGET or not kept
+    config.hook.pytest_deselected(items=items[kept:])
+    del items[kept:]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
