@@ -131,7 +131,7 @@ def leakage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     rows = table[table["leakage"].notna()].sort_values("leakage", kind="stable")
     names = [words(name) for name in rows["measure"]]
-    label = "Moved by source ability, relative to transfer"
+    label = "Moved by source ability,\nrelative to transfer"
     sheet = _named_bars(ax, names, 0.16, (0.0, 0.5, 1.0), label)
     (axes,) = sheet.axes
     for row, (value, name) in enumerate(zip(rows["leakage"], names, strict=True)):

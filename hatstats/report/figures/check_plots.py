@@ -244,8 +244,8 @@ def prior_predictive(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                         color=style.IMPLIED, linewidth=1.1, gid="posterior",
                         label="posterior")  # fmt: skip
     axes.set_xlim(0.0, 1.0)
-    sheet.legend([bars[0], line])
     bars[0].set_label("prior")
+    sheet.legend([bars[0], line])
     sheet.describe(
         "HAT of a model in a language by the priors alone, before any data, and by the posterior. "
         "A prior that left no room where the posterior lies would have decided it.",

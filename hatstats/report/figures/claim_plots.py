@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Hashable
 from typing import Any
 
@@ -178,7 +179,8 @@ def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
         axes.axvspan(*claimed, color=style.RULE, linewidth=0, zorder=0.5, label="_claimed")
         axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel(layout.shorten(term_words(str(row.get("quantity") or "")), 60),
+    quantity = term_words(str(row.get("quantity") or "")).partition(" (")[0]
+    axes.set_xlabel(textwrap.fill(quantity, 54),
                     fontsize=style.points(style.TINY), color=style.MUTED)  # fmt: skip
 
 

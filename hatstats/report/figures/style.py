@@ -147,6 +147,8 @@ def _settings() -> dict[str, Any]:
         "svg.fonttype": "path",
         "svg.hashsalt": "hatstats",
         "text.color": INK,
+        # As wide at every resolution: all files of a figure have one layout.
+        "text.hinting": "none",
         "text.parse_math": False,
         "xtick.minor.size": 0.2 * size,
         **{f"{axis}tick.{name}": value for axis in "xy" for name, value in ticks.items()},
