@@ -47,10 +47,10 @@ def test_its_code_runs_and_its_numbers_hold(capsys: pytest.CaptureFixture[str]) 
     for block in found:
         exec(compile(block, "questions.md", "exec"), names)
     text = capsys.readouterr().out
-    assert "Left behind, below the mean of the languages: mr" in text
+    assert "Left behind, below the mean of the languages: Marathi" in text
     rows = names["latin"].comparison()
     latin = rows[rows["term"] == "latin_script"].set_index("method")["p_value"]
-    quoted = re.search(r"p (\.\d+)\) that 14\nlanguages cannot show \(p (\.\d+)\)", PAGE)
+    quoted = re.search(r"p (0\.\d+)\) that 14\nlanguages cannot show \(p (0\.\d+)\)", PAGE)
     assert quoted
     assert latin["REML, no language effect (naive)"] == pytest.approx(float(quoted[1]), abs=5e-4)
     assert latin["REML, crossed"] == pytest.approx(float(quoted[2]), abs=5e-3)

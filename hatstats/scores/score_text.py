@@ -11,6 +11,7 @@ from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import frame_text
 from hatstats.scores.ranks import leader_words
+from hatstats.study.languages.metadata import group_words
 
 #: Languages that are named as left behind or ahead; the table of differences has all.
 _MOST = 12
@@ -80,6 +81,9 @@ def language_text(scores: Any, conf_level: float) -> str:
         lines.append(frame_text(scores.table().round(3)))
     else:
         limits, names = scores.limits(conf_level), scores.names
+        known_as = [group_words(scores.column, name) for name in names]
+        names = [name if name == said else f"{said} ({name})"
+                 for name, said in zip(names, known_as, strict=True)]  # fmt: skip
         width = max(map(len, names))
         for k in np.argsort(-scores.estimates, kind="stable"):
             known = np.isfinite(limits[k]).all()
@@ -115,7 +119,8 @@ def _apart(scores: Any, conf_level: float) -> list[str]:
         ("Above it", sure[sure["estimate"] > 0.0].iloc[::-1]),
     ):
         each = [
-            f"{row['term'].removesuffix(' - mean')} {row['estimate']:+.3f} "
+            f"{group_words(scores.column, row['term'].removesuffix(' - mean'))} "
+            f"{row['estimate']:+.3f} "
             f"[{row['conf_low']:.3f}, {row['conf_high']:.3f}]"
             for row in rows.head(_MOST).to_dict("records")
         ]

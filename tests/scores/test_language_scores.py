@@ -141,6 +141,13 @@ def test_simultaneous_intervals_hold_the_single_ones(scores: hs.HatScores) -> No
     assert (excluded == (rows["p_adjusted"] < 0.05)).all()
 
 
+def test_languages_and_scripts_are_written_by_their_names(scores: hs.HatScores) -> None:
+    assert "German (de)" in scores.by("language").summary()
+    assert "Latin (Latn)" in scores.by("script").summary()
+    # Keys of tables and columns stay as the study has them.
+    assert "de" in scores.by("language").labels
+
+
 def test_unknown_groups_are_left_out_and_named(scores: hs.HatScores) -> None:
     found = scores.by("resource")
     assert found.labels.tolist() == ["high", "low"]
@@ -168,7 +175,7 @@ def test_a_language_in_which_all_fails_has_no_interval() -> None:
     profile = hs.fit_profile(replace(study, counts=counts), method="observed")
     with pytest.warns(hs.DegenerateDataWarning, match="no interval for a, x, sw"):
         text = profile.hat().by().summary()
-    assert "sw  0.000  –" in text
+    assert "Swahili (sw)  0.000  –" in text
     assert "nan" not in text
 
 

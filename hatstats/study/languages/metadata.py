@@ -156,6 +156,25 @@ def english_name(name: str) -> str:
     return f"{plain} ({rest})" if plain and rest else plain or name
 
 
+#: English names of scripts that known languages are written in.
+_SCRIPTS = {
+    "Arab": "Arabic", "Armn": "Armenian", "Beng": "Bengali", "Cyrl": "Cyrillic",
+    "Deva": "Devanagari", "Ethi": "Ethiopic", "Geor": "Georgian", "Grek": "Greek",
+    "Gujr": "Gujarati", "Guru": "Gurmukhi", "Hans": "simplified Chinese",
+    "Hant": "traditional Chinese", "Hebr": "Hebrew", "Jpan": "Japanese", "Khmr": "Khmer",
+    "Knda": "Kannada", "Kore": "Korean", "Laoo": "Lao", "Latn": "Latin", "Mlym": "Malayalam",
+    "Mymr": "Myanmar", "Olck": "Ol Chiki", "Orya": "Odia", "Sinh": "Sinhala",
+    "Taml": "Tamil", "Telu": "Telugu", "Thai": "Thai", "Tibt": "Tibetan",
+}  # fmt: skip
+
+
+def group_words(column: str, name: str) -> str:
+    """A language or script by its English name; other groups as they are called."""
+    if column == "script":
+        return _SCRIPTS.get(name, name)
+    return english_name(name) if column == "language" else name
+
+
 @cache
 def known_languages() -> dict[str, dict[str, str]]:
     """The table by tag: facts as text, empty where unknown, and their sources."""

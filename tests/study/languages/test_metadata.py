@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
-from hatstats.study.languages.metadata import FILLED, known_languages, look_up, write_languages
+from hatstats.study.languages.metadata import (
+    FILLED,
+    group_words,
+    known_languages,
+    look_up,
+    write_languages,  # fmt: skip
+)
 from tests.studies import item_rows, study_of
 
 ROWS = item_rows(["a"], ["en", "swh_Latn", "zho_Hant", "tlh"], 5, rng=np.random.default_rng(1))
@@ -82,3 +88,11 @@ def test_shipped_studies_know_their_languages() -> None:
         assert (table[["name", "script", "family", "resource"]] != "").all(axis=None)
     table = hs.read_study(folders[0].parent / "gsm_symbolic").language_table
     assert (table["wikipedia_source"].str.contains("general knowledge")).all()
+
+
+def test_every_script_of_the_table_has_a_name() -> None:
+    codes = {facts["script"] for facts in known_languages().values()} - {""}
+    assert len(codes) > 20
+    assert all(group_words("script", code) != code or code == "Thai" for code in codes)
+    assert group_words("language", "sw") == "Swahili"
+    assert group_words("resource", "high") == "high"
