@@ -170,7 +170,8 @@ def test_a_library_of_the_upper_floors_stays_there(library: str, rooms: set[str]
 
 
 #: How a p value and a language are written, in every output alike; they compute nothing.
-WRITING = {"hatstats.inference.result_frame", "hatstats.study.languages.metadata"}
+WRITING = {"hatstats.inference.result_frame", "hatstats.study.languages.metadata",
+           "hatstats.study.model_metadata"}  # fmt: skip
 
 
 def test_what_draws_or_typesets_is_given_finished_results() -> None:

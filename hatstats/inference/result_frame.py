@@ -240,7 +240,17 @@ def _text(value: object, name: str = "") -> str:
     return _number(value) if name else f"{value:g}"
 
 
+def large_text(value: float) -> str:
+    """A number from a million on in short, 2.7e10 as 27B; empty for another."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if 0.9995 * size <= abs(value) < np.inf:
+            return f"{value / size:.3g}{letter}"
+    return ""
+
+
 def _number(value: float) -> str:
     """Three decimals, or three digits of a number that is small or large."""
+    if short := large_text(value):
+        return short
     plain = value == 0.0 or 0.01 <= abs(value) < 1e4
     return f"{value:.3f}" if plain else f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.3g}"

@@ -226,3 +226,21 @@ def _index(how: str, own: bool) -> dict[str, list[dict[str, str]]]:
 
 def _empty(value: Any) -> bool:
     return bool(pd.isna(value)) or value == ""
+
+
+#: What a formula calls the covariates of models and its own terms, and what a reader does.
+_TERMS = (
+    (r"\bsource_logit\[([^\]]*)\]", r"source accuracy (logit), \1"),
+    (r"\b(log\d*)\(params_(total|active)\)", r"\1 params_\2"),
+    (r"\bparams_total\b", "parameters"),
+    (r"\bparams_active\b", "active parameters"),
+    (r"\brelease_(year|date)\b", r"release \1"),
+    (r"\bIntercept\b", "intercept"),
+)
+
+
+def term_words(text: str) -> str:
+    """Write the covariates that a text names, such as `log10(params_total)`, as words."""
+    for pattern, plain in _TERMS:
+        text = re.sub(pattern, plain, text)
+    return text

@@ -19,11 +19,12 @@ from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import Contrast, LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.reml.meta_regression import RemlFit
-from hatstats.inference.result_frame import ResultFrame
+from hatstats.inference.result_frame import ResultFrame, large_text
 from hatstats.inference.tidy import tidy_frame
 from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.scores.wordings import LIKE_THESE
+from hatstats.study.model_metadata import term_words
 from hatstats.trends.design import Design, Value
 from hatstats.trends.prediction import Prediction, Surface
 from hatstats.trends.standard_errors import (
@@ -86,7 +87,7 @@ class TrendFit(LabelledEstimates):
     log10(params_total)    0.007
     Name: estimate, dtype: float64
     >>> trend.contrast({"params_total": 1e10}, {"params_total": 1e9})
-    HAT at params_total 1e+10 - HAT at params_total 1e+09:
+    HAT at params_total 10B - HAT at params_total 1B:
       0.007, 95% interval [-0.014, 0.028], p = 0.343
       CR2 by family, Satterthwaite df, accuracy scale; standard error 0.0061, 2.7 df
     >>> trend.prediction({"params_total": 1e10})
@@ -225,6 +226,13 @@ class TrendFit(LabelledEstimates):
             conf_level=conf_level,
             method=self.method,
         )
+
+    def _html_rows(self) -> pd.DataFrame:
+        """Coefficients as a reader calls them, without the intercept, which answers nothing."""
+        rows = self.tidy()
+        kept = rows[rows["term"] != "Intercept"]
+        rows = kept if len(kept) else rows
+        return rows.assign(term=rows["term"].map(term_words))
 
     def contrast(
         self, high: Mapping[str, Value], low: Mapping[str, Value], conf_level: float = 0.95
@@ -374,4 +382,4 @@ class TrendFit(LabelledEstimates):
 
 def _text(value: Value) -> str:
     """A covariate's value in words."""
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else large_text(value) or f"{value:.4g}"

@@ -188,7 +188,10 @@ def test_contrasts_and_predictions_are_small_results(panel_trend: TrendFit) -> N
     assert found.estimate == value
     assert found.std_error == pytest.approx(panel_trend.robust.std_errors(gradient)[0])
     assert found.df == pytest.approx(panel_trend.robust.df(gradient)[0])
-    assert "HAT at params_total 1e+11 - HAT at params_total 1e+09" in repr(found)
+    assert "HAT at params_total 100B - HAT at params_total 1B" in repr(found)
+    shown = panel_trend._repr_html_()
+    assert "log10 parameters" in shown
+    assert "Intercept" not in shown
     assert "accuracy scale" in repr(found)
     new = panel_trend.prediction(high)
     assert f"95% prediction interval [{new.pred_low:.3f}, {new.pred_high:.3f}]" in repr(new)

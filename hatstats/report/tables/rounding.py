@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hatstats.inference.result_frame import large_text
 from hatstats.inference.result_frame import p_text as p_text
 from hatstats.study.languages.metadata import english_name as english_name
+from hatstats.study.model_metadata import term_words as term_words
 
 #: Written for an unknown number.
 UNKNOWN = "–"
@@ -70,12 +72,7 @@ def count_text(value: float) -> str:
 
 def parameters_text(value: float) -> str:
     """Write a number of parameters short: 2.7e10 becomes 27B."""
-    if math.isnan(value):
-        return UNKNOWN
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
-        if value >= 0.9995 * size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return UNKNOWN if math.isnan(value) else large_text(value) or f"{value:.3g}"
 
 
 def percent_text(value: float) -> str:
@@ -92,24 +89,6 @@ def date_text(value: object) -> str:
 def words(name: object) -> str:
     """Write an identifier as words."""
     return str(name).replace("_", " ")
-
-
-#: What a formula calls the covariates of models and its own terms, and what a reader does.
-_TERMS = (
-    (r"\bsource_logit\[([^\]]*)\]", r"source accuracy (logit), \1"),
-    (r"\b(log\d*)\(params_(total|active)\)", r"\1 params_\2"),
-    (r"\bparams_total\b", "parameters"),
-    (r"\bparams_active\b", "active parameters"),
-    (r"\brelease_(year|date)\b", r"release \1"),
-    (r"\bIntercept\b", "intercept"),
-)
-
-
-def term_words(text: str) -> str:
-    """Write the covariates that a text names, such as `log10(params_total)`, as words."""
-    for pattern, plain in _TERMS:
-        text = re.sub(pattern, plain, text)
-    return text
 
 
 def prose(text: str) -> str:
