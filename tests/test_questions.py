@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,13 @@ def test_its_code_runs_and_its_numbers_hold(capsys: pytest.CaptureFixture[str]) 
     assert quoted
     assert latin["REML, no language effect (naive)"] == pytest.approx(float(quoted[1]), abs=5e-4)
     assert latin["REML, crossed"] == pytest.approx(float(quoted[2]), abs=5e-3)
+
+
+def test_the_list_of_calls_begins_with_lines_that_run() -> None:
+    (lines,) = blocks("python", (ROOT / "docs" / "calls.md").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    exec(compile(lines, "calls.md", "exec"), names)
+    assert len(names["scores"].models) == 44
 
 
 @pytest.mark.parametrize(
