@@ -11,6 +11,7 @@ import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,11 @@ from hatstats.calibration.coverage import (
 from hatstats.calibration.curved_panels import panel_coverage_of_means
 from hatstats.calibration.drift import drift
 from hatstats.calibration.languages import contrast_coverage, language_coverage
-from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
+from hatstats.calibration.plans import (
+    PLANNED,
+    power_against_simulation,
+    precision_against_simulation,
+)
 from hatstats.calibration.rank_sets import rank_coverage
 from hatstats.calibration.rejection_rates import Covariate, RejectionDesign, rejections
 from hatstats.calibration.sbc import RankDesign, calibration_table, rank_statistics
@@ -43,7 +48,6 @@ from hatstats.scores.wordings import SCOPES
 from hatstats.simulation.simulate import Shape
 from hatstats.simulation.worlds import WorldName
 from hatstats.study.read import read_study
-from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel
 
 # Worlds in which intervals should hold, and the drift of HAT should be small.
@@ -328,13 +332,9 @@ def prove_plans(effort: Effort, seed: int, jobs: int) -> Iterator[Table]:
         for both in itertools.product(panels, (0.0, 0.02, 0.04, 0.08))
     ]
     yield "power", "Power of a slope, predicted and simulated", pd.concat(power, ignore_index=True)
-    n_studies = max(effort.panels // 2, 2)
-    errors = [
-        precision_against_simulation(
-            PlanAssumptions(), shape, n_replicates=n_studies, n_jobs=jobs, rng=seed
-        )
-        for shape in (Shape(250, 4, 10), Shape(250, 1, 5), Shape(660, 10, 10))
-    ]
+    n_studies = max(effort.panels // 5, 2)
+    predict = partial(precision_against_simulation, n_replicates=n_studies, n_jobs=jobs, rng=seed)
+    errors = [predict(*design) for design in PLANNED]
     title = "Standard error of HAT, predicted and simulated"
     yield "standard_errors", title, pd.concat(errors, ignore_index=True)
 

@@ -11,9 +11,20 @@ from hatstats.inference.intervals import upper_p
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape
-from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision, simulated_scores
+from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel, SlopeTests
+from hatstats.trends.planning.precision import score_precision, simulated_scores
 from hatstats.trends.regression import fit_trend
+
+#: Assumptions and sizes of studies whose predicted precision is compared with simulated scores.
+PLANNED = (
+    (PlanAssumptions(), Shape(250, 4, 10)),
+    (PlanAssumptions(), Shape(250, 1, 5)),
+    (PlanAssumptions(wording_sd=0.3), Shape(250, 4, 10)),
+    (PlanAssumptions(repeats=2, wording_correlation=0.3), Shape(250, 4, 10)),
+    (PlanAssumptions(world="shared_factor", transfer=0.5), Shape(300, 5, 6)),
+    (PlanAssumptions(), Shape(660, 10, 10)),
+)
 
 
 def _found(panel: PlanPanel, slope: float, level: float, rng: np.random.Generator) -> bool:
@@ -75,10 +86,11 @@ def precision_against_simulation(
 ) -> pd.DataFrame:
     """One row: predicted standard error of HAT beside the standard deviation of simulated scores.
 
-    `simulated` is the root mean variance over models, and `mc_error` that of the ratio of both.
+    `simulated` is the root mean variance over models, whose wordings, where they have effects, are
+    drawn anew with the items; `mc_error` is that of the ratio of both.
     """
     generator = np.random.default_rng(rng)
-    predicted, _ = score_precision(assumptions, shape, rng=generator.spawn(1)[0])
+    predicted = score_precision(assumptions, shape, rng=generator.spawn(1)[0]).std_error_wordings
     drawn = np.array(
         Parallel(n_jobs=n_jobs)(
             delayed(_scores)(assumptions, shape, child) for child in generator.spawn(n_replicates)
@@ -86,6 +98,9 @@ def precision_against_simulation(
     )
     spread = float(np.sqrt(drawn.var(axis=0, ddof=1).mean()))
     row = {
+        "world": assumptions.world,
+        "repeats": assumptions.repeats,
+        "wording_sd": assumptions.wording_sd,
         "n_items": shape.n_items,
         "n_trials": shape.n_trials,
         "n_languages": shape.n_languages,

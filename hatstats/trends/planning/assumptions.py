@@ -1,23 +1,16 @@
-"""PlanAssumptions of a plan on models and items, and the precision of a score under them."""
+"""What a plan assumes of models and items."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, special
 
-from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.item_profile import ItemProfile
-from hatstats.scores.scores import HatScores
-from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import WorldName, true_hat
 from hatstats.study import Study, as_study
-
-#: Simulated studies behind one predicted standard error, whose own error is then 1 or 2 %.
-N_STUDIES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +32,9 @@ class PlanAssumptions:
     wording_correlation : float
         Correlation of two trials of one wording. With r repeats n trials are worth
         ``n / (1 + (r - 1) rho)``, and precision follows that number.
+    wording_sd : float
+        Standard deviation of a wording's effect on all items of a model in one language, in logits:
+        what scores for wordings like these have beside those for these wordings.
 
     Examples
     --------
@@ -53,6 +49,7 @@ class PlanAssumptions:
     world: WorldName = "logit_normal"
     repeats: int = 1
     wording_correlation: float = 0.0
+    wording_sd: float = 0.0
 
     @classmethod
     def from_pilot(cls, study: Study) -> PlanAssumptions:
@@ -84,42 +81,3 @@ class PlanAssumptions:
             shift = most if excess(most) < 0 else optimize.brentq(excess, shift, most)
         abilities = (float(min(means)), float(np.median(means)), float(max(means)))
         return cls(abilities, float(np.mean(spreads)), float(shift))
-
-
-def simulated_scores(
-    assumptions: PlanAssumptions, shape: Shape, rng: np.random.Generator
-) -> HatScores:
-    """Pooled HAT of the typical models in one simulated study."""
-    study = simulate_study(
-        assumptions.abilities,
-        transfer=[assumptions.transfer] * len(assumptions.abilities),
-        shape=replace(
-            shape,
-            spread=assumptions.spread,
-            repeats=assumptions.repeats,
-            wording_correlation=assumptions.wording_correlation,
-        ),
-        world=assumptions.world,
-        rng=rng,
-    )
-    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
-        return fit_profile(study, method="latent").hat("pooled")
-
-
-def score_precision(
-    assumptions: PlanAssumptions,
-    shape: Shape,
-    *,
-    n_studies: int = N_STUDIES,
-    rng: np.random.Generator | int | None = None,
-) -> tuple[float, float]:
-    """SE of a latent HAT score under `pooled`, and the correlation of two, by simulated studies."""
-    errors, correlations = [], []
-    for child in np.random.default_rng(rng).spawn(n_studies):
-        cov = simulated_scores(assumptions, shape, child).covariance
-        sd = np.sqrt(np.diag(cov))
-        errors.append(sd)
-        off = ~np.eye(len(sd), dtype=bool)
-        correlations.append((cov / np.outer(sd, sd))[off] if off.any() else np.zeros(1))
-    by_model = np.mean(errors, axis=0)
-    return float(np.sqrt((by_model**2).mean())), float(np.clip(np.mean(correlations), 0.0, 0.99))

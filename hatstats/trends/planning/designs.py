@@ -19,8 +19,9 @@ from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.inference.validation import one_of
 from hatstats.simulation.simulate import Shape
 from hatstats.study import Study, as_study
-from hatstats.trends.planning.assumptions import N_STUDIES, PlanAssumptions, score_precision
+from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.power import PlanPanel, SlopeTests
+from hatstats.trends.planning.precision import N_STUDIES, Precision, score_precision
 
 #: Columns of a plan in its summary: heading and format.
 _SHOWN = {
@@ -31,6 +32,7 @@ _SHOWN = {
     "answers": ("answers", "{}"),
     "std_error": ("SE", "{:.4f}"),
     "power_slope": ("slope", "{:.2f}"),
+    "power_slope_these": ("these", "{:.2f}"),
     "power_margin": ("margin", "{:.2f}"),
     "power_slower": ("slower", "{:.2f}"),
     "power_contrast": ("two", "{:.2f}"),
@@ -115,9 +117,12 @@ class Plan(Printed):
     Attributes
     ----------
     table : DataFrame
-        `items, trials, languages, n_models, n_families, answers, std_error, correlation,
-        contrast_error, power_slope, power_margin, power_slower, power_contrast, detectable_slope,
-        detectable_slower, df`.
+        `items, trials, languages, n_models, n_families, answers, std_error, std_error_wordings,
+        simulated, correlation, contrast_error, power_slope, power_slope_these, power_margin,
+        power_slower, power_contrast, detectable_slope, detectable_slower, df`. Standard errors are
+        those of a score for these wordings, and for wordings like these (`PlanAssumptions`), in
+        closed form, or `simulated` where that fails (see `hatstats.trends.planning.precision`).
+        Power is for models like these, `power_slope_these` for these models.
     assumptions : PlanAssumptions
     effects : PlanEffects
     seed : int or None
@@ -170,7 +175,8 @@ class Plan(Printed):
         head = (
             f"One-sided level {e.level:g}; slope {e.slope:g} per unit, margin {e.margin:g} over "
             f"two units without a slope, source slope less slope {e.slower:g}, difference "
-            f"{e.difference:g} of two models; detectable slope at a power of .8."
+            f"{e.difference:g} of two models; these: slope over these models, items sampled; "
+            "detectable slope at a power of .8."
         )
         shown = self.table[list(_SHOWN)].set_axis([name for name, _ in _SHOWN.values()], axis=1)
         formats = {name: digits.format for name, digits in _SHOWN.values()}
@@ -204,8 +210,9 @@ def plan(
         replaced by those of each design.
     effects : PlanEffects, optional
     n_studies : int
-        Simulated studies per design of the items, and 4 times as many panels of models: with 24,
-        the Monte-Carlo error of a power is at most .03, and mostly common to all designs.
+        4 times as many panels of models are simulated for each design: with 24, the Monte-Carlo
+        error of a power is at most .03, and mostly common to all designs. Also the simulated
+        studies of items behind a standard error without a closed form.
     n_jobs : int
         Processes, through joblib.
     rng : Generator, int or None
@@ -231,10 +238,10 @@ def plan(
     >>> sizes = hs.PlanSizes(items=(40,), trials=(4,), languages=(1,))
     >>> hs.plan(hs.PlanAssumptions((0.5,)), sizes, n_studies=1, rng=1)
     One-sided level 0.05; slope 0.05 per unit, margin 0.1 over two units without a
-    slope, source slope less slope 0.1, difference 0.05 of two models; detectable
-    slope at a power of .8.
-    items trials lang. models answers     SE slope margin slower  two detect.
-       40      4     1     20    6400 0.0625  0.62   0.62   0.83 0.14   0.065
+    slope, source slope less slope 0.1, difference 0.05 of two models; these: slope
+    over these models, items sampled; detectable slope at a power of .8.
+    items trials lang. models answers     SE slope these margin slower  two detect.
+       40      4     1     20    6400 0.0625  0.62  0.82   0.62   0.83 0.14   0.065
     """
     if not isinstance(assumptions, PlanAssumptions | None):
         assumptions = as_study(assumptions, "plan")
@@ -280,18 +287,21 @@ def _designs(
     seeds: tuple[np.random.Generator, int],
 ) -> list[dict[str, float]]:
     """Rows of a plan that differ by their families alone; seeds of studies and of panels."""
-    error, correlation = score_precision(assumed, shape, n_studies=n_studies, rng=seeds[0])
-    sampled = replace(panel, sampling_sd=error, correlation=correlation)
-    return [
-        _design(
-            shape, replace(sampled, families=sizes), effects, seeds[1], n_panels=_PANELS * n_studies
-        )
-        for sizes in families
-    ]
+    found = score_precision(assumed, shape, n_studies=n_studies, rng=seeds[0])
+    sampled = replace(panel, sampling_sd=found.std_error, correlation=found.correlation)
+    panels = [replace(sampled, families=sizes) for sizes in families]
+    count = _PANELS * n_studies
+    return [_design(shape, found, each, effects, seeds[1], n_panels=count) for each in panels]
 
 
 def _design(
-    shape: Shape, panel: PlanPanel, effects: PlanEffects, seed: int, *, n_panels: int
+    shape: Shape,
+    precision: Precision,
+    panel: PlanPanel,
+    effects: PlanEffects,
+    seed: int,
+    *,
+    n_panels: int,
 ) -> dict[str, float]:
     """One row of a plan, with the same random numbers for every design."""
     tests = SlopeTests.simulate(panel, n_panels, seed)
@@ -308,9 +318,12 @@ def _design(
         "n_families": len(panel.families),
         "answers": shape.n_items * shape.n_trials * (1 + shape.n_languages) * models,
         "std_error": panel.sampling_sd,
+        "std_error_wordings": precision.std_error_wordings,
+        "simulated": precision.simulated,
         "correlation": panel.correlation,
         "contrast_error": float(contrast_error),
         "power_slope": tests.power(effects.slope, effects.level),
+        "power_slope_these": tests.power_these(effects.slope, effects.level),
         # Without a slope the difference over two units is 0, at a distance of the margin.
         "power_margin": tests.power(effects.margin / 2.0, effects.level),
         "power_slower": slower.power(effects.slower, effects.level),

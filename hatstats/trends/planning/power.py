@@ -105,12 +105,14 @@ class SlopeTests:
     """Tests of a slope of zero in D simulated panels; arrays (D,), NaN df where there is no test.
 
     `std_error` and `df` are by CR2 and Satterthwaite, at the variance components estimated in each
-    panel; `deviation` is the true standard deviation of the slope with those components.
+    panel; `deviation` is the true standard deviation of the slope with those components, and
+    `by_items` that which sampling errors alone give it: the models as they are.
     """
 
     std_error: Floats
     df: Floats
     deviation: Floats
+    by_items: Floats
 
     @classmethod
     def simulate(
@@ -133,7 +135,7 @@ class SlopeTests:
         groupings = [np.arange(code.size)] + [code] * (max(panel.families) > 1)
         roots = [np.linalg.cholesky(one.covariance()) for one in outcomes]
         contrast = np.array([0.0, 1.0, 0.0, -1.0][: 2 * len(outcomes)])
-        rows = np.empty((n_draws, 3))
+        rows = np.empty((n_draws, 4))
         for row in rows:
             x = panel.covariate(generator)
             X = np.column_stack([np.ones(x.size), x - x.mean()])
@@ -142,11 +144,11 @@ class SlopeTests:
                 for one, root in zip(outcomes, roots, strict=True)
             ]
             robust = robust_covariance(stacked(fits, 0.0, 0.0), np.tile(code, len(fits)), "CR2")
-            variance = 0.0
-            for fit, root in zip(fits, roots, strict=True):
-                slope = np.linalg.solve(X.T @ fit.weights @ X, X.T @ fit.weights)[1]
-                variance += float(((slope @ root) ** 2).sum())
-            row[:] = robust.std_errors(contrast)[0], robust.df(contrast)[0], np.sqrt(variance)
+            slopes = [(fit.cov @ X.T @ fit.weights)[1] for fit in fits]
+            variance = sum(((b @ root) ** 2).sum() for b, root in zip(slopes, roots, strict=True))
+            items = sum(b @ fit.V @ b for b, fit in zip(slopes, fits, strict=True))
+            errors = robust.std_errors(contrast)[0], robust.df(contrast)[0]
+            row[:] = *errors, np.sqrt(variance), np.sqrt(items)
         return cls(*rows.T)
 
     def power(self, slope: float, level: float) -> float:
@@ -155,6 +157,12 @@ class SlopeTests:
         critical = critical_value(np.where(has_test, self.df, 1.0), 1.0 - 2.0 * level)
         z = (slope - critical * self.std_error) / self.deviation
         return float(np.where(has_test, special.ndtr(z), 0.0).mean())
+
+    def power_these(self, slope: float, level: float) -> float:
+        """Power of the same test over these models, whose sampling errors are known."""
+        with np.errstate(divide="ignore"):  # without any, every slope is found
+            z = slope / self.by_items + special.ndtri(level)
+        return float(special.ndtr(z).mean())
 
     def detectable(self, level: float, wanted: float = 0.8) -> float:
         """Slope at which the test has a wanted power; NaN if there is none."""

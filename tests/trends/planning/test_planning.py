@@ -7,19 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import linalg, stats
+from scipy import linalg, special, stats
 
 from hatstats.calibration.plans import power_against_simulation, precision_against_simulation
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
-from hatstats.trends.planning.assumptions import PlanAssumptions, score_precision
+from hatstats.simulation.worlds import WORLDS, WorldName
+from hatstats.trends.planning.assumptions import PlanAssumptions
 from hatstats.trends.planning.designs import PlanEffects, PlanSizes, parse_families, plan
 from hatstats.trends.planning.power import (
     PlanPanel,
     SlopeTests,
     detectable_slopes,
 )
+from hatstats.trends.planning.precision import closed_form, score_precision, simulated_scores
 from hatstats.trends.regression import fit_trend
 from hatstats.trends.seemingly_unrelated import slope_difference
 from tests.trends.makers import FORMULA, aggregate_study, some_scores, table_of_models
@@ -81,7 +83,8 @@ def test_difference_of_slopes_is_tested_as_in_the_claim() -> None:
 
 
 def test_panels_without_a_test_have_no_power() -> None:
-    tests = SlopeTests(np.array([0.01, 0.02]), np.array([np.nan, 4.0]), np.array([0.01, 0.02]))
+    error = np.array([0.01, 0.02])
+    tests = SlopeTests(error, np.array([np.nan, 4.0]), error, error)
     assert tests.power(10.0, 0.05) == 0.5
     assert np.isnan(tests.detectable(0.05))
 
@@ -107,13 +110,74 @@ def test_precision_against_simulation() -> None:
     assert row["ratio"] == pytest.approx(1.0, abs=0.05 + 3 * row["mc_error"])
 
 
+@pytest.mark.parametrize("world", ["logit_normal", "shared_factor"])
+def test_closed_form_of_one_model_against_its_two_parts(world: WorldName) -> None:
+    """With a reference of its own items: var of item means, and E[t (1 - t)] over trials."""
+    shape, rng = Shape(n_items=300, n_languages=3, n_trials=6), np.random.default_rng(8)
+    found = score_precision(PlanAssumptions((0.3,), world=world), shape, rng=1)
+    source = special.expit(0.3 + 1.5 * rng.standard_normal(200_000))
+    target = WORLDS[world].draw(source, 3, 0.0, rng)
+    parts = target.mean(axis=1).var() + (target * (1.0 - target)).mean() / (3 * 6)
+    assert found.std_error == pytest.approx(np.sqrt(parts / 300), rel=0.02)
+    assert (found.simulated, found.correlation) == (False, 0.0)
+
+
+def test_closed_form_against_fitted_studies() -> None:
+    """Standard errors of six fitted studies, whose mean is known to about 2 %."""
+    assumed, shape = PlanAssumptions(), Shape(n_items=500, n_languages=2, n_trials=8)
+    predicted = score_precision(assumed, shape, rng=1)
+    cov = np.mean([simulated_scores(assumed, shape, np.random.default_rng(k)).covariance
+                   for k in range(6)], axis=0)  # fmt: skip
+    error = np.sqrt(np.diag(cov).mean())
+    assert not predicted.simulated
+    assert predicted.std_error == pytest.approx(error, rel=0.08)
+    sd = np.sqrt(np.diag(cov))
+    between = (cov / np.outer(sd, sd))[np.triu_indices(3, 1)].mean()
+    assert predicted.correlation == pytest.approx(between, abs=0.1)
+
+
+def test_wordings_like_these_add_what_all_items_share() -> None:
+    """Their effects do not fall with the items, and do with the wordings and the languages."""
+    parts = [
+        closed_form(PlanAssumptions((0.3,), wording_sd=0.4), shape, np.random.default_rng(1))[1][0]
+        for shape in (Shape(200, 2, 8), Shape(800, 2, 8), Shape(200, 2, 16), Shape(200, 4, 8))
+    ]
+    assert parts[0] == parts[1] == pytest.approx(2.0 * parts[2], rel=1e-9)
+    assert parts[0] == pytest.approx(2.0 * parts[3], rel=0.02)
+    # One model, its own items: the mean slope of a target probability in its logit.
+    rng = np.random.default_rng(8)
+    source = special.expit(0.3 + 1.5 * rng.standard_normal(200_000))
+    target = WORLDS["logit_normal"].draw(source, 1, 0.0, rng)
+    slope = (target * (1.0 - target)).mean()
+    assert parts[0] == pytest.approx((0.4 * slope) ** 2 / (2 * 8), rel=0.03)
+
+
+def test_what_has_no_closed_form_is_simulated() -> None:
+    for assumed, shape in (
+        (SMALL, Shape(100, 1, 3)),  # three trials
+        (PlanAssumptions((-2.0, 2.0), spread=0.8), Shape(100, 1, 6)),  # items of the other model
+    ):
+        assert score_precision(assumed, shape, n_studies=1, rng=1).simulated
+
+
 def test_error_falls_with_the_root_of_items() -> None:
     first, second = (
-        score_precision(SMALL, Shape(n_items=n, n_languages=1, n_trials=6), n_studies=4, rng=1)
+        score_precision(SMALL, Shape(n_items=n, n_languages=1, n_trials=6), rng=1)
         for n in (150, 600)
     )
-    assert first[0] / second[0] == pytest.approx(2.0, rel=0.15)
-    assert 0.0 <= second[1] < 0.9
+    assert first.std_error / second.std_error == pytest.approx(2.0, rel=1e-6)
+    assert 0.0 <= second.correlation < 0.9
+
+
+def test_power_over_these_models_is_that_of_a_known_error() -> None:
+    panel = PlanPanel((1,) * 12, family_sd=0.0, model_sd=0.0, sampling_sd=0.02, correlation=0.0)
+    tests = SlopeTests.simulate(panel, 20, rng=1)
+    # Least squares of independent scores: without scatter both scopes have one deviation.
+    np.testing.assert_allclose(tests.by_items, tests.deviation, rtol=1e-9)
+    wanted = stats.norm.cdf(0.03 / tests.by_items - stats.norm.ppf(0.95)).mean()
+    assert tests.power_these(0.03, 0.05) == pytest.approx(wanted)
+    scattered = SlopeTests.simulate(PlanPanel(), 20, rng=1)
+    assert scattered.power_these(0.02, 0.05) > scattered.power(0.02, 0.05) + 0.1
 
 
 def test_plan_and_its_cheapest_design() -> None:
@@ -182,9 +246,9 @@ def test_precision_follows_the_effective_trials_against_theory() -> None:
     """Eight trials that are four copies of two wordings each are worth two."""
     shape, seed = Shape(150, 2, 8), 4
     copies = PlanAssumptions((0.0, 1.0), repeats=4, wording_correlation=1.0)
-    error = score_precision(copies, shape, n_studies=8, rng=seed)[0]
+    error = score_precision(copies, shape, n_studies=8, rng=seed).std_error
     plain = PlanAssumptions((0.0, 1.0))
-    two = score_precision(plain, replace(shape, n_trials=2), n_studies=8, rng=seed)[0]
-    eight = score_precision(plain, shape, n_studies=8, rng=seed)[0]
+    two = score_precision(plain, replace(shape, n_trials=2), n_studies=8, rng=seed).std_error
+    eight = score_precision(plain, shape, n_studies=8, rng=seed).std_error
     assert error == pytest.approx(two, rel=0.1)
     assert error > 1.1 * eight
