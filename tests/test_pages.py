@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -39,6 +40,10 @@ def test_cells_of_a_page_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         names = run_cells(page)
     assert names["scores"].models
+    if "work" in names:  # what a word processor and a spreadsheet open
+        written = pd.read_csv(names["work"] / "scores.csv")
+        assert list(written["model"]) == list(names["scores"].models)
+        assert (names["work"] / "scores.html").read_text("utf-8").count("<tr>") == len(written)
 
 
 def test_the_steps_from_a_log_to_a_report_run(monkeypatch: pytest.MonkeyPatch) -> None:
