@@ -179,6 +179,15 @@ def test_scores_by_language_are_the_librarys(small: Path) -> None:
     assert "no such model" in fails(run("compare", small, "m_1", "nobody"), 2)
 
 
+def test_accuracies_in_per_cent_need_their_trials_and_that_is_said(tmp_path: Path) -> None:
+    table = tmp_path / "wide.csv"
+    table.write_text("model,en,de,sw\na,80.1,70.2,40\nb,75,66,35\nc,60.5,55,31\n", "utf-8")
+    said = " ".join(fails(run("score", table, "--source", "en"), 2).split())
+    assert "accuracies in per cent, a column n_trials" in said
+    table.write_text("model,en,de,n_trials\na,80.1,70.2,500\nb,75,66,500\nc,60,55,500\n", "utf-8")
+    assert run("score", table, "--source", "en").exit_code == 0
+
+
 def test_flagged_rows_are_never_left_out_without_a_word(small: Path) -> None:
     assert "Note: flagged and left out: 1 cell (" in run("score", small).stderr
     used = run("score", small, "--with-flagged")

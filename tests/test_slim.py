@@ -71,7 +71,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     root = tmp_path_factory.mktemp("studies")
     for name, study in (("accuracies", aggregate_study()), ("items", item_study())):
         study.write(root / name)
-    return {name: str(root / name) for name in ("accuracies", "items")}
+    wide = "model,en,de,sw,n_trials\na,0.80,0.70,0.40,500\nb,0.75,0.66,0.35,500\nc,.6,.55,.3,500\n"
+    (root / "wide.csv").write_text(wide, encoding="utf-8")
+    return {name: str(root / name) for name in ("accuracies", "items", "wide.csv")}
 
 
 def jobs(folders: dict[str, str], out: Path) -> list[tuple[str, ...]]:
@@ -79,6 +81,7 @@ def jobs(folders: dict[str, str], out: Path) -> list[tuple[str, ...]]:
     return [
         ("score", folders["items"], "--method", "observed"),
         ("score", folders["accuracies"]),
+        ("score", folders["wide.csv"], "--source", "en"),
         ("trend", folders["accuracies"]),
         ("claims", folders["accuracies"]),
         ("report", folders["accuracies"], "--quick", "--out", str(out / "run")),

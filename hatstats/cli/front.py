@@ -8,9 +8,9 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -172,15 +172,37 @@ def open_study(path: Path, choice: Choice) -> Study:
     columns = preview_file(path).first.keys()
     if not settings and {"model", "language", "n_correct", "n_trials"} <= columns:
         return read_study(path)
-    from hatstats.logs.convert import convert_logs
-
     try:
-        done = convert_logs(path, settings=settings)
+        notes, study = _table_study(path, settings, choice)
     except DataError as error:
         raise DataError(_in_options(str(error), path)) from None
-    for note in done.notes:
+    for note in notes:
         print(_in_options(f"Note: {note}", path), file=sys.stderr)
-    return done.study
+    return study
+
+
+def _table_study(
+    path: Path, settings: dict[str, str], choice: Choice
+) -> tuple[Sequence[str], Study]:
+    """What was assumed about a table of any layout, and its study."""
+    from hatstats.logs.convert import convert_logs
+
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.casefold())
+    try:
+        done = convert_logs(path, settings=settings)
+    except ImportError:
+        if delimiter is None:
+            raise
+    else:
+        return done.notes, done.study
+    # The packages for logs are not installed: pandas alone reads delimited text.
+    import pandas as pd
+
+    from hatstats.study.study import Study
+
+    frame = pd.read_csv(path, sep=delimiter)
+    study = Study.from_frame(frame, source=choice.source, chance=choice.chance)
+    return study.info.notes.splitlines(), replace(study, info=replace(study.info, name=path.stem))
 
 
 def table_settings(choice: Choice) -> dict[str, str]:

@@ -216,6 +216,9 @@ def _refusal(
         hint += " Counts of right answers need their trials beside them: fields={'n_correct': "
         hint += f"{column!r}, 'n_trials': 'COLUMN'}}."
         hint += " Or say from which number on an answer is right: settings={'right_from': 'N'}."
+        if all(0 <= number <= 100 for number in numbers) and any(n % 1 for n in numbers):
+            needed = "a column n_trials with the number of answers behind each is needed"
+            hint = f"where these are accuracies in per cent, {needed}. Otherwise {hint}"
     return DataError(
         f"{sum(unknown.values())} of {sum(scores.values())} scores are neither right nor wrong; "
         "the values are "

@@ -323,9 +323,10 @@ def test_claims_table_prints_df_p_and_verdict() -> None:
     row = dict(zip(table.headings, table.rows[0], strict=True))
     assert row["Claim"] == "small models not broken"
     assert row["Verdict"] == "supported"
-    assert (row["df"], row["p"], row["Threshold"]) == ("3.4", "0.021", "−0.05")
+    # The p that decides is the adjusted one; what is before adjustment stands in claims.csv.
+    assert (row["df"], row["p (Holm)"], row["Threshold"]) == ("3.4", "0.063", "−0.05")
     assert row["CI"] == "[−0.045, 0.020]"
-    assert dict(zip(table.headings, table.rows[2], strict=True))["p"] == "<0.001"
+    assert dict(zip(table.headings, table.rows[2], strict=True))["Opposite p (Holm)"] == "0.001"
 
 
 def test_claims_table_has_the_other_scope_what_refutes_and_what_weakens() -> None:

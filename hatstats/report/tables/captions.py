@@ -48,10 +48,9 @@ CAPTIONS = {
         "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
         "level in each direction, where other methods agree. Most weight: the family with the "
-        "largest share in the variance; floor: the smallest p of a bootstrap over these families. "
-        "Opposite p: that of the opposite claim, which refutes. Other scope: the verdict for these "
-        "models where models like these are registered, and the other way round. "
-        "Scores: for {scope}."
+        "largest share in the variance. Opposite p: that of the opposite claim, which refutes. "
+        "Other scope: the verdict for these models where models like these are registered, and "
+        "the other way round. Scores: for {scope}."
     ),
     "margins": (
         "Claims of non-inferiority under other margins, {study}: p is adjusted by Holm with the "

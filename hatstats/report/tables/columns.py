@@ -52,9 +52,9 @@ _LAYOUTS = {
     "trends": "trend term scale scope=For_models estimate std_error df p_value conf n_models "
     "n_clusters reason=What_weakens_it",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
-    "claims": "claim verdict scope=For_models estimate threshold std_error df p_value p_holm "
-    "p_opposite_holm conf conf_level other_verdict=Other_scope other=Its_CI n_models n_clusters "
-    "decisive decisive_share p_floor status reason=What_weakens_it",
+    "claims": "claim verdict scope=For_models estimate conf threshold p_holm p_opposite_holm "
+    "other_verdict=Other_scope other=Its_CI std_error df conf_level n_models n_clusters "
+    "decisive decisive_share status reason=What_weakens_it",
     "specification": "choice claim estimate conf df p_value verdict",
     "margins": "claim margin mark=Registered verdict p_holm=p p_equivalence p_in_margin",
     "shares": "claim verdict count=Specifications share",
