@@ -4,8 +4,8 @@ PYTHON := .venv/bin/python
 # The matrices are small: several BLAS threads in one process only wait for one another.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup report analyses paper test test-slow kills mutants lint docs bench calibrate lock audit \
-	tools clean
+.PHONY: help setup report analyses paper test test-slow fuzz kills mutants lint docs bench calibrate lock \
+	audit tools clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -34,6 +34,9 @@ test: setup ## the test suite but for the slow proofs, on all cores
 
 test-slow: setup ## the slow proofs: other samplers, coverage, a fresh environment
 	$(PYTHON) -m pytest -m slow
+
+fuzz: setup ## 10,000 odd studies and 10,000 mutated logs (an hour; goes on where it stopped)
+	$(PYTHON) -m tests.fuzz --out .cache/fuzz
 
 kills: setup ## report, convert and bayes killed 200 times: old results stay whole (about half an hour)
 	$(PYTHON) -W ignore -m tests.interruption.kills --kills 200

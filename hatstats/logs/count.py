@@ -341,9 +341,12 @@ def _shares(
     """Right answers of counts or shares (null where no use), trials, whether one is missing."""
     import ibis
 
-    trials = found["n_trials"].cast("string").try_cast("float64")
-    score = found["share"] if "share" in found else found["n_correct"]
-    text = score.cast("string").replace("%", "")
+    def plain(number: ir.Value) -> ir.Value:  # 38,0 is 38, but 38,000 may be thousands: no number
+        return number.cast("string").re_replace(r"^(\s*-?\d+),(\d{1,2}|\d{4,})\s*$", r"\1.\2")
+
+    trials = plain(found["n_trials"]).try_cast("float64")
+    text = found["share"].cast("string") if "share" in found else plain(found["n_correct"])
+    text = text.replace("%", "")
     if marks and marks.comma:  # where the comma is decimal, a point is none: 1.000 is a thousand
         text, sizes = text.replace(",", "."), found["n_trials"].cast("string")
         trials = ibis.ifelse(sizes.contains("."), ibis.null("float64"), trials)

@@ -230,3 +230,13 @@ def test_a_header_without_end_is_no_log(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"{'x' * 200_000},b\n1,2\n")
     with pytest.raises(DataError, match="no log of a known format"):
         convert(tmp_path)
+
+
+def test_a_parquet_file_with_a_broken_page_is_named(tmp_path: Path) -> None:
+    """Its footer is whole, so that its columns are known before its rows are read."""
+    writers.lighteval(FRAME, tmp_path)
+    path = sorted(tmp_path.rglob("*.parquet"))[0]
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 200 + data[204:])
+    with pytest.raises(DataError, match=r"not a whole Parquet file.*leave it out"):
+        convert(tmp_path)

@@ -352,3 +352,14 @@ def test_columns_called_as_languages_call_themselves_are_languages(tmp_path: Pat
     found = {(model, names[code]): n for (model, code), n in truth(quiz()).items()}
     assert cells(done.study) == found
     assert standard_tag("Deutsch") == standard_tag("de")
+
+
+@pytest.mark.parametrize(("written", "read"), [("38,0", 38.0), ("20,5", 20.5), ("38,000", None)])
+def test_decimal_commas_of_counts(written: str, read: float | None, tmp_path: Path) -> None:
+    """A comma before three digits may stand for thousands: such a cell is no number."""
+    lines = ["model;benchmark;language;n_correct;n_trials", f"a;quiz;en;{written};50,0"]
+    (tmp_path / "t.csv").write_text("\n".join([*lines, "a;quiz;sw;7;50", "a;quiz;de;9;50"]))
+    done = hatstats.convert_logs(tmp_path / "t.csv", settings={"source_language": "sw"})
+    counts = done.study.counts.set_index("language")["n_correct"]
+    assert counts.get("en") == read
+    assert len(done.left_out) == (read is None)

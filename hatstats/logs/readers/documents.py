@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -68,6 +69,22 @@ def damaged(path: Path, message: str) -> DataError:
     return DataError(message, file=path, hint=hint)
 
 
+@contextmanager
+def whole_table(path: Path, kind: str) -> Iterator[None]:
+    """Turn what a library says of a broken table into one error that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, LookupError, NotImplementedError, csv.Error) as reason:
+        said = next(iter(str(reason).splitlines()), "no reason given")
+        raise DataError(
+            f"this is not a whole {kind.capitalize()} file ({said}).",
+            file=path,
+            hint="write it again, or leave it out.",
+        ) from None
+
+
 def _columns(path: Path, kind: str) -> dict[str, object]:
     """Names of the columns of a Parquet or Arrow file, inner ones dotted, each with None."""
     if kind == "zip":
@@ -75,14 +92,8 @@ def _columns(path: Path, kind: str) -> dict[str, object]:
     import pyarrow as pa
     import pyarrow.dataset
 
-    try:
+    with whole_table(path, kind):
         schema = pyarrow.dataset.dataset(path, format="ipc" if kind == "arrow" else kind).schema
-    except (OSError, ValueError) as reason:
-        raise DataError(
-            f"this is not a whole {kind.capitalize()} file ({str(reason).splitlines()[0]}).",
-            file=path,
-            hint="write it again, or leave it out.",
-        ) from None
     names: dict[str, object] = {}
     for column in schema:
         names[column.name] = None
@@ -307,16 +318,17 @@ def json_lines(path: Path) -> Iterator[dict[str, Any] | None]:
 
 def table_records(preview: Preview) -> Iterator[dict[str, Any] | None]:
     """Records of a table of any kind, one by one; None for a line that is no whole JSON object."""
-    if preview.kind in ("parquet", "arrow"):
-        import pyarrow.dataset
+    with whole_table(preview.path, preview.kind):
+        if preview.kind in ("parquet", "arrow"):
+            import pyarrow.dataset
 
-        kind = "ipc" if preview.kind == "arrow" else "parquet"
-        for batch in pyarrow.dataset.dataset(preview.path, format=kind).to_batches():
-            yield from batch.to_pylist()
-    elif preview.kind == "csv":
-        with open_text(preview.path) as file:
-            yield from csv.DictReader(file, delimiter=preview.delimiter)
-    elif preview.array:
-        yield from load_json(preview.path)[""]
-    else:
-        yield from json_lines(preview.path)
+            kind = "ipc" if preview.kind == "arrow" else "parquet"
+            for batch in pyarrow.dataset.dataset(preview.path, format=kind).to_batches():
+                yield from batch.to_pylist()
+        elif preview.kind == "csv":
+            with open_text(preview.path) as file:
+                yield from csv.DictReader(file, delimiter=preview.delimiter)
+        elif preview.array:
+            yield from load_json(preview.path)[""]
+        else:
+            yield from json_lines(preview.path)

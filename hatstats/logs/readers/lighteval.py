@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from hatstats.logs.readers.documents import whole_table
 from hatstats.logs.readers.reader import Preview, Reader, Rows
 from hatstats.logs.readers.schema import (
     REGRADED,
@@ -71,7 +72,7 @@ def _task(path: Path) -> str:
     """Name of the task: that of the first document, whatever the file is called."""
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with whole_table(path, "parquet"), pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=1, columns=["doc.task_name"]):
             return text_at(batch.to_pylist()[0], "doc.task_name")
     return path.stem.removeprefix("details_")
