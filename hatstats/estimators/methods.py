@@ -17,6 +17,7 @@ from hatstats.scores.counts import (
     ItemCounts,
     benchmark_is_item_level,
     item_counts,
+    with_most_trials,
     without_models,
 )
 from hatstats.scores.guessing import guessing_models
@@ -300,6 +301,14 @@ def _fit_benchmark(
     counts: ItemCounts, method: Method, options: ItemOptions | None, twins: Mapping[str, str]
 ) -> BenchmarkFit:
     """Fit the models of one benchmark by an item-level method; `twins` names models' weights."""
+    linked = ((counts.source_trials > 0) & (counts.target_trials.sum(axis=2) > 0)).any(axis=1)
+    if not linked.all():
+        raise NotIdentifiedError(
+            f"benchmark {counts.benchmark!r}, model {counts.models[int(linked.argmin())]!r}: no "
+            "item has answers both in the source language and in a target language"
+        )
+    if method != "observed":
+        counts = with_most_trials(counts)
     if method == "panel":
         from hatstats.estimators.panel.fit import fit_panel
 

@@ -25,6 +25,10 @@ from hatstats.scores.wordings import (
 )
 from hatstats.study import Study
 
+#: So many trials of an item place its chance of a right answer within .016, a quarter of the step
+#: between the chances that fits tell apart: more tell them nothing, and cost time and memory.
+MOST_TRIALS = 1000.0
+
 
 @dataclass(frozen=True)
 class ItemCounts:
@@ -226,6 +230,24 @@ def without_models(counts: ItemCounts, out: Bools) -> ItemCounts:
         source_pairs=chosen(counts.source_pairs),
         target_pairs=chosen(counts.target_pairs),
     )
+
+
+def with_most_trials(counts: ItemCounts, most: float = MOST_TRIALS) -> ItemCounts:
+    """The counts with at most so many trials of an item in a language, their shares kept."""
+    fewer: dict[str, Any] = {}
+    for side in ("source", "target"):
+        names = [f"{side}_{name}" for name in ("correct", "trials", "pairs")]
+        correct, trials, same = (getattr(counts, name) for name in names)
+        if trials.max() <= most:
+            continue
+        kept = np.minimum(trials, most)
+        right = np.rint(correct * kept / np.maximum(trials, 1.0))
+        fewer |= {names[0]: right, names[1]: kept}
+        if same is not None:
+            share = kept * (kept - 1.0) / np.maximum(trials * (trials - 1.0), 1.0)
+            share[kept == trials] = 1.0
+            fewer[names[2]] = SameWording(same.right * share, same.number * share)
+    return replace(counts, **fewer) if fewer else counts
 
 
 def without_each_wording(study: Study, counts: ItemCounts) -> Iterator[tuple[str, ItemCounts]]:

@@ -294,3 +294,12 @@ def test_covariance_is_that_over_items_where_wordings_do_not_matter() -> None:
     these, like = profile.hat("own"), profile.hat("own", scope=LIKE)
     np.testing.assert_allclose(like.covariance, these.covariance, rtol=1e-9)
     assert covariance_of_sums(np.ones((3, 1))).shape == (1, 1)
+
+
+def test_the_only_wording_of_a_model_is_named() -> None:
+    whole = study(items=10, wordings=3)
+    first = sorted(whole.counts["prompt"].unique())[0]
+    rows = whole.counts[(whole.counts["model"] != A) | (whole.counts["prompt"] == first)]
+    profile = hs.fit_profile(hs.Study(rows, whole.models, whole.benchmarks), method="observed")
+    with pytest.raises(NotIdentifiedError, match=f"without '{first}' .*'{A}': no item has answers"):
+        profile.hat(scope="wordings like these")

@@ -121,8 +121,7 @@ def test_no_door_runs_a_formula(tmp_path: Path) -> None:
     claim = {"name": "c", "kind": "slope", "term": "a", "threshold": 0.0, "formula": formula}
     with pytest.raises(DataError, match="cannot be read"):
         fit_trend(some_scores(), formula)
-    with pytest.raises(DataError, match="cannot be read"):
-        evaluate_claims(some_scores(), [claim])
+    assert "cannot be read" in evaluate_claims(some_scores(), [claim])[0].reason
     with pytest.raises(DataError, match="cannot be read"):
         trend_design(FRAME, formula)
     assert not mark.exists()

@@ -218,8 +218,6 @@ CONTRAST = {
             {"kind": "superiority"},
             r"column 'kind', value 'superiority'.*non_inferiority, transfer_share",
         ),
-        ({**SLOPE, "term": "height"}, r"lacks.*it has model"),
-        ({**SLOPE, "term": "x", "formula": "release_year"}, r"no such covariate in the trend"),
         ({**SLOPE, "threshold": None}, r"column 'threshold'.*small, slope. lacks"),
         ({**SLOPE, "direction": "up"}, r"column 'direction', value 'up'.*greater, less"),
         ({"margin": None}, r"column 'margin'"),
@@ -242,6 +240,24 @@ def test_a_claim_on_a_model_without_scores_is_not_testable_and_stops_no_other() 
     verdicts = evaluate_claims(some_scores(), [{**known, "name": "typo", "other": "m0l"}, known])
     assert [each.verdict == "not testable" for each in verdicts] == [True, False]
     assert re.search(r"no model m0l has a score here.*Did you mean", verdicts[0].reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"term": "height"}, r"lacks.*it has model"),
+        ({"term": "x", "formula": "release_year"}, r"no such covariate in the trend"),
+        ({"formula": "log10(params_total"}, r"cannot be read"),
+        ({"formula": "__import__('os')"}, r"cannot be read"),
+    ],
+)
+def test_a_claim_that_cannot_be_read_is_not_testable_and_stops_no_other(
+    change: dict[str, str], reason: str
+) -> None:
+    known = {**CONTRAST, "name": "known", "model": "m00", "other": "m01"}
+    verdicts = evaluate_claims(some_scores(), [{**SLOPE, "name": "odd", **change}, known])
+    assert [each.verdict == "not testable" for each in verdicts] == [True, False]
+    assert re.search(reason, verdicts[0].reason)
 
 
 def test_every_refusal_is_one_of_ours_bad_input() -> None:

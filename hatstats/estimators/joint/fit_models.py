@@ -14,7 +14,7 @@ from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.joint.patterns import Patterns, group_items
 from hatstats.estimators.joint.profile import JointModel, source_grid
 from hatstats.scores.benchmark_fit import BenchmarkFit
-from hatstats.scores.counts import ItemCounts
+from hatstats.scores.counts import ItemCounts, with_most_trials
 
 #: Standard deviation of logits below which items count as equally hard.
 _NO_SPREAD = 0.05
@@ -23,6 +23,10 @@ _NEEDS_MORE = (
     "missing: two or more trials per item in the source language, or items asked in two or more "
     "target languages, or a second model asked the same items."
 )
+
+# Trials that depend on one another tell hardly more when there are more of them, and the nodes at
+# which their likelihood is needed grow with their number.
+_MOST_RELATED = 50.0
 
 
 def fit_joint(counts: ItemCounts, options: JointOptions | None = None) -> BenchmarkFit:
@@ -41,12 +45,14 @@ def fit_joint(counts: ItemCounts, options: JointOptions | None = None) -> Benchm
     Raises NotIdentifiedError if trials, languages or models are too few; warns of fits at a
     boundary and of searches that stopped short of their maximum.
     """
-    patterns = group_items(counts)
     if options is None:
         # Trials of one wording have its luck in common.
         repeated = counts.trials == "repeats" or counts.source_pairs is not None
         several = bool(counts.source_trials.max() > 1)
         options = JointOptions(beta_binomial=repeated and several)
+    if options.beta_binomial:
+        counts = with_most_trials(counts, _MOST_RELATED)
+    patterns = group_items(counts)
     options = identified_options(patterns, options, counts.benchmark, counts.models)
     fits = fit_patterns(patterns, options, counts.chance)
     for fit, model in zip(fits, counts.models, strict=True):

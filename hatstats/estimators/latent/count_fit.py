@@ -29,6 +29,8 @@ from hatstats.scores.wordings import WordingCorrelation
 LEVEL = 0.05
 # A pattern's variance leans on the binomial shape of all, as if it had so many items more.
 _LEANING = 2.0
+# More counts than these stand together with their neighbours: time grows with their cube.
+_MOST_COUNTS = 400
 _WHAT = ("numbers of items by source count", "target accuracies by source count")
 
 
@@ -108,12 +110,18 @@ def count_misfit(
     difference = own @ patterns.size
     own -= difference[:, None] / total
     by_theta = (kernel * density) @ basis - np.outer(expected, density @ basis)
-    influence = own - weight[:, None] * (by_theta @ source.theta_influence.T)
-    moved = (kernel * slope) @ density + by_theta @ source.theta_by_correlation
+    moved = weight * ((kernel * slope) @ density + by_theta @ source.theta_by_correlation)
+    by_theta, share = weight[:, None] * by_theta, weight * expected
+    if k.size > _MOST_COUNTS:
+        first = np.unique(np.arange(_MOST_COUNTS) * k.size // _MOST_COUNTS)
+        difference, own, by_theta, moved, share = (
+            np.add.reduceat(each, first) for each in (difference, own, by_theta, moved, share)
+        )
+    influence = own - by_theta @ source.theta_influence.T
     cov = _sums_of_products(influence, patterns.size, pairs)
-    cov += _of_correlation(correlation, weight * moved)
+    cov += _of_correlation(correlation, moved)
     unfitted = np.diag(_sums_of_products(own, patterns.size, pairs))
-    return cumulative_test(difference, cov, weight * expected, unfitted)
+    return cumulative_test(difference, cov, share, unfitted)
 
 
 def mean_misfit(fit: Fitted, items: GroupedItems) -> Misfit:

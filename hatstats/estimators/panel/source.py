@@ -150,7 +150,8 @@ def fit_sources(
         determinant = info[:, 0, 0] * info[:, 1, 1] - info[:, 0, 1] ** 2
         sound = (info[:, 0, 0] > 0.0) & (determinant > 0.1 * info[:, 0, 0] * held[:, 1, 1])
         info = np.where(sound[:, None, None], info, held)
-        profile = info[:, 1, 1] - info[:, 0, 1] ** 2 / info[:, 0, 0]
+        # Items of one ease alone, as an item alone, say nothing of a slope.
+        profile = np.maximum(info[:, 1, 1] - info[:, 0, 1] ** 2 / info[:, 0, 0], 1e-12)
         own = gradient[1] - info[:, 0, 1] / info[:, 0, 0] * gradient[0]
         before = slopes
         slopes = shrinkage(theta[1] + own / profile, 1.0 / profile).after(before, round_)

@@ -190,7 +190,7 @@ def analyse(
     fits = Fits(study, used, options, profile, scores, ranks, pairs, trends, not_fitted, claims,
                 _held(source, trends))  # fmt: skip
     step("measures")
-    others = measures(used, conf_level=options.conf_level, rng=1)
+    others = measures(used, conf_level=options.conf_level, rng=options.seed)
     specification = specification_table(
         study,
         specifications=specifications,

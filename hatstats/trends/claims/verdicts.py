@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.inference.intervals import holm, upper_p, wald_interval
 from hatstats.inference.result_frame import p_text
 from hatstats.scores.scores import HatScores
@@ -303,8 +303,9 @@ def evaluate_claims(
     Raises
     ------
     DataError
-        For an unknown kind, key, term or model, a missing key, a margin that is not positive, a
-        level outside (0, 0.5), or two claims of one name.
+        For an unknown kind or key, a missing key, a margin that is not positive, a level outside
+        (0, 0.5), or two claims of one name. A formula that cannot be read, or a term or model that
+        is not there, makes its own claim not testable and stops no other.
 
     Examples
     --------
@@ -349,7 +350,7 @@ def evaluate_claims(
             else:
                 number = estimate_claim(claim, fitted)
                 pair = [_in_scope(claim, number, scope, own) for scope in scopes]
-        except (NotIdentifiedError, FitError) as error:
+        except (DataError, NotIdentifiedError, FitError) as error:
             pair = [untestable(claim, error.reason, own)] * 2
         registered.append(pair[0])
         beside.append(pair[1])
