@@ -175,7 +175,7 @@ def simulate_study(
                 "logits must be finite numbers, one for each of one or more models",
                 column=column,
                 value=values.tolist(),
-                hint="0 is a chance of one half, 2 one of .88.",
+                hint="0 is a chance of one half, 2 one of 0.88.",
             )
     title = f"Simulated study, world {world}"
     info = StudyInfo("simulated", title=title, source=source, synthetic=True)

@@ -195,7 +195,7 @@ def _level(rows: pd.DataFrame) -> Iterator[Found]:
     floor = f"at the chance level of {chance.iloc[0]:.3g}"
     for kind, some, what in (
         ("floor", rows[(accuracy <= chance + 2 * error) & (n >= MIN_EACH)], floor),
-        ("ceiling", rows[(accuracy >= CEILING) & (n >= MIN_ITEMS)], "at .98 or above"),
+        ("ceiling", rows[(accuracy >= CEILING) & (n >= MIN_ITEMS)], "at 0.98 or above"),
     ):
         if len(some):
             values = _first_six(some, "accuracy", ".3f") + (", ..." if len(some) > 6 else "")
