@@ -22,6 +22,7 @@ from hatstats.bayes.result import KIND, SCHEMA, ClaimFits, HierarchicalFit, read
 from hatstats.bayes.trend_design import TrendDesign, language_facts, trend_design
 from hatstats.errors import DataError, NotIdentifiedError, explained_imports
 from hatstats.inference.arrays import Floats
+from hatstats.inference.progress import shown_if_slow
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.scores.counts import aggregate_counts
 from hatstats.study import Study, as_study
@@ -233,7 +234,7 @@ def fit_hierarchical(
     """
     study = as_study(study, "fit_hierarchical")
     request = Request(formula, priors or Priors(), cells or CellOptions(), languages)
-    how = sampling or Sampling()
+    how = sampling or Sampling(progress=shown_if_slow("hierarchical model"))
     generator, given_seed = seeded(rng)
     seed, prior_seed = generator.integers(2**31, size=2).tolist()
     found, design = prepare(study, request, trusted=trusted)
@@ -345,7 +346,7 @@ def fit_claims(
     ([''], 0)
     """
     study = as_study(study, "fit_claims")
-    how = sampling or Sampling()
+    how = sampling or Sampling(progress=shown_if_slow("hierarchical model"))
     named = dict.fromkeys(claim_formula(claim) for claim in study.claims)
     # A contrast names no formula: any fit answers it.
     formulas = [formula for formula in named if formula] or [""]

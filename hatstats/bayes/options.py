@@ -133,7 +133,8 @@ class Sampling:
     target_accept : float
         Mean acceptance rate that step sizes are tuned to.
     progress : callable, optional
-        ``progress(text, share)``: draws and divergences so far, share done from 0 to 1.
+        ``progress(text, share)``: draws and divergences so far, share done from 0 to 1. Where no
+        `Sampling` is given, a line on a terminal or in a notebook after two seconds.
 
     Examples
     --------
