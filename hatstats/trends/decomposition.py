@@ -40,7 +40,9 @@ from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.study import Study, as_study
 
 if TYPE_CHECKING:
-    from hatstats.estimators.methods import ItemOptions
+    from hatstats.estimators.joint.options import JointOptions
+    from hatstats.estimators.latent.fit import LatentOptions
+    from hatstats.estimators.panel.options import PanelOptions
 
 #: A model, several models, or all models released in a year.
 Side = str | int | Sequence[str]
@@ -122,7 +124,7 @@ def decompose(
     method: Method | None = None,
     slope: float | None = None,
     correlation: float = 0.0,
-    options: ItemOptions | None = None,
+    options: LatentOptions | JointOptions | PanelOptions | None = None,
 ) -> Decomposition:
     """Split a change in raw target accuracy into source ability and transfer.
 
