@@ -43,10 +43,13 @@ def cumulative_test(
     below = np.cumsum(shares)[:-1] / shares.sum()
     root = 1.0 / np.sqrt(np.maximum(below * (1.0 - below), _LEAST_VARIANCE))
     running = root[:, None] * np.tril(np.ones((below.size, shares.size)))
+    nothing = Misfit(np.nan, 0.0, np.nan, np.nan)
     if below.size == 0 or not np.trace(covariance) > _SATURATED * unfitted.sum():
-        return Misfit(np.nan, 0.0, np.nan, np.nan)
+        return nothing
     values = np.linalg.eigvalsh(running @ covariance @ running.T)
     first, second, third = ((values**power).sum() for power in (1, 2, 3))
+    if not third > 0.0:  # what varies cancels in the running sums, or is rounding
+        return nothing
     found = float(((running @ difference) ** 2).sum())
     df = float(second**3 / third**2)
     statistic = float(max((found - first) * np.sqrt(df / second) + df, 0.0))

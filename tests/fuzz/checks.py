@@ -53,6 +53,8 @@ def check_study(case: StudyCase, *, report: bool = False) -> Outcome:
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DegenerateDataWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Fonts that are not there make an empty box in a figure.
+        warnings.filterwarnings("ignore", "Glyph|Matplotlib currently", UserWarning)
         folder = Path(name)
         study = done.attempt("read", lambda: hs.read_study(case.write(folder / "in")))
         if study is None:

@@ -73,3 +73,9 @@ def test_combination_of_equal_values_is_that_value_and_of_none_unknown() -> None
     assert np.isnan(cauchy_combination(np.array([np.nan])))
     assert cauchy_combination(np.array([0.0, 1.0])) < 1e-6
     assert cauchy_combination(np.array([0.004, 1.0])) < 0.01
+
+
+def test_what_cancels_in_the_running_sums_is_nothing_to_test() -> None:
+    found = cumulative_test(np.zeros(2), np.diag([0.0, 1.0]), np.array([0.5, 0.5]), np.ones(2))
+    assert np.isnan(found.p_value)
+    assert found.df == 0.0

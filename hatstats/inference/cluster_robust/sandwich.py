@@ -246,8 +246,10 @@ def _adjustment(
     else:
         basis = np.eye(len(working))
     positive, rotation = np.linalg.eigh(basis.T @ inner @ basis)
-    factor = lower @ basis @ rotation
-    return np.asarray((factor / np.sqrt(positive)) @ factor.T, dtype=float)
+    # Of working variances of very different size the smallest may round to 0, or below.
+    kept = positive > np.finfo(float).eps ** 2 * positive.max(initial=0.0)
+    factor = lower @ basis @ rotation[:, kept]
+    return np.asarray((factor / np.sqrt(positive[kept])) @ factor.T, dtype=float)
 
 
 def _check_residuals(E: Floats, X: Floats, e: Floats) -> None:

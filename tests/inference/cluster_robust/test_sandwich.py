@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.cluster_robust import sandwich as module
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, Kind, cluster_robust
 from tests.reference import stored
 
@@ -377,3 +378,10 @@ def test_contrasts_bad_input() -> None:
         found.df([[0.0, 0.0, 0.0]])
     with pytest.raises(DataError, match="must be finite"):
         found.df([[0.0, np.nan, 0.0]])
+
+
+def test_working_variances_of_any_size_give_finite_adjustments() -> None:
+    working = np.diag([1.0, 1e-170])
+    found = module._adjustment("CR2", working, working, np.eye(2), 3)
+    assert np.isfinite(found).all()
+    assert found[0, 0] == pytest.approx(1.0)
