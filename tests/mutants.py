@@ -5,15 +5,17 @@
 that reach the changed function. By default the mutants of files that differ from the last tag, or
 from main; ``ALL=1`` every mutant; ``SAMPLE=n`` that many of each room, drawn with ``SEED=n``.
 
-A mutant is judged by its quickest tests, up to `BUDGET` seconds of them; simulations of coverage
-and slow proofs do not judge. Left out are what mutmut
-never changes (f-strings, decorated functions such as properties, module constants) and literal
-text with a blank in it: tests look for words of a message, not for all of it.
+A mutant is judged by tests that reach it, those named like its module and then the quickest, up to
+`BUDGET` seconds of them; simulations of coverage and slow proofs do not judge. What was killed is
+not run again; ``make clean`` forgets all. Left out are what mutmut never changes (f-strings,
+decorated functions such as properties, module constants) and literal text with a blank in it:
+tests look for words of a message, not for all of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -22,16 +24,15 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 REPO = Path(__file__).parents[1]
 WORK = REPO / ".cache" / "mutants"
 ROOMS = ("inference", "scores", "estimators")
-#: Seconds of tests, as they took when nothing was changed, that judge one mutant.
-BUDGET = 30.0
+#: Seconds of tests, as they took when nothing was changed, and tests, that judge one mutant.
+BUDGET, MOST_TESTS = 30.0, 80
 PLUGINS = ["-p", "no:cacheprovider", "-p", Path(__file__).stem]
 #: What mutmut reads, and how pytest is to run.
 CONFIG = f"""
@@ -174,6 +175,44 @@ def score_line(results: Sequence[str], total: int) -> str:
     return text
 
 
+def run(names: Sequence[str], processes: int) -> int:
+    """Run mutmut on these mutants; its exit status."""
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *names],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    return done.returncode
+
+
+def choose_judges(file: Path) -> None:
+    """Leave, in the notes of mutmut, the best judges of each function of all that reach it."""
+    notes, whole = json.loads(file.read_text()), WORK / "reached.json"
+    seconds, now = notes["duration_by_test"], notes["tests_by_mangled_function_name"]
+    before = json.loads(whole.read_text()) if whole.exists() else {}
+    # What was cut from the notes the time before is not lost.
+    reached = {
+        name: sorted({*now.get(name, ()), *before.get(name, ())}) for name in {**before, **now}
+    }
+    whole.write_text(json.dumps(reached))
+    notes["tests_by_mangled_function_name"] = {
+        name: judges(name, {test: seconds[test] for test in tests if test in seconds})
+        for name, tests in reached.items()
+    }
+    file.write_text(json.dumps(notes))
+
+
+def judges(function: str, seconds: Mapping[str, float]) -> list[str]:
+    """Tests whose file bears the name of the module first, then the quickest, within the budget."""
+    own = [part.removesuffix("s") for part in function.split(".")[2:-1]]
+    order = sorted(
+        seconds, key=lambda test: (not any(part in test for part in own), seconds[test], test)
+    )[:MOST_TESTS]
+    spent = itertools.accumulate(seconds[name] for name in order)
+    return [name for name, sum_ in zip(order, spent, strict=True) if sum_ <= BUDGET] or order[:1]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--all", action="store_true", help="every mutant (many hours)")
@@ -190,13 +229,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not mine:
         print("No file of these rooms has changed: name SAMPLE=n or ALL=1.")
         return 0
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(options.processes)]
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*command, *(each.name for each in mine)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+    notes = WORK / "mutants" / "mutmut-stats.json"
+    if not notes.exists():  # the first run also notes which tests reach which function
+        run([mine[0].name], options.processes)
+    choose_judges(notes)
+    # What was killed is, as long as neither the function nor the tests have changed for the worse.
+    before = outcomes(mine)
+    names = [each.name for each in mine if before.get(each.name) != "killed"]
+    status = run(names, options.processes) if names else 0
     found = outcomes(mine)
     for room in ROOMS:
         ran = [each for each in mine if each.room == room and each.name in found]
@@ -208,22 +248,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = [found[each.name] for each in mine if each.room == room and each.name in found]
         if results:
             print(f"{room}: {score_line(results, sum(each.room == room for each in mutants))}")
-    return done.returncode
+    return status
 
 
-def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """As a plugin of pytest: keep the quickest tests, up to the budget."""
-    notes = Path("mutmut-stats.json")
-    if os.environ.get("MUTANT_UNDER_TEST") in ("stats", "list_all_tests") or not notes.exists():
-        return
-    seconds = json.loads(notes.read_text())["duration_by_test"]
-    items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
-    spent, kept = 0.0, 0
-    for item in items:
-        spent += seconds.get(item.nodeid, 0.0)
-        kept += spent <= BUDGET or not kept
-    config.hook.pytest_deselected(items=items[kept:])
-    del items[kept:]
+def pytest_collection_modifyitems(items: list[object]) -> None:
+    """As a plugin of pytest: forget what tests computed before the change and kept."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("tests", "hatstats"):
+            for value in vars(module).values():
+                getattr(value, "cache_clear", int)()
+    # Without a change all tests passed when they were timed: a few more times are enough.
+    if os.environ.get("MUTANT_UNDER_TEST") == "":
+        del items[20:]
 
 
 if __name__ == "__main__":

@@ -146,3 +146,19 @@ def test_degrees_of_freedom_of_what_does_not_vary_degenerate() -> None:
     assert df[0] == np.inf
     assert df[1] == pytest.approx(2 / (1 - 1 / 5))
     assert df[2] == 4.0
+
+
+def test_degrees_of_freedom_with_second_units_against_naive() -> None:
+    """Parts are estimated apart: Satterthwaite's mean of their df, never below the fewest."""
+    rng = np.random.default_rng(9)
+    sums, moves = rng.standard_normal((12, 4)), [rng.standard_normal((3, 4)) for _ in range(2)]
+    sums[:, 3] = 0.0
+    moves = [block * [1.0, 0.1, 0.0, 0.0] for block in moves]
+    own, variance = degrees_of_freedom(sums), 2.0 * (sums**2).sum(axis=0)
+    found = degrees_of_freedom(sums, moves, variance)
+    for k in range(3):
+        parts = ((sums[:, k] ** 2).sum() * 12 / 11) ** 2 / own[k]
+        parts += sum((block[:, k] ** 2).sum() ** 2 / 2 for block in moves)
+        assert found[k] == pytest.approx(max(variance[k] ** 2 / parts, 2.0))
+    assert found.dtype == float
+    assert found[3] == np.inf  # nothing varies

@@ -29,8 +29,8 @@ import numpy as np
 
 import hatstats as hs
 
-#: Of ten kills so many are of each verb: runs of `convert` are short.
-SHARES = {"report": 3, "convert": 5, "bayes": 2}
+#: Of twenty kills so many are of each verb: runs of `convert` are short.
+SHARES = {"report": 3, "convert": 15, "bayes": 2}
 #: Names the file in which a run notes what it has imported.
 IMPORTED = "HATSTATS_TEST_IMPORTED"
 #: No run of so small a study may take longer.
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rng, counts = random.Random(options.seed), Counter[tuple[str, str]]()
     with tempfile.TemporaryDirectory() as folder:
         for target in targets(Path(folder)):
-            wanted, done = round(options.kills * SHARES[target.verb] / 10), 0
+            wanted, done = round(options.kills * SHARES[target.verb] / sum(SHARES.values())), 0
             target.prepare()
             print(f"{target.verb}: {target.seconds:.1f} s, {target.writing:.2f} s of it writing",
                   flush=True)  # fmt: skip

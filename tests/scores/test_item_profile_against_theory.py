@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
-from hatstats.inference.intervals import wald_interval
+from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.tidy import TIDY_COLUMNS
 from hatstats.scores.item_profile import require_items
 from hatstats.scores.scores import HatScores
@@ -303,6 +303,22 @@ def test_profiles_at_a_point_are_scores_of_a_point_reference(method: str) -> Non
     if method == "latent":
         by_model = profile.tidy().pivot(index="model", columns="term", values="estimate")
         assert (np.diff(by_model.to_numpy(), axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bands_are_pointwise_limits_of_scores_at_a_point(method: str) -> None:
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 90, rng=np.random.default_rng(16))
+    profile = fit_profile(study_of(rows), method=method)
+    bands = profile.bands(0.8, n_levels=5)
+    levels = [0.0, 0.5 - 0.25 * np.sqrt(2.0), 0.5, 0.5 + 0.25 * np.sqrt(2.0), 1.0]
+    np.testing.assert_allclose(bands["source"].unique(), levels, atol=1e-12)
+    assert (bands["conf_level"] == 0.8).all()
+    for level, part in bands.groupby("source"):
+        scores = profile.hat([float(level)])
+        assert part["model"].tolist() == list(scores.models)
+        np.testing.assert_allclose(part["target"], scores.estimates, atol=1e-12)
+        wanted = logit_interval(scores.estimates, scores.std_errors, np.inf, 0.8)
+        np.testing.assert_allclose(part[["conf_low", "conf_high"]], wanted, rtol=1e-8)
 
 
 def test_overlap_says_how_much_is_extrapolation() -> None:

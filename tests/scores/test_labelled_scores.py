@@ -155,6 +155,19 @@ def test_printed_results_fit_the_terminal(profile: TransferProfile) -> None:
     assert all(escape(note) in html for note in weak)
 
 
+def test_text_begins_at_the_margin_and_goes_on_indented(profile: TransferProfile) -> None:
+    first, *rest = profile.hat().summary().splitlines()
+    assert first.startswith("HAT scores (")
+    assert all(line.startswith("  ") for line in rest)
+
+
+def test_equal_scores_are_ranked_in_their_order() -> None:
+    names = [f"m{number:02}" for number in range(40)]
+    table = pd.DataFrame({"model": names, "estimate": [0.4, 0.5] * 20})
+    ranks = HatScores.from_frame(table, np.ones(40)).ranks(n_draws=50, rng=1)
+    assert ranks["rank"].tolist() == [k // 2 + (21 if k % 2 == 0 else 1) for k in range(40)]
+
+
 def test_scores_name_the_flagged_cells_that_they_use(profile: TransferProfile) -> None:
     study = profile.study
     cell = (study.counts["model"] == "b") | (study.counts["model"] == study.model_names[1])
@@ -232,6 +245,37 @@ def test_variances_of_independent_scores() -> None:
         HatScores.from_frame(table, np.eye(3))
     with pytest.raises(DataError, match="no row of term HAT"):
         HatScores.from_frame(table.assign(term="gap"), [1.0, 1.0])
+
+
+def test_a_tidy_table_of_another_program_says_what_it_says() -> None:
+    table = pd.DataFrame({
+        "model": ["a", "b", "c"], "term": ["HAT", "HAT", "gap"], "estimate": [0.4, 0.5, 9.0],
+        "df": [5.0, np.nan, 3.0], "method": ["x", "x", "y"], "family": ["f", "g", "h"],
+    })  # fmt: skip
+    scores = HatScores.from_frame(table, [0.01, 0.04])
+    assert scores.models == ("a", "b")
+    assert (scores.method, scores.reference, scores.bounded) == ("x", "given", True)
+    assert scores.df.tolist() == [5.0, np.inf]
+    assert scores.covariates.to_dict("list") == {"model": ["a", "b"], "family": ["f", "g"]}
+    assert not HatScores.from_frame(table, [0.01, 0.04], bounded=False).bounded
+    mixed = table.assign(method=["x", "y", "y"], reference="own")
+    scores = HatScores.from_frame(mixed, [0.01, 0.04])
+    assert (scores.method, scores.reference) == ("given", "own")
+
+
+def test_facts_about_all_scores(profile: TransferProfile) -> None:
+    scores = profile.hat()
+    facts = scores.glance().iloc[0].to_dict()
+    assert facts == {
+        "method": scores.method,
+        "reference": "pooled",
+        "scope": scores.scope,
+        "n_models": len(scores.models),
+        "n_cells": len(scores.cells),
+        "mean": pytest.approx(scores.estimates.mean()),
+        "sd_over_models": pytest.approx(scores.estimates.std(ddof=1)),
+        "median_std_error": pytest.approx(np.median(scores.std_errors)),
+    }
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -350,6 +394,7 @@ def test_a_fresh_seed_is_recorded_and_gives_the_same_numbers(profile: TransferPr
     pd.testing.assert_frame_equal(first, again)
     given = scores.ranks(n_draws=200, rng=np.random.default_rng(1))
     assert given.attrs["seed"] is None
+    assert scores.pairs(rng=7).attrs == {"seed": 7, "scope": "these wordings"}
 
 
 def test_results_are_read_in_terminal_and_notebook_alike(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hatstats as hs
+from hatstats.inference.intervals import logit_interval
 from hatstats.scores.languages.result import LanguageScores
 from tests.studies import item_rows, study_of
 
@@ -148,6 +149,21 @@ def test_languages_and_scripts_are_written_by_their_names(scores: hs.HatScores) 
     assert "de" in scores.by("language").labels
 
 
+def test_limits_and_marks_are_those_of_the_table(scores: hs.HatScores) -> None:
+    found = scores.by("language")
+    table = found.tidy(0.8)
+    assert (table["term"] == "HAT").all()
+    limits = logit_interval(table["estimate"], table["std_error"], table["df"], 0.8)
+    np.testing.assert_allclose(table[["conf_low", "conf_high"]], limits, rtol=1e-12)
+    np.testing.assert_allclose(found.limits(0.8), limits, rtol=1e-12)
+    marks = {"scope": "these wordings", "seed": 2}
+    for rows in (found.against_mean(rng=2), found.tidy(simultaneous=True, rng=2)):
+        assert rows.attrs == marks
+        assert (rows["reference"] == scores.reference).all()
+        assert (rows["method"] == scores.method).all()
+    assert table.attrs == marks | {"seed": None}
+
+
 def test_unknown_groups_are_left_out_and_named(scores: hs.HatScores) -> None:
     found = scores.by("resource")
     assert found.labels.tolist() == ["high", "low"]
@@ -191,14 +207,29 @@ def test_a_profile_of_accuracies_has_languages_too() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: s.by("colour"), "no such fact about languages.*script"),
-        (lambda s: s.by("speakers"), "this column holds numbers"),
-        (lambda s: s.by("language", models="z"), "no such model.*choose among a, b, c"),
+        (
+            lambda s: s.by("colour"),
+            r"column 'colour': no such fact about languages.*\(language, name.*makes one",
+        ),
+        (
+            lambda s: s.by("speakers"),
+            r"column 'speakers'.*this column holds numbers.*fit_language_trend",
+        ),
+        (
+            lambda s: s.by("language", models="z"),
+            "column 'models', value 'z': no such model.*choose among a, b, c",
+        ),
         (lambda s: s.by("language", weights="resource"), "positive numbers"),
         (lambda s: s.by("language", weights={"de": 1.0}), "that of 'ar' is none"),
         (lambda s: s.by("language", weights="colour"), "no such fact"),
-        (lambda s: s.by("language").contrast("de", "zz"), "no such language.*choose among"),
-        (lambda s: s.by("language").contrast(["sw", "sw"], "yo"), "a name twice.*each once"),
+        (
+            lambda s: s.by("language").contrast("de", "zz"),
+            "column 'language', value 'zz': no such language.*choose among",
+        ),
+        (
+            lambda s: s.by("language").contrast(["sw", "sw"], "yo"),
+            "column 'language', value .*sw.*a name twice.*each once",
+        ),
         (lambda s: s.by("language", each_model=True).contrast("de", "sw"), "scores.contrast"),
         (lambda s: s.by("language").between("a", "b"), "each_model=True"),
         (lambda s: s.by("language", each_model=True).between("a", "z"), "no such model"),

@@ -10,6 +10,7 @@ import pytest
 from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.estimators.panel.profile import PanelModel
+from hatstats.estimators.panel.quadrature import normal_nodes
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import ItemCounts
 from hatstats.simulation.worlds import true_hat
@@ -22,6 +23,18 @@ def scores(fit: BenchmarkFit, reference: str = "uniform") -> tuple[np.ndarray, n
     """HAT of each model, mean over languages, and the items' influence on it."""
     found = fit.scores(reference)
     return found.estimate.mean(axis=1), found.influence.mean(axis=2)
+
+
+@pytest.mark.parametrize("step", [0.5, 0.3])
+def test_nodes_have_the_moments_of_a_normal_variable(step: float) -> None:
+    """Cut off at 4.5 on either side, which 1e-5 of it lies beyond."""
+    nodes, weights = normal_nodes(step)
+    np.testing.assert_array_equal(nodes, -nodes[::-1])
+    np.testing.assert_allclose(np.diff(nodes), step)
+    assert 4.5 - step < nodes[-1] <= 4.5
+    moments = [weights @ nodes**power for power in (0, 1, 2, 4)]
+    assert moments[:2] == pytest.approx([1.0, 0.0], abs=1e-12)
+    assert moments[2:] == pytest.approx([1.0, 3.0], rel=4e-3)
 
 
 @pytest.mark.filterwarnings("ignore:.*hardly go with the hardness")

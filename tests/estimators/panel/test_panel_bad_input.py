@@ -35,7 +35,8 @@ def test_a_model_with_items_of_its_own_is_named() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf, 4.0])
 def test_sigma_has_bounds(sigma: float) -> None:
-    with pytest.raises(DataError, match="sigma"):
+    message = r"column 'sigma', value .*: the residual standard deviation is out .* Hint: give"
+    with pytest.raises(DataError, match=message):
         hs.PanelOptions(sigma)
 
 

@@ -10,6 +10,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from hatstats.inference.cluster_robust.leverage import (
     partial_leverage,
     partial_r_squared,
+    sole_clusters,
     variance_inflation,
 )
 
@@ -60,3 +61,23 @@ def test_partial_r_squared_against_t() -> None:
     np.testing.assert_allclose(
         partial_r_squared(y, X), fit.tvalues**2 / (fit.tvalues**2 + fit.df_resid)
     )
+
+
+def test_sole_clusters_against_ranks_naive() -> None:
+    """A contrast is estimable where it adds nothing to the row space of what is left."""
+    rng = np.random.default_rng(3)
+    codes = np.array([0, 0, 1, 1, 2, 3, 3, 3])
+    X = np.column_stack([np.ones(8), codes == 2, rng.normal(size=8), codes < 2])
+    contrasts = np.vstack([np.eye(4), [1.0, 1.0, 0.0, 0.0]])
+    for kept in (codes >= 0, codes < 3):  # of the second fewer rows are left than columns
+        wanted = []
+        for contrast in contrasts:
+            lost = [
+                cluster
+                for cluster in np.unique(codes[kept])
+                for rows in [X[kept & (codes != cluster)]]
+                if np.linalg.matrix_rank(np.vstack([rows, contrast])) > np.linalg.matrix_rank(rows)
+            ]
+            wanted.append(lost[0] if lost else -1)
+        assert sole_clusters(X[kept], codes[kept], contrasts).tolist() == wanted
+    assert sole_clusters(X, codes, contrasts)[1] == 2

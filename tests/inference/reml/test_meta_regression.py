@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from hatstats.errors import DataError, FitError, NotIdentifiedError
-from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
+from hatstats.inference.reml.meta_regression import (
+    RemlFit,
+    fit_reml,
+    knapp_hartung,
+    satterthwaite,
+)
 from tests.inference.reml.restricted import restricted_loglik
 from tests.reference import stored
 
@@ -296,3 +301,35 @@ def test_equal_groupings_bad_input() -> None:
     lone = np.arange(len(y))
     with pytest.raises(NotIdentifiedError, match="groupings 0, 1 cannot be distinguished"):
         fit_reml(y, X, V, [lone, lone + 5])
+
+
+# --- degrees of freedom ---------------------------------------------------------------------------
+
+
+def test_satterthwaite_of_equal_variances_has_one_less_than_the_rows_against_theory() -> None:
+    """The variance of a mean is then a multiple of a sample variance; so are those of two means."""
+    rng = np.random.default_rng(8)
+    n, noise = 12, 0.01
+    y = rng.normal(size=n)
+    fit = fit_reml(y, np.ones((n, 1)), noise * np.eye(n), (np.arange(n),))
+    assert fit.variance_components[0] > 0
+    np.testing.assert_allclose(satterthwaite(fit, [1.0]), n - 1, rtol=1e-6)
+    half = np.repeat([0.0, 1.0], n // 2)
+    fit = fit_reml(y, np.column_stack([1.0 - half, half]), noise * np.eye(n), (np.arange(n),))
+    L = [[-1.0, 1.0], [2.0, -2.0]]
+    np.testing.assert_allclose(satterthwaite(fit, L), [n - 2] * 2, rtol=1e-6)
+
+
+def test_satterthwaite_without_components_is_infinite_degenerate() -> None:
+    fit = fitted("boundary_all_zero")
+    assert satterthwaite(fit, np.eye(len(fit.params))).tolist() == [np.inf] * len(fit.params)
+
+
+def test_knapp_hartung_is_least_squares_where_variances_are_equal_against_theory() -> None:
+    y, X, _, _ = some_data()
+    fit = fit_reml(y, X, 1e-4 * np.eye(len(y)), (np.arange(len(y)),))
+    cov, df = knapp_hartung(fit)
+    residuals = y - X @ np.linalg.lstsq(X, y)[0]
+    wanted = residuals @ residuals / (len(y) - 2) * np.linalg.inv(X.T @ X)
+    np.testing.assert_allclose(cov, wanted, rtol=1e-9)
+    assert df == len(y) - 2
