@@ -17,8 +17,8 @@ import numpy as np
 
 from hatstats.inference.arrays import Floats
 
-#: Fewest models for one bend, and for two, which follow chance effects of fewer.
-ONE_BEND, TWO_BENDS = 10, 20
+#: Fewest models for one bend, and for three, which follow chance effects of fewer.
+ONE_BEND, THREE_BENDS = 10, 20
 #: Least distance of two knots, as a share of the range of the models.
 _APART = 0.01
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
@@ -29,7 +29,8 @@ def knots_of(source: Floats) -> Floats:
     distinct = np.unique(source)
     if distinct.size < ONE_BEND:
         return np.zeros(0)
-    levels = (0.05, 0.35, 0.65, 0.95) if distinct.size >= TWO_BENDS else (0.1, 0.5, 0.9)
+    # Up to the outermost models: where they are, a straight end misses most of a curve.
+    levels = (0.0, 0.2, 0.5, 0.8, 1.0) if distinct.size >= THREE_BENDS else (0.1, 0.5, 0.9)
     # Many models with one accuracy, as at the ceiling, would put two knots into one place.
     for values in (source, distinct):
         knots = np.asarray(np.quantile(values, levels), dtype=float)

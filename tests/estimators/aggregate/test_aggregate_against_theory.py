@@ -213,7 +213,7 @@ def test_noisy_sources_do_not_pull_the_slope_to_zero() -> None:
         part = profile.parts[0]
         plain.append(np.polyfit(part.source, part.target.mean(axis=1), 1)[0])
     error = np.std(slopes, ddof=1) / np.sqrt(30)
-    assert error < 0.015
+    assert error < 0.016  # of mean steepness, where a curve is fitted
     assert np.mean(slopes) == pytest.approx(0.8, abs=2.5 * error)
     assert np.mean(plain) < 0.74
 

@@ -264,7 +264,7 @@ def test_the_whole_of_a_curved_panel_is_the_slope_of_target_logits() -> None:
     assert both.other_slope == pytest.approx(wanted, rel=0.03)
     assert trend.panel is not None
     steep = trend.panel.slopes()[0] * trend.panel.source_fit[0].params[1]
-    assert abs(both.transfer_slope + steep - wanted) > 0.1 * wanted
+    assert abs(both.transfer_slope + steep - wanted) > 0.09 * wanted
 
 
 def test_scores_made_elsewhere_have_nothing_to_split() -> None:
