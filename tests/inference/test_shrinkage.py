@@ -118,6 +118,23 @@ def test_one_cluster_or_one_estimate_degenerate() -> None:
     assert share == 0.0
 
 
+def test_means_that_are_no_correlations_are_made_definite_against_naive() -> None:
+    """Few clusters and kinds that contradict one another: eigenvalues below 1e-6 become that."""
+    found_any = False
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        sums = rng.normal(size=(4, 6)) @ rng.normal(size=(6, 6))
+        kinds = rng.integers(0, 3, (6, 6))
+        kinds = np.triu(kinds) + np.triu(kinds, 1).T
+        expected, weight = naive(sums, kinds)
+        found, share = shrunk_covariance(sums, kinds)
+        np.testing.assert_allclose(share, weight, rtol=1e-8)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+        width = np.sqrt(np.diag(found))
+        found_any |= bool(np.linalg.eigvalsh(found / np.outer(width, width))[0] < 2e-6)
+    assert found_any
+
+
 def test_an_estimate_without_influence_has_variance_zero_degenerate() -> None:
     sums = np.array([[1.0, 0.0, 0.5], [-1.0, 0.0, 0.2], [0.3, 0.0, -0.7]])
     cov, _ = shrunk_covariance(sums, np.zeros((3, 3), dtype=np.intp))

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
+from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.tidy import TIDY_COLUMNS
-from hatstats.scores.item_profile import require_items
+from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
@@ -319,6 +320,25 @@ def test_bands_are_pointwise_limits_of_scores_at_a_point(method: str) -> None:
         np.testing.assert_allclose(part["target"], scores.estimates, atol=1e-12)
         wanted = logit_interval(scores.estimates, scores.std_errors, np.inf, 0.8)
         np.testing.assert_allclose(part[["conf_low", "conf_high"]], wanted, rtol=1e-8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("reference", ["pooled", "own"])
+def test_influence_of_clusters_gives_scores_and_covariance(method: str, reference: str) -> None:
+    rng = np.random.default_rng(18)
+    rows = [
+        row
+        for name in ("x", "y")
+        for row in item_rows(["a", "b"], ["en", "sw", "yo"], 60, rng=rng, benchmark=name)
+    ]
+    profile = fit_profile(study_of(rows), method=method)
+    scores, found = profile.hat(reference), score_influence(profile, reference)
+    assert found.models == scores.models
+    np.testing.assert_allclose(found.estimates, scores.estimates, rtol=1e-12)
+    cov = np.array([covariance_of_sums(part) for part in found.influence]).sum(axis=0)
+    if found.spread is not None:  # errors of profiles that borrow, which no item shows
+        cov += found.spread.T @ found.spread
+    np.testing.assert_allclose(cov, scores.covariance, rtol=1e-9)
 
 
 def test_overlap_says_how_much_is_extrapolation() -> None:

@@ -109,6 +109,10 @@ def test_each_model_has_the_cells_themselves(scores: hs.HatScores) -> None:
         assert row["std_error"] == pytest.approx(wanted.std_error, rel=1e-9)
         assert row["p_value"] == pytest.approx(wanted.p_value, rel=1e-9)
         assert row["p_adjusted"] >= row["p_value"]
+        assert row["term"] == f"c - mean(a, b) in {language}"
+    assert "the mean of 3 models" in one.by("language").summary()
+    assert "the mean of 2 models" in one.by("language", models=["a", "b"]).summary()
+    assert "b" in one.by("language", models="b").summary().splitlines()[0]
 
 
 def test_languages_are_compared_on_the_benchmarks_they_share(scores: hs.HatScores) -> None:

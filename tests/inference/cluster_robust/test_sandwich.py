@@ -385,3 +385,19 @@ def test_working_variances_of_any_size_give_finite_adjustments() -> None:
     found = module._adjustment("CR2", working, working, np.eye(2), 3)
     assert np.isfinite(found).all()
     assert found[0, 0] == pytest.approx(1.0)
+
+
+def test_the_first_cluster_may_be_the_one_without_which_nothing_is_known() -> None:
+    codes = np.repeat(["a", "b", "c"], 4)
+    rng = np.random.default_rng(4)
+    X = np.column_stack([np.ones(12), (codes == "a") + 0.0])
+    reasons = ols(X, rng.normal(size=12), codes).reasons(np.eye(2))
+    assert reasons[0] == ""
+    assert reasons[1].startswith("identified by cluster 'a' alone")
+
+
+def test_the_default_is_cr2() -> None:
+    X, y = few_families()
+    eye = np.eye(len(y))
+    plain = cluster_robust(X, least_squares(X, y)[1], eye, eye, FAMILY)
+    np.testing.assert_array_equal(plain.cov, ols(X, y, FAMILY, "CR2").cov)
