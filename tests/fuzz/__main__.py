@@ -98,8 +98,12 @@ def in_process(kind: str, number: int) -> dict[str, Any]:
         places = {key: Path(name) / key for key in ("HOME", "TMPDIR", "cwd")}
         for place in places.values():
             place.mkdir()
+        # What other packages keep between runs, of fonts for instance, is theirs.
+        theirs = {"MPLCONFIGDIR": name, "PYTENSOR_FLAGS": f"base_compiledir={name}/pytensor"}
         limits = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment = os.environ | limits | {key: str(places[key]) for key in ("HOME", "TMPDIR")}
+        environment = (
+            os.environ | theirs | limits | {key: str(places[key]) for key in ("HOME", "TMPDIR")}
+        )
         found = subprocess.run(
             [sys.executable, "-m", "tests.fuzz", "--block", f"{kind}:{number}"],
             env=environment, cwd=places["cwd"], capture_output=True, text=True, check=False,

@@ -63,14 +63,16 @@ def chance_corrected_logit(
     ``q = (p - c) / (1 - c)`` has standard error ``sqrt(p (1 - p) / n) / (1 - c)`` (p shrunk by half
     a trial, so that a perfect score keeps an error), and ``var z = se^2 / (q (1 - q))^2``. An
     accuracy at or below chance has no logit: it is placed half a standard error inside, where its
-    own standard error is about 2 logits or more, so that it weighs next to nothing. Accuracies and
-    (effective) numbers of trials are NaN and 0 where missing.
+    own standard error is about 2 logits or more, so that it weighs next to nothing; in the middle
+    where few trials near a high chance level leave an error as wide as all of [0, 1]. Accuracies
+    and (effective) numbers of trials are NaN and 0 where missing.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         shrunk = (accuracy * trials + 0.5) / (trials + 1.0)
         error = np.sqrt(shrunk * (1.0 - shrunk) / trials) / (1.0 - chance)
         corrected = (accuracy - chance) / (1.0 - chance)
-        inside = np.clip(corrected, 0.5 * error, 1.0 - 0.5 * error)
+        half = np.minimum(0.5 * error, 0.5)
+        inside = np.clip(corrected, half, 1.0 - half)
         logit = special.logit(inside)
         variance = (error / (inside * (1.0 - inside))) ** 2
         return logit, variance

@@ -12,7 +12,7 @@ from hatstats.errors import (
     DegenerateDataWarning,
     NotIdentifiedError,
 )
-from hatstats.estimators.aggregate.panel_regression import fit_panel
+from hatstats.estimators.aggregate.panel_regression import chance_corrected_logit, fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.table import measures
@@ -220,3 +220,11 @@ def test_no_warning_of_numpy_escapes() -> None:
             profile.hat(reference).tidy()
         profile.tidy()
         measures(panel(rows))
+
+
+@pytest.mark.parametrize("share", [0.9, 0.98, 0.99, 1.0])
+def test_few_trials_near_a_high_chance_level_are_placed_in_the_middle(share: float) -> None:
+    """Their error is wider than all accuracies above chance."""
+    z, variance = chance_corrected_logit(np.array([share]), np.array([50.0]), 0.99)
+    assert z.tolist() == [0.0]
+    assert variance[0] > 16.0
