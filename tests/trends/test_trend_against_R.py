@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hatstats.estimators.aggregate.panel_regression import fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.inference.tidy import standard_errors
@@ -51,7 +52,11 @@ def profile_in(given: dict[str, Any]) -> AggregateProfile:
 def fitted(name: str, vcov: Vcov = "CR2") -> TrendFit:
     make: Callable[[dict[str, Any]], HatScores | AggregateProfile]
     make = scores_in if name in TWO_STAGES else profile_in
-    return fit_trend(make(CASES[name]["input"]), FORMULAS[name], vcov=vcov)
+    scores = make(CASES[name]["input"])
+    if isinstance(scores, AggregateProfile):  # R was given a line, which this panel may bend
+        line = fit_panel(scores.parts, family_of={}, slope=scores.panel.slope)
+        scores = replace(scores, panel=line)
+    return fit_trend(scores, FORMULAS[name], vcov=vcov)
 
 
 def test_stored_cases_are_the_expected_ones() -> None:
