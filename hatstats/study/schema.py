@@ -274,7 +274,7 @@ def undeclared(sheet: Sheet, columns: Sequence[Column]) -> list[str]:
 
 def _covariate(values: pd.Series) -> pd.Series:
     """Give an undeclared column (n,) the plainest kind that holds all cells, written or read."""
-    if not pd.api.types.is_datetime64_any_dtype(values):
+    if not pd.api.types.is_datetime64_any_dtype(values) or values.isna().all():
         numbers, unread = _as_numbers(values)
         if not unread.any():
             return numbers

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import hatstats as hs
 from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.study import Study, outputs
 from hatstats.study.claims import StudyInfo
@@ -477,3 +478,12 @@ def test_a_covariate_whose_models_have_no_counts_keeps_its_kind(
     study = read_study(folder)
     assert study.models["size_class"].dtype == float
     same(study, read_study(study.write(tmp_path / "again")))
+
+
+@pytest.mark.parametrize("missing", [np.nan, "", pd.NaT, None])
+def test_a_covariate_without_values_keeps_its_kind(missing: object, tmp_path: Path) -> None:
+    study = hs.simulate_study(shape=hs.Shape(n_items=3, n_languages=1), rng=1)
+    models = study.models.assign(extra=[missing] * len(study.models))
+    study = hs.Study(study.counts, models, study.benchmarks)
+    again = hs.read_study(study.write(tmp_path / "s"))
+    pd.testing.assert_frame_equal(again.models, study.models)
