@@ -32,8 +32,6 @@ _RIDGE_SPLINE, _RIDGE_ATOM = 1e-4, 1e-3
 # Down to 1e-4: with .01 two humps of hardness would be smeared into one another, and the scores of
 # models on their far side be off by one standard error (660 items, ten trials).
 _SMOOTHING = np.geomspace(1e5, 1e-4, 19)
-# Least value of 1 - leverage by which an item's influence is divided.
-_LEAST_SHARE = 0.2
 
 
 def _design() -> tuple[Floats, Floats]:
@@ -64,7 +62,7 @@ class Deconvolution:
     `density` (Q,) holds the probabilities g of the grid points, from the atom 0 to the atom 1;
     `posterior` (J, Q) P(x | k, n) of each pattern; `basis` (Q, p) the columns B of the exponential
     family ``g = softmax(B theta)``; `theta_influence` (J, p) the influence on theta of one item
-    with each pattern (centred over items), and `leverage` (J,) what it moves in its own score.
+    with each pattern (centred over items).
     `theta_shape` (p, p) is ``H^-1 P H^-1``, H the Hessian and P the penalty: covariance of the bias
     of theta if log g were drawn from the prior that the penalty stands for. `smoothing` is the
     penalty weight chosen.
@@ -79,7 +77,6 @@ class Deconvolution:
     patterns: Patterns
     basis: Floats
     theta_influence: Floats
-    leverage: Floats
     theta_shape: Floats
     kernel_slope: Floats
     theta_by_correlation: Floats
@@ -89,11 +86,10 @@ class Deconvolution:
     def influence(self, slope: Floats) -> Floats:
         """Influence (N, K) of items on K functions of theta with derivatives (K, p).
 
-        An item's score is from the fit to all other items, where few items decide a direction.
+        Without a factor 1 / (1 - leverage): an item adds no more to the curvature of a density's
+        log-likelihood than any other, so that leaving it out moves theta by this.
         """
-        share = np.maximum(1.0 - self.leverage, _LEAST_SHARE)
-        moved = (self.theta_influence @ slope.T) / share[:, None]
-        moved -= (self.patterns.size @ moved) / self.patterns.size.sum()
+        moved = self.theta_influence @ slope.T
         index = self.patterns.index
         return np.asarray(np.where(index[:, None] >= 0, moved[index], 0.0))
 
@@ -214,7 +210,6 @@ def deconvolve(
         patterns=patterns,
         basis=_BASIS,
         theta_influence=influence,
-        leverage=(influence * scores).sum(axis=1),
         theta_shape=np.linalg.solve(curvature, np.linalg.solve(curvature, penalty).T),
         kernel_slope=kernel_slope,
         theta_by_correlation=by_correlation,

@@ -130,3 +130,22 @@ def test_influence_gives_the_spread_over_samples() -> None:
     per_item = (part.theta_influence @ (part.basis.T @ centred))[part.patterns.index]
     error = np.sqrt((per_item**2).sum())
     assert error == pytest.approx((k / 6).std() / np.sqrt(800), rel=0.02)
+
+
+def test_influence_gives_the_spread_of_fits_without_an_item() -> None:
+    k = simulated(60, 20, 3)
+    full = np.full(60, 20.0)
+    part = deconvolve(count_patterns(k, full))
+    values = np.column_stack([part.grid, part.grid > 0.6])
+    centred = (values - part.density @ values) * part.density[:, None]
+    error = np.sqrt((part.influence((part.basis.T @ centred).T) ** 2).sum(axis=0))
+    without = np.array(
+        [
+            deconvolve(count_patterns(np.delete(k, i), full[1:]), part.smoothing).density @ values
+            for i in range(60)
+        ]
+    )
+    jackknife = np.sqrt(((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    np.testing.assert_allclose(error, jackknife, rtol=0.04)
+    # The mean of g is that of k / n; 60 items have 59 degrees of freedom.
+    assert error[0] == pytest.approx((k / 20).std() / np.sqrt(60), rel=0.02)

@@ -311,14 +311,6 @@ def test_bread_and_cross_derivative_are_derivatives_of_the_equations(seed: int) 
     )
 
 
-def theta_scores(part: Deconvolution) -> np.ndarray:
-    """Influence of an item of each pattern on theta, by a fit to all other items, centred."""
-    rows = np.array(
-        [row / max(1 - h, 0.2) for row, h in zip(part.theta_influence, part.leverage, strict=True)]
-    )
-    return rows - np.average(rows, axis=0, weights=part.patterns.size)
-
-
 @settings(max_examples=8)
 @given(st.integers(0, 10**6))
 def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
@@ -340,7 +332,7 @@ def test_influence_is_put_together_as_the_equations_say(seed: int) -> None:
     first = np.array(
         [
             row @ (direction @ curves.cross_derivative[0])
-            for row in theta_scores(part)[part.patterns.index]
+            for row in part.theta_influence[part.patterns.index]
         ]
     )
     first[part.patterns.index < 0] = 0.0
@@ -366,7 +358,7 @@ def test_influence_solves_the_stacked_equations_in_one_dense_system(seed: int) -
         theta = slice(k * r, (k + 1) * r)
         block = slice(3 * r + k * p, 3 * r + (k + 1) * p)
         asked = index >= 0
-        scores[asked, theta] = theta_scores(part)[index[asked]]
+        scores[asked, theta] = part.theta_influence[index[asked]]
         stack[block, block] = np.linalg.inv(bread)
         stack[block, theta] = -fitted.cross_derivative[0]
         if k:

@@ -86,9 +86,6 @@ def test_influence_on_the_distribution_is_the_derivative_by_the_weight_of_an_ite
     families = LatentOptions(borrow=False, roughness=1.0).families(GRID)
     one = np.ones(counts.items.size)
     fit = fit_grouped(group_items(counts, 0), families)
-    # Without the step from a fit to all items to one to all others.
-    plain = replace(fit.deconvolution, leverage=np.zeros_like(fit.deconvolution.leverage))
-    fit = replace(fit, deconvolution=plain)
     influence = fit.distribution_influence(values)
 
     def of(weights: np.ndarray) -> np.ndarray:
