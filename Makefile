@@ -32,8 +32,8 @@ paper: setup ## an example of a paper that takes its numbers from the main job (
 test: setup ## the test suite but for the slow proofs, on all cores
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
-test-slow: setup ## the slow proofs: other samplers, coverage, a fresh environment
-	$(PYTHON) -m pytest -m slow
+test-slow: setup ## the slow proofs: simulations, refits, whole scripts, other samplers, a fresh environment
+	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m slow
 
 fuzz: setup ## 10,000 odd studies and 10,000 mutated logs (an hour; goes on where it stopped)
 	$(PYTHON) -m tests.fuzz --out .cache/fuzz

@@ -158,6 +158,7 @@ def test_sibling_estimators_do_not_import_each_other() -> None:
     ("library", "rooms"),
     [("matplotlib", {"report"}), ("typer", {"cli"}), ("rich", {"cli"})],
 )
+@pytest.mark.slow
 def test_a_library_of_the_upper_floors_stays_there(library: str, rooms: set[str]) -> None:
     users = {
         path.relative_to(PACKAGE).with_suffix("").parts[0]

@@ -59,6 +59,7 @@ def test_methods_that_the_docs_call_have_docstrings() -> None:
 
 
 @pytest.mark.parametrize("name", OWNERS)
+@pytest.mark.slow
 def test_the_example_runs(name: str) -> None:
     text = documented(name)
     assert re.search(r"^Examples\n-{8}$", text, flags=re.MULTILINE), f"{name} has no example"

@@ -75,6 +75,7 @@ def test_the_first_printed_result_stands_by_line_25() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*Apertus:hatstats.errors.DegenerateDataWarning")
+@pytest.mark.slow
 def test_the_first_printed_result_is_what_the_main_job_prints() -> None:
     """The README's numbers are the job's, not typed in: `make report` prints the lines to paste."""
     assert blocks("text")

@@ -49,6 +49,7 @@ def test_flagged_cells_change_their_model_most(twenty: hs.Study) -> None:
 
 
 @pytest.mark.parametrize("name", ["euroeval", "mmlu_prox", "winogrande_african"])
+@pytest.mark.slow
 def test_own_reference_is_the_raw_target_accuracy(name: str) -> None:
     study = hs.read_study(DATA / name)
     method = "observed" if study.data_kind == "item" else "aggregate"

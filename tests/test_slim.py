@@ -16,6 +16,8 @@ import pytest
 from hatstats.errors import MissingPackageError, explained_imports
 from tests.report.studies import aggregate_study, item_study
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 #: Import names that the statistics on CSV studies must do without.
 MISSING = (

@@ -42,6 +42,7 @@ def loaded(*arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
+@pytest.mark.slow
 def test_scores_of_accuracies_need_no_slow_package(tmp_path: Path) -> None:
     aggregate_study().write(tmp_path / "small")
     modules = loaded("score", str(tmp_path / "small"))
@@ -49,6 +50,7 @@ def test_scores_of_accuracies_need_no_slow_package(tmp_path: Path) -> None:
     assert modules & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_a_conversion_loads_the_database_and_no_statistics(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = [
@@ -66,6 +68,7 @@ def test_a_conversion_loads_the_database_and_no_statistics(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("-h",), ("score", "--help")])
+@pytest.mark.slow
 def test_help_and_version_answer_at_once(arguments: tuple[str, ...]) -> None:
     modules = loaded(*arguments)
     assert modules & (HEAVY | {"numpy", "pandas"}) == set()

@@ -58,6 +58,7 @@ def test_the_list_of_words_can_fail() -> None:
 
 
 @pytest.mark.parametrize("folder", ["hatstats", "tests", "analyses", "bench", "data", "docs", ""])
+@pytest.mark.slow
 def test_no_word_that_a_reader_would_have_to_look_up(folder: str) -> None:
     inside = [
         path

@@ -15,6 +15,8 @@ import pytest
 
 import hatstats as hs
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted(
     path.stem

@@ -204,6 +204,7 @@ def test_checks_are_values_that_can_fail(fit: HierarchicalFit) -> None:
     assert table.loc["predictive", "passed"]
 
 
+@pytest.mark.slow
 def test_default_draws_pass_all_checks_with_three_families() -> None:
     shape = Shape(n_items=150, n_languages=3, n_trials=6)
     study = simulate_study(np.linspace(-1.0, 1.5, 14), shape=shape, rng=1)

@@ -65,6 +65,7 @@ def refitted(profile: hs.TransferProfile, weights: np.ndarray, reference: str) -
 
 
 @pytest.mark.parametrize(("reference", "most"), [("own", 1e-9), ("pooled", 0.5)])
+@pytest.mark.slow
 def test_steps_are_near_full_refits(reference: str, most: float) -> None:
     """Under the own reference the observed score is a mean: linear, so that steps are exact."""
     profile = twin_profile("observed")
@@ -115,6 +116,7 @@ def test_tidy_ranks_and_seeds(observed: hs.TransferProfile) -> None:
     assert max(map(len, first.summary().splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_trials_of_a_mean_against_theory(observed: hs.TransferProfile) -> None:
     """The mean of k/n over the same items has variance sum p (1 - p) / n over cells squared."""
     study = observed.study

@@ -18,6 +18,8 @@ from hatstats.calibration.borrowing import (
 )
 from hatstats.simulation.simulate import Shape
 
+pytestmark = pytest.mark.slow
+
 GSM = Path(__file__).parents[2] / "data/gsm_symbolic"
 
 

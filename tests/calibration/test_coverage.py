@@ -23,6 +23,8 @@ from hatstats.calibration.coverage import (
 from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 
+pytestmark = pytest.mark.slow
+
 
 def test_intervals_hold_the_truth_coverage() -> None:
     # 30 replicates: a coverage of .95 has standard error .04, so .8 is almost 4 of them away.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import numpy as np
+import pytest
 
 from hatstats.calibration.curved_panels import (
     PanelDesign,
@@ -24,6 +25,7 @@ def test_truth_is_what_many_trials_estimate_against_theory() -> None:
     assert np.corrcoef(scores.estimates[order], truth)[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_coverage_of_aggregate_scores_has_a_row_for_each_world() -> None:
     table = panel_coverage_of_means(n_replicates=2, rng=1).set_index("world")
     assert list(table.index) == list(get_args(PanelWorld))

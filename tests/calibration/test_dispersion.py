@@ -14,6 +14,8 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
 
+pytestmark = pytest.mark.slow
+
 ABILITIES = (-1.5, 0.0, 1.5, 3.0)
 
 

@@ -33,6 +33,7 @@ def test_truth_of_the_uniform_reference_is_the_area_under_the_profile() -> None:
     assert narrow == pytest.approx(true_hat(drawn, world="cubic"), abs=0.003)
 
 
+@pytest.mark.slow
 def test_latent_drifts_less_than_what_it_replaces() -> None:
     design = StressDesign("logit_normal", Shape(3_000, 2), (-1.0, 2.0))
     table = drift(design, methods=("latent", "observed"), n_seeds=3, rng=8)

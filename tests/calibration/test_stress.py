@@ -15,6 +15,7 @@ from hatstats.simulation.simulate import Shape, simulate_study
 from tests.trends.makers import aggregate_study, table_of_models
 
 
+@pytest.mark.slow
 def test_latent_hat_is_constant_where_rivals_change() -> None:
     design = StressDesign(shape=Shape(600, 1), abilities=(-1.0, 0.5, 2.0))
     table = stress_test(design=design, n_seeds=2, rng=1).set_index("measure")
@@ -28,6 +29,7 @@ def test_latent_hat_is_constant_where_rivals_change() -> None:
     assert table["mc_error"].notna().all()
 
 
+@pytest.mark.slow
 def test_thinned_items_of_a_study() -> None:
     study = simulate_study(
         (-0.5, 0.5, 1.0), shape=Shape(n_items=300, n_languages=1, n_trials=8), rng=1
@@ -55,6 +57,7 @@ def test_a_table_of_means_cannot_be_thinned_bad_input() -> None:
         stress_test(study)
 
 
+@pytest.mark.slow
 def test_rejections_are_counted() -> None:
     design = RejectionDesign(
         "release_year", slope=0.5, family_sd=0.0, model_sd=0.001, sampling_sd=0.01

@@ -14,6 +14,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.mark.filterwarnings("ignore::hatstats.errors.DegenerateDataWarning")
+@pytest.mark.slow
 def test_one_answer_per_item_says_what_twenty_say() -> None:
     """One draw of 44 models on 100 items; `joint` has a correlation of .73 over draws."""
     study = hs.read_study(DATA / "gsm_symbolic").without_flagged()

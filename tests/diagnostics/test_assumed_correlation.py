@@ -80,6 +80,7 @@ def test_two_trials_are_identified_only_if_independent() -> None:
     assert "With a correlation of 0 or more" in unknown
 
 
+@pytest.mark.slow
 def test_the_report_shows_it_where_trials_are_not_labelled(
     studies: tuple[hs.Study, hs.Study], table: pd.DataFrame
 ) -> None:

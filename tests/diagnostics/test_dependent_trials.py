@@ -88,6 +88,7 @@ def test_too_few_wordings_to_thin() -> None:
         hs.thin_trials(profile_of(2, 4))
 
 
+@pytest.mark.slow
 def test_resampled_wordings_vary_as_new_wordings_would() -> None:
     """The spread over studies of the same items with other answers, and that of redrawing."""
     shape = Shape(n_items=100, n_languages=2, n_trials=16, repeats=4, wording_correlation=RHO)

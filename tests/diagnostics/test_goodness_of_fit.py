@@ -37,6 +37,7 @@ def test_table_against_naive() -> None:
     assert checked == 18
 
 
+@pytest.mark.slow
 def test_size_of_the_tests_coverage() -> None:
     """Two models, twelve studies: p values of a right profile are not small too often."""
     p_values = []

@@ -63,6 +63,7 @@ def test_implied_line_against_least_squares() -> None:
 @pytest.mark.parametrize(
     ("reference", "part"), [("pooled", "line"), ("pooled", "implied"), ("uniform", "implied")]
 )
+@pytest.mark.slow
 def test_influence_against_naive(reference: str, part: str) -> None:
     def scores(profile: hs.TransferProfile) -> ModelScores:
         found = getattr(hs.split_half(profile, reference), part)

@@ -22,6 +22,7 @@ def compared(world: WorldName, seed: int, items: int) -> MisspecificationTest:
     return misspecification_test(joint, latent, [0.3, 0.5, 0.7])
 
 
+@pytest.mark.slow
 def test_size_in_its_own_world() -> None:
     """At 5 %, 10 studies: 0.5 rejections expected, more than 3 once in 1,000 runs."""
     p = [

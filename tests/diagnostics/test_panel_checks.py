@@ -22,6 +22,7 @@ from hatstats.simulation.worlds import true_hat
 from tests.estimators.panel.panels import ABILITIES, panel_counts
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_at_random_is_not_scored() -> None:
     study = hs.simulate_study((*ABILITIES, 0.5), shape=hs.Shape(300, 3, 1), rng=1)
     random = (study.counts["model"] == study.model_names[-1]).to_numpy()
@@ -51,6 +52,7 @@ def test_eight_models_are_kept_even_if_one_knows_nothing() -> None:
     assert np.flatnonzero(knowing_nothing(fit)).tolist() == [2]
 
 
+@pytest.mark.slow
 def test_a_common_bend_shows_what_lines_miss() -> None:
     """Where knowledge transfers or not, profiles level off, and the ablest models look too good."""
     truth = true_hat((np.arange(2000) + 0.5) / 2000, world="mixture")

@@ -80,6 +80,7 @@ def test_thinned_path_against_naive(reference: str) -> None:
 @pytest.mark.parametrize(
     ("reference", "part"), [("pooled", "limit"), ("pooled", "implied"), ("uniform", "implied")]
 )
+@pytest.mark.slow
 def test_influence_against_naive(reference: str, part: str) -> None:
     def scores(profile: hs.TransferProfile) -> ModelScores:
         found = getattr(hs.thin_trials(profile, reference), part)

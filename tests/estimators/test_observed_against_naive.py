@@ -112,6 +112,7 @@ REFERENCES = ["pooled", "uniform", "model:b", [0.1, 0.55, 0.55, 1.0]]
 
 @settings(max_examples=30)
 @given(st.integers(0, 10**6), st.sampled_from(range(4)))
+@pytest.mark.slow
 def test_scores_equal_loops(seed: int, which: int) -> None:
     study = random_study(seed)
     with warnings.catch_warnings():
@@ -125,6 +126,7 @@ def test_scores_equal_loops(seed: int, which: int) -> None:
 
 @settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(range(4)))
+@pytest.mark.slow
 def test_influence_equals_differences_of_weighted_loops(seed: int, which: int) -> None:
     study = random_study(seed)
     reference = REFERENCES[which]

@@ -108,6 +108,7 @@ def test_levels_are_numbers() -> None:
         check_level("many")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_holm_against_statsmodels() -> None:
     rng = np.random.default_rng(1)
     for size in (1, 2, 7):

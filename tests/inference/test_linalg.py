@@ -47,6 +47,7 @@ def test_one_thread_while_it_runs_and_as_before_afterwards() -> None:
         assert blas_threads() == {2}
 
 
+@pytest.mark.slow
 def test_a_fit_runs_on_one_thread() -> None:
     """In a process without OMP_NUM_THREADS, such as a notebook."""
     code = (

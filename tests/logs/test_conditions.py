@@ -41,6 +41,7 @@ FIRST, SECOND = {"en": 31, "de": 29, "sw": 25}, {"en": 47, "de": 42, "sw": 39}
          ["org/a (task_version=1)", "org/a (task_version=2)"]),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_runs_that_differ_in_more_than_a_seed_are_kept_apart(
     one: dict[str, object], other: dict[str, object], names: list[str], tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 @given(written())
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=CHECKS)
+@pytest.mark.slow
 def test_a_table_of_any_form_is_true_refused_or_explained(
     tmp_path: Path, form: tuple[pd.DataFrame, str]
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_table_of_any_form_is_true_refused_or_explained(
 
 @given(summed(), st.sampled_from(("csv", "tsv", "txt", "json", "jsonl", "parquet")))
 @settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=CHECKS)
+@pytest.mark.slow
 def test_counts_and_accuracies_of_any_layout_are_true(
     tmp_path: Path, table: pd.DataFrame, ending: str
 ) -> None:
@@ -143,6 +145,7 @@ def test_counts_and_accuracies_of_any_layout_are_true(
     st.booleans(),
 )  # fmt: skip
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=CHECKS)
+@pytest.mark.slow
 def test_logs_of_any_harness_with_gaps_are_true_or_explained(
     tmp_path_factory: pytest.TempPathFactory, write: Callable[[pd.DataFrame, Path], None],
     seed: int, gaps: int, broken: bool, copied: bool,
@@ -186,6 +189,7 @@ def sum_languages(found: dict[tuple[str, str], tuple[float, float]]) -> dict[
     st.lists(st.integers(0, 2), min_size=4, max_size=4),
 )
 @settings(max_examples=EXAMPLES // 5, deadline=None, suppress_health_check=CHECKS)
+@pytest.mark.slow
 def test_runs_in_any_order_of_dates_are_repeats_or_apart(
     tmp_path: Path, order: list[int], shots: list[str], seeds: list[int]
 ) -> None:

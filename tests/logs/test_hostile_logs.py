@@ -175,6 +175,7 @@ def change_samples(name: str, value: object) -> Callable[[dict[str, Any]], None]
         change_samples("scores", {"a": {"value": [1, 2]}}),
     ],
 )
+@pytest.mark.slow
 def test_wrong_types_in_a_document_are_left_out_with_a_reason(
     tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
@@ -193,6 +194,7 @@ def test_wrong_types_in_a_document_are_left_out_with_a_reason(
     "line",
     ['{"model": ' + "[" * 100_000, '{"model": "a", "language": "sw", "correct": ' + "9" * 5000],
 )
+@pytest.mark.slow
 def test_a_line_that_no_parser_takes_is_left_out(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f"{ROW % 'en'}{ROW % 'sw'}{line}\n")

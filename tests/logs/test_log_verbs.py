@@ -20,6 +20,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli.app, [str(each) for each in arguments])
 
 
+@pytest.mark.slow
 def test_logs_become_a_study_that_is_checked_and_cleaned(tmp_path: Path) -> None:
     frame = FRAME.replace({"acme/small-1b": "google/gemma-3-4b-it", "acme/large-9b": "mine"})
     frame.loc[(frame["model"] == "mine") & (frame["language"] == "de"), "correct"] = 0
@@ -113,6 +114,7 @@ def test_a_dry_run_says_all_and_writes_nothing(tmp_path: Path) -> None:
     assert "--dry-run" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_pipeline_fails_on_the_findings_that_it_names(tmp_path: Path) -> None:
     frame, out = FRAME.copy(), tmp_path / "s"
     frame.loc[(frame["model"] == "acme/large-9b") & (frame["language"] == "de"), "correct"] = 0
@@ -154,6 +156,7 @@ def test_names_that_differ_by_a_suffix_are_suggested_and_not_merged(tmp_path: Pa
     assert "--set model:google/gemma-3-4b=gemma-3-4b-it" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_each_door_speaks_its_own_words(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     FRAME.drop(columns="benchmark").to_csv(table, index=False)

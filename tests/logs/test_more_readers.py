@@ -90,6 +90,7 @@ def test_opencompass_without_details_gives_totals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["symbolic_correct", "judgement"])
+@pytest.mark.slow
 def test_nemo_skills_samples(verdict: str, tmp_path: Path) -> None:
     """All languages one after another in one file, named by what metrics are kept apart by.
 
@@ -163,6 +164,7 @@ def write_promptfoo(path: Path, rows: list[dict[str, Any]], **config: object) ->
     return path
 
 
+@pytest.mark.slow
 def test_promptfoo_results(tmp_path: Path) -> None:
     rows = promptfoo(FRAME)
     lost = next(row for row in rows if row["provider"]["label"] == "A")
@@ -364,6 +366,7 @@ def parts() -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     "write", [inspect_logs, helm_logs, lighteval_logs, every_eval_logs, tables],
     ids=lambda write: write.__name__,
 )  # fmt: skip
+@pytest.mark.slow
 def test_every_format_with_responses_and_targets_is_graded_anew(
     write: Callable[[Path], None], tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ DAY = "2026-03-01T10-00-00.000001"
         ("include_base_44_{}", "include_base", ("english", "german", "greek")),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_items_of_languages_with_questions_of_their_own_never_pair(
     task: str, benchmark: str, languages: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def naive(rows: list[dict[str, object]]) -> dict[tuple[str, str, str], tuple[flo
 
 @given(st.lists(ROW, min_size=1, max_size=30))
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 def test_counts_are_those_of_the_loop(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text(

@@ -26,6 +26,7 @@ def found(study: hatstats.Study) -> dict[tuple[str, str, str], tuple[float, floa
 
 
 @pytest.mark.parametrize("write", writers.ITEMWISE, ids=lambda write: write.__name__)
+@pytest.mark.slow
 def test_items_come_back(write: Callable[[pd.DataFrame, Path], None], tmp_path: Path) -> None:
     write(FRAME, tmp_path)
     done = hatstats.convert_logs(tmp_path, strict=True)
@@ -72,6 +73,7 @@ def test_a_mapping_reads_columns_of_any_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shift", range(12))
+@pytest.mark.slow
 def test_a_plain_table_has_the_names_that_frames_have(shift: int, tmp_path: Path) -> None:
     """Every name that people give to a column of a frame, a few in each table, also in capitals."""
     roles = {"model": "model", "benchmark": "benchmark", "language": "language", "item": "item",
@@ -89,6 +91,7 @@ def test_a_plain_table_has_the_names_that_frames_have(shift: int, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["prompt", "template", "TEMPLATE_ID", "wording"])
 @pytest.mark.parametrize("form", ["seed", "sample", "counts"])
+@pytest.mark.slow
 def test_wordings_and_their_samples_stay_apart(name: str, form: str, tmp_path: Path) -> None:
     """Answers to one wording are counts of it, in whichever column their samples are numbered."""
     shape = hatstats.Shape(30, 2, 6, repeats=2, wording_correlation=0.3)

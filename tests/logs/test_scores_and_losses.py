@@ -226,6 +226,7 @@ def test_losses_are_counted_and_reach_study_and_check(unusable: str, tmp_path: P
 @pytest.mark.parametrize("unusable", ["", "wrong", "missing"])
 @pytest.mark.parametrize(("failed", "fine"), [("timeout", "ok"), ("TimeoutError: 60 s", "")])
 @pytest.mark.parametrize("column", ["status", "Error"])
+@pytest.mark.slow
 def test_a_status_beside_a_score_of_0_says_that_no_answer_was_graded(
     column: str, failed: str, fine: str, unusable: str, tmp_path: Path
 ) -> None:
@@ -292,6 +293,7 @@ def test_tables_of_losses_that_are_not_whole_are_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("responses", [1, 4])
 @pytest.mark.parametrize("unusable", ["", "wrong", "missing"])
+@pytest.mark.slow
 def test_answers_that_a_filter_could_not_read_are_losses(
     responses: int, unusable: str, tmp_path: Path
 ) -> None:
@@ -392,6 +394,7 @@ def test_the_metric_that_counts_is_said_by_every_reader(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [1, 100])
+@pytest.mark.slow
 def test_decimal_commas_are_read_and_said(share: int, tmp_path: Path) -> None:
     """A point is no decimal one there: 1.000 trials are not one."""
     table = quiz().groupby(["model", "language"], as_index=False)["correct"].mean()

@@ -14,6 +14,8 @@ import pytest
 import hatstats
 from tests.logs import writers
 
+pytestmark = pytest.mark.slow
+
 FRAME = writers.responses()
 ROOT = Path(__file__).parents[2]
 #: One session for all folders: starting Spark takes longer than everything else here together.

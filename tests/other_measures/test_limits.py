@@ -64,6 +64,7 @@ def studies(draw: st.DrawFn) -> Study:
 
 @settings(max_examples=30, deadline=None)
 @given(study=studies())
+@pytest.mark.slow
 def test_every_interval_contains_its_estimate(study: Study) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
@@ -162,6 +163,7 @@ def test_a_ratio_of_logits_near_zero_is_blank() -> None:
     assert np.isfinite(table.loc[("gamma", "model-02"), "conf_low"])
 
 
+@pytest.mark.slow
 def test_parity_of_equal_languages_may_be_zero() -> None:
     """The best less the worst of equal accuracies is never 0, but its interval begins there."""
     rng = np.random.default_rng(1)

@@ -17,6 +17,8 @@ from hatstats.report.results.results import BayesPart, Results
 from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import claim_frame, results
 
+pytestmark = pytest.mark.slow
+
 
 def part(*, passed: bool = True) -> BayesPart:
     base = results()

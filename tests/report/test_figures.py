@@ -160,6 +160,7 @@ def test_forest_of_190_models_has_both_ends_and_every_model_on_a_strip() -> None
 
 @pytest.mark.parametrize(("count", "families"), [(20, 6), (190, 14)])
 @pytest.mark.parametrize("column", ["params_total", "release_year"])
+@pytest.mark.slow
 def test_scores_against_a_covariate(column: str, count: int, families: int) -> None:
     scores = score_frame(count, families)
     size = column == "params_total"
@@ -429,6 +430,7 @@ def test_the_users_settings_neither_matter_nor_change() -> None:
         assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_drawing_leaves_pyplot_alone() -> None:
     code = (
         "import sys; from tests.report.frames import results; "
@@ -439,6 +441,7 @@ def test_drawing_leaves_pyplot_alone() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_draws_what_it_can() -> None:
     names = [drawn.name for drawn in figures_of(results(6))]
     assert names == [

@@ -118,6 +118,7 @@ def test_an_item_that_fails_in_one_language_is_listed_and_left_out(
     assert any("(Beta)" in text for text in part.words)
 
 
+@pytest.mark.slow
 def test_a_quick_report_lists_items_and_fits_nothing_again(study: hs.Study) -> None:
     part = analyse(study, ReportOptions(method="observed", quick=True)).languages
     assert part is not None
@@ -152,6 +153,7 @@ def test_languages_that_no_benchmark_has_together_are_not_compared_and_said() ->
     assert any("these languages: Latin script - other scripts" in text for text in part.words)
 
 
+@pytest.mark.slow
 def test_figures_tables_and_macros_of_languages(results: Results) -> None:
     drawn = {each.name: each for each in figures_of(results)}
     assert {"languages", "raw_to_hat", "heatmap"} <= set(drawn)

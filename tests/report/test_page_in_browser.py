@@ -154,6 +154,7 @@ def page() -> str:
     return page_of(replace(shown, scores=shown.scores.assign(model=bad)))
 
 
+@pytest.mark.slow
 def test_the_script_runs_under_the_policy_of_the_page(tmp_path: Path) -> None:
     page = page_of(results(12), BLANK)
     seen, said = in_browser(page, tmp_path)
@@ -167,6 +168,7 @@ def test_the_script_runs_under_the_policy_of_the_page(tmp_path: Path) -> None:
     assert "Content Security Policy" in said
 
 
+@pytest.mark.slow
 def test_tables_sort_filter_and_are_copied_and_links_open_sections(tmp_path: Path) -> None:
     page = re.sub(r"<meta http-equiv=[^>]*>", "", page_of(results(12), BLANK))
     page = page.replace("</body>", f"<script>{ACTIONS}</script></body>")

@@ -21,6 +21,7 @@ from tests.report.frames import results
 
 
 @pytest.mark.parametrize("name", sorted(plot.__all__))
+@pytest.mark.slow
 def test_the_example_of_a_figure_runs(name: str) -> None:
     text = inspect.getdoc(getattr(plot, name)) or ""
     assert {"Parameters", "Yields" if name == "style" else "Returns", "Examples"} <= set(

@@ -32,6 +32,8 @@ from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.run_folder import write_csv, write_run
 from tests.report.runs import ARGUMENTS, item_analysis, small_analysis, small_run
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = ("small_models_not_broken", "progress_over_time")
 FILES = {
     "results.json",

@@ -33,6 +33,7 @@ def test_it_is_the_mean_of_the_profile_over_the_window() -> None:
     assert scores.reference == "common"
 
 
+@pytest.mark.slow
 def test_it_is_the_default_where_it_is_declared_and_pooled_where_not() -> None:
     study = declared()
     plain = replace(study, info=replace(study.info, common=()))
@@ -84,6 +85,7 @@ def test_without_a_window_it_is_refused_with_the_key_to_write() -> None:
 
 
 @pytest.mark.parametrize("window", [(0.5,), (0.9, 0.2), (0.2, 1.5), (0.2, "x"), (0.2, 0.5, 0.9)])
+@pytest.mark.slow
 def test_a_window_that_is_none_is_refused(window: tuple[float, ...], tmp_path: Path) -> None:
     with pytest.raises(hs.DataError, match=r"'common'.*low < high"):
         StudyInfo("quiz", common=window)

@@ -126,6 +126,7 @@ def test_item_counts_equal_a_loop_over_rows(seed: int, own_source: bool, prompts
 
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.booleans())
+@pytest.mark.slow
 def test_aggregate_counts_equal_a_loop_over_rows(seed: int, aggregate: bool) -> None:
     study = random_study(seed, own_source=False, prompts=1, aggregate=aggregate)
     assert benchmark_is_item_level(study, "quiz") is not aggregate

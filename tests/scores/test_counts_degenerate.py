@@ -17,6 +17,7 @@ from tests.studies import item_rows, panel_rows, study_of
 
 @pytest.mark.parametrize("method", ["latent", "observed"])
 @pytest.mark.parametrize("language", ["en", "sw"])
+@pytest.mark.slow
 def test_a_model_asked_on_one_side_only_has_no_score(method: str, language: str) -> None:
     rng = np.random.default_rng(0)
     rows = item_rows(["a", "b"], ["en", "sw"], 30, rng=rng)

@@ -75,6 +75,7 @@ def test_guesses_have_no_score_and_no_rank(scores: hs.HatScores) -> None:
         scores.contrast("always-one", "real-01")
 
 
+@pytest.mark.slow
 def test_scores_are_those_without_the_guesses(study: hs.Study, scores: hs.HatScores) -> None:
     """They enter neither the reference nor the hardness of items."""
     alone = hs.fit_profile(study.select(models=list(scores.models))).hat()
@@ -82,6 +83,7 @@ def test_scores_are_those_without_the_guesses(study: hs.Study, scores: hs.HatSco
     np.testing.assert_allclose(alone.covariance, scores.covariance, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_measures_of_guesses_are_blank(study: hs.Study) -> None:
     table = hs.measures(study, n_draws=20, rng=1)
     own = table[table["model"] == "always-one"]

@@ -108,6 +108,7 @@ def test_own_reference_over_several_benchmarks(method: str) -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6))
+@pytest.mark.slow
 def test_own_reference_of_any_small_study(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = item_rows(["a", "b"], ["en", "sw", "yo"], 12, rng=rng, trials=None)
@@ -140,6 +141,7 @@ def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> N
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.slow
 def test_covariances_are_symmetric_and_not_negative(
     method: str, reference: str | list[float]
 ) -> None:
@@ -156,6 +158,7 @@ def test_covariances_are_symmetric_and_not_negative(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reference", REFERENCES)
+@pytest.mark.slow
 def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]) -> None:
     # In a panel two models may differ in shape where their items do not show it.
     options = LatentOptions(borrow=False) if method == "latent" else None
@@ -176,6 +179,7 @@ def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("reference", ["pooled", "uniform", "own"])
+@pytest.mark.slow
 def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> None:
     """Twins in one cluster leave the standard error as it was; as items, they shrink it."""
     rows = item_rows(["a", "b"], ["en", "sw", "yo"], 100, rng=np.random.default_rng(9))

@@ -91,6 +91,7 @@ def test_ranks_of_many_models_on_one_item() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n_items", [2, 3, 5])
+@pytest.mark.slow
 def test_few_items_give_finite_scores(method: str, n_items: int) -> None:
     study = study_of(item_rows(["a", "b"], ["en", "sw"], n_items, rng=np.random.default_rng(3)))
     with warnings.catch_warnings():

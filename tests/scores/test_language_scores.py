@@ -68,6 +68,7 @@ def naive(
     models=st.lists(st.sampled_from(MODELS), min_size=1, unique=True),
     numbers=st.lists(st.floats(0.1, 10.0), min_size=4, max_size=4),
 )
+@pytest.mark.slow
 def test_groups_against_naive(seed: int, models: list[str], numbers: list[float]) -> None:
     scores = hs.fit_profile(two_benchmarks(seed), method="observed").hat()
     given_weights = dict(zip(["de", "sw", "yo", "ar"], numbers, strict=True))

@@ -68,6 +68,7 @@ def naive_parts(
 
 
 @pytest.mark.parametrize("method", ["latent", "observed"])
+@pytest.mark.slow
 def test_covariance_against_refits_of_filtered_studies_naive(method: str) -> None:
     whole = study()
     profile = hs.fit_profile(whole, method=method)  # type: ignore[arg-type]
@@ -179,6 +180,7 @@ def test_every_output_names_its_scope() -> None:
         assert scores.glance()["scope"].tolist() == [scope]
 
 
+@pytest.mark.slow
 def test_one_language_and_other_references_against_naive() -> None:
     whole = study(items=40)
     profile = hs.fit_profile(whole, method="observed")
@@ -219,6 +221,7 @@ def test_progress_reports_each_wording() -> None:
     assert [share for _, share in reported] == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_generalised_names_what_is_missing() -> None:
     whole = study(items=30)
     repeats = whole.counts.assign(prompt="", repeat=whole.counts["prompt"])

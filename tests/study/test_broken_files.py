@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
         ("models.csv", "folder", "no plain file"),
     ],
 )
+@pytest.mark.slow
 def test_a_broken_file_is_one_error(folder: Path, file: str, text: str, message: str) -> None:
     path = folder / file
     make: dict[str, Callable[[Path], None]] = {"pipe": os.mkfifo, "folder": os.mkdir}

@@ -63,6 +63,7 @@ def assert_same(study: Study, other: Study) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(trials())
+@pytest.mark.slow
 def test_counts_are_those_of_a_dictionary(answers: list[Trial]) -> None:
     study = Study.from_frame(frame_of(answers), source="en", chance=0)
     right, asked = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
@@ -79,6 +80,7 @@ def test_counts_are_those_of_a_dictionary(answers: list[Trial]) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(trials(), st.randoms(use_true_random=False), st.sampled_from(sorted(LIBRARIES)))
+@pytest.mark.slow
 def test_libraries_names_and_orders_of_rows_change_nothing(
     answers: list[Trial], random: Any, library: str
 ) -> None:
@@ -92,6 +94,7 @@ def test_libraries_names_and_orders_of_rows_change_nothing(
 
 @settings(max_examples=12, deadline=None)
 @given(trials(), st.sampled_from(sorted(LIBRARIES)))
+@pytest.mark.slow
 def test_a_column_for_each_language_changes_nothing(answers: list[Trial], library: str) -> None:
     frame = frame_of(answers)
     study = Study.from_frame(frame, source="en", chance=0)
@@ -116,6 +119,7 @@ def test_samples_of_an_item_are_added_up(n_samples: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("library", sorted(LIBRARIES))
+@pytest.mark.slow
 def test_counts_and_accuracies_give_the_study_of_their_trials(library: str) -> None:
     rng = np.random.default_rng(5)
     rows = [

@@ -185,6 +185,7 @@ def test_there_are_ten_formats() -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.slow
 def test_every_format_gives_the_same_study_in_every_library(name: str, library: str) -> None:
     one = FORMATS[name]
     study = Study.from_frame(LIBRARIES[library](one.frame), source="en", **one.says)
@@ -205,6 +206,7 @@ def test_what_is_missing_is_said(name: str) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("items", [True, False])
+@pytest.mark.slow
 def test_a_column_for_each_language_gives_the_same_study(items: bool, library: str) -> None:
     if items:
         keys, values, says = ["model", "benchmark", "item"], ANSWERS, {}

@@ -37,6 +37,7 @@ def test_the_papers_twenty_are_known(name: str) -> None:
     assert (facts["size_source"] == "") == closed
 
 
+@pytest.mark.slow
 def test_every_model_of_every_study_is_known_with_the_same_facts() -> None:
     folders = sorted((ROOT / "data").glob("*/models.csv"))
     assert len(folders) >= 5

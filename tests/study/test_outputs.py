@@ -296,6 +296,7 @@ print(len(versions), os.listdir(out.parent))
 """
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_a_whole_folder(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLER, str(tmp_path / "out")],

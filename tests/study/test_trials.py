@@ -94,6 +94,7 @@ def test_copies_of_two_wordings_leave_two_trials() -> None:
 
 
 @pytest.mark.parametrize("trials", [2, 3, 10])
+@pytest.mark.slow
 def test_independent_trials_stay(trials: int) -> None:
     for seed in range(20):
         shape = hs.Shape(n_items=40, n_trials=trials)

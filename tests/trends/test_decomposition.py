@@ -150,6 +150,7 @@ def test_groups_are_means_over_pairs() -> None:
     assert max(map(len, found.summary().splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_known_truth_of_items_coverage() -> None:
     """Two models of one ability: all change is transfer; two of one transfer: all is ability."""
     held = np.zeros(2)
@@ -179,6 +180,7 @@ def test_known_truth_of_items_coverage() -> None:
         (([], "m03"), "one model or more"),
     ],
 )
+@pytest.mark.slow
 def test_decompose_bad_input(sides: tuple[object, object], message: str) -> None:
     with pytest.raises(DataError, match=message):
         decompose(accuracies(), *sides)  # type: ignore[arg-type]

@@ -82,6 +82,7 @@ def test_leave_one_out_gives_a_reason_where_the_rest_cannot_be_fitted_degenerate
     assert influence_measures(trend, unit="cluster")["cooks_distance"].isna().all()
 
 
+@pytest.mark.slow
 def test_one_step_influence_against_refits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without refits, and by the rule: models of influence exactly, all others nearly."""
     rng = np.random.default_rng(5)
@@ -142,6 +143,7 @@ def test_prediction_interval_against_theory(trends: dict[str, TrendFit]) -> None
     assert 0.0 < logits["pred_low"] < logits["estimate"] < logits["pred_high"] < 1.0
 
 
+@pytest.mark.slow
 def test_prediction_interval_holds_new_models_coverage() -> None:
     """Nominal 90 %, a new family each time."""
     held = 0

@@ -143,6 +143,7 @@ def test_twins_are_one_model_for_what_weights_share() -> None:
     assert hs.fit_language_trend(apart, "size").bse["size"] < 0.85 * alone.bse["size"]
 
 
+@pytest.mark.slow
 def test_a_profile_of_two_benchmarks_and_names_that_clash() -> None:
     study = hs.read_study("data/self_translate").without_flagged()
     trend = hs.fit_language_trend(
@@ -194,6 +195,7 @@ def test_bad_input(scores: HatScores, trend: LanguageTrend) -> None:
         trend.forecast({"resource": 1.0, "distance": 0.0}, models="z")
 
 
+@pytest.mark.slow
 def test_coverage_with_14_languages_in_6_families() -> None:
     """The whole simulation is in docs/calibration; here enough to see a fault."""
     table = language_coverage(n_replicates=10, rng=5).set_index(["method", "term"])
@@ -202,6 +204,7 @@ def test_coverage_with_14_languages_in_6_families() -> None:
     assert table.loc[NAIVE].loc[["resource", "distance"], "coverage"].mean() < 0.8
 
 
+@pytest.mark.slow
 def test_coverage_of_contrasts_of_languages() -> None:
     table = contrast_coverage(n_languages=5, n_models=2, n_replicates=20, rng=4)
     assert table["coverage"].between(0.8, 1.0).all()

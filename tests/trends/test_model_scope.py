@@ -48,6 +48,7 @@ def test_a_slope_is_a_weighted_sum_of_scores_against_theory(scores: HatScores, l
     assert trend.over(LIKE_MODELS).tidy().equals(like.tidy())
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_trend_of_the_true_scores_coverage() -> None:
     """A family effect that the models have, and keep, whichever items are asked."""
     rng = np.random.default_rng(3)

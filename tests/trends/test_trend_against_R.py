@@ -92,6 +92,7 @@ def test_estimates_and_variance_components_against_R(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["CR2", "CR3"])
 @pytest.mark.parametrize("name", ROBUST)
+@pytest.mark.slow
 def test_standard_errors_df_and_p_values_against_R(name: str, kind: Vcov) -> None:
     trend, output = fitted(name, kind), CASES[name]["output"][kind]
     same = centred(trend, name)

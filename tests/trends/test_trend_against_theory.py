@@ -165,6 +165,7 @@ def test_gradients_against_theory(kind: str, trends: dict[str, TrendFit]) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariate", ["params_total", "release_year"])
+@pytest.mark.slow
 def test_curve_passes_through_the_surface_against_theory(
     kind: str, covariate: str, trends: dict[str, TrendFit]
 ) -> None:

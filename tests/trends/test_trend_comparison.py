@@ -192,6 +192,7 @@ def test_as_many_coefficients_as_models_degenerate() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_bootstrap_and_permutation_rows_against_their_functions(
     kind: str, trends: dict[str, TrendFit], tables: dict[str, pd.DataFrame]
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from hatstats.trends.regression import fit_trend
 from tests.trends.makers import FAMILY, scores_of, table_of_models
+
+pytestmark = pytest.mark.slow
 
 REPLICATES = 200
 

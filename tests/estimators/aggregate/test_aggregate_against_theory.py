@@ -194,6 +194,7 @@ def test_scores_of_two_benchmarks_are_means_of_their_cells() -> None:
 # --- simulated panels with known truth ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_noisy_sources_do_not_pull_the_slope_to_zero() -> None:
     """Least squares on noisy sources is attenuated by the reliability; the panel is not."""
     slopes, plain = [], []
@@ -218,6 +219,7 @@ def test_noisy_sources_do_not_pull_the_slope_to_zero() -> None:
     assert np.mean(plain) < 0.74
 
 
+@pytest.mark.slow
 def test_scores_recover_the_truth_coverage() -> None:
     """Interval of HAT at a given reference: transfer effects and slope known."""
     reference = np.array([0.45, 0.6, 0.8])

@@ -123,6 +123,7 @@ def test_a_slope_that_swings_between_two_values_settles() -> None:
 
 @pytest.mark.filterwarnings("ignore::hatstats.errors.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::hatstats.errors.DegenerateDataWarning")
+@pytest.mark.slow
 def test_any_small_panel_has_finite_scores_or_a_reason() -> None:
     rng = np.random.default_rng(7)
     scored = refused = 0

@@ -57,6 +57,7 @@ def rejections(world: str, seeds: range) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("world", ["mixture", "cubic"])
+@pytest.mark.slow
 def test_curved_panels_give_no_false_differences_against_theory(
     world: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_curved_panels_give_no_false_differences_against_theory(
     assert max(rejections(world, range(12))[1:]) >= 0.5
 
 
+@pytest.mark.slow
 def test_a_straight_panel_keeps_its_line_against_theory() -> None:
     curved, contrast, _ = rejections("line", range(12))
     assert curved <= 0.75  # of p values that are even, .4

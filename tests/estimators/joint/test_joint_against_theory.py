@@ -28,6 +28,7 @@ UNIFORM = (np.arange(2000) + 0.5) / 2000
 
 
 @pytest.mark.parametrize("trials", [10, 3])
+@pytest.mark.slow
 def test_hat_does_not_move_with_source_ability(trials: int) -> None:
     study = simulate_study(ABILITIES, shape=Shape(20_000, 2, trials), rng=7)
     scores = fit_profile(study, method="joint").hat("uniform")
@@ -36,6 +37,7 @@ def test_hat_does_not_move_with_source_ability(trials: int) -> None:
     assert (np.abs(scores.estimates - truth) < 3.5 * scores.std_errors).all()
 
 
+@pytest.mark.slow
 def test_hat_does_not_move_with_one_trial_in_ten_languages() -> None:
     """The spread was .003 to .027 in eight draws, .012 in their mean: most of it is noise."""
     study = simulate_study(ABILITIES, shape=Shape(20_000, 10, 1), rng=0)
@@ -44,6 +46,7 @@ def test_hat_does_not_move_with_one_trial_in_ten_languages() -> None:
     assert (np.abs(scores.estimates - true_hat(UNIFORM)) < 3.5 * scores.std_errors).all()
 
 
+@pytest.mark.slow
 def test_a_shared_factor_serves_its_world_and_wins_the_comparison() -> None:
     options = JointOptions(shared_factor=True)
     study = simulate_study((-1.0, 2.0), shape=Shape(1500, 3, 10), world="shared_factor", rng=11)
@@ -56,6 +59,7 @@ def test_a_shared_factor_serves_its_world_and_wins_the_comparison() -> None:
     assert table["gain"].tolist()[1] > 2.0 * table["gain_se"].tolist()[1]
 
 
+@pytest.mark.slow
 def test_no_option_gains_where_none_is_needed() -> None:
     study = simulate_study((0.5,), shape=Shape(300, 2, 10), rng=12)
     options = [JointOptions(), JointOptions(shared_factor=True), JointOptions(beta_binomial=True)]
@@ -215,6 +219,7 @@ def test_result_is_an_item_profile_like_the_others() -> None:
     assert np.isfinite(profile.tidy()["std_error"]).all()
 
 
+@pytest.mark.slow
 def test_a_search_that_meets_saddles_ends_at_a_maximum() -> None:
     """Residuals of languages are symmetric about 0, where the likelihood often is at a saddle.
 

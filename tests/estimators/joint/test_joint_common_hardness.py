@@ -114,6 +114,7 @@ def naive_item(likelihood: JointLikelihood, theta: np.ndarray, item: int) -> flo
 
 @settings(max_examples=3)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.25]))
+@pytest.mark.slow
 def test_log_likelihood_equals_nested_quadrature(seed: int, chance: float) -> None:
     rng = np.random.default_rng(seed)
     likelihood = random_common(rng, items=1, chance=chance)
@@ -133,6 +134,7 @@ def test_log_likelihood_equals_nested_quadrature(seed: int, chance: float) -> No
     ],
     ids=lambda value: getattr(value, "label", None),
 )
+@pytest.mark.slow
 def test_gradient_and_information_equal_differences(options: JointOptions, trials: int) -> None:
     rng = np.random.default_rng(3)
     likelihood = random_common(
@@ -160,6 +162,7 @@ def test_gradient_and_information_equal_differences(options: JointOptions, trial
 
 
 @pytest.mark.parametrize("languages", [1, 2])
+@pytest.mark.slow
 def test_hat_does_not_move_with_one_trial_of_several_models(languages: int) -> None:
     """The spread was .017 in one language and .017 in two; SEs at the ends were .010 to .017."""
     study = simulate_study((-2.0, 0.0, 1.0, 3.0), shape=Shape(20_000, languages, 1), rng=2)
@@ -182,6 +185,7 @@ def test_two_models_are_enough_and_are_fitted_together_by_default() -> None:
     assert not own.fits[0].together
 
 
+@pytest.mark.slow
 def test_own_and_common_agree_where_both_are_identified() -> None:
     study = simulate_study((-0.5, 0.5), shape=Shape(1500, 2, 8), rng=5)
     own, common = (

@@ -9,6 +9,8 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import true_hat
 
+pytestmark = pytest.mark.slow
+
 UNIFORM = (np.arange(2000) + 0.5) / 2000
 
 

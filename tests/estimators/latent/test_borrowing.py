@@ -184,6 +184,7 @@ def test_models_alike_have_one_profile() -> None:
         np.testing.assert_allclose(model.profile, models[0].profile, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_with_many_items_borrowing_changes_nothing() -> None:
     counts = counts_of(4, abilities=(-0.5, 0.5), n_items=60_000, n_trials=10)
     alone = fit_latent(counts, LatentOptions(borrow=False)).scores("pooled").estimate
@@ -217,6 +218,7 @@ def panel_scores(counts: ItemCounts, weights: np.ndarray | None, spread: ShapeSp
     return np.array([(model.profile @ reference).mean() for model in fit_borrowing(items, spread)])
 
 
+@pytest.mark.slow
 def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
     """Of the influence alone: the spread's error is of what no refit can show."""
     counts = counts_of(6, abilities=(-0.8, 0.6, 2.0), n_items=300, n_trials=8)
@@ -234,6 +236,7 @@ def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
     np.testing.assert_allclose(found, np.corrcoef(draws.T)[np.triu_indices(3, 1)], atol=0.25)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_at_both_ends_of_a_panel_coverage() -> None:
     """Forty small panels: 280 intervals of seven models, no arm beyond four standard errors."""
     abilities = (-0.3, 0.4, 1.1, 1.8, 2.5, 3.3, 4.3)

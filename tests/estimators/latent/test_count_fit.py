@@ -48,6 +48,7 @@ def test_against_the_influence_of_items(shape: Shape) -> None:
         assert found.statistic == pytest.approx(expected["statistic"], rel=0.25, abs=0.3)
 
 
+@pytest.mark.slow
 def test_right_fits_are_hardly_ever_rejected_coverage() -> None:
     rejected = []
     for seed in range(30):

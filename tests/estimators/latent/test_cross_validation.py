@@ -79,6 +79,7 @@ def test_the_cross_validated_loss_is_that_of_loops_over_items(seed: int) -> None
 
 
 @pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.slow
 def test_the_cross_validated_loss_is_near_that_of_fits_without_the_cluster(copies: int) -> None:
     study = simulate_study((0.0,), shape=Shape(200, 1, 6), world="cubic", rng=3)
     counts = item_counts(study, study.benchmark_names[0])
@@ -129,6 +130,7 @@ def test_a_bent_profile_is_smoothed_less_than_a_straight_one() -> None:
     assert chosen["step"] < chosen["line"]
 
 
+@pytest.mark.slow
 def test_noise_alone_hardly_ever_chooses_a_less_restricted_profile() -> None:
     shape, chosen = Shape(250, 1, 10), []
     for seed in range(20):

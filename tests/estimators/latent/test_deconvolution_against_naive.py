@@ -30,6 +30,7 @@ def test_grid_and_basis_are_the_recursion() -> None:
 
 @settings(max_examples=15)
 @given(ITEMS, st.sampled_from([0.3, 3.0, 30.0]), st.integers(0, 1000))
+@pytest.mark.slow
 def test_no_other_optimiser_does_better_nearby(
     pairs: list[tuple[int, int]], smoothing: float, seed: int
 ) -> None:

@@ -28,6 +28,7 @@ def test_counts_that_once_did_not_converge(name: str) -> None:
     assert np.isfinite(part.theta_influence).all()
 
 
+@pytest.mark.slow
 def test_no_random_small_data_set_is_refused() -> None:
     rng = np.random.default_rng(20)
     shapes = [0.1, 0.5, 1.0, 5.0]

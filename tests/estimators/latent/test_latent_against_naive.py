@@ -241,6 +241,7 @@ def of_language(model: LatentModel, place: int) -> tuple[Deconvolution, CurveFit
 
 @settings(max_examples=8)
 @given(st.integers(0, 10**6))
+@pytest.mark.slow
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
     (model,) = fit_latent(counts, FIXED).models
@@ -416,6 +417,7 @@ def influence(counts: ItemCounts, options: LatentOptions | None = None) -> np.nd
 
 
 @pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.slow
 def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near, not equal: residuals are from fits without the item, working weights are fixed."""
     # The smoothing of g jumps too.
@@ -442,6 +444,7 @@ def test_influence_is_what_an_items_weight_does(seed: int, monkeypatch: pytest.M
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_standard_errors_are_those_of_a_bootstrap_of_full_refits() -> None:
     counts = simulated(300, 8, (0.0, 0.8), 4)
     alone = LatentOptions(borrow=False)

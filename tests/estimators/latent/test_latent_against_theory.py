@@ -16,6 +16,7 @@ EVERYWHERE = (np.arange(2000) + 0.5) / 2000
 
 # A profile that falls at the top is not what `latent` assumes; `make calibrate` prints its row.
 @pytest.mark.parametrize("world", [world for world in WORLDS if world != "falling_top"])
+@pytest.mark.slow
 def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
     """Equal transfer, source ability from -2 to 3, 10 trials, area under the profile."""
     shape = Shape(n_items=20_000, n_languages=2, n_trials=10)
@@ -33,6 +34,7 @@ def test_latent_stays_where_observed_drifts(world: WorldName) -> None:
     assert np.ptp(drifting) > 5 * np.ptp(stable)
 
 
+@pytest.mark.slow
 def test_pooled_scores_of_equal_transfer_agree() -> None:
     study = simulate_study(ABILITIES, shape=Shape(20_000, 2, 10), rng=2)
     profile = fit_profile(study)
@@ -67,6 +69,7 @@ def test_profile_is_the_true_one_where_items_are() -> None:
     assert ((fit.profiles >= 0) & (fit.profiles <= 1)).all()
 
 
+@pytest.mark.slow
 def test_more_trials_bring_observed_to_latent() -> None:
     gaps = []
     for trials in (3, 30):

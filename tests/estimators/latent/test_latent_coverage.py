@@ -9,6 +9,8 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.simulation.worlds import true_hat
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = (0.3, 0.5, 0.7)
 TRANSFER = (0.0, 0.6)
 

@@ -56,6 +56,7 @@ def without_names(study: hs.Study) -> hs.Study:
     return hs.Study(counts, study.models, study.benchmarks)
 
 
+@pytest.mark.slow
 def test_equal_transfer_gives_equal_scores_where_wordings_are_named() -> None:
     named, plain = np.zeros((3, 4)), np.zeros((3, 4))
     for seed in range(3):

@@ -42,6 +42,7 @@ def test_the_turn_is_the_pull_of_the_second_derivative_along_a_step() -> None:
         np.testing.assert_allclose(found[place], expected, rtol=0.02, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_three_hundred_times_the_items_takes_hardly_more_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -106,6 +106,7 @@ def gradient(loss, theta: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 1000), trials=st.sampled_from([1, 3]), chance=st.sampled_from([0, 0.25]))
 @pytest.mark.filterwarnings("ignore::hatstats.errors.DegenerateDataWarning")
+@pytest.mark.slow
 def test_every_stage_solves_the_naive_equations(seed: int, trials: int, chance: float) -> None:
     counts = panel_counts(ITEMS, trials, seed=seed, n_languages=2, chance=chance)
     model = fit_panel(counts, PanelOptions(sigma=SIGMA)).models[0]

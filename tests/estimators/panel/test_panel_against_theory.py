@@ -39,6 +39,7 @@ def test_nodes_have_the_moments_of_a_normal_variable(step: float) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*hardly go with the hardness")
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.5])
+@pytest.mark.slow
 def test_equal_transfer_scores_alike_from_one_answer_per_item(chance: float) -> None:
     """Source ability from -1.5 to 3, with answers that cannot and that can be guessed."""
     # Sigma is about what the panel's own search finds, and given to save it.
@@ -53,6 +54,7 @@ def test_equal_transfer_scores_alike_from_one_answer_per_item(chance: float) -> 
     assert np.abs(found - truth).max() < 0.03
 
 
+@pytest.mark.slow
 def test_sigma_is_found_from_targets_and_from_trials() -> None:
     single = fit_panel(panel_counts(2000, seed=3)).models[0]
     several = fit_panel(panel_counts(2000, 4, seed=3)).models[0]
@@ -79,6 +81,7 @@ def test_a_residual_beyond_the_search_is_declared() -> None:
 
 @pytest.mark.parametrize("trials", [1, 3])
 @pytest.mark.parametrize("reference", ["uniform", "pooled"])
+@pytest.mark.slow
 def test_influence_is_the_derivative_by_the_items_weights(trials: int, reference: str) -> None:
     counts = panel_counts(150, trials, seed=5, n_languages=3)
     weights = 1.0 + 0.02 * np.random.default_rng(6).standard_normal(counts.items.size)

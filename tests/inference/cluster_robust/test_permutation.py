@@ -50,6 +50,7 @@ def test_enumerated_permutations_against_naive(seed: int) -> None:
     assert found.p_value == pytest.approx(np.mean(np.abs(draws) >= abs(t) * (1 - 1e-9)))
 
 
+@pytest.mark.slow
 def test_size_with_a_family_effect_against_theory() -> None:
     """Exact, and with power where the covariate varies inside families."""
     codes = np.repeat(np.arange(4), [3, 3, 2, 1])
@@ -65,6 +66,7 @@ def test_size_with_a_family_effect_against_theory() -> None:
     assert power > 3 * found
 
 
+@pytest.mark.slow
 def test_drawn_permutations_are_close_to_all_of_them() -> None:
     rng = np.random.default_rng(3)
     codes = np.repeat(np.arange(4), [4, 4, 4, 3])  # 4!^3 3! 3! = 497,664

@@ -63,12 +63,14 @@ def found_in(study: Study) -> set[tuple[str, str]]:
     return set(zip(found["model"], found["language"], strict=True))
 
 
+@pytest.mark.slow
 def test_clean_panels_yield_hardly_any_flag_against_theory() -> None:
     """6,600 cells without a failure, a tenth of them in a language that some models half know."""
     flags = [len(suspicious_cells(study_of(panel(rng)))) for rng in generators(30)]
     assert sum(flags) <= 2
 
 
+@pytest.mark.slow
 def test_planted_failures_are_found_and_nothing_else_against_theory() -> None:
     """Below chance, at chance, a source far under the rest, a language at zero for a weak model."""
     cells = {("m18", "cs"): 0.19, ("m18", "es"): 0.256, ("m15", "cs"): 0.27, ("m17", "en"): 0.40}
@@ -83,6 +85,7 @@ def test_planted_failures_are_found_and_nothing_else_against_theory() -> None:
     assert others <= 2
 
 
+@pytest.mark.slow
 def test_models_at_chance_are_not_accused_against_theory() -> None:
     """Guessers scatter around chance, also in the language that all others find easy."""
     for rng in generators(10):
@@ -101,6 +104,7 @@ def test_a_model_of_few_languages_is_no_failure_but_a_hole_is_against_theory() -
     assert found_in(study_of(planted(counts, {("m16", "nl"): 0.44}))) == {("m16", "nl")}
 
 
+@pytest.mark.slow
 def test_languages_that_models_do_not_know_are_no_failures_against_theory() -> None:
     """Three models without three languages: guessing there, as on another benchmark."""
     unknown = {(m, lang) for m in ("m14", "m16", "m18") for lang in ("cs", "da", "pt")}

@@ -116,6 +116,7 @@ def fewer(counts: pd.DataFrame) -> pd.DataFrame:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
+@pytest.mark.slow
 def test_each_kind_is_found_where_it_was_planted(
     spoil: object, chance: float, kind: str, name: str
 ) -> None:

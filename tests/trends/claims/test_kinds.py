@@ -278,6 +278,7 @@ def test_scores_made_elsewhere_have_nothing_to_split() -> None:
 
 
 @pytest.mark.parametrize("kind", ["transfer_share", "gap_slope"])
+@pytest.mark.slow
 def test_false_verdicts_at_the_threshold_are_rare(kind: Any) -> None:
     table = false_verdicts(kind, n_replicates=30, rng=2)
     rows = table.set_index("scope")
@@ -301,6 +302,7 @@ def test_a_verdict_does_not_jump_at_two_degrees_of_freedom() -> None:
     assert found.n_series_above == 0
 
 
+@pytest.mark.slow
 def test_a_panel_of_one_large_family_is_decided() -> None:
     """Qwen has 26 of these 42 models; the series of every family say the same."""
     study = read_study("data/gsm_symbolic").without_flagged()

@@ -85,6 +85,7 @@ def test_a_family_that_is_in_no_fit_is_not_left_out(study: Study) -> None:
     assert "without family family-1" in dict(dropped(flagged, replace(base, flagged=True)))
 
 
+@pytest.mark.slow
 def test_rows_against_separate_analyses(study: Study, table) -> None:  # type: ignore[no-untyped-def]
     rows = table.set_index(["choice", "claim"])["estimate"]
     profile = fit_profile(study)
@@ -136,6 +137,7 @@ def test_shares_add_up(table) -> None:  # type: ignore[no-untyped-def]
     assert (shares["claim"] != shares["claim"].shift()).sum() == table["claim"].nunique()
 
 
+@pytest.mark.slow
 def test_progress_and_bad_claims(study: Study) -> None:
     steps: list[float] = []
     base = {"as reported": default_specification(study)}

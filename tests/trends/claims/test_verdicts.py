@@ -90,6 +90,7 @@ def with_source(scores: HatScores, source: Any) -> HatScores:
 
 
 @pytest.mark.parametrize("vcov", ["CR2", "CR3", "CR1"])
+@pytest.mark.slow
 def test_verdict_changes_exactly_at_the_limits_against_theory(vcov: Any) -> None:
     scores = some_scores(3)
     first = judge(scores, slope(), vcov=vcov)

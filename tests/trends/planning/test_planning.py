@@ -180,6 +180,7 @@ def test_power_over_these_models_is_that_of_a_known_error() -> None:
     assert scattered.power_these(0.02, 0.05) > scattered.power(0.02, 0.05) + 0.1
 
 
+@pytest.mark.slow
 def test_plan_and_its_cheapest_design() -> None:
     sizes = PlanSizes((40, 120), (4,), (1,), ((6, 5, 3, 3, 2, 1), (2, 2, 2)))
     steps: list[float] = []
@@ -242,6 +243,7 @@ def test_plans_bad_input(make: object, message: str) -> None:
     assert PlanEffects().level == 0.05
 
 
+@pytest.mark.slow
 def test_precision_follows_the_effective_trials_against_theory() -> None:
     """Eight trials that are four copies of two wordings each are worth two."""
     shape, seed = Shape(150, 2, 8), 4
