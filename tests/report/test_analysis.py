@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.errors import DataError, FitError, NotIdentifiedError
+from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
@@ -337,12 +337,15 @@ def test_too_few_models_for_a_line_bad_input() -> None:
         analyse(study)
 
 
-def test_a_wrong_claim_stops_the_job_bad_input() -> None:
+def test_a_wrong_claim_has_its_reason_and_stops_no_other_bad_input() -> None:
     study = aggregate_study()
     claim = {"name": "x", "kind": "slope", "term": "hight", "threshold": 0.0}
-    wrong = Study(study.counts, study.models, study.benchmarks, claims=(claim,))
-    with pytest.raises(DataError, match="hight"):
-        analyse(wrong, ReportOptions(quick=True))
+    claims = (claim, {**claim, "name": "y", "term": "release_year"})
+    both = Study(study.counts, study.models, study.benchmarks, claims=claims)
+    wrong, right = analyse(both, ReportOptions(quick=True)).fits.claims
+    assert wrong.verdict == "not testable"
+    assert "hight" in wrong.reason
+    assert right.verdict != "not testable"
 
 
 @pytest.mark.slow
