@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from hatstats.inference import beta_binomial as module
-from hatstats.inference.beta_binomial import beta_binomial, wording_sums
+from hatstats.inference.beta_binomial import beta_binomial, beta_binomial_terms, wording_sums
 
 SHARE = np.array([0.0, 0.02, 0.3, 0.5, 0.97, 1.0])
 
@@ -50,6 +50,20 @@ def test_slope_is_the_derivative_of_the_logarithm(correlation: float, step: floa
     else:
         wanted = (log_pmf(correlation + step) - log_pmf(correlation - step)) / (2 * step)
     np.testing.assert_allclose(slope, wanted, rtol=2e-3, atol=1e-3 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("omega", [0.0, 0.3])
+def test_derivatives_by_the_chance_against_differences(omega: float) -> None:
+    n, x, step = 6, SHARE[1:-1], 1e-4
+    k, trials = np.arange(n + 1.0), np.full(n + 1, float(n))
+    down, here, up = (
+        beta_binomial_terms(k, trials, share, 1.0 - share, omega)
+        for share in (x - step, x, x + step)
+    )
+    by_share = (up.log_pmf - down.log_pmf) / (2 * step)
+    np.testing.assert_allclose(here.by_share, by_share, rtol=1e-3, atol=1e-3)
+    curvature = (up.by_share - down.by_share) / (2 * step)
+    np.testing.assert_allclose(here.curvature, curvature, rtol=1e-3, atol=1e-3)
 
 
 def test_without_the_slope_probabilities_are_the_same() -> None:

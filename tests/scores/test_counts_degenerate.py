@@ -11,7 +11,7 @@ import hatstats as hs
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.table import measures
-from hatstats.scores.counts import aggregate_counts, item_counts
+from hatstats.scores.counts import aggregate_counts, item_counts, ratio
 from tests.studies import item_rows, panel_rows, study_of
 
 
@@ -128,3 +128,8 @@ def test_names_of_other_wordings_do_not_label_source_trials() -> None:
         else:
             with pytest.raises(hs.NotIdentifiedError, match="correlation is assumed"):
                 hs.hat_by_correlation(profile)
+
+
+def test_a_ratio_to_nothing_is_unknown() -> None:
+    found = ratio(np.array([1.0, 0.0, 2.0]), np.array([2.0, 0.0, 0.0]))
+    np.testing.assert_array_equal(found, [0.5, np.nan, np.nan])
