@@ -244,7 +244,10 @@ class Verdicts(tuple[Verdict, ...]):
         return ResultFrame([asdict(one) for one in self], columns=list(Verdict.__slots__))
 
     def summary(self) -> str:
-        """Verdicts as a table of at most 80 columns, and why a claim has none."""
+        """Verdicts as a table of at most 80 columns, and why a claim has none.
+
+        The p value is that of the opposite claim where that decides: where a claim is refuted.
+        """
         width = min(max([len(one.name) for one in self] + [5]), 24)
         level = {percent(one.conf_level) for one in self}
         interval = f"{level.pop()} interval" if len(level) == 1 else "interval"
@@ -253,9 +256,10 @@ class Verdicts(tuple[Verdict, ...]):
             known = not np.isnan(one.conf_low)
             limits = f"[{one.conf_low:.3f}, {one.conf_high:.3f}]" if known else "–"
             name = one.name if len(one.name) <= width else f"{one.name[: width - 1]}…"
+            decides = one.p_opposite_holm if one.verdict == "refuted" else one.p_holm
             lines.append(
                 f"{name:<{width}}  {one.verdict:<12}  {one.estimate:>8.3f}  {limits:<16}  "
-                f"{one.df:>5.1f}  {p_text(one.p_holm)}"
+                f"{one.df:>5.1f}  {p_text(decides)}"
             )
         for reason in self._reasons():
             lines += textwrap.wrap(reason, 80, initial_indent="  ", subsequent_indent="  ")
@@ -274,4 +278,5 @@ class Verdicts(tuple[Verdict, ...]):
         if not self:
             return f"<p>{escape(_NO_CLAIMS)}</p>"
         shown = ["name", "verdict", "estimate", "conf_low", "conf_high", "conf_level", "threshold"]
-        return html_table(self.tidy()[[*shown, "df", "p_value", "p_holm"]], self._reasons())
+        shown += ["df", "p_value", "p_holm", "p_opposite_holm"]
+        return html_table(self.tidy()[shown], self._reasons())

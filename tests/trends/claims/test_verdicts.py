@@ -430,6 +430,9 @@ def test_what_refutes_is_the_opposite_claims_p_adjusted_in_its_own_direction() -
         refuted = verdict.p_opposite_holm <= 0.05 and verdict.threshold >= verdict.agree_high
         assert (verdict.verdict == "refuted") == refuted
     assert {verdict.verdict for verdict in verdicts} == {"inconclusive", "refuted"}
+    last = verdicts.summary().splitlines()[3]
+    assert last.split()[1] == "refuted"
+    assert last.endswith(f" {verdicts[2].p_opposite_holm:.3f}")
     (alone,) = evaluate_claims(scores, claims[2:])
     assert alone.p_opposite_holm == alone.p_opposite
     assert f"of the opposite p = {alone.p_opposite:.3f}" in alone.summary()
