@@ -217,7 +217,7 @@ def split_half(profile: TransferProfile, reference: str | ArrayLike | None = Non
       model-01                                  halves 0.406, latent 0.408
       model-02                                  halves 0.441, latent 0.442
     The latent profile is compatible with split halves (largest difference, in
-    SEs: -0.002 for model-01, 1.6 SE, p = 0.23 adjusted for 2 models). Of the
+    SEs: -0.002 for model-01, 2.0 SE, p = 0.095 adjusted for 2 models). Of the
     variance of k/n, 77% to 80% is variance of items' chances; the rest is noise
     of trials.
     """

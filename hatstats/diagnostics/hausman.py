@@ -166,8 +166,8 @@ def misspecification_test(
       model-01                                  joint 0.418, latent 0.408
       model-02                                  joint 0.441, latent 0.444
     The joint profile is compatible with the latent one (largest difference, in
-    SEs: -0.003 for model-02, 0.7 SE, p = 0.95 adjusted for 2 models). All models
-    at once: F(2, 198) = 0.27, p = 0.77.
+    SEs: -0.003 for model-02, 0.7 SE, p = 0.94 adjusted for 2 models). All models
+    at once: F(2, 198) = 0.27, p = 0.76.
     """
     parametric = as_profile(parametric, "misspecification_test")
     robust = as_profile(robust, "misspecification_test")

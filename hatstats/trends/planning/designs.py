@@ -241,7 +241,7 @@ def plan(
     slope, source slope less slope 0.1, difference 0.05 of two models; these: slope
     over these models, items sampled; detectable slope at a power of .8.
     items trials lang. models answers     SE slope these margin slower  two detect.
-       40      4     1     20    6400 0.0625  0.62  0.82   0.62   0.83 0.14   0.065
+       40      4     1     20    6400 0.0601  0.63  0.84   0.63   0.83 0.15   0.064
     """
     if not isinstance(assumptions, PlanAssumptions | None):
         assumptions = as_study(assumptions, "plan")
