@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebvander
 from scipy import special
 
-from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.arrays import Floats
 
 # Stands for a chance of 0, whose logarithm is not finite.
 _TINY = 1e-150
 # Stands for a correlation of 1, which no beta distribution has.
 _HIGHEST = 1.0 - 1e-6
-# Factors that are taken one by one, and values of r that stand for those in each block beyond.
-_FACTORS, _NODES = 128, 16
 
 
 class BetaBinomialTerms(NamedTuple):
@@ -50,9 +46,10 @@ def beta_binomial_terms(
     1 - p is given with its own digits. Derivatives are computed with `order` 1 only.
     """
     k, n = correct.astype(np.intp), trials.astype(np.intp)
-    up = _factor_sums(share, k, omega, order)
-    down = _factor_sums(rest, n - k, omega, order)
-    total = _factor_sums(np.ones(1), n, omega, order)
+    steps = np.arange(n.max(initial=1), dtype=np.float64)
+    up = _factor_sums(share, k, steps, omega, order)
+    down = _factor_sums(rest, n - k, steps, omega, order)
+    total = _factor_sums(np.ones(1), n, steps, omega, order)
     log_pmf = up[0] + down[0] - total[0] + log_choose(correct, trials)[:, None]
     if not order:
         none = np.zeros(0)
@@ -61,46 +58,15 @@ def beta_binomial_terms(
     return BetaBinomialTerms(log_pmf, up[1] - down[1], -(up[3] + down[3]), by_omega)
 
 
-@cache
-def _block(start: int) -> tuple[Floats, Floats]:
-    """Values of r (16,) in [start, 2 start), and weights (start + 1, 16) of the first 0, 1, ... r.
-
-    The weighted values of a function there are its sum over these r, to 12 digits where it is as
-    smooth as the terms of `_factor_sums`: that of the polynomial through them.
-    """
-    unit = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
-    every = (np.arange(start) + 0.5) / (0.5 * start) - 1.0
-    order = _NODES - 1
-    through = np.linalg.solve(chebvander(unit, order).T, chebvander(every, order).T).T
-    sums = np.concatenate([np.zeros((1, _NODES)), np.cumsum(through, axis=0)])
-    return start - 0.5 + 0.5 * start * (unit + 1.0), sums
-
-
-def _many_steps(rows: Ints) -> tuple[Floats, Floats]:
-    """Values of r (S,), and weights (K, S) by which they give sums over r < `rows` (K,)."""
-    single, start = np.arange(_FACTORS), _FACTORS
-    steps, weights = [single.astype(float)], [(single < rows[:, None]).astype(float)]
-    while start < rows.max():
-        nodes, sums = _block(start)
-        steps.append(nodes)
-        weights.append(sums[np.clip(rows - start, 0, start)])
-        start *= 2
-    return np.concatenate(steps), np.concatenate(weights, axis=1)
-
-
-def _factor_sums(value: Floats, rows: Ints, omega: float, order: int) -> list[Floats]:
+def _factor_sums(
+    value: Floats, rows: np.ndarray, steps: Floats, omega: float, order: int
+) -> list[Floats]:
     """Sums over r < `rows` (K,) of log x, and 1/x, r/x, 1/x^2 by order 1, x = value + r omega."""
-    most = int(rows.max(initial=1))
-    few = most <= _FACTORS
-    steps, weights = (np.arange(most, dtype=float), None) if few else _many_steps(rows)
     x = np.maximum(value[..., None] + omega * steps, _TINY)
     none = np.zeros((*value.shape, 1))
     functions = (np.log(x), 1.0 / x, steps / x, 1.0 / x**2) if order else (np.log(x),)
     sums = []
     for terms in functions:
-        if weights is not None:
-            sums.append(np.moveaxis(terms @ weights.T, -1, -2))
-            continue
         running = np.concatenate([none, np.cumsum(terms, axis=-1)], axis=-1)
         sums.append(np.moveaxis(running[..., rows], -1, -2))
     return sums

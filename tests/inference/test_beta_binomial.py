@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hatstats.inference import beta_binomial as module
 from hatstats.inference.beta_binomial import beta_binomial, beta_binomial_terms, wording_sums
 
 SHARE = np.array([0.0, 0.02, 0.3, 0.5, 0.97, 1.0])
@@ -116,17 +115,3 @@ def test_unrelated_and_one_wording_are_binomial_and_beta_binomial() -> None:
         wanted = beta_binomial(k, n, SHARE, np.full(6, correlation))
         np.testing.assert_array_equal(found[0], wanted[0])
         np.testing.assert_array_equal(found[1], same * wanted[1])
-
-
-@pytest.mark.parametrize("omega", [0.0, 1e-9, 0.01, 3.0])
-def test_many_trials_against_sums_of_every_factor(
-    omega: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beyond 128 factors a few values of r stand for all."""
-    share = np.array([1e-4, 0.3, 0.98])
-    k = np.array([0.0, 127, 128, 129, 257, 700, 1000])
-    given = k, np.full(k.size, 1000.0), share, 1.0 - share, omega
-    found = module.beta_binomial_terms(*given)
-    monkeypatch.setattr(module, "_FACTORS", 10_000)
-    for fast, slow in zip(found, module.beta_binomial_terms(*given), strict=True):
-        np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-9)
