@@ -23,7 +23,7 @@ def test_the_text_says_what_was_run_and_cites_it() -> None:
         assert row["other_verdict"] in sentence
     assert "−0.012 (95 % interval −0.045 to 0.020, claimed above −0.05" in text.results[1]
     assert "release year" in text.results[1]
-    cited = re.findall(r"\\cite\{([^}]*)\}", text.latex())
+    cited = re.findall(r"\\citep\{([^}]*)\}", text.latex())
     assert set(cited) == set(text.cited) == set(re.findall(r"@misc\{([^,]*),", text.bibtex()))
     assert len(text.references()) == len(text.cited) > 4
     assert "[@" not in text.markdown()
@@ -41,6 +41,12 @@ def test_what_was_not_run_is_not_said() -> None:
     assert "Trends" not in text.methods
 
 
+def test_numbers_stay_on_a_line_with_their_signs() -> None:
+    text = methods_text(results(12), "1").latex()
+    assert re.search(r"\d (\\%|[=<])|[=<] \d", text) is None
+    assert "~= " not in text
+
+
 def test_names_of_a_study_are_text_wherever_they_are_pasted() -> None:
     shown = results(12)
     bad = {"title": r"<script>x</script> \input{y} 50 % [@nobody2020]", "citation": "A } {{ <b> %"}
@@ -48,7 +54,7 @@ def test_names_of_a_study_are_text_wherever_they_are_pasted() -> None:
     assert not re.search(r"(?<!\\)<[A-Za-z/]", text.markdown())
     assert r"\input{y}" not in text.latex()
     assert re.search(r"(?<!\\)%", text.latex().split("\n", 1)[1]) is None
-    note = re.search(r"note = \{(A .*)\}\n", text.bibtex())
+    note = re.search(r"title = \{\{(A .*)\}\}, year", text.bibtex())
     assert note is not None
     assert note[1].count("{") == note[1].count("}")
     assert r"\{" not in note[1]

@@ -216,7 +216,7 @@ def left_out_frame(fits: Fits) -> pd.DataFrame:
             model,
             "no better than guessing in the source language"
             if model in guessing
-            else "no usable accuracy in the source language or on every benchmark",
+            else "no usable accuracy in the source language, or not on every benchmark",
         )
         for model in fits.study.model_names
         if model not in fits.scores.models

@@ -94,12 +94,15 @@ class MethodsText:
         )
 
     def latex(self) -> str:
-        r"""Methods and results with ``\cite``; their works stand in `bibtex`."""
-        lines = ["% Written by hatstats: the run again changes it. Works: methods.bib."]
+        r"""Methods and results with ``\citep``; their works stand in `bibtex`."""
+        lines = [
+            "% Written by hatstats: the run again changes it. Works: methods.bib.",
+            r"\providecommand{\citep}{\cite}",
+        ]
         for text in (self.methods, *self.results):
             parts = _CITED.split(text)
-            keys = [rf"\cite{{{key}}}" for key in parts[1::2]]
-            texts = [escape_latex(part) for part in parts[::2]]
+            keys = [rf"\citep{{{key}}}" for key in parts[1::2]]
+            texts = [_together(escape_latex(part)) for part in parts[::2]]
             lines += ["", "".join(a + b for a, b in zip(texts, [*keys, ""], strict=True))]
         return "\n".join(lines) + "\n"
 
@@ -111,8 +114,14 @@ class MethodsText:
         if key == "data":
             # BibTeX counts braces, also those that LaTeX would print.
             note = escape_latex(self.data.replace("{", "(").replace("}", ")"))
-            return ["see the references", self.data, f"key = {{data}}, note = {{{note}}}"]
+            fields = f"author = {{{{Data of this study}}}}, title = {{{{{note}}}}}, year = {{n.d.}}"
+            return ["see the references", self.data, fields]
         return [text.replace("{version}", self.version) for text in _WORKS[key]]
+
+
+def _together(text: str) -> str:
+    """LaTeX whose numbers stay on one line with their signs."""
+    return re.sub(r"(?<=\d) (?=\\%)| (?=[=<] \d)|(?<=[=<]) (?=\d)", "~", text)
 
 
 def methods_text(results: Results, version: str) -> MethodsText:
@@ -150,6 +159,11 @@ def _methods(results: Results) -> Iterator[str]:
     if flagged := facts.get("flagged_cells"):
         kept = "used" if facts.get("flagged_cells_used") == "yes" else "left out"
         yield f"{flagged} of {_count(facts['cells'], 'cell')}, flagged as suspicious, {kept}."
+    missing = results.left_out[results.left_out["analysis"] == "scores"]
+    if len(missing):
+        names = ", ".join(missing["model"]) if len(missing) <= _MOST_NAMED else str(len(missing))
+        why = "; ".join(dict.fromkeys(missing["reason"]))
+        yield f"Without a score: {names} ({why})."
     reason = str(facts.get("reason") or "").partition(": ")[2].rstrip(".")
     reason = "" if reason in estimand else reason
     yield (

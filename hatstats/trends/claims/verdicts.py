@@ -111,7 +111,7 @@ def _of_number(claim: Mapping[str, Any], number: Number, scope: ModelScope, stat
         above, below = max(above, rises), max(below, rises)
         limits, error = number.split.limits(verdict.conf_level, errors, df), UNKNOWN
         if rises > verdict.level:
-            reason = "raw target accuracy does not demonstrably rise, so that nothing can be shared"
+            reason = "raw target accuracy does not surely rise, so that no share of a rise is known"
     claimed, opposite = (above, below) if verdict.direction == "greater" else (below, above)
     low, high = map(float, limits)
     verdict = replace(
@@ -213,7 +213,8 @@ def _settled(verdict: Verdict, p_support: float, p_refute: float) -> Verdict:
         reason = verdict.reason
         if found == "inconclusive" and verdict.verdict_alone in ("supported", "refuted"):
             p = p_text(p_support if verdict.verdict_alone == "supported" else p_refute)
-            reason = f"{verdict.verdict_alone} as the only claim; adjusted for the others p is {p}"
+            alone = verdict.verdict_alone
+            reason = f"tested alone it would be {alone}; adjusted for the other claims p is {p}"
         return replace(verdict, verdict=found, reason=reason)
     reason = f"the registered test alone would say {found}, but {withheld}"
     return replace(verdict, verdict="inconclusive", reason=reason)

@@ -459,7 +459,10 @@ def test_a_verdict_that_holm_takes_away_says_so_in_either_scope() -> None:
         assert low > found.threshold
         assert verdict == "inconclusive"
         adjusted = p_text(2.0 * alone.p_value)
-        assert reason == f"supported as the only claim; adjusted for the others p is {adjusted}"
+        assert (
+            reason
+            == f"tested alone it would be supported; adjusted for the other claims p is {adjusted}"
+        )
         assert reason[1:] in found.summary()
 
 
