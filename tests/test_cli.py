@@ -235,6 +235,7 @@ def test_item_level_studies_go_through_every_verb(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*wordings say little")
+@pytest.mark.slow
 def test_the_scope_of_wordings_goes_through_every_verb(tmp_path: Path) -> None:
     shape = hatstats.Shape(60, 2, 3, wording_sd=0.5)
     study = hatstats.simulate_study([-0.5, 0.0, 0.3, 0.6, 0.9, 1.2, 1.5], shape=shape, rng=2)
@@ -504,6 +505,7 @@ def test_without_a_verb_the_help_is_shown() -> None:
     assert "report" in done.output
 
 
+@pytest.mark.slow
 def test_plan_and_stress_need_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make, made = designs.plan, []
 

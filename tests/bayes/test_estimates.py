@@ -66,7 +66,7 @@ def test_variances_of_few_items_are_shrunk_to_those_of_similar_cells() -> None:
         own = np.log(error / (value * (1.0 - value)))
         scatter.append((own, 0.5 * np.log(np.diag(cells.cov)[cells.source.size :])))
     own, shrunk = np.moveaxis(np.array(scatter), 1, 0)
-    assert shrunk.std(axis=0).mean() < 0.8 * own.std(axis=0).mean()
+    assert shrunk.std(axis=0).mean() < 0.9 * own.std(axis=0).mean()
 
 
 def test_cells_by_joint_are_the_scores_of_the_joint_profile() -> None:

@@ -119,6 +119,7 @@ def test_a_table_reaches_scores_in_one_command(layout: str, tmp_path: Path) -> N
     assert "options of hatstats convert" in refused
 
 
+@pytest.mark.slow
 def test_a_report_of_a_table_says_how_it_was_read(tmp_path: Path) -> None:
     study = hatstats.simulate_study([0.0, 1.0], shape=hatstats.Shape(40, 2, 6), rng=1)
     study.counts.drop(columns="prompt", errors="ignore").to_csv(tmp_path / "t.csv", index=False)

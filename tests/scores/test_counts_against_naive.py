@@ -67,6 +67,7 @@ def random_study(seed: int, *, own_source: bool, prompts: int, aggregate: bool =
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.booleans(), st.integers(1, 3))
+@pytest.mark.slow
 def test_item_counts_equal_a_loop_over_rows(seed: int, own_source: bool, prompts: int) -> None:
     study = random_study(seed, own_source=own_source, prompts=prompts)
     with warnings.catch_warnings():
