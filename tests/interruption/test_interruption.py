@@ -120,6 +120,7 @@ def test_a_disk_that_fills_up_while_it_is_written(
         assert os.listdir(folder) == ["out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_where_a_disk_is_mounted_nothing_is_replaced(tmp_path: Path, verb: str) -> None:
     study = tiny_study().write(tmp_path / "study")

@@ -26,6 +26,8 @@ from hatstats.trends.regression import fit_trend
 from tests.report.runs import real_analysis, small_analysis, small_job
 from tests.report.studies import aggregate_study, item_study
 
+pytestmark = pytest.mark.slow
+
 STUDIES = ("euroeval", "mmlu_prox", "winogrande_african")
 
 
@@ -112,7 +114,6 @@ def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Results]) ->
     assert "flagged cells included" in set(analysis.specification["choice"])
 
 
-@pytest.mark.slow
 def test_flagged_cells_can_be_used(analyses: dict[str, Results]) -> None:
     default = analyses["euroeval"]
     study = default.fits.study
@@ -200,7 +201,6 @@ def test_sensitivity_rows_are_what_they_are_called(analyses: dict[str, Results])
 # --- seeds --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_another_seed_moves_only_what_is_drawn() -> None:
     """That the same seed gives the same bytes is a test of the run folder."""
     first = small_analysis(quick=True)
@@ -212,7 +212,6 @@ def test_another_seed_moves_only_what_is_drawn() -> None:
     assert (first.fits.options.seed, other.fits.options.seed) == (1, 4)
 
 
-@pytest.mark.slow
 def test_level_reaches_every_interval_but_those_of_claims() -> None:
     wide = small_analysis(quick=True)
     narrow = analyse(aggregate_study(), ReportOptions(quick=True, conf_level=0.5))
@@ -230,7 +229,6 @@ def test_level_reaches_every_interval_but_those_of_claims() -> None:
 
 
 @pytest.mark.parametrize("job", ["quick", "whole", "items"])
-@pytest.mark.slow
 def test_progress_rises_to_one(job: str) -> None:
     calls: list[tuple[str, float]] = []
     if job == "items":
@@ -261,7 +259,6 @@ def test_quick_leaves_out_only_the_other_choices() -> None:
 # --- studies that cannot say everything ---------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_one_family_makes_claims_untestable() -> None:
     analysis = analyse(changed(aggregate_study(), family="Gemma"))
     assert analysis.fits.trends == {}
@@ -283,7 +280,6 @@ def test_one_family_makes_claims_untestable() -> None:
     assert analysis.fits.scores.nobs == 9
 
 
-@pytest.mark.slow
 def test_studies_without_sizes() -> None:
     analysis = analyse(changed(aggregate_study(), params_total=np.nan, params_active=np.nan))
     assert list(analysis.fits.trends) == ["date"]
@@ -297,14 +293,12 @@ def test_studies_without_sizes() -> None:
     assert not any("nan" in line for line in lines)
 
 
-@pytest.mark.slow
 def test_studies_without_dates() -> None:
     analysis = analyse(changed(aggregate_study(), release_date=pd.NaT), ReportOptions(quick=True))
     assert list(analysis.fits.trends) == ["size"]
     assert analysis.fits.claims[1].reason == "no model has a value of release_year"
 
 
-@pytest.mark.slow
 def test_models_of_one_day_or_one_size() -> None:
     """A covariate that is the same everywhere is a finding about the study, not a wrong file."""
     same = changed(
@@ -321,7 +315,6 @@ def test_models_of_one_day_or_one_size() -> None:
     assert set(analysis.specification["verdict"]) == {"not testable"}
 
 
-@pytest.mark.slow
 def test_a_study_without_claims() -> None:
     study = aggregate_study()
     silent = Study(study.counts, study.models, study.benchmarks, info=study.info)
@@ -348,7 +341,6 @@ def test_a_wrong_claim_has_its_reason_and_stops_no_other_bad_input() -> None:
     assert right.verdict != "not testable"
 
 
-@pytest.mark.slow
 def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -379,7 +371,6 @@ def test_a_choice_that_cannot_be_fitted_is_a_row_with_a_reason(
 # --- item level ---------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
     made = simulate_study(
         np.linspace(-0.8, 1.2, 12), shape=Shape(n_items=50, n_languages=2, n_trials=5), rng=2
@@ -423,7 +414,6 @@ def test_item_level_claims_are_two_stages_and_have_their_own_choices() -> None:
     assert len(set(rows.loc[list(others), "estimate"])) == len(others)
 
 
-@pytest.mark.slow
 def test_options_choose_method_and_reference() -> None:
     study = item_study(4, 2)
     analysis = analyse(study, ReportOptions(quick=True, method="observed", reference="uniform"))
@@ -434,7 +424,6 @@ def test_options_choose_method_and_reference() -> None:
 
 
 @pytest.mark.parametrize("families", [("acme", "acme"), ("acme", "corp")])
-@pytest.mark.slow
 def test_a_change_within_the_only_family_is_not_shown_twice(families: tuple[str, str]) -> None:
     study = simulate_study([0.0, 1.0, 0.5], shape=Shape(n_items=60, n_languages=2), rng=1)
     dates = pd.to_datetime(["2023-05-01", "2025-05-01", "2025-06-01"])
@@ -444,7 +433,6 @@ def test_a_change_within_the_only_family_is_not_shown_twice(families: tuple[str,
     assert shown == len(set(families))
 
 
-@pytest.mark.slow
 def test_changes_are_split_by_year_by_family_and_by_size() -> None:
     study = simulate_study(np.linspace(-1.0, 1.0, 7), shape=Shape(n_items=60, n_languages=2), rng=1)
     dates = pd.to_datetime([f"{year}-05-01" for year in (2023, 2023, 2024, 2024, 2025, 2025, 2025)])
