@@ -102,6 +102,7 @@ def _changed(name: str, data: bytes, change: Mutation, other: bytes) -> bytes:
         KeyError,
         NotImplementedError,
         RuntimeError,
+        ValueError,
         zlib.error,
     ):
         pass  # broken by an earlier change

@@ -225,6 +225,7 @@ def test_the_page_is_whole_and_says_its_values_at_every_width(
     assert seen["images"] == 0
 
 
+@pytest.mark.slow
 def test_a_page_that_was_folded_is_printed_whole(page: str, tmp_path: Path) -> None:
     fold = "document.querySelectorAll('details').forEach((one) => { one.open = false; });"
     (tmp_path / "whole.html").write_text(page, encoding="utf-8")

@@ -208,8 +208,9 @@ def common_shift(logits: Floats, mean: Floats) -> Floats:
     wanted = special.logit(mean)
     for _ in range(100):
         curves = special.expit(logits + shift)
-        now = curves.mean(axis=0)
-        slope = (curves * (1.0 - curves)).mean(axis=0) / (now * (1.0 - now))
+        # Curves that are 0 or 1 to the last digit have no slope of their own.
+        now = np.clip(curves.mean(axis=0), 1e-300, 1.0 - 1e-16)
+        slope = np.maximum((curves * (1.0 - curves)).mean(axis=0) / (now * (1.0 - now)), 1e-300)
         step = np.clip((wanted - special.logit(now)) / slope, -2.0, 2.0)
         shift += step
         if np.abs(step).max() < 1e-10:

@@ -321,3 +321,10 @@ def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(borrowing, "_STEPS", 1)
     with pytest.raises(hs.FitError, match="did not converge in 1 steps"):
         fit_together(members_of(counts_of(11)), SPREAD)
+
+
+def test_curves_at_the_ends_are_shifted_without_a_warning() -> None:
+    logits = np.array([[0.0, 40.0, 800.0], [1.0, 45.0, 900.0]])
+    mean = np.array([0.7, 0.5, 1.0 - 1e-16])
+    shift = common_shift(logits, mean)
+    np.testing.assert_allclose(special.expit(logits + shift).mean(axis=0), mean, rtol=1e-9)
