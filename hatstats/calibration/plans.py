@@ -87,7 +87,8 @@ def precision_against_simulation(
     """One row: predicted standard error of HAT beside the standard deviation of simulated scores.
 
     `simulated` is the root mean variance over models, whose wordings, where they have effects, are
-    drawn anew with the items; `mc_error` is that of the ratio of both.
+    drawn anew with the items; `mc_error` is that of the ratio of both, from squared deviations by
+    replicate.
     """
     generator = np.random.default_rng(rng)
     predicted = score_precision(assumptions, shape, rng=generator.spawn(1)[0]).std_error_wordings
@@ -96,7 +97,8 @@ def precision_against_simulation(
             delayed(_scores)(assumptions, shape, child) for child in generator.spawn(n_replicates)
         )
     )
-    spread = float(np.sqrt(drawn.var(axis=0, ddof=1).mean()))
+    squares = ((drawn - drawn.mean(axis=0)) ** 2).mean(axis=1) * n_replicates / (n_replicates - 1)
+    spread = float(np.sqrt(squares.mean()))
     row = {
         "world": assumptions.world,
         "repeats": assumptions.repeats,
@@ -107,7 +109,7 @@ def precision_against_simulation(
         "predicted": predicted,
         "simulated": spread,
         "ratio": predicted / spread,
-        "mc_error": 1.0 / np.sqrt(2.0 * n_replicates),
+        "mc_error": predicted / spread**3 * squares.std() / (2.0 * np.sqrt(n_replicates)),
         "n_replicates": n_replicates,
     }
     return pd.DataFrame([row])

@@ -267,35 +267,6 @@ def _on_logits(
     return np.log(y / (1.0 - y)), V * np.outer(slope, slope)
 
 
-def estimates_without(trend: TrendFit, names: Collection[str]) -> tuple[Floats, Floats]:
-    """Coefficients (p,) of a trend without the models of these `names`, NaN where they are none.
-
-    And standard errors (p,) from all models at the variance components of that fit.
-    """
-    rest = [name for name in trend.design.models if name not in names]
-    profile = trend.scores
-    design = _design(_covariates(profile), trend.formula, trend.cluster, rest, True)
-    if trend.scope == LIKE_MODELS:
-        check_clusters(design, trend.cluster)
-    if isinstance(profile, AggregateProfile):
-        panel = _panel(profile, design, trend.panel or profile.panel)
-        params, terms, components = panel.fit.params, panel.terms, panel.components
-    else:
-        link: Link = "logit" if trend.scale == "logit" else "identity"
-        fit, components = _meta_regression(profile, design, trend.cluster, link)
-        params, terms = fit.params, ("Intercept", *design.terms)
-    known = dict(zip(terms, params, strict=True))
-    S = trend.reml.V.copy()
-    for name, code in zip(trend.components, trend.reml.codes, strict=True):
-        S += components.get(name, 0.0) * (code[:, None] == code)
-    X = trend.reml.X
-    try:
-        variances = np.diag(np.linalg.inv(X.T @ np.linalg.solve(S, X)))
-    except np.linalg.LinAlgError:
-        variances = np.full(X.shape[1], np.nan)
-    return np.array([known.get(name, np.nan) for name in trend.terms]), np.sqrt(variances)
-
-
 def _covariates(scores: HatScores | AggregateProfile) -> pd.DataFrame:
     """Table of the models that have scores."""
     if isinstance(scores, HatScores):

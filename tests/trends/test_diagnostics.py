@@ -11,7 +11,9 @@ from scipy import stats
 
 from hatstats.errors import DataError
 from hatstats.estimators.aggregate.profile import fit_aggregate
-from hatstats.inference.arrays import Floats
+from hatstats.inference.arrays import Bools, Floats
+from hatstats.inference.reml.deletion import change_without
+from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.trends import diagnostics
 from hatstats.trends.diagnostics import (
     collinearity,
@@ -19,7 +21,7 @@ from hatstats.trends.diagnostics import (
     leave_one_out,
     leverage_by_cluster,
 )
-from hatstats.trends.regression import estimates_without, fit_trend
+from hatstats.trends.regression import fit_trend
 from hatstats.trends.trend import TrendFit
 from tests.trends.makers import (
     FAMILY,
@@ -94,15 +96,15 @@ def test_one_step_influence_against_refits(monkeypatch: pytest.MonkeyPatch) -> N
     accuracy = np.column_stack([source, 1 / (1 + np.exp(-logit))])
     trend = fit_trend(fit_aggregate(aggregate_study(table, accuracy)), FORMULA)
     assert trend.reml.y.size > diagnostics.EXACT_ROWS
-    refits = []
+    fitted_again = []
 
-    def counted(trend: TrendFit, names: set[str]) -> tuple[Floats, Floats]:
-        refits.extend(names)
-        return estimates_without(trend, names)
+    def counted(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
+        fitted_again.extend(set(trend.panel.model[rows]))
+        return change_without(fit, rows)
 
-    monkeypatch.setattr(diagnostics, "estimates_without", counted)
+    monkeypatch.setattr(diagnostics, "change_without", counted)
     by_rule = influence_measures(trend).set_index("without")
-    fitted_again = list(refits)
+    monkeypatch.setattr(diagnostics, "change_without", change_without)
     monkeypatch.setattr(diagnostics, "EXACT_DFBETAS", np.inf)
     one_step = influence_measures(trend).set_index("without")
     monkeypatch.setattr(diagnostics, "EXACT_ROWS", 10_000)

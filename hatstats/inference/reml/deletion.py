@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, sparse
 
+from hatstats.errors import FitError, NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats, Ints
-from hatstats.inference.reml.meta_regression import RemlFit
+from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 
 #: Share of its precision that a combination of rows keeps in P; at zero it is fitted exactly.
 _LEAST = 1e-8
@@ -76,3 +77,33 @@ def delete_units(fit: RemlFit, units: Ints) -> Deletion:
         change[unit] = fit.params - moved @ (fit.y - delta @ pushed)
         errors[unit] = np.sqrt(np.maximum(np.diag(fit.cov) + delta @ slopes, 0.0))
     return Deletion(change, errors, reliable)
+
+
+def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
+    """``b - b(-i)`` (p,) and standard errors (p,) as in `Deletion`, by a fit without these `rows`.
+
+    NaN for coefficients that no other row tells of, and for all where the rest cannot be fitted.
+    """
+    kept, told = ~rows, fit.X[~rows].any(axis=0)
+    change, errors = np.full((2, fit.params.size), np.nan)
+    # Groupings that are the same without the rows are one; the last is the finest.
+    codes = {np.unique(code[kept], return_inverse=True)[1].tobytes(): k
+             for k, code in enumerate(fit.codes)}  # fmt: skip
+    own = list(codes.values())
+    try:
+        rest = fit_reml(
+            fit.y[kept],
+            fit.X[np.ix_(kept, told)],
+            fit.V[np.ix_(kept, kept)],
+            [fit.codes[k][kept] for k in own],
+            start=fit.variance_components[own],
+        )
+    except (NotIdentifiedError, FitError):
+        return change, errors
+    S = fit.V.copy()
+    for k, value in zip(own, rest.variance_components, strict=True):
+        S += value * (fit.codes[k][:, None] == fit.codes[k])
+    whole = linalg.solve(S, fit.X, assume_a="pos")
+    change[told] = fit.params[told] - rest.params
+    errors[told] = np.sqrt(np.diag(linalg.inv(fit.X.T @ whole)))[told]
+    return change, errors

@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize
 
 from hatstats.inference.reml import likelihood
-from hatstats.inference.reml.deletion import delete_units
+from hatstats.inference.reml.deletion import change_without, delete_units
 from hatstats.inference.reml.meta_regression import fit_reml
 
 
@@ -55,6 +55,39 @@ def test_a_unit_that_alone_identifies_a_coefficient_is_not_reliable_degenerate()
     assert not found.reliable[4]
     assert np.isnan(found.change[4]).all()
     assert found.reliable.sum() > 8
+
+
+def test_a_refit_without_rows_against_naive() -> None:
+    """Two nested effects, of which one unit leaves one; its standard errors are those of all."""
+    y, X, V, code = _data(4)
+    X = np.column_stack([X, code == 4])
+    family = code // 2
+    whole = fit_reml(y, X, V, [family, code])
+    change, errors = change_without(whole, code == 4)
+    rest = code != 4
+    other = fit_reml(y[rest], X[rest][:, :2], V[np.ix_(rest, rest)], [family[rest], code[rest]])
+    np.testing.assert_allclose(change[:2], whole.params[:2] - other.params, atol=1e-6)
+    assert np.isnan(change[2])
+    assert np.isnan(errors[2])
+    S = V.copy()
+    for value, labels in zip(other.variance_components, (family, code), strict=True):
+        S += value * (labels[:, None] == labels)
+    expected = np.sqrt(np.diag(np.linalg.inv(X.T @ np.linalg.inv(S) @ X)))
+    np.testing.assert_allclose(errors[:2], expected[:2], rtol=1e-5)
+
+
+def test_groupings_that_become_one_without_rows_are_fitted_once_degenerate() -> None:
+    """Only unit 1 shares a family: without it families are units, and the rest has one effect."""
+    y, X, V, code = _data(6)
+    family = np.maximum(code, 1)
+    whole = fit_reml(y, X, V, [family, code])
+    rest = code != 1
+    other = fit_reml(y[rest], X[rest], V[np.ix_(rest, rest)], [code[rest]])
+    change, errors = change_without(whole, ~rest)
+    np.testing.assert_allclose(change, whole.params - other.params, atol=1e-6)
+    assert np.isfinite(errors).all()
+    one_left, _ = change_without(whole, code != 2)
+    assert np.isnan(one_left).all()
 
 
 def test_a_start_does_not_lead_to_a_lower_peak_against_naive() -> None:
