@@ -82,9 +82,9 @@ def delete_units(fit: RemlFit, units: Ints) -> Deletion:
 def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
     """``b - b(-i)`` (p,) and standard errors (p,) as in `Deletion`, by a fit without these `rows`.
 
-    NaN for coefficients that no other row tells of, and for all where the rest cannot be fitted.
+    NaN for coefficients that the other rows do not determine, and for all where the rest cannot be fitted.
     """
-    kept, told = ~rows, fit.X[~rows].any(axis=0)
+    kept, known = ~rows, fit.X[~rows].any(axis=0)
     change, errors = np.full((2, fit.params.size), np.nan)
     # Groupings that are the same without the rows are one; the last is the finest.
     codes = {np.unique(code[kept], return_inverse=True)[1].tobytes(): k
@@ -93,7 +93,7 @@ def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
     try:
         rest = fit_reml(
             fit.y[kept],
-            fit.X[np.ix_(kept, told)],
+            fit.X[np.ix_(kept, known)],
             fit.V[np.ix_(kept, kept)],
             [fit.codes[k][kept] for k in own],
             start=fit.variance_components[own],
@@ -104,6 +104,6 @@ def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
     for k, value in zip(own, rest.variance_components, strict=True):
         S += value * (fit.codes[k][:, None] == fit.codes[k])
     whole = linalg.solve(S, fit.X, assume_a="pos")
-    change[told] = fit.params[told] - rest.params
-    errors[told] = np.sqrt(np.diag(linalg.inv(fit.X.T @ whole)))[told]
+    change[known] = fit.params[known] - rest.params
+    errors[known] = np.sqrt(np.diag(linalg.inv(fit.X.T @ whole)))[known]
     return change, errors
