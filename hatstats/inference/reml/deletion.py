@@ -82,7 +82,7 @@ def delete_units(fit: RemlFit, units: Ints) -> Deletion:
 def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
     """``b - b(-i)`` (p,) and standard errors (p,) as in `Deletion`, by a fit without these `rows`.
 
-    NaN for coefficients that the other rows do not determine, and for all where the rest cannot be fitted.
+    NaN for coefficients that the other rows do not determine, and for all without a fit of them.
     """
     kept, known = ~rows, fit.X[~rows].any(axis=0)
     change, errors = np.full((2, fit.params.size), np.nan)
