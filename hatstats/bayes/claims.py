@@ -14,7 +14,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.cell_weights import difference
-from hatstats.study.claims import DEFAULT_TERM, claimed_direction, compared_groups
+from hatstats.study.claims import DEFAULT_TERM, claimed_direction, compared_groups, per_unit
 
 _COLUMNS = ["name", "kind", "quantity", "estimate", "std_error", "conf_low", "conf_high"]
 _COLUMNS += ["conf_level", "threshold", "p_claim", "p_positive", "p_in_rope", "rope_low"]
@@ -53,13 +53,13 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
     if kind in ("slope", "expected_slope"):
         term = str(claim.get("term", DEFAULT_TERM))
         threshold = float(claim["threshold" if kind == "slope" else "expected"])
-        return f"slope of HAT on {term}", _slope(fit, term)[1], threshold
+        return f"change of HAT {per_unit(term)}", _slope(fit, term)[1], threshold
     if kind in ("transfer_share", "gap_slope"):
         raise NotIdentifiedError(f"a {kind} is judged by regression, not by this posterior")
     if kind == "slope_difference":
         term = str(claim["term"])
         source, transfer = _slope(fit, term)
-        words = f"slope on {term} of source accuracy less that of HAT"
+        words = f"change of source accuracy {per_unit(term)} less that of HAT"
         return words, source - transfer, float(claim["threshold"])
     if kind == "non_inferiority":
         variable, small, large = _variable(claim), claim["small"], claim["large"]

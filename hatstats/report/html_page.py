@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from hatstats.report.figures.run_figures import Drawn
@@ -22,6 +23,27 @@ from hatstats.report.tables import rounding
 from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
+
+#: How each method estimates scores, and over what each reference averages them, for the page.
+_METHODS = {
+    "latent": "from the answers to each item, for the chance behind its trials",
+    "observed": "from the answers to each item, for its share of right ones",
+    "joint": "from the answers to each item, by one model of all languages",
+    "panel": "from the answers to each item, for its hardness to the other models",
+    "aggregate": "from accuracies alone, by the line of target on source accuracy over models",
+}
+_REFERENCES = {
+    "common": "evenly over source accuracies that the models share",
+    "pooled": "over the source accuracies of all models",
+    "own": "over the model's own source accuracies",
+    "uniform": "evenly over all source accuracies",
+}
+_SCOPES = {
+    "these wordings": "if other items had been asked in the same wordings",
+    "wordings like these": "if other items had been asked in other wordings",
+}
+#: Languages that the head of the page names; of more it has the number.
+_MOST_NAMED = 16
 
 #: Functions of `rounding` by which the template writes numbers and names.
 _FILTERS = ("column_decimals", "count_text", "decimals", "df_text", "number_text", "p_text",
@@ -59,6 +81,8 @@ def report_page(
         info=results.info,
         facts=results.facts,
         level=f"{100.0 * results.conf_level:g} %",
+        scored=_scored(results.facts),
+        spoken=_spoken(results.points),
         letters=letters,
         pictures={drawn.name: (drawn, pictures[drawn.name]) for drawn, _ in figures},
         interval_svg=interval_svg,
@@ -72,6 +96,22 @@ def report_page(
         origin=origin,
         said=methods_text(results, origin.versions["hatstats"]),
     )
+
+
+def _scored(facts: Mapping[str, Any]) -> str:
+    """How scores were computed, in words and with the names of method, reference and scope."""
+    method, reference, scope = (str(facts[name]) for name in ("method", "reference", "scope"))
+    return (
+        f"Scores are estimated {_METHODS.get(method, 'elsewhere')} (method {method}) and averaged "
+        f"{_REFERENCES.get(reference, 'over chosen source accuracies')} (reference {reference}); "
+        f"their intervals say where they might lie {_SCOPES.get(scope, 'otherwise')} ({scope})."
+    )
+
+
+def _spoken(points: pd.DataFrame) -> str:
+    """The target languages by name, where they are few."""
+    names = sorted({rounding.english_name(str(tag)) for tag in points["language"]})
+    return f": {', '.join(names)}" if len(names) <= _MOST_NAMED else ""
 
 
 def inline_svg(

@@ -225,11 +225,68 @@ def claimed_direction(claim: Mapping[str, Any]) -> str:
     return str(claim.get("direction", "less" if below else "greater"))
 
 
-def compared_groups(claim: Mapping[str, Any]) -> str:
+def compared_groups(claim: Mapping[str, Any], joined: str = "less") -> str:
     """What a claim of non-inferiority is about: ``HAT at 1B less HAT at 30B parameters``."""
     variable, small, large = claim.get("variable", "params_total"), claim["small"], claim["large"]
     if isinstance(small, str):
-        return f"HAT of {variable} {small} less HAT of {large}"
+        return f"HAT of {variable} {small} {joined} HAT of {large}"
     if variable == "params_total":
-        return f"HAT at {small / 1e9:.3g}B less HAT at {large / 1e9:.3g}B parameters"
-    return f"HAT at {small:.3g} less HAT at {large:.3g} {variable}"
+        return f"HAT at {small / 1e9:.3g}B {joined} HAT at {large / 1e9:.3g}B parameters"
+    return f"HAT at {small:.3g} {joined} HAT at {large:.3g} {variable}"
+
+
+#: Terms that readers have a name for: what a slope on them is over, and per what.
+_NAMED = {
+    "log10(params_total)": ("size", "tenfold size"),
+    "log10(params_active)": ("active size", "tenfold active size"),
+    "release_year": ("release year", "year"),
+}
+
+
+def per_unit(term: str) -> str:
+    """The unit of a slope on a term: ``per tenfold size``."""
+    return f"per {_NAMED[term][1] if term in _NAMED else f'unit of {term}'}"
+
+
+def claim_sentence(claim: Mapping[str, Any]) -> str:
+    """What a checked claim says, in one plain sentence with the unit of its number.
+
+    A claim that was registered with a statement of its own says it in these words.
+    """
+    if claim.get("statement"):
+        return str(claim["statement"])
+    kind, below = claim["kind"], claimed_direction(claim) == "less"
+    limit = float(claim.get("threshold", claim.get("expected", 0.0)))
+    limit = -float(claim["margin"]) if kind == "non_inferiority" else limit
+    above, amount = limit > 0.0, f"{abs(limit):g}"
+    if limit == 0.0:
+        above, amount = not below, ""
+    elif kind != "transfer_share":
+        amount = f"{'less' if below == above else 'more'} than {amount}"
+    if kind in ("non_inferiority", "contrast"):
+        side = f"is {amount} {'above' if above else 'below'}".replace("  ", " ")
+        if kind == "contrast":
+            return f"HAT of {claim['model']} {side} HAT of {claim['other']}."
+        return f"{compared_groups(claim, side)}."
+    term = str(claim.get("term", DEFAULT_TERM))
+    over = "over time" if term == "release_year" else f"with {_NAMED.get(term, (term,))[0]}"
+    if kind == "transfer_share":
+        part = f"{'Less' if below else 'More'} than {100.0 * limit:g} %"
+        said = f"{part} of target accuracy's rise {over} is transfer"
+    else:
+        subject, up, down = _MOVES[kind]
+        unit = " logits" if kind == "gap_slope" else ""
+        by = f" by {amount}{unit} {per_unit(term)}" if amount else f" {over}"
+        said = f"{subject} {up if above else down}{by}"
+    formula = [part.strip() for part in str(claim.get("formula", term)).split("+")]
+    held = [_NAMED.get(part, (part,))[0] for part in formula if part not in (term, "")]
+    return f"{said}{f' among models of equal {" and ".join(held)}' if held else ''}."
+
+
+#: Of claims about slopes: what rises or falls, and the words for it.
+_MOVES = {
+    "slope": ("HAT", "rises", "falls"),
+    "expected_slope": ("HAT", "rises", "falls"),
+    "gap_slope": ("The accuracy gap", "grows", "shrinks"),
+    "slope_difference": ("The lead of source accuracy over HAT", "grows", "shrinks"),
+}

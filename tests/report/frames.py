@@ -202,7 +202,7 @@ def claim_frame() -> pd.DataFrame:
             "kind": ["non_inferiority", "slope_difference", "slope"],
             "statement": ["Transfer in small models is not broken.", "", "Progress over time."],
             "verdict": ["supported", "inconclusive", "refuted"],
-            "quantity": "slope of HAT on release_year",
+            "quantity": "change of HAT per year",
             "estimate": [-0.012, 0.021, -0.04],
             "std_error": [0.011, 0.018, 0.01],
             "df": [3.4, 2.9, 4.0],

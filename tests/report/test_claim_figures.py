@@ -44,7 +44,7 @@ def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     frame.loc[2, ["estimate", "conf_low", "conf_high"]] = np.nan
     panels = claims(frame)
     assert [axes.get_title(loc="left") for axes in panels] == [
-        "small models not broken", "slower than expected", "progress over time",
+        "Transfer in small models is not broken", "slower than expected", "Progress over time",
     ]  # fmt: skip
     for axes, row in zip(panels, frame.to_dict("records"), strict=True):
         (threshold,) = lines(axes, "_threshold")
@@ -54,7 +54,7 @@ def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     said = [[text.get_text() for text in axes.texts] for axes in panels]
     assert said == [[], ["no interval"], ["not testable"]]
     assert "2 without an interval" in caption(panels)
-    assert "slower than expected inconclusive" in alt_text(panels)
+    assert "slower than expected: inconclusive" in alt_text(panels)
 
 
 def test_a_strip_shades_the_side_that_is_claimed() -> None:

@@ -27,7 +27,7 @@ def verdict(name: str = "claim", decision: Any = "supported", **more: Any) -> Ve
         "name": name,
         "kind": "slope",
         "statement": "",
-        "quantity": "slope of HAT on release_year",
+        "quantity": "change of HAT per year",
         "estimate": 0.0214,
         "std_error": 0.01,
         "df": 3.25,
@@ -119,27 +119,29 @@ def test_key_results_line_by_line() -> None:
         "Highest HAT: m_1 0.700 [0.680, 0.719], rank 1.",
         "Clear leader: m_1; next: m_2 0.600.",
         "Lowest: m_3 0.400 [0.381, 0.420].",
-        "Claim (claimed > 0): supported",
+        "Claim: supported",
         "  0.021 [-0.041, 0.084], df 3.2, adjusted p = 0.080",
-        "Intervals of scores: 95 %; of claims: 90 %.",
+        "Intervals: scores 95 %, claims 90 %.",
         "1 suspicious cell left out; other choices change 1 of 1 verdicts.",
     )
 
 
 def test_both_scopes_stand_side_by_side() -> None:
     beside = {"other_verdict": "supported", "other_low": -0.023, "other_high": 0.054}
-    claims = [verdict("small_models_not_broken", "inconclusive", threshold=-0.05, **beside)]
-    assert lines_of(claims=claims)[4:6] == (
-        "Small models not broken (claimed > -0.05): inconclusive for models like these",
+    claims = [verdict("x", "inconclusive", statement="HAT rises over time.", **beside)]
+    lines = lines_of(claims=claims)
+    assert lines[4:6] == (
+        "HAT rises over time: inconclusive",
         "  0.021 [-0.041, 0.084]; these 20 models: supported [-0.023, 0.054]",
     )
+    assert lines[6].endswith("claims 90 %. Verdicts: first for models like these.")
     old = verdict("x", warning="supported almost by construction, since ...")
     assert (
         lines_of(claims=[old])[6] == "  this claim is true almost by construction: see the report"
     )
     one_family = verdict("x", "not testable", reason="one family", direction="less", **beside)
     assert lines_of(claims=[one_family])[4:6] == (
-        "X (claimed < 0): not testable for models like these",
+        "X: not testable",
         "  one family; these 20 models: supported [-0.023, 0.054]",
     )
 
@@ -184,12 +186,12 @@ def test_cells_that_were_used_are_not_called_left_out() -> None:
     assert lines_of()[-1] == "1 suspicious cell left out."
     assert lines_of(with_flagged=True)[-1] == "1 suspicious cell used."
     clean = aggregate_study().without_flagged()
-    assert lines_of(study=clean)[-1].startswith("Intervals of scores")
+    assert lines_of(study=clean)[-1].startswith("Intervals: scores")
 
 
 def test_a_long_name_of_a_claim_is_cut_and_not_its_p_value() -> None:
     (line,) = [line for line in lines_of(claims=[verdict("c" * 90)]) if line.startswith("Ccc")]
-    assert line.endswith("… (claimed > 0): supported")
+    assert line.endswith("…: supported")
     assert len(line) == 80
 
 
@@ -232,7 +234,7 @@ def test_untestable_claims_say_why() -> None:
         "size", "not testable", reason="no model has a value of params_total", **nothing
     )
     lines = lines_of(claims=[claim])
-    place = lines.index("Size (claimed > 0): not testable")
+    place = lines.index("Size: not testable")
     assert lines[place + 1] == "  no model has a value of params_total"
     long = replace(claim, reason="all 20 models are of one family " + "x" * 100)
     (line,) = [line for line in lines_of(claims=[long]) if line.startswith("  all 20")]

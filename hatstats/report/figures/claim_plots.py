@@ -51,8 +51,8 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     ----------
     verdicts : Verdicts, Verdict or DataFrame
         A frame has `claim` (or `name`), `estimate, conf_low, conf_high, threshold, verdict`, and
-        optionally `quantity, conf_level, direction` (``greater`` or ``less``). With a column
-        `study`, one claim is compared over studies; it needs `other_verdict, other_low,
+        optionally `statement, quantity, conf_level, direction` (``greater`` or ``less``). With a
+        column `study`, one claim is compared over studies; it needs `other_verdict, other_low,
         other_high`, the verdict and interval in the other scope, too.
     ax : Axes or sequence of Axes, optional
         One for each claim; a figure of one column is made if None.
@@ -76,8 +76,11 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     rows = claim_rows(verdicts)
     if "study" in rows:
         return _over_studies(rows, ax)
-    titles = [words(name) for name in rows["claim"]]
-    sheet = layout.sheet(ax, titles, height=0.92)
+    said = rows.get("statement", pd.Series("", rows.index)).fillna("")
+    texts = [
+        text.rstrip(".") or words(name) for text, name in zip(said, rows["claim"], strict=True)
+    ]
+    sheet = layout.sheet(ax, [textwrap.fill(text, 50) for text in texts], height=0.92)
     for axes, row in zip(sheet.axes, rows.to_dict("records"), strict=True):
         _claim_strip(axes, row)
     sheet.legend(verdict_handles(rows["verdict"]))
@@ -90,7 +93,7 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
         f"Registered claims: estimate against the threshold (dotted), each in its own units. "
         f"{side}{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
         "Claims: " + "; ".join(
-            f"{words(row['claim'])} {row['verdict']}" for row in rows.to_dict("records")
+            f"{text}: {verdict}" for text, verdict in zip(texts, rows["verdict"], strict=True)
         ) + ".",
     )  # fmt: skip
     return sheet.axes

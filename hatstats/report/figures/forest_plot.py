@@ -83,13 +83,14 @@ def forest(scores: Scores, *, conf_level: float = 0.95, ax: Axes | None = None) 
     drawn = clear if len(clear) else rows
     low, high = drawn["conf_low"].min(), drawn["conf_high"].max()
     low, high = min(low, rows["estimate"].min()), max(high, rows["estimate"].max())
-    room = 0.04 * (high - low or 1.0)
-    axes.set_xlim(low - room, high + room)
+    locator = MaxNLocator(5)
+    ticks = locator.tick_values(low, high if high > low else low + 0.1)
+    axes.set_xlim(ticks[0], ticks[-1])
     axes.set_xlabel("HAT score")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(locator)
     axes.xaxis.grid(True)
     sheet.legend(layout.family_handles(looks.values()))
-    sheet.describe(*_words(rows, clear, len(shown) if dense else 0, float(low)))
+    sheet.describe(*_words(rows, clear, len(shown) if dense else 0, float(ticks[0])))
     return axes
 
 
@@ -101,6 +102,8 @@ def _words(rows: pd.DataFrame, clear: pd.DataFrame, ends: int, low: float) -> tu
     count, weak = len(rows), len(rows) - len(clear)
     models = f"{count} model{'' if count == 1 else 's'}"
     parts = [f"HAT score of {models}, best first{given}. Bars: {level} intervals."]
+    if low > 0.0:
+        parts.append(f"The axis starts at {low:.4g}.")
     if ends:
         parts.append(
             f"The first and last {ends // 2} have rows; below the line all {count} are points on "

@@ -85,7 +85,10 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         ),
         "claims": Verdicts(fits.claims)
         .tidy()
-        .assign(other_scope=[one.other_scope for one in fits.claims]),
+        .assign(
+            other_scope=[one.other_scope for one in fits.claims],
+            series=[one.series_words() for one in fits.claims],
+        ),
         "points": points,
         "curve": fitted_lines(fits.profile),
         "profiles": profile_rows(fits.profile, level) if by_items else pd.DataFrame(),

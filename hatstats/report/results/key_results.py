@@ -44,17 +44,15 @@ def _score(row: pd.Series, width: int = 34, *, limits: bool = True) -> str:
 
 
 def _claim_lines(verdict: Verdict) -> list[str]:
-    """What became of a claim: the verdict in both scopes with their intervals, or why it has none.
+    """What a claim says and what became of it, in both scopes with their intervals, or why not.
 
-    The registered scope comes first.
+    The registered scope comes first: see `_levels`.
     """
-    side = ">" if verdict.direction == "greater" else "<"
-    claimed = "" if np.isnan(verdict.threshold) else f" (claimed {side} {verdict.threshold:g})"
-    found = f": {verdict.verdict}{f' for {verdict.scope}' if verdict.other_verdict else ''}"
-    title = verdict.name.replace("_", " ")
-    room = _WIDTH - len(claimed) - len(found)  # a long name is cut, not what was found
-    title = title if len(title) <= room else f"{title[: room - 1]}…"
-    lines = [f"{title[:1].upper()}{title[1:]}{claimed}{found}"]
+    found = f": {verdict.verdict}"
+    said = (verdict.statement or verdict.name.replace("_", " ")).rstrip(".")
+    room = _WIDTH - len(found)  # a long sentence is cut, not what was found
+    said = said if len(said) <= room else f"{said[: room - 1]}…"
+    lines = [f"{said[:1].upper()}{said[1:]}{found}"]
     if verdict.verdict == "not testable":
         numbers = verdict.reason
     else:
@@ -84,9 +82,11 @@ def _claim_lines(verdict: Verdict) -> list[str]:
 def _levels(fits: Fits) -> str:
     """At which levels the intervals of the lines are."""
     levels = sorted({claim.conf_level for claim in fits.claims})
-    scores = f"Intervals of scores: {100.0 * fits.options.conf_level:g} %"
+    scores = f"Intervals: scores {100.0 * fits.options.conf_level:g} %"
     claims = " and ".join(f"{100.0 * level:g} %" for level in levels)
-    return f"{scores}; of claims: {claims}." if levels else f"{scores}."
+    scopes = {claim.scope for claim in fits.claims if claim.other_verdict}
+    first = f" Verdicts: first for {scopes.pop()}." if len(scopes) == 1 else ""
+    return f"{scores}, claims {claims}.{first}" if levels else f"{scores}."
 
 
 def _changes(specification: pd.DataFrame) -> int:

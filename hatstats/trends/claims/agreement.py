@@ -55,7 +55,8 @@ def _other_errors(number: Number, conf_level: float) -> tuple[float, float, str]
     other = robust_covariance(number.fit, number.clusters, kind)
     error, df = other.std_errors(number.gradient)[0], other.df(number.gradient)[0]
     low, high = map(float, wald_interval(number.value, error, df, conf_level))
-    return low, high, f"by {kind} standard errors the interval of {{}} is [{low:.3f}, {high:.3f}]"
+    words = f"by other standard errors ({kind}) the interval of {{}} is [{low:.3f}, {high:.3f}]"
+    return low, high, words
 
 
 def _without_each_family(number: Number) -> Iterator[tuple[float, float, str]]:

@@ -20,7 +20,7 @@ from hatstats.inference.reml.group_slopes import GroupSlopes, group_slopes
 from hatstats.inference.reml.meta_regression import RemlFit
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
-from hatstats.study.claims import DEFAULT_TERM, compared_groups
+from hatstats.study.claims import DEFAULT_TERM, compared_groups, per_unit
 from hatstats.study.schema import near
 from hatstats.trends.seemingly_unrelated import TwoSlopes, slope_difference, target_split
 from hatstats.trends.standard_errors import THESE_MODELS, ModelScope, SampledItems
@@ -134,7 +134,9 @@ def _slope(claim: Mapping[str, Any], fitted: Fitted) -> Number:
     term, formula = _term(claim)
     trend = fitted(formula, "transfer")
     threshold = float(claim["threshold" if "threshold" in claim else "expected"])
-    return _of_trend(f"slope of HAT on {term}", trend.slope_gradient(term), trend, threshold)
+    return _of_trend(
+        f"change of HAT {per_unit(term)}", trend.slope_gradient(term), trend, threshold
+    )
 
 
 def _gap_slope(claim: Mapping[str, Any], fitted: Fitted) -> Number:
@@ -146,7 +148,7 @@ def _gap_slope(claim: Mapping[str, Any], fitted: Fitted) -> Number:
     # From accuracies alone the outcome is target less source logits.
     unit = np.eye(len(trend.terms))[place] * (1.0 if trend.panel is None else -1.0)
     value = (float(unit @ trend.estimates), unit)
-    words = f"slope on {term} of the gap between source and target accuracy in logits"
+    words = f"change of the gap between source and target accuracy, in logits {per_unit(term)}"
     return _of_trend(words, value, trend, float(claim["threshold"]))
 
 
@@ -173,7 +175,7 @@ def _slope_difference(claim: Mapping[str, Any], fitted: Fitted) -> Number:
     trend = fitted(formula, "transfer")
     both = slope_difference(trend.scores, trend, term)
     quantity = (
-        f"slope on {term} of source accuracy ({both.other_slope:.3f}) less that of HAT "
+        f"change of source accuracy {per_unit(term)} ({both.other_slope:.3f}) less that of HAT "
         f"({both.transfer_slope:.3f}{_ratio(both)})"
     )
     found = _of_slopes(quantity, both, both.gradient, trend)
@@ -193,8 +195,8 @@ def _transfer_share(claim: Mapping[str, Any], fitted: Fitted) -> Number:
     gradient = both.transfer_gradient - threshold * both.other_gradient
     what = "raw target accuracy" if trend.panel is None else "the logit of raw target accuracy"
     quantity = (
-        f"share of transfer in the slope of {what} on {term} ({both.other_slope:.3f}, of it "
-        f"transfer {both.transfer_slope:.3f}, source ability {both.estimate:.3f})"
+        f"share of transfer in the change of {what} {per_unit(term)} ({both.other_slope:.3f}, of "
+        f"it transfer {both.transfer_slope:.3f}, source ability {both.estimate:.3f})"
     )
     found = _of_slopes(quantity, both, gradient, trend)
     whole = both.other_slope

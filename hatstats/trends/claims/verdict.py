@@ -40,8 +40,10 @@ class Verdict:
 
     Attributes
     ----------
-    name, kind, statement : str
+    name, kind : str
         As registered.
+    statement : str
+        As registered; a sentence made from kind and threshold where the claim has none.
     quantity : str
         The estimand in words.
     estimate, std_error, df : float
@@ -182,6 +184,8 @@ class Verdict:
         """The number within series of models in words; empty where they do not show it."""
         if not self.n_series:
             return ""
+        if self.within_high - self.within_low > 5.0 * (self.conf_high - self.conf_low):
+            return f"within {self.n_series} series: too few to tell"
         mean = "" if np.isnan(self.within) else f" {self.within:.3f}"
         if not np.isnan(self.within_low):
             mean += f" [{self.within_low:.3f}, {self.within_high:.3f}]"

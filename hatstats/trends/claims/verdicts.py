@@ -29,7 +29,7 @@ from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.scores.wordings import LIKE_THESE
 from hatstats.study.claim_lock import Registration
-from hatstats.study.claims import check_claims, claimed_direction
+from hatstats.study.claims import check_claims, claim_sentence, claimed_direction
 from hatstats.trends.claims.agreement import agreement
 from hatstats.trends.claims.estimands import (
     Measure,
@@ -61,7 +61,7 @@ def untestable(claim: Mapping[str, Any], reason: str, status: str = "exploratory
     return Verdict(
         name=str(claim["name"]),
         kind=str(claim["kind"]),
-        statement=str(claim.get("statement", "")),
+        statement=claim_sentence(claim),
         conf_level=level,
         direction=claimed_direction(claim),
         scope=str(claim.get("scope", LIKE_MODELS)),
@@ -317,7 +317,7 @@ def evaluate_claims(
     >>> two = {"name": "two", "kind": "contrast", "model": "model-17", "other": "model-01"}
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
-    size: inconclusive; slope of HAT on log10(params_total) 0.007 [-0.008, 0.022]
+    size: inconclusive; change of HAT per tenfold size 0.007 [-0.008, 0.022]
       (90% interval), threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series
       -0.005 [-0.034, 0.024], 1 of them above the threshold. Registered for models
       like these; these models: inconclusive [-0.003, 0.017], df 234.2

@@ -16,6 +16,7 @@ from hatstats.inference.result_frame import p_text
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import simulate_study
 from hatstats.study.claim_lock import claims_hash, register
+from hatstats.study.claims import claim_sentence
 from hatstats.trends.claims import verdicts as module
 from hatstats.trends.claims.non_inferiority import margin_curves
 from hatstats.trends.claims.verdict import Verdict, Verdicts
@@ -186,7 +187,7 @@ def test_direction_of_a_slope_difference_against_theory() -> None:
     assert slower.estimate == pytest.approx(-0.12, abs=0.01)
     assert slower.verdict == "refuted"
     assert judge(with_source(scores, 0.5 + 0.1 * (size - 10) + noise), {**claim, "threshold": 0.2})
-    assert "source accuracy (0." in faster.quantity
+    assert "source accuracy per tenfold size (0." in faster.quantity
 
 
 # --- defaults -----------------------------------------------------------------------------------
@@ -323,6 +324,64 @@ def test_every_claim_has_a_verdict_even_if_none_can_be_tested() -> None:
     assert all(verdict.reason for verdict in verdicts)
     with pytest.raises(NotIdentifiedError):
         fit_trend(profile, "release_year")
+
+
+LESS = {"direction": "less"}
+SHARE = {"kind": "transfer_share", "threshold": 0.5}
+GAP = {"kind": "gap_slope", "threshold": -0.1}
+BOTH = f"{SIZE} + release_year"
+LEAD = {"kind": "slope_difference", "term": "age", "threshold": 0.0}
+TWO = {"kind": "contrast", "model": "A", "other": "B", "threshold": 0.0}
+MODES = {"small": "off", "large": "on", "variable": "mode"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        (non_inferiority(), "HAT at 1B is less than 0.05 below HAT at 100B parameters."),
+        (non_inferiority(**LESS), "HAT at 1B is more than 0.05 below HAT at 100B parameters."),
+        (non_inferiority(**MODES), "HAT of mode off is less than 0.05 below HAT of on."),
+        (non_inferiority(statement="It holds."), "It holds."),
+        (slope(), "HAT rises over time."),
+        (slope(0.02), "HAT rises by more than 0.02 per year."),
+        (slope(-0.02), "HAT falls by less than 0.02 per year."),
+        (slope(**LESS), "HAT falls over time."),
+        (slope(formula=BOTH), "HAT rises over time among models of equal size."),
+        (
+            {"kind": "expected_slope", "expected": 0.1},
+            "HAT rises by less than 0.1 per tenfold size.",
+        ),
+        (SHARE, "Less than 50 % of target accuracy's rise with size is transfer."),
+        (
+            {**SHARE, "direction": "greater"},
+            "More than 50 % of target accuracy's rise with size is transfer.",
+        ),
+        (GAP, "The accuracy gap shrinks by less than 0.1 logits per tenfold size."),
+        ({**GAP, **LESS}, "The accuracy gap shrinks by more than 0.1 logits per tenfold size."),
+        (
+            {**GAP, "threshold": 0.1},
+            "The accuracy gap grows by more than 0.1 logits per tenfold size.",
+        ),
+        (LEAD, "The lead of source accuracy over HAT grows with age."),
+        (
+            {**LEAD, "threshold": 1},
+            "The lead of source accuracy over HAT grows by more than 1 per unit of age.",
+        ),
+        (TWO, "HAT of A is above HAT of B."),
+        ({**TWO, "threshold": -0.1}, "HAT of A is less than 0.1 below HAT of B."),
+        ({**TWO, "threshold": 0.1, **LESS}, "HAT of A is less than 0.1 above HAT of B."),
+    ],
+)
+def test_a_claim_in_a_sentence_has_its_side_and_unit(claim: dict[str, Any], said: str) -> None:
+    assert claim_sentence(claim) == said
+
+
+def test_few_series_with_a_wide_interval_are_too_few_to_tell() -> None:
+    verdict = judge(scores_with_slope(0.0), non_inferiority())
+    wide = 6.0 * (verdict.conf_high - verdict.conf_low)
+    far = replace(verdict, within_high=verdict.within_low + wide)
+    assert far.series_words() == "within 5 series: too few to tell"
+    assert f"within 5 series {verdict.within:.3f} [" in verdict.series_words()
 
 
 # --- tables -------------------------------------------------------------------------------------
