@@ -17,7 +17,7 @@ from hatstats.report.html_page import report_page
 from hatstats.report.results.analysis import analyse
 from hatstats.report.results.results import ReportOptions, Results
 from hatstats.report.tables.latex import to_latex
-from hatstats.report.tables.latex_macros import macros, numbers_tex
+from hatstats.report.tables.latex_macros import captions_tex, macros, numbers_tex
 from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import tables_of
 from hatstats.study import Study, as_study
@@ -53,8 +53,8 @@ def write_report(
     -------
     Path
         The folder: `report.html` to read, `results.json` with every number, the same as CSV files,
-        `numbers.tex`, `methods.md`, `methods.tex` and `methods.bib`, `tables/*.tex`, `figures/*`
-        and `manifest.json`.
+        `numbers.tex`, `methods.md`, `methods.tex`, `results.tex`, `methods.bib`, `captions.tex`,
+        `tables/*.tex`, `figures/*` and `manifest.json`.
 
     Raises
     ------
@@ -119,8 +119,9 @@ def write_run(results: Results, out: Path, *, arguments: Mapping[str, Any]) -> P
         captions.write_text("\n".join(words), encoding="utf-8")
         origin = manifest.origin_of(arguments, int(results.facts["seed"]), results.files)
         said = methods_text(results, origin.versions["hatstats"])
-        for name, text in (("methods.md", said.markdown()), ("methods.tex", said.latex()),
-                           ("methods.bib", said.bibtex())):  # fmt: skip
+        sized = ((d.name, d.figure.get_figwidth(), d.caption, d.alt) for d, _ in figures)
+        written = {"methods.md": said.markdown(), "captions.tex": captions_tex(sized)}
+        for name, text in (written | said.latex()).items():
             (folder / name).write_text(text, encoding="utf-8")
         page = report_page(results, figures, tables, origin)
         (folder / "report.html").write_text(page, encoding="utf-8")

@@ -101,7 +101,7 @@ def test_trends_of_accuracies_stand_beside_those_at_a_source_slope_of_one(
             assert (found != by_name[name][column]).all()
     assert analyses["winogrande_african"].fits.held == {}
     macro = next(name for name in macros(analysis) if name.startswith("HatTrendSizeSlopeOne"))
-    assert macro == "HatTrendSizeSlopeOneLogOneZeroParamsTotalEstimate"
+    assert macro == "HatTrendSizeSlopeOneLogParametersEstimate"
 
 
 def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Results]) -> None:

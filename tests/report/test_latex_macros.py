@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hatstats.report.tables.latex_macros import letters, macros, numbers_tex
+from hatstats.report.tables.latex_macros import captions_tex, letters, macros, numbers_tex
 from tests.report.frames import results
 
 
@@ -40,7 +40,7 @@ def test_headline_numbers_against_the_frames() -> None:
     assert found["HatClaimProgressOverTimePValue"] == "<0.001"
     assert found["HatClaimProgressOverTime"] == "refuted (opposite p = 0.001)"
     assert found["HatClaimProgressOverTimePOppositeAdjusted"] == "0.001"
-    assert found["HatTrendSizeLogOneZeroParamsTotalEstimate"] == "0.031"
+    assert found["HatTrendSizeLogParametersEstimate"] == "0.031"
     assert found["HatModels"] == "20"
     assert found["HatConfLevel"] == "95"
     claims = results(20).claims.assign(conf_level=0.9)
@@ -68,11 +68,19 @@ def test_names_that_would_be_alike_are_kept_apart() -> None:
 def test_the_file_defines_each_macro_once_and_escapes_its_text() -> None:
     text = numbers_tex({"HatA": "50 % of a_b", "HatB": "−1"}, study="s\n\\input{x}")
     lines = [line for line in text.splitlines() if not line.startswith("%")]
-    assert lines == [r"\newcommand{\HatA}{50 \% of a\_b}", r"\newcommand{\HatB}{$-$1}"]
+    assert lines == [r"\newcommand{\HatA}{50\,\% of a\_b}", r"\newcommand{\HatB}{$-$1}"]
     full = numbers_tex(macros(results(20)), study="s")
     names = re.findall(r"^\\newcommand\{\\(\w+)\}", full, flags=re.MULTILINE)
     assert len(names) == len(set(names)) == len(macros(results(20)))
     assert full.startswith("% Numbers of study s")
+
+
+def test_captions_of_figures_say_how_wide_they_are() -> None:
+    text = captions_tex([("forest", 3.03, "Best first: 50 %", "A"), ("heat_map", 6.3, "c", "d")])
+    assert "% figures/forest.pdf, 3.03 in wide (figure: one column)" in text
+    assert r"\newcommand{\HatCaptionForest}{Best first: 50\,\%}" in text
+    assert "% figures/heat_map.pdf, 6.3 in wide (figure*: both columns)" in text
+    assert r"\newcommand{\HatAltHeatMap}{d}" in text
 
 
 def test_a_name_that_latex_would_not_take_is_refused_bad_input() -> None:

@@ -23,8 +23,16 @@ def test_the_text_says_what_was_run_and_cites_it() -> None:
         assert row["other_verdict"] in sentence
     assert "−0.012 (95 % interval −0.045 to 0.020, claimed above −0.05" in text.results[1]
     assert "release year" in text.results[1]
-    cited = re.findall(r"\\citep\{([^}]*)\}", text.latex())
-    assert set(cited) == set(text.cited) == set(re.findall(r"@misc\{([^,]*),", text.bibtex()))
+    files = text.latex()
+    assert r"\cite" not in files["results.tex"]
+    cited = re.findall(r"\\citep\{([^}]*)\}", files["methods.tex"])
+    works = re.split(r"^@", files["methods.bib"], flags=re.MULTILINE)[1:]
+    found = {(re.split(r"[{,]", work)[1]): work for work in works}
+    assert set(cited) == set(text.cited) == set(found)
+    assert [key for key, work in found.items() if work.startswith("misc")] == ["data"]
+    assert all("journal" in work for work in works if work.startswith("article"))
+    assert all("doi" in found[key] for key in ("hothorn2008", "pustejovsky2018"))
+    assert files["results.tex"].strip().count("\n\n") == len(text.results)
     assert len(text.references()) == len(text.cited) > 4
     assert "[@" not in text.markdown()
 
@@ -42,7 +50,7 @@ def test_what_was_not_run_is_not_said() -> None:
 
 
 def test_numbers_stay_on_a_line_with_their_signs() -> None:
-    text = methods_text(results(12), "1").latex()
+    text = "".join(methods_text(results(12), "1").latex().values())
     assert re.search(r"\d (\\%|[=<])|[=<] \d", text) is None
     assert "~= " not in text
 
@@ -52,9 +60,11 @@ def test_names_of_a_study_are_text_wherever_they_are_pasted() -> None:
     bad = {"title": r"<script>x</script> \input{y} 50 % [@nobody2020]", "citation": "A } {{ <b> %"}
     text = methods_text(replace(shown, info={**shown.info, **bad}), "1")
     assert not re.search(r"(?<!\\)<[A-Za-z/]", text.markdown())
-    assert r"\input{y}" not in text.latex()
-    assert re.search(r"(?<!\\)%", text.latex().split("\n", 1)[1]) is None
-    note = re.search(r"title = \{\{(A .*)\}\}, year", text.bibtex())
+    files = text.latex()
+    for name in ("methods.tex", "results.tex"):
+        assert r"\input{y}" not in files[name]
+        assert re.search(r"(?<!\\)%", files[name].split("\n", 1)[1]) is None
+    note = re.search(r"title = \{\{(A .*)\}\},\n", files["methods.bib"])
     assert note is not None
     assert note[1].count("{") == note[1].count("}")
     assert r"\{" not in note[1]

@@ -15,7 +15,7 @@ import pytest
 from hatstats import plot
 from hatstats.report.results.results import Results
 from hatstats.report.tables.latex import to_latex
-from hatstats.report.tables.latex_macros import macros, numbers_tex
+from hatstats.report.tables.latex_macros import captions_tex, macros, numbers_tex
 from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import Shown, table_of, tables_of
 from tests.report.frames import results, score_frame
@@ -92,10 +92,12 @@ def run_of(shown: Results, folder: Path) -> None:
     for each in tables_of(shown):
         text = latex_of(each).replace("tab:main", "tab:toy-study-main")
         (folder / "tables" / f"{each.name}.tex").write_text(text, encoding="utf-8")
-    plot.save(plot.forest(shown.scores), folder / "figures" / "forest")
     said = methods_text(shown, "0.1.0")
-    (folder / "methods.tex").write_text(said.latex(), encoding="utf-8")
-    (folder / "methods.bib").write_text(said.bibtex(), encoding="utf-8")
+    forest = plot.forest(shown.scores)
+    plot.save(forest, folder / "figures" / "forest")
+    caption = captions_tex([("forest", 3.03, plot.caption(forest), plot.alt_text(forest))])
+    for name, text in {**said.latex(), "captions.tex": caption}.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def test_the_paper_changes_when_the_data_do(tmp_path: Path) -> None:

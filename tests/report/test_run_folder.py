@@ -50,6 +50,8 @@ FILES = {
     "numbers.tex",
     "methods.md",
     "methods.tex",
+    "results.tex",
+    "captions.tex",
     "methods.bib",
     "report.html",
     "manifest.json",

@@ -27,6 +27,7 @@ from hatstats.report.tables.rounding import (
 )
 from hatstats.report.tables.run_tables import (
     Shown,
+    kind_of_claims,
     measures_table,
     table_of,
     tables_of,
@@ -213,6 +214,28 @@ def test_latex_of_every_table_of_a_run() -> None:
         assert text.count(r"\begin{table}") == (each.name == "main")
         check_latex(text, len(each.table.headings), len(each.table.rows))
         assert rf"\label{{tab:{each.name}}}" in text
+
+
+def test_the_main_table_has_the_ends_of_many_models_with_a_gap() -> None:
+    for models, gap in ((25, ""), (40, "… 19 more")):
+        found = results(models)
+        main = next(each for each in tables_of(found) if each.name == "main")
+        names = [row[0] for row in main.table.rows]
+        weak = list(found.scores.loc[~found.scores["informed"], "model"])
+        ranked = list(found.ranked["model"])
+        assert weak
+        assert ("Of 39 ranked models" if gap else "Without a rank: weakly") in main.note
+        assert names == ([*ranked[:10], gap, *ranked[-10:]] if gap else list(found.scores["model"]))
+        if gap:
+            assert set(main.table.rows[10][1:]) == {""}
+
+
+def test_claims_are_registered_where_they_were_locked() -> None:
+    claims = results().claims
+    for status, said in (("confirmatory", "Registered"), ("exploratory", "Exploratory")):
+        assert kind_of_claims(claims.assign(status=status)) == f"{said} claims"
+    both = ["confirmatory"] + ["exploratory"] * (len(claims) - 1)
+    assert kind_of_claims(claims.assign(status=both)) == "Registered and exploratory claims"
 
 
 def test_scores_of_rejected_fits_say_so_in_the_table() -> None:

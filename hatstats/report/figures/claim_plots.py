@@ -90,7 +90,7 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
     unknown = int(rows["conf_low"].isna().sum())
     none = f" {unknown} without an interval: too few degrees of freedom." if unknown else ""
     sheet.describe(
-        f"Registered claims: estimate against the threshold (dotted), each in its own units. "
+        f"Claims: estimate against the threshold (dotted), each in its own units. "
         f"{side}{level}A filled mark is a verdict, a hollow one is inconclusive.{none}",
         "Claims: " + "; ".join(
             f"{text}: {verdict}" for text, verdict in zip(texts, rows["verdict"], strict=True)

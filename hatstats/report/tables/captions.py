@@ -2,8 +2,8 @@
 
 What stands up to the study is the title, the rest a note below the table in LaTeX.
 They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
-of its scores, their `scope`, what is said of `smoothing` and `trials`, and the number of `listed`
-items.
+of its scores, their `scope`, what is said of `smoothing` and `trials`, what kind of `claims` are
+tested, and the number of `listed` items.
 """
 
 CAPTIONS = {
@@ -45,7 +45,7 @@ CAPTIONS = {
         "without_faults.csv has the models, too."
     ),
     "claims": (
-        "Registered claims, {study}. Families are clusters; p values are one-sided, against the "
+        "{claims}, {study}. Families are clusters; p values are one-sided, against the "
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
         "level in each direction, where other methods agree. Most weight: the family with the "
         "largest share in the variance. Opposite p: that of the opposite claim, which refutes. "
@@ -112,7 +112,7 @@ CAPTIONS = {
         "languages. The first {listed}; items.csv has all."
     ),
     "bayes_claims": (
-        "Registered claims as posterior probabilities, {study}. ROPE: the region of practical "
+        "{claims} as posterior probabilities, {study}. ROPE: the region of practical "
         "equivalence of the quantity; for non-inferiority the margin on both sides. Regression: "
         "the verdict of the table of claims."
     ),

@@ -21,10 +21,13 @@ _TYPE = (
     ("", 5.0, 6.0, 12.0, 99),
     (r"\small", 4.6, 5.0, 11.0, 99),
     (r"\footnotesize", 4.25, 4.0, 9.5, 16),
+    (r"\footnotesize", 4.25, 2.5, 9.5, 16),
     (r"\scriptsize", 4.0, 2.5, 8.0, 13),
 )
 _BREAK = r"/\allowbreak{}"
 _NUMBER = re.compile(r"(−?)(\d+)(?:\.(\d+))?")
+# A caption above a table, between whose lines and the table article leaves no space.
+_SKIPS = r"  \setlength{\abovecaptionskip}{4pt}\setlength{\belowcaptionskip}{4pt}"
 # Sentences keep at least this many characters on a line.
 _SENTENCE = 24
 
@@ -51,7 +54,7 @@ _SIGNS = str.maketrans(
 
 def escape_latex(text: str) -> str:
     """Make a text safe for LaTeX: every special character prints as itself, on one line."""
-    return one_line(text).translate(_SIGNS)
+    return re.sub(r"(?<=\d) (?=\\%)", r"\\,", one_line(text).translate(_SIGNS))
 
 
 def one_line(text: str) -> str:
@@ -283,7 +286,7 @@ def to_latex(
     lines = []
     for number, block in enumerate(floats, 1):
         last = below if number == len(floats) else []
-        lines += [rf"\begin{{{kind}}}", r"  \centering", f"  {title}", *block, *last]
+        lines += [rf"\begin{{{kind}}}", r"  \centering", _SKIPS, f"  {title}", *block, *last]
         lines.append(rf"\end{{{kind}}}")
         title = rf"Table~\ref{{{latex_label(label)}}}, continued\par\smallskip"
     return "\n".join(lines) + "\n"

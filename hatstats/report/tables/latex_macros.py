@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -23,17 +23,18 @@ _HEADER = """\
 %   \\HatClaim<Name>   the verdict with the adjusted p that decides it; and the same with Verdict
 %                      Estimate StdError Low High ConfLevel Df PValue PAdjusted POppositeAdjusted
 %                      Threshold Models Families
-%   \\HatTrend<Name><Term>  Estimate StdError Low High Df PValue; on the accuracy scale, with
-%                           Logit before the ending on that of logits; with These for these
-%                           models, otherwise for models like these; <Name>SlopeOne: the slope
-%                           of target on source logits held at 1
+%   \\HatTrend<Name><Term>  (\\HatTrendSizeLogParameters..., \\HatTrendDateReleaseYear...), with
+%                      Estimate StdError Low High Df PValue: on the accuracy scale, with Logit
+%                      before the ending on that of logits; with These for these models, otherwise
+%                      for models like these; <Name>SlopeOne: the slope of target on source logits
+%                      held at 1
 %   \\HatScore<Model>  (the score), and the same with StdError, Low, High, RankLow, RankHigh
 %   \\HatRank<Model>   ranks that the data leave it; \\HatSource<Model>, its source accuracy
-%   \\HatLess<Model>Vs<Model>  the first one's score less the second's, which is lower; Low, High,
-%                      PValue and PAdjusted for all pairs; of more than {most} models only the best
-%                      model's differences
-%   \\HatChange<Group><Part>  parts of a change, Source Transfer Total, with StdError, Low, High;
-%                      Group: a family, All models, Size, or Years one to the next
+%   \\HatContrast<Model>Vs<Model>  the first one's score less the second's, which is lower; Low,
+%                      High, PValue and PAdjusted for all pairs; of more than {most} models only the
+%                      best model's differences
+%   \\HatDecomposition<Group><Part>  parts of a change, Source Transfer Total, with StdError, Low,
+%                      High; Group: a family, All models, Size, or Years one to the next
 %   \\HatLanguage<Name>  HAT of a language with StdError, Low, High (all languages at once), and
 %                      Less, it less the mean of all, with LessLow, LessHigh, LessPAdjusted;
 %                      \\HatHighestLanguage, \\HatLowestLanguage: the same, and Name
@@ -41,6 +42,14 @@ _HEADER = """\
 %                      these: Estimate StdError Low High Df PValue; \\HatFaults, their number
 %   \\HatMeasure<Name><Model>  (\\HatMeasureGap..., Ratio, Excess, ...), with Low and High
 """
+_CAPTIONS_HEADER = """\
+% Captions of the figures, written by hatstats; do not edit, run the report again.
+% \\input{captions.tex} in the preamble, then, without width= (figures are drawn at print size):
+%   \\begin{figure}\\includegraphics{figures/forest}\\caption{\\HatCaptionForest}\\end{figure}
+% The alternative text of a tagged PDF: \\includegraphics[alt={\\HatAltForest}]{figures/forest}
+"""
+#: Figures of less than so many inches stand in one column.
+_COLUMN = 4.0
 #: Up to this number of ranked models every pair has its macros.
 _MOST_PAIRED = 20
 _PARTS = {"source ability": "Source", "transfer": "Transfer", "change": "Total"}
@@ -92,7 +101,8 @@ def macros(results: Results) -> dict[str, str]:
     for _, row in results.trends.iterrows():
         kind = "These" if row.get("scope") == "these models" else ""
         kind += "Logit" if row.get("scale") == "logit" else ""
-        add(f"Trend{letters(str(row['trend']))}{letters(str(row['term']))}{kind}", _numbers(row))
+        term = rounding.term_words(str(row["term"])).replace("log10", "log")
+        add(f"Trend{letters(str(row['trend']))}{letters(term)}{kind}", _numbers(row))
     for _, row in results.scores.iterrows():
         ranks = {f"Rank{end}": "–" if pd.isna(row[name]) else str(row[name])
                  for end, name in (("Low", "rank_low"), ("High", "rank_high"))}  # fmt: skip
@@ -115,9 +125,12 @@ def _beside(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
         texts = _numbers(row)
         p = {"PAdjusted": rounding.p_text(float(row["p_adjusted"]))}
         kept = {"": texts["Estimate"]} | {name: texts[name] for name in ("Low", "High", "PValue")}
-        yield f"Less{letters(str(row['a']))}Vs{letters(str(row['b']))}", kept | p
+        yield f"Contrast{letters(str(row['a']))}Vs{letters(str(row['b']))}", kept | p
     for _, row in results.decompositions.iterrows():
-        yield f"Change{letters(str(row['group']))}{_PARTS[str(row['term'])]}", _score(row, "")
+        yield (
+            f"Decomposition{letters(str(row['group']))}{_PARTS[str(row['term'])]}",
+            _score(row, ""),
+        )
     if results.languages:
         yield from _of_languages(results.languages)
     for _, row in results.measures.iterrows():
@@ -179,6 +192,23 @@ def numbers_tex(named: Mapping[str, str], *, study: str) -> str:
     for name in named:
         if not re.fullmatch(r"[A-Za-z]+", name):
             raise ValueError(f"a LaTeX macro has a name of letters only, not {name!r}")
-    lines = [rf"\newcommand{{\{name}}}{{{escape_latex(text)}}}" for name, text in named.items()]
     head = _HEADER.format(study=one_line(study), most=_MOST_PAIRED)
-    return head + "\n".join(lines) + "\n"
+    return head + _defined(named)
+
+
+def captions_tex(figures: Iterable[tuple[str, float, str, str]]) -> str:
+    """Captions and alternative texts as macros, of figures: file, width in inches, both texts."""
+    parts = []
+    for name, width, caption, alt in figures:
+        where = "figure: one column" if width < _COLUMN else "figure*: both columns"
+        stem = letters(name)
+        named = {f"HatCaption{stem}": caption, f"HatAlt{stem}": alt}
+        parts.append(f"% figures/{name}.pdf, {width:.3g} in wide ({where})\n{_defined(named)}")
+    return _CAPTIONS_HEADER + "".join(parts)
+
+
+def _defined(named: Mapping[str, str]) -> str:
+    """Lines that define macros."""
+    return "".join(
+        rf"\newcommand{{\{name}}}{{{escape_latex(text)}}}" + "\n" for name, text in named.items()
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,46 +13,51 @@ from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
 from hatstats.report.tables.latex import escape_latex
 
-#: Key of a work: how a text names it, the entry of a list, and the fields of BibTeX.
+#: Key of a work: how a text names it, the entry of a list, and type and fields of BibTeX.
 _WORKS = {
     "bajpai2026improving": (
         "Bajpai et al., 2026",
         "Bajpai, Briakou, Cherry, Jyothi and Piratla (2026). Are Multilingual Models Actually "
         "Improving? Isolating True Cross-Lingual Transfer. arXiv:2606.21954.",
-        "author = {Bajpai and Briakou and Cherry and Jyothi and Piratla}, year = {2026}, "
-        "title = {Are Multilingual Models Actually Improving? {I}solating True Cross-Lingual "
-        "Transfer}, note = {arXiv:2606.21954}",
+        "article author = {Bajpai and Briakou and Cherry and Jyothi and Piratla}, title = {Are "
+        "Multilingual Models Actually Improving? {I}solating True Cross-Lingual Transfer}, journal "
+        "= {arXiv preprint arXiv:2606.21954}, year = {2026}, eprint = {2606.21954}, archiveprefix "
+        "= {arXiv}, url = {https://arxiv.org/abs/2606.21954}",
     ),
     "hatstats": (
         "hatstats {version}",
         "The hatstats authors (2026). hatstats: hardness-adjusted transfer scores and trends for "
         "multilingual language models, version {version}.",
-        "author = {{The hatstats authors}}, year = {2026}, title = {hatstats: hardness-adjusted "
-        "transfer scores and trends for multilingual language models}, note = {version {version}}",
+        "manual author = {{The hatstats authors}}, title = {hatstats: hardness-adjusted transfer "
+        "scores and trends for multilingual language models}, year = {2026}, note = {Software, "
+        "version {version}}",
     ),
     "pustejovsky2018": (
         "Pustejovsky and Tipton, 2018",
         "Pustejovsky, J. E. and Tipton, E. (2018). Small-Sample Methods for Cluster-Robust "
         "Variance Estimation and Hypothesis Testing in Fixed Effects Models. Journal of Business "
-        "and Economic Statistics 36, 672-683.",
-        "author = {Pustejovsky, James E. and Tipton, Elizabeth}, year = {2018}, title = "
-        "{Small-Sample Methods for Cluster-Robust Variance Estimation and Hypothesis Testing in "
-        "Fixed Effects Models}, note = {Journal of Business and Economic Statistics 36, 672--683}",
+        "and Economic Statistics 36, 672-683. doi:10.1080/07350015.2016.1247004.",
+        "article author = {Pustejovsky, James E. and Tipton, Elizabeth}, title = {Small-Sample "
+        "Methods for Cluster-Robust Variance Estimation and Hypothesis Testing in Fixed Effects "
+        "Models}, journal = {Journal of Business and Economic Statistics}, year = {2018}, volume = "
+        "{36}, number = {4}, pages = {672--683}, doi = {10.1080/07350015.2016.1247004}",
     ),
     "hothorn2008": (
         "Hothorn et al., 2008",
         "Hothorn, T., Bretz, F. and Westfall, P. (2008). Simultaneous Inference in General "
-        "Parametric Models. Biometrical Journal 50, 346-363.",
-        "author = {Hothorn, Torsten and Bretz, Frank and Westfall, Peter}, year = {2008}, title = "
-        "{Simultaneous Inference in General Parametric Models}, note = {Biometrical Journal 50, "
-        "346--363}",
+        "Parametric Models. Biometrical Journal 50, 346-363. doi:10.1002/bimj.200810425.",
+        "article author = {Hothorn, Torsten and Bretz, Frank and Westfall, Peter}, title = "
+        "{Simultaneous Inference in General Parametric Models}, journal = {Biometrical Journal}, "
+        "year = {2008}, volume = {50}, number = {3}, pages = {346--363}, doi = "
+        "{10.1002/bimj.200810425}",
     ),
     "holm1979": (
         "Holm, 1979",
         "Holm, S. (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian "
         "Journal of Statistics 6, 65-70.",
-        "author = {Holm, Sture}, year = {1979}, title = {A Simple Sequentially Rejective Multiple "
-        "Test Procedure}, note = {Scandinavian Journal of Statistics 6, 65--70}",
+        "article author = {Holm, Sture}, title = {A Simple Sequentially Rejective Multiple Test "
+        "Procedure}, journal = {Scandinavian Journal of Statistics}, year = {1979}, volume = {6}, "
+        "number = {2}, pages = {65--70}, url = {https://www.jstor.org/stable/4615733}",
     ),
 }
 _CITED = re.compile(rf"\[@({'|'.join([*_WORKS, 'data'])})\]")
@@ -93,35 +98,40 @@ class MethodsText:
             + "\n"
         )
 
-    def latex(self) -> str:
-        r"""Methods and results with ``\citep``; their works stand in `bibtex`."""
-        lines = [
-            "% Written by hatstats: the run again changes it. Works: methods.bib.",
-            r"\providecommand{\citep}{\cite}",
-        ]
-        for text in (self.methods, *self.results):
+    def latex(self) -> dict[str, str]:
+        r"""The files `methods.tex` and `results.tex`, with ``\citep``, and `methods.bib`."""
+        texts = {"methods.tex": [self.methods], "results.tex": self.results}
+        return {name: self._latex(parts) for name, parts in texts.items()} | {
+            "methods.bib": "\n".join(map(self._bibtex, self.cited))
+        }
+
+    def _latex(self, paragraphs: Sequence[str]) -> str:
+        lines = ["% Written by hatstats: the run again changes it."]
+        if any(map(_CITED.search, paragraphs)):
+            lines = [f"{lines[0]} Works: methods.bib.", r"\providecommand{\citep}{\cite}"]
+        for text in paragraphs:
             parts = _CITED.split(text)
             keys = [rf"\citep{{{key}}}" for key in parts[1::2]]
             texts = [_together(escape_latex(part)) for part in parts[::2]]
             lines += ["", "".join(a + b for a, b in zip(texts, [*keys, ""], strict=True))]
         return "\n".join(lines) + "\n"
 
-    def bibtex(self) -> str:
-        """The works that are cited as BibTeX."""
-        return "\n".join(f"@misc{{{key},\n  {self._work(key)[2]}\n}}\n" for key in self.cited)
+    def _bibtex(self, key: str) -> str:
+        kind, _, fields = self._work(key)[2].partition(" ")
+        return f"@{kind}{{{key},\n  " + fields.replace("}, ", "},\n  ") + "\n}\n"
 
     def _work(self, key: str) -> list[str]:
         if key == "data":
             # BibTeX counts braces, also those that LaTeX would print.
             note = escape_latex(self.data.replace("{", "(").replace("}", ")"))
-            fields = f"author = {{{{Data of this study}}}}, title = {{{{{note}}}}}, year = {{n.d.}}"
-            return ["see the references", self.data, fields]
+            fields = f"title = {{{{{note}}}}}, author = {{{{Data of this study}}}}, year = {{n.d.}}"
+            return ["see the references", self.data, f"misc {fields}"]
         return [text.replace("{version}", self.version) for text in _WORKS[key]]
 
 
 def _together(text: str) -> str:
     """LaTeX whose numbers stay on one line with their signs."""
-    return re.sub(r"(?<=\d) (?=\\%)| (?=[=<] \d)|(?<=[=<]) (?=\d)", "~", text)
+    return re.sub(r" (?=[=<] \d)|(?<=[=<]) (?=\d)", "~", text)
 
 
 def methods_text(results: Results, version: str) -> MethodsText:
@@ -252,7 +262,7 @@ def _claim(row: Mapping[Any, Any]) -> str:
         if pd.notna(row["other_low"]):
             text += f" ({_limits(row, 'other', digits)})"
     reason = rounding.prose(str(row["reason"] or "")).rstrip(".")
-    return text + (f". {reason[:1].upper()}{reason[1:]}." if reason else ".")
+    return f"{text}; {reason}." if reason else f"{text}."
 
 
 def _limits(row: Mapping[Any, Any], name: str, digits: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from hatstats.report.results.results import Results
@@ -20,10 +21,9 @@ LISTED_ITEMS = 30
 FIRST_MEASURES = ("gap", "ratio", "excess")
 #: The table of margins shows every so many rows of the curve.
 _MARGIN_STEP = 10
-#: Models of the table for the main text; of more than these, a quarter from either end.
-MOST_MAIN = 48
+#: Models of the table for the main text; of more than these it has so many from either end.
+MOST_MAIN, MAIN_ENDS = 25, 10
 _MOST_NAMES = 20
-_PART = " The first and last {} models that are ranked; scores.csv has all."
 #: Influential models shown for each trend.
 _INFLUENTIAL = 3
 
@@ -86,11 +86,10 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "assumption": results.facts["assumption"],
         "listed": LISTED_ITEMS,
         "count": len(results.ranked),
+        "claims": kind_of_claims(results.claims),
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
-    tables["main"] = table_of("main", _main(results))
-    shown = len(tables["main"].rows)
-    facts |= {"part": _PART.format(shown // 2) if shown < len(results.scores) else ""}
+    tables["main"], facts["part"] = _main(results)
     facts |= {"draws": results.facts.get("draws", "–"), "seed": results.facts["seed"]}
     facts |= {
         "errors": _range(results.scores["std_error"], 3),
@@ -115,13 +114,30 @@ def _range(values: pd.Series, n_decimals: int) -> str:
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
-def _main(results: Results) -> pd.DataFrame:
-    """Scores as the main text has them; of many models the first and the last that are ranked."""
-    if len(results.scores) <= MOST_MAIN:
-        return results.scores
-    ranked = results.ranked
-    half = MOST_MAIN // 4
-    return pd.concat([ranked.head(half), ranked.tail(half)])
+def kind_of_claims(claims: pd.DataFrame) -> str:
+    """What claims of these statuses are called: registered are those locked before."""
+    kinds = set(claims["status"]) if len(claims) else {"exploratory"}
+    if len(kinds) > 1:
+        return "Registered and exploratory claims"
+    return "Registered claims" if "confirmatory" in kinds else "Exploratory claims"
+
+
+def _main(results: Results) -> tuple[Table, str]:
+    """Scores as the main text has them, and what it leaves out.
+
+    Of many models the first and the last that are ranked stand there, with a gap between them.
+    """
+    ranked, few = results.ranked, len(results.scores) <= MOST_MAIN
+    weak = len(ranked) < len(results.scores)
+    if len(ranked) <= MOST_MAIN:
+        said = "Without a rank" if few else "Left out (scores.csv has all)"
+        rows = results.scores if few else ranked
+        return table_of("main", rows), f" {said}: weakly identified by the data." if weak else ""
+    table = table_of("main", ranked.iloc[np.r_[:MAIN_ENDS, -MAIN_ENDS:0]])
+    gap = (f"… {len(ranked) - 2 * MAIN_ENDS} more", *[""] * (len(table.headings) - 1))
+    rows_with_gap = (*table.rows[:MAIN_ENDS], gap, *table.rows[MAIN_ENDS:])
+    part = f" Of {len(ranked)} ranked models the first and last {MAIN_ENDS}; scores.csv has all."
+    return replace(table, rows=rows_with_gap), part
 
 
 def table_of(name: str, rows: pd.DataFrame) -> Table:
@@ -164,6 +180,10 @@ def _claims(rows: pd.DataFrame) -> pd.DataFrame:
     """Claims with their scope in few words, and what weakens a verdict beside why there is none."""
     notes = zip(rows["reason"], rows["warning"], strict=True)
     shown = rows.assign(reason=["; ".join(filter(None, pair)) for pair in notes])
+    if rows["status"].nunique() == 1:  # the caption says which
+        shown = shown.drop(columns="status")
+    if not shown["reason"].any():
+        shown = shown.drop(columns="reason")
     return _in_words(_short_scopes(shown))
 
 
