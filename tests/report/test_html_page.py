@@ -99,7 +99,7 @@ def test_the_page_asks_for_nothing_from_elsewhere(page: str, outline: Outline) -
     assert len(outline.addresses) > 20
     # Sections of the page, and files of the run folder beside it.
     assert all(
-        re.match(r"#|figures/|tables/|methods\.(md|tex|bib)$", address)
+        re.match(r"#|figures/|tables/|(methods\.(md|tex|bib)|results\.tex)$", address)
         for address in outline.addresses
     )
     assert "url(http" not in page

@@ -382,9 +382,12 @@ def test_terms_and_languages_are_words_and_intercepts_are_left_to_the_csv() -> N
     table = table_of("trends", rows)
     assert [row[1] for row in table.rows] == ["log10 parameters", "source accuracy (logit), a_b"]
     assert [row[table.headings.index("CI")] for row in table.rows] == ["unbounded", "–"]
-    weak = [row[table.headings.index("What weakens it")] for row in table.rows]
-    assert weak == ["", "hardly more than one family decides, no test"]
-    assert "What weakens it" not in table_of("trends", rows.head(2)).headings
+    assert [row[table.headings.index("Note")] for row in table.rows] == ["", "a"]
+    assert "Note" not in table_of("trends", rows.head(2)).headings
+    trends = next(
+        each for each in tables_of(replace(results(), trends=rows)) if each.name == "trends"
+    )
+    assert trends.note.endswith("held at 1. a: hardly more than one family decides, no test.")
     names = ["de", "pt_PT", "zh-Hant", "zh-Hans", "deu_Latn", "Klingonish"]
     spoken = ["German", "Portuguese (PT)", "Chinese (Hant)", "Chinese", "German", "Klingonish"]
     assert list(map(english_name, names)) == spoken

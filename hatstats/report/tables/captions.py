@@ -70,7 +70,8 @@ CAPTIONS = {
         "standard errors with Satterthwaite df; for these models: items alone are. CI: {level}; "
         "scores: for {scope}. Slopes are per unit of the term (log10 parameters: per tenfold; "
         "release year: per year); on the accuracy scale at the mean of the covariates. Slope 1: "
-        "with the slope of target on source logits, which accuracies alone estimate, held at 1."
+        "with the slope of target on source logits, which accuracies alone estimate, held at "
+        "1.{marks}"
     ),
     "comparison": (
         "The same trends under other standard errors and tests, {study}. With few families only "

@@ -50,7 +50,7 @@ _LAYOUTS = {
     "faults": "benchmark name=Language item source=Source target log_odds p_adjusted n_models",
     "without_faults": "name=Language with_all without_these change",
     "trends": "trend term scale scope=For_models estimate std_error df p_value conf n_models "
-    "n_clusters reason=What_weakens_it",
+    "n_clusters mark",
     "comparison": "trend term method=Standard_error estimate se df p_value conf",
     "claims": "claim verdict scope=For_models estimate conf threshold p_holm p_opposite_holm "
     "other_verdict=Other_scope other=Its_CI std_error df conf_level n_models n_clusters "

@@ -21,7 +21,7 @@ _TYPE = (
     ("", 5.0, 6.0, 12.0, 99),
     (r"\small", 4.6, 5.0, 11.0, 99),
     (r"\footnotesize", 4.25, 4.0, 9.5, 16),
-    (r"\footnotesize", 4.25, 2.5, 9.5, 16),
+    (r"\footnotesize", 4.25, 2.5, 9.5, 18),
     (r"\scriptsize", 4.0, 2.5, 8.0, 13),
 )
 _BREAK = r"/\allowbreak{}"

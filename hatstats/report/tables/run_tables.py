@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,7 +13,7 @@ import pandas as pd
 from hatstats.report.results.results import Results
 from hatstats.report.tables.captions import CAPTIONS
 from hatstats.report.tables.columns import BY_ROW, MEASURES, columns_of
-from hatstats.report.tables.rounding import english_name, number_text, term_words, words
+from hatstats.report.tables.rounding import english_name, number_text, prose, term_words, words
 from hatstats.report.tables.text_table import Column, Table, make_table
 
 #: Items that the report lists; items.csv has the others.
@@ -32,7 +33,7 @@ _INFLUENTIAL = 3
 _SPOKEN: dict[str, Callable[[str], str]] = {
     "term": term_words,
     "quantity": term_words,
-    "reason": term_words,
+    "reason": prose,
     "language": english_name,
 }
 
@@ -86,6 +87,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "assumption": results.facts["assumption"],
         "listed": LISTED_ITEMS,
         "count": len(results.ranked),
+        "marks": "".join(f" {mark}: {prose(why)}." for why, mark in _marks(results.trends).items()),
         "claims": kind_of_claims(results.claims),
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
@@ -197,8 +199,14 @@ def _trends(rows: pd.DataFrame) -> pd.DataFrame:
 
     An intercept is a score of one parameter in the year 0, which nobody asks for.
     """
-    shown = _short_scopes(rows[rows["term"] != "Intercept"])
-    return shown if shown["reason"].any() else shown.drop(columns="reason")
+    shown, marks = _short_scopes(rows[rows["term"] != "Intercept"]), _marks(rows)
+    return shown.assign(mark=shown["reason"].map(marks).fillna("")) if marks else shown
+
+
+def _marks(trends: pd.DataFrame) -> dict[str, str]:
+    """A letter for each reason that weakens a trend, for the note below the table."""
+    reasons = trends.loc[trends["term"] != "Intercept", "reason"] if len(trends) else ()
+    return dict(zip(dict.fromkeys(filter(None, reasons)), string.ascii_lowercase, strict=False))
 
 
 def _comparison(rows: pd.DataFrame) -> pd.DataFrame:
