@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from hatstats.report.results.results import Results
@@ -135,7 +134,7 @@ def _main(results: Results) -> tuple[Table, str]:
         said = "Without a rank" if few else "Left out (scores.csv has all)"
         rows = results.scores if few else ranked
         return table_of("main", rows), f" {said}: weakly identified by the data." if weak else ""
-    table = table_of("main", ranked.iloc[np.r_[:MAIN_ENDS, -MAIN_ENDS:0]])
+    table = table_of("main", pd.concat([ranked.head(MAIN_ENDS), ranked.tail(MAIN_ENDS)]))
     gap = (f"… {len(ranked) - 2 * MAIN_ENDS} more", *[""] * (len(table.headings) - 1))
     rows_with_gap = (*table.rows[:MAIN_ENDS], gap, *table.rows[MAIN_ENDS:])
     part = f" Of {len(ranked)} ranked models the first and last {MAIN_ENDS}; scores.csv has all."
