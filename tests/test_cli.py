@@ -20,10 +20,12 @@ from typer.testing import CliRunner, Result
 import hatstats
 import hatstats as hs
 from hatstats import cli
+from hatstats.cli.terminal import print_tables
 from hatstats.errors import DegenerateDataWarning, FitError
 from hatstats.report.results import analysis as analysis_module
 from hatstats.report.results.results import ReportOptions
 from hatstats.trends.planning import designs
+from tests.report.frames import score_frame
 from tests.report.runs import small_study
 from tests.report.studies import aggregate_study, item_study
 
@@ -158,6 +160,31 @@ def test_every_verb_prints_at_most_80_columns(
     assert done.exit_code == 0, done.output
     assert shown in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+def test_tables_take_the_width_there_is_and_cut_nothing(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = score_frame(8).assign(rank_low=1, rank_high=8, shape_error=0.01, source=0.8)
+    rows["model"] = "[bold]acme/" + rows["model"] + "-instruct (reasoning on)"
+    print_tables(ranking=rows)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "\x1b" not in text
+    words = text.replace("\n", " ").split()
+    assert words.count("weakly") == 1
+    lines = [line for line in text.splitlines() if line]
+    size = lines[0].index("  HAT") - 2
+    named = "".join("".join(line[:size].split()) for line in lines[1:])
+    assert named == "".join(rows["model"]).replace(" ", "")
+    assert "1–8" in text
+    headings = ("HAT", "CI", "Rank", "Note", "Source", "SE", "Family", "Parameters")
+    shown = [name for name in headings if name in words]
+    assert shown == list(headings[: {80: 4, 120: 4, 160: 8}[width]])
+    assert (len(lines) == 9) == (width > 80)
 
 
 def test_scores_by_language_are_the_librarys(small: Path) -> None:

@@ -127,7 +127,11 @@ def score(
     elif choice.json:
         print_json({**facts, "estimand": scores.estimand, "scores": scores.tidy(choice.conf_level)})
     else:
-        say(scores.summary(choice.conf_level))
+        from hatstats.scores.score_text import ranking, score_head, score_notes
+
+        say("\n".join(score_head(scores, choice.conf_level)))
+        print_tables(ranking=ranking(scores, choice.conf_level, choice.seed))
+        say("\n".join(score_notes(scores)))
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -165,7 +169,9 @@ def compare(
     if choice.json:
         print_json({"a": found.a, "b": found.b, "notes": found.notes, "rows": found.tidy()})
     else:
-        print(found.summary())
+        say(found.caption)
+        print_tables(comparison_of_two=found.tidy())
+        say("\n".join(found.notes))
 
 
 @verb("seed", "conf_level", "reference", "method", "with_flagged")

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from hatstats.report.tables.text_table import Table
 
+#: Sentences are wrapped to so many characters; tables take the width that a terminal has.
 WIDTH = 80
-#: Tables take the width that a terminal has, up to this one.
-_WIDEST = 160
 
 
 @contextmanager
@@ -84,17 +83,50 @@ def print_json_text(text: str) -> None:
 
 
 def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
-    """Print tables, and frames by the name of their layout, at most as wide as a terminal."""
+    """Print tables, and frames by the name of their layout, in the width that a terminal has."""
     from hatstats.report.tables.run_tables import table_of
-    from hatstats.report.tables.text_table import to_text
 
-    made = [table_of(name, frame) for name, frame in frames.items()]
-    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST)
-    print("\n".join(to_text(table, width=max(width, 40)) for table in (*tables, *made)), end="")
+    made = [*tables, *(table_of(name, frame) for name, frame in frames.items())]
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    print("", *(f"{_laid_out(table, width)}\n" for table in made if table.rows), sep="\n")
+
+
+def _laid_out(table: Table, width: int) -> str:
+    """A table as text: texts wrap where they must, numbers never.
+
+    Columns that need not be there are, one after the other, while none has to wrap for them.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    def grid(count: int) -> Grid:
+        made = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for heading, numeric in zip(table.headings[:count], table.numeric, strict=False):
+            side = "right" if numeric else "left"
+            made.add_column(Text(heading), justify=side, no_wrap=numeric, overflow="fold")
+        above = ""
+        for first, *others in table.rows:
+            made.add_row(*map(Text, ["" if first == above else first, *others][:count]))
+            above = first
+        return made
+
+    console = Console(width=width, highlight=False)
+    wide = console.options.update(width=10_000)
+    sizes = {n: Measurement.get(console, wide, grid(n)) for n in range(table.least or 99, 99)
+             if n <= len(table.headings)}  # fmt: skip
+    count = max((n for n, size in sizes.items() if size.maximum <= width),
+                default=table.least or len(table.headings))  # fmt: skip
+    shown = grid(count)
+    console.width = max(width, Measurement.get(console, wide, shown).minimum)
+    with console.capture() as written:
+        console.print(shown)
+    return "\n".join(line.rstrip() for line in written.get().splitlines())
 
 
 def say(text: str) -> None:
-    """Print paragraphs wrapped to the width of a terminal; indented lines stay as they are."""
+    """Print paragraphs of at most `WIDTH` characters a line; indented lines stay as they are."""
     for line in in_flags(text).splitlines():
         whole = len(line) <= WIDTH or line.startswith("    ")
         print(line if whole else textwrap.fill(line, WIDTH, subsequent_indent="  "))

@@ -43,7 +43,14 @@ def trend(
             }
         )
         return
-    say(fit.summary(choice.conf_level))
+    from hatstats.inference.intervals import percent
+    from hatstats.study.model_metadata import term_words
+    from hatstats.trends.trend_text import trend_facts, trend_notes
+
+    *head, variances = trend_facts(fit)
+    say("\n".join(head) + f"; {percent(choice.conf_level)} intervals")
+    print_tables(terms=fit.tidy(choice.conf_level))
+    say(term_words("\n".join([variances, *trend_notes(fit)])))
     if len(fit.design.terms) == 1:
         from hatstats.errors import NotIdentifiedError
         from hatstats.trends.within_series import family_slopes

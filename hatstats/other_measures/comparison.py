@@ -58,14 +58,19 @@ class ModelComparison(Printed):
         """The table."""
         return self.table
 
-    def summary(self) -> str:
-        """The comparison as plain text of at most 80 columns."""
+    @property
+    def caption(self) -> str:
+        """What is compared, how, and of which level the intervals are."""
         level = percent(float(self.table["conf_level"].iloc[0]))
         facts = self.table[self.table["measure"] == "HAT"].iloc[0]
-        lines = indented(
+        return (
             f"A: {self.a}. B: {self.b} ({facts['method']}, reference {facts['reference']}; {level} "
             f"intervals of A - B, those of single languages all at once)"
         )
+
+    def summary(self) -> str:
+        """The comparison as plain text of at most 80 columns."""
+        lines = indented(self.caption)
         width = max(len("target accuracy, all"), *(len(_name(row)) for row in self._rows()))
         lines.append(f"  {'':<{width}}     A      B   A - B                      adj. p")
         for row in self._rows():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,8 @@ _TRIAL_WORDS = (
 def score_text(scores: Any, conf_level: float) -> str:
     """Scores from best to worst as plain text of at most 80 columns."""
     limits, bias, trials = scores.limits(conf_level), scores.shape_error, scores.effective_trials
-    facts = [scores.method, f"reference {scores.reference}", f"{percent(conf_level)} intervals"]
-    facts += [scores.scope] if scores.scope else []
-    lines = [*indented(f"HAT scores ({', '.join(facts)})"), *indented(scores.estimand)]
-    lines[0] = lines[0].strip()
-    lines += indented(_leader(scores, conf_level)) if len(scores.models) > 1 else []
+    first, *others = score_head(scores, conf_level)
+    lines = [*textwrap.wrap(first, 78), *(line for text in others for line in indented(text))]
     numbers = []
     for m in range(len(scores.models)):
         shown = f"  {scores.estimates[m]:.3f}  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
@@ -43,7 +41,29 @@ def score_text(scores: Any, conf_level: float) -> str:
         name = scores.models[m]
         name = name if len(name) <= width else name[: width - 1] + "…"
         lines.append(f"  {name:<{width}}{numbers[m]}")
-    return "\n".join([*lines, *(line for note in _notes(scores) for line in indented(note))])
+    return "\n".join([*lines, *(line for note in score_notes(scores) for line in indented(note))])
+
+
+def score_head(scores: Any, conf_level: float) -> list[str]:
+    """What the scores are, and whether one model leads, in sentences."""
+    facts = [scores.method, f"reference {scores.reference}", f"{percent(conf_level)} intervals"]
+    facts += [scores.scope] if scores.scope else []
+    lines = [f"HAT scores ({', '.join(facts)})", scores.estimand]
+    return [*lines, _leader(scores, conf_level)] if len(scores.models) > 1 else lines
+
+
+def ranking(scores: Any, conf_level: float, rng: int) -> pd.DataFrame:
+    """Scores from best to worst with ranks and facts of the models, for a table in a terminal."""
+    rows = scores.tidy(conf_level).assign(
+        source=scores.source,
+        shape_error=scores.shape_error,
+        effective_trials=scores.effective_trials,
+        informed=~np.isin(scores.models, scores.weakly_identified),
+    )
+    ranks = scores.ranks(conf_level=conf_level, rng=rng)[["model", "rank_low", "rank_high"]]
+    facts = scores.covariates[["model", "family", "params_total", "release_date"]]
+    found: pd.DataFrame = rows.merge(ranks, "left", "model").merge(facts, "left", "model")
+    return found.take(_order(scores))
 
 
 def score_rows(scores: Any) -> pd.DataFrame:
@@ -65,7 +85,7 @@ def _order(scores: Any) -> Any:
     return np.lexsort([-scores.estimates, np.isin(scores.models, scores.weakly_identified)])
 
 
-def _notes(scores: Any) -> list[str]:
+def score_notes(scores: Any) -> list[str]:
     """What columns are, and what weakens the scores, in words."""
     weak = ", ".join(scores.weakly_identified)
     notes = [f"Weakly identified, below the others: {weak}."] if weak else []

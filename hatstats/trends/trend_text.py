@@ -14,7 +14,7 @@ from hatstats.trends.standard_errors import THESE_MODELS, stages_note
 
 def trend_text(trend: Any, conf_level: float) -> str:
     """The fit in plain text of at most 80 columns."""
-    title, size, variances = _facts(trend)
+    title, size, variances = trend_facts(trend)
     lines = [
         *textwrap.wrap(title, 80),
         f"  {size}",
@@ -33,10 +33,10 @@ def trend_text(trend: Any, conf_level: float) -> str:
             f"  {term:<21}{estimate:>10}{error:>10}{row[4]:>6.1f}{p_text(row[5]):>7}  {interval}"
         )
     lines.extend(textwrap.wrap(f"  {variances}", 80))
-    return "\n".join([*lines, *(line for note in _notes(trend) for line in indented(note))])
+    return "\n".join([*lines, *(line for note in trend_notes(trend) for line in indented(note))])
 
 
-def _facts(trend: Any) -> tuple[str, str, str]:
+def trend_facts(trend: Any) -> tuple[str, str, str]:
     """Title, numbers of models and clusters, and variance components, in words."""
     variances = ", ".join(f"{name} {value:.4g}" for name, value in trend.components.items())
     over = f"models in {trend.n_clusters} {trend.cluster} clusters, {trend.vcov}"
@@ -49,7 +49,7 @@ def _facts(trend: Any) -> tuple[str, str, str]:
     )
 
 
-def _notes(trend: Any) -> list[str]:
+def trend_notes(trend: Any) -> list[str]:
     """What weakens the trend, in words."""
     table = trend.tidy()
     weak = table["term"].groupby(trend.weaknesses(table), sort=False).agg(", ".join)

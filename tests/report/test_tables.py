@@ -38,7 +38,6 @@ from hatstats.report.tables.text_table import (
     Table,
     make_table,
     to_html,
-    to_text,
 )
 from tests.report.frames import measure_frame, results, score_frame
 
@@ -301,23 +300,6 @@ def test_html_reads_back_as_the_table() -> None:
     parser = Cells()
     parser.feed(to_html(table))
     assert parser.rows == [list(table.headings), *(list(row) for row in table.rows)]
-
-
-def test_plain_text_fits_the_terminal() -> None:
-    table = measures_table(
-        measure_frame(score_frame(8)).assign(model=lambda rows: rows["model"] + "-long" * 9)
-    )
-    text = to_text(table, width=80)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
-    # Columns that have no room stand below, with the names again.
-    assert len(text.splitlines()) > 2 * 9
-    assert all(cell in text for row in table.rows for cell in row)
-    assert all(heading in text for heading in table.headings)
-    huge = to_text(Table(("Model", "a"), (False, True), (False, False), (("x" * 99, "1"),)))
-    assert "…" in huge
-    assert max(map(len, huge.splitlines())) <= 80
-    assert to_text(Table((), (), (), ())) == ""
 
 
 def test_measures_stand_side_by_side() -> None:

@@ -8,7 +8,7 @@ from hatstats.report.tables.text_table import Column, Kind
 _KINDS: dict[Kind, str] = {
     "value": "source estimate std_error se shape_error margin p_in_margin dfbetas cooks_distance "
     "by_ability by_transfer source_shrunken expected target elsewhere accuracy p_claim p_in_rope "
-    "plain p_best less log_odds with_all without_these change",
+    "plain p_best less log_odds with_all without_these change a b",
     "interval": "conf less_conf other",
     "df": "df",
     "p": "p_value p_holm p_opposite_holm p_adjusted p_floor p_equivalence q_value",
@@ -22,7 +22,8 @@ _KINDS: dict[Kind, str] = {
 }
 _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 #: Columns of three decimals, whatever the standard error beside them.
-_NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "without_these", "change")
+_NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "without_these", "change",
+             "a", "b")  # fmt: skip
 #: Headings that are not the column's name as words.
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
@@ -38,8 +39,13 @@ _HEADINGS = {
     "p_best": "P(best)", "words": "Result", "less": "Less mean", "less_conf": "Its CI",
     "n_languages": "Languages", "log_odds": "log OR", "with_all": "With all",
 }  # fmt: skip
-#: Columns of each table; a heading of this table alone follows "=", with "_" for a space.
+#: Columns of each table; a heading of this table alone follows "=", with "_" for a space. Behind
+#: "|" stand those that a terminal without room leaves out.
 _LAYOUTS = {
+    "ranking": "model estimate=HAT conf shape_error effective_trials ranks mark | source std_error "
+    "family params_total release_date",
+    "comparison_of_two": "measure language a=A b=B estimate=A_−_B conf p_adjusted | std_error df",
+    "terms": "term estimate std_error df p_value conf",
     "main": "model source=Source estimate=HAT conf ranks",
     "scores": "model family params_total release_date source estimate=HAT std_error conf "
     "shape_error effective_trials ranks mark",
@@ -73,7 +79,7 @@ _LAYOUTS = {
     "bayes_checks": "trend check words outcome",
 }
 #: Tables whose rows are different quantities, each with digits of its own.
-BY_ROW = ("pairs", "trends", "comparison", "claims", "specification", "language_groups")
+BY_ROW = ("pairs", "trends", "terms", "comparison", "claims", "specification", "language_groups")
 #: Headings of measures; others are headed by their names.
 MEASURES = {
     "gap": "Gap", "ratio": "Ratio", "excess": "Excess", "overall": "Both", "conditional": "Cond.",
@@ -84,10 +90,13 @@ MEASURES = {
 
 def columns_of(table: str) -> list[Column]:
     """Columns of the table of that name."""
-    columns = []
-    for name, _, own in (entry.partition("=") for entry in _LAYOUTS[table].split()):
+    columns: list[Column] = []
+    first, _, more = _LAYOUTS[table].partition(" | ")
+    entries = [*first.split(), *more.split()]
+    for name, _, own in (entry.partition("=") for entry in entries):
         heading = _HEADINGS.get(name, name.capitalize())
         error = "" if name in _NO_ERROR else "std_error"
         kind = _KIND_OF.get(name, "text")
-        columns.append(Column(name, (own or heading).replace("_", " "), kind, error))
+        optional = len(columns) >= len(first.split())
+        columns.append(Column(name, (own or heading).replace("_", " "), kind, error, optional))
     return columns

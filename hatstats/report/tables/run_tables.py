@@ -28,6 +28,8 @@ _MOST_NAMES = 20
 _INFLUENTIAL = 3
 
 
+#: Columns of scores that are left out where nothing of them is known.
+_MAYBE_UNKNOWN = ("shape_error", "effective_trials", "params_total", "release_date")
 #: Columns that hold names of formulas or codes of languages, and how people read them.
 _SPOKEN: dict[str, Callable[[str], str]] = {
     "term": term_words,
@@ -160,7 +162,7 @@ def _scores(rows: pd.DataFrame) -> pd.DataFrame:
         mark = mark.mask(rows["rejected"].astype(bool), "fit rejected")
     mark = mark.where(rows["informed"].astype(bool), "weakly identified")
     shown = rows.assign(mark=mark) if (mark != "").any() else rows.copy()
-    unknown = [name for name in ("shape_error", "effective_trials") if shown[name].isna().all()]
+    unknown = [name for name in _MAYBE_UNKNOWN if name in shown and shown[name].isna().all()]
     shown = shown.drop(columns=unknown)
     if "effective_trials" in shown:
         shown["effective_trials"] = shown["effective_trials"].round(1)
@@ -276,7 +278,7 @@ def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
 
 #: What is done to a frame before its columns are written.
 _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "main": _scores, "scores": _scores,
+    "main": _scores, "scores": _scores, "ranking": _scores,
     "pairs": _pairs, "claims": _claims, "margins": _margins, "trends": _trends,
     "shares": _in_words, "comparison": _comparison, "influence": _influence,
     "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,

@@ -1,4 +1,4 @@
-"""Tables for papers and pages: tidy frames become text or HTML; LaTeX is `latex`'s.
+"""Tables for papers and pages: tidy frames become grids or HTML; LaTeX is `latex`'s.
 
 A table is first a grid of text (:class:`Table`), whose digits follow from the standard errors;
 then it is written in a format, which alone knows how to escape.
@@ -38,12 +38,14 @@ class Column:
     An interval has the stem as `name` (`conf` reads `conf_low`, `conf_high`). ``value`` and
     ``interval`` are rounded by the standard errors in the column `error`; the other kinds have
     digits of their own. ``note`` is text that may be empty, ``prose`` sentences that may wrap.
+    An `optional` column, behind all others, is shown where there is room.
     """
 
     name: str
     heading: str
     kind: Kind = "text"
     error: str = "std_error"
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,14 @@ class Table:
     """A grid of text, ready to be written in any format.
 
     By column: whether it is aligned to the right (`numeric`), whether it holds sentences, which
-    may wrap (`prose`).
+    may wrap (`prose`). Of the columns so many at `least` are shown where room is scarce, all if 0.
     """
 
     headings: tuple[str, ...]
     numeric: tuple[bool, ...]
     prose: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
+    least: int = 0
 
 
 def make_table(
@@ -79,6 +82,7 @@ def make_table(
         numeric=tuple(column.kind not in ("text", "note", "prose") for column in present),
         prose=tuple(column.kind == "prose" for column in present),
         rows=tuple(zip(*cells, strict=True)) if cells else (),
+        least=sum(not each.optional for each in present) if present and present[-1].optional else 0,
     )
 
 
@@ -109,47 +113,6 @@ def interval_text(low: float, high: float, n_decimals: int) -> str:
     if low == -math.inf and high == math.inf:
         return "unbounded"
     return f"[{rounding.number_text(low, n_decimals)}, {rounding.number_text(high, n_decimals)}]"
-
-
-def to_text(table: Table, *, width: int = 80) -> str:
-    """Write plain text of at most `width` columns.
-
-    Columns without room go on below, with the texts in front repeated; a cell that no line has
-    room for is cut, and says so.
-    """
-    if not table.headings:
-        return ""
-    rows = [table.headings, *table.rows]
-    sizes = [min(max(map(len, column)), width) for column in zip(*rows, strict=True)]
-    sizes[0] = max(min(sizes[0], width - max(sizes[1:], default=0) - 2), 8)
-    # The texts in front say what a row is.
-    keys = [0]
-    for place in range(1, len(sizes)):
-        if table.numeric[place] or sum(sizes[k] + 2 for k in (*keys, place)) > width // 2:
-            break
-        keys.append(place)
-    blocks = [list(keys)]
-    for place in range(len(keys), len(sizes)):
-        used = sum(sizes[k] + 2 for k in blocks[-1])
-        if len(blocks[-1]) > len(keys) and used + sizes[place] > width:
-            blocks.append(list(keys))
-        blocks[-1].append(place)
-    lines: list[str] = []
-    for block in blocks:
-        lines += [""] if lines else []
-        for row in rows:
-            cells = [_cut(row[k], sizes[k]) for k in block]
-            texts = [
-                cell.rjust(sizes[k]) if table.numeric[k] and k else cell.ljust(sizes[k])
-                for k, cell in zip(block, cells, strict=True)
-            ]
-            lines.append("  ".join(texts).rstrip()[:width])
-    return "\n".join(lines) + "\n"
-
-
-def _cut(text: str, size: int) -> str:
-    """A text in at most so many characters."""
-    return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
 def to_html(table: Table) -> str:
