@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ def _laid_out(table: Table, width: int) -> str:
     def grid(count: int) -> Grid:
         made = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for heading, numeric in zip(table.headings[:count], table.numeric, strict=False):
-            side = "right" if numeric else "left"
+            side: Literal["left", "right"] = "right" if numeric else "left"
             made.add_column(Text(heading), justify=side, no_wrap=numeric, overflow="fold")
         above = ""
         for first, *others in table.rows:
