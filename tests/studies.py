@@ -7,11 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from hatstats.study import Study
 
 #: One row of counts: model, benchmark, language, item, n_correct, n_trials, cluster.
 Row = tuple[str, str, str, str, float, float, str]
+
+
+def cases(few: int, many: int) -> pytest.MarkDecorator:
+    """Seeds of random cases: ``make test`` runs a few of them, ``make test-slow`` the others."""
+    others = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(few, many)]
+    return pytest.mark.parametrize("seed", [*range(few), *others])
 
 
 def study_of(

@@ -110,7 +110,7 @@ def _warn_of_no_spread(cells: pd.DataFrame) -> None:
             names = cells.loc[found, ["model", "benchmark", "language"]].agg(", ".join, axis=1)
             more = f" and {found.sum() - 3} more" if found.sum() > 3 else ""
             text = f"no interval for {'; '.join(names[:3])}{more}: {reason}"
-            warnings.warn(text, DegenerateDataWarning, stacklevel=4)
+            warnings.warn(text, DegenerateDataWarning, stacklevel=5)
 
 
 def _with_flags(overlap: pd.DataFrame, flagged: pd.DataFrame) -> pd.DataFrame:

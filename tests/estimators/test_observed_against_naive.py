@@ -18,7 +18,7 @@ from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.reference import reference_mixture
 from hatstats.scores.scores import HatScores
 from hatstats.study import Study
-from tests.studies import item_rows, study_of
+from tests.studies import cases, item_rows, study_of
 
 MODELS, TARGETS = ("a", "b"), ("sw", "yo")
 Cells = dict[tuple[str, str, str], float]
@@ -110,11 +110,9 @@ def naive_scores(
 REFERENCES = ["pooled", "uniform", "model:b", [0.1, 0.55, 0.55, 1.0]]
 
 
-@settings(max_examples=30)
-@given(st.integers(0, 10**6), st.sampled_from(range(4)))
-@pytest.mark.slow
-def test_scores_equal_loops(seed: int, which: int) -> None:
-    study = random_study(seed)
+@cases(4, 30)
+def test_scores_equal_loops(seed: int) -> None:
+    study, which = random_study(seed), seed % 4
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         profile = fit_profile(study, method="observed")
@@ -124,12 +122,10 @@ def test_scores_equal_loops(seed: int, which: int) -> None:
     np.testing.assert_allclose(scores.estimates, expected, atol=1e-12)
 
 
-@settings(max_examples=15)
-@given(st.integers(0, 10**6), st.sampled_from(range(4)))
-@pytest.mark.slow
-def test_influence_equals_differences_of_weighted_loops(seed: int, which: int) -> None:
+@cases(4, 15)
+def test_influence_equals_differences_of_weighted_loops(seed: int) -> None:
     study = random_study(seed)
-    reference = REFERENCES[which]
+    reference = REFERENCES[seed % 4]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         profile = fit_profile(study, method="observed")

@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hatstats.errors import DataError, DegenerateDataWarning
 from hatstats.estimators.latent.fit import LatentOptions
@@ -21,10 +19,16 @@ from hatstats.scores.item_profile import require_items, score_influence
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
-from tests.studies import Row, item_rows, study_of
+from tests.studies import Row, cases, item_rows, study_of
 
 METHODS = ("latent", "observed")
 REFERENCES = ("pooled", "uniform", "own", "model:a", [0.2, 0.5, 0.9])
+SLOW_POOLED = pytest.param("pooled", marks=pytest.mark.slow)
+#: The same, all but two of them for ``make test-slow``.
+SOME_REFERENCES = [
+    *REFERENCES[:2],
+    *(pytest.param(reference, marks=pytest.mark.slow) for reference in REFERENCES[2:]),
+]
 
 
 def raw_target_accuracy(study: Study) -> pd.Series:
@@ -106,9 +110,7 @@ def test_own_reference_over_several_benchmarks(method: str) -> None:
     assert np.all(scores.cells_cov[np.ix_(one, one)] != 0)
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 10**6))
-@pytest.mark.slow
+@cases(2, 25)
 def test_own_reference_of_any_small_study(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = item_rows(["a", "b"], ["en", "sw", "yo"], 12, rng=rng, trials=None)
@@ -140,8 +142,7 @@ def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> N
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("reference", REFERENCES)
-@pytest.mark.slow
+@pytest.mark.parametrize("reference", SOME_REFERENCES)
 def test_covariances_are_symmetric_and_not_negative(
     method: str, reference: str | list[float]
 ) -> None:
@@ -157,8 +158,7 @@ def test_covariances_are_symmetric_and_not_negative(
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("reference", REFERENCES)
-@pytest.mark.slow
+@pytest.mark.parametrize("reference", SOME_REFERENCES)
 def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]) -> None:
     # In a panel two models may differ in shape where their items do not show it.
     options = LatentOptions(borrow=False) if method == "latent" else None
@@ -177,9 +177,8 @@ def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]
     assert row["std_error"] ** 2 == pytest.approx(0.0, abs=1e-16)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("reference", ["pooled", "uniform", "own"])
-@pytest.mark.slow
+@pytest.mark.parametrize("method", ["observed", pytest.param("latent", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("reference", [*SOME_REFERENCES[1:3], SLOW_POOLED])
 def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> None:
     """Twins in one cluster leave the standard error as it was; as items, they shrink it."""
     rows = item_rows(["a", "b"], ["en", "sw", "yo"], 100, rng=np.random.default_rng(9))

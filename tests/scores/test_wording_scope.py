@@ -67,8 +67,7 @@ def naive_parts(
     return outer, double, np.array([scores.estimates for scores in refits])
 
 
-@pytest.mark.parametrize("method", ["latent", "observed"])
-@pytest.mark.slow
+@pytest.mark.parametrize("method", [pytest.param("latent", marks=pytest.mark.slow), "observed"])
 def test_covariance_against_refits_of_filtered_studies_naive(method: str) -> None:
     whole = study()
     profile = hs.fit_profile(whole, method=method)  # type: ignore[arg-type]

@@ -158,13 +158,13 @@ def _groups(scores: HatScores, column: str) -> dict[str, str]:
     languages = sorted(set(scores.cells["language"]))
     if column in ("language", "model"):
         return {name: name if column == "language" else "all" for name in languages}
-    values = _facts(scores, column)
-    if pd.api.types.is_numeric_dtype(values):
+    values = _facts(scores, column).dropna()
+    if len(values) and pd.api.types.is_numeric_dtype(values):
         text = "groups are named by text, and this column holds numbers"
         hint = "fit_language_trend(profile, formula) takes numbers."
         raise DataError(text, column=column, hint=hint)
     labels = values.astype("str")
-    found = {str(k): v for k, v in labels.items() if v not in ("", "nan") and k in set(languages)}
+    found = {str(k): v for k, v in labels.items() if v and k in set(languages)}
     if not found:
         hint = "fill it in: hatstats languages fill STUDY, or fill_languages(study)."
         raise DataError("no language has a value here", column=column, hint=hint)

@@ -90,8 +90,7 @@ def refit(
     )
 
 
-@pytest.mark.parametrize("unequal", [False, True])
-@pytest.mark.slow
+@pytest.mark.parametrize("unequal", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_influence_is_the_derivative_in_an_items_weight(unequal: bool) -> None:
     rng = np.random.default_rng(6)
     trials = rng.integers(2, 6, 80).astype(float) if unequal else np.full(80, 5.0)

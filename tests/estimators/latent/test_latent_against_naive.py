@@ -25,6 +25,7 @@ from hatstats.estimators.latent.penalised_fit import CurveFit
 from hatstats.scores.counts import ItemCounts, item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
 from tests.estimators import naive as twins
+from tests.studies import cases
 
 FAMILY = increasing_family(twins.GRID)
 PARAMETERS = FAMILY.centre.size
@@ -239,9 +240,7 @@ def of_language(model: LatentModel, place: int) -> tuple[Deconvolution, CurveFit
     )
 
 
-@settings(max_examples=8)
-@given(st.integers(0, 10**6))
-@pytest.mark.slow
+@cases(2, 8)
 def test_the_fit_is_the_minimum_of_a_loss_written_with_loops(seed: int) -> None:
     counts = random_counts(seed)
     (model,) = fit_latent(counts, FIXED).models

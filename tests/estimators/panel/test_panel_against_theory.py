@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hatstats.estimators.panel.fit import fit_panel
+from hatstats.estimators.panel.hardness import Answers, Hardness, fit_hardness
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.estimators.panel.profile import PanelModel
 from hatstats.estimators.panel.quadrature import normal_nodes
@@ -97,6 +98,44 @@ def test_influence_is_the_derivative_by_the_items_weights(trials: int, reference
     # What sigma owes to the source parameters at one trial is not carried.
     assert error < 0.12
     assert np.corrcoef(moved, linear)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(("trials", "sigma"), [(1, 1.0), (3, None)])
+def test_influence_is_near_the_derivative_with_few_items(trials: int, sigma: float | None) -> None:
+    """How slopes without shrinkage and their errors move is left out at the sources."""
+    options = PanelOptions(sigma)
+    counts = panel_counts(60, trials, seed=5, n_languages=2, chance=0.25)
+    change = np.random.default_rng(6).standard_normal(60)
+    change -= change.mean()
+    for reference in ("uniform", "pooled"):
+        above, below = (
+            scores(fit_panel(counts, options, weights=1.0 + s * change), reference)[0]
+            for s in (1e-3, -1e-3)
+        )
+        moved = (above - below) / 2e-3
+        _, influence = scores(fit_panel(counts, options), reference)
+        np.testing.assert_allclose(influence.sum(axis=0), 0.0, atol=1e-12)
+        np.testing.assert_allclose(change @ influence, moved, atol=0.06 * np.abs(moved).max())
+
+
+def test_influence_on_raters_and_ease_is_the_derivative() -> None:
+    counts = panel_counts(30, 3, seed=11, n_languages=1, chance=0.25)
+    right, wrong = counts.source_correct, counts.source_trials - counts.source_correct
+    group = np.array([0, 0, 1, 2, 3, 4, 5, 6])
+    rng = np.random.default_rng(12)
+    change, gain = rng.standard_normal(30), rng.standard_normal((30, 2))
+    change -= change.mean()
+
+    def fitted(step: float) -> Hardness:
+        return fit_hardness(Answers(right, wrong, 1.0 + step * change, 0.25), group)
+
+    above, here, below = (fitted(step) for step in (1e-4, 0.0, -1e-4))
+    moved = (above.theta - below.theta).ravel() / 2e-4
+    np.testing.assert_allclose(change @ here.influence, moved, atol=1e-6)
+    np.testing.assert_allclose(here.influence.sum(axis=0), 0.0, atol=1e-9)
+    for own in (0, 3):
+        moved = gain.T @ (above.ease[own] - below.ease[own]) / 2e-4
+        np.testing.assert_allclose(change @ here.through(own, gain), moved, atol=1e-6)
 
 
 def test_integer_weights_are_repeated_items() -> None:

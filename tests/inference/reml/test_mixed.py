@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from hatstats.errors import DataError, NotIdentifiedError
@@ -55,10 +53,10 @@ def naive_loss(logs: np.ndarray, y: np.ndarray, X: np.ndarray, effects: list[Eff
     )
 
 
-@settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10_000))
-@example(seed=205)  # a search that began far away ended at a variance of zero
-@pytest.mark.slow
+# With seed 205 a search that began far away ended at a variance of zero.
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (205, *range(1, 8)))]
+)
 def test_against_a_naive_likelihood(seed: int) -> None:
     """No other variances are likelier, and the coefficients are the least squares at these."""
     rng = np.random.default_rng(seed)
