@@ -101,9 +101,10 @@ def agreement_words(difference: ModelScores, method: str, check: str) -> str:
     if np.isnan(adjusted).all():
         return f"{check.capitalize()} cannot test the {method} profile: no difference has an SE."
     worst = int(np.nanargmax(np.abs(ratio)))
+    p = f"= {adjusted[worst]:.2g}" if adjusted[worst] >= 0.001 else "< 0.001"
     facts = (
         f"largest difference, in SEs: {difference.estimates[worst]:+.3f} for "
-        f"{difference.models[worst]}, {abs(ratio[worst]):.1f} SE, p = {adjusted[worst]:.2g} "
+        f"{difference.models[worst]}, {abs(ratio[worst]):.1f} SE, p {p} "
         f"adjusted for {int((~np.isnan(adjusted)).sum())} models"
     )
     return verdict(method, check, adjusted, difference.estimates, facts)

@@ -267,7 +267,7 @@ def test_panels_of_unequal_benchmarks_name_both() -> None:
     points = point_frame(6, 2, benchmarks=2)
     panels = scatter(points, curve=curve_frame(points), chance={"bench1": 0.5})
     titles = [axes.get_title(loc="left") for axes in panels]
-    assert titles == ["bench0 · l0", "bench0 · l1", "bench1 · l0", "bench1 · l1"]
+    assert titles == ["bench0\nl0", "bench0\nl1", "bench1\nl0", "bench1\nl1"]
     assert [len(marked(axes, "chance")) for axes in panels] == [0, 0, 1, 1]
 
 
@@ -300,6 +300,18 @@ def test_a_specification_curve_is_sorted_and_its_matrix_has_the_choices() -> Non
         np.flatnonzero(each).tolist() for each in taken
     ]
     assert "1 more gives no estimate" in caption(curve)
+    assert "leaves the frame" not in caption(curve)
+    said = own.assign(statement="It rises.", quantity="change of HAT per year (in all)")
+    wide = said.copy()
+    wide.loc[wide.index[-1], ["estimate", "conf_low", "conf_high"]] = [0.0, -50.0, 50.0]
+    named, _ = specification(said)
+    assert (named.get_title(loc="left"), named.get_ylabel()) == (
+        "It rises",
+        "change of HAT per year",
+    )
+    framed, _ = specification(wide)
+    assert framed.get_ylim()[1] < 1.0
+    assert "A far wider interval leaves the frame." in caption(framed)
 
 
 def test_a_specification_curve_is_that_of_one_claim() -> None:

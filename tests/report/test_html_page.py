@@ -242,7 +242,7 @@ def test_card_of_a_claim_that_cannot_be_tested() -> None:
     assert "<strong>not testable</strong>" in card
     texts = re.findall(r"<p[^>]*>([^<]*)</p>", card)
     assert f"<h3>{row['statement']}</h3>" in card
-    assert texts == ["No estimate.", "One family only"]
+    assert texts == ["small models not broken", "No estimate.", "One family only"]
 
 
 def test_the_page_promises_no_families_series_or_choices_that_there_are_not() -> None:

@@ -182,6 +182,15 @@ def test_languages_are_drawn_with_marks_for_what_is_sure() -> None:
     (mean,) = [line for line in axes.lines if line.get_label() == "_mean"]
     assert mean.get_xdata() == pytest.approx([0.5, 0.5])
     assert "Surely below the mean: C." in hs.plot.alt_text(axes)
+    # C is above B, but in benchmarks whose languages all are: its mark is that of its distance.
+    unequal = rows.assign(estimate=[0.7, 0.5, 0.6], less_conf_low=rows["less"] - 0.1,
+                          less_conf_high=rows["less"] + 0.1)  # fmt: skip
+    axes = hs.plot.languages(unequal)
+    drawn = [line.get_xdata()[0] for line in axes.lines if line.get_label() == "_estimate"]
+    assert drawn == pytest.approx([0.2, 0.0, -0.2])
+    assert "less the mean" in axes.get_xlabel()
+    (mean,) = [line for line in axes.lines if line.get_label() == "_mean"]
+    assert mean.get_xdata() == pytest.approx([0.0, 0.0])
 
 
 def test_a_slope_graph_names_the_models_whose_rank_moves() -> None:

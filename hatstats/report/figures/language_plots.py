@@ -48,7 +48,8 @@ def languages(
     -------
     Axes
         Highest on top; the line is the mean of all. Below or above it is what surely differs from
-        the mean, all differences at once.
+        the mean, all differences at once. Where benchmarks have different languages, whose means
+        differ, the distances from them are drawn.
 
     Examples
     --------
@@ -61,7 +62,18 @@ def languages(
     needed(rows, columns, "languages")
     sheet = layout.sheet(ax, height=_ROW * len(rows) + 0.5)
     (axes,) = sheet.axes
-    mean = float((rows["estimate"] - rows["less"]).mean())
+    means = rows["estimate"] - rows["less"]
+    limits = ["less_conf_low", "less_conf_high"]
+    # Where benchmarks have different languages, no one mean fits all: distances are shown.
+    apart = float(np.ptp(means)) > 1e-6 and set(limits) <= set(rows)
+    if apart:
+        rows = rows.assign(estimate=rows["less"], conf_low=rows[limits[0]],
+                           conf_high=rows[limits[1]])  # fmt: skip
+        rows = rows.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+    what = (
+        "HAT less the mean of its benchmarks' languages" if apart else "HAT score, mean of models"
+    )
+    mean = 0.0 if apart else float(means.mean())
     axes.axvline(mean, color=style.MUTED, linewidth=0.6, linestyle=style.DASHED, label="_mean")
     for height, row in enumerate(rows.to_dict("records")):
         look = _STANDING[row["standing"]]
@@ -77,7 +89,7 @@ def languages(
              for name, of in zip(rows["name"], known, strict=True)]  # fmt: skip
     layout.name_rows(axes, names)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel("HAT score, mean of models")
+    axes.set_xlabel(what)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.grid(True)
     seen = set(rows["standing"])
@@ -88,9 +100,9 @@ def languages(
     in_brackets = " In brackets: resource class." if known.ne("").any() else ""
     best, last = rows.iloc[0], rows.iloc[-1]
     sheet.describe(
-        f"HAT score by language, mean of models, highest first. Bars: {level} for all at once; "
-        f"dashed: the mean of all. Marks: what surely differs from the mean ({level} for all "
-        f"differences at once).{in_brackets}",
+        f"{what}{', mean of models' if apart else ', by language'}, highest first. Bars: {level} "
+        f"for all at once; dashed: the mean of all. Marks: what surely differs from the mean "
+        f"({level} for all differences at once).{in_brackets}",
         f"Scores of {len(rows)} languages with intervals. Highest: {best['name']}, "
         f"{best['estimate']:.3f}; lowest: {last['name']}, {last['estimate']:.3f}. Surely below the "
         f"mean: {layout.name_some(behind, 12) if behind else 'none'}.",

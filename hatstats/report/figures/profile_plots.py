@@ -241,11 +241,12 @@ def scatter(
     several = rows["benchmark"].nunique() > 1
     columns = min(6, len(drawn)) if len(drawn) > 2 else len(drawn)
     spoken = [english_name(str(key[1])) for key, _ in drawn]
-    titles = [f"{key[0]} · {name}" if several else name for (key, _), name in
-              zip(drawn, spoken, strict=True)]  # fmt: skip
+    limit = 16 if len(drawn) > 2 else 40
+    titles = [f"{layout.shorten(str(key[0]), limit)}\n{name}" if several else name
+              for (key, _), name in zip(drawn, spoken, strict=True)]  # fmt: skip
     sheet = layout.sheet(
         ax,
-        [layout.shorten(title, 16 if len(drawn) > 2 else 40) for title in titles],
+        titles if several else [layout.shorten(title, limit) for title in titles],
         height=1.25 if len(drawn) > 2 else 2.4,
         wide=len(drawn) > 2,
         columns=columns or 1,

@@ -58,7 +58,7 @@ def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[A
         "forest": (True, "HAT scores", partial(forest, scores)),
         "transfer_profiles": (len(results.profiles) > 0, "Transfer profiles", bands),
         "target_against_source": (True, "Target against source accuracy", points),
-        "raw_to_hat": ("target" in scores and int(scores["target"].notna().sum()) > 1,
+        "raw_to_hat": ("target" in scores and int(results.ranked["target"].notna().sum()) > 1,
                        "Raw accuracy beside HAT",
                        partial(raw_to_hat, scores)),
         "heatmap": (len(results.cells) > 0, "HAT by model and language",
@@ -90,6 +90,9 @@ def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[A
         pulled = partial(shrinkage, results.bayes.shrinkage)
         wanted["shrinkage"] = (True, "Shrinkage", pulled)
     table = results.specification
+    if len(table):
+        said = results.claims.set_index("name")[["statement", "quantity"]]
+        table = table.join(said, on="claim")
     for claim in table["claim"].unique() if len(table) else ():
         # One analysis alone has no curve.
         known = int(table.loc[table["claim"] == claim, "estimate"].notna().sum()) > 1

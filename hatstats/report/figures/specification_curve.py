@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from hatstats.errors import DataError
 from hatstats.report.figures import layout, style
 from hatstats.report.figures.claim_plots import verdict_handles, verdict_look
 from hatstats.report.results.plotted import needed
-from hatstats.report.tables.rounding import words
+from hatstats.report.tables.rounding import term_words, words
 
 #: Fields of a specification that may differ between analyses, in the order of the matrix.
 FIELDS = ("estimator", "stages", "slope", "correlation", "reference", "scope", "link", "chance",
@@ -22,6 +23,8 @@ FIELDS = ("estimator", "stages", "slope", "correlation", "reference", "scope", "
 _MOST_ROWS = 26
 _NAMES = {"vcov": "errors", "without": "left out", "slope": "slope", "flagged": "flagged cells"}
 _ROW = 0.125
+#: Intervals of more than so many times the median width do not set the frame.
+_WIDE = 4.0
 
 
 @style.house_style()
@@ -34,6 +37,7 @@ def specification(
     ----------
     table : DataFrame
         As `hatstats.specification_table` gives it; its first rows are the default analysis.
+        With columns `statement` and `quantity`, these are the title and what the axis shows.
     claim : str, optional
         Which claim; needed where the table has several.
     ax : sequence of two Axes, optional
@@ -80,7 +84,11 @@ def specification(
         raise DataError("a specification curve has two panels", column="ax", hint=hint)
     curve, matrix = axes
     _draw_curve(curve, known, default)
-    curve.set_title(words(name))
+    first = known.iloc[0] if len(known) else rows.iloc[0]
+    said = str(first.get("statement") or words(name)).rstrip(".")
+    curve.set_title(textwrap.fill(said, 84))
+    quantity = term_words(str(first.get("quantity") or "estimate")).partition(" (")[0]
+    curve.set_ylabel(textwrap.fill(quantity, 24), fontsize=style.points(style.SMALL))
     shade, field = False, ""
     for row, (text, chosen) in enumerate(options):
         # Every other choice has a faint ground, so that its options are seen to belong together.
@@ -100,7 +108,7 @@ def specification(
     matrix.spines["bottom"].set_visible(False)
     sheet = layout.Sheet(axes, ax is None)
     sheet.legend(verdict_handles(known["verdict"]))
-    sheet.describe(*_said(name, rows, known))
+    sheet.describe(*_said(said, rows, known, curve.get_ylim()))
     return axes
 
 
@@ -173,29 +181,39 @@ def _draw_curve(axes: Axes, rows: pd.DataFrame, default: object) -> None:
         axes.axvline(spot, color=style.BAND, linewidth=0.5 * style.points(), zorder=0.5,
                      label="_default")  # fmt: skip
     axes.set_xlim(-0.7, len(rows) - 0.3)
-    axes.set_ylabel("Estimate")
+    # Intervals far wider than most would flatten all others.
+    width = rows["conf_high"] - rows["conf_low"]
+    usual = rows[~(width > _WIDE * width.median())]
+    ends = [rows["estimate"], usual["conf_low"], usual["conf_high"], rows.get("threshold")]
+    drawn = pd.concat([part for part in ends if part is not None])
+    low, high = float(drawn.min()), float(drawn.max())
+    axes.set_ylim(low - 0.05 * (high - low or 1.0), high + 0.05 * (high - low or 1.0))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.grid(True)
     axes.tick_params(axis="x", length=0, labelbottom=False)
     axes.spines["bottom"].set_visible(False)
 
 
-def _said(name: str, rows: pd.DataFrame, known: pd.DataFrame) -> tuple[str, str]:
+def _said(
+    claim: str, rows: pd.DataFrame, known: pd.DataFrame, frame: tuple[float, float]
+) -> tuple[str, str]:
     """Caption and alternative text of what is drawn."""
     counts = known["verdict"].value_counts()
     shares = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     level = layout.percent(float(rows["conf_level"].iloc[0]))
     said = (
-        f"{words(name).capitalize()}: estimates under {len(known)} analyses, sorted, over the "
+        f"{claim[:1].upper()}{claim[1:]}: estimates under {len(known)} analyses, sorted, over the "
         f"choices of each. Grey bar: the default analysis. Dotted: the claim's threshold. Bars: "
         f"{level} intervals. Analyses by verdict: {shares}; they are not independent, and a share "
         "is no probability."
     )
     if known["conf_low"].isna().any():
         said += " Without a bar: no interval."
+    if ((known["conf_low"] < frame[0]) | (known["conf_high"] > frame[1])).any():
+        said += " A far wider interval leaves the frame."
     unknown = len(rows) - len(known)
     if unknown:
         said += f" {unknown} more {'gives' if unknown == 1 else 'give'} no estimate."
     low, high = known["estimate"].min(), known["estimate"].max()
-    alt = f"Estimates of {words(name)} under {len(known)} analyses, from {low:.3f} to {high:.3f}."
+    alt = f"{claim}: estimates under {len(known)} analyses, from {low:.3f} to {high:.3f}."
     return said, f"{alt} By verdict: {shares}."

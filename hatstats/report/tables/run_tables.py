@@ -198,15 +198,21 @@ def _short_scopes(rows: pd.DataFrame) -> pd.DataFrame:
 def _trends(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms of each trend with their scope in few words.
 
-    An intercept is a score of one parameter in the year 0, which nobody asks for.
+    An intercept is a score of one parameter in the year 0, which nobody asks for; nor for the bends
+    of a curved relation of target to source accuracy, one by one.
     """
-    shown, marks = _short_scopes(rows[rows["term"] != "Intercept"]), _marks(rows)
+    shown, marks = _short_scopes(_asked(rows)), _marks(rows)
     return shown.assign(mark=shown["reason"].map(marks).fillna("")) if marks else shown
+
+
+def _asked(trends: pd.DataFrame) -> pd.DataFrame:
+    """The rows of terms that are shown."""
+    return trends[(trends["term"] != "Intercept") & ~trends["term"].str.startswith("bend ")]
 
 
 def _marks(trends: pd.DataFrame) -> dict[str, str]:
     """A letter for each reason that weakens a trend, for the note below the table."""
-    reasons = trends.loc[trends["term"] != "Intercept", "reason"] if len(trends) else ()
+    reasons = _asked(trends)["reason"] if len(trends) else ()
     return dict(zip(dict.fromkeys(filter(None, reasons)), string.ascii_lowercase, strict=False))
 
 
