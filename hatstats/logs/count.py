@@ -373,7 +373,7 @@ def _grades(score: ir.Value) -> tuple[ir.Value, ir.Value]:
     if kind.is_boolean():
         return score.cast("int64"), score.isnull()
     if kind.is_numeric():
-        return ibis.cases((score == 1, one), (score == 0, zero), else_=none), score.isnull()
+        return ibis.cases((score == one, one), (score == zero, zero), else_=none), score.isnull()
     text = score.cast("string")
     number = text.try_cast("float64")
     # Words first, in the spellings that occur: reading numbers is slower, and folding the case of
@@ -385,7 +385,8 @@ def _grades(score: ir.Value) -> tuple[ir.Value, ir.Value]:
         (number == 0, zero),
         else_=none,
     )
-    return right, text.isnull() | (text == "")
+    # A score that the whole log lacks is a null of no table, which ibis compares with values only.
+    return right, text.isnull() | (text == ibis.literal(""))
 
 
 def _spellings(words: Collection[str]) -> list[str]:

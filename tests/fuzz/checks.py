@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from typer.testing import CliRunner
 
 import hatstats as hs
+from hatstats.cli import app
 from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, HatstatsError
 from tests.fuzz.logs import LogCase
 from tests.fuzz.studies import StudyCase
@@ -31,7 +34,7 @@ class Outcome(dict[str, int]):
     @property
     def result(self) -> bool:
         """Whether anything came of the case: a fit, or a study of logs."""
-        return any(self.get(key) for key in ("hat", "convert"))
+        return any(self.get(key) for key in ("hat", "convert", "report", "command"))
 
     def attempt(self, what: str, call: Callable[[], Any]) -> Any:
         """What the call gives, or None where it is refused with a sentence of ours."""
@@ -46,7 +49,7 @@ class Outcome(dict[str, int]):
         return found
 
 
-def check_study(case: StudyCase, *, report: bool = False) -> Outcome:
+def check_study(case: StudyCase) -> Outcome:
     """What a user may ask of a study; any error but ours, and any warning, is a fault."""
     done = Outcome()
     with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
@@ -64,12 +67,39 @@ def check_study(case: StudyCase, *, report: bool = False) -> Outcome:
         study = done.attempt("without flagged", study.without_flagged)
         if study is None:
             return done
-        if report:
-            options = hs.ReportOptions(quick=True)
-            done.attempt("report", lambda: hs.write_report(study, folder / "out", options))
-            assert {path.name for path in folder.iterdir()} <= {"in", "again", "out"}
-        _check_read(study, case, done)
+        if case.ask == "report":
+            _check_report(study, case, folder, done)
+            assert {path.name for path in folder.iterdir()} <= {"in", "out"}
+        else:
+            _check_read(study, case, done)
     return done
+
+
+def _check_report(study: hs.Study, case: StudyCase, folder: Path, done: Outcome) -> None:
+    """A report by Python or by the command line, with one format of figures beside SVG.
+
+    A study that has scores has a report: what cannot be said of it is left out.
+    """
+    method: Any = case.method or None
+    scored = _scores(study, case, None) is not None
+    kinds = ("svg", *("png", "pdf", "svg")[case.seed % 3 :][:1])
+    with patch("hatstats.report.figures.style.FORMATS", kinds):
+        if case.seed % 2:
+            options = hs.ReportOptions(quick=True, method=method)
+            try:
+                hs.write_report(study, folder / "out", options)
+            except HatstatsError:
+                if scored:
+                    raise
+            done.said("report" if (folder / "out").exists() else "report refused")
+            return
+        line = ["report", str(folder / "in"), "--out", str(folder / "out"), "--quick"]
+        ran = CliRunner().invoke(app, [*line, *(["--method", method] if method else [])])
+    assert ran.exit_code == 0 or not scored, ran.output
+    assert ran.exit_code == 0 or "Error: " in ran.stderr, ran.output
+    assert "unexpected" not in ran.stderr, ran.stderr
+    assert "Traceback" not in ran.stderr, ran.stderr
+    done.said("command" if ran.exit_code == 0 else "command refused")
 
 
 def _same_after_writing(study: hs.Study, folder: Path) -> None:
@@ -92,8 +122,6 @@ def _check_read(study: hs.Study, case: StudyCase, done: Outcome) -> None:
         done.attempt("measures", lambda: hs.measures(study, n_draws=DRAWS, rng=1))
     elif case.ask == "decompose":
         done.attempt("decompose", lambda: hs.decompose(study, names[0], names[-1]))
-    elif case.ask == "invariances":
-        _check_invariances(study, method, case.seed)
     profile = done.attempt("fit", lambda: hs.fit_profile(study, method=method))
     scores = None if profile is None else done.attempt("hat", profile.hat)
     if scores is None:
@@ -104,6 +132,10 @@ def _check_read(study: hs.Study, case: StudyCase, done: Outcome) -> None:
             done.attempt("profile", show)
     elif case.ask == "references":
         _check_references(profile, case, done)
+    elif case.ask in _INVARIANCES:
+        scores = done.attempt(case.ask, lambda: profile.hat("uniform"))
+        if scores is not None:
+            _INVARIANCES[case.ask](study, scores, case, done)
     elif case.ask == "derived":
         _check_derived(scores, done)
     elif case.ask == "languages":
@@ -211,45 +243,55 @@ def _semidefinite(cov: pd.DataFrame) -> None:
     assert np.linalg.eigvalsh(values / scale).min() > -1e-8, "not positive semidefinite"
 
 
-def _check_invariances(study: hs.Study, method: Any, seed: int) -> None:
-    """What must not matter: order of rows, names of models, units of sizes, a copy of a model.
+def _check_rows(study: hs.Study, scores: hs.HatScores, case: StudyCase, done: Outcome) -> None:
+    """The order of rows does not matter."""
+    rng = np.random.default_rng(case.seed)
+    tables = {name: _shuffled(getattr(study, name), rng) for name in ("counts", "benchmarks")}
+    _same_scores(replace(study, **tables), scores, case, done, "another order of rows")
 
-    One of them in each case, since each is another fit.
-    """
-    scores = _scores(study, method)
-    if scores is None:
-        return
-    counts, models = study.counts, study.models
+
+def _check_names(study: hs.Study, scores: hs.HatScores, case: StudyCase, done: Outcome) -> None:
+    """The name of a model does not matter."""
+    names = {scores.models[0]: "another name"}
+    renamed = {name: table.assign(model=table["model"].replace(names))
+               for name, table in (("counts", study.counts), ("models", study.models))}  # fmt: skip
+    _same_scores(replace(study, **renamed), scores, case, done, "another name", names)
+
+
+def _check_copies(study: hs.Study, scores: hs.HatScores, case: StudyCase, done: Outcome) -> None:
+    """A copy of a model scores as the model does."""
     old, new = scores.models[0], "another name"
-    if seed % 4 == 0:
-        order = np.random.default_rng(seed).permutation(len(counts))
-        shuffled = replace(study, counts=counts.iloc[order])
-        _agree(scores, _scores(shuffled, method), "another order of rows")
-    elif seed % 4 == 1:
-        names = {name: new if name == old else name for name in study.model_names}
-        renamed = {name: table.assign(model=table["model"].map(names))
-                   for name, table in (("counts", counts), ("models", models))}  # fmt: skip
-        _agree(scores, _scores(replace(study, **renamed), method), "another name", names)
-    elif seed % 4 == 2:
-        _agree(scores, _scores(_scaled(study), method), "sizes in another unit")
-    else:
-        copied = {name: pd.concat([table, table[table["model"] == old].assign(model=new)])
-                  for name, table in (("counts", counts), ("models", models))}  # fmt: skip
-        found = _scores(replace(study, **copied), method)
-        if found is not None and {old, new} <= set(found.models):
-            pair = found.params[[old, new]].to_numpy()
-            np.testing.assert_allclose(*pair, atol=_slack(scores), err_msg="a copy of a model")
+    copied = {name: pd.concat([table, table[table["model"] == old].assign(model=new)])
+              for name, table in (("counts", study.counts), ("models", study.models))}  # fmt: skip
+    found = _scores(replace(study, **copied), case)
+    if found is not None and {old, new} <= set(found.models):
+        pair = found.params[[old, new]].to_numpy()
+        np.testing.assert_allclose(*pair, atol=_slack(scores), err_msg="a copy of a model")
+        done.said("copy scored")
 
 
-def _scaled(study: hs.Study) -> hs.Study:
-    """The study with a thousand times the parameters."""
+def _check_sizes(study: hs.Study, scores: hs.HatScores, case: StudyCase, done: Outcome) -> None:
+    """Sizes in another unit move the intercept of a trend in their logarithm alone."""
     sizes = study.models[["params_total", "params_active"]] * 1000.0
-    return replace(study, models=study.models.assign(**{name: sizes[name] for name in sizes}))
+    scaled = replace(study, models=study.models.assign(**{name: sizes[name] for name in sizes}))
+    _same_scores(scaled, scores, case, done, "sizes in another unit")
 
 
-def _scores(study: hs.Study, method: Any) -> hs.HatScores | None:
+_INVARIANCES: dict[str, Callable[[hs.Study, hs.HatScores, StudyCase, Outcome], None]] = {
+    "rows": _check_rows, "names": _check_names, "copies": _check_copies, "sizes": _check_sizes,
+}  # fmt: skip
+
+
+def _shuffled(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    return table.iloc[rng.permutation(len(table))]
+
+
+def _scores(
+    study: hs.Study, case: StudyCase, reference: str | None = "uniform"
+) -> hs.HatScores | None:
+    method: Any = case.method or None
     try:
-        return hs.fit_profile(study, method=method).hat("uniform")
+        return hs.fit_profile(study, method=method).hat(reference)
     except HatstatsError:
         return None
 
@@ -259,15 +301,26 @@ def _slack(scores: hs.HatScores) -> float:
     return 1e-9 if scores.method == "observed" else 1e-5
 
 
-def _agree(
-    scores: hs.HatScores, found: hs.HatScores | None, what: str, names: dict[str, str] | None = None
-) -> None:
+def _same_scores(
+    study: hs.Study, scores: hs.HatScores, case: StudyCase, done: Outcome, what: str,
+    names: dict[str, str] | None = None,
+) -> None:  # fmt: skip
+    """The changed study has the scores of the first, and the slope over size."""
+    found = _scores(study, case)
     assert found is not None, f"{what}: no score any more"
     assert [(names or {}).get(name, name) for name in scores.models] == list(found.models), what
     np.testing.assert_allclose(found.estimates, scores.estimates, atol=_slack(scores), err_msg=what)
     np.testing.assert_allclose(
         found.std_errors, scores.std_errors, rtol=1e-4, atol=_slack(scores), err_msg=what
     )
+    slopes = [done.attempt("slope", lambda s=s: hs.fit_trend(s, "log10(params_total)"))
+              for s in (scores, found)]  # fmt: skip
+    assert (slopes[0] is None) == (slopes[1] is None), what
+    if slopes[0] is not None:
+        first, other = (slope.tidy().set_index("term") for slope in slopes)
+        pair = [table.loc["log10(params_total)", ["estimate", "std_error"]].to_numpy(float)
+                for table in (other, first)]  # fmt: skip
+        np.testing.assert_allclose(*pair, rtol=1e-3, atol=100 * _slack(scores), err_msg=what)
 
 
 def check_logs(case: LogCase) -> Outcome:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from tests.logs import writers
@@ -29,7 +32,13 @@ TOKENS = (
     b"\n", b'"', b"'", b",",
     b"=1+1", b"{{x}}", b"1_0", b"\xef\xbb\xbf", b"2**9**9",
 )  # fmt: skip
-KINDS = ("flip", "token", "delete", "duplicate", "truncate", "splice", "insert", "field")
+#: Values that leave a document whole, in place of a number and of a text.
+NUMBERS = (b"0", b"1", b"-1", b"0.5", b"1e999", b"9" * 400, b"null", b"true", b'"x"', b"[]")
+TEXTS = (b"", b"en", b"de", b"nan", b"=1+1", b"../..", b"\\ud800", b"\\u0000", b"1.0", b"A",
+         "日本".encode(), b"y" * 70_000, b"<b>", b"\\n", b"acme/large", b"~nosuchuser")  # fmt: skip
+#: What breaks a file, and what puts another value in its place.
+BREAKING = ("flip", "token", "delete", "duplicate", "truncate", "splice", "insert", "field")
+KEEPING = ("number", "text", "line")
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Mutation:
         if self.kind == "flip" and data:
             low = min(low, len(data) - 1)
             return data[:low] + bytes([data[low] ^ (1 << self.length % 8)]) + data[low + 1 :]
+        if self.kind in KEEPING:
+            return self._another_value(data, low)
         if self.kind == "field":  # a whole value, up to where it ends
             low = (
                 max((data.find(mark, low) for mark in (b": ", b":", b",", b"\t")), default=low) + 1
@@ -64,6 +75,44 @@ class Mutation:
             "duplicate": data[:high] + data[low:],
             "truncate": data[:low],
         }.get(self.kind, data[:low] + other[len(other) * self.start // 1000 :])
+
+    def _another_value(self, data: bytes, low: int) -> bytes:
+        """The data with the next number, text or line another one, so that it stays a document."""
+        pattern, values = {
+            "number": (rb"(?<=[ :,\t])-?\d+(\.\d+)?(?=[,\s}\]])", NUMBERS),
+            "text": (rb'(?<=: ")[^"\\]*(?=")|(?<=:")[^"\\]*(?=")', TEXTS),
+            "line": (rb"\n[^\n]*(?=\n)", (b"",)),
+        }[self.kind]
+        found = re.compile(pattern).search(data, low) or re.compile(pattern).search(data)
+        if found is None:
+            return data
+        value = values[self.start % len(values)]
+        if self.kind == "line" and self.length % 2:
+            value = found.group() * 2
+        return data[: found.start()] + value + data[found.end() :]
+
+    def of_table(self, data: bytes) -> bytes:
+        """A Parquet file with one of its columns of another type or empty, or with other rows."""
+        table = pq.read_table(io.BytesIO(data))
+        index = self.start % table.num_columns
+        name, count = table.column_names[index], table.num_rows
+        columns = {
+            "number": pa.array([0.5, -1.0, float("nan"), 1e300][self.start % 4 :][:1] * count),
+            "text": pa.array([TEXTS[self.start % len(TEXTS)].decode()] * count),
+            "field": pa.nulls(count),
+            "token": pa.array([[1]] * count),
+        }
+        if self.kind in columns:
+            table = table.set_column(index, name, columns[self.kind])
+        elif self.kind == "line":
+            table = pa.concat_tables([table, table.slice(0, self.length)])
+        elif self.kind == "delete":
+            table = table.drop_columns([name])
+        else:
+            table = table.slice(self.start % (count + 1), self.length)
+        packed = io.BytesIO()
+        pq.write_table(table, packed)
+        return packed.getvalue()
 
 
 @dataclass(frozen=True)
@@ -90,11 +139,15 @@ class LogCase:
 
 def _changed(name: str, data: bytes, change: Mutation, other: bytes) -> bytes:
     """A file after a change, of what is packed in it where that is asked for."""
+    if change.kind == "line" and name.endswith(".json"):
+        change = replace(change, kind="text")
     try:
         if change.inside and name.endswith(".gz"):
             return gzip.compress(change.of(gzip.decompress(data), other), 1)
         if change.inside and name.endswith(".eval"):
             return _rezipped(data, change, other)
+        if name.endswith(".parquet") and (change.inside or change.kind in KEEPING):
+            return change.of_table(data)
     except (
         OSError,
         EOFError,
@@ -104,6 +157,7 @@ def _changed(name: str, data: bytes, change: Mutation, other: bytes) -> bytes:
         RuntimeError,
         ValueError,
         zlib.error,
+        pa.ArrowException,
     ):
         pass  # broken by an earlier change
     return change.of(data, other)
@@ -208,18 +262,21 @@ _OTHERS: tuple[Callable[..., None], ...] = (
 
 mutations = st.builds(
     Mutation,
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from((*KEEPING, *KEEPING, *KEEPING, *BREAKING)),
     file=st.integers(0, 19),
     start=st.integers(0, 1000),
     length=st.sampled_from((1, 2, 3, 8, 30, 200, 5000)),
     token=st.sampled_from(TOKENS),
-    inside=st.booleans(),
+    # Bytes of an archive or a table that are changed from outside mostly end it.
+    inside=st.integers(0, 9).map(lambda drawn: drawn > 1),
 )
 log_folders = st.deferred(
     lambda: st.builds(
         LogCase,
         kind=st.sampled_from(sorted(fixtures())),
-        mutations=st.lists(mutations, min_size=1, max_size=4).map(tuple),
+        mutations=st.sampled_from((1, 1, 2, 4)).flatmap(
+            lambda most: st.lists(mutations, min_size=1, max_size=most).map(tuple)
+        ),
         said=st.booleans(),
     )
 )

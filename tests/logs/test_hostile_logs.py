@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 import hatstats
@@ -242,3 +243,14 @@ def test_a_parquet_file_with_a_broken_page_is_named(tmp_path: Path) -> None:
     path.write_bytes(data[:4] + b"\xff" * 200 + data[204:])
     with pytest.raises(DataError, match=r"not a whole Parquet file.*leave it out"):
         convert(tmp_path)
+
+
+def test_a_table_without_scores_beside_others_counts_as_missing(tmp_path: Path) -> None:
+    frame = FRAME[(FRAME["item"] < 4) & (FRAME["prompt"] < 2)]
+    writers.lighteval(frame, tmp_path)
+    path = min((tmp_path / "details").rglob("*.parquet"))
+    table = pd.read_parquet(path)
+    table.assign(metric="none").to_parquet(path)
+    files = convert(tmp_path).files.set_index("file")
+    assert files.loc[str(path), ["kept", "left_out"]].tolist() == [0, len(table)]
+    assert files["kept"].sum() == len(frame) - len(table)

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -38,7 +39,7 @@ from hatstats.plot import (
 from hatstats.report.figures.forest_plot import END_ROWS
 from hatstats.report.figures.layout import name_some, short_names, shorten
 from hatstats.report.figures.profile_plots import MOST_BARS, ONE_PANEL
-from hatstats.report.figures.run_figures import figures_of
+from hatstats.report.figures.run_figures import _wanted, figures_of
 from hatstats.report.figures.style import (
     COLOURS,
     FAMILY_LOOK,
@@ -515,3 +516,16 @@ def test_one_model_and_missing_families_degenerate() -> None:
     scores = score_frame(1).assign(family=pd.Series([""], dtype="str"), informed=True)
     assert len(marked(forest(scores), "interval")) == 1
     assert models_in(trend(scores, "release_year")) == 1
+
+
+def test_scores_without_intervals_are_drawn_degenerate() -> None:
+    scores = score_frame(3).assign(conf_low=np.nan, conf_high=np.nan)
+    low, high = forest(scores).get_xlim()
+    assert low < scores["estimate"].min() < scores["estimate"].max() < high
+
+
+@pytest.mark.parametrize("informed", [True, False])
+def test_raw_accuracies_of_models_without_information_have_no_figure(informed: bool) -> None:
+    run = results(6)
+    scores = run.scores.assign(target=0.5, informed=informed)
+    assert ("raw_to_hat" in _wanted(replace(run, scores=scores))) == informed

@@ -81,8 +81,9 @@ def forest(scores: Scores, *, conf_level: float = 0.95, ax: Axes | None = None) 
     axes.set_ylim(total - 0.4, -0.6)
     # The intervals of what the data hardly inform would flatten all others.
     drawn = clear if len(clear) else rows
-    low, high = drawn["conf_low"].min(), drawn["conf_high"].max()
-    low, high = min(low, rows["estimate"].min()), max(high, rows["estimate"].max())
+    # Scores may be known without their intervals.
+    ends = pd.concat([drawn["conf_low"], drawn["conf_high"], rows["estimate"]])
+    low, high = ends.min(), ends.max()
     locator = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
     ticks = locator.tick_values(low, high if high > low else low + 0.1)
     axes.set_xticks(ticks)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -54,12 +55,13 @@ def _wanted(results: Results) -> dict[str, tuple[str, Callable[[], Axes | list[A
     points = partial(scatter, results.points, curve=results.curve, chance=chance)
     bands = partial(profiles, results.profiles, reference=results.density)
     lines = results.lines
+    # As `raw_to_hat` draws them: of models that the data inform.
+    raw = scores[scores["informed"].astype(bool)].get("target", pd.Series(dtype=float))
     wanted: dict[str, tuple[bool, str, Callable[[], Axes | list[Axes]]]] = {
         "forest": (True, "HAT scores", partial(forest, scores)),
         "transfer_profiles": (len(results.profiles) > 0, "Transfer profiles", bands),
         "target_against_source": (True, "Target against source accuracy", points),
-        "raw_to_hat": ("target" in scores and int(results.ranked["target"].notna().sum()) > 1,
-                       "Raw accuracy beside HAT",
+        "raw_to_hat": (int(raw.notna().sum()) > 1, "Raw accuracy beside HAT",
                        partial(raw_to_hat, scores)),
         "heatmap": (len(results.cells) > 0, "HAT by model and language",
                     partial(heatmap, results.cells, order="resource")),
