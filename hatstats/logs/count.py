@@ -385,8 +385,7 @@ def _grades(score: ir.Value) -> tuple[ir.Value, ir.Value]:
         (number == 0, zero),
         else_=none,
     )
-    # A score that the whole log lacks is a null of no table, which ibis compares with values only.
-    return right, text.isnull() | (text == ibis.literal(""))
+    return right, text.isnull() | (text == ibis.literal(""))  # ibis compares nulls with values
 
 
 def _spellings(words: Collection[str]) -> list[str]:

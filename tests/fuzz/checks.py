@@ -82,7 +82,7 @@ def _check_report(study: hs.Study, case: StudyCase, folder: Path, done: Outcome)
     """
     method: Any = case.method or None
     scored = _scores(study, case, None) is not None
-    kinds = ("svg", *("png", "pdf", "svg")[case.seed % 3 :][:1])
+    kinds = ("svg", *("pdf", "png", *("svg",) * 8)[case.seed % 10 :][:1])
     with patch("hatstats.report.figures.style.FORMATS", kinds):
         if case.seed % 2:
             options = hs.ReportOptions(quick=True, method=method)
