@@ -151,6 +151,7 @@ def _write_numbers(results: Results, folder: Path) -> None:
     if bayes is not None:
         parts = ("claims", "scores", "shrinkage", "prior", "checks")
         frames |= {f"bayes_{name}": getattr(bayes, name) for name in parts}
+    frames = {name: _labelled(frame, results) for name, frame in frames.items()}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     others = ("comparison", "registration", "margins", "shares", "leverage", "influence",
@@ -170,6 +171,20 @@ def _write_numbers(results: Results, folder: Path) -> None:
     (folder / "results.json").write_text(manifest.json_text(content), encoding="utf-8")
     text = numbers_tex(macros(results), study=results.info["name"])
     (folder / "numbers.tex").write_text(text, encoding="utf-8")
+
+
+def _labelled(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """A frame with the name beside the code of a language, and whether the data inform a model."""
+    if "language" in frame and "name" not in frame and "language" in results.cells:
+        names = dict(zip(results.cells["language"], results.cells["name"], strict=True))
+        frame = frame.copy()
+        after = frame.columns.get_loc("language") + 1
+        frame.insert(after, "name", frame["language"].map(names).fillna(frame["language"]))
+    if "model" in frame and "informed" not in frame:
+        informed = frame["model"].map(results.scores.set_index("model")["informed"])
+        if informed.notna().any():  # a row may be about all models
+            frame = frame.assign(informed=informed.astype("boolean"))
+    return frame
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

@@ -342,6 +342,20 @@ def test_json_writes_unknown_infinite_and_dates_plainly() -> None:
     assert json.loads(json_text({"é": np.array([1.5, np.nan])})) == {"é": [1.5, None]}
 
 
+def test_csv_files_name_languages_and_say_which_models_are_informed(tmp_path: Path) -> None:
+    analysis = item_analysis()
+    folder = write_run(analysis, tmp_path / "run", arguments=ARGUMENTS)
+    names = dict(analysis.cells[["language", "name"]].itertuples(index=False))
+    seen = [path for path in folder.glob("*.csv") if path.read_text("utf-8").strip()]
+    assert {"cells.csv", "items.csv", "checks.csv"} <= {path.name for path in seen}
+    for path in seen:
+        rows = pd.read_csv(path)
+        if "language" in rows:
+            assert list(rows["name"]) == [names[code] for code in rows["language"]], path.name
+        if "model" in rows and path.name != "items.csv":
+            assert rows["informed"].notna().all(), path.name
+
+
 def test_csv_writes_ten_digits_and_empty_cells(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     frame = pd.DataFrame(
