@@ -39,6 +39,7 @@ def report(
     from hatstats.report.results.analysis import analyse
     from hatstats.report.results.results import ReportOptions
     from hatstats.report.run_folder import write_run
+    from hatstats.scores.score_text import how_scored
 
     shared = {each.name: getattr(choice, each.name) for each in fields(ReportOptions)
               if hasattr(choice, each.name)}  # fmt: skip
@@ -56,8 +57,10 @@ def report(
     else:
         for line in results.key_results:
             print(line)
-        if reason := results.facts["reason"]:
-            say(f"{reason} Intervals: {results.facts['scope']}.")
+        facts = {name: str(value) for name, value in results.facts.items()}
+        say(how_scored(facts["method"], facts["reference"]))
+        if facts["reason"]:
+            say(f"{facts['reason']} Intervals: {facts['scope']}.")
         for line in results.bayes.words if results.bayes else ():
             say(line)
         print(f"\nReport: {folder / 'report.html'}")
@@ -127,9 +130,10 @@ def score(
     elif choice.json:
         print_json({**facts, "estimand": scores.estimand, "scores": scores.tidy(choice.conf_level)})
     else:
-        from hatstats.scores.score_text import ranking, score_head, score_notes
+        from hatstats.scores.score_text import how_scored, ranking, score_head, score_notes
 
         say("\n".join(score_head(scores, choice.conf_level)))
+        say(how_scored(scores.method, scores.reference))
         print_tables(ranking=ranking(scores, choice.conf_level, choice.seed))
         say("\n".join(score_notes(scores)))
 

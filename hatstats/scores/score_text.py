@@ -14,6 +14,20 @@ from hatstats.inference.result_frame import frame_text
 from hatstats.scores.ranks import leader_words
 from hatstats.study.languages.metadata import group_words
 
+#: What each method estimates scores from, and over what each reference averages them.
+_METHODS = {
+    "latent": "from the answers to each item, for the chance behind its trials",
+    "observed": "from the answers to each item, for its share of right ones",
+    "joint": "from the answers to each item, by one model of all languages",
+    "panel": "from the answers to each item, for its hardness to the other models",
+    "aggregate": "from accuracies alone, by the line of target on source accuracy over models",
+}
+_REFERENCES = {
+    "common": "evenly over source accuracies that the models share",
+    "pooled": "over the source accuracies of all models",
+    "own": "over the model's own source accuracies",
+    "uniform": "evenly over all source accuracies",
+}
 #: Languages that are named as left behind or ahead; the table of differences has all.
 _MOST = 12
 _BIAS_WORDS = (
@@ -24,6 +38,22 @@ _TRIAL_WORDS = (
     "trials: effective trials, the independent ones that an item's trials in the source language "
     "are worth."
 )
+
+
+def plain_words(method: str, reference: str) -> tuple[str, str]:
+    """What a method estimates scores from, and over what a reference averages them."""
+    of_one = f"over the source accuracies of {reference.removeprefix('model:')}"
+    other = of_one if reference.startswith("model:") else "over source accuracies that were given"
+    return _METHODS.get(method, "elsewhere"), _REFERENCES.get(reference, other)
+
+
+def how_scored(method: str, reference: str) -> str:
+    """How scores are computed, in a sentence for people who know neither name."""
+    source, average = plain_words(method, reference)
+    return (
+        f"Scores are estimated {source} (method {method}) and averaged {average} (reference "
+        f"{reference})."
+    )
 
 
 def score_text(scores: Any, conf_level: float) -> str:

@@ -22,7 +22,7 @@ def test_the_text_says_what_was_run_and_cites_it() -> None:
         assert f"{row['n_models']} models" in sentence
         assert row["other_verdict"] in sentence
     assert "−0.012 (95 % interval −0.045 to 0.020, claimed above −0.05" in text.results[1]
-    assert "release year" in text.results[1]
+    assert "change of HAT per year" in text.results[1]
     files = text.latex()
     assert r"\cite" not in files["results.tex"]
     cited = re.findall(r"\\citep\{([^}]*)\}", files["methods.tex"])

@@ -2,19 +2,19 @@
 
 What stands up to the study is the title, the rest a note below the table in LaTeX.
 They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
-of its scores, their `scope`, what is said of `smoothing` and `trials`, what kind of `claims` are
-tested, and the number of `listed` items.
+of its scores and `how` they work, their `scope`, what is said of `smoothing` and `trials`, what
+kind of `claims` are tested, and the number of `listed` items.
 """
 
 CAPTIONS = {
     "main": (
-        "HAT scores, {study}. Source: accuracy in the source language. HAT: {method}, reference "
-        "{reference}, for {scope}; SE {errors}. CI: {level}, df {df}. Rank: those that the data "
+        "HAT scores, {study}. Source: accuracy in the source language. HAT: {how}, for {scope}; SE "
+        "{errors}. CI: {level}, df {df}. Rank: those that the data "
         "leave each model, all at once ({level}; {draws} draws, seed {seed}). {leader}.{part}"
         "{assumption}"
     ),
     "scores": (
-        "HAT scores, {study}. Reference: {reference}; method: {method}; CI: {level}, for {scope}."
+        "HAT scores, {study}. HAT: {how}; CI: {level}, for {scope}."
         "{assumption}{smoothing}{trials} Rank: those that the data leave each model, all at once "
         "({level}). {leader}: a test of the first rank alone, which can leave it to fewer models."
     ),
