@@ -24,20 +24,7 @@ from hatstats.report.tables.methods_text import methods_text
 from hatstats.report.tables.run_tables import Shown
 from hatstats.report.tables.text_table import to_html
 
-#: How each method estimates scores, and over what each reference averages them, for the page.
-_METHODS = {
-    "latent": "from the answers to each item, for the chance behind its trials",
-    "observed": "from the answers to each item, for its share of right ones",
-    "joint": "from the answers to each item, by one model of all languages",
-    "panel": "from the answers to each item, for its hardness to the other models",
-    "aggregate": "from accuracies alone, by the line of target on source accuracy over models",
-}
-_REFERENCES = {
-    "common": "evenly over source accuracies that the models share",
-    "pooled": "over the source accuracies of all models",
-    "own": "over the model's own source accuracies",
-    "uniform": "evenly over all source accuracies",
-}
+#: What intervals say in each scope.
 _SCOPES = {
     "these wordings": "if other items had been asked in the same wordings",
     "wordings like these": "if other items had been asked in other wordings",
@@ -102,8 +89,8 @@ def _scored(facts: Mapping[str, Any]) -> str:
     """How scores were computed, in words and with the names of method, reference and scope."""
     method, reference, scope = (str(facts[name]) for name in ("method", "reference", "scope"))
     return (
-        f"Scores are estimated {_METHODS.get(method, 'elsewhere')} (method {method}) and averaged "
-        f"{_REFERENCES.get(reference, 'over chosen source accuracies')} (reference {reference}); "
+        f"Scores are estimated {facts['method_words']} (method {method}) and averaged "
+        f"{facts['reference_words']} (reference {reference}); "
         f"their intervals say where they might lie {_SCOPES.get(scope, 'otherwise')} ({scope})."
     )
 

@@ -293,6 +293,8 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
             "source_language": "Faroese",
             "method": "aggregate",
             "reference": "pooled",
+            "method_words": "from accuracies alone",
+            "reference_words": "over the source accuracies of all models",
             "scope": "these wordings",
             "estimand": "Expected target accuracy at the reference distribution of hardness.",
             "assumption": "",

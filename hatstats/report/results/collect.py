@@ -21,6 +21,7 @@ from hatstats.report.results.plotted import (
 )
 from hatstats.report.results.results import Fits, stacked
 from hatstats.scores.item_profile import ItemProfile
+from hatstats.scores.score_text import plain_words
 from hatstats.study import Study
 from hatstats.study.formula import with_release_year
 from hatstats.study.screening.failed_extraction import cell_accuracies, unflagged_cells
@@ -55,6 +56,8 @@ def frames_of(fits: Fits) -> dict[str, Any]:
         "facts": {
             "method": scores.method,
             "reference": scores.reference,
+            "method_words": plain_words(scores.method, scores.reference)[0],
+            "reference_words": plain_words(scores.method, scores.reference)[1],
             "scope": scores.scope,
             "estimand": scores.estimand,
             "reason": fits.profile.reason if isinstance(fits.profile, ItemProfile) else "",

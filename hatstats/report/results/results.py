@@ -182,9 +182,9 @@ class Results:
 
     #: `name, title, source, licence, citation, notes, synthetic` of the study.
     info: Mapping[str, str]
-    #: `method, reference, scope, estimand, reason` (why this method), `assumption` (what few trials
-    #: cannot show), `leader` (whether one model leads), `source_language` in words, `seed,
-    #: conf_level` and counts of models, cells and so on.
+    #: `method, reference` and both in words, `scope, estimand, reason` (why this method),
+    #: `assumption` (what few trials cannot show), `leader` (whether one model leads),
+    #: `source_language` in words, `seed, conf_level` and counts of models, cells and so on.
     facts: Mapping[str, str | int | float]
     #: The key results in at most ten plain lines.
     key_results: tuple[str, ...]

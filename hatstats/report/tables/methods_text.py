@@ -12,7 +12,6 @@ import pandas as pd
 from hatstats.report.results.results import Results
 from hatstats.report.tables import rounding
 from hatstats.report.tables.latex import escape_latex
-from hatstats.scores.score_text import how_scored
 
 #: Key of a work: how a text names it, the entry of a list, and type and fields of BibTeX.
 _WORKS = {
@@ -177,9 +176,10 @@ def _methods(results: Results) -> Iterator[str]:
         yield f"Without a score: {names} ({why})."
     reason = str(facts.get("reason") or "").partition(": ")[2].rstrip(".")
     reason = "" if reason in estimand else reason
-    how = how_scored(str(facts["method"]), results.reference).rstrip(".")
     yield (
-        f"{how}{f'; {reason}' if reason else ''}; intervals are of {level} and for "
+        f"Scores are estimated {facts['method_words']} (method {facts['method']}) and averaged "
+        f"{facts['reference_words']} (reference {facts['reference']})"
+        f"{f'; {reason}' if reason else ''}; intervals are of {level} and for "
         f"{facts['scope']}."
     )
     yield (

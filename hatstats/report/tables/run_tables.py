@@ -14,7 +14,6 @@ from hatstats.report.tables.captions import CAPTIONS
 from hatstats.report.tables.columns import BY_ROW, MEASURES, columns_of
 from hatstats.report.tables.rounding import english_name, number_text, prose, term_words, words
 from hatstats.report.tables.text_table import Column, Table, make_table
-from hatstats.scores.score_text import plain_words
 
 #: Items that the report lists; items.csv has the others.
 LISTED_ITEMS = 30
@@ -78,13 +77,13 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
     smoothing = " Smoothing: possible smoothing bias (one standard deviation), not in the interval."
     trials = " Trials: independent ones that an item's trials in the source language are worth."
     method = str(results.facts["method"])
-    source, average = plain_words(method, results.reference)
     facts = {
         "study": results.info.get("title") or results.info["name"],
         "level": f"{100.0 * results.conf_level:g} %",
         "reference": results.reference,
         "method": method,
-        "how": f"method {method} ({source}), reference {results.reference} ({average})",
+        "how": f"method {method} ({results.facts['method_words']}), reference "
+        f"{results.reference} ({results.facts['reference_words']})",
         "smoothing": smoothing if results.scores["shape_error"].notna().any() else "",
         "trials": trials if results.scores["effective_trials"].notna().any() else "",
         "scope": results.facts["scope"],
