@@ -178,7 +178,7 @@ def _labelled(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
     if "language" in frame and "name" not in frame and "language" in results.cells:
         names = dict(zip(results.cells["language"], results.cells["name"], strict=True))
         frame = frame.copy()
-        after = frame.columns.get_loc("language") + 1
+        after = list(frame.columns).index("language") + 1
         frame.insert(after, "name", frame["language"].map(names).fillna(frame["language"]))
     if "model" in frame and "informed" not in frame:
         informed = frame["model"].map(results.scores.set_index("model")["informed"])
