@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,7 @@ class ModelComparison(Printed):
         return [{str(k): v for k, v in row.items()} for row in self.table.to_dict("records")]
 
     def _repr_html_(self) -> str:
-        return html_table(self.table, self.notes)
+        return f"<p>{html.escape(self.caption)}</p>{html_table(self.table, self.notes)}"
 
 
 def _name(row: dict[str, Any]) -> str:

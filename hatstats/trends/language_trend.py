@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -366,26 +367,28 @@ class LanguageTrend(LabelledEstimates):
         naive = table[table["method"] == NAIVE].set_index("term")["std_error"]
         main["naive_se"] = naive.reindex(main.index)
         shown = ["estimate", "std_error", "df", "p_value", "p_CR2", "naive_se", "p_naive"]
+        title, *said = self._said()
+        text = frame_text(ResultFrame(main.reset_index()[["term", *shown]].round(4)))
+        lines = [*indented(title), text, *(line for each in said for line in indented(each))]
+        return "\n".join(lines)
+
+    def _said(self) -> list[str]:
+        """A title, and what stands below the table."""
         sizes = (
             f"{len(self.languages)} languages, {self.design.frame['row_model'].nunique()} models, "
             f"{len(self.fit.y)} cells"
         )
-        lines = indented(
-            f"HAT over languages: {self.formula} ({sizes}; languages and models are sampled)"
-        )
-        lines.append(frame_text(ResultFrame(main.reset_index()[["term", *shown]].round(4))))
-        lines += indented(
-            "Covariates are centred. p_CR2: languages as clusters, these models. Naive: without an "
-            "effect of the language, as if every model had met languages of its own."
-        )
         effects = [
             f"{row['effect']} {row['sd']:.3f}" for row in self.components().to_dict("records")
         ]
-        lines += indented(f"Standard deviations: {'; '.join(effects)}.")
-        return "\n".join([*lines, *(line for note in self.notes for line in indented(note))])
-
-    def __repr__(self) -> str:
-        return self.summary()
+        return [
+            f"HAT over languages: {self.formula} ({sizes}; languages and models are sampled)",
+            "Covariates are centred. p_CR2: languages as clusters, these models. Naive: without an "
+            "effect of the language, as if every model had met languages of its own.",
+            f"Standard deviations: {'; '.join(effects)}.",
+            *self.notes,
+        ]
 
     def _repr_html_(self) -> str:
-        return html_table(self.comparison(), self.notes)
+        title, *said = self._said()
+        return f"<p><b>{html.escape(title)}</b></p>{html_table(self.comparison(), said)}"

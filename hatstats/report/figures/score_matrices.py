@@ -149,7 +149,8 @@ def ranks(
     -------
     Axes
         A cell is the row's score less the column's: in colour where they surely differ, else
-        empty. After each name the ranks that the data leave it. Of more than 30 models the first
+        empty. After each name the ranks that the data leave it; weakly identified models have
+        none and are left out. Of more than 30 models the first
         and the last 15 are shown.
 
     Examples
@@ -160,7 +161,12 @@ def ranks(
     """
     pairs = pair_rows(scores, rng)
     needed(pairs, ("a", "b", "estimate", "p_adjusted"), "ranks")
-    order = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    found = rank_rows(scores, rng) if sets is None else sets
+    known = found.dropna(subset=["rank_low"]).set_index("model")
+    every = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    # Models that the data hardly inform have no rank.
+    order = [name for name in every if name in known.index] or every
+    pairs = pairs[pairs["a"].isin(order) & pairs["b"].isin(order)]
     first, last = layout.ends(len(order), MOST_ROWS)
     names = [order[index] for index in [*first, *last]]
     place = {name: index for index, name in enumerate(names)}
@@ -170,8 +176,6 @@ def ranks(
     sure = both["p_adjusted"].to_numpy(float) <= 1.0 - conf_level
     less[rows[sure], columns[sure]] = both["estimate"].to_numpy(float)[sure]
     less[columns[sure], rows[sure]] = -both["estimate"].to_numpy(float)[sure]
-    found = rank_rows(scores, rng) if sets is None else sets
-    known = found.dropna(subset=["rank_low"]).set_index("model")
     texts = layout.short_names(names, 34)
     labels = [text + _ranks(name, known) for name, text in zip(names, texts, strict=True)]
     wide = len(names) > 9
@@ -194,6 +198,8 @@ def ranks(
     _colour_bar(axes, mesh)
     level, count = layout.percent(conf_level), len(order)
     part = f" The first and last {len(first)} of {count} models are shown." if last else ""
+    if unranked := len(every) - count:
+        part += f" {unranked} that the data hardly inform are not ranked."
     all_sure = int((pairs["p_adjusted"] <= 1.0 - conf_level).sum())
     sheet.describe(
         f"Score of the row's model less that of the column's, in colour where they surely differ "

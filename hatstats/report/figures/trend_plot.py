@@ -180,7 +180,9 @@ def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFra
         line_x, line_y = (np.interp(steps, np.arange(len(line)), side) for side in line.T)
         taken += _mark_boxes(axes, line_x, line_y, line_y, 0.6)
     frame, written = axes.get_window_extent(), 0
-    distance = np.abs(y - np.mean(y)) if len(y) else y
+    # Of many, those that the data hardly inform are outermost for no reason.
+    clear = rows["informed"].to_numpy(bool) | (len(y) <= _MOST_NAMES)
+    distance = np.where(clear, np.abs(y - np.mean(y[clear])), -1.0) if clear.any() else y
     for index in np.argsort(-distance, kind="stable")[:_MOST_NAMES]:
         for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
             text = axes.annotate(

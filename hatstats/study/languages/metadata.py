@@ -63,7 +63,9 @@ class FilledLanguages(Printed):
             lines += textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
         table = self.study.language_table
         for column in dict.fromkeys(source for _, source in FILLED.values()):
-            kinds = sorted({re.sub(r": class.*", "", text) for text in table[column] if text})
+            kinds = sorted(
+                {re.sub(r": class.*", "", text) for text in table[column].dropna() if text}
+            )
             text = f"Source of {column.removesuffix('_source')}: {'; '.join(kinds)}."
             lines += textwrap.wrap(text, 80, subsequent_indent="  ") if kinds else []
         return "\n".join(lines)

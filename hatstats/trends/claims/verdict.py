@@ -219,7 +219,8 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         said = f"<b>{escape(self.name)}: {self.verdict}</b>"
-        said += "".join(f"<br>{escape(text)}" for text in (self.statement, self.quantity) if text)
+        texts = (self.statement, self.quantity, self.series_words())
+        said += "".join(f"<br>{escape(text)}" for text in texts if text)
         return f"<p>{said}</p>{Verdicts((self,))._repr_html_()}"
 
 
