@@ -186,8 +186,8 @@ def caption(ax: Axes | Sequence[Axes]) -> str:
     --------
     >>> import hatstats as hs
     >>> scores = hs.fit_profile(hs.simulate_study([0.0, 1.0], rng=1), method="observed").hat()
-    >>> hs.plot.caption(hs.plot.forest(scores))
-    'HAT score of 2 models, best first, reference: pooled. Bars: 95 % intervals.'
+    >>> hs.plot.caption(hs.plot.forest(scores)).partition(". ")[2]
+    'Bars: 95 % intervals. The axis starts at 0.36.'
     """
     return _words(ax).caption
 
