@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hatstats as hs
-from hatstats.inference.result_frame import ResultFrame, html_table
+from hatstats.inference.result_frame import (
+    Printed,
+    ResultFrame,
+    _number,
+    html_list,
+    html_table,
+    large_text,
+    p_text,
+    p_words,
+)
 from hatstats.inference.tidy import tidy_frame
 
 
@@ -174,3 +183,143 @@ def test_numbers_have_three_decimals_unless_they_were_rounded() -> None:
     assert repr(frame).splitlines()[1].split() == ["0", "a", "0.123", "<0.001"]
     assert repr(frame.round(2)).splitlines()[1].split() == ["0", "a", "0.12", "0.0"]
     assert ">20<" in html_table(frame.assign(trials=20.0, n=[1.0, 2.0]))
+
+
+# --- whole screens --------------------------------------------------------------------------------
+
+LONG = "a model whose name is too long to be shown whole in a table of 80 columns"
+WIDE = tidy_frame(
+    ["one - two", "one - three", "two - three"],
+    [0.1234, -12345.678, 0.00123],
+    [0.01, 2.5e6, np.nan],
+    df=[4.5, np.inf, 3.0],
+    method="CR2",
+).assign(
+    model=[LONG, "b", "c"],
+    reason=["", f"no family but one has it, {'as all of them say, ' * 2}and so on", np.nan],
+    n_items=[3, 40, 500],
+    known=[True, False, True],
+    release_date=pd.to_datetime(["2024-01-02", "2025-03-04", "2026-05-06"]),
+)
+SCREEN = """\
+term         model                                estimate  conf_low  conf_high
+one - two    a model whose name is too long t…       0.123     0.097      0.150
+one - three  b                                  -1.235e+04    -4.91M      4.89M
+two - three  c                                     0.00123       NaN        NaN
+
+term         model                              p_value  std_error  statistic
+one - two    a model whose name is too long t…   <0.001      0.010     12.340
+one - three  b                                    0.996       2.5M   -0.00494
+two - three  c                                      NaN        NaN        NaN
+
+term         model                                 df  n_items  known
+one - two    a model whose name is too long t…  4.500        3   True
+one - three  b                                    inf       40  False
+two - three  c                                  3.000      500   True
+
+term         model                              release_date
+one - two    a model whose name is too long t…  2024-01-02
+one - three  b                                  2025-03-04
+two - three  c                                  2026-05-06
+
+reason of one - three: no family but one has it, as all of them say, as all of
+  them say, and so on
+
+In all rows: conf_level 0.95, method CR2
+[3 rows x 15 columns]"""
+ROW = """\
+term          one - two
+estimate      0.123
+std_error     0.010
+statistic     12.340
+df            4.500
+p_value       <0.001
+conf_low      0.097
+conf_high     0.150
+conf_level    0.950
+method        CR2
+model         a model whose name is too long to be shown whole in a table of 80
+              columns
+reason
+n_items       3
+known         True
+release_date  2024-01-02"""
+
+
+def test_a_wide_table_and_its_first_row_as_a_terminal_shows_them() -> None:
+    assert repr(WIDE) == SCREEN
+    assert repr(WIDE[:1]) == ROW
+
+
+def test_a_long_table_shows_its_ends() -> None:
+    table = WIDE.loc[np.repeat([0, 1, 2], [30, 30, 10])].assign(
+        estimate=np.arange(70.0), term=[f"term {k}" for k in range(70)]
+    )
+    first = repr(table.drop(columns=["reason", "method"])).split("\n\n")[0].splitlines()
+    shown = [line.split("  ")[0].strip() for line in first]
+    ends = [f"term {k}" for k in (*range(5), *range(65, 70))]
+    assert shown == ["term", *ends[:5], "…", *ends[5:]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.000"), (0.01, "0.010"), (0.00999, "0.00999"), (-0.5, "-0.500"),
+        (9999.0, "9999.000"), (1e4, "1e+04"), (999_499.0, "9.995e+05"), (999_500.0, "1M"),
+        (1e6, "1M"), (-2.7e10, "-27B"), (1.5e12, "1.5T"), (9.995e8, "1B"), (np.inf, "inf"),
+    ],
+)  # fmt: skip
+def test_numbers_as_people_write_them(value: float, text: str) -> None:
+    assert _number(value) == text
+    assert large_text(value) == (text if text[-1] in "MBT" else "")
+
+
+def test_p_values_in_tables_and_in_sentences() -> None:
+    assert [p_text(p) for p in (np.nan, 0.0, 0.00099, 0.001, 0.0126, 1.0)] == [
+        *("–", "<0.001", "<0.001", "0.001", "0.013", "1.000")
+    ]
+    assert [p_words(p) for p in (0.0009, 0.001, 0.5)] == ["p < 0.001", "p = 0.001", "p = 0.500"]
+
+
+class Answer(Printed):
+    """A result of two lines, with or without a table."""
+
+    def __init__(self, table: pd.DataFrame | None) -> None:
+        self.table = table
+
+    def summary(self) -> str:
+        return "A & B\n  1  2\n  beware\n  of it"
+
+    def _html_rows(self) -> pd.DataFrame | None:
+        return self.table
+
+
+def test_results_in_notebooks_keep_their_sentences() -> None:
+    table = pd.DataFrame({"x": [1.5, 2.0], "method": ["m", "m"]})
+    assert repr(Answer(table)) == Answer(table).summary()
+    page = Answer(table)._repr_html_()
+    assert page.startswith("<p><b>A &amp; B</b></p><p>In all rows: method m</p><table")
+    assert page.endswith("</table><p>beware of it</p>")
+    assert Answer(None)._repr_html_() == "<pre>A &amp; B\n  1  2\n  beware\n  of it</pre>"
+    assert html_list(["a < b", "c"]) == "<ul><li>a &lt; b</li><li>c</li></ul>"
+    assert html_list([]) == ""
+
+
+def test_notebooks_show_counts_whole_and_the_unknown_as_a_dash() -> None:
+    table = pd.DataFrame(
+        {
+            "share": [0.0, 1.0, np.nan],
+            "trials": [1.0, 20.0, np.nan],
+            "p_value": [0.0001, np.nan, 0.2],
+            "far": [np.inf, 2.5, -np.inf],
+            "none": [np.nan, np.nan, np.nan],
+        }
+    )
+    page = html_table(table)
+    cells = [row.split("</td>")[:-1] for row in page.split("<tr>")[1:]]
+    shown = [[cell.split("<td>")[1] for cell in row] for row in cells]
+    assert shown == [
+        ["0.000", "1", "&lt;0.001", "–"],
+        ["1.000", "20", "–", "2.500"],
+        ["–", "–", "0.200", "–"],
+    ]

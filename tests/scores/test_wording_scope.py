@@ -14,7 +14,11 @@ from scipy import stats
 import hatstats as hs
 from hatstats.calibration.coverage import CoverageDesign, coverage
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.inference.influence import covariance_of_sums, second_unit_part
+from hatstats.inference.influence import (
+    covariance_of_sums,
+    degrees_of_freedom,
+    second_unit_part,
+)
 from hatstats.scores.scores import HatScores
 
 LIKE = "wordings like these"
@@ -305,3 +309,35 @@ def test_the_only_wording_of_a_model_is_named() -> None:
     profile = hs.fit_profile(hs.Study(rows, whole.models, whole.benchmarks), method="observed")
     with pytest.raises(NotIdentifiedError, match=f"without '{first}' .*'{A}': no item has answers"):
         profile.hat(scope="wordings like these")
+
+
+def test_source_and_target_accuracies_move_with_wordings_against_naive() -> None:
+    whole = study(items=40)
+    scores = hs.fit_profile(whole, method="observed").hat(scope=LIKE)
+    names = sorted(whole.counts["prompt"].unique())
+    replicates = []
+    for name in names:
+        rows = without(whole, name).counts
+        own = rows["language"] == whole.benchmarks["source_language"].iloc[0]
+        rows = rows.assign(share=rows["n_correct"] / rows["n_trials"], own=own)
+        shares = rows.groupby(["model", "own", "language", "item"])["share"].mean()
+        # Of items, then of languages: targets first, then the source.
+        means = shares.groupby(level=[0, 1, 2]).mean().groupby(level=[0, 1]).mean()
+        replicates.append([*(means[m, True] for m in (A, B)), *(means[m, False] for m in (A, B))])
+    values = np.array(replicates)
+    assert scores.beside_wordings is not None
+    (moves,) = scores.beside_wordings
+    assert moves.shape == (4, 4)
+    wanted = np.sqrt(3 / 4) * (values - values.mean(axis=0))
+    np.testing.assert_allclose(moves, wanted, atol=1e-10)
+    # A sum of scores and accuracies has the degrees of freedom of all that moves it.
+    weights = np.array([[1.0, -1.0, 0.5, 0.0, 0.0, 0.3]])
+    assert scores.wordings is not None
+    together = np.hstack([scores.wordings[0], moves]) @ weights.T
+    assert scores.influence is not None
+    assert scores.beside_influence is not None
+    sums = np.hstack([scores.influence, scores.beside_influence]) @ weights.T
+    variance = weights @ scores.joint_cov @ weights.T
+    wanted = degrees_of_freedom(sums, [together], variance[0])
+    np.testing.assert_allclose(scores.degrees_of_freedom(weights), wanted)
+    assert wanted < 10

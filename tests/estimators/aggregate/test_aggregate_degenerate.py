@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hatstats.errors import (
     NotIdentifiedError,
 )
 from hatstats.estimators.aggregate.panel_regression import chance_corrected_logit, fit_panel
-from hatstats.estimators.aggregate.profile import AggregateProfile, fit_aggregate
+from hatstats.estimators.aggregate.profile import AggregateProfile, _reliability, fit_aggregate
 from hatstats.estimators.methods import fit_profile
 from hatstats.other_measures.table import measures
 from hatstats.study import Study
@@ -229,3 +230,16 @@ def test_few_trials_near_a_high_chance_level_are_placed_in_the_middle(share: flo
     z, variance = chance_corrected_logit(np.array([share]), np.array([50.0]), 0.99)
     assert z.tolist() == [0.0]
     assert variance[0] > 16.0
+
+
+def test_reliability_of_equal_errors_against_theory() -> None:
+    """The variance over models is the sample's less that of the errors, if it is above 0."""
+    z = np.array([-1.0, 0.2, 1.1, 0.4])
+    for count, error in ((3, 0.1), (4, 0.1), (4, 0.5), (4, 9.0)):
+        logits = SimpleNamespace(source=z[:count], source_var=np.full(count, error))
+        spread = max(float(np.var(z[:count], ddof=1)) - error, 0.0)
+        found = _reliability(logits)  # type: ignore[arg-type]
+        assert found == pytest.approx(spread / (spread + error), abs=1e-4)
+    for count in (1, 2):
+        logits = SimpleNamespace(source=z[:count], source_var=np.full(count, 9.0))
+        assert _reliability(logits) == 1.0  # type: ignore[arg-type]

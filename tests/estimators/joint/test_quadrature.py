@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from hatstats.estimators.joint.quadrature import SINGLE, normal_rule, spacing_for
+from hatstats.estimators.joint.options import JointOptions
+from hatstats.estimators.joint.quadrature import (
+    ACCURACY,
+    SINGLE,
+    NormalRule,
+    Rules,
+    choose_rules,
+    hardness_rule,
+    normal_rule,
+    spacing_for,
+)
+from tests.estimators.joint.data import random_likelihood
 
 
 def test_moments_against_theory() -> None:
@@ -57,3 +68,65 @@ def test_poles_of_the_logistic_function_narrow_the_spacing() -> None:
 def test_no_variable_is_a_rule_of_one_node_degenerate() -> None:
     assert SINGLE.size == 1
     assert float(SINGLE.weights @ np.cos(SINGLE.nodes)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "options", [JointOptions(shared_factor=True), JointOptions(hardness="common")]
+)
+@pytest.mark.parametrize("refine", [1.0, 2.0])
+def test_rules_follow_the_sharpest_item_against_naive(options: JointOptions, refine: float) -> None:
+    """A trial tells 1/4 of a logit; a language no more than its residual allows."""
+    rng = np.random.default_rng(7)
+    model = random_likelihood(options, 0.0, rng, items=30)
+    layout, patterns = model.layout, model.patterns
+    theta = rng.uniform(0.4, 1.6, layout.size)
+    value = {name: theta[layout.position(name)] for name in layout.names}
+    sigma, tau, beta = value["sigma"][0], value["tau"], value["beta"]
+    trials = np.array([max(row) for row in zip(*patterns.target_trials(), strict=True)])
+    told = [1.0 / (t**2 + 4.0 / n) for t, n in zip(tau, trials, strict=True)]
+    information = patterns.source_rows.trials.max() / 4.0
+    information += sum(b**2 * each for b, each in zip(beta, told, strict=True))
+
+    def rule(sharpness: float, slope: float) -> NormalRule:
+        spacing = spacing_for(sharpness, slope, ACCURACY) / refine
+        return normal_rule(spacing, ACCURACY / refine**4)
+
+    steepest = max(1.0, *beta)
+    wanted = [
+        rule(sigma**2 * information, sigma * steepest),
+        rule(value["rho"][0] ** 2 * sum(told), value["rho"][0]) if "rho" in value else SINGLE,
+        rule(max(n / 4.0 * t**2 for n, t in zip(trials, tau, strict=True)), max(tau)),
+    ]
+    found = choose_rules(theta, patterns, layout, refine)
+    for one, other in zip((found.ability, found.factor, found.residual), wanted, strict=True):
+        np.testing.assert_allclose(one.nodes, other.nodes)
+        np.testing.assert_allclose(one.weights, other.weights)
+    assert found.common is SINGLE
+    shared = hardness_rule([theta, theta], [patterns] * 2, [layout] * 2, refine)
+    if "common" not in value:
+        assert shared is SINGLE
+        return
+    loading = value["common"][0]
+    sharpness = 2.0 * loading**2 / (sigma**2 + 1.0 / information)
+    np.testing.assert_allclose(shared.nodes, rule(sharpness, loading * steepest).nodes)
+
+
+def test_rules_may_have_a_tenth_more_nodes() -> None:
+    coarse, fine = (Rules(normal_rule(spacing, 1e-6)) for spacing in (0.5, 0.48))
+    assert fine.ability.size <= 1.1 * coarse.ability.size
+    assert fine.no_finer_than(coarse)
+    assert coarse.no_finer_than(coarse)
+    much = normal_rule(0.2, 1e-6)
+    for finer in (Rules(much), Rules(SINGLE, much), Rules(SINGLE, SINGLE, much)):
+        assert not finer.no_finer_than(Rules(SINGLE))
+        assert Rules(SINGLE).no_finer_than(finer)
+    assert not Rules(SINGLE, common=much).no_finer_than(Rules(SINGLE))
+
+
+def test_a_language_without_residual_needs_no_nodes_degenerate() -> None:
+    model = random_likelihood(JointOptions(), 0.0, np.random.default_rng(8), items=20)
+    theta = np.full(model.layout.size, 0.8)
+    theta[model.layout.position("tau")] = 0.0
+    found = choose_rules(theta, model.patterns, model.layout, 1.0)
+    assert found.residual is SINGLE
+    assert found.factor is SINGLE
