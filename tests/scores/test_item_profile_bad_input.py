@@ -134,30 +134,6 @@ def test_scores_made_elsewhere_keep_covariates_and_order() -> None:
     assert scores.summary()
 
 
-@pytest.mark.parametrize("column", ["model", "estimate"])
-def test_scores_made_elsewhere_without_a_column(column: str) -> None:
-    with pytest.raises(DataError, match="lacks a column") as info:
-        HatScores.from_frame(SCORES.drop(columns=column), COV)
-    assert info.value.column == column
-
-
-def test_scores_made_elsewhere_with_a_model_twice() -> None:
-    twice = pd.concat([SCORES, SCORES.iloc[:1]])
-    with pytest.raises(DataError, match="two scores") as info:
-        HatScores.from_frame(twice, COV)
-    assert info.value.value == "a"
-    double = COV.loc[["a", "b", "b"], ["a", "b", "b"]]
-    with pytest.raises(DataError, match="names a model twice") as info:
-        HatScores.from_frame(SCORES, double)
-    assert info.value.value == "b"
-
-
-def test_scores_made_elsewhere_without_covariance() -> None:
-    with pytest.raises(DataError, match="the covariance lacks a model") as info:
-        HatScores.from_frame(SCORES, COV.loc[["a"], ["a", "b"]])
-    assert info.value.value == "b"
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["score", "covariance"])
 def test_scores_made_elsewhere_that_are_not_finite(bad: float, where: str) -> None:
@@ -176,13 +152,3 @@ def test_scores_made_elsewhere_that_are_text() -> None:
     with pytest.raises(DataError, match="not a finite number") as info:
         HatScores.from_frame(SCORES.assign(estimate=["0.4", "half"]), COV)
     assert info.value.value == "b"
-
-
-def test_scores_made_elsewhere_with_an_impossible_covariance() -> None:
-    crooked = COV.copy()
-    crooked.loc["a", "b"] = 0.005
-    with pytest.raises(DataError, match="not symmetric"):
-        HatScores.from_frame(SCORES, crooked)
-    negative = pd.DataFrame([[0.01, 0.02], [0.02, 0.01]], index=COV.index, columns=COV.columns)
-    with pytest.raises(DataError, match="negative eigenvalue"):
-        HatScores.from_frame(SCORES, negative)

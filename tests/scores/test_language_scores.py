@@ -204,44 +204,6 @@ def test_a_profile_of_accuracies_has_languages_too() -> None:
     assert found.tidy()["df"].eq(np.inf).all()
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (
-            lambda s: s.by("colour"),
-            r"column 'colour': no such fact about languages.*\(language, name.*makes one",
-        ),
-        (
-            lambda s: s.by("speakers"),
-            r"column 'speakers'.*this column holds numbers.*fit_language_trend",
-        ),
-        (
-            lambda s: s.by("language", models="z"),
-            "column 'models', value 'z': no such model.*choose among a, b, c",
-        ),
-        (lambda s: s.by("language", weights="resource"), "positive numbers"),
-        (lambda s: s.by("language", weights={"de": 1.0}), "that of 'ar' is none"),
-        (lambda s: s.by("language", weights="colour"), "no such fact"),
-        (
-            lambda s: s.by("language").contrast("de", "zz"),
-            "column 'language', value 'zz': no such language.*choose among",
-        ),
-        (
-            lambda s: s.by("language").contrast(["sw", "sw"], "yo"),
-            "column 'language', value .*sw.*a name twice.*each once",
-        ),
-        (lambda s: s.by("language", each_model=True).contrast("de", "sw"), "scores.contrast"),
-        (lambda s: s.by("language").between("a", "b"), "each_model=True"),
-        (lambda s: s.by("language", each_model=True).between("a", "z"), "no such model"),
-        (lambda s: s.by("script", models="a").tidy(1.5), "a level lies between 0 and 1"),
-        (lambda s: hs.HatScores.from_frame(s.tidy(), s.cov).by(), "no values per language"),
-    ],
-)
-def test_bad_input(scores: hs.HatScores, call, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(hs.DataError, match=message):
-        call(scores)
-
-
 def test_one_language_is_compared_with_nothing() -> None:
     study = two_benchmarks().select(benchmarks="x", languages="de")
     found = hs.fit_profile(study, method="observed").hat().by()

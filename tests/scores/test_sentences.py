@@ -166,6 +166,12 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "'sw' is none. Hint: write it into languages.csv, or give weights={language: number}.",
     ),
     (
+        lambda: SCORES.by("language", weights={"ha": 1.0, "sw": 1.0}),
+        "column 'weights': languages are weighted by positive numbers, and that of "
+        "'yo' is none. Hint: write it into languages.csv, or give weights={language: number}.",
+    ),
+    (lambda: SCORES.by("language", weights="colour"), NO_FACT.format(KNOWN)),
+    (
         lambda: BY_LANGUAGE.contrast(["sw", "sw"], "yo"),
         "column 'language', value 'mean(sw, sw)': a mean has a name twice. Hint: name each once.",
     ),
