@@ -15,18 +15,6 @@ from hatstats.simulation.simulate import Shape, simulate_study
 from tests.studies import panel_rows, study_of
 
 
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        ({"chance": "guessed"}, "use fixed, estimated"),
-        ({"hardness": "shared"}, "use auto, own, common"),
-    ],
-)
-def test_options(wrong: dict[str, Any], hint: str) -> None:
-    with pytest.raises(DataError, match=hint):
-        JointOptions(**wrong)
-
-
 def test_label_names_every_option_that_is_on() -> None:
     everything = JointOptions(True, True, "estimated", "common")
     assert everything.label == "shared factor, beta-binomial, chance estimated, common hardness"
@@ -44,19 +32,6 @@ def test_options_of_aggregate_with_joint() -> None:
     study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
     with pytest.raises(DataError, match="belong to method 'aggregate'"):
         fit_profile(study, method="joint", slope=1.0)
-
-
-@pytest.mark.parametrize("folds", [1, 21])
-def test_folds(folds: int) -> None:
-    study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
-    with pytest.raises(DataError, match="20 independent items"):
-        compare_joint(study, folds=folds)
-
-
-def test_nothing_to_compare() -> None:
-    study = simulate_study((0.0,), shape=Shape(20, 2, 3), rng=1)
-    with pytest.raises(DataError, match="nothing to compare"):
-        compare_joint(study, [])
 
 
 def test_accuracies_only() -> None:
