@@ -13,6 +13,7 @@ from hatstats.inference.intervals import (
     NO_SPREAD,
     check_level,
     critical_value,
+    false_discovery_adjusted,
     fieller_interval,
     holm,
     logit_interval,
@@ -133,3 +134,17 @@ def test_fieller_against_its_definition() -> None:
         assert t == pytest.approx(stats.t.ppf(0.975, df))
     assert fieller_interval([0.4, 0.1], cov, df, 0.95) == (-np.inf, np.inf)
     assert np.isnan(fieller_interval(values, cov, np.nan, 0.95)).all()
+
+
+def test_false_discoveries_against_the_definition() -> None:
+    p = np.array([[0.01, np.nan, 0.04], [0.03, 0.02, 0.5]])
+    known = np.sort(p[~np.isnan(p)])
+    found = false_discovery_adjusted(p)
+    assert found.shape == p.shape
+    for row, column in np.ndindex(p.shape):
+        if np.isnan(p[row, column]):
+            assert np.isnan(found[row, column])
+            continue
+        rank = np.searchsorted(known, p[row, column])
+        wanted = min(known[k] * 5 / (k + 1) for k in range(rank, 5))
+        assert found[row, column] == pytest.approx(wanted)

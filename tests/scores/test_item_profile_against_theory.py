@@ -15,7 +15,9 @@ from hatstats.estimators.methods import fit_profile
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.tidy import TIDY_COLUMNS
-from hatstats.scores.item_profile import require_items, score_influence
+from hatstats.scores.averages import ModelScores
+from hatstats.scores.item_profile import ItemProfile, require_items, score_influence
+from hatstats.scores.reference import Mixture
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.study import Study
@@ -406,3 +408,66 @@ def test_pairs_of_groups_are_their_contrasts() -> None:
         scores.pairs(["model-01"])
     with pytest.raises(DataError, match="no such model"):
         scores.pairs(["model-01", "model-09"])
+
+
+def test_the_density_of_a_reference_is_a_histogram_of_it() -> None:
+    rng = np.random.default_rng(21)
+    rows = item_rows(["a", "b"], ["en", "sw"], 40, rng=rng, benchmark="one", trials=7)
+    rows += item_rows(["a", "b"], ["en", "sw"], 20, rng=rng, benchmark="two", trials=3)
+    profile = fit_profile(study_of(rows), method="observed")
+    assert isinstance(profile, ItemProfile)
+    for reference, name in ((None, "pooled"), ("uniform", "uniform"), ([0.2, 0.9], "given")):
+        table = profile.density(reference)
+        assert list(table.columns) == ["source", "density", "reference"]
+        assert set(table["reference"]) == {name}
+        width = 1.0 / len(table)
+        np.testing.assert_allclose(table["source"], (np.arange(len(table)) + 0.5) * width)
+        assert table["density"].sum() * width == pytest.approx(1.0)
+        wanted = np.zeros(len(table))
+        for fit in profile.fits:
+            weights = fit.reference_weights(name if reference is None else reference)
+            for x, share in zip(fit.support, weights.mean(axis=0), strict=True):
+                wanted[min(int(x / width), len(table) - 1)] += share / 2
+        np.testing.assert_allclose(table["density"], wanted / width, atol=1e-12)
+
+
+def test_differences_of_scores_and_draws_of_what_is_borrowed() -> None:
+    rng = np.random.default_rng(22)
+    blocks = [tuple(rng.normal(size=(n, 2)) for n in (6, 4)) for _ in range(2)]
+    spreads = [rng.normal(size=(3, 2)), rng.normal(size=(5, 2))]
+    one, other = (
+        ModelScores(("a", "b"), rng.normal(size=2), block, spread)
+        for block, spread in zip(blocks, spreads, strict=True)
+    )
+    less = one.less(other)
+    assert less.models == ("a", "b")
+    np.testing.assert_allclose(less.estimates, one.estimates - other.estimates)
+    wanted = sum(
+        n / (n - 1) * (a - b).T @ (a - b) for n, a, b in zip((6, 4), *blocks, strict=True)
+    ) + sum(rows.T @ rows for rows in spreads)
+    np.testing.assert_allclose(less.covariance, wanted)
+    plain = replace(one, spread=None)
+    np.testing.assert_allclose(plain.less(other).covariance, wanted - spreads[0].T @ spreads[0])
+    assert plain.less(replace(other, spread=None)).spread is None
+    assert not plain.spread_errors(7, rng).any()
+    draws = one.spread_errors(200_000, np.random.default_rng(1))
+    np.testing.assert_allclose(np.cov(draws.T), spreads[0].T @ spreads[0], rtol=0.02)
+
+
+def test_the_reference_of_some_models_is_the_mean_of_theirs() -> None:
+    own = np.random.default_rng(23).dirichlet(np.ones(5), 3)
+    mixture = Mixture.of_models(["a", "c"], ["a", "b", "c"], 5)
+    np.testing.assert_allclose(mixture.weights(own), np.tile((own[0] + own[2]) / 2, (3, 1)))
+
+
+def test_facts_about_a_profile() -> None:
+    rng = np.random.default_rng(24)
+    rows = item_rows(["a", "b"], ["en", "sw"], 9, rng=rng, benchmark="one", trials=2)
+    rows += item_rows(["a", "b"], ["en", "sw", "yo"], 4, rng=rng, benchmark="two", trials=7)
+    rows = [(*row[:6], "x" if row[3] in ("item-0", "item-1") else "") for row in rows]
+    # One item was not asked of one model in the source language, and does not count there.
+    rows = [row for row in rows if row[:4] != ("a", "one", "en", "item-8")]
+    with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
+        facts = fit_profile(study_of(rows), method="observed").glance().iloc[0]
+    assert facts[["n_models", "n_benchmarks", "n_items", "n_clusters"]].tolist() == [2, 2, 13, 11]
+    assert facts["median_trials"] == 2.0

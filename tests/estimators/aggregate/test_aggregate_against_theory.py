@@ -257,3 +257,17 @@ def test_a_family_effect_is_found_apart_from_the_models() -> None:
     # Families of one model each are no families.
     single = study_of(rows, chance=0.25)
     assert list(fit_aggregate(single).panel.components) == ["model", "cell"]
+
+
+def test_sensitivity_to_the_slope_is_that_of_two_fits() -> None:
+    rng = np.random.default_rng(31)
+    study = study_of(panel_rows(rng.normal(0.6, 1.0, 7), ["sw", "yo"], rng=rng, slope=0.5))
+    profile = fit_aggregate(study, correlation=0.3)
+    table = profile.slope_sensitivity("uniform")
+    assert list(table.columns) == ["model", "estimate", "slope_one", "difference"]
+    assert table["model"].tolist() == list(study.model_names)
+    held = fit_aggregate(study, slope=1.0).hat("uniform").params
+    np.testing.assert_allclose(table["estimate"], profile.hat("uniform").estimates)
+    np.testing.assert_allclose(table["slope_one"], held[table["model"]])
+    np.testing.assert_allclose(table["difference"], table["estimate"] - table["slope_one"])
+    assert profile.slope_sensitivity()["estimate"].tolist() == profile.hat("pooled").params.tolist()

@@ -75,7 +75,7 @@ def test_no_variable_is_a_rule_of_one_node_degenerate() -> None:
 )
 @pytest.mark.parametrize("refine", [1.0, 2.0])
 def test_rules_follow_the_sharpest_item_against_naive(options: JointOptions, refine: float) -> None:
-    """A trial tells 1/4 of a logit; a language no more than its residual allows."""
+    """A trial informs on 1/4 of a logit; a language no more than its residual allows."""
     rng = np.random.default_rng(7)
     model = random_likelihood(options, 0.0, rng, items=30)
     layout, patterns = model.layout, model.patterns
@@ -83,9 +83,9 @@ def test_rules_follow_the_sharpest_item_against_naive(options: JointOptions, ref
     value = {name: theta[layout.position(name)] for name in layout.names}
     sigma, tau, beta = value["sigma"][0], value["tau"], value["beta"]
     trials = np.array([max(row) for row in zip(*patterns.target_trials(), strict=True)])
-    told = [1.0 / (t**2 + 4.0 / n) for t, n in zip(tau, trials, strict=True)]
+    known = [1.0 / (t**2 + 4.0 / n) for t, n in zip(tau, trials, strict=True)]
     information = patterns.source_rows.trials.max() / 4.0
-    information += sum(b**2 * each for b, each in zip(beta, told, strict=True))
+    information += sum(b**2 * each for b, each in zip(beta, known, strict=True))
 
     def rule(sharpness: float, slope: float) -> NormalRule:
         spacing = spacing_for(sharpness, slope, ACCURACY) / refine
@@ -94,7 +94,7 @@ def test_rules_follow_the_sharpest_item_against_naive(options: JointOptions, ref
     steepest = max(1.0, *beta)
     wanted = [
         rule(sigma**2 * information, sigma * steepest),
-        rule(value["rho"][0] ** 2 * sum(told), value["rho"][0]) if "rho" in value else SINGLE,
+        rule(value["rho"][0] ** 2 * sum(known), value["rho"][0]) if "rho" in value else SINGLE,
         rule(max(n / 4.0 * t**2 for n, t in zip(trials, tau, strict=True)), max(tau)),
     ]
     found = choose_rules(theta, patterns, layout, refine)

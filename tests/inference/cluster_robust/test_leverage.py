@@ -13,6 +13,7 @@ from hatstats.inference.cluster_robust.leverage import (
     sole_clusters,
     variance_inflation,
 )
+from hatstats.inference.cluster_robust.sandwich import cluster_robust
 
 FAMILY = np.repeat(np.arange(6), [6, 5, 3, 3, 2, 1])
 
@@ -81,3 +82,39 @@ def test_sole_clusters_against_ranks_naive() -> None:
             wanted.append(lost[0] if lost else -1)
         assert sole_clusters(X[kept], codes[kept], contrasts).tolist() == wanted
     assert sole_clusters(X, codes, contrasts)[1] == 2
+
+
+def test_shares_of_clusters_in_a_contrast_against_naive() -> None:
+    """Of the variance of independent, equal errors: sums of squares of each cluster's loadings."""
+    rng = np.random.default_rng(5)
+    X = np.column_stack([np.ones(9), rng.normal(size=9)])
+    codes = np.repeat([0, 1, 2], [2, 3, 4])
+    y = rng.normal(size=9)
+    eye = np.eye(9)
+    residuals = y - X @ np.linalg.lstsq(X, y)[0]
+    fit = cluster_robust(X, residuals, eye, eye, codes, kind="CR0")
+    L = np.array([[0.0, 1.0], [1.0, -2.0]])
+    found = fit.shares(L)
+    maker = eye - X @ np.linalg.inv(X.T @ X) @ X.T
+    for q, contrast in enumerate(L):
+        loading = contrast @ np.linalg.inv(X.T @ X) @ X.T
+        own = [
+            loading[codes == g] @ maker[np.ix_(codes == g, codes == g)] @ loading[codes == g]
+            for g in range(3)
+        ]
+        np.testing.assert_allclose(found[q], np.array(own) / sum(own))
+
+
+def test_columns_that_explain_all_or_nothing_degenerate() -> None:
+    rng = np.random.default_rng(6)
+    X = np.column_stack([np.ones(8), rng.normal(size=(8, 2))])
+    np.testing.assert_allclose(partial_r_squared(2.0 * X[:, 1], X)[1], 1.0)
+    assert np.isnan(partial_r_squared(np.zeros(8), X)).all()
+    # An inflation is that of a regression on the other columns and a constant.
+    Z = rng.normal(size=(12, 3)) + 5.0
+    Z[:, 2] += Z[:, 0]
+    for column, value in enumerate(variance_inflation(Z)):
+        others = np.column_stack([np.ones(12), np.delete(Z, column, axis=1)])
+        rest = Z[:, column] - others @ np.linalg.lstsq(others, Z[:, column])[0]
+        around = Z[:, column] - Z[:, column].mean()
+        assert value == pytest.approx((around @ around) / (rest @ rest))

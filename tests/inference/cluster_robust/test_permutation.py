@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.inference.cluster_robust.resampled_tests import group_size, permutation_test
+from hatstats.inference.cluster_robust.resampled_tests import (
+    _drawn_orders,
+    group_size,
+    permutation_test,
+)
 
 CODES = np.array([0, 0, 0, 1, 1, 2, 2])
 
@@ -99,3 +103,22 @@ def test_bad_input() -> None:
         permutation_test(y, X, [0, 0, 1, 1], column=1, n_draws=0)
     with pytest.raises(NotIdentifiedError, match="two clusters"):
         permutation_test(y, X, [0, 0, 0, 0], column=1)
+
+
+def test_drawn_orders_move_rows_within_clusters_and_clusters_of_equal_size() -> None:
+    codes = np.array([0, 1, 0, 1, 2, 2, 2, 3])
+    orders = _drawn_orders(codes, 400, np.random.default_rng(1))
+    assert orders.shape == (400, 8)
+    assert (np.sort(orders, axis=1) == np.arange(8)).all()
+    taken = codes[orders]
+    # Rows of one cluster come from one cluster, of the same size.
+    for cluster in range(4):
+        own = taken[:, codes == cluster]
+        assert (own == own[:, :1]).all()
+    assert set(taken[:, 0]) == {0, 1}
+    assert (taken[:, 4] == 2).all()
+    assert (taken[:, 7] == 3).all()
+    # 2 ways to place the pairs, 2 orders in each of them, 6 in the three.
+    assert len(np.unique(orders, axis=0)) == 2 * 2 * 2 * 6 == group_size(codes)
+    counts = np.unique(orders[:, 4:7], axis=0, return_counts=True)[1]
+    assert counts.min() > 30
