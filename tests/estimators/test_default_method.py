@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import hatstats as hs
-from hatstats.estimators.methods import default_method
+from hatstats.estimators.methods import (
+    _method_for_items,
+    _trial_words,
+    default_method,
+    is_panel,
+)
+from hatstats.scores.counts import ItemCounts
 
 EIGHT = tuple(np.linspace(-1.0, 2.0, 8))
 
@@ -48,3 +55,84 @@ def test_reason_stands_in_the_result() -> None:
     text = " ".join(hs.fit_profile(study).hat().summary().split())
     assert "Method panel: items have one trial in the source language, and the answers" in text
     assert "about the panel's hardness by" in text
+
+
+def asked(each: float, *worth: float, models: int = 2, **facts: object) -> ItemCounts:
+    """What the choice of a method reads of the counts of a benchmark with 5 items."""
+    given: dict[str, object] = {"benchmark": "quiz", "chance": 0.0, "trials": "wordings"}
+    given |= {"unlabelled": False, "models": tuple(f"m{m}" for m in range(models))}
+    given |= {"effective_trials": np.array(worth), "source_trials": np.full((models, 5), each)}
+    return SimpleNamespace(**(given | facts))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (asked(1.0, 1.0), "one trial"),
+        (asked(5.0, 5.0), "5 trials in different wordings"),
+        (asked(5.0, 2.345), "5 trials in different wordings (worth 2.35)"),
+        (asked(5.0, 3.0, 1.5), "5 trials in different wordings (worth 1.5 to 3)"),
+        (asked(4.0, 4.0, trials="repeats"), "4 trials of one wording, taken as independent"),
+        (
+            asked(4.0, 1.0, trials="repeats", chance=0.25),
+            "4 trials of one wording (worth 1)",
+        ),
+        (
+            asked(3.0, 3.0, trials="unknown", unlabelled=True),
+            "3 trials not labelled, taken as independent",
+        ),
+        (
+            asked(3.0, 2.0, trials="unknown"),
+            "3 trials not all labelled, taken as independent (worth 2)",
+        ),
+        (
+            asked(2.0, 2.5, source_trials=np.array([[2.0, 2.0, 0.0, 3.0, 9.0]])),
+            "2.5 trials in different wordings",
+        ),
+    ],
+)
+def test_trials_and_their_worth_in_words(counts: ItemCounts, words: str) -> None:
+    assert _trial_words(counts) == words
+
+
+@pytest.mark.parametrize(
+    ("parts", "method", "reason"),
+    [
+        ([asked(4.0, 4.0)], "latent", "items have 4 trials in different wordings in the source "
+         "language."),
+        ([asked(2.0, 2.0)], "latent", "items have 2 trials in different wordings in the source "
+         "language."),
+        (
+            [asked(9.0, 9.0), asked(3.0, 2.0, 3.0, benchmark="exam")],
+            "latent",
+            "items have 3 trials in different wordings (worth 2 to 3) in the source language of "
+            "benchmark 'exam', no fewer in the others.",
+        ),
+        (
+            [asked(3.0, 3.9, models=8)],
+            "panel",
+            "items have 3 trials in different wordings (worth 3.9) in the source language, and the "
+            "answers of the other models tell how hard they are.",
+        ),
+        (
+            [asked(1.0, 1.0, models=8), asked(9.0, 9.0, models=7)],
+            "joint",
+            "items of benchmark 'quiz' have one trial in the source language, which cannot tell "
+            "hard items from bad luck, and there are no eight models of different weights on the "
+            "same items, whose answers would.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_reason_names_trials_and_benchmark(
+    parts: list[ItemCounts], method: str, reason: str
+) -> None:
+    assert _method_for_items(parts, {}) == (method, f"Method {method}: {reason}")
+
+
+def test_whether_a_study_is_a_panel() -> None:
+    study = hs.simulate_study(EIGHT, shape=hs.Shape(12, 1, 1), rng=1)
+    assert is_panel(study)
+    names = list(study.model_names)
+    assert not is_panel(study.select(models=names[1:]))
+    twins = study.models.assign(weights=[names[1], *names[1:]])
+    assert not is_panel(replace(study, models=twins))

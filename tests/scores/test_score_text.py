@@ -91,6 +91,9 @@ def test_who_is_left_behind_is_named_with_its_distance() -> None:
     assert f"{behind}{'; '.join(said[:12])}; and 2 more. Above it: " in text
     assert f"Above it: {said[19]}; " in text
     assert "All these intervals hold at once (95%)." in text
+    values = np.r_[np.linspace(0.1, 0.3, 12), np.full(8, 0.6)]
+    twelve = replace(apart, unit_values=values)
+    assert "more" not in twelve.summary()
 
 
 def test_columns_of_a_tidy_table_are_no_covariates() -> None:
