@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hatstats.report.tables.latex_macros import captions_tex, letters, macros, numbers_tex
+from hatstats.report.tables.run_tables import tables_of
 from tests.report.frames import results
 
 
@@ -34,6 +35,10 @@ def test_headline_numbers_against_the_frames() -> None:
     found = macros(results(20))
     assert found["HatBestModel"] == "Gemma-4-1B"
     assert found["HatBestScore"] == "0.786"
+    table = next(each.table for each in tables_of(results(20)) if each.name == "main")
+    stem = "HatScoreGemmaFourSevenB"  # of a larger standard error than most
+    row = next(row for row in table.rows if row[0] == "Gemma-4-7B")
+    assert row[2:4] == (found[stem], f"[{found[f'{stem}Low']}, {found[f'{stem}High']}]")
     assert found["HatClaimSmallModelsNotBrokenVerdict"] == "supported"
     assert found["HatClaimSmallModelsNotBrokenDf"] == "3.4"
     assert found["HatClaimSmallModelsNotBrokenThreshold"] == "−0.05"

@@ -18,7 +18,8 @@ _HEADER = """\
 %   \\input{{numbers.tex}} in the preamble, then \\HatBestModel{{}} in the text.
 %
 % Names have letters only: words are run together, a digit is spelt (3 is Three), other signs are
-% dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors.
+% dropped; a name that would come twice ends in X, XX, ... Digits follow from standard errors, as
+% in the tables.
 % Minus signs are in math mode. For each claim, trend and model these endings exist:
 %   \\HatClaim<Name>   the verdict with the adjusted p that decides it; and the same with Verdict
 %                      Estimate StdError Low High ConfLevel Df PValue PAdjusted POppositeAdjusted
@@ -81,9 +82,11 @@ def macros(results: Results) -> dict[str, str]:
     add("Study", {"": results.info["name"].replace("_", "-")})
     add("", {letters(key): text for key, text in facts.items()})
     add("ConfLevel", {"": f"{100.0 * results.conf_level:g}"})
+    # As many as in the table of scores.
+    digits = rounding.column_decimals(results.scores["std_error"])
     for stem, index in (("Best", 0), ("Last", -1)):
         row = results.ranked.iloc[index]
-        add(stem, {"Model": str(row["model"]), **_score(row, "Score")})
+        add(stem, {"Model": str(row["model"]), **_score(row, "Score", digits)})
     for _, row in results.claims.iterrows():
         counts = {"Models": "n_models", "Families": "n_clusters"}
         p, opposite = (rounding.p_text(float(row[name])) for name in ("p_holm", "p_opposite_holm"))
@@ -107,7 +110,7 @@ def macros(results: Results) -> dict[str, str]:
         ranks = {f"Rank{end}": "–" if pd.isna(row[name]) else str(row[name])
                  for end, name in (("Low", "rank_low"), ("High", "rank_high"))}  # fmt: skip
         name = letters(str(row["model"]))
-        add(f"Score{name}", {**_score(row, ""), **ranks})
+        add(f"Score{name}", {**_score(row, "", digits), **ranks})
         low, high = ranks["RankLow"], ranks["RankHigh"]
         add("Rank", {name: low if low == high else f"{low}–{high}"})
         add("Source", {name: rounding.number_text(float(row["source"]))})
@@ -163,9 +166,10 @@ def _of_languages(part: LanguagePart) -> Iterator[tuple[str, dict[str, str]]]:
     yield "Faults", {"": str(len(part.faults))}
 
 
-def _numbers(row: pd.Series) -> dict[str, str]:
-    """Numbers of one tidy row, rounded by its standard error, by the ending of their macros."""
-    n_decimals = rounding.decimals(float(row["std_error"]))
+def _numbers(row: pd.Series, n_decimals: int | None = None) -> dict[str, str]:
+    """Numbers of one tidy row by the ending of their macros; digits by its error if not given."""
+    if n_decimals is None:
+        n_decimals = rounding.decimals(float(row["std_error"]))
     rounded = {"Estimate": "estimate", "StdError": "std_error", "Low": "conf_low",
                "High": "conf_high"}  # fmt: skip
     texts = {
@@ -178,9 +182,9 @@ def _numbers(row: pd.Series) -> dict[str, str]:
     }
 
 
-def _score(row: pd.Series, ending: str) -> dict[str, str]:
+def _score(row: pd.Series, ending: str, n_decimals: int | None = None) -> dict[str, str]:
     """Score with that ending, its standard error and limits."""
-    texts = _numbers(row)
+    texts = _numbers(row, n_decimals)
     return {ending: texts["Estimate"]} | {name: texts[name] for name in ("StdError", "Low", "High")}
 
 

@@ -123,7 +123,7 @@ class MethodsText:
     def _work(self, key: str) -> list[str]:
         if key == "data":
             # BibTeX counts braces, also those that LaTeX would print.
-            note = escape_latex(self.data.replace("{", "(").replace("}", ")"))
+            note = escape_latex(self.data.replace("{", "(").replace("}", ")").rstrip("."))
             fields = f"title = {{{{{note}}}}}, author = {{{{Data of this study}}}}, year = {{n.d.}}"
             return ["see the references", self.data, f"misc {fields}"]
         return [text.replace("{version}", self.version) for text in _WORKS[key]]
