@@ -47,10 +47,13 @@ def cumulative_test(
     if below.size == 0 or not np.trace(covariance) > _SATURATED * unfitted.sum():
         return nothing
     values = np.linalg.eigvalsh(running @ covariance @ running.T)
+    # In units of the largest, whose powers can be too small for a number.
+    unit = float(values[-1])
+    values = values / unit if unit > 0.0 else np.zeros_like(values)
     first, second, third = ((values**power).sum() for power in (1, 2, 3))
     if not third > 0.0:  # what varies cancels in the running sums, or is rounding
         return nothing
-    found = float(((running @ difference) ** 2).sum())
+    found = float(((running @ difference) ** 2).sum()) / unit
     df = float(second**3 / third**2)
     statistic = float(max((found - first) * np.sqrt(df / second) + df, 0.0))
     return Misfit(statistic, df, float(special.chdtrc(df, statistic)), float(found / first))

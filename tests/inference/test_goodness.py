@@ -79,3 +79,14 @@ def test_what_cancels_in_the_running_sums_is_nothing_to_test() -> None:
     found = cumulative_test(np.zeros(2), np.diag([0.0, 1.0]), np.array([0.5, 0.5]), np.ones(2))
     assert np.isnan(found.p_value)
     assert found.df == 0.0
+
+
+def test_a_unit_however_small_changes_nothing_degenerate() -> None:
+    difference, shares = np.array([0.1, -0.3, 0.2]), np.array([0.2, 0.5, 0.3])
+    covariance = np.diag([0.02, 0.03, 0.05])
+    expected = cumulative_test(difference, covariance, shares, np.diag(covariance))
+    for unit in (1e-60, 1e-150):
+        given = unit * difference, unit**2 * covariance, shares, unit**2 * np.diag(covariance)
+        found = cumulative_test(*given)
+        np.testing.assert_allclose(found.p_value, expected.p_value, rtol=1e-9)
+        np.testing.assert_allclose(found.ratio, expected.ratio, rtol=1e-9)

@@ -14,6 +14,7 @@ each unit takes the place of a fit.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,12 @@ def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
     S = fit.V.copy()
     for k, value in zip(own, rest.variance_components, strict=True):
         S += value * (fit.codes[k][:, None] == fit.codes[k])
-    whole = linalg.solve(S, fit.X, assume_a="pos")
     change[known] = fit.params[known] - rest.params
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", linalg.LinAlgWarning)
+            whole = linalg.solve(S, fit.X, assume_a="pos")
+    except (linalg.LinAlgError, linalg.LinAlgWarning):
+        return change, errors  # without the rows, others are fitted without error
     errors[known] = np.sqrt(np.diag(linalg.inv(fit.X.T @ whole)))[known]
     return change, errors

@@ -249,12 +249,12 @@ def cross_products(W: Floats, Z: tuple[sparse.csr_array | None, ...]) -> list[li
     return [[_summed(other, row.T).T for other in Z] for row in rows]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def expand(problem: Problem, tau2: Floats) -> Expansion:
-    """The log-likelihood with score and information; ``-inf`` where ``S`` is singular."""
+    """The log-likelihood with score and information; ``-inf`` where ``S`` is (nearly) singular."""
     found = _evaluate(problem, tau2)
     if found is None:
-        nothing = np.zeros(tau2.size)
-        return Expansion(value=-np.inf, gradient=nothing, information=np.diag(nothing))
+        return Expansion(value=-np.inf, gradient=0.0 * tau2, information=np.diag(0.0 * tau2))
     loglik, factor = found
     Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
     # An orthonormal basis, so that no covariate far from 0 cancels digits.
@@ -275,7 +275,7 @@ def expand(problem: Problem, tau2: Floats) -> Expansion:
     trace, square = traces.totals()
     expected = 0.5 * square
     return Expansion(
-        value=loglik,
+        value=loglik if np.isfinite(square).all() else -np.inf,
         gradient=0.5 * (squares - trace),
         information=quadratic - expected,
         substitute=lambda: expected,

@@ -145,3 +145,12 @@ def test_expansion_by_blocks_against_differences() -> None:
         for e in np.eye(3)
     ]
     np.testing.assert_allclose(found.information, -np.array(slopes), rtol=1e-3)
+
+
+def test_rows_without_known_error_where_the_rest_do_not_differ_degenerate() -> None:
+    """The component is zero without them, and these rows have no error then."""
+    V = np.diag([0.1, 0.1, 0.1, 0.1, 0.0, 0.0])
+    fit = fit_reml([1.0, 1.0, 1.0, 1.0, 1.0, 9.0], np.ones((6, 1)), V, [np.arange(6)])
+    change, errors = change_without(fit, np.arange(6) >= 4)
+    np.testing.assert_allclose(change, fit.params - 1.0)
+    assert np.isnan(errors).all()

@@ -241,6 +241,13 @@ def test_perfect_fit_without_known_error_degenerate() -> None:
         fit_reml(X @ [1.0, 2.0], X, np.zeros((6, 6)), [np.arange(6)])
 
 
+@pytest.mark.parametrize("unit", [0.0, 1e-165, 1e-170])
+def test_estimates_that_are_nearly_zero_without_known_error_degenerate(unit: float) -> None:
+    y = unit * np.array([1.0, 0.0, 0.0, 0.0, -1.0])
+    with pytest.raises(FitError, match="without error"):
+        fit_reml(y, np.ones((5, 1)), np.zeros((5, 5)), [np.arange(5)])
+
+
 def test_inputs_are_left_alone_and_results_frozen_degenerate() -> None:
     y, X, V, group = some_data()
     copies = [np.copy(value) for value in (y, X, V, group)]
