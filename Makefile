@@ -35,8 +35,11 @@ test: setup ## the test suite but for the slow proofs, on all cores
 test-slow: setup ## the slow proofs: simulations, refits, whole scripts, other samplers, a fresh environment
 	$(PYTHON) -m pytest --numprocesses auto --dist loadfile -m slow
 
-fuzz: setup ## 10,000 odd studies and 10,000 mutated logs (an hour; goes on where it stopped)
+fuzz: tools ## 10,000 odd studies and 10,000 mutated logs (hours; goes on where it stopped), then bytes of each reader: BYTES=n inputs
 	$(PYTHON) -m tests.fuzz --out .cache/fuzz
+	.venv-tools/bin/python -c 'import atheris' 2>/dev/null || .venv-tools/bin/python -m pip install --quiet atheris
+	PYTHONPATH=.:$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+		.venv-tools/bin/python -m tests.fuzz.bytes --out .cache/fuzz/bytes --runs $(or $(BYTES),2000)
 
 kills: setup ## report, convert and bayes killed 200 times: old results stay whole (about half an hour)
 	$(PYTHON) -W ignore -m tests.interruption.kills --kills 200
