@@ -31,6 +31,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust
 from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
+from hatstats.inference.validation import member
 from hatstats.scores.scores import HatScores
 from hatstats.trends.prediction import Surface
 from hatstats.trends.standard_errors import SampledItems, Vcov, robust_covariance, sampled_items
@@ -130,6 +131,7 @@ def target_split(scores: HatScores | AggregateProfile, trend: TrendFit, term: st
 
     As `slope_difference`. NotIdentifiedError if the scores come without raw target accuracies.
     """
+    member("term", term, trend.design.terms, "no such covariate in the trend", "it has")
     column = 1 + trend.design.terms.index(term)
     if isinstance(scores, AggregateProfile):
         return _split_of_panel(scores, trend, column)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
+from hatstats.errors import NotIdentifiedError
 from hatstats.inference.intervals import logit_interval
 from hatstats.scores.languages.result import LanguageScores
 from tests.studies import cases, item_rows, study_of
@@ -273,3 +274,15 @@ def test_compare_models_in_one_language_says_it_once() -> None:
         hs.compare_models(profile, "a", "z")
     with pytest.raises(hs.DataError, match="compare_models takes a profile"):
         hs.compare_models(profile.study, "a", "b")  # type: ignore[arg-type]
+
+
+def test_a_fact_that_no_shared_language_has_is_refused_degenerate() -> None:
+    """Of two languages one has a script, and was not asked of the first model."""
+    rng = np.random.default_rng(1)
+    rows = item_rows(["a", "b"], ["en", "sw", "yo"], 12, rng=rng)
+    facts = pd.DataFrame({"language": ["sw", "yo"], "script": ["Latn", ""]})
+    study = study_of([row for row in rows if (row[0], row[2]) != ("a", "sw")])
+    scores = hs.fit_profile(replace(study, language_table=facts), method="observed").hat()
+    with pytest.raises(NotIdentifiedError, match=r"no language .* a value of 'script'"):
+        scores.by("script")
+    assert scores.by("script", models="b").names == ["Latn"]

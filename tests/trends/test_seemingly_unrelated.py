@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from hatstats.errors import DataError
 from hatstats.inference.intervals import fieller_interval
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.scores import HatScores
 from hatstats.trends.regression import fit_trend
-from hatstats.trends.seemingly_unrelated import slope_difference
+from hatstats.trends.seemingly_unrelated import slope_difference, target_split
+from hatstats.trends.trend import TrendFit
 from tests.trends.makers import FAMILY, full_covariance, scores_of, table_of_models
 
 SIZE = "log10(params_total)"
@@ -79,3 +82,12 @@ def test_ratio_of_slopes_by_fieller() -> None:
     )
     assert (low, high) == pytest.approx(expected)
     assert low < estimate < high
+
+
+@pytest.mark.parametrize("compare", [slope_difference, target_split])
+def test_a_term_that_the_trend_has_not_bad_input(
+    compare: Callable[[HatScores, TrendFit, str], object],
+) -> None:
+    scores = joint_scores(3, between=True)
+    with pytest.raises(DataError, match=r"no such covariate in the trend.*it has"):
+        compare(scores, fit_trend(scores, SIZE), "release_year")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.influence import projected
 from hatstats.inference.result_frame import ResultFrame
@@ -102,6 +102,12 @@ def language_scores(
     known = used["language"].map(group_of).notna().to_numpy()
     unknown = sorted(set(used.loc[~known, "language"]))
     used = used[known]
+    if used.empty:
+        raise NotIdentifiedError(
+            f"no language that all of these models were asked has a value of {column!r}. What is "
+            "missing: cells of every model, or fewer models (models=); and facts about their "
+            "languages: hatstats languages fill STUDY, or fill_languages(study) in Python."
+        )
     units = used.assign(model=used["model"] if each else "")
     units = units[["model", "benchmark", "language"]].drop_duplicates(ignore_index=True)
     units["weight"] = units["language"].map(_language_weights(scores, weights, units["language"]))
