@@ -223,10 +223,11 @@ def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
     """What trends are fitted to: an aggregate profile, or item-level scores."""
     from hatstats.estimators.methods import fit_profile
 
-    profile = fit_profile(study, method=choice.method)
-    if profile.method == "aggregate" and choice.scope == "these wordings":
-        return profile
     with progress_bar() as progress:
+        progress("profiles", 0.1)
+        profile = fit_profile(study, method=choice.method)
+        if profile.method == "aggregate" and choice.scope == "these wordings":
+            return profile
         return profile.hat(choice.reference, scope=choice.scope, progress=progress)
 
 

@@ -111,8 +111,9 @@ def score(
     _, used = read(study, choice)
     from hatstats.estimators.methods import fit_profile
 
-    profile = fit_profile(used, method=choice.method)
     with progress_bar() as progress:
+        progress("profiles", 0.1)
+        profile = fit_profile(used, method=choice.method)
         scores = profile.hat(
             choice.reference, languages=_names(languages), scope=choice.scope, progress=progress
         )
@@ -160,16 +161,18 @@ def compare(
     from hatstats.other_measures.comparison import compare_models
 
     sides = [_models(text, used.model_names) for text in (a, b)]
-    found = compare_models(
-        fit_profile(used, method=choice.method),
-        sides[0],
-        sides[1],
-        languages=_names(language),
-        reference=choice.reference,
-        scope=choice.scope,
-        conf_level=choice.conf_level,
-        rng=choice.seed,
-    )
+    with progress_bar() as progress:
+        progress("profiles", 0.1)
+        found = compare_models(
+            fit_profile(used, method=choice.method),
+            sides[0],
+            sides[1],
+            languages=_names(language),
+            reference=choice.reference,
+            scope=choice.scope,
+            conf_level=choice.conf_level,
+            rng=choice.seed,
+        )
     if choice.json:
         print_json({"a": found.a, "b": found.b, "notes": found.notes, "rows": found.tidy()})
     else:
@@ -192,13 +195,16 @@ def measures(
     from hatstats.other_measures.draws import measure_draws
     from hatstats.other_measures.table import measures as measure
 
-    rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
     ranking = None
-    if agreement:
-        draws = measure_draws(
-            used, method=choice.method, reference=choice.reference, rng=choice.seed
-        )
-        ranking = draws.agreement(choice.conf_level)
+    with progress_bar() as progress:
+        progress("measures", 0.1)
+        rows = measure(used, conf_level=choice.conf_level, rng=choice.seed)
+        if agreement:
+            progress("draws of every measure", 0.5)
+            draws = measure_draws(
+                used, method=choice.method, reference=choice.reference, rng=choice.seed
+            )
+            ranking = draws.agreement(choice.conf_level)
     if choice.json:
         print_json(rows if ranking is None else {"measures": rows, "agreement": ranking})
         return
@@ -228,7 +234,9 @@ def decompose(
     from hatstats.trends.decomposition import decompose as split
 
     sides = [_side(text, used.model_names) for text in (before, after)]
-    found = split(used, sides[0], sides[1], family=family, method=choice.method)
+    with progress_bar() as progress:
+        progress("two profiles", 0.1)
+        found = split(used, sides[0], sides[1], family=family, method=choice.method)
     if choice.json:
         facts = {"before": found.before, "after": found.after, "raw": found.raw}
         print_json({**facts, "parts": found.tidy(choice.conf_level)})

@@ -51,7 +51,9 @@ def check(
     from hatstats.study.screening.findings import finding_table, findings, is_excluded
 
     data = open_study(study, choice)
-    found = findings(data)
+    with progress_bar() as progress:
+        progress("what looks wrong", 0.1)
+        found = findings(data)
     failing = _failing(found, fail_on or [], data)
     if choice.json:
         print_json(

@@ -60,6 +60,7 @@ def in_flags(text: str) -> str:
         lambda found: f"hatstats convert {shlex.quote(found[1][1:-1])} --out FOLDER",
         text,
     )
+    text = re.sub(r"as in Study\.from_frame\(df, source='en'\)", "as in --source en", text)
     text = re.sub(r"\b(method|reference|scope)=(?:'([\w:.-]+)'|('[^']+'))", r"--\1 \2\3", text)
     return text.replace("strict=True", "--strict").replace(
         "--format plain, --map", "--format plain --map"

@@ -98,6 +98,7 @@ def test_errors_of_the_command_line_speak_of_its_options() -> None:
     )
     assert in_flags("settings={'n_trials@xnli': 'N'}") == "--set n_trials@xnli=N"
     assert in_flags("settings={'source_language': 'CODE'}") == "--source CODE"
+    assert in_flags("as in Study.from_frame(df, source='en'), or") == "as in --source en, or"
     assert in_flags("settings={'task': 'q_{language}'}.") == "--set 'task=q_{language}'."
 
 
