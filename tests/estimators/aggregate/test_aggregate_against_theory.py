@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import special
 
+from hatstats.estimators.aggregate.panel_regression import Panel, fit_panel
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.tidy import TIDY_COLUMNS
@@ -271,3 +275,36 @@ def test_sensitivity_to_the_slope_is_that_of_two_fits() -> None:
     np.testing.assert_allclose(table["slope_one"], held[table["model"]])
     np.testing.assert_allclose(table["difference"], table["estimate"] - table["slope_one"])
     assert profile.slope_sensitivity()["estimate"].tolist() == profile.hat("pooled").params.tolist()
+
+
+def test_what_covariates_and_languages_add_to_targets_is_found_exactly() -> None:
+    """Restricted likelihood does not see shifts along columns of the design."""
+    rng = np.random.default_rng(32)
+    rows = panel_rows(rng.normal(0.6, 1.0, 9), ["sw", "yo"], rng=rng, slope=0.7)
+    rows = [row for row in rows if (row[0], row[2]) != ("model-02", "yo")]
+    (logits,) = fit_aggregate(study_of(rows)).parts
+    names = logits.counts.models
+    # One model has no covariates, and is left out.
+    known = {name: rng.normal(size=2) for name in names[1:]}
+    families = {name: "even" if int(name[-1]) % 2 == 0 else "odd" for name in names}
+    x = np.array([known.get(name, np.zeros(2)) for name in names])
+    moved = logits.target + (x @ [0.7, -0.4])[:, None] + [0.3, 0.0]
+
+    def fitted(target: np.ndarray, **options: Any) -> Panel:
+        part = replace(logits, target=target)
+        return fit_panel([part], family_of=families, covariates=known, terms=("x", "z"), **options)
+
+    for options in ({}, {"slope": 1.0}, {"bent": True}):
+        before, after = fitted(logits.target, **options), fitted(moved, **options)
+        assert before.terms[-2:] == ("x", "z")
+        assert set(before.model) == set(names[1:])
+        assert before.source_models == (names[1:],)
+        change = dict(zip(before.terms, after.fit.params - before.fit.params, strict=True))
+        assert change.pop("x") == pytest.approx(0.7, abs=1e-4)
+        assert change.pop("z") == pytest.approx(-0.4, abs=1e-4)
+        assert change.pop("intercept[quiz, sw]") == pytest.approx(0.3, abs=1e-4)
+        np.testing.assert_allclose(list(change.values()), 0.0, atol=1e-4)
+        np.testing.assert_allclose(after.fit.cov, before.fit.cov, rtol=1e-2)
+        again = fitted(logits.target, near=before, **options)
+        # The search ends where steps are small, which is a little nearer from there.
+        np.testing.assert_allclose(again.fit.params, before.fit.params, atol=0.01)
