@@ -96,3 +96,8 @@ def test_bad_input() -> None:
         tidy_frame("a", [0.1], [0.1], identifiers={"prompt": "p"})
     with pytest.raises(ValueError, match=r"95 % is 0\.95"):
         tidy_frame("a", [0.1], [0.1], conf_level=95)
+
+
+def test_what_is_not_given_is_named_by_nothing() -> None:
+    row = tidy_frame("a", 1.0, 0.5).iloc[0]
+    assert row[["method", "conf_level", "df"]].tolist() == ["", 0.95, np.inf]

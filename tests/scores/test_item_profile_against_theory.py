@@ -463,11 +463,12 @@ def test_the_reference_of_some_models_is_the_mean_of_theirs() -> None:
 def test_facts_about_a_profile() -> None:
     rng = np.random.default_rng(24)
     rows = item_rows(["a", "b"], ["en", "sw"], 9, rng=rng, benchmark="one", trials=2)
-    rows += item_rows(["a", "b"], ["en", "sw", "yo"], 4, rng=rng, benchmark="two", trials=7)
+    rows += item_rows(["a", "b"], ["en", "sw", "yo"], 6, rng=rng, benchmark="two", trials=7)
     rows = [(*row[:6], "x" if row[3] in ("item-0", "item-1") else "") for row in rows]
-    # One item was not asked of one model in the source language, and does not count there.
-    rows = [row for row in rows if row[:4] != ("a", "one", "en", "item-8")]
+    # Most items were not asked of one model in the source language, and do not count there.
+    rows = [row for row in rows if row[:3] != ("a", "one", "en") or row[3] < "item-2"]
     with warnings.catch_warnings(action="ignore", category=DegenerateDataWarning):
         facts = fit_profile(study_of(rows), method="observed").glance().iloc[0]
-    assert facts[["n_models", "n_benchmarks", "n_items", "n_clusters"]].tolist() == [2, 2, 13, 11]
-    assert facts["median_trials"] == 2.0
+    assert facts[["n_models", "n_benchmarks", "n_items", "n_clusters"]].tolist() == [2, 2, 15, 13]
+    # Of 2 + 9 cells with two trials, and 6 + 6 with seven.
+    assert facts["median_trials"] == 7.0
