@@ -9,10 +9,12 @@ import pytest
 
 import hatstats as hs
 from hatstats.diagnostics.goodness_of_fit import count_table
+from hatstats.estimators.latent import count_fit
 from hatstats.estimators.latent.count_fit import check_fits, count_misfit, mean_misfit
 from hatstats.estimators.latent.fit import LatentOptions, fit_latent
 from hatstats.estimators.latent.model import LatentModel
 from hatstats.estimators.latent.patterns import GroupedItems, group_items
+from hatstats.inference.goodness import Misfit
 from hatstats.scores.benchmark_fit import FitCheck
 from hatstats.scores.counts import item_counts
 from hatstats.simulation.simulate import Shape, simulate_study
@@ -120,3 +122,26 @@ def test_few_trials_say_what_they_cannot_show() -> None:
         study = simulate_study((0.0, 1.0), shape=Shape(100, 1, trials), rng=1)
         scores = hs.fit_profile(study, method="latent").hat()
         assert (words.format(trials) in " ".join(scores.summary().split())) is said
+
+
+def test_many_counts_are_tested_as_sums_of_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that enters the test is a sum over neighbouring counts, and so is its variance."""
+    (model,), (items,) = fitted(simulate_study((0.3,), shape=Shape(80, 1, 6), rng=5), ALONE)
+    seen: list[tuple[np.ndarray, ...]] = []
+    test = count_fit.cumulative_test
+
+    def recorded(*parts: np.ndarray) -> Misfit:
+        seen.append(parts)
+        return test(*parts)
+
+    monkeypatch.setattr(count_fit, "cumulative_test", recorded)
+    for most in (7, 3):
+        monkeypatch.setattr(count_fit, "_MOST_COUNTS", most)
+        count_misfit(model.of_shared, items.pairs, items.correlation)
+    each, grouped = seen
+    # Seven counts in three groups: 0 to 1, 2 to 3, 4 to 6.
+    sums = np.array([[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1]])
+    for one, other in ((0, sums @ each[0]), (1, sums @ each[1] @ sums.T), (2, sums @ each[2])):
+        np.testing.assert_allclose(grouped[one], other, atol=1e-12)
+    assert each[0].sum() == pytest.approx(0.0, abs=1e-9)
+    assert each[2].sum() == pytest.approx(1.0)
