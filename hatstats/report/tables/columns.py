@@ -24,6 +24,8 @@ _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split
 #: Columns of three decimals, whatever the standard error beside them.
 _NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "without_these", "change",
              "a", "b")  # fmt: skip
+#: Tables of scores have three decimals, as every other place that names a score.
+_OF_SCORES = ("main", "scores", "ranking")
 #: Headings that are not the column's name as words.
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
@@ -42,8 +44,8 @@ _HEADINGS = {
 #: Columns of each table; a heading of this table alone follows "=", with "_" for a space. Behind
 #: "|" stand those that a terminal without room leaves out.
 _LAYOUTS = {
-    "ranking": "model estimate=HAT conf shape_error effective_trials ranks mark | source std_error "
-    "family params_total release_date",
+    "ranking": "model estimate=HAT conf shape_error=Bias effective_trials ranks mark | source "
+    "std_error family params_total release_date",
     "comparison_of_two": "measure language a=A b=B estimate=A_−_B conf p_adjusted | std_error df",
     "terms": "term estimate std_error df p_value conf",
     "main": "model source=Source estimate=HAT conf ranks",
@@ -95,7 +97,7 @@ def columns_of(table: str) -> list[Column]:
     entries = [*first.split(), *more.split()]
     for name, _, own in (entry.partition("=") for entry in entries):
         heading = _HEADINGS.get(name, name.capitalize())
-        error = "" if name in _NO_ERROR else "std_error"
+        error = "" if name in _NO_ERROR or table in _OF_SCORES else "std_error"
         kind = _KIND_OF.get(name, "text")
         optional = len(columns) >= len(first.split())
         columns.append(Column(name, (own or heading).replace("_", " "), kind, error, optional))

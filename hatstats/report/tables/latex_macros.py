@@ -82,8 +82,7 @@ def macros(results: Results) -> dict[str, str]:
     add("Study", {"": results.info["name"].replace("_", "-")})
     add("", {letters(key): text for key, text in facts.items()})
     add("ConfLevel", {"": f"{100.0 * results.conf_level:g}"})
-    # As many as in the table of scores.
-    digits = rounding.column_decimals(results.scores["std_error"])
+    digits = rounding.PLAIN_DECIMALS  # as in the table of scores
     for stem, index in (("Best", 0), ("Last", -1)):
         row = results.ranked.iloc[index]
         add(stem, {"Model": str(row["model"]), **_score(row, "Score", digits)})

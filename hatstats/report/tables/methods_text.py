@@ -227,7 +227,7 @@ def _methods(results: Results) -> Iterator[str]:
 def _scores(results: Results) -> str:
     """Who has the highest score, and whether that is a lead."""
     best = results.ranked.iloc[0]
-    digits = rounding.column_decimals(results.scores["std_error"])
+    digits = rounding.PLAIN_DECIMALS  # as in the table of scores
     limits = _limits(dict(best), "conf", digits)
     text = (
         f"{best['model']} has the highest score, {rounding.number_text(best['estimate'], digits)} "
