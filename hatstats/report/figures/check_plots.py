@@ -66,7 +66,7 @@ def _panels(
     models, part = _some(rows)
     sheet = layout.sheet(
         ax,
-        [layout.shorten(str(model), 34) for model in models],
+        [layout.shorten(str(model), 26) for model in models],
         height=height,
         wide=len(models) > 2,
         columns=min(4, len(models)),
