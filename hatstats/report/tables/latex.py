@@ -136,15 +136,10 @@ def _parts(table: Table, line: float) -> Iterator[tuple[Table, _Layout]]:
     """A table that fits the line, or several with some of its columns each and the first in all."""
     groups = _groups(table, line, list(range(1, len(table.headings))))
     if len(groups) > 1:
-        # As many columns in each part, if that fits: no part of one column alone.
-        most = math.ceil(sum(map(len, groups)) / len(groups))
-        groups = [
-            part
-            for start in range(1, len(table.headings), most)
-            for part in _groups(
-                table, line, list(range(start, min(start + most, len(table.headings))))
-            )
-        ]
+        # As many columns in each part, where that fits: no part of one column alone.
+        even = np.array_split(np.arange(1, len(table.headings)), len(groups))
+        if all(_layout(_columns(table, [0, *part]), line) is not None for part in even):
+            groups = [part.tolist() for part in even]
     for group in groups or ([[]] if table.headings else []):
         part = _columns(table, [0, *group])
         layout = _layout(part, line)
