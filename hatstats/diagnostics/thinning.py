@@ -44,6 +44,8 @@ from hatstats.study import Study
 
 # Fewest trials for which a quadratic through the thinned scores is identified.
 _FEWEST = 3
+#: Points of the path where there are more than 100 trials, since each takes as long as its trials.
+_MANY, _STEPS = 100, 40
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -357,6 +359,8 @@ def thin_trials(profile: TransferProfile, reference: str | ArrayLike | None = No
         units = _thinnable(items.study, fit)
         n_excluded += units.excluded
         steps = np.arange(1, units.most + 1)
+        if units.most > _MANY:
+            steps = np.unique(np.linspace(1, units.most, _STEPS).round().astype(int))
         used = steps[steps >= max(1, min(units.most // 2, units.most - 2))]
         worth = used * units.repeats / _inflation(fit, units.repeats)
         weights = dict(zip(used.tolist(), extrapolation_weights(worth).tolist(), strict=True))

@@ -173,3 +173,12 @@ def test_a_check_shows_itself() -> None:
     assert "Binomial thinning" in shown
     assert "nan" not in shown.lower()
     assert "<th>df</th>" not in shown
+
+
+def test_a_path_of_a_thousand_trials_has_forty_points_degenerate() -> None:
+    shape = hs.Shape(n_items=6, n_languages=1, n_trials=1000)
+    study = hs.simulate_study((0.0, 1.0), shape=shape, rng=1)
+    path = hs.thin_trials(hs.fit_profile(study, method="observed")).path
+    trials = np.unique(path["trials"])
+    assert trials[np.isfinite(trials)].size == 40
+    assert trials[[0, -2]].tolist() == [1.0, 1000.0]
