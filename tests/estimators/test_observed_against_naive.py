@@ -110,7 +110,7 @@ def naive_scores(
 REFERENCES = ["pooled", "uniform", "model:b", [0.1, 0.55, 0.55, 1.0]]
 
 
-@cases(4, 30)
+@cases(2, 30)
 def test_scores_equal_loops(seed: int) -> None:
     study, which = random_study(seed), seed % 4
     with warnings.catch_warnings():
@@ -122,7 +122,7 @@ def test_scores_equal_loops(seed: int) -> None:
     np.testing.assert_allclose(scores.estimates, expected, atol=1e-12)
 
 
-@cases(4, 15)
+@cases(2, 15)
 def test_influence_equals_differences_of_weighted_loops(seed: int) -> None:
     study = random_study(seed)
     reference = REFERENCES[seed % 4]

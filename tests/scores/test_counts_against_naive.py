@@ -64,7 +64,7 @@ def random_study(seed: int, *, own_source: bool, prompts: int, aggregate: bool =
     return study
 
 
-@cases(4, 60)
+@cases(2, 60)
 def test_item_counts_equal_a_loop_over_rows(seed: int) -> None:
     study = random_study(seed, own_source=seed % 2 == 0, prompts=1 + seed % 3)
     with warnings.catch_warnings():
@@ -122,7 +122,7 @@ def test_item_counts_equal_a_loop_over_rows(seed: int) -> None:
     assert set(counts.clusters) == set(range(counts.clusters.max() + 1))
 
 
-@cases(4, 40)
+@cases(2, 40)
 def test_aggregate_counts_equal_a_loop_over_rows(seed: int) -> None:
     aggregate = seed % 2 == 0
     study = random_study(seed, own_source=False, prompts=1, aggregate=aggregate)

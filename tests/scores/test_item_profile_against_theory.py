@@ -25,6 +25,7 @@ from tests.studies import Row, cases, item_rows, study_of
 
 METHODS = ("latent", "observed")
 REFERENCES = ("pooled", "uniform", "own", "model:a", [0.2, 0.5, 0.9])
+SOME_METHODS = ["observed", pytest.param("latent", marks=pytest.mark.slow)]
 SLOW_POOLED = pytest.param("pooled", marks=pytest.mark.slow)
 #: The same, all but two of them for ``make test-slow``.
 SOME_REFERENCES = [
@@ -143,7 +144,7 @@ def test_the_latent_profile_averages_back_to_raw_accuracy_up_to_smoothing() -> N
         assert named.std_errors[place] == pytest.approx(own.std_errors[place], rel=0.05)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SOME_METHODS)
 @pytest.mark.parametrize("reference", SOME_REFERENCES)
 def test_covariances_are_symmetric_and_not_negative(
     method: str, reference: str | list[float]
@@ -159,7 +160,7 @@ def test_covariances_are_symmetric_and_not_negative(
     assert (scores.covariance[np.triu_indices(3, 1)] > 0).all()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", SOME_METHODS)
 @pytest.mark.parametrize("reference", SOME_REFERENCES)
 def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]) -> None:
     # In a panel two models may differ in shape where their items do not show it.
@@ -179,7 +180,7 @@ def test_two_copies_of_a_model_are_one(method: str, reference: str | list[float]
     assert row["std_error"] ** 2 == pytest.approx(0.0, abs=1e-16)
 
 
-@pytest.mark.parametrize("method", ["observed", pytest.param("latent", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", SOME_METHODS)
 @pytest.mark.parametrize("reference", [*SOME_REFERENCES[1:3], SLOW_POOLED])
 def test_items_twice_in_clusters_are_items_once(method: str, reference: str) -> None:
     """Twins in one cluster leave the standard error as it was; as items, they shrink it."""

@@ -127,7 +127,7 @@ def test_log_likelihood_equals_nested_quadrature(seed: int) -> None:
         (COMMON, 1),
         pytest.param(COMMON, 3, marks=pytest.mark.slow),
         pytest.param(replace(COMMON, chance="estimated"), 3, marks=pytest.mark.slow),
-        (replace(COMMON, beta_binomial=True), 3),
+        pytest.param(replace(COMMON, beta_binomial=True), 3, marks=pytest.mark.slow),
     ],
     ids=lambda value: getattr(value, "label", None),
 )

@@ -30,7 +30,7 @@ def fitted(trials: int, sigma: float | None = None, *, shuffle: bool = False) ->
         (3, 0.9, False, "as given"),
         (3, None, False, "by their trials"),
         (1, None, False, "by the target languages"),
-        (1, None, True, "which is assumed"),
+        pytest.param(1, None, True, "which is assumed", marks=pytest.mark.slow),
     ],
 )
 def test_where_the_residual_comes_from_is_said(
