@@ -41,8 +41,10 @@ FLAT = "where the models' source accuracies differ by no more than their samplin
 #: hides curves, along which a line has intervals that are too short; a needless path has slightly
 #: wider ones.
 CURVED = 0.4
-#: P value below which the relation is said to be curved.
+#: P value below which the relation is said to be curved; a path needs it where source logits are
+#: less reliable than `BENDS_RELIABILITY`, as near the ceiling: bends then follow sampling errors.
 SURELY_CURVED = 0.01
+BENDS_RELIABILITY = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -52,7 +54,8 @@ class AggregateProfile(TransferProfile):
     `parts` are the chance-corrected accuracies of each benchmark, `panel` the fitted regression,
     and `correlation` the stated correlation of two models' accuracies on the same items. `p_curved`
     is the p value of the bends of a smooth path beside the line (see `source_curve`), NaN with few
-    models or a slope that is held fixed; below `CURVED` the path is used in place of the line.
+    models or a slope that is held fixed; below `CURVED` the path is used in place of the line, and
+    with unreliable source logits below `SURELY_CURVED`.
     `note` says so, or that source accuracies are too much alike for a slope, which is then held at
     1: near the ceiling estimated slopes can be anything. A benchmark among several whose source
     accuracies differ by no more than their sampling errors is none of the `parts`.
@@ -298,7 +301,7 @@ def fit_aggregate(
     panel = fit_panel(parts, family_of=families)
     bent = _bent(parts, families, panel)
     p_curved = bent.bend_test()
-    if p_curved < CURVED:
+    if p_curved < (CURVED if reliability.min() >= BENDS_RELIABILITY else SURELY_CURVED):
         panel = bent
         bends = "is curved" if p_curved < SURELY_CURVED else "may be curved"
         note += (

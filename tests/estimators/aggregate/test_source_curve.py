@@ -94,6 +94,15 @@ def test_no_free_slope_near_the_ceiling_against_theory() -> None:
     assert "no slope is estimated" in profile.hat().summary().replace("\n  ", " ")
 
 
+def test_bends_near_the_ceiling_need_a_sure_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampling errors of source logits look like bends there: trends of 0 were found in .19."""
+    unsure = panel("line", 7, centre=4.2, spread=0.4)
+    assert aggregate.SURELY_CURVED < unsure.p_curved < aggregate.CURVED
+    assert not unsure.curved
+    monkeypatch.setattr(aggregate, "BENDS_RELIABILITY", 0.0)
+    assert fit_aggregate(unsure.study).curved
+
+
 def test_sensitivity_to_the_slope_stands_beside() -> None:
     profile = panel("mixture", 2)
     table = profile.slope_sensitivity()
