@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from hatstats.errors import ConvergenceWarning, NotIdentifiedError
+from hatstats.errors import ConvergenceWarning, DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.source_curve import bends, expected_bends, knots_of
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
@@ -36,6 +36,8 @@ from hatstats.scores.counts import AggregateCounts
 #: logits: a 95 % interval then spans more than a factor of three in odds.
 WEAKLY = 0.3
 _ROUNDS = 60
+#: Most target accuracies of one regression, whose covariances and their factors take 7 GB.
+MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,7 @@ def fit_panel(
     from `near`, a fit of nearly the same data: some models more, or other covariates. A `bent` path
     has bends beside its slopes where the models allow it. Raises
     `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
-    differ; warns if slope and covariance do not settle.
+    differ, DataError with more than `MOST_ROWS` accuracies; warns if slope and covariance do not settle.
     """
     width = len(terms)
     knots = tuple(
@@ -309,6 +311,12 @@ def fit_panel(
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
 
+    if y.size > MOST_ROWS:
+        raise DataError(
+            f"{y.size} accuracies in target languages are too many for one regression, whose "
+            f"covariances would take {y.size**2 * 74 / 1e9:.0f} GB",
+            hint=f"leave out models, languages or benchmarks, so that at most {MOST_ROWS} are left.",
+        )
     key, cell = np.unique(np.column_stack([benchmark, language]), axis=0, return_inverse=True)
     coefficients = [
         f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[column]}]"

@@ -29,6 +29,9 @@ from hatstats.scores.wordings import WordingCorrelation
 LEVEL = 0.05
 # A pattern's variance leans on the binomial shape of all, as if it had so many items more.
 _LEANING = 2.0
+# Errors are multiplied by no more than this: where a fit rules its counts out, intervals are as
+# wide as the scale.
+_WIDEST = 1000.0
 # More counts than these stand together with their neighbours: time grows with their cube.
 _MOST_COUNTS = 400
 _WHAT = ("numbers of items by source count", "target accuracies by source count")
@@ -72,13 +75,13 @@ def check_fits(
     found = []
     for pair, own in zip(tests, rejected, strict=True):
         factor = float(np.sqrt(np.nanmax([1.0, *(test.ratio for test in pair)])))
+        times = f"over {_WIDEST:.0f}" if factor > _WIDEST else f"{factor:.2f}"
+        factor = min(factor, _WIDEST)
         words = f"fits to other models ({clearest} first) do not agree with their counts"
         if own.any():
             words = f"its fit does not agree with {' and '.join(np.array(_WHAT)[own])}"
         if factor > 1.0:
-            words += (
-                f"; its interval is {factor:.2f} times as wide as without this, and may still be"
-            )
+            words += f"; its interval is {times} times as wide as without this, and may still be"
         else:
             words += "; its interval may be"
         found.append(FitCheck(f"{words} too short", factor, rejected=True))

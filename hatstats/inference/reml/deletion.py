@@ -14,7 +14,6 @@ each unit takes the place of a fit.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,10 +105,10 @@ def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
         S += value * (fit.codes[k][:, None] == fit.codes[k])
     change[known] = fit.params[known] - rest.params
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", linalg.LinAlgWarning)
-            whole = linalg.solve(S, fit.X, assume_a="pos")
-    except (linalg.LinAlgError, linalg.LinAlgWarning):
+        root = linalg.cholesky(S, lower=True)
+    except linalg.LinAlgError:
         return change, errors  # without the rows, others are fitted without error
-    errors[known] = np.sqrt(np.diag(linalg.inv(fit.X.T @ whole)))[known]
+    triangle = np.linalg.qr(linalg.solve_triangular(root, fit.X, lower=True), mode="r")
+    inverse = linalg.solve_triangular(triangle, np.eye(len(triangle)))
+    errors[known] = np.linalg.norm(inverse, axis=1)[known]
     return change, errors

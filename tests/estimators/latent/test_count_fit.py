@@ -82,7 +82,7 @@ def test_a_wrong_fit_is_rejected_in_its_row() -> None:
     assert not again.overlap["note"].str.contains("agree").any()
 
 
-def test_counts_of_another_distribution_are_rejected() -> None:
+def test_counts_of_another_distribution_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     study = simulate_study((0.0, 0.5), shape=Shape(500, 1, 8), rng=2)
     models, items = fitted(study, ALONE)
     other = simulate_study((0.6, 0.5), shape=Shape(500, 1, 8), rng=3)
@@ -96,6 +96,11 @@ def test_counts_of_another_distribution_are_rejected() -> None:
     assert second.words.startswith("fits to other models (a first)")
     assert first.factor > 1.5 > second.factor >= 1.0
     assert check_fits(["a", "b"], models, items) == ()
+    # Where counts are all but impossible, the interval is as wide as the scale, not wider.
+    monkeypatch.setattr(count_fit, "_WIDEST", 1.25)
+    own = [replace(models[0], of_shared=wrong), models[1]]
+    assert check_fits(["a", "b"], own, items)[0].factor == 1.25
+    assert "its interval is over 1 times as wide" in check_fits(["a", "b"], own, items)[0].words
 
 
 def test_errors_of_a_rejected_fit_are_widened_by_its_factor() -> None:
