@@ -283,7 +283,8 @@ def fit_panel(
     from `near`, a fit of nearly the same data: some models more, or other covariates. A `bent` path
     has bends beside its slopes where the models allow it. Raises
     `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
-    differ, DataError with more than `MOST_ROWS` accuracies; warns if slope and covariance do not settle.
+    differ, DataError with more than `MOST_ROWS` accuracies; warns if slope and covariance do not
+    settle.
     """
     width = len(terms)
     knots = tuple(
@@ -315,7 +316,7 @@ def fit_panel(
         raise DataError(
             f"{y.size} accuracies in target languages are too many for one regression, whose "
             f"covariances would take {y.size**2 * 74 / 1e9:.0f} GB",
-            hint=f"leave out models, languages or benchmarks, so that at most {MOST_ROWS} are left.",
+            hint=f"leave out models, languages or benchmarks, until {MOST_ROWS} are left.",
         )
     key, cell = np.unique(np.column_stack([benchmark, language]), axis=0, return_inverse=True)
     coefficients = [
