@@ -252,11 +252,12 @@ def _thinnable(study: Study, fit: BenchmarkFit) -> _Units:
             units, what = (number == repeats).sum(axis=2).astype(float), "wording"
         else:
             right = counts.source_correct[:, :, None]
-    n_units = min(int(np.quantile(row[row > 0], 0.1, method="lower")) for row in units)
+    least = (np.quantile(row[row > 0], 0.1, method="lower") if row.any() else 0 for row in units)
+    n_units = int(min(least))
     if n_units < _FEWEST:
         raise NotIdentifiedError(
             f"benchmark {counts.benchmark!r}: thinning from {n_units} "
-            f"{what}{'s' if n_units > 1 else ''} leaves fewer than three points, which do not "
+            f"{what}{'s' if n_units != 1 else ''} leaves fewer than three points, which do not "
             f"identify the curvature of the path. What is missing: {_FEWEST} or more "
             f"{what}s per item in the source language."
         )

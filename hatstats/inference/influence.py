@@ -70,7 +70,10 @@ def second_unit_part(replicates: Iterable[tuple[Floats, Floats]]) -> tuple[Float
     kept = (number - 1.0) / number
     moves = np.sqrt(kept) * (np.array(values) - np.mean(values, axis=0))
     within = kept * (products - covariance_of_sums(total) / number)
-    size, direction = np.linalg.eigh(moves.T @ moves - within)
+    rest = moves.T @ moves - within
+    if np.isnan(rest).any():  # one cluster of items, which has no covariance
+        return np.full_like(rest, np.nan), moves
+    size, direction = np.linalg.eigh(rest)
     part = (direction * np.maximum(size, 0.0)) @ direction.T
     return np.asarray(part, dtype=float), moves
 

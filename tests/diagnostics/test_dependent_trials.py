@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -86,6 +87,16 @@ def test_thinning_agrees_with_a_right_profile() -> None:
 def test_too_few_wordings_to_thin() -> None:
     with pytest.raises(hs.NotIdentifiedError, match="3 or more wordings per item"):
         hs.thin_trials(profile_of(2, 4))
+    # A model without the repeats of the others has no such wording.
+    study = profile_of(6, 2).study
+    first = study.counts["model"] == study.model_names[0]
+    asked = study.counts.assign(
+        n_trials=study.counts["n_trials"].mask(first, 1.0),
+        n_correct=study.counts["n_correct"].mask(first, study.counts["n_correct"].clip(upper=1.0)),
+    )
+    once = hs.fit_profile(replace(study, counts=asked), method="observed")
+    with pytest.raises(hs.NotIdentifiedError, match="thinning from 0 wordings"):
+        hs.thin_trials(once)
 
 
 @pytest.mark.slow

@@ -112,6 +112,8 @@ def test_second_units_against_naive() -> None:
     np.testing.assert_allclose(part, outer - double, rtol=1e-9)
     nothing, _ = second_unit_part(zip(1e-3 * values, psi, strict=True))
     np.testing.assert_allclose(nothing, 0.0, atol=1e-12)
+    unknown, _ = second_unit_part(zip(values, psi[:, :1], strict=True))
+    assert np.isnan(unknown).all()  # one cluster of items has no covariance
 
 
 def test_second_units_against_two_way_theory() -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, sparse
 
-from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 
@@ -98,7 +98,7 @@ def change_without(fit: RemlFit, rows: Bools) -> tuple[Floats, Floats]:
             [fit.codes[k][kept] for k in own],
             start=fit.variance_components[own],
         )
-    except (NotIdentifiedError, FitError):
+    except (NotIdentifiedError, FitError, DataError):  # the last: columns that now depend
         return change, errors
     S = fit.V.copy()
     for k, value in zip(own, rest.variance_components, strict=True):

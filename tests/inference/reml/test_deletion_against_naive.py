@@ -86,6 +86,9 @@ def test_groupings_that_become_one_without_rows_are_fitted_once_degenerate() -> 
     change, errors = change_without(whole, ~rest)
     np.testing.assert_allclose(change, whole.params - other.params, atol=1e-6)
     assert np.isfinite(errors).all()
+    # Unit 1 alone tells two columns apart.
+    X = np.column_stack([X, X[:, 1] + (code == 1)])
+    assert np.isnan(change_without(fit_reml(y, X, V, [code]), ~rest)[0]).all()
     one_left, _ = change_without(whole, code != 2)
     assert np.isnan(one_left).all()
 
