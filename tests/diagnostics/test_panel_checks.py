@@ -17,6 +17,7 @@ from hatstats.estimators.panel.checks import (
 )
 from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
+from hatstats.report.results import item_checks
 from hatstats.report.results.item_checks import run_item_checks
 from hatstats.simulation.worlds import true_hat
 from tests.estimators.panel.panels import ABILITIES, panel_counts
@@ -103,3 +104,20 @@ def test_a_report_says_what_one_answer_does_not_show() -> None:
     # Several trials say how far items vary.
     known = run_item_checks(hs.fit_profile(several, method="panel"), "uniform", 0.95)
     assert known.by_residual.empty
+
+
+def test_methods_that_score_other_models_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report says why, instead of ending there."""
+    study = hs.simulate_study((-0.5, 0.0, 0.5), shape=hs.Shape(40, 1, 5), rng=1)
+    profile = hs.fit_profile(study, method="latent")
+    fewer = study.select(models=study.model_names[:2])
+
+    def fitted(given: hs.Study, *, method: str) -> hs.TransferProfile:
+        return hs.fit_profile(fewer if method == "joint" else given, method=method)
+
+    monkeypatch.setattr(item_checks, "fit_profile", fitted)
+    made = item_checks.run_item_checks(profile, "pooled", 0.95)
+    assert any(
+        words.startswith("Misspecification: the profiles are of different models")
+        for words in made.words
+    )

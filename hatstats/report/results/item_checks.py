@@ -23,7 +23,13 @@ from hatstats.diagnostics.hausman import MisspecificationTest, misspecification_
 from hatstats.diagnostics.item_misfit import item_report
 from hatstats.diagnostics.left_out_models import leave_out_models, left_out_words
 from hatstats.diagnostics.thinning import Thinning, thin_trials
-from hatstats.errors import ConvergenceWarning, DegenerateDataWarning, FitError, NotIdentifiedError
+from hatstats.errors import (
+    ConvergenceWarning,
+    DataError,
+    DegenerateDataWarning,
+    FitError,
+    NotIdentifiedError,
+)
 from hatstats.estimators.methods import fit_profile
 from hatstats.scores.counts import ItemCounts
 from hatstats.scores.transfer_profile import TransferProfile
@@ -98,7 +104,7 @@ def _checked(profile: TransferProfile, reference: str | None, conf_level: float)
     for name, check in checks.items():
         try:
             result = check()
-        except (NotIdentifiedError, FitError) as error:
+        except (NotIdentifiedError, FitError, DataError) as error:
             words.append(f"{name}: {error.reason.rstrip('.')}.")
             continue
         tidy = result.tidy(conf_level)
