@@ -218,7 +218,7 @@ def measures(
         print_tables(agreement=ranking)
 
 
-@verb("conf_level", "method", "with_flagged")
+@verb("conf_level", "method", "scope", "with_flagged")
 def decompose(
     study: StudyPath,
     before: Annotated[str, typer.Argument(help="A model, a year, or models joined by commas.")],
@@ -236,7 +236,9 @@ def decompose(
     sides = [_side(text, used.model_names) for text in (before, after)]
     with progress_bar() as progress:
         progress("two profiles", 0.1)
-        found = split(used, sides[0], sides[1], family=family, method=choice.method)
+        found = split(
+            used, sides[0], sides[1], family=family, method=choice.method, scope=choice.scope
+        )
     if choice.json:
         facts = {"before": found.before, "after": found.after, "raw": found.raw}
         print_json({**facts, "parts": found.tidy(choice.conf_level)})

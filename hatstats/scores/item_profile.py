@@ -121,11 +121,11 @@ class ItemProfile(TransferProfile):
             refits = None
             if scope == LIKE_THESE:
                 share = number / len(self.fits), (number + 1) / len(self.fits)
-                refits = self._without_each_wording(fit.counts, progress, share)
+                refits = self.fits_without_each_wording(fit.counts, progress, share)
             blocks.append(_score_block(fit, reference, chosen, refits))
         return assemble(self, reference, blocks, chosen, scope)
 
-    def _without_each_wording(
+    def fits_without_each_wording(
         self, counts: ItemCounts, progress: Progress, share: tuple[float, float]
     ) -> Iterator[tuple[str, BenchmarkFit]]:
         """Fits of a benchmark without each of its wordings, by name, made as the profile was."""

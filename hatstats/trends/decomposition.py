@@ -8,41 +8,48 @@ Oaxaca 1973, Blinder 1973; both orders averaged)
           + \underbrace{\tfrac12[(H_a(G_b) - R_a) + (R_b - H_b(G_a))]}_{\text{source ability}}
 
 Between two groups of models (two years, two releases of a family) it is the mean over pairs.
-Intervals allow for the sampling of items, with the models as fixed.
+Intervals allow for the sampling of items, and with `scope` of wordings, with the models as fixed.
 """
 
 from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import linalg, special
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import covariance_of_sums
+from hatstats.inference.influence import (
+    covariance_of_sums,
+    degrees_of_freedom,
+    second_unit_part,
+)
 from hatstats.inference.intervals import wald_interval
 from hatstats.inference.labelled import LabelledEstimates
+from hatstats.inference.progress import shown_if_slow
 from hatstats.inference.tidy import tidy_frame
-from hatstats.inference.validation import member
+from hatstats.inference.validation import member, one_of
 from hatstats.scores.averages import ModelScores
 from hatstats.scores.item_profile import ItemProfile, average_cells, score_influence
 from hatstats.scores.reference import Mixture
 from hatstats.scores.transfer_profile import TransferProfile
+from hatstats.scores.wordings import LIKE_THESE, SCOPES, THESE, Scope
 from hatstats.study import Study, as_study
 
 if TYPE_CHECKING:
     from hatstats.estimators.joint.options import JointOptions
     from hatstats.estimators.latent.fit import LatentOptions
     from hatstats.estimators.panel.options import PanelOptions
+    from hatstats.scores.benchmark_fit import BenchmarkFit
 
 #: A model, several models, or all models released in a year.
 Side = str | int | Sequence[str]
@@ -68,6 +75,8 @@ class Decomposition(LabelledEstimates):
     estimates : ndarray, shape (3,)
     covariance : ndarray, shape (3, 3)
     method : str
+    df : ndarray, shape (3,), or None
+        Degrees of freedom of the parts for *wordings like these*, otherwise None.
 
     Examples
     --------
@@ -88,6 +97,7 @@ class Decomposition(LabelledEstimates):
     estimates: Floats = field()
     covariance: Floats = field()
     method: str
+    df: Floats | None = None
 
     @property
     def labels(self) -> pd.Index:
@@ -96,12 +106,18 @@ class Decomposition(LabelledEstimates):
 
     def limits(self, conf_level: float = 0.95) -> Floats:
         """Limits, shape (3, 2)."""
-        return wald_interval(self.estimates, self.std_errors, np.inf, conf_level)
+        df = np.inf if self.df is None else self.df
+        return wald_interval(self.estimates, self.std_errors, df, conf_level)
 
     def tidy(self, conf_level: float = 0.95) -> pd.DataFrame:
         """Source ability, transfer and change in the tidy schema."""
         return tidy_frame(
-            PARTS, self.estimates, self.std_errors, conf_level=conf_level, method=self.method
+            PARTS,
+            self.estimates,
+            self.std_errors,
+            df=np.inf if self.df is None else self.df,
+            conf_level=conf_level,
+            method=self.method,
         )
 
     def summary(self, conf_level: float = 0.95) -> str:
@@ -125,6 +141,7 @@ def decompose(
     slope: float | None = None,
     correlation: float = 0.0,
     options: LatentOptions | JointOptions | PanelOptions | None = None,
+    scope: Scope = THESE,
 ) -> Decomposition:
     """Split a change in raw target accuracy into source ability and transfer.
 
@@ -139,6 +156,9 @@ def decompose(
         Only models of this family, with years.
     method, slope, correlation, options
         See `fit_profile`.
+    scope : {"these wordings", "wordings like these"}
+        Whether wordings are a sample, as in `TransferProfile.hat`; the profile is then fitted again
+        without each of them.
 
     Returns
     -------
@@ -148,9 +168,9 @@ def decompose(
     Raises
     ------
     DataError
-        For a model, family or year that the study does not have, or the same models twice.
+        For a model, family, year or scope that there is not, or the same models twice.
     NotIdentifiedError
-        If the study cannot give a profile.
+        If the study cannot give a profile, or does not name wordings that are to be a sample.
 
     Examples
     --------
@@ -167,7 +187,7 @@ def decompose(
     profile = fit_profile(
         study, method=method, slope=slope, correlation=correlation, options=options
     )
-    return decompose_profile(profile, before, after, family=family)
+    return decompose_profile(profile, before, after, family=family, scope=scope)
 
 
 def decompose_profile(
@@ -178,12 +198,14 @@ def decompose_profile(
     family: str | None = None,
     descriptions: tuple[str, str] | None = None,
     known: dict[tuple[str, ...], ModelScores] | None = None,
+    scope: Scope = THESE,
 ) -> Decomposition:
     """`decompose` for a fitted profile.
 
     The sides are called by `descriptions`, where given; `known` keeps the scores over the own
     distributions of some models from one decomposition of a profile to the next.
     """
+    one_of("scope", scope, SCOPES)
     study = profile.study
     usable = list(profile.complete_models)
     first, second = (_models(study, usable, side, family) for side in (before, after))
@@ -191,11 +213,21 @@ def decompose_profile(
         text = "a model is on both sides"
         hint = "compare different models, or different years."
         raise DataError(text, column="model", value=sorted(set(first) & set(second))[0], hint=hint)
+    moves: list[Floats] = []
+    sums = np.zeros((0, 4))
     if isinstance(profile, AggregateProfile):
+        if scope == LIKE_THESE:
+            profile.hat(scope=scope)  # which says what is missing
         values, cov = _from_means(profile, first, second)
     else:
         assert isinstance(profile, ItemProfile)
-        values, cov = _from_items(profile, first, second, {} if known is None else known)
+        values, influence, cov = _from_items(profile, first, second, {} if known is None else known)
+        sums = np.concatenate(influence)
+    covariance = _WEIGHTS @ cov @ _WEIGHTS.T
+    if isinstance(profile, ItemProfile) and scope == LIKE_THESE:
+        for part, moved in _by_wording(profile, first, second):
+            covariance = covariance + part
+            moves.append(moved)
     names = descriptions or (_label(before, family, first), _label(after, family, second))
     return Decomposition(
         before=first,
@@ -203,8 +235,9 @@ def decompose_profile(
         descriptions=names,
         raw=(float(values[0]), float(values[1])),
         estimates=_WEIGHTS @ values,
-        covariance=_WEIGHTS @ cov @ _WEIGHTS.T,
-        method=f"{profile.method}, items sampled",
+        covariance=covariance,
+        method=f"{profile.method}, items {'and wordings ' if moves else ''}sampled",
+        df=degrees_of_freedom(sums @ _WEIGHTS.T, moves, np.diag(covariance)) if moves else None,
     )
 
 
@@ -247,8 +280,8 @@ def _from_items(
     first: tuple[str, ...],
     second: tuple[str, ...],
     known: dict[tuple[str, ...], ModelScores],
-) -> tuple[Floats, Floats]:
-    """The four terms of `_WEIGHTS` and their covariance (4, 4), from influence values of items.
+) -> tuple[Floats, list[Floats], Floats]:
+    """The four terms of `_WEIGHTS`, influence of clusters by benchmark (G_b, 4), and covariance.
 
     Profiles are linear in what they are averaged over: the mean of ``H_a(G_b)`` over the models b
     of a side is ``H_a`` over the mean of their distributions.
@@ -271,7 +304,29 @@ def _from_items(
             spread = np.zeros((len(scores.spread), 4)) if len(spread) == 1 else spread
             spread[:, column] = scores.spread @ mean
     cov = np.sum([covariance_of_sums(psi) for psi in influence], axis=0)
-    return values, cov + spread.T @ spread
+    return values, influence, cov + spread.T @ spread
+
+
+def _by_wording(
+    profile: ItemProfile, first: tuple[str, ...], second: tuple[str, ...]
+) -> Iterator[tuple[Floats, Floats]]:
+    """What the wordings of each benchmark add to the covariance of the parts, and their moves."""
+    share = 1.0 / len(profile.fits)
+    progress = shown_if_slow("decompose")
+
+    def without(fit: BenchmarkFit, number: int) -> Iterator[tuple[Floats, Floats]]:
+        ends = number * share, (number + 1) * share
+        for name, other in profile.fits_without_each_wording(fit.counts, progress, ends):
+            values, influence, _ = _from_items(replace(profile, fits=(other,)), first, second, {})
+            if np.isnan(values).any():
+                raise NotIdentifiedError(
+                    f"scope {LIKE_THESE!r} compares wordings, and without {name!r} not every model "
+                    "has results in every language"
+                )
+            yield share * _WEIGHTS @ values, share * influence[0] @ _WEIGHTS.T
+
+    for number, fit in enumerate(profile.fits):
+        yield second_unit_part(without(fit, number))
 
 
 def _averaged_over(profile: ItemProfile, models: tuple[str, ...]) -> ModelScores:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
 
-from hatstats.errors import DataError
+from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import Method, fit_profile
@@ -194,3 +195,42 @@ def test_unknown_dates_belong_to_no_year() -> None:
     models.loc[models["model"] == "m00", "release_date"] = pd.NaT
     changed = Study(study.counts, models, study.benchmarks)
     assert "m00" not in decompose(changed, 2024, 2025).before
+
+
+@pytest.mark.parametrize("method", ["observed", "latent"])
+def test_wordings_are_a_sample_where_asked_against_naive(method: Method) -> None:
+    """The change is a contrast of raw accuracies; moves are those of studies without a wording."""
+    shape = Shape(n_items=120, n_languages=2, n_trials=5, wording_sd=0.4)
+    study = simulate_study((0.0, 1.0), transfer=(0.0, 0.3), shape=shape, rng=1)
+    pair = ("model-01", "model-02")
+    here, like = (
+        decompose(study, *pair, method=method, scope=scope)
+        for scope in ("these wordings", "wordings like these")
+    )
+    np.testing.assert_allclose(like.estimates, here.estimates)
+    assert like.method == f"{method}, items and wordings sampled"
+    raw = fit_profile(study, method=method).hat("own", scope="wordings like these")
+    change = raw.contrast(pair[1], pair[0])
+    # The positive part is taken of the covariance of other quantities: cells there, parts here.
+    np.testing.assert_allclose(like.std_errors[2], change.std_error, rtol=0.1)
+    assert like.df is not None
+    np.testing.assert_allclose(like.df[2], change.df, rtol=0.3)
+    without = [
+        decompose(replace(study, counts=study.counts[study.counts["prompt"] != name]), *pair,
+                  method=method).estimates
+        for name in study.counts["prompt"].unique()
+    ]  # fmt: skip
+    assert len(without) == 5
+    moved = 4 / 5 * ((np.array(without) - np.mean(without, axis=0)) ** 2).sum(axis=0)
+    added = like.std_errors**2 - here.std_errors**2
+    assert (added > 0.0).all()
+    # Less what wordings and items do together, which both parts count: their one trial is noise.
+    assert (added < moved).all()
+    assert added[2] > 0.3 * moved[2]
+
+
+def test_accuracies_alone_have_no_wordings_bad_input() -> None:
+    with pytest.raises(NotIdentifiedError, match="method 'aggregate' has accuracies alone"):
+        decompose(accuracies(), "m00", "m01", scope="wordings like these")
+    with pytest.raises(DataError, match="unknown scope"):
+        decompose(accuracies(), "m00", "m01", scope="all")  # type: ignore[arg-type]
