@@ -132,14 +132,12 @@ class Decomposition(LabelledEstimates):
 
 
 def decompose(
-    study: Study,
+    study: Study | TransferProfile,
     before: Side,
     after: Side,
     *,
     family: str | None = None,
     method: Method | None = None,
-    slope: float | None = None,
-    correlation: float = 0.0,
     options: LatentOptions | JointOptions | PanelOptions | None = None,
     scope: Scope = THESE,
 ) -> Decomposition:
@@ -147,15 +145,16 @@ def decompose(
 
     Parameters
     ----------
-    study : Study
-        All its models are used for the line of an aggregate profile.
+    study : Study or TransferProfile
+        All its models are used for the line of an aggregate profile. A profile is taken as it is,
+        with the `slope` and `correlation` that `fit_profile` was given.
     before, after : str, int or sequence of str
         A model, a year (all models released in it), or several models. Models without a release
         date belong to no year.
     family : str, optional
         Only models of this family, with years.
-    method, slope, correlation, options
-        See `fit_profile`.
+    method, options
+        See `fit_profile`; of a study only.
     scope : {"these wordings", "wordings like these"}
         Whether wordings are a sample, as in `TransferProfile.hat`; the profile is then fitted again
         without each of them.
@@ -168,7 +167,8 @@ def decompose(
     Raises
     ------
     DataError
-        For a model, family, year or scope that there is not, or the same models twice.
+        For a model, family, year or scope that there is not, the same models twice, or a method
+        beside a profile.
     NotIdentifiedError
         If the study cannot give a profile, or does not name wordings that are to be a sample.
 
@@ -183,10 +183,13 @@ def decompose(
       transfer          +0.128  [+0.102, +0.154]
       change            +0.233  [+0.204, +0.263]
     """
-    study = as_study(study, "decompose")
-    profile = fit_profile(
-        study, method=method, slope=slope, correlation=correlation, options=options
-    )
+    if not isinstance(study, TransferProfile):
+        profile = fit_profile(as_study(study, "decompose"), method=method, options=options)
+    elif method is None and options is None:
+        profile = study
+    else:
+        text = "a profile has its method and options"
+        raise DataError(text, column="method", value=method, hint="give the study, or neither.")
     return decompose_profile(profile, before, after, family=family, scope=scope)
 
 

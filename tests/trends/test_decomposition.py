@@ -234,3 +234,16 @@ def test_accuracies_alone_have_no_wordings_bad_input() -> None:
         decompose(accuracies(), "m00", "m01", scope="wordings like these")
     with pytest.raises(DataError, match="unknown scope"):
         decompose(accuracies(), "m00", "m01", scope="all")  # type: ignore[arg-type]
+
+
+def test_a_profile_is_decomposed_as_it_is(items: Study) -> None:
+    pair = ("model-01", "model-02")
+    held = fit_profile(accuracies(), slope=1.0)
+    found = decompose(held, "m03", "m07")
+    np.testing.assert_allclose(found.params, decompose_profile(held, "m03", "m07").params)
+    assert abs(found.params["transfer"] - decompose(accuracies(), "m03", "m07").params["transfer"])
+    profile = fit_profile(items, method="observed")
+    found = decompose(profile, *pair)
+    np.testing.assert_allclose(found.params, decompose(items, *pair, method="observed").params)
+    with pytest.raises(DataError, match="a profile has its method"):
+        decompose(profile, *pair, method="latent")
