@@ -21,6 +21,7 @@ _NODES, _WEIGHTS = normal_nodes(0.15)
 # Weak priors that keep a rater without right or without wrong answers finite.
 _ALPHA_SD, _GAMMA_MEAN, _GAMMA_SD = 5.0, 1.0, 1.0
 _EM_STEPS, _NEWTON_STEPS = 30, 30
+_LEAST_CURVATURE = 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,10 +130,13 @@ def _fit_raters(answers: Answers) -> Floats:
     for _ in range(_NEWTON_STEPS):
         scores, curvature = _scores_and_curvature(answers, theta)
         gradient = answers.weights @ scores + _prior(theta)[0]
-        step = np.linalg.solve(curvature, gradient)
+        # With few guessed answers the surface is a saddle far from the maximum: absolute curvatures
+        # lead away from it.
+        size, direction = np.linalg.eigh(curvature)
+        step = direction @ (direction.T @ gradient / np.maximum(np.abs(size), _LEAST_CURVATURE))
         proposed = theta + step.reshape(theta.shape)
         value = _objective(answers, proposed)
-        if gradient @ step < 0 or value < current - 1e-9:
+        if value < current - 1e-9:
             proposed = _em_step(answers, theta)
             value = _objective(answers, proposed)
         theta, current = proposed, value
