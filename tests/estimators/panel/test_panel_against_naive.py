@@ -185,7 +185,7 @@ def check_lines(panel: Panel, correct: np.ndarray, trials: int, c: float) -> Non
         dispersion = max(pearson / (ITEMS - 2.0), 0.01)
         assert fit.dispersion[column] == pytest.approx(dispersion, rel=1e-5)
         score[0] -= dispersion * 0.01 * line[0]
-        score[1] -= dispersion * (line[1] - own[m] - mean) / variance
+        score[1] -= dispersion * (line[1] - own[m] - panel.deviations.mean) / variance
         np.testing.assert_allclose(score, 0.0, atol=1e-4)
         x = panel.sources.data.chance + (1.0 - c) * expit(0.5)
         curve = np.interp(x, GRID(c), PanelModel(panel, m, GRID(c)).profile[column])
