@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 import hatstats as hs
-from hatstats.errors import DegenerateDataWarning, HatstatsError
+from hatstats.errors import DegenerateDataWarning
 from hatstats.estimators.joint.fit_models import fit_joint
 from hatstats.estimators.joint.options import JointOptions
 from hatstats.estimators.latent.fit import LatentOptions, fit_latent
@@ -20,6 +19,7 @@ from hatstats.estimators.panel.fit import fit_panel
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.scores.counts import ItemCounts, item_counts
 from tests.estimators.panel.panels import panel_counts
+from tests.refusals import refusal
 from tests.studies import item_rows, panel_rows, study_of
 
 
@@ -218,10 +218,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 @pytest.mark.parametrize("place", range(len(REFUSED)))
 def test_what_is_refused_and_in_which_words(place: int) -> None:
     call, words = REFUSED[place]
-    quietly = warnings.catch_warnings(action="ignore", category=DegenerateDataWarning)
-    with quietly, pytest.raises(HatstatsError) as info:
-        call()
-    assert str(info.value) == words
+    assert refusal(call) == words
 
 
 def one_answer(right: bool) -> hs.Study:

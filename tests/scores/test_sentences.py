@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +11,10 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
-from hatstats.errors import DegenerateDataWarning, HatstatsError
+from hatstats.errors import DegenerateDataWarning
 from hatstats.scores.counts import aggregate_counts, item_counts
 from hatstats.scores.given import given_fields
+from tests.refusals import refusal
 from tests.studies import Row, item_rows, panel_rows, study_of
 
 FACTS = pd.DataFrame(
@@ -299,10 +299,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 @pytest.mark.parametrize("place", range(len(REFUSED)))
 def test_what_is_refused_and_in_which_words(place: int) -> None:
     call, words = REFUSED[place]
-    quietly = warnings.catch_warnings(action="ignore", category=DegenerateDataWarning)
-    with quietly, pytest.raises(HatstatsError) as info:
-        call()
-    assert str(info.value) == words
+    assert refusal(call) == words
 
 
 def quiz(gone: Callable[[Row], bool]) -> hs.Study:
