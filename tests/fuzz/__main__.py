@@ -1,7 +1,8 @@
 """``python -m tests.fuzz``: thousands of studies and mutated logs, in blocks that are run once.
 
 Each block of 100 cases has its seed, and runs in a process with 4 GB of memory, a home and a
-working directory of its own in which nothing may be left. ``--block studies:17`` repeats one.
+working directory of its own in which nothing may be left, as many at once as there are processors.
+``--block studies:17`` repeats one.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+import hatstats
 from tests.fuzz.checks import Outcome, check_logs, check_study
 from tests.fuzz.logs import fixtures, log_folders
 from tests.fuzz.studies import studies
@@ -52,11 +57,15 @@ def main() -> None:
     done = {(each["kind"], each["block"]) for each in read_log(log)}
     # Both kinds in turn, so that an interrupted run has some of each.
     counts = {"studies": given_.studies // BLOCK, "logs": given_.logs // BLOCK}
-    for number in range(max(counts.values(), default=0)):
-        for kind in (kind for kind, count in counts.items() if number < count):
-            if (kind, number) not in done:
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(in_process(kind, number)) + "\n")
+    blocks = [
+        (kind, number)
+        for number in range(max(counts.values(), default=0))
+        for kind, count in counts.items()
+        if number < count and (kind, number) not in done
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool, log.open("a", encoding="utf-8") as file:
+        for block in as_completed([pool.submit(in_process, *each) for each in blocks]):
+            print(json.dumps(block.result()), file=file, flush=True)
     print(summary(list(read_log(log))))
 
 
@@ -126,6 +135,11 @@ def in_process(kind: str, number: int) -> dict[str, Any]:
 def run_block(kind: str, number: int, only: int | None = None) -> dict[str, Any]:
     """All cases of a block, in this process; with `only` that case, whose error is raised."""
     fixtures()  # before the limits, since they are made with what has no part in the test
+    # Hypothesis also draws constants of the modules that are loaded: with all of them a case is the
+    # same whatever ran before it.
+    for module in walk_packages(hatstats.__path__, "hatstats."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGPROF, _too_long)
     total, failures, cases = Outcome(), [], 0

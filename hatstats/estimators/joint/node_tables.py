@@ -153,7 +153,10 @@ class TableMaker:
         """
         tau = theta[self.layout.position("tau")]
         # Blocks of nodes that stay in the processor's cache: as one array most time goes to memory.
-        most = max(_BLOCK // max(self.target_rows.size * self.rules.residual.size, 1), 1)
+        # A beta-binomial probability is made of four sums over right and four over wrong answers.
+        arrays = 8 if self.options.beta_binomial else 1
+        per_node = self.target_rows.size * self.rules.residual.size * arrays
+        most = max(_BLOCK // max(per_node, 1), 1)
         starts = range(0, logit.shape[1], most)
         if not tau.size:
             none = self._block(theta, np.zeros(0), 0.0, order)
