@@ -10,6 +10,7 @@ import pytest
 
 import hatstats as hs
 from hatstats.scores.languages.result import LanguageScores
+from hatstats.scores.score_text import how_scored, ranking, score_text
 from tests.studies import item_rows, study_of
 
 LANGUAGES = [f"l{k:02d}" for k in range(20)]
@@ -124,3 +125,116 @@ def test_terms_of_differences_between_models_name_models_and_language() -> None:
         assert row.a == pytest.approx(params["a", row.language])
         mean = (params["b", row.language] + params["c", row.language]) / 2
         assert row.b == pytest.approx(mean)
+
+
+def four_models() -> hs.HatScores:
+    """The best weakly identified, one without bias and trials, one with a long name."""
+    names = ["best", "middle", "a-name-" + 60 * "x", "low"]
+    covariates = {
+        "family": ["f", "f", "g", "g"],
+        "params_total": [4e9, 3e9, 2e9, np.nan],
+        "release_date": pd.Timestamp("2025-01-02"),
+    }
+    table = pd.DataFrame(
+        {"model": names, "estimate": [0.9, 0.5, 0.42, 0.1], "df": [5.0, 9.0, 30.0, np.inf]}
+    )
+    overlap = pd.DataFrame(
+        {
+            "model": [*names, "middle"],
+            "benchmark": ["x"] * 4 + ["y"],
+            "effective_trials": [3.0, 2.0, np.nan, 1234.5, 5.0],
+            "shape_error": [0.02, 0.03, np.nan, 0.01, 0.04],
+            "informed": [False, True, True, True, True],
+            "note": ["best on x: odd.", "", "", "low on x: rare.", ""],
+        }
+    )
+    scores = hs.HatScores.from_frame(table.assign(**covariates), [4e-4, 1e-4, 1e-4, 1e-4])
+    return replace(
+        scores,
+        overlap=overlap,
+        scope="these wordings",
+        reference="own",
+        source=np.array([0.6, 0.5, 0.4, 0.3]),
+    )
+
+
+def test_every_line_of_scores_in_a_terminal() -> None:
+    """Two benchmarks err independently: a bias of .03 and .04 is one of .05 / 2 of their mean."""
+    scores = four_models()
+    limits = scores.limits(0.9)
+    known = {0: "bias 0.020  trials 3", 1: "bias 0.025  trials 3.5"}
+    known[3] = "bias 0.010  trials 1.23e+03"
+    shown = [
+        f"{scores.estimates[m]:.3f}  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]  {known.get(m, '')}"
+        for m in (1, 2, 3, 0)
+    ]
+    shown = [line.rstrip() for line in shown]
+    width = 78 - 2 - max(map(len, shown))
+    names = ["middle", ("a-name-" + 60 * "x")[: width - 1] + "…", "low", "best"]
+    rows = [f"  {name:<{width}}  {text}" for name, text in zip(names, shown, strict=True)]
+    text = score_text(scores, 0.9)
+    assert [line for line in text.splitlines() if "[" in line] == rows
+    assert max(map(len, text.splitlines())) == 80
+    head, foot = text.split("\n".join(rows))
+    assert " ".join(head.split()) == (
+        "HAT scores (given, reference own, 90% intervals, these wordings) Scores given by the "
+        "user, without cells, source accuracies and warnings. Clear leader: middle (90%)."
+    )
+    assert " ".join(foot.split()) == (
+        "Weakly identified, below the others: best. bias: possible smoothing bias (one standard "
+        "deviation), not in the interval; more trials make it smaller, more items do not. trials: "
+        "effective trials, the independent ones that an item's trials in the source language are "
+        "worth. best on x: odd. low on x: rare."
+    )
+    unknown = scores.overlap.assign(shape_error=np.nan, effective_trials=np.nan, informed=True)
+    bare = score_text(replace(scores, overlap=unknown.assign(note=""), scope=""), 0.95)
+    assert bare.splitlines()[-1].startswith("  low  ")
+    assert bare.startswith("HAT scores (given, reference own, 95% intervals)\n")
+    assert "leader" not in score_text(given(np.array([0.4])), 0.95)
+
+
+def test_the_table_of_a_terminal_is_that_of_the_results() -> None:
+    scores = four_models()
+    table = ranking(scores, 0.9, 7)
+    assert table["model"].tolist() == ["middle", scores.models[2], "low", "best"]
+    place = [1, 2, 3, 0]
+    tidy, ranks = scores.tidy(0.9), scores.ranks(conf_level=0.9, rng=7).set_index("model")
+    for name in ("estimate", "std_error", "conf_low", "conf_high", "conf_level"):
+        np.testing.assert_array_equal(table[name], tidy[name].iloc[place])
+    np.testing.assert_array_equal(table["source"], [0.5, 0.4, 0.3, 0.6])
+    np.testing.assert_allclose(table["shape_error"], [0.025, np.nan, 0.01, 0.02])
+    np.testing.assert_allclose(table["effective_trials"], [3.5, np.nan, 1234.5, 3.0])
+    assert table["informed"].tolist() == [True, True, True, False]
+    for name in ("rank_low", "rank_high"):
+        wanted = ranks[name].reindex(table["model"])
+        np.testing.assert_array_equal(table[name], wanted)
+    assert np.isnan(table["rank_low"].iloc[3])
+    assert table["family"].tolist() == ["f", "g", "g", "f"]
+    np.testing.assert_array_equal(table["params_total"], [3e9, 2e9, np.nan, 4e9])
+    assert (table["release_date"] == pd.Timestamp("2025-01-02")).all()
+    assert not {"rank", "tier", "marginal_low"} & set(table)
+
+
+def test_ranks_of_a_terminal_follow_the_seed_and_the_level() -> None:
+    """Two models that are close: surely apart at one level, not at the other."""
+    scores = given(np.array([0.5, 0.528, 0.6]), family="f", params_total=1.0, release_date=pd.NaT)
+    ranks = {level: ranking(scores, level, 1)["rank_high"].tolist() for level in (0.8, 0.99)}
+    assert ranks == {0.8: [1, 2, 3], 0.99: [1, 3, 3]}
+    assert "Clear leader: m02 (80%)" in scores.summary(0.8)
+
+
+@pytest.mark.parametrize(
+    ("method", "reference", "words"),
+    [
+        ("latent", "common", "from the answers to each item, for the chance behind its trials "
+         "(method latent) and averaged evenly over source accuracies that the models share "
+         "(reference common)"),
+        ("aggregate", "model:a:b", "from accuracies alone, by the line of target on source "
+         "accuracy over models (method aggregate) and averaged over the source accuracies of a:b "
+         "(reference model:a:b)"),
+        ("mine", "given", "elsewhere (method mine) and averaged over source accuracies that were "
+         "given (reference given)"),
+    ],
+)  # fmt: skip
+def test_how_scores_are_made_is_said_in_words(method: str, reference: str, words: str) -> None:
+    assert how_scored(method, reference) == f"Scores are estimated {words}."
