@@ -10,7 +10,8 @@ import numpy as np
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
 
-_RANK_TOLERANCE = 1e-10
+#: Singular values up to this share of the largest are zero.
+RANK_TOLERANCE = 1e-10
 
 
 def member(
@@ -89,13 +90,17 @@ def design_matrix(X: Any) -> Floats:
         raise DataError(f"columns {listed(np.flatnonzero(norms == 0))} of X are all zero")
     if array.shape[0] >= array.shape[1]:
         _, singular, vt = np.linalg.svd(array / norms, full_matrices=False)
-        null = vt[singular <= _RANK_TOLERANCE * singular[0]]
+        null = vt[singular <= RANK_TOLERANCE * singular[0]]
         if null.size:
-            involved = np.flatnonzero(np.abs(null).max(axis=0) > 1e-6)
-            raise DataError(
-                f"columns {listed(involved)} of X depend on each other", hint="drop one of them"
-            )
+            raise dependent(np.flatnonzero(np.abs(null).max(axis=0) > 1e-6))
     return array
+
+
+def dependent(columns: Any) -> DataError:
+    """The error of columns of a design, by number, that depend on each other."""
+    return DataError(
+        f"columns {listed(columns)} of X depend on each other", hint="drop one of them"
+    )
 
 
 def symmetric_matrix(name: str, value: Any, n: int) -> Floats:

@@ -32,6 +32,9 @@ from hatstats.trends.standard_errors import (
 )
 from hatstats.trends.trend import TrendFit
 
+#: Most accuracies of one trend by accuracies alone; its covariances and their factors take 7 GB.
+MOST_ROWS = 10_000
+
 
 @one_thread
 def fit_trend(
@@ -292,15 +295,23 @@ def _one_regression(
     profile: AggregateProfile, design: Design, cluster: str, vcov: Vcov
 ) -> TrendFit:
     """Target logits regressed on source logits and covariates together."""
+    count = int(np.isin(profile.panel.model, design.models).sum())
+    if count > MOST_ROWS:
+        raise DataError(
+            f"{count} accuracies in target languages are too many for one trend, whose covariances "
+            f"would take {count**2 * 74 / 1e9:.0f} GB",
+            hint=f"leave out models, languages or benchmarks, until {MOST_ROWS} are left.",
+        )
     panel = _panel(profile, design, profile.panel)
+    fit = panel.fit.dense
     units = dict(zip(design.models, _units(design.clusters, design.models), strict=True))
     clusters = np.array([units[str(name)] for name in panel.model])
     return TrendFit(
         formula=design.formula,
         terms=panel.terms,
-        reml=panel.fit,
-        robust=robust_covariance(panel.fit, clusters, vcov),
-        sampled=sampled_items(panel.fit),
+        reml=fit,
+        robust=robust_covariance(fit, clusters, vcov),
+        sampled=sampled_items(fit),
         components=panel.components,
         clusters=design.clusters,
         cluster=cluster,
@@ -334,7 +345,7 @@ def _panel_surface(profile: AggregateProfile, panel: Panel) -> Surface:
 
 def _collapse(panel: Panel, models: tuple[str, ...]) -> tuple[Floats, Floats]:
     """Means by model of the outcome less the intercepts (M,), and of the other columns (M, p)."""
-    first, fit = panel.n_intercepts, panel.fit
+    first, fit = panel.n_intercepts, panel.fit.dense
     y = fit.y - fit.X[:, :first] @ fit.params[:first]
     cells = [panel.model == name for name in models]
     outcome = np.array([y[rows].mean() for rows in cells])

@@ -249,14 +249,15 @@ def _panel_system(
             if panel.slope is not None
             else spread * variance / np.maximum(spread + variance, 1e-300)
             for fit in panel.source_fit
-            for variance, spread in [(np.diag(fit.V), float(fit.variance_components[0]))]
+            for variance, spread in [(fit.variances, float(fit.variance_components[0]))]
         ]
     )
     same = (np.array(names)[:, None] == panel.model) & (benchmark[:, None] == panel.benchmark)
     cross = -_SETTLED * same * (error * panel.slopes()[benchmark])[:, None]
     shared = np.zeros((len(labels), len(labels)))
     shared[: len(names), len(names) :] = cross
-    fit = stacked([*panel.source_fit, panel.fit], 0.0, shared + shared.T)
+    equations = [fit.dense for fit in (*panel.source_fit, panel.fit)]
+    fit = stacked(equations, 0.0, shared + shared.T)
     robust = _robust(fit, labels, trend.robust.kind)
     return fit, labels, robust, sampled_items(fit)
 
@@ -301,8 +302,9 @@ def _split_of_panel(profile: AggregateProfile, trend: TrendFit, column: int) -> 
             bent = panel.path_basis(b, fit.y)[:, 1:]
             for m, name in enumerate(panel.source_models[b]):
                 rows = np.flatnonzero((panel.model == name) & (panel.benchmark == b))
-                bent[m] = panel.fit.X[rows[0], columns[1:]] if rows.size else bent[m]
-            changes = np.append(delta[b], (fit.cov @ fit.X.T @ fit.weights)[column] @ bent)
+                bent[m] = panel.fit.dense.X[rows[0], columns[1:]] if rows.size else bent[m]
+            own_rows = fit.cov @ fit.dense.X.T @ fit.dense.weights
+            changes = np.append(delta[b], own_rows[column] @ bent)
             other[columns] += changes / count
             parts[b] = changes @ panel.fit.params[columns]
     whole = transfer + float(np.mean(parts))

@@ -322,8 +322,8 @@ def test_slope_difference_of_an_aggregate_study_against_theory(profile: Aggregat
     family_of = dict(zip(trend.design.models, map(int, FAMILY), strict=True))
     cells = np.array([family_of[str(name)] for name in panel.model])
     models = np.array([family_of[name] for name in panel.source_models[0]])
-    source = panel.source_fit[0]
-    cov = block_sandwich(trend, [equation(source, models), equation(panel.fit, cells)])
+    source = panel.source_fit[0].dense
+    cov = block_sandwich(trend, [equation(source, models), equation(panel.fit.dense, cells)])
 
     middle = trend.design.matrix.mean()
 

@@ -12,6 +12,7 @@ import pytest
 from hatstats.errors import DataError, HatstatsError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
 from hatstats.study.read import read_study
+from hatstats.trends import regression
 from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
 from tests.trends.makers import (
@@ -269,3 +270,13 @@ def test_every_refusal_is_one_of_ours_bad_input() -> None:
         with pytest.raises(HatstatsError) as caught:
             fit_trend(scores, formula)
         assert re.search(r"GPT|params_total", str(caught.value))
+
+
+def test_more_accuracies_than_memory_holds_are_refused_bad_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = np.random.default_rng(12).uniform(0.3, 0.9, (20, 3))
+    profile = fit_aggregate(aggregate_study(table_of_models(12), target))
+    monkeypatch.setattr(regression, "MOST_ROWS", profile.panel.fit.y.size - 1)
+    with pytest.raises(DataError, match="accuracies in target languages are too many"):
+        fit_trend(profile, "release_year")

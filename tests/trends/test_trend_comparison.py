@@ -73,7 +73,7 @@ def outcome(trend: TrendFit) -> tuple[np.ndarray, np.ndarray]:
         rows = np.flatnonzero(panel.model == name)
         intercepts = panel.fit.params[panel.language[rows]]
         y[index] = np.mean(panel.fit.y[rows] - intercepts)
-        X[index] = [1.0, panel.fit.X[rows[0], 2], *trend.design.matrix[index]]
+        X[index] = [1.0, panel.fit.dense.X[rows[0], 2], *trend.design.matrix[index]]
     return y, X
 
 

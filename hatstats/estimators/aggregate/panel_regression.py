@@ -26,18 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from hatstats.errors import ConvergenceWarning, DataError, NotIdentifiedError
+from hatstats.errors import ConvergenceWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.source_curve import bends, expected_bends, knots_of
 from hatstats.inference.arrays import Bools, Floats, Ints
-from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
+from hatstats.inference.reml.nested_regression import Design, NestedFit, distinct, nested_rows
 from hatstats.scores.counts import AggregateCounts
 
 #: A model is weakly identified when its transfer effect has a larger standard error than this many
 #: logits: a 95 % interval then spans more than a factor of three in odds.
 WEAKLY = 0.3
 _ROUNDS = 60
-#: Most target accuracies of one regression, whose covariances and their factors take 7 GB.
-MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class Panel:
     `components` holds variances by name: family, model, benchmark, cell (logit squared).
     """
 
-    fit: RemlFit
+    fit: NestedFit
     terms: tuple[str, ...]
     n_intercepts: int
     n_slopes: int
@@ -118,7 +116,7 @@ class Panel:
     language: Ints
     source: Floats
     target_var: Floats
-    source_fit: tuple[RemlFit, ...]
+    source_fit: tuple[NestedFit, ...]
     source_models: tuple[tuple[str, ...], ...]
     components: dict[str, float]
     slope: float | None
@@ -175,10 +173,11 @@ class Panel:
 
     def intercept_columns(self, b: int, languages: int) -> Ints:
         """Column of each language's intercept in benchmark `b`, -1 where no cell was seen."""
-        seen = np.unique(np.column_stack([self.benchmark, self.language]), axis=0)
-        own = np.flatnonzero(seen[:, 0] == b)
+        widest = self.language.max() + 1
+        benchmark, language = np.divmod(np.unique(self.benchmark * widest + self.language), widest)
+        own = np.flatnonzero(benchmark == b)
         columns = np.full(languages, -1, dtype=np.intp)
-        columns[seen[own, 1]] = own
+        columns[language[own]] = own
         return columns
 
     def intercepts(self, b: int, languages: int) -> Floats:
@@ -207,14 +206,13 @@ def family_labels(models: Iterable[str], family_of: Mapping[str, str]) -> NDArra
 
 def _calibrated(
     logits: Logits, kept: list[int], covariates: Floats, slope: float | None
-) -> tuple[Floats, Floats, RemlFit]:
+) -> tuple[Floats, Floats, NestedFit]:
     """E[eta | z, x] of the kept models, its error variance, and the regression of z on x.
 
     With a given slope the source logits and their sampling variances serve as they are.
     """
     count = len(kept)
-    X = np.column_stack([np.ones(count), covariates])
-    coefficients = X.shape[1] + (slope is None)
+    coefficients = 1 + covariates.shape[1] + (slope is None)
     if count <= coefficients:
         raise NotIdentifiedError(
             f"benchmark {logits.counts.benchmark!r}: {count} model{'s' * (count > 1)} cannot "
@@ -222,7 +220,8 @@ def _calibrated(
             f"{coefficients + 1} are needed"
         )
     source, variance = logits.source[kept], logits.source_var[kept]
-    fit = fit_reml(source, X, np.diag(variance), [np.arange(count)])
+    design = Design(np.zeros(count, dtype=np.intp), covariates)
+    fit = nested_rows(source, design, variance, [np.arange(count)]).fit()
     if slope is not None:
         return source, variance, fit
     spread = float(fit.variance_components[0])
@@ -234,25 +233,21 @@ def _calibrated(
             "is not identified; hold it fixed (slope=1 is a shift of logits), or add models"
         )
     reliability = spread / (spread + variance)
-    expected = X @ fit.params
+    expected = design.predict(fit.params)
     return expected + reliability * (source - expected), reliability * variance, fit
 
 
 def _groupings(
-    model: NDArray[np.str_],
-    benchmark: Ints,
-    family: NDArray[np.str_],
-    width: int,
-    slope: float | None,
-) -> dict[str, NDArray[np.str_]]:
-    """Random effects that the rows identify, from coarse to fine: labels (n,) by name."""
+    model: Ints, benchmark: Ints, family: Ints, width: int, slope: float | None
+) -> dict[str, Ints]:
+    """Random effects that the rows identify, from coarse to fine: codes (n,) by name."""
     nested = {
         "family": family,
         "model": model,
-        "benchmark": np.array([f"{m}|{b}" for m, b in zip(model, benchmark, strict=True)]),
-        "cell": np.arange(model.size).astype(np.str_),
+        "benchmark": model * (benchmark.max() + 1) + benchmark,
+        "cell": np.arange(model.size),
     }
-    size = {name: np.unique(labels).size for name, labels in nested.items()}
+    size = {name: distinct(codes) for name, codes in nested.items()}
     # Variation between models beyond intercept, slope and covariates must identify two components.
     residual_df = size["model"] - 1 - (slope is None) - width
     if not (1 < size["family"] < size["model"] and residual_df > 1):
@@ -283,13 +278,14 @@ def fit_panel(
     from `near`, a fit of nearly the same data: some models more, or other covariates. A `bent` path
     has bends beside its slopes where the models allow it. Raises
     `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
-    differ, DataError with more than `MOST_ROWS` accuracies; warns if slope and covariance do not
-    settle.
+    differ; warns if slope and covariance do not settle.
     """
     width = len(terms)
     knots = tuple(
         knots_of(logits.source) if bent and slope is None else np.zeros(0) for logits in parts
     )
+    every = list(dict.fromkeys(name for logits in parts for name in logits.counts.models))
+    place = {name: number for number, name in enumerate(every)}
     blocks, source_fits, source_models = [], [], []
     bent_rows: list[Floats] = []
     steep_rows: list[Floats] = []
@@ -304,7 +300,7 @@ def fit_panel(
         row, language = np.nonzero(~np.isnan(logits.target[kept]))
         m = np.array(kept)[row]
         numbers = logits.target[m, language], logits.target_var[m, language], source[row]
-        labels = np.array(names)[m], np.full(m.size, b), language
+        labels = np.array([place[name] for name in names])[m], np.full(m.size, b), language
         blocks.append((*labels, *numbers, error[row], given[row]))
         bent_rows.append(expected_bends(source, error, knots[b])[row])
         steep_rows.append(bends(source, knots[b], 2)[row])
@@ -312,58 +308,55 @@ def fit_panel(
         np.concatenate(column) for column in zip(*blocks, strict=True)
     )
 
-    if y.size > MOST_ROWS:
-        raise DataError(
-            f"{y.size} accuracies in target languages are too many for one regression, whose "
-            f"covariances would take {y.size**2 * 74 / 1e9:.0f} GB",
-            hint=f"leave out models, languages or benchmarks, until {MOST_ROWS} are left.",
-        )
-    key, cell = np.unique(np.column_stack([benchmark, language]), axis=0, return_inverse=True)
+    widest = int(language.max()) + 1
+    key, cell = np.unique(benchmark * widest + language, return_inverse=True)
     coefficients = [
         f"intercept[{parts[b].counts.benchmark}, {parts[b].counts.languages[column]}]"
-        for b, column in key
+        for b, column in zip(*np.divmod(key, widest), strict=True)
     ]
-    design = [np.eye(len(key))[cell.reshape(-1)]]
+    others = [given]
     if slope is None:
-        design.append(np.eye(len(parts))[benchmark] * source[:, None])
+        of_benchmark = np.eye(len(parts))[benchmark] * source[:, None]
+        others = [of_benchmark, linalg.block_diag(*bent_rows), given]
         coefficients += [f"source_logit[{logits.counts.benchmark}]" for logits in parts]
-        design.append(linalg.block_diag(*bent_rows))
         coefficients += [
             f"bend {number + 1}[{logits.counts.benchmark}]"
             for logits, own in zip(parts, bent_rows, strict=True)
             for number in range(own.shape[1])
         ]
-    X = np.column_stack([*design, given])
 
-    families = family_labels(model, family_of)
+    families = np.unique(family_labels(every, family_of), return_inverse=True)[1][model]
     groupings = _groupings(model, benchmark, families, width, slope)
-
-    # Rows of one model and benchmark share the remaining error of its source logit.
-    same_source = (model[:, None] == model) & (benchmark[:, None] == benchmark)
     path = np.column_stack([np.eye(len(parts))[benchmark], linalg.block_diag(*steep_rows)])
     columns = slice(len(key), len(key) + path.shape[1])
-    # Steepness of the path at each row. It enters the known covariance too; that of least squares
-    # is near enough to start from.
-    if slope is not None:
-        response, steep = y - slope * source, np.full(y.size, slope)
-    elif near is not None and near.terms[near.n_intercepts :] == (*coefficients[columns], *terms):
-        response, steep = y, path @ near.fit.params[near.n_intercepts :][: path.shape[1]]
-    else:
-        response, steep = y, path @ np.linalg.lstsq(X, y, rcond=None)[0][columns]
     start = None
     if near is not None and set(groupings) == set(near.components):
         start = np.array([near.components[name] for name in groupings])
+    try:
+        rows = nested_rows(
+            y if slope is None else y - slope * source,
+            Design(cell, np.column_stack(others)),
+            target_var,
+            list(groupings.values()),
+            # Rows of one model and benchmark share the remaining error of its source logit.
+            model * len(parts) + benchmark,
+        )
+    except NotIdentifiedError as error:
+        raise NotIdentifiedError(
+            f"{y.size} cells of {np.unique(model).size} models cannot separate the effects of "
+            f"{', '.join(groupings)} from the line; add models or languages ({error})"
+        ) from error
+    # Steepness of the path at each row. It enters the known covariance too; that of least squares
+    # is near enough to start from.
+    if slope is not None:
+        steep = np.full(y.size, slope)
+    elif near is not None and near.terms[near.n_intercepts :] == (*coefficients[columns], *terms):
+        steep = path @ near.fit.params[near.n_intercepts :][: path.shape[1]]
+    else:
+        steep = path @ rows.least_squares[columns]
     damping, previous = np.ones(y.size), np.zeros(y.size)
     for _ in range(_ROUNDS):
-        shared = same_source * (steep**2 * source_var)[:, None]
-        try:
-            V = np.diag(target_var) + shared
-            fit = fit_reml(response, X, V, list(groupings.values()), start=start)
-        except NotIdentifiedError as error:
-            raise NotIdentifiedError(
-                f"{y.size} cells of {np.unique(model).size} models cannot separate the effects of "
-                f"{', '.join(groupings)} from the line; add models or languages ({error})"
-            ) from error
+        fit = rows.fit(steep**2 * source_var, start)
         # Where a path is bent it may be level at some rows.
         slack = 0.05 * np.abs(steep).mean() if bent else 1e-8
         step = 0.0 * steep if slope is not None else path @ fit.params[columns] - steep
@@ -385,7 +378,7 @@ def fit_panel(
         terms=(*coefficients, *terms),
         n_intercepts=len(key),
         n_slopes=0 if slope is not None else len(parts),
-        model=model,
+        model=np.array(every)[model],
         benchmark=benchmark,
         language=language,
         source=source,

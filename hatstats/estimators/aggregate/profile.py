@@ -21,7 +21,7 @@ from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
 from hatstats.inference.progress import Progress
-from hatstats.inference.reml.meta_regression import fit_reml
+from hatstats.inference.reml.nested_regression import Design, nested_rows
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.averages import ScoreBlock, assemble
@@ -319,7 +319,8 @@ def _reliability(logits: Logits) -> float:
     count, variance = len(logits.source), logits.source_var
     if count < 3:
         return 1.0
-    fit = fit_reml(logits.source, np.ones((count, 1)), np.diag(variance), [np.arange(count)])
+    constant = Design(np.zeros(count, dtype=np.intp), np.zeros((count, 0)))
+    fit = nested_rows(logits.source, constant, variance, [np.arange(count)]).fit()
     spread = float(fit.variance_components[0])
     return float(np.mean(spread / (spread + variance)))
 

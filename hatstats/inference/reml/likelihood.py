@@ -8,41 +8,23 @@ With ``S(tau2) = V + sum_k tau2_k Z_k Z_k'`` and ``P = S^-1 - S^-1 X (X'S^-1 X)^
 (metafor's constant). Score ``(|Z_k'Py|^2 - tr Z_k'PZ_k)/2``, expected information
 ``tr(PZ_kZ_k'PZ_lZ_l')/2``, observed information ``y'PZ_kZ_k'PZ_lZ_l'Py`` less the expected one
 (Harville 1977, Journal of the American Statistical Association 72, 320-338).
-
-The maximum is found by Newton steps where the observed information is positive definite and by
-scoring steps elsewhere, within ``tau2 >= 0`` and halved until the likelihood does not fall. There
-are several starts: with few groups the surface can have more than one peak, one of them at zero.
-A start from which the straight way to a known peak only rises is on the same hill.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
-from hatstats.errors import FitError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.linalg import cholesky_inverse
-from hatstats.inference.newton import Expansion, newton_step
-from hatstats.inference.newton import maximise as newton
+from hatstats.inference.newton import Expansion
 
-# Newton decrement, about twice the distance to the maximum, at which one last step follows: it
-# squares the error once more.
-_DECREMENT = 1e-8
 # Rows up to which independent blocks are worked on as one: many small ones cost more than they
 # save.
 _POOLED = 60
-# Every how many points of a ray a peak that was reached from a near solution is compared with.
-_COARSE = 8
-# Shares of the straight way from a start to a peak at which heights are compared.
-_WAY = (0.2, 0.5, 0.8)
-# Fall of the log-likelihood that counts as rounding error.
-_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +54,76 @@ class Problem:
     def variances(self) -> Floats:
         """Known sampling variances, shape (n,)."""
         return np.concatenate([np.diag(V) for V in self.V])
+
+    @property
+    def count(self) -> int:
+        """Number of variance components."""
+        return len(self.shared[0])
+
+    @property
+    def scale(self) -> float:
+        """Residual variance of ordinary least squares, the unit of tau2."""
+        n, k = self.X.shape
+        return self.unit**2 / max(n - k, 1) if self.spanned[:, -1].any() else 0.0
+
+    def _evaluate(self, tau2: Floats) -> tuple[float, Factor] | None:
+        """Log-likelihood at ``tau2`` (K,) and factors of ``S``; None where ``S`` is singular."""
+        try:
+            factor = factorise(marginal(self, tau2), self.blocks, self.y, self.X)
+        except linalg.LinAlgError:
+            return None
+        pivots = np.concatenate([np.diag(lower) for lower in factor.lower])
+        logdet = np.log(pivots).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
+        loglik = float(self.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
+        return (loglik, factor) if np.isfinite(loglik) else None
+
+    def loglik(self, tau2: Floats) -> float:
+        """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
+        try:
+            S = marginal(self, tau2)
+            lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
+            white = _solve(lower, self.blocks, self.spanned)
+            # Of columns that were orthonormal: the last pivot is the length of the residual.
+            pivots = np.diag(np.linalg.cholesky(white.T @ white))
+        except linalg.LinAlgError:
+            found = self._evaluate(tau2)
+            return -np.inf if found is None else found[0]
+        logdet = sum(np.log(np.diag(triangle)).sum() for triangle in lower)
+        loglik = -0.5 * (white.shape[0] - white.shape[1] + 1) * np.log(2 * np.pi) - logdet
+        loglik -= np.log(pivots[:-1]).sum() + 0.5 * (self.unit * pivots[-1]) ** 2
+        return float(loglik) if np.isfinite(loglik) else -np.inf
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def expand(self, tau2: Floats) -> Expansion:
+        """The log-likelihood with score and information; ``-inf`` where ``S`` is near singular."""
+        found = self._evaluate(tau2)
+        if found is None:
+            return Expansion(value=-np.inf, gradient=0.0 * tau2, information=np.diag(0.0 * tau2))
+        loglik, factor = found
+        Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
+        # An orthonormal basis, so that no covariate far from 0 cancels digits.
+        U = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
+        traces = Traces(tau2.size, self.X.shape[1])
+        squares, quadratic = np.zeros(tau2.size), np.zeros((tau2.size, tau2.size))
+        projected = np.zeros((tau2.size, self.X.shape[1]))
+        for lower, rows, Z in zip(factor.lower, factor.blocks, self.groups, strict=True):
+            B = cross_products(cholesky_inverse(lower), Z)
+            Q = [_summed(own, U[rows]) for own in Z]
+            sums = [_summed(own, Py[rows]) for own in Z]
+            traces.add(B, Q)
+            for k, own in enumerate(sums):
+                squares[k] += own @ own
+                projected[k] += own @ Q[k]
+                quadratic[k] += [own @ B[k][m] @ other for m, other in enumerate(sums)]
+        quadratic -= projected @ projected.T
+        trace, square = traces.totals()
+        expected = 0.5 * square
+        return Expansion(
+            value=loglik if np.isfinite(square).all() else -np.inf,
+            gradient=0.5 * (squares - trace),
+            information=quadratic - expected,
+            substitute=lambda: expected,
+        )
 
 
 def make_problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> Problem:
@@ -173,35 +225,6 @@ def marginal(problem: Problem, tau2: Floats) -> tuple[Floats, ...]:
     return tuple(parts)
 
 
-def _evaluate(problem: Problem, tau2: Floats) -> tuple[float, Factor] | None:
-    """Log-likelihood at ``tau2`` (K,) and the factors of ``S``; None where ``S`` is singular."""
-    try:
-        factor = factorise(marginal(problem, tau2), problem.blocks, problem.y, problem.X)
-    except linalg.LinAlgError:
-        return None
-    pivots = np.concatenate([np.diag(lower) for lower in factor.lower])
-    logdet = np.log(pivots).sum() + np.log(np.abs(np.diag(factor.triangle))).sum()
-    loglik = float(problem.constant - logdet - 0.5 * factor.whitened @ factor.whitened)
-    return (loglik, factor) if np.isfinite(loglik) else None
-
-
-def loglik_at(problem: Problem, tau2: Floats) -> float:
-    """Restricted log-likelihood; ``-inf`` where ``S`` is singular."""
-    try:
-        S = marginal(problem, tau2)
-        lower = tuple(linalg.cholesky(block, lower=True, check_finite=False) for block in S)
-        white = _solve(lower, problem.blocks, problem.spanned)
-        # Of columns that were orthonormal: the last pivot is the length of the residual.
-        pivots = np.diag(np.linalg.cholesky(white.T @ white))
-    except linalg.LinAlgError:
-        found = _evaluate(problem, tau2)
-        return -np.inf if found is None else found[0]
-    logdet = sum(np.log(np.diag(triangle)).sum() for triangle in lower)
-    loglik = -0.5 * (white.shape[0] - white.shape[1] + 1) * np.log(2 * np.pi) - logdet
-    loglik -= np.log(pivots[:-1]).sum() + 0.5 * (problem.unit * pivots[-1]) ** 2
-    return float(loglik) if np.isfinite(loglik) else -np.inf
-
-
 def indicator(code: Ints) -> sparse.csr_array | None:
     """``Z'`` (groups, n) of a grouping; None where every row is a group, so that ``Z Z' = I``."""
     labels, code = np.unique(code, return_inverse=True)
@@ -247,154 +270,3 @@ def cross_products(W: Floats, Z: tuple[sparse.csr_array | None, ...]) -> list[li
     """``Z_k' W Z_l`` for all pairs of groupings, W (m, m) symmetric."""
     rows = [_summed(own, W) for own in Z]
     return [[_summed(other, row.T).T for other in Z] for row in rows]
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def expand(problem: Problem, tau2: Floats) -> Expansion:
-    """The log-likelihood with score and information; ``-inf`` where ``S`` is (nearly) singular."""
-    found = _evaluate(problem, tau2)
-    if found is None:
-        return Expansion(value=-np.inf, gradient=0.0 * tau2, information=np.diag(0.0 * tau2))
-    loglik, factor = found
-    Py = _solve(factor.lower, factor.blocks, factor.whitened, transpose=True)
-    # An orthonormal basis, so that no covariate far from 0 cancels digits.
-    U = _solve(factor.lower, factor.blocks, factor.basis, transpose=True)
-    traces = Traces(tau2.size, problem.X.shape[1])
-    squares, quadratic = np.zeros(tau2.size), np.zeros((tau2.size, tau2.size))
-    projected = np.zeros((tau2.size, problem.X.shape[1]))
-    for lower, rows, Z in zip(factor.lower, factor.blocks, problem.groups, strict=True):
-        B = cross_products(cholesky_inverse(lower), Z)
-        Q = [_summed(own, U[rows]) for own in Z]
-        sums = [_summed(own, Py[rows]) for own in Z]
-        traces.add(B, Q)
-        for k, own in enumerate(sums):
-            squares[k] += own @ own
-            projected[k] += own @ Q[k]
-            quadratic[k] += [own @ B[k][m] @ other for m, other in enumerate(sums)]
-    quadratic -= projected @ projected.T
-    trace, square = traces.totals()
-    expected = 0.5 * square
-    return Expansion(
-        value=loglik if np.isfinite(square).all() else -np.inf,
-        gradient=0.5 * (squares - trace),
-        information=quadratic - expected,
-        substitute=lambda: expected,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Peak:
-    """A local maximum of the restricted likelihood: components (K,) and log-likelihood."""
-
-    tau2: Floats
-    loglik: float
-
-
-def maximise(problem: Problem, start: Floats | None = None) -> Peak:
-    """Highest peak of the restricted likelihood on ``tau2 >= 0``; FitError if none is found.
-
-    A `start` (K,), the solution of nearly the same problem, is climbed from first; its peak stands
-    unless one of the points of a coarse net is higher, in which case all starts are tried.
-    """
-    peaks: list[Peak] = []
-    if start is not None and (peak := _climb(problem, start, peaks)) is not None:
-        net = (loglik_at(problem, point) for ray in _rays(problem) for point in ray[::_COARSE])
-        if all(height <= peak.loglik for height in net):
-            return peak
-    for first in sorted(_starts(problem), key=lambda point: -point.loglik):
-        if first.tau2.any() and any(_same_hill(problem, first, peak) for peak in peaks):
-            continue
-        start = first.tau2
-        peak = _climb(problem, start, peaks) or _climb(problem, _search(problem, start), peaks)
-        if peak is not None and peak not in peaks:
-            peaks.append(peak)
-    if not peaks:
-        raise FitError(
-            "no maximum of the restricted likelihood was found; rows may be fitted without error, "
-            "so that it grows without bound as a variance component goes to zero"
-        )
-    return max(peaks, key=lambda peak: peak.loglik)
-
-
-def residual_scale(problem: Problem) -> float:
-    """Residual variance of ordinary least squares, the unit of tau2."""
-    n, k = problem.X.shape
-    return problem.unit**2 / max(n - k, 1) if problem.spanned[:, -1].any() else 0.0
-
-
-def _rays(problem: Problem) -> list[list[Floats]]:
-    """Points along rays from the origin, one per component and the diagonal, even in logarithm."""
-    count = len(problem.shared[0])
-    known = problem.variances
-    largest = max(residual_scale(problem), float(known.max())) or 1.0
-    smallest = float(known.min(initial=largest, where=known > 0))
-    low = np.clip(0.03 * smallest, 1e-8 * largest, 1e-3 * largest)
-    steps = 4 + int(np.ceil(2 * np.log10(largest / low)))
-    sizes = np.concatenate([[0.0], np.geomspace(low, 3.0 * largest, steps)])
-    directions = [*np.eye(count)] + ([np.full(count, 1.0 / count)] if count > 1 else [])
-    # A little of every component, so that only the origin starts on the boundary.
-    return [
-        [size * (0.97 * direction + 0.03 / count) for size in sizes] for direction in directions
-    ]
-
-
-def _same_hill(problem: Problem, start: Peak, peak: Peak) -> bool:
-    """Whether the likelihood only rises on the straight way from a start to a peak."""
-    way = (loglik_at(problem, start.tau2 + t * (peak.tau2 - start.tau2)) for t in _WAY)
-    return all(a <= b for a, b in itertools.pairwise([start.loglik, *way, peak.loglik]))
-
-
-def _starts(problem: Problem) -> list[Peak]:
-    """Local maxima along the rays."""
-    starts: list[Peak] = []
-    for ray in _rays(problem):
-        heights = np.array([loglik_at(problem, point) for point in ray])
-        padded = np.concatenate([[-np.inf], heights, [-np.inf]])
-        maxima = (heights >= padded[:-2]) & (heights > padded[2:])
-        starts += [Peak(ray[index], heights[index]) for index in np.flatnonzero(maxima)]
-    return starts
-
-
-def _climb(problem: Problem, start: Floats, known: list[Peak]) -> Peak | None:
-    """Maximum reached from one start, or the known peak that the way passes; None if it fails."""
-    unit = max(residual_scale(problem), float(problem.variances.mean()))
-
-    def passed(tau2: Floats) -> Peak | None:
-        near = (np.allclose(tau2, peak.tau2, rtol=1e-3, atol=1e-5 * unit) for peak in known)
-        return next((peak for peak, close in zip(known, near, strict=True) if close), None)
-
-    try:
-        found = newton(
-            partial(expand, problem),
-            start,
-            bounds=(np.zeros(start.size), np.full(start.size, np.inf)),
-            tolerance=_DECREMENT,
-            rounding=_ROUNDING,
-            interrupt=lambda tau2, _: passed(tau2) is not None,
-        )
-    except (FitError, linalg.LinAlgError):
-        return None
-    peak = passed(found.theta)
-    if peak is None and found.decrement < _DECREMENT:
-        free = np.flatnonzero(~found.fixed)
-        tau2 = found.theta.copy()
-        tau2[free] += newton_step(found.expansion, free)
-        if (tau2 < 0).any() or not np.isfinite(loglik_at(problem, tau2)):
-            tau2 = found.theta
-        peak = Peak(tau2, loglik_at(problem, tau2))
-    return peak
-
-
-def _search(problem: Problem, start: Floats) -> Floats:
-    """Components (K,) by a bounded quasi-Newton search, for starts from which `_climb` fails."""
-    unit = residual_scale(problem) or 1.0
-    floor = loglik_at(problem, start) - 1e6
-
-    def loss(scaled: Floats) -> float:
-        return -max(loglik_at(problem, scaled * unit), floor)
-
-    from scipy import optimize  # seldom needed, and slow to import
-
-    bounds = [(0.0, None)] * len(start)
-    found = optimize.minimize(loss, start / unit, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(np.asarray(found.x, dtype=np.float64) * unit, dtype=float)

@@ -38,6 +38,7 @@ from scipy import linalg
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.reml import likelihood as reml
+from hatstats.inference.reml.peaks import Peak, maximise
 from hatstats.inference.validation import (
     design_matrix,
     finite_array,
@@ -86,12 +87,19 @@ def fit_reml(
     """
     y, X, V, codes = _validated(y, X, V, groupings)
     problem = _problem(y, X, V, codes)
-    peak = reml.maximise(problem, start) if codes else reml.Peak(np.zeros(0), np.nan)
-    factor = reml.factorise(reml.marginal(problem, peak.tau2), problem.blocks, problem.y, problem.X)
+    peak = maximise(problem, start) if codes else Peak(np.zeros(0), np.nan)
+    return solved(problem, y, X, V, codes, peak.tau2)
+
+
+def solved(
+    problem: reml.Problem, y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...], tau2: Floats
+) -> RemlFit:
+    """The fit of a checked problem at components (K,)."""
+    factor = reml.factorise(reml.marginal(problem, tau2), problem.blocks, problem.y, problem.X)
     inner = linalg.solve_triangular(factor.triangle, np.eye(X.shape[1]), check_finite=False)
     weights, S = np.empty_like(V), V.copy()
     weights[np.ix_(problem.order, problem.order)] = reml.inverse(factor)
-    for value, code in zip(peak.tau2, codes, strict=True):
+    for value, code in zip(tau2, codes, strict=True):
         S += value * (code[:, None] == code)
     return RemlFit(
         y=y,
@@ -100,8 +108,8 @@ def fit_reml(
         codes=codes,
         params=factor.params,
         cov=inner @ inner.T,
-        variance_components=peak.tau2,
-        loglik=reml.loglik_at(problem, peak.tau2),
+        variance_components=tau2,
+        loglik=problem.loglik(tau2),
         residuals=y - X @ factor.params,
         marginal=S,
         weights=weights,
@@ -128,7 +136,8 @@ def _validated(
         raise NotIdentifiedError(
             f"{n} rows and as many coefficients leave no residuals to estimate variances from"
         )
-    _check_components(X, codes)
+    if codes:
+        _compare_components(X, codes)
     return y, X, V, codes
 
 
@@ -150,17 +159,23 @@ def _problem(y: Floats, X: Floats, V: Floats, codes: tuple[Ints, ...]) -> reml.P
     return problem
 
 
-def _check_components(X: Floats, codes: tuple[Ints, ...]) -> None:
-    """Refuse components whose matrices ``Z Z'``, projected on residuals, are dependent."""
-    if not codes:
-        return
+def _compare_components(X: Floats, codes: tuple[Ints, ...]) -> None:
+    """Products of matrices ``Z Z'`` projected on residuals, for `check_components`."""
     basis = np.linalg.qr(X)[0]
     annihilator = np.eye(len(X)) - basis @ basis.T
     groups = tuple(map(reml.indicator, codes))
     products = reml.cross_products(annihilator, groups)
     gram = np.array([[np.vdot(block, block) for block in line] for line in products])
-    size = np.sqrt(np.diag(gram))
-    lost = np.flatnonzero(size <= 1e-8 * len(X) ** 0.5)
+    check_components(gram, np.full(len(codes), 1e-16 * len(X)))
+
+
+def check_components(gram: Floats, least: Floats) -> None:
+    """Refuse components whose matrices ``Z Z'``, projected on residuals, are dependent.
+
+    `gram` (K, K) has their inner products; squares up to `least` (K,) are rounding.
+    """
+    size = np.sqrt(np.maximum(np.diag(gram), 0.0))
+    lost = np.flatnonzero(size <= np.sqrt(least))
     if lost.size:
         raise NotIdentifiedError(
             f"grouping {listed(lost)} is absorbed by the columns of X: its variance component "
@@ -168,11 +183,15 @@ def _check_components(X: Floats, codes: tuple[Ints, ...]) -> None:
         )
     values, vectors = np.linalg.eigh(gram / np.outer(size, size))
     if values[0] <= 1e-9:
-        involved = np.flatnonzero(np.abs(vectors[:, 0]) > 1e-6)
-        raise NotIdentifiedError(
-            f"groupings {listed(involved)} cannot be distinguished by these rows (they group "
-            "the residuals in the same way); keep one of them"
-        )
+        raise alike(np.flatnonzero(np.abs(vectors[:, 0]) > 1e-6))
+
+
+def alike(groupings: Any) -> NotIdentifiedError:
+    """The error of groupings, by number, that are one and the same effect."""
+    return NotIdentifiedError(
+        f"groupings {listed(groupings)} cannot be distinguished by these rows (they group "
+        "the residuals in the same way); keep one of them"
+    )
 
 
 def satterthwaite(fit: RemlFit, L: Any) -> Floats:
@@ -181,16 +200,14 @@ def satterthwaite(fit: RemlFit, L: Any) -> Floats:
     active = np.flatnonzero(fit.variance_components > 0)
     if not active.size:
         return np.full(len(contrasts), np.inf)
-    expansion = reml.expand(
-        reml.make_problem(fit.y, fit.X, fit.V, tuple(fit.codes[index] for index in active)),
-        fit.variance_components[active],
-    )
-    information = expansion.information
+    codes = tuple(fit.codes[index] for index in active)
+    problem = reml.make_problem(fit.y, fit.X, fit.V, codes)
+    information = problem.expand(fit.variance_components[active]).information
     if np.linalg.eigvalsh(information)[0] <= 0.0:
         return np.full(len(contrasts), np.nan)
     spread = np.linalg.inv(information)
     projected = fit.weights @ fit.X @ fit.cov @ contrasts.T
-    same = [code[:, None] == code for code in (fit.codes[index] for index in active)]
+    same = [code[:, None] == code for code in codes]
     slope = np.array([(projected * (pairs @ projected)).sum(axis=0) for pairs in same])
     variance = np.einsum("qp,pr,qr->q", contrasts, fit.cov, contrasts)
     result: Floats = 2.0 * variance**2 / np.einsum("kq,kl,lq->q", slope, spread, slope)

@@ -8,14 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import hatstats as hs
 from hatstats.errors import (
     ConvergenceWarning,
-    DataError,
     DegenerateDataWarning,
     NotIdentifiedError,
 )
-from hatstats.estimators.aggregate import panel_regression
 from hatstats.estimators.aggregate.panel_regression import chance_corrected_logit, fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile, _reliability, fit_aggregate
 from hatstats.estimators.methods import fit_profile
@@ -246,12 +243,3 @@ def test_reliability_of_equal_errors_against_theory() -> None:
     for count in (1, 2):
         logits = SimpleNamespace(source=z[:count], source_var=np.full(count, 9.0))
         assert _reliability(logits) == 1.0  # type: ignore[arg-type]
-
-
-def test_more_accuracies_than_memory_holds_are_refused_bad_input(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    study = hs.read_study("data/euroeval")
-    monkeypatch.setattr(panel_regression, "MOST_ROWS", 100)
-    with pytest.raises(DataError, match="target languages are too many"):
-        hs.fit_profile(study, method="aggregate")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from hatstats.inference.reml.likelihood import loglik_at, make_problem
+from hatstats.inference.reml.likelihood import make_problem
 
 
 def restricted_loglik(y: Any, X: Any, V: Any, groupings: Sequence[Any], tau2: Any) -> float:
     """Log-likelihood as `fit_reml` climbs it; minus infinity where the covariance is singular."""
     codes = tuple(np.unique(labels, return_inverse=True)[1] for labels in groupings)
     arrays = (np.asarray(values, dtype=float) for values in (y, X, V))
-    return loglik_at(make_problem(*arrays, codes), np.asarray(tau2, dtype=float))
+    return make_problem(*arrays, codes).loglik(np.asarray(tau2, dtype=float))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from hatstats.inference.reml import likelihood
+from hatstats.inference.reml import likelihood, peaks
 from hatstats.inference.reml.deletion import change_without, delete_units
 from hatstats.inference.reml.meta_regression import fit_reml
 
@@ -107,26 +107,26 @@ def test_a_start_does_not_lead_to_a_lower_peak_against_naive() -> None:
 def test_one_hill_is_climbed_once_and_two_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Climbs are most of the time of a fit; the other starts are seen to be on the same hill."""
     climbed = 0
-    climb = likelihood._climb
+    climb = peaks._climb
 
-    def counted(*given: Any) -> likelihood.Peak | None:
+    def counted(*given: Any) -> peaks.Peak | None:
         nonlocal climbed
         climbed += 1
         return climb(*given)
 
     y, X, V, code = _data(10, groups=5, size=4)
     problem = likelihood.make_problem(y, X, V, (code, np.arange(code.size)))
-    starts = likelihood._starts(problem)
+    starts = peaks._starts(problem)
     every = [climb(problem, each.tau2, []) for each in starts]
-    monkeypatch.setattr(likelihood, "_climb", counted)
-    found = likelihood.maximise(problem)
+    monkeypatch.setattr(peaks, "_climb", counted)
+    found = peaks.maximise(problem)
     assert len(starts) > 2
     assert climbed == 1
     assert found.loglik == pytest.approx(max(each.loglik for each in every if each), abs=1e-10)
     # A peak at zero and another far off.
     y, V = np.array([64.69, 0.66, 0.59, 0.88, 0.74]), [149.275, 0.987, 0.075, 0.263, 0.179]
     climbed = 0
-    likelihood.maximise(likelihood.make_problem(y, np.ones((5, 1)), np.diag(V), (np.arange(5),)))
+    peaks.maximise(likelihood.make_problem(y, np.ones((5, 1)), np.diag(V), (np.arange(5),)))
     assert climbed > 1
 
 
@@ -137,16 +137,13 @@ def test_expansion_by_blocks_against_differences() -> None:
     problem = likelihood.make_problem(y, X, V, (code // 3, code, np.arange(code.size)))
     assert len(problem.blocks) > 1
     at = np.array([0.05, 0.2, 0.1])
-    found = likelihood.expand(problem, at)
+    found = problem.expand(at)
 
     def value(tau2: np.ndarray) -> float:
-        return likelihood.loglik_at(problem, tau2)
+        return problem.loglik(tau2)
 
     np.testing.assert_allclose(found.gradient, optimize.approx_fprime(at, value, 1e-7), rtol=1e-4)
-    slopes = [
-        (likelihood.expand(problem, at + 1e-6 * e).gradient - found.gradient) / 1e-6
-        for e in np.eye(3)
-    ]
+    slopes = [(problem.expand(at + 1e-6 * e).gradient - found.gradient) / 1e-6 for e in np.eye(3)]
     np.testing.assert_allclose(found.information, -np.array(slopes), rtol=1e-3)
 
 
