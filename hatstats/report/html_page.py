@@ -32,6 +32,9 @@ _SCOPES = {
 #: Languages that the head of the page names; of more it has the number.
 _MOST_NAMED = 16
 
+#: Width of a claim's strip: that of a narrow card in pixels, so that its text is not scaled down.
+_STRIP = 170.0
+
 #: Functions of `rounding` by which the template writes numbers and names.
 _FILTERS = ("column_decimals", "count_text", "decimals", "df_text", "number_text", "p_text",
             "percent_text", "plain_text", "prose", "words")  # fmt: skip
@@ -59,6 +62,7 @@ def report_page(
         loader=jinja2.PackageLoader("hatstats.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -83,6 +87,13 @@ def report_page(
         origin=origin,
         said=methods_text(results, origin.versions["hatstats"]),
     )
+
+
+def _unbroken(text: object) -> object:
+    """A text whose per cent signs stay on the line of their number."""
+    if not isinstance(text, str) or isinstance(text, Markup):
+        return text
+    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
 
 
 def _scored(facts: Mapping[str, Any]) -> str:
@@ -204,17 +215,19 @@ def interval_svg(claim: Mapping[str, Any]) -> Markup:
     above = claim.get("direction", "greater") == "greater"
 
     def x(value: float) -> float:
-        return 12.0 + 216.0 * (min(max(value, start), start + width) - start) / width
+        return 10.0 + (_STRIP - 20.0) * (min(max(value, start), start + width) - start) / width
 
     bar = f'<line class="bar" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="12" y2="12"/>'
     shown = [rounding.number_text(value) for value in (estimate, low, high)]
     side = f"{'above' if above else 'below'} {rounding.plain_text(threshold)}"
     alt = "estimate {}, interval {} to {}, claimed: ".format(*shown) + side
-    mark, shown_at = x(threshold), min(max(x(threshold), 20.0), 220.0)
+    mark, said = x(threshold), html.escape(alt)
+    shown_at = min(max(mark, 20.0), _STRIP - 20.0)
     return Markup(
-        f'<svg class="interval" viewBox="0 0 240 36" role="img" aria-label="{html.escape(alt)}">'
-        f'<title>{html.escape(alt)}</title><rect class="claimed" x="{mark if above else 0:.1f}" '
-        f'y="2" width="{240.0 - mark if above else mark:.1f}" height="21"/>'
+        f'<svg class="interval" viewBox="0 0 {_STRIP:.0f} 36" role="img" '
+        f'aria-label="{said}"><title>{said}</title>'
+        f'<rect class="claimed" x="{mark if above else 0:.1f}" '
+        f'y="2" width="{_STRIP - mark if above else mark:.1f}" height="21"/>'
         f'<line class="threshold" x1="{mark:.1f}" x2="{mark:.1f}" y1="2" y2="23"/>'
         f'{bar}<circle cx="{x(estimate):.1f}" cy="12" r="4.5"/>'
         f'<text x="{shown_at:.1f}" y="34">{"&gt;" if above else "&lt;"} '

@@ -278,7 +278,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
     scores["rank_low"], scores["rank_high"] = np.arange(models) + 1, np.arange(models) + 2
     scores["note"] = np.where(scores["informed"], "", "at chance")
     points = point_frame(models)
-    specification = specification_frame().assign(df=3.4, p_value=0.2)
+    specification = specification_frame().assign(df=3.4, p_value=0.2, std_error=0.02)
     return Results(
         info={
             "name": "toy_study",

@@ -33,6 +33,13 @@ def test_margin_curve_draws_every_margin_and_the_registered_one() -> None:
     assert abs(float(registered.get_xdata()[0]) - 0.05) < 1e-9
     verdicts = {line.get_label() for line in axes.get_lines()}
     assert {"_supported", "_inconclusive"} <= verdicts
+    # Marks are hollow where those of the legend are, and none is cut at the end of an axis.
+    fills = {line.get_label(): line.get_markerfacecolor() for line in axes.get_lines()}
+    legend = axes.figure.legends[0].legend_handles
+    for handle in legend:
+        assert fills[f"_{handle.get_label()}"] == handle.get_markerfacecolor()
+    assert axes.get_xlim()[1] > frame["margin"].max()
+    assert axes.get_ylim()[1] > 1.0
     two = pd.concat([frame, frame.assign(claim="another")])
     assert len(margins(two)) == 2
 
@@ -43,7 +50,7 @@ def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     frame.loc[2, ["estimate", "conf_low", "conf_high"]] = np.nan
     panels = claims(frame)
     assert [axes.get_title(loc="left") for axes in panels] == [
-        "Transfer in small models is not broken", "slower than expected", "Progress over time",
+        "Transfer in small models is not broken", "Slower than expected", "Progress over time",
     ]  # fmt: skip
     for axes, row in zip(panels, frame.to_dict("records"), strict=True):
         (threshold,) = lines(axes, "_threshold")
@@ -53,7 +60,7 @@ def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     said = [[text.get_text() for text in axes.texts] for axes in panels]
     assert said == [[], ["no interval"], ["not testable"]]
     assert "2 without an interval" in caption(panels)
-    assert "slower than expected: inconclusive" in alt_text(panels)
+    assert "Slower than expected: inconclusive" in alt_text(panels)
 
 
 def test_a_strip_shades_the_side_that_is_claimed() -> None:
@@ -78,7 +85,7 @@ def test_a_claim_over_studies_has_a_line_for_each_in_both_scopes() -> None:
     )  # fmt: skip
     size, time = claims(rows)
     assert [axes.get_title(loc="left") or axes.get_title() for axes in (size, time)] == [
-        "size", "time"]  # fmt: skip
+        "Size", "Time"]  # fmt: skip
     assert [text.get_text() for text in size.get_yticklabels()] == ["a", "b"]
     assert [text.get_text() for text in size.texts] == ["not testable"]
     thick, thin = (

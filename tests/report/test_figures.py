@@ -157,6 +157,11 @@ def test_forest_of_190_models_has_both_ends_and_every_model_on_a_strip() -> None
     for one, other in itertools.pairwise(texts):
         assert one.y1 <= other.y0 + 1.0
     assert "first and last 12" in caption(axes)
+    # Strips stand by the models that the data inform: what is hardly known leads no list.
+    weak = scores.assign(informed=scores["family"] != scores["family"].iloc[0])
+    weak.loc[~weak["informed"], "estimate"] = 0.99
+    strips = [label.get_text() for label in forest(weak).get_yticklabels()][2 * END_ROWS :]
+    assert [name.startswith(scores["family"].iloc[0]) for name in strips].index(True) == 13
 
 
 @pytest.mark.parametrize(("count", "families"), [(20, 6), (190, 14)])
@@ -222,9 +227,14 @@ def test_names_cover_neither_points_nor_the_trend() -> None:
     spots = np.concatenate([np.column_stack([x_of(one), y_of(one)]) for one in marks])
     points = axes.transData.transform(spots)
     line = axes.transData.transform(curve[["x", "estimate"]].to_numpy())
-    for box in boxes(axes.texts):
+    named = dict(zip(scores["model"], range(len(scores)), strict=True))
+    places = axes.transData.transform(scores[["release_year", "estimate"]].to_numpy())
+    for text, box in zip(axes.texts, boxes(axes.texts), strict=True):
         for x, y in (*points, *line):
             assert not (box.x0 < x < box.x1 and box.y0 < y < box.y1)
+        # A name is nearer to its own point than to any other (points that moved aside excepted).
+        away = np.hypot(*np.maximum(np.maximum(box.min - places, places - box.max), 0.0).T)
+        assert away[named[text.get_text()]] <= away.min() + 0.5 * figure_of(axes).dpi / 72.0 * 4.0
 
 
 def test_without_a_fit_the_figure_says_so() -> None:
@@ -308,7 +318,7 @@ def test_a_specification_curve_is_sorted_and_its_matrix_has_the_choices() -> Non
     named, _ = specification(said)
     assert (named.get_title(loc="left"), named.get_ylabel()) == (
         "It rises",
-        "change of HAT per year",
+        "Change of HAT per year",
     )
     framed, _ = specification(wide)
     assert framed.get_ylim()[1] < 1.0
@@ -367,6 +377,14 @@ def test_a_heatmap_has_a_cell_for_each_model_and_language() -> None:
     weak = heatmap(cells.assign(informed=cells["model"] != "c"))
     assert [label.get_text() for label in weak.get_yticklabels()] == ["b", "a", "c"]
     assert "weakly identified" in caption(weak)
+    # Languages stand by the mean of the models that the data inform, and so the description says.
+    turned = cells.assign(informed=cells["model"] != "c")
+    turned.loc[turned["model"] == "c", "estimate"] = [0.9, 0.0]
+    assert [label.get_text() for label in heatmap(turned).get_xticklabels()] == ["y", "x"]
+    assert "highest mean of 2 models in y (0.25), lowest in x (0.05)" in alt_text(heatmap(turned))
+    assert len(figure_of(axes).axes) == 1
+    tall = pd.concat([cells.assign(model=cells["model"] + str(k)) for k in range(4)])
+    assert [one.get_ylabel() for one in figure_of(heatmap(tall)).axes[1:]] == ["HAT score"]
     missing = heatmap(cells[~((cells["model"] == "c") & (cells["language"] == "x"))])
     assert len(missing.texts) == 5
     # A page in dark colours exchanges those of `COLOURS`: not in cells, which stay as they are.
@@ -388,6 +406,9 @@ def test_a_matrix_of_ranks_colours_the_pairs_that_surely_differ() -> None:
     assert "2 of 3 pairs surely differ" in alt_text(axes)
     stricter = ranks(pairs, sets=sets, conf_level=0.98)
     assert "1 of 3 pairs" in alt_text(stricter)
+    # The scale of colours says what it is of; where nothing differs there is none.
+    assert [one.get_ylabel() for one in figure_of(axes).axes[1:]] == ["Difference in HAT"]
+    assert len(figure_of(ranks(pairs.assign(p_adjusted=0.5), sets=sets)).axes) == 1
 
 
 def test_axes_of_ones_own_are_drawn_in_and_given_back() -> None:
@@ -409,6 +430,12 @@ def test_a_style_sets_width_and_type(name: str, width: float, points: float) -> 
         axes = forest(score_frame(3))
     assert figure_of(axes).get_size_inches()[0] == pytest.approx(width)
     assert axes.xaxis.label.get_size() == points
+    # Lines are as heavy as the type.
+    with hs.plot.style(name):
+        axes = heatmap(pd.DataFrame({"model": ["a", "b"], "language": "x", "estimate": [0.5, 0.4],
+                                     "informed": [True, False]}))  # fmt: skip
+    (line,) = marked(axes, "divide")
+    assert line.get_linewidth() == pytest.approx(points / 8.0)  # type: ignore[attr-defined]
 
 
 def test_an_unknown_style_is_refused() -> None:
@@ -501,6 +528,12 @@ def test_long_names_keep_both_ends() -> None:
     alike = [f"gemini-3-flash-preview#{how} (zero-shot, val)" for how in ("minimal", "none")]
     assert len({shorten(name, 26) for name in alike}) == 1
     assert len(set(short_names(alike, 26))) == 2
+    # All names of a figure have their organisation, or none.
+    orgs = ["google/gemma-3-4b-pt", "CohereLabs/tiny-aya-global-and-more"]
+    assert short_names(orgs, 26) == ["gemma-3-4b-pt", "tiny-aya-global-and-more"]
+    assert short_names(orgs, 40) == orgs
+    assert short_names(["a/x-4b", "b/x-4b", "b/twenty-seven-signs-are-it"], 26)[:2] == [
+        "a/x-4b", "b/x-4b"]  # fmt: skip
     assert name_some(["a", "b", "c"], 2) == "a, b and 1 more"
 
 

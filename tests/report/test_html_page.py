@@ -276,3 +276,11 @@ def test_inline_svg_keeps_scales_and_follows_the_page() -> None:
     assert all(name.startswith("p-") for name in re.findall(r'\bid="([^"]+)"', element))
     with pytest.raises(ValueError, match="viewBox"):
         inline_svg("<svg></svg>", prefix="p", alt="")
+
+
+def test_numbers_keep_their_per_cent_sign_on_their_line() -> None:
+    page = page_of(results(12))
+    assert "95\N{NO-BREAK SPACE}%" in page
+    text = re.sub(r"<(style|script|svg|table)\b.*?</\1>", "", page, flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", "", text)
+    assert not re.search(r"\d %", text)

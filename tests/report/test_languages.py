@@ -200,12 +200,18 @@ def test_a_slope_graph_names_the_models_whose_rank_moves() -> None:
     )  # fmt: skip
     axes = hs.plot.raw_to_hat(rows)
     written = {text.get_text() for text in axes.texts if text.get_label() == "_name"}
-    assert written == {"a 1→4", "d 4→1"}
+    assert written == {"a 1→4", "b 2→2", "c 3→3", "d 4→1"}
     assert sum(line.get_label() in ("_model", "_named") for line in axes.lines) == 4
     heights = sorted(text.get_position()[1] for text in axes.texts)
     assert np.diff(heights).min() > 0
     fewer = hs.plot.raw_to_hat(rows.assign(informed=[True, True, True, False]))
     assert sum(line.get_label() in ("_model", "_named") for line in fewer.lines) == 3
+    many = pd.DataFrame({"model": list("abcdefghijkl"), "target": np.linspace(0.9, 0.4, 12)})
+    many = many.assign(estimate=many["target"], conf_low=0.0, conf_high=1.0, family="one")
+    many.loc[[0, 11], "estimate"] = [0.3, 0.95]
+    axes = hs.plot.raw_to_hat(many.assign(informed=True))
+    written = {text.get_text() for text in axes.texts if text.get_label() == "_name"}
+    assert written == {"a 1→12", "l 12→1"}
 
 
 def test_raw_accuracies_that_are_not_known_bad_input() -> None:

@@ -377,6 +377,35 @@ def test_terms_and_languages_are_words_and_intercepts_are_left_to_the_csv() -> N
     assert table_of("flagged", cells).rows[0][2] == "German"
 
 
+def test_checks_of_many_models_are_those_where_methods_disagree_most() -> None:
+    rows = [
+        (f"m{model:02d}", method, "HAT", 0.5 + (0.01 * model if method == "joint" else 0.0))
+        for model in range(20)
+        for method in ("latent", "joint")
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "method", "term", "estimate"])
+    frame = frame.assign(std_error=0.02, p_value=np.nan, conf_low=0.4, conf_high=0.7)
+    table = table_of("checks", frame)
+    models = {row[table.headings.index("Model")] for row in table.rows}
+    assert models == {f"m{model:02d}" for model in range(12, 20)}
+    assert len(table.rows) == 16
+
+
+def test_choices_of_a_claim_and_differences_of_scores_have_one_number_of_digits() -> None:
+    frame = pd.DataFrame({"claim": ["one", "one", "two"], "choice": ["a", "b", "a"],
+                          "estimate": [0.12345, 0.2, 3.21], "std_error": [0.0021, 0.6, 0.5],
+                          "conf_low": 0.0, "conf_high": 1.0})  # fmt: skip
+    table = table_of("specification", frame)
+    place = table.headings.index("Estimate")
+    assert [row[place] for row in table.rows] == ["0.12", "0.20", "3.2"]
+    pairs = pd.DataFrame({"a": "x", "b": ["y", "z"], "term": ["x - y", "x - z"],
+                          "estimate": [0.0123, 0.2], "std_error": [0.003, 0.2]})  # fmt: skip
+    assert table_of("pairs", pairs).rows == (
+        ("x − y", "0.012", "0.003"),
+        ("x − z", "0.200", "0.200"),
+    )
+
+
 def test_left_out_models_are_grouped_by_reason() -> None:
     table = shown("left_out").table
     assert table.rows == (("size", "no known size", "1", "Claude-3B"),)

@@ -57,7 +57,7 @@ def decomposition(change: Change, *, conf_level: float = 0.95, ax: Axes | None =
     names = list(dict.fromkeys(rows["comparison"]))
     sheet = layout.sheet(ax, height=0.42 * len(names) + 0.5)
     (axes,) = sheet.axes
-    axes.axvline(0.0, color=style.MUTED, linewidth=0.6, label="_nothing")
+    axes.axvline(0.0, color=style.MUTED, linewidth=style.points(0.08), label="_nothing")
     for number, (term, look) in enumerate(_PARTS.items()):
         own = rows[rows["term"] == term]
         heights = own["comparison"].map(names.index) + 0.24 * (number - 1)
@@ -74,7 +74,7 @@ def decomposition(change: Change, *, conf_level: float = 0.95, ax: Axes | None =
     level = float(rows["conf_level"].iloc[0]) if "conf_level" in rows else conf_level
     first = rows[rows["comparison"] == names[0]].set_index("term")["estimate"]
     sheet.describe(
-        "Change in raw target accuracy as source ability plus transfer. Bars: "
+        "Change in raw target accuracy as source ability plus transfer. Lines: "
         f"{layout.percent(level)} intervals, items sampled anew, models as they are.",
         f"{len(names)} change{'s' if len(names) > 1 else ''} in two parts; {names[0]}: "
         + ", ".join(f"{term} {value:+.3f}" for term, value in first.items())

@@ -123,7 +123,8 @@ def _thinning_panel(axes: Axes, rows: pd.DataFrame) -> None:
         size = style.points(0.5 if marker == "D" else 0.38)
         marks = style.Look("", style.INK, marker).marks(size, filled=filled)
         own = rows[chosen]
-        axes.errorbar(x[chosen], own["observed"], yerr=_Z * own["std_error"], elinewidth=0.8,
+        axes.errorbar(x[chosen], own["observed"], yerr=_Z * own["std_error"],
+                      elinewidth=style.points(0.1),
                       gid="limit" if marker == "D" else "thinned",
                       **marks)  # fmt: skip
     axes.grid(True)
@@ -163,7 +164,9 @@ def _terms(tidy: pd.DataFrame, ax: layout.Given) -> list[Axes]:
         own = rows[rows["term"] == term]
         heights = own["model"].map(models.index) + 0.16 * (k - (len(terms) - 1) / 2)
         colour = looks[term].colour
-        axes.hlines(heights, own["conf_low"], own["conf_high"], color=colour, linewidth=0.9)
+        axes.hlines(
+            heights, own["conf_low"], own["conf_high"], color=colour, linewidth=style.points(0.11)
+        )
         axes.plot(own["estimate"], heights, label="_score",
                   **looks[term].marks(style.points(0.42)))  # fmt: skip
     layout.name_rows(axes, [layout.shorten(str(name), 34) for name in models], share=0.8)
@@ -241,7 +244,7 @@ def prior_predictive(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     bars = axes.bar(shares["low"], shares["prior"], shares["high"] - shares["low"], align="edge",
                     color=style.MUTED, alpha=0.45, gid="prior", label="prior")  # fmt: skip
     (line,) = axes.step(edges, np.append(shares["posterior"], 0.0), where="post",
-                        color=style.IMPLIED, linewidth=1.1, gid="posterior",
+                        color=style.IMPLIED, linewidth=style.points(0.14), gid="posterior",
                         label="posterior")  # fmt: skip
     axes.set_xlim(0.0, 1.0)
     bars[0].set_label("prior")
@@ -282,10 +285,10 @@ def shrinkage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     across = (table["raw"] - table["predicted"]).to_numpy(dtype=float)
     up = (table["estimate"] - table["predicted"]).to_numpy(dtype=float)
     most = float(np.nanmax(np.abs(across))) * 1.05 if across.size else 1.0
-    nothing = Line2D([-most, most], [-most, most], color=style.MUTED, linewidth=0.6,
+    nothing = Line2D([-most, most], [-most, most], color=style.MUTED, linewidth=style.points(0.08),
                      linestyle=style.DASHED)  # fmt: skip
     axes.add_line(nothing)
-    axes.axhline(0.0, color=style.MUTED, linewidth=0.6)
+    axes.axhline(0.0, color=style.MUTED, linewidth=style.points(0.08))
     axes.scatter(across, up, s=style.points(0.35) ** 2, color=style.INK, alpha=0.6, linewidths=0,
                  gid="cells")  # fmt: skip
     axes.grid(True)

@@ -78,7 +78,8 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
         return _over_studies(rows, ax)
     said = rows.get("statement", pd.Series("", rows.index)).fillna("")
     texts = [
-        text.rstrip(".") or words(name) for text, name in zip(said, rows["claim"], strict=True)
+        layout.capital(text.rstrip(".") or words(name))
+        for text, name in zip(said, rows["claim"], strict=True)
     ]
     sheet = layout.sheet(ax, [textwrap.fill(text, 50) for text in texts], height=0.92)
     for axes, row in zip(sheet.axes, rows.to_dict("records"), strict=True):
@@ -102,12 +103,14 @@ def claims(verdicts: Claims, *, ax: layout.Given = None) -> list[Axes]:
 def _over_studies(rows: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     """One panel for each claim, with a line for each study in the order of the rows."""
     studies, names = (list(dict.fromkeys(rows[column])) for column in ("study", "claim"))
-    sheet = layout.sheet(ax, [words(name) for name in names], height=0.19 * len(studies) + 0.4,
-                         wide=len(names) > 1, columns=min(2, len(names)))  # fmt: skip
+    titles = [layout.capital(words(name)) for name in names]
+    sheet = layout.sheet(ax, titles, height=0.19 * len(studies) + 0.4, wide=len(names) > 1,
+                         columns=min(2, len(names)))  # fmt: skip
     for axes, name in zip(sheet.axes, names, strict=True):
         own = rows[rows["claim"] == name]
         for threshold in own["threshold"].dropna().unique():
-            axes.axvline(threshold, color=style.INK, linewidth=0.8, linestyle=style.DOTTED,
+            axes.axvline(threshold, color=style.INK,
+                         linewidth=style.points(0.1), linestyle=style.DOTTED,
                          label="_threshold")  # fmt: skip
         for row in own.to_dict("records"):
             height = studies.index(row["study"])
@@ -152,7 +155,7 @@ def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
     axes.set_ylim(-1, 1)
     axes.spines["left"].set_visible(False)
     if not math.isnan(threshold):
-        axes.axvline(threshold, color=style.INK, linewidth=0.8,
+        axes.axvline(threshold, color=style.INK, linewidth=style.points(0.1),
                      linestyle=style.DOTTED, label="_threshold")  # fmt: skip
     if not math.isnan(estimate):
         axes.plot([low, high], [0, 0], color=look.colour,
@@ -182,7 +185,7 @@ def _claim_strip(axes: Axes, row: dict[Hashable, Any]) -> None:
         axes.axvspan(*claimed, color=style.RULE, linewidth=0, zorder=0.5, label="_claimed")
         axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    quantity = term_words(str(row.get("quantity") or "")).partition(" (")[0]
+    quantity = layout.capital(term_words(str(row.get("quantity") or "")).partition(" (")[0])
     axes.set_xlabel(textwrap.fill(quantity, 54),
                     fontsize=style.points(style.TINY), color=style.MUTED)  # fmt: skip
 
@@ -215,7 +218,9 @@ def margins(table: pd.DataFrame, *, ax: layout.Given = None) -> list[Axes]:
     needed(table, ("claim", "margin", "p_holm", "verdict", "registered"), "margins")
     groups = list(table.groupby("claim", sort=False))
     labels = ("Margin (accuracy)", "One-sided p")
-    sheet = layout.sheet(ax, [words(name) for name, _ in groups], height=1.9, labels=labels)
+    sheet = layout.sheet(
+        ax, [layout.capital(words(name)) for name, _ in groups], height=1.9, labels=labels
+    )
     for axes, (_, rows) in zip(sheet.axes, groups, strict=True):
         _margin_panel(axes, rows)
     sheet.legend(verdict_handles(table["verdict"]))
@@ -231,18 +236,31 @@ def margins(table: pd.DataFrame, *, ax: layout.Given = None) -> list[Axes]:
 
 def _margin_panel(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the p values of one claim, on a log scale, by margin in accuracy."""
-    axes.plot(rows["margin"], rows["p_holm"], color=style.BAND, linewidth=0.8, label="_curve")
+    axes.plot(
+        rows["margin"],
+        rows["p_holm"],
+        color=style.BAND,
+        linewidth=style.points(0.1),
+        label="_curve",
+    )
     for verdict, part in rows.groupby("verdict", sort=False):
         look = verdict_look(verdict)
-        dots = style.Look(str(verdict), look.colour, "o").marks(style.points(0.28))
+        dots = look.marks(style.points(0.3), filled=verdict != "inconclusive")
         axes.plot(part["margin"], part["p_holm"], label=f"_{verdict}", **dots)
-    axes.axhline(_LEVEL, color=style.INK, linewidth=0.7, linestyle=style.DOTTED, label="_level")
+    axes.axhline(
+        _LEVEL,
+        color=style.INK,
+        linewidth=style.points(0.09),
+        linestyle=style.DOTTED,
+        label="_level",
+    )
     for margin in rows.loc[rows["registered"].astype(bool), "margin"]:
-        axes.axvline(margin, color=style.MUTED, linewidth=0.7, label="_registered")
+        axes.axvline(margin, color=style.MUTED, linewidth=style.points(0.09), label="_registered")
     low = min(float(rows["p_holm"].min()) / 1.5, 0.03)
     axes.set_yscale("log")
-    axes.set_ylim(low, 1.0)
+    axes.set_ylim(low, 1.15)
     ticks = [tick for tick in (0.001, 0.01, 0.05, 0.2, 1.0) if tick >= low]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
-    axes.set_xlim(0.0, float(rows["margin"].max()))
+    # The last mark is drawn whole.
+    axes.set_xlim(0.0, 1.03 * float(rows["margin"].max()))

@@ -73,7 +73,7 @@ def forest(scores: Scores, *, conf_level: float = 0.95, ax: Axes | None = None) 
     axes.tick_params(axis="y", length=0, labelsize=style.points(0.8))
     axes.spines["left"].set_visible(False)
     if dense:
-        axes.axhline(below - 1, color=style.MUTED, linewidth=0.5, label="_divide")
+        axes.axhline(below - 1, color=style.MUTED, linewidth=style.points(0.06), label="_divide")
         middle = len(clear) - len(shown)
         axes.text(0.5, END_ROWS, f"{middle} models between", transform=axes.get_yaxis_transform(),
                   ha="center", va="center", color=style.MUTED,
@@ -127,17 +127,16 @@ def _words(rows: pd.DataFrame, clear: pd.DataFrame, ends: int, low: float) -> tu
 def _strips(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Families with most models and their rows, best median first; the others together at the end.
 
-    A median orders the strips; it is not drawn.
+    A median orders the strips, that of the models which the data inform; it is not drawn.
+    Families without any such model stand before the others.
     """
     families = rows["family"].replace("", np.nan).fillna("family unknown").astype(str)
     counts = families.value_counts(sort=True)
     kept = list(counts.index[:_STRIPS])
     named = families.where(families.isin(kept), "other families")
     groups = {str(name): part for name, part in rows.groupby(named, sort=False)}
-    order = sorted(
-        groups,
-        key=lambda name: (name == "other families", -float(groups[name]["estimate"].median())),
-    )
+    medians = rows[rows["informed"].astype(bool)].groupby(named)["estimate"].median()
+    order = sorted(groups, key=lambda name: (name == "other families", -medians.get(name, 0.0)))
     return [(name, groups[name]) for name in order]
 
 
@@ -158,7 +157,7 @@ def _draw_rows(
     weak = int((~rows["informed"].astype(bool)).sum())
     if 0 < weak < len(rows):
         divide = len(rows) - weak - 0.5
-        axes.axhline(divide, color=style.MUTED, linewidth=0.5, label="_divide")
+        axes.axhline(divide, color=style.MUTED, linewidth=style.points(0.06), label="_divide")
 
 
 def _draw_strips(
@@ -167,7 +166,8 @@ def _draw_strips(
     """Draw the models of each family as points on one line, from the height `start` down."""
     for height, (name, part) in enumerate(strips, start):
         axes.plot([part["estimate"].min(), part["estimate"].max()], [height, height],
-                  color=style.RULE, linewidth=0.5, zorder=1.0, label="_strip")  # fmt: skip
+                  color=style.RULE,
+                  linewidth=style.points(0.06), zorder=1.0, label="_strip")  # fmt: skip
         for informed, own in part.groupby(part["informed"].astype(bool)):
             marks = style.look_of(looks, name).marks(style.points(0.42), filled=bool(informed))
             (members,) = axes.plot(own["estimate"], np.full(len(own), height), alpha=0.75,

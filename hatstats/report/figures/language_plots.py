@@ -74,7 +74,9 @@ def languages(
         "HAT less the mean of its benchmarks' languages" if apart else "HAT score, mean of models"
     )
     mean = 0.0 if apart else float(means.mean())
-    axes.axvline(mean, color=style.MUTED, linewidth=0.6, linestyle=style.DASHED, label="_mean")
+    axes.axvline(
+        mean, color=style.MUTED, linewidth=style.points(0.08), linestyle=style.DASHED, label="_mean"
+    )
     for height, row in enumerate(rows.to_dict("records")):
         look = _STANDING[row["standing"]]
         axes.plot([row["conf_low"], row["conf_high"]], [height, height], color=look.colour,
@@ -125,8 +127,9 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        One line per model that the data inform. Of the ten whose rank moves most, by two or more,
-        the name and both ranks are written and the line has the colour of the family.
+        One line per model that the data inform. Of up to ten models, or the ten whose rank moves
+        most, by two or more, the name and both ranks are written and the line has the colour of
+        the family.
 
     Examples
     --------
@@ -147,7 +150,9 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     ranks = [rows[name].rank(ascending=False, method="first").astype(int)
              for name in ("target", "estimate")]  # fmt: skip
     moved = (ranks[0] - ranks[1]).abs()
-    named = list(moved[moved > 1].sort_values(ascending=False, kind="stable").index[:_NAMED])
+    every = len(rows) <= _NAMED
+    moving = moved[every | (moved > 1)].sort_values(ascending=False, kind="stable")
+    named = list(moving.index[:_NAMED])
     sheet = layout.sheet(ax, height=_HEIGHT)
     (axes,) = sheet.axes
     width = 0.08 * style.points()
@@ -164,18 +169,21 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     low, high = float(values.min()), float(values.max())
     room = 0.05 * (high - low or 1.0)
     axes.set(xlim=(-0.1, 2.6), ylim=(low - room, high + room), ylabel="Accuracy")
-    axes.set_xticks([0.0, 1.0], ["raw target\naccuracy", "HAT score"])
+    axes.set_xticks([0.0, 1.0], ["Raw target\naccuracy", "HAT score"])
     axes.yaxis.grid(True)
     size = style.points(style.TINY)
     # One line of type, in units of the axis.
-    step = 1.25 * size / 72.0 / (0.75 * _HEIGHT) * (high - low + 2.0 * room)
+    height = axes.bbox.height / axes.figure.dpi
+    step = 1.25 * size / 72.0 / height * (high - low + 2.0 * room)
     heights = _apart(values[named, 1], step, low, high)
+    names = dict(zip(named, layout.short_names(rows.loc[named, "model"], 28), strict=True))
     for index, height in zip(named, heights, strict=True):
         row = rows.loc[index]
         look = style.look_of(looks, row["family"])
-        axes.plot([1.05, 1.16], [row["estimate"], height], color=look.colour, linewidth=0.4,
+        axes.plot([1.05, 1.16], [row["estimate"], height], color=look.colour,
+                  linewidth=style.points(0.05),
                   label="_leader")  # fmt: skip
-        text = f"{layout.shorten(str(row['model']), 28)} {ranks[0][index]}→{ranks[1][index]}"
+        text = f"{names[index]} {ranks[0][index]}→{ranks[1][index]}"
         axes.text(1.19, height, text, va="center", fontsize=size, label="_name")
     sheet.legend(layout.family_handles(
         looks[name] for name in looks if name in set(rows.loc[named, "family"].map(str))
@@ -183,11 +191,12 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     set_aside = " Models that the data hardly inform are not drawn."
     furthest = (
         f"{rows.loc[named[0], 'model']} moves most, from rank {ranks[0][named[0]]} to "
-        f"{ranks[1][named[0]]}" if named else "no rank moves by two or more"
+        f"{ranks[1][named[0]]}" if (moved > 1).any() else "no rank moves by two or more"
     )  # fmt: skip
     sheet.describe(
         "Raw accuracy in the target languages and HAT score of each model, joined by a line. Named "
-        f"are the models whose rank moves most, with their rank before and after.{set_aside}",
+        f"{'is each model' if every else 'are the models whose rank moves most'}, with the rank "
+        f"before and after.{set_aside}",
         f"Raw target accuracy beside HAT of {len(rows)} models: {furthest}.",
     )
     return axes

@@ -87,9 +87,11 @@ class Sheet:
         entry = widest(labels, style.points(style.SMALL)) + style.points(3.0) / 72.0
         columns = max(1, min(len(handles), int(width / entry)))
         rows = int(np.ceil(len(handles) / columns))
-        figure.set_size_inches(width, height + (1.3 * rows + 0.5) * style.points() / 72.0)
+        # As many in each row, so that none stands alone.
+        columns = int(np.ceil(len(handles) / rows))
+        figure.set_size_inches(width, height + (1.3 * rows + 0.8) * style.points() / 72.0)
         # Below several panels stands the name of their common axis.
-        figure.legend(handles=handles, ncols=columns, borderpad=0.2, handletextpad=0.4,
+        figure.legend(handles=handles, ncols=columns, borderpad=0.4, handletextpad=0.4,
                       loc="outside upper center" if figure.get_supxlabel() else
                       "outside lower center", columnspacing=1.0, labelspacing=0.35,
                       handlelength=1.4)  # fmt: skip
@@ -278,11 +280,18 @@ def shorten(text: str, limit: int = 30) -> str:
 
 
 def short_names(names: Sequence[object] | pd.Series | pd.Index, limit: int) -> list[str]:
-    """Shorten names so that those which differ still do, where what is in brackets is the same."""
-    texts = [shorten(str(name), limit) for name in names]
+    """Shorten names so that those which differ still do, where what is in brackets is the same.
+
+    Where one name has no room for its organisation, no other has it either.
+    """
+    whole = [str(name) for name in names]
+    bare = [name.partition("/")[2] or name for name in whole]
+    if max(map(len, whole), default=0) > limit and len(set(bare)) == len(set(whole)):
+        whole = bare
+    texts = [shorten(name, limit) for name in whole]
     return [
-        text if texts.count(text) == 1 else shorten(str(name).partition(" (")[0], limit)
-        for name, text in zip(names, texts, strict=True)
+        text if texts.count(text) == 1 else shorten(name.partition(" (")[0], limit)
+        for name, text in zip(whole, texts, strict=True)
     ]
 
 
@@ -297,6 +306,11 @@ def ends(count: int, most: int) -> tuple[list[int], list[int]]:
     if count <= most:
         return list(range(count)), []
     return list(range(most // 2)), list(range(count - most // 2, count))
+
+
+def capital(text: str) -> str:
+    """A text with a capital first, for titles and names of axes."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def percent(level: float) -> str:

@@ -111,10 +111,18 @@ def profiles(
             height = _DENSITY * density["density"] / density["density"].max()
             axes.fill_between(density["source"], height, color=style.BAND, linewidth=0,
                               step="mid", zorder=0.5, label="_reference")  # fmt: skip
-        axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.4, zorder=1.0, label="_diagonal")
+        axes.plot(
+            [0, 1],
+            [0, 1],
+            color=style.MUTED,
+            linewidth=style.points(0.05),
+            zorder=1.0,
+            label="_diagonal",
+        )
         for model, own in () if single else rows.groupby("model", sort=False):
             if model not in members:
-                axes.plot(own["source"], own["target"], color=style.RULE, linewidth=0.4,
+                axes.plot(own["source"], own["target"], color=style.RULE,
+                          linewidth=style.points(0.05),
                           zorder=0.8, label="_others")  # fmt: skip
         ramp = not single and len(members) > _NAMED
         if ramp:
@@ -293,7 +301,9 @@ def _model_points(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], 
     for look in dict.fromkeys(names):
         own = rows[[name == look for name in names]]
         for flagged, cells in own.groupby(own["flagged"].astype(bool)):
-            marks = look.marks(style.points(0.32 if bars else 0.22), filled=not flagged)
+            # A hollow mark must be large enough to be seen to be hollow.
+            size = 0.32 if bars or flagged else 0.22
+            marks = look.marks(style.points(size), filled=not flagged)
             drawn = axes.errorbar(cells["source"], cells["target"],
                                   elinewidth=0.05 * style.points(),
                                   xerr=_bar_lengths(cells, "source") if bars else None,
@@ -312,10 +322,21 @@ def _bar_lengths(cells: pd.DataFrame, side: str) -> list[pd.Series]:
 
 def _reference_lines(axes: Axes, limits: tuple[float, float], chance: float, n_ticks: int) -> None:
     """Draw the diagonal (nothing lost) in square limits, and chance where it is above 0."""
-    axes.plot(limits, limits, color=style.MUTED, linewidth=0.4, zorder=1.5, label="_diagonal")
+    axes.plot(
+        limits,
+        limits,
+        color=style.MUTED,
+        linewidth=style.points(0.05),
+        zorder=1.5,
+        label="_diagonal",
+    )
     if chance > 0.0:
         axes.axhline(
-            chance, color=style.INK, linewidth=0.6, linestyle=style.DOTTED, label="_chance"
+            chance,
+            color=style.INK,
+            linewidth=style.points(0.08),
+            linestyle=style.DOTTED,
+            label="_chance",
         )
     axes.set(xlim=limits, ylim=limits)
     # In small panels side by side a number at the right end would touch the next panel's first.

@@ -31,6 +31,8 @@ _MOST_WRITTEN = 16
 _DIVERGING = LinearSegmentedColormap.from_list("less", ["#d45e00", "#f7f7f7", "#0071b2"], 64)
 _ON_PALE, _ON_DEEP = "#20242a", "#fefefe"
 _ROW = 0.15
+#: Up to this number of rows a scale of colours has no room; cells have their numbers.
+_FEW_ROWS = 7
 
 
 @style.house_style()
@@ -67,10 +69,12 @@ def heatmap(
         raise DataError("unknown order of languages", column="order", value=order, hint=hint)
     cells = cell_rows(scores)
     table = cells.pivot_table(index="model", columns="language", values="estimate", sort=False)
-    table = table.loc[
-        table.mean(axis=1).sort_values(ascending=False, kind="stable").index,
-        table.mean().sort_values(ascending=False, kind="stable").index,
-    ]
+    known = table.index.isin(cells.loc[cells["informed"].astype(bool), "model"])
+    # Languages stand by the mean of the models that the data inform.
+    mean = (table[known] if known.any() else table).mean()
+    mean = mean.sort_values(ascending=False, kind="stable")
+    table = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+    table = table[mean.index]
     classes = _classes(cells, list(table.columns)) if order == "resource" else []
     if classes:
         best = sorted(range(len(classes)), key=lambda k: RESOURCES.index(classes[k]))
@@ -80,18 +84,28 @@ def heatmap(
     first, last = layout.ends(len(clear), MOST_ROWS)
     weak = table[~informed] if informed.any() and not last else table[:0]
     shown = pd.concat([clear.iloc[[*first, *last]], weak])
-    sheet = layout.sheet(ax, height=_ROW * len(shown) + 0.6, wide=shown.shape[1] > 4)
+    names = list(shown.columns)
+    if "name" in cells:
+        full = cells.drop_duplicates("language").set_index("language")["name"]
+        names = [layout.shorten(str(full[language]), 20) for language in names]
+    # Names of languages may stand upright above the cells.
+    above = layout.widest(names, style.TINY * style.PRESETS["acl"].points)
+    sheet = layout.sheet(
+        ax, height=_ROW * len(shown) + max(above, 0.4) + 0.2, wide=shown.shape[1] > 4
+    )
     (axes,) = sheet.axes
     values = np.ma.masked_invalid(shown.to_numpy(dtype=float))
     low, high = float(values.min()), float(values.max())
-    mesh = axes.pcolormesh(values, cmap=style.RAMP, edgecolors=style.PAPER, linewidth=0.5,
+    mesh = axes.pcolormesh(values, cmap=style.RAMP, edgecolors=style.PAPER,
+                           linewidth=style.points(0.06),
                            vmin=low, vmax=high, label="_cells")  # fmt: skip
     layout.tip(mesh, [
         f"{model}, {english_name(str(language))}: {value:.3f}" if value == value else
         f"{model}, {english_name(str(language))}: not asked"
         for model, row in shown.iterrows() for language, value in row.items()
     ])  # fmt: skip
-    if shown.shape[1] <= _MOST_WRITTEN:
+    written = shown.shape[1] <= _MOST_WRITTEN
+    if written:
         for row, column in zip(
             *np.nonzero(~values.mask * np.ones(values.shape, bool)), strict=True
         ):
@@ -99,24 +113,20 @@ def heatmap(
             axes.text(column + 0.5, row + 0.5, f"{values[row, column]:.2f}", ha="center",
                       va="center", fontsize=style.points(0.7), label="_value",
                       color=_ON_DEEP if dark else _ON_PALE)  # fmt: skip
-    names = list(shown.columns)
-    if "name" in cells:
-        named = cells.drop_duplicates("language").set_index("language")["name"]
-        names = [layout.shorten(str(named[language]), 20) for language in names]
     _frame(axes, layout.short_names(shown.index, 34), names, bool(last or len(weak)), len(first))
     _class_names(axes, classes)
-    _colour_bar(axes, mesh)
-    mean = table.mean()
-    mean.index = pd.Index([names[list(shown.columns).index(each)] for each in mean.index])
-    mean = mean.sort_values(ascending=False, kind="stable")
-    by = "languages by resource class, then theirs" if classes else "languages by theirs"
+    if len(shown) > _FEW_ROWS or not written:
+        _colour_bar(axes, mesh, "HAT score")
+    named = dict(zip(shown.columns, names, strict=True))
+    by = f"languages by {'resource class, then by ' if classes else ''}their mean"
     part = f" The first and last {len(first)} of {len(clear)} models are shown." if last else ""
     part += " Under the line: weakly identified by the data." if len(weak) else ""
     sheet.describe(
         f"HAT score by model and target language; models by their mean, best on top, {by}, best "
         f"at the left.{part}",
-        f"Scores of {len(shown)} models in {table.shape[1]} languages: highest mean in "
-        f"{mean.index[0]} ({mean.iloc[0]:.2f}), lowest in {mean.index[-1]} ({mean.iloc[-1]:.2f}).",
+        f"Scores of {len(shown)} models in {table.shape[1]} languages: highest mean of "
+        f"{len(clear)} models in {named[mean.index[0]]} ({mean.iloc[0]:.2f}), lowest in "
+        f"{named[mean.index[-1]]} ({mean.iloc[-1]:.2f}).",
     )
     return axes
 
@@ -183,7 +193,8 @@ def ranks(
     (axes,) = sheet.axes
     most = float(np.nanmax(np.abs(less))) if np.isfinite(less).any() else 1.0
     mesh = axes.pcolormesh(np.ma.masked_invalid(less), cmap=_DIVERGING, vmin=-most, vmax=most,
-                           edgecolors=style.RULE, linewidth=0.4, label="_sure")  # fmt: skip
+                           edgecolors=style.RULE,
+                           linewidth=style.points(0.05), label="_sure")  # fmt: skip
     layout.tip(mesh, [
         f"{row} less {column}: {less[k, i]:.3f}" if np.isfinite(less[k, i]) else
         f"{row}, {column}: maybe equal"
@@ -193,9 +204,12 @@ def ranks(
     for index in range(len(names)):
         axes.fill_between([index, index + 1], index, index + 1, color=style.BAND, linewidth=0)
     _frame(axes, labels, [str(index + 1) for index in [*first, *last]], bool(last), len(first))
-    axes.set_xlabel("compared with the model of rank")
+    if last:
+        axes.axvline(len(first), color=style.INK, linewidth=style.points(0.125), label="_divide")
+    axes.set_xlabel("Compared with the model of rank")
     axes.xaxis.set_label_position("top")
-    _colour_bar(axes, mesh)
+    if np.isfinite(less).any():
+        _colour_bar(axes, mesh, "Difference in HAT")
     level, count = layout.percent(conf_level), len(order)
     part = f" The first and last {len(first)} of {count} models are shown." if last else ""
     if unranked := len(every) - count:
@@ -228,12 +242,15 @@ def _class_names(axes: Axes, classes: list[str]) -> None:
                   transform=axes.get_xaxis_transform(), fontsize=style.points(style.TINY),
                   label="_class")  # fmt: skip
         if start:
-            axes.axvline(start, color=style.INK, linewidth=1.0, label="_divide-classes")
+            axes.axvline(
+                start, color=style.INK, linewidth=style.points(0.125), label="_divide-classes"
+            )
 
 
-def _colour_bar(axes: Axes, mesh: QuadMesh) -> None:
+def _colour_bar(axes: Axes, mesh: QuadMesh, label: str) -> None:
     """A scale of colours beside a matrix, drawn as shapes, so that no figure holds an image."""
     bar = axes.figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=30, pad=0.01)
+    bar.set_label(label, fontsize=style.points(style.SMALL))
     bar.outline.set_visible(False)
     if bar.solids is not None:
         bar.solids.set(rasterized=False, edgecolor="face")
@@ -261,4 +278,4 @@ def _frame(axes: Axes, rows: list[str], columns: list[str], gap: bool, first: in
         spine.set_visible(False)
     axes.set_ylim(len(rows), 0)
     if gap:
-        axes.axhline(first, color=style.INK, linewidth=1.0, label="_divide")
+        axes.axhline(first, color=style.INK, linewidth=style.points(0.125), label="_divide")

@@ -85,10 +85,12 @@ def specification(
     curve, matrix = axes
     _draw_curve(curve, known, default)
     first = known.iloc[0] if len(known) else rows.iloc[0]
-    said = str(first.get("statement") or words(name)).rstrip(".")
+    said = layout.capital(str(first.get("statement") or words(name)).rstrip("."))
     curve.set_title(textwrap.fill(said, 84))
     quantity = term_words(str(first.get("quantity") or "estimate")).partition(" (")[0]
-    curve.set_ylabel(textwrap.fill(quantity, 24), fontsize=style.points(style.SMALL))
+    curve.set_ylabel(
+        textwrap.fill(layout.capital(quantity), 24), fontsize=style.points(style.SMALL)
+    )
     shade, field = False, ""
     for row, (text, chosen) in enumerate(options):
         # Every other choice has a faint ground, so that its options are seen to belong together.
@@ -168,7 +170,7 @@ def _by_field(rows: pd.DataFrame, *, whole: bool) -> list[tuple[str, np.ndarray]
 def _draw_curve(axes: Axes, rows: pd.DataFrame, default: object) -> None:
     """Draw sorted estimates with intervals, the threshold, and the default analysis marked."""
     for value in rows.get("threshold", pd.Series(dtype=float)).dropna()[:1]:
-        axes.axhline(value, color=style.INK, linewidth=0.7, linestyle=style.DOTTED,
+        axes.axhline(value, color=style.INK, linewidth=style.points(0.09), linestyle=style.DOTTED,
                      label="_threshold")  # fmt: skip
     for verdict, own in rows.groupby("verdict", sort=False):
         look = verdict_look(verdict)
@@ -202,7 +204,7 @@ def _said(
     shares = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     level = layout.percent(float(rows["conf_level"].iloc[0]))
     said = (
-        f"{claim[:1].upper()}{claim[1:]}: estimates under {len(known)} analyses, sorted, over the "
+        f"{claim}: estimates under {len(known)} analyses, sorted, over the "
         f"choices of each. Grey bar: the default analysis. Dotted: the claim's threshold. Bars: "
         f"{level} intervals. Analyses by verdict: {shares}; they are not independent, and a share "
         "is no probability."

@@ -132,8 +132,8 @@ def _settings() -> dict[str, Any]:
         "axes.titlesize": size,
         "axes.titlelocation": "left",
         "axes.titlepad": 0.4 * size,
-        "figure.constrained_layout.h_pad": 0.02,
-        "figure.constrained_layout.w_pad": 0.02,
+        "figure.constrained_layout.h_pad": 0.0025 * size,
+        "figure.constrained_layout.w_pad": 0.0025 * size,
         "figure.dpi": 200,
         "figure.facecolor": PAPER,
         "font.family": fonts(),
@@ -177,7 +177,7 @@ class Look:
             "marker": self.marker,
             "markersize": size,
             "markerfacecolor": self.colour if filled else PAPER,
-            "markeredgewidth": 0.7,
+            "markeredgewidth": points(0.09),
             "linestyle": "",
         }
 

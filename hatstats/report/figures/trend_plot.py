@@ -19,8 +19,8 @@ from hatstats.report.tables.rounding import parameters_text, words
 MOST_WIDE_BARS = 60
 #: No more names than this are tried beside points; where models are many only the outermost are.
 _MOST_NAMES = 30
-#: Distances from the point that are tried in turn, in points of type.
-_DISTANCES = (3.5, 6.5, 10.0)
+#: Distances from the point that are tried in turn, in sizes of type.
+_DISTANCES = (0.45, 0.8, 1.25)
 #: Directions tried at each distance: right, left, the four corners, above, below.
 _DIRECTIONS = ((1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
 _AXIS_LABELS = {"params_total": "Total parameters (log scale)",
@@ -168,7 +168,8 @@ def _mark_boxes(
 def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFrame | None) -> int:
     """Name models beside their points, outermost first, and return how many there was room for.
 
-    No name covers a point, the trend or another name. The limits of the axes are final.
+    No name covers a point, the trend or another name, or is nearer to another point than to its
+    own. The limits of the axes are final.
     """
     x, y = rows[[column, "estimate"]].to_numpy(float).T
     taken = _mark_boxes(axes, x, y, y, style.points(0.3))
@@ -182,22 +183,28 @@ def _label_models(axes: Axes, rows: pd.DataFrame, column: str, curve: pd.DataFra
     frame, written = axes.get_window_extent(), 0
     # Of many, those that the data hardly inform are outermost for no reason.
     clear = rows["informed"].to_numpy(bool) | (len(y) <= _MOST_NAMES)
+    names = layout.short_names(rows["model"], 34)
+    places = axes.transData.transform(np.column_stack([x, y]))
     distance = np.where(clear, np.abs(y - np.mean(y[clear])), -1.0) if clear.any() else y
     for index in np.argsort(-distance, kind="stable")[:_MOST_NAMES]:
         for away, (right, up) in product(_DISTANCES, _DIRECTIONS):
             text = axes.annotate(
-                layout.shorten(str(rows["model"].iloc[index]), 34),
+                names[index],
                 (float(x[index]), float(y[index])),
-                xytext=(away * right, away * up * 0.8),
+                xytext=(style.points(away * right), style.points(away * up * 0.8)),
                 textcoords="offset points",
                 fontsize=style.points(0.7),
                 ha={1: "left", 0: "center", -1: "right"}[right],
                 va={1: "bottom", 0: "center", -1: "top"}[up],
-                path_effects=[withStroke(linewidth=1.6, foreground=style.PAPER)],
+                path_effects=[withStroke(linewidth=style.points(0.2), foreground=style.PAPER)],
             )
-            box = text.get_window_extent()
+            # Half a letter apart from the next name.
+            box = text.get_window_extent().padded(style.points(0.15), 0.0)
+            beside = np.maximum(np.maximum(box.min - places, places - box.max), 0.0)
+            from_it = np.hypot(*beside.T)
             inside = np.all(box.min >= frame.min) and np.all(box.max <= frame.max)
-            if inside and not box.count_overlaps(taken):
+            nearest = from_it[index] <= from_it.min()
+            if inside and nearest and not box.count_overlaps(taken):
                 taken.append(box)
                 written += 1
                 break
@@ -295,7 +302,9 @@ def _unknown_strip(
     log = axes.get_xscale() == "log"
     x = low * (high / low) ** places if log else low + places * (high - low)
     edge = low * (high / low) ** 0.85 if log else low + 0.85 * (high - low)
-    axes.axvline(edge, color=style.MUTED, linewidth=0.5, linestyle=style.DOTTED, label="_edge")
+    axes.axvline(
+        edge, color=style.MUTED, linewidth=style.points(0.06), linestyle=style.DOTTED, label="_edge"
+    )
     # The last tick leaves room for the strip's own name.
     end = low * (high / low) ** 0.78 if log else low + 0.78 * (high - low)
     ticks = [tick for tick in axes.get_xticks() if low <= tick < end]

@@ -3,7 +3,7 @@
 What stands up to the study is the title, the rest a note below the table in LaTeX.
 They are filled in with the `study`, the `level` of its intervals, the `reference` and the `method`
 of its scores and `how` they work, their `scope`, what is said of `smoothing` and `trials`, what
-kind of `claims` are tested, and the number of `listed` items.
+kind of `claims` are tested, and the number of `listed` items and of `checked` models.
 """
 
 CAPTIONS = {
@@ -105,7 +105,8 @@ CAPTIONS = {
     ),
     "checks": (
         "HAT by every method that the study allows, and checks of the profile, {study}. A "
-        "difference is tested against 0; CI: {level}, for these wordings."
+        "difference is tested against 0; CI: {level}, for these wordings. Of more than {checked} "
+        "models those whose scores by the methods lie furthest apart; checks.csv has all."
     ),
     "items": (
         "Items that transfer far worse or better than the profile says, {study}: q is adjusted "

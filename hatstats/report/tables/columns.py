@@ -24,8 +24,8 @@ _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split
 #: Columns of three decimals, whatever the standard error beside them.
 _NO_ERROR = ("shape_error", "p_claim", "p_in_rope", "p_best", "with_all", "without_these", "change",
              "a", "b")  # fmt: skip
-#: Tables of scores have three decimals, as every other place that names a score.
-_OF_SCORES = ("main", "scores", "ranking")
+#: Tables of scores, and of their differences, have three decimals, as every other place has them.
+_OF_SCORES = ("main", "scores", "ranking", "pairs", "language_groups")
 #: Headings that are not the column's name as words.
 _HEADINGS = {
     "params_total": "Parameters", "release_date": "Released", "source": "Source accuracy",
@@ -81,7 +81,7 @@ _LAYOUTS = {
     "bayes_checks": "trend check words outcome",
 }
 #: Tables whose rows are different quantities, each with digits of its own.
-BY_ROW = ("pairs", "trends", "terms", "comparison", "claims", "specification", "language_groups")
+BY_ROW = ("trends", "terms", "comparison", "claims", "specification")
 #: Headings of measures; others are headed by their names.
 MEASURES = {
     "gap": "Gap", "ratio": "Ratio", "excess": "Excess", "overall": "Both", "conditional": "Cond.",

@@ -60,8 +60,8 @@ def plain_text(value: float) -> str:
 
 
 def df_text(value: float) -> str:
-    """Write degrees of freedom with one decimal, or none where they are whole."""
-    whole = math.isfinite(value) and value == round(value)
+    """Write degrees of freedom with one decimal, or none where they are whole or 100 or more."""
+    whole = math.isfinite(value) and (value == round(value) or value >= 100.0)
     return number_text(value, 0 if whole else 1)
 
 

@@ -26,13 +26,15 @@ MOST_MAIN, MAIN_ENDS = 25, 10
 _MOST_NAMES = 20
 #: Influential models shown for each trend.
 _INFLUENTIAL = 3
+#: Models whose checks are listed; checks.csv has the others.
+LISTED_CHECKED = 8
 
 
 #: Columns of scores that are left out where nothing of them is known.
 _MAYBE_UNKNOWN = ("shape_error", "effective_trials", "params_total", "release_date")
 #: Columns that hold names of formulas or codes of languages, and how people read them.
 _SPOKEN: dict[str, Callable[[str], str]] = {
-    "term": term_words,
+    "term": lambda term: term_words(term).replace(" - ", " − "),
     "quantity": term_words,
     "reason": prose,
     "language": english_name,
@@ -90,6 +92,7 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "leader": results.facts["leader"],
         "assumption": results.facts["assumption"],
         "listed": LISTED_ITEMS,
+        "checked": LISTED_CHECKED,
         "count": len(results.ranked),
         "marks": "".join(f" {mark}: {prose(why)}." for why, mark in _marks(results.trends).items()),
         "claims": kind_of_claims(results.claims),
@@ -225,8 +228,15 @@ def _comparison(rows: pd.DataFrame) -> pd.DataFrame:
     terms = rows.groupby(["trend", "term"], sort=False)
     # One number of digits for the same estimate under every error, or they could not be compared.
     typical = terms["std_error"].transform("median")
-    shown = rows.assign(se=rows["std_error"], std_error=typical, order=terms.ngroup())
+    named = rows["method"].str.replace("(floor .", "(floor 0.", regex=False)
+    shown = rows.assign(se=rows["std_error"], std_error=typical, order=terms.ngroup(), method=named)
     return shown.sort_values("order", kind="stable")
+
+
+def _specification(rows: pd.DataFrame) -> pd.DataFrame:
+    """Claims under every choice, each with one number of digits, so that choices compare."""
+    typical = rows.groupby("claim")["std_error"].transform("median")
+    return _in_words(rows.assign(std_error=typical))
 
 
 def _margins(rows: pd.DataFrame) -> pd.DataFrame:
@@ -280,6 +290,13 @@ def _bayes_checks(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(outcome=rows["passed"].map({True: "passed", False: "FAILED"}))
 
 
+def _checks(rows: pd.DataFrame) -> pd.DataFrame:
+    """Checks of those models whose scores by the methods lie furthest apart."""
+    by_model = rows[rows["term"] == "HAT"].groupby("model", sort=False)["estimate"]
+    apart = (by_model.max() - by_model.min()).sort_values(ascending=False, kind="stable")
+    return rows[rows["model"].isin(apart.index[:LISTED_CHECKED])]
+
+
 def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the names of claims written as words."""
     return rows.assign(claim=rows["name" if "name" in rows else "claim"].map(words))
@@ -290,7 +307,8 @@ _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "main": _scores, "scores": _scores, "ranking": _scores,
     "pairs": _pairs, "claims": _claims, "margins": _margins, "trends": _trends,
     "shares": _in_words, "comparison": _comparison, "influence": _influence,
-    "specification": _in_words, "left_out": _left_out, "stress": _stress, "agreement": _agreement,
+    "specification": _specification, "left_out": _left_out, "stress": _stress,
+    "agreement": _agreement, "checks": _checks,
     "bayes_claims": _in_words, "bayes_checks": _bayes_checks,
 }  # fmt: skip
 
