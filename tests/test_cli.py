@@ -24,6 +24,7 @@ from hatstats.cli.terminal import print_tables
 from hatstats.errors import DegenerateDataWarning, FitError
 from hatstats.report.results import analysis as analysis_module
 from hatstats.report.results.results import ReportOptions
+from hatstats.report.tables.text_table import Column, make_table
 from hatstats.trends.planning import designs
 from tests.report.frames import score_frame
 from tests.report.runs import small_study
@@ -185,6 +186,26 @@ def test_tables_take_the_width_there_is_and_cut_nothing(
     shown = [name for name in headings if name in words]
     assert shown == list(headings[: {80: 4, 120: 5, 160: 8}[width]])
     assert (len(lines) == 9) == (width > 80)
+
+
+def test_columns_without_room_go_on_below_beside_the_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"language-{number:02d}" for number in range(14)]
+    rows = pd.DataFrame({"model": ["first", "second"], **dict.fromkeys(names, [0.5, 0.25])})
+    columns = [Column("model", "Model"), *(Column(name, name, "value") for name in names)]
+    print_tables(make_table(rows, columns))
+    blocks = [block.splitlines() for block in capsys.readouterr().out.strip().split("\n\n")]
+    assert len(blocks) > 1
+    assert [name for head, *_ in blocks for name in head.split()[1:]] == names
+    for head, *others in blocks:
+        assert max(map(len, [head, *others])) <= 80
+        cells = [line.split() for line in others]
+        assert [name for name, *_ in cells] == ["first", "second"]
+        assert {tuple(values) for _, *values in cells} == {
+            (number,) * (len(head.split()) - 1) for number in ("0.500", "0.250")
+        }
 
 
 def test_scores_by_language_are_the_librarys(small: Path) -> None:

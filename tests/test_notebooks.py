@@ -18,8 +18,10 @@ from hatstats.calibration.languages import LanguageDesign
 
 #: Classes whose objects need minutes of sampling: `tests/bayes` looks at what they show.
 SAMPLED = {"HierarchicalFit", "ClaimFits", "PosteriorScores", "PosteriorContrast"}
-#: Results that are sentences, which a table would only break up.
-SENTENCES = {"Registration", "Conversion", "FilledModels", "FilledLanguages"}
+#: Sentences, which a table would only break up.
+SENTENCES = {"Registration"}
+#: Results whose rows stand in a terminal as a list.
+LISTED = {"FilledModels", "FilledLanguages"}
 SIZE = "log10(params_total)"
 GAP = re.compile(r"\S {2,}\S")
 
@@ -108,6 +110,10 @@ def test_a_result_is_a_table_with_its_caveats_and_no_empty_numbers(
         if isinstance(one, hs.Verdict):
             lines = [one.reason, one.warning, one.series_words()]
             lines += [one.other_words()] if one.other_verdict else []
+        if type(one).__name__ in LISTED:
+            rows = "\n".join(lines)
+            lines = re.sub(r"^- .*(\n  .*)*\n?", "", rows, flags=re.MULTILINE).splitlines()
+            assert lines
         for line in lines:
             if not GAP.search(line.strip()):
                 assert plain(line) in said

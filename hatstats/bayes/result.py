@@ -17,7 +17,7 @@ from hatstats.bayes.posterior import Posterior
 from hatstats.errors import DataError
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
-from hatstats.inference.result_frame import Printed, ResultFrame, html_table
+from hatstats.inference.result_frame import Printed, ResultFrame, html_list, html_table
 from hatstats.study.outputs import whole_output
 
 #: Format of saved fits.
@@ -181,10 +181,17 @@ class ClaimFits(Printed):
     def summary(self) -> str:
         """Claims, scores of the main fit, and failed checks of every fit, as text."""
         claims = [repr(self.claims), ""] if len(self.claims) else []
-        failed = self.checks().query("not passed").to_dict("records")
-        words = [f"{row['trend'] or 'no trend'}: FAILED {row['words']}" for row in failed]
-        lines = [line for note in words for line in indented(note)]
+        lines = [line for note in self._failed() for line in indented(note)]
         return "\n".join([*claims, self.main.hat().summary(), *lines])
+
+    def _failed(self) -> list[str]:
+        """The checks that failed, in words."""
+        failed = self.checks().query("not passed").to_dict("records")
+        return [f"{row['trend'] or 'no trend'}: FAILED {row['words']}" for row in failed]
+
+    def _repr_html_(self) -> str:
+        claims = html_table(self.claims) if len(self.claims) else ""
+        return f"{claims}{self.main.hat()._repr_html_()}{html_list(self._failed())}"
 
 
 def posterior_written(path: Path) -> Collection[str] | None:

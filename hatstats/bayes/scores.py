@@ -368,25 +368,24 @@ class PosteriorScores(LabelledDraws):
             }
         )
 
+    def best_first(self, conf_level: float = 0.95) -> pd.DataFrame:
+        """Tidy rows from the highest mean to the lowest, with `p_best`."""
+        table = self.tidy(conf_level).assign(p_best=self.ranks()["p_best"])
+        return table.sort_values("estimate", ascending=False, kind="stable")
+
     def summary(self, conf_level: float = 0.95) -> str:
         """Scores from best to worst as plain text of at most 80 columns."""
-        table = self.tidy(conf_level)
+        table = self.best_first(conf_level)
         digits, notes = precision(table)
-        best = self.ranks()["p_best"].to_numpy()
-        lines = [
-            f"HAT scores ({self.method}, reference {self.reference}, "
-            f"{percent(conf_level)} intervals)",
-            *indented(self.estimand),
-        ]
+        facts = f"{self.method}, reference {self.reference}, {percent(conf_level)} intervals"
+        lines = [f"HAT scores ({facts})", *indented(self.estimand)]
         width = min(max(len(name) for name in self.models), 40)
-        numbers = table[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
-        for m in np.argsort(-self.estimates, kind="stable"):
-            value, low, high = numbers[m]
-            name = self.models[m]
-            name = name if len(name) <= width else name[: width - 1] + "…"
+        numbers = table[["estimate", "conf_low", "conf_high", "p_best"]].to_numpy(dtype=float)
+        for name, (value, low, high, best) in zip(table["model"], numbers, strict=True):
+            shown = name if len(name) <= width else name[: width - 1] + "…"
             lines.append(
-                f"  {name:<{width}}  {value:.{digits}f}  [{low:.{digits}f}, {high:.{digits}f}]"
-                f"  P(best) {best[m]:.{min(digits, 2)}f}"
+                f"  {shown:<{width}}  {value:.{digits}f}  [{low:.{digits}f}, {high:.{digits}f}]"
+                f"  P(best) {best:.{min(digits, 2)}f}"
             )
         return "\n".join([*lines, *(line for note in notes for line in indented(note))])
 
@@ -394,5 +393,5 @@ class PosteriorScores(LabelledDraws):
         return self.summary()
 
     def _repr_html_(self) -> str:
-        table = self.tidy().sort_values("estimate", ascending=False, kind="stable")
+        table = self.best_first()
         return f"<p>{html.escape(self.estimand)}</p>" + html_table(table, precision(table)[1])

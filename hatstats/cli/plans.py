@@ -58,7 +58,8 @@ def plan(
     if choice.json:
         print_json({"designs": made.table, "cheapest": best})
         return
-    print(made.summary())
+    say("\n".join(made.words))
+    print_tables(plan=made.table)
     if best is not None:
         if best.empty:
             say(f"No design has a standard error of {precision:g} or less.")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hatstats.cli.front import FAILED, Choice, StudyPath, open_study, read, verb
 from hatstats.cli.terminal import print_json, print_json_text, print_tables, progress_bar, say
 from hatstats.errors import DataError
+
+if TYPE_CHECKING:
+    from hatstats.scores.languages.result import LanguageScores
 
 
 @verb("seed", "conf_level", "reference", "method", "scope", "with_flagged", "quick", "source",
@@ -127,7 +130,7 @@ def score(
             tables = {"scores": found.tidy(choice.conf_level), "against_mean": apart}
             print_json({**facts, "by": by, "seed": choice.seed, "notes": found.notes, **tables})
         else:
-            say(found.summary(choice.conf_level))
+            _print_languages(found, choice)
     elif choice.json:
         print_json({**facts, "estimand": scores.estimand, "scores": scores.tidy(choice.conf_level)})
     else:
@@ -137,6 +140,24 @@ def score(
         say(how_scored(scores.method, scores.reference))
         print_tables(ranking=ranking(scores, choice.conf_level, choice.seed))
         say("\n".join(score_notes(scores)))
+
+
+def _print_languages(found: LanguageScores, choice: Choice) -> None:
+    """Scores of languages: sentences, a table, and what to beware of."""
+    from hatstats.report.tables.text_table import Column, make_table
+    from hatstats.scores.score_text import how_scored, language_head, language_rows
+    from hatstats.study.languages.metadata import group_words
+
+    title, *apart = language_head(found, choice.conf_level)
+    say("\n".join([title, how_scored(found.method, found.reference), *apart]))
+    rows = language_rows(found, choice.conf_level, choice.seed)
+    if found.labels.nlevels == 2:
+        groups = [Column(name, group_words(found.column, name), "value") for name in list(rows)[1:]]
+        print_tables(make_table(rows, [Column("model", "Model"), *groups]))
+    else:
+        name = "by_language" if found.column == "language" else "by_group"
+        print_tables(**{name: rows})
+    say("\n".join(found.notes))
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -159,12 +180,14 @@ def compare(
     _, used = read(study, choice)
     from hatstats.estimators.methods import fit_profile
     from hatstats.other_measures.comparison import compare_models
+    from hatstats.scores.score_text import how_scored
 
     sides = [_models(text, used.model_names) for text in (a, b)]
     with progress_bar() as progress:
         progress("profiles", 0.1)
+        profile = fit_profile(used, method=choice.method)
         found = compare_models(
-            fit_profile(used, method=choice.method),
+            profile,
             sides[0],
             sides[1],
             languages=_names(language),
@@ -176,7 +199,9 @@ def compare(
     if choice.json:
         print_json({"a": found.a, "b": found.b, "notes": found.notes, "rows": found.tidy()})
     else:
-        say(found.caption)
+        say(found.finding)
+        say(how_scored(profile.method, str(found.table["reference"].iloc[-1])))
+        say(f"{found.caption}.")
         print_tables(comparison_of_two=found.tidy())
         say("\n".join(found.notes))
 
@@ -243,7 +268,16 @@ def decompose(
         facts = {"before": found.before, "after": found.after, "raw": found.raw}
         print_json({**facts, "parts": found.tidy(choice.conf_level)})
     else:
-        print(found.summary(choice.conf_level))
+        from hatstats.inference.intervals import percent
+        from hatstats.scores.score_text import how_scored
+        from hatstats.trends.trend_text import change_words
+
+        say(change_words(found))
+        method, _, over = found.method.partition(", ")
+        level = percent(choice.conf_level)
+        say(f"{how_scored(method)} {level} intervals: {over}, models as they are.")
+        print_tables(parts=found.tidy(choice.conf_level))
+        say("\n".join(found.notes))
 
 
 def _side(text: str, models: list[str]) -> str | int | list[str]:

@@ -66,14 +66,14 @@ def check(
         )
         _fail(failing)
         return
-    print(data.summary())
-    print()
     done = [each for each in found if is_excluded(each, data)]
     rest = [each for each in found if each not in done]
-    for line in _finding_lines(rest, str(study)) if rest or not done else ():
+    count = f"{len(rest)} finding{'s' if len(rest) > 1 else ''}, each below with its command."
+    none = "Every finding is flagged already." if done else "Nothing looks suspicious."
+    say(f"{data.name} is valid. {count if rest else none}")
+    print(f"\n{data.summary()}")
+    for line in _finding_lines(rest, str(study)):
         say(line)
-    if done and not rest:
-        say("Valid. Every finding is flagged already.")
     if words := flagged_words(data):
         say(f"\nFlagged, and left out of every analysis: {words}.")
     for each in done:
@@ -130,10 +130,6 @@ def _finding_lines(found: list[Finding], study: str) -> Iterator[str]:
     """Findings by kind, each with its command."""
     from hatstats.study.screening.findings import KINDS
 
-    if not found:
-        yield "Valid. Nothing looks suspicious."
-        return
-    yield f"Valid. {len(found)} finding{'s' if len(found) > 1 else ''}; to leave one out:"
     for kind, meaning in KINDS.items():
         some = [each for each in found if each.kind == kind]
         if not some:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -95,35 +95,52 @@ def print_tables(*tables: Table, **frames: pd.DataFrame) -> None:
 def _laid_out(table: Table, width: int) -> str:
     """A table as text: texts wrap where they must, numbers never.
 
-    Columns that need not be there are, one after the other, while none has to wrap for them.
+    Columns that need not be there are, one after the other, while none has to wrap for them. The
+    others go on below where the terminal is too narrow.
     """
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table as Grid
     from rich.text import Text
 
-    def grid(count: int) -> Grid:
+    def grid(columns: Sequence[int]) -> Grid:
         made = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for heading, numeric in zip(table.headings[:count], table.numeric, strict=False):
-            side: Literal["left", "right"] = "right" if numeric else "left"
-            made.add_column(Text(heading), justify=side, no_wrap=numeric, overflow="fold")
+        for n in columns:
+            side: Literal["left", "right"] = "right" if table.numeric[n] else "left"
+            heading = Text(table.headings[n])
+            made.add_column(heading, justify=side, no_wrap=table.numeric[n], overflow="fold")
         above = ""
         for first, *others in table.rows:
-            made.add_row(*map(Text, ["" if first == above else first, *others][:count]))
+            cells = ["" if first == above else first, *others]
+            made.add_row(*(Text(cells[n]) for n in columns))
             above = first
         return made
 
     console = Console(width=width, highlight=False)
     wide = console.options.update(width=10_000)
-    sizes = {n: Measurement.get(console, wide, grid(n)) for n in range(table.least or 99, 99)
-             if n <= len(table.headings)}  # fmt: skip
-    count = max((n for n, size in sizes.items() if size.maximum <= width),
-                default=table.least or len(table.headings))  # fmt: skip
-    shown = grid(count)
-    console.width = max(width, Measurement.get(console, wide, shown).minimum)
-    with console.capture() as written:
-        console.print(shown)
-    return "\n".join(line.rstrip() for line in written.get().splitlines())
+
+    def size(columns: Sequence[int]) -> Measurement:
+        return Measurement.get(console, wide, grid(columns))
+
+    all_of = len(table.headings)
+    least = table.least or all_of
+    count = max((n for n in range(least, all_of + 1) if size(range(n)).maximum <= width),
+                default=least)  # fmt: skip
+    blocks = [list(range(count))]
+    if size(blocks[0]).minimum > width:
+        # Columns for which there is no room go on below, beside the names of the rows.
+        blocks = [[0]]
+        for n in range(1, count):
+            if len(blocks[-1]) > 1 and size([*blocks[-1], n]).maximum > width:
+                blocks.append([0])
+            blocks[-1].append(n)
+    parts = []
+    for block in blocks:
+        console.width = max(width, size(block).minimum)
+        with console.capture() as written:
+            console.print(grid(block))
+        parts.append("\n".join(line.rstrip() for line in written.get().splitlines()))
+    return "\n\n".join(parts)
 
 
 def say(text: str) -> None:

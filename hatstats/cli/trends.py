@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hatstats.cli.front import FAILED, Choice, StudyPath, read, trend_source, verb
 from hatstats.cli.terminal import print_json, print_tables, progress_bar, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hatstats.bayes.result import HierarchicalFit
 
 Cells = Literal["latent", "joint", "panel", "observed"]
 Sampler = Literal["nutpie", "pymc"]
@@ -30,7 +35,8 @@ def trend(
     _, used = read(study, choice)
     from hatstats.trends.regression import fit_trend
 
-    fit = fit_trend(trend_source(used, choice), formula, cluster=cluster, vcov=vcov)
+    source = trend_source(used, choice)
+    fit = fit_trend(source, formula, cluster=cluster, vcov=vcov)
     if choice.json:
         print_json(
             {
@@ -44,11 +50,13 @@ def trend(
         )
         return
     from hatstats.inference.intervals import percent
+    from hatstats.scores.score_text import how_scored
     from hatstats.study.model_metadata import term_words
     from hatstats.trends.trend_text import trend_facts, trend_notes
 
     *head, variances = trend_facts(fit)
     say("\n".join(head) + f"; {percent(choice.conf_level)} intervals")
+    say(how_scored(source.method, getattr(source, "reference", "")))
     print_tables(terms=fit.tidy(choice.conf_level))
     say(term_words("\n".join([variances, *trend_notes(fit)])))
     if len(fit.design.terms) == 1:
@@ -94,11 +102,13 @@ def claims(
         say(_no_claims(study))
         return
     from hatstats.report.tables.rounding import term_words
+    from hatstats.scores.score_text import how_scored
     from hatstats.trends.claims.non_inferiority import margin_curves
     from hatstats.trends.claims.verdicts import evaluate_claims
 
     registered = registration(data)
-    verdicts = evaluate_claims(trend_source(used, choice), data.claims, registration=registered)
+    source = trend_source(used, choice)
+    verdicts = evaluate_claims(source, data.claims, registration=registered)
     if choice.json:
         print_json(
             {
@@ -118,6 +128,7 @@ def claims(
     say(f"Rule: {verdicts[0].rule}.")
     for line in registered.lines():
         say(line)
+    say(how_scored(source.method, getattr(source, "reference", "")))
 
 
 def _no_claims(study: Path) -> str:
@@ -162,10 +173,46 @@ def specification(study: StudyPath, *, choice: Choice) -> None:
     if choice.json:
         print_json({"specifications": table, "shares": shares})
         return
-    print_tables(specification=table, shares=shares)
     say(
-        "Shares are of each claim alone. Analyses are not independent: shares are no probabilities."
+        "How many of the analyses give each verdict, then each analysis. Shares are of each claim "
+        "alone. Analyses are not independent: shares are no probabilities."
     )
+    print_tables(shares=shares, specification=table)
+
+
+def _print_posterior(
+    main: HierarchicalFit, claims: pd.DataFrame, checks: pd.DataFrame, choice: Choice
+) -> None:
+    """Scores, claims and terms of a posterior: sentences, tables, and what to beware of."""
+    from hatstats.bayes.scores import precision
+    from hatstats.inference.intervals import percent
+    from hatstats.report.tables.rounding import term_words, words
+    from hatstats.scores.score_text import how_scored
+
+    hat, level = main.hat(), choice.conf_level
+    say(f"{hat.estimand} {how_scored(hat.method, hat.reference)} {percent(level)} intervals.")
+    for row in claims.to_dict("records"):
+        known = row["p_claim"] == row["p_claim"]
+        say(
+            f"{words(row['name'])}: probability {row['p_claim']:.3f}; "
+            f"{term_words(row['quantity'])} {row['estimate']:.3f} [{row['conf_low']:.3f}, "
+            f"{row['conf_high']:.3f}], threshold {row['threshold']:g}, probability of practical "
+            f"equivalence {row['p_in_rope']:.3f}"
+            if known
+            else f"{words(row['name'])}: {row['reason']}"
+        )
+    rows = hat.best_first(level)
+    digits, notes = precision(rows)
+    # As many decimals as the draws allow.
+    print_tables(
+        bayes_scores=rows.assign(std_error=5.0 * 10.0**-digits), bayes_terms=main.tidy(level)
+    )
+    say("\n".join(notes))
+    failed = checks[~checks["passed"].astype(bool)]
+    for trend, text in zip(failed["trend"].map(term_words), failed["words"], strict=True):
+        say(f"FAILED{f', trend {trend}' if trend else ''}: {text}.")
+    passed = "" if len(failed) else " All checks of the sampler and of the model passed."
+    say(f"Drawn with seed {choice.seed}.{passed}")
 
 
 _OTHER_TREND = "about another trend than this formula; without --formula every claim is fitted."
@@ -231,15 +278,6 @@ def bayes(
             }
         )
     else:
-        say(main.summary(choice.conf_level))
-        for row in claims.to_dict("records"):
-            known = row["p_claim"] == row["p_claim"]
-            say(
-                f"{row['name']}: P = {row['p_claim']:.3f}; {row['quantity']} "
-                f"{row['estimate']:.3f} [{row['conf_low']:.3f}, {row['conf_high']:.3f}], "
-                f"threshold {row['threshold']:g}, P(in ROPE) {row['p_in_rope']:.3f}"
-                if known
-                else f"{row['name']}: {row['reason']}"
-            )
+        _print_posterior(main, claims, checks, choice)
     if not checks["passed"].all():
         raise typer.Exit(FAILED)

@@ -107,13 +107,20 @@ class Printed:
 
     def _repr_html_(self) -> str:
         rows = self._html_rows()
-        if rows is None:
-            return f"<pre>{html.escape(self.summary())}</pre>"
+        table = "" if rows is None else html_table(rows)
         # Lines of columns are rows of the table; the others are sentences, which must stay.
         title, *lines = self.summary().splitlines()
-        said = " ".join(line.strip() for line in lines if _GAP not in line.strip())
-        words = f"<p>{html.escape(said)}</p>" if said else ""
-        return f"<p><b>{html.escape(title)}</b></p>{html_table(rows)}{words}"
+        said, items = "", list[str]()
+        for line in (line for line in lines if _GAP not in line.strip()):
+            if line.startswith("- "):
+                items.append(line[2:])
+            elif items and line.startswith(" "):
+                items[-1] += f" {line.strip()}"
+            else:
+                said, items = f"{said}{html_list(items)} {html.escape(line.strip())}", []
+        words = f"{said.strip()}{html_list(items)}"
+        said = f"<div>{words}</div>" if words else ""
+        return f"<p><b>{html.escape(title)}</b></p>{table}{said}"
 
 
 def html_list(notes: Sequence[str]) -> str:

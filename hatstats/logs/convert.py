@@ -79,6 +79,9 @@ class Conversion(Printed):
         """The account in plain text, at most 80 columns wide."""
         return conversion_text(self.study, self.files, self.left_out, self.notes)
 
+    def _html_rows(self) -> pd.DataFrame:
+        return self.files
+
 
 @explained_imports()
 def convert_logs(

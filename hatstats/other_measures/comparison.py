@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
 from hatstats.inference.random_numbers import RandomSource, seeded
-from hatstats.inference.result_frame import Printed, ResultFrame, html_table, p_text
+from hatstats.inference.result_frame import Printed, ResultFrame, html_table, p_text, p_words
 from hatstats.inference.tidy import tidy_frame
 from hatstats.scores.cell_weights import difference, group_name, group_weights
 from hatstats.scores.scores import HatScores
@@ -66,12 +66,24 @@ class ModelComparison(Printed):
         facts = self.table[self.table["measure"] == "HAT"].iloc[0]
         return (
             f"A: {self.a}. B: {self.b} ({facts['method']}, reference {facts['reference']}; {level} "
-            f"intervals of A - B, those of single languages all at once)"
+            f"intervals of A less B, those of single languages all at once)"
+        )
+
+    @property
+    def finding(self) -> str:
+        """Which side has the higher HAT, and whether that is sure, in a sentence."""
+        row = self.table[self.table["measure"] == "HAT"].iloc[0]
+        sure = row["conf_low"] > 0.0 or row["conf_high"] < 0.0
+        return (
+            f"HAT of {self.a} is {row['a']:.3f}, of {self.b} {row['b']:.3f}: "
+            f"{'a' if sure else 'no'} clear difference, {row['estimate']:+.3f} "
+            f"[{row['conf_low']:.3f}, {row['conf_high']:.3f}] "
+            f"({percent(float(row['conf_level']))} interval, {p_words(row['p_value'])})."
         )
 
     def summary(self) -> str:
         """The comparison as plain text of at most 80 columns."""
-        lines = indented(self.caption)
+        lines = [*indented(self.finding), *indented(self.caption)]
         width = max(len("target accuracy, all"), *(len(_name(row)) for row in self._rows()))
         lines.append(f"  {'':<{width}}     A      B   A - B                      adj. p")
         for row in self._rows():
@@ -86,7 +98,8 @@ class ModelComparison(Printed):
         return [{str(k): v for k, v in row.items()} for row in self.table.to_dict("records")]
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.caption)}</p>{html_table(self.table, self.notes)}"
+        said = f"{self.finding} {self.caption}."
+        return f"<p>{html.escape(said)}</p>{html_table(self.table, self.notes)}"
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -136,8 +149,10 @@ def compare_models(
     >>> study = hs.simulate_study([0.0, 1.0], shape=hs.Shape(200, 2), rng=1)
     >>> profile = hs.fit_profile(study, method="observed")
     >>> print(hs.compare_models(profile, "model-02", "model-01", rng=1))
-      A: model-02. B: model-01 (observed, reference pooled; 95% intervals of A -
-      B, those of single languages all at once)
+      HAT of model-02 is 0.429, of model-01 0.404: no clear difference, +0.025
+      [-0.014, 0.064] (95% interval, p = 0.205).
+      A: model-02. B: model-01 (observed, reference pooled; 95% intervals of A
+      less B, those of single languages all at once)
                                A      B   A - B                      adj. p
       source accuracy       0.675  0.480  +0.195  [+0.152, +0.237]  <0.001
       target accuracy, all  0.500  0.342  +0.158  [+0.113, +0.203]  <0.001

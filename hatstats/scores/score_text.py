@@ -44,12 +44,19 @@ def plain_words(method: str, reference: str) -> tuple[str, str]:
     """What a method estimates scores from, and over what a reference averages them."""
     of_one = f"over the source accuracies of {reference.removeprefix('model:')}"
     other = of_one if reference.startswith("model:") else "over source accuracies that were given"
-    return _METHODS.get(method, "elsewhere"), _REFERENCES.get(reference, other)
+    source = "as one posterior over all models, benchmarks and languages"
+    source = source if method.startswith("Bayes") else _METHODS.get(method, "elsewhere")
+    return source, _REFERENCES.get(reference, other)
 
 
-def how_scored(method: str, reference: str) -> str:
-    """How scores are computed, in a sentence for people who know neither name."""
+def how_scored(method: str, reference: str = "") -> str:
+    """How scores are computed, in a sentence for people who know neither name.
+
+    Without a `reference`, how what they are made of is estimated.
+    """
     source, average = plain_words(method, reference)
+    if not reference:
+        return f"Estimated {source} (method {method})."
     return (
         f"Scores are estimated {source} (method {method}) and averaged {average} (reference "
         f"{reference})."
@@ -126,26 +133,42 @@ def score_notes(scores: Any) -> list[str]:
 
 def language_text(scores: Any, conf_level: float) -> str:
     """Scores by language from highest to lowest as plain text of at most 80 columns."""
-    lines = indented(_language_head(scores, conf_level))
+    lines = [line for text in language_head(scores, conf_level) for line in indented(text)]
+    rows = language_rows(scores, conf_level, 1)
     if scores.labels.nlevels == 2:
-        lines.append(frame_text(scores.table().round(3)))
+        lines.append(frame_text(rows.round(3)))
     else:
-        limits, names = scores.limits(conf_level), scores.names
-        known_as = [group_words(scores.column, name) for name in names]
-        names = [name if name == said else f"{said} ({name})"
-                 for name, said in zip(names, known_as, strict=True)]  # fmt: skip
-        width = max(map(len, names))
-        for k in np.argsort(-scores.estimates, kind="stable"):
-            known = np.isfinite(limits[k]).all()
-            interval = f"[{limits[k, 0]:.3f}, {limits[k, 1]:.3f}]" if known else "–"
-            shown = f"{scores.estimates[k]:.3f}  {interval}"
-            lines.append(f"  {names[k]:<{width}}  {shown}")
-    notes = [*_apart(scores, conf_level), *scores.notes]
-    return "\n".join([*lines, *(line for note in notes for line in indented(note))])
+        width = rows["name"].str.len().max()
+        for row in rows.to_dict("records"):
+            known = np.isfinite([row["conf_low"], row["conf_high"]]).all()
+            interval = f"[{row['conf_low']:.3f}, {row['conf_high']:.3f}]" if known else "–"
+            lines.append(f"  {row['name']:<{width}}  {row['estimate']:.3f}  {interval}")
+    return "\n".join([*lines, *(line for note in scores.notes for line in indented(note))])
 
 
-def _language_head(scores: Any, conf_level: float) -> str:
-    """What the numbers are, in one sentence."""
+def language_rows(scores: Any, conf_level: float, rng: int) -> pd.DataFrame:
+    """Scores of groups from highest to lowest, with `name` in words and the distance from the mean.
+
+    Where each model has its own: models by groups, highest mean first.
+    """
+    if scores.labels.nlevels == 2:
+        wide: pd.DataFrame = scores.table().set_index("model")
+        order = wide.mean(axis=1).sort_values(ascending=False, kind="stable").index
+        return wide.loc[order].reset_index()
+    rows: pd.DataFrame = scores.tidy(conf_level)
+    known_as = [group_words(scores.column, name) for name in scores.names]
+    rows["name"] = [name if name == said else f"{said} ({name})"
+                    for name, said in zip(scores.names, known_as, strict=True)]  # fmt: skip
+    if scores.column != "model" and len(rows) > 1:
+        less = scores.against_mean(conf_level, rng=rng)
+        names = {"estimate": "less", "conf_low": "less_conf_low", "conf_high": "less_conf_high"}
+        rows = rows.assign(**{new: less[old].to_numpy() for old, new in names.items()})
+        rows["p_adjusted"] = less["p_adjusted"].to_numpy()
+    return rows.sort_values("estimate", ascending=False, kind="stable")
+
+
+def language_head(scores: Any, conf_level: float) -> list[str]:
+    """What the numbers are, and who is surely below or above the mean, in sentences."""
     who = f"the mean of {len(scores.models)} models"
     if len(scores.models) == 1:
         who = scores.models[0]
@@ -154,7 +177,8 @@ def _language_head(scores: Any, conf_level: float) -> str:
     facts = [scores.method, f"reference {scores.reference}", f"{percent(conf_level)} intervals"]
     facts += [scores.scope] if scores.scope else []
     what = "" if scores.column == "model" else f" by {scores.column}"
-    return f"HAT{what} of {who} ({', '.join(facts)}; these languages and models)"
+    title = f"HAT{what} of {who} ({', '.join(facts)}; these languages and models)"
+    return [title, *_apart(scores, conf_level)]
 
 
 def _apart(scores: Any, conf_level: float) -> list[str]:

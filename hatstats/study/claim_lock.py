@@ -76,7 +76,7 @@ class Registration(Printed):
 
     def summary(self) -> str:
         """The same, and the status of each claim."""
-        claims = [f"  {name}: {status}" for name, status in self.status.items()]
+        claims = [f"- {name}: {status}" for name, status in self.status.items()]
         return "\n".join([*self.lines(), *claims])
 
 

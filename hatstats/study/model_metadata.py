@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hatstats.inference.result_frame import Printed, ResultFrame
+from hatstats.inference.result_frame import Printed, ResultFrame, html_table
 from hatstats.study.files import read_table, replace_table, study_table, table_cells
 from hatstats.study.read import as_study
 from hatstats.study.study import Study
@@ -69,6 +69,9 @@ class FilledModels(Printed):
             line = f"- {name} = {known} ({how}): {what}" if known else f"- {name}: {how}"
             lines += textwrap.wrap(line, 80, subsequent_indent="  ", break_on_hyphens=False)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{self.summary().splitlines()[0]}</b></p>{html_table(self.matches)}"
 
 
 def fill_models(study: Study) -> FilledModels:

@@ -14,7 +14,6 @@ Intervals allow for the sampling of items, and with `scope` of wordings, with th
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -44,6 +43,7 @@ from hatstats.scores.reference import Mixture
 from hatstats.scores.transfer_profile import TransferProfile
 from hatstats.scores.wordings import LIKE_THESE, SCOPES, THESE, Scope
 from hatstats.study import Study, as_study
+from hatstats.trends.trend_text import change_text
 
 if TYPE_CHECKING:
     from hatstats.estimators.joint.options import JointOptions
@@ -77,6 +77,8 @@ class Decomposition(LabelledEstimates):
     method : str
     df : ndarray, shape (3,), or None
         Degrees of freedom of the parts for *wordings like these*, otherwise None.
+    notes : tuple of str
+        Which models are weakly identified, and why.
 
     Examples
     --------
@@ -98,6 +100,7 @@ class Decomposition(LabelledEstimates):
     covariance: Floats = field()
     method: str
     df: Floats | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> pd.Index:
@@ -121,14 +124,8 @@ class Decomposition(LabelledEstimates):
         )
 
     def summary(self, conf_level: float = 0.95) -> str:
-        """The parts in plain text."""
-        before, after = (f"{a} ({b:.3f})" for a, b in zip(self.descriptions, self.raw, strict=True))
-        head = f"From {before} to {after}, raw target accuracy, {self.method}:"
-        lines = textwrap.wrap(head, 80)
-        limits = self.limits(conf_level)
-        for name, value, (low, high) in zip(PARTS, self.estimates, limits, strict=True):
-            lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
-        return "\n".join(lines)
+        """What changed, the parts with their intervals, and notes, in plain text."""
+        return change_text(self, conf_level)
 
 
 def decompose(
@@ -177,8 +174,9 @@ def decompose(
     >>> import hatstats as hs
     >>> study = hs.simulate_study([0.0, 1.0], transfer=[0.0, 0.5], rng=1)
     >>> hs.decompose(study, "model-01", "model-02", method="observed")
-    From model-01 (0.346) to model-02 (0.580), raw target accuracy, observed, items
-    sampled:
+    Raw target accuracy goes from 0.346 (model-01) to 0.580 (model-02): of the
+    change of +0.233, source ability is +0.106 and transfer +0.128.
+      observed, items sampled; 95% intervals:
       source ability    +0.106  [+0.079, +0.132]
       transfer          +0.128  [+0.102, +0.154]
       change            +0.233  [+0.204, +0.263]
@@ -190,7 +188,10 @@ def decompose(
     else:
         text = "a profile has its method and options"
         raise DataError(text, column="method", value=method, hint="give the study, or neither.")
-    return decompose_profile(profile, before, after, family=family, scope=scope)
+    found = decompose_profile(profile, before, after, family=family, scope=scope)
+    overlap = profile.hat("pooled").overlap
+    weak = overlap["model"].isin([*found.before, *found.after]) & ~overlap["informed"].astype(bool)
+    return replace(found, notes=tuple(map(str, overlap.loc[weak, "note"])))
 
 
 def decompose_profile(

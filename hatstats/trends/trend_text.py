@@ -1,4 +1,4 @@
-"""A trend as people read it, in a terminal and in a notebook."""
+"""A trend, or a change, as people read it, in a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hatstats.inference.intervals import percent
 from hatstats.inference.labelled import indented
 from hatstats.inference.result_frame import p_text
 from hatstats.trends.standard_errors import THESE_MODELS, stages_note
@@ -67,3 +68,24 @@ def trend_notes(trend: Any) -> list[str]:
     if trend.left_out:
         notes.append(f"Left out, a covariate is unknown: {', '.join(trend.left_out)}.")
     return [*notes, *stages_note([trend.method])]
+
+
+def change_words(split: Any) -> str:
+    """A change in raw target accuracy and its parts in a sentence."""
+    sides = zip(split.raw, split.descriptions, strict=True)
+    before, after = (f"{accuracy:.3f} ({side})" for accuracy, side in sides)
+    ability, transfer, change = (f"{value:+.3f}" for value in split.estimates)
+    return (
+        f"Raw target accuracy goes from {before} to {after}: of the change of {change}, source "
+        f"ability is {ability} and transfer {transfer}."
+    )
+
+
+def change_text(split: Any, conf_level: float) -> str:
+    """A change in sentences and its parts with their intervals, in plain text of 80 columns."""
+    lines = textwrap.wrap(change_words(split), 80)
+    lines.append(f"  {split.method}; {percent(conf_level)} intervals:")
+    limits = split.limits(conf_level)
+    for name, value, (low, high) in zip(split.labels, split.estimates, limits, strict=True):
+        lines.append(f"  {name:<16}{value:>+8.3f}  [{low:+.3f}, {high:+.3f}]")
+    return "\n".join([*lines, *(line for note in split.notes for line in indented(note))])

@@ -76,7 +76,7 @@ def test_a_lock_makes_claims_confirmatory_and_reports_changes(tmp_path: Path) ->
         "big was locked and is no longer asked.",
     )
     assert found.hash != found.locked_hash == kept.hash
-    assert repr(found).splitlines() == [*found.lines(), "  up: exploratory", "  new: exploratory"]
+    assert repr(found).splitlines() == [*found.lines(), "- up: exploratory", "- new: exploratory"]
 
 
 def test_locks_bad_input(tmp_path: Path) -> None:

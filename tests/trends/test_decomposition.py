@@ -247,3 +247,14 @@ def test_a_profile_is_decomposed_as_it_is(items: Study) -> None:
     np.testing.assert_allclose(found.params, decompose(items, *pair, method="observed").params)
     with pytest.raises(DataError, match="a profile has its method"):
         decompose(profile, *pair, method="latent")
+
+
+def test_a_weakly_identified_side_is_named() -> None:
+    table = pd.DataFrame({"model": list("abcdef"), "en": [0.26, 0.5, 0.6, 0.7, 0.8, 0.9]})
+    table["de"], table["fi"] = 0.25 + 0.8 * (table["en"] - 0.25), 0.25 + 0.5 * (table["en"] - 0.25)
+    study = Study.from_frame(table, source="en", chance=0.25, n_trials=400)
+    found = decompose(study, "a", "f")
+    (note,) = found.notes
+    assert note.startswith("a is weakly identified")
+    assert note in " ".join(found.summary().split())
+    assert decompose(study, "b", "f").notes == ()

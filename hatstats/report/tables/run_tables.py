@@ -297,6 +297,12 @@ def _checks(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["model"].isin(apart.index[:LISTED_CHECKED])]
 
 
+def _bayes_terms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Terms of the hierarchical model with standard deviations of effects in words."""
+    spoken = rows["term"].str.replace("^sd_(source|transfer)_", r"SD of \1 by ", regex=True)
+    return rows.assign(term=spoken.replace("sd_cell", "SD of single cells"))
+
+
 def _in_words(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with the names of claims written as words."""
     return rows.assign(claim=rows["name" if "name" in rows else "claim"].map(words))
@@ -310,6 +316,7 @@ _PREPARED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "specification": _specification, "left_out": _left_out, "stress": _stress,
     "agreement": _agreement, "checks": _checks,
     "bayes_claims": _in_words, "bayes_checks": _bayes_checks,
+    "bayes_terms": _bayes_terms,
 }  # fmt: skip
 
 

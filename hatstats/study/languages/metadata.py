@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from hatstats.inference.result_frame import Printed, ResultFrame
+from hatstats.inference.result_frame import Printed, ResultFrame, html_table
 from hatstats.study.files import read_table, replace_table, write_table
 from hatstats.study.languages.tags import standard_tag
 from hatstats.study.model_metadata import Columns, fill_empty, with_filled_cells
@@ -61,14 +61,24 @@ class FilledLanguages(Printed):
             if not row["tag"]:
                 text = f"- {row['language']}: not in the table"
             lines += textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
-        table = self.study.language_table
+        for text in self._sources():
+            lines += textwrap.wrap(text, 80, subsequent_indent="  ")
+        return "\n".join(lines)
+
+    def _sources(self) -> list[str]:
+        """Where the values come from, a sentence for each kind."""
+        table, said = self.study.language_table, []
         for column in dict.fromkeys(source for _, source in FILLED.values()):
             kinds = sorted(
                 {re.sub(r": class.*", "", text) for text in table[column].dropna() if text}
             )
-            text = f"Source of {column.removesuffix('_source')}: {'; '.join(kinds)}."
-            lines += textwrap.wrap(text, 80, subsequent_indent="  ") if kinds else []
-        return "\n".join(lines)
+            if kinds:
+                said.append(f"Source of {column.removesuffix('_source')}: {'; '.join(kinds)}.")
+        return said
+
+    def _repr_html_(self) -> str:
+        table = html_table(self.matches, self._sources())
+        return f"<p><b>{self.summary().splitlines()[0]}</b></p>{table}"
 
 
 def fill_languages(study: Study) -> FilledLanguages:

@@ -198,7 +198,7 @@ def _level(rows: pd.DataFrame) -> Iterator[Found]:
         ("ceiling", rows[(accuracy >= CEILING) & (n >= MIN_ITEMS)], "at 0.98 or above"),
     ):
         if len(some):
-            values = _first_six(some, "accuracy", ".3f") + (", ..." if len(some) > 6 else "")
+            values = _first_six(some, "accuracy", ".3f") + (" and others" if len(some) > 6 else "")
             evidence = f"{len(some)} of {len(rows)} languages {what}: {values}."
             yield kind, tuple(map(str, some["language"])), evidence
 

@@ -177,7 +177,8 @@ class Verdict:
         """The verdict in the other scope with its interval: ``these models: refuted [...]``."""
         text = f"{self.other_scope}: {self.other_verdict}"
         if not np.isnan(self.other_low):
-            text += f" [{self.other_low:.3f}, {self.other_high:.3f}], df {self.other_df:.1f}"
+            text += f" [{self.other_low:.3f}, {self.other_high:.3f}]"
+            text += f", df {self.other_df:.1f}" if np.isfinite(self.other_df) else ""
         return text + (f" ({self.other_reason})" if self.other_reason else "")
 
     def series_words(self) -> str:

@@ -169,19 +169,29 @@ class Plan(Printed):
             table = table[table[f"power_{claim}"] >= power]
         return table.nsmallest(1, "answers").reset_index(drop=True)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the columns of a design are, in sentences."""
+        e = self.effects
+        return (
+            "Each row is a design of a new study: SE is the standard error of a HAT score, the "
+            f"next columns are the power of one-sided tests at level {e.level:g}.",
+            f"slope: HAT rises, by {e.slope:g} per unit of the covariate (tenfold parameters, or a "
+            "year), among models like these.",
+            f"margin: HAT is not inferior by {e.margin:g} over two units, where the slope is 0.",
+            f"slower: HAT rises more slowly than source accuracy, by {e.slower:g} per unit.",
+            f"two: two models differ in HAT, by {e.difference:g}.",
+            "Where there is room, these: the same slope among these models alone; detect.: the "
+            "slope that is found with a power of 80 %.",
+        )
+
     def summary(self) -> str:
         """The designs in plain text of at most 80 columns."""
-        e = self.effects
-        head = (
-            f"One-sided level {e.level:g}; slope {e.slope:g} per unit, margin {e.margin:g} over "
-            f"two units without a slope, source slope less slope {e.slower:g}, difference "
-            f"{e.difference:g} of two models; these: slope over these models, items sampled; "
-            "detectable slope at a power of .8."
-        )
         shown = self.table[list(_SHOWN)].set_axis([name for name, _ in _SHOWN.values()], axis=1)
         formats = {name: digits.format for name, digits in _SHOWN.values()}
         text = shown.to_string(index=False, formatters=formats)
-        return "\n".join([*textwrap.wrap(head, 80), text])
+        head = [line for each in self.words for line in textwrap.wrap(each, 80)]
+        return "\n".join([*head, text])
 
     def _html_rows(self) -> pd.DataFrame:
         return self.table
@@ -237,9 +247,15 @@ def plan(
     >>> import hatstats as hs
     >>> sizes = hs.PlanSizes(items=(40,), trials=(4,), languages=(1,))
     >>> hs.plan(hs.PlanAssumptions((0.5,)), sizes, n_studies=1, rng=1)
-    One-sided level 0.05; slope 0.05 per unit, margin 0.1 over two units without a
-    slope, source slope less slope 0.1, difference 0.05 of two models; these: slope
-    over these models, items sampled; detectable slope at a power of .8.
+    Each row is a design of a new study: SE is the standard error of a HAT score,
+    the next columns are the power of one-sided tests at level 0.05.
+    slope: HAT rises, by 0.05 per unit of the covariate (tenfold parameters, or a
+    year), among models like these.
+    margin: HAT is not inferior by 0.1 over two units, where the slope is 0.
+    slower: HAT rises more slowly than source accuracy, by 0.1 per unit.
+    two: two models differ in HAT, by 0.05.
+    Where there is room, these: the same slope among these models alone; detect.:
+    the slope that is found with a power of 80 %.
     items trials lang. models answers     SE slope these margin slower  two detect.
        40      4     1     20    6400 0.0601  0.63  0.84   0.63   0.83 0.15   0.064
     """
