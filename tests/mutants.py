@@ -50,8 +50,9 @@ pytest_add_cli_args = {["-m", "not slow", "-k", LEFT_OUT, *PLUGINS]}
 pytest_add_cli_args_test_selection = {JUDGES}
 use_git_change_detection = false
 on_dependency_change = "ignore"
+# By the clock, at least five minutes: a busy machine is no endless loop.
 timeout_multiplier = 5
-timeout_constant = 20
+timeout_constant = 60
 """
 OUTCOMES = {1: "killed", 3: "killed", 0: "survived", 33: "survived", 5: "survived"}
 

@@ -73,7 +73,7 @@ def score_text(scores: Any, conf_level: float) -> str:
         shown = f"  {scores.estimates[m]:.3f}  [{limits[m, 0]:.3f}, {limits[m, 1]:.3f}]"
         shown += "" if np.isnan(bias[m]) else f"  bias {bias[m]:.3f}"
         numbers.append(shown + ("" if np.isnan(trials[m]) else f"  trials {trials[m]:.3g}"))
-    width = min(max(map(len, scores.models), default=5), 78 - max(map(len, numbers), default=0))
+    width = min(max(map(len, scores.models)), 78 - max(map(len, numbers)))
     for m in _order(scores):
         name = scores.models[m]
         name = name if len(name) <= width else name[: width - 1] + "…"

@@ -384,6 +384,19 @@ def test_covariates_that_are_no_plain_values(tmp_path: Path) -> None:
         odd.save(tmp_path / "scores.json")
 
 
+def test_a_file_of_scores_is_replaced_and_no_other(tmp_path: Path) -> None:
+    scores = hs.fit_profile(two_benchmarks(), method="observed").hat()
+    path, other = tmp_path / "scores.json", tmp_path / "mine.json"
+    replace(scores, method="before").save(path)
+    scores.save(path)
+    assert HatScores.load(path).method == "observed"
+    other.write_text('{"schema": "of mine"}')
+    with pytest.raises(DataError, match=r"mine\.json"):
+        scores.save(other)
+    assert other.read_text() == '{"schema": "of mine"}'
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mine.json", "scores.json"]
+
+
 # --- seeds --------------------------------------------------------------------------------------
 
 

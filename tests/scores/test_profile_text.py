@@ -107,6 +107,32 @@ def test_families_and_points_are_those_of_the_study() -> None:
         assert row.family == {"a": "f", "b": "g"}[row.model]
 
 
+def test_the_curve_of_a_profile_is_that_of_its_fits() -> None:
+    rng = np.random.default_rng(4)
+    rows = item_rows(["b", "a"], ["en", "sw", "yo"], 25, rng=rng)
+    rows += item_rows(["b", "a"], ["en", "ha"], 15, rng=rng, benchmark="two", trials=3)
+    profile = hs.fit_profile(study_of(rows), method="observed")
+    assert isinstance(profile, ItemProfile)
+    curve = profile.curve()
+    wanted = [
+        (model, part.benchmark, language, x, fit.profiles[m, place, q], fit.distributions[m, q])
+        for fit in profile.fits
+        for part in (fit.counts,)
+        for m, model in enumerate(part.models)
+        for place, language in enumerate(part.languages)
+        for q, x in enumerate(fit.support)
+    ]
+    assert list(curve.itertuples(index=False, name=None)) == wanted
+    names = ["model", "benchmark", "language", "source", "target", "share"]
+    assert list(curve) == names
+    terms = ["T(0.1)", "T(0.3)", "T(0.5)", "T(0.7)", "T(0.9)"]
+    assert profile.labels.tolist() == [(term, name) for term in terms for name in ("b", "a")]
+    assert profile.labels.names == ["term", "model"]
+    for (term, name), value in profile.params.items():
+        at = profile.hat([float(term[2:-1])])
+        assert value == pytest.approx(at.params[name])
+
+
 def test_means_and_influence_of_accuracies_against_naive() -> None:
     rng = np.random.default_rng(3)
     values = rng.uniform(size=(3, 8, 2))
