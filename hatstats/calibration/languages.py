@@ -9,8 +9,8 @@ import pandas as pd
 
 from hatstats.estimators.methods import fit_profile
 from hatstats.inference.arrays import Floats
+from hatstats.inference.error_rows import ErrorRows
 from hatstats.inference.random_numbers import RandomSource
-from hatstats.inference.tidy import standard_errors
 from hatstats.scores.scores import HatScores
 from hatstats.simulation.simulate import Shape, simulate_study
 from hatstats.trends.language_regression import fit_language_trend
@@ -70,14 +70,13 @@ class LanguageDesign:
         scale = self.item / np.sqrt(self.items)
         value = line + by_language + by_model[:, None] + slopes + pair
         value = value.ravel() + scale * normal(size=2 + L) @ loadings
-        return _as_scores(
-            value, scale**2 * loadings.T @ loadings, weights, size, (resource, distance), family
-        )
+        errors = ErrorRows(rows=scale * loadings)
+        return _as_scores(value, errors, weights, size, (resource, distance), family)
 
 
 def _as_scores(
     values: Floats,
-    cov: Floats,
+    errors: ErrorRows,
     weights: np.ndarray,
     size: Floats,
     facts: tuple[Floats, Floats],
@@ -93,14 +92,14 @@ def _as_scores(
     )  # fmt: skip
     cells = pd.DataFrame(
         {"model": np.repeat(models, L), "benchmark": "x", "language": np.tile(languages, M),
-         "estimate": values, "std_error": standard_errors(cov), "df": np.inf}
+         "estimate": values, "std_error": np.sqrt(errors.variance), "df": np.inf}
     )  # fmt: skip
     about = pd.DataFrame(
         {"language": languages, "resource": facts[0], "distance": facts[1],
          "family": [f"f{f}" for f in family]}
     )  # fmt: skip
     scores = HatScores.from_frame(table, np.ones(M))
-    return replace(scores, cells=cells, cells_cov=cov, language_table=about)
+    return replace(scores, cells=cells, cell_errors=(errors,), language_table=about)
 
 
 def language_coverage(

@@ -112,14 +112,6 @@ def degrees_of_freedom(
     return np.asarray(np.maximum(df, fewest))
 
 
-def projected(blocks: Sequence[Floats] | None, weights: Floats) -> tuple[Floats, ...] | None:
-    """Influence or moves (G_b, C_b) by block, on sums with weights (K, C): (G_b, K)."""
-    if blocks is None:
-        return None
-    parts = np.split(weights, np.cumsum([block.shape[1] for block in blocks])[:-1], axis=1)
-    return tuple(block @ own.T for block, own in zip(blocks, parts, strict=True))
-
-
 def shrunk_logarithms(values: Floats, noise: Floats, design: Floats) -> tuple[Floats, float]:
     """Logarithms of variances (n,) shrunk towards a regression, and by what share a.
 

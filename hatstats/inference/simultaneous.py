@@ -22,6 +22,9 @@ from scipy import special
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.intervals import NO_SPREAD, check_level, two_sided_p
 
+# Differences whose draws are held at a time.
+_BLOCK = 500
+
 
 def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
     """Draws (K, B) from N(0, covariance), which may be singular; unknown covariances count as 0."""
@@ -31,22 +34,32 @@ def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) ->
 
 
 def joint_inference(
-    estimates: Floats, covariance: Floats, df: Floats, errors: Floats, conf_level: float
+    estimates: Floats,
+    covariance: Floats,
+    df: Floats,
+    errors: Floats,
+    conf_level: float,
+    rows: Floats | None = None,
 ) -> tuple[float, Floats]:
     """Level at which each of K intervals makes all hold at once, and adjusted p values (K,).
 
     Of tests that estimates (K,) are 0, with `df` (K,) and draws `errors` (K, B) of what they miss,
-    as in `PairTests`; an estimate without a standard error counts in none.
+    as in `PairTests`; an estimate without a standard error counts in none. With `rows` (K, U), the
+    estimates are sums of U others, whose covariance and errors are given.
     """
+    rows = np.eye(len(estimates)) if rows is None else rows
     alpha = 1.0 - check_level(conf_level)
-    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    error = np.sqrt(np.maximum(((rows @ covariance) * rows).sum(axis=1), 0.0))
     tested = error > NO_SPREAD
     number = int(tested.sum())
     p_value = np.full(len(estimates), np.nan)
     if not number:
         return conf_level, p_value
     own = two_sided_p(estimates[tested] / error[tested], df[tested])
-    largest = np.sort(np.abs(errors[tested] / error[tested, None]).max(axis=0))
+    scaled, top = rows[tested] / error[tested, None], np.zeros(errors.shape[1])
+    for start in range(0, number, _BLOCK):  # errors of all at once would fill the memory
+        np.maximum(top, np.abs(scaled[start : start + _BLOCK] @ errors).max(axis=0), out=top)
+    largest = np.sort(top)
     below = np.searchsorted(largest, -special.ndtri(0.5 * own))
     share = (1.0 + largest.size - below) / (1.0 + largest.size)
     p_value[tested] = np.clip(share, own, np.minimum(number * own, 1.0))

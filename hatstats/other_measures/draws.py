@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import sparse, special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import filled_targets, reference_nodes
@@ -18,6 +18,7 @@ from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.error_rows import covariance_root
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
@@ -289,12 +290,13 @@ def _from_means(
     for b, part in enumerate(profile.parts):
         rows = [part.counts.models.index(name) for name in models]
         panel = profile.panel
-        path, root = panel.fit.params[panel.path_columns(b)], _root(panel.path_covariance(b))
+        path = panel.fit.params[panel.path_columns(b)]
+        root = covariance_root(panel.path_covariance(b))
         shape = (len(part.counts.models), 1 + len(part.counts.languages))
         moved = [(partial(_along, panel, b, path[None]), np.zeros((1, *shape)))]
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
-            drawn = path + rng.standard_normal((count, path.size)) @ root.T
+            drawn = path + rng.standard_normal((count, path.size)) @ root
             along = partial(_along, panel, b, drawn)
             moved.append((along, rng.standard_normal((count, *shape))))
         filled = filled_targets(part, profile.panel, b)
@@ -305,7 +307,7 @@ def _from_means(
 
 def _cell_measures(
     part: Logits,
-    filled: tuple[Floats, Floats, Floats],
+    filled: tuple[Floats, sparse.csr_array, Floats],
     rows: list[int],
     reference: str | ArrayLike,
     along: Callable[[Floats], Floats],
@@ -325,7 +327,8 @@ def _cell_measures(
     zs = part.source + np.sqrt(part.source_var) * errors[:, :, 0]
     target, fill, extra = filled
     moved = np.nan_to_num(np.sqrt(part.target_var)) * errors[:, :, 1:]
-    zt = target + np.einsum("mlk,bmk->bml", fill, moved) + np.sqrt(extra) * errors[:, :, 1:]
+    along_fill = (fill @ moved.reshape(len(moved), -1).T).T.reshape(moved.shape)
+    zt = target + along_fill + np.sqrt(extra) * errors[:, :, 1:]
     seen = counts.target_trials > 0
     predicted = counts.chance + (1.0 - counts.chance) * special.expit(zt)
     targets = np.where(seen, cells[:, :, 1:], predicted)[:, rows]
@@ -333,12 +336,6 @@ def _cell_measures(
     own = reference_name(reference) == "own"
     hat = found["target"] if own else _line_hat(part, rows, reference, along, (zs, zt[:, rows]))
     return {"HAT": hat, **found}
-
-
-def _root(cov: Floats) -> Floats:
-    """``R`` with ``R R' = cov`` (P, P)."""
-    values, vectors = np.linalg.eigh(cov)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)), dtype=float)
 
 
 def _along(panel: Panel, b: int, paths: Floats, source: Floats) -> Floats:

@@ -10,13 +10,13 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import linalg
+from scipy import sparse
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import covariance_of_sums, degrees_of_freedom
+from hatstats.inference.error_rows import ErrorRows, joint_freedom, known_of
+from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import NO_SPREAD
-from hatstats.inference.tidy import standard_errors
 from hatstats.scores.cell_weights import cell_weights, models_on_every
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
@@ -26,35 +26,29 @@ from hatstats.scores.wordings import THESE, Scope
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreBlock:
-    """HAT cells and source accuracies of one benchmark with their joint covariance.
+    """HAT cells and source accuracies of one benchmark with their joint errors.
 
     `cells` has `model, benchmark, language, estimate` (C rows), `source` has `model, estimate` (S
-    rows); `cov` is theirs, then that of the raw accuracies `target` (C,) where items are known;
-    `influence` (G, K) of items or clusters and `wordings` (W, K), moves, are on its K rows.
+    rows); `errors` are theirs, then those of the raw accuracies `target` (C,) where items are
+    known.
     """
 
     cells: pd.DataFrame
     source: pd.DataFrame
-    cov: Floats
+    errors: ErrorRows
     overlap: pd.DataFrame
-    influence: Floats | None = None
-    wordings: Floats | None = None
     target: Floats | None = None
 
     @property
     def values(self) -> Floats:
-        """Cells, source accuracies and, where known, raw target accuracies: the rows of `cov`."""
+        """Cells, source accuracies and, where known, raw target accuracies: those of `errors`."""
         known = [self.cells["estimate"], self.source["estimate"]]
         return np.concatenate(known if self.target is None else [*known, self.target])
 
     @property
     def df(self) -> Floats:
         """Degrees of freedom of the cells (C,), infinite where items are not known."""
-        count = len(self.cells)
-        if self.influence is None:
-            return np.full(count, np.inf)
-        moves = () if self.wordings is None else (self.wordings[:, :count],)
-        return degrees_of_freedom(self.influence[:, :count], moves, np.diag(self.cov)[:count])
+        return joint_freedom([self.errors.some(slice(len(self.cells)))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,11 +120,6 @@ def _with_flags(overlap: pd.DataFrame, flagged: pd.DataFrame) -> pd.DataFrame:
     return overlap
 
 
-def _first(blocks: Sequence[Floats], widths: Sequence[int]) -> tuple[Floats, ...]:
-    """The first columns of arrays, as many as `widths` has for each."""
-    return tuple(each[:, :width] for each, width in zip(blocks, widths, strict=bool(blocks)))
-
-
 def assemble(
     profile: TransferProfile,
     reference: str | ArrayLike,
@@ -157,32 +146,28 @@ def assemble(
     with_target = all(block.target is not None for block in blocks)
     maps = []
     for block, own in zip(blocks, weights, strict=True):
-        same = np.array(models)[:, None] == block.source["model"].to_numpy()[None, :]
-        parts = [own, same / len(blocks), own] if with_target else [own, same / len(blocks)]
-        maps.append(linalg.block_diag(*parts))
+        same = sparse.eye_array(len(block.source), format="csr")
+        same = same[pd.Index(block.source["model"]).get_indexer(list(models))] / len(blocks)
+        parts = [own, same, own] if with_target else [own, same]
+        maps.append(sparse.block_diag(parts, format="csr"))
     values = np.sum([A @ block.values for A, block in zip(maps, blocks, strict=True)], axis=0)
-    joint = np.sum([A @ block.cov @ A.T for A, block in zip(maps, blocks, strict=True)], axis=0)
-    cells_cov = linalg.block_diag(
-        *(block.cov[: len(block.cells), : len(block.cells)] for block in blocks)
-    )
+    sums = [block.errors.of_sums(A) for A, block in zip(maps, blocks, strict=True)]
+    joint = reduce(np.add, (each.matrix() for each in sums))
+    of_cells = [block.errors.some(slice(len(block.cells))) for block in blocks]
     cells = pd.concat([block.cells for block in blocks], ignore_index=True).assign(
-        std_error=standard_errors(cells_cov),
+        std_error=np.sqrt(np.concatenate([each.variance for each in of_cells])),
         df=np.concatenate([block.df for block in blocks]),
     )
     _warn_of_no_spread(cells)
     facts = profile.study.models.set_index("model", drop=False).loc[list(models)]
-    known = [block.influence for block in blocks if block.influence is not None]
-    moves = [block.wordings for block in blocks if block.wordings is not None]
-    widths = [len(block.cells) for block in blocks]
+    # Of scores, source and raw target accuracies side by side, benchmarks below one another.
+    influence = known_of(each.influence for each in sums)
+    whole = None if influence is None else np.concatenate(influence)
+    moves = [each.moves for each in sums if each.moves is not None]
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
     flagged = profile.study.flagged
     out = set() if chosen is None else set(profile.target_languages) - set(chosen)
     used = flagged[~flagged["language"].isin(out)]
-    by_item = len(known) == len(blocks)
-    # Of scores, source and raw target accuracies side by side, benchmarks below one another.
-    influence = [psi @ A.T for psi, A in zip(known, maps, strict=by_item)]
-    of_models = [each @ A.T for each, A in zip(moves, maps, strict=bool(moves))]
-    whole = np.concatenate(influence) if by_item else None
     return HatScores(
         models=models,
         estimates=values[:count],
@@ -195,14 +180,12 @@ def assemble(
         target=values[2 * count :] if with_target else None,
         joint_cov=joint,
         cells=cells,
-        cells_cov=cells_cov,
+        cell_errors=tuple(of_cells),
         overlap=_with_flags(pd.concat([b.overlap for b in blocks], ignore_index=True), used),
-        cell_influence=_first(known, widths) if by_item else None,
         influence=None if whole is None else whole[:, :count],
         scope=scope,
-        wordings=_first(of_models, [count] * len(moves)) or None,
-        cell_wordings=_first(moves, widths) or None,
+        wordings=tuple(each[:, :count] for each in moves) or None,
         beside_influence=None if whole is None else whole[:, count:],
-        beside_wordings=tuple(each[:, count:] for each in of_models) or None,
+        beside_wordings=tuple(each[:, count:] for each in moves) or None,
         language_table=profile.study.language_table,
     )

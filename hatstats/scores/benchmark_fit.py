@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Bools, Floats
+from hatstats.inference.error_rows import Weights, covariance_root
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.scores.counts import ItemCounts, ratio
 from hatstats.scores.reference import Mixture, reference_mixture
@@ -101,18 +102,16 @@ class CellScores:
         own = None if self.own_spread is None else self.own_spread * by[:, :, None] ** 2
         return CellScores(self.estimate, self.influence * by, spread, own)
 
-    def weighted_spread(self, asked: Bools, weights: Floats) -> Floats:
+    def weighted_spread(self, asked: Bools, weights: Weights) -> Floats:
         """Rows (R', K) of that error of K sums of the cells asked (M, L), weights (K, C)."""
         if self.spread is None or self.own_spread is None:
-            return np.zeros((0, len(weights)))
+            return np.zeros((0, weights.shape[0]))
         model = np.nonzero(asked)[0]
         rows = [self.spread[:, asked] @ weights.T]
         for m, own in enumerate(self.own_spread):
             of_model = weights[:, model == m]
             kept = asked[m]
-            value, vector = np.linalg.eigh(own[np.ix_(kept, kept)])
-            root = vector * np.sqrt(np.maximum(value, 0.0))
-            rows.append(root.T @ of_model.T)
+            rows.append(covariance_root(own[np.ix_(kept, kept)]) @ of_model.T)
         return np.concatenate(rows)
 
 

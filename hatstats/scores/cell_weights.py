@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
@@ -40,15 +41,17 @@ def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
     return shared
 
 
-def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[Floats]:
+def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[sparse.csr_array]:
     """Weights (M, C_b) of the cells of each benchmark, over shared languages, then benchmarks."""
     shared = common_languages(pd.concat(cells, ignore_index=True))
     weights = []
     for rows in cells:
         languages = shared[rows["benchmark"].iloc[0]] if len(rows) else []
-        used = rows["language"].isin(languages).to_numpy()
-        same = np.array(models)[:, None] == rows["model"].to_numpy()[None, :]
-        weights.append((same & used) / (max(len(languages), 1) * len(shared)))
+        model = pd.Index(models).get_indexer(pd.Index(rows["model"]))
+        used = np.flatnonzero(rows["language"].isin(languages) & (model >= 0))
+        share = np.full(used.size, 1.0 / (max(len(languages), 1) * len(shared)))
+        place = model[used], used
+        weights.append(sparse.csr_array((share, place), (len(models), len(rows))))
     return weights
 
 
@@ -120,7 +123,7 @@ def _weights_on_cells(models: Sequence[str], cells: pd.DataFrame, side: Side) ->
     parts = [rows for _, rows in cells.groupby("benchmark", sort=False)]
     over_all = cell_weights(parts, models)
     names = [rows["language"].to_numpy() for rows in parts]
-    shared = [set(own[every.any(axis=0)]) for own, every in zip(names, over_all, strict=True)]
+    shared = [set(own[every.indices]) for own, every in zip(names, over_all, strict=True)]
     chosen = set(chosen_languages(sorted(set().union(*shared)), languages))
     over_models = group_weights(models, group)
     weights = []
@@ -130,6 +133,6 @@ def _weights_on_cells(models: Sequence[str], cells: pd.DataFrame, side: Side) ->
                 f"benchmark {rows['benchmark'].iloc[0]!r} has none of the languages "
                 f"{', '.join(sorted(chosen))}; select the benchmarks that have them"
             )
-        used = every * np.isin(own, sorted(chosen))
-        weights.append(over_models @ used * len(present) / len(present & chosen))
+        used = np.isin(own, sorted(chosen)) * len(present) / len(present & chosen)
+        weights.append((over_models @ every) * used)
     return np.concatenate(weights)

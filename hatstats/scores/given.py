@@ -56,7 +56,6 @@ def given_fields(
         "source": np.full(len(names), np.nan),
         "joint_cov": joint,
         "cells": pd.DataFrame(columns=_CELL_COLUMNS),
-        "cells_cov": np.zeros((0, 0)),
         "overlap": pd.DataFrame(columns=OVERLAP_COLUMNS),
         "scope": str(table.attrs.get("scope", "")),
         "bounded": tidy if bounded is None else bounded,

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Bools, Floats
-from hatstats.inference.influence import cluster_sums, covariance_of_sums, second_unit_part
+from hatstats.inference.error_rows import ErrorRows, covariance_root
+from hatstats.inference.influence import cluster_sums, second_unit_part
 from hatstats.inference.intervals import logit_interval
 from hatstats.inference.progress import Progress
 from hatstats.inference.result_frame import ResultFrame
@@ -300,29 +301,27 @@ def _score_block(
     estimate = np.where(columns, scores.estimate, np.nan)
     asked = ~np.isnan(estimate)
     values, sums = _values(fit, scores, asked)
-    cov, moves = covariance_of_sums(sums), None
     cells, count = int(asked.sum()), len(fit.models)
-    spread = scores.weighted_spread(asked, np.eye(cells))
-    cov[:cells, :cells] += spread.T @ spread
+    spread, moves = scores.weighted_spread(asked, np.eye(cells)), None
+    rows = np.pad(spread, ((0, 0), (0, len(values) - cells)))
     if refits is not None:
         part, moves = second_unit_part(
             _known(name, asked, other, _values(other, other.scores(reference), asked))
             for name, other in refits
         )
-        cov = cov + part
+        rows = np.concatenate([rows, covariance_root(part)])
+    errors = ErrorRows(sums, rows if len(rows) else None, moves)
     # Mean over each model's languages, on this benchmark alone.
     model = np.nonzero(asked)[0]
     share = 1.0 / np.maximum(asked.sum(axis=1, keepdims=True), 1)
     averages = (np.arange(count)[:, None] == model) * share
-    errors = standard_errors(averages @ cov[:cells, :cells] @ averages.T)
+    own = errors.some(slice(cells)).of_sums(averages).variance
     smooth = reference_name(reference) != "own"
     return ScoreBlock(
         fit.cells(estimate),
         pd.DataFrame({"model": fit.counts.models, "estimate": values[cells : cells + count]}),
-        cov,
-        fit.overlap(fit.reference_weights(reference), errors, columns, smooth=smooth),
-        sums,
-        moves,
+        errors,
+        fit.overlap(fit.reference_weights(reference), np.sqrt(own), columns, smooth=smooth),
         values[cells + count :],
     )
 

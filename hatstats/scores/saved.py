@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats
+from hatstats.inference.error_rows import ErrorRows, covariance_root
+from hatstats.inference.influence import covariance_of_sums
 from hatstats.study.files import decode, read_bytes
 from hatstats.study.outputs import whole_output
 
 SCHEMA = "hatstats.scores"
-VERSION = 1
+VERSION = 2
 
 _TEXTS = ("reference", "method", "estimand", "scope")
 _TABLES = ("covariates", "cells", "overlap", "language_table")
 #: Dimensions of arrays: M models, C cells, J of `joint_cov`, B = J - M; None is any size.
 _REQUIRED = {"estimates": "M", "covariance": "MM", "source": "M"}
-_REQUIRED |= {"joint_cov": "JJ", "cells_cov": "CC"}
+_REQUIRED |= {"joint_cov": "JJ"}
 _OPTIONAL = {"influence": "*M", "target": "M", "beside_influence": "*B", "given_df": "M"}
-#: Widths of arrays of benchmarks, each of its own size: all of cells together have C columns.
-_BLOCKS = {"cell_influence": "C", "cell_wordings": "C", "wordings": "M", "beside_wordings": "B"}
+#: Widths of arrays of benchmarks, each of its own size.
+_BLOCKS = {"wordings": "M", "beside_wordings": "B"}
+#: Parts of the errors of the cells of a benchmark.
+_ERRORS = ("influence", "rows", "moves")
+#: Parts of a sparse array.
+_SPARSE = ("data", "indices", "indptr")
+# Arrays of more numbers are written as text in base 64, of their bytes as 64-bit floats.
+_PACKED = 100_000
 # Types of columns that are restored as they were; dates as ISO text.
 _DTYPES = ("float64", "int64", "bool", "object", "str", "Int64", "Float64", "boolean")
 
@@ -37,22 +48,46 @@ def write(path: str | Path, scores: Any) -> None:
     for field in fields(scores):
         value = getattr(scores, field.name)
         if field.name in _TABLES:
-            facts[field.name] = _plain_table(value)
-        elif isinstance(value, np.ndarray):
-            facts[field.name] = _plain(value)
-        elif isinstance(value, tuple) and field.name != "models":
-            facts[field.name] = [_plain(part) for part in value]
-        else:
-            facts[field.name] = value
-    try:
-        text = json.dumps(facts, allow_nan=False, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"a covariate of the models cannot be written as JSON: {error}",
-            hint="keep numbers and text.",
-        ) from error
+            value = _plain_table(value)
+        elif field.name == "cell_errors":
+            value = tuple({name: getattr(each, name) for name in _ERRORS} for each in value)
+        facts[field.name] = value
     with whole_output(path, _written, name="the file of scores", folder=False) as new:
-        new.write_text(text + "\n", encoding="utf-8")
+        try:
+            with new.open("w", encoding="utf-8") as file:
+                file.writelines(_texts(facts))
+                file.write("\n")
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"a covariate of the models cannot be written as JSON: {error}",
+                hint="keep numbers and text.",
+            ) from error
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """A value as JSON in pieces: of a long array the whole text would fill the memory."""
+    if isinstance(value, dict):
+        for number, (name, part) in enumerate(value.items()):
+            yield f"{', ' if number else '{'}{json.dumps(name, ensure_ascii=False)}: "
+            yield from _texts(part)
+        yield "}" if value else "{}"
+    elif isinstance(value, tuple):
+        for number, part in enumerate(value):
+            yield ", " if number else "["
+            yield from _texts(part)
+        yield "]" if value else "[]"
+    elif isinstance(value, sparse.csc_array):
+        parts = {name: getattr(value, name).astype(float) for name in _SPARSE}
+        yield from _texts({"shape": value.shape, **parts})
+    elif isinstance(value, np.ndarray) and value.size > _PACKED:
+        yield f'{{"shape": {list(value.shape)}, "float64": "'
+        flat = np.ascontiguousarray(value, dtype="<f8").reshape(-1)
+        for start in range(0, flat.size, 3 * _PACKED):  # 3 bytes are 4 letters
+            yield base64.b64encode(flat[start : start + 3 * _PACKED]).decode()
+        yield '"}'
+    else:
+        plain = _plain(value) if isinstance(value, np.ndarray) else value
+        yield json.dumps(plain, allow_nan=False, ensure_ascii=False)
 
 
 def _written(path: Path) -> tuple[str] | None:
@@ -74,10 +109,10 @@ def read(path: str | Path) -> dict[str, Any]:
         facts = json.loads(decode(read_bytes(Path(path)), Path(path)))
         if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
             raise DataError("no scores of hatstats", file=path, hint="give a file of scores.save.")
-        if facts.get("schema_version") != VERSION:
+        if facts.get("schema_version") not in (1, VERSION):
             raise DataError(
                 f"scores of schema version {facts.get('schema_version')!r}, and this hatstats "
-                f"reads version {VERSION}",
+                f"reads versions 1 and {VERSION}",
                 file=path,
                 hint="read it with the version that wrote it, or make the scores anew.",
             )
@@ -108,13 +143,45 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
         shape = tuple(sizes.get(size) for size in dims)
         arrays[name] = None if values is None and name in _OPTIONAL else _array(values, shape)
     for name, width in _BLOCKS.items():
-        if (parts := facts.get(name)) is None:
-            continue
-        arrays[name] = tuple(_array(part, (None, None)) for part in parts)
-        widths = [part.shape[1] for part in arrays[name]]
-        if sum(widths) != sizes["C"] if width == "C" else {*widths, sizes[width]} != {sizes[width]}:
-            raise ValueError(f"{name} does not fit the scores")
+        if (parts := facts.get(name)) is not None:
+            arrays[name] = tuple(_array(part, (None, sizes[width])) for part in parts)
+    arrays["cell_errors"] = _cell_errors(facts, tables["cells"])
     return {"models": models, "bounded": facts["bounded"], **texts, **tables, **arrays}
+
+
+def _cell_errors(facts: dict[str, Any], cells: pd.DataFrame) -> tuple[ErrorRows, ...]:
+    """Errors of the cells of each benchmark, of which version 1 has the whole covariance."""
+    widths = cells.groupby("benchmark", sort=False).size().to_list() if len(cells) else []
+    if facts["schema_version"] == VERSION:
+        return tuple(
+            ErrorRows(*(_rows(part[name], width) for name in _ERRORS))
+            for part, width in zip(facts["cell_errors"], widths, strict=True)
+        )
+    known = (
+        facts.get(name) or [None] * len(widths) for name in ("cell_influence", "cell_wordings")
+    )
+    cov, found, end = _array(facts["cells_cov"], (len(cells),) * 2), [], 0
+    for psi, moves, width in zip(*known, widths, strict=True):
+        own = slice(end, end := end + width)
+        influence, rest = _rows(psi, width), cov[own, own]
+        if influence is not None:
+            rest = rest - covariance_of_sums(influence)
+        root = covariance_root(rest)
+        # What rounding leaves of the covariance is no error.
+        kept = ~((root**2).sum(axis=1) <= 1e-14 * np.trace(cov[own, own]))
+        found.append(ErrorRows(influence, root[kept] if kept.any() else None, _rows(moves, width)))
+    return tuple(found)
+
+
+def _rows(values: Any, width: int) -> Any:
+    """Rows (R, width) from lists or from the parts of a sparse array; None stays None."""
+    if not (isinstance(values, dict) and "indptr" in values):
+        return None if values is None else _array(values, (None, width))
+    data, indices, indptr = (_array(values[name], (None,)) for name in _SPARSE)
+    place = data, indices.astype(int), indptr.astype(int)
+    found = sparse.csc_array(place, shape=(int(values["shape"][0]), width))
+    found.check_format()
+    return found
 
 
 def _plain(values: Any) -> Any:
@@ -132,7 +199,15 @@ def _plain_value(value: Any) -> Any:
 
 
 def _array(values: Any, shape: tuple[int | None, ...]) -> Floats:
-    """Numbers of a given shape from lists; None stands for any size."""
+    """Numbers of a given shape from lists or bytes; None stands for any size."""
+    if isinstance(values, dict):
+        numbers = np.frombuffer(base64.b64decode(values["float64"], validate=True), "<f8")
+        sizes = tuple(values["shape"])
+        if len(sizes) != len(shape) or any(
+            a not in (None, b) for a, b in zip(shape, sizes, strict=True)
+        ):
+            raise ValueError(f"an array has shape {sizes}, not {shape}")
+        return np.asarray(numbers.reshape(sizes), dtype=float)
     array = np.array(values, dtype=object)
     found = array.shape if array.ndim == len(shape) else (*array.shape, 0)
     wanted = tuple(have if size is None else size for have, size in zip(found, shape, strict=True))

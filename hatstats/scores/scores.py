@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import degrees_of_freedom, projected
+from hatstats.inference.error_rows import ErrorRows, joint_freedom
+from hatstats.inference.influence import degrees_of_freedom
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast
 from hatstats.inference.result_frame import ResultFrame
@@ -52,8 +53,8 @@ class HatScores(AveragedByLanguage):
     cells : DataFrame
         HAT per model, benchmark and language: `model, benchmark, language, estimate, std_error,
         df`.
-    cells_cov : ndarray, shape (C, C)
-        Covariance of the cells.
+    cell_errors : tuple of ErrorRows
+        Errors of the cells of each benchmark, whose products are their covariance `cells_cov`.
     overlap : DataFrame
         Per model and benchmark: `outside`, the share of the reference outside the central 98 % of
         the model's own distribution; `effective_size`, the number of items that carry the
@@ -61,17 +62,17 @@ class HatScores(AveragedByLanguage):
         source language are worth; `trimmed`, HAT over the inner part only; `shape_error`, the
         standard deviation of the possible smoothing bias of a latent profile; `informed`, False
         where the score is weakly identified; `note`, a warning in words.
-    influence, cell_influence : ndarray (G, M), tuple of ndarray (G_b, C_b), optional
-        Influence of each item (or item cluster) on each score, benchmarks below one another, and on
-        the cells of its benchmark; None where items are not known one by one.
+    influence : ndarray (G, M), optional
+        Influence of each item (or item cluster) on each score, benchmarks below one another; None
+        where items are not known one by one. That on cells is in `cell_errors`.
     bounded : bool
         Whether scores are proportions, so that intervals stay inside (0, 1).
     given_df : ndarray, shape (M,), optional
         Degrees of freedom of scores made elsewhere.
     scope : str
         Over what intervals generalise beside items: ``these wordings``, or ``wordings like these``.
-    wordings, cell_wordings : tuple of ndarray, (W_b, M) and (W_b, C_b), optional
-        Moves of scores and of cells without each wording, where wordings are sampled, by benchmark.
+    wordings : tuple of ndarray, (W_b, M), optional
+        Moves of scores without each wording, where wordings are sampled, by benchmark.
     language_table : DataFrame
         The study's table of languages: `language` and what is known of it; empty if there is none.
     beside_influence, beside_wordings : ndarray (G, 2M), tuple of ndarray (W_b, 2M), optional
@@ -96,15 +97,13 @@ class HatScores(AveragedByLanguage):
     source: Floats
     joint_cov: Floats
     cells: pd.DataFrame
-    cells_cov: Floats
     overlap: pd.DataFrame
     influence: Floats | None = None
     bounded: bool = True
-    cell_influence: tuple[Floats, ...] | None = None
+    cell_errors: tuple[ErrorRows, ...] = ()
     given_df: Floats | None = None
     scope: str = ""
     wordings: tuple[Floats, ...] | None = None
-    cell_wordings: tuple[Floats, ...] | None = None
     language_table: pd.DataFrame = field(default_factory=pd.DataFrame)
     target: Floats | None = None
     beside_influence: Floats | None = None
@@ -261,12 +260,9 @@ class HatScores(AveragedByLanguage):
             sides = (a, languages), (b, other)
             term, weights = difference_in_languages(self.models, self.cells, *sides)
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
-            variance = weights @ self.cells_cov @ weights
-            sums = projected(self.cell_influence, weights[None])
-            moves = projected(self.cell_wordings, weights[None]) or ()
-            df = np.inf
-            if sums is not None:
-                df = float(degrees_of_freedom(np.concatenate(sums), moves, variance[None])[0])
+            errors = self.errors_of_cells(weights[None])
+            variance = np.sum([each.variance for each in errors])
+            df = float(joint_freedom(errors)[0])
         row = tidy_frame(
             term,
             value,

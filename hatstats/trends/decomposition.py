@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, special
+from scipy import special
 
 from hatstats.errors import DataError, NotIdentifiedError
-from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_covariance
+from hatstats.estimators.aggregate.line_adjustment import filled_targets, sampling_errors
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats
@@ -388,10 +388,9 @@ def _one_benchmark(
             gradient[column, x] += steepness[x] * slope.sum()
             gradient[column, m] -= steepness[m] * slope.sum()
             gradient[column, cells.stop :] += (basis[x] - basis[m]) * slope.sum()
-    gradient[:, cells] = np.einsum("cml,mlk->cmk", on_cells, fill).reshape(4, -1)
-    errors = linalg.block_diag(
-        sampling_covariance(part, profile.correlation), panel.path_covariance(b)
-    )
-    cov = gradient @ errors @ gradient.T
+    gradient[:, cells] = on_cells.reshape(4, -1) @ fill
+    sampling = gradient[:, : cells.stop] @ sampling_errors(part, profile.correlation).T
+    along = gradient[:, cells.stop :]
+    cov = sampling @ sampling.T + along @ panel.path_covariance(b) @ along.T
     cov += np.einsum("cml,dml,ml->cd", on_cells, on_cells, extra)
     return values, cov

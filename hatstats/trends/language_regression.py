@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
@@ -226,7 +227,7 @@ def _shared(
     scores: HatScores, rows: np.ndarray, frame: pd.DataFrame, X: Floats
 ) -> tuple[Floats, list[str]]:
     """Covariance (k, k) that the coefficients have from common items, and a note if unknown."""
-    V = scores.cells_cov[np.ix_(rows, rows)]
+    V = scores.covariance_of_cells(sparse.eye_array(len(scores.cells), format="csr")[rows])
     if not np.isfinite(V).all():
         note = "Some sampling errors are unknown: what items have in common is not in the errors."
         return np.zeros((X.shape[1],) * 2), [note]

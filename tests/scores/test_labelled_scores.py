@@ -50,9 +50,11 @@ def assert_same(first: HatScores, second: HatScores) -> None:
             pd.testing.assert_frame_equal(a, b)
         elif isinstance(a, np.ndarray):
             np.testing.assert_array_equal(a, b)
-        elif field.name == "cell_influence" and a is not None:
+        elif field.name == "cell_errors":
             for one, two in zip(a, b, strict=True):
-                np.testing.assert_array_equal(one, two)
+                np.testing.assert_array_equal(one.matrix(), two.matrix())
+                for name in ("influence", "moves"):
+                    np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
         else:
             assert a == b
 
@@ -363,7 +365,7 @@ def test_files_that_were_damaged(tmp_path: Path) -> None:
         "covariance": "many",
         "models": ["a", 2, "c"],
         "cells": {"model": {"dtype": "complex128", "values": [1]}},
-        "cell_influence": [[[1.0]]],
+        "cell_errors": [{"influence": [[1.0]], "rows": None, "moves": None}],
         "covariates": {},
         "bounded": "yes",
         "method": None,

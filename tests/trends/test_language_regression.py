@@ -17,6 +17,7 @@ from hatstats.calibration.languages import (
     language_coverage,
 )
 from hatstats.errors import DataError, NotIdentifiedError
+from hatstats.inference.error_rows import ErrorRows
 from hatstats.inference.reml.mixed import Effect, fit_mixed
 from hatstats.scores.scores import HatScores
 from hatstats.trends.language_trend import MIXED, NAIVE, ROBUST, LanguageTrend
@@ -110,7 +111,7 @@ def test_leaving_a_language_out_is_a_fit_without_it() -> None:
     less = replace(
         scores,
         cells=scores.cells[kept].reset_index(drop=True),
-        cells_cov=scores.cells_cov[np.ix_(kept, kept)],
+        cell_errors=(scores.cell_errors[0].some(kept.to_numpy()),),
     )
     other = hs.fit_language_trend(less, "resource + size")
     fact = scores.language_table.set_index("language")["resource"][name]
@@ -134,7 +135,7 @@ def test_twins_are_one_model_for_what_weights_share() -> None:
     models = pd.concat([about, about.assign(model=about["model"] + "-on")], ignore_index=True)
     double = HatScores.from_frame(models.assign(estimate=0.5), np.ones(len(models)))
     double = replace(
-        double, cells=both, cells_cov=np.kron(np.ones((2, 2)), scores.cells_cov),
+        double, cells=both, cell_errors=(ErrorRows(rows=np.tile(scores.cell_errors[0].rows, 2)),),
         language_table=scores.language_table,
     )  # fmt: skip
     alone, pairs = (hs.fit_language_trend(each, "size") for each in (scores, double))
@@ -185,7 +186,7 @@ def test_bad_input(scores: HatScores, trend: LanguageTrend) -> None:
     less = replace(
         scores,
         cells=scores.cells[few].reset_index(drop=True),
-        cells_cov=scores.cells_cov[np.ix_(few, few)],
+        cell_errors=(scores.cell_errors[0].some(few.to_numpy()),),
     )
     with pytest.raises(NotIdentifiedError, match="4 languages are too few"):
         hs.fit_language_trend(less, "resource")

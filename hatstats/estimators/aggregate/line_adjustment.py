@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, special
+from scipy import sparse, special
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.inference.arrays import Floats
+from hatstats.inference.error_rows import ErrorRows, covariance_root
 from hatstats.scores.counts import AggregateCounts
 from hatstats.scores.reference import reference_mixture
 
@@ -42,97 +45,118 @@ def reference_nodes(
     return nodes, np.full((len(names), size), 1.0 / size), False
 
 
-def sampling_covariance(logits: Logits, correlation: float) -> Floats:
-    """Covariance (M + M L, M + M L) of source logits, then of target logits model by model.
+def sampling_errors(logits: Logits, correlation: float) -> sparse.csr_array:
+    """Errors of unit variance (E, M + M L) of source logits, then of target logits by model.
 
-    Two models have the stated correlation in each language.
+    Two models have the stated correlation in each language, by an error of the language.
     """
     count, languages = logits.target.shape
     sd = np.concatenate(
         [np.sqrt(logits.source_var), np.nan_to_num(np.sqrt(logits.target_var)).ravel()]
     )
-    group = np.concatenate([np.full(count, -1), np.tile(np.arange(languages), count)])
-    link = np.where(group[:, None] == group, correlation, 0.0)
-    np.fill_diagonal(link, 1.0)
-    return np.asarray(link * np.outer(sd, sd), dtype=float)
+    own = sparse.diags_array(np.sqrt(1.0 - correlation) * sd, format="csr")
+    if correlation == 0.0:
+        return own
+    group = np.concatenate([np.zeros(count, int), np.tile(1 + np.arange(languages), count)])
+    place = group, np.arange(sd.size)
+    shared = sparse.csr_array((np.sqrt(correlation) * sd, place), (1 + languages, sd.size))
+    return sparse.vstack([own, shared], format="csr")
 
 
-def filled_targets(logits: Logits, panel: Panel, b: int) -> tuple[Floats, Floats, Floats]:
+def filled_targets(logits: Logits, panel: Panel, b: int) -> tuple[Floats, sparse.csr_array, Floats]:
     """Target logits (M, L) with missing cells predicted from the model's other languages.
 
     A missing cell is ``a_l + mean over the model's languages l' of (z_ml' - a_l')``. Beside it the
-    derivatives of each cell with respect to the model's observed cells (M, L, L), and the variance
-    of a predicted cell beyond that of the cells it is predicted from (M, L).
+    derivatives of all cells with respect to observed ones (M L, M L), and the variance of a
+    predicted cell beyond that of the cells it is predicted from (M, L).
     """
     target = logits.target.copy()
     count, languages = target.shape
     intercepts = panel.intercepts(b, languages)
     # With one cell per model, the scatter of cells is part of the finest effect there is.
     scatter = list(panel.components.values())[-1]
-    weights = np.zeros((count, languages, languages))
     extra = np.zeros((count, languages))
-    for m in range(count):
-        missing = np.isnan(logits.target[m])
-        seen = ~missing
-        if missing.all():
+    unknown = np.isnan(logits.target)
+    rows = [np.flatnonzero(~unknown)]
+    columns, weights = [*rows], [np.ones(rows[0].size)]
+    for m in np.flatnonzero(unknown.any(axis=1)):
+        missing, seen = np.flatnonzero(unknown[m]), np.flatnonzero(~unknown[m])
+        if not seen.size:
             raise NotIdentifiedError(
                 f"benchmark {logits.counts.benchmark!r}: model {logits.counts.models[m]!r} has no "
                 "accuracy in any target language"
             )
-        weights[m, seen, seen] = 1.0
-        weights[m][np.ix_(missing, seen)] = 1.0 / seen.sum()
+        rows.append(m * languages + np.repeat(missing, seen.size))
+        columns.append(m * languages + np.tile(seen, missing.size))
+        weights.append(np.full(missing.size * seen.size, 1.0 / seen.size))
         target[m, missing] = intercepts[missing] + np.mean(
             logits.target[m, seen] - intercepts[seen]
         )
-        extra[m, missing] = scatter * (1.0 + 1.0 / seen.sum())
-    return target, weights, extra
+        extra[m, missing] = scatter * (1.0 + 1.0 / seen.size)
+    place = np.concatenate(rows), np.concatenate(columns)
+    fill = sparse.csr_array((np.concatenate(weights), place), (target.size, target.size))
+    return target, fill, extra
 
 
 def line_scores(
     logits: Logits, panel: Panel, b: int, reference: str | ArrayLike, correlation: float
-) -> tuple[Floats, Floats]:
-    """HAT (M, L) of benchmark `b`, and its covariance with source accuracy.
+) -> tuple[Floats, ErrorRows]:
+    """HAT (M, L) of benchmark `b`, and its errors with those of source accuracy.
 
-    The covariance (M L + M, M L + M) is of the cells, model by model, then of the source accuracies
-    (proportions).
+    Errors (M L + M) are of the cells, model by model, then of the source accuracies (proportions).
     """
     chance = logits.counts.chance
     target, fill, extra = filled_targets(logits, panel, b)
     nodes, mixing, estimated = reference_nodes(reference, logits.counts, logits.source)
     count, languages = target.shape
-    distance = panel.path_basis(b, nodes) - panel.path_basis(b, logits.source)[:, None]
-    gain = panel.path(b, nodes) - panel.path(b, logits.source)[:, None]
-    # [m, l, r]: model m in language l, had its source logit been that of reference node r.
-    q = special.expit(target[:, :, None] + gain[:, None, :])
-    weights = mixing[:, None, :]
-    estimate = chance + (1.0 - chance) * (weights * q).sum(axis=2)
+    line, steep = (panel.path(b, logits.source, slopes=which) for which in (False, True))
+    basis, at_nodes = panel.path_basis(b, logits.source), panel.path_basis(b, nodes)
+    on_path = panel.path(b, nodes)
+    estimate, by_target = np.empty((2, count, languages))
+    by_path = np.empty((count, languages, basis.shape[1]))
+    # Places and values of derivatives with respect to errors of source logits (M), of target logits
+    # (M L) and of the path's coefficients.
+    cells = np.arange(count * languages, dtype=np.int32).reshape(count, languages)
+    places: list[tuple[Any, Any]] = []
+    values: list[Floats] = []
+    for m in range(count):
+        used = np.flatnonzero(mixing[m])
+        # [l, r]: model m in language l, had its source logit been that of reference node r.
+        q = special.expit(target[m, :, None] + on_path[used] - line[m])
+        estimate[m] = chance + (1.0 - chance) * (q @ mixing[m, used])
+        slope = (1.0 - chance) * mixing[m, used] * q * (1.0 - q)
+        by_target[m] = slope.sum(axis=1)
+        by_path[m] = slope @ (at_nodes[used] - basis[m])
+        places.append((cells[m], np.full(languages, m, dtype=np.int32)))
+        values.append(-steep[m] * by_target[m])
+        if estimated:
+            places.append((np.repeat(cells[m], used.size), np.tile(used, languages)))
+            values.append((slope * steep[used]).ravel())
     if isinstance(reference, str) and reference == "own":
         # A cell at or below chance has no logit, but it has an accuracy.
         asked = logits.counts.target_trials > 0
         estimate[asked] = logits.counts.target_accuracy[asked]
-    slope = (1.0 - chance) * weights * q * (1.0 - q)
-    by_target = slope.sum(axis=2)
-
-    # Columns: errors of source logits (M), of target logits (M L), of the path's coefficients.
-    size, width = count * languages, distance.shape[-1]
-    own = panel.path(b, logits.source, slopes=True)
-    gradient = np.zeros((size + count, count + size + width))
-    rows = np.arange(size)
-    gradient[rows, np.repeat(np.arange(count), languages)] = -(own[:, None] * by_target).ravel()
-    if estimated:
-        gradient[:size, :count] += own * slope.reshape(size, count)
-    for m in range(count):
-        cells = slice(m * languages, (m + 1) * languages)
-        observed = slice(count + m * languages, count + (m + 1) * languages)
-        gradient[cells, observed] = by_target[m][:, None] * fill[m]
-    gradient[:size, count + size :] = np.einsum("mlr,mrk->mlk", slope, distance).reshape(
-        size, width
-    )
     accuracy, trials = logits.counts.source_accuracy, logits.counts.source_trials
-    gradient[size + np.arange(count), np.arange(count)] = np.sqrt(
-        accuracy * (1.0 - accuracy) / trials / logits.source_var
+    places.append((cells.size + np.arange(count), np.arange(count)))
+    values.append(np.sqrt(accuracy * (1.0 - accuracy) / trials / logits.source_var))
+
+    by_error, width = fill.tocoo(), basis.shape[1]
+    places.append((by_error.row, count + by_error.col))
+    values.append(by_target.ravel()[by_error.row] * by_error.data)
+    first = count + cells.size
+    places.append(
+        (np.repeat(cells, width), first + np.tile(np.arange(width, dtype=np.int32), cells.size))
     )
-    errors = linalg.block_diag(sampling_covariance(logits, correlation), panel.path_covariance(b))
-    cov = gradient @ errors @ gradient.T
-    cov[rows, rows] += (by_target**2 * extra).ravel()
-    return estimate, cov
+    values.append(by_path.ravel())
+    row, column = (np.concatenate(each) for each in zip(*places, strict=True))
+    shape = cells.size + count, first + width
+    gradient = sparse.csr_array((np.concatenate(values), (row, column)), shape)
+    roots: list[Any] = [
+        sampling_errors(logits, correlation),
+        covariance_root(panel.path_covariance(b)),
+    ]
+    predicted = np.flatnonzero(extra)
+    alone = (by_target * np.sqrt(extra)).ravel()[predicted], (np.arange(predicted.size), predicted)
+    own = sparse.csr_array(alone, (predicted.size, shape[0]))
+    moved: list[Any] = [sparse.block_diag(roots) @ gradient.T, own]
+    return estimate, ErrorRows(rows=sparse.vstack(moved, format="csc"))

@@ -150,7 +150,7 @@ class AggregateProfile(TransferProfile):
     ) -> ScoreBlock:
         """Cells and source accuracies of benchmark `b` in the chosen languages."""
         logits = self.parts[b]
-        estimate, cov = line_scores(logits, self.panel, b, reference, self.correlation)
+        estimate, errors = line_scores(logits, self.panel, b, reference, self.correlation)
         names, languages = logits.counts.models, logits.counts.languages
         cells = pd.DataFrame(
             {
@@ -164,8 +164,8 @@ class AggregateProfile(TransferProfile):
         if chosen is not None:
             used = cells["language"].isin(chosen).to_numpy()
             rows = np.flatnonzero(np.concatenate([used, np.ones(len(names), dtype=bool)]))
-            cells, cov = cells[used].reset_index(drop=True), cov[np.ix_(rows, rows)]
-        return ScoreBlock(cells, source, cov, self._overlap(logits))
+            cells, errors = cells[used].reset_index(drop=True), errors.some(rows)
+        return ScoreBlock(cells, source, errors, self._overlap(logits))
 
     def _overlap(self, logits: Logits) -> pd.DataFrame:
         """Which models are weakly identified, and why; the other columns need items."""

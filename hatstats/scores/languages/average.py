@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import linalg, sparse
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.influence import projected
+from hatstats.inference.error_rows import ErrorRows, known_of
+from hatstats.inference.error_rows import Weights as SumWeights
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.validation import member
 from hatstats.scores.cell_weights import common_languages, names_of
@@ -21,6 +23,8 @@ from hatstats.scores.ranks import RankedScores
 #: A `hatstats.scores.scores.HatScores`, whose module imports this one.
 HatScores = Any
 
+#: Most cells whose whole covariance is made, which takes 0.8 GB.
+MOST_CELLS = 10_000
 #: Average over languages: equal, by a column of the table of languages, or by numbers of one's own.
 Weights = str | Mapping[str, float] | None
 
@@ -29,6 +33,52 @@ class AveragedByLanguage(RankedScores):
     """Scores whose cells can be averaged by language instead of by model."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        cells: pd.DataFrame
+        cell_errors: tuple[ErrorRows, ...]
+
+    @property
+    def cell_influence(self) -> tuple[Floats, ...] | None:
+        """Influence of each item cluster on the cells of its benchmark, (G_b, C_b), or None."""
+        return known_of(each.influence for each in self.cell_errors)
+
+    @property
+    def cell_wordings(self) -> tuple[Floats, ...] | None:
+        """Moves of the cells of each benchmark without each wording, (W_b, C_b), or None."""
+        return known_of(each.moves for each in self.cell_errors)
+
+    @property
+    def cells_cov(self) -> Floats:
+        """Covariance of the cells, shape (C, C).
+
+        Raises
+        ------
+        DataError
+            If it would have more than `MOST_CELLS` rows.
+        """
+        if len(self.cells) > MOST_CELLS:
+            raise DataError(
+                f"the covariance of {len(self.cells)} cells would take "
+                f"{len(self.cells) ** 2 * 8e-9:.0f} GB",
+                hint="ask scores.contrast(a, b, languages=...) or scores.by(...) for what is "
+                "needed, or scores.covariance_of_cells(weights).",
+            )
+        blocks = [each.matrix() for each in self.cell_errors]
+        return np.asarray(linalg.block_diag(*blocks)) if blocks else np.zeros((0, 0))
+
+    def errors_of_cells(self, weights: SumWeights) -> tuple[ErrorRows, ...]:
+        """Errors of sums of the cells with weights (K, C), by benchmark."""
+        by, found, end = sparse.csr_array(weights), [], 0
+        for errors in self.cell_errors:
+            start, end = end, end + errors.size
+            found.append(errors.of_sums(by[:, start:end]))
+        return tuple(found)
+
+    def covariance_of_cells(self, weights: SumWeights) -> Floats:
+        """Covariance (K, K) of sums of the cells with weights (K, C), dense or sparse."""
+        zero = np.zeros((weights.shape[0],) * 2)
+        return sum((each.matrix() for each in self.errors_of_cells(weights)), start=zero)
 
     def by(
         self,
@@ -112,8 +162,8 @@ def language_scores(
     units = units[["model", "benchmark", "language"]].drop_duplicates(ignore_index=True)
     units["weight"] = units["language"].map(_language_weights(scores, weights, units["language"]))
     projection = _projection(scores, used.index.to_numpy(), units, each)
-    blocks = projected(scores.cell_influence, projection)
-    moves = projected(scores.cell_wordings, projection)
+    errors = scores.errors_of_cells(projection)
+    influence = known_of(each.influence for each in errors)
     groups, parts = _parts(units, group_of, column, each)
     notes = [
         note for note in scores.overlap.loc[scores.overlap["model"].isin(chosen), "note"] if note
@@ -139,10 +189,10 @@ def language_scores(
         models=tuple(chosen),
         units=units,
         unit_values=projection @ values,
-        unit_cov=projection @ scores.cells_cov @ projection.T,
+        unit_cov=np.sum([each.matrix() for each in errors], axis=0),
         parts=parts,
-        influence=None if blocks is None else np.concatenate(blocks),
-        wordings=moves,
+        influence=None if influence is None else np.concatenate(influence),
+        wordings=known_of(each.moves for each in errors),
         method=scores.method,
         reference=scores.reference,
         scope=scores.scope,
@@ -212,15 +262,16 @@ def _language_weights(
     return {name: float(given[name]) for name in names}
 
 
-def _projection(scores: HatScores, rows: np.ndarray, units: pd.DataFrame, each: bool) -> Floats:
+def _projection(
+    scores: HatScores, rows: np.ndarray, units: pd.DataFrame, each: bool
+) -> sparse.csr_array:
     """Weights (U, C) of the units on all cells: a cell, or the mean over the models of a cell."""
     keys = ["model", "benchmark", "language"]
     cells = scores.cells.loc[rows, keys]
     cells = cells if each else cells.assign(model="")
     unit = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(cells))
-    found = np.zeros((len(units), len(scores.cells)))
-    found[unit, rows] = 1.0
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
+    share = 1.0 / np.bincount(unit, minlength=len(units))
+    return sparse.csr_array((share[unit], (unit, rows)), (len(units), len(scores.cells)))
 
 
 def _parts(

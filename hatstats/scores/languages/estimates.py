@@ -111,10 +111,9 @@ class LanguageEstimates(LabelledEstimates):
         """Level that makes all intervals of sums (R, U) hold, adjusted p values (R,), the seed."""
         generator, seed = seeded(rng)
         # Drawn where the units are few and the differences many.
-        errors = rows @ normal_errors(self.unit_cov, DRAWS, generator)
-        cov = rows @ self.unit_cov @ rows.T
-        values = rows @ self.unit_values
-        return *joint_inference(values, cov, self._df(rows), errors, conf_level), seed
+        errors = normal_errors(self.unit_cov, DRAWS, generator)
+        values, cov = rows @ self.unit_values, self.unit_cov
+        return *joint_inference(values, cov, self._df(rows), errors, conf_level, rows), seed
 
     def _differences(
         self, terms: Sequence[str], rows: Floats, conf_level: float, rng: RandomSource
